@@ -1,0 +1,59 @@
+# Everything here needs Python 3.11 or newer, make and git; the rest is set up in .venv when first used.
+#   make lab        JupyterLab on the tutorials          (make lab ARGS=--no-browser)
+#   make test       all tests, with a real browser       (make test ARGS="-k stepper")
+#   make check      format, lint, types, floors
+#   make bench      the benchmarks
+#   make notebooks  runs the tutorials again and keeps what they show
+#   make pins       chooses the newest versions and writes them to constraints.txt
+#   make clean      removes what was set up
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := pyproject.toml constraints.txt scripts/bootstrap.py scripts/debian.py
+
+# What the user's shell adds to Python's path must not stand in for what is pinned here.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test check bench notebooks pins clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(VENV)/.ready-lab: $(SETUP)
+	@$(PYTHON) scripts/bootstrap.py $(VENV)
+	@touch $@
+
+$(VENV)/.ready-test: $(SETUP)
+	@$(PYTHON) scripts/bootstrap.py $(VENV) test
+	@touch $(VENV)/.ready-lab $@
+
+lab: $(VENV)/.ready-lab
+	@$(BIN)/python -m scripts.open_lab $(ARGS)
+
+test: $(VENV)/.ready-test
+	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.ready-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_floors.py
+
+bench: $(VENV)/.ready-test
+	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m tests.benchmarks $(ARGS)
+
+notebooks: $(VENV)/.ready-test
+	$(BIN)/python scripts/execute_notebooks.py $(ARGS)
+
+pins: $(VENV)/.ready-test
+	$(BIN)/uv pip compile --quiet --upgrade --all-extras --universal --python-version 3.11 --no-annotate --no-header \
+		--no-emit-package calamity-lab --no-emit-index-url --no-emit-find-links pyproject.toml -o $(VENV)/pins.txt
+	@{ sed -n '/^#/p' constraints.txt; cat $(VENV)/pins.txt; } > $(VENV)/constraints.txt
+	@mv $(VENV)/constraints.txt constraints.txt
+
+clean:
+	rm -rf $(VENV) .jupyter build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""Opens JupyterLab on the first tutorial: `python -m scripts.open_lab [options of jupyter lab]`.
+
+It keeps JupyterLab's and IPython's settings in the project's own `.jupyter`, so that whatever stands in the
+user's home (another kernel called python3, a start-up script, an extension that fails) changes nothing here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """The environment that makes Jupyter keep its settings in this folder, and not ask about its news."""
+    answer = folder / "config" / "lab" / "user-settings" / NEWS
+    if not answer.exists():
+        answer.parent.mkdir(parents=True, exist_ok=True)
+        answer.write_text('{"fetchNews": "false", "checkForUpdates": false}\n', encoding="utf-8")
+    return {
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        # The kernel called python3 is the one of this environment.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+
+
+def command(arguments: list[str]) -> list[str]:
+    """The jupyter command line: the first tutorial is opened, and the others lie beside it."""
+    notebooks = ROOT / "notebooks"
+    tutorials = sorted(notebooks.glob("*.ipynb"))
+    opened = str(tutorials[0] if tutorials else notebooks if notebooks.is_dir() else ROOT)
+    # Jupyter refuses to run as root unless told to, as happens in a container.
+    allowed = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return [sys.executable, "-m", "jupyterlab", *allowed, *arguments, opened]
+
+
+def main() -> None:
+    """Become JupyterLab, so that Ctrl-C and the exit code are its own."""
+    os.chdir(ROOT)
+    words = command(sys.argv[1:])
+    os.execve(words[0], words, {**os.environ, **settings(ROOT / ".jupyter")})
+
+
+if __name__ == "__main__":
+    main()
