@@ -1,0 +1,56 @@
+"""A bank: accounts, and transfers between them that may be refused halfway.
+
+`account` holds the commands, the events and the aggregate; `transfer` the process manager;
+`story()` is a day at the bank, `random_commands()` a year.
+"""
+
+from calamity_lab.examples.bank.account import (
+    AccountClosed,
+    AccountCommand,
+    AccountCreated,
+    AccountEvent,
+    AccountRenamed,
+    BankAccount,
+    CancelTransfer,
+    CloseAccount,
+    CreateAccount,
+    DepositFunds,
+    FundsDeposited,
+    FundsRefunded,
+    FundsWithdrawn,
+    RefundTransfer,
+    RenameAccount,
+    RequestTransfer,
+    TransferCancelled,
+    TransferInitiated,
+    WithdrawFunds,
+)
+from calamity_lab.examples.bank.stories import story
+from calamity_lab.examples.bank.traffic import random_commands
+from calamity_lab.examples.bank.transfer import Transfer, TransferEvent
+
+__all__ = [
+    "AccountClosed",
+    "AccountCommand",
+    "AccountCreated",
+    "AccountEvent",
+    "AccountRenamed",
+    "BankAccount",
+    "CancelTransfer",
+    "CloseAccount",
+    "CreateAccount",
+    "DepositFunds",
+    "FundsDeposited",
+    "FundsRefunded",
+    "FundsWithdrawn",
+    "RefundTransfer",
+    "RenameAccount",
+    "RequestTransfer",
+    "Transfer",
+    "TransferCancelled",
+    "TransferEvent",
+    "TransferInitiated",
+    "WithdrawFunds",
+    "random_commands",
+    "story",
+]

@@ -1,0 +1,231 @@
+"""An order: what a customer wants, where it goes, and how far it has come."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Self
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel.messages import command
+
+
+class Speed(Enum):
+    """How soon a parcel leaves."""
+
+    STANDARD = "standard"
+    EXPRESS = "express"
+
+
+class OrderStatus(Enum):
+    """How far an order has come."""
+
+    NEW = "new"
+    PLACED = "placed"
+    SHIPPED = "shipped"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a parcel goes; the country is its two-letter code."""
+
+    street: str
+    city: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """Some pieces of one article, at a price each."""
+
+    sku: str
+    quantity: int
+    unit_price: Decimal
+
+    @property
+    def price(self) -> Decimal:
+        """The price of all the pieces."""
+        return self.quantity * self.unit_price
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A payment card, valid through a day, and good for a sum at a time."""
+
+    number: str
+    valid_through: date
+    limit: Decimal
+
+
+# Commands
+
+
+@command(to="Order", by="order_id")
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Order some articles."""
+
+    order_id: str
+    customer: str
+    lines: tuple[OrderLine, ...]
+    ship_to: Address
+    card: Card
+    placed_at: datetime
+    speed: Speed = Speed.STANDARD
+    gift_note: str | None = None
+
+
+@command(to="Order", by="order_id")
+@dataclass(frozen=True, slots=True)
+class MarkOrderShipped:
+    """Note that the parcel is on its way."""
+
+    order_id: str
+
+
+@command(to="Order", by="order_id")
+@dataclass(frozen=True, slots=True)
+class CompleteOrder:
+    """Close an order whose parcel has arrived."""
+
+    order_id: str
+
+
+@command(to="Order", by="order_id")
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Give an order up that has not been shipped."""
+
+    order_id: str
+    reason: str
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced:
+    """An order came in; its total has been worked out, and the day its parcel should leave."""
+
+    order_id: str
+    customer: str
+    lines: tuple[OrderLine, ...]
+    ship_to: Address
+    card: Card
+    total: Decimal
+    placed_at: datetime
+    ship_on: date
+    speed: Speed = Speed.STANDARD
+    gift_note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderShipped:
+    """The parcel is on its way."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCompleted:
+    """The parcel has arrived, and nothing is left to do."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """The order was given up."""
+
+    order_id: str
+    reason: str
+
+
+OrderCommand = PlaceOrder | MarkOrderShipped | CompleteOrder | CancelOrder
+OrderEvent = OrderPlaced | OrderShipped | OrderCompleted | OrderCancelled
+
+POSTAGE = {Speed.STANDARD: Decimal("4.90"), Speed.EXPRESS: Decimal("12.50")}
+DAYS_TO_PACK = {Speed.STANDARD: 2, Speed.EXPRESS: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order: what a customer wants, what it costs, and how far it has come."""
+
+    order_id: str
+    customer: str = ""
+    lines: tuple[OrderLine, ...] = ()
+    ship_to: Address | None = None
+    total: Decimal = Decimal(0)
+    placed_at: datetime | None = None
+    status: OrderStatus = OrderStatus.NEW
+    reason: str | None = None
+
+    @classmethod
+    def new(cls, order_id: str) -> Self:
+        """The order before its first event."""
+        return cls(order_id)
+
+    def execute(self, command: OrderCommand) -> OrderEvent:
+        """Decide what a command leads to, or refuse it."""
+        match command:
+            case PlaceOrder():
+                return self._place(command)
+            case MarkOrderShipped(order_id):
+                self._require(OrderStatus.PLACED)
+                return OrderShipped(order_id)
+            case CompleteOrder(order_id):
+                self._require(OrderStatus.SHIPPED)
+                return OrderCompleted(order_id)
+            case CancelOrder(order_id, reason):
+                self._require(OrderStatus.PLACED)
+                return OrderCancelled(order_id, reason)
+
+    def _place(self, command: PlaceOrder) -> OrderPlaced:
+        self._require(OrderStatus.NEW)
+        skus = [line.sku for line in command.lines]
+        if not skus:
+            raise Rejected("order is empty")
+        if len(set(skus)) < len(skus):
+            raise Rejected("article ordered twice", skus=tuple(skus))
+        for line in command.lines:
+            if line.quantity < 1 or line.unit_price < 0:
+                raise Rejected("quantity or price out of range", line=line)
+        return OrderPlaced(
+            order_id=command.order_id,
+            customer=command.customer,
+            lines=command.lines,
+            ship_to=command.ship_to,
+            card=command.card,
+            total=sum((line.price for line in command.lines), start=POSTAGE[command.speed]),
+            placed_at=command.placed_at,
+            ship_on=command.placed_at.date() + timedelta(days=DAYS_TO_PACK[command.speed]),
+            speed=command.speed,
+            gift_note=command.gift_note,
+        )
+
+    def _require(self, status: OrderStatus) -> None:
+        if self.status is not status:
+            raise Rejected(f"order is not {status.value}", status=self.status.value)
+
+    def apply(self, event: OrderEvent) -> Self:
+        """The order after an event."""
+        match event:
+            case OrderPlaced():
+                return replace(
+                    self,
+                    customer=event.customer,
+                    lines=event.lines,
+                    ship_to=event.ship_to,
+                    total=event.total,
+                    placed_at=event.placed_at,
+                    status=OrderStatus.PLACED,
+                )
+            case OrderShipped():
+                return replace(self, status=OrderStatus.SHIPPED)
+            case OrderCompleted():
+                return replace(self, status=OrderStatus.COMPLETED)
+            case OrderCancelled(reason=reason):
+                return replace(self, status=OrderStatus.CANCELLED, reason=reason)

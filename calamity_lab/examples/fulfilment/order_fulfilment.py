@@ -1,0 +1,151 @@
+"""The way of an order: reserve, charge, ship, and complete; or undo what was done, and cancel.
+
+Lines are reserved one after the other, never all at once. A refusal changes no state, so a process
+with several commands out could not tell which of them are still to come, and would cancel too early.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Self
+
+from calamity_lab.errors import Rejected
+from calamity_lab.examples.fulfilment.order import (
+    CancelOrder,
+    CompleteOrder,
+    MarkOrderShipped,
+    OrderCancelled,
+    OrderCommand,
+    OrderCompleted,
+    OrderPlaced,
+)
+from calamity_lab.examples.fulfilment.payment import CardCharged, ChargeCard, PaymentCommand, RefundPayment
+from calamity_lab.examples.fulfilment.shipment import (
+    DispatchParcel,
+    ParcelDelivered,
+    ParcelDispatched,
+    ShipmentCommand,
+)
+from calamity_lab.examples.fulfilment.stock_item import (
+    PickStock,
+    ReleaseStock,
+    ReserveStock,
+    StockCommand,
+    StockReserved,
+)
+from calamity_lab.kernel.messages import Continue, Start, Stop
+
+FulfilmentCommand = OrderCommand | StockCommand | PaymentCommand | ShipmentCommand
+FulfilmentEvent = (
+    OrderPlaced
+    | StockReserved
+    | CardCharged
+    | ParcelDispatched
+    | ParcelDelivered
+    | OrderCompleted
+    | OrderCancelled
+)
+
+
+class FulfilmentStage(Enum):
+    """What has been done for an order."""
+
+    NEW = "new"
+    RESERVING = "reserving"
+    RESERVED = "reserved"
+    CHARGED = "charged"
+    ON_THE_WAY = "on the way"
+    DELIVERED = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFulfilment:
+    """Brings an order from the shop to the customer's door, or undoes what was done for it."""
+
+    order_id: str
+    order: OrderPlaced | None = None
+    reserved: tuple[str, ...] = ()
+    stage: FulfilmentStage = FulfilmentStage.NEW
+
+    @classmethod
+    def interested(cls, event: object) -> Start | Continue | Stop | None:
+        """Which order an event belongs to."""
+        match event:
+            case OrderPlaced(order_id=order_id):
+                return Start(order_id)
+            case StockReserved(order_id=order_id) | CardCharged(order_id=order_id):
+                return Continue(order_id)
+            case ParcelDispatched(order_id=order_id) | ParcelDelivered(order_id=order_id):
+                return Continue(order_id)
+            case OrderCompleted(order_id=order_id) | OrderCancelled(order_id=order_id):
+                return Stop(order_id)
+        return None
+
+    @classmethod
+    def new(cls, order_id: str) -> Self:
+        """The process before its first event."""
+        return cls(order_id)
+
+    @property
+    def payment_id(self) -> str:
+        """The one payment of this order."""
+        return f"pay-{self.order_id}"
+
+    @property
+    def shipment_id(self) -> str:
+        """The one parcel of this order."""
+        return f"parcel-{self.order_id}"
+
+    def apply(self, event: FulfilmentEvent) -> Self:
+        """The process after an event."""
+        match event:
+            case OrderPlaced():
+                return replace(self, order=event, stage=FulfilmentStage.RESERVING)
+            case StockReserved(sku=sku):
+                reserved = (*self.reserved, sku)
+                complete = self.order is not None and len(reserved) == len(self.order.lines)
+                stage = FulfilmentStage.RESERVED if complete else FulfilmentStage.RESERVING
+                return replace(self, reserved=reserved, stage=stage)
+            case CardCharged():
+                return replace(self, stage=FulfilmentStage.CHARGED)
+            case ParcelDispatched():
+                return replace(self, stage=FulfilmentStage.ON_THE_WAY)
+            case ParcelDelivered():
+                return replace(self, stage=FulfilmentStage.DELIVERED)
+        return self
+
+    def handle(self, event: FulfilmentEvent) -> list[FulfilmentCommand]:
+        """What to do next, now that an event has happened."""
+        if self.order is None:
+            return []
+        match event:
+            case OrderPlaced() | StockReserved():
+                return [self._reserve_or_charge(self.order)]
+            case CardCharged():
+                return [self._dispatch(self.order)]
+            case ParcelDispatched():
+                picks = [PickStock(sku, self.order_id) for sku in self.reserved]
+                return [*picks, MarkOrderShipped(self.order_id)]
+            case ParcelDelivered():
+                return [CompleteOrder(self.order_id)]
+        return []
+
+    def _reserve_or_charge(self, order: OrderPlaced) -> FulfilmentCommand:
+        for line in order.lines:
+            if line.sku not in self.reserved:
+                return ReserveStock(line.sku, self.order_id, line.quantity)
+        return ChargeCard(self.payment_id, self.order_id, order.total, order.card, order.placed_at.date())
+
+    def _dispatch(self, order: OrderPlaced) -> FulfilmentCommand:
+        pieces = sum(line.quantity for line in order.lines)
+        return DispatchParcel(self.shipment_id, self.order_id, order.ship_to, pieces, order.ship_on)
+
+    def handle_rejection(self, rejected: Rejected) -> list[FulfilmentCommand]:
+        """What to undo, latest first, now that one of this order's commands was refused."""
+        releases = [ReleaseStock(sku, self.order_id) for sku in reversed(self.reserved)]
+        cancel = CancelOrder(self.order_id, rejected.reason)
+        match rejected.command:
+            case ReserveStock() | ChargeCard():
+                return [*releases, cancel]
+            case DispatchParcel():
+                return [RefundPayment(self.payment_id), *releases, cancel]
+        return []

@@ -1,0 +1,134 @@
+"""The rules of a bank account, as scenarios: given these events, when this is asked, then that happens."""
+
+import pytest
+
+from calamity_lab.errors import Rejected
+from calamity_lab.examples.bank.account import (
+    AccountClosed,
+    AccountCommand,
+    AccountCreated,
+    AccountEvent,
+    AccountRenamed,
+    BankAccount,
+    CancelTransfer,
+    CloseAccount,
+    CreateAccount,
+    DepositFunds,
+    FundsDeposited,
+    FundsRefunded,
+    FundsWithdrawn,
+    RefundTransfer,
+    RenameAccount,
+    RequestTransfer,
+    TransferCancelled,
+    TransferInitiated,
+    WithdrawFunds,
+)
+
+CREATED = AccountCreated("1", "Ada")
+PAID_IN = FundsDeposited("1", 100)
+CLOSED = AccountClosed("1")
+
+
+def account_after(*events: AccountEvent) -> BankAccount:
+    account = BankAccount.new("1")
+    for event in events:
+        account = account.apply(event)
+    return account
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([], CreateAccount("1", "Ada"), CREATED, id="create"),
+        pytest.param([], DepositFunds("1", 5), FundsDeposited("1", 5), id="deposit before creation"),
+        pytest.param([CREATED], RenameAccount("1", "Bea"), AccountRenamed("1", "Bea"), id="rename"),
+        pytest.param([CREATED], DepositFunds("1", 5, "t"), FundsDeposited("1", 5, "t"), id="deposit"),
+        pytest.param(
+            [PAID_IN], WithdrawFunds("1", 100, "t"), FundsWithdrawn("1", 100, "t"), id="withdraw all"
+        ),
+        pytest.param(
+            [PAID_IN],
+            RequestTransfer("t", "1", "2", 100),
+            TransferInitiated("t", "1", "2", 100),
+            id="transfer",
+        ),
+        pytest.param([CREATED], CancelTransfer("1", "t"), TransferCancelled("1", "t"), id="cancel"),
+        pytest.param([CREATED], RefundTransfer("1", 5, "t"), FundsRefunded("1", 5, "t"), id="refund"),
+        pytest.param([CREATED], CloseAccount("1"), CLOSED, id="close"),
+        pytest.param(
+            [CLOSED], CancelTransfer("1", "t"), TransferCancelled("1", "t"), id="cancel when closed"
+        ),
+        pytest.param(
+            [CLOSED], RefundTransfer("1", 5, "t"), FundsRefunded("1", 5, "t"), id="refund when closed"
+        ),
+    ],
+)
+def test_a_command_within_the_rules_leads_to_its_event(
+    given: list[AccountEvent], when: AccountCommand, then: AccountEvent
+) -> None:
+    assert account_after(*given).execute(when) == then
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "reason"),
+    [
+        pytest.param([CREATED], CreateAccount("1"), "account exists already", id="create twice"),
+        pytest.param(
+            [CREATED, CLOSED], CreateAccount("1"), "account exists already", id="create a closed one"
+        ),
+        pytest.param([CLOSED], RenameAccount("1", "Bea"), "account closed", id="rename when closed"),
+        pytest.param([CLOSED], DepositFunds("1", 5), "account closed", id="deposit when closed"),
+        pytest.param([CLOSED], CloseAccount("1"), "account closed", id="close twice"),
+        pytest.param([PAID_IN], CloseAccount("1"), "account not empty", id="close with money on it"),
+        pytest.param([], DepositFunds("1", 0), "amount must be positive", id="deposit nothing"),
+        pytest.param([PAID_IN], WithdrawFunds("1", -5), "amount must be positive", id="withdraw a negative"),
+        pytest.param(
+            [PAID_IN], RequestTransfer("t", "1", "2", 0), "amount must be positive", id="transfer 0"
+        ),
+        pytest.param([PAID_IN], WithdrawFunds("1", 101), "insufficient funds", id="withdraw too much"),
+        pytest.param(
+            [PAID_IN], RequestTransfer("t", "1", "2", 101), "insufficient funds", id="transfer too much"
+        ),
+    ],
+)
+def test_a_command_against_the_rules_is_refused_with_its_reason(
+    given: list[AccountEvent], when: AccountCommand, reason: str
+) -> None:
+    with pytest.raises(Rejected) as refusal:
+        account_after(*given).execute(when)
+    assert refusal.value.reason == reason
+
+
+def test_a_refusal_for_want_of_money_tells_the_balance() -> None:
+    with pytest.raises(Rejected) as refusal:
+        BankAccount("1", balance=3).execute(WithdrawFunds("1", 5))
+    assert refusal.value.details == {"balance": 3}
+
+
+def test_the_state_is_what_the_events_add_up_to() -> None:
+    account = account_after(
+        CREATED,
+        FundsDeposited("1", 100),
+        TransferInitiated("t", "1", "2", 60),
+        FundsWithdrawn("1", 60, "t"),
+        FundsRefunded("1", 60, "t"),
+        TransferCancelled("1", "u"),
+        FundsWithdrawn("1", 90),
+        AccountRenamed("1", "Bea"),
+    )
+    assert account == BankAccount("1", balance=10, name="Bea", status="open")
+
+
+def test_closing_changes_the_status_and_nothing_else() -> None:
+    assert account_after(CREATED, CLOSED) == BankAccount("1", balance=0, name="Ada", status="closed")
+
+
+def test_an_account_made_by_hand_is_open() -> None:
+    assert BankAccount("1", balance=100).execute(WithdrawFunds("1", 100)) == FundsWithdrawn("1", 100)
+
+
+def test_every_command_of_a_transfer_goes_to_the_account_it_concerns() -> None:
+    assert RequestTransfer("t", "1", "2", 5).aggregate() == (BankAccount, "1")  # type: ignore[attr-defined]
+    assert CancelTransfer("1", "t").aggregate() == (BankAccount, "1")  # type: ignore[attr-defined]
+    assert RefundTransfer("1", 5, "t").aggregate() == (BankAccount, "1")  # type: ignore[attr-defined]
