@@ -1,0 +1,104 @@
+"""One headless Chromium, and the guard that tells when a page talks to anybody but this machine."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import BrowserContext, Error, Page, Playwright, Request, WebSocket, sync_playwright
+
+from scripts.chromium import find_chromium
+from tests.browser.jupyter import JupyterServer
+from tests.browser.lab_page import LabPage
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+HERE = {"localhost", "127.0.0.1", "[::1]", "::1"}
+WITHOUT_NETWORK = {"about", "blob", "chrome", "data"}
+
+
+class Guard:
+    """Notes what a page must never do: ask anything of another machine, or raise an error nobody catches."""
+
+    def __init__(self, page: Page) -> None:
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        page.on("request", self._requested)
+        page.on("websocket", self._connected)
+        page.on("pageerror", self._raised)
+
+    def check(self) -> None:
+        """Raise an AssertionError that names what the page did, if it did."""
+        assert not self.outside, f"the page asked another machine for: {', '.join(self.outside)}"
+        assert not self.errors, "the page raised:\n" + "\n".join(self.errors)
+
+    def _requested(self, request: Request) -> None:
+        self._reached(request.url)
+
+    def _connected(self, socket: WebSocket) -> None:
+        self._reached(socket.url)
+
+    def _reached(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in WITHOUT_NETWORK and parts.hostname not in HERE:
+            self.outside.append(url)
+
+    def _raised(self, error: Error) -> None:
+        self.errors.append(error.stack or error.message)
+
+
+class Browser:
+    """A headless Chromium that is already on this machine; pages of one browser share its cache."""
+
+    def __init__(self, executable: str | None = None) -> None:
+        self._executable = executable
+        self._playwright: Playwright | None = None
+        self._chromium: Chromium | None = None
+        self._context: BrowserContext | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start Chromium; raises NoChromium, which says what to do, where there is none."""
+        executable = self._executable or find_chromium()
+        self._playwright = sync_playwright().start()
+        self._chromium = self._playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        self._context = self._chromium.new_context()
+
+    def stop(self) -> None:
+        """End Chromium and the process that drives it."""
+        if self._chromium is not None:
+            self._chromium.close()
+        if self._playwright is not None:
+            self._playwright.stop()
+        self._playwright = self._chromium = self._context = None
+
+    def page(self, *, width: int = 1200, height: int = 900) -> Page:
+        """An empty page of this size."""
+        if self._context is None:
+            raise RuntimeError("The browser is not started.")
+        page = self._context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        return page
+
+    def lab_page(self, server: JupyterServer, *, width: int = 1200, height: int = 900) -> LabPage:
+        """A page for this JupyterLab, guarded from its first request on."""
+        page = self.page(width=width, height=height)
+        return LabPage(page, server, Guard(page))
