@@ -1,0 +1,102 @@
+"""A laboratory for event sourcing: define a system in a notebook, step it, break it, understand it.
+
+Every name loads its module when it is first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calamity_lab.errors import CalamityError, Rejected, WrongExpectedVersion
+    from calamity_lab.frames import History
+    from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
+    from calamity_lab.kernel.event_store import InMemoryEventStore
+    from calamity_lab.kernel.identity import Identity
+    from calamity_lab.kernel.messages import Continue, Start, Stop, command
+    from calamity_lab.kernel.protocols import (
+        Aggregate,
+        AggregateStore,
+        Command,
+        EventStore,
+        ProcessManager,
+        ProcessManagerStore,
+        VersionStore,
+    )
+    from calamity_lab.kernel.recorded import RecordedEvent
+    from calamity_lab.kernel.run import Run, advance, begin, dispatch
+    from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+    from calamity_lab.kernel.stack import Stack
+    from calamity_lab.lab import Lab
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": "CalamityError Rejected WrongExpectedVersion",
+    "frames": "History",
+    "kernel.constants": "ALL ANY BACKWARDS FORWARDS NO_STREAM STREAM_EXISTS",
+    "kernel.event_store": "InMemoryEventStore",
+    "kernel.identity": "Identity",
+    "kernel.messages": "Continue Start Stop command",
+    "kernel.protocols": "Aggregate AggregateStore Command EventStore ProcessManager ProcessManagerStore VersionStore",
+    "kernel.recorded": "RecordedEvent",
+    "kernel.run": "Run advance begin dispatch",
+    "kernel.sources": "seeded_ids ticking_clock",
+    "kernel.stack": "Stack",
+    "lab": "Lab",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "ALL",
+    "ANY",
+    "BACKWARDS",
+    "FORWARDS",
+    "NO_STREAM",
+    "STREAM_EXISTS",
+    "Aggregate",
+    "AggregateStore",
+    "CalamityError",
+    "Command",
+    "Continue",
+    "EventStore",
+    "History",
+    "Identity",
+    "InMemoryEventStore",
+    "Lab",
+    "ProcessManager",
+    "ProcessManagerStore",
+    "RecordedEvent",
+    "Rejected",
+    "Run",
+    "Stack",
+    "Start",
+    "Stop",
+    "VersionStore",
+    "WrongExpectedVersion",
+    "advance",
+    "begin",
+    "command",
+    "dispatch",
+    "seeded_ids",
+    "ticking_clock",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'calamity_lab' has no attribute {name!r}")
+    value = getattr(import_module(f"calamity_lab.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """What ``%load_ext calamity_lab`` does: adds the magics."""
+    import_module("calamity_lab.extension").register(ipython)

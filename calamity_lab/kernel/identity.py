@@ -1,0 +1,65 @@
+"""Who is meant: an aggregate or a process manager instance, by type and id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Identity:
+    """A type and an id. ``stream_id`` is the category, a dash and the id, as in ``"BankAccount-1"``.
+
+    ``type`` is the class, or its name. Two identities are equal when their stream ids are, so that
+    a class may be replaced by a newer one of the same name.
+    """
+
+    __slots__ = ("id", "stream_id", "type")
+
+    type: Any
+    id: Any
+    stream_id: str
+
+    def __init__(self, type: Any, id: Any) -> None:  # noqa: A002 - the contract's names
+        put = object.__setattr__
+        put(self, "type", type)
+        put(self, "id", id)
+        put(self, "stream_id", f"{type if isinstance(type, str) else type.__name__}-{id}")
+
+    @classmethod
+    def parse(cls, stream_id: str) -> Identity:
+        """The identity that a stream id names: what stands before and after the first dash."""
+        category, _, id_ = stream_id.partition("-")
+        return cls(category, id_)
+
+    @property
+    def category(self) -> str:
+        """The name of the type."""
+        return self.type if isinstance(self.type, str) else str(self.type.__name__)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"an Identity is frozen; make a new one instead of setting {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"an Identity is frozen; {name!r} cannot be deleted")
+
+    def __iter__(self) -> Any:
+        return iter((self.type, self.id))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and self.stream_id == other.stream_id
+
+    def __hash__(self) -> int:
+        return hash(self.stream_id)
+
+    def __repr__(self) -> str:
+        return f"Identity({self.category}, {self.id!r})"
+
+    def __str__(self) -> str:
+        return self.stream_id
+
+    def __reduce__(self) -> Any:
+        return Identity, (self.type, self.id)
+
+
+def stream_id_of(key: Any) -> str:
+    """The stream id of a key that is one already, or of an `Identity`."""
+    return key.stream_id if isinstance(key, Identity) else key

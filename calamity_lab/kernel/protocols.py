@@ -1,0 +1,143 @@
+"""The shapes that a model and its stores have. Structural: no base class is asked for.
+
+After Calamity's protocols of the same names (github.com/Cantido/calamity).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, Self, runtime_checkable
+
+from calamity_lab.kernel.constants import ANY, FORWARDS, Direction, Expected, StreamId
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.messages import Interest
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
+
+Subscriber = Callable[[RecordedEvent], object]
+
+
+@runtime_checkable
+class Aggregate(Protocol):
+    """Decides what a command leads to (``execute``), and how an event changes it (``apply``). Both are pure."""
+
+    @classmethod
+    def new(cls, aggregate_id: Any) -> Self:
+        """The aggregate before anything happened to it."""
+        ...
+
+    def execute(self, command: Any) -> Any:
+        """An event, a list of events or None; refuse with ``raise Rejected("reason", detail=...)``."""
+        ...
+
+    def apply(self, event: Any) -> Self:
+        """The aggregate after the event."""
+        ...
+
+
+@runtime_checkable
+class Command(Protocol):
+    """An order to one aggregate."""
+
+    def aggregate(self) -> tuple[type, Any]:
+        """The aggregate's type and id."""
+        ...
+
+
+@runtime_checkable
+class ProcessManager(Protocol):
+    """Turns events into further commands. ``handle_rejection(rejected)`` may be added, to compensate."""
+
+    @classmethod
+    def interested(cls, event: Any) -> Interest | None:
+        """Which instance the event starts, continues or stops."""
+        ...
+
+    @classmethod
+    def new(cls, id: Any) -> Self:  # noqa: A002 - the contract's name
+        """The instance before its first event."""
+        ...
+
+    def apply(self, event: Any) -> Self:
+        """The instance after the event."""
+        ...
+
+    def handle(self, event: Any) -> Any:
+        """A command, a list of commands or None; asked after ``apply``."""
+        ...
+
+
+@runtime_checkable
+class AggregateStore(Protocol):
+    """Holds aggregates. One call per update, so that it can be atomic."""
+
+    def dispatch(self, command: Any) -> tuple[Sequence[Any], Self]:
+        """Execute the command and apply what it leads to: the events, and the store after them."""
+        ...
+
+    def apply(self, identity: Identity, events: Iterable[Any]) -> Self:
+        """The store with events applied that were recorded elsewhere."""
+        ...
+
+    def forget(self, identity: Identity) -> Self:
+        """The store without that aggregate."""
+        ...
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The aggregate with that stream id or `Identity`, or the default."""
+        ...
+
+
+@runtime_checkable
+class ProcessManagerStore(Protocol):
+    """Holds process manager instances. One call per update, so that it can be atomic."""
+
+    def handle_event(
+        self, recorded_event: RecordedEvent, process_manager_types: Iterable[type]
+    ) -> tuple[Sequence[Any], Self]:
+        """Hand the event to every type: their reactions, and the store after them.
+
+        A reaction has ``manager`` (the type), ``id``, ``verb`` (started, continued, stopped or ignored)
+        and ``commands``.
+        """
+        ...
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The instance with that stream id or `Identity`, or the default."""
+        ...
+
+
+@runtime_checkable
+class EventStore(Protocol):
+    """Records events in streams."""
+
+    def append(
+        self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
+    ) -> Self:
+        """Record events at the end of a stream, all or none.
+
+        Raises `WrongExpectedVersion` and writes nothing when the stream is not at the version expected.
+        """
+        ...
+
+    def stream(
+        self, stream_id: StreamId, *, start_version: int = 0, direction: Direction = FORWARDS
+    ) -> Iterable[RecordedEvent]:
+        """The stream's events whose version is at least ``start_version``; with ALL, whose position is."""
+        ...
+
+    def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> Self:
+        """Call the subscriber with every event that is appended from now on, once, after the append."""
+        ...
+
+
+@runtime_checkable
+class VersionStore(Protocol):
+    """Counts the events that each aggregate or process manager instance has seen."""
+
+    def increment_version(self, identity: Identity, count: int) -> Self:
+        """The store with that version ``count`` higher; from 0 where there was none."""
+        ...
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The version of that stream id or `Identity`, or the default."""
+        ...

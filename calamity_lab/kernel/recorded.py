@@ -1,0 +1,40 @@
+"""Events with what is known about them: before they are recorded, and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+
+class ProposedEvent(NamedTuple):
+    """An event on its way to an event store, which gives it a version and a position."""
+
+    event: Any
+    event_id: str
+    correlation_id: str
+    causation_id: str | None
+    recorded_at: datetime
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event as an event store keeps it.
+
+    ``stream_version`` counts from 1 within the stream, ``position`` from 1 over all streams.
+    ``causation_id`` is the id of the command that caused it, ``correlation_id`` is shared by all that
+    one submitted command caused. ``recorded_at`` is in UTC.
+    """
+
+    event: Any
+    event_type: str
+    event_id: str
+    stream_id: str
+    stream_version: int
+    position: int
+    correlation_id: str
+    causation_id: str | None
+    recorded_at: datetime
+    metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,104 @@
+"""Where ids and times come from: values that are given to a stack, never found inside.
+
+A source is either a value whose reading gives the next value, so that a run from an old stack
+reads the same again, or a plain callable without arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
+
+from calamity_lab.errors import InvalidValue
+
+
+class Ids(Protocol):
+    """A source of ids as a value."""
+
+    def draw(self, count: int) -> tuple[tuple[str, ...], Ids]:
+        """``count`` fresh ids, and the source to draw the next ones from."""
+        ...
+
+
+class Clock(Protocol):
+    """A source of times as a value."""
+
+    def read(self) -> tuple[datetime, Clock]:
+        """The time now, and the clock to read the next time from."""
+        ...
+
+
+class SeededIds(NamedTuple):
+    """Ids that depend on a seed and on how many were drawn before, and on nothing else."""
+
+    seed: int | str
+    drawn: int = 0
+
+    def draw(self, count: int) -> tuple[tuple[str, ...], SeededIds]:
+        """``count`` ids in the form of UUIDs."""
+        seed, drawn = self
+        upto = drawn + count
+        ids = tuple([_dashed(blake2b(f"{seed}:{n}".encode(), digest_size=16).hexdigest()) for n in range(drawn, upto)])
+        return ids, SeededIds(seed, upto)
+
+
+class RandomIds(NamedTuple):
+    """Ids from the operating system's random numbers, in the form of UUIDs."""
+
+    def draw(self, count: int) -> tuple[tuple[str, ...], RandomIds]:
+        """``count`` ids that nobody has seen before."""
+        return tuple([_dashed(os.urandom(16).hex()) for _ in range(count)]), self
+
+
+class TickingClock(NamedTuple):
+    """A clock that goes on by ``tick`` whenever it is read: the same run tells the same times."""
+
+    now: datetime
+    tick: timedelta = timedelta(seconds=1)
+
+    def read(self) -> tuple[datetime, TickingClock]:
+        """The time now, and the clock a tick later."""
+        return self.now, TickingClock(self.now + self.tick, self.tick)
+
+
+def seeded_ids(seed: int | str = 0) -> SeededIds:
+    """A source of ids that gives the same ids for the same seed."""
+    return SeededIds(seed)
+
+
+def ticking_clock(start: str | datetime = "2026-01-01", *, seconds: float = 1.0) -> TickingClock:
+    """A clock that starts at ``start`` (ISO 8601; UTC unless it says otherwise), ``seconds`` a reading."""
+    begin = datetime.fromisoformat(start) if isinstance(start, str) else start
+    if begin.tzinfo is None:
+        begin = begin.replace(tzinfo=UTC)
+    return TickingClock(begin.astimezone(UTC), timedelta(seconds=seconds))
+
+
+def system_clock() -> datetime:
+    """The time of the machine, in UTC."""
+    return datetime.now(UTC)
+
+
+def draw(ids: Ids | Callable[[], str], count: int) -> tuple[tuple[str, ...], Any]:
+    """``count`` ids from either kind of source, and the source to go on with."""
+    if hasattr(ids, "draw"):
+        drawn: tuple[tuple[str, ...], Any] = ids.draw(count)
+        return drawn
+    return tuple([str(ids()) for _ in range(count)]), ids
+
+
+def read(clock: Clock | Callable[[], datetime]) -> tuple[datetime, Any]:
+    """The time from either kind of clock, in UTC, and the clock to go on with."""
+    now, later = clock.read() if hasattr(clock, "read") else (clock(), clock)
+    if now.tzinfo is UTC:
+        return now, later
+    if not isinstance(now, datetime) or now.tzinfo is None:
+        raise InvalidValue(f"the clock told {now!r}; it must tell a datetime with a time zone, best UTC")
+    return now.astimezone(UTC), later
+
+
+def _dashed(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,0 +1,181 @@
+"""The stores as values: aggregates, process manager instances and versions, each by stream id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, NamedTuple, Self, TypeVar
+
+from rpds import HashTrieMap
+
+from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.identity import Identity, stream_id_of
+from calamity_lab.kernel.messages import Interest, Start, Stop
+from calamity_lab.kernel.recorded import RecordedEvent
+
+V = TypeVar("V")
+
+
+class _Keyed(Mapping[str, V]):
+    """A frozen mapping from stream ids; an `Identity` may be used where a stream id may."""
+
+    __slots__ = ("_items",)
+
+    _items: HashTrieMap[str, V]
+
+    def __new__(cls, items: Mapping[Any, V] | HashTrieMap[str, V] | None = None) -> Self:
+        self = object.__new__(cls)
+        if not isinstance(items, HashTrieMap):
+            items = HashTrieMap({_checked(key): value for key, value in (items or {}).items()})
+        self._items = items
+        return self
+
+    def __getitem__(self, key: str | Identity) -> V:
+        return self._items[stream_id_of(key)]
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """What is stored under that stream id or `Identity`, or the default."""
+        return self._items.get(stream_id_of(key), default)
+
+    def __contains__(self, key: object) -> bool:
+        return stream_id_of(key) in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._items))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self)!r})"
+
+
+class InMemoryAggregateStore(_Keyed[Any]):
+    """Aggregates in a persistent map, as a value."""
+
+    __slots__ = ()
+
+    def dispatch(self, command: Any) -> tuple[tuple[Any, ...], InMemoryAggregateStore]:
+        """The events that the command leads to, and the store with them applied."""
+        identity = callbacks.target(command)
+        aggregate = self._current(identity)
+        events = callbacks.execute(aggregate, command)
+        if not events:
+            return events, self
+        return events, self._with(identity, callbacks.fold(aggregate, events))
+
+    def apply(self, identity: Identity, events: Iterable[Any]) -> InMemoryAggregateStore:
+        """The store with events applied that were recorded elsewhere."""
+        return self._with(identity, callbacks.fold(self._current(identity), events))
+
+    def forget(self, identity: Identity) -> InMemoryAggregateStore:
+        """The store without that aggregate."""
+        return InMemoryAggregateStore(self._items.discard(identity.stream_id))
+
+    def _current(self, identity: Identity) -> Any:
+        aggregate = self._items.get(identity.stream_id)
+        if aggregate is None:
+            return callbacks.new(identity.type, identity.id)
+        _same_class(identity, aggregate)
+        return aggregate
+
+    def _with(self, identity: Identity, aggregate: Any) -> InMemoryAggregateStore:
+        return InMemoryAggregateStore(self._items.insert(identity.stream_id, aggregate))
+
+
+class Verb(Enum):
+    """What an event did to a process manager instance."""
+
+    STARTED = "started"
+    CONTINUED = "continued"
+    STOPPED = "stopped"
+    IGNORED = "ignored"
+
+
+class Reaction(NamedTuple):
+    """What one process manager made of one event: the type, the instance's id, the verb, the commands."""
+
+    manager: type
+    id: Any
+    verb: Verb
+    commands: tuple[Any, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        """The instance."""
+        return Identity(self.manager, self.id)
+
+
+class InMemoryProcessManagerStore(_Keyed[Any]):
+    """Process manager instances in a persistent map, as a value."""
+
+    __slots__ = ()
+
+    def handle_event(
+        self, recorded_event: RecordedEvent, process_manager_types: Iterable[type]
+    ) -> tuple[tuple[Reaction, ...], InMemoryProcessManagerStore]:
+        """The reactions of the types that are interested, in order, and the store after them."""
+        store, reactions = self, []
+        for manager in process_manager_types:
+            interest = callbacks.interested(manager, recorded_event.event)
+            if interest is not None:
+                reaction, store = store._react(manager, interest, recorded_event.event)
+                reactions.append(reaction)
+        return tuple(reactions), store
+
+    def _react(
+        self, manager: type, interest: Interest, event: Any
+    ) -> tuple[Reaction, InMemoryProcessManagerStore]:
+        identity = Identity(manager, interest.id)
+        instance = self._items.get(identity.stream_id)
+        if instance is None and not isinstance(interest, Start):
+            return Reaction(manager, interest.id, Verb.IGNORED), self
+        if isinstance(interest, Stop):
+            rest = InMemoryProcessManagerStore(self._items.remove(identity.stream_id))
+            return Reaction(manager, interest.id, Verb.STOPPED), rest
+        if instance is None:
+            verb, instance = Verb.STARTED, callbacks.new(manager, interest.id)
+        else:
+            verb = Verb.CONTINUED
+            _same_class(identity, instance)
+        instance = callbacks.apply(instance, event)
+        commands = callbacks.handle(instance, event)
+        store = InMemoryProcessManagerStore(self._items.insert(identity.stream_id, instance))
+        return Reaction(manager, interest.id, verb, commands), store
+
+
+class InMemoryVersionStore(_Keyed[int]):
+    """Versions in a persistent map, as a value."""
+
+    __slots__ = ()
+
+    def increment_version(self, identity: Identity, count: int) -> InMemoryVersionStore:
+        """The store with that version ``count`` higher; from 0 where there was none."""
+        known = self._items.get(identity.stream_id, 0)
+        return InMemoryVersionStore(self._items.insert(identity.stream_id, known + count))
+
+
+def _checked(key: Any) -> str:
+    stream_id = stream_id_of(key)
+    if not isinstance(stream_id, str) or "-" not in stream_id:
+        raise InvalidValue(
+            f"{key!r} is no stream id; a store is read by category, dash and id, as in 'BankAccount-1', "
+            "or by Identity(BankAccount, '1')"
+        )
+    return stream_id
+
+
+def _same_class(identity: Identity, state: Any) -> None:
+    """Tell a class that was defined again from the one whose instance is stored."""
+    cls, wanted = type(state), identity.type
+    if cls is not wanted and isinstance(wanted, type) and cls.__name__ == wanted.__name__:
+        raise InvalidModel(
+            f"{identity.stream_id} was built by another definition of {wanted.__name__} "
+            f"({cls.__module__}, now {wanted.__module__}) than the one asked for; "
+            "two classes must not share a name, and a class that a cell defined again "
+            "needs a new lab: run %lab (or make a new Stack) after the cell"
+        )
