@@ -1,0 +1,97 @@
+"""Imports point down: the table of floors holds, and the check that says so can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.floors import HOUSE, circle, faults, modules
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def house(root: Path, **sources: str) -> Path:
+    """A small package, each module given as `floor__part__module="its source"`."""
+    for name, source in {"__init__": "", **sources}.items():
+        path = (
+            root / "calamity_lab" / Path(*name.split("__")).with_suffix(".py") if name != "__init__" else None
+        )
+        path = path or root / "calamity_lab" / "__init__.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+    return root
+
+
+def test_every_import_in_the_package_points_down() -> None:
+    assert modules(ROOT), "no module of calamity_lab was found"
+    assert not faults(ROOT), "\n".join(faults(ROOT))
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert not circle(ROOT), " -> ".join(circle(ROOT))
+
+
+def test_a_floor_knows_only_floors_that_stand_before_it_in_the_table() -> None:
+    names = list(HOUSE)
+    for index, (name, rules) in enumerate(HOUSE.items()):
+        assert rules.floors <= set(names[:index]), f"{name} stands above what it may import"
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "why"),
+    [
+        ("kernel__stack", "from calamity_lab.trace.moment import Moment", "kernel must not know trace"),
+        ("kernel__stack", "def f():\n    import calamity_lab.lab", "kernel must not know lab"),
+        (
+            "kernel__stack",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from calamity_lab.views import lanes",
+            "kernel must not know views",
+        ),
+        ("kernel__stack", "import pandas as pd", "kernel must not know the library pandas"),
+        ("kernel__stack", "import sqlite3", "kernel must do without sqlite3"),
+        ("kernel__stack", "from ..lab import Lab", "kernel must not know lab"),
+        ("views__lanes", "from traitlets import Int", "views must not know the library traitlets"),
+        ("lab", "from calamity_lab import Stack", "own package's face"),
+        ("lab", "import calamity_lab", "own package's face"),
+        ("kernel__stack", "from calamity_lab.kernel import Run", "own package's face"),
+        ("examples__bank__model", "from calamity_lab.examples.shop import model", "siblings"),
+        ("stores__sqlite", "from calamity_lab.stores.serializer import Serializer", "siblings"),
+        ("attic", "import json", "floor 'attic' has no row in the table"),
+    ],
+)
+def test_an_import_that_breaks_the_table_is_named(tmp_path: Path, module: str, source: str, why: str) -> None:
+    root = (
+        house(tmp_path, **{module: source}, lab="", stores__serializer="", examples__shop__model="")
+        if module != "lab"
+        else house(tmp_path, lab=source)
+    )
+    (found,) = faults(root)
+    assert why in found
+    assert f"{module.split('__')[-1]}.py:" in found
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        (
+            "kernel__stack",
+            "import dataclasses\nfrom rpds import HashTrieMap\nfrom calamity_lab.errors import Rejected",
+        ),
+        ("kernel__stack", "from calamity_lab.kernel.identity import Identity"),
+        ("examples__bank__model", "from calamity_lab.examples.bank import account"),
+        ("lab", "from calamity_lab.widgets.timeline import Timeline"),
+    ],
+)
+def test_an_import_that_points_down_is_fine(tmp_path: Path, module: str, source: str) -> None:
+    parts = {"kernel__identity": "", "examples__bank__account": "", "widgets__timeline": ""}
+    assert not faults(house(tmp_path, **parts, **{module: source}))
+
+
+def test_a_circle_is_named_even_where_one_half_is_for_the_type_checker(tmp_path: Path) -> None:
+    root = house(
+        tmp_path,
+        kernel__run="from calamity_lab.kernel.stack import Stack",
+        kernel__stack="if TYPE_CHECKING:\n    from calamity_lab.kernel.run import Run",
+    )
+    assert {"calamity_lab.kernel.run", "calamity_lab.kernel.stack"} == set(circle(root))
