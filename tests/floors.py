@@ -1,7 +1,7 @@
 """The floors of the house as a table, and what in the code breaks it.
 
-Every import counts: at the top, inside a function, and under TYPE_CHECKING, since an upward arrow that only the
-type checker follows is an upward arrow in the reader's head all the same.
+Every import counts: at the top, inside a function, and under TYPE_CHECKING, since an upward arrow that only
+the type checker follows is an upward arrow in the reader's head all the same.
 """
 
 from __future__ import annotations

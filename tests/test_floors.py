@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def house(root: Path, **sources: str) -> Path:
     """A small package, each module given as `floor__part__module="its source"`."""
-    for name, source in {"__init__": "", **sources}.items():
-        path = (
-            root / "calamity_lab" / Path(*name.split("__")).with_suffix(".py") if name != "__init__" else None
-        )
-        path = path or root / "calamity_lab" / "__init__.py"
+    package = root / "calamity_lab"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name, source in sources.items():
+        path = package.joinpath(*name.split("__")).with_suffix(".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source, encoding="utf-8")
     return root
@@ -61,11 +61,8 @@ def test_a_floor_knows_only_floors_that_stand_before_it_in_the_table() -> None:
     ],
 )
 def test_an_import_that_breaks_the_table_is_named(tmp_path: Path, module: str, source: str, why: str) -> None:
-    root = (
-        house(tmp_path, **{module: source}, lab="", stores__serializer="", examples__shop__model="")
-        if module != "lab"
-        else house(tmp_path, lab=source)
-    )
+    parts = {"lab": "", "stores__serializer": "", "examples__shop__model": ""}
+    root = house(tmp_path, **{**parts, module: source})
     (found,) = faults(root)
     assert why in found
     assert f"{module.split('__')[-1]}.py:" in found
@@ -74,10 +71,8 @@ def test_an_import_that_breaks_the_table_is_named(tmp_path: Path, module: str, s
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        (
-            "kernel__stack",
-            "import dataclasses\nfrom rpds import HashTrieMap\nfrom calamity_lab.errors import Rejected",
-        ),
+        ("kernel__stack", "import dataclasses\nfrom rpds import HashTrieMap"),
+        ("kernel__stack", "from calamity_lab.errors import Rejected"),
         ("kernel__stack", "from calamity_lab.kernel.identity import Identity"),
         ("examples__bank__model", "from calamity_lab.examples.bank import account"),
         ("lab", "from calamity_lab.widgets.timeline import Timeline"),
