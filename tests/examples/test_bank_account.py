@@ -24,6 +24,8 @@ from calamity_lab.examples.bank.account import (
     TransferInitiated,
     WithdrawFunds,
 )
+from calamity_lab.kernel.callbacks import target
+from calamity_lab.kernel.identity import Identity
 
 CREATED = AccountCreated("1", "Ada")
 PAID_IN = FundsDeposited("1", 100)
@@ -129,6 +131,5 @@ def test_an_account_made_by_hand_is_open() -> None:
 
 
 def test_every_command_of_a_transfer_goes_to_the_account_it_concerns() -> None:
-    assert RequestTransfer("t", "1", "2", 5).aggregate() == (BankAccount, "1")  # type: ignore[attr-defined]
-    assert CancelTransfer("1", "t").aggregate() == (BankAccount, "1")  # type: ignore[attr-defined]
-    assert RefundTransfer("1", 5, "t").aggregate() == (BankAccount, "1")  # type: ignore[attr-defined]
+    for command in (RequestTransfer("t", "1", "2", 5), CancelTransfer("1", "t"), RefundTransfer("1", 5, "t")):
+        assert target(command) == Identity(BankAccount, "1")

@@ -1,0 +1,1 @@
+"""The example domains: their rules as scenarios, their processes as whole cascades."""
