@@ -1,0 +1,176 @@
+"""A cursor on a trace. It runs the kernel only at the frontier; everywhere else it moves a pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, OutOfRange
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.run import advance
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import AtProcessManager, Completed, Step
+from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
+from calamity_lab.trace.moment import Moment
+from calamity_lab.trace.purity import check
+from calamity_lab.trace.trace import Trace
+
+DEFAULT_LIMIT = 100_000
+
+
+class Stepper:
+    """Moves through a recorded run and records what is new.
+
+    ``cursor`` is the index of the moment looked at. ``error`` is what stopped the last move forward, if
+    anything did; the cursor then stands at the moment before it, and nothing is lost.
+    With ``checked`` every callback of the model is asked twice and watched before it is believed.
+    """
+
+    def __init__(self, stack: Stack, *, checked: bool = True) -> None:
+        self.trace = Trace.of(stack)
+        self.cursor = 0
+        self.checked = checked
+        self.error: CalamityError | None = None
+        self._observers: list[Callable[[], object]] = []
+        self._nested = 0
+
+    @property
+    def moment(self) -> Moment:
+        """The moment looked at."""
+        return self.trace[self.cursor]
+
+    @property
+    def at_end(self) -> bool:
+        """Whether there is nothing further: the frontier, with nothing left to do."""
+        return self.cursor == self.trace.last and self.moment.run.idle
+
+    def observe(self, observer: Callable[[], object]) -> Callable[[], None]:
+        """Call the observer after each change, once; returns the function that ends it."""
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer) if observer in self._observers else None
+
+    def submit(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> None:
+        """Put commands on the agenda of the moment looked at."""
+        self._put(Submitted(self.cursor, commands, dict(metadata or {})))
+
+    def choose(self, place: int) -> None:
+        """Let the pending command at that place go next."""
+        self._put(Chosen(self.cursor, place))
+
+    def drop(self, place: int) -> None:
+        """Take the pending command at that place off the agenda."""
+        self._put(Dropped(self.cursor, place))
+
+    def step_in(self) -> Moment:
+        """One kernel step."""
+        with self._change():
+            self._forward()
+        return self.moment
+
+    def step_over(self) -> Moment:
+        """To the end of the command that is in progress, or else of the one that comes next."""
+        with self._change():
+            while not isinstance(self._forward(), Completed):
+                pass
+        return self.moment
+
+    def step_out(self) -> Moment:
+        """To the end of that command and of everything that it caused."""
+        with self._change():
+            step = self._forward()
+            root = step.pending.command_id
+            family, open_ = {root}, 1
+            open_ += self._caused(step, family) - self._closed(step, family)
+            while open_:
+                step = self._forward()
+                open_ += self._caused(step, family) - self._closed(step, family)
+        return self.moment
+
+    def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
+        """On until the agenda is empty, ``until`` holds, or ``limit`` steps are done."""
+        if limit < 1:
+            raise InvalidValue(f"resume(limit={limit!r}): the limit is a number of steps from 1 on")
+        with self._change():
+            for _ in range(limit):
+                if self.at_end:
+                    break
+                self._forward()
+                if until is not None and until(self.moment):
+                    break
+        return self.moment
+
+    def step_back(self) -> Moment:
+        """One moment back."""
+        if self.cursor == 0:
+            raise OutOfRange("cannot step back: this is moment 0, before anything happened")
+        return self.goto(self.cursor - 1)
+
+    def goto(self, index: int) -> Moment:
+        """To that moment; a negative index counts from the last one."""
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise InvalidValue(f"goto({index!r}): a moment is a whole number from 0 to {self.trace.last}")
+        self.trace[index]  # raises OutOfRange, which tells the moments there are
+        with self._change():
+            self.cursor = index % len(self.trace)
+        return self.moment
+
+    def restart(self) -> Moment:
+        """To the moment before anything happened; the recorded moments stay."""
+        return self.goto(0)
+
+    def switch(self, branch: str) -> None:
+        """To another branch, at the moment looked at or where that branch ends."""
+        with self._change():
+            self.trace = self.trace.switch(branch)
+            self.cursor = min(self.cursor, self.trace.last)
+
+    def _put(self, entry: Input) -> None:
+        with self._change():
+            self.trace = self.trace.put(self.cursor, entry)
+
+    def _forward(self) -> Step:
+        """One moment on: along the recorded ones, at the frontier by the kernel."""
+        if self.cursor == self.trace.last:
+            run = self.moment.run
+            if self.checked:
+                check(run)
+            self.trace = self.trace.append(*advance(run))
+        self.cursor += 1
+        step = self.moment.step
+        if step is None:
+            raise IdleRun(self.moment.run)
+        return step
+
+    @staticmethod
+    def _caused(step: Step, family: set[str]) -> int:
+        """Remember the commands that a step of the family put on the agenda: how many."""
+        if not isinstance(step, AtProcessManager) or step.pending.command_id not in family:
+            return 0
+        family.update(pending.command_id for pending in step.commands)
+        return len(step.commands)
+
+    @staticmethod
+    def _closed(step: Step, family: set[str]) -> int:
+        return int(isinstance(step, Completed) and step.pending.command_id in family)
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """One change as its observers see it: they are told once, also when it ends in an error."""
+        self.error, self._nested = None, self._nested + 1
+        try:
+            yield
+        except CalamityError as error:
+            self.error = error
+            raise
+        finally:
+            self._nested -= 1
+            if not self._nested:
+                for observer in tuple(self._observers):
+                    observer()
+
+
+def next_pending(moment: Moment) -> Pending | None:
+    """The command that a step forward from a moment would be about; None where there is none."""
+    progress = moment.run.progress
+    return progress.pending if progress is not None else next(moment.agenda.entries(), None)

@@ -1,0 +1,138 @@
+"""What is where in a trace, kept up as it grows, so that a view never walks the whole of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from rpds import HashTrieMap
+
+from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Completed, Dispatched, Ignored, Refused, Step
+from calamity_lab.kernel.vector import Vector
+
+
+class Lane(NamedTuple):
+    """A stream or a process manager instance, and the moment since which it is known."""
+
+    identity: Identity
+    is_manager: bool
+    since: int
+
+
+class Index(NamedTuple):
+    """Moments by what happened at them, each sequence in order of the trace.
+
+    ``events`` are all recorded events in order of position and ``event_moments`` when each came to be
+    (0: before the trace began); ``dispatched``, ``completed`` and ``refused`` are moments;
+    ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
+    ``decided`` those at which each aggregate's events were recorded.
+    """
+
+    events: Vector[RecordedEvent] = Vector()
+    event_moments: Vector[int] = Vector()
+    dispatched: Vector[int] = Vector()
+    completed: Vector[int] = Vector()
+    refused: Vector[int] = Vector()
+    lanes: Vector[Lane] = Vector()
+    places: HashTrieMap[str, int] = HashTrieMap()
+    reactions: HashTrieMap[str, Vector[int]] = HashTrieMap()
+    decided: HashTrieMap[str, Vector[int]] = HashTrieMap()
+
+    @classmethod
+    def of(cls, stack: Stack) -> Index:
+        """The index of a trace in which nothing has happened yet to that stack."""
+        events: Vector[RecordedEvent] = Vector(stack.event_store.stream(ALL))
+        index = cls(events, Vector([0] * len(events)))
+        known = dict.fromkeys([event.stream_id for event in events])
+        for stream_id in dict.fromkeys([*known, *_names(stack.aggregates)]):
+            index = index._lane(Identity.parse(stream_id), 0, is_manager=False)
+        for stream_id in _names(stack.process_managers):
+            index = index._lane(Identity.parse(stream_id), 0, is_manager=True)
+        return index
+
+    def add(self, step: Step) -> Index:
+        """The index with a further step."""
+        at = step.index
+        match step:
+            case Dispatched():
+                return self._replace(dispatched=self.dispatched.append(at))
+            case Appended():
+                return self._appended(step)
+            case Refused():
+                return self._replace(refused=self.refused.append(at))
+            case Completed():
+                return self._replace(completed=self.completed.append(at))
+            case AtProcessManager():
+                return self._reacted(step)
+        return self
+
+    def upto(self, moment: int) -> Index:
+        """The index as it was at that moment."""
+        count = self.events_at(moment)
+        lanes = self.lanes.take(bisect_right(self.lanes, moment, key=lambda lane: lane.since))
+        return Index(
+            self.events.take(count),
+            self.event_moments.take(count),
+            _cut(self.dispatched, moment),
+            _cut(self.completed, moment),
+            _cut(self.refused, moment),
+            lanes,
+            HashTrieMap({lane.identity.stream_id: n for n, lane in enumerate(lanes)}),
+            _cut_each(self.reactions, moment),
+            _cut_each(self.decided, moment),
+        )
+
+    def events_at(self, moment: int) -> int:
+        """How many events are recorded at that moment."""
+        return bisect_right(self.event_moments, moment)
+
+    def lanes_at(self, moment: int) -> int:
+        """How many lanes are known at that moment."""
+        return bisect_right(self.lanes, moment, key=lambda lane: lane.since)
+
+    def command_start(self, moment: int) -> int:
+        """The moment at which the command of that moment was dispatched; 0 at the very beginning."""
+        place = bisect_right(self.dispatched, moment)
+        return self.dispatched[place - 1] if place else 0
+
+    def _appended(self, step: Appended) -> Index:
+        at, stream_id = step.index, step.identity.stream_id
+        index = self._lane(step.identity, at, is_manager=False)
+        moments = index.decided.get(stream_id, Vector()).append(at)
+        return index._replace(
+            events=index.events.extend(step.recorded),
+            event_moments=index.event_moments.extend([at] * len(step.recorded)),
+            decided=index.decided.insert(stream_id, moments),
+        )
+
+    def _reacted(self, step: AtProcessManager) -> Index:
+        at, stream_id = step.index, step.identity.stream_id
+        index = self if isinstance(step, Ignored) else self._lane(step.identity, at, is_manager=True)
+        moments = index.reactions.get(stream_id, Vector()).append(at)
+        return index._replace(reactions=index.reactions.insert(stream_id, moments))
+
+    def _lane(self, identity: Identity, at: int, *, is_manager: bool) -> Index:
+        if identity.stream_id in self.places:
+            return self
+        return self._replace(
+            lanes=self.lanes.append(Lane(identity, is_manager, at)),
+            places=self.places.insert(identity.stream_id, len(self.lanes)),
+        )
+
+
+def _names(store: object) -> list[str]:
+    """The stream ids of a store that can tell them, in order."""
+    return sorted(store) if hasattr(store, "__iter__") else []
+
+
+def _cut(moments: Vector[int], upto: int) -> Vector[int]:
+    return moments.take(bisect_right(moments, upto))
+
+
+def _cut_each(each: HashTrieMap[str, Vector[int]], upto: int) -> HashTrieMap[str, Vector[int]]:
+    cut = {name: _cut(moments, upto) for name, moments in each.items()}
+    return HashTrieMap({name: moments for name, moments in cut.items() if len(moments)})

@@ -1,0 +1,124 @@
+"""A recorded run: branches of moments that share their past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, overload
+
+from calamity_lab.errors import InvalidValue, OutOfRange
+from calamity_lab.kernel.run import Run, begin
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Step
+from calamity_lab.kernel.vector import Vector
+from calamity_lab.trace.index import Index
+from calamity_lab.trace.inputs import Input
+from calamity_lab.trace.moment import Moment
+
+MAIN = "main"
+
+
+class Branch(NamedTuple):
+    """One way that a run went: its moments from the very beginning, and the inputs that led there.
+
+    ``parent`` and ``forked_at`` tell the branch that it left, and at which moment.
+    """
+
+    name: str
+    moments: Vector[Moment]
+    inputs: Vector[Input]
+    index: Index
+    parent: str | None = None
+    forked_at: int = 0
+
+    def __repr__(self) -> str:
+        origin = f", left {self.parent} at moment {self.forked_at}" if self.parent else ""
+        return f"Branch({self.name!r}, {len(self.moments):,} moments{origin})"
+
+
+class Trace(Sequence[Moment]):
+    """The moments of the current branch as a frozen sequence; the other branches are kept beside it."""
+
+    __slots__ = ("branch", "branches")
+
+    branch: Branch
+    branches: Mapping[str, Branch]
+
+    def __init__(self, branch: Branch, others: Mapping[str, Branch] | None = None) -> None:
+        self.branch = branch
+        self.branches = MappingProxyType({**(others or {}), branch.name: branch})
+
+    @classmethod
+    def of(cls, stack: Stack) -> Trace:
+        """A trace in which nothing has happened yet."""
+        first = Moment(None, begin(stack))
+        return cls(Branch(MAIN, Vector([first]), Vector(), Index.of(stack)))
+
+    @property
+    def index(self) -> Index:
+        """What is where in the current branch."""
+        return self.branch.index
+
+    @property
+    def last(self) -> int:
+        """The index of the latest moment: the frontier."""
+        return len(self.branch.moments) - 1
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """The steps of the current branch, in order."""
+        return (moment.step for moment in self.branch.moments.iterate(1) if moment.step is not None)
+
+    def append(self, step: Step, run: Run) -> Trace:
+        """The trace with a further moment."""
+        branch = self.branch
+        return self._with(
+            branch._replace(moments=branch.moments.append(Moment(step, run)), index=branch.index.add(step))
+        )
+
+    def put(self, at: int, entry: Input) -> Trace:
+        """The trace with an input at a moment: on this branch at its frontier, on a new one before it."""
+        moment = self[at]
+        changed = Moment(moment.step, entry.put(moment.run))
+        branch = self.branch if at == self.last else self._forked(at)
+        moments = branch.moments.take(at).append(changed)
+        return self._with(branch._replace(moments=moments, inputs=branch.inputs.append(entry)))
+
+    def switch(self, name: str) -> Trace:
+        """The trace with another of its branches as the current one."""
+        if name not in self.branches:
+            raise InvalidValue(f"there is no branch {name!r}; there are: {', '.join(self.branches)}")
+        return Trace(self.branches[name], self.branches)
+
+    @overload
+    def __getitem__(self, index: int) -> Moment: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Moment, ...]: ...
+    def __getitem__(self, index: int | slice) -> Moment | tuple[Moment, ...]:
+        if isinstance(index, int) and not -len(self) <= index < len(self):
+            raise OutOfRange(f"there is no moment {index}; the trace has the moments 0 to {self.last}")
+        return self.branch.moments[index]
+
+    def __len__(self) -> int:
+        return len(self.branch.moments)
+
+    def __iter__(self) -> Iterator[Moment]:
+        return iter(self.branch.moments)
+
+    def __repr__(self) -> str:
+        others = f", {len(self.branches)} branches" if len(self.branches) > 1 else ""
+        return f"Trace({len(self):,} moments on {self.branch.name!r}{others})"
+
+    def _with(self, branch: Branch) -> Trace:
+        return Trace(branch, self.branches)
+
+    def _forked(self, at: int) -> Branch:
+        branch = self.branch
+        return Branch(
+            f"branch {len(self.branches)}",
+            branch.moments.take(at + 1),
+            Vector([entry for entry in branch.inputs if entry.at <= at]),
+            branch.index.upto(at),
+            branch.name,
+            at,
+        )
