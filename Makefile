@@ -15,6 +15,9 @@ SETUP := pyproject.toml constraints.txt scripts/bootstrap.py scripts/debian.py
 
 # What the user's shell adds to Python's path must not stand in for what is pinned here.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# uv trusts whom the machine trusts, as pip does; older versions of uv know the second name only.
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test check bench notebooks pins clean

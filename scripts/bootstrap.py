@@ -69,7 +69,7 @@ def install_package(folder: Path, extras: list[str]) -> None:
     wanted = ["--editable", target, "--constraint", str(ROOT / "constraints.txt")]
     environment = {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     pip = [python, "-m", "pip", "install", "--quiet"]
-    say(f"Installing {Path(target).name} into {folder}")
+    say(f"Installing calamity_lab and its {' and '.join(['run', *extras])} dependencies into {folder}")
     if subprocess.run([*pip, "uv"], env=environment, check=False).returncode == 0:
         # Compiled now, because a kernel that compiles pandas each time it starts is slow to start.
         uv = [python, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
