@@ -106,6 +106,12 @@ class Stepper:
             raise OutOfRange("cannot step back: this is moment 0, before anything happened")
         return self.goto(self.cursor - 1)
 
+    def step_back_over(self) -> Moment:
+        """Back to before the command that is in progress, or else before the one that was done last."""
+        if self.cursor == 0:
+            raise OutOfRange("cannot step back: this is moment 0, before anything happened")
+        return self.goto(self.trace.index.command_start(self.cursor) - 1)
+
     def goto(self, index: int) -> Moment:
         """To that moment; a negative index counts from the last one."""
         if isinstance(index, bool) or not isinstance(index, int):

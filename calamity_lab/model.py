@@ -1,0 +1,155 @@
+"""A model: the aggregates, commands, events and process managers that belong together, found by their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import CodeType, ModuleType
+from typing import Any, TypeVar, get_type_hints
+
+from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.kernel.fields import field_names
+from calamity_lab.kernel.stack import process_manager_types
+
+T = TypeVar("T", bound=type)
+
+_CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Classes by their part. ``unplaced`` are record classes of which nothing tells what they are."""
+
+    aggregates: tuple[type, ...] = ()
+    commands: tuple[type, ...] = ()
+    events: tuple[type, ...] = ()
+    process_managers: tuple[type, ...] = ()
+    unplaced: tuple[type, ...] = ()
+
+    @classmethod
+    def find(cls, namespace: Mapping[str, Any] | ModuleType) -> Model:
+        """The model in a module or a notebook's namespace."""
+        return cls.of(_classes(namespace))
+
+    @classmethod
+    def of(cls, classes: Iterable[type]) -> Model:
+        """The model that these classes make up, each placed by its shape.
+
+        A process manager has ``interested``, ``apply`` and ``handle``; an aggregate ``execute`` and
+        ``apply``; a command ``aggregate()``; an event is a record that one of their callbacks names.
+        """
+        found = tuple(dict.fromkeys(classes))
+        managers = tuple(c for c in found if _has(c, "interested", "handle"))
+        aggregates = tuple(c for c in found if _has(c, "execute", "apply") and c not in managers)
+        commands = tuple(c for c in found if _has(c, "aggregate") and c not in managers + aggregates)
+        placed = (*managers, *aggregates, *commands)
+        records = [c for c in found if c not in placed and field_names(c) is not None and not _is_other(c)]
+        named = {name for c in (*managers, *aggregates) for name in _names_used(c)}
+        parts = {part for c in (*placed, *records) for part in _field_types(c)}
+        events = tuple(c for c in records if c.__name__ in named and c not in parts)
+        unplaced = tuple(c for c in records if c not in events and c not in parts)
+        process_manager_types(managers)
+        return cls(*(_distinct(group) for group in (aggregates, commands, events)), managers, unplaced)
+
+    def aggregate(self, name: str) -> type:
+        """The aggregate type of that name."""
+        return _named("aggregate", name, self.aggregates)
+
+    def command(self, name: str) -> type:
+        """The command type of that name."""
+        return _named("command", name, self.commands)
+
+    def process_manager(self, name: str) -> type:
+        """The process manager type of that name."""
+        return _named("process manager", name, self.process_managers)
+
+    def __iter__(self) -> Iterator[type]:
+        return iter((*self.aggregates, *self.commands, *self.events, *self.process_managers))
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{title}: {', '.join(c.__name__ for c in group) or 'none'}"
+            for title, group in (
+                ("aggregates", self.aggregates),
+                ("commands", self.commands),
+                ("events", self.events),
+                ("process managers", self.process_managers),
+                ("not placed", self.unplaced),
+            )
+            if group or title != "not placed"
+        )
+
+
+def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
+    """The classes that a user defined there: not what begins with an underscore, nor our own protocols."""
+    items = vars(namespace) if isinstance(namespace, ModuleType) else namespace
+    return [
+        value
+        for name, value in items.items()
+        if isinstance(value, type)
+        and not name.startswith("_")
+        and not value.__module__.startswith(("calamity_lab.kernel", "builtins", "typing"))
+    ]
+
+
+def _has(cls: type, *names: str) -> bool:
+    return all(callable(getattr(cls, name, None)) for name in names)
+
+
+def _is_other(cls: type) -> bool:
+    return issubclass(cls, (Enum, BaseException))
+
+
+def _names_used(cls: type) -> Iterator[str]:
+    """The global names that the callbacks of a class mention: the messages that they tell apart."""
+    for method in _CALLBACKS:
+        function = getattr(cls, method, None)
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        if code is not None:
+            yield from _code_names(code)
+
+
+def _code_names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code_names(constant)
+
+
+def _field_types(cls: type) -> Iterator[type]:
+    """The classes that stand in a class's field types, however deep: value objects, and no messages."""
+    try:
+        hints = get_type_hints(cls)
+    except Exception:  # hints are the user's own text and may name what is not there; they only help
+        hints = {}
+    for hint in hints.values():
+        yield from _within(hint)
+
+
+def _within(hint: Any) -> Iterator[type]:
+    if isinstance(hint, type):
+        yield hint
+    for part in getattr(hint, "__args__", ()):
+        yield from _within(part)
+
+
+def _distinct(classes: tuple[T, ...]) -> tuple[T, ...]:
+    """The classes, once it is clear that no two share a name."""
+    known: dict[str, T] = {}
+    for cls in classes:
+        other = known.setdefault(cls.__name__, cls)
+        if other is not cls:
+            raise InvalidModel(
+                f"two classes are called {cls.__name__} (in {other.__module__} and in {cls.__module__}); "
+                "messages and streams are told apart by the name, so rename one or leave one out"
+            )
+    return tuple(known.values())
+
+
+def _named(part: str, name: str, classes: tuple[type, ...]) -> type:
+    for cls in classes:
+        if cls.__name__ == name:
+            return cls
+    listed = ", ".join(c.__name__ for c in classes) or "none"
+    raise InvalidValue(f"there is no {part} {name!r} in the model; there are: {listed}")
