@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
@@ -34,10 +35,13 @@ def command(arguments: list[str]) -> list[str]:
     """The jupyter command line: the first tutorial is opened, and the others lie beside it."""
     notebooks = ROOT / "notebooks"
     tutorials = sorted(notebooks.glob("*.ipynb"))
-    opened = str(tutorials[0] if tutorials else notebooks if notebooks.is_dir() else ROOT)
+    root = notebooks if tutorials else ROOT
     # Jupyter refuses to run as root unless told to, as happens in a container.
-    allowed = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return [sys.executable, "-m", "jupyterlab", *allowed, *arguments, opened]
+    flags = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    flags.append(f"--ServerApp.root_dir={root}")
+    if tutorials:
+        flags.append(f"--LabApp.default_url=/lab/tree/{quote(tutorials[0].name)}")
+    return [sys.executable, "-m", "jupyterlab", *flags, *arguments]
 
 
 def main() -> None:

@@ -52,8 +52,9 @@ def binders_python() -> str:
 def image_version(package: str) -> str:
     """The version of a package in the image that Binder starts from."""
     spec = find_spec("repo2docker")
-    assert spec and spec.submodule_search_locations, "jupyter-repo2docker is not installed"
-    buildpack = Path(spec.submodule_search_locations[0]) / "buildpacks" / "conda"
+    assert spec is not None, "jupyter-repo2docker is not installed"
+    assert spec.origin is not None
+    buildpack = Path(spec.origin).parent / "buildpacks" / "conda"
     lock = buildpack / f"environment.py-{binders_python()}-linux-64.lock"
     found = re.search(rf"/{package}-(\d[\d.]*)-", lock.read_text(encoding="utf-8"))
     assert found, f"repo2docker's image has no {package}"
