@@ -42,18 +42,19 @@ PURE = "errors kernel"
 HOUSE: Mapping[str, Floor] = {
     "errors": floor(),
     "kernel": floor("errors", libraries="rpds", without=EFFECTS),
+    "model": floor(PURE, without=EFFECTS),
     "stores": floor(PURE, libraries="rpds msgspec sqlalchemy psycopg distributed", siblings=True),
     "trace": floor(PURE, libraries="rpds", without="pickle"),
     "stepper": floor(f"{PURE} trace", without="pickle"),
-    "views": floor(f"{PURE} trace", libraries="networkx", without=EFFECTS),
+    "views": floor(f"{PURE} model trace", libraries="networkx", without=EFFECTS),
     "figures": floor(f"{PURE} trace views", libraries="matplotlib networkx numpy"),
     "frames": floor(f"{PURE} trace views", libraries="numpy pandas pyarrow"),
     "widgets": floor(
-        f"{PURE} trace stepper views figures", libraries="IPython anywidget ipywidgets traitlets"
+        f"{PURE} model trace stepper views figures", libraries="IPython anywidget ipywidgets traitlets"
     ),
-    "lab": floor(f"{PURE} stores trace stepper views figures frames widgets", libraries="IPython"),
-    "extension": floor(f"{PURE} trace stepper views lab", libraries="IPython"),
-    "testing": floor(f"{PURE} trace stepper", libraries="pytest"),
+    "lab": floor(f"{PURE} model stores trace stepper views figures frames widgets", libraries="IPython"),
+    "extension": floor(f"{PURE} model trace stepper views lab", libraries="IPython"),
+    "testing": floor(f"{PURE} model trace stepper", libraries="pytest"),
     "examples": floor(PURE, siblings=True),
 }
 
