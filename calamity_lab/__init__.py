@@ -39,7 +39,9 @@ _HOMES = {
     "kernel.event_store": "InMemoryEventStore",
     "kernel.identity": "Identity",
     "kernel.messages": "Continue Start Stop command",
-    "kernel.protocols": "Aggregate AggregateStore Command EventStore ProcessManager ProcessManagerStore VersionStore",
+    "kernel.protocols": (
+        "Aggregate AggregateStore Command EventStore ProcessManager ProcessManagerStore VersionStore"
+    ),
     "kernel.recorded": "RecordedEvent",
     "kernel.run": "Run advance begin dispatch",
     "kernel.sources": "seeded_ids ticking_clock",

@@ -175,8 +175,7 @@ class MissingExtra(CalamityError, ImportError):
 
     def __init__(self, purpose: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{purpose} needs {package}, which is not installed; "
-            f"run: pip install 'calamity-lab[{extra}]'"
+            f"{purpose} needs {package}, which is not installed; run: pip install 'calamity-lab[{extra}]'"
         )
         self.package = package
         self.extra = extra
@@ -189,7 +188,9 @@ def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> Non
         if name not in names:
             near = get_close_matches(name, names, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise UnknownArgument(f"{call} got an unknown argument {name!r}{meant} (known: {', '.join(names)})")
+            raise UnknownArgument(
+                f"{call} got an unknown argument {name!r}{meant} (known: {', '.join(names)})"
+            )
 
 
 def _worded(expected: Any) -> str:

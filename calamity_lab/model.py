@@ -1,4 +1,4 @@
-"""A model: the aggregates, commands, events and process managers that belong together, found by their shape."""
+"""A model: the aggregates, commands, events and process managers of a system, found by their shape."""
 
 from __future__ import annotations
 
@@ -37,20 +37,24 @@ class Model:
         """The model that these classes make up, each placed by its shape.
 
         A process manager has ``interested``, ``apply`` and ``handle``; an aggregate ``execute`` and
-        ``apply``; a command ``aggregate()``; an event is a record that one of their callbacks names.
+        ``apply``; a command ``aggregate()``; an event is a record that their callbacks name and that is
+        no part of another message. Messages that the callbacks name need not be given.
         """
-        found = tuple(dict.fromkeys(classes))
+        given = tuple(dict.fromkeys(classes))
+        found = tuple(dict.fromkeys([*given, *(m for c in given for m in _mentioned(c))]))
         managers = tuple(c for c in found if _has(c, "interested", "handle"))
         aggregates = tuple(c for c in found if _has(c, "execute", "apply") and c not in managers)
         commands = tuple(c for c in found if _has(c, "aggregate") and c not in managers + aggregates)
         placed = (*managers, *aggregates, *commands)
         records = [c for c in found if c not in placed and field_names(c) is not None and not _is_other(c)]
-        named = {name for c in (*managers, *aggregates) for name in _names_used(c)}
+        facts = {name for c in managers for name in _names_used(c, "interested")}
+        facts |= {name for c in aggregates for name in _names_used(c, "execute") & _names_used(c, "apply")}
+        named = facts | {name for c in (*managers, *aggregates) for name in _names_used(c, *_CALLBACKS)}
         parts = {part for c in (*placed, *records) for part in _field_types(c)}
-        events = tuple(c for c in records if c.__name__ in named and c not in parts)
+        events = tuple(c for c in records if c.__name__ in facts or (c.__name__ in named and c not in parts))
         unplaced = tuple(c for c in records if c not in events and c not in parts)
         process_manager_types(managers)
-        return cls(*(_distinct(group) for group in (aggregates, commands, events)), managers, unplaced)
+        return cls(_distinct(aggregates), _distinct(commands), _distinct(events), managers, unplaced)
 
     def aggregate(self, name: str) -> type:
         """The aggregate type of that name."""
@@ -81,6 +85,53 @@ class Model:
         )
 
 
+def assemble(
+    given: ModuleType | Mapping[str, Any] | Model | None, parts: Mapping[str, Iterable[type]]
+) -> Model:
+    """The model that ``Lab(...)`` was given: as a module or namespace, or as classes by part."""
+    if isinstance(given, Model):
+        return given
+    if given is not None and parts:
+        raise InvalidModel(f"give Lab either a module or classes, not both (found {', '.join(parts)})")
+    if isinstance(given, (ModuleType, Mapping)):
+        model = Model.find(given)
+    elif given is None:
+        model = Model.of(_listed(parts))
+        _check_parts(model, parts)
+    else:
+        raise InvalidModel(
+            f"Lab() cannot find a model in {given!r}; give a module, as in Lab(bank), "
+            "or classes, as in Lab(aggregates=[BankAccount])"
+        )
+    if not model.aggregates:
+        raise InvalidModel(
+            "there is no aggregate in the model: a class with new(id), execute(command) and apply(event)"
+            + (f" (found only {', '.join(c.__name__ for c in model)})" if tuple(model) else "")
+        )
+    return model
+
+
+def _listed(parts: Mapping[str, Iterable[type]]) -> list[type]:
+    classes = [cls for group in parts.values() for cls in group]
+    for cls in classes:
+        if not isinstance(cls, type):
+            raise InvalidModel(f"a model is made of classes; found {cls!r}")
+    return classes
+
+
+def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
+    """Tell a class that was given as something which it has not the shape of."""
+    needs = {
+        "aggregates": "execute and apply",
+        "commands": "aggregate()",
+        "process_managers": "interested and handle",
+    }
+    for part, shape in needs.items():
+        for cls in parts.get(part, ()):
+            if cls not in getattr(model, part):
+                raise InvalidModel(f"{cls.__name__} was given among {part}, but has no {shape}")
+
+
 def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
     """The classes that a user defined there: not what begins with an underscore, nor our own protocols."""
     items = vars(namespace) if isinstance(namespace, ModuleType) else namespace
@@ -101,17 +152,48 @@ def _is_other(cls: type) -> bool:
     return issubclass(cls, (Enum, BaseException))
 
 
-def _names_used(cls: type) -> Iterator[str]:
-    """The global names that the callbacks of a class mention: the messages that they tell apart."""
+def _names_used(cls: type, *methods: str) -> set[str]:
+    """The global names that those callbacks of a class mention: the messages that they tell apart."""
+    codes = (_code(getattr(cls, method, None)) for method in methods)
+    return {name for code in codes if code is not None for name in _code_names(code)}
+
+
+def _mentioned(cls: type) -> Iterator[type]:
+    """The records that the callbacks of an aggregate or process manager name, as they see them."""
+    if not _has(cls, "apply"):
+        return
     for method in _CALLBACKS:
-        function = getattr(cls, method, None)
-        code = getattr(getattr(function, "__func__", function), "__code__", None)
-        if code is not None:
-            yield from _code_names(code)
+        bare: Any = getattr(cls, method, None)
+        bare = getattr(bare, "__func__", bare)
+        code = _code(bare)
+        if code is None:
+            continue
+        scope = {**bare.__globals__, **_closed_over(bare, code)}
+        for name in sorted(set(_code_names(code)) | set(code.co_freevars)):
+            value = scope.get(name)
+            if isinstance(value, type) and field_names(value) is not None:
+                yield value
+
+
+def _closed_over(function: Any, code: CodeType) -> dict[str, Any]:
+    """What a function sees of the function around it; a name that is not bound yet is left out."""
+    bound = {}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            bound[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return bound
+
+
+def _code(function: Any) -> CodeType | None:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code if isinstance(code, CodeType) else None
 
 
 def _code_names(code: CodeType) -> Iterator[str]:
     yield from code.co_names
+    yield from code.co_freevars
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _code_names(constant)
@@ -121,7 +203,7 @@ def _field_types(cls: type) -> Iterator[type]:
     """The classes that stand in a class's field types, however deep: value objects, and no messages."""
     try:
         hints = get_type_hints(cls)
-    except Exception:  # hints are the user's own text and may name what is not there; they only help
+    except Exception:  # noqa: BLE001 - hints are the user's own text and may name what is not there; they only help
         hints = {}
     for hint in hints.values():
         yield from _within(hint)

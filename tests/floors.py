@@ -41,18 +41,23 @@ PURE = "errors kernel"
 # From the ground up. A floor that is not here does not exist: a new one gets its row first.
 HOUSE: Mapping[str, Floor] = {
     "errors": floor(),
+    "markup": floor(),
     "kernel": floor("errors", libraries="rpds", without=EFFECTS),
     "model": floor(PURE, without=EFFECTS),
     "stores": floor(PURE, libraries="rpds msgspec sqlalchemy psycopg distributed", siblings=True),
     "trace": floor(PURE, libraries="rpds", without="pickle"),
     "stepper": floor(f"{PURE} trace", without="pickle"),
     "views": floor(f"{PURE} model trace", libraries="networkx", without=EFFECTS),
-    "figures": floor(f"{PURE} trace views", libraries="matplotlib networkx numpy"),
-    "frames": floor(f"{PURE} trace views", libraries="numpy pandas pyarrow"),
+    "readings": floor(f"{PURE} markup trace", libraries="pandas"),
+    "figures": floor(f"{PURE} markup trace views", libraries="matplotlib networkx numpy"),
+    "frames": floor(f"{PURE} markup trace views", libraries="networkx numpy pandas pyarrow"),
     "widgets": floor(
-        f"{PURE} model trace stepper views figures", libraries="IPython anywidget ipywidgets traitlets"
+        f"{PURE} markup model trace stepper views figures", libraries="IPython anywidget ipywidgets traitlets"
     ),
-    "lab": floor(f"{PURE} model stores trace stepper views figures frames widgets", libraries="IPython"),
+    "lab": floor(
+        f"{PURE} model stores trace stepper readings views figures frames widgets",
+        libraries="matplotlib networkx",
+    ),
     "extension": floor(f"{PURE} model trace stepper views lab", libraries="IPython"),
     "testing": floor(f"{PURE} model trace stepper", libraries="pytest"),
     "examples": floor(PURE, siblings=True),

@@ -61,6 +61,6 @@ def _equal(before: Any, after: Any) -> bool:
     if type(before) is not type(after):
         return False
     try:
-        return bool(before == after) or (before != before and after != after)  # noqa: PLR0124 - NaN is itself
-    except Exception:  # a foreign __eq__ may raise anything; the fields then tell
+        return bool(before == after) or (before != before and after != after)
+    except Exception:  # noqa: BLE001 - a foreign __eq__ may raise anything; the fields then tell
         return False

@@ -11,7 +11,15 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Completed, Dispatched, Ignored, Refused, Step
+from calamity_lab.kernel.steps import (
+    Appended,
+    AtProcessManager,
+    Completed,
+    Dispatched,
+    Ignored,
+    Refused,
+    Step,
+)
 from calamity_lab.kernel.vector import Vector
 
 

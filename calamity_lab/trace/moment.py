@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from calamity_lab.kernel.agenda import Agenda
 from calamity_lab.kernel.run import Run
@@ -11,7 +11,8 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.telling import sentence
 
 
-class Moment(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class Moment:
     """A step and the run after it; the first moment of a trace has no step."""
 
     step: Step | None

@@ -1,4 +1,4 @@
-"""A model is named, not believed: whether its callbacks change what they are given, or answer twice differently.
+"""Whether a model's callbacks change what they are given, or answer twice differently: it is not believed.
 
 Before the kernel asks a callback, this asks it twice, looks whether anything that it was given has changed,
 and puts it back where it has; so a broken model never harms the moments that were recorded.
@@ -13,7 +13,7 @@ from typing import Any
 
 from calamity_lab.errors import CalamityError, ImpureModel, Rejected
 from calamity_lab.kernel import callbacks
-from calamity_lab.kernel.fields import fields_of
+from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Start, Stop
 from calamity_lab.kernel.run import Compensating, Executing, Handling, Run
@@ -128,10 +128,11 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
     if found is None:
         return
     where = f" in {found.path}" if found.path else ""
+    asked = type(message).__name__ if is_record(message) else repr(message)
     raise ImpureModel(
         name,
         found.path,
-        f"gave two answers to {type(message).__name__ if not isinstance(message, str) else message!r}{where}: "
+        f"gave two answers to {asked}{where}: "
         f"{brief(found.before)}, then {brief(found.after)}; a callback must depend on nothing but what it is "
         "given: let times, ids and random numbers come in as fields of the command",
     )
@@ -140,6 +141,8 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
 def _comparable(answer: Any) -> Any:
     if isinstance(answer, Rejected):
         return {"rejected": type(answer).__name__, "reason": answer.reason, **answer.details}
+    if isinstance(answer, tuple) and len(answer) == 1:
+        return answer[0]
     return answer
 
 

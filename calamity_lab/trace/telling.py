@@ -34,14 +34,12 @@ def fact(step: Step) -> str:
     match step:
         case Dispatched(identity=identity):
             return f"{command} dispatched to {identity}"
-        case Populated(identity=identity, count=0):
-            return f"{identity} is new: its stream has no events"
         case Populated(identity=identity, count=count):
-            return f"{identity} caught up with {counted(count, 'event')}"
-        case Executed(events=()):
-            return f"{command} accepted, no event"
+            caught_up = f"caught up with {counted(count, 'event')}"
+            return f"{identity} {caught_up if count else 'is new: its stream has no events'}"
         case Executed(events=events, identity=identity):
-            return f"{command} accepted, {counted(len(events), 'event')}{_now(identity, step)}"
+            outcome = f"{counted(len(events), 'event')}{_now(identity, step)}" if events else "no event"
+            return f"{command} accepted, {outcome}"
         case Refused(rejected=rejected):
             return f"{command} refused: {rejected}"
         case Appended(recorded=recorded, identity=identity):
@@ -49,7 +47,7 @@ def fact(step: Step) -> str:
             places = ", ".join(str(event.position) for event in recorded)
             return f"{names} recorded in {identity} at position {places}"
         case Conflicted(identity=identity, expected=expected, actual=actual):
-            return f"{identity} moved on meanwhile (expected {expected}, found version {actual}); {command} is tried again"
+            return f"{identity} moved on (expected {expected}, found version {actual}), {command} tried again"
         case AtProcessManager():
             return _of_manager(step)
         case Completed():

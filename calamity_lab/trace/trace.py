@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import NamedTuple, overload
+from typing import overload
 
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.kernel.run import Run, begin
@@ -18,7 +19,8 @@ from calamity_lab.trace.moment import Moment
 MAIN = "main"
 
 
-class Branch(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class Branch:
     """One way that a run went: its moments from the very beginning, and the inputs that led there.
 
     ``parent`` and ``forked_at`` tell the branch that it left, and at which moment.
@@ -36,8 +38,8 @@ class Branch(NamedTuple):
         return f"Branch({self.name!r}, {len(self.moments):,} moments{origin})"
 
 
-class Trace(Sequence[Moment]):
-    """The moments of the current branch as a frozen sequence; the other branches are kept beside it."""
+class Trace:
+    """The moments of the current branch, read like a sequence; the other branches are kept beside it."""
 
     __slots__ = ("branch", "branches")
 
@@ -73,7 +75,7 @@ class Trace(Sequence[Moment]):
         """The trace with a further moment."""
         branch = self.branch
         return self._with(
-            branch._replace(moments=branch.moments.append(Moment(step, run)), index=branch.index.add(step))
+            replace(branch, moments=branch.moments.append(Moment(step, run)), index=branch.index.add(step))
         )
 
     def put(self, at: int, entry: Input) -> Trace:
@@ -82,7 +84,7 @@ class Trace(Sequence[Moment]):
         changed = Moment(moment.step, entry.put(moment.run))
         branch = self.branch if at == self.last else self._forked(at)
         moments = branch.moments.take(at).append(changed)
-        return self._with(branch._replace(moments=moments, inputs=branch.inputs.append(entry)))
+        return self._with(replace(branch, moments=moments, inputs=branch.inputs.append(entry)))
 
     def switch(self, name: str) -> Trace:
         """The trace with another of its branches as the current one."""

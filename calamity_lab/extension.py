@@ -1,0 +1,124 @@
+"""``%load_ext calamity_lab``: the magics, and the discovery of a model in the notebook's namespace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from calamity_lab.lab import Lab
+from calamity_lab.model import Model
+
+_DEFAULT = "lab"
+
+
+@magics_class
+class LabMagics(Magics):
+    """``%lab`` makes a lab of what is defined so far; the others move the cursor of the one made last."""
+
+    _name = _DEFAULT
+
+    @line_magic
+    def lab(self, line: str) -> None:
+        """``%lab [name]``: find the model in this notebook, make a lab of it and bind it (to ``lab``)."""
+        name = line.strip() or _DEFAULT
+        if not name.isidentifier():
+            raise UsageError(f"%lab takes a variable's name, as in %lab bank_lab; found {name!r}")
+        namespace = self._namespace
+        model = Model.find({key: value for key, value in namespace.items() if key != name})
+        namespace[name] = Lab(model)
+        LabMagics._name = name
+        print(f"{model}\nready: {name}.send(...), then step; or show it with {name}")  # noqa: T201
+
+    @line_magic
+    def send(self, line: str) -> Any:
+        """``%send DepositFunds("1", 50)``: put a command on the agenda."""
+        if not line.strip():
+            raise UsageError("%send takes a command, as in %send DepositFunds('1', 50)")
+        command = self.shell.ev(line)  # type: ignore[union-attr]
+        return self._lab.send(*command) if isinstance(command, (list, tuple)) else self._lab.send(command)
+
+    @line_magic
+    def step(self, line: str) -> Any:
+        """``%step [times]``: one whole command."""
+        return self._move("step", line)
+
+    @line_magic
+    def step_in(self, line: str) -> Any:
+        """``%step_in [times]``: one kernel step."""
+        return self._move("step_in", line)
+
+    @line_magic
+    def step_out(self, line: str) -> Any:
+        """``%step_out [times]``: a command and all that it causes."""
+        return self._move("step_out", line)
+
+    @line_magic
+    def step_back(self, line: str) -> Any:
+        """``%step_back [times]``: one moment back."""
+        return self._move("step_back", line)
+
+    @line_magic
+    def resume(self, line: str) -> Any:
+        """``%resume [limit]``: on until the agenda is empty, or so many steps are done."""
+        limit = _number("resume", line, None)
+        return self._lab.resume() if limit is None else self._lab.resume(limit=limit)
+
+    @line_magic
+    def restart(self, line: str) -> Any:
+        """``%restart``: to the moment before anything happened."""
+        if line.strip():
+            raise UsageError(f"%restart takes nothing; found {line!r}")
+        return self._lab.restart()
+
+    @line_magic
+    def goto(self, line: str) -> Any:
+        """``%goto 12``: to that moment."""
+        moment = _number("goto", line, None)
+        if moment is None:
+            raise UsageError("%goto takes the number of a moment, as in %goto 12")
+        return self._lab.goto(moment)
+
+    @property
+    def _namespace(self) -> dict[str, Any]:
+        namespace: dict[str, Any] = self.shell.user_ns  # type: ignore[union-attr]
+        return namespace
+
+    @property
+    def _lab(self) -> Lab:
+        lab = self._namespace.get(self._name)
+        if not isinstance(lab, Lab):
+            raise UsageError(
+                f"there is no lab called {self._name!r} yet; run %lab first, or {self._name} = Lab(...)"
+            )
+        return lab
+
+    def _move(self, verb: str, line: str) -> Any:
+        times, moment = _number(verb, line, 1), None
+        for _ in range(times or 0):
+            moment = getattr(self._lab, verb)()
+        return moment
+
+
+def _number(magic: str, line: str, default: int | None) -> int | None:
+    text = line.strip()
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"%{magic} takes a whole number; found {text!r}") from None
+
+
+def complete(magics: LabMagics, event: Any) -> list[str]:
+    """What may follow ``%send``: the commands of the lab's model."""
+    lab = magics._namespace.get(magics._name)
+    return [f"{command.__name__}(" for command in lab.model.commands] if isinstance(lab, Lab) else []
+
+
+def register(ipython: Any) -> None:
+    """Add the magics to an IPython shell, and the completion of commands after ``%send``."""
+    magics = LabMagics(ipython)
+    ipython.register_magics(magics)
+    ipython.set_hook("complete_command", lambda _, event: complete(magics, event), str_key="%send")

@@ -1,0 +1,300 @@
+"""The notebook's face: one object that holds a model, a recorded run and a cursor on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
+from calamity_lab.frames import History
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.sources import Clock, Ids, seeded_ids, system_clock
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.model import Model, assemble
+from calamity_lab.readings import PendingCommands, States, Steps
+from calamity_lab.stepper import DEFAULT_LIMIT, Stepper
+from calamity_lab.trace.moment import Moment
+from calamity_lab.trace.trace import Branch, Trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from networkx import MultiDiGraph
+
+    from calamity_lab.widgets.base import ViewWidget
+
+_PARTS = ("aggregates", "commands", "events", "process_managers")
+_OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked")
+
+
+class Lab:
+    """A model on the bench: send commands, step them, go back, look.
+
+    ``Lab(bank)`` takes a module (or a namespace, or a `Model`);
+    ``Lab(aggregates=[BankAccount], process_managers=[Transfer])`` takes classes.
+    ``stack`` is the system to begin with; ``ids`` and ``clock`` its sources (by default seeded ids, so that
+    a run can be repeated, and the time of the machine). ``checked=False`` believes the model without
+    asking its callbacks twice.
+    """
+
+    def __init__(
+        self,
+        model: ModuleType | Mapping[str, Any] | Model | None = None,
+        /,
+        *,
+        stack: Stack | None = None,
+        clock: Clock | Callable[[], datetime] | None = None,
+        ids: Ids | Callable[[], str] | None = None,
+        checked: bool = True,
+        **parts: Iterable[type],
+    ) -> None:
+        refuse_unknown("Lab()", parts, _OPTIONS)
+        self.model = assemble(model, parts)
+        self.stepper = Stepper(_stack(self.model, stack, clock, ids), checked=checked)
+        self._view: ViewWidget | None = None
+
+    # moving
+
+    def send(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> PendingCommands:
+        """Put commands on the agenda; nothing happens yet. In the past this begins a new branch."""
+        for command in commands:
+            self._check_command(command)
+        if commands:
+            self.stepper.submit(*commands, metadata=metadata)
+        return self.agenda
+
+    def step_in(self) -> Moment:
+        """One kernel step."""
+        return self.stepper.step_in()
+
+    def step(self) -> Moment:
+        """One whole command: the one in progress, or else the next."""
+        return self.stepper.step_over()
+
+    def step_out(self) -> Moment:
+        """The command and all that it causes."""
+        return self.stepper.step_out()
+
+    def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
+        """On until the agenda is empty, ``until`` holds, or ``limit`` steps are done."""
+        return self.stepper.resume(limit=limit, until=until)
+
+    def step_back(self) -> Moment:
+        """One moment back; nothing is lost, nothing is computed again."""
+        return self.stepper.step_back()
+
+    def step_back_over(self) -> Moment:
+        """Back to before the last command."""
+        return self.stepper.step_back_over()
+
+    def goto(self, moment: int) -> Moment:
+        """To that moment; a negative number counts from the last one."""
+        return self.stepper.goto(moment)
+
+    def restart(self) -> Moment:
+        """To the moment before anything happened; what was recorded stays."""
+        return self.stepper.restart()
+
+    def choose(self, place: int) -> PendingCommands:
+        """Let the pending command at that place of the agenda go next."""
+        self.stepper.choose(place)
+        return self.agenda
+
+    def drop(self, place: int) -> PendingCommands:
+        """Take the pending command at that place off the agenda."""
+        self.stepper.drop(place)
+        return self.agenda
+
+    def switch(self, branch: str) -> Moment:
+        """To another branch of the trace."""
+        self.stepper.switch(branch)
+        return self.moment
+
+    # what is true at the cursor
+
+    @property
+    def cursor(self) -> int:
+        """The index of the moment looked at; 0 is the moment before anything happened."""
+        return self.stepper.cursor
+
+    @property
+    def trace(self) -> Trace:
+        """All recorded moments of the current branch."""
+        return self.stepper.trace
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The branches of the trace; acting in the past made them."""
+        return tuple(self.trace.branches.values())
+
+    @property
+    def moment(self) -> Moment:
+        """The moment looked at."""
+        return self.stepper.moment
+
+    @property
+    def run(self) -> Run:
+        """The run at the cursor, a value to go on with anywhere."""
+        return self.moment.run
+
+    @property
+    def stack(self) -> Stack:
+        """The whole system at the cursor, as a value."""
+        return self.moment.stack
+
+    @property
+    def agenda(self) -> PendingCommands:
+        """The commands that are pending at the cursor."""
+        return PendingCommands(self.moment.agenda)
+
+    @property
+    def aggregates(self) -> States:
+        """The aggregates at the cursor, by stream id."""
+        from calamity_lab.frames import aggregates_to_pandas
+
+        trace, cursor, types = self.trace, self.cursor, {cls.__name__: cls for cls in self.model.aggregates}
+        return States("aggregate", self.stack.aggregates, lambda: aggregates_to_pandas(trace, cursor, types))
+
+    @property
+    def process_managers(self) -> States:
+        """The process manager instances at the cursor, by stream id."""
+        from calamity_lab.frames import process_managers_to_pandas
+
+        trace, cursor = self.trace, self.cursor
+        return States(
+            "process manager", self.stack.process_managers, lambda: process_managers_to_pandas(trace, cursor)
+        )
+
+    @property
+    def events(self) -> History:
+        """The events recorded up to the cursor."""
+        index = self.trace.index
+        return History(index.events.take(index.events_at(self.cursor)))
+
+    @property
+    def history(self) -> History:
+        """The event history up to the cursor, to be exported."""
+        return self.events
+
+    @property
+    def steps(self) -> Steps:
+        """The steps up to the cursor."""
+        from calamity_lab.frames import steps_to_pandas
+
+        trace, cursor = self.trace, self.cursor
+        taken = [moment.step for moment in trace.branch.moments.iterate(1, cursor + 1) if moment.step]
+        return Steps(taken, lambda: steps_to_pandas(trace, cursor))
+
+    # views, each on the one cursor
+
+    @property
+    def view(self) -> ViewWidget:
+        """The composite: all views in one widget."""
+        from calamity_lab.widgets.composite import LabView
+
+        if self._view is None:
+            self._view = LabView(self)
+        return self._view
+
+    @property
+    def controls(self) -> ViewWidget:
+        """The buttons and the scrubber."""
+        from calamity_lab.widgets.controls import Controls
+
+        return Controls(self)
+
+    @property
+    def form(self) -> ViewWidget:
+        """The agenda and the command form."""
+        from calamity_lab.widgets.agenda import AgendaWidget
+
+        return AgendaWidget(self)
+
+    @property
+    def state(self) -> ViewWidget:
+        """Every aggregate and process manager, changed fields marked."""
+        from calamity_lab.widgets.state import State
+
+        return State(self)
+
+    @property
+    def timeline(self) -> ViewWidget:
+        """A lane for each stream, events in order of position."""
+        from calamity_lab.widgets.timeline import Timeline
+
+        return Timeline(self)
+
+    @property
+    def process_graph(self) -> ViewWidget:
+        """What sends, answers and wakes what; what has happened, and what an instance waits for."""
+        from calamity_lab.widgets.process_graph import ProcessGraph
+
+        return ProcessGraph(self)
+
+    @property
+    def table(self) -> ViewWidget:
+        """The events as a table."""
+        from calamity_lab.widgets.events import Events
+
+        return Events(self)
+
+    def plot_timeline(self, ax: Axes | None = None) -> Axes:
+        """The timeline as matplotlib axes."""
+        from calamity_lab.figures import plot_timeline
+
+        return plot_timeline(self.trace, self.cursor, ax=ax)
+
+    def plot_process_managers(self, ax: Axes | None = None, *, manager: str | None = None) -> Axes:
+        """The process graph as matplotlib axes."""
+        from calamity_lab.figures import plot_process_managers
+        from calamity_lab.views.process_graph import process_graph
+
+        return plot_process_managers(
+            process_graph(self.trace, self.cursor, self.model, manager=manager), ax=ax
+        )
+
+    def to_networkx(self) -> MultiDiGraph[str]:
+        """Commands and events up to the cursor as a graph of causes."""
+        return self.history.to_networkx()
+
+    def __repr__(self) -> str:
+        branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
+        return (
+            f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: "
+            f"{len(self.stack.aggregates):,} aggregates, {len(self.events):,} events, {len(self.agenda):,} pending commands"
+        )
+
+    def _ipython_display_(self) -> None:
+        self.view._ipython_display_()
+
+    def _check_command(self, command: Any) -> None:
+        """Refuse a command that could not be dispatched, while nothing is lost by it."""
+        name = command.__name__ if isinstance(command, type) else type(command).__name__
+        if isinstance(command, type):
+            raise InvalidValue(f"send() needs a command, found the class {name}; make one: {name}(...)")
+        identity = callbacks.target(command)
+        for known, cls in ((self.model.commands, type(command)), (self.model.aggregates, identity.type)):
+            if any(other.__name__ == cls.__name__ and other is not cls for other in known):
+                raise InvalidModel(
+                    f"cannot send {name}: {cls.__name__} was defined again since this lab was made, "
+                    "and the lab still has the earlier definition; run %lab again (or make a new Lab) after the cell"
+                )
+
+
+def _stack(
+    model: Model,
+    stack: Stack | None,
+    clock: Clock | Callable[[], datetime] | None,
+    ids: Ids | Callable[[], str] | None,
+) -> Stack:
+    if stack is None:
+        stack = Stack(ids=ids or seeded_ids(0), clock=clock or system_clock)
+    else:
+        stack = replace(stack, ids=ids or stack.ids, clock=clock or stack.clock)
+    missing = [cls for cls in model.process_managers if cls not in stack.process_manager_types]
+    return (
+        replace(stack, process_manager_types=(*stack.process_manager_types, *missing)) if missing else stack
+    )

@@ -1,0 +1,163 @@
+"""What is true at the cursor, as values that show themselves in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.fields import fields_of
+from calamity_lab.kernel.identity import stream_id_of
+from calamity_lab.kernel.steps import Step
+from calamity_lab.markup import table
+from calamity_lab.trace.telling import brief, counted, fact, sentence
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_ROWS = 20
+
+
+class States(Mapping[str, Any]):
+    """States by stream id, as in ``lab.aggregates["BankAccount-1"]``; ``to_pandas`` has them over time."""
+
+    def __init__(self, noun: str, states: Mapping[str, Any], frame: Callable[[], DataFrame]) -> None:
+        self._noun = noun
+        self._states = states
+        self._frame = frame
+
+    def __getitem__(self, key: Any) -> Any:
+        stream_id = stream_id_of(key)
+        state = self._states.get(stream_id)
+        if state is None:
+            there = ", ".join(list(self._states)[:8]) or "none yet"
+            raise InvalidValue(f"there is no {self._noun} {stream_id!r} at this moment; there are: {there}")
+        return state
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The state with that stream id or `Identity`, or the default."""
+        return self._states.get(stream_id_of(key), default)
+
+    def __contains__(self, key: object) -> bool:
+        return stream_id_of(key) in self._states
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def to_pandas(self) -> DataFrame:
+        """A row for every state that there has been up to the cursor."""
+        return self._frame()
+
+    def __repr__(self) -> str:
+        lines = [f"{stream_id}  {brief(state, 90)}" for stream_id, state in self._first()]
+        return "\n".join([self._caption(), *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [(stream_id, _fields(state)) for stream_id, state in self._first()]
+        return table((self._noun, "state"), rows, self._caption())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _first(self) -> list[tuple[str, Any]]:
+        return list(self._states.items())[:_ROWS]
+
+    def _caption(self) -> str:
+        more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
+        return f"{counted(len(self), self._noun)}{more}"
+
+
+class Steps(Sequence[Step]):
+    """The steps up to the cursor; ``to_pandas`` has them as a table."""
+
+    def __init__(self, steps: Sequence[Step], frame: Callable[[], DataFrame]) -> None:
+        self._steps = steps
+        self._frame = frame
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Step]: ...
+    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
+        return self._steps[index]
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def to_pandas(self) -> DataFrame:
+        """A row for every step up to the cursor."""
+        return self._frame()
+
+    def __repr__(self) -> str:
+        return "\n".join([self._caption(), *(sentence(step) for step in self._last())])
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{step.index:,}", step.kind, fact(step)) for step in self._last()]
+        return table(("step", "kind", "fact"), rows, self._caption())
+
+    def _last(self) -> Sequence[Step]:
+        return self._steps[max(len(self) - _ROWS, 0) :]
+
+    def _caption(self) -> str:
+        more = f", the last {_ROWS} shown" if len(self) > _ROWS else ""
+        return f"{counted(len(self), 'step')}{more}"
+
+
+class PendingCommands(Sequence[Any]):
+    """The commands on the agenda, in order; ``pending`` tells where each came from."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self._agenda = agenda
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The entries with their ids and causes."""
+        return self._agenda.pending
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._agenda[index]
+
+    def __len__(self) -> int:
+        return len(self._agenda)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._agenda)
+
+    def __eq__(self, other: object) -> bool:
+        return self._agenda == (other._agenda if isinstance(other, PendingCommands) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._agenda)
+
+    def __repr__(self) -> str:
+        return "\n".join([self._caption(), *(f"{n}  {p!r}" for n, p in self._first())])
+
+    def _repr_html_(self) -> str:
+        rows = [(str(n), brief(p.command, 90), _origin(p)) for n, p in self._first()]
+        return table(("place", "command", "caused by"), rows, self._caption())
+
+    def _first(self) -> list[tuple[int, Pending]]:
+        return [(n, p) for n, p in zip(range(_ROWS), self._agenda.entries(), strict=False)]
+
+    def _caption(self) -> str:
+        more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
+        return f"{counted(len(self), 'pending command')}{more}"
+
+
+def _origin(pending: Pending) -> str:
+    if pending.cause is None:
+        return "submitted"
+    return f"{pending.cause.event_type} at position {pending.cause.position}, by {pending.sender}"
+
+
+def _fields(state: Any) -> str:
+    fields = fields_of(state)
+    return ", ".join(f"{name} {brief(value, 40)}" for name, value in fields.items()) or brief(state)

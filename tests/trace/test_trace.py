@@ -1,0 +1,103 @@
+"""A trace keeps every moment, and its index knows what is where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calamity_lab.errors import InvalidValue, OutOfRange
+from calamity_lab.examples import bank
+from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
+from calamity_lab.kernel.run import advance
+from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Appended, Completed, Dispatched, Refused
+from calamity_lab.trace.index import Index
+from calamity_lab.trace.inputs import Chosen, Submitted
+from calamity_lab.trace.trace import Trace
+
+
+def recorded(*commands: object) -> Trace:
+    """A trace of the bank, run to its end."""
+    stack = Stack(process_manager_types=(Transfer,), ids=seeded_ids(1), clock=ticking_clock())
+    trace = Trace.of(stack).put(0, Submitted(0, commands))
+    while not trace[trace.last].run.idle:
+        trace = trace.append(*advance(trace[trace.last].run))
+    return trace
+
+
+def test_the_first_moment_is_the_one_before_anything_happened() -> None:
+    trace = recorded()
+    assert len(trace) == 1
+    assert trace[0].step is None
+    assert repr(trace[0]) == "Nothing has happened yet"
+
+
+def test_a_moment_holds_its_step_and_the_stack_after_it() -> None:
+    trace = recorded(DepositFunds("1", 50), WithdrawFunds("1", 20))
+    balances = [moment.stack.aggregates.get("BankAccount-1") for moment in trace]
+    assert [None if b is None else b.balance for b in balances[:5]] == [None, None, None, None, 50]
+    assert balances[-1] is not None
+    assert balances[-1].balance == 30
+    assert [moment.index for moment in trace] == list(range(len(trace)))
+
+
+def test_the_index_of_a_trace_agrees_with_a_walk_over_its_steps() -> None:
+    trace = recorded(*bank.story())
+    steps = list(trace.steps)
+    index = trace.index
+    assert list(index.dispatched) == [s.index for s in steps if isinstance(s, Dispatched)]
+    assert list(index.completed) == [s.index for s in steps if isinstance(s, Completed)]
+    assert list(index.refused) == [s.index for s in steps if isinstance(s, Refused)]
+    events = [event for s in steps if isinstance(s, Appended) for event in s.recorded]
+    assert list(index.events) == events == list(trace[-1].stack.event_store)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_the_index_upto_a_moment_is_the_one_that_there_was(data: st.DataObject) -> None:
+    trace = recorded(*bank.story())
+    moment = data.draw(st.integers(0, trace.last))
+    rebuilt = Index.of(trace[0].stack)
+    for step in list(trace.steps)[:moment]:
+        rebuilt = rebuilt.add(step)
+    assert trace.index.upto(moment) == rebuilt
+
+
+def test_an_input_in_the_past_forks_and_keeps_what_was() -> None:
+    trace = recorded(DepositFunds("1", 50))
+    before = list(trace)
+    forked = trace.put(2, Submitted(2, (WithdrawFunds("1", 5),)))
+    assert forked.branch.name == "branch 1"
+    assert (forked.branch.parent, forked.branch.forked_at) == ("main", 2)
+    assert len(forked) == 3
+    assert forked[:2] == tuple(before[:2])
+    assert list(forked.switch("main")) == before
+
+
+def test_a_branch_tells_every_input_that_led_to_it() -> None:
+    trace = recorded(DepositFunds("1", 50), WithdrawFunds("1", 20))
+    forked = trace.put(0, Chosen(0, 1))
+    assert list(forked.branch.inputs) == [
+        Submitted(0, (DepositFunds("1", 50), WithdrawFunds("1", 20))),
+        Chosen(0, 1),
+    ]
+    assert list(forked[0].agenda) == [WithdrawFunds("1", 20), DepositFunds("1", 50)]
+
+
+def test_a_moment_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(OutOfRange, match="there is no moment 99; the trace has the moments 0 to 5"):
+        recorded(DepositFunds("1", 50))[99]
+
+
+def test_a_branch_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(InvalidValue, match="no branch 'nowhere'; there are: main"):
+        recorded().switch("nowhere")
+
+
+def test_a_history_from_before_the_trace_is_in_its_index_at_moment_zero() -> None:
+    earlier = recorded(RequestTransfer("t1", "1", "2", 5), DepositFunds("1", 50))[-1].stack.event_store
+    trace = Trace.of(Stack(event_store=earlier))
+    assert trace.index.events_at(0) == len(earlier) == 1
+    assert [lane.identity.stream_id for lane in trace.index.lanes] == ["BankAccount-1"]
