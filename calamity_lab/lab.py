@@ -18,6 +18,7 @@ from calamity_lab.model import Model, assemble
 from calamity_lab.readings import PendingCommands, States, Steps
 from calamity_lab.stepper import DEFAULT_LIMIT, Stepper
 from calamity_lab.trace.moment import Moment
+from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Branch, Trace
 
 if TYPE_CHECKING:
@@ -264,7 +265,8 @@ class Lab:
         branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
         return (
             f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: "
-            f"{len(self.stack.aggregates):,} aggregates, {len(self.events):,} events, {len(self.agenda):,} pending commands"
+            f"{counted(len(self.stack.aggregates), 'aggregate')}, {counted(len(self.events), 'event')}, "
+            f"{counted(len(self.agenda), 'pending command')}"
         )
 
     def _ipython_display_(self) -> None:
@@ -276,12 +278,11 @@ class Lab:
         if isinstance(command, type):
             raise InvalidValue(f"send() needs a command, found the class {name}; make one: {name}(...)")
         identity = callbacks.target(command)
-        for known, cls in ((self.model.commands, type(command)), (self.model.aggregates, identity.type)):
-            if any(other.__name__ == cls.__name__ and other is not cls for other in known):
-                raise InvalidModel(
-                    f"cannot send {name}: {cls.__name__} was defined again since this lab was made, "
-                    "and the lab still has the earlier definition; run %lab again (or make a new Lab) after the cell"
-                )
+        for cls in self.model.outdated(type(command), identity.type):
+            raise InvalidModel(
+                f"cannot send {name}: {cls.__name__} was defined again since this lab was made, and the lab "
+                "still has the earlier definition; run %lab again (or make a new Lab) after the cell"
+            )
 
 
 def _stack(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -68,6 +69,12 @@ class Model:
         """The process manager type of that name."""
         return _named("process manager", name, self.process_managers)
 
+    def outdated(self, *used: type) -> tuple[type, ...]:
+        """The classes that a cell has defined again, and those used that are not the model's own."""
+        mine = {cls.__name__: cls for cls in self}
+        strangers = [cls for cls in used if mine.get(cls.__name__, cls) is not cls]
+        return tuple(dict.fromkeys([*strangers, *(cls for cls in self if _defined_again(cls))]))
+
     def __iter__(self) -> Iterator[type]:
         return iter((*self.aggregates, *self.commands, *self.events, *self.process_managers))
 
@@ -130,6 +137,12 @@ def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
         for cls in parts.get(part, ()):
             if cls not in getattr(model, part):
                 raise InvalidModel(f"{cls.__name__} was given among {part}, but has no {shape}")
+
+
+def _defined_again(cls: type) -> bool:
+    """Whether the module of a class has another class of its own under the same name by now."""
+    current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
+    return current is not cls and getattr(current, "__module__", None) == cls.__module__
 
 
 def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
