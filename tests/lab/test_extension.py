@@ -1,0 +1,141 @@
+"""The magics, in a real IPython shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.testing.globalipapp import get_ipython, start_ipython
+
+from calamity_lab import Lab
+
+MODEL = """
+from dataclasses import dataclass, replace
+from calamity_lab import Rejected, command
+
+@dataclass(frozen=True)
+class Deposited:
+    account_id: str
+    amount: int
+
+@command(to="Account", by="account_id")
+@dataclass(frozen=True)
+class Deposit:
+    account_id: str
+    amount: int
+
+@dataclass(frozen=True)
+class Account:
+    account_id: str
+    balance: int = 0
+
+    @classmethod
+    def new(cls, account_id):
+        return cls(account_id)
+
+    def execute(self, command):
+        match command:
+            case Deposit(amount=amount) if amount <= 0:
+                raise Rejected("amounts are positive", amount=amount)
+            case Deposit():
+                return Deposited(self.account_id, command.amount)
+
+    def apply(self, event):
+        match event:
+            case Deposited(amount=amount):
+                return replace(self, balance=self.balance + amount)
+
+@dataclass(frozen=True)
+class Odd:
+    note: str
+"""
+
+
+@pytest.fixture
+def shell() -> Iterator[Any]:
+    shell = start_ipython() or get_ipython()
+    shell.reset(new_session=False)
+    shell.run_line_magic("load_ext", "calamity_lab")
+    run(shell, MODEL)
+    yield shell
+    shell.run_line_magic("unload_ext", "calamity_lab")
+    shell.reset(new_session=False)
+
+
+def run(shell: Any, source: str) -> Any:
+    result = shell.run_cell(source)
+    result.raise_error()
+    return result.result
+
+
+def test_lab_finds_the_model_of_the_notebook_and_tells_what_it_found(
+    shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, "%lab")
+    told = capsys.readouterr().out
+    assert "aggregates: Account" in told
+    assert "commands: Deposit" in told
+    assert "events: Deposited" in told
+    assert "not placed: Odd" in told
+    assert isinstance(shell.user_ns["lab"], Lab)
+
+
+def test_the_magics_send_and_step(shell: Any) -> None:
+    run(shell, "%lab")
+    assert len(run(shell, "%send Deposit('1', 50)")) == 1
+    assert run(shell, "%step_in").index == 1
+    assert run(shell, "%step").rests
+    assert run(shell, "%step_back 2").index == run(shell, "lab.cursor")
+    assert run(shell, "%resume").run.idle
+    assert run(shell, "%restart").index == 0
+    assert run(shell, "%goto 3").index == 3
+    run(shell, "%send [Deposit('1', 1), Deposit('2', 2)]")
+    run(shell, "%step 2")
+    assert run(shell, "%step_out").run.idle
+
+
+def test_a_lab_may_have_another_name(shell: Any) -> None:
+    run(shell, "%lab bench")
+    run(shell, "%send Deposit('1', 50)")
+    run(shell, "%step")
+    assert run(shell, "bench.aggregates['Account-1'].balance") == 50
+
+
+def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell: Any) -> None:
+    run(shell, "%lab")
+    run(shell, MODEL)
+    with pytest.raises(Exception, match="was defined again since this lab was made"):
+        run(shell, "lab.send(Deposit('1', 50))")
+    run(shell, "%lab")
+    run(shell, "lab.send(Deposit('1', 50))")
+    assert run(shell, "%resume").stack.aggregates["Account-1"].balance == 50
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%step", "run %lab first"),
+        ("%lab two words", "takes a variable's name"),
+        ("%send", "takes a command"),
+        ("%goto", "number of a moment"),
+        ("%goto x", "whole number; found 'x'"),
+        ("%restart now", "takes nothing"),
+    ],
+)
+def test_a_mistaken_magic_is_told(
+    shell: Any, line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if line not in ("%step", "%lab two words"):
+        run(shell, "%lab")
+    shell.run_cell(line)
+    captured = capsys.readouterr()
+    assert words in captured.out + captured.err
+
+
+def test_tab_completes_the_magics_and_the_commands_of_the_model(shell: Any) -> None:
+    run(shell, "%lab")
+    with provisionalcompleter():
+        assert "%step_in" in {c.text for c in shell.Completer.completions("%step_", 6)}
+    assert "Deposit(" in shell.complete("De", "%send De", 8)[1]
