@@ -47,7 +47,7 @@ HOUSE: Mapping[str, Floor] = {
     "stores": floor(PURE, libraries="rpds msgspec sqlalchemy psycopg distributed", siblings=True),
     "trace": floor(PURE, libraries="rpds", without="pickle"),
     "stepper": floor(f"{PURE} trace", without="pickle"),
-    "views": floor(f"{PURE} model trace", libraries="networkx", without=EFFECTS),
+    "views": floor(f"{PURE} model trace", libraries="networkx rpds", without=EFFECTS),
     "readings": floor(f"{PURE} markup trace", libraries="pandas"),
     "figures": floor(f"{PURE} markup trace views", libraries="matplotlib networkx numpy"),
     "frames": floor(f"{PURE} markup trace views", libraries="networkx numpy pandas pyarrow"),
