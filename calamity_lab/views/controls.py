@@ -1,0 +1,122 @@
+"""What the controls show: where the cursor stands, what happened there, where commands and refusals are."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Literal
+
+from calamity_lab.errors import CalamityError
+from calamity_lab.kernel.steps import Appended, Completed, Conflicted, Executed, Refused, Step
+from calamity_lab.kernel.vector import Vector
+from calamity_lab.trace.telling import fact, sentence
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.shown import shown
+
+MOST_TICKS = 400
+
+Tone = Literal["plain", "good", "refused", "conflict", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRow:
+    """A branch: its last moment, and which branch it left at which moment."""
+
+    name: str
+    last: int
+    parent: str | None
+    forked_at: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The cursor among the moments, and what happened at it as one sentence.
+
+    ``ticks`` are the moments at which a command was dispatched (none when there are too many to tell apart),
+    ``refused`` those of refusals, thinned where there are many.
+    """
+
+    cursor: int
+    last: int
+    at_start: bool
+    at_end: bool
+    sentence: str
+    tone: Tone
+    command_number: int
+    commands: int
+    ticks: tuple[int, ...]
+    refused: tuple[int, ...]
+    branch: str
+    branches: tuple[BranchRow, ...]
+
+
+def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> Controls:
+    """The controls at the cursor; ``error`` is what stopped the last move, if anything did."""
+    moment, index = trace[cursor], trace.index
+    text, tone = _told(trace, cursor)
+    return Controls(
+        cursor=cursor,
+        last=trace.last,
+        at_start=cursor == 0,
+        at_end=cursor == trace.last and moment.run.idle,
+        sentence=text if error is None else shown(str(error)),
+        tone=tone if error is None else "error",
+        command_number=bisect_right(index.dispatched, cursor),
+        commands=len(index.dispatched),
+        ticks=tuple(index.dispatched) if len(index.dispatched) <= MOST_TICKS else (),
+        refused=_thinned(index.refused),
+        branch=trace.branch.name,
+        branches=_branches(trace),
+    )
+
+
+def _told(trace: Trace, cursor: int) -> tuple[str, Tone]:
+    """The sentence of a moment, and in which tone; of a completed command it tells how it was decided."""
+    step = trace[cursor].step
+    if isinstance(step, Completed):
+        decisive = _decision(trace, cursor)
+        if decisive is not None:
+            return shown(f"Step {step.index:,}: {fact(decisive)}; completed"), _tone(decisive)
+    return shown(sentence(step)), _tone(step)
+
+
+def _decision(trace: Trace, cursor: int) -> Step | None:
+    """How the command of that moment was decided: near its beginning, so that this costs a few moments."""
+    found = None
+    for moment in range(trace.index.command_start(cursor), cursor):
+        step = trace[moment].step
+        if isinstance(step, (Executed, Refused)):
+            found = step
+        if isinstance(step, (Appended, Refused)) or (isinstance(step, Executed) and not step.events):
+            break
+    return found
+
+
+def _tone(step: Step | None) -> Tone:
+    match step:
+        case Refused():
+            return "refused"
+        case Conflicted():
+            return "conflict"
+        case Executed() | Appended():
+            return "good"
+    return "plain"
+
+
+def _thinned(moments: Vector[int]) -> tuple[int, ...]:
+    """At most `MOST_TICKS` of the moments, evenly, the last among them; few change when one is added."""
+    stride = 1
+    while len(moments) > stride * (MOST_TICKS - 1):
+        stride *= 2
+    if stride == 1:
+        return tuple(moments)
+    kept = tuple(moments[n] for n in range(0, len(moments) - 1, stride))
+    return (*kept, moments[-1])
+
+
+def _branches(trace: Trace) -> tuple[BranchRow, ...]:
+    return tuple(
+        BranchRow(name, len(branch.moments) - 1, branch.parent, branch.forked_at, name == trace.branch.name)
+        for name, branch in trace.branches.items()
+    )

@@ -1,0 +1,264 @@
+"""The state at the cursor: every aggregate and process manager instance, what just changed first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from calamity_lab.kernel.fields import fields_of, is_record
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import AtAggregate, AtProcessManager, Executed, Ignored, Stopped
+from calamity_lab.trace.differences import differences
+from calamity_lab.trace.index import Lane
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.shown import shown
+from calamity_lab.views.tally import tally
+
+LENGTH = 200
+"""A value's text is cut there."""
+
+_FAR = 512
+_MOST_SEARCHES = 8
+_BLOCK = 64
+
+Kind = Literal["aggregate", "process manager"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """A field of a state; ``before`` is what it was before the command, where the command changed it."""
+
+    name: str
+    value: str
+    before: str | None
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """An aggregate or an instance: what the command of the cursor's moment made of it.
+
+    ``is_new``: it was not there before that command; ``gone``: the command's event stopped it.
+    """
+
+    stream_id: str
+    category: str
+    kind: Kind
+    version: int
+    changed: bool
+    is_new: bool
+    gone: bool
+    fields: tuple[FieldRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """A window on all rows that match: changed ones first, then in order of appearance."""
+
+    query: str
+    total: int
+    matching: int
+    first: int
+    rows: tuple[StateRow, ...]
+
+
+class _Touched(NamedTuple):
+    """What the command did to one lane: the states before it and now, and the one it found there."""
+
+    lane: Lane
+    before: Any
+    after: Any
+    last: Any
+
+
+class _Search(NamedTuple):
+    """Which lanes matched at a moment; ``seal`` is what only that moment's past has."""
+
+    cursor: int
+    seal: Any
+    bits: int
+
+
+_searches: OrderedDict[str, _Search] = OrderedDict()
+
+
+def state(trace: Trace, cursor: int, *, query: str = "", first: int = 0, limit: int = 40) -> StateView:
+    """The state at the cursor: ``limit`` rows from the ``first`` on, of those in which the query stands.
+
+    The query is looked for in the stream id, the fields' names and their values, whatever the case.
+    """
+    stack, wanted = trace[cursor].stack, query.strip().casefold()
+    living = tally(trace, cursor).living
+    touched = _touched(trace, cursor)
+    changed = [_changed_row(stack, each) for each in touched.values()]
+    rest = living
+    for lane in touched:
+        rest &= ~(1 << lane)
+    total = len(changed) + rest.bit_count()
+    if wanted:
+        changed = [row for row in changed if _row_matches(row, wanted)]
+        rest &= _found(trace, cursor, living, wanted)
+    matching = len(changed) + rest.bit_count()
+    first = max(min(first, matching - 1), 0)
+    rows = changed[first : first + limit]
+    lanes = _members(rest, max(first - len(changed), 0), max(limit - len(rows), 0))
+    rows += [_row(stack, trace.index.lanes[lane]) for lane in lanes]
+    return StateView(query, total, matching, first, tuple(rows))
+
+
+def _touched(trace: Trace, cursor: int) -> dict[int, _Touched]:
+    """The lanes that differ from what they were before the command of that moment, by their number."""
+    index = trace.index
+    start = index.command_start(cursor)
+    if not start:
+        return {}
+    before, after = trace[start - 1].stack, trace[cursor].stack
+    seen: dict[str, Any] = {}
+    for moment in trace.branch.moments.iterate(start, cursor + 1):
+        step = moment.step
+        if isinstance(step, (Executed, Stopped)):
+            seen[step.identity.stream_id] = step.before
+        elif isinstance(step, (AtAggregate, AtProcessManager)) and not isinstance(step, Ignored):
+            seen.setdefault(step.identity.stream_id, None)
+    found = {}
+    for stream_id, last in seen.items():
+        place = index.places.get(stream_id)
+        if place is not None and index.lanes[place].since <= cursor:
+            lane = index.lanes[place]
+            # What was not in the store before may have been read from its stream, and then decided upon.
+            old, new = _stored(before, lane), _stored(after, lane)
+            old = last if old is None and not lane.is_manager else old
+            if (new is None and last is not None) or (new is not None and _differ(old, new)):
+                found[place] = _Touched(lane, old, new, last)
+    return dict(sorted(found.items()))
+
+
+def _stored(stack: Stack, lane: Lane) -> Any:
+    store = stack.process_managers if lane.is_manager else stack.aggregates
+    return store.get(lane.identity.stream_id)
+
+
+def _version(stack: Stack, lane: Lane) -> int:
+    versions = stack.process_manager_versions if lane.is_manager else stack.aggregate_versions
+    return int(versions.get(lane.identity.stream_id, 0))
+
+
+def _changed_row(stack: Stack, touched: _Touched) -> StateRow:
+    lane, before, after, last = touched
+    is_new, gone = before is None, after is None
+    values = _values(last if gone else after)
+    old = {} if gone else _values(before)
+    fields = tuple(
+        FieldRow(
+            name,
+            shown(value, LENGTH),
+            shown(old[name], LENGTH) if name in old and _differ(old[name], value) else None,
+            not gone and (name not in old or _differ(old[name], value)),
+        )
+        for name, value in values.items()
+    )
+    return _dressed(lane, _version(stack, lane), fields, changed=True, is_new=is_new, gone=gone)
+
+
+def _row(stack: Stack, lane: Lane) -> StateRow:
+    fields = tuple(
+        FieldRow(name, shown(value, LENGTH), None, changed=False)
+        for name, value in _values(_stored(stack, lane)).items()
+    )
+    return _dressed(lane, _version(stack, lane), fields)
+
+
+def _dressed(
+    lane: Lane,
+    version: int,
+    fields: tuple[FieldRow, ...],
+    *,
+    changed: bool = False,
+    is_new: bool = False,
+    gone: bool = False,
+) -> StateRow:
+    identity: Identity = lane.identity
+    kind: Kind = "process manager" if lane.is_manager else "aggregate"
+    stream_id, category = shown(identity.stream_id), identity.category
+    return StateRow(stream_id, category, kind, version, changed, is_new, gone, fields)
+
+
+def _values(state: Any) -> dict[str, Any]:
+    """The fields of a state; one that is no record is its own only field."""
+    if state is None:
+        return {}
+    if isinstance(state, dict) or is_record(state):
+        return fields_of(state)
+    return {"value": state}
+
+
+def _differ(before: Any, after: Any) -> bool:
+    return next(differences(before, after), None) is not None
+
+
+def _members(bits: int, skip: int, limit: int) -> Iterator[int]:
+    """The numbers of the set bits, ``limit`` of them after the first ``skip``; blocks are counted first."""
+    raw = bits.to_bytes(bits.bit_length() // 8 + 1, "little")
+    for start in range(0, len(raw), _BLOCK):
+        if limit <= 0:
+            return
+        block = int.from_bytes(raw[start : start + _BLOCK], "little")
+        count = block.bit_count()
+        if skip >= count:
+            skip -= count
+            continue
+        while block and limit > 0:
+            lowest = block & -block
+            block ^= lowest
+            if skip:
+                skip -= 1
+            else:
+                limit -= 1
+                yield 8 * start + lowest.bit_length() - 1
+
+
+def _found(trace: Trace, cursor: int, living: int, wanted: str) -> int:
+    """The living lanes in which the query stands. From a moment near by only what changed is looked at."""
+    last = _searches.get(wanted)
+    if last is not None and last.cursor <= trace.last and _seal(trace, last.cursor) is last.seal:
+        bits, lanes = last.bits, _lanes_between(trace, last.cursor, cursor)
+    else:
+        bits, lanes = 0, None
+    stack = trace[cursor].stack
+    for lane in _members(living, 0, living.bit_count()) if lanes is None else lanes:
+        matches = _row_matches(_row(stack, trace.index.lanes[lane]), wanted)
+        bits = bits | 1 << lane if matches else bits & ~(1 << lane)
+    _searches[wanted] = _Search(cursor, _seal(trace, cursor), bits)
+    _searches.move_to_end(wanted)
+    if len(_searches) > _MOST_SEARCHES:
+        _searches.popitem(last=False)
+    return bits & living
+
+
+def _seal(trace: Trace, moment: int) -> Any:
+    """An object that only this moment, on whatever branch, has; inputs do not change it."""
+    step = trace[moment].step
+    return trace[moment].stack.aggregates if step is None else step
+
+
+def _lanes_between(trace: Trace, here: int, there: int) -> list[int] | None:
+    """The lanes that may differ between two moments; None where that is too far to walk."""
+    start, stop = sorted((here, there))
+    if stop - start > _FAR:
+        return None
+    places = trace.index.places
+    found = set()
+    for moment in trace.branch.moments.iterate(start + 1, stop + 1):
+        step = moment.step
+        if isinstance(step, (AtAggregate, AtProcessManager)) and step.identity.stream_id in places:
+            found.add(places[step.identity.stream_id])
+    return sorted(found)
+
+
+def _row_matches(row: StateRow, wanted: str) -> bool:
+    if wanted in row.stream_id.casefold():
+        return True
+    return any(wanted in field.name.casefold() or wanted in field.value.casefold() for field in row.fields)

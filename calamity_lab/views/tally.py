@@ -1,0 +1,170 @@
+"""What the steps up to a moment add up to, remembered at every few moments, so that no view walks a trace.
+
+A step is one object, made once, and all branches that hold it share everything before it; so what was added
+up at a step holds on every branch that has it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, OrderedDict
+from typing import Any, NamedTuple
+
+from rpds import HashTrieMap
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Ignored, Started, Step, Stopped
+from calamity_lab.kernel.vector import Vector
+from calamity_lab.trace.trace import Trace
+
+STRIDE = 32
+MOST_REMEMBERED = 8_192
+
+EdgeKey = tuple[str, str, str]
+
+_VERBS = {"Started": "start", "Continued": "continue", "Stopped": "stop"}
+
+
+class Begun(NamedTuple):
+    """An instance's lane, and the moment at which it was started."""
+
+    lane: int
+    moment: int
+
+
+class Tally(NamedTuple):
+    """What happened how often, who is alive, and which instances were started, oldest first.
+
+    ``counts`` is by node, as in ``"command:DepositFunds"``, and by edge: source, target, label.
+    ``living`` has a bit for each lane, set while there is something in it.
+    """
+
+    counts: HashTrieMap[str | EdgeKey, int] = HashTrieMap()
+    instances: HashTrieMap[str, Vector[Begun]] = HashTrieMap()
+    living: int = 0
+
+
+_remembered: OrderedDict[int, tuple[Step, Tally]] = OrderedDict()
+_histories: OrderedDict[int, tuple[Any, Any, HashTrieMap[str | EdgeKey, int]]] = OrderedDict()
+
+
+def tally(trace: Trace, cursor: int) -> Tally:
+    """What the steps up to the cursor add up to."""
+    at = cursor - cursor % STRIDE
+    while at and (found := _recall(trace, at)) is None:
+        at -= STRIDE
+    total = found if at and found is not None else _begin(trace)
+    places = trace.index.places
+    for moment in trace.branch.moments.iterate(at + 1, cursor + 1):
+        step = moment.step
+        if step is not None:
+            total = _add(total, step, places)
+            if step.index % STRIDE == 0:
+                _keep(_remembered, id(step), (step, total), MOST_REMEMBERED)
+    return total
+
+
+def node(kind: str, name: str) -> str:
+    """The key of a node, as in ``"command:DepositFunds"``."""
+    return f"{kind}:{name}"
+
+
+def _recall(trace: Trace, at: int) -> Tally | None:
+    step = trace[at].step
+    found = _remembered.get(id(step))
+    if found is None or found[0] is not step:  # another object may have had that id before
+        return None
+    _remembered.move_to_end(id(step))
+    return found[1]
+
+
+def _begin(trace: Trace) -> Tally:
+    """What there was before the trace began."""
+    index = trace.index
+    known = index.lanes_at(0)
+    instances: HashTrieMap[str, Vector[Begun]] = HashTrieMap()
+    managers = bisect_left(index.lanes, True, hi=known, key=lambda lane: lane.is_manager)
+    for lane in range(managers, known):
+        category = index.lanes[lane].identity.category
+        instances = instances.insert(category, instances.get(category, Vector()).append(Begun(lane, 0)))
+    return Tally(_counted_before(trace), instances, (1 << known) - 1)
+
+
+def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
+    index = trace.index
+    count = index.events_at(0)
+    if not count:
+        return HashTrieMap()
+    first, last = index.events[0], index.events[count - 1]
+    found = _histories.get(id(first))
+    if found is not None and found[0] is first and found[1] is last:
+        return found[2]
+    seen = Counter(
+        (event.stream_id.partition("-")[0], event.event_type) for event in index.events.iterate(0, count)
+    )
+    counts: dict[str | EdgeKey, int] = Counter()
+    for (category, event_type), times in seen.items():
+        aggregate, event = node("aggregate", category), node("event", event_type)
+        counts[event] += times
+        counts[aggregate, event, "records"] += times
+    _keep(_histories, id(first), (first, last, HashTrieMap(counts)), 16)
+    return _histories[id(first)][2]
+
+
+def _keep(memory: OrderedDict[int, Any], key: int, value: Any, most: int) -> None:
+    memory[key] = value
+    if len(memory) > most:
+        memory.popitem(last=False)
+
+
+def _add(total: Tally, step: Step, places: HashTrieMap[str, int]) -> Tally:
+    match step:
+        case Dispatched():
+            command = node("command", step.pending.command_type)
+            aggregate = node("aggregate", step.identity.category)
+            return total._replace(counts=_up(total.counts, command, aggregate, (command, aggregate, "to")))
+        case Appended():
+            return _appended(total, step, places)
+        case AtProcessManager() if not isinstance(step, Ignored):
+            return _reacted(total, step, places)
+    return total
+
+
+def _appended(total: Tally, step: Appended, places: HashTrieMap[str, int]) -> Tally:
+    counts = total.counts
+    command = node("command", step.pending.command_type)
+    aggregate = node("aggregate", step.identity.category)
+    for recorded in step.recorded:
+        event = node("event", recorded.event_type)
+        counts = _up(counts, event, (aggregate, event, "records"), (command, event, "leads to"))
+    return total._replace(counts=counts, living=total.living | _bit(places, step.identity.stream_id))
+
+
+def _reacted(total: Tally, step: AtProcessManager, places: HashTrieMap[str, int]) -> Tally:
+    stream_id, category = step.identity.stream_id, step.identity.category
+    manager = node("process manager", category)
+    refused = isinstance(step.trigger, Rejected)
+    counts = _up(total.counts, manager)
+    if not isinstance(step.trigger, Rejected):
+        counts = _up(counts, (node("event", step.trigger.event_type), manager, _VERBS[step.kind]))
+    for pending in step.commands:
+        sent = node("command", pending.command_type)
+        counts = _up(counts, (manager, sent, "if refused" if refused else "sends"))
+    bit = _bit(places, stream_id)
+    living = total.living & ~bit if isinstance(step, Stopped) else total.living | bit
+    instances = total.instances
+    if isinstance(step, Started) and bit:
+        begun = Begun(places[stream_id], step.index)
+        instances = instances.insert(category, instances.get(category, Vector()).append(begun))
+    return Tally(counts, instances, living)
+
+
+def _bit(places: HashTrieMap[str, int], stream_id: str) -> int:
+    lane = places.get(stream_id)
+    return 0 if lane is None else 1 << lane
+
+
+def _up(counts: HashTrieMap[str | EdgeKey, int], *keys: str | EdgeKey) -> HashTrieMap[str | EdgeKey, int]:
+    for key in keys:
+        counts = counts.insert(key, counts.get(key, 0) + 1)
+    return counts
