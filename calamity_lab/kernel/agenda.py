@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, overload
 
-from rpds import List
+from rpds import List, Queue
 
-from calamity_lab.errors import OutOfRange
+from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.vector import Vector
 
 
 class Pending(NamedTuple):
@@ -26,7 +27,7 @@ class Pending(NamedTuple):
     depth: int = 0
     cause: RecordedEvent | None = None
     sender: Identity | None = None
-    metadata: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = NOTHING
     parent: Pending | None = None
 
     @property
@@ -67,15 +68,16 @@ class Agenda(Sequence[Any]):
     before all others, so that cascades run depth first.
     """
 
-    __slots__ = ("_back", "_caused", "_front", "_start")
+    __slots__ = ("_back", "_caused", "_front", "_length")
 
-    _caused: Vector[Pending]
-    _front: List[Pending]
-    _back: Vector[Pending]
-    _start: int
+    # Any, because the stubs of rpds do not know all that these can do.
+    _caused: Any  # a List, the latest first
+    _front: Any  # a List
+    _back: Any  # a Queue
+    _length: int
 
     def __new__(cls, pending: Iterable[Pending] = ()) -> Agenda:
-        return _make(Vector(), List(), Vector(pending), 0)
+        return _make(_NO_LIST, _NO_LIST, _NO_QUEUE, 0).submit(pending)
 
     @property
     def pending(self) -> tuple[Pending, ...]:
@@ -84,48 +86,66 @@ class Agenda(Sequence[Any]):
 
     def entries(self) -> Iterator[Pending]:
         """The entries one by one, in order; costs what it yields."""
-        yield from self._caused
+        if len(self._caused):
+            yield from reversed(list(self._caused))
         yield from self._front
-        yield from self._back.iterate(self._start)
+        yield from self._back
 
     def submit(self, pending: Iterable[Pending]) -> Agenda:
         """The agenda with further commands at its end."""
-        return _make(self._caused, self._front, self._back.extend(pending), self._start)
+        back, length = self._back, self._length
+        for entry in pending:
+            back, length = back.enqueue(entry), length + 1
+        return _make(self._caused, self._front, back, length)
 
     def cause(self, pending: Iterable[Pending]) -> Agenda:
         """The agenda with commands that the command in progress caused."""
-        return _make(self._caused.extend(pending), self._front, self._back, self._start)
+        caused, length = self._caused, self._length
+        for entry in pending:
+            caused, length = caused.push_front(entry), length + 1
+        return _make(caused, self._front, self._back, length)
 
     def settle(self) -> Agenda:
         """The agenda after the command in progress is done: what it caused comes first."""
-        if not len(self._caused):
+        caused, front = self._caused, self._front
+        if not len(caused):
             return self
-        front = self._front
-        for pending in reversed(self._caused):
-            front = front.push_front(pending)
-        return _make(Vector(), front, self._back, self._start)
+        for entry in caused:
+            front = front.push_front(entry)
+        return _make(_NO_LIST, front, self._back, self._length)
 
     def take(self) -> tuple[Pending, Agenda]:
         """The first entry, and the agenda without it."""
-        if len(self._front):
-            return self._front.first, _make(self._caused, self._front.rest, self._back, self._start)
-        return self._back[self._start], _make(self._caused, self._front, self._back, self._start + 1)
+        if len(self._caused):
+            return self.settle().take()
+        front, back, length = self._front, self._back, self._length - 1
+        if len(front):
+            return front.first, _make(_NO_LIST, front.rest, back, length) if length else _EMPTY
+        return back.peek(), _make(_NO_LIST, front, back.dequeue(), length) if length else _EMPTY
 
     def choose(self, index: int) -> Agenda:
-        """The agenda with the entry at ``index`` moved to the front."""
-        entries, index = list(self.entries()), self._place(index)
-        return self._reordered([entries.pop(index), *entries])
+        """The agenda with the entry at ``index`` in front, also of what is still to be caused."""
+        place = self._place(index)
+        chosen = next(islice(self.entries(), place, None))
+        rest = self.drop(place)
+        caused = List([*rest._caused, chosen])
+        return _make(caused, rest._front, rest._back, self._length)
 
     def drop(self, index: int) -> Agenda:
         """The agenda without the entry at ``index``."""
-        entries, index = list(self.entries()), self._place(index)
-        del entries[index]
-        return self._reordered(entries)
-
-    def _reordered(self, entries: list[Pending]) -> Agenda:
-        return _make(Vector(), List(), Vector(entries), 0)
+        place = self._place(index)
+        parts = [list(reversed(list(self._caused))), list(self._front), list(self._back)]
+        for part in parts:
+            if place < len(part):
+                del part[place]
+                break
+            place -= len(part)
+        caused, front, back = parts
+        return _make(List(caused[::-1]), List(front), Queue(back), self._length - 1)
 
     def _place(self, index: int) -> int:
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise InvalidValue(f"a place on the agenda is a whole number; found {index!r}")
         if not -len(self) <= index < len(self):
             there = f"0 to {len(self) - 1}" if len(self) else "none: the agenda is empty"
             raise OutOfRange(f"no pending command at {index}; the places are {there}")
@@ -138,20 +158,21 @@ class Agenda(Sequence[Any]):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return tuple(self)[index]
-        place = self._place(index)
-        for n, pending in enumerate(self.entries()):
-            if n == place:
-                return pending.command
-        raise AssertionError("an agenda is as long as its entries")
+        return next(islice(self, self._place(index), None))
 
     def __iter__(self) -> Iterator[Any]:
         return (pending.command for pending in self.entries())
 
     def __len__(self) -> int:
-        return len(self._caused) + len(self._front) + len(self._back) - self._start
+        return self._length
+
+    def __bool__(self) -> bool:
+        return self._length > 0
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, (Agenda, tuple, list)):
+        if isinstance(other, Agenda):
+            return self.pending == other.pending
+        if isinstance(other, (tuple, list)):
             return tuple(self) == tuple(other)
         return NotImplemented
 
@@ -162,10 +183,15 @@ class Agenda(Sequence[Any]):
         return f"Agenda({list(self)!r})"
 
 
-def _make(caused: Vector[Pending], front: List[Pending], back: Vector[Pending], start: int) -> Agenda:
+def _make(caused: Any, front: Any, back: Any, length: int) -> Agenda:
     agenda = object.__new__(Agenda)
     agenda._caused = caused
     agenda._front = front
     agenda._back = back
-    agenda._start = start
+    agenda._length = length
     return agenda
+
+
+_NO_LIST: List[Pending] = List()
+_NO_QUEUE: Queue[Pending] = Queue()
+_EMPTY = _make(_NO_LIST, _NO_LIST, _NO_QUEUE, 0)

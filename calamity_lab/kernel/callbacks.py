@@ -9,44 +9,47 @@ from collections.abc import Iterable
 from typing import Any
 
 from calamity_lab.errors import CalamityError, ModelError, Rejected, UnresolvedTarget
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
 
+_INTERESTS = (Start, Continue, Stop)
 _MISSING_CASE = "every event that execute returns needs a case; return self where nothing changes"
 
 
 def target(command: Any) -> Identity:
     """The aggregate that a command is for."""
-    name = type(command).__name__
     try:
         cls, aggregate_id = command.aggregate()
     except CalamityError:
         raise
     except Exception as error:
-        raise UnresolvedTarget(f"{name}.aggregate", _why_unresolved(command, error)) from error
+        raise UnresolvedTarget(f"{_name(command)}.aggregate", _why_unresolved(command, error)) from error
     if aggregate_id is None or not isinstance(cls, type):
         raise UnresolvedTarget(
-            f"{name}.aggregate",
-            f"returned ({cls!r}, {aggregate_id!r}); it must be an aggregate's class and an id that is not None",
+            f"{_name(command)}.aggregate",
+            f"returned ({cls!r}, {aggregate_id!r}); it must be an aggregate's class and an id, not None",
         )
-    return Identity(cls, aggregate_id)
+    return identify(cls, aggregate_id)
 
 
 def new(cls: type, id_: Any) -> Any:
     """The aggregate or process manager before anything happened to it."""
-    make = getattr(cls, "new", None)
+    callback, make = f"{cls.__name__}.new", getattr(cls, "new", None)
     if make is None:
         raise ModelError(
-            f"{cls.__name__}.new",
+            callback,
             f"is missing: add `@classmethod def new(cls, id): ...` that returns the {cls.__name__} "
             "before its first event",
         )
     try:
         made = make(id_)
     except Exception as error:
-        raise ModelError(f"{cls.__name__}.new", f"raised {_told(error)} for the id {id_!r}") from error
+        hint = (
+            "" if getattr(make, "__self__", None) is cls else "; it must be a @classmethod that takes the id"
+        )
+        raise ModelError(callback, f"raised {_told(error)} for the id {id_!r}{hint}") from error
     if made is None:
-        raise ModelError(f"{cls.__name__}.new", f"returned None for the id {id_!r}; return a {cls.__name__}")
+        raise ModelError(callback, f"returned None for the id {id_!r}; return a {cls.__name__}")
     return made
 
 
@@ -55,14 +58,13 @@ def execute(aggregate: Any, command: Any) -> tuple[Any, ...]:
     try:
         outcome = aggregate.execute(command)
     except Rejected as rejected:
-        rejected.command = command
-        raise
+        raise _refusal(rejected, command) from rejected.__cause__
     except Exception as error:
-        callback = f"{type(aggregate).__name__}.execute"
-        raise ModelError(callback, f"raised {_told(error)} for {command!r}") from error
+        raise _broken(aggregate, "execute", "command", error, command) from error
     events = _listed(outcome)
     for event in events:
-        if type(event).__module__ == "builtins" or isinstance(event, (type, Exception)):
+        cls = event.__class__
+        if cls.__module__ == "builtins" or isinstance(event, (type, Exception)):
             _refuse_event(aggregate, command, event)
     return events
 
@@ -72,11 +74,9 @@ def apply(state: Any, event: Any) -> Any:
     try:
         after = state.apply(event)
     except Exception as error:
-        callback = f"{type(state).__name__}.apply"
-        raise ModelError(callback, f"raised {_told(error)} for {event!r}") from error
-    if type(after) is not type(state) and not hasattr(after, "apply"):
-        callback = f"{type(state).__name__}.apply"
-        raise ModelError(callback, f"returned {after!r} for {event!r}: {_MISSING_CASE}")
+        raise _broken(state, "apply", "event", error, event) from error
+    if after.__class__ is not state.__class__ and not hasattr(after, "apply"):
+        raise ModelError(f"{_name(state)}.apply", f"returned {after!r} for {event!r}: {_MISSING_CASE}")
     return after
 
 
@@ -85,49 +85,63 @@ def interested(manager: type, event: Any) -> Interest | None:
     try:
         interest: Any = manager.interested(event)  # type: ignore[attr-defined]
     except Exception as error:
-        callback = f"{manager.__name__}.interested"
-        raise ModelError(callback, f"raised {_told(error)} for {event!r}; return None where it is not of interest") from error
+        problem = f"raised {_told(error)} for {event!r}; return None where an event is not of interest"
+        raise ModelError(f"{manager.__name__}.interested", problem) from error
     if interest is None:
         return None
-    if not isinstance(interest, (Start, Continue, Stop)):
-        raise ModelError(
-            f"{manager.__name__}.interested",
-            f"returned {interest!r} for {event!r}; return Start(id), Continue(id), Stop(id) or None",
-        )
+    if not isinstance(interest, _INTERESTS):
+        problem = f"returned {interest!r} for {event!r}; return Start(id), Continue(id), Stop(id) or None"
+        raise ModelError(f"{manager.__name__}.interested", problem)
     if interest.id is None:
-        raise ModelError(
-            f"{manager.__name__}.interested",
-            f"returned {interest!r} for {event!r}: an instance needs an id; return None where the event is not of interest",
+        problem = (
+            f"returned {interest!r} for {event!r}: an instance needs an id; return None where there is none"
         )
+        raise ModelError(f"{manager.__name__}.interested", problem)
     return interest
 
 
 def handle(instance: Any, event: Any) -> tuple[Any, ...]:
     """The commands with which a process manager answers an event, in order."""
-    callback = f"{type(instance).__name__}.handle"
     try:
         outcome = instance.handle(event)
     except Exception as error:
-        raise ModelError(callback, f"raised {_told(error)} for {event!r}") from error
-    return _commands(callback, outcome, event)
+        raise _broken(instance, "handle", "event", error, event) from error
+    return () if outcome is None else _commands(instance, "handle", outcome, event)
 
 
 def handle_rejection(instance: Any, rejected: Rejected) -> tuple[Any, ...]:
     """The commands with which a process manager answers a refusal, in order."""
-    callback = f"{type(instance).__name__}.handle_rejection"
     try:
         outcome = instance.handle_rejection(rejected)
     except Exception as error:
-        raise ModelError(callback, f"raised {_told(error)} for {rejected!r}") from error
-    return _commands(callback, outcome, rejected)
+        raise _broken(instance, "handle_rejection", "rejected", error, rejected) from error
+    return () if outcome is None else _commands(instance, "handle_rejection", outcome, rejected)
 
 
-def _commands(callback: str, outcome: Any, cause: Any) -> tuple[Any, ...]:
+def fold(state: Any, events: Iterable[Any]) -> Any:
+    """The state after all the events, in order."""
+    for event in events:
+        state = apply(state, event)
+    return state
+
+
+def _refusal(rejected: Rejected, command: Any) -> Rejected:
+    """The refusal with its command; a copy where one object is raised again and again."""
+    if rejected.command is not None and rejected.command is not command:
+        again = type(rejected).__new__(type(rejected), *rejected.args)
+        again.__dict__.update(rejected.__dict__)
+        again.args = rejected.args
+        rejected = again
+    rejected.command = command
+    return rejected
+
+
+def _commands(instance: Any, method: str, outcome: Any, cause: Any) -> tuple[Any, ...]:
     commands = _listed(outcome)
     for command in commands:
         if isinstance(command, type) or not callable(getattr(command, "aggregate", None)):
             raise ModelError(
-                callback,
+                f"{_name(instance)}.{method}",
                 f"returned {command!r} for {cause!r}, which is no command: a command has "
                 "`aggregate()` (write it, or use @command(to=..., by=...)); return a command, a list or None",
             )
@@ -137,7 +151,8 @@ def _commands(callback: str, outcome: Any, cause: Any) -> tuple[Any, ...]:
 def _listed(outcome: Any) -> tuple[Any, ...]:
     if outcome is None:
         return ()
-    if type(outcome) in (list, tuple):
+    cls = outcome.__class__
+    if cls is tuple or isinstance(outcome, list):  # a named tuple is one message
         return tuple(outcome)
     return (outcome,)
 
@@ -149,12 +164,24 @@ def _refuse_event(aggregate: Any, command: Any, event: Any) -> None:
         else "return an event object, a list of events or None"
     )
     raise ModelError(
-        f"{type(aggregate).__name__}.execute", f"returned {event!r} for {command!r}, which is no event; {advice}"
+        f"{type(aggregate).__name__}.execute",
+        f"returned {event!r} for {command!r}, which is no event; {advice}",
     )
+
+
+def _broken(state: Any, method: str, parameter: str, error: Exception, given: Any) -> ModelError:
+    callback = f"{_name(state)}.{method}"
+    if not hasattr(state, method):
+        return ModelError(callback, f"is missing: add `def {method}(self, {parameter}): ...` for {given!r}")
+    return ModelError(callback, f"raised {_told(error)} for {given!r}")
 
 
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _name(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else type(value).__name__
 
 
 def _why_unresolved(command: Any, error: Exception) -> str:
@@ -163,11 +190,6 @@ def _why_unresolved(command: Any, error: Exception) -> str:
             f"is missing: {command!r} does not tell which aggregate it is for; "
             "use @command(to=TheAggregate, by='its_id_field'), or write aggregate(self) -> (type, id)"
         )
+    if isinstance(command, type):
+        return f"was asked of the class itself; send a command, as in {command.__name__}(...)"
     return f"raised {_told(error)} for {command!r}; it must return (aggregate type, id)"
-
-
-def fold(state: Any, events: Iterable[Any]) -> Any:
-    """The state after all the events, in order."""
-    for event in events:
-        state = apply(state, event)
-    return state

@@ -2,64 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.constants import ALL
-from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.stack import Stack, Watermark, changed
+from calamity_lab.kernel.identity import Identity, identify
+from calamity_lab.kernel.messages import Interest, Start, Stop
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.stack import Stack, changed
+
+Met = tuple[RecordedEvent, Interest, Identity]
 
 
-def events_missed(stack: Stack, identity: Identity) -> list[Any]:
-    """The events of an aggregate's stream that the stack has not applied yet."""
-    version = stack.aggregate_versions.get(identity.stream_id, 0)
-    stream = stack.event_store.stream(identity.stream_id, start_version=version + 1)
-    return [recorded.event for recorded in stream]
+def events_missed(stack: Stack, identity: Identity) -> tuple[list[Any], int]:
+    """The events of an aggregate's stream that are not applied yet, and how many are.
 
-
-def lags(stack: Stack, manager: type | None, position: int) -> bool:
-    """Whether a process manager type (None: any) was not handed every event before that position."""
-    seen, types = stack.watermark
-    if seen < position - 1:
-        return True
-    if types is stack.process_manager_types or position == 1:
-        return False
-    return any(cls not in types for cls in ([manager] if manager else stack.process_manager_types))
-
-
-def catch_up(stack: Stack, position: int) -> Stack:
-    """Let every process manager see what it missed before that position; what it answers was sent then.
-
-    ``process_manager_versions`` tells how many events an instance has seen, wherever its state came from:
-    it is not shown them again.
+    An aggregate that the stack does not know has none applied, whatever its version says.
     """
-    seen, types = stack.watermark
+    known = stack.aggregates.get(identity.stream_id) is not None
+    seen = stack.aggregate_versions.get(identity.stream_id, 0) if known else 0
+    stream = stack.event_store.stream(identity.stream_id, start_version=seen + 1)
+    return [recorded.event for recorded in stream], seen
+
+
+def catch_up(stack: Stack, place: int, position: int) -> tuple[Stack, int]:
+    """Show a process manager type what it missed up to that position: the stack then, how many events.
+
+    Each event is looked at once for each type, so a long history is paid for once. Instances change as they
+    would have; what they answer is dropped, because it was sent when the events happened.
+    """
+    manager, mark = stack.process_manager_types[place], stack.handed[place]
     managers, versions = stack.process_managers, stack.process_manager_versions
-    start = seen if all(cls in types for cls in stack.process_manager_types) else 0
-    passed: dict[str, int] = {}
-    history = stack.event_store.stream(ALL, start_version=start + 1)
-    for recorded in takewhile(lambda r: r.position < position, history):
-        for manager in stack.process_manager_types:
-            if recorded.position <= seen and manager in types:
-                continue
-            interest = callbacks.interested(manager, recorded.event)
-            if interest is None:
-                continue
-            identity = Identity(manager, interest.id)
-            passed[identity.stream_id] = passed.get(identity.stream_id, 0) + 1
-            if _knows(stack, identity, passed[identity.stream_id], fresh=start == 0):
-                continue
-            reactions, managers = managers.handle_event(recorded, (manager,))
-            if reactions and reactions[0].verb.value != "ignored":
-                versions = versions.increment_version(identity, 1)
-    return changed(
-        stack,
-        process_managers=managers,
-        process_manager_versions=versions,
-        watermark=Watermark(position - 1, stack.process_manager_types),
-    )
+    met = _met(stack, manager, mark, position)
+    # A type that is new here may have instances from elsewhere, which have seen the first of their events.
+    seen = _seen(versions, met) if mark == 0 else {}
+    count = 0
+    for recorded, _, identity in met:
+        if seen.get(identity.stream_id, 0):
+            seen[identity.stream_id] -= 1
+            continue
+        reactions, managers = managers.handle_event(recorded, (manager,))
+        if reactions and reactions[0].verb != "ignored":
+            versions = versions.increment_version(identity, 1)
+            count += 1
+    handed = (*stack.handed[:place], position, *stack.handed[place + 1 :])
+    caught_up = changed(stack, process_managers=managers, process_manager_versions=versions, handed=handed)
+    return caught_up, count
 
 
-def _knows(stack: Stack, identity: Identity, count: int, *, fresh: bool) -> bool:
-    return fresh and count <= stack.process_manager_versions.get(identity.stream_id, 0)
+def _met(stack: Stack, manager: type, mark: int, position: int) -> list[Met]:
+    """The events behind a mark and up to a position that are of interest to a type."""
+    history = stack.event_store.stream(ALL, start_version=mark + 1)
+    met = []
+    for recorded in takewhile(lambda r: r.position <= position, history):
+        interest = callbacks.interested(manager, recorded.event)
+        if interest is not None:
+            met.append((recorded, interest, identify(manager, interest.id)))
+    return met
+
+
+def _seen(versions: Any, met: Iterable[Met]) -> dict[str, int]:
+    """How many of the events that concern each instance it has seen, by stream id, as its version tells."""
+    concerned: dict[str, list[Interest]] = {}
+    for _, interest, identity in met:
+        concerned.setdefault(identity.stream_id, []).append(interest)
+    return {
+        stream_id: _covered(versions.get(stream_id, 0), interests)
+        for stream_id, interests in concerned.items()
+    }
+
+
+def _covered(version: int, interests: list[Interest]) -> int:
+    """How many of these an instance at that version has behind it; those that were ignored did not count."""
+    if not any(isinstance(interest, Start) for interest in interests):
+        return version  # it was started elsewhere
+    place, running = 0, False
+    while version and place < len(interests):
+        interest = interests[place]
+        if running or isinstance(interest, Start):
+            version, running = version - 1, not isinstance(interest, Stop)
+        place += 1
+    return place

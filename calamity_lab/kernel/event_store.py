@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from rpds import HashTrieMap
+from rpds import HashTrieMap, List
 
 from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion
-from calamity_lab.kernel.constants import ALL, ANY, FORWARDS, NO_STREAM, STREAM_EXISTS, Direction, Expected, StreamId
+from calamity_lab.kernel.constants import (
+    ALL,
+    ANY,
+    BACKWARDS,
+    FORWARDS,
+    NO_STREAM,
+    STREAM_EXISTS,
+    Direction,
+    Expected,
+    StreamId,
+)
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
 from calamity_lab.kernel.vector import Vector
 
-_NONE: Vector[RecordedEvent] = Vector()
+_NO_STREAM: List[RecordedEvent] = List()
 
 
 class InMemoryEventStore:
@@ -24,13 +37,13 @@ class InMemoryEventStore:
     Bare events may be appended too; they get their ids and times from ``ids`` and ``clock``.
     """
 
-    __slots__ = ("_log", "_streams", "_subscribers", "clock", "ids")
+    __slots__ = ("_clock", "_ids", "_log", "_streams", "_subscribers")
 
     _log: Vector[RecordedEvent]
-    _streams: HashTrieMap[str, Vector[RecordedEvent]]
+    _streams: HashTrieMap[str, List[RecordedEvent]]  # each with the latest event first
     _subscribers: HashTrieMap[StreamId, tuple[Subscriber, ...]]
-    clock: Clock | Callable[[], datetime]
-    ids: Ids | Callable[[], str]
+    _clock: Clock | Callable[[], datetime]
+    _ids: Ids | Callable[[], str]
 
     def __init__(
         self,
@@ -38,16 +51,32 @@ class InMemoryEventStore:
         clock: Clock | Callable[[], datetime] = system_clock,
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> None:
-        self._log = _NONE
+        self._log = Vector()
         self._streams = HashTrieMap()
         self._subscribers = HashTrieMap()
-        self.clock = clock
-        self.ids = ids
+        self._clock = clock
+        self._ids = ids
+
+    @property
+    def clock(self) -> Clock | Callable[[], datetime]:
+        """Where bare events get their times from."""
+        return self._clock
+
+    @property
+    def ids(self) -> Ids | Callable[[], str]:
+        """Where bare events get their ids from."""
+        return self._ids
 
     @classmethod
-    def of(cls, recorded: Iterable[RecordedEvent]) -> InMemoryEventStore:
+    def of(
+        cls,
+        recorded: Iterable[RecordedEvent],
+        *,
+        clock: Clock | Callable[[], datetime] = system_clock,
+        ids: Ids | Callable[[], str] = RandomIds(),
+    ) -> InMemoryEventStore:
         """A store that holds a history recorded elsewhere; positions and versions must have no gap."""
-        store = cls()
+        store = cls(clock=clock, ids=ids)
         streams: dict[str, list[RecordedEvent]] = {}
         log = sorted(recorded, key=lambda r: r.position)
         for place, event in enumerate(log, 1):
@@ -56,52 +85,88 @@ class InMemoryEventStore:
             if (event.position, event.stream_version) != (place, len(stream)):
                 raise InvalidValue(
                     f"event {event.event_id} of {event.stream_id} is at position {event.position}, version "
-                    f"{event.stream_version}; expected {place} and {len(stream)}: the history has a gap or a double"
+                    f"{event.stream_version}; expected {place} and {len(stream)}: "
+                    "the history has a gap or a double"
                 )
         store._log = Vector(log)
-        store._streams = HashTrieMap({name: Vector(events) for name, events in streams.items()})
+        store._streams = HashTrieMap({name: List(events[::-1]) for name, events in streams.items()})
         return store
 
     @classmethod
-    def from_streams(cls, streams: Mapping[str, Iterable[Any]]) -> InMemoryEventStore:
-        """A store with each of the streams appended in turn, from bare or recorded events."""
-        store = cls()
-        for stream_id, events in streams.items():
-            store = store.append(stream_id, [e.event if isinstance(e, RecordedEvent) else e for e in events])
+    def from_streams(
+        cls,
+        streams: Mapping[str, Iterable[Any]],
+        *,
+        clock: Clock | Callable[[], datetime] = system_clock,
+        ids: Ids | Callable[[], str] = RandomIds(),
+    ) -> InMemoryEventStore:
+        """A store with each of the streams: recorded events as they are, else bare ones appended in turn."""
+        listed = {stream_id: list(events) for stream_id, events in streams.items()}
+        every = [event for events in listed.values() for event in events]
+        if every and all(isinstance(event, RecordedEvent) for event in every):
+            return cls.of(every, clock=clock, ids=ids)
+        store = cls(clock=clock, ids=ids)
+        for stream_id, events in listed.items():
+            store = store.append(stream_id, events)
         return store
 
     def append(
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
     ) -> InMemoryEventStore:
         """The store with the events at the end of the stream; subscribers are told afterwards."""
-        if not isinstance(stream_id, str) or not stream_id:
-            raise InvalidValue(f"append needs the id of one stream, as in 'BankAccount-1'; found {stream_id!r}")
-        stream = self._streams.get(stream_id, _NONE)
-        _check(stream_id, expected_version, len(stream))
-        proposals = list(events)
-        if not proposals:
-            return self
-        store = self
-        if not all(type(event) is ProposedEvent for event in proposals):
+        return self.record(stream_id, events, expected_version)[1]
+
+    def record(
+        self, stream_id: str, events: Iterable[ProposedEvent | Any], expected_version: Expected
+    ) -> tuple[tuple[RecordedEvent, ...], InMemoryEventStore]:
+        """What an append records, and the store after it."""
+        if stream_id.__class__ is not str:
+            stream_id = _stream_id(stream_id, "append needs the id of one stream")
+        stream = self._streams.get(stream_id, _NO_STREAM)
+        version = len(stream)
+        if expected_version != version or version == 0:
+            _check(stream_id, expected_version, version)
+        store, proposals = self, list(events)
+        if not all([event.__class__ is ProposedEvent for event in proposals]):
             proposals, store = self._proposed(proposals)
-        recorded = _record(stream_id, proposals, len(stream), len(self._log))
-        store = store._with(self._log.extend(recorded), self._streams.insert(stream_id, stream.extend(recorded)))
+        if not proposals:
+            return (), self
+        log, recorded = self._log, []
+        position = len(log)
+        for event, id_, correlation_id, causation_id, at, metadata in proposals:
+            version, position = version + 1, position + 1
+            entry = RecordedEvent(
+                event, type(event).__name__, id_, stream_id, version, position, correlation_id, causation_id,
+                at, metadata,
+            )  # fmt: skip
+            log, stream = log.append(entry), stream.push_front(entry)
+            recorded.append(entry)
+        store = store._with(log, self._streams.insert(stream_id, stream))
         if len(self._subscribers):
             self._tell(stream_id, recorded)
-        return store
+        return tuple(recorded), store
 
     def stream(
         self, stream_id: StreamId, *, start_version: int = 0, direction: Direction = FORWARDS
     ) -> Iterator[RecordedEvent]:
         """The events whose version (with ALL: position) is at least ``start_version``, in that direction."""
-        events = self._log if stream_id is ALL else self._streams.get(stream_id, _NONE)
+        if direction is not FORWARDS and direction is not BACKWARDS:
+            raise InvalidValue(f"stream(direction={direction!r}): use FORWARDS or BACKWARDS")
         skip = max(start_version - 1, 0)
-        return events.iterate(skip) if direction is FORWARDS else events.backwards(skip)
+        if stream_id is ALL:
+            return self._log.iterate(skip) if direction is FORWARDS else self._log.backwards(skip)
+        if stream_id.__class__ is not str:
+            stream_id = _stream_id(stream_id, "stream needs the id of a stream, or ALL")
+        events = self._streams.get(stream_id, _NO_STREAM)
+        latest = islice(events, max(len(events) - skip, 0))
+        return latest if direction is BACKWARDS else reversed(list(latest))
 
     def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> InMemoryEventStore:
         """The store that calls the subscriber with every event appended from now on."""
         if not callable(subscriber):
             raise InvalidValue(f"subscribe needs a callable that takes a RecordedEvent; found {subscriber!r}")
+        if stream_id is not ALL:
+            stream_id = _stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
         store = self._with(self._log, self._streams)
         known = self._subscribers.get(stream_id, ())
         store._subscribers = self._subscribers.insert(stream_id, (*known, subscriber))
@@ -109,7 +174,7 @@ class InMemoryEventStore:
 
     def version(self, stream_id: StreamId) -> int:
         """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
-        return len(self._log if stream_id is ALL else self._streams.get(stream_id, _NONE))
+        return len(self._log if stream_id is ALL else self._streams.get(stream_id, _NO_STREAM))
 
     @property
     def stream_ids(self) -> tuple[str, ...]:
@@ -132,29 +197,32 @@ class InMemoryEventStore:
         return f"InMemoryEventStore({len(self._log):,} events in {len(self._streams):,} streams)"
 
     def _with(
-        self, log: Vector[RecordedEvent], streams: HashTrieMap[str, Vector[RecordedEvent]]
+        self, log: Vector[RecordedEvent], streams: HashTrieMap[str, List[RecordedEvent]]
     ) -> InMemoryEventStore:
         store = object.__new__(InMemoryEventStore)
         store._log = log
         store._streams = streams
         store._subscribers = self._subscribers
-        store.clock = self.clock
-        store.ids = self.ids
+        store._clock = self._clock
+        store._ids = self._ids
         return store
 
     def _proposed(self, events: list[Any]) -> tuple[list[ProposedEvent], InMemoryEventStore]:
         """Bare events dressed with the store's own ids and time; the first is the root of what follows."""
-        now, clock = read(self.clock)
-        fresh, ids = draw(self.ids, len(events))
+        now, clock = read(self._clock)
+        fresh, ids = draw(self._ids, len(events))
         store = self._with(self._log, self._streams)
-        store.clock, store.ids = clock, ids
+        store._clock, store._ids = clock, ids
         return [
-            event if type(event) is ProposedEvent else ProposedEvent(event, id_, fresh[0], None, now, {})
+            _dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
 
-    def _tell(self, stream_id: str, recorded: list[RecordedEvent]) -> None:
-        subscribers = (*self._subscribers.get(stream_id, ()), *self._subscribers.get(ALL, ()))
+    def _tell(self, stream_id: str, recorded: Sequence[RecordedEvent]) -> None:
+        subscribers: list[Subscriber] = []
+        for subscriber in (*self._subscribers.get(stream_id, ()), *self._subscribers.get(ALL, ())):
+            if subscriber not in subscribers:  # one that asked twice is told once
+                subscribers.append(subscriber)
         for event in recorded:
             for subscriber in subscribers:
                 try:
@@ -166,14 +234,26 @@ class InMemoryEventStore:
                     ) from error
 
 
-def _record(stream_id: str, proposals: list[ProposedEvent], version: int, position: int) -> list[RecordedEvent]:
-    return [
-        RecordedEvent(
-            event, type(event).__name__, event_id, stream_id, version + n, position + n, correlation_id,
-            causation_id, recorded_at, metadata,
+def _dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:
+    if isinstance(event, ProposedEvent):
+        return event
+    if isinstance(event, RecordedEvent):  # recorded elsewhere: it keeps what is known of it
+        return ProposedEvent(
+            event.event,
+            event.event_id,
+            event.correlation_id,
+            event.causation_id,
+            event.recorded_at,
+            event.metadata,
         )
-        for n, (event, event_id, correlation_id, causation_id, recorded_at, metadata) in enumerate(proposals, 1)
-    ]
+    return bare
+
+
+def _stream_id(given: Any, asked: str) -> str:
+    stream_id = given.stream_id if isinstance(given, Identity) else given
+    if not isinstance(stream_id, str) or not stream_id:
+        raise InvalidValue(f"{asked}, as in 'BankAccount-1'; found {given!r}")
+    return stream_id
 
 
 def _check(stream_id: str, expected: Expected, actual: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 
@@ -41,7 +43,7 @@ class Identity:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"an Identity is frozen; {name!r} cannot be deleted")
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Any]:
         return iter((self.type, self.id))
 
     def __eq__(self, other: object) -> bool:
@@ -60,6 +62,18 @@ class Identity:
         return Identity, (self.type, self.id)
 
 
-def stream_id_of(key: Any) -> str:
+def identify(type: Any, id: Any) -> Identity:  # noqa: A002 - the contract's names
+    """The identity of that type and id; one that was asked for lately is the same object again.
+
+    Only for texts and whole numbers: other ids may be equal and yet be written differently.
+    """
+    kind = id.__class__
+    return _lately(type, id) if kind is str or kind is int else Identity(type, id)
+
+
+_lately = lru_cache(maxsize=8192)(Identity)
+
+
+def stream_id_of(key: Any) -> Any:
     """The stream id of a key that is one already, or of an `Identity`."""
     return key.stream_id if isinstance(key, Identity) else key

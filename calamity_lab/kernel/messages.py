@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar
 
 from calamity_lab.errors import InvalidModel, UnresolvedTarget
@@ -39,12 +40,15 @@ Interest = Start | Continue | Stop
 def command(*, to: type | str, by: str) -> Callable[[C], C]:
     """Give a class its ``aggregate()``: commands of it go to the aggregate type ``to``, by the field ``by``.
 
-    ``to`` may be the class's name; it is looked up in the command's module when it is first used.
+    ``to`` may be the class's name. It is looked up when a command needs it, so that the class may be
+    defined later, and again by a cell that is run again.
     After Calamity's ``@derive {Calamity.Command, mod: ..., key: ...}``.
     """
     if not isinstance(to, (type, str)):
         raise InvalidModel(f"@command(to={to!r}): 'to' is the aggregate's class or its name")
-    scope = sys._getframe(1).f_locals
+    if not isinstance(by, str):
+        raise InvalidModel(f"@command(by={by!r}): 'by' is the name of the field with the aggregate's id")
+    find: Callable[[Any], type] = _known(to) if isinstance(to, type) else _Name(to, sys._getframe(1))
 
     def decorate(cls: C) -> C:
         if not _has_field(cls, by):
@@ -52,14 +56,10 @@ def command(*, to: type | str, by: str) -> Callable[[C], C]:
             raise InvalidModel(
                 f"@command(by={by!r}): {cls.__name__} has no field {by!r} (its fields: {fields})"
             )
-        target = to
 
         def aggregate(self: Any) -> tuple[type, Any]:
             """The aggregate that this command is for: its type and id."""
-            nonlocal target
-            if isinstance(target, str):
-                target = _resolved(target, type(self), scope)
-            return target, getattr(self, by)
+            return find(self), getattr(self, by)
 
         cls.aggregate = aggregate  # type: ignore[attr-defined]
         return cls
@@ -67,16 +67,41 @@ def command(*, to: type | str, by: str) -> Callable[[C], C]:
     return decorate
 
 
-def _has_field(cls: type, name: str) -> bool:
-    return hasattr(cls, name) or any(name in getattr(base, "__annotations__", {}) for base in cls.__mro__)
+def _known(cls: type) -> Callable[[Any], type]:
+    return lambda _: cls
 
 
-def _resolved(name: str, cls: type, scope: dict[str, Any]) -> type:
-    found = scope.get(name) or getattr(sys.modules.get(cls.__module__), name, None)
-    if not isinstance(found, type):
-        raise UnresolvedTarget(
-            f"{cls.__name__}.aggregate",
-            f"looks for the aggregate {name!r}, but {cls.__module__} has no class of that name; "
+class _Name:
+    """A class known by its name, where the decorator was written: in a function, or else in the module."""
+
+    __slots__ = ("_frame", "_found", "_module", "_name")
+
+    def __init__(self, name: str, frame: FrameType) -> None:
+        self._name = name
+        self._module = frame.f_globals
+        # A function's names are only to be had through its frame, which is let go once the class is found.
+        self._frame = None if frame.f_locals is frame.f_globals else frame
+        self._found: type | None = None
+
+    def __call__(self, command: Any) -> type:
+        found = self._found or self._module.get(self._name)
+        if self._frame is not None:
+            found = self._found = self._frame.f_locals.get(self._name, found)
+            if isinstance(found, type):
+                self._frame = None
+        if isinstance(found, type):
+            return found
+        raise self._missing(command, found)
+
+    def _missing(self, command: Any, found: Any) -> UnresolvedTarget:
+        where, name = self._module.get("__name__", "its module"), self._name
+        what = "no class of that name" if found is None else f"{found!r} under that name, which is no class"
+        return UnresolvedTarget(
+            f"{type(command).__name__}.aggregate",
+            f"looks for the aggregate {name!r}, but {where} has {what}; "
             f"define it there, or give the class itself: @command(to={name}, ...)",
         )
-    return found
+
+
+def _has_field(cls: type, name: str) -> bool:
+    return hasattr(cls, name) or any(name in getattr(base, "__annotations__", {}) for base in cls.__mro__)

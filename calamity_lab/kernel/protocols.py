@@ -18,7 +18,7 @@ Subscriber = Callable[[RecordedEvent], object]
 
 @runtime_checkable
 class Aggregate(Protocol):
-    """Decides what a command leads to (``execute``), and how an event changes it (``apply``). Both are pure."""
+    """Decides what a command leads to (``execute``) and what an event changes (``apply``); both are pure."""
 
     @classmethod
     def new(cls, aggregate_id: Any) -> Self:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from calamity_lab.kernel.metadata import Metadata
+from calamity_lab.kernel.values import value
 
 
 class ProposedEvent(NamedTuple):
@@ -19,7 +22,7 @@ class ProposedEvent(NamedTuple):
     metadata: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordedEvent:
     """An event as an event store keeps it.
 
@@ -37,4 +40,4 @@ class RecordedEvent:
     correlation_id: str
     causation_id: str | None
     recorded_at: datetime
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=Metadata)

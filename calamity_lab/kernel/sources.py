@@ -41,7 +41,9 @@ class SeededIds(NamedTuple):
         """``count`` ids in the form of UUIDs."""
         seed, drawn = self
         upto = drawn + count
-        ids = tuple([_dashed(blake2b(f"{seed}:{n}".encode(), digest_size=16).hexdigest()) for n in range(drawn, upto)])
+        ids = tuple(
+            [_dashed(blake2b(f"{seed}:{n}".encode(), digest_size=16).hexdigest()) for n in range(drawn, upto)]
+        )
         return ids, SeededIds(seed, upto)
 
 
@@ -85,19 +87,27 @@ def system_clock() -> datetime:
 def draw(ids: Ids | Callable[[], str], count: int) -> tuple[tuple[str, ...], Any]:
     """``count`` ids from either kind of source, and the source to go on with."""
     if hasattr(ids, "draw"):
-        drawn: tuple[tuple[str, ...], Any] = ids.draw(count)
-        return drawn
-    return tuple([str(ids()) for _ in range(count)]), ids
+        drawn, later = ids.draw(count)
+        if len(drawn) != count:
+            raise InvalidValue(f"the ids {ids!r} gave {len(drawn)} ids when asked for {count}")
+        return drawn, later
+    return tuple([_id(ids()) for _ in range(count)]), ids
 
 
 def read(clock: Clock | Callable[[], datetime]) -> tuple[datetime, Any]:
     """The time from either kind of clock, in UTC, and the clock to go on with."""
     now, later = clock.read() if hasattr(clock, "read") else (clock(), clock)
-    if now.tzinfo is UTC:
-        return now, later
     if not isinstance(now, datetime) or now.tzinfo is None:
-        raise InvalidValue(f"the clock told {now!r}; it must tell a datetime with a time zone, best UTC")
-    return now.astimezone(UTC), later
+        raise InvalidValue(
+            f"the clock told {now!r}; it must tell a datetime with a time zone, as datetime.now(UTC) does"
+        )
+    return now if now.tzinfo is UTC else now.astimezone(UTC), later
+
+
+def _id(drawn: Any) -> str:
+    if drawn is None or drawn == "":
+        raise InvalidValue(f"the ids gave {drawn!r}; an id is a text, or what can be written as one")
+    return str(drawn)
 
 
 def _dashed(digits: str) -> str:

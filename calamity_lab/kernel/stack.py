@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Self
 
-from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
-from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryProcessManagerStore, InMemoryVersionStore
+from calamity_lab.kernel.stores import (
+    InMemoryAggregateStore,
+    InMemoryProcessManagerStore,
+    InMemoryVersionStore,
+)
+from calamity_lab.kernel.values import setters, twin
 
 _MANAGER_MEMBERS = ("interested", "new", "apply", "handle")
-
-
-class Watermark(NamedTuple):
-    """The position up to which process managers of these types have been handed every event."""
-
-    position: int = 0
-    types: tuple[type, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +43,56 @@ class Stack:
     ids: Ids | Callable[[], str] = RandomIds()
     cascade_limit: int = 500
     conflict_limit: int = 10
-    watermark: Watermark = field(default=Watermark(), repr=False)
+    # Up to which position each type in `told` was handed all that is of interest to it.
+    handed: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    told: tuple[type, ...] = field(default=(), repr=False, compare=False)
+
+    def __new__(cls, **given: Any) -> Self:
+        refuse_unknown("Stack", given, cls.__slots__)
+        return object.__new__(cls)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "aggregates", _store(self.aggregates, InMemoryAggregateStore, "dispatch"))
-        put(self, "process_managers", _store(self.process_managers, InMemoryProcessManagerStore, "handle_event"))
+        put(
+            self,
+            "process_managers",
+            _store(self.process_managers, InMemoryProcessManagerStore, "handle_event"),
+        )
         for name in ("aggregate_versions", "process_manager_versions"):
             put(self, name, _store(getattr(self, name), InMemoryVersionStore, "increment_version"))
-        put(self, "process_manager_types", process_manager_types(self.process_manager_types))
-        put(self, "event_store", _event_store(self.event_store))
+        types = process_manager_types(self.process_manager_types)
+        marks = dict(zip([cls.__name__ for cls in self.told], self.handed, strict=True))
+        put(self, "process_manager_types", types)
+        put(self, "handed", tuple(marks.get(cls.__name__, 0) for cls in types))
+        put(self, "told", types)
+        _check_source(
+            "clock", self.clock, "read", "a clock, as in ticking_clock(), or a callable that tells the time"
+        )
+        _check_source(
+            "ids", self.ids, "draw", "a source of ids, as in seeded_ids(7), or a callable that gives one"
+        )
+        for name in ("cascade_limit", "conflict_limit"):
+            _check_limit(name, getattr(self, name))
+        store = _event_store(self.event_store, self.clock, self.ids)
+        if store is not self.event_store:
+            put(self, "clock", store.clock)
+            put(self, "ids", store.ids)
+            store = InMemoryEventStore.of(
+                store
+            )  # with sources of its own, or its ids would be the stack's again
+        put(self, "event_store", store)
+
+
+_twin = twin(Stack)
+_SETTERS = setters(Stack)
 
 
 def changed(stack: Stack, **fields: Any) -> Stack:
     """The stack with some fields replaced, unchecked: the kernel's quick way from one stack to the next."""
-    new = object.__new__(Stack)
-    put = object.__setattr__
-    for name in Stack.__slots__:
-        put(new, name, fields[name] if name in fields else getattr(stack, name))
+    new: Stack = _twin(stack)
+    for name, given in fields.items():
+        _SETTERS[name](new, given)
     return new
 
 
@@ -108,13 +138,24 @@ def _check_categories(given: Mapping[Any, Any], store: Mapping[str, Any]) -> Non
             )
 
 
-def _event_store(given: Any) -> Any:
+def _check_source(name: str, given: Any, member: str, what: str) -> None:
+    if not hasattr(given, member) and not callable(given):
+        raise InvalidValue(f"Stack({name}={given!r}): give {what}")
+
+
+def _check_limit(name: str, given: Any) -> None:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise InvalidValue(f"Stack({name}={given!r}): a limit is a whole number from 0 on")
+
+
+def _event_store(given: Any, clock: Any, ids: Any) -> Any:
+    """The event store that was meant; events without ids and times get theirs from the stack's sources."""
     if hasattr(given, "append") and hasattr(given, "stream"):
         return given
     if isinstance(given, Mapping):
-        return InMemoryEventStore.from_streams(given)
+        return InMemoryEventStore.from_streams(given, clock=clock, ids=ids)
     if isinstance(given, (list, tuple)) and all(isinstance(event, RecordedEvent) for event in given):
-        return InMemoryEventStore.of(given)
+        return InMemoryEventStore.of(given, clock=clock, ids=ids)
     raise InvalidValue(
         f"{given!r} is no event store; give a list of RecordedEvents, a dict of events by stream id, "
         "or an object with append(), stream() and subscribe()"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """The smallest thing that can happen, told as a fact.
 
@@ -42,26 +42,30 @@ class Step:
         return type(self).__name__
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AtAggregate(Step):
     """A step that concerns the command's aggregate."""
 
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dispatched(AtAggregate):
     """The command was taken from the agenda, and its aggregate is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Populated(AtAggregate):
-    """The aggregate (or a process manager) was caught up with ``count`` events from the event store."""
+    """The aggregate was caught up with ``count`` events of its stream.
+
+    Or a process manager type was, with events of the whole event store that it had not been shown;
+    ``identity`` is then the instance that made it matter, and ``count`` what its instances took in.
+    """
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Executed(AtAggregate):
     """The aggregate decided ``events``; ``states`` holds its state after each, ``before`` the one it had."""
 
@@ -70,7 +74,7 @@ class Executed(AtAggregate):
     before: Any
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused(AtAggregate):
     """The aggregate refused the command; nothing was appended and nothing changed."""
 
@@ -82,7 +86,7 @@ class Refused(AtAggregate):
         return self.rejected.reason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Appended(AtAggregate):
     """The events were recorded at the end of the aggregate's stream."""
 
@@ -99,7 +103,7 @@ class Appended(AtAggregate):
         return tuple(event.stream_version for event in self.recorded)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conflicted(AtAggregate):
     """Another writer came first: the stream was at ``actual``. The aggregate is rebuilt, and asked again."""
 
@@ -108,7 +112,7 @@ class Conflicted(AtAggregate):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AtProcessManager(Step):
     """What a process manager instance made of an event, or of a refusal.
 
@@ -123,26 +127,26 @@ class AtProcessManager(Step):
     commands: tuple[Pending, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Started(AtProcessManager):
     """The event started the instance."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Continued(AtProcessManager):
     """The event (or the refusal of a command that it had sent) continued the instance."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stopped(AtProcessManager):
     """The event ended the instance."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ignored(AtProcessManager):
     """The instance that the event continues or stops is not there; nothing happened."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Completed(Step):
     """The command is done; what it caused is on the agenda."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import Any, NamedTuple, Self, TypeVar
 
 from rpds import HashTrieMap
 
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel import callbacks
-from calamity_lab.kernel.identity import Identity, stream_id_of
+from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.messages import Interest, Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
 
@@ -26,7 +26,7 @@ class _Keyed(Mapping[str, V]):
 
     def __new__(cls, items: Mapping[Any, V] | HashTrieMap[str, V] | None = None) -> Self:
         self = object.__new__(cls)
-        if not isinstance(items, HashTrieMap):
+        if items.__class__ is not HashTrieMap:
             items = HashTrieMap({_checked(key): value for key, value in (items or {}).items()})
         self._items = items
         return self
@@ -36,7 +36,7 @@ class _Keyed(Mapping[str, V]):
 
     def get(self, key: Any, default: Any = None) -> Any:
         """What is stored under that stream id or `Identity`, or the default."""
-        return self._items.get(stream_id_of(key), default)
+        return self._items.get(key if key.__class__ is str else stream_id_of(key), default)
 
     def __contains__(self, key: object) -> bool:
         return stream_id_of(key) in self._items
@@ -61,12 +61,22 @@ class InMemoryAggregateStore(_Keyed[Any]):
 
     def dispatch(self, command: Any) -> tuple[tuple[Any, ...], InMemoryAggregateStore]:
         """The events that the command leads to, and the store with them applied."""
-        identity = callbacks.target(command)
+        events, _, store = self.decide(callbacks.target(command), command)
+        return events, store
+
+    def decide(
+        self, identity: Identity, command: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], InMemoryAggregateStore]:
+        """Like `dispatch` for a command whose target is known; tells the state after each event, too."""
         aggregate = self._current(identity)
         events = callbacks.execute(aggregate, command)
         if not events:
-            return events, self
-        return events, self._with(identity, callbacks.fold(aggregate, events))
+            return events, (), self
+        states = []
+        for event in events:
+            aggregate = callbacks.apply(aggregate, event)
+            states.append(aggregate)
+        return events, tuple(states), self._with(identity, aggregate)
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> InMemoryAggregateStore:
         """The store with events applied that were recorded elsewhere."""
@@ -87,7 +97,7 @@ class InMemoryAggregateStore(_Keyed[Any]):
         return InMemoryAggregateStore(self._items.insert(identity.stream_id, aggregate))
 
 
-class Verb(Enum):
+class Verb(StrEnum):
     """What an event did to a process manager instance."""
 
     STARTED = "started"
@@ -107,7 +117,7 @@ class Reaction(NamedTuple):
     @property
     def identity(self) -> Identity:
         """The instance."""
-        return Identity(self.manager, self.id)
+        return identify(self.manager, self.id)
 
 
 class InMemoryProcessManagerStore(_Keyed[Any]):
@@ -130,7 +140,7 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
     def _react(
         self, manager: type, interest: Interest, event: Any
     ) -> tuple[Reaction, InMemoryProcessManagerStore]:
-        identity = Identity(manager, interest.id)
+        identity = identify(manager, interest.id)
         instance = self._items.get(identity.stream_id)
         if instance is None and not isinstance(interest, Start):
             return Reaction(manager, interest.id, Verb.IGNORED), self

@@ -1,13 +1,14 @@
 """An append-only sequence as a value: old versions stay good, and share what they have in common.
 
 A trie of tuples, 32 wide, with a tail, after Bagwell's and Hickey's persistent vectors
-(P. Bagwell, "Ideal Hash Trees", 2001; Clojure's PersistentVector).
+(P. Bagwell, "Ideal Hash Trees", 2001; Clojure's PersistentVector). Versions that follow each other share
+one growing tail, of which each sees no more than its own length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 T = TypeVar("T")
 
@@ -26,29 +27,52 @@ class Vector(Sequence[T], Generic[T]):
     _length: int
     _shift: int
     _root: _Node
-    _tail: _Node
+    _tail: list[Any]  # shared by versions that follow each other; this one ends where its length says
 
     def __new__(cls, items: Iterable[T] = ()) -> Vector[T]:
-        return _make(0, _BITS, (), ()).extend(items) if items else _EMPTY
+        return _EMPTY._gather(items) if items else _EMPTY
 
     def append(self, item: T) -> Vector[T]:
         """The vector with ``item`` behind all others."""
-        tail = self._tail
-        if len(tail) < _WIDTH:
-            return _make(self._length + 1, self._shift, self._root, (*tail, item))
-        shift, root = _push(self._shift, self._root, self._length - _WIDTH, tail)
-        return _make(self._length + 1, shift, root, (item,))
+        length, shift, root, tail = self._length, self._shift, self._root, self._tail
+        place = length & _MASK
+        if place:
+            if len(tail) == place:
+                tail.append(item)
+            # Another version (or another thread) may have come first: then this one gets a tail of its own.
+            if tail[place] is not item:
+                tail = [*tail[:place], item]
+        else:
+            if length:
+                shift, root = _push(shift, root, length - _WIDTH, tuple(tail[:_WIDTH]))
+            tail = [item]
+        vector: Vector[T] = object.__new__(Vector)
+        vector._length = length + 1
+        vector._shift = shift
+        vector._root = root
+        vector._tail = tail
+        return vector
 
     def extend(self, items: Iterable[T]) -> Vector[T]:
         """The vector with all ``items`` behind it, in order."""
-        length, shift, root, tail = self._length, self._shift, self._root, list(self._tail)
+        if not self._length:
+            return self._gather(items)
+        vector = self
+        for item in items:
+            vector = vector.append(item)
+        return vector
+
+    def _gather(self, items: Iterable[T]) -> Vector[T]:
+        """A vector of many items at once, where there was none."""
+        length, shift, root = 0, _BITS, cast("_Node", ())
+        tail: list[Any] = []
         for item in items:
             if len(tail) == _WIDTH:
                 shift, root = _push(shift, root, length - _WIDTH, tuple(tail))
                 tail = []
             tail.append(item)
             length += 1
-        return _make(length, shift, root, tuple(tail))
+        return _make(length, shift, root, tail) if length else self
 
     def take(self, count: int) -> Vector[T]:
         """The first ``count`` items, sharing everything with this vector."""
@@ -57,7 +81,8 @@ class Vector(Sequence[T], Generic[T]):
         if count <= 0:
             return _EMPTY
         leaves = (count - 1) & ~_MASK
-        tail = self._leaf(count - 1)[: count - leaves]
+        tail = self._leaf(count - 1)
+        tail = tail if tail is self._tail else list(tail[: count - leaves])
         if not leaves:
             return _make(count, _BITS, (), tail)
         shift, root = self._shift, _cut(self._root, self._shift, leaves - 1)
@@ -121,8 +146,9 @@ class Vector(Sequence[T], Generic[T]):
     def __repr__(self) -> str:
         return f"Vector({list(self)!r})"
 
-    def _leaf(self, index: int) -> _Node:
-        if index >= self._length - len(self._tail):
+    def _leaf(self, index: int) -> Any:
+        """The leaf that holds an index below the length; a tail may hold more than is this vector's."""
+        if index >= (self._length - 1) & ~_MASK:
             return self._tail
         node = self._root
         for level in range(self._shift, 0, -_BITS):
@@ -130,7 +156,7 @@ class Vector(Sequence[T], Generic[T]):
         return node
 
 
-def _make(length: int, shift: int, root: _Node, tail: _Node) -> Vector[Any]:
+def _make(length: int, shift: int, root: _Node, tail: list[Any]) -> Vector[Any]:
     vector: Vector[Any] = object.__new__(Vector)
     vector._length = length
     vector._shift = shift
@@ -170,4 +196,4 @@ def _cut(node: _Node, level: int, last: int) -> _Node:
     return (*node[:slot], _cut(node[slot], level - _BITS, last))
 
 
-_EMPTY: Vector[Any] = _make(0, _BITS, (), ())
+_EMPTY: Vector[Any] = _make(0, _BITS, (), [])

@@ -1,0 +1,176 @@
+"""What happens at a command's aggregate: it is caught up, it decides, and its events are recorded."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from calamity_lab.errors import Rejected, TooManyConflicts, WrongExpectedVersion
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.catching_up import events_missed
+from calamity_lab.kernel.constants import NO_STREAM
+from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.metadata import of_event
+from calamity_lab.kernel.progress import (
+    Appending,
+    Compensating,
+    Completing,
+    Executing,
+    Handling,
+    Populating,
+    Run,
+)
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
+from calamity_lab.kernel.sources import draw, read
+from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.steps import Appended, Conflicted, Executed, Populated, Refused, Step
+from calamity_lab.kernel.stores import InMemoryAggregateStore
+
+
+def populate(run: Run, progress: Populating) -> tuple[Step, Run]:
+    """Catch the command's aggregate up from its stream."""
+    pending, identity, attempt = progress
+    stack = run.stack
+    missed, seen = events_missed(stack, identity)
+    if missed:
+        versions = stack.aggregate_versions
+        stack = changed(
+            stack,
+            aggregates=stack.aggregates.apply(identity, missed),
+            aggregate_versions=versions.increment_version(
+                identity, seen + len(missed) - versions.get(identity.stream_id, 0)
+            ),
+        )
+    index = run.length + 1
+    next_ = Executing(pending, identity, attempt)
+    return Populated(index, pending, identity, len(missed)), Run(stack, run.agenda, next_, index)
+
+
+def execute(run: Run, progress: Executing) -> tuple[Step, Run]:
+    """Let the aggregate decide; what it decides is no part of the stack before it is recorded."""
+    pending, identity, attempt = progress
+    stack = run.stack
+    before = stack.aggregates.get(identity.stream_id)
+    try:
+        events, states, aggregates = _decide(stack.aggregates, identity, pending.command, before)
+    except Rejected as rejected:
+        return _stale(run, progress) or _refuse(run, progress, rejected)
+    index = run.length + 1
+    if events:
+        next_: Any = Appending(pending, identity, attempt, events, aggregates)
+    else:
+        caught_up = _stale(run, progress)
+        if caught_up is not None:
+            return caught_up
+        next_ = Completing(pending)
+    return Executed(index, pending, identity, events, states, before), Run(stack, run.agenda, next_, index)
+
+
+def append(run: Run, progress: Appending) -> tuple[Step, Run]:
+    """Record the events at the end of the aggregate's stream, if nobody else came first."""
+    pending, identity, _, events, aggregates = progress
+    stack, index = run.stack, run.length + 1
+    version = stack.aggregate_versions.get(identity.stream_id, 0)
+    now, clock = read(stack.clock)
+    fresh, ids = draw(stack.ids, len(events))
+    try:
+        recorded, event_store = _record(stack, identity, version, _proposed(pending, events, fresh, now))
+    except WrongExpectedVersion as conflict:
+        return _conflict(run, progress, conflict)
+    except Exception:
+        aggregates.forget(identity)  # one that lives outside has applied what is not recorded
+        raise
+    stack = changed(
+        stack,
+        aggregates=aggregates,
+        aggregate_versions=stack.aggregate_versions.increment_version(identity, len(events)),
+        event_store=event_store,
+        clock=clock,
+        ids=ids,
+    )
+    next_ = Handling(pending, recorded, 0, 0) if stack.process_manager_types else Completing(pending)
+    return Appended(index, pending, identity, recorded), Run(stack, run.agenda, next_, index)
+
+
+def _decide(
+    store: Any, identity: Identity, command: Any, before: Any
+) -> tuple[tuple[Any, ...], tuple[Any, ...], Any]:
+    """The events, the state after each, and the store after all of them."""
+    if store.__class__ is InMemoryAggregateStore:
+        decided: tuple[tuple[Any, ...], tuple[Any, ...], Any] = store.decide(identity, command)
+        return decided
+    events, after = store.dispatch(command)
+    if not events:
+        return (), (), after
+    # The store tells its last state; the ones on the way are folded again.
+    state = callbacks.new(identity.type, identity.id) if before is None else before
+    states = []
+    for event in events[:-1]:
+        state = callbacks.apply(state, event)
+        states.append(state)
+    return tuple(events), (*states, after.get(identity.stream_id)), after
+
+
+def _stale(run: Run, progress: Executing) -> tuple[Step, Run] | None:
+    """A decision without events is final only when it was made on the latest state; else catch up first."""
+    pending, identity, attempt = progress
+    missed, seen = events_missed(run.stack, identity)
+    if not missed:
+        return None
+    attempt += 1
+    if attempt > run.stack.conflict_limit:
+        raise TooManyConflicts(identity.stream_id, seen, seen + len(missed), attempt, run)
+    return populate(run, Populating(pending, identity, attempt))
+
+
+def _refuse(run: Run, progress: Executing, rejected: Rejected) -> tuple[Step, Run]:
+    pending, identity, _ = progress
+    index = run.length + 1
+    next_ = Completing(pending) if pending.sender is None else Compensating(pending, rejected)
+    rejected.__traceback__ = rejected.__context__ = None  # a step that is kept must not keep frames
+    return Refused(index, pending, identity, rejected), Run(run.stack, run.agenda, next_, index)
+
+
+def _proposed(
+    pending: Pending, events: tuple[Any, ...], fresh: tuple[str, ...], now: Any
+) -> list[ProposedEvent]:
+    sender = pending.sender
+    known = of_event(pending.metadata, pending.command_type, None if sender is None else sender.stream_id)
+    return [
+        ProposedEvent(event, id_, pending.correlation_id, pending.command_id, now, known)
+        for event, id_ in zip(events, fresh, strict=True)
+    ]
+
+
+def _record(
+    stack: Stack, identity: Identity, version: int, proposals: list[ProposedEvent]
+) -> tuple[tuple[RecordedEvent, ...], Any]:
+    store, stream_id, expected = stack.event_store, identity.stream_id, version or NO_STREAM
+    if store.__class__ is InMemoryEventStore:
+        recorded: tuple[tuple[RecordedEvent, ...], Any] = store.record(stream_id, proposals, expected)
+        return recorded
+    store = store.append(stream_id, proposals, expected_version=expected)
+    return tuple(islice(store.stream(stream_id, start_version=version + 1), len(proposals))), store
+
+
+def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> tuple[Step, Run]:
+    """Another writer came first: forget the aggregate, so that no store shows what was not recorded."""
+    pending, identity, attempt, _, aggregates = progress
+    versions = run.stack.aggregate_versions
+    stack = changed(
+        run.stack,
+        aggregates=aggregates.forget(identity),
+        aggregate_versions=versions.increment_version(identity, -versions.get(identity.stream_id, 0)),
+    )
+    attempt += 1
+    again = Populating(pending, identity, attempt)
+    if attempt > stack.conflict_limit:
+        upto_there = Run(stack, run.agenda, again, run.length)
+        raise TooManyConflicts(
+            conflict.stream_id, conflict.expected, conflict.actual, attempt, upto_there
+        ) from conflict
+    index = run.length + 1
+    step = Conflicted(index, pending, identity, conflict.expected, conflict.actual, attempt)
+    return step, Run(stack, run.agenda, again, index)

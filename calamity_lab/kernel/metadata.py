@@ -1,0 +1,53 @@
+"""What is known about a command or an event besides its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+
+
+class Metadata(dict[str, Any]):
+    """A frozen dict, so that one may be shared by all events of which the same is known."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **items: Any) -> NoReturn:
+        raise TypeError("metadata is frozen; give it with the command: begin(stack, command, metadata={...})")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self))
+
+    def __copy__(self) -> Metadata:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Metadata:
+        return self
+
+    def __reduce__(self) -> Any:
+        return Metadata, (dict(self),)
+
+
+NOTHING = Metadata()
+
+
+def of_submitted(given: Mapping[str, Any] | None) -> Metadata:
+    """The metadata of a submitted command."""
+    return Metadata(given) if given else NOTHING
+
+
+def of_event(given: Mapping[str, Any], command_type: str, sender: str | None) -> Metadata:
+    """The metadata of an event: what was given with the command, the command's type, and who sent it."""
+    if not given:
+        return _bare(command_type, sender)
+    return Metadata({**given, **_bare(command_type, sender)})
+
+
+@lru_cache(maxsize=1024)
+def _bare(command_type: str, sender: str | None) -> Metadata:
+    if sender is None:
+        return Metadata(command=command_type)
+    return Metadata(command=command_type, process_manager=sender)

@@ -1,0 +1,103 @@
+"""A run, and how far the command in progress has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.metadata import of_submitted
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.sources import draw
+from calamity_lab.kernel.stack import Stack, changed
+
+
+class Populating(NamedTuple):
+    """In progress: the command's aggregate is to be caught up from its stream."""
+
+    pending: Pending
+    identity: Identity
+    attempt: int
+
+
+class Executing(NamedTuple):
+    """In progress: the aggregate is to decide."""
+
+    pending: Pending
+    identity: Identity
+    attempt: int
+
+
+class Appending(NamedTuple):
+    """In progress: decided events are to be recorded; ``aggregates`` is the store with them applied."""
+
+    pending: Pending
+    identity: Identity
+    attempt: int
+    events: tuple[Any, ...]
+    aggregates: Any
+
+
+class Handling(NamedTuple):
+    """In progress: recorded events go to process managers; next that at ``event`` to that at ``manager``."""
+
+    pending: Pending
+    recorded: tuple[RecordedEvent, ...]
+    event: int
+    manager: int
+
+
+class Compensating(NamedTuple):
+    """In progress: a refusal is to be told to the process manager that sent the command."""
+
+    pending: Pending
+    rejected: Rejected
+
+
+class Completing(NamedTuple):
+    """In progress: nothing is left to do for the command."""
+
+    pending: Pending
+
+
+Progress = Populating | Executing | Appending | Handling | Compensating | Completing
+
+
+class Run(NamedTuple):
+    """A stack, the agenda of pending commands, and how far the command in progress has come.
+
+    ``length`` is the number of steps so far.
+    """
+
+    stack: Stack
+    agenda: Agenda = Agenda()
+    progress: Progress | None = None
+    length: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in progress and the agenda is empty."""
+        return self.progress is None and not self.agenda
+
+    def submit(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> Run:
+        """The run with further commands at the end of its agenda; nothing happens yet."""
+        stack, agenda, progress, length = self
+        fresh, ids = draw(stack.ids, len(commands))
+        known = of_submitted(metadata)
+        pending = [
+            Pending(command, id_, id_, 0, None, None, known)
+            for command, id_ in zip(commands, fresh, strict=True)
+        ]
+        if ids is not stack.ids:
+            stack = changed(stack, ids=ids)
+        return Run(stack, agenda.submit(pending), progress, length)
+
+    def choose(self, index: int) -> Run:
+        """The run in which the pending command at ``index`` comes next."""
+        return self._replace(agenda=self.agenda.choose(index))
+
+    def drop(self, index: int) -> Run:
+        """The run without the pending command at ``index``."""
+        return self._replace(agenda=self.agenda.drop(index))

@@ -1,0 +1,137 @@
+"""What process managers make of a command's events, or of its refusal, until the command is done."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.catching_up import catch_up
+from calamity_lab.kernel.identity import Identity, identify
+from calamity_lab.kernel.progress import Compensating, Completing, Handling, Run
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.sources import draw
+from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.steps import (
+    AtProcessManager,
+    Completed,
+    Continued,
+    Ignored,
+    Populated,
+    Started,
+    Step,
+    Stopped,
+)
+
+_log = logging.getLogger("calamity_lab")
+
+_KINDS: dict[str, type[AtProcessManager]] = {
+    "started": Started,
+    "continued": Continued,
+    "stopped": Stopped,
+    "ignored": Ignored,
+}
+
+
+def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
+    """Hand the events on, in order, up to the first that a process manager is interested in."""
+    pending, recorded, at_event, at_manager = progress
+    stack = run.stack
+    types, handed = stack.process_manager_types, list(stack.handed)
+    for n in range(at_event, len(recorded)):
+        event = recorded[n]
+        position = event.position
+        for m in range(at_manager, len(types)):
+            if handed[m] < position - 1:  # others have written meanwhile, or the type is new here
+                interest = callbacks.interested(types[m], event.event)
+                if interest is None:
+                    continue
+                stack, count = catch_up(changed(stack, handed=tuple(handed)), m, position - 1)
+                handed[m] = position - 1
+                if count:
+                    there = Handling(pending, recorded, n, m)
+                    return _populated(run, stack, there, identify(types[m], interest.id), count)
+            reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
+            handed[m] = position
+            if reactions:
+                stack = changed(stack, process_managers=process_managers, handed=tuple(handed))
+                before = run.stack.process_managers
+                return _react(run, stack, Handling(pending, recorded, n, m + 1), event, reactions[0], before)
+        at_manager = 0
+    upto = tuple(handed)
+    if upto != stack.handed:
+        stack = changed(stack, handed=upto)
+    index = run.length + 1
+    return Completed(index, pending), Run(stack, run.agenda.settle(), None, index)
+
+
+def compensate(run: Run, progress: Compensating) -> tuple[Step, Run]:
+    """Tell the sender of a refused command; what it answers is caused by the event that it had answered."""
+    pending, rejected = progress
+    stack, sender = run.stack, pending.sender
+    assert sender is not None, "only a process manager's command is compensated"
+    instance = stack.process_managers.get(sender.stream_id)
+    if instance is None or not hasattr(instance, "handle_rejection"):
+        lack = "is no longer there" if instance is None else "has no handle_rejection(rejected)"
+        _log.warning(
+            "%s was refused (%s), and %s %s to answer it", pending.command_type, rejected, sender, lack
+        )
+    index = run.length + 1
+    if instance is None:
+        step: Step = Ignored(index, pending, sender, rejected, None, None)
+        return step, Run(stack, run.agenda, Completing(pending), index)
+    if not hasattr(instance, "handle_rejection"):
+        return complete(run, Completing(pending))
+    commands = callbacks.handle_rejection(instance, rejected)
+    stack, caused = _caused(stack, pending, pending.cause, sender, commands)
+    step = Continued(index, pending, sender, rejected, instance, instance, caused)
+    return step, Run(stack, run.agenda.cause(caused), Completing(pending), index)
+
+
+def complete(run: Run, progress: Completing) -> tuple[Step, Run]:
+    """The command is done; what it caused comes before all else that is pending."""
+    index = run.length + 1
+    return Completed(index, progress.pending), Run(run.stack, run.agenda.settle(), None, index)
+
+
+def _populated(
+    run: Run, stack: Stack, progress: Handling, identity: Identity, count: int
+) -> tuple[Step, Run]:
+    index = run.length + 1
+    return Populated(index, progress.pending, identity, count), Run(stack, run.agenda, progress, index)
+
+
+def _react(
+    run: Run, stack: Stack, progress: Handling, event: RecordedEvent, reaction: Any, earlier: Any
+) -> tuple[Step, Run]:
+    pending, identity = progress.pending, identify(reaction.manager, reaction.id)
+    before = earlier.get(identity.stream_id)
+    after = stack.process_managers.get(identity.stream_id)
+    kind = _KINDS[reaction.verb]
+    if kind is not Ignored:
+        versions = stack.process_manager_versions.increment_version(identity, 1)
+        stack = changed(stack, process_manager_versions=versions)
+    agenda = run.agenda
+    caused: tuple[Pending, ...] = ()
+    if reaction.commands:
+        stack, caused = _caused(stack, pending, event, identity, reaction.commands)
+        agenda = agenda.cause(caused)
+    index = run.length + 1
+    step = kind(index, pending, identity, event, before, after, caused)
+    return step, Run(stack, agenda, progress, index)
+
+
+def _caused(
+    stack: Stack, pending: Pending, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
+) -> tuple[Stack, tuple[Pending, ...]]:
+    """The commands as they lie on the agenda, and the stack that gave them their ids."""
+    if not commands:
+        return stack, ()
+    fresh, ids = draw(stack.ids, len(commands))
+    depth, correlation_id, metadata = pending.depth + 1, pending.correlation_id, pending.metadata
+    caused = [
+        Pending(command, id_, correlation_id, depth, cause, sender, metadata, pending)
+        for command, id_ in zip(commands, fresh, strict=True)
+    ]
+    return stack if ids is stack.ids else changed(stack, ids=ids), tuple(caused)
