@@ -1,0 +1,138 @@
+"""Values as pandas columns, each with the dtype that fits its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from operator import is_
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from calamity_lab.frames.kinds import Kind
+
+Places = slice | np.ndarray[Any, np.dtype[np.intp]]
+"""The rows that values belong to."""
+
+
+class Piece(NamedTuple):
+    """Some values of a column, and their rows."""
+
+    places: Places
+    values: Sequence[Any]
+
+
+def column(kind: Kind, pieces: Iterable[Piece], length: int) -> Any:
+    """An array of that kind; rows that no piece has, and None, are missing.
+
+    Where a value is too large for the dtype, or is no valid text, the whole column stays as it was given.
+    """
+    pieces = list(pieces)
+    build = _BUILDERS.get(kind.name, whole)
+    try:
+        return build(kind, pieces, length)
+    except (OverflowError, ValueError, KeyError):
+        # OutOfBoundsDatetime and UnicodeEncodeError are ValueErrors; a KeyError is a member that its Enum does
+        # not list.
+        return whole(kind, pieces, length)
+
+
+def text(values: Iterable[str | None], length: int) -> Any:
+    """A column of texts; None is missing."""
+    return column(Kind("text"), [Piece(slice(None), list(values))], length)
+
+
+def labels(values: Sequence[str | None]) -> Any:
+    """A category column of texts that come again and again; the categories are sorted."""
+    return _categories(values, sorted({value for value in values if value is not None}))
+
+
+def nullable(values: Sequence[int | None]) -> Any:
+    """A column of ints, of which some may be missing, now or in a longer table."""
+    return pd.array(values, dtype="Int64")
+
+
+def whole(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    """The objects themselves."""
+    found = np.full(length, None, dtype=object)
+    for places, values in pieces:
+        # fromiter, since assigning a list of tuples would be taken for a table
+        found[places] = np.fromiter(values, dtype=object, count=len(values))
+    return found
+
+
+def _integers(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    numbers, missing = _masked(pieces, length, np.int64)
+    return pd.arrays.IntegerArray(numbers, missing) if missing.any() else numbers
+
+
+def _booleans(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    return pd.arrays.BooleanArray(*_masked(pieces, length, np.bool_))
+
+
+def _masked(pieces: Sequence[Piece], length: int, dtype: type) -> tuple[Any, Any]:
+    found: Any = np.zeros(length, dtype=dtype)
+    missing = np.ones(length, dtype=np.bool_)
+    for places, values in pieces:
+        absent = np.fromiter(map(is_, values, repeat(None)), dtype=np.bool_, count=len(values))
+        if absent.any():
+            values = [value or 0 for value in values]
+        found[places] = np.fromiter(values, dtype=dtype, count=len(values))
+        missing[places] = absent
+    return found, missing
+
+
+def _numbers(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    found: Any = np.full(length, np.nan)
+    for places, values in pieces:
+        given = [np.nan if value is None else value for value in values] if None in values else values
+        found[places] = np.fromiter(given, dtype=np.float64, count=len(values))
+    return found
+
+
+def _texts(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    return pd.array(whole(kind, pieces, length), dtype="str")
+
+
+def _durations(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    return pd.array(whole(kind, pieces, length), dtype="timedelta64[us]")
+
+
+def _moments(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    return pd.to_datetime(whole(kind, pieces, length), utc=True).as_unit("us")
+
+
+def _local_moments(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    return pd.to_datetime(whole(kind, pieces, length)).as_unit("us")
+
+
+def _choices(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+    """A category column with the names of all members, in the order in which they are defined."""
+    (enum,) = kind.types
+    members = list(enum)  # type: ignore[call-overload]
+    # By id, since a member's own hash is slow and its equality may be anything; a member is there once.
+    code = {id(member): n for n, member in enumerate(members)} | {id(None): -1}
+    codes = np.full(length, -1, dtype=np.int32)
+    for places, values in pieces:
+        codes[places] = np.fromiter(map(code.__getitem__, map(id, values)), dtype=np.int32, count=len(values))
+    return pd.Categorical.from_codes(codes, categories=pd.Index([m.name for m in members], dtype="str"))
+
+
+def _categories(values: Sequence[str | None], names: Sequence[str]) -> Any:
+    code: dict[str | None, int] = {name: n for n, name in enumerate(names)}
+    code[None] = -1
+    codes = np.fromiter(map(code.__getitem__, values), dtype=np.int32, count=len(values))
+    return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
+
+
+_BUILDERS: dict[str, Callable[[Kind, Sequence[Piece], int], Any]] = {
+    "boolean": _booleans,
+    "integer": _integers,
+    "number": _numbers,
+    "text": _texts,
+    "duration": _durations,
+    "moment": _moments,
+    "local moment": _local_moments,
+    "choice": _choices,
+}

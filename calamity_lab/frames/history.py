@@ -1,0 +1,211 @@
+"""The event history, to be looked at, and taken away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from calamity_lab.errors import InvalidValue, OutOfRange, refuse_unknown
+from calamity_lab.frames.arrow import arrow_table, pyarrow
+from calamity_lab.frames.texts import as_text, json_lines
+from calamity_lab.kernel.fields import fields_of
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.markup import table
+from calamity_lab.trace.telling import brief, counted
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
+    from pandas import DataFrame
+
+Path = str | os.PathLike[str]
+
+_SHOWN = 5
+_HEADINGS = ("position", "stream_id", "stream_version", "event_type", "recorded_at", "command", "event")
+
+
+class History(Sequence[RecordedEvent]):
+    """Recorded events as a frozen sequence, in the order given: ``History(stack.event_store.stream(ALL))``.
+
+    A slice of it is a history too. All exports leave it as it is; those that take a path write UTF-8.
+    """
+
+    __slots__ = ("_recorded",)
+
+    _recorded: tuple[RecordedEvent, ...]
+
+    def __init__(self, recorded_events: Iterable[RecordedEvent] = ()) -> None:
+        self._recorded = _checked(recorded_events)
+
+    def to_pandas(self, **unknown: Any) -> DataFrame:
+        """A DataFrame with one row an event.
+
+        First what is known about every event: ``position``, ``stream_id``, ``stream_version``,
+        ``event_type``, ``event_id``, ``correlation_id``, ``causation_id``, ``recorded_at`` (UTC), ``command``
+        (the type of the command that caused it) and ``process_manager`` (the instance that sent that command,
+        if one did).
+        Metadata given with a command follows as ``metadata.user`` and so on.
+
+        Then the events' own fields, by name. A row whose event has no such field, or None in it, is missing
+        there (NaN, NA, NaT or None, as the dtype has it).
+
+        - int is ``int64``, or ``Int64`` where rows are missing; beyond 64 bits Python's own ints (``object``)
+        - float is ``float64``: NaN and missing look alike there. Ints among floats, or in a field annotated
+          as ``float``, are floats
+        - bool is ``boolean``, str is ``str``, timedelta is ``timedelta64``
+        - datetime is ``datetime64`` in microseconds: in UTC with a time zone, as it is without
+        - an Enum is a category of its members' names
+        - everything else stays whole, as ``object``: Decimal, date, lists, nested records, subclasses of the
+          above, and fields that hold several of these kinds
+
+        Fields of different event types that share a name share a column when they are of one kind. Otherwise
+        each type gets its own, as ``FundsDeposited.amount``; so does a field with the name of a column above.
+        """
+        refuse_unknown("to_pandas()", unknown, ())
+        from calamity_lab.frames.recorded import recorded_frame
+
+        return recorded_frame(self._recorded)
+
+    def to_arrow(self, **unknown: Any) -> Any:
+        """A ``pyarrow.Table`` with the columns of `to_pandas`; needs the extra ``arrow``.
+
+        Objects that Arrow has no type for become texts, nested ones JSON.
+        """
+        refuse_unknown("to_arrow()", unknown, ())
+        pyarrow("to_arrow()")
+        return arrow_table(self.to_pandas(), "to_arrow()")
+
+    def to_parquet(self, path: Path, **unknown: Any) -> None:
+        """Write the table of `to_arrow` as a Parquet file; needs the extra ``arrow``."""
+        refuse_unknown("to_parquet()", unknown, ("path",))
+        pyarrow("to_parquet()")
+        from pyarrow import parquet
+
+        arrow = arrow_table(self.to_pandas(), "to_parquet()")
+        _write("to_parquet", path, lambda target: parquet.write_table(arrow, target))
+
+    def to_csv(self, path: Path | None = None, **unknown: Any) -> str | None:
+        """Write the columns of `to_pandas` as CSV, nested values as JSON; without a path, give the text."""
+        refuse_unknown("to_csv()", unknown, ("path",))
+        frame = self.to_pandas()
+        for name in frame.columns:
+            if frame[name].dtype == object:
+                frame[name] = [as_text(value) for value in frame[name]]
+        text: str = frame.to_csv(index=False, lineterminator="\n")
+        return _write_text("to_csv", path, [text])
+
+    def to_json_lines(self, path: Path | None = None, **unknown: Any) -> str | None:
+        """Write one JSON object a line, an event's fields under ``event``; without a path, give the text.
+
+        An Enum's member is its name, times are in ISO 8601; a Decimal, and a float that JSON does not have,
+        is a text.
+        """
+        refuse_unknown("to_json_lines()", unknown, ("path",))
+        return _write_text("to_json_lines", path, json_lines(self._recorded))
+
+    def to_networkx(self, **unknown: Any) -> MultiDiGraph[str]:
+        """Commands and events as a graph of causes; see `calamity_lab.views.causes`.
+
+        Events do not tell which event a process manager answered when it sent a command; a trace does, and
+        ``lab.to_networkx()`` has those edges too.
+        """
+        refuse_unknown("to_networkx()", unknown, ())
+        from calamity_lab.views.causes import causes_of_events
+
+        return causes_of_events(self._recorded).to_networkx()
+
+    @overload
+    def __getitem__(self, index: int) -> RecordedEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> History: ...
+    def __getitem__(self, index: int | slice) -> RecordedEvent | History:
+        if isinstance(index, slice):
+            return History(self._recorded[index])
+        if not -len(self) <= index < len(self):
+            raise OutOfRange(f"there is no event {index}; the history has {counted(len(self), 'event')}")
+        return self._recorded[index]
+
+    def __len__(self) -> int:
+        return len(self._recorded)
+
+    def __iter__(self) -> Iterator[RecordedEvent]:
+        return iter(self._recorded)
+
+    def __eq__(self, other: object) -> bool:
+        return self._recorded == other._recorded if isinstance(other, History) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(recorded.event_id for recorded in self._recorded))
+
+    def __repr__(self) -> str:
+        if not self._recorded:
+            return "History(no events)"
+        first, last = self._recorded[0].position, self._recorded[-1].position
+        where = f"position {first:,}" if len(self) == 1 else f"positions {first:,} to {last:,}"
+        return f"History({counted(len(self), 'event')}, {where})"
+
+    def _repr_html_(self) -> str:
+        left_out = len(self) - 2 * _SHOWN
+        if left_out <= 0:
+            rows = [_row(recorded) for recorded in self._recorded]
+        else:
+            gap = ("…", f"{counted(left_out, 'event')} more") + ("",) * (len(_HEADINGS) - 2)
+            first, last = self._recorded[:_SHOWN], self._recorded[-_SHOWN:]
+            rows = [*map(_row, first), gap, *map(_row, last)]
+        return table(_HEADINGS, rows, counted(len(self), "event") if len(self) else "no events")
+
+
+def _row(recorded: RecordedEvent) -> tuple[str, ...]:
+    listed = ", ".join(f"{name}={brief(value, 40)}" for name, value in fields_of(recorded.event).items())
+    return (
+        f"{recorded.position:,}",
+        brief(recorded.stream_id),
+        f"{recorded.stream_version:,}",
+        recorded.event_type,
+        str(recorded.recorded_at),
+        str(recorded.metadata.get("command", "")),
+        brief(listed, 120),
+    )
+
+
+def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, ...]:
+    if isinstance(recorded_events, (str, bytes)) or not isinstance(recorded_events, Iterable):
+        raise InvalidValue(
+            f"History needs recorded events, found {brief(recorded_events)}; give it an event store's "
+            "stream, as in History(stack.event_store.stream(ALL)), or use lab.history"
+        )
+    recorded = tuple(recorded_events)
+    wrong = {cls for cls in set(map(type, recorded)) if not issubclass(cls, RecordedEvent)}
+    if wrong:
+        place, found = next((n, item) for n, item in enumerate(recorded) if type(item) in wrong)
+        raise InvalidValue(
+            f"History needs RecordedEvents, found {brief(found)} at place {place}; bare events are recorded "
+            "by an event store: store.append(stream_id, events), then History(store.stream(ALL))"
+        )
+    return recorded
+
+
+def _write_text(call: str, path: Path | None, chunks: Iterable[str]) -> str | None:
+    if path is None:
+        return "".join(chunks)
+
+    def write(target: Path) -> None:
+        with open(target, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:  # noqa: PTH123
+            file.writelines(chunks)
+
+    _write(call, path, write)
+    return None
+
+
+def _write(call: str, path: Path, write: Callable[[Path], object]) -> None:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidValue(
+            f"{call}({path!r}): the path must be a text or a Path, as in {call}('history.out')"
+        )
+    try:
+        write(path)
+    except OSError as error:
+        raise InvalidValue(
+            f"{call}({str(path)!r}) could not write: {error.strerror or error}; "
+            "name a file in a folder that exists and may be written to"
+        ) from error
