@@ -13,6 +13,7 @@
     │   └── ImpureModel        a callback changed what it was given, or answered twice differently
     ├── InvalidModel           classes that cannot stand together in one model
     ├── InvalidValue           a value that has no place where it was given
+    │   └── InvalidFields      ... in a form: every wrong field of a command, each with its reason
     ├── UnknownArgument        a keyword argument that nobody knows
     ├── OutOfRange             an index beyond what there is
     └── MissingExtra           an optional package is not installed
@@ -160,6 +161,19 @@ class InvalidModel(CalamityError):
 
 class InvalidValue(CalamityError, ValueError):
     """A value that has no place where it was given: what was asked, what was found, what would work."""
+
+
+class InvalidFields(InvalidValue):
+    """The fields of a command that are wrong, all at once; ``errors`` has the reason by the field's path.
+
+    A path is as in ``lines[0].price``; under ``""`` stands what the command as a whole has to say.
+    """
+
+    def __init__(self, command: str, errors: Mapping[str, str]) -> None:
+        listed = "; ".join(f"{path}: {reason}" if path else reason for path, reason in errors.items())
+        super().__init__(f"{command} cannot be made: {listed}")
+        self.command = command
+        self.errors: Mapping[str, str] = dict(errors)
 
 
 class UnknownArgument(CalamityError, TypeError):
