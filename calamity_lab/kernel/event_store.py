@@ -26,6 +26,7 @@ from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
+from calamity_lab.kernel.table import Table
 from calamity_lab.kernel.vector import Vector
 
 _NO_STREAM: List[RecordedEvent] = List()
@@ -40,7 +41,7 @@ class InMemoryEventStore:
     __slots__ = ("_clock", "_ids", "_log", "_streams", "_subscribers")
 
     _log: Vector[RecordedEvent]
-    _streams: HashTrieMap[str, List[RecordedEvent]]  # each with the latest event first
+    _streams: Table[List[RecordedEvent]]  # each with the latest event first
     _subscribers: HashTrieMap[StreamId, tuple[Subscriber, ...]]
     _clock: Clock | Callable[[], datetime]
     _ids: Ids | Callable[[], str]
@@ -52,7 +53,7 @@ class InMemoryEventStore:
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> None:
         self._log = Vector()
-        self._streams = HashTrieMap()
+        self._streams = Table()
         self._subscribers = HashTrieMap()
         self._clock = clock
         self._ids = ids
@@ -89,7 +90,7 @@ class InMemoryEventStore:
                     "the history has a gap or a double"
                 )
         store._log = Vector(log)
-        store._streams = HashTrieMap({name: List(events[::-1]) for name, events in streams.items()})
+        store._streams = Table({name: List(events[::-1]) for name, events in streams.items()})
         return store
 
     @classmethod
@@ -114,21 +115,20 @@ class InMemoryEventStore:
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
     ) -> InMemoryEventStore:
         """The store with the events at the end of the stream; subscribers are told afterwards."""
-        return self.record(stream_id, events, expected_version)[1]
+        store, proposals = self, list(events)
+        stream_id = _stream_id(stream_id, "append needs the id of one stream")
+        if not all(isinstance(event, ProposedEvent) for event in proposals):
+            proposals, store = self._proposed(proposals)
+        return store.record(stream_id, proposals, expected_version)[1]
 
     def record(
-        self, stream_id: str, events: Iterable[ProposedEvent | Any], expected_version: Expected
+        self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
     ) -> tuple[tuple[RecordedEvent, ...], InMemoryEventStore]:
-        """What an append records, and the store after it."""
-        if stream_id.__class__ is not str:
-            stream_id = _stream_id(stream_id, "append needs the id of one stream")
+        """What an append of events with all that is known of them records, and the store after it."""
         stream = self._streams.get(stream_id, _NO_STREAM)
         version = len(stream)
         if expected_version != version or version == 0:
             _check(stream_id, expected_version, version)
-        store, proposals = self, list(events)
-        if not all([event.__class__ is ProposedEvent for event in proposals]):
-            proposals, store = self._proposed(proposals)
         if not proposals:
             return (), self
         log, recorded = self._log, []
@@ -141,7 +141,7 @@ class InMemoryEventStore:
             )  # fmt: skip
             log, stream = log.append(entry), stream.push_front(entry)
             recorded.append(entry)
-        store = store._with(log, self._streams.insert(stream_id, stream))
+        store = self._with(log, self._streams.insert(stream_id, stream))
         if len(self._subscribers):
             self._tell(stream_id, recorded)
         return tuple(recorded), store
@@ -179,7 +179,7 @@ class InMemoryEventStore:
     @property
     def stream_ids(self) -> tuple[str, ...]:
         """The streams there are, by name."""
-        return tuple(sorted(self._streams))
+        return tuple(self._streams)
 
     def __len__(self) -> int:
         return len(self._log)
@@ -197,7 +197,7 @@ class InMemoryEventStore:
         return f"InMemoryEventStore({len(self._log):,} events in {len(self._streams):,} streams)"
 
     def _with(
-        self, log: Vector[RecordedEvent], streams: HashTrieMap[str, List[RecordedEvent]]
+        self, log: Vector[RecordedEvent], streams: Table[List[RecordedEvent]]
     ) -> InMemoryEventStore:
         store = object.__new__(InMemoryEventStore)
         store._log = log

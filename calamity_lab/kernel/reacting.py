@@ -37,7 +37,7 @@ _KINDS: dict[str, type[AtProcessManager]] = {
 def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
     """Hand the events on, in order, up to the first that a process manager is interested in."""
     pending, recorded, at_event, at_manager = progress
-    stack = run.stack
+    stack, agenda, _, length = run
     types, handed = stack.process_manager_types, list(stack.handed)
     for n in range(at_event, len(recorded)):
         event = recorded[n]
@@ -55,15 +55,14 @@ def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
             reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
             handed[m] = position
             if reactions:
-                stack = changed(stack, process_managers=process_managers, handed=tuple(handed))
-                before = run.stack.process_managers
-                return _react(run, stack, Handling(pending, recorded, n, m + 1), event, reactions[0], before)
+                there = Handling(pending, recorded, n, m + 1)
+                return _react(run, stack, there, reactions[0], process_managers, tuple(handed))
         at_manager = 0
     upto = tuple(handed)
     if upto != stack.handed:
         stack = changed(stack, handed=upto)
-    index = run.length + 1
-    return Completed(index, pending), Run(stack, run.agenda.settle(), None, index)
+    index = length + 1
+    return Completed(index, pending), Run(stack, agenda.settle(), None, index)
 
 
 def compensate(run: Run, progress: Compensating) -> tuple[Step, Run]:
@@ -84,9 +83,9 @@ def compensate(run: Run, progress: Compensating) -> tuple[Step, Run]:
     if not hasattr(instance, "handle_rejection"):
         return complete(run, Completing(pending))
     commands = callbacks.handle_rejection(instance, rejected)
-    stack, caused = _caused(stack, pending, pending.cause, sender, commands)
+    caused, ids = _caused(stack.ids, pending, pending.cause, sender, commands)
     step = Continued(index, pending, sender, rejected, instance, instance, caused)
-    return step, Run(stack, run.agenda.cause(caused), Completing(pending), index)
+    return step, Run(changed(stack, ids=ids), run.agenda.cause(caused), Completing(pending), index)
 
 
 def complete(run: Run, progress: Completing) -> tuple[Step, Run]:
@@ -103,35 +102,35 @@ def _populated(
 
 
 def _react(
-    run: Run, stack: Stack, progress: Handling, event: RecordedEvent, reaction: Any, earlier: Any
+    run: Run, stack: Stack, progress: Handling, reaction: Any, process_managers: Any, handed: tuple[int, ...]
 ) -> tuple[Step, Run]:
     pending, identity = progress.pending, identify(reaction.manager, reaction.id)
-    before = earlier.get(identity.stream_id)
-    after = stack.process_managers.get(identity.stream_id)
-    kind = _KINDS[reaction.verb]
-    if kind is not Ignored:
-        versions = stack.process_manager_versions.increment_version(identity, 1)
-        stack = changed(stack, process_manager_versions=versions)
-    agenda = run.agenda
+    event, kind = progress.recorded[progress.event], _KINDS[reaction.verb]
+    before = stack.process_managers.get(identity.stream_id)
+    after = process_managers.get(identity.stream_id)
+    versions, ids, agenda = stack.process_manager_versions, stack.ids, run.agenda
     caused: tuple[Pending, ...] = ()
+    if kind is not Ignored:
+        versions = versions.increment_version(identity, 1)
     if reaction.commands:
-        stack, caused = _caused(stack, pending, event, identity, reaction.commands)
+        caused, ids = _caused(ids, pending, event, identity, reaction.commands)
         agenda = agenda.cause(caused)
+    stack = changed(
+        stack, process_managers=process_managers, process_manager_versions=versions, handed=handed, ids=ids
+    )
     index = run.length + 1
     step = kind(index, pending, identity, event, before, after, caused)
     return step, Run(stack, agenda, progress, index)
 
 
 def _caused(
-    stack: Stack, pending: Pending, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
-) -> tuple[Stack, tuple[Pending, ...]]:
-    """The commands as they lie on the agenda, and the stack that gave them their ids."""
-    if not commands:
-        return stack, ()
-    fresh, ids = draw(stack.ids, len(commands))
+    ids: Any, pending: Pending, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
+) -> tuple[tuple[Pending, ...], Any]:
+    """The commands as they lie on the agenda, and the source for further ids."""
+    fresh, ids = draw(ids, len(commands))
     depth, correlation_id, metadata = pending.depth + 1, pending.correlation_id, pending.metadata
     caused = [
         Pending(command, id_, correlation_id, depth, cause, sender, metadata, pending)
         for command, id_ in zip(commands, fresh, strict=True)
     ]
-    return stack if ids is stack.ids else changed(stack, ids=ids), tuple(caused)
+    return tuple(caused), ids

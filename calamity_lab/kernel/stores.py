@@ -2,56 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Self, TypeVar
-
-from rpds import HashTrieMap
 
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.messages import Interest, Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.table import Table
 
 V = TypeVar("V")
 
 
-class _Keyed(Mapping[str, V]):
+class _Keyed(Table[V]):
     """A frozen mapping from stream ids; an `Identity` may be used where a stream id may."""
 
-    __slots__ = ("_items",)
+    __slots__ = ()
 
-    _items: HashTrieMap[str, V]
-
-    def __new__(cls, items: Mapping[Any, V] | HashTrieMap[str, V] | None = None) -> Self:
-        self = object.__new__(cls)
-        if items.__class__ is not HashTrieMap:
-            items = HashTrieMap({_checked(key): value for key, value in (items or {}).items()})
-        self._items = items
-        return self
-
-    def __getitem__(self, key: str | Identity) -> V:
-        return self._items[stream_id_of(key)]
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """What is stored under that stream id or `Identity`, or the default."""
-        return self._items.get(key if key.__class__ is str else stream_id_of(key), default)
-
-    def __contains__(self, key: object) -> bool:
-        return stream_id_of(key) in self._items
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._items))
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __hash__(self) -> int:
-        return hash(self._items)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({dict(self)!r})"
+    def __new__(cls, items: Mapping[Any, V] | None = None) -> Self:
+        return super().__new__(cls, {_checked(key): value for key, value in (items or {}).items()})
 
 
 class InMemoryAggregateStore(_Keyed[Any]):
@@ -68,7 +39,10 @@ class InMemoryAggregateStore(_Keyed[Any]):
         self, identity: Identity, command: Any
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], InMemoryAggregateStore]:
         """Like `dispatch` for a command whose target is known; tells the state after each event, too."""
-        aggregate = self._current(identity)
+        stream_id = identity.stream_id
+        aggregate = self.get(stream_id)
+        if aggregate.__class__ is not identity.type:
+            aggregate = self._current(identity)
         events = callbacks.execute(aggregate, command)
         if not events:
             return events, (), self
@@ -76,7 +50,7 @@ class InMemoryAggregateStore(_Keyed[Any]):
         for event in events:
             aggregate = callbacks.apply(aggregate, event)
             states.append(aggregate)
-        return events, tuple(states), self._with(identity, aggregate)
+        return events, tuple(states), self.insert(stream_id, aggregate)
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> InMemoryAggregateStore:
         """The store with events applied that were recorded elsewhere."""
@@ -84,17 +58,17 @@ class InMemoryAggregateStore(_Keyed[Any]):
 
     def forget(self, identity: Identity) -> InMemoryAggregateStore:
         """The store without that aggregate."""
-        return InMemoryAggregateStore(self._items.discard(identity.stream_id))
+        return self.discard(identity.stream_id)
 
     def _current(self, identity: Identity) -> Any:
-        aggregate = self._items.get(identity.stream_id)
+        aggregate = self.get(identity.stream_id)
         if aggregate is None:
             return callbacks.new(identity.type, identity.id)
         _same_class(identity, aggregate)
         return aggregate
 
     def _with(self, identity: Identity, aggregate: Any) -> InMemoryAggregateStore:
-        return InMemoryAggregateStore(self._items.insert(identity.stream_id, aggregate))
+        return self.insert(identity.stream_id, aggregate)
 
 
 class Verb(StrEnum):
@@ -141,11 +115,11 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         self, manager: type, interest: Interest, event: Any
     ) -> tuple[Reaction, InMemoryProcessManagerStore]:
         identity = identify(manager, interest.id)
-        instance = self._items.get(identity.stream_id)
+        instance = self.get(identity.stream_id)
         if instance is None and not isinstance(interest, Start):
             return Reaction(manager, interest.id, Verb.IGNORED), self
         if isinstance(interest, Stop):
-            rest = InMemoryProcessManagerStore(self._items.remove(identity.stream_id))
+            rest = self.discard(identity.stream_id)
             return Reaction(manager, interest.id, Verb.STOPPED), rest
         if instance is None:
             verb, instance = Verb.STARTED, callbacks.new(manager, interest.id)
@@ -154,7 +128,7 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
             _same_class(identity, instance)
         instance = callbacks.apply(instance, event)
         commands = callbacks.handle(instance, event)
-        store = InMemoryProcessManagerStore(self._items.insert(identity.stream_id, instance))
+        store = self.insert(identity.stream_id, instance)
         return Reaction(manager, interest.id, verb, commands), store
 
 
@@ -165,8 +139,8 @@ class InMemoryVersionStore(_Keyed[int]):
 
     def increment_version(self, identity: Identity, count: int) -> InMemoryVersionStore:
         """The store with that version ``count`` higher; from 0 where there was none."""
-        known = self._items.get(identity.stream_id, 0)
-        return InMemoryVersionStore(self._items.insert(identity.stream_id, known + count))
+        known = self.get(identity.stream_id, 0)
+        return self.insert(identity.stream_id, known + count)
 
 
 def _checked(key: Any) -> str:
