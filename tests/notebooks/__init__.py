@@ -1,0 +1,1 @@
+"""The tutorials, as they lie there and as they run."""
