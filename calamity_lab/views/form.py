@@ -96,7 +96,7 @@ def _field(
         options=tuple(label for label, _ in asks.choices),
         # A default that cannot be typed is not put into the field, where it would be sent as a text.
         hint=asks.hint
-        if shows or default is NO_DEFAULT
+        if shows or default in (None, NO_DEFAULT)
         else f"{asks.hint}; {shown(default, 40)} when left empty",
         optional=asks.optional,
         fields=() if asks.record is None else _fields(asks.record, names, above),

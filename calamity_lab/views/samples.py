@@ -94,3 +94,20 @@ def _of(asks: Shape, name: str, names: Mapping[str, Any], depth: int) -> Iterato
         yield name
     if asks.optional:
         yield None
+
+
+def changed_samples(cls: type, id_: Any, names: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    """Made-up objects of a class with the id in each field, in turn, that could hold it."""
+    fields = asked(cls, names)
+    for made in samples(cls, names):
+        arguments = {field.name: _held(made, field.name) for field in fields}
+        for name, value in arguments.items():
+            if type(value) is type(id_) or value is None:
+                other = _make(cls, {**arguments, name: id_})
+                if other is not None:
+                    yield other
+
+
+def _held(made: Any, name: str) -> Any:
+    """What an object holds for an argument; attrs classes take ``_name`` as ``name``."""
+    return getattr(made, name, getattr(made, f"_{name}", None))

@@ -1,0 +1,200 @@
+"""What a model's classes may do to each other, found by asking them about made-up messages.
+
+Process managers are asked what they are interested in and what they answer, aggregates what a command leads
+to, in the states that can be reached so. Every search is bounded, and the same for the same model. What
+cannot be found like that is known once it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.messages import Interest
+from calamity_lab.model import Model
+from calamity_lab.views.mentioned import mentioned
+from calamity_lab.views.reachable import explore
+from calamity_lab.views.samples import changed_samples, samples
+
+T = TypeVar("T")
+
+MOST_STATES = 40
+"""So many states of a class are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """Pairs of names, in the model's order: which command goes where, what it leads to, who answers how.
+
+    ``answers`` are the commands that a manager sends when one of its commands is refused.
+    """
+
+    targets: tuple[tuple[str, str], ...] = ()
+    decides: tuple[tuple[str, str], ...] = ()
+    leads: tuple[tuple[str, str], ...] = ()
+    reactions: tuple[tuple[str, str, str], ...] = ()
+    sends: tuple[tuple[str, str], ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
+
+
+@lru_cache(maxsize=16)
+def possible(model: Model) -> Possible:
+    """What the model's classes may do to each other. Worked out once for a model."""
+    names = {cls.__name__: cls for cls in model}
+    with redirect_stdout(None):  # what a model prints belongs to what happens, and nothing happens here
+        commands = {cls: samples(cls, names) for cls in model.commands}
+        events = {cls: samples(cls, names) for cls in model.events}
+        decides, leads, targets = _of_aggregates(model, commands, events)
+        reactions, sends, answers = _of_managers(model, events)
+    order = {name: place for place, name in enumerate(names)}
+
+    def ordered(pairs: Iterable[tuple[str, ...]]) -> Any:
+        known = (pair for pair in pairs if all(name in order or name in _VERBS.values() for name in pair))
+        return tuple(sorted(set(known), key=lambda pair: [order.get(name, 0) for name in pair]))
+
+    return Possible(*map(ordered, (targets, decides, leads, reactions, sends, answers)))
+
+
+@lru_cache(maxsize=4_096)
+def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
+    """The event types that may continue or stop the instance with that id."""
+    cls, names = model.process_manager(manager), {c.__name__: c for c in model}
+    known = [
+        event for event, of, verb in possible(model).reactions if of == manager and verb != _VERBS["Start"]
+    ]
+    with redirect_stdout(None):
+        found = [name for name in dict.fromkeys(known) if _is_for(cls, names[name], instance, names)]
+    # An id that is made of several fields, say, is not found in any single one: then all may be for it.
+    return tuple(found or dict.fromkeys(known))
+
+
+_VERBS = {"Start": "start", "Continue": "continue", "Stop": "stop"}
+
+
+def _asked(ask: Callable[..., T], *given: Any) -> T | None:
+    """The answer, or None. A made-up message may be nonsense to a model: what it raises then is no fault."""
+    try:
+        return ask(*given)
+    except Exception:  # noqa: BLE001 - deliberately ignored, see above
+        return None
+
+
+def _is_for(manager: type, event: type, instance: Any, names: dict[str, type]) -> bool:
+    for made in changed_samples(event, instance, names):
+        interest = _asked(callbacks.interested, manager, made)
+        if interest is not None and interest.id == instance:
+            return True
+    return False
+
+
+Pairs = set[tuple[str, ...]]
+
+
+def _of_aggregates(
+    model: Model, commands: dict[type, tuple[Any, ...]], events: dict[type, tuple[Any, ...]]
+) -> tuple[Pairs, Pairs, Pairs]:
+    decides, leads, targets = Pairs(), Pairs(), Pairs()
+    for aggregate in model.aggregates:
+        orders, ids = [], {}
+        for cls, made in commands.items():
+            for place, command in enumerate(made):
+                target = _asked(callbacks.target, command)
+                if target is not None and target.category == aggregate.__name__:
+                    orders.append((place, command))
+                    ids[target.stream_id] = target.id
+                    targets.add((cls.__name__, aggregate.__name__))
+        found = _decided(aggregate, list(ids.values())[:3], orders, events)
+        leads |= found
+        decides |= {(aggregate.__name__, event) for _, event in found}
+        written = mentioned(aggregate, "execute") & {cls.__name__ for cls in model.events}
+        decides |= {(aggregate.__name__, event) for event in written}
+        leads |= _left_over(written, found, [command for command, of in targets if of == aggregate.__name__])
+    return decides, leads, targets
+
+
+def _left_over(written: set[str], found: Pairs, commands: list[str]) -> Pairs:
+    """What commands that were always refused may lead to: the events that no other command explains."""
+    explained = {event for _, event in found}
+    refused = [command for command in commands if command not in {command for command, _ in found}]
+    return {(command, event) for command in refused for event in written - explained}
+
+
+def _decided(
+    aggregate: type,
+    ids: list[Any],
+    orders: list[tuple[int, Any]],
+    events: dict[type, tuple[Any, ...]],
+) -> Pairs:
+    """The pairs of command and event that some reachable state of the aggregate decides."""
+    leads = Pairs()
+
+    def following(state: Any) -> Iterable[tuple[int, Any]]:
+        for place, command in orders:
+            for event in (decided := _asked(callbacks.execute, state, command) or ()):
+                leads.add((type(command).__name__, type(event).__name__))
+            if decided:
+                yield 1 + 2 * min(place, 1), _asked(callbacks.fold, state, decided)
+
+    first = [(0, _asked(callbacks.new, aggregate, id_)) for id_ in ids]
+    # A state may be out of the commands' reach only because they were made up: events may lead there.
+    told = [
+        (3, _asked(callbacks.apply, state, made))
+        for _, state in first[:1]
+        for group in events.values()
+        for made in group[:2]
+    ]
+    explore([*first, *told], following, MOST_STATES)
+    return leads
+
+
+def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pairs, Pairs, Pairs]:
+    reactions, sends, answers = Pairs(), Pairs(), Pairs()
+    for manager in model.process_managers:
+        wakes: list[tuple[int, Any, Interest]] = []
+        for cls, made in events.items():
+            for place, event in enumerate(made):
+                interest = _asked(callbacks.interested, manager, event)
+                if interest is not None:
+                    wakes.append((place, event, interest))
+                    reactions.add((cls.__name__, manager.__name__, _VERBS[type(interest).__name__]))
+        sent, answered = _sent(manager, wakes)
+        sends |= {(manager.__name__, command) for command in sent}
+        answers |= {(manager.__name__, command) for command in answered}
+    return reactions, sends, answers
+
+
+def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[str], set[str]]:
+    """The commands that some reachable state of the manager sends: for an event, and for a refusal."""
+    sent: set[str] = set()
+    answered: set[str] = set()
+
+    def following(state: Any) -> Iterable[tuple[int, Any]]:
+        for place, event, interest in wakes:
+            if type(interest).__name__ == "Stop":
+                continue
+            after = _asked(callbacks.apply, state, event)
+            for command in _asked(callbacks.handle, after, event) or ():
+                sent.add(type(command).__name__)
+                answered.update(_answers(after, command))
+            yield 1 + 2 * min(place, 1), after
+
+    starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ == "Start"}
+    explore(
+        [(0, _asked(callbacks.new, manager, id_)) for id_ in list(starts.values())[:3]],
+        following,
+        MOST_STATES,
+    )
+    return sent, answered
+
+
+def _answers(state: Any, command: Any) -> set[str]:
+    if not hasattr(state, "handle_rejection"):
+        return set()
+    rejected = Rejected("made up")
+    rejected.command = command
+    return {type(each).__name__ for each in _asked(callbacks.handle_rejection, state, rejected) or ()}

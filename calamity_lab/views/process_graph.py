@@ -1,0 +1,204 @@
+"""The process graph: who sends what to whom, what has happened of it, and what an instance waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
+from calamity_lab.model import Model
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.instances import Instance, instances
+from calamity_lab.views.layout import RANKS, layout
+from calamity_lab.views.possible import Possible, possible
+from calamity_lab.views.tally import EdgeKey, tally
+from calamity_lab.views.tally import node as key_of
+
+EVERYTHING = ""
+"""Given as ``manager``, the graph is that of the whole model."""
+
+Kind = Literal["command", "event", "process manager", "aggregate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A type of the model; ``count`` is how often it happened up to the cursor, ``current`` at it."""
+
+    key: str
+    kind: Kind
+    name: str
+    x: float
+    y: float
+    count: int
+    current: bool
+    waited_for: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What leads from one node to another, and how often it did; 0: it has only been found possible.
+
+    Labels: ``to`` (a command's aggregate), ``records``, ``start`` / ``continue`` / ``stop``, ``sends``, and
+    ``if refused``: what a manager sends when one of its commands is refused.
+    """
+
+    source: str
+    target: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessGraph:
+    """The graph around one process manager, or of the whole model; its instances, the newest first.
+
+    ``chosen`` is the stream id of the instance whose waiting is shown.
+    """
+
+    managers: tuple[str, ...]
+    manager: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    instances: tuple[Instance, ...]
+    chosen: str | None
+
+
+class _Shape(NamedTuple):
+    """A graph without what happens on it."""
+
+    nodes: tuple[tuple[str, Kind, str], ...]
+    edges: tuple[EdgeKey, ...]
+
+
+def process_graph(
+    trace: Trace, cursor: int, model: Model, *, manager: str | None = None, instance: str | None = None
+) -> ProcessGraph:
+    """The graph of a process manager (None: the model's first), with one of its instances chosen."""
+    managers = tuple(cls.__name__ for cls in model.process_managers)
+    if manager is None:
+        manager = managers[0] if managers else EVERYTHING
+    if manager:
+        model.process_manager(manager)  # raises, and tells which there are
+    observed = [key for key in tally(trace, trace.last).counts if isinstance(key, tuple)]
+    shape = _shape(model, manager, frozenset(observed))
+    running, chosen = instances(trace, cursor, model, manager, instance) if manager else ((), None)
+    return _filled(trace, cursor, shape, managers, manager, running, chosen)
+
+
+def _filled(
+    trace: Trace,
+    cursor: int,
+    shape: _Shape,
+    managers: tuple[str, ...],
+    manager: str,
+    running: tuple[Instance, ...],
+    chosen: str | None,
+) -> ProcessGraph:
+    """The shape with what has happened up to the cursor."""
+    counts = tally(trace, cursor).counts
+    places = layout(
+        tuple((key, kind) for key, kind, _ in shape.nodes), tuple((a, b) for a, b, _ in shape.edges)
+    )
+    current = _current(trace[cursor].step)
+    waited = {
+        key_of("event", name) for each in running if each.stream_id == chosen for name in each.waits_for
+    }
+    nodes = tuple(
+        Node(key, kind, name, *places[key], counts.get(key, 0), key in current, key in waited)
+        for key, kind, name in shape.nodes
+    )
+    edges = tuple(Edge(*key, counts.get(key, 0)) for key in shape.edges)
+    return ProcessGraph(managers, manager, nodes, edges, running, chosen)
+
+
+@lru_cache(maxsize=64)
+def _shape(model: Model, manager: str, observed: frozenset[EdgeKey]) -> _Shape:
+    """What is possible, and what the branch observed, be it behind the cursor: so nothing jumps at a step."""
+    edges = _edges(possible(model)) | {key for key in observed if key[2] != "leads to"}
+    if manager:
+        leads = {(key_of("command", c), key_of("event", e)) for c, e in possible(model).leads}
+        leads |= {(source, target) for source, target, label in observed if label == "leads to"}
+        kept = _around(key_of("process manager", manager), edges, leads)
+        edges = {edge for edge in edges if edge[0] in kept and edge[1] in kept}
+    order = _order(model)
+    keys = {key for source, target, _ in edges for key in (source, target)}
+    nodes = [(key, *_kind_and_name(key)) for key in keys]
+    nodes.sort(key=lambda node: (RANKS[node[1]], order.get(node[0], len(order)), node[2]))
+    place = {node[0]: n for n, node in enumerate(nodes)}
+    return _Shape(tuple(nodes), tuple(sorted(edges, key=lambda e: (place[e[0]], place[e[1]], e[2]))))
+
+
+def _edges(found: Possible) -> set[EdgeKey]:
+    def keys(pairs: Iterable[tuple[str, str]], source: Kind, target: Kind, label: str) -> set[EdgeKey]:
+        return {(key_of(source, a), key_of(target, b), label) for a, b in pairs}
+
+    reactions = {
+        (key_of("event", event), key_of("process manager", manager), verb)
+        for event, manager, verb in found.reactions
+    }
+    return (
+        keys(found.targets, "command", "aggregate", "to")
+        | keys(found.decides, "aggregate", "event", "records")
+        | keys(found.sends, "process manager", "command", "sends")
+        | keys(found.answers, "process manager", "command", "if refused")
+        | reactions
+    )
+
+
+def _around(manager: str, edges: set[EdgeKey], leads: set[tuple[str, str]]) -> set[str]:
+    """The manager, what it listens to and what it sends, what leads to that, and the aggregates between."""
+    events = {source for source, target, _ in edges if target == manager}
+    commands = {target for source, target, _ in edges if source == manager}
+    commands |= {command for command, event in leads if event in events}
+    aggregates = {target for source, target, label in edges if label == "to" and source in commands}
+    aggregates |= {source for source, target, label in edges if label == "records" and target in events}
+    return {manager} | events | commands | aggregates
+
+
+def _order(model: Model) -> dict[str, int]:
+    groups: tuple[tuple[Kind, tuple[type, ...]], ...] = (
+        ("command", model.commands),
+        ("aggregate", model.aggregates),
+        ("event", model.events),
+        ("process manager", model.process_managers),
+    )
+    keys = [key_of(kind, cls.__name__) for kind, classes in groups for cls in classes]
+    return {key: n for n, key in enumerate(keys)}
+
+
+_KINDS: dict[str, Kind] = {
+    "command": "command",
+    "aggregate": "aggregate",
+    "event": "event",
+    "process manager": "process manager",
+}
+
+
+def _kind_and_name(key: str) -> tuple[Kind, str]:
+    kind, _, name = key.partition(":")
+    return _KINDS[kind], name
+
+
+def _current(step: Step | None) -> set[str]:
+    """The nodes that a step is about."""
+    if step is None:
+        return set()
+    keys = {key_of("command", step.pending.command_type)}
+    match step:
+        case Executed(identity=identity, events=events):
+            keys |= {key_of("event", type(event).__name__) for event in events}
+            keys.add(key_of("aggregate", identity.category))
+        case Appended(identity=identity, recorded=recorded):
+            keys |= {key_of("event", event.event_type) for event in recorded}
+            keys.add(key_of("aggregate", identity.category))
+        case AtAggregate(identity=identity):
+            keys.add(key_of("aggregate", identity.category))
+        case AtProcessManager(identity=identity, trigger=trigger):
+            keys = {key_of("process manager", identity.category)}
+            if isinstance(trigger, RecordedEvent):
+                keys.add(key_of("event", trigger.event_type))
+            keys |= {key_of("command", pending.command_type) for pending in step.commands}
+    return keys
