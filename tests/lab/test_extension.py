@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
 from IPython.core.completer import provisionalcompleter
-from IPython.testing.globalipapp import get_ipython, start_ipython
+from IPython.core.interactiveshell import InteractiveShell
 
 from calamity_lab import Lab
 
@@ -54,14 +56,14 @@ class Odd:
 
 
 @pytest.fixture
-def shell() -> Iterator[Any]:
-    shell = start_ipython() or get_ipython()
-    shell.reset(new_session=False)
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    module = ModuleType("notebook_under_test")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    shell = InteractiveShell(user_module=module, user_ns=vars(module))
     shell.run_line_magic("load_ext", "calamity_lab")
     run(shell, MODEL)
     yield shell
-    shell.run_line_magic("unload_ext", "calamity_lab")
-    shell.reset(new_session=False)
+    shell.history_manager.end_session()
 
 
 def run(shell: Any, source: str) -> Any:

@@ -157,7 +157,7 @@ class Lost:
         (Stray("1"), UnresolvedTarget, "use @command"),
         (Lost("1"), UnresolvedTarget, "no class of that name"),
         (DepositFunds, InvalidValue, r"found the class DepositFunds; make one"),
-        (DepositFunds(None, 5), UnresolvedTarget, "an id that is not None"),  # type: ignore[arg-type]
+        (DepositFunds(None, 5), UnresolvedTarget, "an id, not None"),  # type: ignore[arg-type]
     ],
 )
 def test_a_command_that_cannot_be_dispatched_is_refused_when_sent(

@@ -1,0 +1,53 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("readme")
+    monkeypatch.setitem(sys.modules, "readme", module)
+    scope = vars(module)
+    assert len(blocks()) == 2
+    for block in blocks():
+        exec(compile(block, "README.md", "exec"), scope)
+    lab = scope["lab"]
+    assert lab.aggregates["BankAccount-1"].balance == 50
+    assert [step.kind for step in lab.steps][-1] == "Refused"
+    assert len(lab.history.to_pandas()) == 1
+
+
+def test_the_first_model_has_about_twenty_lines_of_code() -> None:
+    lines = [line for line in blocks()[0].splitlines() if line.strip()]
+    assert len(lines) <= 26
+
+
+def test_every_call_that_the_readme_names_is_there() -> None:
+    import calamity_lab
+    from calamity_lab import History, Lab
+
+    named = set(re.findall(r"`lab\.(\w+)", README)) | set(re.findall(r"lab\.(\w+)\(", README))
+    assert named - {name for name in dir(Lab)} - {"cursor"} == set()
+    exports = set(re.findall(r"`\.(to_\w+)", README)) | set(re.findall(r"history\.(to_\w+)", README))
+    assert exports <= set(dir(History))
+    for name in ("Stack", "begin", "advance", "dispatch", "seeded_ids", "ticking_clock"):
+        assert hasattr(calamity_lab, name)
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert not missing
