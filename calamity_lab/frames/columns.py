@@ -33,8 +33,8 @@ def column(kind: Kind, pieces: Iterable[Piece], length: int) -> Any:
     try:
         return build(kind, pieces, length)
     except (OverflowError, ValueError, KeyError):
-        # OutOfBoundsDatetime and UnicodeEncodeError are ValueErrors; a KeyError is a member that its Enum does
-        # not list.
+        # A date out of bounds and a text that cannot be encoded are ValueErrors, a KeyError is a member that
+        # its Enum does not list.
         return whole(kind, pieces, length)
 
 

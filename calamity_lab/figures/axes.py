@@ -1,0 +1,52 @@
+"""The axes that a figure is drawn on: the ones given, or new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
+
+from calamity_lab.errors import InvalidValue
+
+_LEGEND_COLUMN = 85
+
+
+def axes_for(call: str, ax: Any, size: tuple[float, float]) -> Axes:
+    """The axes given; without any, those of a new pyplot figure of that size in inches: notebooks show it."""
+    if isinstance(ax, Axes):
+        return ax
+    if ax is not None:
+        raise InvalidValue(
+            f"{call}(ax={type(ax).__name__}): ax must be one matplotlib Axes, as in "
+            f"`fig, ax = plt.subplots()`; of several axes give one, as in axes[0]"
+        )
+    from matplotlib import pyplot as plt
+
+    axes: Axes = plt.figure(figsize=size, layout="constrained").add_subplot()
+    return axes
+
+
+def legend_below(ax: Axes, handles: Sequence[Line2D], *, gap: float) -> None:
+    """A legend ``gap`` points under the axes, in as many columns as there is room for."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None, "axes that are drawn on stand in a figure"
+    wide = ax.get_window_extent().width * 72 / figure.dpi
+    columns = max(1, min(len(handles), int(wide // _LEGEND_COLUMN)))
+    ax.legend(
+        handles=handles, loc="upper center", ncols=columns, frameon=False, fontsize=7, borderaxespad=0,
+        handletextpad=0.4, columnspacing=1.2, bbox_to_anchor=(0.5, 0),
+        bbox_transform=ax.transAxes + ScaledTranslation(0, -gap / 72, figure.dpi_scale_trans),
+    )  # fmt: skip
+
+
+def size_in_points(ax: Axes) -> tuple[float, float]:
+    """The width and height of the axes in points, once the figure is laid out."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None, "axes that are drawn on stand in a figure"
+    figure.draw_without_rendering()
+    box = ax.get_window_extent()
+    scale = 72 / figure.dpi
+    return box.width * scale, box.height * scale

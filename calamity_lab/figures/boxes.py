@@ -1,0 +1,134 @@
+"""The boxes of the process graph: their place, their shape, and their lettering."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
+
+from calamity_lab.figures.lettering import AS_TEXT, legible, width
+from calamity_lab.figures.palette import AGGREGATE, COMMAND, EVENT, ON_COLOUR, POLICY
+
+if TYPE_CHECKING:
+    from calamity_lab.views.process_graph import Node
+
+COLOURS: Mapping[str, str] = {
+    "command": COMMAND,
+    "event": EVENT,
+    "process manager": POLICY,
+    "aggregate": AGGREGATE,
+}
+
+_LARGEST, _SMALLEST = 8.5, 5.0
+_LINE = 1.25
+
+
+class Grid(NamedTuple):
+    """How large a box is and how many stand side by side and one above the other; in data units."""
+
+    width: float
+    height: float
+    columns: int
+    rows: int
+
+
+def grid_of(nodes: Iterable[Node]) -> Grid:
+    """Boxes as large as the room between the nodes allows."""
+    columns: dict[float, list[float]] = {}
+    for node in nodes:
+        columns.setdefault(round(node.x, 6), []).append(node.y)
+    rows = max((len(column) for column in columns.values()), default=1)
+    across = _narrowest(columns)
+    down = min((_narrowest(column) for column in columns.values()), default=1.0)
+    return Grid(0.62 * across, min(0.7 * down, 0.35), max(len(columns), 1), rows)
+
+
+def draw_box(ax: Axes, node: Node, grid: Grid) -> Patch:
+    """A box in the shape and colour of its kind: full where it has happened, pale and dashed where not."""
+    happened = node.count > 0
+    colour = COLOURS[node.kind]
+    patch = _shape(node, grid)
+    patch.set_facecolor(colour if happened else _pale(colour))
+    patch.set_edgecolor(rcParams["text.color"] if node.current or node.waited_for else colour)
+    patch.set_linewidth(2.2 if node.current or node.waited_for else 1.2)
+    patch.set_linestyle("-" if happened and not node.waited_for else (0, (3, 2)))
+    patch.set_zorder(3)
+    ax.add_patch(patch)
+    return patch
+
+
+def draw_names(ax: Axes, nodes: Sequence[Node], room: tuple[float, float]) -> None:
+    """The names in the boxes, all in the largest size in which they fit into ``room`` (points)."""
+    lettered = {node.key: _lines(node) for node in nodes}
+    size = min((_fitting(lines, room) for lines in lettered.values()), default=_LARGEST)
+    for node in nodes:
+        lines = [_cut(line, size, room[0]) for line in lettered[node.key]]
+        ax.text(
+            node.x, node.y, "\n".join(lines), ha="center", va="center", fontsize=size, linespacing=1.1, zorder=4,
+            color=ON_COLOUR if node.count > 0 else rcParams["text.color"], clip_on=False, **AS_TEXT,
+        )  # fmt: skip
+
+
+def _pale(colour: str) -> tuple[float, ...]:
+    """A colour mixed into the ground; not see-through, since arrows pass behind."""
+    ground = to_rgba(rcParams["axes.facecolor"])
+    return tuple(
+        0.16 * own + 0.84 * under for own, under in zip(to_rgba(colour)[:3], ground[:3], strict=True)
+    )
+
+
+def _narrowest(places: Iterable[float]) -> float:
+    return min((b - a for a, b in pairwise(sorted(set(places)))), default=1.0)
+
+
+def _shape(node: Node, grid: Grid) -> Patch:
+    w, h = grid.width / 2, grid.height / 2
+    left, right, low, high, x, y = node.x - w, node.x + w, node.y - h, node.y + h, node.x, node.y
+    match node.kind:
+        case "command":
+            nose = 0.24 * w
+            return Polygon([(left, low), (right - nose, low), (right, y), (right - nose, high), (left, high)])
+        case "process manager":
+            nose = 0.24 * w
+            tips = [(left, y), (left + nose, low), (right - nose, low), (right, y), (right - nose, high)]
+            return Polygon([*tips, (left + nose, high)])
+        case "event":
+            return FancyBboxPatch(
+                (left, low), 2 * w, 2 * h, boxstyle=f"round,pad=0,rounding_size={0.7 * h}",
+                mutation_aspect=1.0,
+            )  # fmt: skip
+    return Rectangle((x - w, y - h), 2 * w, 2 * h)
+
+
+def _lines(node: Node) -> list[str]:
+    """A name in one or two lines, broken between its words; under it how often that has happened."""
+    words = re.findall(r".+?(?:(?<=[a-z0-9])(?=[A-Z])|$)", legible(node.name, 48)) or [""]
+    breaks = range(1, len(words)) if sum(map(len, words)) > 9 else range(0)
+    halves = [("".join(words[:n]), "".join(words[n:])) for n in breaks]
+    lines = min(halves, key=lambda pair: max(map(len, pair)), default=("".join(words),))
+    return [*lines, f"×{node.count:,}"] if node.count else list(lines)
+
+
+def _fitting(lines: Sequence[str], room: tuple[float, float]) -> float:
+    widest = max(width(line, _LARGEST) for line in lines) or 1.0
+    by_width = _LARGEST * room[0] / widest
+    by_height = room[1] / (_LINE * len(lines))
+    return max(_SMALLEST, min(_LARGEST, by_width, by_height))
+
+
+def _cut(line: str, size: float, room: float) -> str:
+    while len(line) > 2 and width(line, size) > room:
+        line = f"{line[:-2]}…"
+    return line
+
+
+def marker(kind: str) -> dict[str, Any]:
+    """How the legend shows a kind."""
+    shapes = {"command": ">", "event": "o", "process manager": "H", "aggregate": "s"}
+    return {"marker": shapes[kind], "color": COLOURS[kind], "label": kind}

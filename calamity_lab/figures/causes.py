@@ -1,0 +1,26 @@
+"""The graph of causes, for networkx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.causes import causes, causes_of_events
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
+
+
+def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = None) -> MultiDiGraph[str]:
+    """A ``networkx.MultiDiGraph`` of what caused what, up to the cursor of a trace or in recorded events.
+
+    Nodes are commands by command id (``kind="command"``, ``type``, ``origin`` submitted or sent, ``sender``,
+    ``outcome``) and events by event id (``kind="event"``, ``type``, ``stream_id``, ``stream_version``,
+    ``position``). Edges have a ``relation``: a command *caused* an event, an event *emitted* a command, through
+    the ``process_manager`` that the edge names. Events without their trace do not tell the latter.
+    """
+    if isinstance(source, Trace):
+        return causes(source, cursor).to_networkx()
+    return causes_of_events(source).to_networkx()

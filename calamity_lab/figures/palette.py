@@ -1,0 +1,33 @@
+"""The colours and shapes of event storming, told apart by either alone, on light and on dark."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+COMMAND = "#2f7ed8"
+EVENT = "#f28c28"
+POLICY = "#a874d1"
+AGGREGATE = "#e0b83d"
+REFUSAL = "#d64545"
+FUTURE = "#9a9a9a"
+ON_COLOUR = "#1a1a1a"
+"""Text on any of these."""
+
+
+class Look(NamedTuple):
+    """How a kind of mark is drawn, and what the legend calls it."""
+
+    marker: str
+    colour: str
+    name: str
+
+
+LOOKS = {
+    "command": Look("s", COMMAND, "command"),
+    "event": Look("o", EVENT, "event"),
+    "started": Look(">", POLICY, "process manager started"),
+    "continued": Look("D", POLICY, "continued"),
+    "stopped": Look("8", POLICY, "stopped"),
+    "ignored": Look("P", POLICY, "ignored"),
+    "refused": Look("X", REFUSAL, "command refused"),
+}

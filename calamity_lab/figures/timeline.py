@@ -1,0 +1,156 @@
+"""The timeline as matplotlib axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
+from calamity_lab.figures.lettering import AS_TEXT, legible, width
+from calamity_lab.figures.marks import Lane, Mark, Marks, marks_of
+from calamity_lab.figures.palette import AGGREGATE, FUTURE, LOOKS, POLICY
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.tables import moment_of
+
+_LETTERS, _SMALLEST = 6.5, 5.0
+_MOST_LABELLED = 400
+_PRIORITY = {"refused": 0, "event": 1, "started": 2, "continued": 2, "stopped": 2, "ignored": 2, "command": 3}
+
+
+class _Placed(NamedTuple):
+    """A mark, and how far down it stands."""
+
+    mark: Mark
+    y: float
+
+
+def plot_timeline(trace: Trace, cursor: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw what happened, a lane for each stream and process manager, by the position of the events.
+
+    What is past at the cursor (None: the last moment) is in colour, the rest is grey. A mark is named where
+    there is room for its name. With more than thirty lanes the largest categories share a lane each.
+    """
+    if not isinstance(trace, Trace):
+        raise InvalidValue(
+            f"plot_timeline({trace!r}): give a trace and a cursor, as in lab.trace, lab.cursor"
+        )
+    at = moment_of(trace, cursor)
+    found = marks_of(trace)
+    tops = [0.0, *accumulate(lane.height for lane in found.lanes)]
+    ax = axes_for("plot_timeline", ax, (10.0, min(max(2.6, 1.5 + 0.34 * tops[-1]), 13.0)))
+    _lay_out(ax, found, tops)
+    _draw_legend(ax, found.marks)
+    _draw_cursor(ax, found, at)
+    wide, high = size_in_points(ax)
+    along, across = wide / (found.events + 1), high / max(tops[-1], 1)
+    if across < 9:
+        _name_lanes(ax, found, tops, across)
+    size = max(2.0, min(8.0, 0.7 * along, 0.42 * across))
+    placed = [
+        _Placed(mark, tops[mark.lane] + mark.within * found.lanes[mark.lane].height) for mark in found.marks
+    ]
+    _draw_marks(ax, placed, at, size)
+    if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
+        _draw_labels(ax, [each for each in placed if found.lanes[each.mark.lane].count == 1], at, along, size)
+    return ax
+
+
+def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
+    count = len(found.lanes)
+    ax.set_xlim(0, found.events + 1)
+    ax.set_ylim(max(tops[-1], 1), 0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_xlabel("position")
+    ax.set_yticks([])
+    ax.tick_params(axis="y", length=0)
+    _name_lanes(ax, found, tops, 8.0)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    for number, lane in enumerate(found.lanes):
+        colour = POLICY if lane.is_manager else AGGREGATE
+        ax.axhspan(
+            tops[number] + 0.04, tops[number + 1] - 0.04, color=colour, alpha=0.13, linewidth=0, zorder=0
+        )
+    if not count:
+        ax.text(0.5, 0.5, "nothing has happened yet", transform=ax.transAxes, ha="center", va="center")
+
+
+def _name_lanes(ax: Axes, found: Marks, tops: Sequence[float], line: float) -> None:
+    """Name the lanes in letters that fit a row of ``line`` points; where they are too small, not every lane."""
+    size = max(_SMALLEST, min(8.0, 0.85 * line))
+    middles, names, free = [], [], 0.0
+    for top, lane in zip(tops, found.lanes, strict=False):
+        middle = top + lane.height / 2
+        if (middle - free) * line >= size / 2:
+            middles.append(middle)
+            names.append(_lane_name(lane))
+            free = middle + size / 2 / line
+    ax.set_yticks(middles, names, fontsize=size, **AS_TEXT)
+
+
+def _lane_name(lane: Lane) -> str:
+    name = legible(lane.name, 32)
+    return name if lane.count == 1 else f"{name} ({lane.count:,})"
+
+
+def _draw_cursor(ax: Axes, found: Marks, cursor: int) -> None:
+    x = found.cursor_x(cursor)
+    colour = rcParams["axes.edgecolor"]
+    ax.axvline(x, color=colour, linewidth=1, linestyle=(0, (4, 2)), zorder=2)
+    ax.annotate(
+        f"moment {cursor:,}", (x, 1), (0, 2), xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+        ha="center", va="bottom", fontsize=7, color=colour, annotation_clip=False,
+    )  # fmt: skip
+
+
+def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int, size: float) -> None:
+    for kind, look in LOOKS.items():
+        for is_past in (False, True):
+            chosen = [
+                each for each in placed if each.mark.kind == kind and (each.mark.moment <= cursor) is is_past
+            ]
+            if not chosen:
+                continue
+            ax.scatter(
+                [each.mark.x for each in chosen], [each.y for each in chosen], s=size**2, marker=look.marker,
+                facecolors=look.colour if is_past else FUTURE, edgecolors=rcParams["axes.facecolor"],
+                linewidths=0.5 if size > 4 else 0, alpha=1.0 if is_past else 0.55,
+                zorder=3 + is_past - 0.1 * _PRIORITY[kind], clip_on=False,
+            )  # fmt: skip
+
+
+def _draw_legend(ax: Axes, marks: Iterable[Mark]) -> None:
+    kinds = {mark.kind for mark in marks}
+    handles = [
+        Line2D([], [], linestyle="", marker=look.marker, color=look.colour, markersize=6, label=look.name)
+        for kind, look in LOOKS.items()
+        if kind in kinds
+    ]
+    if handles:
+        legend_below(ax, handles, gap=36)
+
+
+def _draw_labels(ax: Axes, placed: Sequence[_Placed], cursor: int, along: float, size: float) -> None:
+    """Name the marks for whose name there is room, the more telling ones first."""
+    taken: dict[int, list[tuple[float, float]]] = {}
+    halo = [withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])]
+    for mark, y in sorted(placed, key=lambda each: _PRIORITY[each.mark.kind]):
+        text = legible(mark.label, 40)
+        half, centre = width(text, _LETTERS) / 2 + 2, mark.x * along
+        room = taken.setdefault(mark.lane, [])
+        if any(centre - half < right and left < centre + half for left, right in room):
+            continue
+        room.append((centre - half, centre + half))
+        ax.annotate(
+            text, (mark.x, y), (0, size / 2 + 1), textcoords="offset points", ha="center", va="bottom",
+            fontsize=_LETTERS, color=rcParams["text.color"] if mark.moment <= cursor else FUTURE, zorder=5,
+            annotation_clip=False, path_effects=halo, **AS_TEXT,
+        )  # fmt: skip
