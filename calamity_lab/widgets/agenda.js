@@ -1,0 +1,66 @@
+// Next: the command in progress, and the pending ones in order, each with what caused it.
+
+function mountAgenda(root, desk) {
+  const title = freshId("next");
+  const total = make("span", { class: "cl-muted" });
+  const progress = make("ol", { class: "cl-entries" });
+  const list = make("ol", { class: "cl-entries" });
+  const hint = make("p", { class: "cl-hint" });
+  const more = make("p", { class: "cl-muted cl-more" });
+  root.append(make("section", { class: "cl-pane cl-next", role: "region", "aria-labelledby": title },
+    make("header", {}, make("h2", { id: title, text: "Next" }), total),
+    make("div", { class: "cl-scroll", tabindex: "-1" }, progress, list, more, hint)));
+  return {
+    parts: ["agenda"],
+    update({ total: all, in_progress: now, entries }) {
+      setText(total, all ? `${count(all)} pending` : "");
+      keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
+      keyed(list, entries, (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
+      show(more, all > entries.length);
+      setText(more, `and ${count(all - entries.length)} more`);
+      show(hint, !all && !now);
+      setText(hint, "Nothing is pending. Send a command below, then step over.");
+    },
+  };
+}
+
+function entryNode(first, desk) {
+  let entry = first;
+  const name = make("span", { class: "cl-entry-name" });
+  const badge = make("span", { class: "cl-badge" });
+  const run = button({ icon: "first", label: `Run ${entry.command} next`, title: "Run this next", kind: "cl-small cl-quiet",
+    on: () => desk.send("choose", { place: entry.place }) });
+  const drop = button({ icon: "close", label: `Drop ${entry.command}`, title: "Take it off the agenda", kind: "cl-small cl-quiet",
+    on: () => desk.send("drop", { place: entry.place }) });
+  const cause = make("button", { type: "button", class: "cl-link", on: { click: () => desk.goto(entry.cause) } });
+  const origin = make("span");
+  const node = make("li", { class: "cl-entry" },
+    make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run, drop),
+    make("div", { class: "cl-entry-target" }),
+    make("div", { class: "cl-entry-fields" }),
+    make("div", { class: "cl-entry-origin" }, cause, origin));
+  node.entryParts = { name, badge, run, drop, cause, origin, set: (changed) => { entry = changed; } };
+  return node;
+}
+
+function updateEntry(node, entry) {
+  const { name, badge, run, drop, cause, origin, set } = node.entryParts;
+  const [, target, fields] = node.children;
+  const running = entry.place < 0;
+  set(entry);
+  setText(name, entry.command);
+  setText(target, entry.target);
+  setText(fields, entry.fields);
+  put(fields, "title", entry.fields);
+  show(badge, running || entry.place === 0);
+  setText(badge, running ? "in progress" : "next");
+  node.classList.toggle("cl-running", running);
+  show(run, entry.place > 0);
+  show(drop, !running);
+  node.style.setProperty("--cl-depth", Math.min(entry.depth, 4));
+  show(cause, entry.cause !== null);
+  setText(cause, entry.origin);
+  put(cause, "title", entry.cause === null ? null : `Go to moment ${count(entry.cause)}, which caused it`);
+  show(origin, entry.cause === null);
+  setText(origin, entry.origin);
+}

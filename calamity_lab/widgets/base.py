@@ -1,0 +1,130 @@
+"""A widget on a desk: it shows views of the desk's trace at the cursor, and moves the cursor."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from itertools import count
+from time import monotonic
+from typing import Any
+
+import anywidget
+import traitlets
+from IPython.display import publish_display_data
+
+from calamity_lab.errors import CalamityError
+from calamity_lab.widgets import front_end
+from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.sight import Sight
+from calamity_lab.widgets.stills.page import still
+from calamity_lab.widgets.verbs import perform
+
+_log = logging.getLogger("calamity_lab")
+# Not at random: a notebook that is run again shows the same.
+_tokens = count(1)
+
+PAUSE = 0.1
+"""Seconds between two messages that nobody asked for, while the front end has not seen the first."""
+
+
+class ViewWidget(anywidget.AnyWidget):
+    """One view, or several, in a cell of a notebook.
+
+    ``face`` names what is drawn, ``parts`` the views that it needs. It follows the desk's stepper until it
+    is closed. What was asked for is answered at once; what happens meanwhile is put together, not queued.
+    """
+
+    face = traitlets.Unicode().tag(sync=True)
+    token = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, desk: Desk, *, face: str, parts: tuple[str, ...]) -> None:
+        self._esm, self._css = front_end.script(), front_end.sheet()
+        super().__init__(face=face, token=f"{next(_tokens)}")
+        self.sight = Sight(desk, parts)
+        self._live = self._answering = self._unseen = self._behind = False
+        self._numbers, self._sent_at = count(1), 0.0
+        self._unobserve = _observe(self)
+        self.on_msg(_hear)
+
+    def close(self) -> None:
+        """Take the widget off the page; it no longer follows the stepper."""
+        self._unobserve()
+        super().close()
+
+    def still(self) -> str:
+        """What the widget shows now as HTML that needs no kernel and no script."""
+        return still(self.face, self.token, self.sight)
+
+    def __repr__(self) -> str:
+        stepper = self.sight.desk.stepper
+        return f"{type(self).__name__} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """Two outputs: the live widget, and a picture for where there is no kernel; the one hides the other."""
+        if self.comm is not None:
+            data, metadata = self._repr_mimebundle_()
+            publish_display_data(data, metadata)
+        publish_display_data({"text/html": self.still()})
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Do what the front end asks for, and answer with what changed."""
+        if message.get("verb") == "seen":
+            self._unseen = False
+            return self._catch_up()
+        self._live = self._answering = True
+        try:
+            perform(self.sight, message)
+        except CalamityError as error:
+            self.sight.tell(str(error), "error")
+        except Exception as error:
+            self.sight.tell(f"{type(error).__name__}: {error}", "error")
+            raise
+        finally:
+            self._answering = False
+            self._post(answers=message.get("seq"))
+        return None
+
+    def changed(self) -> None:
+        """Follow the stepper, which was moved by somebody else."""
+        if self._answering or not self._live:
+            return
+        self.sight.hush()
+        self._behind = True
+        if not self._unseen or monotonic() - self._sent_at > PAUSE:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._behind:
+            self._unseen = True
+            self._post()
+
+    def _post(self, **answers: Any) -> None:
+        """Send what changed; a view that breaks is told, and does not stop what it looks at."""
+        self._behind, self._sent_at = False, monotonic()
+        try:
+            changes = self.sight.changes()
+        except Exception as error:
+            _log.exception("%r cannot be shown", self)
+            sentence = f"This view cannot be shown: {type(error).__name__}: {error}"
+            changes = {part: {"sentence": sentence, "tone": "error"} for part in ("fact", "controls")}
+        self.send({"patch": changes, "seq": next(self._numbers), **answers})
+
+
+def _hear(widget: ViewWidget, message: Any, _buffers: Any) -> None:
+    widget.hear(message if isinstance(message, dict) else {})
+
+
+def _observe(widget: ViewWidget) -> Callable[[], None]:
+    """Let a widget follow its stepper without being kept alive by it."""
+    reference = weakref.ref(widget)
+
+    def told() -> None:
+        followed = reference()
+        if followed is None:
+            unobserve()
+        else:
+            followed.changed()
+
+    unobserve = widget.sight.desk.stepper.observe(told)
+    return unobserve

@@ -1,0 +1,117 @@
+// The head: the six moves, the scrubber over the moments, and a button for each branch.
+
+const MOVES = [
+  ["restart", "restart", "Restart", "To moment 0, before anything happened; nothing is lost", "Home"],
+  ["step_back", "back", "Step back", "One moment back", "["],
+  ["step_in", "in", "Step in", "One kernel step", "]"],
+  ["step_over", "over", "Step over", "One whole command", "."],
+  ["step_out", "out", "Step out", "The command and all that it causes", null],
+  ["resume", "resume", "Resume", "On until the agenda is empty", ">"],
+];
+
+function mountControls(root, desk, openHelp) {
+  const moves = new Map(MOVES.map((move) => [move[0], moveButton(desk, move)]));
+  const scrubber = mountScrubber(desk);
+  const help = button({ text: "?", label: "Keys", title: "Keys (?)", kind: "cl-quiet cl-help-button", on: openHelp });
+  const branches = make("div", { class: "cl-branches", role: "group", "aria-label": "Branches", hidden: true });
+  const chips = make("span", { class: "cl-branch-chips" });
+  branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
+  const head = make("div", { class: "cl-head" },
+    make("div", { class: "cl-moves", role: "group", "aria-label": "Steps" }, ...moves.values(), make("span", { class: "cl-gap" }), scrubber.where, help),
+    scrubber.node,
+    branches);
+  root.append(head);
+  return {
+    parts: ["controls"],
+    focusGo: scrubber.focusGo,
+    update(value, patch) {
+      for (const [verb, node] of moves) disable(node, isForward(verb) ? value.at_end : value.at_start);
+      scrubber.update(value, patch);
+      if (patch.branches || patch.branch) updateBranches(branches, chips, value, desk);
+    },
+  };
+}
+
+function isForward(verb) {
+  return ["step_in", "step_over", "step_out", "resume"].includes(verb);
+}
+
+function moveButton(desk, [verb, name, text, title, key]) {
+  const node = button({ icon: name, text, title: key ? `${title} (${key})` : title, kind: verb === "step_over" ? "cl-primary" : "",
+    on: () => { if (!isDisabled(node)) desk.send(verb); } });
+  if (key) put(node, "aria-keyshortcuts", key);
+  return node;
+}
+
+function mountScrubber(desk) {
+  const slider = make("input", { type: "range", class: "cl-slider", "aria-label": "Moment", min: "0", step: "1" });
+  const ticks = draw("path", { class: "cl-ticks" });
+  const done = make("span", { class: "cl-track-done" });
+  const refusals = make("span", { class: "cl-refusals" });
+  const rail = make("div", { class: "cl-rail", "aria-hidden": "true" },
+    draw("svg", { class: "cl-tick-marks", preserveAspectRatio: "none", viewBox: "0 0 1000 10" }, ticks), make("span", { class: "cl-track" }, done), refusals);
+  const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to moment", size: "5" });
+  const total = make("span");
+  const command = make("span", { class: "cl-muted cl-command-count" });
+  const where = make("span", { class: "cl-where" }, command, make("span", { class: "cl-label", text: "moment" }), field, total);
+  slider.addEventListener("input", () => {
+    paint(done, slider.valueAsNumber, Number(slider.max));
+    desk.goto(slider.valueAsNumber);
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") askFor(field, desk);
+    if (event.key === "Escape") { field.value = String(desk.values.controls.cursor); slider.focus(); }
+  });
+  field.addEventListener("blur", () => { field.value = String(desk.values.controls?.cursor ?? ""); });
+  return {
+    where,
+    node: make("div", { class: "cl-scrubber" }, rail, slider),
+    focusGo() { field.focus(); field.select(); },
+    update(value, patch) {
+      put(slider, "max", value.last);
+      put(slider, "disabled", value.last === 0);
+      // While it is dragged, the slider is ahead of what Python has answered.
+      if (!desk.asks("goto")) slider.value = String(value.cursor);
+      put(slider, "aria-valuetext", `${count(value.cursor)} of ${count(value.last)}`);
+      paint(done, value.cursor, value.last);
+      if (field.getRootNode().activeElement !== field) field.value = String(value.cursor);
+      setText(total, `of ${count(value.last)}`);
+      setText(command, value.commands ? `command ${count(value.command_number)} of ${count(value.commands)}` : "");
+      if ("ticks" in patch || "last" in patch) put(ticks, "d", tickPath(value));
+      if ("refused" in patch || "last" in patch) updateRefusals(refusals, value);
+    },
+  };
+}
+
+function askFor(field, desk) {
+  const moment = Number(field.value.replaceAll(",", "").trim() || NaN);
+  if (Number.isInteger(moment)) desk.goto(moment);
+  else field.select();
+}
+
+function paint(done, cursor, last) {
+  done.style.width = `${last ? (100 * cursor) / last : 0}%`;
+}
+
+function tickPath({ ticks, last }) {
+  return ticks.map((moment) => `M${((1000 * moment) / Math.max(last, 1)).toFixed(1)} 0v10`).join("");
+}
+
+function updateRefusals(node, { refused, last }) {
+  keyed(node, refused, (moment) => moment,
+    () => draw("svg", { class: "cl-refusal", viewBox: "-5 -5 10 10" }, draw("path", { d: SHAPES.refused })),
+    (mark, moment) => { mark.style.left = `${(100 * moment) / Math.max(last, 1)}%`; });
+}
+
+function updateBranches(row, chips, { branches }, desk) {
+  show(row, branches.length > 1);
+  keyed(chips, branches, (branch) => branch.name,
+    (branch) => make("button", { type: "button", class: "cl-chip", on: { click: () => desk.send("switch", { branch: branch.name }) } },
+      make("span", { class: "cl-chip-name" }), make("span", { class: "cl-muted" })),
+    (chip, branch) => {
+      put(chip, "aria-pressed", branch.current ? "true" : "false");
+      put(chip, "title", branch.parent ? `Left ${branch.parent} at moment ${count(branch.forked_at)}` : "The first branch");
+      setText(chip.firstChild, branch.name);
+      setText(chip.lastChild, branch.parent ? `${count(branch.forked_at)} → ${count(branch.last)}` : `0 → ${count(branch.last)}`);
+    });
+}

@@ -1,0 +1,78 @@
+// The module's face, as anywidget wants it: what a model's `face` names is drawn into the element.
+
+const FACES = {
+  lab: mountComposite,
+  controls(root, desk, openHelp) {
+    const controls = desk.add(mountControls(root, desk, openHelp));
+    desk.add(mountFoot(root, ["controls"]));
+    return { go: controls.focusGo };
+  },
+  agenda(root, desk) {
+    const columns = make("div", { class: "cl-left" });
+    root.append(columns);
+    desk.add(mountAgenda(columns, desk));
+    desk.add(mountForm(columns, desk));
+    return withFoot(root, desk);
+  },
+  state: single(mountState),
+  timeline: single(mountTimeline),
+  process_graph: single(mountProcessGraph),
+  events: single(mountEvents),
+};
+
+function single(mount) {
+  return (root, desk) => {
+    const pane = make("div", { class: "cl-single" });
+    root.append(pane);
+    const view = desk.add(mount(pane, desk));
+    return withFoot(root, desk, view.search);
+  };
+}
+
+function withFoot(root, desk, search) {
+  desk.add(mountFoot(root, ["fact"]));
+  return { search: search ? () => search.focus() : undefined };
+}
+
+function render({ model, el }) {
+  const face = model.get("face");
+  const root = make("div", { class: `cl-root cl-face-${face}`, role: "group", "aria-label": face === "lab" ? "Lab" : face.replaceAll("_", " ") });
+  const desk = new Desk(model, root);
+  let help = null;
+  const places = FACES[face](root, desk, () => help.open());
+  help = listenToKeys(root, desk, { ...places, can: (verb) => canMove(desk.values)(verb) });
+  el.append(make("div", { class: "cl-frame" }, root));
+  const release = hideStill(el, model.get("token"));
+  desk.send("ready");
+  return () => {
+    desk.close();
+    for (const view of desk.views) view.close?.();
+    release();
+  };
+}
+
+/** Hides the still picture of a live widget: it is the next output of the same cell. */
+function hideStill(el, token) {
+  const style = make("style");
+  const name = `cl-live-${Math.random().toString(36).slice(2)}`;
+  const still = `[data-calamity-still="${CSS.escape(token)}"]`;
+  document.head.append(style);
+  let settle = 0;
+  // The element is put on the page some time after it was drawn.
+  function hide(tries) {
+    if (!el.isConnected && tries > 0) {
+      settle = setTimeout(() => hide(tries - 1), 20);
+      return;
+    }
+    const area = el.closest(".jp-OutputArea");
+    area?.classList.add(name);
+    style.textContent = area ? `.${name} > .jp-OutputArea-child:has(${still}) { display: none; }` : `${still} { display: none; }`;
+  }
+  hide(250);
+  return () => {
+    clearTimeout(settle);
+    style.remove();
+  };
+}
+
+export default { render };

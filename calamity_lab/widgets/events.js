@@ -1,0 +1,65 @@
+// The table of events: past ones, and future ones greyed; a click goes to the moment of the record.
+
+const EVENT_COLUMNS = ["#", "Stream", "Event", "Fields", "Command", "Time"];
+
+function mountEvents(root, desk) {
+  const search = searchBox("Search the events", (query) => desk.look("events", { query, first: null }));
+  const total = make("span", { class: "cl-muted" });
+  const pages = pager("events", (first) => { desk.look("events", { first }); show(follow, true); });
+  const follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small", on: () => { desk.look("events", { first: null }); show(follow, false); } });
+  const body = make("tbody");
+  const table = make("table", { class: "cl-table" },
+    make("thead", {}, make("tr", {}, ...EVENT_COLUMNS.map((text) => make("th", { scope: "col", text })))), body);
+  const hint = make("p", { class: "cl-hint" });
+  const scroll = make("div", { class: "cl-scroll cl-view-body", tabindex: "-1" }, table, hint);
+  show(follow, false);
+  root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), follow, pages.node), scroll);
+  return {
+    parts: ["events"],
+    search,
+    update({ rows, total: all, now, first }, patch) {
+      setText(total, all ? `${count(now)} of ${count(all)} past` : "");
+      pages.update(first, rows.length, all, 50);
+      show(table, rows.length > 0);
+      show(hint, !rows.length);
+      setText(hint, search.value ? "No event has that in it." : "No event has been recorded yet.");
+      if (patch.rows) keyed(body, rows, (row) => row.position, (row) => eventRow(row, desk), updateEventRow);
+      if (patch.first !== undefined || patch.now !== undefined) markLatest(body, rows, scroll, patch);
+    },
+  };
+}
+
+function eventRow(first, desk) {
+  let row = first;
+  const jump = make("button", { type: "button", class: "cl-link", title: "Go to the moment of this event" });
+  const node = make("tr", { on: { click: () => desk.goto(row.moment) } },
+    make("td", { class: "cl-figure" }, jump), make("td"), make("td", {}, glyph("event"), make("span")), make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
+  node.setRow = (changed) => { row = changed; };
+  return node;
+}
+
+function updateEventRow(node, row) {
+  node.setRow(row);
+  const [position, stream, type, fields, command, time] = node.children;
+  put(node, "class", row.is_past ? "cl-past" : "cl-later");
+  put(position.firstChild, "aria-label", `Go to event ${row.position}, ${row.type}${row.is_past ? "" : " (not yet)"}`);
+  setText(position.firstChild, count(row.position));
+  setText(stream, row.stream_id);
+  put(stream, "title", `version ${count(row.version)}`);
+  setText(type.lastChild, row.type);
+  setText(fields, row.fields);
+  put(fields, "title", row.fields);
+  setText(command, row.command);
+  setText(time, row.recorded_at.replace(/^\d{4}-\d\d-\d\d /, "").replace(/(\.\d{3})\d+/, "$1").replace(/\+00:00$/, ""));
+  put(time, "title", `${row.recorded_at}, correlation ${row.correlation}`);
+}
+
+/** Marks the last of the past events, and keeps it in sight. */
+function markLatest(body, rows, scroll) {
+  const place = rows.findLastIndex((row) => row.is_past);
+  [...body.children].forEach((node, index) => put(node, "aria-current", index === place ? "true" : null));
+  const node = body.children[place];
+  if (!node) return;
+  const top = node.offsetTop - scroll.clientHeight / 2;
+  if (node.offsetTop < scroll.scrollTop + 24 || node.offsetTop + node.offsetHeight > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top;
+}

@@ -1,0 +1,204 @@
+// The command form: typed fields made from what Python tells of the command's types. Values go to Python as
+// they were typed; what is wrong with them comes back by path, and is shown beside the field.
+
+function mountForm(root, desk) {
+  const title = freshId("command");
+  const made = new Map();
+  const select = make("select", { class: "cl-input cl-select", "aria-label": "Command type" });
+  const doc = make("p", { class: "cl-hint cl-form-doc" });
+  const place = make("div", { class: "cl-fields" });
+  const overall = make("p", { class: "cl-problem", hidden: true });
+  const form = make("form", { class: "cl-form", novalidate: true },
+    make("div", { class: "cl-scroll", tabindex: "-1" }, doc, place, overall),
+    make("div", { class: "cl-form-foot" }, make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
+  const pane = make("section", { class: "cl-pane cl-command", role: "region", "aria-labelledby": title },
+    make("header", {}, make("h2", { id: title, text: "Command" }), select), form);
+  root.append(pane);
+  let known = [];
+  let asked = null;
+
+  function chosen() {
+    const shown = known.find((form) => form.command === select.value);
+    if (!shown) return;
+    if (!made.has(shown.command)) made.set(shown.command, fieldGroup(shown.fields));
+    const fields = made.get(shown.command);
+    if (place.firstChild !== fields.node) place.replaceChildren(fields.node);
+    setText(doc, shown.doc + (shown.target ? ` To ${shown.target}.` : ""));
+    setText(overall, "");
+    show(overall, false);
+  }
+
+  function send() {
+    if (!select.value) return;
+    asked = select.value;
+    desk.send("send", { command: asked, fields: made.get(asked).read() });
+  }
+
+  select.addEventListener("change", chosen);
+  form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); }
+  });
+  return {
+    parts: ["form"],
+    update({ forms, errors }, patch) {
+      if (patch.forms) {
+        known = forms;
+        made.clear();
+        select.replaceChildren(...forms.map((form) => make("option", { value: form.command, text: form.command })));
+        show(form, forms.length > 0);
+        chosen();
+      }
+      if (!patch.errors || !made.has(asked)) return;
+      const fields = made.get(asked);
+      fields.tell(errors, "");
+      const told = errors[""] ?? "";
+      setText(overall, told);
+      show(overall, told !== "" && asked === select.value);
+      if (Object.keys(errors).length) fields.node.querySelector("[aria-invalid=true]")?.focus();
+    },
+  };
+}
+
+/** Fields below each other; reads as an object by their names. */
+function fieldGroup(fields) {
+  const controls = fields.map((field) => [field.name, formField(field)]);
+  return {
+    node: make("div", { class: "cl-field-group" }, ...controls.map(([, control]) => control.node)),
+    read: () => Object.fromEntries(controls.map(([name, control]) => [name, control.read()])),
+    tell: (errors, path) => controls.forEach(([name, control]) => control.tell(errors, path ? `${path}.${name}` : name)),
+    write: (value) => controls.forEach(([name, control]) => { if (value && name in value) control.write(value[name]); }),
+  };
+}
+
+function formField(field) {
+  const made = FIELD_KINDS[field.kind] ?? textField;
+  const control = made(field);
+  if (field.default !== null) control.write(field.default);
+  return control;
+}
+
+const FIELD_KINDS = {
+  boolean: booleanField,
+  choice: choiceField,
+  group: groupField,
+  list: listField,
+  date: (field) => textField(field, "date"),
+  datetime: (field) => textField(field, "datetime-local"),
+};
+
+/** A label, its control, and what is wrong with it. */
+function labelled(field, input, ...extra) {
+  const id = freshId("field");
+  const problem = make("p", { class: "cl-problem", id: `${id}-problem`, hidden: true });
+  put(input, "id", id);
+  const mark = field.required ? null : make("span", { class: "cl-optional", text: "optional", "aria-hidden": "true" });
+  const label = make("div", { class: "cl-field-head" }, make("label", { for: id, text: field.name || "item" }), mark);
+  return {
+    node: make("div", { class: "cl-field" }, label, input, ...extra, problem),
+    tell(errors, path) {
+      const told = errors[path] ?? "";
+      setText(problem, told);
+      show(problem, told !== "");
+      put(input, "aria-invalid", told ? "true" : null);
+      put(input, "aria-describedby", told ? problem.id : null);
+    },
+  };
+}
+
+function textField(field, type = "text") {
+  const modes = { integer: "numeric", number: "decimal", decimal: "decimal" };
+  const input = make("input", { class: "cl-input", type, inputmode: modes[field.kind], placeholder: type === "text" ? field.hint : null,
+    title: field.hint || null, autocomplete: "off", spellcheck: "false", step: type === "datetime-local" ? "1" : null });
+  return {
+    ...labelled(field, input),
+    read: () => input.value,
+    write(value) {
+      const text = value === null ? "" : String(value);
+      input.value = text;
+      // A native date field holds no time zone: what it cannot hold is typed as text.
+      if (input.value === "" && text) Object.assign(input, { type: "text", value: text });
+    },
+  };
+}
+
+function booleanField(field) {
+  if (field.optional) return choiceField({ ...field, options: ["true", "false"] });
+  const input = make("input", { type: "checkbox", class: "cl-check" });
+  const { node, tell } = labelled(field, input);
+  node.classList.add("cl-field-check");
+  return { node, tell, read: () => input.checked, write: (value) => { input.checked = value === true; } };
+}
+
+function choiceField(field) {
+  const select = make("select", { class: "cl-input cl-select" });
+  if (field.optional || field.default === null) select.append(make("option", { value: "", text: field.optional ? "–" : "choose…" }));
+  select.append(...field.options.map((option) => make("option", { value: option, text: option })));
+  return { ...labelled(field, select), read: () => select.value, write: (value) => { select.value = String(value ?? ""); } };
+}
+
+/** A nested record; an optional one is there only when its box is ticked. */
+function groupField(field) {
+  const inner = fieldGroup(field.fields);
+  const there = make("input", { type: "checkbox", class: "cl-check", "aria-label": `give ${field.name || "item"}` });
+  const problem = make("p", { class: "cl-problem", hidden: true });
+  const legend = make("legend", {}, field.optional ? there : null, make("span", { text: field.name || "item" }));
+  const node = make("fieldset", { class: "cl-set" }, legend, inner.node, problem);
+  const given = () => !field.optional || there.checked;
+  const follow = () => show(inner.node, given());
+  there.addEventListener("change", follow);
+  follow();
+  return {
+    node,
+    read: () => (given() ? inner.read() : null),
+    write(value) {
+      there.checked = value !== null;
+      follow();
+      inner.write(value);
+    },
+    tell(errors, path) {
+      setText(problem, errors[path] ?? "");
+      show(problem, Boolean(errors[path]));
+      inner.tell(errors, path);
+    },
+  };
+}
+
+/** Any number of items, each with a button that takes it away. */
+function listField(field) {
+  const items = [];
+  const list = make("div", { class: "cl-items" });
+  const problem = make("p", { class: "cl-problem", hidden: true });
+  const add = button({ icon: "add", text: `Add to ${field.name || "list"}`, kind: "cl-small", on: () => append().focus() });
+  const node = make("fieldset", { class: "cl-set" }, make("legend", {}, make("span", { text: field.name || "list" })), list, add, problem);
+  function append(value = null) {
+    const control = formField({ ...field.item, name: field.item.name || singular(field.name) });
+    const remove = button({ icon: "close", label: `Remove from ${field.name || "list"}`, title: "Remove", kind: "cl-small cl-quiet",
+      on: () => { items.splice(items.indexOf(item), 1); item.row.remove(); add.focus(); } });
+    const item = { control, row: make("div", { class: "cl-item" }, control.node, remove) };
+    items.push(item);
+    list.append(item.row);
+    if (value !== null) control.write(value);
+    return { focus: () => control.node.querySelector("input, select")?.focus() };
+  }
+  // One item to begin with, so that what is asked for can be seen; a list may be emptied.
+  if (field.required) append();
+  return {
+    node,
+    read: () => items.map(({ control }) => control.read()),
+    write(values) {
+      list.replaceChildren();
+      items.length = 0;
+      for (const value of values ?? []) append(value);
+    },
+    tell(errors, path) {
+      setText(problem, errors[path] ?? "");
+      show(problem, Boolean(errors[path]));
+      items.forEach(({ control }, place) => control.tell(errors, `${path}[${place}]`));
+    },
+  };
+}
+
+function singular(name) {
+  return name.length > 2 && name.endsWith("s") ? name.slice(0, -1) : name;
+}

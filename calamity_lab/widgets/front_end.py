@@ -1,0 +1,31 @@
+"""The widgets' front end: plain ES-module texts, each beside its Python, joined into one module.
+
+A widget's module is evaluated from a Blob, where imports between files cannot be resolved; so the files
+share one scope, and each of their top-level names is used once.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+VIEWS = ("controls", "agenda", "form", "state", "timeline", "process_graph", "events")
+SCRIPTS = ("kit", "messages", "keyboard", *VIEWS, "composite", "entry")
+SHEETS = ("kit", *VIEWS, "composite")
+
+
+@cache
+def script() -> str:
+    """The whole front end as the text of one ES module."""
+    return _joined(SCRIPTS, ".js")
+
+
+@cache
+def sheet() -> str:
+    """The style of all views."""
+    return _joined(SHEETS, ".css")
+
+
+def _joined(names: tuple[str, ...], suffix: str) -> str:
+    return "\n".join((FOLDER / name).with_suffix(suffix).read_text(encoding="utf-8") for name in names)

@@ -1,0 +1,90 @@
+// Keys on the widget. They end here: the notebook must not see them, and a text field keeps its own.
+
+const KEYS = [
+  [".", "Step over: one command on", "step_over"],
+  [",", "Back over one command", "step_back_over"],
+  ["]", "Step in: one moment on", "step_in"],
+  ["[", "Step back: one moment", "step_back"],
+  [">", "Resume: on to the end of the agenda", "resume"],
+  ["Home", "To moment 0", "restart"],
+  ["End", "To the last recorded moment", "end"],
+  ["g", "Go to a moment", "go"],
+  ["/", "Search", "search"],
+  ["?", "These keys", "help"],
+];
+
+function isTextField(node) {
+  if (node.isContentEditable || node.tagName === "TEXTAREA" || node.tagName === "SELECT") return true;
+  return node.tagName === "INPUT" && !["range", "checkbox", "radio", "button"].includes(node.type);
+}
+
+/** Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them. */
+function listenToKeys(root, desk, { go, search, can }) {
+  const help = helpOverlay(root);
+  const acts = {
+    go: () => go?.(),
+    search: () => search?.(),
+    help: () => help.open(),
+  };
+  put(root, "tabindex", "0");
+  put(root, "data-lm-suppress-shortcuts", "true");
+  root.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
+      // Saving the notebook is the notebook's: let this one key through.
+      root.removeAttribute("data-lm-suppress-shortcuts");
+      setTimeout(() => put(root, "data-lm-suppress-shortcuts", "true"));
+      return;
+    }
+    event.stopPropagation();
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (help.isOpen || isTextField(event.target)) return;
+    if (event.target.type === "range" && ["Home", "End"].includes(event.key)) return;
+    const key = KEYS.find(([name]) => name === event.key);
+    if (!key) return;
+    event.preventDefault();
+    const verb = key[2];
+    if (acts[verb]) acts[verb]();
+    else if (can(verb)) desk.send(verb);
+  });
+  for (const type of ["keyup", "keypress"]) root.addEventListener(type, (event) => event.stopPropagation());
+  return help;
+}
+
+/** What a move needs: something before the cursor, or something after it. */
+function canMove(values) {
+  const where = values.controls ?? values.fact;
+  return (verb) => {
+    if (!where) return false;
+    if (["step_back", "step_back_over", "restart"].includes(verb)) return where.cursor > 0;
+    if (verb === "end") return where.cursor < where.last;
+    return where.at_end !== true;
+  };
+}
+
+function helpOverlay(root) {
+  const title = freshId("help");
+  const rows = KEYS.flatMap(([key, does]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
+  const done = button({ text: "Close", on: () => close() });
+  const dialog = make("div", { class: "cl-help", role: "dialog", "aria-modal": "true", "aria-labelledby": title, tabindex: "-1", hidden: true },
+    make("h2", { id: title, text: "Keys" }),
+    make("dl", {}, ...rows),
+    make("p", { class: "cl-muted", text: "They act while the focus is in this widget, and never from a text field. Acting in the past begins a new branch; nothing is lost." }),
+    done);
+  let before = null;
+  function open() {
+    before = root.getRootNode().activeElement;
+    dialog.hidden = false;
+    done.focus();
+  }
+  function close() {
+    dialog.hidden = true;
+    (before && root.contains(before) ? before : root).focus({ preventScroll: true });
+  }
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close();
+    // One thing in here can have the focus; it must not leave while the dialog is open.
+    if (event.key === "Tab") event.preventDefault();
+  });
+  root.append(dialog);
+  return { open, close, get isOpen() { return !dialog.hidden; } };
+}

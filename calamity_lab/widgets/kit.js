@@ -1,0 +1,189 @@
+// What every view is made of: elements, icons, lists that touch only what changed, numbers.
+// Text from Python enters the page by textContent and setAttribute only: it is data, never markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function make(tag, properties = {}, ...children) {
+  return dress(document.createElement(tag), properties, children);
+}
+
+function draw(tag, properties = {}, ...children) {
+  return dress(document.createElementNS(SVG, tag), properties, children);
+}
+
+function dress(node, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "text") node.textContent = value;
+    else if (name === "on") for (const [type, listen] of Object.entries(value)) node.addEventListener(type, listen);
+    else put(node, name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** Sets an attribute if it is another one; null, undefined and false take it away. */
+function put(node, name, value) {
+  if (value === null || value === undefined || value === false) {
+    if (node.hasAttribute(name)) node.removeAttribute(name);
+    return;
+  }
+  const text = value === true ? "" : String(value);
+  if (node.getAttribute(name) !== text) node.setAttribute(name, text);
+}
+
+function setText(node, text) {
+  const wanted = text ?? "";
+  if (node.textContent !== wanted) node.textContent = wanted;
+}
+
+function show(node, visible) {
+  if (node instanceof SVGElement) put(node, "display", visible ? null : "none");
+  else if (node.hidden === visible) node.hidden = !visible;
+}
+
+/** Makes the children of a node those of the items, by key; what stays is updated, and keeps the focus. */
+function keyed(parent, items, keyOf, create, update) {
+  const known = (parent.keyedNodes ??= new Map());
+  const focused = parent.getRootNode().activeElement;
+  const keys = items.map(keyOf);
+  const wanted = new Set(keys);
+  for (const [key, node] of known) {
+    if (!wanted.has(key)) {
+      node.remove();
+      known.delete(key);
+    }
+  }
+  let place = parent.firstChild;
+  items.forEach((item, index) => {
+    let node = known.get(keys[index]);
+    if (!node) known.set(keys[index], (node = create(item)));
+    update(node, item, index);
+    if (node === place) place = place.nextSibling;
+    else parent.insertBefore(node, place);
+  });
+  // Moving a node takes the focus away from what is in it.
+  if (focused && parent.contains(focused) && parent.getRootNode().activeElement !== focused) {
+    focused.focus({ preventScroll: true });
+  }
+}
+
+/** Moves a list's one tab stop to an item, and the focus with it. */
+function rove(items, item, { focus = true } = {}) {
+  for (const other of items) put(other, "tabindex", other === item ? "0" : "-1");
+  if (focus) item.focus();
+}
+
+function count(number) {
+  return number.toLocaleString("en-GB");
+}
+
+function counted(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function clamp(number, least, most) {
+  return Math.max(least, Math.min(number, most));
+}
+
+let nextId = 0;
+function freshId(word) {
+  nextId += 1;
+  return `cl-${word}-${nextId}`;
+}
+
+// Icons are drawn on a grid of 16 by 16, in the colour of the text beside them.
+const ICONS = {
+  restart: "M3.5 3v10M12.5 3.5v9L6 8z",
+  back: "M12 3.5v9L4.5 8z",
+  in: "M8 2v7.5M4.8 6.6 8 9.8l3.2-3.2M6.6 13.6a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
+  over: "M2.5 9.5a5.5 5.5 0 0 1 10.6-1.6M13.6 4v4.2H9.4M6.6 13a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
+  out: "M8 10V2.4M4.8 5.4 8 2.2l3.2 3.2M6.6 13.6a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
+  resume: "M4 3.5v9L10.5 8zM12.5 3v10",
+  first: "M5.5 13V3.8M2.4 6.6 5.5 3.4l3.1 3.2M11 6h3M11 9.5h3M11 13h3",
+  close: "M4 4l8 8M12 4l-8 8",
+  left: "M10 3 5 8l5 5",
+  right: "M6 3l5 5-5 5",
+  follow: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M4.5 8a3.5 3.5 0 1 0 7 0 3.5 3.5 0 1 0-7 0",
+  add: "M8 3.5v9M3.5 8h9",
+  good: "M3 8.5l3.2 3.2L13 4.8",
+  refused: "M3 3l10 10M13 3 3 13",
+  conflict: "M2.5 5.5h8.7M8.8 3l2.6 2.5L8.8 8M13.5 10.5H4.8M7.2 8 4.6 10.5 7.2 13",
+  error: "M8 2.2 14.4 13.5H1.6zM8 6.4v3.4M8 11.6v.4",
+  plain: "M6 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
+};
+
+function icon(name) {
+  return draw("svg", { class: `cl-icon cl-icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" },
+    draw("path", { d: ICONS[name] }));
+}
+
+// Each kind has a shape of its own besides its colour, drawn around 0, 0 within a circle of radius 6.
+const SHAPES = {
+  command: "M-6-4.5H2.2L6 0 2.2 4.5H-6z",
+  event: "M-5-5H5V2.2L2.2 5H-5zM5 2.2H2.2V5",
+  "process manager": "M-3-5.2H3L6 0 3 5.2H-3L-6 0z",
+  aggregate: "M-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0",
+  refused: "M-4.2-4.2l8.4 8.4M4.2-4.2l-8.4 8.4",
+  started: "M-3.8-5.2 5.6 0l-9.4 5.2z",
+  continued: "M0-5.8 5.8 0 0 5.8-5.8 0z",
+  stopped: "M-4.6-4.6h9.2v9.2h-9.2z",
+  ignored: "M-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0",
+};
+
+function kindClass(kind) {
+  return `cl-is-${kind.replaceAll(" ", "-")}`;
+}
+
+function glyph(kind) {
+  return draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
+    draw("path", { d: SHAPES[kind] }));
+}
+
+/** A button with an icon; its name is its text, or `label` where there is no room for one. */
+function button({ icon: name, text, label, title, on, kind = "" }) {
+  return make("button", { type: "button", class: `cl-button ${kind}`, "aria-label": label, title, on: { click: on } },
+    name ? icon(name) : null, text ? make("span", { class: "cl-button-text", text }) : null);
+}
+
+/** Says that a button can do nothing now; it stays where the focus can find it. */
+function disable(node, disabled) {
+  put(node, "aria-disabled", disabled ? "true" : null);
+}
+
+function isDisabled(node) {
+  return node.getAttribute("aria-disabled") === "true";
+}
+
+/** A line of text that opens further ones: back, where one is, and on. */
+function pager(noun, go) {
+  const back = button({ icon: "left", label: `Earlier ${noun}`, title: `Earlier ${noun}`, kind: "cl-small", on: () => turn(-1) });
+  const on = button({ icon: "right", label: `Further ${noun}`, title: `Further ${noun}`, kind: "cl-small", on: () => turn(1) });
+  const where = make("span", { class: "cl-muted" });
+  const node = make("span", { class: "cl-pager" }, back, where, on);
+  let page = { first: 0, shown: 0, total: 0, size: 1 };
+  function turn(direction) {
+    if (isDisabled(direction < 0 ? back : on)) return;
+    go(Math.max(0, page.first + direction * page.size));
+  }
+  return {
+    node,
+    update(first, shown, total, size) {
+      page = { first, shown, total, size };
+      setText(where, total ? `${count(first + 1)}–${count(first + shown)} of ${count(total)}` : "none");
+      disable(back, first === 0);
+      disable(on, first + shown >= total);
+      show(node, total > shown);
+    },
+  };
+}
+
+/** A search box that asks once the typing rests for a moment. */
+function searchBox(label, ask) {
+  let resting = 0;
+  const field = make("input", { type: "search", class: "cl-input cl-search", "aria-label": label, placeholder: label });
+  field.addEventListener("input", () => {
+    clearTimeout(resting);
+    resting = setTimeout(() => ask(field.value), 120);
+  });
+  return field;
+}

@@ -1,0 +1,68 @@
+"""How a widget looks at its views: the search, the window, the tab. It changes what is in sight only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from calamity_lab.errors import InvalidValue
+
+TABS = ("state", "process_graph", "events")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text")
+    return value[:200]
+
+
+def _name(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number from 1 on")
+    return min(value, 400)
+
+
+def _first(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("a whole number")
+    return max(value, 0)
+
+
+def _place(value: Any) -> int | None:
+    return None if value is None else _first(value)
+
+
+def _tab(value: Any) -> str:
+    if value not in TABS:
+        raise ValueError(f"one of {', '.join(TABS)}")
+    return str(value)
+
+
+_KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
+    "tabs": {"shown": _tab},
+    "state": {"query": _text, "first": _first, "limit": _count},
+    "timeline": {"first": _place, "width": _count},
+    "events": {"query": _text, "first": _place, "limit": _count},
+    "process_graph": {"manager": _name, "instance": _name},
+}
+
+
+def read(view: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a look, once they are known to be right."""
+    known = _KNOWN.get(view) if isinstance(view, str) else None
+    if known is None:
+        raise InvalidValue(f"there is no view {view!r} to look at; there are: {', '.join(_KNOWN)}")
+    return {name: _read(view, name, value, known) for name, value in given.items()}
+
+
+def _read(view: str, name: str, value: Any, known: Mapping[str, Callable[[Any], Any]]) -> Any:
+    if name not in known:
+        raise InvalidValue(f"the view {view!r} cannot be looked at by {name!r}; known: {', '.join(known)}")
+    try:
+        return known[name](value)
+    except ValueError as error:
+        raise InvalidValue(f"{name} of the view {view!r} is {error}; found {value!r}") from error

@@ -1,0 +1,131 @@
+// What goes to Python and comes back. One message each way a step; what is newer replaces what still waits.
+
+const SLOW = 300;
+const SILENT = 8000;
+
+class Desk {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    this.values = {};
+    this.views = [];
+    this.open = new Map();
+    this.waiting = new Map();
+    this.heard = new Set();
+    // Several views may share a model: each counts from a number of its own.
+    this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
+    this.hear = this.hear.bind(this);
+    model.on("msg:custom", this.hear);
+  }
+
+  /** Adds a view: an object with `parts`, the names of the values that it draws, and `update`. */
+  add(view) {
+    this.views.push(view);
+    return view;
+  }
+
+  /** Asks for something that must happen, in order. */
+  send(verb, details = {}) {
+    for (const name of [...this.waiting.keys()]) this.flush(name);
+    this.post(verb, { verb, ...details });
+  }
+
+  /** Asks for something of which only the newest counts, such as a drag of the scrubber. */
+  newest(verb, details) {
+    const name = `${verb} ${details.view ?? ""}`;
+    if ([...this.open.values()].includes(name)) this.waiting.set(name, { verb, ...details });
+    else this.post(name, { verb, ...details });
+  }
+
+  goto(moment) {
+    this.newest("goto", { moment });
+  }
+
+  look(view, details) {
+    this.newest("look", { view, ...details });
+  }
+
+  /** Whether something of this kind was asked and not answered yet. */
+  asks(name) {
+    return [...this.open.values()].some((open) => open.startsWith(name));
+  }
+
+  post(name, message) {
+    this.seq += 1;
+    this.open.set(this.seq, name);
+    this.expect();
+    this.model.send({ ...message, seq: this.seq });
+  }
+
+  flush(name) {
+    const message = this.waiting.get(name);
+    if (!message) return;
+    this.waiting.delete(name);
+    this.post(name, message);
+  }
+
+  hear(message) {
+    if (!message?.patch) return;
+    const name = this.open.get(message.answers);
+    this.open.delete(message.answers);
+    if (message.answers === undefined || message.answers === null) this.model.send({ verb: "seen" });
+    this.apply(message.patch);
+    if (name !== undefined) this.flush(name);
+    this.expect();
+  }
+
+  apply(patch) {
+    for (const [part, changed] of Object.entries(patch)) Object.assign((this.values[part] ??= {}), changed);
+    const document = this.root.getRootNode();
+    const focused = this.root.contains(document.activeElement);
+    for (const view of this.views) {
+      for (const part of view.parts) {
+        if (patch[part]) view.update(this.values[part], patch[part], part);
+      }
+    }
+    // What had the focus may be gone; the keys still belong here, and not to the notebook.
+    if (focused && !this.root.contains(document.activeElement)) this.root.focus({ preventScroll: true });
+  }
+
+  /** Shows that Python takes its time, and says so when it does not answer at all. */
+  expect() {
+    clearTimeout(this.slow);
+    clearTimeout(this.silent);
+    if (!this.open.size) {
+      put(this.root, "aria-busy", null);
+      return;
+    }
+    this.slow = setTimeout(() => put(this.root, "aria-busy", "true"), SLOW);
+    this.silent = setTimeout(() => {
+      this.apply({ fact: SILENCE, controls: SILENCE });
+    }, SILENT);
+  }
+
+  close() {
+    clearTimeout(this.slow);
+    clearTimeout(this.silent);
+    this.model.off("msg:custom", this.hear);
+  }
+}
+
+const SILENCE = {
+  sentence: "No answer from Python yet: it is busy, or the kernel was stopped. If it was, run the cell again.",
+  tone: "error",
+};
+
+/** The foot of every widget: the last fact, as a sentence that is also spoken. */
+function mountFoot(root, parts) {
+  const mark = make("span", { class: "cl-foot-mark" });
+  const sentence = make("span", { class: "cl-foot-text" });
+  const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence);
+  root.append(foot);
+  return {
+    parts,
+    update({ sentence: text, tone }) {
+      setText(sentence, text);
+      if (foot.dataset.tone === tone) return;
+      foot.dataset.tone = tone;
+      mark.replaceChildren(icon(tone in ICONS ? tone : "plain"));
+    },
+  };
+}

@@ -1,0 +1,151 @@
+// The process graph: what sends, causes and wakes what. What has happened is solid and counted.
+
+const NODE_WIDTH = 148;
+const NODE_HEIGHT = 28;
+const LAYER_GAP = 52;
+const ROW_GAP = 14;
+const GRAPH_EDGE = 12;
+
+function mountProcessGraph(root, desk) {
+  const managers = make("select", { class: "cl-input cl-select", "aria-label": "Process manager" });
+  const instances = make("select", { class: "cl-input cl-select", "aria-label": "Instance" });
+  const stage = make("span", { class: "cl-stage" });
+  const marker = freshId("arrow");
+  const edges = draw("g");
+  const nodes = draw("g");
+  const svg = draw("svg", { class: "cl-graph", role: "img", "aria-label": "Process graph" },
+    draw("defs", {}, arrowHead(marker), arrowHead(`${marker}-possible`)), edges, nodes);
+  const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", tabindex: "-1" }, svg);
+  const hint = make("p", { class: "cl-hint" });
+  root.append(make("div", { class: "cl-bar" }, managers, instances, stage, make("span", { class: "cl-gap" }),
+    legend(["command", "aggregate", "event", "process manager"])), scroll, hint);
+  managers.addEventListener("change", () => desk.look("process_graph", { manager: managers.value || null, instance: null }));
+  instances.addEventListener("change", () => desk.look("process_graph", { instance: instances.value || null }));
+  return {
+    parts: ["process_graph"],
+    update(value, patch) {
+      if (patch.managers || "manager" in patch) options(managers, value.managers.map((name) => [name, name]), value.manager);
+      if (patch.instances || "chosen" in patch) options(instances, instanceOptions(value), value.chosen ?? "");
+      tellStage(stage, value);
+      show(scroll, value.nodes.length > 0);
+      show(hint, !value.nodes.length);
+      setText(hint, "This model has no process manager, and nothing has happened yet.");
+      if (patch.nodes || patch.edges) drawGraph({ svg, nodes, edges, marker }, value);
+    },
+  };
+}
+
+function options(select, wanted, chosen) {
+  keyed(select, wanted, ([value]) => value, ([value]) => make("option", { value }), (option, [, text]) => setText(option, text));
+  select.value = chosen ?? "";
+  show(select, wanted.length > 1 || (wanted.length === 1 && select.ariaLabel === "Instance"));
+}
+
+function instanceOptions({ instances }) {
+  return instances.map((each) => [each.id, `${each.stream_id}${each.status === "stopped" ? " (stopped)" : ""}`]);
+}
+
+function tellStage(node, { instances, chosen, manager }) {
+  const found = instances.find((each) => each.id === chosen);
+  if (!found) {
+    setText(node, manager && !instances.length ? `no ${manager} has started yet` : "");
+    return;
+  }
+  const waits = found.waits_for.length && found.status !== "stopped" ? `, waits for ${found.waits_for.join(" or ")}` : "";
+  const stage = found.stage ? `“${found.stage}”, ` : "";
+  setText(node, `${stage}${found.status}${waits}`);
+}
+
+function arrowHead(id) {
+  return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto-start-reverse" },
+    draw("path", { class: "cl-arrow-head", d: "M0 0.8 7.5 4 0 7.2z" }));
+}
+
+/** Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs. */
+function layOut(nodes) {
+  const layers = [...new Set(nodes.map(({ x }) => x))].sort((a, b) => a - b);
+  const byLayer = layers.map((x) => nodes.filter((node) => node.x === x).sort((a, b) => a.y - b.y));
+  const rows = Math.max(1, ...byLayer.map((layer) => layer.length));
+  const height = rows * (NODE_HEIGHT + ROW_GAP);
+  const places = new Map();
+  byLayer.forEach((layer, column) => layer.forEach((node, row) => {
+    places.set(node.key, {
+      x: GRAPH_EDGE + column * (NODE_WIDTH + LAYER_GAP),
+      y: GRAPH_EDGE + ((row + 0.5) * height) / layer.length - NODE_HEIGHT / 2,
+    });
+  }));
+  return { places, width: 2 * GRAPH_EDGE + layers.length * (NODE_WIDTH + LAYER_GAP) - LAYER_GAP, height: height + 2 * GRAPH_EDGE };
+}
+
+function drawGraph({ svg, nodes, edges, marker }, value) {
+  const { places, width, height } = layOut(value.nodes);
+  put(svg, "viewBox", `0 0 ${width} ${height}`);
+  svg.style.minWidth = `${Math.round(width * 0.74)}px`;
+  svg.style.maxWidth = `${width}px`;
+  keyed(edges, value.edges, (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, places, marker));
+  keyed(nodes, value.nodes, (node) => node.key, graphNode, (drawn, node) => updateGraphNode(drawn, node, places.get(node.key)));
+}
+
+const NODE_SHAPES = {
+  command: (w, h) => `M0 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H0z`,
+  event: (w, h) => `M0 0H${w}V${h - 8}L${w - 8} ${h}H0zM${w} ${h - 8}H${w - 8}V${h}`,
+  "process manager": (w, h) => `M10 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H10L0 ${h / 2}z`,
+  aggregate: (w, h) => `M${h / 2} 0H${w - h / 2}A${h / 2} ${h / 2} 0 0 1 ${w - h / 2} ${h}H${h / 2}A${h / 2} ${h / 2} 0 0 1 ${h / 2} 0z`,
+};
+
+function graphNode(node) {
+  const text = draw("text", { x: NODE_WIDTH / 2, y: NODE_HEIGHT / 2 });
+  const times = draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -3 });
+  const title = draw("title");
+  return draw("g", {}, title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), text, times);
+}
+
+function updateGraphNode(drawn, node, { x, y }) {
+  const [title, , text, times] = drawn.children;
+  put(drawn, "transform", `translate(${x} ${y})`);
+  const state = `${node.count ? "cl-happened" : "cl-possible"}${node.current ? " cl-current" : ""}${node.waited_for ? " cl-waited" : ""}`;
+  put(drawn, "class", `cl-node ${kindClass(node.kind)} ${state}`);
+  setText(text, fitted(node.name, 20));
+  setText(times, `${node.waited_for ? "waited for " : ""}${node.count ? `×${count(node.count)}` : ""}`);
+  setText(title, `${node.kind} ${node.name}: ${node.count ? `${count(node.count)}×` : "not yet"}${node.waited_for ? ", waited for" : ""}`);
+}
+
+function fitted(text, length) {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+function edgeNode() {
+  return draw("g", {}, draw("title"), draw("path"), draw("text"));
+}
+
+function updateEdge(node, edge, places, marker) {
+  const [title, path, text] = node.children;
+  const from = places.get(edge.source);
+  const to = places.get(edge.target);
+  show(node, Boolean(from && to));
+  if (!from || !to) return;
+  const { d, middle } = edgePath(from, to);
+  put(node, "class", `cl-edge ${edge.count ? "cl-happened" : "cl-possible"}`);
+  put(path, "d", d);
+  put(path, "marker-end", `url(#${edge.count ? marker : `${marker}-possible`})`);
+  put(text, "x", middle.x);
+  put(text, "y", middle.y);
+  setText(text, ["start", "continue", "stop"].includes(edge.label) ? edge.label : "");
+  setText(title, `${edge.label}: ${edge.count ? `${count(edge.count)}×` : "possible, not yet"}`);
+}
+
+/** An edge as a curve: from the right of its source to the left of its target, or round below going back. */
+function edgePath(from, to) {
+  const start = { x: from.x + NODE_WIDTH, y: from.y + NODE_HEIGHT / 2 };
+  const end = { x: to.x - 2, y: to.y + NODE_HEIGHT / 2 };
+  if (end.x > start.x) {
+    const bend = Math.max(16, (end.x - start.x) / 2);
+    return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`,
+      middle: { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 - 3 } };
+  }
+  const below = Math.max(from.y, to.y) + NODE_HEIGHT + 10;
+  const leave = { x: from.x + NODE_WIDTH / 2, y: from.y + NODE_HEIGHT };
+  const arrive = { x: to.x + NODE_WIDTH / 2, y: to.y + NODE_HEIGHT + 2 };
+  return { d: `M${leave.x} ${leave.y}C${leave.x} ${below + 12} ${arrive.x} ${below + 12} ${arrive.x} ${arrive.y}`,
+    middle: { x: (leave.x + arrive.x) / 2, y: below + 4 } };
+}

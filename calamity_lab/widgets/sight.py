@@ -1,0 +1,136 @@
+"""What one widget has in sight: its views at the cursor, and what of them is not sent yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.controls import Tone, controls
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.form import CommandForm, forms
+from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.shown import shown
+from calamity_lab.views.state import state
+from calamity_lab.views.timeline import timeline
+from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.looks import TABS
+from calamity_lab.widgets.patches import patch
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The last fact as one sentence, and where the cursor stands: the foot of every widget."""
+
+    cursor: int
+    last: int
+    sentence: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Tabs:
+    """Which of the views that share a place is shown; the others cost nothing."""
+
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """The commands that can be sent, what is wrong with the one that was not, and how many were."""
+
+    forms: tuple[CommandForm, ...]
+    errors: Mapping[str, str] = field(default_factory=dict)
+    sent: int = 0
+
+
+class Sight:
+    """The parts of a widget, how each is looked at, and what the front end knows of them already."""
+
+    def __init__(self, desk: Desk, parts: tuple[str, ...]) -> None:
+        self.desk = desk
+        self.parts = parts
+        self.looks: dict[str, dict[str, Any]] = {}
+        self.form = FormView(forms(desk.model) if "form" in parts else ())
+        self._told: tuple[str, Tone] | None = None
+        self._sent: dict[str, Any] = {}
+
+    def look(self, view: str, parameters: Mapping[str, Any]) -> None:
+        """Look at a view otherwise; what is not mentioned stays as it was."""
+        self.looks[view] = {**self.looks.get(view, {}), **parameters}
+
+    def tell(self, sentence: str, tone: Tone) -> None:
+        """Say something in the foot until the next fact."""
+        self._told = (shown(sentence), tone)
+
+    def hush(self) -> None:
+        """Let the foot tell the fact of the moment again."""
+        self._told = None
+
+    def forget(self) -> None:
+        """Take it that the front end knows nothing."""
+        self._sent = {}
+
+    def views(self) -> dict[str, Any]:
+        """The views in sight, by their part."""
+        return {part: _PARTS[part](self) for part in self.parts if self._in_sight(part)}
+
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """What is new since the last call, by part; it counts as sent from now on."""
+        views = self.views()
+        patches = {part: patch(self._sent.get(part), view) for part, view in views.items()}
+        self._sent.update(views)
+        return {part: changed for part, changed in patches.items() if changed}
+
+    @property
+    def tab(self) -> str:
+        """The view that is shown of those that share a place."""
+        return str(self.looks.get("tabs", {}).get("shown", TABS[0]))
+
+    def look_at(self, part: str) -> dict[str, Any]:
+        """How a part is looked at."""
+        return self.looks.get(part, {})
+
+    def said(self, view: Any) -> Any:
+        """A view of the controls, with what is to be said instead of the moment's fact."""
+        return view if self._told is None else replace(view, sentence=self._told[0], tone=self._told[1])
+
+    def _in_sight(self, part: str) -> bool:
+        return "tabs" not in self.parts or part not in TABS or part == self.tab
+
+
+def _controls(sight: Sight) -> Any:
+    stepper = sight.desk.stepper
+    return sight.said(controls(stepper.trace, stepper.cursor, stepper.error))
+
+
+def _fact(sight: Sight) -> Fact:
+    view = _controls(sight)
+    return Fact(view.cursor, view.last, view.sentence, view.tone)
+
+
+def _at_cursor(view: Callable[..., Any], part: str) -> Callable[[Sight], Any]:
+    def at_cursor(sight: Sight) -> Any:
+        stepper = sight.desk.stepper
+        return view(stepper.trace, stepper.cursor, **sight.look_at(part))
+
+    return at_cursor
+
+
+def _process_graph(sight: Sight) -> Any:
+    stepper = sight.desk.stepper
+    return process_graph(stepper.trace, stepper.cursor, sight.desk.model, **sight.look_at("process_graph"))
+
+
+_PARTS: Mapping[str, Callable[[Sight], Any]] = {
+    "fact": _fact,
+    "controls": _controls,
+    "agenda": _at_cursor(agenda, "agenda"),
+    "form": lambda sight: sight.form,
+    "tabs": lambda sight: Tabs(sight.tab),
+    "state": _at_cursor(state, "state"),
+    "timeline": _at_cursor(timeline, "timeline"),
+    "process_graph": _process_graph,
+    "events": _at_cursor(event_rows, "events"),
+}

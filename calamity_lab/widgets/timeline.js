@@ -1,0 +1,175 @@
+// The timeline: a lane for each stream, a mark for each thing that happened to it, the future greyed.
+
+const LANE = 24;
+const LANE_LABEL = 132;
+const AXIS = 20;
+const MARK_STEP = 18;
+
+function mountTimeline(root, desk) {
+  const title = freshId("timeline");
+  const back = button({ icon: "left", label: "Earlier events", title: "Earlier events", kind: "cl-small cl-quiet", on: () => pan(-1) });
+  const on = button({ icon: "right", label: "Later events", title: "Later events", kind: "cl-small cl-quiet", on: () => pan(1) });
+  const follow = button({ icon: "follow", label: "Follow the cursor", title: "Follow the cursor", kind: "cl-small cl-quiet", on: () => look(null) });
+  const where = make("span", { class: "cl-muted" });
+  const labels = make("div", { class: "cl-lane-labels" });
+  const lines = draw("g");
+  const axis = draw("g", { class: "cl-axis" });
+  const marks = draw("g");
+  const future = draw("rect", { class: "cl-future", y: 0 });
+  const now = draw("g", { class: "cl-now" }, draw("line", { y1: 0 }), draw("path", { d: "M-4 0H4L0 5z" }));
+  const svg = draw("svg", { class: "cl-plot", role: "group", "aria-label": "What happened, in order" }, future, lines, axis, now, marks);
+  const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, labels, svg);
+  const hint = make("p", { class: "cl-hint", text: "No event has been recorded yet." });
+  const pane = make("section", { class: "cl-pane cl-timeline", role: "region", "aria-labelledby": title },
+    make("header", {}, make("h2", { id: title, text: "Timeline" }), legend(["event", "started", "continued", "stopped", "ignored", "refused"]),
+      make("span", { class: "cl-gap" }), where, back, on, follow),
+    scroll, hint);
+  root.append(pane);
+  let shown = null;
+  let following = true;
+  let plot = 480;
+
+  function look(first) {
+    following = first === null;
+    put(follow, "aria-pressed", following ? "true" : "false");
+    desk.look("timeline", { first });
+  }
+  function pan(direction) {
+    if (!shown || isDisabled(direction < 0 ? back : on)) return;
+    look(clamp(shown.first + direction * Math.ceil(shown.width / 2), 0, Math.max(0, shown.total - 1)));
+  }
+  function measure() {
+    const width = scroll.clientWidth - LANE_LABEL;
+    if (width < 100 || !shown) return;
+    plot = width;
+    const fitting = clamp(Math.floor(plot / MARK_STEP), 8, 200);
+    if (fitting !== asked) desk.look("timeline", { width: (asked = fitting) });
+    else paintTimeline();
+  }
+  let asked = null;
+  function paintTimeline() {
+    drawTimeline({ svg, lines, axis, marks, future, now, labels }, shown, plot, desk);
+  }
+  scroll.addEventListener("wheel", (event) => {
+    const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+    if (Math.abs(sideways) < 4 || !shown) return;
+    event.preventDefault();
+    look(clamp(shown.first + Math.sign(sideways) * 2, 0, Math.max(0, shown.total - 1)));
+  }, { passive: false });
+  listenToMarks(marks, desk);
+  const observer = new ResizeObserver(measure);
+  observer.observe(scroll);
+  put(follow, "aria-pressed", "true");
+  return {
+    parts: ["timeline"],
+    close: () => observer.disconnect(),
+    update(value) {
+      const isFirst = shown === null;
+      shown = value;
+      show(hint, value.total === 0 && !value.lanes.length);
+      show(scroll, value.lanes.length > 0);
+      const until = Math.min(value.first + value.width, value.total);
+      setText(where, value.total ? `${count(value.first + 1)}–${count(Math.max(until, value.first + 1))} of ${counted(value.total, "event")}` : "");
+      disable(back, value.first === 0);
+      disable(on, value.first + value.width >= value.total);
+      paintTimeline();
+      if (isFirst || asked === null) measure();
+    },
+  };
+}
+
+function legend(kinds) {
+  return make("span", { class: "cl-legend", "aria-hidden": "true" }, ...kinds.map((kind) => make("span", {}, glyph(kind), make("span", { text: kind }))));
+}
+
+function drawTimeline({ svg, lines, axis, marks, future, now, labels }, value, plot, desk) {
+  const step = plot / value.width;
+  const height = AXIS + value.lanes.length * LANE;
+  const at = (x) => (x - value.first - 0.5) * step;
+  const nowAt = clamp((value.now - value.first) * step, 0, plot);
+  put(svg, "width", plot);
+  put(svg, "height", height);
+  keyed(labels, value.lanes, (lane) => lane.stream_id, laneLabel, () => {});
+  keyed(lines, value.lanes, (lane) => lane.stream_id,
+    (lane) => draw("line", { class: `cl-lane-line ${kindClass(lane.kind)}`, x1: 0 }),
+    (line, _lane, place) => { const y = AXIS + (place + 0.5) * LANE; put(line, "x2", plot); put(line, "y1", y); put(line, "y2", y); });
+  drawAxis(axis, value, step);
+  put(future, "x", nowAt);
+  put(future, "width", Math.max(0, plot - nowAt));
+  put(future, "height", height);
+  put(now, "transform", `translate(${nowAt} 0)`);
+  put(now.firstChild, "y2", height);
+  show(now, value.now >= value.first && value.now <= value.first + value.width);
+  const cursor = (desk.values.controls ?? desk.values.fact)?.cursor;
+  const latest = value.marks.reduce((found, mark) => (mark.moment <= cursor && mark.moment > found ? mark.moment : found), -1);
+  keyed(marks, value.marks, markKey(value), (mark) => markNode(mark, desk), (node, mark) => {
+    put(node, "transform", `translate(${at(mark.x).toFixed(1)} ${AXIS + (mark.lane + 0.5) * LANE})`);
+    const wanted = `cl-mark ${kindClass(mark.kind)} ${mark.is_past ? "cl-past" : "cl-later"}${mark.moment === latest ? " cl-latest" : ""}`;
+    put(node, "class", wanted);
+    node.markParts.mark = mark;
+    put(node, "aria-label", `${mark.detail || mark.label}${mark.is_past ? "" : " (not yet)"}`);
+    setText(node.markParts.title, `${mark.detail || mark.label}`);
+  });
+  if (!marks.querySelector("[tabindex='0']") && marks.firstChild) put(marks.firstChild, "tabindex", "0");
+}
+
+function markKey(value) {
+  return (mark) => `${value.lanes[mark.lane]?.stream_id} ${mark.x} ${mark.kind} ${mark.moment}`;
+}
+
+function laneLabel(lane) {
+  return make("div", { class: "cl-lane-label", title: lane.stream_id }, glyph(lane.kind), make("span", { text: lane.stream_id }));
+}
+
+function markNode(mark) {
+  const title = draw("title");
+  const node = draw("g", { role: "button", tabindex: "-1" }, title, draw("rect", { class: "cl-mark-target", x: -9, y: -12, width: 18, height: 24 }),
+    draw("path", { d: SHAPES[mark.kind] }));
+  node.markParts = { mark, title };
+  return node;
+}
+
+function drawAxis(axis, value, step) {
+  const every = [1, 2, 5, 10, 20, 50].find((each) => each * step >= 34) ?? 100;
+  const ordinals = [];
+  for (let n = Math.ceil((value.first + 1) / every) * every; n <= Math.min(value.first + value.width, value.total); n += every) ordinals.push(n);
+  keyed(axis, ordinals, (n) => n, (n) => draw("text", { y: 13, text: count(n) }), (node, n) => put(node, "x", (n - value.first - 0.5) * step));
+}
+
+/** Marks can be clicked, and reached by one tab stop and the arrow keys. */
+function listenToMarks(marks, desk) {
+  const marked = (event) => event.target.closest("[role=button]");
+  marks.addEventListener("click", (event) => {
+    const node = marked(event);
+    if (!node) return;
+    rove(marks.children, node);
+    desk.goto(node.markParts.mark.moment);
+  });
+  marks.addEventListener("keydown", (event) => {
+    const node = marked(event);
+    if (!node) return;
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      desk.goto(node.markParts.mark.moment);
+    } else if (event.key.startsWith("Arrow")) {
+      event.preventDefault();
+      const found = neighbour(marks, node.markParts.mark, event.key);
+      if (found) rove(marks.children, found);
+    }
+  });
+}
+
+function neighbour(marks, from, key) {
+  const sideways = key === "ArrowLeft" || key === "ArrowRight";
+  const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
+  const far = ({ x, lane, moment }) => (sideways ? sign * (x - from.x || (moment - from.moment) / 1e6) : sign * (lane - from.lane));
+  const off = ({ x, lane }) => (sideways ? Math.abs(lane - from.lane) * 0.01 : Math.abs(x - from.x) * 0.001);
+  let best = null;
+  for (const node of marks.children) {
+    const mark = node.markParts.mark;
+    if (far(mark) <= 0) continue;
+    const cost = far(mark) + off(mark);
+    if (!best || cost < best.cost) best = { node, cost };
+  }
+  return best?.node;
+}
