@@ -5,7 +5,7 @@ A text is data: it is never escaped here, and whoever draws it must not read it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -19,7 +19,28 @@ NOTHING = "–"
 _DEEPEST = 6
 # Python refuses to write out integers of more digits; nobody reads them either.
 _LONGEST_INT = 10**4000
-_SIMPLE = (bool, float, Decimal, date, time, timedelta, UUID)
+
+
+def _whole(value: int) -> str:
+    if -_LONGEST_INT < value < _LONGEST_INT:
+        return str(value)
+    return f"a whole number of {value.bit_length():,} bits"
+
+
+# What most fields hold, told by exactly these types without further questions.
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: NOTHING,
+    str: repr,
+    int: _whole,
+    bool: str,
+    float: repr,
+    Decimal: str,
+    date: str,
+    time: str,
+    timedelta: str,
+    UUID: str,
+    datetime: lambda value: value.isoformat(sep=" "),
+}
 
 
 def shown(value: Any, length: int | None = None) -> str:
@@ -34,7 +55,7 @@ def shown(value: Any, length: int | None = None) -> str:
 def shown_fields(message: Any, length: int | None = None) -> str:
     """The fields of a message without its name, as in ``account_id='alice', amount=100``."""
     fields = fields_of(message)
-    return _cut(_joined(_named(fields.items(), 0)) if fields else iter([""]), length)
+    return _cut(_joined(_named(fields.items(), 0)), length)
 
 
 def _cut(parts: Iterable[str], length: int | None) -> str:
@@ -68,18 +89,13 @@ def _top(value: Any) -> Iterator[str]:
 
 def _parts(value: Any, depth: int) -> Iterator[str]:
     """A value in pieces, so that a long one need not be written out to be cut."""
-    if value is None:
-        yield NOTHING
+    plain = _PLAIN.get(type(value))
+    if plain is not None:
+        yield plain(value)
     elif isinstance(value, Enum):
         yield _enum(value)
     elif isinstance(value, type):
         yield value.__name__
-    elif isinstance(value, datetime):
-        yield value.isoformat(sep=" ")
-    elif isinstance(value, _SIMPLE):
-        yield str(value)
-    elif isinstance(value, int):
-        yield _whole(value)
     elif _is_plain_record(value):
         yield from _record(value, depth)
     elif isinstance(value, (Mapping, list, tuple, set, frozenset)):
@@ -90,12 +106,6 @@ def _parts(value: Any, depth: int) -> Iterator[str]:
 
 def _enum(value: Enum) -> str:
     return str(value.name or value.value)  # a combination of flags may have no name
-
-
-def _whole(value: int) -> str:
-    if -_LONGEST_INT < value < _LONGEST_INT:
-        return int.__str__(value)
-    return f"a whole number of {value.bit_length():,} bits"
 
 
 def _is_plain_record(value: Any) -> bool:

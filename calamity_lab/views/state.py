@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -14,15 +12,13 @@ from calamity_lab.kernel.steps import AtAggregate, AtProcessManager, Executed, I
 from calamity_lab.trace.differences import differences
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.matching import matching, members
 from calamity_lab.views.shown import shown
 from calamity_lab.views.tally import tally
 
 LENGTH = 200
 """A value's text is cut there."""
 
-_FAR = 512
-_MOST_SEARCHES = 8
-_BLOCK = 64
 
 Kind = Literal["aggregate", "process manager"]
 
@@ -74,21 +70,10 @@ class _Touched(NamedTuple):
     last: Any
 
 
-class _Search(NamedTuple):
-    """Which lanes matched at a moment; ``seal`` is what only that moment's past has."""
-
-    cursor: int
-    seal: Any
-    bits: int
-
-
-_searches: OrderedDict[str, _Search] = OrderedDict()
-
-
 def state(trace: Trace, cursor: int, *, query: str = "", first: int = 0, limit: int = 40) -> StateView:
     """The state at the cursor: ``limit`` rows from the ``first`` on, of those in which the query stands.
 
-    The query is looked for in the stream id, the fields' names and their values, whatever the case.
+    The query is looked for in what the rows show: stream id, fields' names and values, whatever the case.
     """
     stack, wanted = trace[cursor].stack, query.strip().casefold()
     living = tally(trace, cursor).living
@@ -100,13 +85,14 @@ def state(trace: Trace, cursor: int, *, query: str = "", first: int = 0, limit: 
     total = len(changed) + rest.bit_count()
     if wanted:
         changed = [row for row in changed if _row_matches(row, wanted)]
-        rest &= _found(trace, cursor, living, wanted)
-    matching = len(changed) + rest.bit_count()
-    first = max(min(first, matching - 1), 0)
+        lanes = trace.index.lanes
+        rest &= matching(trace, cursor, wanted, living, lambda n: _row_matches(_row(stack, lanes[n]), wanted))
+    found = len(changed) + rest.bit_count()
+    first = max(min(first, found - 1), 0)
     rows = changed[first : first + limit]
-    lanes = _members(rest, max(first - len(changed), 0), max(limit - len(rows), 0))
-    rows += [_row(stack, trace.index.lanes[lane]) for lane in lanes]
-    return StateView(query, total, matching, first, tuple(rows))
+    unchanged = members(rest, max(first - len(changed), 0), max(limit - len(rows), 0))
+    rows += [_row(stack, trace.index.lanes[lane]) for lane in unchanged]
+    return StateView(query, total, found, first, tuple(rows))
 
 
 def _touched(trace: Trace, cursor: int) -> dict[int, _Touched]:
@@ -197,65 +183,6 @@ def _values(state: Any) -> dict[str, Any]:
 
 def _differ(before: Any, after: Any) -> bool:
     return next(differences(before, after), None) is not None
-
-
-def _members(bits: int, skip: int, limit: int) -> Iterator[int]:
-    """The numbers of the set bits, ``limit`` of them after the first ``skip``; blocks are counted first."""
-    raw = bits.to_bytes(bits.bit_length() // 8 + 1, "little")
-    for start in range(0, len(raw), _BLOCK):
-        if limit <= 0:
-            return
-        block = int.from_bytes(raw[start : start + _BLOCK], "little")
-        count = block.bit_count()
-        if skip >= count:
-            skip -= count
-            continue
-        while block and limit > 0:
-            lowest = block & -block
-            block ^= lowest
-            if skip:
-                skip -= 1
-            else:
-                limit -= 1
-                yield 8 * start + lowest.bit_length() - 1
-
-
-def _found(trace: Trace, cursor: int, living: int, wanted: str) -> int:
-    """The living lanes in which the query stands. From a moment near by only what changed is looked at."""
-    last = _searches.get(wanted)
-    if last is not None and last.cursor <= trace.last and _seal(trace, last.cursor) is last.seal:
-        bits, lanes = last.bits, _lanes_between(trace, last.cursor, cursor)
-    else:
-        bits, lanes = 0, None
-    stack = trace[cursor].stack
-    for lane in _members(living, 0, living.bit_count()) if lanes is None else lanes:
-        matches = _row_matches(_row(stack, trace.index.lanes[lane]), wanted)
-        bits = bits | 1 << lane if matches else bits & ~(1 << lane)
-    _searches[wanted] = _Search(cursor, _seal(trace, cursor), bits)
-    _searches.move_to_end(wanted)
-    if len(_searches) > _MOST_SEARCHES:
-        _searches.popitem(last=False)
-    return bits & living
-
-
-def _seal(trace: Trace, moment: int) -> Any:
-    """An object that only this moment, on whatever branch, has; inputs do not change it."""
-    step = trace[moment].step
-    return trace[moment].stack.aggregates if step is None else step
-
-
-def _lanes_between(trace: Trace, here: int, there: int) -> list[int] | None:
-    """The lanes that may differ between two moments; None where that is too far to walk."""
-    start, stop = sorted((here, there))
-    if stop - start > _FAR:
-        return None
-    places = trace.index.places
-    found = set()
-    for moment in trace.branch.moments.iterate(start + 1, stop + 1):
-        step = moment.step
-        if isinstance(step, (AtAggregate, AtProcessManager)) and step.identity.stream_id in places:
-            found.add(places[step.identity.stream_id])
-    return sorted(found)
 
 
 def _row_matches(row: StateRow, wanted: str) -> bool:

@@ -142,14 +142,8 @@ def _events(trace: Trace, first: int, width: int) -> Iterator[_Drawn]:
 
 def _reactions(trace: Trace, appended: int, ordinals: dict[int, int]) -> Iterator[_Drawn]:
     """The reactions to the events in sight that were recorded at that moment: they follow it at once."""
-    if not appended:
-        return
-    completed = trace.index.completed
-    place = bisect_left(completed, appended)
-    end = completed[place] if place < len(completed) else trace.last + 1
-    lowest, moments = min(ordinals), range(appended + 1, end)
-    start = bisect_left(moments, lowest, key=lambda moment: _trigger_position(trace, moment))
-    for moment in moments[start:]:
+    lowest = min(ordinals)
+    for moment in range(_first_reaction(trace, appended, lowest), trace.last + 1):
         step = trace[moment].step
         if not isinstance(step, AtProcessManager) or not isinstance(step.trigger, RecordedEvent):
             return
@@ -159,11 +153,24 @@ def _reactions(trace: Trace, appended: int, ordinals: dict[int, int]) -> Iterato
         yield _reaction(step, float(ordinal), step.trigger.event_type)
 
 
+def _first_reaction(trace: Trace, appended: int, position: int) -> int:
+    """The moment of the first reaction to what was recorded at that moment, from that position on."""
+    if not appended:
+        return trace.last + 1
+    if _trigger_position(trace, appended + 1) >= position:
+        return appended + 1
+    completed = trace.index.completed
+    place = bisect_left(completed, appended)
+    moments = range(appended + 1, completed[place] if place < len(completed) else trace.last + 1)
+    found = bisect_left(moments, position, key=lambda moment: _trigger_position(trace, moment))
+    return appended + 1 + found
+
+
 def _trigger_position(trace: Trace, moment: int) -> int:
-    step = trace[moment].step
+    step = trace[moment].step if moment <= trace.last else None
     if isinstance(step, AtProcessManager) and isinstance(step.trigger, RecordedEvent):
         return step.trigger.position
-    return trace.last + 1 + len(trace.index.events)
+    return trace.index.events[-1].position + 1
 
 
 def _reaction(step: AtProcessManager, x: float, label: str) -> _Drawn:
