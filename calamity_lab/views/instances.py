@@ -47,9 +47,9 @@ class Instance:
 def instances(
     trace: Trace, cursor: int, model: Model, manager: str, wanted: str | None = None
 ) -> tuple[tuple[Instance, ...], str | None]:
-    """The newest instances of a process manager at the cursor, and the stream id of the chosen one.
+    """The newest instances of a process manager at the cursor, and the id of the chosen one.
 
-    ``wanted`` is a stream id, or an id. Without it the instance is chosen that the step is about, else the
+    ``wanted`` is an id, or a stream id. Without it the instance is chosen that the step is about, else the
     newest that has not stopped.
     """
     total = tally(trace, cursor)
@@ -88,16 +88,16 @@ def _wanted(trace: Trace, cursor: int, manager: str, wanted: str | None) -> Begu
 def _chosen(
     trace: Trace, cursor: int, manager: str, found: tuple[Instance, ...], wanted: str | None
 ) -> str | None:
-    known = {each.stream_id for each in found}
+    known = {each.stream_id: each.id for each in found}
     step = trace[cursor].step
-    concerned = [wanted, f"{manager}-{wanted}"]
+    concerned = [wanted or "", f"{manager}-{wanted}"]
     if isinstance(step, AtProcessManager):
         concerned.append(step.identity.stream_id)
     if step is not None and step.pending.sender is not None:
         concerned.append(step.pending.sender.stream_id)
     concerned += [each.stream_id for each in found if each.status != "stopped"]
     concerned += [each.stream_id for each in found[:1]]
-    return next((shown(each) for each in concerned if each is not None and shown(each) in known), None)
+    return next((known[shown(each)] for each in concerned if shown(each) in known), None)
 
 
 def _at_work(trace: Trace, cursor: int) -> set[str]:

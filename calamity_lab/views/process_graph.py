@@ -55,7 +55,7 @@ class Edge:
 class ProcessGraph:
     """The graph around one process manager, or of the whole model; its instances, the newest first.
 
-    ``chosen`` is the stream id of the instance whose waiting is shown.
+    ``chosen`` is the id of the instance whose waiting is shown.
     """
 
     managers: tuple[str, ...]
@@ -103,9 +103,7 @@ def _filled(
         tuple((key, kind) for key, kind, _ in shape.nodes), tuple((a, b) for a, b, _ in shape.edges)
     )
     current = _current(trace[cursor].step)
-    waited = {
-        key_of("event", name) for each in running if each.stream_id == chosen for name in each.waits_for
-    }
+    waited = {key_of("event", name) for each in running if each.id == chosen for name in each.waits_for}
     nodes = tuple(
         Node(key, kind, name, *places[key], counts.get(key, 0), key in current, key in waited)
         for key, kind, name in shape.nodes

@@ -9,7 +9,8 @@ def followed(now: int, total: int, width: int) -> int:
     Windows begin at multiples of half their width, so that stepping moves them seldom.
     """
     stride = max(width // 2, 1)
-    first = max(0, (now - stride // 2) // stride) * stride
+    before = max(stride // 2, 1)
+    first = max(0, (now - before) // stride) * stride
     furthest = -(-max(total - width, 0) // stride) * stride
     return min(first, furthest)
 

@@ -1,0 +1,91 @@
+"""The controls tell where the cursor stands and what happened there."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from calamity_lab.errors import IdleRun
+from calamity_lab.examples import bank
+from calamity_lab.examples.bank import DepositFunds, WithdrawFunds
+from calamity_lab.views.controls import MOST_TICKS, BranchRow, Controls, controls
+from tests.views.traces import stepper_of, story_of, trace_of
+
+
+def test_before_anything_happened_the_controls_stand_at_the_start() -> None:
+    assert controls(stepper_of(DepositFunds("a", 1)).trace, 0) == Controls(
+        cursor=0,
+        last=0,
+        at_start=True,
+        at_end=False,
+        sentence="Nothing has happened yet",
+        tone="plain",
+        command_number=0,
+        commands=0,
+        ticks=(),
+        refused=(),
+        branch="main",
+        branches=(BranchRow("main", 0, None, 0, current=True),),
+    )
+
+
+def test_ticks_are_commands_and_refusals_are_marked() -> None:
+    view = controls(story_of(bank), 68)
+    assert view.ticks == (1, 6, 11, 16, 20, 25, 30, 35, 38, 42, 46, 51, 56, 60, 65)
+    assert view.refused == (36, 57)
+    assert (view.at_start, view.at_end, view.command_number, view.commands) == (False, True, 15, 15)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "tone", "sentence"),
+    [
+        (1, "plain", "Step 1: CreateAccount dispatched to BankAccount-alice"),
+        (26, "good", "Step 26: WithdrawFunds accepted, 1 event, BankAccount-alice now has balance 4000"),
+        (36, "refused", "Step 36: RequestTransfer refused: insufficient funds (balance 4000)"),
+        (37, "refused", "Step 37: RequestTransfer refused: insufficient funds (balance 4000); completed"),
+        (63, "plain", "Step 63: Transfer-gift stopped by FundsRefunded"),
+        (
+            68,
+            "good",
+            "Step 68: WithdrawFunds accepted, 1 event, BankAccount-bob now has balance 5000; completed",
+        ),
+    ],
+)
+def test_the_sentence_tells_the_fact_of_the_moment(cursor: int, tone: str, sentence: str) -> None:
+    view = controls(story_of(bank), cursor)
+    assert (view.tone, view.sentence) == (tone, sentence)
+
+
+def test_an_error_takes_the_place_of_the_sentence() -> None:
+    view = controls(story_of(bank), 68, IdleRun())
+    assert view.tone == "error"
+    assert view.sentence.startswith("cannot advance: nothing is in progress")
+
+
+def test_the_command_number_counts_along_with_the_cursor() -> None:
+    trace = story_of(bank)
+    numbers = [controls(trace, cursor).command_number for cursor in range(len(trace))]
+    assert numbers[0] == 0
+    assert numbers[-1] == 15
+    assert all(after - before in (0, 1) for before, after in pairwise(numbers))
+
+
+def test_acting_in_the_past_shows_both_branches() -> None:
+    stepper = stepper_of(DepositFunds("a", 5))
+    stepper.resume()
+    stepper.goto(0)
+    stepper.submit(WithdrawFunds("a", 1))
+    assert controls(stepper.trace, 0).branches == (
+        BranchRow("main", 5, None, 0, current=False),
+        BranchRow("branch 1", 0, "main", 0, current=True),
+    )
+
+
+def test_of_many_commands_no_ticks_are_left_and_of_many_refusals_some() -> None:
+    trace = trace_of(*[WithdrawFunds("a", 1)] * 1_000)
+    view = controls(trace, 0)
+    assert view.ticks == ()
+    assert 200 <= len(view.refused) <= MOST_TICKS
+    assert view.refused[-1] == trace.index.refused[-1]
+    assert set(view.refused) <= set(trace.index.refused)

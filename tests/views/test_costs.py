@@ -1,0 +1,111 @@
+"""A view costs what is shown and what changed, never the length of the trace. Told by counting, not by time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from calamity_lab.examples import bank
+from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
+from calamity_lab.kernel import fields
+from calamity_lab.kernel.stores import InMemoryAggregateStore
+from calamity_lab.kernel.vector import Vector
+from calamity_lab.model import Model
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views import shown as shown_module
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.controls import controls
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.state import state
+from calamity_lab.views.timeline import timeline
+from tests.views.traces import trace_of
+
+BANK = Model.find(bank)
+
+VIEWS: dict[str, Callable[[Trace, int], Any]] = {
+    "controls": controls,
+    "agenda": agenda,
+    "state": state,
+    "state, searched": lambda trace, cursor: state(trace, cursor, query="Greta"),
+    "timeline": timeline,
+    "events": event_rows,
+    "events, searched": lambda trace, cursor: event_rows(trace, cursor, query="T0000"),
+    "process graph": lambda trace, cursor: process_graph(trace, cursor, BANK),
+}
+
+
+@pytest.fixture(scope="module")
+def short() -> Trace:
+    return trace_of(*bank.random_commands(400, seed=3, accounts=100))
+
+
+@pytest.fixture(scope="module")
+def long() -> Trace:
+    return trace_of(*bank.random_commands(4_000, seed=3, accounts=1_000))
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch, view: Callable[[Trace, int], Any], trace: Trace) -> int:
+    """How often a view looks into a trace, a store or a state when the cursor goes on by a step."""
+    cursor = trace.last // 2
+    view(trace, trace.last)
+    view(trace, cursor - 1)
+    count = 0
+
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*given: Any) -> Any:
+            nonlocal count
+            count += 1
+            return call(*given)
+
+        return counting
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Vector, "_leaf", counted(Vector._leaf))
+        patch.setattr(InMemoryAggregateStore, "get", counted(InMemoryAggregateStore.get))
+        patch.setattr(shown_module, "fields_of", counted(fields.fields_of))
+        view(trace, cursor)
+    return count
+
+
+def test_the_traces_differ_by_a_factor_of_ten(short: Trace, long: Trace) -> None:
+    assert len(long) > 10_000
+    assert len(long) > 8 * len(short)
+    assert len(long.index.lanes) > 1_000
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_step_costs_the_same_in_a_long_trace_as_in_a_short_one(
+    monkeypatch: pytest.MonkeyPatch, short: Trace, long: Trace, name: str
+) -> None:
+    near, far = (looked_at(monkeypatch, VIEWS[name], trace) for trace in (short, long))
+    assert near > 0, "the counting counts"
+    # Bisection may look a few times more; what the moments show may differ by some rows.
+    assert far <= 1.6 * near + 60, f"{near} looks became {far}"
+
+
+def test_a_jump_over_the_whole_trace_is_no_walk(monkeypatch: pytest.MonkeyPatch, long: Trace) -> None:
+    for view in VIEWS.values():
+        view(long, long.last)
+        view(long, 5)
+        assert looked_at(monkeypatch, view, long) < 3_000
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_is_plain_json_with_markup_unchanged(name: str) -> None:
+    text = "<script>alert('Greta')</script>"
+    trace = trace_of(
+        *bank.story(), RenameAccount("bob", text), WithdrawFunds(text, 5), RenameAccount(text, "T0000")
+    )
+    for cursor in range(0, len(trace), 7):
+        assert json.loads(json.dumps(asdict(VIEWS[name](trace, cursor))))
+    if name != "process graph":
+        said = [
+            json.dumps(asdict(VIEWS[name](trace, cursor)), ensure_ascii=False) for cursor in range(len(trace))
+        ]
+        assert any(text in each for each in said)
+        assert not any("&lt;" in each for each in said)

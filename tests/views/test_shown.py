@@ -1,0 +1,127 @@
+"""Values are shown as short, plain texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, IntFlag
+from typing import Any, NamedTuple
+
+import pytest
+
+from calamity_lab.errors import Rejected
+from calamity_lab.views.shown import shown, shown_fields
+
+
+class Speed(Enum):
+    EXPRESS = "express"
+
+
+class Door(IntFlag):
+    LEFT = 1
+    RIGHT = 2
+
+
+@dataclass(frozen=True)
+class Address:
+    street: str
+    number: int | None = None
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Bare:
+    def __init__(self) -> None:
+        self.size = 3
+
+
+class Talkative:
+    def __repr__(self) -> str:
+        return "I, myself"
+
+
+class Broken:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Alice", "Alice"),
+        ("", ""),
+        (None, "–"),
+        (True, "True"),
+        (12_000, "12000"),
+        (-1.5, "-1.5"),
+        (float("nan"), "nan"),
+        (Decimal("8.50"), "8.50"),
+        (date(2026, 3, 1), "2026-03-01"),
+        (datetime(2026, 3, 1, 9, 30, tzinfo=UTC), "2026-03-01 09:30:00+00:00"),
+        (timedelta(hours=1), "1:00:00"),
+        (Speed.EXPRESS, "EXPRESS"),
+        (Door.LEFT | Door.RIGHT, "LEFT|RIGHT"),
+        (Address("Call Lane", 4), "Address(street='Call Lane', number=4)"),
+        (Address("Call Lane"), "Address(street='Call Lane', number=–)"),
+        (Point(1, 2), "Point(x=1, y=2)"),
+        (Bare(), "Bare(size=3)"),
+        (Talkative(), "I, myself"),
+        (Broken(), "<Broken, whose repr raised RuntimeError>"),
+        ((1, "a", Speed.EXPRESS), "(1, 'a', EXPRESS)"),
+        ([Address("X", 1)], "[Address(street='X', number=1)]"),
+        ({"b": 1, "a": None}, "{'b': 1, 'a': –}"),
+        ({"c", "a", "b"}, "{'a', 'b', 'c'}"),
+        (Address, "Address"),
+        (b"ab", "b'ab'"),
+        (Rejected("no", balance=3), "Rejected('no', balance=3)"),
+    ],
+)
+def test_a_value_is_shown_as_people_write_it(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_text_is_cut_where_it_is_too_long_and_says_so() -> None:
+    assert shown("abcdef", 4) == "abc…"
+    assert shown("abcd", 4) == "abcd"
+
+
+def test_cutting_a_long_value_costs_what_is_left_of_it() -> None:
+    asked = []
+
+    class Counted(list[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            for item in range(1_000_000):
+                asked.append(item)
+                yield item
+
+    assert shown(Counted(), 20) == "[0, 1, 2, 3, 4, 5, …"
+    assert len(asked) < 20
+
+
+def test_what_contains_itself_ends() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    assert shown(loop) == "[[[[[[[…]]]]]]]"
+
+
+def test_an_integer_that_python_will_not_write_out_is_told_by_its_size() -> None:
+    assert shown(10**5000) == "a whole number of 16,610 bits"
+
+
+def test_a_lone_surrogate_becomes_the_replacement_character_so_that_it_can_be_sent() -> None:
+    assert shown("a\ud800b") == "a\ufffdb"
+
+
+def test_markup_is_text_like_any_other() -> None:
+    assert shown("<script>alert('x')</script> & <b>") == "<script>alert('x')</script> & <b>"
+
+
+def test_the_fields_of_a_message_are_shown_by_name() -> None:
+    assert shown_fields(Address("Call Lane", 4)) == "street='Call Lane', number=4"
+    assert shown_fields(object()) == ""
+    assert shown_fields(Address("Call Lane", 4), 10) == "street='C…"
