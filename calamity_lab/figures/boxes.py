@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
 from calamity_lab.figures.palette import AGGREGATE, COMMAND, EVENT, ON_COLOUR, POLICY
-
-if TYPE_CHECKING:
-    from calamity_lab.views.process_graph import Node
+from calamity_lab.views.process_graph import Node
 
 COLOURS: Mapping[str, str] = {
     "command": COMMAND,
@@ -70,17 +68,16 @@ def draw_names(ax: Axes, nodes: Sequence[Node], room: tuple[float, float]) -> No
     for node in nodes:
         lines = [_cut(line, size, room[0]) for line in lettered[node.key]]
         ax.text(
-            node.x, node.y, "\n".join(lines), ha="center", va="center", fontsize=size, linespacing=1.1, zorder=4,
-            color=ON_COLOUR if node.count > 0 else rcParams["text.color"], clip_on=False, **AS_TEXT,
+            node.x, node.y, "\n".join(lines), ha="center", va="center", fontsize=size, linespacing=1.1,
+            zorder=4, color=ON_COLOUR if node.count > 0 else rcParams["text.color"], clip_on=False, **AS_TEXT,
         )  # fmt: skip
 
 
-def _pale(colour: str) -> tuple[float, ...]:
+def _pale(colour: str) -> tuple[float, float, float]:
     """A colour mixed into the ground; not see-through, since arrows pass behind."""
-    ground = to_rgba(rcParams["axes.facecolor"])
-    return tuple(
-        0.16 * own + 0.84 * under for own, under in zip(to_rgba(colour)[:3], ground[:3], strict=True)
-    )
+    under = to_rgb(rcParams["axes.facecolor"])
+    red, green, blue = (0.16 * own + 0.84 * other for own, other in zip(to_rgb(colour), under, strict=True))
+    return red, green, blue
 
 
 def _narrowest(places: Iterable[float]) -> float:

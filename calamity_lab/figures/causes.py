@@ -18,8 +18,8 @@ def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = No
 
     Nodes are commands by command id (``kind="command"``, ``type``, ``origin`` submitted or sent, ``sender``,
     ``outcome``) and events by event id (``kind="event"``, ``type``, ``stream_id``, ``stream_version``,
-    ``position``). Edges have a ``relation``: a command *caused* an event, an event *emitted* a command, through
-    the ``process_manager`` that the edge names. Events without their trace do not tell the latter.
+    ``position``). Edges have a ``relation``: a command *caused* an event, an event *emitted* a command,
+    through the ``process_manager`` that the edge names. Events without their trace do not tell the latter.
     """
     if isinstance(source, Trace):
         return causes(source, cursor).to_networkx()

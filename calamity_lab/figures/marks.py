@@ -22,7 +22,7 @@ class Lane:
 
     @property
     def height(self) -> float:
-        """How high it is drawn, where a row of its own is 1: the rows of many are low, but can be told apart."""
+        """How high it is drawn, where a row of its own is 1; the rows of many are lower than that."""
         return 1.0 if self.count == 1 else min(8.0, 2 + self.count / 8)
 
 

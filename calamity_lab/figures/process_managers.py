@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
@@ -15,9 +15,7 @@ from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
 from calamity_lab.figures.boxes import COLOURS, Grid, draw_box, draw_names, grid_of, marker
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
 from calamity_lab.figures.palette import FUTURE
-
-if TYPE_CHECKING:
-    from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
+from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
 
 _LETTERS = 6.0
 
@@ -45,7 +43,7 @@ def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None) -> Axes:
     What has happened is full and solid, with how often; the rest is pale and dashed. A thick edge marks what
     the moment is about, a thick dashed one what the chosen instance waits for.
     """
-    if not hasattr(graph, "nodes") or not hasattr(graph, "edges"):
+    if not isinstance(graph, ProcessGraph):
         raise InvalidValue(
             f"plot_process_managers({type(graph).__name__}): give the value of "
             "process_graph(trace, cursor, model), or call lab.plot_process_managers()"
@@ -65,9 +63,11 @@ def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None) -> Axes:
 
 
 def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
-    ax.set_xlim(-0.62 * grid.width, 1 + 0.62 * grid.width)
-    ax.set_ylim(1 + 0.75 * grid.height, -0.75 * grid.height)
+    across, down = [node.x for node in graph.nodes] or [0.5], [node.y for node in graph.nodes] or [0.5]
+    ax.set_xlim(min(across) - 0.6 * grid.width, max(across) + 0.6 * grid.width)
+    ax.set_ylim(max(down) + 0.75 * grid.height, min(down) - 0.75 * grid.height)
     ax.set_axis_off()
+    _tell_chosen(ax, graph)
     kinds = {node.kind for node in graph.nodes}
     shown: list[dict[str, Any]] = [marker(kind) for kind in COLOURS if kind in kinds]
     handles = [Line2D([], [], linestyle="", markersize=7, **look) for look in shown]
@@ -78,7 +78,23 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
         handles.append(_line("waited for", 2.2, happened=False))
     legend_below(ax, handles, gap=4)
     if not graph.nodes:
-        ax.text(0.5, 0.5, "the model has no process managers yet", ha="center", va="center")
+        ax.text(0.5, 0.5, "there is nothing to show yet", ha="center", va="center", transform=ax.transAxes)
+
+
+def _tell_chosen(ax: Axes, graph: ProcessGraph) -> None:
+    """A line above the graph: the instance looked at, its stage, and what it waits for."""
+    chosen = next((each for each in graph.instances if each.id == graph.chosen), None)
+    if chosen is None:
+        return
+    told = ", ".join(part for part in (chosen.stage, _waiting(chosen.waits_for)) if part)
+    ax.annotate(
+        legible(f"{chosen.stream_id}: {told or chosen.status}", 90), (0.5, 1), (0, 2), xycoords=ax.transAxes,
+        textcoords="offset points", ha="center", va="bottom", fontsize=8, annotation_clip=False, **AS_TEXT,
+    )  # fmt: skip
+
+
+def _waiting(events: tuple[str, ...]) -> str:
+    return f"waits for {' or '.join(events)}" if events else ""
 
 
 def _line(name: str, width: float, *, happened: bool = True) -> Line2D:

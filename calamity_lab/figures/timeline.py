@@ -84,7 +84,7 @@ def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
 
 
 def _name_lanes(ax: Axes, found: Marks, tops: Sequence[float], line: float) -> None:
-    """Name the lanes in letters that fit a row of ``line`` points; where they are too small, not every lane."""
+    """Name the lanes in letters for rows of ``line`` points; where those are too small, not every lane."""
     size = max(_SMALLEST, min(8.0, 0.85 * line))
     middles, names, free = [], [], 0.0
     for top, lane in zip(tops, found.lanes, strict=False):

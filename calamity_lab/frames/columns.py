@@ -29,13 +29,15 @@ def column(kind: Kind, pieces: Iterable[Piece], length: int) -> Any:
     Where a value is too large for the dtype, or is no valid text, the whole column stays as it was given.
     """
     pieces = list(pieces)
-    build = _BUILDERS.get(kind.name, whole)
+    build = _BUILDERS.get(kind.name, _whole)
     try:
-        return build(kind, pieces, length)
+        found = build(kind, pieces, length)
     except (OverflowError, ValueError, KeyError):
         # A date out of bounds and a text that cannot be encoded are ValueErrors, a KeyError is a member that
         # its Enum does not list.
-        return whole(kind, pieces, length)
+        found = _whole(kind, pieces, length)
+    # A bare array of objects would be looked through once more, and texts in it be made a column of texts.
+    return pd.Series(found, dtype=object, copy=False) if found.dtype == object else found
 
 
 def text(values: Iterable[str | None], length: int) -> Any:
@@ -53,7 +55,7 @@ def nullable(values: Sequence[int | None]) -> Any:
     return pd.array(values, dtype="Int64")
 
 
-def whole(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
+def _whole(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
     """The objects themselves."""
     found = np.full(length, None, dtype=object)
     for places, values in pieces:
@@ -92,19 +94,19 @@ def _numbers(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
 
 
 def _texts(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
-    return pd.array(whole(kind, pieces, length), dtype="str")
+    return pd.array(_whole(kind, pieces, length), dtype="str")
 
 
 def _durations(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
-    return pd.array(whole(kind, pieces, length), dtype="timedelta64[us]")
+    return pd.array(_whole(kind, pieces, length), dtype="timedelta64[us]")
 
 
 def _moments(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
-    return pd.to_datetime(whole(kind, pieces, length), utc=True).as_unit("us")
+    return pd.to_datetime(_whole(kind, pieces, length), utc=True).as_unit("us")
 
 
 def _local_moments(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
-    return pd.to_datetime(whole(kind, pieces, length)).as_unit("us")
+    return pd.to_datetime(_whole(kind, pieces, length)).as_unit("us")
 
 
 def _choices(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:

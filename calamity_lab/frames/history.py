@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab.errors import InvalidValue, OutOfRange, refuse_unknown
 from calamity_lab.frames.arrow import arrow_table, pyarrow
-from calamity_lab.frames.texts import as_text, json_lines
+from calamity_lab.frames.texts import json_lines
 from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.markup import table
@@ -87,12 +87,9 @@ class History(Sequence[RecordedEvent]):
     def to_csv(self, path: Path | None = None, **unknown: Any) -> str | None:
         """Write the columns of `to_pandas` as CSV, nested values as JSON; without a path, give the text."""
         refuse_unknown("to_csv()", unknown, ("path",))
-        frame = self.to_pandas()
-        for name in frame.columns:
-            if frame[name].dtype == object:
-                frame[name] = [as_text(value) for value in frame[name]]
-        text: str = frame.to_csv(index=False, lineterminator="\n")
-        return _write_text("to_csv", path, [text])
+        from calamity_lab.frames.delimited import csv_text
+
+        return _write_text("to_csv", path, [csv_text(self.to_pandas())])
 
     def to_json_lines(self, path: Path | None = None, **unknown: Any) -> str | None:
         """Write one JSON object a line, an event's fields under ``event``; without a path, give the text.

@@ -59,7 +59,7 @@ class Causes:
     edges: tuple[CauseEdge, ...]
 
     def to_networkx(self) -> MultiDiGraph[str]:
-        """The same as a networkx graph: nodes by id, with their ``kind`` (command, event) and their fields."""
+        """The same as a networkx graph: nodes by id, with their ``kind`` (command, event) and fields."""
         import networkx as nx
 
         graph: MultiDiGraph[str] = nx.MultiDiGraph()

@@ -1,0 +1,1 @@
+"""The pictures, by what is drawn on their axes."""

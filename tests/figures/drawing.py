@@ -1,0 +1,46 @@
+"""What a figure shows, read off its axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+
+def texts(ax: Axes) -> list[str]:
+    """Every text that is drawn in or beside the axes."""
+    return [text.get_text() for text in _texts(ax)]
+
+
+def overprinted(ax: Axes) -> list[tuple[str, str]]:
+    """The pairs of texts that cover one another."""
+    ax.get_figure(root=True).draw_without_rendering()
+    boxes = [(text.get_text(), _box(text)) for text in _texts(ax)]
+    return [
+        (one, other)
+        for (one, first), (other, second) in combinations(boxes, 2)
+        if (met := Bbox.intersection(first, second)) is not None and met.width > 1 and met.height > 1
+    ]
+
+
+def marks(ax: Axes) -> int:
+    """How many marks are scattered on the axes."""
+    return sum(len(collection.get_offsets()) for collection in ax.collections)
+
+
+def _texts(ax: Axes) -> Iterator[Text]:
+    legend = ax.get_legend()
+    everything = [
+        *ax.texts,
+        *([*ax.get_yticklabels(), *ax.get_xticklabels(), ax.xaxis.label] if ax.axison else ()),
+        *(legend.get_texts() if legend else ()),
+    ]
+    yield from (text for text in everything if text.get_text().strip() and text.get_visible())
+
+
+def _box(text: Text) -> Bbox:
+    # The text alone: an annotation's own extent has the path to its point in it.
+    return Text.get_window_extent(text)

@@ -1,0 +1,122 @@
+"""The graph of causes: each command and event, and what led to what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import networkx as nx
+import pytest
+
+from calamity_lab.errors import OutOfRange
+from calamity_lab.figures import to_networkx
+from calamity_lab.frames import History
+from calamity_lab.views.causes import CauseEdge, CommandNode, EventNode, causes, causes_of_events
+from tests.frames.histories import bank_day, bank_traffic, events_of, recorded, shop_week
+
+
+def names(graph: nx.MultiDiGraph, nodes: list[str]) -> list[str]:
+    return [graph.nodes[node]["type"] for node in nodes]
+
+
+def test_a_refund_can_be_followed_back_to_the_request_that_led_to_it() -> None:
+    graph = to_networkx(bank_day())
+    (refunded,) = [node for node, type_name in graph.nodes(data="type") if type_name == "FundsRefunded"]
+    (root,) = [node for node in nx.ancestors(graph, refunded) if graph.in_degree(node) == 0]
+    chain = nx.shortest_path(graph, root, refunded)
+    assert names(graph, chain) == [
+        "RequestTransfer",
+        "TransferInitiated",
+        "WithdrawFunds",
+        "FundsWithdrawn",
+        "RefundTransfer",
+        "FundsRefunded",
+    ]
+
+
+def test_an_edge_from_an_event_to_a_command_names_the_process_manager() -> None:
+    graph = to_networkx(bank_day())
+    emitted = [known for *_, known in graph.edges(data=True) if known["relation"] == "emitted"]
+    assert {known["process_manager"] for known in emitted} == {"Transfer-rent", "Transfer-gift"}
+    caused = [known for *_, known in graph.edges(data=True) if known["relation"] == "caused"]
+    assert caused
+    assert all("process_manager" not in known for known in caused)
+
+
+def test_a_refused_command_is_a_node_that_leads_nowhere() -> None:
+    graph = to_networkx(bank_day())
+    refused = [node for node, known in graph.nodes(data=True) if known.get("outcome") == "refused"]
+    assert sorted(names(graph, refused)) == ["DepositFunds", "RequestTransfer"]
+    assert all(graph.out_degree(node) == 0 for node in refused)
+
+
+def test_only_what_is_true_at_the_cursor_is_in_the_graph() -> None:
+    trace = bank_day()
+    start, later = causes(trace, 0), causes(trace, 30)
+    assert {command.outcome for command in start.commands} == {"pending"}
+    assert (len(start.commands), start.events, start.edges) == (10, (), ())
+    assert [(c.type, c.outcome) for c in later.commands][:7] == [
+        ("CreateAccount", "accepted"),
+        ("CreateAccount", "accepted"),
+        ("CreateAccount", "accepted"),
+        ("DepositFunds", "accepted"),
+        ("RequestTransfer", "accepted"),
+        ("WithdrawFunds", "accepted"),
+        ("DepositFunds", "in progress"),
+    ]
+    assert len(later.events) == 6
+
+
+def test_every_edge_of_the_graph_has_both_its_ends() -> None:
+    for trace in (bank_day(), shop_week(), bank_traffic(200)):
+        for cursor in (0, trace.last // 2, trace.last):
+            found = causes(trace, cursor)
+            known = {node.id for node in (*found.commands, *found.events)}
+            assert all({edge.source, edge.target} <= known for edge in found.edges)
+            graph = found.to_networkx()
+            assert len(graph) == len(known)
+            assert graph.number_of_edges() == len(found.edges)
+            assert nx.is_directed_acyclic_graph(graph)
+
+
+def test_all_that_one_submitted_command_caused_hangs_together() -> None:
+    trace = shop_week()
+    graph = to_networkx(trace)
+    families = list(nx.weakly_connected_components(graph))
+    roots = [node for node, known in graph.nodes(data=True) if known.get("origin") == "submitted"]
+    assert len(families) == len(roots) == 10
+    correlations = {event.event_id: event.correlation_id for event in events_of(trace)}
+    for family in families:
+        assert len({correlations[node] for node in family if node in correlations}) == 1
+
+
+def test_events_alone_tell_their_commands_and_who_sent_those() -> None:
+    found = causes_of_events(events_of(bank_day())[4:6])
+    initiated, withdrawn = events_of(bank_day())[4:6]
+    assert found.commands == (
+        CommandNode(initiated.causation_id or "", "RequestTransfer", "submitted", None, "accepted"),
+        CommandNode(withdrawn.causation_id or "", "WithdrawFunds", "sent", "Transfer-rent", "accepted"),
+    )
+    assert found.events[0] == EventNode(initiated.event_id, "TransferInitiated", "BankAccount-alice", 3, 5)
+    assert found.edges == (
+        CauseEdge(initiated.causation_id or "", initiated.event_id, "caused"),
+        CauseEdge(withdrawn.causation_id or "", withdrawn.event_id, "caused"),
+    )
+    assert nx.utils.graphs_equal(
+        History(events_of(bank_day())).to_networkx(), to_networkx(events_of(bank_day()))
+    )
+
+
+def test_an_event_without_a_cause_stands_alone() -> None:
+    (event,) = recorded(object())
+    graph = to_networkx([replace(event, causation_id=None)])
+    assert list(graph.nodes(data="kind")) == [("e1", "event")]
+
+
+def test_the_graph_can_be_written_as_graphml() -> None:
+    lines = "\n".join(nx.generate_graphml(to_networkx(bank_day(), 30)))
+    assert "TransferInitiated" in lines
+
+
+def test_a_moment_that_is_not_there_is_out_of_range() -> None:
+    with pytest.raises(OutOfRange):
+        to_networkx(bank_day(), 1000)

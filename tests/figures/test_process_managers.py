@@ -1,0 +1,117 @@
+"""The process graph as axes: what has happened solid, the rest dashed, each name legible."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Patch
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.examples import bank, fulfilment
+from calamity_lab.figures import plot_process_managers
+from calamity_lab.model import Model
+from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraph, process_graph
+from tests.figures.drawing import overprinted, texts
+from tests.frames.histories import bank_day, shop_week
+
+
+def graph(*nodes: Node, edges: tuple[Edge, ...] = ()) -> ProcessGraph:
+    return ProcessGraph((), "", nodes, edges, (), None)
+
+
+def node(kind: Any, name: str, x: float, **known: Any) -> Node:
+    told = {"y": 0.5, "count": 0, "current": False, "waited_for": False} | known
+    return Node(f"{kind}:{name}", kind, name, x, **told)
+
+
+def of_bank(cursor: int) -> ProcessGraph:
+    return process_graph(bank_day(), cursor, Model.find(bank))
+
+
+def boxes(ax: Axes) -> list[Patch]:
+    return [patch for patch in ax.patches if not isinstance(patch, FancyArrowPatch)]
+
+
+def arrows(ax: Axes) -> list[FancyArrowPatch]:
+    return [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+
+
+def test_there_is_a_box_for_each_node_and_an_arrow_for_each_edge() -> None:
+    found = of_bank(40)
+    ax = plot_process_managers(found)
+    assert len(boxes(ax)) == len(found.nodes)
+    assert len(arrows(ax)) == len(found.edges)
+
+
+@pytest.mark.parametrize("cursor", [0, 25, 68])
+def test_what_has_happened_is_solid_and_the_rest_is_dashed(cursor: int) -> None:
+    found = of_bank(cursor)
+    ax = plot_process_managers(found)
+    assert [arrow.get_linestyle() == "-" for arrow in arrows(ax)] == [edge.count > 0 for edge in found.edges]
+    solid = [box.get_linestyle() == "-" for box in boxes(ax)]
+    assert solid == [each.count > 0 and not each.waited_for for each in found.nodes]
+
+
+def test_a_name_stands_with_how_often_it_happened() -> None:
+    shown = texts(plot_process_managers(of_bank(68)))
+    assert "Transfer\nInitiated\n×2" in shown
+    assert "Transfer\nCancelled" in shown
+
+
+def test_the_chosen_instance_is_told_with_its_stage_and_what_it_waits_for() -> None:
+    shown = texts(plot_process_managers(of_bank(50)))
+    assert "Transfer-gift: initiated, waits for FundsWithdrawn" in shown
+    assert "waited for" in shown
+
+
+def test_what_the_moment_is_about_has_a_thick_edge() -> None:
+    ax = plot_process_managers(graph(node("event", "Seen", 0, current=True), node("event", "Unseen", 1)))
+    assert [box.get_linewidth() > 2 for box in boxes(ax)] == [True, False]
+
+
+@pytest.mark.parametrize("manager", [None, "Replenishment", EVERYTHING])
+@pytest.mark.parametrize("cursor", [0, 100, 210])
+def test_no_text_stands_over_another(manager: str | None, cursor: int) -> None:
+    found = process_graph(shop_week(), cursor, Model.find(fulfilment), manager=manager)
+    assert not overprinted(plot_process_managers(found))
+
+
+def test_names_that_are_too_long_for_small_axes_are_cut() -> None:
+    ax = Figure(figsize=(3.5, 3), layout="constrained").subplots()
+    found = process_graph(bank_day(), 40, Model.find(bank))
+    assert not overprinted(plot_process_managers(found, ax=ax))
+
+
+@pytest.mark.parametrize("name", ["$x$", "$", "a_b", "😀", "two\nlines", "W" * 300, ""])
+def test_any_name_is_drawn_as_text(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        edge = Edge(f"command:{name}", f"event:{name}", name, 1)
+        ax = plot_process_managers(graph(node("command", name, 0), node("event", name, 1), edges=(edge,)))
+        ax.figure.canvas.draw()
+    assert all(not text.get_parse_math() for text in ax.texts)
+
+
+def test_a_graph_without_nodes_says_so() -> None:
+    assert "there is nothing to show yet" in texts(plot_process_managers(graph()))
+
+
+def test_the_axes_given_are_the_axes_returned_and_pyplot_is_left_alone() -> None:
+    ax = Figure().subplots()
+    assert plot_process_managers(of_bank(10), ax=ax) is ax
+    assert plt.get_fignums() == []
+
+
+def test_what_are_no_axes_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="must be one matplotlib Axes"):
+        plot_process_managers(of_bank(10), ax="here")  # type: ignore[arg-type]
+
+
+def test_what_is_no_process_graph_is_refused() -> None:
+    with pytest.raises(InvalidValue, match=r"lab\.plot_process_managers\(\)"):
+        plot_process_managers(bank_day())  # type: ignore[arg-type]

@@ -1,0 +1,169 @@
+"""The timeline as axes: all marks, no text over another, and nothing of matplotlib's own changed."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import same_color
+from matplotlib.figure import Figure
+
+from calamity_lab.errors import InvalidValue, OutOfRange
+from calamity_lab.examples import bank
+from calamity_lab.figures import plot_timeline
+from calamity_lab.figures.marks import marks_of
+from calamity_lab.figures.palette import FUTURE, LOOKS
+from calamity_lab.kernel.messages import command
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.trace.trace import Trace
+from tests.figures.drawing import marks, overprinted, texts
+from tests.frames.histories import bank_day, bank_traffic, shop_week, traced
+
+
+@dataclass(frozen=True)
+class Done:
+    id: str
+
+
+@dataclass(frozen=True)
+class Box:
+    id: str
+
+    @classmethod
+    def new(cls, id: str) -> Box:  # noqa: A002 - the contract's name
+        return cls(id)
+
+    def execute(self, command: Any) -> Done:
+        return Done(self.id)
+
+    def apply(self, event: Done) -> Box:
+        return self
+
+
+@command(to=Box, by="id")
+@dataclass(frozen=True)
+class Do:
+    id: str
+
+
+@pytest.mark.parametrize("trace", [bank_day(), shop_week(), bank_traffic(300)])
+def test_every_mark_is_drawn_once(trace: Trace) -> None:
+    assert marks(plot_timeline(trace, trace.last // 2)) == len(marks_of(trace).marks)
+
+
+@pytest.mark.parametrize("trace", [bank_day(), shop_week(), bank_traffic(400)])
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_no_text_stands_over_another(trace: Trace, share: float) -> None:
+    assert not overprinted(plot_timeline(trace, int(trace.last * share)))
+
+
+@pytest.mark.parametrize("size", [(3, 2), (5, 9), (16, 3)])
+def test_no_text_stands_over_another_on_axes_of_any_size(size: tuple[float, float]) -> None:
+    ax = Figure(figsize=size, layout="constrained").subplots()
+    assert not overprinted(plot_timeline(shop_week(), 100, ax=ax))
+
+
+def test_the_past_is_in_the_colour_of_its_kind_and_the_future_grey() -> None:
+    trace = bank_day()
+    colours = {look.colour for look in LOOKS.values()}
+
+    def drawn(cursor: int) -> list[bool]:
+        faces = [
+            collection.get_facecolors()[0][:3] for collection in plot_timeline(trace, cursor).collections
+        ]
+        assert all(same_color(face, FUTURE) or any(same_color(face, c) for c in colours) for face in faces)
+        return [bool(same_color(face, FUTURE)) for face in faces]
+
+    assert all(drawn(0))
+    assert not any(drawn(trace.last))
+    assert {True, False} == set(drawn(30))
+
+
+def test_each_kind_has_a_shape_and_a_colour_that_tell_it_from_the_others() -> None:
+    assert len({look.marker for look in LOOKS.values()}) == len(LOOKS)
+    ax = plot_timeline(bank_day())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "command",
+        "event",
+        "process manager started",
+        "continued",
+        "stopped",
+        "command refused",
+    ]
+
+
+def test_the_lanes_are_named_and_the_moment_is_told() -> None:
+    shown = texts(plot_timeline(bank_day(), 30))
+    assert {"BankAccount-alice", "Transfer-rent", "moment 30", "position"} <= set(shown)
+
+
+def test_a_lane_of_many_tells_how_many() -> None:
+    shown = texts(plot_timeline(bank_traffic(400)))
+    assert any(text.startswith("Transfer (") for text in shown)
+
+
+def test_a_refusal_is_named_before_anything_else() -> None:
+    assert "RequestTransfer" in texts(plot_timeline(bank_day()))
+
+
+def test_a_trace_in_which_nothing_happened_says_so() -> None:
+    assert "nothing has happened yet" in texts(plot_timeline(Trace.of(Stack())))
+
+
+@pytest.mark.parametrize(
+    "name", ["$x^2$", "$broken", "a_b\\frac", "<b>", "two\nlines", "😀", "日本", "\x00", "a" * 500]
+)
+def test_any_text_of_a_model_is_drawn_as_text(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax = plot_timeline(traced([Do(name)]))
+        ax.figure.canvas.draw()
+    (label,) = ax.get_yticklabels()
+    assert "\n" not in label.get_text()
+    assert len(label.get_text()) <= 32
+    assert not label.get_parse_math()
+
+
+def test_the_axes_given_are_the_axes_returned_and_pyplot_is_left_alone() -> None:
+    ax = Figure().subplots()
+    assert plot_timeline(bank_day(), 10, ax=ax) is ax
+    assert plt.get_fignums() == []
+
+
+def test_without_axes_there_is_one_new_figure_that_a_notebook_shows() -> None:
+    settings = dict(mpl.rcParams)
+    ax = plot_timeline(bank_day(), 10)
+    assert plt.get_fignums() == [ax.figure.number]
+    assert dict(mpl.rcParams) == settings
+
+
+def test_a_dark_style_gives_light_letters() -> None:
+    with plt.style.context("dark_background"):
+        ax = plot_timeline(bank_day(), 30)
+        assert same_color(ax.figure.get_facecolor(), "black")
+        assert all(same_color(label.get_color(), "white") for label in ax.get_yticklabels())
+
+
+@pytest.mark.parametrize("ax", ["axes", 3, [1, 2]])
+def test_what_are_no_axes_is_refused(ax: Any) -> None:
+    with pytest.raises(InvalidValue, match=r"plot_timeline\(ax=.*must be one matplotlib Axes"):
+        plot_timeline(bank_day(), ax=ax)
+
+
+def test_several_axes_at_once_are_refused() -> None:
+    with pytest.raises(InvalidValue, match=r"of several axes give one, as in axes\[0\]"):
+        plot_timeline(bank_day(), ax=Figure().subplots(2))  # type: ignore[arg-type]
+
+
+def test_what_is_no_trace_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="give a trace and a cursor"):
+        plot_timeline(bank.story())  # type: ignore[arg-type]
+
+
+def test_a_moment_that_is_not_there_is_out_of_range() -> None:
+    with pytest.raises(OutOfRange, match="there is no moment 1000"):
+        plot_timeline(bank_day(), 1000)
