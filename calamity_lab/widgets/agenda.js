@@ -33,12 +33,12 @@ function entryNode(first, desk) {
   const drop = button({ icon: "close", label: `Drop ${entry.command}`, title: "Take it off the agenda", kind: "cl-small cl-quiet",
     on: () => desk.send("drop", { place: entry.place }) });
   const cause = make("button", { type: "button", class: "cl-link", on: { click: () => desk.goto(entry.cause) } });
-  const origin = make("span");
+  const origin = make("span", { class: "cl-muted" });
   const node = make("li", { class: "cl-entry" },
     make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run, drop),
-    make("div", { class: "cl-entry-target" }),
+    make("div", { class: "cl-entry-target" }, make("span"), origin),
     make("div", { class: "cl-entry-fields" }),
-    make("div", { class: "cl-entry-origin" }, cause, origin));
+    make("div", { class: "cl-entry-origin" }, cause));
   node.entryParts = { name, badge, run, drop, cause, origin, set: (changed) => { entry = changed; } };
   return node;
 }
@@ -49,7 +49,7 @@ function updateEntry(node, entry) {
   const running = entry.place < 0;
   set(entry);
   setText(name, entry.command);
-  setText(target, entry.target);
+  setText(target.firstChild, entry.target);
   setText(fields, entry.fields);
   put(fields, "title", entry.fields);
   show(badge, running || entry.place === 0);

@@ -54,7 +54,7 @@ class ViewWidget(anywidget.AnyWidget):
 
     def still(self) -> str:
         """What the widget shows now as HTML that needs no kernel and no script."""
-        return still(self.face, self.token, self.sight)
+        return still(self.face, self.token, self.sight.desk)
 
     def __repr__(self) -> str:
         stepper = self.sight.desk.stepper

@@ -14,7 +14,7 @@ function mountComposite(root, desk, openHelp) {
   desk.add(mountAgenda(left, desk));
   desk.add(mountForm(left, desk));
   desk.add(mountTimeline(right, desk));
-  const tabs = desk.add(mountTabs(right, desk));
+  const tabs = desk.addFirst(mountTabs(right, desk));
   desk.add(mountFoot(root, ["controls"]));
   return { go: controls.focusGo, search: tabs.search };
 }

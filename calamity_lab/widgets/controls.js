@@ -17,8 +17,8 @@ function mountControls(root, desk, openHelp) {
   const chips = make("span", { class: "cl-branch-chips" });
   branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
   const head = make("div", { class: "cl-head" },
-    make("div", { class: "cl-moves", role: "group", "aria-label": "Steps" }, ...moves.values(), make("span", { class: "cl-gap" }), scrubber.where, help),
-    scrubber.node,
+    make("div", { class: "cl-moves", role: "group", "aria-label": "Steps" }, ...moves.values(), make("span", { class: "cl-gap" }), scrubber.command, help),
+    make("div", { class: "cl-scrubber-row" }, scrubber.node, scrubber.where),
     branches);
   root.append(head);
   return {
@@ -50,10 +50,10 @@ function mountScrubber(desk) {
   const refusals = make("span", { class: "cl-refusals" });
   const rail = make("div", { class: "cl-rail", "aria-hidden": "true" },
     draw("svg", { class: "cl-tick-marks", preserveAspectRatio: "none", viewBox: "0 0 1000 10" }, ticks), make("span", { class: "cl-track" }, done), refusals);
-  const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to moment", size: "5" });
+  const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to", size: "5" });
   const total = make("span");
   const command = make("span", { class: "cl-muted cl-command-count" });
-  const where = make("span", { class: "cl-where" }, command, make("span", { class: "cl-label", text: "moment" }), field, total);
+  const where = make("span", { class: "cl-where" }, make("span", { class: "cl-label", text: "moment" }), field, total);
   slider.addEventListener("input", () => {
     paint(done, slider.valueAsNumber, Number(slider.max));
     desk.goto(slider.valueAsNumber);
@@ -65,6 +65,7 @@ function mountScrubber(desk) {
   field.addEventListener("blur", () => { field.value = String(desk.values.controls?.cursor ?? ""); });
   return {
     where,
+    command,
     node: make("div", { class: "cl-scrubber" }, rail, slider),
     focusGo() { field.focus(); field.select(); },
     update(value, patch) {

@@ -125,7 +125,7 @@ const SHAPES = {
   aggregate: "M-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0",
   refused: "M-4.2-4.2l8.4 8.4M4.2-4.2l-8.4 8.4",
   started: "M-3.8-5.2 5.6 0l-9.4 5.2z",
-  continued: "M0-5.8 5.8 0 0 5.8-5.8 0z",
+  continued: "M0-5.2 5.2 0 0 5.2-5.2 0z",
   stopped: "M-4.6-4.6h9.2v9.2h-9.2z",
   ignored: "M-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0",
 };
@@ -175,6 +175,16 @@ function pager(noun, go) {
       show(node, total > shown);
     },
   };
+}
+
+/** Scrolls so that a node can be seen, and not at all where it can be already. */
+function keepInSight(node, scroll, above = 0) {
+  if (!node) return;
+  const inner = node.getBoundingClientRect();
+  const outer = scroll.getBoundingClientRect();
+  if (inner.top < outer.top + above || inner.bottom > outer.bottom) {
+    scroll.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+  }
 }
 
 /** A search box that asks once the typing rests for a moment. */

@@ -24,6 +24,12 @@ class Desk {
     return view;
   }
 
+  /** Adds a view that is updated before the others: what they are drawn into. */
+  addFirst(view) {
+    this.views.unshift(view);
+    return view;
+  }
+
   /** Asks for something that must happen, in order. */
   send(verb, details = {}) {
     for (const name of [...this.waiting.keys()]) this.flush(name);

@@ -1,36 +1,46 @@
 // The process graph: what sends, causes and wakes what. What has happened is solid and counted.
 
-const NODE_WIDTH = 148;
+const NODE_WIDTH = 138;
 const NODE_HEIGHT = 28;
-const LAYER_GAP = 52;
+const LAYER_GAPS = [30, 30, 56];
 const ROW_GAP = 14;
 const GRAPH_EDGE = 12;
+const BUS = 20;
+const GRAPH_TOP = 24;
 
 function mountProcessGraph(root, desk) {
   const managers = make("select", { class: "cl-input cl-select", "aria-label": "Process manager" });
   const instances = make("select", { class: "cl-input cl-select", "aria-label": "Instance" });
   const stage = make("span", { class: "cl-stage" });
   const marker = freshId("arrow");
+  const headings = draw("g");
   const edges = draw("g");
   const nodes = draw("g");
   const svg = draw("svg", { class: "cl-graph", role: "img", "aria-label": "Process graph" },
-    draw("defs", {}, arrowHead(marker), arrowHead(`${marker}-possible`)), edges, nodes);
+    draw("defs", {}, arrowHead(marker), arrowHead(`${marker}-refused`, "cl-if-refused")), headings, edges, nodes);
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", tabindex: "-1" }, svg);
   const hint = make("p", { class: "cl-hint" });
-  root.append(make("div", { class: "cl-bar" }, managers, instances, stage, make("span", { class: "cl-gap" }),
-    legend(["command", "aggregate", "event", "process manager"])), scroll, hint);
+  root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage), scroll, hint);
   managers.addEventListener("change", () => desk.look("process_graph", { manager: managers.value || null, instance: null }));
-  instances.addEventListener("change", () => desk.look("process_graph", { instance: instances.value || null }));
+  instances.addEventListener("change", () => {
+    wanted = instances.value;
+    desk.look("process_graph", { instance: wanted || null });
+  });
+  let wanted = "";
   return {
     parts: ["process_graph"],
     update(value, patch) {
       if (patch.managers || "manager" in patch) options(managers, value.managers.map((name) => [name, name]), value.manager);
-      if (patch.instances || "chosen" in patch) options(instances, instanceOptions(value), value.chosen ?? "");
+      if (patch.manager !== undefined) wanted = "";
+      if (patch.instances || patch.manager !== undefined) options(instances, instanceOptions(value), wanted);
       tellStage(stage, value);
       show(scroll, value.nodes.length > 0);
       show(hint, !value.nodes.length);
       setText(hint, "This model has no process manager, and nothing has happened yet.");
-      if (patch.nodes || patch.edges) drawGraph({ svg, nodes, edges, marker }, value);
+      if (patch.nodes || patch.edges) {
+        drawGraph({ svg, headings, nodes, edges, marker }, value);
+        keepInSight(nodes.querySelector(".cl-current"), scroll);
+      }
     },
   };
 }
@@ -38,28 +48,34 @@ function mountProcessGraph(root, desk) {
 function options(select, wanted, chosen) {
   keyed(select, wanted, ([value]) => value, ([value]) => make("option", { value }), (option, [, text]) => setText(option, text));
   select.value = chosen ?? "";
-  show(select, wanted.length > 1 || (wanted.length === 1 && select.ariaLabel === "Instance"));
+  show(select, wanted.length > 1);
 }
 
 function instanceOptions({ instances }) {
-  return instances.map((each) => [each.id, `${each.stream_id}${each.status === "stopped" ? " (stopped)" : ""}`]);
+  const named = instances.map((each) => [each.stream_id, `${each.stream_id}${each.status === "stopped" ? " (stopped)" : ""}`]);
+  return named.length ? [["", "instance at work"], ...named] : [];
 }
 
 function tellStage(node, { instances, chosen, manager }) {
-  const found = instances.find((each) => each.id === chosen);
+  const found = instances.find((each) => each.id === chosen || each.stream_id === chosen);
   if (!found) {
     setText(node, manager && !instances.length ? `no ${manager} has started yet` : "");
     return;
   }
-  const waits = found.waits_for.length && found.status !== "stopped" ? `, waits for ${found.waits_for.join(" or ")}` : "";
-  const stage = found.stage ? `“${found.stage}”, ` : "";
-  setText(node, `${stage}${found.status}${waits}`);
+  if (found.status === "stopped") {
+    setText(node, `${found.stream_id}: ${found.stage || "stopped"}`);
+    return;
+  }
+  const waits = found.waits_for.length ? `waits for ${found.waits_for.join(" or ")}` : found.status;
+  setText(node, [`${found.stream_id}:`, found.stage && `“${found.stage}”,`, waits].filter(Boolean).join(" "));
 }
 
-function arrowHead(id) {
+function arrowHead(id, kind = "") {
   return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto-start-reverse" },
-    draw("path", { class: "cl-arrow-head", d: "M0 0.8 7.5 4 0 7.2z" }));
+    draw("path", { class: `cl-arrow-head ${kind}`, d: "M0 0.8 7.5 4 0 7.2z" }));
 }
+
+const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events", "process manager": "process managers" };
 
 /** Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs. */
 function layOut(nodes) {
@@ -68,21 +84,29 @@ function layOut(nodes) {
   const rows = Math.max(1, ...byLayer.map((layer) => layer.length));
   const height = rows * (NODE_HEIGHT + ROW_GAP);
   const places = new Map();
+  const columns = byLayer.map((layer, column) => ({ kind: layer[0].kind, x: columnAt(column) }));
   byLayer.forEach((layer, column) => layer.forEach((node, row) => {
     places.set(node.key, {
-      x: GRAPH_EDGE + column * (NODE_WIDTH + LAYER_GAP),
-      y: GRAPH_EDGE + ((row + 0.5) * height) / layer.length - NODE_HEIGHT / 2,
+      x: columnAt(column),
+      y: GRAPH_TOP + ((row + 0.5) * height) / layer.length - NODE_HEIGHT / 2,
     });
   }));
-  return { places, width: 2 * GRAPH_EDGE + layers.length * (NODE_WIDTH + LAYER_GAP) - LAYER_GAP, height: height + 2 * GRAPH_EDGE };
+  const right = Math.max(0, ...[...places.values()].map(({ x }) => x)) + NODE_WIDTH + GRAPH_EDGE;
+  return { places, width: right, height: GRAPH_TOP + height + BUS, bus: GRAPH_TOP + height + 6, columns };
 }
 
-function drawGraph({ svg, nodes, edges, marker }, value) {
-  const { places, width, height } = layOut(value.nodes);
+function columnAt(column) {
+  return GRAPH_EDGE + BUS + column * NODE_WIDTH + LAYER_GAPS.slice(0, column).reduce((sum, gap) => sum + gap, 0);
+}
+
+function drawGraph({ svg, headings, nodes, edges, marker }, value) {
+  const { places, columns, width, height, bus } = layOut(value.nodes);
   put(svg, "viewBox", `0 0 ${width} ${height}`);
   svg.style.minWidth = `${Math.round(width * 0.74)}px`;
   svg.style.maxWidth = `${width}px`;
-  keyed(edges, value.edges, (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, places, marker));
+  keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`, ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
+    (text, { x }) => put(text, "x", x + NODE_WIDTH / 2));
+  keyed(edges, value.edges, (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, places, bus, marker));
   keyed(nodes, value.nodes, (node) => node.key, graphNode, (drawn, node) => updateGraphNode(drawn, node, places.get(node.key)));
 }
 
@@ -118,34 +142,32 @@ function edgeNode() {
   return draw("g", {}, draw("title"), draw("path"), draw("text"));
 }
 
-function updateEdge(node, edge, places, marker) {
+function updateEdge(node, edge, places, bus, marker) {
   const [title, path, text] = node.children;
   const from = places.get(edge.source);
   const to = places.get(edge.target);
   show(node, Boolean(from && to));
   if (!from || !to) return;
-  const { d, middle } = edgePath(from, to);
-  put(node, "class", `cl-edge ${edge.count ? "cl-happened" : "cl-possible"}`);
+  const { d, label } = edgePath(from, to, bus);
+  put(node, "class", `cl-edge ${edge.count ? "cl-happened" : "cl-possible"}${edge.label === "if refused" ? " cl-if-refused" : ""}`);
   put(path, "d", d);
-  put(path, "marker-end", `url(#${edge.count ? marker : `${marker}-possible`})`);
-  put(text, "x", middle.x);
-  put(text, "y", middle.y);
+  put(path, "marker-end", `url(#${edge.label === "if refused" ? `${marker}-refused` : marker})`);
+  put(text, "x", label.x);
+  put(text, "y", label.y);
   setText(text, ["start", "continue", "stop"].includes(edge.label) ? edge.label : "");
   setText(title, `${edge.label}: ${edge.count ? `${count(edge.count)}×` : "possible, not yet"}`);
 }
 
-/** An edge as a curve: from the right of its source to the left of its target, or round below going back. */
-function edgePath(from, to) {
+/** An edge: a curve to the right, or, going back, a line that runs below and left of everything. */
+function edgePath(from, to, bus) {
   const start = { x: from.x + NODE_WIDTH, y: from.y + NODE_HEIGHT / 2 };
-  const end = { x: to.x - 2, y: to.y + NODE_HEIGHT / 2 };
+  const end = { x: to.x - 1, y: to.y + NODE_HEIGHT / 2 };
+  const label = { x: start.x + 4, y: start.y - 4 };
   if (end.x > start.x) {
-    const bend = Math.max(16, (end.x - start.x) / 2);
-    return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`,
-      middle: { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 - 3 } };
+    const bend = (end.x - start.x) * 0.55;
+    return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`, label };
   }
-  const below = Math.max(from.y, to.y) + NODE_HEIGHT + 10;
-  const leave = { x: from.x + NODE_WIDTH / 2, y: from.y + NODE_HEIGHT };
-  const arrive = { x: to.x + NODE_WIDTH / 2, y: to.y + NODE_HEIGHT + 2 };
-  return { d: `M${leave.x} ${leave.y}C${leave.x} ${below + 12} ${arrive.x} ${below + 12} ${arrive.x} ${arrive.y}`,
-    middle: { x: (leave.x + arrive.x) / 2, y: below + 4 } };
+  const down = { x: from.x + NODE_WIDTH / 2, y: from.y + NODE_HEIGHT };
+  const left = GRAPH_EDGE;
+  return { d: `M${down.x} ${down.y}V${bus - 8}q0 8-8 8H${left + 8}q-8 0-8-8V${end.y + 8}q0-8 8-8H${end.x}`, label };
 }

@@ -35,6 +35,7 @@ function stateCard(row) {
 function updateCard(card, row) {
   const { version, badge, fields } = card.cardParts;
   card.classList.toggle("cl-changed", row.changed);
+  card.classList.toggle("cl-new", row.is_new);
   card.classList.toggle("cl-gone", row.gone);
   setText(version, `v${count(row.version)}`);
   const word = row.gone ? "stopped" : row.is_new ? "new" : row.changed ? "changed" : "";
@@ -53,7 +54,8 @@ function fieldLine(field) {
 function updateFieldLine(line, field) {
   const [before, arrow, value] = line.lastChild.children;
   const had = field.changed && field.before !== null;
-  line.classList.toggle("cl-changed", field.changed);
+  // Of what is new, everything is: the card says so once.
+  line.classList.toggle("cl-changed", had);
   show(before, had);
   show(arrow, had);
   setText(before, had ? field.before : "");

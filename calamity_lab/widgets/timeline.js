@@ -1,9 +1,9 @@
 // The timeline: a lane for each stream, a mark for each thing that happened to it, the future greyed.
 
 const LANE = 24;
-const LANE_LABEL = 132;
+const LANE_LABEL = 158;
 const AXIS = 20;
-const MARK_STEP = 18;
+const MARK_STEP = 20;
 
 function mountTimeline(root, desk) {
   const title = freshId("timeline");
@@ -13,12 +13,12 @@ function mountTimeline(root, desk) {
   const where = make("span", { class: "cl-muted" });
   const labels = make("div", { class: "cl-lane-labels" });
   const lines = draw("g");
-  const axis = draw("g", { class: "cl-axis" });
-  const marks = draw("g");
-  const future = draw("rect", { class: "cl-future", y: 0 });
-  const now = draw("g", { class: "cl-now" }, draw("line", { y1: 0 }), draw("path", { d: "M-4 0H4L0 5z" }));
-  const svg = draw("svg", { class: "cl-plot", role: "group", "aria-label": "What happened, in order" }, future, lines, axis, now, marks);
-  const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, labels, svg);
+  const marks = draw("g", { role: "listbox", "aria-label": "What happened, in order" });
+  const future = draw("rect", { class: "cl-future" });
+  const now = draw("g", { class: "cl-now" }, draw("line"));
+  const svg = draw("svg", { class: "cl-plot" }, future, lines, now, marks);
+  const axis = mountAxis();
+  const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, axis.node, make("div", { class: "cl-lane-rows" }, labels, svg));
   const hint = make("p", { class: "cl-hint", text: "No event has been recorded yet." });
   const pane = make("section", { class: "cl-pane cl-timeline", role: "region", "aria-labelledby": title },
     make("header", {}, make("h2", { id: title, text: "Timeline" }), legend(["event", "started", "continued", "stopped", "ignored", "refused"]),
@@ -48,7 +48,8 @@ function mountTimeline(root, desk) {
   }
   let asked = null;
   function paintTimeline() {
-    drawTimeline({ svg, lines, axis, marks, future, now, labels }, shown, plot, desk);
+    drawTimeline({ svg, lines, marks, future, now, labels }, shown, plot, desk);
+    axis.update(shown, plot);
   }
   scroll.addEventListener("wheel", (event) => {
     const sideways = event.shiftKey ? event.deltaY : event.deltaX;
@@ -69,10 +70,11 @@ function mountTimeline(root, desk) {
       show(hint, value.total === 0 && !value.lanes.length);
       show(scroll, value.lanes.length > 0);
       const until = Math.min(value.first + value.width, value.total);
-      setText(where, value.total ? `${count(value.first + 1)}–${count(Math.max(until, value.first + 1))} of ${counted(value.total, "event")}` : "");
+      setText(where, value.total ? `${count(value.first + 1)}–${count(Math.max(until, value.first + 1))} of ${count(value.total)}` : "");
       disable(back, value.first === 0);
       disable(on, value.first + value.width >= value.total);
       paintTimeline();
+      keepInSight(marks.querySelector(".cl-latest"), scroll, AXIS);
       if (isFirst || asked === null) measure();
     },
   };
@@ -82,31 +84,31 @@ function legend(kinds) {
   return make("span", { class: "cl-legend", "aria-hidden": "true" }, ...kinds.map((kind) => make("span", {}, glyph(kind), make("span", { text: kind }))));
 }
 
-function drawTimeline({ svg, lines, axis, marks, future, now, labels }, value, plot, desk) {
+function drawTimeline({ svg, lines, marks, future, now, labels }, value, plot, desk) {
   const step = plot / value.width;
-  const height = AXIS + value.lanes.length * LANE;
+  const height = value.lanes.length * LANE;
   const at = (x) => (x - value.first - 0.5) * step;
-  const nowAt = clamp((value.now - value.first) * step, 0, plot);
+  const nowAt = nowPlace(value, step, plot);
   put(svg, "width", plot);
   put(svg, "height", height);
   keyed(labels, value.lanes, (lane) => lane.stream_id, laneLabel, () => {});
   keyed(lines, value.lanes, (lane) => lane.stream_id,
     (lane) => draw("line", { class: `cl-lane-line ${kindClass(lane.kind)}`, x1: 0 }),
-    (line, _lane, place) => { const y = AXIS + (place + 0.5) * LANE; put(line, "x2", plot); put(line, "y1", y); put(line, "y2", y); });
-  drawAxis(axis, value, step);
+    (line, _lane, place) => { const y = (place + 0.5) * LANE; put(line, "x2", plot); put(line, "y1", y); put(line, "y2", y); });
   put(future, "x", nowAt);
   put(future, "width", Math.max(0, plot - nowAt));
   put(future, "height", height);
   put(now, "transform", `translate(${nowAt} 0)`);
   put(now.firstChild, "y2", height);
-  show(now, value.now >= value.first && value.now <= value.first + value.width);
+  show(now, hasNow(value));
   const cursor = (desk.values.controls ?? desk.values.fact)?.cursor;
   const latest = value.marks.reduce((found, mark) => (mark.moment <= cursor && mark.moment > found ? mark.moment : found), -1);
   keyed(marks, value.marks, markKey(value), (mark) => markNode(mark, desk), (node, mark) => {
-    put(node, "transform", `translate(${at(mark.x).toFixed(1)} ${AXIS + (mark.lane + 0.5) * LANE})`);
+    put(node, "transform", `translate(${at(mark.x).toFixed(1)} ${(mark.lane + 0.5) * LANE})`);
     const wanted = `cl-mark ${kindClass(mark.kind)} ${mark.is_past ? "cl-past" : "cl-later"}${mark.moment === latest ? " cl-latest" : ""}`;
     put(node, "class", wanted);
     node.markParts.mark = mark;
+    put(node, "aria-selected", mark.moment === latest ? "true" : "false");
     put(node, "aria-label", `${mark.detail || mark.label}${mark.is_past ? "" : " (not yet)"}`);
     setText(node.markParts.title, `${mark.detail || mark.label}`);
   });
@@ -118,27 +120,54 @@ function markKey(value) {
 }
 
 function laneLabel(lane) {
-  return make("div", { class: "cl-lane-label", title: lane.stream_id }, glyph(lane.kind), make("span", { text: lane.stream_id }));
+  return make("div", { class: "cl-lane-label", title: lane.stream_id }, glyph(lane.kind), ...nameParts(lane));
+}
+
+/** A stream's name in two parts, of which the category gives way where there is no room for both. */
+function nameParts({ stream_id: name, category }) {
+  const known = category && name.startsWith(category) ? category.length : 0;
+  return [make("span", { class: "cl-name-category", text: name.slice(0, known) }), make("span", { class: "cl-name-id", text: name.slice(known) })];
 }
 
 function markNode(mark) {
   const title = draw("title");
-  const node = draw("g", { role: "button", tabindex: "-1" }, title, draw("rect", { class: "cl-mark-target", x: -9, y: -12, width: 18, height: 24 }),
+  const node = draw("g", { role: "option", tabindex: "-1" }, title, draw("rect", { class: "cl-mark-target", x: -9, y: -11, width: 18, height: 22 }),
     draw("path", { d: SHAPES[mark.kind] }));
   node.markParts = { mark, title };
   return node;
 }
 
-function drawAxis(axis, value, step) {
-  const every = [1, 2, 5, 10, 20, 50].find((each) => each * step >= 34) ?? 100;
-  const ordinals = [];
-  for (let n = Math.ceil((value.first + 1) / every) * every; n <= Math.min(value.first + value.width, value.total); n += every) ordinals.push(n);
-  keyed(axis, ordinals, (n) => n, (n) => draw("text", { y: 13, text: count(n) }), (node, n) => put(node, "x", (n - value.first - 0.5) * step));
+function nowPlace(value, step, plot) {
+  return clamp((value.now - value.first) * step, 0, plot);
+}
+
+function hasNow(value) {
+  return value.now >= value.first && value.now <= value.first + value.width;
+}
+
+/** The places of the events above the lanes, in sight however far one scrolls. */
+function mountAxis() {
+  const ticks = draw("g");
+  const tip = draw("path", { class: "cl-now-tip", d: "M-4.5 0H4.5L0 6z" });
+  const svg = draw("svg", { class: "cl-axis", height: AXIS }, ticks, tip);
+  return {
+    node: make("div", { class: "cl-axis-row", "aria-hidden": "true" }, svg),
+    update(value, plot) {
+      const step = plot / value.width;
+      const every = [1, 2, 5, 10, 20, 50].find((each) => each * step >= 34) ?? 100;
+      const ordinals = [];
+      for (let n = Math.ceil((value.first + 1) / every) * every; n <= Math.min(value.first + value.width, value.total); n += every) ordinals.push(n);
+      put(svg, "width", plot);
+      keyed(ticks, ordinals, (n) => n, (n) => draw("text", { y: 13, text: count(n) }), (node, n) => put(node, "x", (n - value.first - 0.5) * step));
+      put(tip, "transform", `translate(${nowPlace(value, step, plot)} ${AXIS - 6})`);
+      show(tip, hasNow(value));
+    },
+  };
 }
 
 /** Marks can be clicked, and reached by one tab stop and the arrow keys. */
 function listenToMarks(marks, desk) {
-  const marked = (event) => event.target.closest("[role=button]");
+  const marked = (event) => event.target.closest("[role=option]");
   marks.addEventListener("click", (event) => {
     const node = marked(event);
     if (!node) return;

@@ -76,10 +76,15 @@ def _send(sight: Sight, message: Mapping[str, Any]) -> None:
         command = parse(cls, fields if isinstance(fields, Mapping) else {}, classes=sight.desk.model)
     except InvalidFields as error:
         sight.form = replace(sight.form, errors=dict(error.errors))
-        raise
+        # Each field tells its own; the sentence would be as long as the form.
+        return sight.tell(_not_sent(error) if len(error.errors) > 1 else str(error), "error")
     sight.desk.stepper.submit(command)
     sight.form = replace(sight.form, errors={}, sent=sight.form.sent + 1)
-    sight.tell(f"{cls.__name__} is on the agenda", "plain")
+    return sight.tell(f"{cls.__name__} is on the agenda", "plain")
+
+
+def _not_sent(error: InvalidFields) -> str:
+    return f"{error.command} was not sent: {len(error.errors)} of its fields are not right yet, each says why"
 
 
 def _first_command(sight: Sight) -> str:

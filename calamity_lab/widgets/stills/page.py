@@ -1,4 +1,66 @@
-"""placeholder"""
-from typing import Any
-def still(face: str, token: str, sight: Any) -> str:
-    return f'<div class="calamity-still" data-calamity-still="{token}">still</div>'
+"""The still picture of a widget: its views below each other, as they are at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.controls import controls
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.state import state
+from calamity_lab.views.timeline import timeline
+from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.stills import process_graph as graph
+from calamity_lab.widgets.stills import tables
+from calamity_lab.widgets.stills import timeline as lanes
+from calamity_lab.widgets.stills.paper import folded, heading, line, sheet
+
+_ROWS = 12
+
+
+def still(face: str, token: str, desk: Desk) -> str:
+    """What a widget's face shows at the desk's cursor, as HTML without script or network."""
+    return sheet(token, _FACES[face](desk) + _fact(desk))
+
+
+def _fact(desk: Desk) -> str:
+    view = controls(desk.stepper.trace, desk.stepper.cursor, desk.stepper.error)
+    where = f"Moment {view.cursor:,} of {view.last:,}"
+    return f'<div style="margin-top:8px">{line(where, soft=True)}{line(view.sentence)}</div>'
+
+
+def _agenda(desk: Desk) -> str:
+    return tables.agenda(agenda(desk.stepper.trace, desk.stepper.cursor, limit=_ROWS))
+
+
+def _state(desk: Desk) -> str:
+    return tables.state(state(desk.stepper.trace, desk.stepper.cursor, limit=_ROWS))
+
+
+def _timeline(desk: Desk) -> str:
+    return lanes.drawn(timeline(desk.stepper.trace, desk.stepper.cursor, width=lanes.EVENTS))
+
+
+def _process_graph(desk: Desk) -> str:
+    return graph.drawn(process_graph(desk.stepper.trace, desk.stepper.cursor, desk.model))
+
+
+def _events(desk: Desk) -> str:
+    return tables.events(event_rows(desk.stepper.trace, desk.stepper.cursor, limit=_ROWS))
+
+
+def _lab(desk: Desk) -> str:
+    parts = [heading("Timeline"), _timeline(desk), heading("State"), _state(desk), heading("Next"), _agenda(desk)]
+    return "".join([*parts, folded("Process graph", _process_graph(desk)), folded("Events", _events(desk))])
+
+
+_FACES: Mapping[str, Callable[[Desk], str]] = {
+    "lab": _lab,
+    "controls": lambda desk: "",
+    "agenda": lambda desk: heading("Next") + _agenda(desk),
+    "state": _state,
+    "timeline": _timeline,
+    "process_graph": _process_graph,
+    "events": _events,
+}

@@ -1,0 +1,99 @@
+"""What still pictures are drawn on: white paper with dark ink, so that it reads on any background.
+
+Styles stand in the elements, because notebooks that are not trusted lose their style sheets.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from html import escape
+
+INK, SOFT, LINE, ACCENT, LATER = "#1c2229", "#5a6572", "#dfe2e7", "#1857b6", "#8c95a0"
+FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
+SHEET = (
+    f"background:#ffffff;color:{INK};border:1px solid {LINE};border-radius:8px;padding:10px 14px;"
+    f"max-width:900px;font-family:{FONT};font-size:13px;line-height:1.45;text-align:left;overflow-x:auto"
+)
+_CELL = f"padding:3px 14px 3px 0;border:0;border-bottom:1px solid {LINE};text-align:left;vertical-align:top;color:{INK}"
+_HEADING = f"{_CELL};color:{SOFT};font-weight:600"
+
+
+def sheet(token: str, body: str) -> str:
+    """A still picture as one element; while its widget lives, the widget hides it by the token."""
+    # Where a trusted notebook is opened without its kernel, the live output has only an error to show.
+    rule = (
+        ".jp-OutputArea-child:has(+ .jp-OutputArea-child [data-calamity-still]):not(:has(.cl-root))"
+        " > .jupyter-widgets.jp-OutputArea-output { display: none; }"
+    )
+    return (
+        f'<div class="calamity-still" data-calamity-still="{escape(token)}" style="{SHEET}">'
+        f"<style>{rule}</style>{body}</div>"
+    )
+
+
+def heading(text: str) -> str:
+    return f'<div style="margin:10px 0 4px;font-weight:600">{escape(text)}</div>'
+
+
+def line(text: str, *, soft: bool = False) -> str:
+    return f'<div style="color:{SOFT if soft else INK}">{escape(text)}</div>'
+
+
+def folded(title: str, body: str) -> str:
+    """A part that is opened by a click, without a script."""
+    return (
+        f'<details style="margin:8px 0 0"><summary style="font-weight:600;cursor:pointer">{escape(title)}'
+        f"</summary>{body}</details>"
+    )
+
+
+def table(headings: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -> str:
+    """A table whose cells are HTML already; each row tells whether it is yet to come."""
+    head = "".join(f'<th scope="col" style="{_HEADING}">{escape(text)}</th>' for text in headings)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_CELL}{_fade(later)}">{cell}</td>' for cell in cells) + "</tr>"
+        for cells, later in rows
+    )
+    return (
+        f'<table style="border-collapse:collapse;margin:0;font-size:12px;background:#ffffff;color:{INK}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def more(total: int, shown: int, noun: str) -> str:
+    """How many are not shown, if any."""
+    return line(f"and {total - shown:,} more {noun}", soft=True) if total > shown else ""
+
+
+def image(svg: str, alt: str, width: int) -> str:
+    """A drawing as an image, so that nothing in it can be more than a picture."""
+    encoded = b64encode(svg.encode()).decode()
+    return (
+        f'<img src="data:image/svg+xml;base64,{encoded}" alt="{escape(alt)}" '
+        f'style="display:block;width:100%;max-width:{width}px;height:auto;margin:4px 0" />'
+    )
+
+
+def svg(width: float, height: float, body: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+        f'viewBox="0 0 {width:g} {height:g}" font-family="{FONT}" font-size="12" fill="{INK}">'
+        f'<rect width="{width:g}" height="{height:g}" fill="#ffffff"/>{body}</svg>'
+    )
+
+
+def text(x: float, y: float, content: str, *, fill: str = INK, anchor: str = "start", size: float = 12) -> str:
+    return (
+        f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size:g}" text-anchor="{anchor}">'
+        f"{escape(content)}</text>"
+    )
+
+
+def fitted(content: str, length: int) -> str:
+    """A text cut to a length, at the end."""
+    return content if len(content) <= length else f"{content[: length - 1]}…"
+
+
+def _fade(later: bool) -> str:
+    return f";color:{LATER}" if later else ""

@@ -1,0 +1,69 @@
+"""The state, the agenda and the events as still tables."""
+
+from __future__ import annotations
+
+from html import escape
+
+from calamity_lab.views.agenda import AgendaView, Entry
+from calamity_lab.views.events import EventTable
+from calamity_lab.views.state import FieldRow, StateRow, StateView
+from calamity_lab.widgets.stills.paper import LATER, SOFT, fitted, line, more, table
+
+_LENGTH = 90
+
+
+def state(view: StateView) -> str:
+    """Every aggregate and process manager in sight, with its fields."""
+    if not view.rows:
+        return line("Nothing is here yet.", soft=True)
+    rows = [([_stream(row), f"{row.version}", _fields(row)], row.gone) for row in view.rows]
+    return table(["Stream", "Version", "State"], rows) + more(view.matching, len(view.rows), "streams")
+
+
+def agenda(view: AgendaView) -> str:
+    """The command in progress and the pending ones."""
+    entries = [*([view.in_progress] if view.in_progress else []), *view.entries]
+    if not entries:
+        return line("Nothing is pending.", soft=True)
+    rows = [([_command(each), escape(each.target), _short(each.fields), escape(each.origin)], False) for each in entries]
+    return table(["Command", "To", "With", "Origin"], rows) + more(view.total, len(view.entries), "commands")
+
+
+def events(view: EventTable) -> str:
+    """The events in sight; those that are yet to come are greyed."""
+    if not view.rows:
+        return line("No event has been recorded yet.", soft=True)
+    rows = [
+        (
+            [f"{row.position:,}", escape(row.stream_id), escape(row.type), _short(row.fields), escape(row.command)],
+            not row.is_past,
+        )
+        for row in view.rows
+    ]
+    return table(["#", "Stream", "Event", "Fields", "Command"], rows) + more(view.total, len(view.rows), "events")
+
+
+def _stream(row: StateRow) -> str:
+    word = "stopped" if row.gone else "new" if row.is_new else "changed" if row.changed else ""
+    told = f' <span style="color:{SOFT}">{word}</span>' if word else ""
+    return f"<b>{escape(row.stream_id)}</b>{told}"
+
+
+def _fields(row: StateRow) -> str:
+    return " &nbsp; ".join(_field(field) for field in row.fields)
+
+
+def _field(field: FieldRow) -> str:
+    name = f'<span style="color:{SOFT}">{escape(field.name)}</span> '
+    if field.changed and field.before is not None:
+        before = f'<del style="color:{LATER}">{_short(field.before)}</del> → '
+        return f"{name}{before}<b>{_short(field.value)}</b>"
+    return name + _short(field.value)
+
+
+def _command(entry: Entry) -> str:
+    return f"<b>{escape(entry.command)}</b>" + (" in progress" if entry.place < 0 else "")
+
+
+def _short(content: str) -> str:
+    return escape(fitted(content, _LENGTH))
