@@ -155,8 +155,7 @@ class InMemoryEventStore:
         skip = max(start_version - 1, 0)
         if stream_id is ALL:
             return self._log.iterate(skip) if direction is FORWARDS else self._log.backwards(skip)
-        if stream_id.__class__ is not str:
-            stream_id = _stream_id(stream_id, "stream needs the id of a stream, or ALL")
+        stream_id = _stream_id(stream_id, "stream needs the id of a stream, or ALL")
         events = self._streams.get(stream_id, _NO_STREAM)
         latest = islice(events, max(len(events) - skip, 0))
         return latest if direction is BACKWARDS else reversed(list(latest))
@@ -196,9 +195,7 @@ class InMemoryEventStore:
     def __repr__(self) -> str:
         return f"InMemoryEventStore({len(self._log):,} events in {len(self._streams):,} streams)"
 
-    def _with(
-        self, log: Vector[RecordedEvent], streams: Table[List[RecordedEvent]]
-    ) -> InMemoryEventStore:
+    def _with(self, log: Vector[RecordedEvent], streams: Table[List[RecordedEvent]]) -> InMemoryEventStore:
         store = object.__new__(InMemoryEventStore)
         store._log = log
         store._streams = streams

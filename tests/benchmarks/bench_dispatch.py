@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
 from time import perf_counter
 from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank import DepositFunds, Transfer, random_commands
-from calamity_lab.kernel.run import Run, advance, begin, dispatch
+from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from tests.benchmarks.dispatch_by_hand import ByHand
-from tests.benchmarks.measuring import fresh, median, medians, table
+from tests.benchmarks.measuring import fresh, medians, table
 
 COMMANDS = 5_000
 _KEPT_IN_MEMORY = """
@@ -74,9 +76,9 @@ def _against_a_loop_by_hand() -> list[str]:
     lines = []
     for name, commands in (("deposits", deposits), ("traffic with transfers", traffic)):
         works: dict[str, Callable[[], Any]] = {
-            "by hand": lambda commands=commands: by_hand(commands),
-            "dispatch": lambda commands=commands: dispatched(commands),
-            "advance, every moment kept": lambda commands=commands: kept(commands),
+            "by hand": partial(by_hand, commands),
+            "dispatch": partial(dispatched, commands),
+            "advance, every moment kept": partial(kept, commands),
         }
         lines += [f"one command of {COMMANDS:,}, {name} (aim: at most 4 times)"]
         lines += table(medians(works), COMMANDS)
@@ -86,22 +88,20 @@ def _against_a_loop_by_hand() -> list[str]:
 def _over_a_long_history() -> list[str]:
     """What the same commands cost at every length of one stream, right on from an old value too."""
     lengths, batch, rounds = (1_000, 10_000, 100_000), 300, 9
-    stack, at = Stack(process_manager_types=(Transfer,)), {}
+    halfway = stack = Stack(process_manager_types=(Transfer,))
+    at: dict[str, Stack] = {}
     for n in range(1, lengths[-1] + 1):
         stack = dispatch(stack, DepositFunds("1", amount=1))
         if n in lengths:
-            at[n] = stack
+            at[f"after {n:,} events"] = stack
+        if n == 50_000:
+            halfway = stack
     times: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for n, old in at.items():
-            times.setdefault(f"after {n:,} events", []).append(_batch(old, batch))
-        times.setdefault("after a fork at 50,000", []).append(_batch(_halfway(at[100_000]), batch))
+        for name, old in {**at, "from an old value, at 50,000 events": halfway}.items():
+            times.setdefault(name, []).append(_batch(old, batch))
     lines = ["one deposit on one stream (aim: flat)"]
     return lines + table({name: median(taken) for name, taken in times.items()}, batch)
-
-
-def _halfway(stack: Stack) -> Stack:
-    return stack
 
 
 def _batch(stack: Stack, count: int) -> float:
@@ -115,7 +115,7 @@ def _batch(stack: Stack, count: int) -> float:
 def _against_eventsourcing() -> list[str]:
     from tests.benchmarks.dispatch_by_eventsourcing import deposits
 
-    count = 1_000
+    count = 200
     commands = [DepositFunds("1", amount=5) for _ in range(count)]
     works: dict[str, Callable[[], Any]] = {
         "eventsourcing, load and save": lambda: deposits(count),
@@ -140,9 +140,3 @@ def _import_time() -> list[str]:
 
     works = {"python -c pass": started("pass"), "import calamity_lab": started("import calamity_lab")}
     return ["a fresh interpreter (aim: at most 3 times)", *table(medians(works, rounds=11), 1, "ms")]
-
-
-def _advanced(run: Run) -> Run:
-    while not run.idle:
-        _, run = advance(run)
-    return run

@@ -1,6 +1,6 @@
-"""The same work as a dispatch in memory, written by hand over dicts and lists: what the kernel is measured against.
+"""The same work as a dispatch in memory, by hand over dicts and lists: what the kernel is measured against.
 
-The same model classes, ids and clock. Nothing is checked, kept or undone, and nothing may go wrong but a refusal.
+The same model classes, ids and clock. Nothing is checked, kept or undone, and nothing goes wrong but a refusal.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ class ByHand:
             self.log.append(record)
         self.aggregates[stream_id], self.versions[stream_id] = aggregate, version
         return [
-            answer for event in events for manager in self.types for answer in self.handed(event, manager, correlation_id)
+            answer
+            for event in events
+            for manager in self.types
+            for answer in self.handed(event, manager, correlation_id)
         ]
 
     def handed(self, event: Any, manager: Any, correlation_id: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""How benchmarks measure: in alternating rounds, so that a busy machine is as unfair to one as to the other."""
+"""How benchmarks measure: in alternating rounds, so that a busy machine is unfair to all alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """How long the work takes, result kept until the clock has stopped; garbage from before is not counted."""
+    """How long the work takes; its result is kept until the clock has stopped."""
     gc.collect()
     began = perf_counter()
     kept = work()

@@ -1,0 +1,1 @@
+"""The kernel's behaviour, one sentence a test."""

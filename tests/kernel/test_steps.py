@@ -1,0 +1,162 @@
+"""What each kind of step tells."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from calamity_lab.errors import IdleRun, Rejected
+from calamity_lab.kernel import steps as kinds_of_step
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.run import advance, begin
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import (
+    Appended,
+    Completed,
+    Conflicted,
+    Continued,
+    Dispatched,
+    Executed,
+    Ignored,
+    Populated,
+    Refused,
+    Started,
+    Stopped,
+)
+from tests.kernel.elixir import (
+    REQUEST,
+    BankAccount,
+    DepositFunds,
+    FundsDeposited,
+    Transfer,
+    WithdrawFunds,
+    two_accounts,
+)
+from tests.kernel.running import only, stack_of, steps_of
+
+ACCOUNT = Identity(BankAccount, "1")
+
+
+def test_dispatched_tells_the_command_and_its_aggregate() -> None:
+    steps, _ = steps_of(stack_of(), DepositFunds("1", 5))
+    step = only(Dispatched, steps)
+    assert (step.index, step.command, step.identity) == (1, DepositFunds("1", 5), ACCOUNT)
+
+
+def test_populated_tells_how_many_events_the_aggregate_was_caught_up_with() -> None:
+    history = {"BankAccount-1": [FundsDeposited("1", 3), FundsDeposited("1", 4)]}
+    steps, stack = steps_of(stack_of(event_store=history), DepositFunds("1", 5))
+    assert only(Populated, steps).count == 2
+    assert stack.aggregate_versions == {"BankAccount-1": 3}
+
+
+def test_executed_tells_the_events_and_the_state_before_and_after_each() -> None:
+    step = only(Executed, steps_of(stack_of(aggregates=two_accounts()), DepositFunds("1", 5))[0])
+    assert step.events == (FundsDeposited("1", 5),)
+    assert step.before.balance == 100
+    assert [state.balance for state in step.states] == [105]
+
+
+def test_refused_tells_the_reason_the_details_and_the_command() -> None:
+    step = only(Refused, steps_of(stack_of(), WithdrawFunds("1", 5))[0])
+    assert (step.reason, step.rejected.details) == ("insufficient funds", {"balance": 0})
+    assert step.rejected.command == WithdrawFunds("1", 5)
+
+
+def test_appended_tells_positions_and_versions() -> None:
+    history = {"BankAccount-2": [FundsDeposited("2", 1)], "BankAccount-1": [FundsDeposited("1", 1)]}
+    step = only(Appended, steps_of(stack_of(event_store=history), DepositFunds("1", 5))[0])
+    assert (step.positions, step.versions) == ((3,), (2,))
+
+
+def test_conflicted_tells_the_expected_and_the_actual_version() -> None:
+    stack = stack_of(aggregates={"BankAccount-1": BankAccount("1")}, aggregate_versions={"BankAccount-1": 2})
+    store = stack.event_store.append("BankAccount-1", [FundsDeposited("1", n) for n in (1, 2, 3)])
+    steps, _ = steps_of(dataclasses.replace(stack, event_store=store), DepositFunds("1", 5))
+    step = only(Conflicted, steps)
+    assert (step.expected, step.actual, step.attempt) == (2, 3, 1)
+
+
+def test_started_continued_and_stopped_tell_the_event_the_states_and_the_commands() -> None:
+    steps, _ = steps_of(stack_of(Transfer, aggregates=two_accounts()), REQUEST)
+    started, continued, stopped = (only(kind, steps) for kind in (Started, Continued, Stopped))
+    assert {step.identity for step in (started, continued, stopped)} == {Identity(Transfer, "t")}
+    assert [step.trigger.event_type for step in (started, continued, stopped)] == [
+        "TransferInitiated",
+        "FundsWithdrawn",
+        "FundsDeposited",
+    ]
+    assert started.before is None
+    assert started.after == continued.before
+    assert stopped.after is None
+
+
+def test_ignored_tells_which_instance_was_not_there() -> None:
+    steps, stack = steps_of(stack_of(Transfer), DepositFunds("1", 5, "nobody"))
+    step = only(Ignored, steps)
+    assert (step.identity, step.before, step.after, step.commands) == (
+        Identity(Transfer, "nobody"),
+        None,
+        None,
+        (),
+    )
+    assert (stack.process_managers, stack.process_manager_versions) == ({}, {})
+
+
+def test_completed_comes_last_and_the_run_is_idle_then() -> None:
+    steps, _ = steps_of(stack_of(), DepositFunds("1", 5))
+    assert isinstance(steps[-1], Completed)
+
+
+def test_a_step_tells_the_command_its_depth_and_the_event_that_caused_it() -> None:
+    steps, stack = steps_of(stack_of(Transfer, aggregates=two_accounts()), REQUEST)
+    first, last = steps[0], steps[-1]
+    recorded = list(stack.event_store)
+    assert (first.depth, first.cause) == (0, None)
+    assert (last.depth, last.cause) == (2, recorded[1])
+
+
+def test_a_step_cannot_be_changed() -> None:
+    step = steps_of(stack_of(), DepositFunds("1", 5))[0][0]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        step.index = 5  # type: ignore[misc]
+
+
+def test_steps_are_equal_when_kind_and_fields_are() -> None:
+    first, second = (steps_of(stack_of(), DepositFunds("1", 5))[0] for _ in range(2))
+    assert first == second
+    step: Any = first[-1]
+    assert kinds_of_step.Completed(step.index, step.pending) == step
+    assert kinds_of_step.Step(step.index, step.pending) != step
+
+
+def test_advancing_an_idle_run_says_what_would_help_and_carries_the_run() -> None:
+    run = begin(Stack())
+    with pytest.raises(IdleRun, match="begin\\(stack, command\\)") as caught:
+        advance(run)
+    assert caught.value.run is run
+
+
+def test_a_refusal_that_is_raised_again_and_again_as_one_object_keeps_each_command() -> None:
+    shared = Rejected("closed")
+
+    class Shop:
+        @classmethod
+        def new(cls, id_: str) -> Shop:
+            return cls()
+
+        def execute(self, command: Any) -> Any:
+            raise shared
+
+        def apply(self, event: Any) -> Shop:
+            return self
+
+    class Buy:
+        def aggregate(self) -> tuple[type, str]:
+            return Shop, "1"
+
+    one, two = Buy(), Buy()
+    refusals = [step for step in steps_of(stack_of(), one, two)[0] if isinstance(step, Refused)]
+    assert [step.rejected.command for step in refusals] == [one, two]
