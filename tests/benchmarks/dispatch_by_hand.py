@@ -1,6 +1,6 @@
 """The same work as a dispatch in memory, by hand over dicts and lists: what the kernel is measured against.
 
-The same model classes, ids and clock. Nothing is checked, kept or undone, and nothing goes wrong but a refusal.
+The same model classes, ids and clock. Nothing is checked, kept or undone; all that may go wrong is a refusal.
 """
 
 from __future__ import annotations
