@@ -24,7 +24,10 @@ from calamity_lab.views.samples import changed_samples, samples
 T = TypeVar("T")
 
 MOST_STATES = 40
-"""So many states of a class are looked at."""
+"""So many states of a class are looked at, or fewer where each is asked a lot."""
+
+_FEWEST_STATES = 8
+_MOST_QUESTIONS = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def _decided(
         for group in events.values()
         for made in group[:2]
     ]
-    explore([*first, *told], following, MOST_STATES)
+    explore([*first, *told], following, _states_to_ask(len(orders)))
     return leads
 
 
@@ -184,12 +187,14 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
             yield 1 + 2 * min(place, 1), after
 
     starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ == "Start"}
-    explore(
-        [(0, _asked(callbacks.new, manager, id_)) for id_ in list(starts.values())[:3]],
-        following,
-        MOST_STATES,
-    )
+    first = [(0, _asked(callbacks.new, manager, id_)) for id_ in list(starts.values())[:3]]
+    explore(first, following, _states_to_ask(len(wakes)))
     return sent, answered
+
+
+def _states_to_ask(questions: int) -> int:
+    """How many states to look at when each is asked that much."""
+    return max(_FEWEST_STATES, min(MOST_STATES, _MOST_QUESTIONS // max(questions, 1)))
 
 
 def _answers(state: Any, command: Any) -> set[str]:

@@ -71,8 +71,8 @@ def node(kind: str, name: str) -> str:
 
 def _recall(trace: Trace, at: int) -> Tally | None:
     step = trace[at].step
-    found = _remembered.get(id(step))
-    if found is None or found[0] is not step:  # another object may have had that id before
+    found = _remembered.get(id(step))  # a step that is remembered is held, so that no other gets its id
+    if found is None:
         return None
     _remembered.move_to_end(id(step))
     return found[1]
@@ -97,7 +97,7 @@ def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
         return HashTrieMap()
     first, last = index.events[0], index.events[count - 1]
     found = _histories.get(id(first))
-    if found is not None and found[0] is first and found[1] is last:
+    if found is not None and found[1] is last:
         return found[2]
     seen = Counter(
         (event.stream_id.partition("-")[0], event.event_type) for event in index.events.iterate(0, count)

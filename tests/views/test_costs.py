@@ -1,4 +1,4 @@
-"""A view costs what is shown and what changed, never the length of the trace. Told by counting, not by time."""
+"""A view costs what is shown and what changed, never the length of the trace: counted, not timed."""
 
 from __future__ import annotations
 
