@@ -24,7 +24,7 @@ from calamity_lab.kernel.constants import (
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
 from calamity_lab.kernel.table import Table
 from calamity_lab.kernel.vector import Vector
@@ -135,7 +135,7 @@ class InMemoryEventStore:
         position = len(log)
         for event, id_, correlation_id, causation_id, at, metadata in proposals:
             version, position = version + 1, position + 1
-            entry = RecordedEvent(
+            entry: RecordedEvent = make_recorded(
                 event, type(event).__name__, id_, stream_id, version, position, correlation_id, causation_id,
                 at, metadata,
             )  # fmt: skip

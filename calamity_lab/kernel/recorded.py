@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from calamity_lab.kernel.metadata import Metadata
-from calamity_lab.kernel.values import value
+from calamity_lab.kernel.values import maker, value
 
 
 class ProposedEvent(NamedTuple):
@@ -41,3 +41,7 @@ class RecordedEvent:
     causation_id: str | None
     recorded_at: datetime
     metadata: Mapping[str, Any] = field(default_factory=Metadata)
+
+
+# The quick way to a RecordedEvent, from all its fields in order: an event store makes one for each event.
+make_recorded = maker(RecordedEvent)

@@ -20,14 +20,29 @@ def value(cls: C) -> C:
     return cast("C", made)
 
 
-def twin(cls: type) -> Callable[[Any], Any]:
-    """A function that copies a value of that class, unchecked; for `setters` to change what shall differ."""
+def maker(cls: type) -> Callable[..., Any]:
+    """A function that makes a value of that class from all its fields, in order; quicker than the class.
+
+    The fields are set while the value is still of a class that is open; then it becomes what it shall be.
+    """
     names = [f.name for f in fields(cls)]
-    body = "".join(f"\n    set_{name}(new, old.{name})" for name in names)
-    source = f"def twin(old):\n    new = make(cls){body}\n    return new"
-    known = {f"set_{name}": put for name, put in setters(cls).items()}
-    copy: Callable[[Any], Any] = _compiled("twin", source, {**known, "make": object.__new__, "cls": cls})
-    return copy
+    body = "".join(f"    new.{name} = {name}\n" for name in names)
+    return _maker(cls, f"def make({', '.join(names)}):\n    new = fresh(open_class)\n{body}")
+
+
+def changer(cls: type) -> Callable[..., Any]:
+    """A function that copies a value of that class, unchecked, with some fields replaced."""
+    body = "".join(f"    new.{f.name} = old.{f.name}\n" for f in fields(cls))
+    change = "    for name in changes:\n        put(new, name, changes[name])\n"
+    return _maker(cls, f"def make(old, changes):\n    new = fresh(open_class)\n{body}{change}")
+
+
+def _maker(cls: type, source: str) -> Callable[..., Any]:
+    slots = cls.__dict__["__slots__"]
+    open_class = type(cls.__name__, cls.__bases__, {"__slots__": slots, "__setattr__": object.__setattr__})
+    known = {"fresh": object.__new__, "open_class": open_class, "cls": cls, "put": setattr}
+    make: Callable[..., Any] = _compiled("make", f"{source}    new.__class__ = cls\n    return new", known)
+    return make
 
 
 def setters(cls: type) -> dict[str, Callable[[Any, Any], None]]:
