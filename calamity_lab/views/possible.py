@@ -67,9 +67,9 @@ def possible(model: Model) -> Possible:
 def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     """The event types that may continue or stop the instance with that id."""
     cls, names = model.process_manager(manager), {c.__name__: c for c in model}
-    known = [
-        event for event, of, verb in possible(model).reactions if of == manager and verb != _VERBS["Start"]
-    ]
+    wakes = [(event, verb) for event, of, verb in possible(model).reactions if of == manager]
+    # Where nothing else does, the event that starts an instance continues it.
+    known = [event for event, verb in wakes if verb != _VERBS["Start"]] or [event for event, _ in wakes]
     with redirect_stdout(None):
         found = [name for name in dict.fromkeys(known) if _is_for(cls, names[name], instance, names)]
     # An id that is made of several fields, say, is not found in any single one: then all may be for it.

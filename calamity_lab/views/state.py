@@ -117,7 +117,9 @@ def _touched(trace: Trace, cursor: int) -> dict[int, _Touched]:
             # What was not in the store before may have been read from its stream, and then decided upon.
             old, new = _stored(before, lane), _stored(after, lane)
             old = last if old is None and not lane.is_manager else old
-            if (new is None and last is not None) or (new is not None and _differ(old, new)):
+            # An aggregate that was forgotten after a conflict is about to be rebuilt, not gone.
+            gone = new is None and last is not None and lane.is_manager
+            if gone or (new is not None and _differ(old, new)):
                 found[place] = _Touched(lane, old, new, last)
     return dict(sorted(found.items()))
 

@@ -8,7 +8,7 @@ import pytest
 
 from calamity_lab.errors import IdleRun
 from calamity_lab.examples import bank
-from calamity_lab.examples.bank import DepositFunds, WithdrawFunds
+from calamity_lab.examples.bank import BankAccount, DepositFunds, WithdrawFunds
 from calamity_lab.views.controls import MOST_TICKS, BranchRow, Controls, controls
 from tests.views.traces import stepper_of, story_of, trace_of
 
@@ -80,6 +80,17 @@ def test_acting_in_the_past_shows_both_branches() -> None:
         BranchRow("main", 5, None, 0, current=False),
         BranchRow("branch 1", 0, "main", 0, current=True),
     )
+
+
+def test_a_conflict_is_told_as_one() -> None:
+    history = trace_of(DepositFunds("a", 5))[5].stack.event_store
+    trace = trace_of(
+        DepositFunds("a", 1), aggregates={"BankAccount-a": BankAccount("a")}, event_store=history
+    )
+    view = controls(trace, 3)
+    assert view.tone == "conflict"
+    assert "BankAccount-a moved on" in view.sentence
+    assert controls(trace, trace.last).tone == "good"
 
 
 def test_of_many_commands_no_ticks_are_left_and_of_many_refusals_some() -> None:

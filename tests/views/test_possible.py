@@ -148,6 +148,10 @@ def test_an_instance_awaits_the_events_that_carry_its_id() -> None:
     assert awaited(SHOP, "Replenishment", "mug") == ("StockReceived", "SuppliesOrdered")
 
 
+def test_where_nothing_else_does_the_event_that_starts_an_instance_continues_it() -> None:
+    assert awaited(ENDLESS, "Bookkeeper", "7") == ("Paid",)
+
+
 def test_an_unknown_manager_is_told_with_those_there_are() -> None:
     with pytest.raises(InvalidValue, match=r"no process manager 'Nobody'.*there are: Transfer"):
         awaited(BANK, "Nobody", "1")

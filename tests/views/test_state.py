@@ -86,6 +86,18 @@ def test_an_aggregate_that_was_read_from_its_stream_shows_what_the_command_chang
     assert (row.version, row.is_new, row.fields[1]) == (2, False, FieldRow("balance", "7", "5", changed=True))
 
 
+def test_an_aggregate_that_is_rebuilt_after_a_conflict_is_not_gone() -> None:
+    history = trace_of(DepositFunds("1", 5))[5].stack.event_store
+    trace = trace_of(
+        DepositFunds("1", 1), aggregates={"BankAccount-1": BankAccount("1")}, event_store=history
+    )
+    seen = {type(trace[n].step).__name__: state(trace, n).rows for n in range(1, len(trace))}
+    (forgotten,), (rebuilt,), (after,) = (seen[name] for name in ("Conflicted", "Populated", "Completed"))
+    assert (forgotten.gone, forgotten.fields) == (False, ())
+    assert rebuilt.fields[1] == FieldRow("balance", "5", "0", changed=True)
+    assert after.fields[1] == FieldRow("balance", "6", "0", changed=True)
+
+
 @pytest.mark.parametrize("query", ["ALICE", "alice ", "4000", "bankaccount-ali"])
 def test_a_query_is_found_in_ids_and_values_whatever_its_case(query: str) -> None:
     view = state(story_of(bank), 68, query=query)
