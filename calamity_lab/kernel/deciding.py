@@ -99,7 +99,7 @@ def _decide(
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], Any]:
     """The events, the state after each, and the store after all of them."""
     if store.__class__ is InMemoryAggregateStore:
-        decided: tuple[tuple[Any, ...], tuple[Any, ...], Any] = store.decide(identity, command)
+        decided: tuple[tuple[Any, ...], tuple[Any, ...], Any] = store.decide(identity, command, before)
         return decided
     events, after = store.dispatch(command)
     if not events:

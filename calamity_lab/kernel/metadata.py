@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
 
+from calamity_lab.errors import InvalidValue
+
 
 class Metadata(dict[str, Any]):
     """A frozen dict, so that one may be shared by all events of which the same is known."""
@@ -36,6 +38,10 @@ NOTHING = Metadata()
 
 def of_submitted(given: Mapping[str, Any] | None) -> Metadata:
     """The metadata of a submitted command."""
+    if given is None:
+        return NOTHING
+    if not isinstance(given, Mapping):
+        raise InvalidValue(f"metadata={given!r}: give a dict, as in metadata={{'user': 'ada'}}")
     return Metadata(given) if given else NOTHING
 
 

@@ -32,15 +32,14 @@ class InMemoryAggregateStore(_Keyed[Any]):
 
     def dispatch(self, command: Any) -> tuple[tuple[Any, ...], InMemoryAggregateStore]:
         """The events that the command leads to, and the store with them applied."""
-        events, _, store = self.decide(callbacks.target(command), command)
+        identity = callbacks.target(command)
+        events, _, store = self.decide(identity, command, self.get(identity.stream_id))
         return events, store
 
     def decide(
-        self, identity: Identity, command: Any
+        self, identity: Identity, command: Any, aggregate: Any
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], InMemoryAggregateStore]:
-        """Like `dispatch` for a command whose target is known; tells the state after each event, too."""
-        stream_id = identity.stream_id
-        aggregate = self.get(stream_id)
+        """Like `dispatch` where the target and its state are known; tells the state after each event, too."""
         if aggregate.__class__ is not identity.type:
             aggregate = self._current(identity)
         events = callbacks.execute(aggregate, command)
@@ -50,7 +49,7 @@ class InMemoryAggregateStore(_Keyed[Any]):
         for event in events:
             aggregate = callbacks.apply(aggregate, event)
             states.append(aggregate)
-        return events, tuple(states), self.insert(stream_id, aggregate)
+        return events, tuple(states), self.insert(identity.stream_id, aggregate)
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> InMemoryAggregateStore:
         """The store with events applied that were recorded elsewhere."""

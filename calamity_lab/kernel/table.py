@@ -90,7 +90,12 @@ class Table(Mapping[str, V]):
             copy = list(node)
             copy[slot] = root
             root = tuple(copy)
-        return self._made(self._register, root, level, self._size + fresh)
+        table = object.__new__(self.__class__)
+        table._register = self._register
+        table._root = root
+        table._level = level
+        table._size = self._size + 1 if fresh else self._size
+        return table
 
     def discard(self, name: str) -> Self:
         """The table without that name."""

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 import pytest
 
-from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, UnknownArgument
+from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, OutOfRange, UnknownArgument
 from calamity_lab.examples.bank import Transfer as CarefulTransfer
 from calamity_lab.examples.bank import random_commands
 from calamity_lab.kernel.fields import fields_of
@@ -235,3 +235,31 @@ def test_a_class_defined_again_is_told_from_the_one_whose_instance_is_held() -> 
 
     with pytest.raises(InvalidModel, match="another definition of BankAccount"):
         dispatch(stack_of(aggregates=two_accounts()), Do())
+
+
+def test_metadata_that_is_no_dict_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="metadata='ada': give a dict"):
+        begin(stack_of(), DepositFunds("1", 1), metadata="ada")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", [2, -3, 99])
+def test_a_place_beyond_the_agenda_is_told_with_the_places_there_are(place: int) -> None:
+    run = begin(stack_of(), DepositFunds("1", 1), DepositFunds("1", 2))
+    for call in (run.choose, run.drop):
+        with pytest.raises(OutOfRange, match=rf"no pending command at {place}; the places are 0 to 1"):
+            call(place)
+    with pytest.raises(OutOfRange, match="the agenda is empty"):
+        begin(stack_of()).choose(0)
+    with pytest.raises(InvalidValue, match="a whole number; found 'first'"):
+        run.choose("first")  # type: ignore[arg-type]
+
+
+def test_an_old_vector_shared_by_two_branches_keeps_them_apart_at_every_length() -> None:
+    """The tail that versions share is only ever written where nobody else has written."""
+    for length in (*range(70), 1023, 1024, 1025):
+        old = stack_of(aggregates=two_accounts())
+        store = old.event_store.append("BankAccount-1", [FundsDeposited("1", n) for n in range(length)])
+        left = store.append("BankAccount-1", [FundsDeposited("1", -1)])
+        right = store.append("BankAccount-1", [FundsDeposited("1", -2)])
+        assert [len(list(s)) for s in (store, left, right)] == [length, length + 1, length + 1]
+        assert (list(left)[-1].event.amount, list(right)[-1].event.amount) == (-1, -2)
