@@ -101,7 +101,7 @@ def _hints(cls: type, names: Mapping[str, Any]) -> dict[str, Any]:
 def _one_by_one(cls: type, known: _Names) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        for name, annotation in vars(base).get("__annotations__", {}).items():
+        for name, annotation in _annotations(base).items():
             single = type(
                 base.__name__, (), {"__annotations__": {name: annotation}, "__module__": base.__module__}
             )
@@ -110,6 +110,13 @@ def _one_by_one(cls: type, known: _Names) -> dict[str, Any]:
             except Exception:  # noqa: BLE001 - as above; the others are still good
                 hints[name] = annotation
     return hints
+
+
+def _annotations(cls: type) -> dict[str, Any]:
+    try:
+        return inspect.get_annotations(cls)
+    except NameError:  # from Python 3.14 on they are worked out only now
+        return {}
 
 
 class _Names(dict[str, Any]):

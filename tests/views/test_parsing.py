@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calamity_lab.errors import InvalidFields, InvalidValue, Rejected
@@ -97,6 +97,7 @@ LINES = st.builds(Line, st.text(min_size=1), st.decimals(min_value=0, allow_nan=
 ZONED = st.datetimes(timezones=st.sampled_from([UTC, None]))
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Everything,
@@ -124,11 +125,13 @@ def test_a_command_written_as_json_is_read_back_as_it_was(message: Everything) -
     assert parse(Everything, sent) == message
 
 
+@settings(deadline=None)
 @given(st.builds(Line, st.text(min_size=1), st.decimals(min_value=0, allow_nan=False, allow_infinity=False)))
 def test_a_decimal_keeps_the_places_that_were_typed(line: Line) -> None:
     assert str(parse(Line, written(line)).price) == str(line.price)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
 )
