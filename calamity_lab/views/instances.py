@@ -33,7 +33,8 @@ class Instance:
     """An instance: its stage, and the event types that would continue or stop it.
 
     ``running``: a command that it sent is still to be done; ``waiting``: it waits for an event;
-    ``stopped``: it is gone. ``started`` is the moment at which it was last started.
+    ``stopped``: it is gone. ``started`` is the moment at which it was last started (or first met,
+    where a history started it).
     """
 
     id: str

@@ -193,7 +193,8 @@ def _current(step: Step | None) -> set[str]:
             keys |= {key_of("event", event.event_type) for event in recorded}
             keys.add(key_of("aggregate", identity.category))
         case AtAggregate(identity=identity):
-            keys.add(key_of("aggregate", identity.category))
+            # It may be an instance that is read from the history.
+            keys |= {key_of("aggregate", identity.category), key_of("process manager", identity.category)}
         case AtProcessManager(identity=identity, trigger=trigger):
             keys = {key_of("process manager", identity.category)}
             if isinstance(trigger, RecordedEvent):

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import AtAggregate, AtProcessManager, Executed, Ignored, Stopped
+from calamity_lab.kernel.steps import AtProcessManager, Executed, Ignored, Stopped
 from calamity_lab.trace.differences import differences
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
@@ -62,7 +62,7 @@ class StateView:
 
 
 class _Touched(NamedTuple):
-    """What the command did to one lane: the states before it and now, and the one it found there."""
+    """What the command did to one lane: the states before it and now, or the last one."""
 
     lane: Lane
     before: Any
@@ -102,24 +102,24 @@ def _touched(trace: Trace, cursor: int) -> dict[int, _Touched]:
     if not start:
         return {}
     before, after = trace[start - 1].stack, trace[cursor].stack
-    seen: dict[str, Any] = {}
+    first: dict[str, Any] = {}
+    ended: dict[str, Any] = {}
     for moment in trace.branch.moments.iterate(start, cursor + 1):
         step = moment.step
-        if isinstance(step, (Executed, Stopped)):
-            seen[step.identity.stream_id] = step.before
-        elif isinstance(step, (AtAggregate, AtProcessManager)) and not isinstance(step, Ignored):
-            seen.setdefault(step.identity.stream_id, None)
+        if isinstance(step, (Executed, AtProcessManager)) and not isinstance(step, Ignored):
+            first.setdefault(step.identity.stream_id, step.before)
+        if isinstance(step, Stopped):
+            ended[step.identity.stream_id] = step.before
     found = {}
-    for stream_id, last in seen.items():
+    for stream_id, met in first.items():
         place = index.places.get(stream_id)
         if place is not None and index.lanes[place].since <= cursor:
             lane = index.lanes[place]
             # What was not in the store before may have been read from its stream, and then decided upon.
             old, new = _stored(before, lane), _stored(after, lane)
-            old = last if old is None and not lane.is_manager else old
-            # An aggregate that was forgotten after a conflict is about to be rebuilt, not gone.
-            gone = new is None and last is not None and lane.is_manager
-            if gone or (new is not None and _differ(old, new)):
+            old = met if old is None else old
+            last = ended.get(stream_id) if new is None else None
+            if last is not None or (new is not None and _differ(old, new)):
                 found[place] = _Touched(lane, old, new, last)
     return dict(sorted(found.items()))
 

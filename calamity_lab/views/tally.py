@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rpds import HashTrieMap
 
 from calamity_lab.errors import Rejected
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Ignored, Started, Step, Stopped
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Ignored, Step, Stopped
 from calamity_lab.kernel.vector import Vector
 from calamity_lab.trace.trace import Trace
 
@@ -26,7 +26,7 @@ _VERBS = {"Started": "start", "Continued": "continue", "Stopped": "stop"}
 
 
 class Begun(NamedTuple):
-    """An instance's lane, and the moment at which it was started."""
+    """An instance's lane, and the moment at which it was started, or first met."""
 
     lane: int
     moment: int
@@ -153,7 +153,8 @@ def _reacted(total: Tally, step: AtProcessManager, places: HashTrieMap[str, int]
     bit = _bit(places, stream_id)
     living = total.living & ~bit if isinstance(step, Stopped) else total.living | bit
     instances = total.instances
-    if isinstance(step, Started) and bit:
+    # Not only a start: an instance known from a history is met when it is continued or stopped.
+    if bit and not total.living & bit:
         begun = Begun(places[stream_id], step.index)
         instances = instances.insert(category, instances.get(category, Vector()).append(begun))
     return Tally(counts, instances, living)

@@ -9,6 +9,7 @@ import pytest
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer
+from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.model import Model
 from calamity_lab.views.instances import MOST, Instance
 from calamity_lab.views.layout import RANKS, layout
@@ -145,6 +146,15 @@ def test_the_newest_instances_are_listed_and_the_chosen_one_with_them() -> None:
     assert [each.id for each in found] == [f"t{n}" for n in range(MOST + 9, 9, -1)]
     graph = process_graph(trace, trace.last, BANK, instance="t3")
     assert (graph.chosen, graph.instances[-1].id, len(graph.instances)) == ("t3", "t3", MOST + 1)
+
+
+def test_an_instance_that_a_history_started_is_listed_once_it_is_met() -> None:
+    history = InMemoryEventStore.of(story_of(bank).index.events[:6])
+    trace = trace_of(DepositFunds("bob", 60_00, "rent"), event_store=history)
+    assert process_graph(trace, 0, BANK).instances == ()
+    assert process_graph(trace, trace.last, BANK).instances == (
+        Instance("rent", "Transfer-rent", "stopped by FundsDeposited", "stopped", (), started=trace.last - 1),
+    )
 
 
 def test_stepping_moves_no_node() -> None:

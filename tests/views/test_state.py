@@ -8,7 +8,8 @@ from typing import Any, Self
 import pytest
 
 from calamity_lab.examples import bank, fulfilment
-from calamity_lab.examples.bank import BankAccount, DepositFunds, RenameAccount
+from calamity_lab.examples.bank import BankAccount, DepositFunds, RenameAccount, WithdrawFunds
+from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import command
 from calamity_lab.trace.trace import Trace
@@ -84,6 +85,15 @@ def test_an_aggregate_that_was_read_from_its_stream_shows_what_the_command_chang
     trace = trace_of(DepositFunds("1", 2), event_store=history)
     (row,) = state(trace, trace.last).rows
     assert (row.version, row.is_new, row.fields[1]) == (2, False, FieldRow("balance", "7", "5", changed=True))
+
+
+def test_an_instance_that_a_history_started_is_not_new() -> None:
+    history = InMemoryEventStore.of(story_of(bank).index.events[:5])
+    trace = trace_of(WithdrawFunds("alice", 60_00, "rent"), event_store=history)
+    moment = next(step.index for step in trace.steps if step.kind == "Continued")
+    row = next(row for row in state(trace, moment).rows if row.stream_id == "Transfer-rent")
+    assert (row.is_new, row.gone) == (False, False)
+    assert row.fields[-1] == FieldRow("stage", "funds withdrawn", "initiated", changed=True)
 
 
 def test_an_aggregate_that_is_rebuilt_after_a_conflict_is_not_gone() -> None:

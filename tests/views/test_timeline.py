@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds, FundsWithdrawn, WithdrawFunds
+from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import Continue, Start, Stop, command
 from calamity_lab.kernel.steps import AtProcessManager, Refused
 from calamity_lab.views.timeline import MOST_LANES, LaneRow, Mark, TimelineView, timeline
@@ -179,6 +180,15 @@ def test_a_window_in_the_middle_of_one_commands_events_shows_their_reactions() -
         (52.0, "event"), (52.0, "started"),
         (53.0, "event"), (53.0, "started"),
     ]  # fmt: skip
+
+
+def test_reactions_of_an_instance_that_a_history_started_are_marked() -> None:
+    history = InMemoryEventStore.of(story_of(bank).index.events[:6])
+    trace = trace_of(DepositFunds("bob", 60_00, "rent"), event_store=history)
+    assert [(mark.x, mark.kind) for mark in timeline(trace, trace.last, first=6).marks] == [
+        (7.0, "event"),
+        (7.0, "stopped"),
+    ]
 
 
 def test_a_saga_that_waits_in_vain_is_marked_as_ignored() -> None:
