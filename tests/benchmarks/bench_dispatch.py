@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,7 +23,7 @@ import resource
 from calamity_lab.examples.bank import DepositFunds
 from tests.benchmarks.bench_dispatch import kept
 moments = kept([DepositFunds(str(n % 1_000), amount=1) for n in range(100_000)])
-print(len(moments), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(len(moments[0]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
@@ -57,17 +58,26 @@ def dispatched(commands: Sequence[Any]) -> Stack:
     return stack
 
 
-def kept(commands: Sequence[Any]) -> list[Any]:
+def kept(commands: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """The commands through `advance`, with every step and every run kept."""
-    moments: list[Any] = []
+    steps: list[Any] = []
+    runs: list[Any] = []
     run = begin(Stack(process_manager_types=(Transfer,)))
     for command in commands:
         run = run.submit(command)
         while not run.idle:
-            moment = advance(run)
-            moments.append(moment)
-            run = moment[1]
-    return moments
+            step, run = advance(run)
+            steps.append(step)
+            runs.append(run)
+    return steps, runs
+
+
+def _kept_uncollected(commands: Sequence[Any]) -> Any:
+    gc.disable()
+    try:
+        return kept(commands)
+    finally:
+        gc.enable()
 
 
 def _against_a_loop_by_hand() -> list[str]:
@@ -79,6 +89,7 @@ def _against_a_loop_by_hand() -> list[str]:
             "by hand": partial(by_hand, commands),
             "dispatch": partial(dispatched, commands),
             "advance, every moment kept": partial(kept, commands),
+            "the same without the garbage collector": partial(_kept_uncollected, commands),
         }
         lines += [f"one command of {COMMANDS:,}, {name} (aim: at most 4 times)"]
         lines += table(medians(works), COMMANDS)
