@@ -21,15 +21,22 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import moment_of
 
 _LETTERS, _SMALLEST = 6.5, 5.0
+_LEAST = 2.2
 _MOST_LABELLED = 400
 _PRIORITY = {"refused": 0, "event": 1, "started": 2, "continued": 2, "stopped": 2, "ignored": 2, "command": 3}
 
 
 class _Placed(NamedTuple):
-    """A mark, and how far down it stands."""
+    """A mark, how far down it stands, and its size in points."""
 
     mark: Mark
     y: float
+    size: float
+
+
+def _placed(mark: Mark, lane: Lane, top: float, across: float, size: float) -> _Placed:
+    room = lane.height / lane.count * across
+    return _Placed(mark, top + mark.within * lane.height, max(_LEAST, min(size, room)))
 
 
 def plot_timeline(trace: Trace, cursor: int | None = None, ax: Axes | None = None) -> Axes:
@@ -53,11 +60,9 @@ def plot_timeline(trace: Trace, cursor: int | None = None, ax: Axes | None = Non
     along, across = wide / (found.events + 1), high / max(tops[-1], 1)
     if across < 9:
         _name_lanes(ax, found, tops, across)
-    size = max(2.0, min(8.0, 0.7 * along, 0.42 * across))
-    placed = [
-        _Placed(mark, tops[mark.lane] + mark.within * found.lanes[mark.lane].height) for mark in found.marks
-    ]
-    _draw_marks(ax, placed, at, size)
+    size = max(_LEAST, min(8.0, 0.42 * across, 2 * along))
+    placed = [_placed(mark, found.lanes[mark.lane], tops[mark.lane], across, size) for mark in found.marks]
+    _draw_marks(ax, placed, at)
     if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
         _draw_labels(ax, [each for each in placed if found.lanes[each.mark.lane].count == 1], at, along, size)
     return ax
@@ -111,7 +116,7 @@ def _draw_cursor(ax: Axes, found: Marks, cursor: int) -> None:
     )  # fmt: skip
 
 
-def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int, size: float) -> None:
+def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
     for kind, look in LOOKS.items():
         for is_past in (False, True):
             chosen = [
@@ -120,9 +125,11 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int, size: float) -
             if not chosen:
                 continue
             ax.scatter(
-                [each.mark.x for each in chosen], [each.y for each in chosen], s=size**2, marker=look.marker,
-                facecolors=look.colour if is_past else FUTURE, edgecolors=rcParams["axes.facecolor"],
-                linewidths=0.5 if size > 4 else 0, alpha=1.0 if is_past else 0.55,
+                [each.mark.x for each in chosen], [each.y for each in chosen],
+                s=[each.size**2 for each in chosen],
+                marker=look.marker, facecolors=look.colour if is_past else FUTURE,
+                edgecolors=rcParams["axes.facecolor"], alpha=1.0 if is_past else 0.55,
+                linewidths=[0.5 if each.size > 4 else 0 for each in chosen],
                 zorder=3 + is_past - 0.1 * _PRIORITY[kind], clip_on=False,
             )  # fmt: skip
 
@@ -142,7 +149,7 @@ def _draw_labels(ax: Axes, placed: Sequence[_Placed], cursor: int, along: float,
     """Name the marks for whose name there is room, the more telling ones first."""
     taken: dict[int, list[tuple[float, float]]] = {}
     halo = [withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])]
-    for mark, y in sorted(placed, key=lambda each: _PRIORITY[each.mark.kind]):
+    for mark, y, _ in sorted(placed, key=lambda each: _PRIORITY[each.mark.kind]):
         text = legible(mark.label, 40)
         half, centre = width(text, _LETTERS) / 2 + 2, mark.x * along
         room = taken.setdefault(mark.lane, [])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from calamity_lab.frames.kinds import Kind
+from calamity_lab.frames.kinds import NOTHING, Kind, kind_of
 
 Places = slice | np.ndarray[Any, np.dtype[np.intp]]
 """The rows that values belong to."""
@@ -40,9 +40,10 @@ def column(kind: Kind, pieces: Iterable[Piece], length: int) -> Any:
     return pd.Series(found, dtype=object, copy=False) if found.dtype == object else found
 
 
-def text(values: Iterable[str | None], length: int) -> Any:
-    """A column of texts; None is missing."""
-    return column(Kind("text"), [Piece(slice(None), list(values))], length)
+def text(values: Sequence[Any]) -> Any:
+    """A column of texts; None is missing. Where there are other values among them, they stay as they are."""
+    kind = kind_of(values)
+    return column(Kind("text") if kind is NOTHING else kind, [Piece(slice(None), values)], len(values))
 
 
 def labels(values: Sequence[str | None]) -> Any:
@@ -94,7 +95,13 @@ def _numbers(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
 
 
 def _texts(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
-    return pd.array(_whole(kind, pieces, length), dtype="str")
+    texts = _whole(kind, pieces, length)
+    if pd.array([], dtype="str").dtype.storage == "pyarrow":
+        # Where pandas keeps texts in Arrow, they may go there at once, in half the time.
+        import pyarrow as pa
+
+        return pd.array(pa.array(texts, type=pa.large_string()), dtype="str")
+    return pd.array(texts, dtype="str")
 
 
 def _durations(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:

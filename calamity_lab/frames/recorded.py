@@ -26,15 +26,15 @@ def recorded_frame(recorded: Sequence[RecordedEvent]) -> Any:
     metadata = _each(recorded, "metadata")
     known = {
         "position": _integers(recorded, "position"),
-        "stream_id": text(_each(recorded, "stream_id"), length),
+        "stream_id": text(_each(recorded, "stream_id")),
         "stream_version": _integers(recorded, "stream_version"),
         "event_type": labels(types),
-        "event_id": text(_each(recorded, "event_id"), length),
-        "correlation_id": text(_each(recorded, "correlation_id"), length),
-        "causation_id": text(_each(recorded, "causation_id"), length),
+        "event_id": text(_each(recorded, "event_id")),
+        "correlation_id": text(_each(recorded, "correlation_id")),
+        "causation_id": text(_each(recorded, "causation_id")),
         "recorded_at": _times(recorded),
         "command": labels([entries.get("command") for entries in metadata]),
-        "process_manager": text([entries.get("process_manager") for entries in metadata], length),
+        "process_manager": text([entries.get("process_manager") for entries in metadata]),
     }
     known |= _rest(metadata, length)
     return flat(known, _groups(types, _each(recorded, "event")), length)

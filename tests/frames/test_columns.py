@@ -174,6 +174,16 @@ def missing(found: Any) -> Any:
     return None if pd.isna(found) else found
 
 
+@pytest.mark.parametrize("storage", ["python", "pyarrow"])
+def test_texts_are_the_same_wherever_pandas_keeps_them(storage: str) -> None:
+    with pd.option_context("mode.string_storage", storage):
+        column = amounts("a", None, "ä")
+        assert column.dtype == "str"
+        assert column.array.dtype.storage == storage
+    assert column.isna().tolist() == [False, True, False]
+    assert column.tolist()[2] == "ä"
+
+
 def test_a_moment_in_any_zone_is_the_same_moment_in_utc() -> None:
     moment = datetime(2026, 7, 1, 2, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     column = amounts(moment, datetime(2026, 7, 1, tzinfo=UTC))
