@@ -6,7 +6,8 @@ function mountAgenda(root, desk) {
   const progress = make("ol", { class: "cl-entries" });
   const list = make("ol", { class: "cl-entries" });
   const hint = make("p", { class: "cl-hint" });
-  const more = make("p", { class: "cl-muted cl-more" });
+  const more = make("button", { type: "button", class: "cl-link cl-more", on: { click: () => desk.look("agenda", { limit: drawn + 24 }) } });
+  let drawn = 0;
   root.append(make("section", { class: "cl-pane cl-next", role: "region", "aria-labelledby": title },
     make("header", {}, make("h2", { id: title, text: "Next" }), total),
     make("div", { class: "cl-scroll", tabindex: "-1" }, progress, list, more, hint)));
@@ -16,8 +17,9 @@ function mountAgenda(root, desk) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
       keyed(list, entries, (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
+      drawn = entries.length;
       show(more, all > entries.length);
-      setText(more, `and ${count(all - entries.length)} more`);
+      setText(more, `${count(all - entries.length)} more…`);
       show(hint, !all && !now);
       setText(hint, "Nothing is pending. Send a command below, then step over.");
     },

@@ -69,6 +69,8 @@ class ViewWidget(anywidget.AnyWidget):
 
     def hear(self, message: dict[str, Any]) -> None:
         """Do what the front end asks for, and answer with what changed."""
+        if message.get("verb") == "nudge":
+            return None  # it has done its work on the way here, see messages.js
         if message.get("verb") == "seen":
             self._unseen = False
             return self._catch_up()

@@ -24,6 +24,7 @@ function mountControls(root, desk, openHelp) {
   return {
     parts: ["controls"],
     focusGo: scrubber.focusGo,
+    close: scrubber.close,
     update(value, patch) {
       for (const [verb, node] of moves) disable(node, isForward(verb) ? value.at_end : value.at_start);
       scrubber.update(value, patch);
@@ -47,9 +48,9 @@ function mountScrubber(desk) {
   const slider = make("input", { type: "range", class: "cl-slider", "aria-label": "Moment", min: "0", step: "1" });
   const ticks = draw("path", { class: "cl-ticks" });
   const done = make("span", { class: "cl-track-done" });
-  const refusals = make("span", { class: "cl-refusals" });
+  const refusals = draw("path", { class: "cl-refusals" });
   const rail = make("div", { class: "cl-rail", "aria-hidden": "true" },
-    draw("svg", { class: "cl-tick-marks", preserveAspectRatio: "none", viewBox: "0 0 1000 10" }, ticks), make("span", { class: "cl-track" }, done), refusals);
+    make("span", { class: "cl-track" }, done), draw("svg", { class: "cl-tick-marks" }, ticks, refusals));
   const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to", size: "5" });
   const total = make("span");
   const command = make("span", { class: "cl-muted cl-command-count" });
@@ -63,9 +64,16 @@ function mountScrubber(desk) {
     if (event.key === "Escape") { field.value = String(desk.values.controls.cursor); slider.focus(); }
   });
   field.addEventListener("blur", () => { field.value = String(desk.values.controls?.cursor ?? ""); });
+  let width = 0;
+  const observer = new ResizeObserver(() => {
+    width = rail.clientWidth;
+    if (desk.values.controls) paintMoments(ticks, refusals, desk.values.controls, width);
+  });
+  observer.observe(rail);
   return {
     where,
     command,
+    close: () => observer.disconnect(),
     node: make("div", { class: "cl-scrubber" }, rail, slider),
     focusGo() { field.focus(); field.select(); },
     update(value, patch) {
@@ -78,8 +86,7 @@ function mountScrubber(desk) {
       if (field.getRootNode().activeElement !== field) field.value = String(value.cursor);
       setText(total, `of ${count(value.last)}`);
       setText(command, value.commands ? `command ${count(value.command_number)} of ${count(value.commands)}` : "");
-      if ("ticks" in patch || "last" in patch) put(ticks, "d", tickPath(value));
-      if ("refused" in patch || "last" in patch) updateRefusals(refusals, value);
+      if ("ticks" in patch || "refused" in patch || "last" in patch) paintMoments(ticks, refusals, value, width);
     },
   };
 }
@@ -94,14 +101,11 @@ function paint(done, cursor, last) {
   done.style.width = `${last ? (100 * cursor) / last : 0}%`;
 }
 
-function tickPath({ ticks, last }) {
-  return ticks.map((moment) => `M${((1000 * moment) / Math.max(last, 1)).toFixed(1)} 0v10`).join("");
-}
-
-function updateRefusals(node, { refused, last }) {
-  keyed(node, refused, (moment) => moment,
-    () => draw("svg", { class: "cl-refusal", viewBox: "-5 -5 10 10" }, draw("path", { d: SHAPES.refused })),
-    (mark, moment) => { mark.style.left = `${(100 * moment) / Math.max(last, 1)}%`; });
+/** A line for each command and a cross for each refusal, as one path each: there may be hundreds. */
+function paintMoments(ticks, refusals, value, width) {
+  const at = (moment) => Math.round((2 * width * moment) / Math.max(value.last, 1)) / 2;
+  put(ticks, "d", value.ticks.map((moment) => `M${at(moment)} 8v12`).join(""));
+  put(refusals, "d", value.refused.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
 }
 
 function updateBranches(row, chips, { branches }, desk) {

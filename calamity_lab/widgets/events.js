@@ -1,5 +1,6 @@
 // The table of events: past ones, and future ones greyed; a click goes to the moment of the record.
 
+const EVENT_PAGE = 40;
 const EVENT_COLUMNS = ["#", "Stream", "Event", "Fields", "Command", "Time"];
 
 function mountEvents(root, desk) {
@@ -19,12 +20,12 @@ function mountEvents(root, desk) {
     search,
     update({ rows, total: all, now, first }, patch) {
       setText(total, all ? `${count(now)} of ${count(all)} past` : "");
-      pages.update(first, rows.length, all, 50);
+      pages.update(first, rows.length, all, EVENT_PAGE);
       show(table, rows.length > 0);
       show(hint, !rows.length);
       setText(hint, search.value ? "No event has that in it." : "No event has been recorded yet.");
       if (patch.rows) keyed(body, rows, (row) => row.position, (row) => eventRow(row, desk), updateEventRow);
-      if (patch.first !== undefined || patch.now !== undefined) markLatest(body, rows, scroll, patch);
+      if (patch.first !== undefined || patch.now !== undefined) markLatest(body, rows, scroll, desk);
     },
   };
 }
@@ -50,16 +51,13 @@ function updateEventRow(node, row) {
   setText(fields, row.fields);
   put(fields, "title", row.fields);
   setText(command, row.command);
-  setText(time, row.recorded_at.replace(/^\d{4}-\d\d-\d\d /, "").replace(/(\.\d{3})\d+/, "$1").replace(/\+00:00$/, ""));
+  setText(time, row.recorded_at.replace(/^\d{4}-\d\d-\d\d /, "").replace(/(\.\d+)?(\+00:00)?$/, ""));
   put(time, "title", `${row.recorded_at}, correlation ${row.correlation}`);
 }
 
 /** Marks the last of the past events, and keeps it in sight. */
-function markLatest(body, rows, scroll) {
+function markLatest(body, rows, scroll, desk) {
   const place = rows.findLastIndex((row) => row.is_past);
   [...body.children].forEach((node, index) => put(node, "aria-current", index === place ? "true" : null));
-  const node = body.children[place];
-  if (!node) return;
-  const top = node.offsetTop - scroll.clientHeight / 2;
-  if (node.offsetTop < scroll.scrollTop + 24 || node.offsetTop + node.offsetHeight > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top;
+  desk.later(() => keepInSight(body.children[place], scroll, 28));
 }

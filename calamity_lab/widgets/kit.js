@@ -41,7 +41,10 @@ function show(node, visible) {
   else if (node.hidden === visible) node.hidden = !visible;
 }
 
-/** Makes the children of a node those of the items, by key; what stays is updated, and keeps the focus. */
+/**
+ * Makes the children of a node those of the items, by key. A child whose item is the same as before is left
+ * alone, so an item must hold all that `update` draws; what stays keeps the focus.
+ */
 function keyed(parent, items, keyOf, create, update) {
   const known = (parent.keyedNodes ??= new Map());
   const focused = parent.getRootNode().activeElement;
@@ -57,7 +60,11 @@ function keyed(parent, items, keyOf, create, update) {
   items.forEach((item, index) => {
     let node = known.get(keys[index]);
     if (!node) known.set(keys[index], (node = create(item)));
-    update(node, item, index);
+    const drawn = JSON.stringify(item);
+    if (node.keyedItem !== drawn) {
+      update(node, item);
+      node.keyedItem = drawn;
+    }
     if (node === place) place = place.nextSibling;
     else parent.insertBefore(node, place);
   });
@@ -152,6 +159,12 @@ function disable(node, disabled) {
 
 function isDisabled(node) {
   return node.getAttribute("aria-disabled") === "true";
+}
+
+/** A stream's name in two parts, of which the category gives way where there is no room for both. */
+function nameParts({ stream_id: name, category }) {
+  const known = category && name.startsWith(category) ? category.length : 0;
+  return [make("span", { class: "cl-name-category", text: name.slice(0, known) }), make("span", { class: "cl-name-id", text: name.slice(known) })];
 }
 
 /** A line of text that opens further ones: back, where one is, and on. */

@@ -44,6 +44,7 @@ def _tab(value: Any) -> str:
 
 _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "tabs": {"shown": _tab},
+    "agenda": {"limit": _count},
     "state": {"query": _text, "first": _first, "limit": _count},
     "timeline": {"first": _place, "width": _count},
     "events": {"query": _text, "first": _place, "limit": _count},

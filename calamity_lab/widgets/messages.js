@@ -15,6 +15,7 @@ class Desk {
     // Several views may share a model: each counts from a number of its own.
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
     this.hear = this.hear.bind(this);
+    this.nudge = this.nudge.bind(this);
     model.on("msg:custom", this.hear);
   }
 
@@ -60,7 +61,15 @@ class Desk {
     this.seq += 1;
     this.open.set(this.seq, name);
     this.expect();
-    this.model.send({ ...message, seq: this.seq });
+    this.model.send({ ...message, seq: this.seq }, { iopub: { status: this.nudge } });
+  }
+
+  /**
+   * A word back as soon as Python is heard to be at work. Jupyter's server holds the answer until what came
+   * before it is acknowledged, and without this the browser takes its time for that: 40 ms a step.
+   */
+  nudge(message) {
+    if (message?.content?.execution_state === "busy") this.model.send({ verb: "nudge" });
   }
 
   flush(name) {
@@ -91,6 +100,11 @@ class Desk {
     }
     // What had the focus may be gone; the keys still belong here, and not to the notebook.
     if (focused && !this.root.contains(document.activeElement)) this.root.focus({ preventScroll: true });
+  }
+
+  /** Does what has to measure the page, once everything is drawn: measuring in between costs a layout each time. */
+  later(measure) {
+    setTimeout(() => { if (this.root.isConnected) measure(); });
   }
 
   /** Shows that Python takes its time, and says so when it does not answer at all. */

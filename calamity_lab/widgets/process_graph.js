@@ -39,7 +39,7 @@ function mountProcessGraph(root, desk) {
       setText(hint, "This model has no process manager, and nothing has happened yet.");
       if (patch.nodes || patch.edges) {
         drawGraph({ svg, headings, nodes, edges, marker }, value);
-        keepInSight(nodes.querySelector(".cl-current"), scroll);
+        desk.later(() => keepInSight(nodes.querySelector(".cl-current"), scroll));
       }
     },
   };
@@ -106,8 +106,9 @@ function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   svg.style.maxWidth = `${width}px`;
   keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`, ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
     (text, { x }) => put(text, "x", x + NODE_WIDTH / 2));
-  keyed(edges, value.edges, (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, places, bus, marker));
-  keyed(nodes, value.nodes, (node) => node.key, graphNode, (drawn, node) => updateGraphNode(drawn, node, places.get(node.key)));
+  const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target));
+  keyed(edges, drawable.map((edge) => ({ ...edge, from: places.get(edge.source), to: places.get(edge.target), bus })), (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, marker));
+  keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key) })), (node) => node.key, graphNode, updateGraphNode);
 }
 
 const NODE_SHAPES = {
@@ -124,9 +125,9 @@ function graphNode(node) {
   return draw("g", {}, title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), text, times);
 }
 
-function updateGraphNode(drawn, node, { x, y }) {
+function updateGraphNode(drawn, node) {
   const [title, , text, times] = drawn.children;
-  put(drawn, "transform", `translate(${x} ${y})`);
+  put(drawn, "transform", `translate(${node.place.x} ${node.place.y})`);
   const state = `${node.count ? "cl-happened" : "cl-possible"}${node.current ? " cl-current" : ""}${node.waited_for ? " cl-waited" : ""}`;
   put(drawn, "class", `cl-node ${kindClass(node.kind)} ${state}`);
   setText(text, fitted(node.name, 20));
@@ -142,13 +143,9 @@ function edgeNode() {
   return draw("g", {}, draw("title"), draw("path"), draw("text"));
 }
 
-function updateEdge(node, edge, places, bus, marker) {
+function updateEdge(node, edge, marker) {
   const [title, path, text] = node.children;
-  const from = places.get(edge.source);
-  const to = places.get(edge.target);
-  show(node, Boolean(from && to));
-  if (!from || !to) return;
-  const { d, label } = edgePath(from, to, bus);
+  const { d, label } = edgePath(edge.from, edge.to, edge.bus);
   put(node, "class", `cl-edge ${edge.count ? "cl-happened" : "cl-possible"}${edge.label === "if refused" ? " cl-if-refused" : ""}`);
   put(path, "d", d);
   put(path, "marker-end", `url(#${edge.label === "if refused" ? `${marker}-refused` : marker})`);

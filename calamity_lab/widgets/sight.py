@@ -110,10 +110,10 @@ def _fact(sight: Sight) -> Fact:
     return Fact(view.cursor, view.last, view.sentence, view.tone)
 
 
-def _at_cursor(view: Callable[..., Any], part: str) -> Callable[[Sight], Any]:
+def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[[Sight], Any]:
     def at_cursor(sight: Sight) -> Any:
         stepper = sight.desk.stepper
-        return view(stepper.trace, stepper.cursor, **sight.look_at(part))
+        return view(stepper.trace, stepper.cursor, **{**usually, **sight.look_at(part)})
 
     return at_cursor
 
@@ -126,11 +126,11 @@ def _process_graph(sight: Sight) -> Any:
 _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "fact": _fact,
     "controls": _controls,
-    "agenda": _at_cursor(agenda, "agenda"),
+    "agenda": _at_cursor(agenda, "agenda", limit=12),
     "form": lambda sight: sight.form,
     "tabs": lambda sight: Tabs(sight.tab),
-    "state": _at_cursor(state, "state"),
-    "timeline": _at_cursor(timeline, "timeline"),
+    "state": _at_cursor(state, "state", limit=24),
+    "timeline": _at_cursor(timeline, "timeline", width=24),
     "process_graph": _process_graph,
-    "events": _at_cursor(event_rows, "events"),
+    "events": _at_cursor(event_rows, "events", limit=40),
 }

@@ -1,5 +1,7 @@
 // State: a card for each aggregate and process manager, what just changed first, old value → new value.
 
+const STATE_PAGE = 24;
+
 function mountState(root, desk) {
   const total = make("span", { class: "cl-muted" });
   const search = searchBox("Search the state", (query) => desk.look("state", { query, first: 0 }));
@@ -13,7 +15,7 @@ function mountState(root, desk) {
     search,
     update({ rows, total: all, matching, first, query }, patch) {
       setText(total, query ? `${count(matching)} of ${count(all)}` : "");
-      pages.update(first, rows.length, matching, 40);
+      pages.update(first, rows.length, matching, STATE_PAGE);
       if (patch.first !== undefined) scroll.scrollTop = 0;
       show(hint, !rows.length);
       setText(hint, query ? "Nothing here has that in its name or its fields." : "Nothing is here yet: no command has made anything.");
@@ -27,7 +29,7 @@ function stateCard(row) {
   const badge = make("span", { class: "cl-badge" });
   const fields = make("dl", { class: "cl-card-fields" });
   const card = make("article", { class: `cl-card ${kindClass(row.kind)}` },
-    make("header", {}, glyph(row.kind), make("h3", { text: row.stream_id, title: row.kind }), badge, make("span", { class: "cl-gap" }), version), fields);
+    make("header", {}, glyph(row.kind), make("h3", { title: `${row.kind} ${row.stream_id}` }, ...nameParts(row)), badge, make("span", { class: "cl-gap" }), version), fields);
   card.cardParts = { version, badge, fields };
   return card;
 }

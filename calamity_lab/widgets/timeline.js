@@ -74,7 +74,7 @@ function mountTimeline(root, desk) {
       disable(back, value.first === 0);
       disable(on, value.first + value.width >= value.total);
       paintTimeline();
-      keepInSight(marks.querySelector(".cl-latest"), scroll, AXIS);
+      desk.later(() => keepInSight(marks.querySelector(".cl-latest"), scroll, AXIS));
       if (isFirst || asked === null) measure();
     },
   };
@@ -92,9 +92,9 @@ function drawTimeline({ svg, lines, marks, future, now, labels }, value, plot, d
   put(svg, "width", plot);
   put(svg, "height", height);
   keyed(labels, value.lanes, (lane) => lane.stream_id, laneLabel, () => {});
-  keyed(lines, value.lanes, (lane) => lane.stream_id,
-    (lane) => draw("line", { class: `cl-lane-line ${kindClass(lane.kind)}`, x1: 0 }),
-    (line, _lane, place) => { const y = (place + 0.5) * LANE; put(line, "x2", plot); put(line, "y1", y); put(line, "y2", y); });
+  keyed(lines, value.lanes.map((lane, place) => ({ ...lane, plot, y: (place + 0.5) * LANE })), (lane) => lane.stream_id,
+    () => draw("line", { class: "cl-lane-line", x1: 0 }),
+    (line, { y }) => { put(line, "x2", plot); put(line, "y1", y); put(line, "y2", y); });
   put(future, "x", nowAt);
   put(future, "width", Math.max(0, plot - nowAt));
   put(future, "height", height);
@@ -103,15 +103,7 @@ function drawTimeline({ svg, lines, marks, future, now, labels }, value, plot, d
   show(now, hasNow(value));
   const cursor = (desk.values.controls ?? desk.values.fact)?.cursor;
   const latest = value.marks.reduce((found, mark) => (mark.moment <= cursor && mark.moment > found ? mark.moment : found), -1);
-  keyed(marks, value.marks, markKey(value), (mark) => markNode(mark, desk), (node, mark) => {
-    put(node, "transform", `translate(${at(mark.x).toFixed(1)} ${(mark.lane + 0.5) * LANE})`);
-    const wanted = `cl-mark ${kindClass(mark.kind)} ${mark.is_past ? "cl-past" : "cl-later"}${mark.moment === latest ? " cl-latest" : ""}`;
-    put(node, "class", wanted);
-    node.markParts.mark = mark;
-    put(node, "aria-selected", mark.moment === latest ? "true" : "false");
-    put(node, "aria-label", `${mark.detail || mark.label}${mark.is_past ? "" : " (not yet)"}`);
-    setText(node.markParts.title, `${mark.detail || mark.label}`);
-  });
+  keyed(marks, value.marks.map((mark) => ({ ...mark, at: at(mark.x).toFixed(1), latest: mark.moment === latest })), markKey(value), markNode, updateMark);
   if (!marks.querySelector("[tabindex='0']") && marks.firstChild) put(marks.firstChild, "tabindex", "0");
 }
 
@@ -123,10 +115,14 @@ function laneLabel(lane) {
   return make("div", { class: "cl-lane-label", title: lane.stream_id }, glyph(lane.kind), ...nameParts(lane));
 }
 
-/** A stream's name in two parts, of which the category gives way where there is no room for both. */
-function nameParts({ stream_id: name, category }) {
-  const known = category && name.startsWith(category) ? category.length : 0;
-  return [make("span", { class: "cl-name-category", text: name.slice(0, known) }), make("span", { class: "cl-name-id", text: name.slice(known) })];
+function updateMark(node, mark) {
+  const words = mark.detail || mark.label;
+  put(node, "transform", `translate(${mark.at} ${(mark.lane + 0.5) * LANE})`);
+  put(node, "class", `cl-mark ${kindClass(mark.kind)} ${mark.is_past ? "cl-past" : "cl-later"}${mark.latest ? " cl-latest" : ""}`);
+  put(node, "aria-selected", mark.latest ? "true" : "false");
+  put(node, "aria-label", mark.is_past ? words : `${words} (not yet)`);
+  setText(node.markParts.title, words);
+  node.markParts.mark = mark;
 }
 
 function markNode(mark) {
@@ -158,7 +154,7 @@ function mountAxis() {
       const ordinals = [];
       for (let n = Math.ceil((value.first + 1) / every) * every; n <= Math.min(value.first + value.width, value.total); n += every) ordinals.push(n);
       put(svg, "width", plot);
-      keyed(ticks, ordinals, (n) => n, (n) => draw("text", { y: 13, text: count(n) }), (node, n) => put(node, "x", (n - value.first - 0.5) * step));
+      keyed(ticks, ordinals.map((n) => ({ n, x: (n - value.first - 0.5) * step })), ({ n }) => n, ({ n }) => draw("text", { y: 13, text: count(n) }), (node, { x }) => put(node, "x", x));
       put(tip, "transform", `translate(${nowPlace(value, step, plot)} ${AXIS - 6})`);
       show(tip, hasNow(value));
     },

@@ -21,13 +21,13 @@ _ROWS = 12
 
 def still(face: str, token: str, desk: Desk) -> str:
     """What a widget's face shows at the desk's cursor, as HTML without script or network."""
-    return sheet(token, _FACES[face](desk) + _fact(desk))
+    return sheet(token, _fact(desk) + _FACES[face](desk))
 
 
 def _fact(desk: Desk) -> str:
     view = controls(desk.stepper.trace, desk.stepper.cursor, desk.stepper.error)
     where = f"Moment {view.cursor:,} of {view.last:,}"
-    return f'<div style="margin-top:8px">{line(where, soft=True)}{line(view.sentence)}</div>'
+    return f'<div style="margin-bottom:8px">{line(where, soft=True)}{line(view.sentence)}</div>'
 
 
 def _agenda(desk: Desk) -> str:
