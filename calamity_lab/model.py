@@ -148,13 +148,13 @@ def _defined_again(cls: type) -> bool:
 def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
     """The classes that a user defined there: not what begins with an underscore, nor our own protocols."""
     items = vars(namespace) if isinstance(namespace, ModuleType) else namespace
-    return [
-        value
-        for name, value in items.items()
-        if isinstance(value, type)
-        and not name.startswith("_")
-        and not value.__module__.startswith(("calamity_lab.kernel", "builtins", "typing"))
-    ]
+    return [value for name, value in items.items() if not name.startswith("_") and _is_the_users(value)]
+
+
+def _is_the_users(value: Any) -> bool:
+    return isinstance(value, type) and not value.__module__.startswith(
+        ("calamity_lab.kernel", "builtins", "typing")
+    )
 
 
 def _has(cls: type, *names: str) -> bool:
@@ -184,7 +184,7 @@ def _mentioned(cls: type) -> Iterator[type]:
         scope = {**bare.__globals__, **_closed_over(bare, code)}
         for name in sorted(set(_code_names(code)) | set(code.co_freevars)):
             value = scope.get(name)
-            if isinstance(value, type) and field_names(value) is not None:
+            if _is_the_users(value) and field_names(value) is not None:
                 yield value
 
 

@@ -71,6 +71,7 @@ def test_a_module_of_the_examples_is_found_whole() -> None:
     assert {"DepositFunds", "RequestTransfer"} <= names(model.commands)
     assert {"FundsDeposited", "TransferInitiated"} <= names(model.events)
     assert not model.unplaced
+    assert not {"Start", "Continue", "Stop"} & names(tuple(model))
 
 
 def test_value_objects_are_no_events_and_an_event_that_a_manager_keeps_is_one() -> None:

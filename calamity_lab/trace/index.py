@@ -17,6 +17,7 @@ from calamity_lab.kernel.steps import (
     Completed,
     Dispatched,
     Ignored,
+    Populated,
     Refused,
     Step,
 )
@@ -74,6 +75,8 @@ class Index(NamedTuple):
                 return self._replace(refused=self.refused.append(at))
             case Completed():
                 return self._replace(completed=self.completed.append(at))
+            case Populated(identity=identity) if hasattr(identity.type, "interested"):
+                return self._lane(identity, at, is_manager=True)  # an instance that the history started
             case AtProcessManager():
                 return self._reacted(step)
         return self

@@ -47,7 +47,7 @@ def fact(step: Step) -> str:
             places = ", ".join(str(event.position) for event in recorded)
             return f"{names} recorded in {identity} at position {places}"
         case Conflicted(identity=identity, expected=expected, actual=actual):
-            return f"{identity} moved on (expected {expected}, found version {actual}), {command} tried again"
+            return f"{identity} moved on (expected {getattr(expected, 'value', expected)}, found version {actual}), {command} tried again"
         case AtProcessManager():
             return _of_manager(step)
         case Completed():

@@ -101,3 +101,14 @@ def test_a_history_from_before_the_trace_is_in_its_index_at_moment_zero() -> Non
     trace = Trace.of(Stack(event_store=earlier))
     assert trace.index.events_at(0) == len(earlier) == 1
     assert [lane.identity.stream_id for lane in trace.index.lanes] == ["BankAccount-1"]
+
+
+def test_a_process_that_the_history_started_has_its_lane_from_the_moment_it_is_met() -> None:
+    earlier = recorded(DepositFunds("1", 50), RequestTransfer("t1", "1", "2", 5))[12].stack.event_store
+    trace = Trace.of(Stack(event_store=earlier, process_manager_types=(Transfer,)))
+    trace = trace.put(0, Submitted(0, (WithdrawFunds("1", 5, "t1"),)))
+    while not trace[trace.last].run.idle:
+        trace = trace.append(*advance(trace[trace.last].run))
+    lane = next(lane for lane in trace.index.lanes if lane.is_manager)
+    met = next(step for step in trace.steps if step.kind == "Populated" and "Transfer" in str(step))
+    assert (lane.identity.stream_id, lane.since) == ("Transfer-t1", met.index)
