@@ -47,7 +47,8 @@ def fact(step: Step) -> str:
             places = ", ".join(str(event.position) for event in recorded)
             return f"{names} recorded in {identity} at position {places}"
         case Conflicted(identity=identity, expected=expected, actual=actual):
-            return f"{identity} moved on (expected {getattr(expected, 'value', expected)}, found version {actual}), {command} tried again"
+            wanted = getattr(expected, "value", expected)
+            return f"{identity} moved on (expected {wanted}, found version {actual}), {command} tried again"
         case AtProcessManager():
             return _of_manager(step)
         case Completed():
