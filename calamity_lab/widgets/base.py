@@ -10,8 +10,8 @@ from time import monotonic
 from typing import Any
 
 import anywidget
+import IPython.display
 import traitlets
-from IPython.display import publish_display_data
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.widgets import front_end
@@ -61,11 +61,10 @@ class ViewWidget(anywidget.AnyWidget):
         return f"{type(self).__name__} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
 
     def _ipython_display_(self, **_: Any) -> None:
-        """Two outputs: the live widget, and a picture for where there is no kernel; the one hides the other."""
+        """Two outputs: the live widget, and a picture of it, which the widget hides as long as it lives."""
         if self.comm is not None:
-            data, metadata = self._repr_mimebundle_()
-            publish_display_data(data, metadata)
-        publish_display_data({"text/html": self.still()})
+            _display(self._repr_mimebundle_())
+        _display(({"text/html": self.still()}, {}))
 
     def hear(self, message: dict[str, Any]) -> None:
         """Do what the front end asks for, and answer with what changed."""
@@ -106,11 +105,17 @@ class ViewWidget(anywidget.AnyWidget):
         self._behind, self._sent_at = False, monotonic()
         try:
             changes = self.sight.changes()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is shown and logged
             _log.exception("%r cannot be shown", self)
             sentence = f"This view cannot be shown: {type(error).__name__}: {error}"
             changes = {part: {"sentence": sentence, "tone": "error"} for part in ("fact", "controls")}
         self.send({"patch": changes, "seq": next(self._numbers), **answers})
+
+
+def _display(bundle: Any) -> None:
+    data, metadata = bundle
+    show: Any = IPython.display.display
+    show(data, metadata=metadata, raw=True)
 
 
 def _hear(widget: ViewWidget, message: Any, _buffers: Any) -> None:

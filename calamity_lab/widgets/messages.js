@@ -89,8 +89,15 @@ class Desk {
     this.expect();
   }
 
-  apply(patch) {
-    for (const [part, changed] of Object.entries(patch)) Object.assign((this.values[part] ??= {}), changed);
+  apply(message) {
+    const patch = {};
+    for (const [part, changed] of Object.entries(message)) {
+      const whole = withRows(this.values[part], changed);
+      // A view that has just come in knows nothing yet of what others were sent; its own answer is on the way.
+      if (!whole) continue;
+      patch[part] = whole;
+      Object.assign((this.values[part] ??= {}), whole);
+    }
     const document = this.root.getRootNode();
     const focused = this.root.contains(document.activeElement);
     for (const view of this.views) {
@@ -126,6 +133,17 @@ class Desk {
     clearTimeout(this.silent);
     this.model.off("msg:custom", this.hear);
   }
+}
+
+/** The changes with those rows that were told by the place where they stood before; null where one is not known. */
+function withRows(before, changed) {
+  const whole = { ...changed };
+  for (const [name, value] of Object.entries(changed)) {
+    if (!value?.rows) continue;
+    whole[name] = value.rows.map((row) => (typeof row === "number" ? before?.[name]?.[row] : row));
+    if (whole[name].includes(undefined)) return null;
+  }
+  return whole;
 }
 
 const SILENCE = {

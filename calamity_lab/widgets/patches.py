@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any
+
+_ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 def patch(before: Any, after: Any) -> dict[str, Any]:
-    """The fields of a view (a dataclass) that differ from what was sent before; all where that is None."""
+    """The fields of a view (a dataclass) that differ from what was sent before; all where that is None.
+
+    Of a tuple of records only those are given that are new; of the others, where they stood before:
+    ``{"rows": [0, 1, {...}, 2]}``. A tuple of plain values is a list.
+    """
+    if before is None:
+        return {name: plain(getattr(after, name)) for name in _names(type(after))}
     return {
-        name: plain(getattr(after, name))
+        name: _changed(getattr(before, name), getattr(after, name))
         for name in _names(type(after))
-        if before is None or getattr(before, name) != getattr(after, name)
+        if getattr(before, name) != getattr(after, name)
     }
 
 
 def plain(value: Any) -> Any:
     """A view's value as JSON knows it: records as objects, tuples as lists."""
-    if value is None or isinstance(value, (str, int, float)):
+    if type(value) in _ATOMS:
         return value
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: plain(item) for name, item in value.items()}
     if is_dataclass(value):
-        return {name: plain(getattr(value, name)) for name in _names(type(value))}
+        return {
+            name: item if type(item) in _ATOMS else plain(item)
+            for name, item in zip(_names(type(value)), _reader(type(value))(value), strict=True)
+        }
     raise TypeError(f"a view holds plain values only; found {type(value).__name__}")
 
 
-@cache
-def _names(cls: type) -> tuple[str, ...]:
+def _changed(before: Any, after: Any) -> Any:
+    is_rows = isinstance(after, tuple) and after and is_dataclass(after[0])
+    return {"rows": _rows(before, after)} if is_rows and before else plain(after)
+
+
+def _rows(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[Any]:
+    """Each row as the place at which it stood before, else in full; its first field tells one that moved."""
+    key = attrgetter(_names(type(after[0]))[0])
+    places = {key(row): place for place, row in enumerate(before)}
+    rows = []
+    for place, row in enumerate(after):
+        known = place if place < len(before) and before[place] == row else places.get(key(row))
+        rows.append(known if known is not None and before[known] == row else plain(row))
+    return rows
+
+
+def _field_names(cls: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls))
+
+
+def _field_reader(cls: type[Any]) -> Any:
+    """Reads all fields of a record at once."""
+    names = _field_names(cls)
+    return attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
+
+
+_names: Callable[[Any], tuple[str, ...]] = cache(_field_names)
+_reader: Callable[[Any], Any] = cache(_field_reader)

@@ -36,7 +36,9 @@ def perform(sight: Sight, message: Mapping[str, Any]) -> None:
     elif act is not None:
         act(sight, message)
     else:
-        raise InvalidValue(f"a widget knows no verb {verb!r}; it knows: {', '.join([*_MOVES, *_ACTS, 'look'])}")
+        raise InvalidValue(
+            f"a widget knows no verb {verb!r}; it knows: {', '.join([*_MOVES, *_ACTS, 'look'])}"
+        )
     return None
 
 

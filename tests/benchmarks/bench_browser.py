@@ -1,4 +1,4 @@
-"""A step by button in a real JupyterLab, against a bare ipywidgets button that sets a label on the same page."""
+"""A step by button in a real JupyterLab, against a bare ipywidgets button on the same page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ async (button, selector) => {
   const watched = button.closest('.jp-Cell-outputArea').querySelector(selector);
   return await new Promise((resolve, reject) => {
     const begun = performance.now();
-    const observer = new MutationObserver(() => { observer.disconnect(); resolve(performance.now() - begun); });
+    const observer = new MutationObserver(() => {
+      observer.disconnect();
+      resolve(performance.now() - begun);
+    });
     observer.observe(watched, {childList: true, characterData: true, subtree: true});
     setTimeout(() => reject(new Error('nothing changed within 10 s')), 10000);
     button.click();

@@ -51,8 +51,9 @@ def _events(desk: Desk) -> str:
 
 
 def _lab(desk: Desk) -> str:
-    parts = [heading("Timeline"), _timeline(desk), heading("State"), _state(desk), heading("Next"), _agenda(desk)]
-    return "".join([*parts, folded("Process graph", _process_graph(desk)), folded("Events", _events(desk))])
+    parts = {"Timeline": _timeline, "State": _state, "Next": _agenda}
+    shown = "".join(heading(title) + part(desk) for title, part in parts.items())
+    return shown + folded("Process graph", _process_graph(desk)) + folded("Events", _events(desk))
 
 
 _FACES: Mapping[str, Callable[[Desk], str]] = {

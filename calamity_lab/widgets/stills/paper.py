@@ -15,7 +15,10 @@ SHEET = (
     f"background:#ffffff;color:{INK};border:1px solid {LINE};border-radius:8px;padding:10px 14px;"
     f"max-width:900px;font-family:{FONT};font-size:13px;line-height:1.45;text-align:left;overflow-x:auto"
 )
-_CELL = f"padding:3px 14px 3px 0;border:0;border-bottom:1px solid {LINE};text-align:left;vertical-align:top;color:{INK}"
+_CELL = (
+    f"padding:3px 14px 3px 0;border:0;border-bottom:1px solid {LINE};"
+    f"text-align:left;vertical-align:top;color:{INK}"
+)
 _HEADING = f"{_CELL};color:{SOFT};font-weight:600"
 
 
@@ -33,10 +36,12 @@ def sheet(token: str, body: str) -> str:
 
 
 def heading(text: str) -> str:
+    """The title of a part."""
     return f'<div style="margin:10px 0 4px;font-weight:600">{escape(text)}</div>'
 
 
 def line(text: str, *, soft: bool = False) -> str:
+    """A line of text; soft, where it only goes with another."""
     return f'<div style="color:{SOFT if soft else INK}">{escape(text)}</div>'
 
 
@@ -76,6 +81,7 @@ def image(svg: str, alt: str, width: int) -> str:
 
 
 def svg(width: float, height: float, body: str) -> str:
+    """A drawing of this size."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
         f'viewBox="0 0 {width:g} {height:g}" font-family="{FONT}" font-size="12" fill="{INK}">'
@@ -83,7 +89,10 @@ def svg(width: float, height: float, body: str) -> str:
     )
 
 
-def text(x: float, y: float, content: str, *, fill: str = INK, anchor: str = "start", size: float = 12) -> str:
+def text(
+    x: float, y: float, content: str, *, fill: str = INK, anchor: str = "start", size: float = 12
+) -> str:
+    """A text in a drawing."""
     return (
         f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size:g}" text-anchor="{anchor}">'
         f"{escape(content)}</text>"

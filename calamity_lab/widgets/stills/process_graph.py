@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from calamity_lab.views.instances import Instance
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
 from calamity_lab.widgets.stills.paper import SOFT, fitted, image, line, svg, text
 from calamity_lab.widgets.stills.shapes import COLOURS
@@ -33,11 +34,19 @@ def drawn(view: ProcessGraph) -> str:
     columns = {place.x for place in places.values()}
     width = max(columns) + WIDTH + 14
     bottom = max(place.y for place in places.values()) + ROW
-    body = "".join(_edge(each, places, bottom) for each in view.edges if {each.source, each.target} <= set(places))
+    body = "".join(
+        _edge(each, places, bottom) for each in view.edges if {each.source, each.target} <= set(places)
+    )
     body += "".join(_node(each, places[each.key]) for each in view.nodes)
-    happened = sum(1 for node in view.nodes if node.count)
-    alt = f"Process graph{f' of {view.manager}' if view.manager else ''}: {happened} of {len(view.nodes)} parts have happened"
-    return image(svg(width, bottom + 14, body), alt, int(width)) + _instances(view)
+    return image(svg(width, bottom + 14, body), _told(view), int(width)) + _instances(view)
+
+
+def _told(view: ProcessGraph) -> str:
+    """The picture in words."""
+    happened = [node.name for node in view.nodes if node.count]
+    return (
+        f"Process graph of {view.manager or 'the model'}; happened so far: {', '.join(happened) or 'nothing'}"
+    )
 
 
 def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
@@ -46,7 +55,8 @@ def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
     most = max(len(layer) for layer in rows.values())
     return {
         node.key: Place(
-            14 + BUS + layers.index(x) * (WIDTH + GAP), TOP + (row + 0.5) * most * ROW / len(layer) - HEIGHT / 2 - 6
+            14 + BUS + layers.index(x) * (WIDTH + GAP),
+            TOP + (row + 0.5) * most * ROW / len(layer) - HEIGHT / 2 - 6,
         )
         for x, layer in rows.items()
         for row, node in enumerate(layer)
@@ -58,7 +68,7 @@ def _node(node: Node, place: Place) -> str:
     weight = 2.6 if node.current or node.waited_for else 1.3
     dress = f'fill="{fill if node.count else "#ffffff"}" stroke="{stroke}" stroke-width="{weight}"'
     dash = "" if node.count else ' stroke-dasharray="4 3"'
-    told = " ".join(filter(None, ["waited for" if node.waited_for else "", f"×{node.count:,}" if node.count else ""]))
+    told = f"{'waited for ' if node.waited_for else ''}{f'×{node.count:,}' if node.count else ''}".rstrip()
     return (
         f'<g transform="translate({place.x:g} {place.y:g})"><path d="{_OUTLINES[node.kind]}" {dress}{dash}/>'
         + text(WIDTH / 2, 17, fitted(node.name, 20), anchor="middle", size=11.5)
@@ -95,9 +105,11 @@ def _label(edge: Edge, start: Place) -> str:
 
 
 def _instances(view: ProcessGraph) -> str:
-    rows = [
-        f"{each.stream_id}: {each.stage or each.status}"
-        + (f", waits for {' or '.join(each.waits_for)}" if each.waits_for and each.status != "stopped" else "")
-        for each in view.instances[:6]
-    ]
-    return "".join(line(row) for row in rows)
+    return "".join(line(_instance(each)) for each in view.instances[:6])
+
+
+def _instance(each: Instance) -> str:
+    told = f"{each.stream_id}: {each.stage or each.status}"
+    if each.status == "stopped" or not each.waits_for:
+        return told
+    return f"{told}, waits for {' or '.join(each.waits_for)}"

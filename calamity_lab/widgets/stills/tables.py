@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from calamity_lab.views.agenda import AgendaView, Entry
-from calamity_lab.views.events import EventTable
+from calamity_lab.views.events import EventRow, EventTable
 from calamity_lab.views.state import FieldRow, StateRow, StateView
 from calamity_lab.widgets.stills.paper import LATER, SOFT, fitted, line, more, table
 
@@ -25,7 +25,7 @@ def agenda(view: AgendaView) -> str:
     entries = [*([view.in_progress] if view.in_progress else []), *view.entries]
     if not entries:
         return line("Nothing is pending.", soft=True)
-    rows = [([_command(each), escape(each.target), _short(each.fields), escape(each.origin)], False) for each in entries]
+    rows = [(_pending(each), False) for each in entries]
     return table(["Command", "To", "With", "Origin"], rows) + more(view.total, len(view.entries), "commands")
 
 
@@ -33,14 +33,18 @@ def events(view: EventTable) -> str:
     """The events in sight; those that are yet to come are greyed."""
     if not view.rows:
         return line("No event has been recorded yet.", soft=True)
-    rows = [
-        (
-            [f"{row.position:,}", escape(row.stream_id), escape(row.type), _short(row.fields), escape(row.command)],
-            not row.is_past,
-        )
-        for row in view.rows
-    ]
-    return table(["#", "Stream", "Event", "Fields", "Command"], rows) + more(view.total, len(view.rows), "events")
+    rows = [(_event(row), not row.is_past) for row in view.rows]
+    headings = ["#", "Stream", "Event", "Fields", "Command"]
+    return table(headings, rows) + more(view.total, len(view.rows), "events")
+
+
+def _pending(entry: Entry) -> list[str]:
+    return [_command(entry), escape(entry.target), _short(entry.fields), escape(entry.origin)]
+
+
+def _event(row: EventRow) -> list[str]:
+    stream, type_, command = escape(row.stream_id), escape(row.type), escape(row.command)
+    return [f"{row.position:,}", stream, type_, _short(row.fields), command]
 
 
 def _stream(row: StateRow) -> str:

@@ -35,7 +35,8 @@ def _body(view: TimelineView, height: float) -> str:
             glyph(lane.kind, 10, y),
             text(22, y + 4, fitted(lane.stream_id, 24)),
         ]
-    parts += [_ordinal(view, n, step) for n in range(view.first + 2, view.first + view.width + 1, 2) if n <= view.total]
+    until = min(view.first + view.width, view.total)
+    parts += [_ordinal(view, n, step) for n in range(view.first + 2, until + 1, 2)]
     parts.append(f'<path d="M{now:.4g} 0V{height}" stroke="{ACCENT}" stroke-width="1.5"/>')
     parts += [_mark(view, each, step) for each in view.marks]
     return "".join(parts)

@@ -1,0 +1,1 @@
+"""Widgets without a browser: what goes in and out, and the still pictures."""

@@ -1,0 +1,48 @@
+"""A stand-in for the front end: it hears what a widget sends, keeps it as the page does, and asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from calamity_lab.widgets.base import ViewWidget
+
+
+class FrontEnd:
+    """Connected to a widget; ``values`` is what the page would show, ``messages`` all that came."""
+
+    def __init__(self, widget: ViewWidget) -> None:
+        self.widget = widget
+        self.messages: list[dict[str, Any]] = []
+        self.values: dict[str, dict[str, Any]] = {}
+        self._seq = count(1)
+        widget.send = self._hear
+        self.ask("ready")
+
+    def ask(self, verb: str, **details: Any) -> dict[str, Any]:
+        """Ask for something; the patch that answers it."""
+        seq = next(self._seq)
+        before = len(self.messages)
+        self.widget.hear({"verb": verb, "seq": seq, **details})
+        answers = [message for message in self.messages[before:] if message.get("answers") == seq]
+        assert len(answers) == 1, f"{verb} was answered {len(answers)} times"
+        patch: dict[str, Any] = answers[0]["patch"]
+        return patch
+
+    def seen(self) -> None:
+        """Tell that what came unasked was drawn."""
+        self.widget.hear({"verb": "seen"})
+
+    def _hear(self, content: dict[str, Any], buffers: Any = None) -> None:
+        self.messages.append(content)
+        for part, changed in content["patch"].items():
+            known = self.values.setdefault(part, {})
+            whole = {name: self._whole(known.get(name), value) for name, value in changed.items()}
+            known.update(whole)
+
+    @staticmethod
+    def _whole(before: Any, value: Any) -> Any:
+        if isinstance(value, Mapping) and "rows" in value:
+            return [before[row] if isinstance(row, int) else row for row in value["rows"]]
+        return value

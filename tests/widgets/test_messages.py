@@ -1,0 +1,323 @@
+"""A widget answers what the front end asks, with what changed and nothing else."""
+
+from __future__ import annotations
+
+import gc
+import json
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from calamity_lab.errors import CalamityError
+from calamity_lab.examples import bank
+from calamity_lab.lab import Lab
+from calamity_lab.widgets import base
+from calamity_lab.widgets.agenda import AgendaWidget
+from calamity_lab.widgets.base import ViewWidget
+from calamity_lab.widgets.composite import LabView
+from calamity_lab.widgets.controls import Controls
+from calamity_lab.widgets.events import Events
+from calamity_lab.widgets.patches import plain
+from calamity_lab.widgets.process_graph import ProcessGraph
+from calamity_lab.widgets.state import State
+from calamity_lab.widgets.timeline import Timeline
+from tests.widgets.front_end_stand_in import FrontEnd
+
+FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Events)
+SINGLE = FACES[1:]
+
+
+@pytest.fixture
+def lab() -> Lab:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    return lab
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_ready_is_answered_with_every_part_in_sight(lab: Lab, face: type[ViewWidget]) -> None:
+    widget = face(lab)
+    front_end = FrontEnd(widget)
+    expected = {part: plain(view) for part, view in widget.sight.views().items()}
+    assert front_end.values == json.loads(json.dumps(expected))
+
+
+@pytest.mark.parametrize(
+    ("verb", "call"),
+    [
+        ("step_in", Lab.step_in),
+        ("step_over", Lab.step),
+        ("step_out", Lab.step_out),
+        ("resume", Lab.resume),
+        ("step_back", Lab.step_back),
+        ("step_back_over", Lab.step_back_over),
+        ("restart", Lab.restart),
+        ("end", lambda lab: lab.goto(-1)),
+    ],
+)
+def test_each_move_does_what_the_call_of_the_lab_does(
+    lab: Lab, verb: str, call: Callable[[Lab], object]
+) -> None:
+    twin = Lab(bank)
+    twin.send(*bank.story())
+    for each in (lab, twin):
+        each.resume()
+        each.goto(30)
+    FrontEnd(Controls(lab)).ask(verb)
+    call(twin)
+    assert lab.cursor == twin.cursor != 30
+
+
+def test_resume_and_step_out_run_on(lab: Lab) -> None:
+    front_end = FrontEnd(Controls(lab))
+    lab.goto(0)
+    for _ in range(5):
+        front_end.ask("step_out")
+    assert lab.moment.rests
+    assert not any(type(command).__name__ == "DepositFunds" for command in lab.agenda)
+    front_end.ask("resume")
+    assert lab.stepper.at_end
+
+
+def test_goto_choose_drop_and_switch_reach_the_stepper(lab: Lab) -> None:
+    front_end = FrontEnd(LabView(lab))
+    front_end.ask("choose", place=2)
+    assert lab.agenda[0] == bank.CreateAccount("carol", name="Carol")
+    front_end.ask("drop", place=0)
+    assert bank.CreateAccount("carol", name="Carol") not in list(lab.agenda)
+    front_end.ask("resume")
+    front_end.ask("goto", moment=5)
+    assert lab.cursor == 5
+    front_end.ask("drop", place=0)
+    assert len(lab.branches) == 2
+    front_end.ask("switch", branch="main")
+    assert lab.trace.branch.name == "main"
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_what_the_front_end_puts_together_from_patches_is_what_python_has(
+    lab: Lab, face: type[ViewWidget]
+) -> None:
+    widget = face(lab)
+    front_end = FrontEnd(widget)
+    moves = (
+        ["step_over"] * 9
+        + ["step_back"] * 5
+        + ["step_in"] * 3
+        + ["resume", "restart", "end", "step_back_over"]
+    )
+    for verb in moves:
+        front_end.ask(verb)
+        expected = {part: plain(view) for part, view in widget.sight.views().items()}
+        assert front_end.values == json.loads(json.dumps(expected)), verb
+
+
+def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
+    front_end = FrontEnd(LabView(lab))
+    front_end.ask("step_over")
+    patch = front_end.ask("look", view="state", query="")
+    assert patch == {}
+    patch = front_end.ask("step_in")
+    assert set(patch) == {"controls", "agenda", "state"}, "a command that is only dispatched records no event"
+    assert not {"branch", "refused", "at_end"} & set(patch["controls"])
+    assert "form" not in patch
+
+
+def test_rows_that_stay_are_told_by_their_place(lab: Lab) -> None:
+    front_end = FrontEnd(Events(lab))
+    for _ in range(3):
+        front_end.ask("step_over")
+    rows = front_end.ask("step_over")["events"]["rows"]["rows"]
+    assert rows[:3] == [0, 1, 2]
+    assert rows[3]["type"] == "FundsDeposited"
+
+
+def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab) -> None:
+    front_end = FrontEnd(LabView(lab))
+    assert "events" not in front_end.values
+    front_end.ask("step_over")
+    patch = front_end.ask("look", view="tabs", shown="events")
+    assert patch["tabs"] == {"shown": "events"}
+    assert patch["events"]["rows"][0]["type"] == "AccountCreated"
+    assert "state" not in front_end.ask("step_over")
+
+
+def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
+    lab.resume()
+    searching, other = FrontEnd(State(lab)), FrontEnd(State(lab))
+    searching.ask("look", view="state", query="alice")
+    assert {row["stream_id"] for row in searching.values["state"]["rows"]} >= {"BankAccount-alice"}
+    assert searching.values["state"]["matching"] < other.values["state"]["matching"]
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"verb": "fly"}, "no verb 'fly'"),
+        ({"verb": "goto", "moment": 99_999}, "no moment 99999"),
+        ({"verb": "goto", "moment": "7"}, "whole number"),
+        ({"verb": "choose", "place": 99}, "no pending command at 99"),
+        ({"verb": "look", "view": "attic"}, "no view 'attic'"),
+        ({"verb": "look", "view": "state", "colour": 1}, "'colour'"),
+        ({"verb": "look", "view": "timeline", "width": -1}, "whole number from 1"),
+        ({"verb": "switch", "branch": "nowhere"}, "no branch 'nowhere'"),
+        ({"verb": "send", "command": "Fly", "fields": {}}, "no command 'Fly'"),
+        ({}, "no verb None"),
+    ],
+)
+def test_an_error_is_told_in_every_widget_and_the_widget_goes_on(
+    lab: Lab, face: type[ViewWidget], message: dict[str, Any], told: str
+) -> None:
+    front_end = FrontEnd(face(lab))
+    front_end.ask(message.get("verb"), **{name: value for name, value in message.items() if name != "verb"})  # type: ignore[arg-type]
+    foot = front_end.values.get("controls") or front_end.values["fact"]
+    assert foot["tone"] == "error"
+    assert told in foot["sentence"]
+    front_end.ask("step_over")
+    assert foot["tone"] != "error"
+    assert lab.cursor > 0
+
+
+def test_an_error_of_the_model_is_told_where_it_happened_and_the_cursor_stays() -> None:
+    @dataclass(frozen=True)
+    class Break:
+        id: str
+
+        def aggregate(self) -> tuple[type, str]:
+            return Fragile, self.id
+
+    @dataclass(frozen=True)
+    class Fragile:
+        id: str
+
+        @classmethod
+        def new(cls, aggregate_id: str) -> Fragile:
+            return cls(aggregate_id)
+
+        def execute(self, command: Break) -> None:
+            raise ZeroDivisionError("oh")
+
+        def apply(self, event: object) -> Fragile:
+            return self
+
+    lab = Lab(aggregates=[Fragile], commands=[Break])
+    lab.send(Break("1"))
+    stepping, watching = FrontEnd(Controls(lab)), FrontEnd(State(lab))
+    stepping.ask("step_over")
+    for values in (stepping.values["controls"], watching.values["fact"]):
+        assert values["tone"] == "error"
+        assert "Fragile.execute" in values["sentence"]
+    assert stepping.values["controls"]["cursor"] == lab.cursor < 3
+
+
+def test_an_error_that_nobody_expects_is_told_and_raised(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    front_end = FrontEnd(Controls(lab))
+    monkeypatch.setattr(base, "perform", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        front_end.widget.hear({"verb": "step_in", "seq": 7})
+    assert front_end.messages[-1]["answers"] == 7
+    assert front_end.values["controls"]["sentence"] == "ZeroDivisionError: division by zero"
+
+
+def test_a_view_that_breaks_is_told_and_logged_and_does_not_stop_the_stepper(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    widget = State(lab)
+    front_end = FrontEnd(widget)
+    monkeypatch.setattr(widget.sight, "views", lambda: 1 / 0)
+    lab.step()
+    assert lab.cursor > 0
+    assert "ZeroDivisionError" in front_end.values["fact"]["sentence"]
+    assert "cannot be shown" in caplog.text
+
+
+def test_a_command_with_wrong_fields_is_not_sent_and_each_field_tells_why(lab: Lab) -> None:
+    front_end = FrontEnd(AgendaWidget(lab))
+    pending = len(lab.agenda)
+    front_end.ask("send", command="DepositFunds", fields={"account_id": "", "amount": "abc"})
+    assert set(front_end.values["form"]["errors"]) == {"account_id", "amount"}
+    assert "‘abc’" in front_end.values["form"]["errors"]["amount"]
+    assert front_end.values["fact"]["tone"] == "error"
+    assert len(lab.agenda) == pending
+    front_end.ask("send", command="DepositFunds", fields={"account_id": "dan", "amount": "12"})
+    assert front_end.values["form"]["errors"] == {}
+    assert front_end.values["form"]["sent"] == 1
+    assert lab.agenda[-1] == bank.DepositFunds("dan", 12)
+    assert front_end.values["fact"]["sentence"] == "DepositFunds is on the agenda"
+
+
+def test_what_happens_elsewhere_is_put_together_until_the_front_end_has_seen_it(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "PAUSE", 1_000.0)
+    front_end = FrontEnd(LabView(lab))
+    before = len(front_end.messages)
+    for _ in range(20):
+        lab.step_in()
+    assert len(front_end.messages) == before + 1
+    assert "answers" not in front_end.messages[-1]
+    front_end.seen()
+    assert len(front_end.messages) == before + 2
+    assert front_end.values["controls"]["cursor"] == 20
+    front_end.seen()
+    assert len(front_end.messages) == before + 2
+
+
+def test_a_slow_film_is_shown_picture_by_picture(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "PAUSE", 0.0)
+    front_end = FrontEnd(LabView(lab))
+    for moment in range(1, 5):
+        lab.step_in()
+        assert front_end.values["controls"]["cursor"] == moment
+
+
+def test_a_widget_that_nobody_displayed_sends_nothing(lab: Lab) -> None:
+    widget = State(lab)
+    widget.send = lambda *_: pytest.fail("nobody listens")
+    lab.step()
+
+
+def test_a_closed_widget_no_longer_follows(lab: Lab) -> None:
+    widget = State(lab)
+    front_end = FrontEnd(widget)
+    widget.close()
+    before = len(front_end.messages)
+    lab.step()
+    assert len(front_end.messages) == before
+
+
+def test_a_closed_widget_is_not_kept_alive_by_the_lab(lab: Lab) -> None:
+    widget = State(lab)
+    gone = weakref.ref(widget)
+    widget.close()
+    del widget
+    gc.collect()
+    assert gone() is None
+
+
+def test_all_widgets_of_a_lab_follow_one_cursor(lab: Lab) -> None:
+    front_ends = [FrontEnd(face(lab)) for face in SINGLE]
+    front_ends[0].ask("step_over")
+    for front_end in front_ends:
+        where = front_end.values.get("controls") or front_end.values["fact"]
+        assert where["cursor"] == lab.cursor
+
+
+def test_a_widget_tells_shortly_what_it_is(lab: Lab) -> None:
+    assert repr(State(lab)) == "State at moment 0 of 0"
+
+
+def test_every_error_of_the_project_is_shown_and_not_raised(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise CalamityError("not today")
+
+    front_end = FrontEnd(Controls(lab))
+    monkeypatch.setattr(base, "perform", refuse)
+    front_end.ask("step_in")
+    assert front_end.values["controls"]["sentence"] == "not today"

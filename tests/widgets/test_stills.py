@@ -1,0 +1,212 @@
+"""A widget's still picture says the same as the widget, without a script and without a network."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from calamity_lab.examples import bank, fulfilment
+from calamity_lab.kernel.messages import Start, command
+from calamity_lab.lab import Lab
+from calamity_lab.widgets.agenda import AgendaWidget
+from calamity_lab.widgets.base import ViewWidget
+from calamity_lab.widgets.composite import LabView
+from calamity_lab.widgets.controls import Controls
+from calamity_lab.widgets.events import Events
+from calamity_lab.widgets.process_graph import ProcessGraph
+from calamity_lab.widgets.state import State
+from calamity_lab.widgets.timeline import Timeline
+
+FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Events)
+NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+ALLOWED = {"div", "style", "b", "span", "table", "thead", "tbody", "tr", "th", "td", "img", "details"}
+ALLOWED |= {"summary", "del", "svg", "rect", "path", "g", "text"}
+
+
+@command(to="Note", by="id")
+@dataclass(frozen=True)
+class WriteNote:
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class NoteWritten:
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    id: str
+    text: str = ""
+
+    @classmethod
+    def new(cls, aggregate_id: str) -> Note:
+        return cls(aggregate_id)
+
+    def execute(self, command: WriteNote) -> NoteWritten:
+        return NoteWritten(command.id, command.text)
+
+    def apply(self, event: NoteWritten) -> Note:
+        return Note(self.id, event.text)
+
+
+@dataclass(frozen=True)
+class Reading:
+    id: str
+    stage: str = ""
+
+    @classmethod
+    def interested(cls, event: object) -> Start | None:
+        return Start(event.id) if isinstance(event, NoteWritten) else None
+
+    @classmethod
+    def new(cls, id: str) -> Reading:  # noqa: A002 - the contract's name
+        return cls(id)
+
+    def apply(self, event: NoteWritten) -> Reading:
+        return Reading(self.id, event.text)
+
+    def handle(self, event: NoteWritten) -> None:
+        return None
+
+
+class Tags(HTMLParser):
+    """Which elements there are, with which attributes."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(markup)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def drawings(markup: str) -> list[str]:
+    """The SVG texts of the images in a still."""
+    return [base64.b64decode(each).decode() for each in re.findall(r"svg\+xml;base64,([^\"]+)", markup)]
+
+
+@pytest.fixture
+def nasty() -> Lab:
+    lab = Lab(aggregates=[Note], commands=[WriteNote], events=[NoteWritten], process_managers=[Reading])
+    lab.send(WriteNote(NASTY, NASTY), WriteNote(NASTY, f"{NASTY} again"), WriteNote("other", NASTY))
+    lab.step()
+    lab.step()
+    return lab
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_markup_in_a_message_stays_text_in_every_still(nasty: Lab, face: type[ViewWidget]) -> None:
+    still = face(nasty).still()
+    for markup in [still, *drawings(still)]:
+        tags = Tags(markup)
+        assert set(tags.tags) <= ALLOWED
+        assert not [name for name, _ in tags.attributes if name.startswith("on")]
+
+
+@pytest.mark.parametrize("face", [State, AgendaWidget, Events])
+def test_the_text_of_a_message_can_be_read_in_the_tables(nasty: Lab, face: type[ViewWidget]) -> None:
+    assert "<script>alert(1)</script>" in Tags(face(nasty).still()).text
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_still_asks_nobody_for_anything(face: type[ViewWidget]) -> None:
+    lab = Lab(fulfilment)
+    lab.send(*fulfilment.story())
+    lab.resume()
+    still = face(lab).still()
+    sources = [value for name, value in Tags(still).attributes if name in {"src", "href"}]
+    assert all(value and value.startswith("data:image/svg+xml;base64,") for value in sources)
+    assert "http" not in still.replace("http://www.w3.org/2000/svg", "")
+    assert "url(" not in "".join([still, *drawings(still)])
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_still_of_the_same_moment_is_the_same_to_the_byte(face: type[ViewWidget]) -> None:
+    def drawn() -> str:
+        lab = Lab(bank)
+        lab.send(*bank.story())
+        lab.resume()
+        lab.goto(30)
+        widget = face(lab)
+        return widget.still().replace(f'"{widget.token}"', '"token"')
+
+    assert drawn() == drawn()
+
+
+def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    for _ in range(6):
+        lab.step()
+    still = LabView(lab).still()
+    text = Tags(still).text
+    for told in (
+        "BankAccount-alice",
+        "10000",
+        "→",
+        "4000",
+        "Moment 29 of 29",
+        "RequestTransfer",
+        "FundsWithdrawn",
+    ):
+        assert told in text
+    assert 'alt="Timeline: 6 events in 4 lanes, 6 of them up to this moment"' in still
+    assert "Transfer-rent" in drawings(still)[0]
+
+
+def test_the_future_is_greyed_in_a_still() -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.resume()
+    everything = Events(lab).still().count("#8c95a0")
+    lab.goto(20)
+    assert Events(lab).still().count("#8c95a0") > everything
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_still_of_an_empty_lab_is_not_blank(face: type[ViewWidget]) -> None:
+    assert "Nothing has happened yet" in Tags(face(Lab(bank)).still()).text
+
+
+def test_a_display_gives_the_live_widget_and_then_its_still(ipython: InteractiveShell) -> None:
+    widget = State(Lab(bank))
+    with capture_output() as captured:
+        ipython.display_formatter.format(widget)
+    live, still = (output.data for output in captured.outputs)
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
+    assert "text/html" not in live
+    assert still["text/html"] == widget.still()
+    assert f'data-calamity-still="{widget.token}"' in still["text/html"]
+
+
+def test_a_closed_widget_still_shows_its_picture(ipython: InteractiveShell) -> None:
+    widget = State(Lab(bank))
+    widget.close()
+    with capture_output() as captured:
+        ipython.display_formatter.format(widget)
+    assert [list(output.data) for output in captured.outputs] == [["text/html"]]
+
+
+@pytest.fixture
+def ipython() -> Iterator[InteractiveShell]:
+    had_one = InteractiveShell.initialized()
+    yield InteractiveShell.instance()
+    if not had_one:
+        InteractiveShell.clear_instance()
