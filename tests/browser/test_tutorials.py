@@ -1,0 +1,75 @@
+"""A reader runs a tutorial in JupyterLab and steps through it with the mouse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from scripts import execute_notebooks as tutorials
+from tests.browser.lab_page import LabPage
+
+LABS = {"03-a-history-as-data": "day"}
+"""Variables whose lab is shown in a cell, where it is not `lab`."""
+
+
+class ShownLab:
+    """A lab in a cell's output, used as a reader does: by the names of its buttons."""
+
+    def __init__(self, output: Locator) -> None:
+        self.slider = output.get_by_role("slider", name="Moment", exact=True)
+        self.state = output.get_by_role("tabpanel")
+        self._output = output
+
+    def button(self, name: str) -> Locator:
+        return self._output.get_by_role("button", name=name, exact=True)
+
+    def press(self, name: str, *, times: int = 1) -> None:
+        """Click, and wait until another moment is shown."""
+        slider, button = self.slider.element_handle(), self.button(name)
+        for _ in range(times):
+            before = slider.input_value()
+            button.click()
+            # expect() would look again after a tenth of a second, then ever more rarely.
+            button.page.wait_for_function(
+                "([slider, before]) => slider.value !== before", arg=[slider, before]
+            )
+
+    def press_to_the_end(self, name: str) -> None:
+        while self.button(name).get_attribute("aria-disabled") != "true":
+            self.press(name)
+
+
+def shown_lab(lab_page: LabPage, path: Path, variable: str) -> ShownLab:
+    sources = [cell.source for cell in tutorials.read(path).cells]
+    shown = ShownLab(lab_page.output(sources.index(variable)))
+    expect(shown.slider).to_be_visible()
+    return shown
+
+
+@pytest.mark.parametrize("path", tutorials.tutorials(), ids=lambda path: path.stem)
+def test_forward_to_the_end_back_to_the_start_and_forward_again_shows_the_same_state(
+    lab_page: LabPage, path: Path
+) -> None:
+    variable = LABS.get(path.stem, "lab")
+    lab_page.open(path.name)
+    lab_page.run_all()
+    lab = shown_lab(lab_page, path, variable)
+
+    lab.press("Restart")
+    at_the_start = lab.state.inner_text()
+    lab.press_to_the_end("Step over")
+    at_the_end, states = lab.state.inner_text(), lab_page.python(f"dict({variable}.aggregates)")
+    assert lab.slider.input_value() == lab_page.python(f"{variable}.trace.last")
+    assert at_the_end != at_the_start
+
+    lab.press("Step back", times=7)
+    lab.press("Restart")
+    assert lab.state.inner_text() == at_the_start
+    assert lab_page.python(f"len({variable}.aggregates)") == "0"
+
+    lab.press("Step in", times=7)
+    lab.press_to_the_end("Step over")
+    assert lab.state.inner_text() == at_the_end
+    assert lab_page.python(f"dict({variable}.aggregates)") == states
