@@ -202,9 +202,8 @@ def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> Non
         if name not in names:
             near = get_close_matches(name, names, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise UnknownArgument(
-                f"{call} got an unknown argument {name!r}{meant} (known: {', '.join(names)})"
-            )
+            there = f"known: {', '.join(names)}" if names else "it takes none"
+            raise UnknownArgument(f"{call} got an unknown argument {name!r}{meant} ({there})")
 
 
 def _worded(expected: Any) -> str:

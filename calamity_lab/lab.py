@@ -259,7 +259,9 @@ class Lab:
 
     def to_networkx(self) -> MultiDiGraph[str]:
         """Commands and events up to the cursor as a graph of causes."""
-        return self.history.to_networkx()
+        from calamity_lab.figures import to_networkx
+
+        return to_networkx(self.trace, self.cursor)
 
     def __repr__(self) -> str:
         branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
