@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType, ModuleType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeGuard, TypeVar, get_type_hints
 
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel.fields import field_names
@@ -151,7 +151,7 @@ def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
     return [value for name, value in items.items() if not name.startswith("_") and _is_the_users(value)]
 
 
-def _is_the_users(value: Any) -> bool:
+def _is_the_users(value: Any) -> TypeGuard[type]:
     return isinstance(value, type) and not value.__module__.startswith(
         ("calamity_lab.kernel", "builtins", "typing")
     )
