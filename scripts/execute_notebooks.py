@@ -166,10 +166,7 @@ def look_the_same(one: str, other: str) -> bool:
 def difference(committed: Any, now: Any) -> str | None:
     """The first cell in which two notebooks differ, and how; None where there is none."""
     for number, (old, new) in enumerate(zip(committed.cells, now.cells, strict=True)):
-        was, now_is = (
-            json.dumps(cell, ensure_ascii=False, indent=1, sort_keys=True).splitlines() for cell in (old, new)
-        )
-        found = list(unified_diff(was, now_is, "committed", "executed now", lineterm="", n=1))
+        found = list(unified_diff(lines(old), lines(new), "committed", "executed now", lineterm="", n=1))
         if found:
             first = new.source.splitlines()[0] if new.source else ""
             shown = "\n".join(line[:300] for line in found[:20])
@@ -177,6 +174,11 @@ def difference(committed: Any, now: Any) -> str | None:
     if committed.metadata != now.metadata:
         return "the notebook's own metadata differ"
     return None
+
+
+def lines(cell: Any) -> list[str]:
+    """A cell as text to compare, with a line for each element of HTML."""
+    return json.dumps(cell, ensure_ascii=False, indent=1, sort_keys=True).replace("><", ">\n<").splitlines()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -102,6 +102,17 @@ def test_a_check_tells_the_first_cell_that_shows_something_else_and_writes_nothi
     assert path.read_text(encoding="utf-8") == committed
 
 
+def test_a_difference_within_a_long_still_picture_is_told_by_its_element() -> None:
+    rows = [f"<td>{number} events</td>" for number in range(200)]
+    old, new = (
+        with_outputs(shown(text_html="".join(each))) for each in (rows, [*rows[:-1], "<td>none</td>"])
+    )
+    told = tutorials.difference(old, new) or ""
+    assert "-<td>199 events</td>" in told
+    assert "+<td>none</td>" in told
+    assert "100 events" not in told
+
+
 def test_a_cell_that_raises_ends_the_run_and_writes_nothing(tmp_path: Path) -> None:
     path = notebook_file(tmp_path, "1 / 0")
     before = path.read_text(encoding="utf-8")
