@@ -49,7 +49,7 @@ function updateCard(card, row) {
 function fieldLine(field) {
   const line = make("div", { class: "cl-line" },
     make("dt", { text: field.name }),
-    make("dd", {}, make("del"), make("span", { class: "cl-arrow", text: "→" }), make("ins")));
+    make("dd", {}, make("del"), make("span", { class: "cl-arrow", text: " → " }), make("ins")));
   return line;
 }
 

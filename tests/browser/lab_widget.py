@@ -1,0 +1,80 @@
+"""A lab's composite in a cell, in the words of who sits in front of it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab_page import LabPage
+
+BANK = """
+from calamity_lab import Lab
+from calamity_lab.examples import bank
+lab = Lab(bank)
+lab.send(*bank.story())
+lab
+"""
+
+
+class LabWidget:
+    """The widget in one cell of an open notebook."""
+
+    def __init__(self, page: LabPage, cell: int = 0) -> None:
+        self.page = page
+        self.cell = cell
+        self.root = page.output(cell).locator(".cl-root")
+        self.root.wait_for()
+
+    def press(self, name: str) -> None:
+        """Press a button and wait until what it asked for is shown."""
+        self.root.get_by_role("button", name=name, exact=True).click()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page shows the moment at which Python is."""
+        self.page.page.wait_for_timeout(30)
+        expect(self.slider).to_have_js_property("value", self.page.python("lab.cursor"))
+
+    @property
+    def slider(self) -> Locator:
+        """The scrubber."""
+        return self.root.get_by_role("slider", name="Moment")
+
+    @property
+    def moment(self) -> int:
+        """The moment that is shown."""
+        return int(self.slider.input_value())
+
+    @property
+    def fact(self) -> str:
+        """The last fact."""
+        return self.root.get_by_role("status").inner_text().strip()
+
+    def tab(self, name: str) -> Locator:
+        """Open a tab; its panel."""
+        self.root.get_by_role("tab", name=name).click()
+        panel = self.root.get_by_role("tabpanel", name=name)
+        panel.wait_for()
+        return panel
+
+    def state(self) -> dict[str, dict[str, str]]:
+        """The fields shown of every stream, by its id; a changed one as it is now."""
+        return state_in(self.root)
+
+
+def state_in(root: Locator) -> dict[str, dict[str, str]]:
+    """The fields shown of every stream, by its id."""
+    shown: dict[str, dict[str, str]] = root.locator(".cl-card").evaluate_all(
+        """cards => Object.fromEntries(cards.map(card => [card.querySelector('h3').textContent,
+          Object.fromEntries([...card.querySelectorAll('dl > div')].map(line =>
+            [line.querySelector('dt').textContent, line.querySelector('ins').textContent]))]))"""
+    )
+    return shown
+
+
+def number(text: str) -> int:
+    """The first number in a text."""
+    found = re.search(r"\d[\d,]*", text)
+    assert found, text
+    return int(found.group().replace(",", ""))

@@ -1,0 +1,250 @@
+"""The composite in a real JupyterLab: stepping, scrubbing, sending, in both themes and at both widths."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lab_page import LabPage, Theme
+from tests.browser.lab_widget import BANK, LabWidget
+
+STATE = """
+{stream_id: {f: shown(getattr(state, f)) for f in type(state).__dataclass_fields__}
+ for states in (lab.aggregates, lab.process_managers) for stream_id, state in states.items()}
+"""
+
+
+def opened(lab_page: LabPage, *cells: str, theme: Theme = "light") -> LabWidget:
+    lab_page.open([f"{BANK}", "from calamity_lab.views.shown import shown", *cells], theme=theme)
+    lab_page.run_all()
+    return LabWidget(lab_page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_stepping_to_the_end_back_to_the_start_and_forward_again_shows_the_same_states(
+    lab_page: LabPage, theme: Theme
+) -> None:
+    widget = opened(lab_page, theme=theme)
+    seen = {}
+    step_over = widget.root.get_by_role("button", name="Step over", exact=True)
+    while step_over.get_attribute("aria-disabled") is None:
+        widget.press("Step over")
+        seen[widget.moment] = (widget.state(), widget.fact)
+        python = ast.literal_eval(lab_page.python(STATE.strip().replace("\n", " ")))
+        assert {name: fields for name, fields in widget.state().items() if name in python} == python
+    assert len(seen) == 15
+    for moment in sorted(seen, reverse=True):
+        assert (widget.moment, widget.state(), widget.fact) == (moment, *seen[moment])
+        widget.root.press(",")
+        widget.settle()
+    assert widget.moment == 0
+    assert widget.state() == {}
+    for moment in sorted(seen):
+        widget.press("Step over")
+        assert (widget.moment, widget.state(), widget.fact) == (moment, *seen[moment])
+
+
+def test_each_button_moves_as_its_name_says(lab_page: LabPage) -> None:
+    widget = opened(lab_page)
+    widget.press("Step in")
+    assert widget.moment == 1
+    widget.press("Step back")
+    assert widget.moment == 0
+    widget.press("Step over")
+    assert widget.fact.endswith("completed")
+    widget.press("Resume")
+    assert lab_page.python("lab.stepper.at_end") == "True"
+    widget.press("Restart")
+    assert (widget.moment, widget.fact) == (0, "Nothing has happened yet")
+    for _ in range(5):
+        widget.press("Step out")
+    assert lab_page.python("len(lab.process_managers)") == "0", "the transfer and all that it caused is done"
+
+
+def test_a_button_that_can_do_nothing_says_so_and_does_nothing(lab_page: LabPage) -> None:
+    widget = opened(lab_page)
+    back = widget.root.get_by_role("button", name="Step back", exact=True)
+    expect(back).to_have_attribute("aria-disabled", "true")
+    back.click(force=True)
+    assert "cannot" not in widget.fact
+    widget.press("Step in")
+    expect(back).not_to_have_attribute("aria-disabled", "true")
+
+
+def test_dragging_the_scrubber_ends_at_the_moment_where_it_is_let_go(lab_page: LabPage) -> None:
+    widget = opened(lab_page, "lab.resume()")
+    widget.settle()
+    box = widget.slider.bounding_box()
+    assert box is not None
+    mouse, y = lab_page.page.mouse, box["y"] + box["height"] / 2
+    mouse.move(box["x"] + box["width"] - 8, y)
+    mouse.down()
+    for step in range(60):
+        mouse.move(box["x"] + box["width"] - 8 - step * (box["width"] - 16) / 90, y)
+    mouse.up()
+    lab_page.page.wait_for_timeout(200)
+    widget.settle()
+    moment = widget.moment
+    assert 10 < moment < 50
+    assert lab_page.python("lab.cursor") == str(moment)
+    assert widget.fact.startswith(f"Step {moment}:")
+
+
+def test_the_state_marks_what_the_command_changed_with_old_and_new_value(lab_page: LabPage) -> None:
+    widget = opened(lab_page, "for _ in range(4): lab.step()")
+    widget.settle()
+    line = widget.root.locator(".cl-card").first.locator("dl > div", has_text="balance")
+    assert line.inner_text().split() == ["balance", "0", "→", "10000"]
+    assert line.locator("del").inner_text() == "0"
+
+
+def test_the_search_finds_streams_by_name_and_by_value(lab_page: LabPage) -> None:
+    widget = opened(lab_page, "lab.resume()")
+    widget.settle()
+    search = widget.root.get_by_role("searchbox", name="Search the state")
+    search.fill("carol (moved")
+    expect(widget.root.locator(".cl-card")).to_have_count(1)
+    assert list(widget.state()) == ["BankAccount-carol"]
+    search.fill("no such thing")
+    expect(widget.root.get_by_text("Nothing here has that")).to_be_visible()
+
+
+def test_a_click_on_a_mark_of_the_timeline_goes_to_its_moment(lab_page: LabPage) -> None:
+    widget = opened(lab_page, "lab.resume()\nlab.goto(0)")
+    widget.settle()
+    timeline = widget.root.get_by_role("region", name="Timeline")
+    marks = timeline.get_by_role("option")
+    assert "cl-later" in (marks.nth(3).get_attribute("class") or "")
+    marks.nth(3).click()
+    lab_page.page.wait_for_timeout(200)
+    widget.settle()
+    assert "FundsDeposited" in widget.fact
+    assert "cl-past" in (marks.nth(3).get_attribute("class") or "")
+    marks.nth(3).focus()
+    lab_page.page.keyboard.press("ArrowRight")
+    lab_page.page.keyboard.press("Enter")
+    lab_page.page.wait_for_timeout(200)
+    widget.settle()
+    assert "TransferInitiated" in widget.fact
+
+
+def test_the_table_of_events_greys_the_future_and_jumps_at_a_click(lab_page: LabPage) -> None:
+    widget = opened(lab_page, "lab.resume()\nlab.goto(20)")
+    widget.settle()
+    panel = widget.tab("Events")
+    rows = panel.get_by_role("row")
+    expect(rows).to_have_count(14)
+    classes = rows.evaluate_all("rows => rows.slice(1).map(row => row.className)")
+    assert classes == ["cl-past"] * classes.count("cl-past") + ["cl-later"] * classes.count("cl-later")
+    assert 0 < classes.count("cl-past") < 13
+    panel.get_by_role("row", name="TransferCancelled").or_(rows.nth(10)).first.click()
+    lab_page.page.wait_for_timeout(200)
+    widget.settle()
+    assert lab_page.python("len(lab.events)") == "10"
+
+
+def test_the_process_graph_tells_the_stage_of_an_instance_and_what_it_waits_for(lab_page: LabPage) -> None:
+    widget = opened(lab_page, "for _ in range(5): lab.step()")
+    widget.settle()
+    panel = widget.tab("Process graph")
+    expect(panel.locator(".cl-stage")).to_contain_text("Transfer-rent")
+    expect(panel.locator(".cl-stage")).to_contain_text("“initiated”")
+    expect(panel.locator(".cl-stage")).to_contain_text("waits for FundsWithdrawn")
+    node = panel.locator(".cl-node", has_text="TransferInitiated").first
+    assert "cl-happened" in (node.get_attribute("class") or "")
+    possible = panel.locator(".cl-node", has_text="FundsRefunded").first
+    assert "cl-possible" in (possible.get_attribute("class") or "")
+
+
+def test_the_tabs_can_be_walked_with_the_arrow_keys(lab_page: LabPage) -> None:
+    widget = opened(lab_page)
+    widget.root.get_by_role("tab", name="State").focus()
+    lab_page.page.keyboard.press("ArrowRight")
+    expect(widget.root.get_by_role("tab", name="Process graph")).to_be_focused()
+    expect(widget.root.get_by_role("tabpanel", name="Process graph")).to_be_visible()
+    lab_page.page.keyboard.press("ArrowLeft")
+    expect(widget.root.get_by_role("tabpanel", name="State")).to_be_visible()
+    assert widget.root.get_by_role("status").count() == 1
+
+
+def test_a_pending_command_can_go_next_or_be_dropped(lab_page: LabPage) -> None:
+    widget = opened(lab_page)
+    pending = widget.root.get_by_role("region", name="Next")
+    pending.get_by_role("button", name="Run DepositFunds next").click()
+    expect(pending.get_by_role("listitem").first).to_contain_text("DepositFunds")
+    assert lab_page.python("type(lab.agenda[0]).__name__") == "'DepositFunds'"
+    pending.get_by_role("button", name="Drop DepositFunds").click()
+    expect(pending.get_by_role("listitem").first).to_contain_text("CreateAccount")
+    assert lab_page.python("len(lab.agenda)") == "9"
+
+
+def test_a_form_says_beside_the_field_what_is_wrong_and_sends_nothing_until_it_is_right(
+    lab_page: LabPage,
+) -> None:
+    widget = opened(lab_page)
+    form = widget.root.get_by_role("region", name="Command")
+    form.get_by_role("combobox", name="Command type").select_option("DepositFunds")
+    form.get_by_label("account_id").fill("alice")
+    amount = form.get_by_label("amount")
+    amount.fill("ten")
+    form.get_by_role("button", name="Send").click()
+    expect(amount).to_have_attribute("aria-invalid", "true")
+    described = amount.get_attribute("aria-describedby")
+    expect(lab_page.page.locator(f"[id='{described}']")).to_contain_text("‘ten’ is no whole number")
+    assert lab_page.python("len(lab.agenda)") == "10"
+    amount.fill("500")
+    amount.press("Enter")
+    expect(amount).not_to_have_attribute("aria-invalid", "true")
+    expect(widget.root.get_by_role("status")).to_contain_text("DepositFunds is on the agenda")
+    assert lab_page.python("lab.agenda[-1]") == (
+        "DepositFunds(account_id='alice', amount=500, transfer_id=None)"
+    )
+    assert amount.input_value() == "500", "the form keeps its values"
+
+
+def test_acting_in_the_past_shows_the_branches_and_a_button_for_each(lab_page: LabPage) -> None:
+    widget = opened(lab_page, "lab.resume()\nlab.goto(5)")
+    widget.settle()
+    assert not widget.root.get_by_role("group", name="Branches").is_visible()
+    widget.root.get_by_role("button", name="Drop CreateAccount").first.click()
+    branches = widget.root.get_by_role("group", name="Branches")
+    expect(branches.get_by_role("button")).to_have_count(2)
+    branches.get_by_role("button", name="main").click()
+    lab_page.page.wait_for_timeout(200)
+    assert lab_page.python("lab.trace.branch.name") == "'main'"
+    expect(branches.get_by_role("button", name="main")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_lab_moved_from_python_shows_where_it_is(lab_page: LabPage) -> None:
+    widget = opened(lab_page)
+    lab_page.run_cell("for _ in range(200):\n    lab.step_in() if not lab.stepper.at_end else None")
+    widget.settle()
+    assert widget.moment > 60
+    assert "BankAccount-bob" in widget.state()
+
+
+@pytest.mark.parametrize("width", [640, 900])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_cut_off_at_this_width(lab_page: LabPage, width: int, theme: Theme) -> None:
+    widget = opened(lab_page, "lab.resume()\nlab.goto(40)", theme=theme)
+    widget.settle()
+    widget.root.evaluate("(root, width) => { root.parentElement.style.width = `${width}px`; }", width)
+    lab_page.page.wait_for_timeout(300)
+    sticking_out = widget.root.evaluate(
+        """root => { const right = root.getBoundingClientRect().right + 0.5;
+          return [...root.querySelectorAll('button, input, select, h2, .cl-card, [role=tab]')]
+            .filter(node => node.checkVisibility() && node.getBoundingClientRect().right > right)
+            .map(node => node.outerHTML.slice(0, 80)); }"""
+    )
+    assert sticking_out == []
+    assert widget.root.evaluate("root => root.scrollWidth <= root.clientWidth")
+    too_small = widget.root.evaluate(
+        """root => [...root.querySelectorAll('button, select, input:not([type=checkbox])')]
+            .filter(node => node.checkVisibility())
+            .map(node => [node, node.getBoundingClientRect()])
+            .filter(([, box]) => box.height < 24 || box.width < 24)
+            .map(([node]) => node.outerHTML.slice(0, 80))"""
+    )
+    assert too_small == []

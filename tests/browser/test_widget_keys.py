@@ -1,0 +1,119 @@
+"""The widget's keys act in the widget, never in the notebook, and never from a text field."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lab_page import LabPage
+from tests.browser.lab_widget import BANK, LabWidget
+
+CELLS = (
+    "window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
+)
+
+
+@pytest.fixture
+def widget(lab_page: LabPage) -> LabWidget:
+    lab_page.open([BANK, "'a cell below'", "'another'"])
+    lab_page.run_all()
+    return LabWidget(lab_page)
+
+
+def press(widget: LabWidget, key: str) -> int:
+    widget.page.page.keyboard.press(key)
+    widget.page.page.wait_for_timeout(120)
+    widget.settle()
+    return widget.moment
+
+
+def test_the_keys_move_the_cursor_and_the_notebook_stays_as_it_is(
+    lab_page: LabPage, widget: LabWidget
+) -> None:
+    before = lab_page.page.evaluate(CELLS)
+    widget.root.get_by_role("status").click()
+    for key in [
+        "d",
+        "d",
+        "x",
+        "a",
+        "b",
+        "m",
+        "y",
+        "r",
+        "0",
+        "0",
+        "z",
+        "c",
+        "v",
+        "Enter",
+        "Escape",
+        "ArrowDown",
+    ]:
+        lab_page.page.keyboard.press(key)
+    assert press(widget, ".") > 1
+    over = widget.moment
+    assert press(widget, "]") == over + 1
+    assert press(widget, "[") == over
+    assert press(widget, ",") == 0
+    assert press(widget, ">") > 60
+    last = widget.moment
+    assert press(widget, "Home") == 0
+    assert press(widget, "End") == last
+    assert lab_page.page.evaluate(CELLS) == before
+    expect(widget.root).to_be_focused()
+
+
+def test_the_keys_are_typed_into_text_fields_and_move_nothing(lab_page: LabPage, widget: LabWidget) -> None:
+    before = lab_page.page.evaluate(CELLS)
+    for field in (
+        widget.root.get_by_label("account_id"),
+        widget.root.get_by_role("searchbox", name="Search the state"),
+    ):
+        field.click()
+        lab_page.page.keyboard.type(".,][>/g?ddxab")
+        assert field.input_value() == ".,][>/g?ddxab"
+        lab_page.page.keyboard.press("Home")
+    select = widget.root.get_by_role("combobox", name="Command type")
+    select.focus()
+    lab_page.page.keyboard.press(".")
+    lab_page.page.wait_for_timeout(200)
+    assert lab_page.python("lab.cursor") == "0"
+    assert lab_page.page.evaluate(CELLS) == before
+
+
+def test_a_focus_whose_place_is_gone_stays_in_the_widget(lab_page: LabPage, widget: LabWidget) -> None:
+    before = lab_page.page.evaluate(CELLS)
+    for _ in range(3):
+        widget.root.get_by_role("button", name="Drop CreateAccount").first.click()
+        lab_page.page.wait_for_timeout(150)
+    assert lab_page.page.evaluate("document.activeElement.closest('.cl-root') !== null")
+    for key in "ddxx":
+        lab_page.page.keyboard.press(key)
+    assert lab_page.page.evaluate(CELLS) == before
+
+
+def test_slash_searches_and_g_goes_to_a_moment(lab_page: LabPage, widget: LabWidget) -> None:
+    press(widget, "Tab")
+    widget.press("Resume")
+    widget.root.get_by_role("status").click()
+    lab_page.page.keyboard.press("/")
+    expect(widget.root.get_by_role("searchbox", name="Search the state")).to_be_focused()
+    widget.root.get_by_role("status").click()
+    lab_page.page.keyboard.press("g")
+    expect(widget.root.get_by_label("Go to")).to_be_focused()
+    lab_page.page.keyboard.type("17")
+    assert press(widget, "Enter") == 17
+
+
+def test_the_help_opens_and_closes_and_gives_the_focus_back(lab_page: LabPage, widget: LabWidget) -> None:
+    button = widget.root.get_by_role("button", name="Step over", exact=True)
+    button.focus()
+    lab_page.page.keyboard.press("?")
+    dialog = widget.root.get_by_role("dialog", name="Keys")
+    expect(dialog).to_be_visible()
+    lab_page.page.keyboard.press(".")
+    lab_page.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+    assert lab_page.python("lab.cursor") == "0", "while the help is open, keys do not act behind it"
