@@ -6,7 +6,9 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
+from calamity_lab.kernel.sources import TickingClock, seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.model import Model
 
@@ -19,15 +21,20 @@ class LabMagics(Magics):
 
     _name = _DEFAULT
 
+    @magic_arguments()
+    @argument("name", nargs="?", default=_DEFAULT, help="the variable to bind the lab to")
+    @argument("--seed", default="0", help="the seed of its ids")
+    @argument("--clock", help="the time at which its clock starts, a second a reading, as in 2026-01-01")
     @line_magic
     def lab(self, line: str) -> None:
-        """``%lab [name]``: find the model in this notebook, make a lab of it and bind it (to ``lab``)."""
-        name = line.strip() or _DEFAULT
+        """Find the model in this notebook, make a lab of it, and bind it to a variable."""
+        given = parse_argstring(self.lab, line)
+        name = given.name
         if not name.isidentifier():
             raise UsageError(f"%lab takes a variable's name, as in %lab bank_lab; found {name!r}")
         namespace = self._namespace
         model = Model.find({key: value for key, value in namespace.items() if key != name})
-        namespace[name] = Lab(model)
+        namespace[name] = Lab(model, ids=seeded_ids(given.seed), clock=_clock(given.clock))
         LabMagics._name = name
         print(f"{model}\nready: {name}.send(...), then step; or show it with {name}")  # noqa: T201
 
@@ -99,6 +106,17 @@ class LabMagics(Magics):
         for _ in range(times or 0):
             moment = getattr(self._lab, verb)()
         return moment
+
+
+def _clock(start: str | None) -> TickingClock | None:
+    if start is None:
+        return None
+    try:
+        return ticking_clock(start)
+    except ValueError:
+        raise UsageError(
+            f"%lab --clock takes a time, as in 2026-01-01 or 2026-01-01T12:00; found {start!r}"
+        ) from None
 
 
 def _number(magic: str, line: str, default: int | None) -> int | None:

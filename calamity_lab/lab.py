@@ -110,7 +110,7 @@ class Lab:
         return self.agenda
 
     def switch(self, branch: str) -> Moment:
-        """To another branch of the trace."""
+        """To the latest moment of another branch."""
         self.stepper.switch(branch)
         return self.moment
 
@@ -265,11 +265,14 @@ class Lab:
 
     def __repr__(self) -> str:
         branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
-        return (
-            f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: "
-            f"{counted(len(self.stack.aggregates), 'aggregate')}, {counted(len(self.events), 'event')}, "
-            f"{counted(len(self.agenda), 'pending command')}"
+        there = ", ".join(
+            [
+                counted(len(self.stack.aggregates), "aggregate"),
+                counted(self.trace.index.events_at(self.cursor), "event"),
+                counted(len(self.agenda), "pending command"),
+            ]
         )
+        return f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: {there}"
 
     def _ipython_display_(self) -> None:
         self.view._ipython_display_()

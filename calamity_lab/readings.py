@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.identity import stream_id_of
 from calamity_lab.kernel.steps import Step
 from calamity_lab.markup import table
-from calamity_lab.trace.telling import brief, counted, fact, sentence
+from calamity_lab.shown import shown, shown_fields
+from calamity_lab.trace.telling import counted, fact, origin, sentence
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 _ROWS = 20
+_LENGTH = 200
 
 
 class States(Mapping[str, Any]):
@@ -53,7 +54,7 @@ class States(Mapping[str, Any]):
         return self._frame()
 
     def __repr__(self) -> str:
-        lines = [f"{stream_id}  {brief(state, 90)}" for stream_id, state in self._first()]
+        lines = [f"{stream_id}  {_fields(state)}" for stream_id, state in self._first()]
         return "\n".join([self._caption(), *lines])
 
     def _repr_html_(self) -> str:
@@ -83,6 +84,8 @@ class Steps(Sequence[Step]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Step]: ...
     def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
+        if isinstance(index, slice):
+            return Steps(self._steps[index], self._frame)
         return self._steps[index]
 
     def __len__(self) -> int:
@@ -138,10 +141,12 @@ class PendingCommands(Sequence[Any]):
         return hash(self._agenda)
 
     def __repr__(self) -> str:
-        return "\n".join([self._caption(), *(f"{n}  {p!r}" for n, p in self._first())])
+        return "\n".join(
+            [self._caption(), *(f"{n}  {shown(p.command, _LENGTH)}, {origin(p)}" for n, p in self._first())]
+        )
 
     def _repr_html_(self) -> str:
-        rows = [(str(n), brief(p.command, 90), _origin(p)) for n, p in self._first()]
+        rows = [(str(n), shown(p.command, _LENGTH), origin(p)) for n, p in self._first()]
         return table(("place", "command", "caused by"), rows, self._caption())
 
     def _first(self) -> list[tuple[int, Pending]]:
@@ -152,12 +157,5 @@ class PendingCommands(Sequence[Any]):
         return f"{counted(len(self), 'pending command')}{more}"
 
 
-def _origin(pending: Pending) -> str:
-    if pending.cause is None:
-        return "submitted"
-    return f"{pending.cause.event_type} at position {pending.cause.position}, by {pending.sender}"
-
-
 def _fields(state: Any) -> str:
-    fields = fields_of(state)
-    return ", ".join(f"{name} {brief(value, 40)}" for name, value in fields.items()) or brief(state)
+    return shown_fields(state, _LENGTH) or shown(state, _LENGTH)

@@ -126,10 +126,10 @@ class Stepper:
         return self.goto(0)
 
     def switch(self, branch: str) -> None:
-        """To another branch, at the moment looked at or where that branch ends."""
+        """To another branch, at its latest moment."""
         with self._change():
             self.trace = self.trace.switch(branch)
-            self.cursor = min(self.cursor, self.trace.last)
+            self.cursor = self.trace.last
 
     def _put(self, entry: Input) -> None:
         with self._change():

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, overload
 from calamity_lab.errors import InvalidValue, OutOfRange, refuse_unknown
 from calamity_lab.frames.arrow import arrow_table, pyarrow
 from calamity_lab.frames.texts import json_lines
-from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.markup import table
-from calamity_lab.trace.telling import brief, counted
+from calamity_lab.shown import shown, shown_fields
+from calamity_lab.trace.telling import counted
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -143,7 +143,7 @@ class History(Sequence[RecordedEvent]):
 
     def _repr_html_(self) -> str:
         left_out = len(self) - 2 * _SHOWN
-        if left_out <= 0:
+        if left_out <= 1:
             rows = [_row(recorded) for recorded in self._recorded]
         else:
             gap = ("…", f"{counted(left_out, 'event')} more") + ("",) * (len(_HEADINGS) - 2)
@@ -153,22 +153,21 @@ class History(Sequence[RecordedEvent]):
 
 
 def _row(recorded: RecordedEvent) -> tuple[str, ...]:
-    listed = ", ".join(f"{name}={brief(value, 40)}" for name, value in fields_of(recorded.event).items())
     return (
         f"{recorded.position:,}",
-        brief(recorded.stream_id),
+        shown(recorded.stream_id, 60),
         f"{recorded.stream_version:,}",
         recorded.event_type,
         str(recorded.recorded_at),
         str(recorded.metadata.get("command", "")),
-        brief(listed, 120),
+        shown_fields(recorded.event, 160),
     )
 
 
 def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, ...]:
     if isinstance(recorded_events, (str, bytes)) or not isinstance(recorded_events, Iterable):
         raise InvalidValue(
-            f"History needs recorded events, found {brief(recorded_events)}; give it an event store's "
+            f"History needs recorded events, found {shown(recorded_events, 60)}; give it an event store's "
             "stream, as in History(stack.event_store.stream(ALL)), or use lab.history"
         )
     recorded = tuple(recorded_events)
@@ -176,8 +175,8 @@ def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, .
     if wrong:
         place, found = next((n, item) for n, item in enumerate(recorded) if type(item) in wrong)
         raise InvalidValue(
-            f"History needs RecordedEvents, found {brief(found)} at place {place}; bare events are recorded "
-            "by an event store: store.append(stream_id, events), then History(store.stream(ALL))"
+            f"History needs RecordedEvents, found {shown(found, 60)} at place {place}; bare events are "
+            "recorded by an event store: store.append(stream_id, events), then History(store.stream(ALL))"
         )
     return recorded
 

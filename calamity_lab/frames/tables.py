@@ -22,6 +22,7 @@ _STEPS = {
     "sender": "text",
     "command_id": "text",
     "correlation_id": "text",
+    "reason": "text",
     "fact": "text",
 }
 _STATES = {

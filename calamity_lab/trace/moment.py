@@ -7,16 +7,26 @@ from dataclasses import dataclass
 from calamity_lab.kernel.agenda import Agenda
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Step
+from calamity_lab.kernel.steps import Dispatched, Executed, Refused, Step
 from calamity_lab.trace.telling import sentence
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Moment:
-    """A step and the run after it; the first moment of a trace has no step."""
+    """A step and the run after it; the first moment of a trace has no step.
+
+    ``decision`` is the step at which the command of this moment was accepted or refused, once it was.
+    """
 
     step: Step | None
     run: Run
+    decision: Step | None = None
+
+    def then(self, step: Step, run: Run) -> Moment:
+        """The moment after this one."""
+        decided = isinstance(step, (Executed, Refused))
+        carried = None if isinstance(step, Dispatched) else self.decision
+        return Moment(step, run, step if decided else carried)
 
     @property
     def index(self) -> int:
@@ -39,4 +49,4 @@ class Moment:
         return self.run.progress is None
 
     def __repr__(self) -> str:
-        return sentence(self.step)
+        return sentence(self.step, self.decision)

@@ -17,8 +17,8 @@ from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Start, Stop
 from calamity_lab.kernel.run import Compensating, Executing, Handling, Run
+from calamity_lab.shown import shown
 from calamity_lab.trace.differences import differences
-from calamity_lab.trace.telling import brief
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
@@ -110,6 +110,7 @@ def _check_unchanged(name: str, given: Any, before: dict[str, Any], *, is_subjec
             object.__setattr__(given, field, value)
     whose = "self" if is_subject else type(given).__name__
     method = name.rpartition(".")[2]
+    old, new = shown(found.before, 60), shown(found.after, 60)
     advice = (
         f"leave the state as it is and return a new one: `return replace(self, {found.field}=...)`"
         if method == "apply"
@@ -118,7 +119,7 @@ def _check_unchanged(name: str, given: Any, before: dict[str, Any], *, is_subjec
     raise ImpureModel(
         name,
         found.path,
-        f"changed {whose}.{found.path} in place ({brief(found.before)} → {brief(found.after)}); {advice}; "
+        f"changed {whose}.{found.path} in place ({old} → {new}); {advice}; "
         "a class declared @dataclass(frozen=True), with tuples for lists, cannot be changed by accident",
     )
 
@@ -133,8 +134,8 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
         name,
         found.path,
         f"gave two answers to {asked}{where}: "
-        f"{brief(found.before)}, then {brief(found.after)}; a callback must depend on nothing but what it is "
-        "given: let times, ids and random numbers come in as fields of the command",
+        f"{shown(found.before, 60)}, then {shown(found.after, 60)}; a callback must depend on nothing "
+        "but what it is given: let times, ids and random numbers come in as fields of the command",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.steps import (
     Appended,
@@ -18,13 +20,19 @@ from calamity_lab.kernel.steps import (
     Refused,
     Step,
 )
+from calamity_lab.shown import shown
 from calamity_lab.trace.differences import differences
 
 
-def sentence(step: Step | None) -> str:
-    """What happened at a step, as one sentence with its number."""
+def sentence(step: Step | None, decision: Step | None = None) -> str:
+    """What happened at a step, as one sentence with its number.
+
+    ``decision`` is the step at which its command was accepted or refused: a completed command tells it again.
+    """
     if step is None:
         return "Nothing has happened yet"
+    if isinstance(step, Completed) and decision is not None:
+        return f"Step {step.index:,}: {fact(decision)}; completed"
     return f"Step {step.index:,}: {fact(step)}"
 
 
@@ -61,22 +69,29 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def brief(value: Any, length: int = 60) -> str:
-    """A value as a short text."""
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def origin(pending: Pending) -> str:
+    """Who sent a command and why, as in "FundsWithdrawn #3 by Transfer-t1"."""
+    if pending.sender is None:
+        return "submitted"
+    parent, cause = pending.parent, pending.cause
+    # What answers an event was sent under the command that caused that event; what answers a refusal, under
+    # the refused command, and is caused by the event that led to that one.
+    if parent is not None and (cause is None or cause.causation_id != parent.command_id):
+        return shown(f"{pending.sender} after {parent.command_type} was refused")
+    assert cause is not None, "a command without a parent has no sender"
+    return shown(f"{cause.event_type} #{cause.position} by {pending.sender}")
 
 
 def _now(identity: Any, step: Executed) -> str:
     """The fields that the events changed, with their new values."""
-    after = fields_of(step.states[-1])
-    if step.before is None:
-        return f", {identity} is new"
-    changed = list(dict.fromkeys(d.field for d in differences(step.before, step.states[-1])))
-    if not changed:
-        return f", {identity} is unchanged"
-    told = ", ".join(f"{name} {brief(after.get(name), 40)}" for name in changed[:3])
-    return f", {identity} now has {told}"
+    after, is_new = step.states[-1], step.before is None
+    before = callbacks.new(identity.type, identity.id) if is_new else step.before
+    changed = list(dict.fromkeys(d.field for d in differences(before, after)))
+    fields = fields_of(after)
+    told = ", ".join(f"{name} {shown(fields.get(name), 40)}" for name in changed[:3])
+    if is_new:
+        return f", {identity} is new" + (f", with {told}" if told else "")
+    return f", {identity} now has {told}" if told else f", {identity} is unchanged"
 
 
 def _of_manager(step: AtProcessManager) -> str:

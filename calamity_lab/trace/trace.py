@@ -74,14 +74,15 @@ class Trace:
     def append(self, step: Step, run: Run) -> Trace:
         """The trace with a further moment."""
         branch = self.branch
+        moment = branch.moments[-1].then(step, run)
         return self._with(
-            replace(branch, moments=branch.moments.append(Moment(step, run)), index=branch.index.add(step))
+            replace(branch, moments=branch.moments.append(moment), index=branch.index.add(step))
         )
 
     def put(self, at: int, entry: Input) -> Trace:
         """The trace with an input at a moment: on this branch at its frontier, on a new one before it."""
         moment = self[at]
-        changed = Moment(moment.step, entry.put(moment.run))
+        changed = replace(moment, run=entry.put(moment.run))
         branch = self.branch if at == self.last else self._forked(at)
         moments = branch.moments.take(at).append(changed)
         return self._with(replace(branch, moments=moments, inputs=branch.inputs.append(entry)))

@@ -11,8 +11,9 @@ from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.shown import shown, shown_fields
+from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.shown import shown, shown_fields
 
 IN_PROGRESS = -1
 """The place of the command in progress, which lies on the agenda no more."""
@@ -60,19 +61,6 @@ def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
             for place, pending in enumerate(islice(moment.agenda.entries(), max(limit, 0)))
         ),
     )
-
-
-def origin(pending: Pending) -> str:
-    """Who sent a command and why, as in "FundsWithdrawn #3 by Transfer-t1"."""
-    if pending.sender is None:
-        return "submitted"
-    parent, cause = pending.parent, pending.cause
-    # What answers an event was sent under the command that caused that event; what answers a refusal, under
-    # the refused command, and is caused by the event that led to that one.
-    if parent is not None and (cause is None or cause.causation_id != parent.command_id):
-        return shown(f"{pending.sender} after {parent.command_type} was refused")
-    assert cause is not None, "a command without a parent has no sender"
-    return shown(f"{cause.event_type} #{cause.position} by {pending.sender}")
 
 
 def moment_of(trace: Trace, event: RecordedEvent) -> int:

@@ -9,9 +9,9 @@ from typing import Literal
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.steps import Appended, Completed, Conflicted, Executed, Refused, Step
 from calamity_lab.kernel.vector import Vector
-from calamity_lab.trace.telling import fact, sentence
+from calamity_lab.shown import shown
+from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.shown import shown
 
 MOST_TICKS = 400
 
@@ -54,7 +54,7 @@ class Controls:
 def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> Controls:
     """The controls at the cursor; ``error`` is what stopped the last move, if anything did."""
     moment, index = trace[cursor], trace.index
-    text, tone = _told(trace, cursor)
+    text, tone = _told(moment)
     return Controls(
         cursor=cursor,
         last=trace.last,
@@ -71,26 +71,10 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
     )
 
 
-def _told(trace: Trace, cursor: int) -> tuple[str, Tone]:
+def _told(moment: Moment) -> tuple[str, Tone]:
     """The sentence of a moment, and in which tone; of a completed command it tells how it was decided."""
-    step = trace[cursor].step
-    if isinstance(step, Completed):
-        decisive = _decision(trace, cursor)
-        if decisive is not None:
-            return shown(f"Step {step.index:,}: {fact(decisive)}; completed"), _tone(decisive)
-    return shown(sentence(step)), _tone(step)
-
-
-def _decision(trace: Trace, cursor: int) -> Step | None:
-    """How the command of that moment was decided: near its beginning, so that this costs a few moments."""
-    found = None
-    for moment in range(trace.index.command_start(cursor), cursor):
-        step = trace[moment].step
-        if isinstance(step, (Executed, Refused)):
-            found = step
-        if isinstance(step, (Appended, Refused)) or (isinstance(step, Executed) and not step.events):
-            break
-    return found
+    decisive = moment.decision if isinstance(moment.step, Completed) else moment.step
+    return shown(repr(moment)), _tone(decisive)
 
 
 def _tone(step: Step | None) -> Tone:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.vector import Vector
+from calamity_lab.shown import shown, shown_fields
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.shown import shown, shown_fields
 from calamity_lab.views.window import bounded
 
 LENGTH = 400

@@ -12,10 +12,10 @@ from typing import Any
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import callbacks
 from calamity_lab.model import Model
+from calamity_lab.shown import shown
 from calamity_lab.views.asked import NO_DEFAULT, asked
 from calamity_lab.views.samples import sample
 from calamity_lab.views.shapes import Kind, Shape, is_known, shape
-from calamity_lab.views.shown import shown
 
 _DEEPEST = 4
 # JavaScript's numbers are exact up to here; a larger one is sent as text.

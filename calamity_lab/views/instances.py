@@ -13,10 +13,10 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
+from calamity_lab.shown import shown
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.possible import awaited, possible
-from calamity_lab.views.shown import shown
 from calamity_lab.views.tally import Begun, tally
 
 MOST = 50

@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from calamity_lab.errors import InvalidFields
+from calamity_lab.shown import shown
 from calamity_lab.views.asked import NO_DEFAULT, Asked, asked
 from calamity_lab.views.reading import Unreadable, quoted, read_atom
 from calamity_lab.views.shapes import Shape, described, shape
-from calamity_lab.views.shown import shown
 
 _WRONG = object()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from calamity_lab.views.shown import shown
+from calamity_lab.shown import shown
 
 _LENGTH = 2_000
 

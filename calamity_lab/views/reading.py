@@ -16,8 +16,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
+from calamity_lab.shown import shown
 from calamity_lab.views.shapes import ATOMS
-from calamity_lab.views.shown import shown
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")

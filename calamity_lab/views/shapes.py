@@ -16,7 +16,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from calamity_lab.kernel.fields import field_names
-from calamity_lab.views.shown import shown
+from calamity_lab.shown import shown
 
 Kind = Literal[
     "text", "integer", "number", "decimal", "boolean", "date", "datetime", "choice", "group", "list"

@@ -9,11 +9,11 @@ from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import AtProcessManager, Executed, Ignored, Stopped
+from calamity_lab.shown import shown
 from calamity_lab.trace.differences import differences
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.matching import matching, members
-from calamity_lab.views.shown import shown
 from calamity_lab.views.tally import tally
 
 LENGTH = 200

@@ -10,7 +10,7 @@ from calamity_lab.errors import InvalidValue, Rejected
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
+from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Refused, Step
 from calamity_lab.trace.telling import fact
 from calamity_lab.trace.trace import Trace
 
@@ -20,7 +20,8 @@ class StepRow(NamedTuple):
 
     ``stream_id`` is the aggregate or process manager concerned; None when the command is completed.
     ``cause`` is the type and ``cause_position`` the position of the event whose answer the command is, and
-    ``sender`` the process manager that gave it; None for a submitted command.
+    ``sender`` the process manager that gave it; None for a submitted command. ``reason`` is why a command
+    was refused, at the step at which it was.
     """
 
     step: int
@@ -33,6 +34,7 @@ class StepRow(NamedTuple):
     sender: str | None
     command_id: str
     correlation_id: str
+    reason: str | None
     fact: str
 
 
@@ -119,6 +121,7 @@ def _step_row(step: Step) -> StepRow:
         sender=None if pending.sender is None else pending.sender.stream_id,
         command_id=pending.command_id,
         correlation_id=pending.correlation_id,
+        reason=step.reason if isinstance(step, Refused) else None,
         fact=fact(step),
     )
 

@@ -11,10 +11,10 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import AtAggregate, AtProcessManager, Populated, Refused
+from calamity_lab.shown import shown, shown_fields
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.telling import fact
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.shown import shown, shown_fields
 from calamity_lab.views.window import bounded
 
 MOST_LANES = 30

@@ -17,7 +17,7 @@ STATE = """
 
 
 def opened(lab_page: LabPage, *cells: str, theme: Theme = "light") -> LabWidget:
-    lab_page.open([f"{BANK}", "from calamity_lab.views.shown import shown", *cells], theme=theme)
+    lab_page.open([f"{BANK}", "from calamity_lab.shown import shown", *cells], theme=theme)
     lab_page.run_all()
     return LabWidget(lab_page)
 

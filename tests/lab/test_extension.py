@@ -105,6 +105,20 @@ def test_a_lab_may_have_another_name(shell: Any) -> None:
     assert run(shell, "bench.aggregates['Account-1'].balance") == 50
 
 
+def test_a_lab_may_have_its_own_seed_and_clock(shell: Any) -> None:
+    def recorded(line: str) -> tuple[str, str]:
+        run(shell, line)
+        run(shell, "%send Deposit('1', 50)")
+        run(shell, "%step")
+        event = run(shell, "lab.events[0]")
+        return event.event_id, event.recorded_at.isoformat()
+
+    first = recorded("%lab --seed 1 --clock 2026-01-01")
+    assert first[1] == "2026-01-01T00:00:00+00:00"
+    assert recorded("%lab --seed 1 --clock 2026-01-01") == first
+    assert recorded("%lab --seed 2 --clock 2026-01-01")[0] != first[0]
+
+
 def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell: Any) -> None:
     run(shell, "%lab")
     run(shell, MODEL)
@@ -119,7 +133,9 @@ def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell:
     ("line", "words"),
     [
         ("%step", "run %lab first"),
-        ("%lab two words", "takes a variable's name"),
+        ("%lab not-a-name", "takes a variable's name"),
+        ("%lab two words", "unrecognized arguments: words"),
+        ("%lab --clock noon", "takes a time"),
         ("%send", "takes a command"),
         ("%goto", "number of a moment"),
         ("%goto x", "whole number; found 'x'"),
@@ -129,7 +145,7 @@ def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell:
 def test_a_mistaken_magic_is_told(
     shell: Any, line: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if line not in ("%step", "%lab two words"):
+    if line != "%step":
         run(shell, "%lab")
     shell.run_cell(line)
     captured = capsys.readouterr()

@@ -108,7 +108,9 @@ def test_everything_that_a_cell_can_end_with_shows_itself(lab: Lab) -> None:
     lab.send(RequestTransfer("<b>t1</b>", "1", "2", 60))
     lab.step()
     assert repr(lab) == "Lab at moment 5 of 5: 2 aggregates, 1 event, 1 pending command"
-    assert repr(lab.moment) == "Step 5: RequestTransfer completed"
+    assert repr(lab.moment) == (
+        "Step 5: RequestTransfer accepted, 1 event, BankAccount-1 is unchanged; completed"
+    )
     assert "BankAccount-1" in repr(lab.aggregates)
     assert "1 pending command" in repr(lab.agenda)
     assert "Step 3: TransferInitiated recorded in BankAccount-1 at position 1" in repr(lab.steps)

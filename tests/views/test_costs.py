@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from calamity_lab import shown as shown_module
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.kernel import fields
@@ -16,7 +17,6 @@ from calamity_lab.kernel.stores import InMemoryAggregateStore
 from calamity_lab.kernel.vector import Vector
 from calamity_lab.model import Model
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views import shown as shown_module
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from calamity_lab.errors import Rejected
-from calamity_lab.views.shown import shown, shown_fields
+from calamity_lab.shown import shown, shown_fields
 
 
 class Speed(Enum):
