@@ -161,6 +161,7 @@ function mountFoot(root, parts) {
     parts,
     update({ sentence: text, tone }) {
       setText(sentence, text);
+      put(sentence, "title", text);
       if (foot.dataset.tone === tone) return;
       foot.dataset.tone = tone;
       mark.replaceChildren(icon(tone in ICONS ? tone : "plain"));
