@@ -1,8 +1,8 @@
-"""What a widget stands on: anything that has a stepper and a model."""
+"""What a widget stands on: anything that has a stepper and a model, and takes commands."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from calamity_lab.model import Model
 from calamity_lab.stepper import Stepper
@@ -16,3 +16,7 @@ class Desk(Protocol):
 
     @property
     def model(self) -> Model: ...
+
+    def send(self, *commands: Any) -> object:
+        """Put commands on the agenda, once it is clear that they can be dispatched."""
+        ...

@@ -80,7 +80,7 @@ def _send(sight: Sight, message: Mapping[str, Any]) -> None:
         sight.form = replace(sight.form, errors=dict(error.errors))
         # Each field tells its own; the sentence would be as long as the form.
         return sight.tell(_not_sent(error) if len(error.errors) > 1 else str(error), "error")
-    sight.desk.stepper.submit(command)
+    sight.desk.send(command)
     sight.form = replace(sight.form, errors={}, sent=sight.form.sent + 1)
     return sight.tell(f"{cls.__name__} is on the agenda", "plain")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -321,3 +322,16 @@ def test_every_error_of_the_project_is_shown_and_not_raised(
     monkeypatch.setattr(base, "perform", refuse)
     front_end.ask("step_in")
     assert front_end.values["controls"]["sentence"] == "not today"
+
+
+def test_the_form_refuses_a_command_whose_class_a_cell_defined_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front_end = FrontEnd(lab.view)
+    again = type("DepositFunds", (bank.DepositFunds,), {"__module__": bank.DepositFunds.__module__})
+    monkeypatch.setattr(sys.modules[bank.DepositFunds.__module__], "DepositFunds", again)
+    front_end.ask("send", command="DepositFunds", fields={"account_id": "1", "amount": "5"})
+    assert (
+        "DepositFunds was defined again since this lab was made" in front_end.values["controls"]["sentence"]
+    )
+    assert len(lab.agenda) == len(bank.story())
