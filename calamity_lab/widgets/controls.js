@@ -80,9 +80,11 @@ function mountScrubber(desk) {
       put(slider, "max", value.last);
       put(slider, "disabled", value.last === 0);
       // While it is dragged, the slider is ahead of what Python has answered.
-      if (!desk.asks("goto")) slider.value = String(value.cursor);
+      if (!desk.asks("goto")) {
+        slider.value = String(value.cursor);
+        paint(done, value.cursor, value.last);
+      }
       put(slider, "aria-valuetext", `${count(value.cursor)} of ${count(value.last)}`);
-      paint(done, value.cursor, value.last);
       if (field.getRootNode().activeElement !== field) field.value = String(value.cursor);
       setText(total, `of ${count(value.last)}`);
       setText(command, value.commands ? `command ${count(value.command_number)} of ${count(value.commands)}` : "");

@@ -40,7 +40,7 @@ class Desk {
   /** Asks for something of which only the newest counts, such as a drag of the scrubber. */
   newest(verb, details) {
     const name = `${verb} ${details.view ?? ""}`;
-    if ([...this.open.values()].includes(name)) this.waiting.set(name, { verb, ...details });
+    if ([...this.open.values()].includes(name)) this.waiting.set(name, { ...this.waiting.get(name), verb, ...details });
     else this.post(name, { verb, ...details });
   }
 
@@ -54,7 +54,7 @@ class Desk {
 
   /** Whether something of this kind was asked and not answered yet. */
   asks(name) {
-    return [...this.open.values()].some((open) => open.startsWith(name));
+    return [...this.open.values(), ...this.waiting.keys()].some((asked) => asked.startsWith(name));
   }
 
   post(name, message) {
