@@ -15,18 +15,23 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.metadata import of_event
 from calamity_lab.kernel.progress import (
     Appending,
-    Compensating,
-    Completing,
     Executing,
-    Handling,
     Populating,
     Run,
 )
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.sources import draw, read
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Appended, Conflicted, Executed, Populated, Refused, Step
+from calamity_lab.kernel.steps import Appended, Conflicted, Dispatched, Executed, Populated, Refused, Step
 from calamity_lab.kernel.stores import InMemoryAggregateStore
+
+
+def decide(run: Run, step: Dispatched) -> tuple[Step, Run]:
+    """Let the aggregate decide; one that the stack does not know is caught up first."""
+    pending, identity = step.pending, step.identity
+    if run.stack.aggregates.get(identity.stream_id) is None:
+        return populate(run, Populating(pending, identity, 0))
+    return execute(run, Executing(pending, identity, 0))
 
 
 def populate(run: Run, progress: Populating) -> tuple[Step, Run]:
@@ -58,14 +63,10 @@ def execute(run: Run, progress: Executing) -> tuple[Step, Run]:
     except Rejected as rejected:
         return _stale(run, progress) or _refuse(run, progress, rejected)
     index = run.length + 1
+    step = Executed(index, pending, identity, events, states, before)
     if events:
-        next_: Any = Appending(pending, identity, attempt, events, aggregates)
-    else:
-        caught_up = _stale(run, progress)
-        if caught_up is not None:
-            return caught_up
-        next_ = Completing(pending)
-    return Executed(index, pending, identity, events, states, before), Run(stack, run.agenda, next_, index)
+        return step, Run(stack, run.agenda, Appending(pending, identity, attempt, events, aggregates), index)
+    return _stale(run, progress) or (step, Run(stack, run.agenda, step, index))
 
 
 def append(run: Run, progress: Appending) -> tuple[Step, Run]:
@@ -90,8 +91,8 @@ def append(run: Run, progress: Appending) -> tuple[Step, Run]:
         clock=clock,
         ids=ids,
     )
-    next_ = Handling(pending, recorded, 0, 0) if stack.process_manager_types else Completing(pending)
-    return Appended(index, pending, identity, recorded), Run(stack, run.agenda, next_, index)
+    step = Appended(index, pending, identity, recorded)
+    return step, Run(stack, run.agenda, step, index)
 
 
 def _decide(
@@ -128,9 +129,9 @@ def _stale(run: Run, progress: Executing) -> tuple[Step, Run] | None:
 def _refuse(run: Run, progress: Executing, rejected: Rejected) -> tuple[Step, Run]:
     pending, identity, _ = progress
     index = run.length + 1
-    next_ = Completing(pending) if pending.sender is None else Compensating(pending, rejected)
     rejected.__traceback__ = rejected.__context__ = None  # a step that is kept must not keep frames
-    return Refused(index, pending, identity, rejected), Run(run.stack, run.agenda, next_, index)
+    step = Refused(index, pending, identity, rejected)
+    return step, Run(run.stack, run.agenda, step, index)
 
 
 def _proposed(

@@ -1,21 +1,25 @@
-"""A run, and how far the command in progress has come."""
+"""A run, and how far the command in progress has come.
+
+That is told by the step it came to, where the step says all that is needed to go on, and else by one of the
+values here: every moment keeps its own, so what a step can tell is not told again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.metadata import NOTHING, of_submitted
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import draw
 from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.steps import Appended, Dispatched, Executed, Refused
 
 
 class Populating(NamedTuple):
-    """In progress: the command's aggregate is to be caught up from its stream."""
+    """In progress: the command's aggregate is to be caught up from its stream, and then to decide again."""
 
     pending: Pending
     identity: Identity
@@ -23,7 +27,7 @@ class Populating(NamedTuple):
 
 
 class Executing(NamedTuple):
-    """In progress: the aggregate is to decide."""
+    """In progress: the aggregate was caught up and is to decide; ``attempt`` counts how often."""
 
     pending: Pending
     identity: Identity
@@ -49,20 +53,18 @@ class Handling(NamedTuple):
     manager: int
 
 
-class Compensating(NamedTuple):
-    """In progress: a refusal is to be told to the process manager that sent the command."""
-
-    pending: Pending
-    rejected: Rejected
-
-
 class Completing(NamedTuple):
     """In progress: nothing is left to do for the command."""
 
     pending: Pending
 
 
-Progress = Populating | Executing | Appending | Handling | Compensating | Completing
+# After Dispatched the aggregate decides (or is caught up first, where the stack does not know it), after Appended
+# the events are handed on from the first, after Refused the sender is told, and an Executed that stands here
+# decided no events, so that the command is done.
+Progress = (
+    Dispatched | Populating | Executing | Appending | Appended | Handling | Refused | Executed | Completing
+)
 
 
 class Run(NamedTuple):

@@ -9,16 +9,19 @@ from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.catching_up import catch_up
 from calamity_lab.kernel.identity import Identity, identify
-from calamity_lab.kernel.progress import Compensating, Completing, Handling, Run
+from calamity_lab.kernel.progress import Completing, Handling, Run
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import draw
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import (
+    Appended,
     AtProcessManager,
     Completed,
     Continued,
+    Executed,
     Ignored,
     Populated,
+    Refused,
     Started,
     Step,
     Stopped,
@@ -32,6 +35,11 @@ _KINDS: dict[str, type[AtProcessManager]] = {
     "stopped": Stopped,
     "ignored": Ignored,
 }
+
+
+def hand_on(run: Run, step: Appended) -> tuple[Step, Run]:
+    """Hand the events on that were just recorded."""
+    return handle(run, Handling(step.pending, step.recorded, 0, 0))
 
 
 def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
@@ -65,11 +73,12 @@ def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
     return Completed(index, pending), Run(stack, agenda.settle(), None, index)
 
 
-def compensate(run: Run, progress: Compensating) -> tuple[Step, Run]:
+def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
     """Tell the sender of a refused command; what it answers is caused by the event that it had answered."""
-    pending, rejected = progress
+    pending, rejected = refused.pending, refused.rejected
     stack, sender = run.stack, pending.sender
-    assert sender is not None, "only a process manager's command is compensated"
+    if sender is None:
+        return complete(run, refused)
     instance = stack.process_managers.get(sender.stream_id)
     if instance is None or not hasattr(instance, "handle_rejection"):
         lack = "is no longer there" if instance is None else "has no handle_rejection(rejected)"
@@ -81,14 +90,14 @@ def compensate(run: Run, progress: Compensating) -> tuple[Step, Run]:
         step: Step = Ignored(index, pending, sender, rejected, None, None)
         return step, Run(stack, run.agenda, Completing(pending), index)
     if not hasattr(instance, "handle_rejection"):
-        return complete(run, Completing(pending))
+        return complete(run, refused)
     commands = callbacks.handle_rejection(instance, rejected)
     caused, ids = _caused(stack.ids, pending, pending.cause, sender, commands)
     step = Continued(index, pending, sender, rejected, instance, instance, caused)
     return step, Run(changed(stack, ids=ids), run.agenda.cause(caused), Completing(pending), index)
 
 
-def complete(run: Run, progress: Completing) -> tuple[Step, Run]:
+def complete(run: Run, progress: Completing | Executed | Refused) -> tuple[Step, Run]:
     """The command is done; what it caused comes before all else that is pending."""
     index = run.length + 1
     return Completed(index, progress.pending), Run(run.stack, run.agenda.settle(), None, index)

@@ -8,10 +8,9 @@ from typing import Any
 from calamity_lab.errors import CalamityError, EndlessCascade, IdleRun
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.cascade import cycle
-from calamity_lab.kernel.deciding import append, execute, populate
+from calamity_lab.kernel.deciding import append, decide, execute, populate
 from calamity_lab.kernel.progress import (
     Appending,
-    Compensating,
     Completing,
     Executing,
     Handling,
@@ -19,13 +18,12 @@ from calamity_lab.kernel.progress import (
     Progress,
     Run,
 )
-from calamity_lab.kernel.reacting import compensate, complete, handle
+from calamity_lab.kernel.reacting import compensate, complete, hand_on, handle
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Dispatched, Refused, Step
+from calamity_lab.kernel.steps import Appended, Dispatched, Executed, Refused, Step
 
 __all__ = [
     "Appending",
-    "Compensating",
     "Completing",
     "Executing",
     "Handling",
@@ -79,17 +77,19 @@ def _take(run: Run) -> tuple[Step, Run]:
     if pending.depth > stack.cascade_limit:
         raise EndlessCascade(stack.cascade_limit, cycle(pending), run)
     identity = callbacks.target(pending.command)
-    known = stack.aggregates.get(identity.stream_id) is not None
-    progress = (Executing if known else Populating)(pending, identity, 0)
     index = run.length + 1
-    return Dispatched(index, pending, identity), Run(stack, agenda, progress, index)
+    step = Dispatched(index, pending, identity)
+    return step, Run(stack, agenda, step, index)
 
 
 _PHASES: dict[type, Any] = {
+    Dispatched: decide,
     Populating: populate,
     Executing: execute,
     Appending: append,
+    Appended: hand_on,
     Handling: handle,
-    Compensating: compensate,
+    Refused: compensate,
+    Executed: complete,
     Completing: complete,
 }

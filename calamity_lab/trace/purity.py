@@ -7,7 +7,7 @@ and puts it back where it has; so a broken model never harms the moments that we
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,9 @@ from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Start, Stop
-from calamity_lab.kernel.run import Compensating, Executing, Handling, Run
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.run import Executing, Handling, Run
+from calamity_lab.kernel.steps import Appended, Dispatched, Refused
 from calamity_lab.shown import shown
 from calamity_lab.trace.differences import differences
 
@@ -27,11 +29,16 @@ def check(run: Run) -> None:
     """Raise `ImpureModel` when the callbacks that come next in a run are not pure."""
     try:
         match run.progress:
+            case Dispatched(pending=pending, identity=identity):
+                if run.stack.aggregates.get(identity.stream_id) is not None:  # else it is caught up first
+                    _check_aggregate(run, identity, pending.command)
             case Executing(pending=pending, identity=identity):
                 _check_aggregate(run, identity, pending.command)
-            case Handling():
-                _check_managers(run, run.progress)
-            case Compensating(pending=pending, rejected=rejected):
+            case Appended(recorded=recorded):
+                _check_managers(run, recorded, 0)
+            case Handling(recorded=recorded, event=event, manager=manager):
+                _check_managers(run, recorded[event:], manager)
+            case Refused(pending=pending, rejected=rejected):
                 _check_compensation(run, pending.sender, rejected)
     except ImpureModel as error:
         error.run = run
@@ -48,11 +55,9 @@ def _check_aggregate(run: Run, identity: Identity, command: Any) -> None:
         state = _asked_twice("apply", type(state), callbacks.apply, state, event)
 
 
-def _check_managers(run: Run, progress: Handling) -> None:
+def _check_managers(run: Run, recorded: Sequence[RecordedEvent], first: int) -> None:
     """The callbacks of the next type that is interested; those after it are checked at their own step."""
-    first = progress.manager
-    for recorded in progress.recorded[progress.event :]:
-        event = recorded.event
+    for event in [entry.event for entry in recorded]:
         for manager in run.stack.process_manager_types[first:]:
             interest = _asked_twice("interested", manager, callbacks.interested, manager, event)
             if interest is not None:
