@@ -105,20 +105,12 @@ class Agenda(Sequence[Any]):
             caused, length = caused.push_front(entry), length + 1
         return _make(caused, self._front, self._back, length)
 
-    def settle(self) -> Agenda:
-        """The agenda after the command in progress is done: what it caused comes first."""
-        caused, front = self._caused, self._front
-        if not len(caused):
-            return self
-        for entry in caused:
-            front = front.push_front(entry)
-        return _make(_NO_LIST, front, self._back, self._length)
-
     def take(self) -> tuple[Pending, Agenda]:
-        """The first entry, and the agenda without it."""
-        if len(self._caused):
-            return self.settle().take()
+        """The first entry, and the agenda without it; what was caused so far goes before all others."""
         front, back, length = self._front, self._back, self._length - 1
+        if len(self._caused):
+            for entry in self._caused:
+                front = front.push_front(entry)
         if len(front):
             return front.first, _make(_NO_LIST, front.rest, back, length) if length else _EMPTY
         return back.peek(), _make(_NO_LIST, front, back.dequeue(), length) if length else _EMPTY

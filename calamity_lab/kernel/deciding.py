@@ -29,14 +29,23 @@ from calamity_lab.kernel.stores import InMemoryAggregateStore
 def decide(run: Run, step: Dispatched) -> tuple[Step, Run]:
     """Let the aggregate decide; one that the stack does not know is caught up first."""
     pending, identity = step.pending, step.identity
-    if run.stack.aggregates.get(identity.stream_id) is None:
-        return populate(run, Populating(pending, identity, 0))
-    return execute(run, Executing(pending, identity, 0))
+    before = run.stack.aggregates.get(identity.stream_id)
+    if before is None:
+        return _populate(run, pending, identity, 0)
+    return _execute(run, pending, identity, 0, before)
 
 
 def populate(run: Run, progress: Populating) -> tuple[Step, Run]:
     """Catch the command's aggregate up from its stream."""
-    pending, identity, attempt = progress
+    return _populate(run, *progress)
+
+
+def execute(run: Run, progress: Executing) -> tuple[Step, Run]:
+    """Let the aggregate decide that was caught up; where its stream had nothing, a new one does."""
+    return _execute(run, *progress, run.stack.aggregates.get(progress.identity.stream_id))
+
+
+def _populate(run: Run, pending: Pending, identity: Identity, attempt: int) -> tuple[Step, Run]:
     stack = run.stack
     missed, seen = events_missed(stack, identity)
     if missed:
@@ -53,20 +62,18 @@ def populate(run: Run, progress: Populating) -> tuple[Step, Run]:
     return Populated(index, pending, identity, len(missed)), Run(stack, run.agenda, next_, index)
 
 
-def execute(run: Run, progress: Executing) -> tuple[Step, Run]:
-    """Let the aggregate decide; what it decides is no part of the stack before it is recorded."""
-    pending, identity, attempt = progress
+def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, before: Any) -> tuple[Step, Run]:
+    """What an aggregate decides is no part of the stack before it is recorded."""
     stack = run.stack
-    before = stack.aggregates.get(identity.stream_id)
     try:
         events, states, aggregates = _decide(stack.aggregates, identity, pending.command, before)
     except Rejected as rejected:
-        return _stale(run, progress) or _refuse(run, progress, rejected)
+        return _stale(run, pending, identity, attempt) or _refuse(run, pending, identity, rejected)
     index = run.length + 1
     step = Executed(index, pending, identity, events, states, before)
     if events:
         return step, Run(stack, run.agenda, Appending(pending, identity, attempt, events, aggregates), index)
-    return _stale(run, progress) or (step, Run(stack, run.agenda, step, index))
+    return _stale(run, pending, identity, attempt) or (step, Run(stack, run.agenda, step, index))
 
 
 def append(run: Run, progress: Appending) -> tuple[Step, Run]:
@@ -114,20 +121,18 @@ def _decide(
     return tuple(events), (*states, after.get(identity.stream_id)), after
 
 
-def _stale(run: Run, progress: Executing) -> tuple[Step, Run] | None:
+def _stale(run: Run, pending: Pending, identity: Identity, attempt: int) -> tuple[Step, Run] | None:
     """A decision without events is final only when it was made on the latest state; else catch up first."""
-    pending, identity, attempt = progress
     missed, seen = events_missed(run.stack, identity)
     if not missed:
         return None
     attempt += 1
     if attempt > run.stack.conflict_limit:
         raise TooManyConflicts(identity.stream_id, seen, seen + len(missed), attempt, run)
-    return populate(run, Populating(pending, identity, attempt))
+    return _populate(run, pending, identity, attempt)
 
 
-def _refuse(run: Run, progress: Executing, rejected: Rejected) -> tuple[Step, Run]:
-    pending, identity, _ = progress
+def _refuse(run: Run, pending: Pending, identity: Identity, rejected: Rejected) -> tuple[Step, Run]:
     index = run.length + 1
     rejected.__traceback__ = rejected.__context__ = None  # a step that is kept must not keep frames
     step = Refused(index, pending, identity, rejected)

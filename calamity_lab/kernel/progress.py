@@ -59,9 +59,9 @@ class Completing(NamedTuple):
     pending: Pending
 
 
-# After Dispatched the aggregate decides (or is caught up first, where the stack does not know it), after Appended
-# the events are handed on from the first, after Refused the sender is told, and an Executed that stands here
-# decided no events, so that the command is done.
+# After Dispatched the aggregate decides (or is caught up first, where the stack does not know it), after
+# Appended the events are handed on from the first, after Refused the sender is told, and an Executed that
+# stands here decided no events, so that the command is done.
 Progress = (
     Dispatched | Populating | Executing | Appending | Appended | Handling | Refused | Executed | Completing
 )

@@ -39,12 +39,18 @@ _KINDS: dict[str, type[AtProcessManager]] = {
 
 def hand_on(run: Run, step: Appended) -> tuple[Step, Run]:
     """Hand the events on that were just recorded."""
-    return handle(run, Handling(step.pending, step.recorded, 0, 0))
+    return _hand_on(run, step.pending, step.recorded, 0, 0)
 
 
 def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
+    """Hand the events on from where they were left."""
+    return _hand_on(run, *progress)
+
+
+def _hand_on(
+    run: Run, pending: Pending, recorded: tuple[RecordedEvent, ...], at_event: int, at_manager: int
+) -> tuple[Step, Run]:
     """Hand the events on, in order, up to the first that a process manager is interested in."""
-    pending, recorded, at_event, at_manager = progress
     stack, agenda, _, length = run
     types, handed = stack.process_manager_types, list(stack.handed)
     for n in range(at_event, len(recorded)):
@@ -70,7 +76,7 @@ def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
     if upto != stack.handed:
         stack = changed(stack, handed=upto)
     index = length + 1
-    return Completed(index, pending), Run(stack, agenda.settle(), None, index)
+    return Completed(index, pending), Run(stack, agenda, None, index)
 
 
 def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
@@ -98,9 +104,9 @@ def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
 
 
 def complete(run: Run, progress: Completing | Executed | Refused) -> tuple[Step, Run]:
-    """The command is done; what it caused comes before all else that is pending."""
+    """The command is done."""
     index = run.length + 1
-    return Completed(index, progress.pending), Run(run.stack, run.agenda.settle(), None, index)
+    return Completed(index, progress.pending), Run(run.stack, run.agenda, None, index)
 
 
 def _populated(
