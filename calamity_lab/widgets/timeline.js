@@ -1,7 +1,6 @@
 // The timeline: a lane for each stream, a mark for each thing that happened to it, the future greyed.
 
 const LANE = 24;
-const LANE_LABEL = 158;
 const AXIS = 20;
 const MARK_STEP = 20;
 
@@ -39,7 +38,7 @@ function mountTimeline(root, desk) {
     look(clamp(shown.first + direction * Math.ceil(shown.width / 2), 0, Math.max(0, shown.total - 1)));
   }
   function measure() {
-    const width = scroll.clientWidth - LANE_LABEL;
+    const width = scroll.clientWidth - labels.offsetWidth;
     if (width < 100 || !shown) return;
     plot = width;
     const fitting = clamp(Math.floor(plot / MARK_STEP), 8, 200);

@@ -17,7 +17,7 @@ SHEET = (
 )
 _CELL = (
     f"padding:3px 14px 3px 0;border:0;border-bottom:1px solid {LINE};"
-    f"text-align:left;vertical-align:top;color:{INK}"
+    f"text-align:left;vertical-align:top;background:#ffffff;color:{INK}"
 )
 _HEADING = f"{_CELL};color:{SOFT};font-weight:600"
 
