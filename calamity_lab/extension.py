@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -33,10 +34,14 @@ class LabMagics(Magics):
         if not name.isidentifier():
             raise UsageError(f"%lab takes a variable's name, as in %lab bank_lab; found {name!r}")
         namespace = self._namespace
+        taken = namespace.get(name, getattr(builtins, name, None))
+        if callable(taken) and not isinstance(taken, Lab):
+            raise UsageError(f"%lab {name} would hide {taken!r}; choose another name for the lab")
         model = Model.find({key: value for key, value in namespace.items() if key != name})
         namespace[name] = Lab(model, ids=seeded_ids(given.seed), clock=_clock(given.clock))
         LabMagics._name = name
-        print(f"{model}\nready: {name}.send(...), then step; or show it with {name}")  # noqa: T201
+        told = [str(model), *model.lacks(), f"ready: {name}.send(...), then step; or show it with {name}"]
+        print("\n".join(told))  # noqa: T201
 
     @line_magic
     def send(self, line: str) -> Any:

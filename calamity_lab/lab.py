@@ -54,7 +54,9 @@ class Lab:
     ) -> None:
         refuse_unknown("Lab()", parts, _OPTIONS)
         self.model = assemble(model, parts)
-        self.stepper = Stepper(_stack(self.model, stack, clock, ids), checked=checked)
+        self.stepper = Stepper(
+            _stack(self.model, stack, clock, ids), checked=checked, guard=self._check_model
+        )
         self._view: ViewWidget | None = None
 
     # moving
@@ -107,6 +109,11 @@ class Lab:
     def drop(self, place: int) -> PendingCommands:
         """Take the pending command at that place off the agenda."""
         self.stepper.drop(place)
+        return self.agenda
+
+    def abandon(self) -> PendingCommands:
+        """Take the command in progress back and off the agenda: a new branch goes on without it."""
+        self.stepper.abandon()
         return self.agenda
 
     def switch(self, branch: str) -> Moment:
@@ -282,11 +289,20 @@ class Lab:
         name = command.__name__ if isinstance(command, type) else type(command).__name__
         if isinstance(command, type):
             raise InvalidValue(f"send() needs a command, found the class {name}; make one: {name}(...)")
+        if isinstance(command, (list, tuple)) and not hasattr(command, "aggregate"):
+            raise InvalidValue(
+                f"send() takes commands one by one, found a {name}; unpack it: send(*commands)"
+            )
         identity = callbacks.target(command)
-        for cls in self.model.outdated(type(command), identity.type):
+        self._check_model(type(command), identity.type)
+
+    def _check_model(self, *used: type) -> None:
+        """Refuse to go on with a model of which a cell has defined a part again: half old, half new."""
+        for cls in self.model.outdated(*used):
             raise InvalidModel(
-                f"cannot send {name}: {cls.__name__} was defined again since this lab was made, and the lab "
-                "still has the earlier definition; run %lab again (or make a new Lab) after the cell"
+                f"{cls.__name__} was defined again since this lab was made, and the lab still has the "
+                "earlier definition; run %lab again (or make a new Lab) after the cell. What was recorded "
+                "stays to be looked at"
             )
 
 

@@ -11,10 +11,14 @@ from typing import Any, TypeGuard, TypeVar, get_type_hints
 
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel.fields import field_names
-from calamity_lab.kernel.stack import process_manager_types
 
 T = TypeVar("T", bound=type)
 
+_SHAPES = {
+    "aggregates": ("execute", "apply"),
+    "commands": ("aggregate",),
+    "process_managers": ("interested", "handle"),
+}
 _CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
 
 
@@ -54,7 +58,7 @@ class Model:
         parts = {part for c in (*placed, *records) for part in _field_types(c)}
         events = tuple(c for c in records if c.__name__ in facts or (c.__name__ in named and c not in parts))
         unplaced = tuple(c for c in records if c not in events and c not in parts)
-        process_manager_types(managers)
+        _distinct(managers)
         return cls(_distinct(aggregates), _distinct(commands), _distinct(events), managers, unplaced)
 
     def aggregate(self, name: str) -> type:
@@ -74,6 +78,16 @@ class Model:
         mine = {cls.__name__: cls for cls in self}
         strangers = [cls for cls in used if mine.get(cls.__name__, cls) is not cls]
         return tuple(dict.fromkeys([*strangers, *(cls for cls in self if _defined_again(cls))]))
+
+    def lacks(self) -> tuple[str, ...]:
+        """What a class of the model still needs before it can be stepped, a sentence each."""
+        return tuple(
+            f"{cls.__name__} has no {member}() yet"
+            for group, members in ((self.aggregates, ("new",)), (self.process_managers, ("new", "apply")))
+            for cls in group
+            for member in members
+            if not _has(cls, member)
+        )
 
     def __iter__(self) -> Iterator[type]:
         return iter((*self.aggregates, *self.commands, *self.events, *self.process_managers))
@@ -96,11 +110,11 @@ def assemble(
     given: ModuleType | Mapping[str, Any] | Model | None, parts: Mapping[str, Iterable[type]]
 ) -> Model:
     """The model that ``Lab(...)`` was given: as a module or namespace, or as classes by part."""
-    if isinstance(given, Model):
-        return given
     if given is not None and parts:
         raise InvalidModel(f"give Lab either a module or classes, not both (found {', '.join(parts)})")
-    if isinstance(given, (ModuleType, Mapping)):
+    if isinstance(given, Model):
+        model = given
+    elif isinstance(given, (ModuleType, Mapping)):
         model = Model.find(given)
     elif given is None:
         model = Model.of(_listed(parts))
@@ -119,6 +133,9 @@ def assemble(
 
 
 def _listed(parts: Mapping[str, Iterable[type]]) -> list[type]:
+    for part, group in parts.items():
+        if isinstance(group, type) or not isinstance(group, Iterable):
+            raise InvalidModel(f"{part}= takes a list of classes, as in {part}=[...]; found {group!r}")
     classes = [cls for group in parts.values() for cls in group]
     for cls in classes:
         if not isinstance(cls, type):
@@ -128,15 +145,16 @@ def _listed(parts: Mapping[str, Iterable[type]]) -> list[type]:
 
 def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
     """Tell a class that was given as something which it has not the shape of."""
-    needs = {
-        "aggregates": "execute and apply",
-        "commands": "aggregate()",
-        "process_managers": "interested and handle",
-    }
-    for part, shape in needs.items():
+    for part, members in _SHAPES.items():
         for cls in parts.get(part, ()):
             if cls not in getattr(model, part):
-                raise InvalidModel(f"{cls.__name__} was given among {part}, but has no {shape}")
+                lacks = " and no ".join(name for name in members if not _has(cls, name))
+                raise InvalidModel(f"{cls.__name__} was given among {part}, but has no {lacks}")
+
+
+def _home(cls: type) -> str:
+    """Where a class is from, and of what fields: so that two of one name can be told apart."""
+    return f"{cls.__module__}.{cls.__qualname__} with {', '.join(field_names(cls) or ()) or 'no fields'}"
 
 
 def _defined_again(cls: type) -> bool:
@@ -148,7 +166,17 @@ def _defined_again(cls: type) -> bool:
 def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
     """The classes that a user defined there: not what begins with an underscore, nor our own protocols."""
     items = vars(namespace) if isinstance(namespace, ModuleType) else namespace
-    return [value for name, value in items.items() if not name.startswith("_") and _is_the_users(value)]
+    return [
+        value
+        for name, value in items.items()
+        if not name.startswith("_") and _is_the_users(value) and not _is_alias(name, value, items)
+    ]
+
+
+def _is_alias(name: str, value: type, items: Mapping[str, Any]) -> bool:
+    """Whether another class stands under the class's own name: then this is an earlier one, kept aside."""
+    own = items.get(value.__name__, value)
+    return name != value.__name__ and own is not value and isinstance(own, type)
 
 
 def _is_the_users(value: Any) -> TypeGuard[type]:
@@ -236,7 +264,7 @@ def _distinct(classes: tuple[T, ...]) -> tuple[T, ...]:
         other = known.setdefault(cls.__name__, cls)
         if other is not cls:
             raise InvalidModel(
-                f"two classes are called {cls.__name__} (in {other.__module__} and in {cls.__module__}); "
+                f"two classes are called {cls.__name__} ({_home(other)} and {_home(cls)}); "
                 "messages and streams are told apart by the name, so rename one or leave one out"
             )
     return tuple(known.values())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, OutOfRange
+from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.run import advance
 from calamity_lab.kernel.stack import Stack
@@ -25,12 +25,17 @@ class Stepper:
     ``cursor`` is the index of the moment looked at. ``error`` is what stopped the last move forward, if
     anything did; the cursor then stands at the moment before it, and nothing is lost.
     With ``checked`` every callback of the model is asked twice and watched before it is believed.
+    ``guard`` is called before a move runs the kernel, and may refuse by raising.
     """
 
-    def __init__(self, stack: Stack, *, checked: bool = True) -> None:
+    def __init__(
+        self, stack: Stack, *, checked: bool = True, guard: Callable[[], object] = lambda: None
+    ) -> None:
         self.trace = Trace.of(stack)
         self.cursor = 0
         self.checked = checked
+        self.guard = guard
+        self._guarded = False
         self.error: CalamityError | None = None
         self._observers: list[Callable[[], object]] = []
         self._nested = 0
@@ -62,6 +67,18 @@ class Stepper:
         """Take the pending command at that place off the agenda."""
         self._put(Dropped(self.cursor, place))
 
+    def abandon(self) -> None:
+        """Take the command in progress back and off the agenda: a new branch goes on without it."""
+        progress = self.moment.run.progress
+        if progress is None:
+            raise InvalidValue("no command is in progress; drop(place) takes a pending one off the agenda")
+        given_up = progress.pending.command_id
+        before = self.trace.index.command_start(self.cursor) - 1
+        pending = [entry.command_id for entry in self.trace[before].agenda.entries()]
+        with self._change():
+            self.cursor = before
+            self.drop(pending.index(given_up))
+
     def step_in(self) -> Moment:
         """One kernel step."""
         with self._change():
@@ -89,8 +106,13 @@ class Stepper:
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
         """On until the agenda is empty, ``until`` holds, or ``limit`` steps are done."""
-        if limit < 1:
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InvalidValue(f"resume(limit={limit!r}): the limit is a number of steps from 1 on")
+        if until is not None and not callable(until):
+            raise InvalidValue(
+                f"resume(until={until!r}): give a function of a moment, as in until=lambda m: m.rests; "
+                "goto(n) goes to a moment, limit=n does so many steps"
+            )
         with self._change():
             for _ in range(limit):
                 if self.at_end:
@@ -138,6 +160,9 @@ class Stepper:
     def _forward(self) -> Step:
         """One moment on: along the recorded ones, at the frontier by the kernel."""
         if self.cursor == self.trace.last:
+            if not self._guarded:
+                self.guard()
+                self._guarded = True
             run = self.moment.run
             if self.checked:
                 check(run)
@@ -163,11 +188,16 @@ class Stepper:
     @contextmanager
     def _change(self) -> Iterator[None]:
         """One change as its observers see it: they are told once, also when it ends in an error."""
-        self.error, self._nested = None, self._nested + 1
+        self.error, self._guarded, self._nested = None, False, self._nested + 1
         try:
             yield
         except CalamityError as error:
             self.error = error
+            if isinstance(error, ModelError) and self.moment.run.progress is not None:
+                error.add_note(
+                    f"The run stands at moment {self.cursor:,}, before this, with the command in progress; "
+                    "abandon() takes it back and off the agenda."
+                )
             raise
         finally:
             self._nested -= 1

@@ -137,7 +137,7 @@ def test_messages_of_classes_defined_in_a_function_are_found_too() -> None:
 
 def test_two_classes_of_one_name_are_refused_with_both_their_homes() -> None:
     other = type("Slot", (Slot,), {"__module__": "elsewhere"})
-    with pytest.raises(InvalidModel, match=r"two classes are called Slot .*test_model.*elsewhere"):
+    with pytest.raises(InvalidModel, match=r"two classes are called Slot .*test_model.* and elsewhere"):
         Model.of([Slot, other])
 
 
@@ -148,8 +148,10 @@ def test_two_classes_of_one_name_are_refused_with_both_their_homes() -> None:
         (SimpleNamespace(), {}, "cannot find a model in"),
         ({}, {"aggregates": [Slot]}, "not both"),
         (None, {"aggregates": [42]}, "made of classes; found 42"),
-        (None, {"aggregates": [Coin]}, "Coin was given among aggregates, but has no execute and apply"),
-        (None, {"aggregates": [Slot], "process_managers": [Slot]}, "but has no interested and handle"),
+        (None, {"aggregates": [Coin]}, "Coin was given among aggregates, but has no execute and no apply"),
+        (None, {"aggregates": [Slot], "process_managers": [Slot]}, "but has no interested and no handle"),
+        (None, {"aggregates": Slot}, r"aggregates= takes a list of classes, as in aggregates=\[\.\.\.\]"),
+        (Model(), {}, "there is no aggregate"),
         ({"Insert": Insert}, {}, "found only Insert"),
     ],
 )
@@ -168,3 +170,8 @@ def test_a_class_that_is_used_but_not_the_models_own_is_outdated() -> None:
     assert model.outdated(Insert, Slot) == ()
     again = type("Insert", (Insert,), {})
     assert model.outdated(again) == (again,)
+
+
+def test_an_earlier_definition_that_was_kept_aside_is_no_part_of_the_model() -> None:
+    earlier = type("Slot", (Slot,), {})
+    assert Model.find({"Slot": Slot, "Insert": Insert, "OldSlot": earlier}).aggregates == (Slot,)

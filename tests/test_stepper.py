@@ -97,6 +97,8 @@ def test_resume_stops_at_its_limit_and_where_it_is_told_to() -> None:
     assert isinstance(stepper.resume(until=lambda m: isinstance(m.step, Completed)).step, Completed)
     with pytest.raises(InvalidValue, match="from 1 on"):
         stepper.resume(limit=0)
+    with pytest.raises(InvalidValue, match="give a function of a moment"):
+        stepper.resume(until=3)  # type: ignore[arg-type]
 
 
 def test_stepping_forward_at_the_end_tells_that_there_is_nothing_to_do() -> None:
@@ -218,6 +220,53 @@ def test_an_error_of_the_model_leaves_the_cursor_at_the_moment_before() -> None:
         stepper.step_over()
     assert (stepper.cursor, stepper.trace.last) == (1, 1)
     assert isinstance(stepper.moment.step, Dispatched)
+
+
+def test_a_command_in_progress_that_breaks_can_be_abandoned() -> None:
+    class Broken(BankAccount):
+        def execute(self, command: Any) -> Any:
+            return 42 if isinstance(command, Poke) else super().execute(command)
+
+    @command(to=Broken, by="account_id")
+    class Poke:
+        account_id = "1"
+
+    @command(to=Broken, by="account_id")
+    class Deposit(DepositFunds):
+        pass
+
+    stepper = Stepper(Stack(aggregates={"Broken-1": Broken("1")}))
+    stepper.submit(Poke(), Deposit("1", 5))
+    with pytest.raises(ModelError) as caught:
+        stepper.resume()
+    assert "abandon() takes it back and off the agenda" in caught.value.__notes__[0]
+    stepper.abandon()
+    assert stepper.resume().stack.aggregates["Broken-1"].balance == 5
+    assert [branch.name for branch in stepper.trace.branches.values()] == ["main", "branch 1"]
+    with pytest.raises(InvalidValue, match="no command is in progress"):
+        stepper.abandon()
+
+
+def test_a_command_sent_by_a_manager_can_be_abandoned_in_the_middle() -> None:
+    stepper = at_bank(RequestTransfer("t1", "1", "2", 60))
+    stepper.step_over()
+    stepper.step_in()
+    stepper.step_in()
+    stepper.abandon()
+    assert stepper.moment.rests
+    assert list(stepper.moment.agenda) == []
+    assert stepper.moment.stack.process_managers["Transfer-t1"].stage == "initiated"
+
+
+def test_the_guard_is_asked_once_before_a_move_runs_the_kernel_and_never_in_the_past() -> None:
+    asked: list[int] = []
+    stepper = at_bank(RequestTransfer("t1", "1", "2", 60))
+    stepper.guard = lambda: asked.append(1)
+    stepper.resume()
+    assert len(asked) == 1
+    stepper.restart()
+    stepper.resume()
+    assert len(asked) == 1
 
 
 class Walk(RuleBasedStateMachine):

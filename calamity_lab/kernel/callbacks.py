@@ -13,7 +13,7 @@ from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
 
 _INTERESTS = (Start, Continue, Stop)
-_MISSING_CASE = "every event that execute returns needs a case; return self where nothing changes"
+_MISSING_CASE = "every event that reaches it needs a case; return self where nothing changes"
 
 
 def target(command: Any) -> Identity:

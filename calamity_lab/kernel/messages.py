@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import FrameType
 from typing import Any, TypeVar
 
-from calamity_lab.errors import InvalidModel, UnresolvedTarget
+from calamity_lab.errors import InvalidModel, UnresolvedTarget, refuse_unknown
 
 C = TypeVar("C", bound=type)
 
@@ -37,13 +38,16 @@ class Stop:
 Interest = Start | Continue | Stop
 
 
-def command(*, to: type | str, by: str) -> Callable[[C], C]:
+def command(*misplaced: Any, to: type | str = "", by: str = "", **unknown: Any) -> Callable[[C], C]:
     """Give a class its ``aggregate()``: commands of it go to the aggregate type ``to``, by the field ``by``.
 
     ``to`` may be the class's name. It is looked up when a command needs it, so that the class may be
     defined later, and again by a cell that is run again.
     After Calamity's ``@derive {Calamity.Command, mod: ..., key: ...}``.
     """
+    refuse_unknown("@command()", unknown, ("to", "by"))
+    if misplaced or not to or not by:
+        raise InvalidModel("@command takes both by name: @command(to=BankAccount, by='account_id')")
     if not isinstance(to, (type, str)):
         raise InvalidModel(f"@command(to={to!r}): 'to' is the aggregate's class or its name")
     if not isinstance(by, str):
@@ -95,11 +99,14 @@ class _Name:
 
     def _missing(self, command: Any, found: Any) -> UnresolvedTarget:
         where, name = self._module.get("__name__", "its module"), self._name
+        classes = [known for known, value in self._module.items() if isinstance(value, type)]
+        near = get_close_matches(name, classes, n=1)
         what = "no class of that name" if found is None else f"{found!r} under that name, which is no class"
         return UnresolvedTarget(
             f"{type(command).__name__}.aggregate",
             f"looks for the aggregate {name!r}, but {where} has {what}; "
-            f"define it there, or give the class itself: @command(to={name}, ...)",
+            + (f"did you mean {near[0]!r}? Else " if near else "")
+            + f"define it there, or give the class itself: @command(to={name}, ...)",
         )
 
 

@@ -99,10 +99,13 @@ def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
         raise InvalidModel(f"process_manager_types needs a list of classes; found {types!r}")
     known: dict[str, type] = {}
     for cls in types:
+        if not isinstance(cls, type):
+            raise InvalidModel(f"{cls!r} is no process manager type; give the class itself")
         missing = [name for name in _MANAGER_MEMBERS if not callable(getattr(cls, name, None))]
-        if not isinstance(cls, type) or missing:
-            lacks = f" (it lacks {', '.join(missing)})" if isinstance(cls, type) else ""
-            raise InvalidModel(f"{cls!r} is no process manager type{lacks}; give the class itself")
+        if missing:
+            raise InvalidModel(
+                f"{cls.__name__} is no process manager type yet: it lacks {', '.join(missing)}"
+            )
         if known.setdefault(cls.__name__, cls) is not cls:
             raise InvalidModel(
                 f"two process managers are called {cls.__name__} ({known[cls.__name__].__module__} and "

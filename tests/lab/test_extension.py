@@ -12,6 +12,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 from calamity_lab import Lab
+from calamity_lab.errors import InvalidModel
 
 MODEL = """
 from dataclasses import dataclass, replace
@@ -135,6 +136,8 @@ def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell:
         ("%step", "run %lab first"),
         ("%lab not-a-name", "takes a variable's name"),
         ("%lab two words", "unrecognized arguments: words"),
+        ("%lab Account", "would hide <class"),
+        ("%lab print", "would hide <built-in function print>"),
         ("%lab --clock noon", "takes a time"),
         ("%send", "takes a command"),
         ("%goto", "number of a moment"),
@@ -150,6 +153,20 @@ def test_a_mistaken_magic_is_told(
     shell.run_cell(line)
     captured = capsys.readouterr()
     assert words in captured.out + captured.err
+
+
+def test_lab_tells_what_a_class_still_lacks(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "del Account.new\n%lab")
+    assert "Account has no new() yet" in capsys.readouterr().out
+
+
+def test_a_lab_does_not_go_on_with_half_a_model(shell: Any) -> None:
+    run(shell, "%lab\nlab.send(Deposit('1', 50), Deposit('2', 50))\nlab.step()")
+    run(shell, MODEL)
+    with pytest.raises(InvalidModel, match="was defined again since this lab was made"):
+        run(shell, "lab.step()")
+    assert run(shell, "lab.step_back()") is not None
+    assert run(shell, "lab.step_in()") is not None
 
 
 def test_tab_completes_the_magics_and_the_commands_of_the_model(shell: Any) -> None:

@@ -159,6 +159,7 @@ class Lost:
         (Stray("1"), UnresolvedTarget, "use @command"),
         (Lost("1"), UnresolvedTarget, "no class of that name"),
         (DepositFunds, InvalidValue, r"found the class DepositFunds; make one"),
+        ([DepositFunds("1", 5)], InvalidValue, r"unpack it: send\(\*commands\)"),
         (DepositFunds(None, 5), UnresolvedTarget, "an id, not None"),  # type: ignore[arg-type]
     ],
 )
