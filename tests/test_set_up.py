@@ -71,9 +71,23 @@ def test_the_lab_opens_on_the_first_tutorial(tmp_path: Path, monkeypatch: pytest
         (notebooks / name).touch()
     monkeypatch.setattr(open_lab, "ROOT", tmp_path)
     words = open_lab.command(["--no-browser"])
-    assert f"--ServerApp.root_dir={notebooks}" in words
+    assert f"--ServerApp.root_dir={tmp_path / 'playground'}" in words
     assert "--LabApp.default_url=/lab/tree/01-first%20command.ipynb" in words
     assert words[-1] == "--no-browser"
+
+
+def test_tutorials_are_played_with_as_copies_and_a_changed_copy_is_never_overwritten(tmp_path: Path) -> None:
+    notebooks, playground = tmp_path / "notebooks", tmp_path / "playground"
+    notebooks.mkdir()
+    for name in ("01.ipynb", "02.ipynb"):
+        (notebooks / name).write_text("first", encoding="utf-8")
+    assert open_lab.lay_out(notebooks, playground) == ["01.ipynb", "02.ipynb"]
+    (playground / "02.ipynb").write_text("mine", encoding="utf-8")
+    for name in ("01.ipynb", "02.ipynb"):
+        (notebooks / name).write_text("second", encoding="utf-8")
+    open_lab.lay_out(notebooks, playground)
+    assert (playground / "01.ipynb").read_text(encoding="utf-8") == "second"
+    assert (playground / "02.ipynb").read_text(encoding="utf-8") == "mine"
 
 
 def test_the_settings_of_the_users_home_do_not_reach_the_lab(tmp_path: Path) -> None:
