@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -17,17 +18,33 @@ def blocks() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def run_readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the README's code defines, run from top to bottom."""
     module = ModuleType("readme")
     monkeypatch.setitem(sys.modules, "readme", module)
-    scope = vars(module)
-    assert len(blocks()) == 2
     for block in blocks():
-        exec(compile(block, "README.md", "exec"), scope)
+        exec(compile(block, "README.md", "exec"), vars(module))
+    return vars(module)
+
+
+def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = run_readme(monkeypatch)
+    assert len(blocks()) == 3
     lab = scope["lab"]
     assert lab.aggregates["BankAccount-1"].balance == 50
     assert [step.kind for step in lab.steps][-1] == "Refused"
     assert len(lab.history.to_pandas()) == 1
+
+
+def test_the_process_manager_of_the_readme_starts_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = run_readme(monkeypatch)
+    lab = scope["Lab"](aggregates=[scope["BankAccount"]], process_managers=[scope["Bonus"]])
+    lab.send(scope["DepositFunds"]("1", 1000))
+    lab.step()
+    assert lab.process_managers["Bonus-1"].deposited == 1000
+    lab.resume()
+    assert lab.aggregates["BankAccount-1"].balance == 1010
+    assert not lab.process_managers
 
 
 def test_the_first_model_has_about_twenty_lines_of_code() -> None:
