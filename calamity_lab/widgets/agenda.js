@@ -32,8 +32,11 @@ function entryNode(first, desk) {
   const badge = make("span", { class: "cl-badge" });
   const run = button({ icon: "first", label: `Run ${entry.command} next`, title: "Run this next", kind: "cl-small cl-quiet",
     on: () => desk.send("choose", { place: entry.place }) });
-  const drop = button({ icon: "close", label: `Drop ${entry.command}`, title: "Take it off the agenda", kind: "cl-small cl-quiet",
-    on: () => desk.send("drop", { place: entry.place }) });
+  const running = entry.place < 0;
+  const drop = button({ icon: "close", kind: "cl-small cl-quiet",
+    label: running ? `Take ${entry.command} back` : `Drop ${entry.command}`,
+    title: running ? "Take it back and off the agenda" : "Take it off the agenda",
+    on: () => (running ? desk.send("abandon") : desk.send("drop", { place: entry.place })) });
   const cause = make("button", { type: "button", class: "cl-link", on: { click: () => desk.goto(entry.cause) } });
   const origin = make("span", { class: "cl-muted" });
   const node = make("li", { class: "cl-entry" },
@@ -58,7 +61,6 @@ function updateEntry(node, entry) {
   setText(badge, running ? "in progress" : "next");
   node.classList.toggle("cl-running", running);
   show(run, entry.place > 0);
-  show(drop, !running);
   node.style.setProperty("--cl-depth", Math.min(entry.depth, 4));
   show(cause, entry.cause !== null);
   setText(cause, entry.origin);

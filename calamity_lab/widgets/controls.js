@@ -60,7 +60,7 @@ function mountScrubber(desk) {
     desk.goto(slider.valueAsNumber);
   });
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") askFor(field, desk);
+    if (event.key === "Enter" && askFor(field, desk)) field.closest(".cl-root").focus({ preventScroll: true });
     if (event.key === "Escape") { field.value = String(desk.values.controls.cursor); slider.focus(); }
   });
   field.addEventListener("blur", () => { field.value = String(desk.values.controls?.cursor ?? ""); });
@@ -97,6 +97,7 @@ function askFor(field, desk) {
   const moment = Number(field.value.replaceAll(",", "").trim() || NaN);
   if (Number.isInteger(moment)) desk.goto(moment);
   else field.select();
+  return Number.isInteger(moment);
 }
 
 function paint(done, cursor, last) {

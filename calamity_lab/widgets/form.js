@@ -11,8 +11,9 @@ function mountForm(root, desk) {
   const form = make("form", { class: "cl-form", novalidate: true },
     make("div", { class: "cl-scroll", tabindex: "-1" }, doc, place, overall),
     make("div", { class: "cl-form-foot" }, make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
+  const none = make("p", { class: "cl-hint", text: "No command is known here. Give them to the lab: Lab(aggregates=[…], commands=[…])." });
   const pane = make("section", { class: "cl-pane cl-command", role: "region", "aria-labelledby": title },
-    make("header", {}, make("h2", { id: title, text: "Command" }), select), form);
+    make("header", {}, make("h2", { id: title, text: "Command" }), select), form, none);
   root.append(pane);
   let known = [];
   let asked = null;
@@ -47,6 +48,8 @@ function mountForm(root, desk) {
         made.clear();
         select.replaceChildren(...forms.map((form) => make("option", { value: form.command, text: form.command })));
         show(form, forms.length > 0);
+        show(select, forms.length > 0);
+        show(none, !forms.length);
         chosen();
       }
       if (!patch.errors || !made.has(asked)) return;

@@ -85,6 +85,9 @@ function helpOverlay(root) {
     // One thing in here can have the focus; it must not leave while the dialog is open.
     if (event.key === "Tab") event.preventDefault();
   });
+  root.addEventListener("pointerdown", (event) => {
+    if (!dialog.hidden && !dialog.contains(event.target)) close();
+  });
   root.append(dialog);
   return { open, close, get isOpen() { return !dialog.hidden; } };
 }

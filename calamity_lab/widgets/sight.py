@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from calamity_lab.errors import ModelError
 from calamity_lab.shown import shown
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import Tone, controls
@@ -17,6 +18,8 @@ from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.looks import TABS
 from calamity_lab.widgets.patches import patch
+
+_WAY_OUT = "To go on without this command, take it back with the ✕ beside it, under Next"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,15 @@ class Sight:
 
     def said(self, view: Any) -> Any:
         """A view of the controls, with what is to be said instead of the moment's fact."""
-        return view if self._told is None else replace(view, sentence=self._told[0], tone=self._told[1])
+        sentence, tone = self._told or (view.sentence, view.tone)
+        if tone == "error" and self._is_stuck():
+            sentence = f"{sentence}. {_WAY_OUT}"
+        return replace(view, sentence=sentence, tone=tone)
+
+    def _is_stuck(self) -> bool:
+        """Whether a callback of the model broke in the middle of a command."""
+        stepper = self.desk.stepper
+        return isinstance(stepper.error, ModelError) and stepper.moment.run.progress is not None
 
     def _in_sight(self, part: str) -> bool:
         return "tabs" not in self.parts or part not in TABS or part == self.tab

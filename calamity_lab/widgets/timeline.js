@@ -3,6 +3,7 @@
 const LANE = 24;
 const AXIS = 20;
 const MARK_STEP = 20;
+const ROOM = 12;
 
 function mountTimeline(root, desk) {
   const title = freshId("timeline");
@@ -41,9 +42,14 @@ function mountTimeline(root, desk) {
     const width = scroll.clientWidth - labels.offsetWidth;
     if (width < 100 || !shown) return;
     plot = width;
-    const fitting = clamp(Math.floor(plot / MARK_STEP), 8, 200);
-    if (fitting !== asked) desk.look("timeline", { width: (asked = fitting) });
-    else paintTimeline();
+    if (fitting() !== asked) desk.look("timeline", { width: (asked = fitting()) });
+    // Python may know this width already, as after a reload, and then has nothing to answer.
+    paintTimeline();
+  }
+  /** How many events to have in sight: what there is with some room, so that few are spread; or what fits. */
+  function fitting() {
+    const roomy = ROOM * Math.ceil((shown.total + 2) / ROOM);
+    return clamp(Math.min(roomy, Math.floor(plot / MARK_STEP)), 8, 200);
   }
   let asked = null;
   function paintTimeline() {
@@ -74,7 +80,7 @@ function mountTimeline(root, desk) {
       disable(on, value.first + value.width >= value.total);
       paintTimeline();
       desk.later(() => keepInSight(marks.querySelector(".cl-latest"), scroll, AXIS));
-      if (isFirst || asked === null) measure();
+      if (isFirst || asked === null || fitting() !== asked) measure();
     },
   };
 }

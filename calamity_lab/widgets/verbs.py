@@ -21,6 +21,7 @@ _MOVES: Mapping[str, Callable[[Stepper], object]] = {
     "step_back_over": Stepper.step_back_over,
     "restart": Stepper.restart,
     "end": lambda stepper: stepper.goto(stepper.trace.last),
+    "abandon": Stepper.abandon,
 }
 
 

@@ -248,3 +248,19 @@ def test_nothing_is_cut_off_at_this_width(lab_page: LabPage, width: int, theme: 
             .map(([node]) => node.outerHTML.slice(0, 80))"""
     )
     assert too_small == []
+
+
+def test_the_timeline_is_as_wide_as_its_place_also_after_a_reload(lab_page: LabPage) -> None:
+    lab_page.open([BANK])
+    lab_page.run_all()
+    widget = LabWidget(lab_page)
+    widget.press("Resume")
+    for _ in range(2):  # the second display of the same widget finds a Python side that knows its width
+        sizes = lab_page.page.evaluate(
+            "[...document.querySelectorAll('.cl-timeline')]"
+            ".map(pane => [pane.querySelector('.cl-plot'), pane])"
+            ".map(nodes => nodes.map(node => node.getBoundingClientRect().right))"
+        )
+        assert all(abs(plot - pane) < 24 for plot, pane in sizes), sizes
+        lab_page.run_cell("lab")
+        lab_page.page.wait_for_timeout(800)

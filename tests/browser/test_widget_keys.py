@@ -117,3 +117,15 @@ def test_the_help_opens_and_closes_and_gives_the_focus_back(lab_page: LabPage, w
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
     assert lab_page.python("lab.cursor") == "0", "while the help is open, keys do not act behind it"
+    lab_page.page.keyboard.press("?")
+    expect(dialog).to_be_visible()
+    widget.root.get_by_role("status").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_a_number_that_is_no_moment_does_not_stay_in_the_field(lab_page: LabPage, widget: LabWidget) -> None:
+    field = widget.root.get_by_label("Go to")
+    field.fill("999")
+    assert press(widget, "Enter") == 0
+    expect(widget.root.get_by_role("status")).to_contain_text("there is no moment 999")
+    expect(field).to_have_value("0")

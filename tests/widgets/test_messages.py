@@ -335,3 +335,18 @@ def test_the_form_refuses_a_command_whose_class_a_cell_defined_again(
         "DepositFunds was defined again since this lab was made" in front_end.values["controls"]["sentence"]
     )
     assert len(lab.agenda) == len(bank.story())
+
+
+def test_a_command_that_broke_is_taken_back_and_the_foot_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(bank)
+    lab.send(bank.DepositFunds("1", 5))
+    front_end = FrontEnd(lab.view)
+    monkeypatch.setattr(bank.BankAccount, "execute", lambda self, command: 42)
+    front_end.ask("step_over")
+    assert "returned 42" in front_end.values["controls"]["sentence"]
+    assert front_end.values["controls"]["sentence"].endswith("take it back with the ✕ beside it, under Next")
+    front_end.ask("abandon")
+    assert front_end.values["agenda"]["in_progress"] is None
+    assert len(lab.agenda) == 0
+    front_end.ask("abandon")
+    assert "no command is in progress" in front_end.values["controls"]["sentence"]

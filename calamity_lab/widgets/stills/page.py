@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from calamity_lab.trace.telling import counted
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
+from calamity_lab.views.form import forms
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
@@ -28,6 +30,14 @@ def _fact(desk: Desk) -> str:
     view = controls(desk.stepper.trace, desk.stepper.cursor, desk.stepper.error)
     where = f"Moment {view.cursor:,} of {view.last:,}"
     return f'<div style="margin-bottom:8px">{line(where, soft=True)}{line(view.sentence)}</div>'
+
+
+def _controls(desk: Desk) -> str:
+    trace = desk.stepper.trace
+    view = controls(trace, desk.stepper.cursor, desk.stepper.error)
+    refusals = counted(len(trace.index.refused), "refusal")
+    told = f"Command {view.command_number:,} of {view.commands:,}, {refusals} on the whole way"
+    return line(told, soft=True) + line(f"Branch {view.branch}", soft=True)
 
 
 def _agenda(desk: Desk) -> str:
@@ -58,8 +68,10 @@ def _lab(desk: Desk) -> str:
 
 _FACES: Mapping[str, Callable[[Desk], str]] = {
     "lab": _lab,
-    "controls": lambda desk: "",
-    "agenda": lambda desk: heading("Next") + _agenda(desk),
+    "controls": _controls,
+    "agenda": lambda desk: (
+        heading("Next") + _agenda(desk) + heading("Command") + tables.commands(forms(desk.model))
+    ),
     "state": _state,
     "timeline": _timeline,
     "process_graph": _process_graph,

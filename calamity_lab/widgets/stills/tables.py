@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from calamity_lab.views.agenda import AgendaView, Entry
 from calamity_lab.views.events import EventRow, EventTable
+from calamity_lab.views.form import CommandForm
 from calamity_lab.views.state import FieldRow, StateRow, StateView
 from calamity_lab.widgets.stills.paper import LATER, SOFT, fitted, line, more, table
 
@@ -36,6 +38,24 @@ def events(view: EventTable) -> str:
     rows = [(_event(row), not row.is_past) for row in view.rows]
     headings = ["#", "Stream", "Event", "Fields", "Command"]
     return table(headings, rows) + more(view.total, len(view.rows), "events")
+
+
+def commands(forms: Sequence[CommandForm]) -> str:
+    """The commands that can be sent, with the fields of each."""
+    if not forms:
+        return line("No command is known.", soft=True)
+    rows = [
+        (
+            [
+                f"<b>{escape(form.command)}</b>",
+                escape(form.target),
+                _short(", ".join(f.name for f in form.fields)),
+            ],
+            False,
+        )
+        for form in forms
+    ]
+    return table(["Command", "To", "Fields"], rows)
 
 
 def _pending(entry: Entry) -> list[str]:
