@@ -71,22 +71,30 @@ function helpOverlay(root) {
     make("p", { class: "cl-muted", text: "They act while the focus is in this widget, and never from a text field. Acting in the past begins a new branch; nothing is lost." }),
     done);
   let before = null;
+  // A press anywhere beside it closes the help; the focus goes where the press puts it.
+  function pressed(event) {
+    const path = event.composedPath();
+    if (!path.includes(dialog) && !path.includes(root.querySelector(".cl-help-button"))) leave();
+  }
   function open() {
+    if (!dialog.hidden) return close();
     before = root.getRootNode().activeElement;
     dialog.hidden = false;
+    document.addEventListener("pointerdown", pressed, true);
     done.focus();
   }
-  function close() {
+  function leave() {
     dialog.hidden = true;
+    document.removeEventListener("pointerdown", pressed, true);
+  }
+  function close() {
+    leave();
     (before && root.contains(before) ? before : root).focus({ preventScroll: true });
   }
   dialog.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
     // One thing in here can have the focus; it must not leave while the dialog is open.
     if (event.key === "Tab") event.preventDefault();
-  });
-  root.addEventListener("pointerdown", (event) => {
-    if (!dialog.hidden && !dialog.contains(event.target)) close();
   });
   root.append(dialog);
   return { open, close, get isOpen() { return !dialog.hidden; } };

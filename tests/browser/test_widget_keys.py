@@ -123,9 +123,31 @@ def test_the_help_opens_and_closes_and_gives_the_focus_back(lab_page: LabPage, w
     expect(dialog).to_be_hidden()
 
 
+def test_the_help_closes_at_a_press_anywhere_beside_it_and_at_its_button(
+    lab_page: LabPage, widget: LabWidget
+) -> None:
+    dialog = widget.root.get_by_role("dialog", name="Keys")
+    button = widget.root.locator(".cl-help-button")
+    button.click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("heading").click()
+    expect(dialog).to_be_visible()
+    button.click()
+    expect(dialog).to_be_hidden()
+    button.click()
+    expect(dialog).to_be_visible()
+    lab_page.page.locator("#jp-main-statusbar").click()
+    expect(dialog).to_be_hidden()
+
+
 def test_a_number_that_is_no_moment_does_not_stay_in_the_field(lab_page: LabPage, widget: LabWidget) -> None:
     field = widget.root.get_by_label("Go to")
     field.fill("999")
     assert press(widget, "Enter") == 0
     expect(widget.root.get_by_role("status")).to_contain_text("there is no moment 999")
     expect(field).to_have_value("0")
+    widget.press("Step over")
+    last = widget.moment
+    field.fill("-1")
+    assert press(widget, "Enter") == last
+    expect(field).to_have_value(str(last))
