@@ -20,6 +20,7 @@ from calamity_lab.widgets.looks import TABS
 from calamity_lab.widgets.patches import patch
 
 _WAY_OUT = "To go on without this command, take it back with the ✕ beside it, under Next"
+_WAY_OUT_BY_CALL = "To go on without this command, take it back with abandon()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Sight:
         """A view of the controls, with what is to be said instead of the moment's fact."""
         sentence, tone = self._told or (view.sentence, view.tone)
         if tone == "error" and self._is_stuck():
-            sentence = f"{sentence}. {_WAY_OUT}"
+            sentence = f"{sentence}. {_WAY_OUT if 'agenda' in self.parts else _WAY_OUT_BY_CALL}"
         return replace(view, sentence=sentence, tone=tone)
 
     def _is_stuck(self) -> bool:

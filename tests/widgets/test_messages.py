@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from calamity_lab.errors import CalamityError
+from calamity_lab.errors import CalamityError, InvalidModel
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
 from calamity_lab.widgets import base
@@ -350,3 +350,39 @@ def test_a_command_that_broke_is_taken_back_and_the_foot_says_how(monkeypatch: p
     assert len(lab.agenda) == 0
     front_end.ask("abandon")
     assert "no command is in progress" in front_end.values["controls"]["sentence"]
+
+
+def test_a_widget_without_the_agenda_names_the_call_that_takes_a_broken_command_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab = Lab(bank)
+    lab.send(bank.DepositFunds("1", 5))
+    front_end = FrontEnd(State(lab))
+    monkeypatch.setattr(bank.BankAccount, "execute", lambda self, command: 42)
+    front_end.ask("step_over")
+    assert front_end.values["fact"]["sentence"].endswith("take it back with abandon()")
+
+
+@pytest.mark.parametrize("verb", ["step_in", "step_over", "step_out", "resume"])
+def test_a_model_that_may_go_no_further_is_told_and_everything_else_still_works(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    lab.step()
+    front_end = FrontEnd(lab.view)
+    before = lab.cursor
+
+    def refuse() -> None:
+        raise InvalidModel("BankAccount was defined again; make a new lab")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(lab.stepper, "guard", refuse)
+        front_end.ask(verb)
+        assert front_end.values["controls"]["tone"] == "error"
+        assert front_end.values["controls"]["sentence"] == "BankAccount was defined again; make a new lab"
+        assert front_end.values["controls"]["cursor"] == lab.cursor == before
+        front_end.ask("step_back")
+        assert front_end.values["controls"]["tone"] != "error"
+        assert front_end.values["controls"]["cursor"] == before - 1
+        front_end.ask("end")
+    front_end.ask(verb)
+    assert front_end.values["controls"]["cursor"] > before
