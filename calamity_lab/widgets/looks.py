@@ -9,6 +9,8 @@ from calamity_lab.errors import InvalidValue
 
 TABS = ("state", "process_graph", "events")
 
+_STRIDE = 12
+
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
@@ -58,6 +60,16 @@ def read(view: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     if known is None:
         raise InvalidValue(f"there is no view {view!r} to look at; there are: {', '.join(_KNOWN)}")
     return {name: _read(view, name, value, known) for name, value in given.items()}
+
+
+def roomy(total: int, most: int) -> int:
+    """How many of ``total`` events a window shows that has room for ``most``: few are spread over it.
+
+    It holds all with room for two more, in strides, so that it seldom changes; and is no narrower than lets
+    a mark have 12/5 of the room that it needs.
+    """
+    fitting = -(-(total + 2) // _STRIDE) * _STRIDE
+    return min(most, max(fitting, -(-5 * most // 12)))
 
 
 def _read(view: str, name: str, value: Any, known: Mapping[str, Callable[[Any], Any]]) -> Any:

@@ -16,7 +16,7 @@ from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.desk import Desk
-from calamity_lab.widgets.looks import TABS
+from calamity_lab.widgets.looks import TABS, roomy
 from calamity_lab.widgets.patches import patch
 
 _WAY_OUT = "To go on without this command, take it back with the ✕ beside it, under Next"
@@ -130,6 +130,12 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
     return at_cursor
 
 
+def _timeline(sight: Sight) -> Any:
+    stepper, look = sight.desk.stepper, sight.look_at("timeline")
+    width = roomy(len(stepper.trace.index.events), look.get("width", 24))
+    return timeline(stepper.trace, stepper.cursor, **{**look, "width": width})
+
+
 def _process_graph(sight: Sight) -> Any:
     stepper = sight.desk.stepper
     return process_graph(stepper.trace, stepper.cursor, sight.desk.model, **sight.look_at("process_graph"))
@@ -142,7 +148,7 @@ _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "form": lambda sight: sight.form,
     "tabs": lambda sight: Tabs(sight.tab),
     "state": _at_cursor(state, "state", limit=24),
-    "timeline": _at_cursor(timeline, "timeline", width=24),
+    "timeline": _timeline,
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
 }

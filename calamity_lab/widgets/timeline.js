@@ -3,7 +3,6 @@
 const LANE = 24;
 const AXIS = 20;
 const MARK_STEP = 20;
-const ROOM = 12;
 
 function mountTimeline(root, desk) {
   const title = freshId("timeline");
@@ -42,14 +41,11 @@ function mountTimeline(root, desk) {
     const width = scroll.clientWidth - labels.offsetWidth;
     if (width < 100 || !shown) return;
     plot = width;
-    if (fitting() !== asked) desk.look("timeline", { width: (asked = fitting()) });
+    // How many have room; Python shows fewer where there are fewer, and so need not be asked again.
+    const room = clamp(Math.floor(plot / MARK_STEP), 8, 200);
+    if (room !== asked) desk.look("timeline", { width: (asked = room) });
     // Python may know this width already, as after a reload, and then has nothing to answer.
     paintTimeline();
-  }
-  /** How many events to have in sight: what there is with some room, so that few are spread; or what fits. */
-  function fitting() {
-    const roomy = ROOM * Math.ceil((shown.total + 2) / ROOM);
-    return clamp(Math.min(roomy, Math.floor(plot / MARK_STEP)), 8, 200);
   }
   let asked = null;
   function paintTimeline() {
@@ -80,7 +76,7 @@ function mountTimeline(root, desk) {
       disable(on, value.first + value.width >= value.total);
       paintTimeline();
       desk.later(() => keepInSight(marks.querySelector(".cl-latest"), scroll, AXIS));
-      if (isFirst || asked === null || fitting() !== asked) measure();
+      if (isFirst || asked === null) measure();
     },
   };
 }
@@ -155,9 +151,10 @@ function mountAxis() {
     node: make("div", { class: "cl-axis-row", "aria-hidden": "true" }, svg),
     update(value, plot) {
       const step = plot / value.width;
-      const every = [1, 2, 5, 10, 20, 50].find((each) => each * step >= 34) ?? 100;
-      const ordinals = [];
-      for (let n = Math.ceil((value.first + 1) / every) * every; n <= Math.min(value.first + value.width, value.total); n += every) ordinals.push(n);
+      const until = Math.min(value.first + value.width, value.total);
+      const every = [1, 5, 10, 20, 50].find((each) => each * step >= 10 + 7 * count(until).length) ?? 100;
+      const ordinals = value.first === 0 && every > 1 && until ? [1] : [];
+      for (let n = Math.ceil((value.first + 1) / every) * every; n <= until; n += every) ordinals.push(n);
       put(svg, "width", plot);
       keyed(ticks, ordinals.map((n) => ({ n, x: (n - value.first - 0.5) * step })), ({ n }) => n, ({ n }) => draw("text", { y: 13, text: count(n) }), (node, { x }) => put(node, "x", x));
       put(tip, "transform", `translate(${nowPlace(value, step, plot)} ${AXIS - 6})`);

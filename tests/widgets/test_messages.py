@@ -21,6 +21,7 @@ from calamity_lab.widgets.base import ViewWidget
 from calamity_lab.widgets.composite import LabView
 from calamity_lab.widgets.controls import Controls
 from calamity_lab.widgets.events import Events
+from calamity_lab.widgets.looks import roomy
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.process_graph import ProcessGraph
 from calamity_lab.widgets.state import State
@@ -386,3 +387,31 @@ def test_a_model_that_may_go_no_further_is_told_and_everything_else_still_works(
         front_end.ask("end")
     front_end.ask(verb)
     assert front_end.values["controls"]["cursor"] > before
+
+
+@pytest.mark.parametrize(
+    ("total", "most", "width"),
+    [
+        (0, 24, 12),
+        (4, 24, 12),
+        (10, 24, 12),
+        (11, 24, 24),
+        (23, 24, 24),
+        (4, 45, 19),
+        (11, 45, 24),
+        (900, 45, 45),
+    ],
+)
+def test_few_events_are_spread_over_the_timeline_and_many_fill_it(total: int, most: int, width: int) -> None:
+    assert roomy(total, most) == width
+
+
+def test_the_timeline_fits_its_window_to_the_history_without_being_asked(lab: Lab) -> None:
+    front_end = FrontEnd(Timeline(lab))
+    front_end.ask("look", view="timeline", width=30)
+    widths = []
+    while not lab.stepper.at_end:
+        front_end.ask("step_over")
+        widths.append(front_end.values["timeline"]["width"])
+    assert sorted(set(widths)) == [13, 24]
+    assert widths == sorted(widths)
