@@ -171,6 +171,29 @@ def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
     assert "Transfer-rent" in drawings(still)[0]
 
 
+def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_refusals() -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.resume()
+    lab.goto(30)
+    text = Tags(Controls(lab).still()).text
+    assert f"Moment 30 of {lab.trace.last}" in text
+    assert "Step 30:" in text
+    index = lab.trace.index
+    assert f"of {len(index.dispatched)}, {len(index.refused)} refusals" in text
+    assert "Branch main" in text
+
+
+def test_the_still_of_the_form_lists_what_is_pending_and_what_can_be_sent() -> None:
+    lab = Lab(bank)
+    lab.send(bank.DepositFunds("alice", 5))
+    text = Tags(AgendaWidget(lab).still()).text
+    assert "account_id='alice', amount=5" in text
+    assert "WithdrawFunds" in text
+    assert "account_id, amount, transfer_id" in text
+    assert "No command is known" in Tags(AgendaWidget(Lab(aggregates=[Note])).still()).text
+
+
 def test_the_future_is_greyed_in_a_still() -> None:
     lab = Lab(bank)
     lab.send(*bank.story())
