@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, Patch
-from matplotlib.path import Path
+from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
 from calamity_lab.figures.boxes import COLOURS, Grid, draw_box, draw_names, grid_of, marker
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
 from calamity_lab.figures.palette import FUTURE, REFUSAL
-from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
+from calamity_lab.figures.routes import is_refusal, leads_on, way_around, way_on
+from calamity_lab.views.process_graph import Edge, ProcessGraph
 
 _LETTERS = 6.0
 
@@ -52,13 +51,9 @@ def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None) -> Axes:
     grid = grid_of(graph.nodes)
     ax = axes_for("plot_process_managers", ax, (1.0 + 1.65 * grid.columns, 1.1 + 0.72 * grid.rows))
     _lay_out(ax, graph, grid)
-    patches = {node.key: draw_box(ax, node, grid) for node in graph.nodes}
-    places = {node.key: node for node in graph.nodes}
-    for edge in graph.edges:
-        if _leads_back(edge, places):
-            _draw_bus(ax, edge, places, grid, graph.nodes)
-        else:
-            _draw_edge(ax, edge, places, patches, _bend(edge, graph.edges))
+    for node in graph.nodes:
+        draw_box(ax, node, grid)
+    _draw_edges(ax, graph, grid)
     wide, high = size_in_points(ax)
     scale = wide / _span(ax.get_xlim()), high / _span(ax.get_ylim())
     draw_names(ax, graph.nodes, (0.74 * grid.width * scale[0], 0.92 * grid.height * scale[1]))
@@ -80,7 +75,7 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
         handles.append(_line("this moment", 2.2))
     if any(node.waited_for for node in graph.nodes):
         handles.append(_line("waited for", 2.2, happened=False))
-    if any(_is_refusal(edge) for edge in graph.edges):
+    if any(is_refusal(edge) for edge in graph.edges):
         handles.append(Line2D([], [], color=REFUSAL, linewidth=1.3, label="sent if refused"))
     legend_below(ax, handles, gap=4)
     if not graph.nodes:
@@ -111,59 +106,27 @@ def _line(name: str, width: float, *, happened: bool = True) -> Line2D:
     )  # fmt: skip
 
 
-def _leads_back(edge: Edge, places: Mapping[str, Node]) -> bool:
-    return places[edge.target].x < places[edge.source].x
-
-
-def _is_refusal(edge: Edge) -> bool:
-    return edge.label == "if refused"
-
-
-def _bend(edge: Edge, edges: Iterable[Edge]) -> float:
-    """How far an edge leaves the straight line: where another leads the other way."""
-    return 0.22 if edge.source == edge.target or _opposed(edge, edges) else 0.0
-
-
-def _opposed(edge: Edge, edges: Iterable[Edge]) -> bool:
-    return any(other.source == edge.target and other.target == edge.source for other in edges)
-
-
 def _look(edge: Edge) -> dict[str, Any]:
     happened = edge.count > 0
     usual = rcParams["text.color"] if happened else FUTURE
     return {
-        "color": REFUSAL if _is_refusal(edge) else usual,
+        "color": REFUSAL if is_refusal(edge) else usual,
         "linewidth": 1.3 if happened else 0.9,
         "linestyle": "-" if happened else (0, (3, 2)),
         "zorder": 2 if happened else 1,
     }
 
 
-def _draw_bus(ax: Axes, edge: Edge, places: Mapping[str, Node], grid: Grid, nodes: Iterable[Node]) -> None:
-    """An edge that leads back goes around everything: it must not seem to come from what it passes."""
-    source, target, half = places[edge.source], places[edge.target], grid.width / 2
-    right = max(node.x for node in nodes) + 1.3 * half
-    left = min(node.x for node in nodes) - 1.3 * half
-    below = max(node.y for node in nodes) + 0.85 * grid.height
-    way = [
-        (source.x + half, source.y), (right, source.y), (right, below),
-        (left, below), (left, target.y), (target.x - half, target.y),
-    ]  # fmt: skip
-    arrow = FancyArrowPatch(path=Path(way), arrowstyle="-|>", mutation_scale=9, fill=False, **_look(edge))
-    ax.add_patch(arrow)
-
-
-def _draw_edge(
-    ax: Axes, edge: Edge, places: Mapping[str, Node], patches: Mapping[str, Patch], bend: float
-) -> None:
-    source, target = places[edge.source], places[edge.target]
-    ax.add_patch(
-        FancyArrowPatch(
-            (source.x, source.y), (target.x, target.y), patchA=patches[edge.source],
-            patchB=patches[edge.target], shrinkA=1, shrinkB=1, arrowstyle="-|>", mutation_scale=9,
-            connectionstyle=f"arc3,rad={bend}", **_look(edge),
-        )
-    )  # fmt: skip
+def _draw_edges(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
+    nodes = {node.key: node for node in graph.nodes}
+    for edge in graph.edges:
+        source, target = nodes[edge.source], nodes[edge.target]
+        if leads_on(source, target):
+            way = way_on(source, target, grid)
+        else:
+            way = way_around(edge, source, target, grid, graph.nodes)
+        arrow = FancyArrowPatch(path=way, arrowstyle="-|>", mutation_scale=9, **_look(edge))
+        ax.add_patch(arrow)
 
 
 def _name_edges(ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, float]) -> None:
@@ -173,10 +136,10 @@ def _name_edges(ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, f
     places = {key: (node.x * scale[0], node.y * scale[1]) for key, node in nodes.items()}
     taken = [_Box(x - half[0], y - half[1], x + half[0], y + half[1]) for x, y in places.values()]
     ground = {"facecolor": rcParams["axes.facecolor"], "linewidth": 0, "pad": 0.6}
-    forward = [edge for edge in graph.edges if not _leads_back(edge, nodes)]
+    forward = [edge for edge in graph.edges if leads_on(nodes[edge.source], nodes[edge.target])]
     for edge in sorted(forward, key=lambda edge: edge.count == 0):
         text = legible(f"{edge.label} ×{edge.count:,}" if edge.count else edge.label, 30)
-        x, y = _middle(places[edge.source], places[edge.target], _bend(edge, graph.edges))
+        x, y = _middle(places[edge.source], places[edge.target])
         wide = width(text, _LETTERS) / 2 + 1
         box = _Box(x - wide, y - 0.7 * _LETTERS, x + wide, y + 0.7 * _LETTERS)
         if not text or any(box.meets(other) for other in taken):
@@ -188,10 +151,8 @@ def _name_edges(ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, f
         )  # fmt: skip
 
 
-def _middle(start: tuple[float, float], end: tuple[float, float], bend: float) -> tuple[float, float]:
-    """The middle of an edge; ``y`` runs downwards, as on the axes."""
-    across, down = end[0] - start[0], end[1] - start[1]
-    return (start[0] + end[0] - bend * down) / 2, (start[1] + end[1] + bend * across) / 2
+def _middle(start: tuple[float, float], end: tuple[float, float]) -> tuple[float, float]:
+    return (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
 
 
 def _span(limits: tuple[float, float]) -> float:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Patch
+from matplotlib.path import Path
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.figures import plot_process_managers
+from calamity_lab.figures.palette import REFUSAL
 from calamity_lab.model import Model
 from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraph, process_graph
 from tests.figures.drawing import overprinted, texts
@@ -72,6 +75,44 @@ def test_the_chosen_instance_is_told_with_its_stage_and_what_it_waits_for() -> N
 def test_what_the_moment_is_about_has_a_thick_edge() -> None:
     ax = plot_process_managers(graph(node("event", "Seen", 0, current=True), node("event", "Unseen", 1)))
     assert [box.get_linewidth() > 2 for box in boxes(ax)] == [True, False]
+
+
+@pytest.mark.parametrize("manager", [None, "Replenishment", EVERYTHING])
+def test_no_edge_crosses_a_box(manager: str | None) -> None:
+    found = process_graph(shop_week(), 210, Model.find(fulfilment), manager=manager)
+    ax = plot_process_managers(found)
+    inner = [box.get_window_extent().padded(-1) for box in boxes(ax)]
+    for arrow in arrows(ax):
+        drawn = arrow.get_transform().transform_path(arrow.get_path())
+        lines = [Path(points) for points in drawn.to_polygons(closed_only=False)]
+        assert not any(line.intersects_bbox(box, filled=False) for line in lines for box in inner)
+
+
+def test_what_a_process_manager_sends_leaves_at_its_bottom_and_enters_the_command_from_the_left() -> None:
+    found = graph(
+        node("command", "Do", 0), node("event", "Done", 1), node("process manager", "Doing", 2),
+        edges=(Edge("process manager:Doing", "command:Do", "sends", 1),),
+    )  # fmt: skip
+    ax = plot_process_managers(found)
+    do, done, doing = (box.get_window_extent() for box in boxes(ax))
+    (arrow,) = arrows(ax)
+    way = arrow.get_transform().transform_path(arrow.get_path()).vertices
+    assert way[0] == pytest.approx([(doing.x0 + doing.x1) / 2, doing.y0], abs=1)
+    assert way[:, 1].min() < done.y0
+    assert way[:, 0].min() < do.x0
+    assert way[:, 1].max() < do.y1
+
+
+def test_what_is_sent_if_refused_is_red_and_runs_beside_what_is_sent_otherwise() -> None:
+    sends, refused = (Edge("process manager:P", "command:C", label, 1) for label in ("sends", "if refused"))
+    found = graph(node("command", "C", 0), node("process manager", "P", 1), edges=(sends, refused))
+    ax = plot_process_managers(found)
+    usual, red = arrows(ax)
+    assert same_color(red.get_edgecolor(), REFUSAL)
+    assert not same_color(usual.get_edgecolor(), REFUSAL)
+    assert red.get_window_extent().x0 < usual.get_window_extent().x0
+    assert red.get_window_extent().y0 < usual.get_window_extent().y0
+    assert "sent if refused" in texts(ax)
 
 
 @pytest.mark.parametrize("manager", [None, "Replenishment", EVERYTHING])
