@@ -14,6 +14,7 @@ from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
 from calamity_lab.figures.palette import AGGREGATE, COMMAND, EVENT, ON_COLOUR, POLICY
+from calamity_lab.figures.signs import COMMAND_SIGN
 from calamity_lab.views.process_graph import Node
 
 COLOURS: Mapping[str, str] = {
@@ -127,5 +128,5 @@ def _cut(line: str, size: float, room: float) -> str:
 
 def marker(kind: str) -> dict[str, Any]:
     """How the legend shows a kind."""
-    shapes = {"command": ">", "event": "o", "process manager": "H", "aggregate": "s"}
+    shapes = {"command": COMMAND_SIGN, "event": "o", "process manager": "H", "aggregate": "s"}
     return {"marker": shapes[kind], "color": COLOURS[kind], "label": kind}

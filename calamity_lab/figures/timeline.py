@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
@@ -16,7 +17,7 @@ from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
 from calamity_lab.figures.marks import Lane, Mark, Marks, marks_of
-from calamity_lab.figures.palette import AGGREGATE, FUTURE, LOOKS, POLICY
+from calamity_lab.figures.palette import AGGREGATE, FUTURE, LOOKS, POLICY, Look
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import moment_of
 
@@ -127,22 +128,36 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
             ax.scatter(
                 [each.mark.x for each in chosen], [each.y for each in chosen],
                 s=[each.size**2 for each in chosen],
-                marker=look.marker, facecolors=look.colour if is_past else FUTURE,
-                edgecolors=rcParams["axes.facecolor"], alpha=1.0 if is_past else 0.55,
-                linewidths=[0.5 if each.size > 4 else 0 for each in chosen],
+                marker=MarkerStyle(look.marker), alpha=1.0 if is_past else 0.55,
+                **_filling(look, is_past=is_past, sizes=[each.size for each in chosen]),
                 zorder=3 + is_past - 0.1 * _PRIORITY[kind], clip_on=False,
             )  # fmt: skip
 
 
+def _filling(look: Look, *, is_past: bool, sizes: Sequence[float]) -> dict[str, Any]:
+    colour = look.colour if is_past else FUTURE
+    if look.is_hollow:
+        widths = [min(1.2, size / 4) for size in sizes]
+        return {"facecolors": "none", "edgecolors": colour, "linewidths": widths}
+    widths = [0.5 if size > 4 else 0 for size in sizes]
+    return {"facecolors": colour, "edgecolors": rcParams["axes.facecolor"], "linewidths": widths}
+
+
 def _draw_legend(ax: Axes, marks: Iterable[Mark]) -> None:
     kinds = {mark.kind for mark in marks}
-    handles = [
-        Line2D([], [], linestyle="", marker=look.marker, color=look.colour, markersize=6, label=look.name)
-        for kind, look in LOOKS.items()
-        if kind in kinds
-    ]
+    handles = [_legend_mark(look) for kind, look in LOOKS.items() if kind in kinds]
     if handles:
         legend_below(ax, handles, gap=36)
+
+
+def _legend_mark(look: Look) -> Line2D:
+    face, edge, stroke = look.colour, rcParams["axes.facecolor"], 0.5
+    if look.is_hollow:
+        face, edge, stroke = "none", look.colour, 1.0
+    return Line2D(
+        [], [], linestyle="", marker=MarkerStyle(look.marker), markersize=7, label=look.name,
+        markerfacecolor=face, markeredgecolor=edge, markeredgewidth=stroke,
+    )  # fmt: skip
 
 
 def _draw_labels(ax: Axes, placed: Sequence[_Placed], cursor: int, along: float, size: float) -> None:

@@ -16,7 +16,7 @@ from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_timeline
 from calamity_lab.figures.marks import marks_of
-from calamity_lab.figures.palette import FUTURE, LOOKS
+from calamity_lab.figures.palette import FUTURE, LOOKS, POLICY
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
@@ -94,6 +94,19 @@ def test_each_kind_has_a_shape_and_a_colour_that_tell_it_from_the_others() -> No
         "stopped",
         "command refused",
     ]
+
+
+def test_what_is_ignored_is_a_ring_in_the_colour_of_process_managers() -> None:
+    ignored = sum(mark.kind == "ignored" for mark in marks_of(shop_week()).marks)
+    rings = [each for each in plot_timeline(shop_week()).collections if not len(each.get_facecolors())]
+    assert sum(len(ring.get_offsets()) for ring in rings) == ignored > 0
+    assert all(same_color(ring.get_edgecolors()[0], POLICY) for ring in rings)
+
+
+@pytest.mark.parametrize("kind", ["started", "continued", "stopped"])
+def test_the_signs_of_a_process_manager_are_those_of_the_widget(kind: str) -> None:
+    assert LOOKS[kind].marker == {"started": ">", "continued": "D", "stopped": "s"}[kind]
+    assert LOOKS[kind].colour == POLICY
 
 
 def test_the_lanes_are_named_and_the_moment_is_told() -> None:
