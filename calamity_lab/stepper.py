@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange
@@ -37,6 +38,8 @@ class Stepper:
         self.guard = guard
         self._guarded = False
         self.error: CalamityError | None = None
+        # A kernel may answer widgets in one thread while a cell runs in another.
+        self._lock = RLock()
         self._observers: list[Callable[[], object]] = []
         self._nested = 0
 
@@ -188,6 +191,10 @@ class Stepper:
     @contextmanager
     def _change(self) -> Iterator[None]:
         """One change as its observers see it: they are told once, also when it ends in an error."""
+        with self._lock:
+            yield from self._changing()
+
+    def _changing(self) -> Iterator[None]:
         self.error, self._guarded, self._nested = None, False, self._nested + 1
         try:
             yield

@@ -118,6 +118,7 @@ class Desk {
   expect() {
     clearTimeout(this.slow);
     clearTimeout(this.silent);
+    put(this.root, "data-asked", this.open.size ? "" : null);
     if (!this.open.size) {
       put(this.root, "aria-busy", null);
       return;

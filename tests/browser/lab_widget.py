@@ -32,8 +32,11 @@ class LabWidget:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the page shows the moment at which Python is."""
-        self.page.page.wait_for_timeout(30)
+        """Wait until all that was asked is answered, and the page shows the moment at which Python is.
+
+        JupyterLab lets a kernel answer widgets beside its cells, so what Python says alone proves nothing.
+        """
+        self.page.output(self.cell).locator(".cl-root:not([data-asked])").wait_for()
         expect(self.slider).to_have_js_property("value", self.page.python("lab.cursor"))
 
     @property
