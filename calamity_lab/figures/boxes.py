@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
+from matplotlib.markers import MarkerStyle
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
 
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
 from calamity_lab.figures.palette import AGGREGATE, COMMAND, EVENT, ON_COLOUR, POLICY
-from calamity_lab.figures.signs import COMMAND_SIGN
+from calamity_lab.figures.signs import COMMAND_SIGN, HEXAGON, NOTE, PILL, pill
 from calamity_lab.views.process_graph import Node
 
 COLOURS: Mapping[str, str] = {
@@ -48,11 +50,14 @@ def grid_of(nodes: Iterable[Node]) -> Grid:
     return Grid(0.62 * across, min(0.7 * down, 0.35), max(len(columns), 1), rows)
 
 
-def draw_box(ax: Axes, node: Node, grid: Grid) -> Patch:
-    """A box in the shape and colour of its kind: full where it has happened, pale and dashed where not."""
+def draw_box(ax: Axes, node: Node, grid: Grid, steep: float) -> Patch:
+    """A box in the shape and colour of its kind: full where it has happened, pale and dashed where not.
+
+    ``steep`` is how much longer a data unit is drawn downwards than across: corners are as wide as high.
+    """
     happened = node.count > 0
     colour = COLOURS[node.kind]
-    patch = _shape(node, grid)
+    patch = PathPatch(_outline(node, grid, steep))
     patch.set_facecolor(colour if happened else _pale(colour))
     patch.set_edgecolor(rcParams["text.color"] if node.current or node.waited_for else colour)
     patch.set_linewidth(2.2 if node.current or node.waited_for else 1.2)
@@ -85,23 +90,26 @@ def _narrowest(places: Iterable[float]) -> float:
     return min((b - a for a, b in pairwise(sorted(set(places)))), default=1.0)
 
 
-def _shape(node: Node, grid: Grid) -> Patch:
+def _outline(node: Node, grid: Grid, steep: float) -> Path:
     w, h = grid.width / 2, grid.height / 2
-    left, right, low, high, x, y = node.x - w, node.x + w, node.y - h, node.y + h, node.x, node.y
+    left, right, top, bottom, y = node.x - w, node.x + w, node.y - h, node.y + h, node.y
+    across = min(h * steep, w)
+    tip, fold = min(0.5 * across, 0.3 * w), 0.45 * h
     match node.kind:
         case "command":
-            nose = 0.24 * w
-            return Polygon([(left, low), (right - nose, low), (right, y), (right - nose, high), (left, high)])
+            return _closed((left, top), (right - tip, top), (right, y), (right - tip, bottom), (left, bottom))
         case "process manager":
-            nose = 0.24 * w
-            tips = [(left, y), (left + nose, low), (right - nose, low), (right, y), (right - nose, high)]
-            return Polygon([*tips, (left + nose, high)])
+            over = (left, y), (left + tip, top), (right - tip, top)
+            return _closed(*over, (right, y), (right - tip, bottom), (left + tip, bottom))
         case "event":
-            return FancyBboxPatch(
-                (left, low), 2 * w, 2 * h, boxstyle=f"round,pad=0,rounding_size={0.7 * h}",
-                mutation_aspect=1.0,
-            )  # fmt: skip
-    return Rectangle((x - w, y - h), 2 * w, 2 * h)
+            inner = right - min(fold * steep, 0.5 * w), bottom - fold
+            sheet = _closed((left, top), (right, top), (right, inner[1]), (inner[0], bottom), (left, bottom))
+            return Path.make_compound_path(sheet, Path([(right, inner[1]), inner, (inner[0], bottom)]))
+    return pill(node.x, y, w, h, across)
+
+
+def _closed(*corners: tuple[float, float]) -> Path:
+    return Path([*corners, corners[0]], closed=True)
 
 
 def _lines(node: Node) -> list[str]:
@@ -128,5 +136,8 @@ def _cut(line: str, size: float, room: float) -> str:
 
 def marker(kind: str) -> dict[str, Any]:
     """How the legend shows a kind."""
-    shapes = {"command": COMMAND_SIGN, "event": "o", "process manager": "H", "aggregate": "s"}
-    return {"marker": shapes[kind], "color": COLOURS[kind], "label": kind}
+    shapes = {"command": COMMAND_SIGN, "event": NOTE, "process manager": HEXAGON, "aggregate": PILL}
+    return {
+        "marker": MarkerStyle(shapes[kind]), "markerfacecolor": COLOURS[kind], "label": kind,
+        "markeredgecolor": rcParams["axes.facecolor"], "markeredgewidth": 0.5,
+    }  # fmt: skip

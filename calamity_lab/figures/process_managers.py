@@ -51,11 +51,11 @@ def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None) -> Axes:
     grid = grid_of(graph.nodes)
     ax = axes_for("plot_process_managers", ax, (1.0 + 1.65 * grid.columns, 1.1 + 0.72 * grid.rows))
     _lay_out(ax, graph, grid)
-    for node in graph.nodes:
-        draw_box(ax, node, grid)
-    _draw_edges(ax, graph, grid)
     wide, high = size_in_points(ax)
     scale = wide / _span(ax.get_xlim()), high / _span(ax.get_ylim())
+    for node in graph.nodes:
+        draw_box(ax, node, grid, scale[1] / scale[0])
+    _draw_edges(ax, graph, grid)
     draw_names(ax, graph.nodes, (0.74 * grid.width * scale[0], 0.92 * grid.height * scale[1]))
     _name_edges(ax, graph, grid, scale)
     return ax

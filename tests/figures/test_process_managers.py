@@ -77,6 +77,29 @@ def test_what_the_moment_is_about_has_a_thick_edge() -> None:
     assert [box.get_linewidth() > 2 for box in boxes(ax)] == [True, False]
 
 
+@pytest.mark.parametrize("size", [(4, 2), (9, 3), (5, 9)])
+def test_each_kind_has_the_shape_it_has_in_the_widget_on_axes_of_any_size(size: tuple[float, float]) -> None:
+    kinds = ("command", "aggregate", "event", "process manager")
+    found = graph(*(node(kind, "It", x) for x, kind in enumerate(kinds)))
+    ax = plot_process_managers(found, ax=Figure(figsize=size).subplots())
+    drawn = [box.get_path() for box in boxes(ax)]
+    sharp = [len({tuple(corner) for corner in path.vertices}) for path in drawn]
+    assert (sharp[0], sharp[2], sharp[3]) == (5, 6, 6)
+    assert sharp[1] > 20
+    assert [(path.codes == Path.MOVETO).sum() for path in drawn] == [1, 1, 2, 1]
+
+
+def test_the_ends_of_an_aggregate_are_half_circles() -> None:
+    ax = plot_process_managers(graph(node("aggregate", "Order", 0), node("event", "Done", 1)))
+    pill = boxes(ax)[0]
+    points = pill.get_transform().transform_path(pill.get_path()).vertices
+    right = points[: len(points) // 2]
+    centre = right[0]
+    high = (points[:, 1].max() - points[:, 1].min()) / 2
+    middle = [centre[0], (points[:, 1].max() + points[:, 1].min()) / 2]
+    assert ((right - middle) ** 2).sum(axis=1) ** 0.5 == pytest.approx([high] * len(right), rel=0.02)
+
+
 @pytest.mark.parametrize("manager", [None, "Replenishment", EVERYTHING])
 def test_no_edge_crosses_a_box(manager: str | None) -> None:
     found = process_graph(shop_week(), 210, Model.find(fulfilment), manager=manager)
