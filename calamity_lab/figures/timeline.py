@@ -44,7 +44,8 @@ def plot_timeline(trace: Trace, cursor: int | None = None, ax: Axes | None = Non
     """Draw what happened, a lane for each stream and process manager, by the position of the events.
 
     What is past at the cursor (None: the last moment) is in colour, the rest is grey. A mark is named where
-    there is room for its name. With more than thirty lanes the largest categories share a lane each.
+    there is room for its name; the accepted commands only where there is room for all of their names. With
+    more than thirty lanes the largest categories share a lane each.
     """
     if not isinstance(trace, Trace):
         raise InvalidValue(
@@ -65,7 +66,7 @@ def plot_timeline(trace: Trace, cursor: int | None = None, ax: Axes | None = Non
     placed = [_placed(mark, found.lanes[mark.lane], tops[mark.lane], across, size) for mark in found.marks]
     _draw_marks(ax, placed, at)
     if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
-        _draw_labels(ax, [each for each in placed if found.lanes[each.mark.lane].count == 1], at, along, size)
+        _draw_labels(ax, _named(placed, found, along), at, size)
     return ax
 
 
@@ -160,19 +161,35 @@ def _legend_mark(look: Look) -> Line2D:
     )  # fmt: skip
 
 
-def _draw_labels(ax: Axes, placed: Sequence[_Placed], cursor: int, along: float, size: float) -> None:
-    """Name the marks for whose name there is room, the more telling ones first."""
+def _named(placed: Sequence[_Placed], found: Marks, along: float) -> list[_Placed]:
+    """The marks for whose name there is room, the more telling ones first; of the commands all or none."""
     taken: dict[int, list[tuple[float, float]]] = {}
-    halo = [withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])]
-    for mark, y, _ in sorted(placed, key=lambda each: _PRIORITY[each.mark.kind]):
-        text = legible(mark.label, 40)
-        half, centre = width(text, _LETTERS) / 2 + 2, mark.x * along
+
+    def has_room(mark: Mark) -> bool:
+        half, centre = width(_name(mark), _LETTERS) / 2 + 2, mark.x * along
         room = taken.setdefault(mark.lane, [])
+        if found.lanes[mark.lane].count > 1:
+            return False
         if any(centre - half < right and left < centre + half for left, right in room):
-            continue
+            return False
         room.append((centre - half, centre + half))
+        return True
+
+    ordered = sorted(placed, key=lambda each: _PRIORITY[each.mark.kind])
+    named = [each for each in ordered if each.mark.kind != "command" and has_room(each.mark)]
+    commands = [each for each in ordered if each.mark.kind == "command"]
+    return named + commands if all(has_room(each.mark) for each in commands) else named
+
+
+def _name(mark: Mark) -> str:
+    return legible(mark.label, 40)
+
+
+def _draw_labels(ax: Axes, named: Sequence[_Placed], cursor: int, size: float) -> None:
+    halo = [withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])]
+    for mark, y, _ in named:
         ax.annotate(
-            text, (mark.x, y), (0, size / 2 + 1), textcoords="offset points", ha="center", va="bottom",
+            _name(mark), (mark.x, y), (0, size / 2 + 1), textcoords="offset points", ha="center", va="bottom",
             fontsize=_LETTERS, color=rcParams["text.color"] if mark.moment <= cursor else FUTURE, zorder=5,
             annotation_clip=False, path_effects=halo, **AS_TEXT,
         )  # fmt: skip

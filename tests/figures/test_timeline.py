@@ -123,6 +123,18 @@ def test_a_refusal_is_named_before_anything_else() -> None:
     assert "RequestTransfer" in texts(plot_timeline(bank_day()))
 
 
+@pytest.mark.parametrize("trace", [bank_day(), shop_week(), traced([bank.DepositFunds("a", 1)])])
+@pytest.mark.parametrize("wide", [4, 10, 24, 160])
+def test_accepted_commands_are_named_all_or_not_at_all(trace: Trace, wide: float) -> None:
+    commands = [mark.label for mark in marks_of(trace).marks if mark.kind == "command"]
+    refused = [mark.label for mark in marks_of(trace).marks if mark.kind == "refused"]
+    ax = plot_timeline(trace, ax=Figure(figsize=(wide, 9), layout="constrained").subplots())
+    shown = texts(ax)
+    named = [shown.count(name) - refused.count(name) for name in dict.fromkeys(commands)]
+    assert named in ([0] * len(named), [commands.count(name) for name in dict.fromkeys(commands)])
+    assert wide != 160 or sum(named) == len(commands)
+
+
 def test_a_trace_in_which_nothing_happened_says_so() -> None:
     assert "nothing has happened yet" in texts(plot_timeline(Trace.of(Stack())))
 
