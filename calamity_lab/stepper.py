@@ -8,7 +8,6 @@ from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange
-from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.run import advance
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import AtProcessManager, Completed, Step
@@ -211,9 +210,3 @@ class Stepper:
             if not self._nested:
                 for observer in tuple(self._observers):
                     observer()
-
-
-def next_pending(moment: Moment) -> Pending | None:
-    """The command that a step forward from a moment would be about; None where there is none."""
-    progress = moment.run.progress
-    return progress.pending if progress is not None else next(moment.agenda.entries(), None)
