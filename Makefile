@@ -26,7 +26,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 $(VENV)/.ready-lab: $(SETUP)
-	@$(PYTHON) scripts/bootstrap.py $(VENV)
+	@$(PYTHON) scripts/bootstrap.py $(VENV) tutorials
 	@touch $@
 
 $(VENV)/.ready-test: $(SETUP)

@@ -16,7 +16,14 @@
     │   └── InvalidFields      ... in a form: every wrong field of a command, each with its reason
     ├── UnknownArgument        a keyword argument that nobody knows
     ├── OutOfRange             an index beyond what there is
-    └── MissingExtra           an optional package is not installed
+    ├── MissingExtra           an optional package is not installed
+    ├── SerializationError     a message or a state cannot be written as JSON, or read back from it
+    ├── CommitConflict         streams moved on since the history was attached; nothing was written
+    └── StoreError             a store could not do what it was asked; nothing is half-written
+        ├── StoreUnavailable   ... because it does not answer: the server is gone, the file is locked
+        ├── StoreFull          ... because there is no room left
+        ├── ReadOnlyStore      ... because it may be read, not written
+        └── WrongSchema        ... because the database holds another schema, or another version of ours
 """
 
 from __future__ import annotations
@@ -193,6 +200,49 @@ class MissingExtra(CalamityError, ImportError):
         )
         self.package = package
         self.extra = extra
+
+
+class SerializationError(CalamityError, ValueError):
+    """A message or a state cannot be written as JSON, or what was read is none of its shape."""
+
+
+class CommitConflict(CalamityError):
+    """Streams moved on since the history was attached, so a commit would decide over what it never saw.
+
+    ``streams`` has the version that the branch builds on and the version found, by stream id. Nothing was
+    written.
+    """
+
+    def __init__(self, streams: Mapping[str, tuple[int, int]]) -> None:
+        listed = ", ".join(
+            f"{stream_id} (built on version {expected}, now {actual})"
+            for stream_id, (expected, actual) in streams.items()
+        )
+        super().__init__(
+            f"nothing was written: {listed} moved on since; attach again to see what happened there, "
+            "and decide anew"
+        )
+        self.streams: Mapping[str, tuple[int, int]] = dict(streams)
+
+
+class StoreError(CalamityError):
+    """A store could not do what it was asked; nothing is half-written, and it can be used afterwards."""
+
+
+class StoreUnavailable(StoreError):
+    """A store does not answer now: its server is gone, its file is locked. The same call may work later."""
+
+
+class StoreFull(StoreError):
+    """There is no room left where a store writes."""
+
+
+class ReadOnlyStore(StoreError):
+    """A store may be read, but not written."""
+
+
+class WrongSchema(StoreError):
+    """A database holds another schema than an event store's, or another version of it."""
 
 
 def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> None:
