@@ -56,12 +56,12 @@ def test_a_floor_knows_only_floors_that_stand_before_it_in_the_table() -> None:
         ("lab", "import calamity_lab", "own package's face"),
         ("kernel__stack", "from calamity_lab.kernel import Run", "own package's face"),
         ("examples__bank__model", "from calamity_lab.examples.shop import model", "siblings"),
-        ("stores__sqlite", "from calamity_lab.stores.serializer import Serializer", "siblings"),
+        ("stores__sqlite", "from calamity_lab.stores.overlay import OverlayEventStore", "siblings"),
         ("attic", "import json", "floor 'attic' has no row in the table"),
     ],
 )
 def test_an_import_that_breaks_the_table_is_named(tmp_path: Path, module: str, source: str, why: str) -> None:
-    parts = {"lab": "", "stores__serializer": "", "examples__shop__model": ""}
+    parts = {"lab": "", "stores__overlay": "", "examples__shop__model": ""}
     root = house(tmp_path, **{**parts, module: source})
     (found,) = faults(root)
     assert why in found
