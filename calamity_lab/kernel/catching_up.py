@@ -16,7 +16,7 @@ from calamity_lab.kernel.stack import Stack, changed
 Met = tuple[RecordedEvent, Interest, Identity]
 
 
-def events_missed(stack: Stack, identity: Identity) -> tuple[list[Any], int]:
+def events_missed(stack: Stack, identity: Identity) -> tuple[list[RecordedEvent], int]:
     """The events of an aggregate's stream that are not applied yet, and how many are.
 
     An aggregate that the stack does not know has none applied, whatever its version says.
@@ -24,7 +24,7 @@ def events_missed(stack: Stack, identity: Identity) -> tuple[list[Any], int]:
     known = stack.aggregates.get(identity.stream_id) is not None
     seen = stack.aggregate_versions.get(identity.stream_id, 0) if known else 0
     stream = stack.event_store.stream(identity.stream_id, start_version=seen + 1)
-    return [recorded.event for recorded in stream], seen
+    return list(stream), seen
 
 
 def catch_up(stack: Stack, place: int, position: int) -> tuple[Stack, int]:

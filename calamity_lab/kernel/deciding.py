@@ -16,6 +16,7 @@ from calamity_lab.kernel.metadata import of_event
 from calamity_lab.kernel.progress import (
     Appending,
     Executing,
+    Handling,
     Populating,
     Run,
 )
@@ -52,14 +53,25 @@ def _populate(run: Run, pending: Pending, identity: Identity, attempt: int) -> t
         versions = stack.aggregate_versions
         stack = changed(
             stack,
-            aggregates=stack.aggregates.apply(identity, missed),
+            aggregates=stack.aggregates.apply(identity, [recorded.event for recorded in missed]),
             aggregate_versions=versions.increment_version(
                 identity, seen + len(missed) - versions.get(identity.stream_id, 0)
             ),
         )
     index = run.length + 1
-    next_ = Executing(pending, identity, attempt)
+    recorded = _carried_out(pending, missed)
+    next_ = Handling(pending, recorded, 0, 0) if recorded else Executing(pending, identity, attempt)
     return Populated(index, pending, identity, len(missed)), Run(stack, run.agenda, next_, index)
+
+
+def _carried_out(pending: Pending, missed: list[RecordedEvent]) -> tuple[RecordedEvent, ...]:
+    """The events of a command that was carried out before a crash, or by somebody else; they need handing on.
+
+    Only a process manager's command can be known again: its id comes from the event that it answers.
+    """
+    if pending.sender is None:
+        return ()
+    return tuple([recorded for recorded in missed if recorded.causation_id == pending.command_id])
 
 
 def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, before: Any) -> tuple[Step, Run]:
@@ -86,7 +98,9 @@ def append(run: Run, progress: Appending) -> tuple[Step, Run]:
     try:
         recorded, event_store = _record(stack, identity, version, _proposed(pending, events, fresh, now))
     except WrongExpectedVersion as conflict:
-        return _conflict(run, progress, conflict)
+        recorded, event_store = _recorded_before(stack, progress, version), stack.event_store
+        if not recorded:
+            return _conflict(run, progress, conflict)
     except Exception:
         aggregates.forget(identity)  # one that lives outside has applied what is not recorded
         raise
@@ -159,6 +173,15 @@ def _record(
         return recorded
     store = store.append(stream_id, proposals, expected_version=expected)
     return tuple(islice(store.stream(stream_id, start_version=version + 1), len(proposals))), store
+
+
+def _recorded_before(stack: Stack, progress: Appending, version: int) -> tuple[RecordedEvent, ...]:
+    """The very events where they are recorded already: an append of which the outcome was not known."""
+    events, command_id = progress.events, progress.pending.command_id
+    stream = stack.event_store.stream(progress.identity.stream_id, start_version=version + 1)
+    there = tuple(islice(stream, len(events)))
+    same = [r.event for r in there if r.causation_id == command_id] == list(events)
+    return there if same else ()
 
 
 def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> tuple[Step, Run]:

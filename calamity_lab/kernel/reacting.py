@@ -11,7 +11,7 @@ from calamity_lab.kernel.catching_up import catch_up
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.progress import Completing, Handling, Run
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.sources import draw
+from calamity_lab.kernel.sources import derived_ids
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import (
     Appended,
@@ -57,6 +57,8 @@ def _hand_on(
         event = recorded[n]
         position = event.position
         for m in range(at_manager, len(types)):
+            if handed[m] >= position:  # the type has seen it: the command was carried out before
+                continue
             if handed[m] < position - 1:  # others have written meanwhile, or the type is new here
                 interest = callbacks.interested(types[m], event.event)
                 if interest is None:
@@ -98,9 +100,9 @@ def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
     if not hasattr(instance, "handle_rejection"):
         return complete(run, refused)
     commands = callbacks.handle_rejection(instance, rejected)
-    caused, ids = _caused(stack.ids, pending, pending.cause, sender, commands)
+    caused = caused_by_refusal(pending, sender, commands)
     step = Continued(index, pending, sender, rejected, instance, instance, caused)
-    return step, Run(changed(stack, ids=ids), run.agenda.cause(caused), Completing(pending), index)
+    return step, Run(stack, run.agenda.cause(caused), Completing(pending), index)
 
 
 def complete(run: Run, progress: Completing | Executed | Refused) -> tuple[Step, Run]:
@@ -123,29 +125,40 @@ def _react(
     event, kind = progress.recorded[progress.event], _KINDS[reaction.verb]
     before = stack.process_managers.get(identity.stream_id)
     after = process_managers.get(identity.stream_id)
-    versions, ids, agenda = stack.process_manager_versions, stack.ids, run.agenda
+    versions, agenda = stack.process_manager_versions, run.agenda
     caused: tuple[Pending, ...] = ()
     if kind is not Ignored:
         versions = versions.increment_version(identity, 1)
     if reaction.commands:
-        caused, ids = _caused(ids, pending, event, identity, reaction.commands)
+        caused = caused_by_event(pending, event, identity, reaction.commands)
         agenda = agenda.cause(caused)
     stack = changed(
-        stack, process_managers=process_managers, process_manager_versions=versions, handed=handed, ids=ids
+        stack, process_managers=process_managers, process_manager_versions=versions, handed=handed
     )
     index = run.length + 1
     step = kind(index, pending, identity, event, before, after, caused)
     return step, Run(stack, agenda, progress, index)
 
 
+def caused_by_event(
+    pending: Pending, event: RecordedEvent, sender: Identity, commands: tuple[Any, ...]
+) -> tuple[Pending, ...]:
+    """The commands with which an instance answers an event, as they lie on the agenda."""
+    return _caused(pending, event.event_id, event, sender, commands)
+
+
+def caused_by_refusal(pending: Pending, sender: Identity, commands: tuple[Any, ...]) -> tuple[Pending, ...]:
+    """The commands with which an instance answers that one of its own was refused."""
+    return _caused(pending, pending.command_id, pending.cause, sender, commands)
+
+
 def _caused(
-    ids: Any, pending: Pending, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
-) -> tuple[tuple[Pending, ...], Any]:
-    """The commands as they lie on the agenda, and the source for further ids."""
-    fresh, ids = draw(ids, len(commands))
+    pending: Pending, origin: str, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
+) -> tuple[Pending, ...]:
     depth, correlation_id, metadata = pending.depth + 1, pending.correlation_id, pending.metadata
+    fresh = derived_ids(origin, sender.stream_id, len(commands))
     caused = [
         Pending(command, id_, correlation_id, depth, cause, sender, metadata, pending)
         for command, id_ in zip(commands, fresh, strict=True)
     ]
-    return tuple(caused), ids
+    return tuple(caused)

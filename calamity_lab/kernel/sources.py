@@ -94,6 +94,20 @@ def draw(ids: Ids | Callable[[], str], count: int) -> tuple[tuple[str, ...], Any
     return tuple([_id(ids()) for _ in range(count)]), ids
 
 
+def derived_ids(origin: str, sender: str, count: int) -> tuple[str, ...]:
+    """The ids of the commands that a process manager instance sends because of what has that id.
+
+    They depend on nothing else, so whoever hands the instance the same event again sends the same commands:
+    that is how one that was carried out already is known.
+    """
+    return tuple(
+        [
+            _dashed(blake2b(f"{origin}:{sender}:{n}".encode(), digest_size=16).hexdigest())
+            for n in range(count)
+        ]
+    )
+
+
 def read(clock: Clock | Callable[[], datetime]) -> tuple[datetime, Any]:
     """The time from either kind of clock, in UTC, and the clock to go on with."""
     now, later = clock.read() if hasattr(clock, "read") else (clock(), clock)
