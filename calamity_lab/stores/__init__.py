@@ -1,0 +1,37 @@
+"""Where effects live: stores that outlast a notebook, by the protocols that the in-memory ones follow.
+
+Every name loads its module when it is first used, and a module the driver that it needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "overlay": "OverlayEventStore",
+    "serializer": "Serializer UnknownEvent",
+    "sql": "SQLEventStore SQLSnapshotStore",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [  # noqa: F822 - loaded when used
+    "OverlayEventStore",
+    "SQLEventStore",
+    "SQLSnapshotStore",
+    "Serializer",
+    "UnknownEvent",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'calamity_lab.stores' has no attribute {name!r}")
+    value = getattr(import_module(f"calamity_lab.stores.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
