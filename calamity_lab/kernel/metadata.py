@@ -52,6 +52,11 @@ def of_event(given: Mapping[str, Any], command_type: str, sender: str | None) ->
     return Metadata({**given, **_bare(command_type, sender)})
 
 
+def of_recorded(known: Mapping[str, Any]) -> Metadata:
+    """The metadata that was given with the command of an event: what the event's says besides."""
+    return Metadata({name: known[name] for name in known if name not in ("command", "process_manager")})
+
+
 @lru_cache(maxsize=1024)
 def _bare(command_type: str, sender: str | None) -> Metadata:
     if sender is None:

@@ -1,0 +1,110 @@
+"""What an event store tells of a stack that is gone: its states, and the commands that are still owed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.agenda import Agenda
+from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.owed import Owed
+from calamity_lab.kernel.progress import Run
+from calamity_lab.kernel.rebuilding import Aggregates, Instances, event_at
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.snapshots import Snapshot, SnapshotStore
+from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.stores import (
+    InMemoryAggregateStore,
+    InMemoryProcessManagerStore,
+    InMemoryVersionStore,
+)
+
+S = TypeVar("S", bound=SnapshotStore)
+
+
+def rebuild(
+    stack: Stack, aggregate_types: Iterable[type] = (), *, snapshots: SnapshotStore | None = None
+) -> Stack:
+    """The stack with the states that its event store tells: aggregates of these types, and all instances.
+
+    Other aggregates are caught up when a command first needs them. What the stack's in-memory stores held is
+    replaced; stores that live elsewhere look after themselves.
+    """
+    return recover(stack, aggregate_types, snapshots=snapshots).stack
+
+
+def recover(
+    stack: Stack, aggregate_types: Iterable[type] = (), *, snapshots: SnapshotStore | None = None
+) -> Run:
+    """The run to go on with after a crash: the stack rebuilt, and the owed commands on its agenda.
+
+    Owed is what a process manager sent and nobody carried out: no event has its id as causation id. A command
+    that was refused, or led to no event, left no trace; it is asked again what it came to at the time, and
+    is owed only if that was something.
+    """
+    aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
+    instances = Instances(stack.event_store, stack.process_manager_types, snapshots)
+    owed = Owed(stack.event_store, instances)
+    head = 0
+    for recorded in stack.event_store.stream(ALL):
+        head = recorded.position
+        owed.turn(recorded)
+        aggregates.take(recorded)
+        for identity, commands in instances.take(recorded):
+            owed.send(recorded, identity, commands)
+    rebuilt = _with_instances(_with_aggregates(stack, aggregates), instances, head)
+    return Run(rebuilt, Agenda(owed.commands()))
+
+
+def take_snapshots(run: Run, snapshots: S) -> S:
+    """The snapshot store with the state of every aggregate and instance of a run at rest.
+
+    Raises `InvalidValue` while commands are pending: a process manager that is taken up from its snapshot is
+    believed to have had all its commands carried out.
+    """
+    if not run.idle:
+        raise InvalidValue(
+            f"a snapshot needs a run at rest, and here {len(run.agenda)} commands are pending"
+            f"{'' if run.progress is None else ' and one is in progress'}; carry them out first"
+        )
+    stack = run.stack
+    for stream_id, state in stack.aggregates.items():
+        version = stack.aggregate_versions.get(stream_id, 0)
+        last: RecordedEvent | None = next(
+            iter(stack.event_store.stream(stream_id, start_version=version)), None
+        )
+        if version and last is not None and last.stream_version == version:
+            snapshots = _put(snapshots, Snapshot(stream_id, version, last.position, last.event_id, state))
+    marks = dict(zip([cls.__name__ for cls in stack.process_manager_types], stack.handed, strict=True))
+    for stream_id, state in stack.process_managers.items():
+        mark = event_at(stack.event_store, marks[type(state).__name__])
+        if mark is not None:
+            version = stack.process_manager_versions.get(stream_id, 0)
+            snapshots = _put(snapshots, Snapshot(stream_id, version, mark.position, mark.event_id, state))
+    return snapshots
+
+
+def _put(snapshots: Any, snapshot: Snapshot) -> Any:
+    return snapshots.put(snapshot)
+
+
+def _with_aggregates(stack: Stack, aggregates: Aggregates) -> Stack:
+    if not isinstance(stack.aggregates, InMemoryAggregateStore):
+        return stack
+    return changed(
+        stack,
+        aggregates=InMemoryAggregateStore(aggregates.states),
+        aggregate_versions=InMemoryVersionStore(aggregates.versions),
+    )
+
+
+def _with_instances(stack: Stack, instances: Instances, head: int) -> Stack:
+    if not isinstance(stack.process_managers, InMemoryProcessManagerStore):
+        return stack
+    return changed(
+        stack,
+        process_managers=InMemoryProcessManagerStore(instances.states),
+        process_manager_versions=InMemoryVersionStore(instances.versions),
+        handed=(head,) * len(stack.process_manager_types),
+    )

@@ -1,0 +1,323 @@
+"""A stack whose process died goes on from its event store, as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.examples import bank, fulfilment
+from calamity_lab.examples.bank import (
+    BankAccount,
+    CloseAccount,
+    DepositFunds,
+    FundsRefunded,
+    RequestTransfer,
+    Transfer,
+    TransferInitiated,
+    WithdrawFunds,
+)
+from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.messages import Start, Stop, command
+from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
+from calamity_lab.kernel.run import Run, advance, begin
+from calamity_lab.kernel.snapshots import InMemorySnapshotStore, Snapshot
+from calamity_lab.kernel.sources import seeded_ids
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.model import Model
+from tests.kernel.running import events, finish, stack_of, steps_of
+
+BANK, SHOP = Model.find(bank), Model.find(fulfilment)
+FUNDS = (DepositFunds("a", 100), DepositFunds("b", 1), DepositFunds("closed", 1))
+
+
+def runs(stack: Stack, commands: Sequence[Any]) -> list[Run]:
+    """The run at each moment of the commands, each submitted when those before are done."""
+    taken = []
+    for each in commands:
+        run = begin(stack, each)
+        taken.append(run)
+        while not run.idle:
+            _, run = advance(run)
+            taken.append(run)
+        stack = run.stack
+    return taken
+
+
+def restarted(run: Run, model: Model, seed: object = "after") -> Run:
+    """What a new process makes of the event store of one that died there."""
+    fresh = Stack(
+        event_store=InMemoryEventStore.of(run.stack.event_store.stream(ALL)),
+        process_manager_types=model.process_managers,
+        ids=seeded_ids(str(seed)),
+        clock=run.stack.clock,
+    )
+    return recover(fresh, model.aggregates)
+
+
+def told(stack: Stack) -> tuple[Any, ...]:
+    """All events and where they stand, and all states with their versions."""
+    recorded = [(r.event, r.stream_id, r.stream_version) for r in stack.event_store.stream(ALL)]
+    return (
+        recorded,
+        dict(stack.aggregates),
+        dict(stack.aggregate_versions),
+        dict(stack.process_managers),
+        {name: stack.process_manager_versions[name] for name in stack.process_managers},
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "story"), [(BANK, bank.story()), (SHOP, fulfilment.story())], ids=["bank", "fulfilment"]
+)
+def test_a_process_that_dies_at_any_step_of_a_story_ends_it_as_if_nothing_had_happened(
+    model: Model, story: Sequence[Any]
+) -> None:
+    stack = stack_of(*model.process_managers)
+    for place, submitted in enumerate(story):
+        moments = runs(stack, [submitted])
+        whole = moments[-1].stack
+        for n, run in enumerate(moments):
+            if len(run.stack.event_store) == len(stack.event_store):
+                continue  # nothing is recorded: whoever submitted the command must submit it again
+            _, after = finish(restarted(run, model, f"{place}-{n}"))
+            assert told(after.stack) == told(whole), f"{submitted} after step {n}"
+        stack = whole
+
+
+def test_what_was_carried_out_is_not_run_twice_and_what_was_not_goes_on_the_agenda() -> None:
+    run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    stream = list(run.stack.event_store.stream(ALL))
+    owed = {
+        upto: [
+            type(c).__name__
+            for c in recover(Stack(event_store=stream[:upto], process_manager_types=(Transfer,))).agenda
+        ]
+        for upto in range(3, len(stream) + 1)
+    }
+    assert owed == {3: [], 4: ["WithdrawFunds"], 5: ["DepositFunds"], 6: []}
+
+
+def test_an_owed_command_has_the_id_and_the_causes_that_it_had() -> None:
+    moments = runs(stack_of(Transfer), [DepositFunds("a", 100), RequestTransfer("t", "a", "b", 60)])
+    cut = next(run for run in moments if len(run.stack.event_store) == 2)
+    (lost,) = next(run.agenda.pending for run in moments if run.agenda and run.agenda.pending[0].sender)
+    (found,) = restarted(cut, BANK).agenda.pending
+    assert found._replace(parent=None) == lost._replace(parent=None)
+    assert found.causation_id == list(cut.stack.event_store.stream(ALL))[1].event_id
+
+
+def test_a_refusal_that_was_answered_is_not_tried_again() -> None:
+    closed = [DepositFunds("closed", 1), WithdrawFunds("closed", 1), CloseAccount("closed")]
+    transfer = [DepositFunds("a", 100), RequestTransfer("t", "a", "closed", 60)]
+    run = runs(stack_of(Transfer), [*closed, *transfer])[-1]
+    assert type(events(run.stack)[-1]) is FundsRefunded
+    assert restarted(run, BANK).idle
+
+
+def test_a_withdrawal_that_was_refused_and_cancelled_stays_so_when_money_has_come_in_since() -> None:
+    stack = runs(stack_of(Transfer), [DepositFunds("a", 10)])[-1].stack
+    run = begin(stack, RequestTransfer("t", "a", "b", 10), WithdrawFunds("a", 5))
+    while len(run.agenda) != 2 or run.agenda.pending[0].sender is None:
+        _, run = advance(run)
+    _, run = finish(run.choose(1))  # somebody takes money out before the transfer does
+    run = runs(run.stack, [DepositFunds("a", 100)])[-1]
+    assert [type(event).__name__ for event in events(run.stack)][-2:] == [
+        "TransferCancelled",
+        "FundsDeposited",
+    ]
+    assert restarted(run, BANK).idle
+
+
+def test_a_refusal_that_nobody_answers_is_not_tried_again_on_every_restart() -> None:
+    careless = Model.of([BankAccount, Careless])
+    run = runs(stack_of(Careless), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    assert restarted(run, careless).idle
+
+
+@given(st.integers(0, 10_000), st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_traffic_that_is_cut_anywhere_ends_as_it_would_have(seed: int, data: st.DataObject) -> None:
+    *before, last = bank.random_commands(12, seed=seed, accounts=3)
+    stack = runs(stack_of(Transfer), before)[-1].stack
+    moments = runs(stack, [last])
+    cut = data.draw(st.sampled_from(moments))
+    if len(cut.stack.event_store) > len(stack.event_store):
+        _, after = finish(restarted(cut, BANK))
+        assert told(after.stack) == told(moments[-1].stack)
+
+
+def test_a_stack_is_rebuilt_with_every_aggregate_and_instance() -> None:
+    run = runs(stack_of(*SHOP.process_managers), fulfilment.story())[-1]
+    store = run.stack.event_store
+    rebuilt = rebuild(Stack(event_store=store, process_manager_types=SHOP.process_managers), SHOP.aggregates)
+    assert told(rebuilt) == told(run.stack)
+    assert rebuilt.handed == (len(store),) * len(SHOP.process_managers)
+
+
+def test_a_rebuilt_stack_hands_no_event_on_twice() -> None:
+    run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    again = restarted(run, BANK)
+    steps, _ = finish(again.submit(RequestTransfer("u", "b", "a", 10)))
+    assert [step.kind for step in steps if "Populated" in step.kind] == []
+
+
+@dataclass(frozen=True)
+class Careless:
+    """A process manager that asks for too much, and has no answer to the refusal."""
+
+    transfer_id: str
+
+    @classmethod
+    def interested(cls, event: object) -> Start | None:
+        return Start(event.transfer_id) if isinstance(event, TransferInitiated) else None
+
+    @classmethod
+    def new(cls, transfer_id: str) -> Self:
+        return cls(transfer_id)
+
+    def apply(self, event: TransferInitiated) -> Self:
+        return self
+
+    def handle(self, event: TransferInitiated) -> WithdrawFunds:
+        return WithdrawFunds(event.from_account, 1_000, event.transfer_id)
+
+
+# Snapshots
+
+
+def test_a_stack_rebuilt_from_snapshots_is_the_same_and_applies_only_what_came_after() -> None:
+    early = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    snapshots = take_snapshots(early, InMemorySnapshotStore())
+    late = runs(early.stack, [DepositFunds("a", 7), RequestTransfer("u", "b", "a", 10)])[-1]
+    marked = InMemorySnapshotStore(
+        s._replace(state=replace(s.state, name="from the snapshot")) for s in snapshots
+    )
+    stack = Stack(event_store=late.stack.event_store, process_manager_types=(Transfer,))
+    assert told(rebuild(stack, BANK.aggregates, snapshots=snapshots)) == told(late.stack)
+    names = {a.name for a in rebuild(stack, BANK.aggregates, snapshots=marked).aggregates.values()}
+    assert names == {"from the snapshot"}, "the snapshots were not used"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Something was counted."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A process manager that never ends."""
+
+    id: str
+    count: int = 0
+
+    @classmethod
+    def interested(cls, event: object) -> Start | None:
+        return Start(event.id) if isinstance(event, Counted) else None
+
+    @classmethod
+    def new(cls, id: str) -> Self:  # noqa: A002 - the contract's name
+        return cls(id)
+
+    def apply(self, event: Counted) -> Self:
+        return replace(self, count=self.count + 1)
+
+    def handle(self, event: Counted) -> None:
+        return None
+
+
+def test_an_instance_is_taken_up_from_its_snapshot() -> None:
+    store = InMemoryEventStore().append("Counter-1", [Counted("x")] * 3)
+    stack = rebuild(Stack(event_store=store, process_manager_types=(Tally,)))
+    snapshots = take_snapshots(begin(stack), InMemorySnapshotStore())
+    assert [(s.stream_id, s.version, s.position) for s in snapshots] == [("Tally-x", 3, 3)]
+    marked = InMemorySnapshotStore(s._replace(state=replace(s.state, count=100)) for s in snapshots)
+    more = Stack(event_store=store.append("Counter-1", [Counted("x")]), process_manager_types=(Tally,))
+    assert rebuild(more, snapshots=marked).process_managers["Tally-x"].count == 101
+    assert rebuild(more, snapshots=marked).process_manager_versions["Tally-x"] == 4
+
+
+@pytest.mark.parametrize("wrong", ["event_id", "version"])
+def test_a_snapshot_that_the_events_do_not_bear_out_is_left_aside(wrong: str) -> None:
+    run = runs(stack_of(Transfer), FUNDS)[-1]
+    falsify = {"event_id": "another", "version": 99}
+    good = take_snapshots(run, InMemorySnapshotStore())
+    bad = InMemorySnapshotStore(
+        s._replace(state=replace(s.state, balance=-1), **{wrong: falsify[wrong]}) for s in good
+    )
+    stack = Stack(event_store=run.stack.event_store, process_manager_types=(Transfer,))
+    assert told(rebuild(stack, BANK.aggregates, snapshots=bad)) == told(run.stack)
+
+
+def test_an_instances_snapshot_from_beyond_the_end_of_the_history_is_left_aside() -> None:
+    store = InMemoryEventStore().append("Counter-1", [Counted("x")] * 3)
+    wrong = InMemorySnapshotStore([Snapshot("Tally-x", 9, 9, "beyond", Tally("x", 900))])
+    stack = rebuild(Stack(event_store=store, process_manager_types=(Tally,)), snapshots=wrong)
+    assert stack.process_managers["Tally-x"].count == 3
+
+
+def test_no_snapshot_is_taken_while_commands_are_pending() -> None:
+    with pytest.raises(InvalidValue, match="1 commands are pending"):
+        take_snapshots(begin(stack_of(Transfer), DepositFunds("a", 1)), InMemorySnapshotStore())
+
+
+def test_a_snapshot_store_keeps_the_latest_snapshot() -> None:
+    early, late = Snapshot("A-1", 1, 1, "e1", Tally("1")), Snapshot("A-1", 2, 5, "e5", Tally("1", 1))
+    store = InMemorySnapshotStore().put(late).put(early)
+    assert store.get("A-1", Tally) == late
+    assert store.get("A-1", BankAccount) is None
+
+
+# Ids
+
+
+@command(to="Numbered", by="number")
+@dataclass(frozen=True)
+class Count:
+    """Count it."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """An aggregate whose id is a whole number."""
+
+    number: int
+    count: int = 0
+
+    @classmethod
+    def new(cls, number: int) -> Self:
+        return cls(number)
+
+    def execute(self, command: Count) -> Counted:
+        return Counted(str(command.number))
+
+    def apply(self, event: Counted) -> Self:
+        return replace(self, count=self.count + 1)
+
+
+def test_an_id_that_is_a_whole_number_is_one_again_in_a_rebuilt_aggregate() -> None:
+    _, stack = steps_of(stack_of(), Count(7))
+    rebuilt = rebuild(Stack(event_store=stack.event_store), [Numbered])
+    assert rebuilt.aggregates["Numbered-7"] == Numbered(7, 1)
+
+
+def test_a_stream_id_that_is_no_id_of_its_type_is_told() -> None:
+    store = InMemoryEventStore().append("Numbered-x", [Counted("x")])
+    with pytest.raises(InvalidModel, match="takes a int, but the id in 'Numbered-x' is none: 'x'"):
+        rebuild(Stack(event_store=store), [Numbered])
+
+
+def test_an_instance_that_was_stopped_stays_gone() -> None:
+    run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    assert isinstance(Transfer.interested(events(run.stack)[-1]), Stop)
+    assert dict(restarted(run, BANK).stack.process_managers) == {}
