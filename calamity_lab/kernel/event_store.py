@@ -127,7 +127,7 @@ class InMemoryEventStore:
         """What an append of events with all that is known of them records, and the store after it."""
         stream = self._streams.get(stream_id, _NO_STREAM)
         version = len(stream)
-        if expected_version != version or version == 0:
+        if expected_version.__class__ is not int or expected_version != version or version == 0:
             _check(stream_id, expected_version, version)
         if not proposals:
             return (), self
