@@ -1,0 +1,3 @@
+"""The parts of the suite for event stores."""
+
+from __future__ import annotations

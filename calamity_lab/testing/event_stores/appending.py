@@ -1,0 +1,151 @@
+"""What an append does: all or nothing, at the version that was expected, at the end of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from calamity_lab.errors import CalamityError, InvalidValue, WrongExpectedVersion
+from calamity_lab.kernel.constants import ALL, ANY, NO_STREAM, STREAM_EXISTS
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.testing.demands import must, must_equal, must_raise
+from calamity_lab.testing.event_stores.on_trial import EventStoreOnTrial, read
+from calamity_lab.testing.notes import CountRead, NoteTaken, notes, proposed
+
+# What a stream has before the append, what the append expects, and whether that fits.
+EXPECTATIONS: tuple[tuple[int, Any, bool], ...] = (
+    (0, ANY, True),
+    (0, NO_STREAM, True),
+    (0, 0, True),
+    (0, STREAM_EXISTS, False),
+    (0, 1, False),
+    (0, 10**30, False),
+    (3, ANY, True),
+    (3, STREAM_EXISTS, True),
+    (3, 3, True),
+    (3, NO_STREAM, False),
+    (3, 0, False),
+    (3, 2, False),
+    (3, 4, False),
+    (3, 10**30, False),
+)
+NONSENSE: tuple[Any, ...] = (-1, True, False, 1.0, 0.5, "any", "1", None)
+NO_STREAM_IDS: tuple[Any, ...] = (None, "", 5, b"Note-1", ALL)
+
+
+class Broken(Exception):
+    """What a caller's own code raises while it makes events."""
+
+
+class Appending(EventStoreOnTrial):
+    """The demands on ``append``."""
+
+    def test_an_append_finds_what_it_expects_or_writes_nothing(self, store: Any) -> None:
+        for number, (before, expected, fits) in enumerate(EXPECTATIONS):
+            stream_id = f"Expected-{number}"
+            store = store.append(stream_id, notes(before))
+            where = f"append(expected_version={expected!r}) to a stream of {before} events"
+            if fits:
+                store = store.append(stream_id, [CountRead(7)], expected_version=expected)
+                must_equal(len(read(store, stream_id)), before + 1, f"{where} must record the event")
+                continue
+            everything = read(store)
+            with must_raise(WrongExpectedVersion, f"{where} must raise WrongExpectedVersion") as raised:
+                store.append(stream_id, [CountRead(7)], expected_version=expected)
+            told = (raised[0].stream_id, raised[0].expected, raised[0].actual)
+            must_equal(told, (stream_id, expected, before), f"{where} must tell what it expected and found")
+            must_equal(read(store), everything, f"{where} must write nothing")
+
+    def test_an_expectation_that_makes_no_sense_is_refused(self, store: Any) -> None:
+        store = store.append("Note-1", notes(1))
+        for stream_id in ("Note-1", "Note-9"):
+            for expected in NONSENSE:
+                where = f"append(expected_version={expected!r})"
+                with must_raise(InvalidValue, f"{where} must raise InvalidValue"):
+                    store.append(stream_id, notes(1), expected_version=expected)
+                must_equal(len(read(store)), 1, f"{where} must write nothing")
+
+    def test_an_append_of_nothing_writes_nothing_and_makes_no_stream(self, store: Any) -> None:
+        store = store.append("Note-1", []).append("Note-1", [], expected_version=NO_STREAM)
+        must_equal(read(store), [], "an append of no events must write nothing")
+        with must_raise(WrongExpectedVersion, "a stream to which nothing was appended must not exist"):
+            store.append("Note-1", notes(1), expected_version=STREAM_EXISTS)
+        with must_raise(WrongExpectedVersion, "an append of no events must find what it expects, too"):
+            store.append("Note-1", [], expected_version=2)
+        store = store.append("Note-1", notes(1), expected_version=NO_STREAM)
+        must_equal(len(read(store)), 1, "after appends of nothing, a stream must begin as any other")
+
+    def test_versions_count_within_a_stream_and_positions_over_all(self, store: Any) -> None:
+        store = store.append("Note-1", notes(2)).append("Note-2", notes(1)).append("Note-1", notes(1))
+        must_equal(
+            [(r.stream_id, r.stream_version, r.position) for r in read(store)],
+            [("Note-1", 1, 1), ("Note-1", 2, 2), ("Note-2", 1, 3), ("Note-1", 3, 4)],
+            "versions must count from 1 in each stream, positions from 1 over all, without a gap",
+        )
+
+    def test_a_stream_may_be_named_by_an_identity(self, store: Any) -> None:
+        store = store.append(Identity("Note", "1"), notes(1)).append("Note-1", notes(1), expected_version=1)
+        must_equal(
+            [r.stream_id for r in read(store, Identity("Note", "1"))],  # type: ignore[arg-type]
+            ["Note-1", "Note-1"],
+            "Identity('Note', '1') and 'Note-1' must mean the same stream",
+        )
+
+    def test_what_is_no_stream_id_is_refused(self, store: Any) -> None:
+        for stream_id in NO_STREAM_IDS:
+            with must_raise(InvalidValue, f"append({stream_id!r}, ...) must raise InvalidValue"):
+                store.append(stream_id, notes(1))
+        must_equal(read(store), [], "a refused append must write nothing")
+
+    def test_events_may_come_from_any_iterable(self, store: Any) -> None:
+        store = store.append("Note-1", iter(notes(3))).append("Note-1", tuple(notes(2)))
+        must_equal(
+            [r.event for r in read(store)],
+            notes(3) + notes(2),
+            "events from an iterator and a tuple must be recorded in order",
+        )
+
+    def test_a_batch_that_breaks_while_it_is_made_leaves_nothing(self, store: Any) -> None:
+        def making() -> Iterator[Any]:
+            yield from notes(3)
+            raise Broken
+
+        with must_raise(Broken, "what raises while events are made must reach the caller"):
+            store.append("Note-1", making())
+        must_equal(read(store), [], "a batch that broke halfway must leave nothing behind")
+        must_equal(len(read(store.append("Note-1", notes(1)))), 1, "the store must be usable afterwards")
+
+    def test_a_batch_is_recorded_wholly_or_not_at_all(self, store: Any) -> None:
+        (first, second) = proposed(notes(2))
+        store = store.append("Note-1", [first])
+        doubtful = (
+            NoteTaken(object()),  # type: ignore[arg-type]  # what no serializer knows
+            NoteTaken("half a character: \ud83d"),
+            object(),
+            second._replace(event_id=first.event_id),
+            second._replace(metadata={"unwritable": object()}),
+        )
+        for event in doubtful:
+            before = read(store)
+            try:
+                store = store.append("Note-1", [CountRead(1), event, CountRead(2)])
+            except CalamityError:
+                must_equal(read(store), before, f"an append that refuses {event!r} must leave nothing")
+            else:
+                must_equal(len(read(store)), len(before) + 3, f"an append of {event!r} must record it all")
+        length = len(read(store, "Note-1"))
+        store = store.append("Note-1", [CountRead(3)], expected_version=length)
+        must(read(store)[-1].event == CountRead(3), "the store must be usable after events it refused")
+
+    def test_a_large_batch_is_recorded_in_order(self, store: Any) -> None:
+        batch = list(proposed(notes(5000)))
+        store = store.append("Note-0", notes(1)).append("Note-1", batch, expected_version=NO_STREAM)
+        recorded = read(store, "Note-1")
+        must_equal([r.event_id for r in recorded], [p.event_id for p in batch], "all, and in order")
+        must_equal([r.stream_version for r in recorded], list(range(1, 5001)), "versions without a gap")
+        must_equal([r.position for r in recorded], list(range(2, 5002)), "positions without a gap")
+        must_equal(
+            read(store, "Note-1", start=4999),
+            recorded[-2:],
+            "the end of a long stream must be found by its version",
+        )
