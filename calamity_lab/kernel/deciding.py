@@ -77,6 +77,7 @@ def _carried_out(pending: Pending, missed: list[RecordedEvent]) -> tuple[Recorde
 def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, before: Any) -> tuple[Step, Run]:
     """What an aggregate decides is no part of the stack before it is recorded."""
     stack = run.stack
+    version = stack.aggregate_versions.get(identity.stream_id, 0)
     try:
         events, states, aggregates = _decide(stack.aggregates, identity, pending.command, before)
     except Rejected as rejected:
@@ -84,15 +85,15 @@ def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, befor
     index = run.length + 1
     step = Executed(index, pending, identity, events, states, before)
     if events:
-        return step, Run(stack, run.agenda, Appending(pending, identity, attempt, events, aggregates), index)
+        next_ = Appending(pending, identity, attempt, events, aggregates, version)
+        return step, Run(stack, run.agenda, next_, index)
     return _stale(run, pending, identity, attempt) or (step, Run(stack, run.agenda, step, index))
 
 
 def append(run: Run, progress: Appending) -> tuple[Step, Run]:
     """Record the events at the end of the aggregate's stream, if nobody else came first."""
-    pending, identity, _, events, aggregates = progress
+    pending, identity, _, events, aggregates, version = progress
     stack, index = run.stack, run.length + 1
-    version = stack.aggregate_versions.get(identity.stream_id, 0)
     now, clock = read(stack.clock)
     fresh, ids = draw(stack.ids, len(events))
     try:
@@ -186,7 +187,7 @@ def _recorded_before(stack: Stack, progress: Appending, version: int) -> tuple[R
 
 def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> tuple[Step, Run]:
     """Another writer came first: forget the aggregate, so that no store shows what was not recorded."""
-    pending, identity, attempt, _, aggregates = progress
+    pending, identity, attempt, _, aggregates, _ = progress
     versions = run.stack.aggregate_versions
     stack = changed(
         run.stack,

@@ -35,13 +35,18 @@ class Executing(NamedTuple):
 
 
 class Appending(NamedTuple):
-    """In progress: decided events are to be recorded; ``aggregates`` is the store with them applied."""
+    """In progress: decided events are to be recorded; ``aggregates`` is the store with them applied.
+
+    ``version`` is the one that they were decided on. It is kept from then on: a version store that lives
+    outside the value may have gone on, and the append would no longer find out.
+    """
 
     pending: Pending
     identity: Identity
     attempt: int
     events: tuple[Any, ...]
     aggregates: Any
+    version: int
 
 
 class Handling(NamedTuple):
