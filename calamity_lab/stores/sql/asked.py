@@ -1,0 +1,61 @@
+"""What an append is given, looked at before a database sees it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.constants import ANY, NO_STREAM, STREAM_EXISTS, Expected
+from calamity_lab.kernel.event_store import _check as check_expected
+from calamity_lab.kernel.event_store import _dressed as dressed
+from calamity_lab.kernel.event_store import _stream_id as checked_stream_id
+from calamity_lab.kernel.metadata import NOTHING
+from calamity_lab.kernel.recorded import ProposedEvent
+from calamity_lab.kernel.sources import Clock, Ids, draw, read
+
+__all__ = ["Asked", "bounds_of", "check_expected", "checked_stream_id", "version_meant"]
+
+_FAR = 2**63 - 1
+_BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}
+
+
+class Asked:
+    """The sources of ids and times for events that come without; drawn from by one thread at a time."""
+
+    def __init__(self, clock: Clock | Callable[[], datetime], ids: Ids | Callable[[], str]) -> None:
+        self.clock = clock
+        self.ids = ids
+        self._lock = threading.Lock()
+
+    def proposals(self, events: Iterable[ProposedEvent | Any]) -> list[ProposedEvent]:
+        """The events with what is known of them; bare ones get ids and a time, the first is the root."""
+        given = list(events)
+        if all([event.__class__ is ProposedEvent for event in given]):
+            return given
+        with self._lock:
+            now, self.clock = read(self.clock)
+            fresh, self.ids = draw(self.ids, len(given))
+        return [
+            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
+            for event, id_ in zip(given, fresh, strict=True)
+        ]
+
+
+def bounds_of(expected: Expected) -> tuple[int, int]:
+    """The lowest and the highest version at which a stream may be for an append to be let in."""
+    if isinstance(expected, int) and not isinstance(expected, bool) and expected >= 0:
+        return (expected, expected) if expected <= _FAR else (_FAR, _FAR)
+    try:
+        return _BOUNDS[expected]  # type: ignore[index]
+    except (KeyError, TypeError):
+        raise InvalidValue(
+            f"expected_version={expected!r}: use ANY, NO_STREAM, STREAM_EXISTS or a version from 0 on"
+        ) from None
+
+
+def version_meant(expected: Expected) -> int:
+    """The version that is expected, where any that exists is told as 1."""
+    return bounds_of(expected)[0]

@@ -1,0 +1,132 @@
+"""Events as rows: what an append brings along, and what a row tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from calamity_lab.errors import InvalidValue, SerializationError
+from calamity_lab.kernel.metadata import Metadata
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.stores.serializer.serializer import Serializer
+
+_SHARED = 1_000  # Metadata up to so many characters is kept, since the next event's is likely the same.
+
+
+class Entry(NamedTuple):
+    """An event on its way into its row; ``offset`` counts the entries of one append to its stream, from 1.
+
+    What follows is in the order of the columns.
+    """
+
+    stream_id: str
+    offset: int
+    event_id: str
+    event_type: str
+    type_version: int
+    correlation_id: str
+    causation_id: str | None
+    recorded_at: str
+    metadata: str
+    payload: str
+
+
+class Heads(NamedTuple):
+    """Where an append found the ends: the last position of all, and the last version of its streams."""
+
+    position: int
+    versions: dict[str, int]
+
+
+class Codec:
+    """Turns events into entries and rows into events, by a serializer."""
+
+    def __init__(self, serializer: Serializer) -> None:
+        self.serializer = serializer
+        self._metadata: dict[str, Metadata] = {}
+
+    def entries(self, proposals: Iterable[tuple[str, ProposedEvent]]) -> list[Entry]:
+        """The proposals as they will stand in their rows, but for their places."""
+        encode, encode_metadata = self.serializer.encode, self.serializer.encode_metadata
+        offsets: dict[str, int] = {}
+        known: Any = None  # that of one command's events is one and the same
+        moment: Any = None
+        metadata = at = ""
+        entries = []
+        for stream_id, proposal in proposals:
+            event, event_id, correlation_id, causation_id, recorded_at, given = proposal
+            if given is not known:
+                known, metadata = given, encode_metadata(given)
+            if recorded_at is not moment:
+                moment, at = recorded_at, _written(recorded_at)
+            offset = offsets[stream_id] = offsets.get(stream_id, 0) + 1
+            name, version, payload = encode(event)
+            entries.append(
+                Entry(
+                    stream_id, offset, _id(event_id, "event_id"), name, version,
+                    _id(correlation_id, "correlation_id"),
+                    None if causation_id is None else _id(causation_id, "causation_id"),
+                    at, metadata, payload,
+                )
+            )  # fmt: skip
+        return entries
+
+    def recorded(self, row: Sequence[Any]) -> RecordedEvent:
+        """The event that a row holds."""
+        (
+            position, stream_id, version, event_id, event_type, type_version, correlation_id, causation_id,
+            at, metadata, payload,
+        ) = row  # fmt: skip
+        try:
+            known = self._metadata.get(metadata)
+            if known is None:
+                known = self._read_metadata(metadata)
+            event = self.serializer.decode(event_type, type_version, payload)
+            recorded: RecordedEvent = make_recorded(
+                event, event_type, event_id, stream_id, version, position, correlation_id, causation_id,
+                datetime.fromisoformat(at) if at.__class__ is str else at, known,
+            )  # fmt: skip
+        except (SerializationError, TypeError, ValueError) as error:
+            raise SerializationError(
+                f"the event at position {position} (version {version} of {stream_id!r}, {event_type}) "
+                f"cannot be read: {error}"
+            ) from error
+        return recorded
+
+    def _read_metadata(self, text: str) -> Metadata:
+        metadata = self.serializer.decode_metadata(text)
+        if len(text) <= _SHARED:
+            if len(self._metadata) >= _SHARED:
+                self._metadata = {}
+            self._metadata[text] = metadata
+        return metadata
+
+
+def recorded_from(proposals: Iterable[tuple[str, ProposedEvent]], entries: Iterable[Entry], heads: Heads) -> (
+    tuple[RecordedEvent, ...]
+):  # fmt: skip
+    """The events as an append has recorded them, which found those heads."""
+    return tuple([
+        make_recorded(
+            proposal.event, entry.event_type, entry.event_id, entry.stream_id,
+            heads.versions[entry.stream_id] + entry.offset, position,
+            entry.correlation_id, entry.causation_id, proposal.recorded_at.astimezone(UTC),
+            Metadata(proposal.metadata),
+        )
+        for position, ((_, proposal), entry) in enumerate(
+            zip(proposals, entries, strict=True), heads.position + 1
+        )
+    ])  # fmt: skip
+
+
+def _written(at: Any) -> str:
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        raise InvalidValue(f"recorded_at={at!r}: give a datetime with a time zone, as datetime.now(UTC) is")
+    return at.astimezone(UTC).isoformat(" ", "microseconds")
+
+
+def _id(given: Any, name: str) -> str:
+    if not given or not isinstance(given, str):
+        raise InvalidValue(f"{name}={given!r}: an id is a text, and not an empty one")
+    return str(given)

@@ -1,0 +1,261 @@
+"""An event store in a database: SQLite, or PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Self
+
+from calamity_lab.errors import CommitConflict, InvalidValue
+from calamity_lab.kernel.constants import (
+    ALL,
+    ANY,
+    BACKWARDS,
+    FORWARDS,
+    Direction,
+    Expected,
+    StreamId,
+)
+from calamity_lab.kernel.protocols import Subscriber
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
+from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
+from calamity_lab.stores.serializer.names import Types
+from calamity_lab.stores.serializer.serializer import Serializer
+from calamity_lab.stores.sql import pages
+from calamity_lab.stores.sql.asked import Asked, bounds_of, check_expected, checked_stream_id, version_meant
+from calamity_lab.stores.sql.entries import Codec, recorded_from
+from calamity_lab.stores.sql.opening import open_database
+from calamity_lab.stores.sql.subscribers import Subscribers
+from calamity_lab.stores.sql.subscription import Subscription
+
+_FAR = 2**63 - 1
+_POSITION, _VERSION = 0, 2  # the columns by which streams are read
+
+
+class SQLEventStore:
+    """Streams of recorded events in a database with a URL: ``SQLEventStore("sqlite:///bank.db", bank)``.
+
+    ``types`` are the model whose events are read (a Model, a module, classes, or a `Serializer`); the classes
+    of events that are appended here are learnt. An event of a class that is not known is read as
+    `UnknownEvent`. Bare events get their ids and times from ``ids`` and ``clock``.
+
+    ``timeout`` is how many seconds an append waits for other writers, ``poll`` how often subscriptions look
+    where nobody tells them. What is appended is there for everybody at once: an append returns the store.
+    It may be used from several threads, and after a fork.
+    """
+
+    def __init__(
+        self,
+        url: Any,
+        types: Types | Serializer = (),
+        *,
+        clock: Clock | Callable[[], datetime] = system_clock,
+        ids: Ids | Callable[[], str] = RandomIds(),
+        poll: float | None = None,
+        read_only: bool = False,
+        timeout: float = 10.0,
+    ) -> None:
+        self.serializer = types if isinstance(types, Serializer) else Serializer(types)
+        self._codec = Codec(self.serializer)
+        self._asked = Asked(clock, ids)
+        self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
+        self._statements = self._database.statements
+        self._subscriptions: list[Subscription] = []
+        self._subscribers: Subscribers | None = None
+        self._lock = threading.Lock()
+
+    def append(
+        self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
+    ) -> Self:
+        """Record events at the end of a stream, all or none.
+
+        Raises `WrongExpectedVersion` and writes nothing when the stream is not at the version expected.
+        """
+        stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
+        bounds = bounds_of(expected_version)
+        proposals = self._asked.proposals(events)
+        if not proposals:
+            if expected_version is not ANY:
+                check_expected(stream_id, expected_version, self.version(stream_id))
+            return self
+        entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
+        heads = self._database.append(entries, {stream_id: bounds})
+        check_expected(stream_id, expected_version, heads.versions[stream_id])
+        return self
+
+    def append_all(
+        self,
+        entries: Iterable[tuple[str, ProposedEvent]],
+        *,
+        expected_versions: Mapping[str, Expected] = {},
+    ) -> tuple[RecordedEvent, ...]:
+        """Record events of several streams in one transaction, in the given order: what was recorded.
+
+        Where a stream is not at the version expected, nothing is written: `CommitConflict` names all of them.
+        """
+        proposals = [
+            (checked_stream_id(stream_id, "append_all needs the id of a stream with each event"), proposal)
+            for stream_id, proposal in entries
+        ]
+        expected = {**dict.fromkeys([stream_id for stream_id, _ in proposals], ANY), **expected_versions}
+        bounds = {stream_id: bounds_of(version) for stream_id, version in expected.items()}
+        if not proposals:
+            self._check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
+            return ()
+        rows = self._codec.entries(proposals)
+        heads = self._database.append(rows, bounds)
+        self._check_all(expected, heads.versions)
+        return recorded_from(proposals, rows, heads)
+
+    def stream(
+        self,
+        stream_id: StreamId,
+        *,
+        start_version: int = 0,
+        direction: Direction = FORWARDS,
+        upto_position: int | None = None,
+    ) -> Iterator[RecordedEvent]:
+        """The events whose version (with ALL: position) is at least ``start_version``, in that direction.
+
+        They are what was there when it was called, up to ``upto_position``; they are read as they are
+        consumed, some at a time.
+        """
+        if direction is not FORWARDS and direction is not BACKWARDS:
+            raise InvalidValue(f"stream(direction={direction!r}): use FORWARDS or BACKWARDS")
+        if stream_id is not ALL:
+            stream_id = checked_stream_id(stream_id, "stream needs the id of a stream, or ALL")
+        low = min(max(start_version, 0), _FAR)
+        upto = _FAR if upto_position is None else min(max(upto_position, 0), _FAR)
+        return map(self._codec.recorded, self._rows(stream_id, low, upto, direction))
+
+    def version(self, stream_id: StreamId) -> int:
+        """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
+        if stream_id is ALL:
+            return self._database.number(self._statements.position, {}, "look in")
+        stream_id = checked_stream_id(stream_id, "version needs the id of a stream, or ALL")
+        return self._database.number(self._statements.version, {"stream_id": stream_id}, "look in")
+
+    @property
+    def stream_ids(self) -> tuple[str, ...]:
+        """The streams there are, by name."""
+        return tuple(
+            sorted(row[0] for row in self._database.rows(self._statements.stream_ids, {}, "look in"))
+        )
+
+    def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> Self:
+        """Call the subscriber with every event appended from now on, by whomever, once each, in order.
+
+        It is called from a thread of the store's. One that raises is not called again: the error is logged,
+        and is in `subscriber_errors`.
+        """
+        if not callable(subscriber):
+            raise InvalidValue(f"subscribe needs a callable that takes a RecordedEvent; found {subscriber!r}")
+        if stream_id is not ALL:
+            stream_id = checked_stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
+        with self._lock:
+            position = self.version(ALL)
+            if self._subscribers is None:
+                self._subscribers = Subscribers()
+                self._follow(ALL, self._subscribers.tell, position + 1)
+            self._subscribers.add(stream_id, subscriber, position)
+        return self
+
+    def subscription(
+        self, stream_id: StreamId, subscriber: Subscriber, *, start_version: int = 1
+    ) -> Subscription:
+        """Call the subscriber with every event from a version (with ALL: a position) on, and with new ones.
+
+        Each comes once, in order, from a thread of its own. ``.close()`` ends it, ``.error`` says what did.
+        """
+        if not callable(subscriber):
+            raise InvalidValue(
+                f"subscription needs a callable that takes a RecordedEvent; found {subscriber!r}"
+            )
+        if stream_id is not ALL:
+            stream_id = checked_stream_id(stream_id, "subscription needs the id of a stream, or ALL")
+        with self._lock:
+            return self._follow(stream_id, subscriber, max(start_version, 1))
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The subscriptions that were begun here and are not closed."""
+        return tuple(self._subscriptions)
+
+    @property
+    def subscriber_errors(self) -> tuple[Exception, ...]:
+        """What ended subscribers that `subscribe` was given."""
+        return () if self._subscribers is None else tuple(self._subscribers.errors)
+
+    @property
+    def clock(self) -> Clock | Callable[[], datetime]:
+        """Where bare events get their times from."""
+        return self._asked.clock
+
+    @property
+    def ids(self) -> Ids | Callable[[], str]:
+        """Where bare events get their ids from."""
+        return self._asked.ids
+
+    def close(self) -> None:
+        """End the subscriptions and give back the connections; closing twice does no harm."""
+        for subscription in self.subscriptions:
+            subscription.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.version(ALL)
+
+    def __iter__(self) -> Iterator[RecordedEvent]:
+        return self.stream(ALL)
+
+    def __repr__(self) -> str:
+        return f"SQLEventStore({self._database.name!r})"
+
+    def _rows(self, stream_id: StreamId, low: int, upto: int, direction: Direction) -> Iterator[Any]:
+        whole, forwards = stream_id is ALL, direction is FORWARDS
+        of_one, of_all = ("forwards", "all_forwards") if forwards else ("backwards", "all_backwards")
+        statement: str = getattr(self._statements, of_all if whole else of_one)
+        values = {} if whole else {"stream_id": stream_id, "upto": upto}
+        read = self._database.rows
+
+        def fetch(low: int, high: int, size: int) -> list[Any]:
+            return read(statement, {**values, "low": low, "high": high, "size": size}, "read from")
+
+        key, high = (_POSITION, upto) if whole else (_VERSION, _FAR)
+        if forwards:
+            return pages.forwards(fetch, low, high, key, lambda: self.version(stream_id))
+        return pages.backwards(fetch, low, high, key)
+
+    def _check_all(self, expected: Mapping[str, Expected], versions: Mapping[str, int]) -> None:
+        moved = {}
+        for stream_id, version in expected.items():
+            low, high = bounds_of(version)
+            if not low <= versions[stream_id] <= high:
+                moved[stream_id] = (version_meant(version), versions[stream_id])
+        if moved:
+            raise CommitConflict(moved)
+
+    def _follow(self, stream_id: StreamId, subscriber: Subscriber, start: int) -> Subscription:
+        made = Subscription(
+            f"{stream_id!r} of {self._database.name!r}",
+            lambda after: self.stream(stream_id, start_version=after),
+            subscriber,
+            self._database.waiting(),
+            start,
+            place=attrgetter("position" if stream_id is ALL else "stream_version"),
+            ended=self._ended,
+        )
+        self._subscriptions.append(made)
+        return made
+
+    def _ended(self, subscription: Subscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)

@@ -1,0 +1,110 @@
+"""Snapshots in a database: states beside the events, so that a long history need not be applied again."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from hashlib import blake2b
+from typing import Any, Self
+
+import msgspec
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from calamity_lab.errors import SerializationError
+from calamity_lab.kernel.snapshots import Snapshot
+from calamity_lab.stores.serializer.names import Types
+from calamity_lab.stores.serializer.serializer import Serializer
+from calamity_lab.stores.sql.database import Database
+from calamity_lab.stores.sql.opening import open_database
+from calamity_lab.stores.sql.schema import snapshots
+from calamity_lab.stores.sql.statements import compiled
+
+_log = logging.getLogger("calamity_lab")
+
+
+class SQLSnapshotStore:
+    """The latest snapshot of each aggregate and process manager instance, in the database of the events.
+
+    One whose class has other fields by now, or that cannot be read, is as good as none: a warning is logged,
+    and the events tell the state.
+    """
+
+    def __init__(
+        self, url: Any, types: Types | Serializer = (), *, read_only: bool = False, timeout: float = 10.0
+    ) -> None:
+        self.serializer = types if isinstance(types, Serializer) else Serializer(types)
+        self._database = open_database(url, timeout=timeout, poll=None, read_only=read_only)
+        self._select = compiled(
+            select(*snapshots.columns).where(snapshots.c.stream_id == bindparam("stream_id")),
+            self._database.engine,
+        )
+        self._put = compiled(_forwards(self._database), self._database.engine)
+
+    def get(self, stream_id: str, cls: type) -> Snapshot | None:
+        """The snapshot of that aggregate or instance, a ``cls``; None where there is none that fits."""
+        rows = self._database.rows(self._select, {"stream_id": stream_id}, "look in")
+        if not rows:
+            return None
+        _, version, position, event_id, shape, text = rows[0]
+        try:
+            if shape != shape_of(cls):
+                raise SerializationError(f"it was taken of another shape of {cls.__name__}")
+            state = self.serializer.decode_state(cls, text)
+        except SerializationError as error:
+            _log.warning("the snapshot of %s is left aside, its events tell the state: %s", stream_id, error)
+            return None
+        return Snapshot(stream_id, version, position, event_id, state)
+
+    def put(self, snapshot: Snapshot) -> Self:
+        """The store with that snapshot, unless it has a later one."""
+        stream_id, version, position, event_id, state = snapshot
+        values = {
+            "stream_id": stream_id,
+            "version": version,
+            "position": position,
+            "event_id": event_id,
+            "shape": shape_of(type(state)),
+            "state": self.serializer.encode_state(state),
+        }
+        self._database.write(self._put, values, f"put the snapshot of {stream_id} into")
+        return self
+
+    def close(self) -> None:
+        """Give back the connections; closing twice does no harm."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"SQLSnapshotStore({self._database.name!r})"
+
+
+def shape_of(cls: type) -> str:
+    """A text that changes when the class gets other fields, or those it holds do."""
+    try:
+        told = json.dumps(msgspec.json.schema(cls), sort_keys=True)
+    except (TypeError, ValueError):  # a class that cannot be described so: by its own fields alone
+        fields = {name: hint for base in cls.__mro__ for name, hint in inspect.get_annotations(base).items()}
+        told = repr(sorted((name, _worded(hint)) for name, hint in fields.items()))
+    return f"{cls.__name__} {blake2b(told.encode(), digest_size=12).hexdigest()}"
+
+
+def _worded(hint: Any) -> str:
+    return hint if isinstance(hint, str) else getattr(hint, "__qualname__", repr(hint))
+
+
+def _forwards(database: Database) -> Any:
+    """The statement that puts a snapshot where there is none, or an earlier one."""
+    insert = sqlite.insert if database.engine.dialect.name == "sqlite" else postgresql.insert
+    statement: Any = insert(snapshots)
+    new = statement.excluded
+    changes = {column.name: new[column.name] for column in snapshots.columns if not column.primary_key}
+    return statement.on_conflict_do_update(
+        index_elements=[snapshots.c.stream_id], set_=changes, where=snapshots.c.position <= new.position
+    )

@@ -1,0 +1,72 @@
+"""The statements of an event store, written with SQLAlchemy Core and compiled once for a database."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Engine, Select, bindparam, func, literal_column, select
+from sqlalchemy.sql.compiler import Compiled
+from sqlalchemy.sql.expression import ClauseElement, ColumnElement
+
+from calamity_lab.stores.sql.schema import events
+
+ZERO: ColumnElement[int] = literal_column("0", BigInteger)
+COLUMNS = [column.name for column in events.columns]
+
+
+def compiled(statement: ClauseElement, engine: Engine) -> str:
+    """The statement as the driver takes it; every value that changes has a name in it."""
+    made: Compiled = statement.compile(dialect=engine.dialect)
+    return str(made)
+
+
+def newest_position() -> ColumnElement[int]:
+    """The position of the last event of all; 0 where there is none."""
+    return func.coalesce(select(func.max(events.c.position)).scalar_subquery(), ZERO)
+
+
+def newest_version() -> ColumnElement[int]:
+    """The version of the last event of the stream ``:stream_id``; 0 where there is none."""
+    newest = select(func.max(events.c.stream_version)).where(events.c.stream_id == bindparam("stream_id"))
+    return func.coalesce(newest.scalar_subquery(), ZERO)
+
+
+class Statements:
+    """What is asked of the events, whatever the database is.
+
+    A page is ``:size`` events from ``:low`` to ``:high``: positions of all streams, or versions of one, of
+    which none lies behind position ``:upto``.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.position = compiled(select(newest_position()), engine)
+        self.version = compiled(select(newest_version()), engine)
+        self.heads = compiled(select(newest_position(), newest_version()), engine)
+        self.stream_ids = compiled(select(events.c.stream_id).distinct(), engine)
+        self.places = compiled(
+            select(events.c.event_id, events.c.stream_id, events.c.stream_version, events.c.position)
+            .where(events.c.event_id == bindparam("event_id")),
+            engine,
+        )  # fmt: skip
+        self.all_forwards = compiled(_page_of_all(events.c.position.asc()), engine)
+        self.all_backwards = compiled(_page_of_all(events.c.position.desc()), engine)
+        self.forwards = compiled(_page_of_one(events.c.stream_version.asc()), engine)
+        self.backwards = compiled(_page_of_one(events.c.stream_version.desc()), engine)
+
+
+def _page_of_all(order: ColumnElement[int]) -> Select[tuple[object, ...]]:
+    within = events.c.position.between(bindparam("low"), bindparam("high"))
+    return select(*events.columns).where(within).order_by(order).limit(bindparam("size")).offset(ZERO)
+
+
+def _page_of_one(order: ColumnElement[int]) -> Select[tuple[object, ...]]:
+    # The sum keeps the planner from looking for the stream among all positions.
+    return (
+        select(*events.columns)
+        .where(
+            events.c.stream_id == bindparam("stream_id"),
+            events.c.stream_version.between(bindparam("low"), bindparam("high")),
+            events.c.position + ZERO <= bindparam("upto", type_=BigInteger),
+        )
+        .order_by(order)
+        .limit(bindparam("size"))
+        .offset(ZERO)
+    )
