@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calamity_lab.errors import InvalidValue, WrongExpectedVersion
@@ -13,7 +13,8 @@ from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STRE
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.testing.demands import must_equal, outcome
 from calamity_lab.testing.event_stores.on_trial import EventStoreOnTrial, read
-from calamity_lab.testing.notes import EVENTS, CountRead, NoteTaken, PageFilled, proposed
+from calamity_lab.testing.notes import CountRead, NoteTaken, PageFilled, proposed
+from calamity_lab.testing.on_trial import BRIEFLY
 
 STREAMS = ("Note-1", "Note-2", "Töne-ß")
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -35,21 +36,11 @@ OPERATIONS = st.lists(APPEND | READ, min_size=1, max_size=12)
 class Modelled(EventStoreOnTrial):
     """The demand that a store answers as the model does."""
 
-    # Each adapter runs this method anew, which hypothesis would else take for a mistake.
     @given(operations=OPERATIONS)
-    @settings(
-        max_examples=20,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[
-            HealthCheck.differing_executors,
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.too_slow,
-        ],
-    )
+    @BRIEFLY
     def test_a_store_answers_as_the_in_memory_store_does(self, operations: list[tuple[Any, ...]]) -> None:
-        store, model = self.new_store(EVENTS), InMemoryEventStore()
+        store: Any = self.new_store(self.types)
+        model: Any = InMemoryEventStore()
         heard: list[Any] = []
         wanted: list[Any] = []
         store, model = store.subscribe(ALL, heard.append), model.subscribe(ALL, wanted.append)

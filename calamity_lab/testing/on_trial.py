@@ -1,0 +1,56 @@
+"""A store on trial: how a suite gets one, and what differs from store to store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+# Few examples, the same every time: a suite runs often, and for every adapter. That adapters run one
+# inherited method, each with stores from fixtures of its own, hypothesis would else take for a mistake.
+BRIEFLY = settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    report_multiple_bugs=False,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=[
+        HealthCheck.differing_executors,
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],
+)
+
+
+class StoreOnTrial:
+    """What an adapter's own test says: how a store is made, and where it is not as a plain value is."""
+
+    # The classes of whatever a suite puts into a store; a suite gives its own.
+    types: ClassVar[tuple[type, ...]] = ()
+
+    def new_store(self, types: tuple[type, ...]) -> Any:
+        """A new, empty store that can take messages and states of these types."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must say how its store is made: "
+            "def new_store(self, types): return MyStore(...)"
+        )
+
+    def close(self, store: Any) -> None:
+        """Give up what a store holds. It may have been closed before."""
+        close = getattr(store, "close", None)
+        if close is not None:
+            close()
+
+    def writers(self, store: Any, count: int) -> Sequence[Any]:
+        """That many stores with the same contents, for as many threads; one where only one may write."""
+        return [store]
+
+    @pytest.fixture
+    def store(self) -> Iterator[Any]:
+        """A new store, for the time of one test."""
+        store = self.new_store(self.types)
+        yield store
+        self.close(store)
