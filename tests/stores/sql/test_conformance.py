@@ -1,0 +1,62 @@
+"""The event store on SQL keeps to the suite for event stores, whatever the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from calamity_lab.stores.sql.event_store import SQLEventStore
+from calamity_lab.testing.event_store_conformance import EventStoreConformance
+from calamity_lab.testing.postgres import PostgresServer
+
+
+class SQLConformance(EventStoreConformance):
+    patience: ClassVar[float] = 0.05
+
+    def reopen(self, store: Any) -> Any:
+        store.close()
+        return SQLEventStore(store.url, self.types)
+
+
+class TestSQLiteFile(SQLConformance):
+    @pytest.fixture(autouse=True)
+    def files(self, tmp_path: Path) -> None:
+        self.urls = (f"sqlite:///{tmp_path / str(n)}.db" for n in count())
+
+    def new_store(self, types: tuple[type, ...]) -> SQLEventStore:
+        return SQLEventStore(next(self.urls), types, poll=0.01)
+
+    def writers(self, store: Any, count: int) -> Sequence[Any]:
+        return [store, *(SQLEventStore(store.url, self.types) for _ in range(count - 1))]
+
+
+class TestSQLiteInMemory(SQLConformance):
+    def new_store(self, types: tuple[type, ...]) -> SQLEventStore:
+        return SQLEventStore("sqlite://", types, poll=0.01)
+
+    def reopen(self, store: Any) -> Any:
+        return store
+
+    def writers(self, store: Any, count: int) -> Sequence[Any]:
+        return [store] * count
+
+
+class TestPostgreSQL(SQLConformance):
+    @pytest.fixture(autouse=True)
+    def databases(self, postgres_server: PostgresServer) -> Iterator[None]:
+        self.server = postgres_server
+        self.made: list[str] = []
+        yield
+        for url in self.made:
+            postgres_server.drop_database(url)
+
+    def new_store(self, types: tuple[type, ...]) -> SQLEventStore:
+        self.made.append(self.server.new_database())
+        return SQLEventStore(self.made[-1], types)
+
+    def writers(self, store: Any, count: int) -> Sequence[Any]:
+        return [store, *(SQLEventStore(store.url, self.types) for _ in range(count - 1))]
