@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from types import ModuleType
 from typing import Any
 
 from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.kernel.fields import field_names
 from calamity_lab.model import Model
 
 Types = Model | ModuleType | Mapping[str, Any] | Iterable[type]
 
 
 class Names:
-    """Names and classes, one to one; a class that a cell defined again takes the place of the earlier one."""
+    """Names and classes, one to one; a class that a cell defined again takes the place of the earlier one.
 
-    def __init__(self, names: Mapping[type, str], versions: Mapping[type, int]) -> None:
+    ``parts`` are classes that stand beside messages; they go by their names unless a message does.
+    """
+
+    def __init__(
+        self, names: Mapping[type, str], versions: Mapping[type, int], parts: Iterable[type] = ()
+    ) -> None:
         self._chosen: dict[tuple[str, str], str] = {
             _home(cls): name for cls, name in _checked("names", names, str).items()
         }
@@ -23,27 +31,43 @@ class Names:
             _home(cls): number for cls, number in _checked("versions", versions, int).items()
         }
         self._classes: dict[str, type] = {}
+        self._parts = {self.name_of(cls): cls for cls in parts}
         self._seen: set[type] = set()
 
     def name_of(self, cls: type) -> str:
         """The name that was chosen for the class, or its own."""
         return self._chosen.get(_home(cls), cls.__name__)
 
-    def version_of(self, cls: type) -> int:
-        """The version in which the class is written."""
-        return self._versions.get(_home(cls), 1)
+    def version_of(self, cls: type) -> int | None:
+        """The version that was chosen for the class."""
+        return self._versions.get(_home(cls))
 
     def class_of(self, name: str) -> type | None:
         """The class that goes by that name."""
-        return self._classes.get(name)
+        return self._classes.get(name) or self._parts.get(name)
+
+    def knows(self, cls: type) -> bool:
+        """Whether the class was seen."""
+        return cls in self._seen
+
+    def by_class_name(self) -> dict[str, type]:
+        """The classes by the name that they have in Python."""
+        return {cls.__name__: cls for cls in (*self._parts.values(), *self._classes.values())}
 
     def add(self, cls: type) -> None:
-        """Let the class go by its name, unless another one does."""
+        """Let the class go by its name, unless another one does.
+
+        Of two definitions of the same class, the one that its module has by now is taken; else the later.
+        """
         if cls in self._seen:
-            return
+            return  # seen before, and maybe replaced since
         name = self.name_of(cls)
         other = self._classes.get(name)
-        if other is not None and _home(other) != _home(cls):
+        if other is not None and _home(other) == _home(cls):
+            if _is_current(other):
+                self._seen.add(cls)
+                return
+        elif other is not None:
             raise InvalidModel(
                 f"two classes claim the type name {name!r}: {_worded(other)} and {_worded(cls)}; "
                 f"choose another name for one, as in names={{{cls.__name__}: 'another.{cls.__name__}'}}"
@@ -53,7 +77,7 @@ class Names:
 
 
 def listed(types: Types) -> list[type]:
-    """The classes of a model, a module, a namespace, or as they are given: what they mention included."""
+    """The messages and states of a model, a module, a namespace; or classes, and the messages they name."""
     if isinstance(types, (ModuleType, Mapping)):
         types = Model.find(types)
     if isinstance(types, Model):
@@ -63,8 +87,27 @@ def listed(types: Types) -> list[type]:
         if not isinstance(cls, type):
             raise InvalidModel(f"a serializer takes a model, a module or classes; found {cls!r}")
     # One by one, since a model has no two classes of one name, but a serializer may choose other names.
-    mentioned = [found for cls in given for model in (Model.of([cls]),) for found in model]
-    return list(dict.fromkeys([*given, *mentioned]))
+    return list(dict.fromkeys([*given, *(found for cls in given for found in Model.of([cls]))]))
+
+
+def parts(types: Types) -> list[type]:
+    """The records and enums of a module or a namespace: what messages may hold."""
+    if not isinstance(types, (ModuleType, Mapping)):
+        return []
+    namespace = vars(types) if isinstance(types, ModuleType) else types
+    home = namespace.get("__name__", "")
+    return [
+        value
+        for value in namespace.values()
+        if isinstance(value, type)
+        and f"{value.__module__}.".startswith(f"{home}." if home else "")
+        and (field_names(value) is not None or issubclass(value, Enum))
+    ]
+
+
+def _is_current(cls: type) -> bool:
+    """Whether the class is what its module has under its name."""
+    return getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls
 
 
 def _home(cls: type) -> tuple[str, str]:

@@ -1,0 +1,126 @@
+"""How the records of one class are written and read: as quickly as can be, and so that nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from operator import attrgetter
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin
+from uuid import UUID
+
+import msgspec
+
+from calamity_lab.stores.serializer.codec import TYPE, Json, Misfit, misfit_of, to_json
+from calamity_lab.stores.serializer.faithful import blame, difference
+from calamity_lab.stores.serializer.native import UNIONS, bare, is_native
+from calamity_lab.stores.serializer.shapes import Shapes
+
+_NAMED = f'"{TYPE}"'
+_NAMED_BYTES = _NAMED.encode()
+# Values of exactly these types, in a field that is annotated so, come back as they were, whatever they are.
+_SURE = frozenset({str, int, bool, NoneType, Decimal, UUID, date, bytes})
+
+
+class Plan(NamedTuple):
+    """Writes a value as JSON, and reads one."""
+
+    write: Callable[[Any], str]
+    read: Callable[[Json], Any]
+
+
+def plan_of(cls: type, shapes: Shapes) -> Plan:
+    """The plan for records of that class."""
+    record = shapes.record(cls)
+    if not is_native(cls, shapes.hints_of):
+        return Plan(_checked(record.write, record.read), record.read)
+    decode: Callable[[Json], Any] = msgspec.json.Decoder(cls).decode
+
+    def read(text: Json) -> Any:
+        named = _NAMED in text if isinstance(text, str) else _NAMED_BYTES in bytes(text)
+        return record.read(text) if named else decode(text)
+
+    sure = _sure_shape(cls, shapes)
+    write = _checked(_itself, read) if sure is None else _sure(read, *sure)
+    return Plan(write, read)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def written(value: Any) -> str:
+    """The JSON of what msgspec writes."""
+    try:
+        return str(to_json(value), "utf-8")
+    except Exception as error:
+        raise blame(value, error) from error
+
+
+def _checked(write: Callable[[Any], Any], read: Callable[[Json], Any]) -> Callable[[Any], str]:
+    """Writes, and reads at once what was written: an event that nobody can read must not be recorded."""
+
+    def checked(value: Any) -> str:
+        text = written(write(value))
+        _check(value, text, read)
+        return text
+
+    return checked
+
+
+def _sure(
+    read: Callable[[Json], Any], fields: Callable[[Any], Any], allowed: list[frozenset[type]]
+) -> Callable[[Any], str]:
+    """Like `_checked`, but not for types of values of which it is sure; so most messages cost half."""
+    known: set[tuple[type, ...]] = set()
+
+    def sure(value: Any) -> str:
+        text = written(value)
+        found = tuple(map(type, fields(value)))
+        if found not in known:
+            _check(value, text, read)
+            if all(cls in types for cls, types in zip(found, allowed, strict=True)):
+                known.add(found)
+        return text
+
+    return sure
+
+
+def _check(value: Any, text: str, read: Callable[[Json], Any]) -> None:
+    try:
+        found = read(text)
+    except Exception as error:
+        misfit = misfit_of(error)
+        problem = f"{misfit.problem} when it is read back; annotate it as what it holds"
+        # A number that JSON has no word for differs from itself, and is the better explanation.
+        raise difference(value, value) or Misfit(problem, misfit.path) from error
+    lost = difference(value, found)
+    if lost is not None:
+        raise lost
+
+
+def _sure_shape(cls: type, shapes: Shapes) -> tuple[Callable[[Any], Any], list[frozenset[type]]] | None:
+    """What tells the fields of a value, and the types that each may have; None where values matter, too."""
+    if any(hasattr(cls, name) for name in ("__post_init__", "__attrs_post_init__", "__attrs_attrs__")):
+        return None
+    hints = shapes.hints_of(cls)
+    allowed = [_types(hint) for hint in hints.values()]
+    sure = [types for types in allowed if types is not None]
+    if len(sure) < len(allowed):
+        return None
+    names = list(hints)
+    if len(names) < 2:
+        return (lambda value: [getattr(value, name) for name in names]), sure
+    return attrgetter(*names), sure
+
+
+def _types(hint: Any) -> frozenset[type] | None:
+    hint = bare(hint)
+    if get_origin(hint) in UNIONS:
+        parts = [_types(part) for part in get_args(hint)]
+        return frozenset[type]().union(*(part for part in parts if part)) if all(parts) else None
+    if hint in _SURE or (isinstance(hint, type) and issubclass(hint, Enum)):
+        return frozenset({hint})
+    return None

@@ -1,0 +1,162 @@
+"""Records: written as an object of their fields, read field by field and made anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from calamity_lab.kernel.fields import field_names
+from calamity_lab.stores.serializer.codec import (
+    TYPE,
+    Codec,
+    Codecs,
+    Json,
+    Misfit,
+    at,
+    from_json,
+    misfit_of,
+    to_fields,
+    told,
+    without_type,
+)
+
+# How Python makes a value, and how a value says that it is to be taken apart.
+_WAYS = ("__new__", "__reduce__", "__setstate__")
+
+Make = Callable[[dict[str, Any]], Any]
+
+
+def is_record_class(cls: type) -> bool:
+    """Whether values of the class have named fields that can be written, and set again.
+
+    Dataclasses, attrs and msgspec classes, named tuples, and plain classes that are made as Python makes
+    them: what has a way of its own into being may keep what is not among its fields.
+    """
+    if field_names(cls) is not None:
+        return True
+    own_ways = [getattr(cls, name, None) is not getattr(object, name, None) for name in _WAYS]
+    return cls is not object and not any(own_ways) and not issubclass(cls, Enum)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShape:
+    """How one class is written: the name of each field in Python and in JSON, and its codec.
+
+    An ``open`` class declares no fields, so that each of its values has those that it has.
+    """
+
+    cls: type
+    parts: Codecs
+    codecs: Mapping[str, Codec]
+    stored: Mapping[str, str]
+    open: bool
+    make: Make
+
+    def write(self, value: Any) -> Any:
+        """The fields, as something that msgspec writes; with its name, if it is of a subclass."""
+        if type(value) is not self.cls:
+            if not isinstance(value, self.cls):
+                raise Misfit(f"{told(value)} is no {self.cls.__name__}")
+            return self.parts.of(Any).write(value)
+        codecs = self.codecs
+        if self.open:
+            codecs = {**dict.fromkeys(getattr(value, "__dict__", ()), self.parts.of(Any)), **codecs}
+        return {
+            self.stored.get(name, name): at(f".{name}", codec.write, getattr(value, name))
+            for name, codec in codecs.items()
+            if hasattr(value, name)
+        }
+
+    def read(self, text: Json) -> Any:
+        """The value that has these fields; those that its class does not know are left out."""
+        found = to_fields(text)
+        if TYPE in found and TYPE not in self.stored.values():
+            return self._named(from_json(found[TYPE]), text)
+        values = {
+            name: at(f".{name}", codec.read, found.pop(self.stored[name]))
+            for name, codec in self.codecs.items()
+            if self.stored[name] in found
+        }
+        if self.open:
+            rest = self.parts.of(Any)
+            values |= {name: at(f".{name}", rest.read, item) for name, item in found.items()}
+        try:
+            return self.make(values)
+        except Exception as error:
+            raise Misfit(
+                f"{self.cls.__name__} cannot be made of {', '.join(values) or 'no fields'}: "
+                f"{misfit_of(error).problem}"
+            ) from error
+
+    def _named(self, name: Any, text: Json) -> Any:
+        """What was written with the name of its class: this one, or one that inherits from it."""
+        for cls in _family(self.cls):
+            if self.parts.name_of(cls) == name:
+                return self.parts.record(cls).read(without_type(from_json(text)))
+        return self.parts.of(Any).read(text)
+
+
+def record_shape(cls: type, parts: Codecs) -> RecordShape:
+    """The shape of that class."""
+    hints = parts.hints_of(cls)
+    return RecordShape(
+        cls,
+        parts,
+        {name: parts.of(hint) for name, hint in hints.items()},
+        dict(zip(hints, getattr(cls, "__struct_encode_fields__", hints), strict=True)),
+        field_names(cls) is None,
+        _maker(cls),
+    )
+
+
+def _family(cls: type) -> Iterator[type]:
+    yield cls
+    heirs: list[type] = cls.__subclasses__()
+    for heir in heirs:
+        yield from _family(heir)
+
+
+def _maker(cls: type) -> Make:
+    """What makes a value from its fields: its constructor, where that takes them, else each is set."""
+    if issubclass(cls, (tuple, msgspec.Struct)):
+        return lambda values: cls(**values)
+    if hasattr(cls, "__attrs_attrs__"):
+        arguments = {a.name: a.alias or a.name for a in cls.__attrs_attrs__ if a.init}
+    elif dataclasses.is_dataclass(cls):
+        arguments = {f.name: f.name for f in dataclasses.fields(cls) if f.init}
+    else:
+        return lambda values: _set(object.__new__(cls), values)
+    known = inspect.signature(cls).parameters
+    if all(argument in known for argument in arguments.values()):
+        return lambda values: _constructed(cls, arguments, values)
+    return lambda values: _filled(cls, values)
+
+
+def _constructed(cls: type, arguments: Mapping[str, str], values: dict[str, Any]) -> Any:
+    given = {argument: values[name] for name, argument in arguments.items() if name in values}
+    return _set(cls(**given), {name: value for name, value in values.items() if name not in arguments})
+
+
+def _filled(cls: Any, values: dict[str, Any]) -> Any:
+    """A class with an ``__init__`` of its own, which may take anything."""
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        if field.name not in values:
+            if field.default is not MISSING:
+                values[field.name] = field.default
+            elif field.default_factory is not MISSING:
+                values[field.name] = field.default_factory()
+            else:
+                raise Misfit(f"the field {field.name!r} is missing")
+    return _set(object.__new__(cls), values)
+
+
+def _set(made: Any, values: Mapping[str, Any]) -> Any:
+    for name, value in values.items():
+        object.__setattr__(made, name, value)
+    return made
