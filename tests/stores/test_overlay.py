@@ -15,6 +15,7 @@ from calamity_lab.errors import (
     InvalidValue,
     ModelError,
     OutOfRange,
+    StoreUnavailable,
     WrongExpectedVersion,
 )
 from calamity_lab.examples.bank import FundsDeposited
@@ -307,6 +308,29 @@ def test_an_in_memory_base_stays_as_it_is_and_the_one_with_the_events_is_given_b
     further = overlay.append("BankAccount-1", [paid(3)])
     assert len(further.commit(after=1, to=store).store) == 3
     assert len(overlay_on(overlay).append("BankAccount-1", [paid(4)]).commit().store) == 3
+
+
+class GoesAway(Keeping):
+    """A store whose server goes away after the commit, and before it says so."""
+
+    def append_all(self, entries: Any, *, expected_versions: Any) -> Any:
+        super().append_all(entries, expected_versions=expected_versions)
+        self.__class__ = Keeping
+        raise StoreUnavailable("the server is gone")
+
+
+def test_a_commit_whose_outcome_was_not_known_can_be_repeated_and_writes_nothing_twice() -> None:
+    base = watched(1, kind=GoesAway)
+    overlay = overlay_on(base).append("BankAccount-1", [paid(2)]).append("BankAccount-2", [paid(3)])
+    with pytest.raises(StoreUnavailable):
+        overlay.commit()
+    base.append("BankAccount-1", [paid(4)])
+    assert places(overlay.commit().events) == [("BankAccount-1", 2, 2), ("BankAccount-2", 1, 3)]
+    assert len(base.held) == 4
+    with pytest.raises(CommitConflict):
+        overlay_on(base, position=1).append("BankAccount-1", [paid(9)]).commit()
+    with pytest.raises(CommitConflict):
+        overlay.append("BankAccount-2", [paid(5)]).commit()
 
 
 def test_a_store_that_cannot_write_to_several_streams_at_once_is_not_committed_to() -> None:

@@ -28,7 +28,12 @@ def append_all(store: Any, own: Sequence[RecordedEvent]) -> Commit:
             f"{store!r} cannot be committed to: it has no append_all(entries, expected_versions=...), which "
             "writes to several streams at once or not at all; a SQLEventStore has it"
         )
-    recorded = store.append_all(_entries(own), expected_versions=expected_versions(own))
+    try:
+        recorded = store.append_all(_entries(own), expected_versions=expected_versions(own))
+    except CommitConflict:
+        recorded = _written_before(store, own)
+        if not recorded:
+            raise
     return Commit(tuple(recorded), store)
 
 
@@ -53,6 +58,20 @@ def expected_versions(own: Sequence[RecordedEvent]) -> dict[str, int]:
     for event in own:
         expected.setdefault(event.stream_id, event.stream_version - 1)
     return expected
+
+
+def _written_before(store: Any, own: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """The same events, where they are in the store by an earlier commit whose outcome was not known."""
+    there = {
+        event.event_id: event
+        for stream_id, version in expected_versions(own).items()
+        for event in store.stream(stream_id, start_version=version + 1)
+    }
+    found = [there.get(event.event_id, event) for event in own]
+    same = all(
+        here is not event and here.event == event.event for here, event in zip(found, own, strict=True)
+    )
+    return found if same else []
 
 
 def _entries(own: Sequence[RecordedEvent]) -> Entries:

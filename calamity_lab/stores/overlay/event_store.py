@@ -9,7 +9,10 @@ from typing import Any
 
 from calamity_lab.errors import InvalidValue, ModelError
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, Direction, Expected, StreamId
-from calamity_lab.kernel.event_store import InMemoryEventStore, _check, _dressed, _stream_id
+from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.event_store import _check as check_expected
+from calamity_lab.kernel.event_store import _dressed as dressed
+from calamity_lab.kernel.event_store import _stream_id as checked_stream_id
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
@@ -66,6 +69,11 @@ class OverlayEventStore:
         return self._past.position
 
     @property
+    def serializer(self) -> Any:
+        """What the store below names its events with; None where it has none."""
+        return getattr(self.base, "serializer", None)
+
+    @property
     def own(self) -> tuple[RecordedEvent, ...]:
         """The events on top, in order, as they are recorded here."""
         return tuple(self._own)
@@ -84,20 +92,17 @@ class OverlayEventStore:
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
     ) -> OverlayEventStore:
         """The store with the events at the end of the stream, on top; subscribers are told afterwards."""
-        stream_id = _stream_id(stream_id, "append needs the id of one stream")
+        stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         proposals, store = self._proposed(list(events))
         version = self.version(stream_id)
-        _check(stream_id, expected_version, version)
+        check_expected(stream_id, expected_version, version)
         if not proposals:
             return self
-        position, recorded = self.version(ALL), []
-        for n, proposal in enumerate(proposals, 1):
-            event, *known = proposal
-            event_id, *rest = known
+        position, name_of, recorded = self.version(ALL), self._past.name_of, []
+        for n, (event, event_id, *known) in enumerate(proposals, 1):
+            name = name_of(type(event))
             recorded.append(
-                make_recorded(
-                    event, type(event).__name__, event_id, stream_id, version + n, position + n, *rest
-                )
+                make_recorded(event, name, event_id, stream_id, version + n, position + n, *known)
             )
         store._own = self._own.extend(recorded)
         store._streams = self._streams.insert(
@@ -115,7 +120,7 @@ class OverlayEventStore:
         if stream_id is ALL:
             own, below = self._own, self.position
         else:
-            stream_id = _stream_id(stream_id, "stream needs the id of a stream, or ALL")
+            stream_id = checked_stream_id(stream_id, "stream needs the id of a stream, or ALL")
             own, below = self._streams.get(stream_id, _NOTHING), self._past.version(stream_id)
         skip = max(start_version - below - 1, 0)
         past = self._past.stream(stream_id, start_version, direction)
@@ -126,7 +131,7 @@ class OverlayEventStore:
         if not callable(subscriber):
             raise InvalidValue(f"subscribe needs a callable that takes a RecordedEvent; found {subscriber!r}")
         if stream_id is not ALL:
-            stream_id = _stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
+            stream_id = checked_stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
         store = self._copy()
         store._subscribers = (*self._subscribers, (stream_id, subscriber))
         return store
@@ -148,8 +153,11 @@ class OverlayEventStore:
         Ids, causes, times and metadata stay as they are; positions are those that the base gives. Each
         stream must stand where this overlay saw it, or `CommitConflict` tells which have moved on, and
         nothing is written. ``after`` leaves out so many of the first events, because they were committed
-        before. An in-memory base is a value: it stays as it is, and the one with the events is ``store`` of
-        the answer, to be given as ``to`` the next time.
+        before. A commit whose outcome was not known, because the base went away, may be repeated: what is
+        there already is not written again.
+
+        An in-memory base is a value: it stays as it is, and the one with the events is ``store`` of the
+        answer, to be given as ``to`` the next time.
         """
         base, own = self.base if to is None else to, tuple(self._own.iterate(after))
         if isinstance(base, (InMemoryEventStore, OverlayEventStore)):
@@ -186,7 +194,7 @@ class OverlayEventStore:
         now, store._clock = read(self._clock)
         fresh, store._ids = draw(self._ids, len(events))
         return [
-            _dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
+            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
 

@@ -30,7 +30,7 @@ class Past:
     A stream that was read to its end is kept; with ALL, that is the whole history, and all its streams.
     """
 
-    __slots__ = ("_kept", "_knows_positions", "_versions", "_whole", "base", "position")
+    __slots__ = ("_kept", "_knows_positions", "_versions", "_whole", "base", "name_of", "position")
 
     def __init__(self, base: Any, position: int | None) -> None:
         for member in ("stream", "version"):
@@ -41,6 +41,9 @@ class Past:
                 )
         self.base = base
         self.position = _checked(position, base.version(ALL))
+        self.name_of: Callable[[type], str] = getattr(
+            getattr(base, "serializer", None), "name_of", attrgetter("__name__")
+        )
         self._knows_positions = "upto_position" in signature(base.stream).parameters
         self._kept: dict[StreamId, _Read] = {}
         self._versions: dict[str, int] = {}
