@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-
-# Few examples, the same every time: a suite runs often, and for every adapter. That adapters run one
-# inherited method, each with stores from fixtures of its own, hypothesis would else take for a mistake.
-BRIEFLY = settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    report_multiple_bugs=False,
-    phases=(Phase.generate, Phase.shrink),
-    suppress_health_check=[
-        HealthCheck.differing_executors,
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-    ],
-)
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import SearchStrategy
 
 
 class StoreOnTrial:
@@ -30,6 +15,8 @@ class StoreOnTrial:
 
     # The classes of whatever a suite puts into a store; a suite gives its own.
     types: ClassVar[tuple[type, ...]] = ()
+    # On how many random series of calls a store is compared with the model; each gets a new store.
+    examples: ClassVar[int] = 30
 
     def new_store(self, types: tuple[type, ...]) -> Any:
         """A new, empty store that can take messages and states of these types."""
@@ -47,6 +34,19 @@ class StoreOnTrial:
     def writers(self, store: Any, count: int) -> Sequence[Any]:
         """That many stores with the same contents, for as many threads; one where only one may write."""
         return [store]
+
+    def try_examples(self, series: SearchStrategy[Any], compare: Callable[[Any], None]) -> None:
+        """Compare a store with the model on random series of calls, the same ones every time."""
+        run = given(series)(compare)
+        settings(
+            max_examples=self.examples,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=(HealthCheck.too_slow,),
+        )(run)()
 
     @pytest.fixture
     def store(self) -> Iterator[Any]:

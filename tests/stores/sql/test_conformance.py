@@ -46,6 +46,8 @@ class TestSQLiteInMemory(SQLConformance):
 
 
 class TestPostgreSQL(SQLConformance):
+    examples = 12  # a database for each takes a tenth of a second
+
     @pytest.fixture(autouse=True)
     def databases(self, postgres_server: PostgresServer) -> Iterator[None]:
         self.server = postgres_server
