@@ -8,12 +8,13 @@ from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange
-from calamity_lab.kernel.run import advance
+from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import AtProcessManager, Completed, Step
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.purity import check
+from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 
 DEFAULT_LIMIT = 100_000
@@ -26,12 +27,14 @@ class Stepper:
     anything did; the cursor then stands at the moment before it, and nothing is lost.
     With ``checked`` every callback of the model is asked twice and watched before it is believed.
     ``guard`` is called before a move runs the kernel, and may refuse by raising.
+    It begins with a stack, or goes on from a run. Where the event store keeps what was recorded, as a
+    database does, the past can be looked at, but not acted in.
     """
 
     def __init__(
-        self, stack: Stack, *, checked: bool = True, guard: Callable[[], object] = lambda: None
+        self, start: Stack | Run, *, checked: bool = True, guard: Callable[[], object] = lambda: None
     ) -> None:
-        self.trace = Trace.of(stack)
+        self.trace = Trace.of(start)
         self.cursor = 0
         self.checked = checked
         self.guard = guard
@@ -46,6 +49,17 @@ class Stepper:
     def moment(self) -> Moment:
         """The moment looked at."""
         return self.trace[self.cursor]
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a callback of the model broke in the middle of a command, and `abandon` is the way out."""
+        before = self._before_command()
+        return (
+            isinstance(self.error, ModelError)
+            and self.moment.run.progress is not None
+            and before >= 0
+            and not self.trace.recorded_since(before)
+        )
 
     @property
     def at_end(self) -> bool:
@@ -71,11 +85,16 @@ class Stepper:
 
     def abandon(self) -> None:
         """Take the command in progress back and off the agenda: a new branch goes on without it."""
-        progress = self.moment.run.progress
+        progress, before = self.moment.run.progress, self._before_command()
         if progress is None:
             raise InvalidValue("no command is in progress; drop(place) takes a pending one off the agenda")
         given_up = progress.pending.command_id
-        before = self.trace.index.command_start(self.cursor) - 1
+        if before < 0:
+            raise InvalidValue(
+                f"{progress.pending.command_type} was in progress when this trace began, so nothing is known "
+                "of before it; step to its end, or begin with a run in which it is not in progress"
+            )
+        self._refuse_if_kept(before)
         pending = [entry.command_id for entry in self.trace[before].agenda.entries()]
         with self._change():
             self.cursor = before
@@ -134,7 +153,7 @@ class Stepper:
         """Back to before the command that is in progress, or else before the one that was done last."""
         if self.cursor == 0:
             raise OutOfRange("cannot step back: this is moment 0, before anything happened")
-        return self.goto(self.trace.index.command_start(self.cursor) - 1)
+        return self.goto(max(self._before_command(), 0))
 
     def goto(self, index: int) -> Moment:
         """To that moment; a negative index counts from the last one."""
@@ -155,8 +174,13 @@ class Stepper:
             self.trace = self.trace.switch(branch)
             self.cursor = self.trace.last
 
+    def _before_command(self) -> int:
+        """The moment before the command of this one was dispatched; negative where the trace has none."""
+        return self.trace.index.command_start(self.cursor) - 1
+
     def _put(self, entry: Input) -> None:
         with self._change():
+            self._refuse_if_kept(self.cursor)
             self.trace = self.trace.put(self.cursor, entry)
 
     def _forward(self) -> Step:
@@ -164,6 +188,7 @@ class Stepper:
         if self.cursor == self.trace.last:
             if not self._guarded:
                 self.guard()
+                self._refuse_if_kept(self.cursor)
                 self._guarded = True
             run = self.moment.run
             if self.checked:
@@ -174,6 +199,17 @@ class Stepper:
         if step is None:
             raise IdleRun(self.moment.run)
         return step
+
+    def _refuse_if_kept(self, at: int) -> None:
+        """Refuse to act before events that a store keeps: they would happen a second time."""
+        kept = self.trace.recorded_since(at)
+        if kept:
+            raise InvalidValue(
+                f"cannot act at moment {at:,}: {counted(kept, 'event')} recorded since cannot be taken back, "
+                f"as {self.trace[at].stack.event_store!r} keeps what is recorded. Look at the past as you "
+                "like, and go on from the last moment of the branch with those events (goto(-1)); to act in "
+                "the past, open the history with Lab.attach(store, model), which writes nothing"
+            )
 
     @staticmethod
     def _caused(step: Step, family: set[str]) -> int:
@@ -199,7 +235,7 @@ class Stepper:
             yield
         except CalamityError as error:
             self.error = error
-            if isinstance(error, ModelError) and self.moment.run.progress is not None:
+            if self.is_stuck:
                 error.add_note(
                     f"The run stands at moment {self.cursor:,}, before this, with the command in progress; "
                     "abandon() takes it back and off the agenda."

@@ -101,22 +101,24 @@ def marks_of(trace: Trace, *, most_lanes: int = 30) -> Marks:
 
 
 def _walk(walk: _Walk, trace: Trace) -> None:
-    events = trace.index.events_at(0)
+    index = trace.index
+    events = index.events_at(0)
     for step in trace.steps:
         match step:
             case Dispatched():
                 lane = walk.lane(step.identity, is_manager=False)
                 walk.wait(events, Mark(0, lane, "command", step.pending.command_type, step.index))
             case Refused():
-                dispatched = walk.between[events][-1]
-                walk.between[events][-1] = replace(dispatched, kind="refused", moment=step.index)
-            case Appended():
-                events += len(step.recorded)
                 lane = walk.lane(step.identity, is_manager=False)
-                walk.marks += [
-                    Mark(event.position, lane, "event", event.event_type, step.index)
-                    for event in step.recorded
-                ]
+                if index.command_start(step.index):  # else it was dispatched before the trace began
+                    walk.between[events].pop()
+                walk.wait(events, Mark(0, lane, "refused", step.pending.command_type, step.index))
+            case Appended():
+                known = index.events_at(step.index)
+                for event in index.events.iterate(events, known):  # also what others recorded meanwhile
+                    lane = walk.lane(Identity.parse(event.stream_id), is_manager=False)
+                    walk.marks.append(Mark(event.position, lane, "event", event.event_type, step.index))
+                events = known
             case AtProcessManager():
                 _reaction(walk, step, events)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 from rpds import HashTrieMap
 
@@ -36,7 +38,8 @@ class Index(NamedTuple):
     """Moments by what happened at them, each sequence in order of the trace.
 
     ``events`` are all recorded events in order of position and ``event_moments`` when each came to be
-    (0: before the trace began); ``dispatched``, ``completed`` and ``refused`` are moments;
+    (0: before the trace began; what others recorded meanwhile comes with the next event of the trace's own);
+    ``dispatched``, ``completed`` and ``refused`` are moments;
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded.
     """
@@ -81,6 +84,18 @@ class Index(NamedTuple):
                 return self._reacted(step)
         return self
 
+    def by_others(self, step: Step, event_store: Any) -> Index:
+        """The index with what others recorded in a store between the last known event and those of a step."""
+        first = step.recorded[0].position if isinstance(step, Appended) else 0
+        if first <= self.last_position + 1:
+            return self
+        there = event_store.stream(ALL, start_version=self.last_position + 1)
+        others = list(takewhile(lambda event: event.position < first, there))
+        index = self
+        for event in others:
+            index = index._lane(Identity.parse(event.stream_id), step.index, is_manager=False)
+        return index._known(others, step.index)
+
     def upto(self, moment: int) -> Index:
         """The index as it was at that moment."""
         count = self.events_at(moment)
@@ -96,6 +111,11 @@ class Index(NamedTuple):
             _cut_each(self.reactions, moment),
             _cut_each(self.decided, moment),
         )
+
+    @property
+    def last_position(self) -> int:
+        """The position of the last event; 0 where there is none."""
+        return self.events[-1].position if self.events else 0
 
     def events_at(self, moment: int) -> int:
         """How many events are recorded at that moment."""
@@ -114,10 +134,12 @@ class Index(NamedTuple):
         at, stream_id = step.index, step.identity.stream_id
         index = self._lane(step.identity, at, is_manager=False)
         moments = index.decided.get(stream_id, Vector()).append(at)
-        return index._replace(
-            events=index.events.extend(step.recorded),
-            event_moments=index.event_moments.extend([at] * len(step.recorded)),
-            decided=index.decided.insert(stream_id, moments),
+        return index._known(step.recorded, at)._replace(decided=index.decided.insert(stream_id, moments))
+
+    def _known(self, recorded: Sequence[RecordedEvent], at: int) -> Index:
+        return self._replace(
+            events=self.events.extend(recorded),
+            event_moments=self.event_moments.extend([at] * len(recorded)),
         )
 
     def _reacted(self, step: AtProcessManager) -> Index:

@@ -51,10 +51,10 @@ class Trace:
         self.branches = MappingProxyType({**(others or {}), branch.name: branch})
 
     @classmethod
-    def of(cls, stack: Stack) -> Trace:
-        """A trace in which nothing has happened yet."""
-        first = Moment(None, begin(stack))
-        return cls(Branch(MAIN, Vector([first]), Vector(), Index.of(stack)))
+    def of(cls, start: Stack | Run) -> Trace:
+        """A trace in which nothing has happened yet to that stack, or since that run."""
+        run = start._replace(length=0) if isinstance(start, Run) else begin(start)
+        return cls(Branch(MAIN, Vector([Moment(None, run)]), Vector(), Index.of(run.stack)))
 
     @property
     def index(self) -> Index:
@@ -74,10 +74,9 @@ class Trace:
     def append(self, step: Step, run: Run) -> Trace:
         """The trace with a further moment."""
         branch = self.branch
-        moment = branch.moments[-1].then(step, run)
-        return self._with(
-            replace(branch, moments=branch.moments.append(moment), index=branch.index.add(step))
-        )
+        moment, index = branch.moments[-1].then(step, run), branch.index
+        index = index.by_others(step, run.stack.event_store).add(step)
+        return self._with(replace(branch, moments=branch.moments.append(moment), index=index))
 
     def put(self, at: int, entry: Input) -> Trace:
         """The trace with an input at a moment: on this branch at its frontier, on a new one before it."""
@@ -86,6 +85,17 @@ class Trace:
         branch = self.branch if at == self.last else self._forked(at)
         moments = branch.moments.take(at).append(changed)
         return self._with(replace(branch, moments=moments, inputs=branch.inputs.append(entry)))
+
+    def recorded_since(self, at: int) -> int:
+        """How many events were recorded since a moment in the very store that it has: none is taken back.
+
+        Always 0 with a store that is a value: there, what was recorded since is in another one. A store that
+        keeps what is recorded is the same on all branches and at all moments.
+        """
+        store = self[at].stack.event_store
+        sharing = (b for b in self.branches.values() if b.moments[-1].stack.event_store is store)
+        most = max([len(branch.index.events) for branch in sharing], default=0)
+        return max(most - self.index.events_at(at), 0)
 
     def switch(self, name: str) -> Trace:
         """The trace with another of its branches as the current one."""

@@ -78,6 +78,10 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
     events = tuple(index.events.iterate(0, index.events_at(at)))
     commands = {node.id: node for node in _commands_of(events[: index.events_at(0)])}
     pendings: dict[str, Pending] = {}
+    begun = trace[0].run.progress
+    if begun is not None:  # the trace goes on from a run in the middle of a command
+        pendings[begun.pending.command_id] = begun.pending
+        commands[begun.pending.command_id] = _command_node(begun.pending, "in progress")
     for moment in trace.branch.moments.iterate(1, at + 1):
         step = moment.step
         if isinstance(step, Dispatched):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from calamity_lab.errors import ModelError
 from calamity_lab.shown import shown
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import Tone, controls
@@ -99,14 +98,9 @@ class Sight:
     def said(self, view: Any) -> Any:
         """A view of the controls, with what is to be said instead of the moment's fact."""
         sentence, tone = self._told or (view.sentence, view.tone)
-        if tone == "error" and self._is_stuck():
+        if tone == "error" and self.desk.stepper.is_stuck:
             sentence = f"{sentence}. {_WAY_OUT if 'agenda' in self.parts else _WAY_OUT_BY_CALL}"
         return replace(view, sentence=sentence, tone=tone)
-
-    def _is_stuck(self) -> bool:
-        """Whether a callback of the model broke in the middle of a command."""
-        stepper = self.desk.stepper
-        return isinstance(stepper.error, ModelError) and stepper.moment.run.progress is not None
 
     def _in_sight(self, part: str) -> bool:
         return "tabs" not in self.parts or part not in TABS or part == self.tab
