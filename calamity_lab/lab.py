@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
+from calamity_lab.attached.attachment import Attachment
+from calamity_lab.attached.committed import Committed
+from calamity_lab.displays import Displays
 from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
 from calamity_lab.frames import History
 from calamity_lab.kernel import callbacks
@@ -21,24 +24,20 @@ from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Branch, Trace
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from networkx import MultiDiGraph
-
-    from calamity_lab.widgets.base import ViewWidget
-
 _PARTS = ("aggregates", "commands", "events", "process_managers")
 _OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked")
 
 
-class Lab:
+class Lab(Displays):
     """A model on the bench: send commands, step them, go back, look.
 
     ``Lab(bank)`` takes a module (or a namespace, or a `Model`);
     ``Lab(aggregates=[BankAccount], process_managers=[Transfer])`` takes classes.
-    ``stack`` is the system to begin with; ``ids`` and ``clock`` its sources (by default seeded ids, so that
-    a run can be repeated, and the time of the machine). ``checked=False`` believes the model without
-    asking its callbacks twice.
+    ``stack`` is the system to begin with, or a `Run` to go on with, as ``recover`` gives one; ``ids`` and
+    ``clock`` are its sources (by default seeded ids, so that a run can be repeated, and the time of the
+    machine). ``checked=False`` believes the model without asking its callbacks twice.
+    On a stack whose event store keeps what is recorded, as a database does, each step is real: the past can
+    be looked at, but not acted in. ``Lab.attach`` opens such a history without writing to it.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class Lab:
         model: ModuleType | Mapping[str, Any] | Model | None = None,
         /,
         *,
-        stack: Stack | None = None,
+        stack: Stack | Run | None = None,
         clock: Clock | Callable[[], datetime] | None = None,
         ids: Ids | Callable[[], str] | None = None,
         checked: bool = True,
@@ -55,9 +54,57 @@ class Lab:
         refuse_unknown("Lab()", parts, _OPTIONS)
         self.model = assemble(model, parts)
         self.stepper = Stepper(
-            _stack(self.model, stack, clock, ids), checked=checked, guard=self._check_model
+            _start(self.model, stack, clock, ids), checked=checked, guard=self._check_model
         )
-        self._view: ViewWidget | None = None
+        self._attachment: Attachment | None = None
+
+    @classmethod
+    def attach(
+        cls,
+        store: Any,
+        model: ModuleType | Mapping[str, Any] | Model | None = None,
+        /,
+        *,
+        position: int | None = None,
+        clock: Clock | Callable[[], datetime] | None = None,
+        ids: Ids | Callable[[], str] | None = None,
+        checked: bool = True,
+        **parts: Iterable[type],
+    ) -> Self:
+        """A lab on a real history: step, go back and fork on top of its events; nothing is written to it.
+
+        ``store`` is a database's URL, as in ``Lab.attach("sqlite:///bank.db", bank)``, or an event store; the
+        model is given as for ``Lab(...)``. It is opened as of ``position`` (by default its latest event), at
+        which moment 0 shows the aggregates and process managers; what others write later is not seen.
+        Ids are random, unless you give a source of which none is in the history yet.
+
+        Where the model has no class for an event, that is shown as it was stored; an aggregate or process
+        manager that cannot take what happened to it is left out. One warning tells both.
+        """
+        refuse_unknown("Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "checked"))
+        assembled = assemble(model, parts)
+        attachment = Attachment(store, assembled)
+        lab = cls(assembled, stack=attachment.open(position, clock, ids), checked=checked)
+        lab._attachment = attachment
+        return lab
+
+    def commit(self) -> Committed:
+        """Write what this branch recorded up to the cursor to the store that the lab is attached to.
+
+        All of it in one transaction, and only what was not committed before; what was written is returned,
+        and is empty where there was nothing to write. Every stream must stand where the branch built on it:
+        else `CommitConflict` tells which have moved on, nothing is written, and the lab stands as before. So
+        it is with a branch that left before what was committed from another. Raises `InvalidValue` while a
+        command is in progress at the cursor, and on a lab that is not attached.
+
+        Only events are written. Commands that are still on the agenda are in this lab and nowhere else.
+        """
+        if self._attachment is None:
+            raise InvalidValue(
+                "this lab is not attached to a store, so there is nothing to commit to; "
+                "Lab.attach(store, model) opens a history that can be committed to"
+            )
+        return self._attachment.commit(self.moment)
 
     # moving
 
@@ -196,80 +243,6 @@ class Lab:
         taken = [moment.step for moment in trace.branch.moments.iterate(1, cursor + 1) if moment.step]
         return Steps(taken, lambda: steps_to_pandas(trace, cursor))
 
-    # views, each on the one cursor
-
-    @property
-    def view(self) -> ViewWidget:
-        """The composite: all views in one widget."""
-        from calamity_lab.widgets.composite import LabView
-
-        if self._view is None:
-            self._view = LabView(self)
-        return self._view
-
-    @property
-    def controls(self) -> ViewWidget:
-        """The buttons and the scrubber."""
-        from calamity_lab.widgets.controls import Controls
-
-        return Controls(self)
-
-    @property
-    def form(self) -> ViewWidget:
-        """The agenda and the command form."""
-        from calamity_lab.widgets.agenda import AgendaWidget
-
-        return AgendaWidget(self)
-
-    @property
-    def state(self) -> ViewWidget:
-        """Every aggregate and process manager, changed fields marked."""
-        from calamity_lab.widgets.state import State
-
-        return State(self)
-
-    @property
-    def timeline(self) -> ViewWidget:
-        """A lane for each stream, events in order of position."""
-        from calamity_lab.widgets.timeline import Timeline
-
-        return Timeline(self)
-
-    @property
-    def process_graph(self) -> ViewWidget:
-        """What sends, answers and wakes what; what has happened, and what an instance waits for."""
-        from calamity_lab.widgets.process_graph import ProcessGraph
-
-        return ProcessGraph(self)
-
-    @property
-    def table(self) -> ViewWidget:
-        """The events as a table."""
-        from calamity_lab.widgets.events import Events
-
-        return Events(self)
-
-    def plot_timeline(self, ax: Axes | None = None) -> Axes:
-        """The timeline as matplotlib axes."""
-        from calamity_lab.figures import plot_timeline
-
-        return plot_timeline(self.trace, self.cursor, ax=ax)
-
-    def plot_process_managers(self, ax: Axes | None = None, *, manager: str | None = None) -> Axes:
-        """The process graph as matplotlib axes."""
-        from calamity_lab.figures import plot_process_managers
-        from calamity_lab.views.process_graph import process_graph
-
-        return plot_process_managers(
-            process_graph(self.trace, self.cursor, self.model, manager=manager), ax=ax
-        )
-
-    def to_networkx(self) -> MultiDiGraph[str]:
-        """Commands and events up to the cursor as a graph of causes."""
-        from calamity_lab.figures import to_networkx
-
-        return to_networkx(self.trace, self.cursor)
-
     def __repr__(self) -> str:
         branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
         there = ", ".join(
@@ -280,9 +253,6 @@ class Lab:
             ]
         )
         return f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: {there}"
-
-    def _ipython_display_(self) -> None:
-        self.view._ipython_display_()
 
     def _check_command(self, command: Any) -> None:
         """Refuse a command that could not be dispatched, while nothing is lost by it."""
@@ -306,17 +276,22 @@ class Lab:
             )
 
 
-def _stack(
+def _start(
     model: Model,
-    stack: Stack | None,
+    start: Stack | Run | None,
     clock: Clock | Callable[[], datetime] | None,
     ids: Ids | Callable[[], str] | None,
-) -> Stack:
-    if stack is None:
-        stack = Stack(ids=ids or seeded_ids(0), clock=clock or system_clock)
-    else:
-        stack = replace(stack, ids=ids or stack.ids, clock=clock or stack.clock)
+) -> Stack | Run:
+    """What was given, with the model's process managers and the sources that were asked for."""
+    if start is None:
+        start = Stack(ids=ids or seeded_ids(0), clock=clock or system_clock)
+    if not isinstance(start, (Stack, Run)):
+        raise InvalidValue(
+            f"Lab(stack=...) takes a Stack, or a Run to go on with; found {type(start).__name__}"
+        )
+    stack = start.stack if isinstance(start, Run) else start
+    stack = replace(stack, ids=ids or stack.ids, clock=clock or stack.clock)
     missing = [cls for cls in model.process_managers if cls not in stack.process_manager_types]
-    return (
-        replace(stack, process_manager_types=(*stack.process_manager_types, *missing)) if missing else stack
-    )
+    if missing:
+        stack = replace(stack, process_manager_types=(*stack.process_manager_types, *missing))
+    return start._replace(stack=stack) if isinstance(start, Run) else stack

@@ -70,9 +70,10 @@ HOUSE: Mapping[str, Floor] = {
         f"{PURE} shown markup model trace stepper views figures",
         libraries="IPython anywidget ipywidgets traitlets",
     ),
+    "displays": floor(f"{PURE} model stepper views figures widgets", libraries="matplotlib networkx"),
+    "attached": floor(f"{PURE} shown markup model stores trace"),
     "lab": floor(
-        f"{PURE} shown model stores trace stepper readings views figures frames widgets",
-        libraries="matplotlib networkx",
+        f"{PURE} shown model stores trace stepper readings views figures frames widgets displays attached",
     ),
     "extension": floor(f"{PURE} shown model trace stepper views lab", libraries="IPython"),
     "testing": floor(

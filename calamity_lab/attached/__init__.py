@@ -1,0 +1,1 @@
+"""A lab on a real history: opened without writing to it, and committed to when asked."""

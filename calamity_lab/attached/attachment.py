@@ -1,0 +1,109 @@
+"""A lab's tie to a real store: what the lab opens on, and what is committed from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from calamity_lab.attached.committed import Committed
+from calamity_lab.attached.states import as_told
+from calamity_lab.errors import CommitConflict, InvalidValue
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.model import Model
+from calamity_lab.stores.overlay.event_store import OverlayEventStore
+from calamity_lab.trace.moment import Moment
+
+
+class Attachment:
+    """The real store under a lab's overlays, and which of the lab's events are in it by now."""
+
+    def __init__(self, store: Any, model: Model) -> None:
+        self._given = store
+        self._model = model
+        self._written: tuple[RecordedEvent, ...] = ()
+
+    def open(
+        self,
+        position: int | None,
+        clock: Clock | Callable[[], datetime] | None,
+        ids: Ids | Callable[[], str] | None,
+    ) -> Stack:
+        """The system as its events tell it at that position, on an overlay that has read all of them."""
+        clock, ids = clock or system_clock, ids or RandomIds()
+        with self._store(read_only=True) as store:
+            overlay = OverlayEventStore(store, position=position, clock=clock, ids=ids)
+            history = tuple(overlay)
+        _check_new(ids, history)
+        stack = Stack(
+            event_store=overlay, process_manager_types=self._model.process_managers, clock=clock, ids=ids
+        )
+        return as_told(stack, self._model, history)
+
+    def commit(self, moment: Moment) -> Committed:
+        """Write what is recorded at a moment and not written yet; see `calamity_lab.lab.Lab.commit`."""
+        if moment.run.progress is not None:
+            raise InvalidValue(
+                f"{moment.run.progress.pending.command_type} is in progress at moment {moment.index:,}, and "
+                "half a command is not committed: step to its end with step(), or go back to before it, and "
+                "commit there"
+            )
+        overlay: OverlayEventStore = moment.stack.event_store
+        own, written = overlay.own, self._written
+        if own == written[: len(own)]:
+            return Committed()
+        if written != own[: len(written)]:
+            raise _left_before(own, written)
+        with self._store(read_only=False) as store:
+            events, store = overlay.commit(after=len(written), to=store)
+        if not self._is_url:
+            self._given = store
+        self._written = own
+        return Committed(events)
+
+    @property
+    def _is_url(self) -> bool:
+        return not hasattr(self._given, "stream")
+
+    @contextmanager
+    def _store(self, *, read_only: bool) -> Iterator[Any]:
+        """The store that was given; one that is named by a URL is opened only as long as it is needed."""
+        if not self._is_url:
+            yield self._given
+            return
+        from calamity_lab.stores.sql import SQLEventStore
+
+        with SQLEventStore(self._given, self._model, read_only=read_only) as store:
+            yield store
+
+
+def _left_before(own: Sequence[RecordedEvent], written: Sequence[RecordedEvent]) -> CommitConflict:
+    """Why a branch cannot be committed that left another before what was committed there."""
+    pairs = zip(own, written, strict=False)
+    shared = next(
+        (n for n, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(own), len(written))
+    )
+    conflict = CommitConflict(Committed(tuple(written[shared:])).streams)
+    conflict.add_note(
+        "It was this lab that moved them on, when it committed another branch, which this one left before "
+        "that. Switch to that branch to go on with what is written."
+    )
+    return conflict
+
+
+def _check_new(ids: Ids | Callable[[], str], history: Sequence[RecordedEvent]) -> None:
+    """Refuse a source whose ids are in the history already: a seed that was used before."""
+    if not hasattr(ids, "draw"):
+        return
+    drawn, _ = ids.draw(8)
+    repeated = set(drawn).intersection(
+        id_ for event in history for id_ in (event.event_id, event.causation_id, event.correlation_id)
+    )
+    if repeated:
+        raise InvalidValue(
+            f"attach(ids={ids!r}): it gives {min(repeated)!r}, which is in the history already; leave ids "
+            "out for random ones, or take another seed"
+        )
