@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "overlay": "OverlayEventStore",
-    "serializer": "Serializer UnknownEvent",
-    "sql": "SQLEventStore SQLSnapshotStore",
+    "kernel.recovery": "rebuild recover take_snapshots",
+    "stores.overlay": "OverlayEventStore",
+    "stores.serializer": "Serializer UnknownEvent",
+    "stores.sql": "SQLEventStore SQLSnapshotStore",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -21,6 +22,9 @@ __all__ = [  # noqa: F822 - loaded when used
     "SQLSnapshotStore",
     "Serializer",
     "UnknownEvent",
+    "rebuild",
+    "recover",
+    "take_snapshots",
 ]
 
 
@@ -28,7 +32,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'calamity_lab.stores' has no attribute {name!r}")
-    value = getattr(import_module(f"calamity_lab.stores.{home}"), name)
+    value = getattr(import_module(f"calamity_lab.{home}"), name)
     globals()[name] = value
     return value
 
