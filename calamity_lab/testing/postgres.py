@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -95,9 +95,11 @@ class PostgresServer:
         told, answers = self._keeper.stdin, self._keeper.stdout
         assert told is not None
         assert answers is not None
-        told.write(json.dumps(words) + "\n")
-        told.flush()
-        answer = answers.readline()
+        answer = ""
+        with suppress(BrokenPipeError):
+            told.write(json.dumps(words) + "\n")
+            told.flush()
+            answer = answers.readline()
         if not answer:
             raise StoreUnavailable("the process that keeps a throwaway PostgreSQL has ended; start another")
         code, said = json.loads(answer)

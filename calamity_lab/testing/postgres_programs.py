@@ -39,11 +39,16 @@ def as_whom() -> dict[str, Any]:
     """As whom the server's programs run: as ourselves, but not as root."""
     if WINDOWS or os.geteuid() != 0:
         return {}
-    import grp
     import pwd
 
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": grp.getgrgid(nobody.pw_gid).gr_gid, "extra_groups": []}
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError as error:
+        raise StoreUnavailable(
+            "a throwaway PostgreSQL refuses to run as root, and this machine has no user nobody to run it; "
+            "make one, or run as another user"
+        ) from error
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def room(*, for_others: bool) -> Path:

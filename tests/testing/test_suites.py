@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -260,6 +261,22 @@ def test_an_adapter_that_does_not_say_how_its_store_is_made_is_told() -> None:
 
     with pytest.raises(NotImplementedError, match=r"TestMine must say how its store is made: def new_store"):
         TestMine().new_store(())
+
+
+@pytest.mark.parametrize(
+    ("suite", "stand_in"),
+    [
+        (EventStoreConformance, OutsideEvents),
+        (AggregateStoreConformance, OutsideAggregates),
+        (ProcessManagerStoreConformance, OutsideManagers),
+    ],
+)
+def test_what_a_suite_shows_as_an_adapters_whole_test_is_one(suite: Any, stand_in: Callable[[], Any]) -> None:
+    shown = dedent("\n".join(line for line in suite.__doc__.splitlines() if line.startswith("        ")))
+    mine = suite.__name__.replace("Conformance", "")
+    names: dict[str, Any] = {suite.__name__: suite, f"My{mine}": lambda types: stand_in()}
+    exec(shown, names)
+    names[f"TestMy{mine}"]().test_a_store_answers_as_the_in_memory_store_does()
 
 
 def test_a_demand_that_is_not_met_is_told_as_a_sentence_with_both_values() -> None:
