@@ -103,8 +103,9 @@ function drawTimeline({ svg, lines, marks, future, now, labels }, value, plot, d
   put(now.firstChild, "y2", height);
   show(now, hasNow(value));
   const cursor = (desk.values.controls ?? desk.values.fact)?.cursor;
-  const latest = value.marks.reduce((found, mark) => (mark.moment <= cursor && mark.moment > found ? mark.moment : found), -1);
-  keyed(marks, value.marks.map((mark) => ({ ...mark, at: at(mark.x).toFixed(1), latest: mark.moment === latest })), markKey(value), markNode, updateMark);
+  // What was there before the trace began (moment 0) is not what happened last.
+  const latest = value.marks.reduce((found, mark) => (mark.moment <= cursor && mark.moment > found ? mark.moment : found), 0);
+  keyed(marks, value.marks.map((mark) => ({ ...mark, at: at(mark.x).toFixed(1), latest: latest > 0 && mark.moment === latest })), markKey(value), markNode, updateMark);
   if (!marks.querySelector("[tabindex='0']") && marks.firstChild) put(marks.firstChild, "tabindex", "0");
 }
 
