@@ -203,6 +203,13 @@ def test_the_latest_events_are_had_without_reading_those_before() -> None:
     assert list(overlay.stream(ALL, start_version=51)) == []
 
 
+def test_before_the_first_event_there_is_nothing_to_be_asked_for() -> None:
+    base = watched(1, 2)
+    overlay = overlay_on(base, position=0).append("BankAccount-1", [paid(1)], expected_version=NO_STREAM)
+    assert places(overlay) == places(overlay.stream("BankAccount-1")) == [("BankAccount-1", 1, 1)]
+    assert (overlay.stream_ids, base.reads) == (("BankAccount-1",), 0)
+
+
 def test_a_reader_that_stops_early_leaves_nothing_half_read_behind() -> None:
     overlay = overlay_on(watched(*[1] * 5))
     assert len(list(takewhile(lambda event: event.position < 3, overlay))) == 2

@@ -47,7 +47,7 @@ class Past:
         self._knows_positions = "upto_position" in signature(base.stream).parameters
         self._kept: dict[StreamId, _Read] = {}
         self._versions: dict[str, int] = {}
-        self._whole = False
+        self._whole = self.position == 0  # whether there is nothing left to be read
 
     def version(self, stream_id: str) -> int:
         """The version of a stream's last event then; 0 where there was no such stream."""
