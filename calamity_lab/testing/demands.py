@@ -20,6 +20,7 @@ _brief.maxlist = _brief.maxtuple = _brief.maxdict = 12
 
 def must_equal(found: Any, wanted: Any, sentence: str) -> None:
     """Raise an AssertionError that begins with what a store must do, unless it was found so."""
+    __tracebackhide__ = True
     if found == wanted:
         return
     said = [sentence, f"  wanted: {_brief.repr(wanted)}", f"  found:  {_brief.repr(found)}"]
@@ -30,6 +31,7 @@ def must_equal(found: Any, wanted: Any, sentence: str) -> None:
 
 def must(holds: bool, sentence: str) -> None:
     """Raise an AssertionError with the sentence unless it holds."""
+    __tracebackhide__ = True
     if not holds:
         raise AssertionError(sentence)
 
@@ -37,6 +39,7 @@ def must(holds: bool, sentence: str) -> None:
 @contextmanager
 def must_raise(kind: type[E], sentence: str) -> Iterator[list[E]]:
     """Expect an error of that kind from what is inside; it is in the list afterwards."""
+    __tracebackhide__ = True
     raised: list[E] = []
     try:
         yield raised
