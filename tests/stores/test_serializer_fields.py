@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum
+from types import ModuleType
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -406,9 +408,7 @@ def test_names_that_a_function_defines_later_are_found_where_they_are() -> None:
 
 
 def test_a_name_that_is_found_only_later_is_looked_for_again() -> None:
-    module = type(pytest)("cells")
-    import sys
-
+    module = ModuleType("cells")
     sys.modules["cells"] = module
     try:
         text = "from __future__ import annotations\nfrom dataclasses import dataclass\n"

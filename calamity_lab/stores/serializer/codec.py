@@ -117,6 +117,11 @@ def misfit_of(error: Exception) -> Misfit:
     return Misfit(f"{type(error).__name__}: {error}")
 
 
+def step_to(key: Any) -> str:
+    """How the path in an error goes on to what a dict has under that key."""
+    return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{told(key)}]"
+
+
 def told(value: Any) -> str:
     """A value in a few words, whatever its repr does."""
     try:

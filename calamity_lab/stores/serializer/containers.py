@@ -23,6 +23,7 @@ from calamity_lab.stores.serializer.codec import (
     Codecs,
     Misfit,
     at,
+    step_to,
     to_items,
     to_json,
     to_pairs,
@@ -91,8 +92,8 @@ def _object(key: Any, item: Codec) -> Codec:
     """A dict with keys that JSON can have, once they are texts."""
     read_keys = msgspec.json.Decoder(dict[key, msgspec.Raw]).decode
     return Codec(
-        lambda value: {name: at(f"[{name!r}]", item.write, found) for name, found in _items(value)},
-        lambda text: {name: at(f"[{name!r}]", item.read, found) for name, found in read_keys(text).items()},
+        lambda value: {name: at(step_to(name), item.write, found) for name, found in _items(value)},
+        lambda text: {name: at(step_to(name), item.read, found) for name, found in read_keys(text).items()},
     )
 
 
@@ -100,7 +101,7 @@ def _pairs(key: Codec, item: Codec) -> Codec:
     """A dict with keys of other kinds, as a list of keys and values."""
     return Codec(
         lambda value: [
-            [key.write(name), at(f"[{name!r}]", item.write, found)] for name, found in _items(value)
+            [key.write(name), at(step_to(name), item.write, found)] for name, found in _items(value)
         ],
         lambda text: {
             key.read(name): at(f"[{bytes(name).decode()}]", item.read, found)

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from calamity_lab.kernel.fields import field_names, fields_of, is_record
-from calamity_lab.stores.serializer.codec import Misfit, misfit_of, to_json, told
+from calamity_lab.stores.serializer.codec import Misfit, misfit_of, step_to, to_json, told
 
 _LOST = object()
 _DEEPEST = 40
@@ -51,7 +51,7 @@ def _pairs(value: Any, found: Any) -> Iterator[tuple[str, Any, Any]] | None:
     if isinstance(value, dict) and isinstance(found, dict):
         if len(value) != len(found):
             return None
-        return ((f"[{key!r}]", item, found.get(key, _LOST)) for key, item in value.items())
+        return ((step_to(key), item, found.get(key, _LOST)) for key, item in value.items())
     return None
 
 
@@ -76,7 +76,7 @@ def blame(value: Any, error: Exception, path: str = "") -> Misfit:
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
-        yield from ((f"[{key!r}]", item) for key, item in value.items())
+        yield from ((step_to(key), item) for key, item in value.items())
     elif isinstance(value, (list, tuple, set, frozenset, deque)):
         yield from ((f"[{n}]", item) for n, item in enumerate(value))
     elif field_names(type(value)) is not None:

@@ -82,7 +82,10 @@ def listed(types: Types) -> list[type]:
         types = Model.find(types)
     if isinstance(types, Model):
         return [*types, *types.unplaced]
-    given = [types] if isinstance(types, type) else list(types)
+    given = [types] if isinstance(types, type) else types
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidModel(f"a serializer takes a model, a module or classes; found {given!r}")
+    given = list(given)
     for cls in given:
         if not isinstance(cls, type):
             raise InvalidModel(f"a serializer takes a model, a module or classes; found {cls!r}")
@@ -120,7 +123,8 @@ def _worded(cls: type) -> str:
 
 def _checked(asked: str, given: Mapping[type, Any], wanted: type) -> Mapping[type, Any]:
     for cls, value in given.items():
-        if not isinstance(cls, type) or type(value) is not wanted or not value:
+        fits = isinstance(cls, type) and type(value) is wanted and value
+        if not fits or (wanted is int and value < 1):
             example = "'bank.FundsDeposited'" if wanted is str else "2"
             raise InvalidValue(
                 f"{asked}= takes classes, as in {{FundsDeposited: {example}}}; found {cls!r}: {value!r}"

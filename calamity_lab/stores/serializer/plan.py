@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from calamity_lab.stores.serializer.codec import TYPE, Json, Misfit, misfit_of, to_json
+from calamity_lab.stores.serializer.codec import TYPE, Json, Misfit, as_it_is, misfit_of, to_json
 from calamity_lab.stores.serializer.faithful import blame, difference
 from calamity_lab.stores.serializer.native import UNIONS, bare, is_native
 from calamity_lab.stores.serializer.shapes import Shapes
@@ -24,10 +24,17 @@ _NAMED_BYTES = _NAMED.encode()
 _SURE = frozenset({str, int, bool, NoneType, Decimal, UUID, date, bytes})
 
 
+# What looks at the fields of a class, or changes them, when a value is made.
+_CHECKS = ("__post_init__", "__attrs_post_init__", "__attrs_attrs__")
+
+Write = Callable[[Any], str]
+Fields = Callable[[Any], Any]
+
+
 class Plan(NamedTuple):
     """Writes a value as JSON, and reads one."""
 
-    write: Callable[[Any], str]
+    write: Write
     read: Callable[[Json], Any]
 
 
@@ -35,20 +42,19 @@ def plan_of(cls: type, shapes: Shapes) -> Plan:
     """The plan for records of that class."""
     record = shapes.record(cls)
     if not is_native(cls, shapes.hints_of):
-        return Plan(_checked(record.write, record.read), record.read)
+        return Plan(_checked(record.write, record.read, None), record.read)
     decode: Callable[[Json], Any] = msgspec.json.Decoder(cls).decode
 
     def read(text: Json) -> Any:
         named = _NAMED in text if isinstance(text, str) else _NAMED_BYTES in bytes(text)
         return record.read(text) if named else decode(text)
 
-    sure = _sure_shape(cls, shapes)
-    write = _checked(_itself, read) if sure is None else _sure(read, *sure)
-    return Plan(write, read)
-
-
-def _itself(value: Any) -> Any:
-    return value
+    hints = shapes.hints_of(cls)
+    fields, types = _fields(list(hints)), [_types(hint) for hint in hints.values()]
+    sure = [kinds for kinds in types if kinds is not None]
+    if len(sure) < len(types) or any(hasattr(cls, name) for name in _CHECKS):
+        return Plan(_checked(as_it_is, read, fields), read)
+    return Plan(_sure(read, fields, sure), read)
 
 
 def written(value: Any) -> str:
@@ -59,20 +65,22 @@ def written(value: Any) -> str:
         raise blame(value, error) from error
 
 
-def _checked(write: Callable[[Any], Any], read: Callable[[Json], Any]) -> Callable[[Any], str]:
+def _fields(names: list[str]) -> Fields:
+    return attrgetter(*names) if len(names) > 1 else lambda value: [getattr(value, name) for name in names]
+
+
+def _checked(write: Callable[[Any], Any], read: Callable[[Json], Any], fields: Fields | None) -> Write:
     """Writes, and reads at once what was written: an event that nobody can read must not be recorded."""
 
     def checked(value: Any) -> str:
         text = written(write(value))
-        _check(value, text, read)
+        _check(value, text, read, fields)
         return text
 
     return checked
 
 
-def _sure(
-    read: Callable[[Json], Any], fields: Callable[[Any], Any], allowed: list[frozenset[type]]
-) -> Callable[[Any], str]:
+def _sure(read: Callable[[Json], Any], fields: Fields, allowed: list[frozenset[type]]) -> Write:
     """Like `_checked`, but not for types of values of which it is sure; so most messages cost half."""
     known: set[tuple[type, ...]] = set()
 
@@ -80,7 +88,7 @@ def _sure(
         text = written(value)
         found = tuple(map(type, fields(value)))
         if found not in known:
-            _check(value, text, read)
+            _check(value, text, read, fields)
             if all(cls in types for cls, types in zip(found, allowed, strict=True)):
                 known.add(found)
         return text
@@ -88,7 +96,7 @@ def _sure(
     return sure
 
 
-def _check(value: Any, text: str, read: Callable[[Json], Any]) -> None:
+def _check(value: Any, text: str, read: Callable[[Json], Any], fields: Fields | None) -> None:
     try:
         found = read(text)
     except Exception as error:
@@ -96,24 +104,18 @@ def _check(value: Any, text: str, read: Callable[[Json], Any]) -> None:
         problem = f"{misfit.problem} when it is read back; annotate it as what it holds"
         # A number that JSON has no word for differs from itself, and is the better explanation.
         raise difference(value, value) or Misfit(problem, misfit.path) from error
+    if fields is not None and _equal(fields, value, found):
+        return
     lost = difference(value, found)
     if lost is not None:
         raise lost
 
 
-def _sure_shape(cls: type, shapes: Shapes) -> tuple[Callable[[Any], Any], list[frozenset[type]]] | None:
-    """What tells the fields of a value, and the types that each may have; None where values matter, too."""
-    if any(hasattr(cls, name) for name in ("__post_init__", "__attrs_post_init__", "__attrs_attrs__")):
-        return None
-    hints = shapes.hints_of(cls)
-    allowed = [_types(hint) for hint in hints.values()]
-    sure = [types for types in allowed if types is not None]
-    if len(sure) < len(allowed):
-        return None
-    names = list(hints)
-    if len(names) < 2:
-        return (lambda value: [getattr(value, name) for name in names]), sure
-    return attrgetter(*names), sure
+def _equal(fields: Fields, value: Any, found: Any) -> bool:
+    try:
+        return bool(fields(value) == fields(found))
+    except Exception:  # noqa: BLE001 - equality may be the user's own, and raise what it likes
+        return False
 
 
 def _types(hint: Any) -> frozenset[type] | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import InvalidValue, SerializationError
-from calamity_lab.kernel.metadata import NOTHING, Metadata
-from calamity_lab.stores.serializer.codec import LONGEST, Json, Misfit, from_json, misfit_of, to_json
+from calamity_lab.kernel.metadata import Metadata
+from calamity_lab.stores.serializer.codec import LONGEST, Json, Misfit, from_json, misfit_of
+from calamity_lab.stores.serializer.metadata import MetadataTexts
 from calamity_lab.stores.serializer.names import Names, Types, listed, parts
 from calamity_lab.stores.serializer.plan import Plan, plan_of, written
 from calamity_lab.stores.serializer.records import is_record_class
 from calamity_lab.stores.serializer.shapes import Shapes
 from calamity_lab.stores.serializer.unknown import UnknownEvent, stored, unknown
-from calamity_lab.stores.serializer.untyped import write
 from calamity_lab.stores.serializer.upcasting import Upcaster, Upcasters
 
 Reader = Callable[[Json], Any]
@@ -50,9 +51,11 @@ class Serializer:
         versions: Mapping[type, int] = {},
         upcasters: Mapping[tuple[str, int], Upcaster] = {},
     ) -> None:
+        self._learning = RLock()  # subscribers and actors read in threads of their own
         self._upcasters = Upcasters(upcasters)
         self._names = Names(names, versions, parts(types))
         self._shapes = Shapes(self._names)
+        self._metadata = MetadataTexts(self._shapes.of(Any))
         self._plans: dict[type, tuple[str, int, Plan]] = {}
         self._readers: dict[tuple[str, int], Reader] = {}
         self.register(*listed(types), *names, *versions)
@@ -61,11 +64,12 @@ class Serializer:
 
     def register(self, *classes: type) -> None:
         """Let messages of these classes be read; one that a cell defined again replaces the earlier one."""
-        for cls in classes:
-            self._names.add(cls)
-        self._readers.clear()
-        if self._shapes.forget():
-            self._plans.clear()
+        with self._learning:
+            for cls in classes:
+                self._names.add(cls)
+            self._readers.clear()
+            if self._shapes.forget():
+                self._plans.clear()
 
     def name_of(self, cls: type) -> str:
         """The name under which the class is stored: the one chosen for it, or its own."""
@@ -104,17 +108,16 @@ class Serializer:
     def encode_metadata(self, metadata: Mapping[str, Any]) -> str:
         """What is known about an event besides its fields, as JSON."""
         try:
-            return written(write(dict(metadata), self._shapes))
+            return self._metadata.write(metadata)
         except Exception as error:
             raise SerializationError(f"metadata cannot be written as JSON: {_placed(error)}") from error
 
     def decode_metadata(self, text: Json) -> Metadata:
         """The metadata that was written so."""
         try:
-            found = self._shapes.of(dict[str, Any]).read(text)
+            return self._metadata.read(text)
         except Exception as error:
             raise SerializationError(f"{_cut(text)} is no metadata: {_placed(error)}") from error
-        return Metadata(found) if found else NOTHING
 
     def encode_state(self, state: Any) -> str:
         """An aggregate or a process manager instance as JSON, without its type."""
@@ -136,13 +139,16 @@ class Serializer:
             ) from error
 
     def _planned(self, cls: type) -> tuple[str, int, Plan]:
+        """How the class is stored; it is learnt, if it is new."""
         found = self._plans.get(cls)
-        if found is None:
-            if not is_record_class(cls):
-                raise SerializationError(
-                    f"a {cls.__name__} cannot be stored: messages and states are records with named fields, "
-                    "as of a dataclass"
-                )
+        if found is not None:
+            return found
+        if not is_record_class(cls):
+            raise SerializationError(
+                f"a {cls.__name__} cannot be stored: messages and states are records with named fields, "
+                "as of a dataclass"
+            )
+        with self._learning:
             if not self._names.knows(cls):
                 self.register(cls)
             found = self._plans[cls] = (self.name_of(cls), self.version_of(cls), plan_of(cls, self._shapes))
@@ -173,7 +179,7 @@ class Serializer:
                 return _as_unknown(name, version, payload)
             called, fields = self._upcasters.step(called, reached, fields)
             reached += 1
-        return self._planned(cls)[2].read(to_json(fields))
+        return self._planned(cls)[2].read(written(fields))
 
     def _check_version(self, cls: type) -> None:
         latest = self._upcasters.latest(self.name_of(cls))

@@ -44,6 +44,10 @@ class UnknownEvent:
     def __hash__(self) -> int:
         return hash((_told(self), frozenset(self.__dict__)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        name, version, text = stored(self)
+        return unknown, (name, version, dict(self.__dict__), text)
+
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
         return f"{type(self).event_type}({fields})"

@@ -25,6 +25,7 @@ from calamity_lab.stores.serializer.codec import (
     Misfit,
     at,
     from_json,
+    step_to,
     to_json,
     told,
     without_type,
@@ -54,7 +55,7 @@ def write(value: Any, codecs: Codecs) -> Any:
     if cls is list:
         return [at(f"[{n}]", lambda item: write(item, codecs), item) for n, item in enumerate(value)]
     if cls is dict and TYPE not in value and all(type(key) is str for key in value):
-        return {key: at(f".{key}", lambda item: write(item, codecs), item) for key, item in value.items()}
+        return {key: at(step_to(key), lambda item: write(item, codecs), item) for key, item in value.items()}
     return tagged(value, cls, codecs)
 
 
@@ -84,7 +85,7 @@ def with_fields(name: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pairs(value: dict[Any, Any], codecs: Codecs) -> list[list[Any]]:
-    return [[write(key, codecs), at(f"[{key!r}]", lambda v: write(v, codecs), v)] for key, v in value.items()]
+    return [[write(key, codecs), at(step_to(key), lambda v: write(v, codecs), v)] for key, v in value.items()]
 
 
 def read(text: Json, codecs: Codecs) -> Any:
