@@ -15,7 +15,6 @@ from calamity_lab.errors import ReadOnlyStore, StoreError
 from calamity_lab.stores.sql.driver_errors import driver_errors, lost, repeats_an_id, translated, unfit_text
 from calamity_lab.stores.sql.entries import Entry, Heads
 from calamity_lab.stores.sql.statements import Statements
-from calamity_lab.stores.sql.urls import shown
 from calamity_lab.stores.sql.waiting import Waiting
 
 # The versions between which a stream must be for an append to be let in.
@@ -30,9 +29,9 @@ class Database(ABC):
     between a BEGIN and a COMMIT.
     """
 
-    def __init__(self, engine: Engine, *, read_only: bool, poll: float, lasting: bool) -> None:
+    def __init__(self, engine: Engine, *, name: str, read_only: bool, poll: float, lasting: bool) -> None:
         self.engine = engine
-        self.name = shown(engine.url)
+        self.name = name
         self.read_only = read_only
         self.poll = poll
         self.statements = Statements(engine)
@@ -72,9 +71,9 @@ class Database(ABC):
         Nothing is written where one of the streams is not within its bounds.
         """
         self._check()
-        asked = f"append of {len(entries):,} events to"
+        asked = f"append {counted(entries)} to"
         if self.read_only:
-            raise ReadOnlyStore(f"{asked} {self._where}: the store was opened with read_only=True")
+            raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
         with self._lock:
             try:
                 return self._append(entries, bounds)
@@ -89,7 +88,7 @@ class Database(ABC):
         """Carry out one statement that changes something beside the events."""
         self._check()
         if self.read_only:
-            raise ReadOnlyStore(f"{asked} {self._where}: the store was opened with read_only=True")
+            raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
         with self._lock:
             try:
                 _executed(self._written_to(), statement, values)
@@ -167,6 +166,11 @@ class Database(ABC):
         self._left_behind.append((self.engine.pool, self._writer))
         self._writer, self._lock = None, threading.RLock()
         self.engine.dispose(close=False)
+
+
+def counted(entries: Sequence[Entry]) -> str:
+    """How many events that is, in words."""
+    return "1 event" if len(entries) == 1 else f"{len(entries):,} events"
 
 
 def _executed(connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any]) -> None:

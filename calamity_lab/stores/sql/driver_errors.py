@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import sys
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -27,7 +29,12 @@ _NO_ROOM_IN_OTHER_WORDS = {
     sqlite3.SQLITE_IOERR_SHMSIZE,
     sqlite3.SQLITE_IOERR_TRUNCATE,
 }
-_CANNOT_BE_TOLD = "the text has what a database cannot keep"
+_CANNOT_BE_KEPT = "a text or a number has what the database cannot keep"
+# Who is turned away at the door is told so in words only.
+_AT_THE_DOOR = (
+    (re.compile('database ".*" does not exist'), "3D000"),
+    (re.compile('role ".*" does not exist|authentication failed|no password supplied|pg_hba'), "28000"),
+)
 
 
 def driver_errors() -> tuple[type[Exception], ...]:
@@ -44,12 +51,12 @@ def translated(error: Exception, asked: str, where: str) -> CalamityError:
         kind, found = StoreUnavailable, f"all its connections are in use: {original}"
     else:
         kind, found = _of_postgres(original)
-    return kind(f"{asked} {where}: {found}")
+    return kind(f"cannot {asked} {where}: {found}")
 
 
 def unfit_text(error: Exception, asked: str, where: str) -> InvalidValue:
     """The error for text that no database takes: half of a character, or a number beyond 64 bits."""
-    return InvalidValue(f"{asked} {where}: {_CANNOT_BE_TOLD} ({error}); nothing was written")
+    return InvalidValue(f"cannot {asked} {where}: {_CANNOT_BE_KEPT} ({error}); nothing was written")
 
 
 def lost(error: Exception) -> bool:
@@ -72,8 +79,6 @@ def repeats_an_id(error: Exception) -> bool:
 
 def _of_psycopg() -> tuple[type[Exception], ...]:
     """The errors of psycopg, where it is installed and was imported by whoever uses it."""
-    import sys
-
     psycopg: Any = sys.modules.get("psycopg")
     return () if psycopg is None else (psycopg.Error,)
 
@@ -91,6 +96,11 @@ def _of_sqlite(error: sqlite3.Error) -> tuple[type[CalamityError], str]:
             StoreFull,
             f"there is no room left for it ({error}); nothing was written; make room and ask again",
         )
+    if extended == sqlite3.SQLITE_READONLY_DIRECTORY:
+        return ReadOnlyStore, (
+            "its directory may not be written, and while SQLite reads a file it keeps a log beside it; copy "
+            "the file elsewhere, or, where nobody writes to it, open sqlite:///file:PATH?immutable=1&uri=true"
+        )
     if code in {_READONLY, _PERM}:
         return ReadOnlyStore, f"it may be read, but not written ({error})"
     if code == _NOTADB:
@@ -107,8 +117,8 @@ def _of_sqlite(error: sqlite3.Error) -> tuple[type[CalamityError], str]:
 
 
 def _of_postgres(error: Any) -> tuple[type[CalamityError], str]:
-    state = getattr(error, "sqlstate", None) or ""
     said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    state = getattr(error, "sqlstate", None) or _state_at_the_door(said)
     if state.startswith("55P03"):
         return StoreUnavailable, (
             "another writer holds the end of the streams; ask again when it is done, "
@@ -133,8 +143,12 @@ def _of_postgres(error: Any) -> tuple[type[CalamityError], str]:
     if state.startswith("28"):
         return StoreError, f"the server refuses the user or the password of the URL ({said})"
     if state.startswith(("22", "54")) or type(error).__name__ == "DataError":
-        return InvalidValue, f"{_CANNOT_BE_TOLD} ({said}); nothing was written"
+        return InvalidValue, f"{_CANNOT_BE_KEPT} ({said}); nothing was written"
     return StoreError, f"{said}; nothing was written"
+
+
+def _state_at_the_door(said: str) -> str:
+    return next((state for pattern, state in _AT_THE_DOOR if pattern.search(said)), "")
 
 
 def _is_gone(state: str) -> bool:

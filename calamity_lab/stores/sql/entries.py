@@ -123,7 +123,7 @@ def recorded_from(proposals: Iterable[tuple[str, ProposedEvent]], entries: Itera
 def _written(at: Any) -> str:
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise InvalidValue(f"recorded_at={at!r}: give a datetime with a time zone, as datetime.now(UTC) is")
-    return at.astimezone(UTC).isoformat(" ", "microseconds")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(" ", "microseconds")
 
 
 def _id(given: Any, name: str) -> str:

@@ -57,6 +57,7 @@ class SQLEventStore:
         read_only: bool = False,
         timeout: float = 10.0,
     ) -> None:
+        self.url = url
         self.serializer = types if isinstance(types, Serializer) else Serializer(types)
         self._codec = Codec(self.serializer)
         self._asked = Asked(clock, ids)

@@ -47,7 +47,7 @@ def create_tables(url: Any, *, timeout: float = 10.0) -> None:
         _refuse_ours(found, database.name)
         _create(database.engine, timeout)
     except driver_errors() as error:
-        raise translated(error, "cannot make the tables of an event store in", repr(database.name)) from error
+        raise translated(error, "make the tables of an event store in", repr(database.name)) from error
     finally:
         database.close()
 
@@ -72,7 +72,7 @@ def _prepare(database: Database, timeout: float) -> None:
             )
         _create(database.engine, timeout)
     except driver_errors() as error:
-        raise translated(error, "cannot open an event store in", repr(database.name)) from error
+        raise translated(error, "open an event store in", repr(database.name)) from error
 
 
 def _tables(connection: Connection) -> set[str]:

@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event
 
 from calamity_lab.errors import MissingExtra, StoreUnavailable
-from calamity_lab.stores.sql.database import Bounds, Database
+from calamity_lab.stores.sql.database import Bounds, Database, counted
 from calamity_lab.stores.sql.driver_errors import driver_errors, lost, translated
 from calamity_lab.stores.sql.entries import Entry, Heads
 from calamity_lab.stores.sql.listening import Listening
 from calamity_lab.stores.sql.postgres_statements import PostgresStatements
 from calamity_lab.stores.sql.statements import COLUMNS
+from calamity_lab.stores.sql.urls import shown
 from calamity_lab.stores.sql.waiting import Waiting
 
 _POLL = 2.0  # seconds; only for when no notification comes through
@@ -25,6 +26,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: URL, *, timeout: float, poll: float | None, read_only: bool) -> None:
         super().__init__(
             _engine(url, timeout, read_only),
+            name=shown(url),
             read_only=read_only,
             poll=_POLL if poll is None else poll,
             lasting=True,
@@ -38,13 +40,19 @@ class PostgresDatabase(Database):
         try:
             return self._attempt(entries, bounds)
         except driver_errors() as error:
-            if not lost(error):
-                raise
-            self._drop_writer()
-            self.engine.dispose()
-            heads = self._look_for(entries, bounds, error)
-        # Nothing of it was written, and ids are unique, so it may be asked again.
-        return self._attempt(entries, bounds) if heads is None else heads
+            heads = self._look_after(error, entries, bounds)
+        if heads is not None:
+            return heads
+        try:  # nothing of it was written, so it may be asked again
+            return self._attempt(entries, bounds)
+        except driver_errors() as error:
+            heads = self._look_after(error, entries, bounds)
+            if heads is not None:
+                return heads
+            raise StoreUnavailable(
+                f"cannot append {counted(entries)} to {self._where}: the connection was lost twice "
+                f"({error}); nothing was written; ask again"
+            ) from error
 
     def _attempt(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
         connection: Any = self._written_to().driver_connection
@@ -89,13 +97,17 @@ class PostgresDatabase(Database):
         connection.execute("COMMIT" if fits else "ROLLBACK")
         return heads
 
-    def _look_for(
-        self, entries: Sequence[Entry], bounds: Mapping[str, Bounds], error: Exception
+    def _look_after(
+        self, error: Exception, entries: Sequence[Entry], bounds: Mapping[str, Bounds]
     ) -> Heads | None:
         """Whether an append whose answer was lost has been recorded: where it found the ends, or None.
 
         Looked for under the lock, which a server that still works on the append holds until it is done.
         """
+        if not lost(error):
+            raise error
+        self._drop_writer()
+        self.engine.dispose()
         try:
             connection: Any = self._written_to().driver_connection
             connection.execute("BEGIN")
@@ -108,11 +120,10 @@ class PostgresDatabase(Database):
             connection.execute("COMMIT")
         except driver_errors() as another:
             self._drop_writer()
-            told = translated(another, "append to", self._where)
+            told = translated(another, f"append {counted(entries)} to", self._where)
             raise StoreUnavailable(
-                f"{told}. The connection was lost while {len(entries):,} events were appended, so it is not "
-                "known whether they were recorded: all of them, or none. Asking again with the same events "
-                "is safe, because their ids can be recorded only once"
+                f"{told}. The connection was lost meanwhile, so it is not known whether it was recorded, "
+                "all of it or nothing. Asking again with the same events is safe: an id is recorded only once"
             ) from error
         return _heads_before(entries, bounds, found)
 
@@ -150,6 +161,7 @@ def _engine(url: URL, timeout: float, read_only: bool) -> Engine:
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,  # what commits by itself has nothing to roll back
         connect_args={"connect_timeout": max(int(timeout), 2), "tcp_user_timeout": milliseconds},
     )
 

@@ -59,7 +59,8 @@ class PostgresStatements:
         """The statement that appends the entries to one stream, and its values, but for stream and bounds."""
         if len(entries) == 1:
             return self._one, dict(zip(_TYPES, entries[0][2:], strict=True))
-        return self._many, dict(zip(_TYPES, map(list, list(zip(*entries, strict=True))[2:]), strict=True))
+        columns = list(zip(*entries, strict=True))[2:]
+        return self._many, dict(zip(_TYPES, map(_array, columns), strict=True))
 
 
 def _append(source: FromClause) -> Select[Any]:
@@ -86,3 +87,19 @@ def _one_entry() -> FromClause:
 def _entries() -> FromClause:
     arrays = [cast(bindparam(name), ARRAY(kind)) for name, kind in _TYPES.items()]
     return func.unnest(*arrays).table_valued(*_TYPES, with_ordinality="n").render_derived("entry")
+
+
+def _array(values: Sequence[Any]) -> str:
+    """The values as PostgreSQL writes an array; psycopg does so ten times as slowly."""
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    text = str(value)
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if '"' in text:
+        text = text.replace('"', '\\"')
+    return f'"{text}"'
