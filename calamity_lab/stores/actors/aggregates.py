@@ -1,0 +1,201 @@
+"""Aggregates in actors: what all who dispatch to them share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import Lock, local
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+from calamity_lab.errors import StoreUnavailable
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.stores.actors.answers import Behind, CaughtUp, Decided, Read
+from calamity_lab.stores.actors.references import PAUSES, References
+
+
+class Known(NamedTuple):
+    """An aggregate that there is, and the version up to which its events are known to be recorded."""
+
+    identity: Identity
+    version: int
+
+
+class Outcome:
+    """What a command led to, on its way to the event store: in the hands of the caller, in no actor."""
+
+    __slots__ = ("__weakref__", "after", "events", "identity", "settled", "version")
+
+    def __init__(self, identity: Identity, decided: Decided) -> None:
+        self.identity = identity
+        self.version = decided.version
+        self.events = decided.events
+        self.after = decided.after
+        self.settled = False
+
+
+class Lately(local):
+    """What this thread learned last of an aggregate, so that it need not ask twice."""
+
+    stream_id: str | None = None
+    version: int = 0
+    outcome: Outcome | None = None
+    # The aggregate that has just decided nothing, and its state then: whether that decision is final depends
+    # on the version that it was made on, so for once that is what there is to read.
+    idle: tuple[str, Any] | None = None
+
+    def learn(
+        self,
+        stream_id: str,
+        version: int,
+        outcome: Outcome | None = None,
+        *,
+        idle: tuple[str, Any] | None = None,
+    ) -> None:
+        """Keep it until the next."""
+        self.stream_id, self.version, self.outcome, self.idle = stream_id, version, outcome, idle
+
+
+class Aggregates:
+    """Aggregates in actors, which are told from the event store whatever they do not know."""
+
+    def __init__(self, references: References, event_store: Any) -> None:
+        self.references = references
+        self.lately = Lately()
+        self._event_store = event_store
+        self._known: dict[str, Known] = {}
+        self._unsettled: WeakSet[Outcome] = WeakSet()
+        self._lock = Lock()
+
+    def known(self, stream_id: str) -> Known | None:
+        """The aggregate, where there is one."""
+        return self._known.get(stream_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._known))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def read(self, identity: Identity) -> Read:
+        """The aggregate's state and version."""
+        answer: Read = self._ask(identity, "read")
+        return answer
+
+    def decide(self, identity: Identity, command: Any) -> Decided:
+        """What a command leads to at the aggregate."""
+        answer: Decided = self._ask(identity, "decide", command)
+        return answer
+
+    def propose(self, identity: Identity, decided: Decided) -> Outcome:
+        """What a command led to, to be settled when its events are recorded."""
+        outcome = Outcome(identity, decided)
+        with self._lock:
+            self._unsettled.add(outcome)
+        return outcome
+
+    def settle(self, outcome: Outcome) -> None:
+        """The outcome's events are recorded: its actor is told."""
+        self._discard(outcome)
+        identity, version = outcome.identity, outcome.version + len(outcome.events)
+        self.advance(identity, version)
+        if self.lately.outcome is outcome:
+            self.lately.learn(identity.stream_id, version)
+        self.references.tell(identity.stream_id, "catch_up", identity, outcome.version, outcome.events)
+
+    def drop(self, outcome: Outcome) -> None:
+        """The outcome's events were not recorded."""
+        self._discard(outcome)
+
+    def settle_own(self, identity: Identity, count: int) -> bool:
+        """Settle what this thread last decided for the aggregate, if it is clear that nothing else is meant.
+
+        A run may have come here from another thread, with another outcome.
+        """
+        outcome = self.lately.outcome
+        if outcome is None or outcome.settled or len(outcome.events) != count:
+            return False
+        with self._lock:
+            meant = [other for other in self._unsettled if other.identity == identity]
+        if meant != [outcome]:
+            return False
+        self.settle(outcome)
+        return True
+
+    def advance(self, identity: Identity, version: int) -> None:
+        """It is known that events are recorded up to that version."""
+        with self._lock:
+            known = self._known.get(identity.stream_id)
+            if known is None or known.version < version:
+                self._known[identity.stream_id] = Known(identity, version)
+
+    def catch_up(self, identity: Identity, after: int, events: Sequence[Any]) -> int:
+        """Tell the actor recorded events, the first of which stands after that version: its version then."""
+        upto = self._tell_all(identity, after, events)
+        if upto < after:  # it was started anew
+            upto = self._load(identity, upto)
+        self.advance(identity, upto)
+        return upto
+
+    def put(self, identity: Identity, state: Any, version: int) -> None:
+        """Begin with a state that was given, and not told by events."""
+        self.references.ask(identity.stream_id, "put", identity, state, version)
+        self.advance(identity, version)
+
+    def forget(self, identity: Identity) -> None:
+        """Let the actor begin again from nothing."""
+        self.references.tell(identity.stream_id, "forget", identity)
+
+    def _ask(self, identity: Identity, method: str, *given: Any) -> Any:
+        """The actor's answer, once it is up to what is known."""
+        stream_id = identity.stream_id
+        for _ in PAUSES:
+            known = self._known.get(stream_id)
+            answer = self.references.ask(
+                stream_id, method, identity, *given, 0 if known is None else known.version
+            )
+            if not isinstance(answer, Behind):
+                return answer
+            self._load(identity, answer.upto)
+        raise self._given_up(stream_id, method)
+
+    def _load(self, identity: Identity, upto: int) -> int:
+        """Tell the actor what the event store has beyond a version: its version then.
+
+        The event store is right in any case, also where less was recorded than was known.
+        """
+        stream_id = identity.stream_id
+        for _ in PAUSES:
+            known = self._known.get(stream_id)
+            stream = self._event_store.stream(stream_id, start_version=upto + 1)
+            found = self._tell_all(identity, upto, [recorded.event for recorded in stream])
+            if found >= upto:
+                self._correct(stream_id, known, found)
+                return found
+            upto = found
+        raise self._given_up(stream_id, "catch up")
+
+    def _tell_all(self, identity: Identity, after: int, events: Sequence[Any]) -> int:
+        answer: CaughtUp = self.references.ask(identity.stream_id, "catch_up", identity, after, events)
+        if answer.error is not None:
+            raise answer.error
+        return answer.upto
+
+    def _correct(self, stream_id: str, known: Known | None, version: int) -> None:
+        """Less is recorded than was known, unless more was learned meanwhile."""
+        with self._lock:
+            if known is not None and known.version > version and self._known.get(stream_id) is known:
+                if version:
+                    self._known[stream_id] = Known(known.identity, version)
+                else:
+                    del self._known[stream_id]
+
+    def _discard(self, outcome: Outcome) -> None:
+        outcome.settled = True
+        with self._lock:
+            self._unsettled.discard(outcome)
+
+    def _given_up(self, stream_id: str, method: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"{stream_id} could not be asked to {method}: its actor died each time that it had been told "
+            "its events; the same call may work later"
+        )
