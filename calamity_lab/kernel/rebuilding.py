@@ -41,22 +41,41 @@ class Aggregates:
             self.states[stream_id] = callbacks.apply(state, recorded.event)
             self.versions[stream_id] = recorded.stream_version
 
+    def take_stream(self, stream_id: str) -> None:
+        """Let a whole stream change its aggregate; with a snapshot, only what came after that is read."""
+        cls = self._types.get(stream_id.partition("-")[0])
+        if cls is None:
+            return
+        snapshot = self._snapshot(stream_id, cls)
+        later = None if snapshot is None else self._since(snapshot)
+        if snapshot is not None and later is not None:
+            self._begin(snapshot)
+        for recorded in self._event_store.stream(stream_id) if later is None else later:
+            self.take(recorded)
+
     def _first(self, stream_id: str, cls: type) -> Any:
         """The state to begin with: that of a snapshot which the events bear out, or a new one."""
-        snapshot = None if self._snapshots is None else self._snapshots.get(stream_id, cls)
-        if snapshot is not None and self._borne_out(snapshot):
-            self._ahead[stream_id] = self.versions[stream_id] = snapshot.version
-            self.states[stream_id] = snapshot.state
-            return snapshot.state
+        snapshot = self._snapshot(stream_id, cls)
+        if snapshot is not None and self._since(snapshot) is not None:
+            return self._begin(snapshot)
         return callbacks.new(cls, id_of(cls, stream_id))
 
-    def _borne_out(self, snapshot: Snapshot) -> bool:
-        stream = self._event_store.stream(snapshot.stream_id, start_version=snapshot.version)
-        last: RecordedEvent | None = next(iter(stream), None)
-        return last is not None and (last.stream_version, last.event_id) == (
-            snapshot.version,
-            snapshot.event_id,
-        )
+    def _snapshot(self, stream_id: str, cls: type) -> Snapshot | None:
+        return None if self._snapshots is None else self._snapshots.get(stream_id, cls)
+
+    def _begin(self, snapshot: Snapshot) -> Any:
+        stream_id = snapshot.stream_id
+        self._ahead[stream_id] = self.versions[stream_id] = snapshot.version
+        self.states[stream_id] = snapshot.state
+        return snapshot.state
+
+    def _since(self, snapshot: Snapshot) -> Iterator[RecordedEvent] | None:
+        """The events after a snapshot; None where the one before them is not that which it tells."""
+        version = snapshot.version
+        events = iter(self._event_store.stream(snapshot.stream_id, start_version=version))
+        last = next(events, None)
+        found = None if last is None else (last.stream_version, last.event_id)
+        return events if found == (version, snapshot.event_id) else None
 
 
 class Instances:

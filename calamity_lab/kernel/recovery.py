@@ -31,7 +31,12 @@ def rebuild(
     Other aggregates are caught up when a command first needs them. What the stack's in-memory stores held is
     replaced; stores that live elsewhere look after themselves.
     """
-    return recover(stack, aggregate_types, snapshots=snapshots).stack
+    if snapshots is None or stack.process_manager_types or not hasattr(stack.event_store, "stream_ids"):
+        return recover(stack, aggregate_types, snapshots=snapshots).stack
+    aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
+    for stream_id in stack.event_store.stream_ids:
+        aggregates.take_stream(stream_id)
+    return _with_aggregates(stack, aggregates)
 
 
 def recover(

@@ -201,8 +201,13 @@ def test_a_stack_rebuilt_from_snapshots_is_the_same_and_applies_only_what_came_a
     )
     stack = Stack(event_store=late.stack.event_store, process_manager_types=(Transfer,))
     assert told(rebuild(stack, BANK.aggregates, snapshots=snapshots)) == told(late.stack)
-    names = {a.name for a in rebuild(stack, BANK.aggregates, snapshots=marked).aggregates.values()}
-    assert names == {"from the snapshot"}, "the snapshots were not used"
+    alone = Stack(event_store=late.stack.event_store)
+    for described in (stack, alone):
+        rebuilt = rebuild(described, BANK.aggregates, snapshots=snapshots)
+        assert dict(rebuilt.aggregates) == dict(late.stack.aggregates)
+        assert dict(rebuilt.aggregate_versions) == dict(late.stack.aggregate_versions)
+        names = {a.name for a in rebuild(described, BANK.aggregates, snapshots=marked).aggregates.values()}
+        assert names == {"from the snapshot"}, "the snapshots were not used"
 
 
 @dataclass(frozen=True)
