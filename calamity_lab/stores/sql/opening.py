@@ -25,11 +25,9 @@ def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bo
     _check_seconds("timeout", timeout)
     if poll is not None:
         _check_seconds("poll", poll)
-    target = parsed(url)
-    kind = SQLiteDatabase if target.get_backend_name() == "sqlite" else PostgresDatabase
-    database = kind(target, timeout=timeout, poll=poll, read_only=read_only)
+    database = _database(url, timeout=timeout, poll=poll, read_only=read_only)
     try:
-        _prepare(database, timeout)
+        _prepare(database, timeout, beside=False)
     except BaseException:
         database.close()
         raise
@@ -37,30 +35,30 @@ def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bo
 
 
 def create_tables(url: Any, *, timeout: float = 10.0) -> None:
-    """Make the tables of an event store beside those of something else that a database holds."""
-    target = parsed(url)
-    kind = SQLiteDatabase if target.get_backend_name() == "sqlite" else PostgresDatabase
-    database = kind(target, timeout=timeout, poll=None, read_only=False)
+    """Make the tables of an event store in a database that holds those of something else, too."""
+    database = _database(url, timeout=timeout, poll=None, read_only=False)
     try:
-        with database.engine.connect() as connection:
-            found = _tables(connection)
-        _refuse_ours(found, database.name)
-        _create(database.engine, timeout)
-    except driver_errors() as error:
-        raise translated(error, "make the tables of an event store in", repr(database.name)) from error
+        _prepare(database, timeout, beside=True)
     finally:
         database.close()
 
 
-def _prepare(database: Database, timeout: float) -> None:
+def _database(url: Any, *, timeout: float, poll: float | None, read_only: bool) -> Database:
+    target = parsed(url)
+    kind = SQLiteDatabase if target.get_backend_name() == "sqlite" else PostgresDatabase
+    return kind(target, timeout=timeout, poll=poll, read_only=read_only)
+
+
+def _prepare(database: Database, timeout: float, *, beside: bool) -> None:
+    """Make sure that the tables are there, and are ours; ``beside`` those of something else only if meant."""
     try:
         with database.engine.connect() as connection:
-            found = _tables(connection)
+            found = set(inspect(connection).get_table_names())
             if schema.name in found:
                 _check_version(connection, database.name)
                 return
-        if found:
-            _refuse_ours(found, database.name)
+        _refuse_ours(found, database.name)
+        if found and not beside:
             raise WrongSchema(
                 f"{database.name!r} holds the tables {_listed(found)}, and none of an event store; nothing "
                 "was written. Give another database; or, where events are meant to stand beside these, "
@@ -73,10 +71,6 @@ def _prepare(database: Database, timeout: float) -> None:
         _create(database.engine, timeout)
     except driver_errors() as error:
         raise translated(error, "open an event store in", repr(database.name)) from error
-
-
-def _tables(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names())
 
 
 def _check_version(connection: Connection, name: str) -> None:

@@ -162,6 +162,7 @@ def _engine(url: URL, timeout: float, read_only: bool) -> Engine:
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,  # what commits by itself has nothing to roll back
+        use_native_hstore=False,  # which would be asked for first of all
         connect_args={"connect_timeout": max(int(timeout), 2), "tcp_user_timeout": milliseconds},
     )
 

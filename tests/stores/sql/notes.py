@@ -1,0 +1,59 @@
+"""Small events for the tests of the stores on SQL, and how their stores are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from calamity_lab.errors import CalamityError
+from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.metadata import NOTHING
+from calamity_lab.kernel.recorded import ProposedEvent
+from calamity_lab.kernel.sources import system_clock
+from calamity_lab.stores.sql.event_store import SQLEventStore
+from calamity_lab.stores.sql.urls import parsed
+
+
+@dataclass(frozen=True)
+class Noted:
+    text: str
+
+
+def proposed(*texts: str, ids: tuple[str, ...] = ()) -> list[ProposedEvent]:
+    """Notes with ids of their own, or with the ids given."""
+    now = system_clock()
+    return [
+        ProposedEvent(Noted(note), id_, "correlation", None, now, NOTHING)
+        for note, id_ in zip(texts, ids or [f"id of {note}" for note in texts], strict=True)
+    ]
+
+
+def texts(store: SQLEventStore) -> list[str]:
+    """What was noted, in order of position."""
+    return [recorded.event.text for recorded in store.stream(ALL)]
+
+
+def execute(url: str, *statements: str) -> None:
+    """Change a database by hand."""
+    engine = create_engine(parsed(url))
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+@contextmanager
+def refused(kind: type[CalamityError], *words: str) -> Iterator[list[Any]]:
+    """What must raise that error, in a message that has all these words."""
+    raised: list[Any] = []
+    with pytest.raises(kind) as caught:
+        yield raised
+    raised.append(caught.value)
+    assert type(caught.value) is kind
+    for word in words:
+        assert word in str(caught.value)

@@ -1,0 +1,213 @@
+"""A store is opened by URL; where the database is something else, what was found is told and what works."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from calamity_lab.errors import InvalidValue, MissingExtra, StoreError, WrongSchema
+from calamity_lab.stores.sql import urls
+from calamity_lab.stores.sql.event_store import SQLEventStore
+from calamity_lab.stores.sql.opening import create_tables
+from calamity_lab.stores.sql.urls import parsed
+from tests.stores.sql.notes import Noted, execute, refused, texts
+
+
+def tables(url: str) -> set[str]:
+    engine = create_engine(parsed(url))
+    found = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return found
+
+
+def test_an_empty_database_gets_the_tables_and_is_found_again(url: str) -> None:
+    with SQLEventStore(url) as store:
+        store.append("Note-1", [Noted("a")])
+    with SQLEventStore(url, [Noted]) as store:
+        assert texts(store) == ["a"]
+    assert tables(url) == {"events", "snapshots", "calamity_lab_schema"}
+
+
+def test_many_may_open_a_new_database_at_once(url: str) -> None:
+    all_there = Barrier(6)
+
+    def open_(number: int) -> None:
+        all_there.wait()
+        with SQLEventStore(url) as store:
+            store.append(f"Note-{number}", [Noted("a")])
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(open_, range(6)))
+    with SQLEventStore(url) as store:
+        assert len(store.stream_ids) == 6
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite://"])
+def test_a_store_in_memory_is_empty_and_its_own(url: str) -> None:
+    with SQLEventStore(url) as store, SQLEventStore(url) as other:
+        store.append("Note-1", [Noted("a")])
+        assert (len(store), len(other)) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", ["postgresql://", "postgres://", "postgresql+psycopg://"])
+def test_every_way_to_write_a_url_of_postgresql_works(postgres_url: str, kind: str) -> None:
+    with SQLEventStore(postgres_url.replace("postgresql://", kind, 1), [Noted]) as store:
+        assert len(store.append("Note-1", [Noted("a")])) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("mysql://root@localhost/bank", "'mysql'"),
+        ("oracle+cx_oracle://x", "'oracle'"),
+        ("postgresql+psycopg2://localhost/bank", "driver 'psycopg2'"),
+        ("sqlite+aiosqlite:///bank.db", "driver 'aiosqlite'"),
+        ("bank.db", "'bank.db'"),
+        ("", "''"),
+        (None, "None"),
+        (Path("bank.db"), "bank.db"),
+        ("postgresql://host:port/bank", "'postgresql://host:port/bank'"),
+    ],
+)
+def test_a_url_that_cannot_work_is_told_which_ones_do(url: Any, found: str) -> None:
+    with refused(InvalidValue, found, "sqlite:///events.db", "postgresql://user:password@host/database"):
+        SQLEventStore(url)
+
+
+def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urls, "find_spec", lambda name: None)
+    with refused(MissingExtra, "psycopg", "pip install 'calamity-lab[postgres]'"):
+        SQLEventStore("postgresql://localhost/bank")
+
+
+def test_a_password_is_not_shown(postgres_url: str) -> None:
+    secret = postgres_url.replace("postgres@", "postgres:sesame@")
+    with SQLEventStore(secret) as store:
+        assert "sesame" not in repr(store)
+    with refused(StoreError, "no such database", "CREATE DATABASE") as raised:
+        SQLEventStore(secret.replace("/lab_", "/nowhere_"))
+    assert "sesame" not in str(raised[0])
+
+
+@pytest.mark.parametrize(
+    ("option", "given"), [("timeout", 0), ("timeout", True), ("poll", -1), ("poll", "1")]
+)
+def test_a_time_that_is_none_is_refused(option: str, given: Any) -> None:
+    options: dict[str, Any] = {option: given}
+    with refused(InvalidValue, f"{option}={given!r}", "seconds greater than 0"):
+        SQLEventStore("sqlite://", **options)
+
+
+def test_a_database_of_something_else_is_left_alone(url: str) -> None:
+    execute(url, "CREATE TABLE customers (name TEXT)")
+    with refused(WrongSchema, "customers", "none of an event store", "nothing was written", "create_tables"):
+        SQLEventStore(url)
+    assert tables(url) == {"customers"}
+
+
+def test_events_may_stand_beside_other_tables_when_that_is_meant(url: str) -> None:
+    execute(url, "CREATE TABLE customers (name TEXT)")
+    create_tables(url)
+    with SQLEventStore(url, [Noted]) as store:
+        assert texts(store.append("Note-1", [Noted("a")])) == ["a"]
+    create_tables(url)
+    assert "customers" in tables(url)
+
+
+@pytest.mark.parametrize("table", ["events", "snapshots"])
+def test_a_table_of_something_else_with_our_name_is_left_alone(url: str, table: str) -> None:
+    execute(
+        url, f"CREATE TABLE {table} (id INTEGER, name TEXT)", f"INSERT INTO {table} VALUES (1, 'concert')"
+    )
+    for opening in (SQLEventStore, create_tables):
+        with refused(WrongSchema, repr(table), "not an event store's", "nothing was written"):
+            opening(url)
+    assert tables(url) == {table}
+
+
+@pytest.mark.parametrize(
+    ("version", "found", "works"),
+    [(0, "version 0", "the calamity_lab that wrote it"), (2, "version 2", "install a newer calamity_lab")],
+)
+def test_tables_of_another_version_are_left_alone(url: str, version: int, found: str, works: str) -> None:
+    with SQLEventStore(url, [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+    execute(url, f"UPDATE calamity_lab_schema SET version = {version}")
+    with refused(WrongSchema, found, "version 1", "nothing was changed", works):
+        SQLEventStore(url)
+    execute(url, "UPDATE calamity_lab_schema SET version = 1")
+    with SQLEventStore(url, [Noted]) as store:
+        assert texts(store) == ["a"]
+
+
+def test_tables_that_somebody_changed_are_told(url: str) -> None:
+    SQLEventStore(url).close()
+    execute(url, "ALTER TABLE events RENAME COLUMN causation_id TO cause")
+    with refused(WrongSchema, "causation_id"):
+        SQLEventStore(url)
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "letter.db"
+    path.write_text("Dear reader, this is no database. " * 100)
+    with refused(WrongSchema, "no SQLite database", "another file"):
+        SQLEventStore(f"sqlite:///{path}")
+    assert path.read_text().startswith("Dear reader")
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    with SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+        store.append("Note-1", [Noted("long " * 10_000)] * 10)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+    with refused(StoreError, "damaged"), SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+        texts(store)
+
+
+def test_a_directory_is_told_as_one(tmp_path: Path) -> None:
+    with refused(StoreError, "is a directory", "events.db"):
+        SQLEventStore(f"sqlite:///{tmp_path}")
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    with refused(StoreError, "no directory", "nowhere", "make it first"):
+        SQLEventStore(f"sqlite:///{tmp_path}/nowhere/events.db")
+
+
+def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    path.touch()
+    with SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+        assert len(store.append("Note-1", [Noted("a")])) == 1
+
+
+def test_a_file_name_may_have_any_sign(tmp_path: Path) -> None:
+    path = tmp_path / "a b ü#1.db"
+    with SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+    with SQLEventStore(f"sqlite:///{path}", [Noted], read_only=True) as store:
+        assert texts(store) == ["a"]
+    assert {found.name for found in tmp_path.iterdir()} <= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
+
+
+def test_a_file_outlives_the_process_in_a_write_ahead_log(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    SQLEventStore(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_closed_store_says_so(url: str) -> None:
+    store = SQLEventStore(url, [Noted])
+    store.close()
+    store.close()
+    for use in (lambda: store.append("Note-1", [Noted("a")]), lambda: len(store), lambda: list(store)):
+        with refused(StoreError, "is closed"):
+            use()
