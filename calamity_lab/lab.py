@@ -76,7 +76,8 @@ class Lab(Displays):
         ``store`` is a database's URL, as in ``Lab.attach("sqlite:///bank.db", bank)``, or an event store; the
         model is given as for ``Lab(...)``. It is opened as of ``position`` (by default its latest event), at
         which moment 0 shows the aggregates and process managers; what others write later is not seen.
-        Ids are random, unless you give a source of which none is in the history yet.
+        The whole history is read, and the database let go. Ids are random, unless you give a source of
+        which none is in the history yet.
 
         Where the model has no class for an event, that is shown as it was stored; an aggregate or process
         manager that cannot take what happened to it is left out. One warning tells both.

@@ -376,7 +376,8 @@ def test_what_is_wrong_with_a_store_or_a_model_is_told_before_anything_is_opened
     tmp_path: Path, url: str
 ) -> None:
     with pytest.raises(StoreError):
-        Lab.attach(f"sqlite:///{tmp_path / 'nowhere' / 'bank.db'}", bank)
+        Lab.attach(f"sqlite:///{tmp_path / 'nowhere.db'}", bank)
+    assert not (tmp_path / "nowhere.db").exists(), "opening a history makes none"
     with pytest.raises(InvalidModel):
         Lab.attach(url, 7)  # type: ignore[arg-type]
     with pytest.raises(UnknownArgument, match="did you mean 'position'"):

@@ -18,6 +18,8 @@ from calamity_lab.testing.event_store_conformance import EventStoreConformance
 
 
 class TestOverlayBeforeAllThatADatabaseHolds(EventStoreConformance):
+    examples = 15
+
     def new_store(self, types: tuple[type, ...]) -> OverlayEventStore:
         base = SQLEventStore("sqlite://", [*types, FundsDeposited])
         base.append("Note-1", [FundsDeposited("1", 1)] * 3)
