@@ -114,4 +114,4 @@ def test_binders_pins_are_those_that_the_tests_run_with() -> None:
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     stale = [line for line in asked if "==" in line and line not in pinned]
     assert not stale, f"binder/requirements.txt and constraints.txt differ: {stale}"
-    assert "." in asked
+    assert ".[tutorials]" in asked
