@@ -6,7 +6,15 @@ Every name loads its module when it is first used, and a module the driver that 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
+    from calamity_lab.stores.overlay.event_store import OverlayEventStore
+    from calamity_lab.stores.serializer.serializer import Serializer
+    from calamity_lab.stores.serializer.unknown import UnknownEvent
+    from calamity_lab.stores.sql.event_store import SQLEventStore
+    from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 
 _HOMES = {
     "kernel.recovery": "rebuild recover take_snapshots",
@@ -16,7 +24,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [  # noqa: F822 - loaded when used
+__all__ = [
     "OverlayEventStore",
     "SQLEventStore",
     "SQLSnapshotStore",

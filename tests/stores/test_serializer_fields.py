@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum
 from types import ModuleType
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    Protocol,
+    TypedDict,
+    TypeVar,
+)
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -81,6 +93,23 @@ class Shape:
 @dataclass(frozen=True)
 class Circle(Shape):
     radius: int
+
+
+class Method(ABC):
+    @abstractmethod
+    def fee(self) -> Decimal: ...
+
+
+@dataclass(frozen=True)
+class Transferred(Method):
+    rate: Decimal
+
+    def fee(self) -> Decimal:
+        return self.rate
+
+
+class Named(Protocol):
+    number: str
 
 
 @attrs.frozen
@@ -210,6 +239,10 @@ FITTING = [
     (Literal["none"] | Card | Cash, "none"),
     (Shape, Circle("c", 3)),
     (list[Shape], [Shape("s"), Circle("c", 3)]),
+    (Method, Transferred(Decimal("0.01"))),
+    (dict[str, Method | None], {"a": Transferred(Decimal("0.01")), "b": None}),
+    (Named, Card("4")),
+    (Hashable, (1, "a")),
     (Place, Place("Ulm", 3)),
     (Place | Card, Place("Ulm", 3)),
     (Point, Point(1, Decimal(2))),
@@ -346,6 +379,49 @@ def test_fields_that_are_not_given_get_their_defaults() -> None:
     assert serializer.decode("Line", 1, '{"sku":"a","price":"1"}') == Line("a", Decimal(1))
     assert serializer.decode("Node", 1, '{"name":"a"}') == Node("a")
     assert serializer.decode("Point", 1, '{"x":1}') == Point(1)
+
+
+def test_a_field_may_hold_none_if_that_is_its_default() -> None:
+    @dataclass
+    class Opened:
+        owner: str
+        nickname: str = None  # type: ignore[assignment]
+        first: Line = None  # type: ignore[assignment]
+
+    class Closed(msgspec.Struct):
+        owner: str
+        reason: str = None  # type: ignore[assignment]
+
+    serializer = Serializer()
+    for event in (
+        Opened("ada"),
+        Opened("ada", "a", Line("x", Decimal(1))),
+        Closed("ada"),
+        Closed("ada", "x"),
+    ):
+        assert serializer.decode(*serializer.encode(event)) == event
+    with pytest.raises(SerializationError, match="owner: Expected `str`, got `null`"):
+        serializer.encode(Opened(None))  # type: ignore[arg-type]
+
+
+def test_what_belongs_to_the_class_is_no_field() -> None:
+    @dataclass
+    class Charged:
+        rate: ClassVar[int] = 3
+        amount: Any = 1
+
+    assert Serializer().encode(Charged())[2] == '{"amount":1}'
+
+
+def test_a_struct_that_is_an_array_elsewhere_is_an_object_of_its_fields_here() -> None:
+    class Moved(msgspec.Struct, array_like=True, tag=True):
+        x: int
+        y: int = 0
+
+    serializer = Serializer()
+    stored = serializer.encode(Moved(1))
+    assert stored[2] == '{"x":1,"y":0}'
+    assert serializer.decode(*stored) == Moved(1)
 
 
 def test_fields_that_the_class_does_not_know_are_left_out() -> None:

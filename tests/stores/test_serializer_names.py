@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from calamity_lab import stores
 from calamity_lab.errors import InvalidModel, InvalidValue, SerializationError
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import BankAccount, CreateAccount, FundsDeposited, Transfer
@@ -38,6 +39,18 @@ def cells() -> Iterator[ModuleType]:
     sys.modules[module.__name__] = module
     yield module
     del sys.modules[module.__name__]
+
+
+def test_the_face_of_the_stores_gives_what_it_names() -> None:
+    assert stores.Serializer is Serializer
+    assert stores.UnknownEvent is UnknownEvent
+    assert (
+        set(dir(stores)) == set(stores.__all__) >= {"SQLEventStore", "SQLSnapshotStore", "OverlayEventStore"}
+    )
+    for name in stores.__all__:
+        assert getattr(stores, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = stores.Nothing
 
 
 def test_a_class_goes_by_its_name_or_by_the_one_chosen_for_it() -> None:

@@ -117,6 +117,15 @@ def misfit_of(error: Exception) -> Misfit:
     return Misfit(f"{type(error).__name__}: {error}")
 
 
+def no_word(value: Any) -> str:
+    """What is wrong with a value that cannot be written."""
+    cls = type(value)
+    return (
+        f"JSON has no word for {told(value)} ({cls.__module__}.{cls.__qualname__}); use texts, numbers, "
+        "times, enums, collections, and records of these"
+    )
+
+
 def step_to(key: Any) -> str:
     """How the path in an error goes on to what a dict has under that key."""
     return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{told(key)}]"

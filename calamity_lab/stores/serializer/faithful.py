@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from calamity_lab.kernel.fields import field_names, fields_of, is_record
-from calamity_lab.stores.serializer.codec import Misfit, misfit_of, step_to, to_json, told
+from calamity_lab.stores.serializer.codec import Misfit, misfit_of, no_word, step_to, to_json, told
 
 _LOST = object()
 _DEEPEST = 40
@@ -87,5 +87,5 @@ def _why(value: Any, error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return f"{told(value)} has a lone surrogate, which is no character; give whole characters"
     if isinstance(error, TypeError):
-        return f"JSON has no word for {told(value)}, a {type(value).__qualname__} of {type(value).__module__}"
+        return no_word(value)
     return misfit_of(error).problem

@@ -5,10 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from types import FunctionType
-from typing import Any, ClassVar, get_origin, get_type_hints
+from dataclasses import MISSING, fields, is_dataclass
+from types import FunctionType, NoneType
+from typing import Annotated, Any, ClassVar, Optional, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from calamity_lab.kernel.fields import field_names
+from calamity_lab.stores.serializer.native import MAYBE_NONE, bare
 
 _UNRESOLVED = object()
 
@@ -23,13 +27,36 @@ def hints_of(cls: type, known: Mapping[str, type]) -> tuple[dict[str, Any], bool
     found = {
         name: _resolved(hint, cls, base, known) for base, name, hint in _annotated(cls) if not _of_class(hint)
     }
-    names = field_names(cls)
-    wanted = (*found, *_slots(cls)) if names is None else names
-    hints = {name: found.get(name, Any) for name in wanted}
+    names = [field.name for field in fields(cls)] if is_dataclass(cls) else field_names(cls)
+    hints = {name: found.get(name, Any) for name in ((*found, *_slots(cls)) if names is None else names)}
     return (
-        {name: Any if hint is _UNRESOLVED else hint for name, hint in hints.items()},
+        {
+            name: Any if hint is _UNRESOLVED else hint
+            for name, hint in (hints | _optional(cls, hints)).items()
+        },
         all(hint is not _UNRESOLVED for hint in hints.values()),
     )
+
+
+def _optional(cls: Any, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The annotations of fields that are None by default and do not say so, as in ``name: str = None``."""
+    if issubclass(cls, msgspec.Struct):
+        given = dict(zip(reversed(cls.__struct_fields__), reversed(cls.__struct_defaults__), strict=False))
+    else:
+        given = {
+            field.name: field.default
+            for field in (fields(cls) if is_dataclass(cls) else getattr(cls, "__attrs_attrs__", ()))
+        }
+    return {
+        name: Annotated[Optional[hint], MAYBE_NONE]  # noqa: UP045 - not all that can be annotated has an |
+        for name, hint in hints.items()
+        if given.get(name, MISSING) is None and not _takes_none(hint)
+    }
+
+
+def _takes_none(hint: Any) -> bool:
+    hint = bare(hint)
+    return hint in (Any, None, _UNRESOLVED) or not {None, NoneType}.isdisjoint(get_args(hint))
 
 
 def _annotated(cls: type) -> Iterator[tuple[type, str, Any]]:

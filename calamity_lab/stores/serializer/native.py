@@ -19,6 +19,9 @@ from calamity_lab.stores.serializer.codec import Codec, as_it_is
 JSONS_OWN: frozenset[type] = frozenset({str, int, float, bool, types.NoneType})
 SCALARS: frozenset[type] = JSONS_OWN | {bytes, Decimal, UUID, datetime, date, time, timedelta}
 _KEYS = SCALARS - {bool, types.NoneType, time, timedelta}
+MAYBE_NONE = "may be None, since that is its default"
+"""Marks an annotation that says less than the field may hold, so that msgspec does not learn of it."""
+
 UNIONS = (Union, types.UnionType)
 
 
@@ -55,6 +58,8 @@ def natively(hint: Any) -> Codec:
 
 
 def _is_native(hint: Any, hints_of: Callable[[type], dict[str, Any]], seen: set[type]) -> bool:
+    if MAYBE_NONE in getattr(hint, "__metadata__", ()):
+        return False
     hint = bare(hint)
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:

@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 def plan_of(cls: type, shapes: Shapes) -> Plan:
     """The plan for records of that class."""
     record = shapes.record(cls)
-    if not is_native(cls, shapes.hints_of):
+    if not is_native(cls, shapes.hints_of) or _is_array(cls):
         return Plan(_checked(record.write, record.read, None), record.read)
     decode: Callable[[Json], Any] = msgspec.json.Decoder(cls).decode
 
@@ -55,6 +55,11 @@ def plan_of(cls: type, shapes: Shapes) -> Plan:
     if len(sure) < len(types) or any(hasattr(cls, name) for name in _CHECKS):
         return Plan(_checked(as_it_is, read, fields), read)
     return Plan(_sure(read, fields, sure), read)
+
+
+def _is_array(cls: type) -> bool:
+    """Whether msgspec was told to write the class without the names of its fields."""
+    return issubclass(cls, msgspec.Struct) and cls.__struct_config__.array_like
 
 
 def written(value: Any) -> str:

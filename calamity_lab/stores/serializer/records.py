@@ -41,7 +41,12 @@ def is_record_class(cls: type) -> bool:
     if field_names(cls) is not None:
         return True
     own_ways = [getattr(cls, name, None) is not getattr(object, name, None) for name in _WAYS]
-    return cls is not object and not any(own_ways) and not issubclass(cls, Enum)
+    return cls is not object and not any(own_ways) and _is_open(cls) and not issubclass(cls, Enum)
+
+
+def _is_open(cls: type) -> bool:
+    """Whether another class may inherit from it: so from all that are written in Python."""
+    return bool(cls.__flags__ & 1 << 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class RecordShape:
         """The fields, as something that msgspec writes; with its name, if it is of a subclass."""
         if type(value) is not self.cls:
             if not isinstance(value, self.cls):
-                raise Misfit(f"{told(value)} is no {self.cls.__name__}")
+                name = self.cls.__name__
+                raise Misfit(f"{told(value)} is no {name}; annotate it as {name} | {type(value).__name__}")
             return self.parts.of(Any).write(value)
         codecs = self.codecs
         if self.open:
@@ -77,7 +83,7 @@ class RecordShape:
         """The value that has these fields; those that its class does not know are left out."""
         found = to_fields(text)
         if TYPE in found and TYPE not in self.stored.values():
-            return self._named(from_json(found[TYPE]), text)
+            return _named(self.cls, from_json(found[TYPE]), text, self.parts)
         values = {
             name: at(f".{name}", codec.read, found.pop(self.stored[name]))
             for name, codec in self.codecs.items()
@@ -94,12 +100,33 @@ class RecordShape:
                 f"{misfit_of(error).problem}"
             ) from error
 
-    def _named(self, name: Any, text: Json) -> Any:
-        """What was written with the name of its class: this one, or one that inherits from it."""
-        for cls in _family(self.cls):
-            if self.parts.name_of(cls) == name:
-                return self.parts.record(cls).read(without_type(from_json(text)))
-        return self.parts.of(Any).read(text)
+
+def abstract(cls: type, parts: Codecs) -> Codec:
+    """Values of whatever class has the shape of that one, which has no values of its own."""
+    rest = parts.of(Any)
+
+    def read(text: Json) -> Any:
+        plain = from_json(text)
+        return _named(cls, plain[TYPE], text, parts) if _has_name(plain) else rest.read(text)
+
+    return Codec(rest.write, read)
+
+
+def is_abstract(cls: type) -> bool:
+    """Whether a class only tells what others must have."""
+    return inspect.isabstract(cls) or getattr(cls, "_is_protocol", False)
+
+
+def _has_name(plain: Any) -> bool:
+    return isinstance(plain, dict) and TYPE in plain
+
+
+def _named(cls: type, name: Any, text: Json, parts: Codecs) -> Any:
+    """What was written with the name of its class: that one, or one that inherits from it."""
+    for heir in _family(cls):
+        if is_record_class(heir) and parts.name_of(heir) == name:
+            return parts.record(heir).read(without_type(from_json(text)))
+    return parts.of(Any).read(text)
 
 
 def record_shape(cls: type, parts: Codecs) -> RecordShape:

@@ -10,7 +10,13 @@ from calamity_lab.stores.serializer.containers import container
 from calamity_lab.stores.serializer.hints import hints_of
 from calamity_lab.stores.serializer.names import Names
 from calamity_lab.stores.serializer.native import SCALARS, UNIONS, bare, is_native, natively
-from calamity_lab.stores.serializer.records import RecordShape, is_record_class, record_shape
+from calamity_lab.stores.serializer.records import (
+    RecordShape,
+    abstract,
+    is_abstract,
+    is_record_class,
+    record_shape,
+)
 from calamity_lab.stores.serializer.scalars import enum, subclass
 from calamity_lab.stores.serializer.unions import union
 from calamity_lab.stores.serializer.untyped import untyped
@@ -97,4 +103,6 @@ class Shapes(Codecs):
         for base in (str, int, float):
             if issubclass(cls, base):
                 return subclass(cls, base)
+        if is_abstract(cls):
+            return abstract(cls, self)
         return self.record(cls) if is_record_class(cls) else self._untyped

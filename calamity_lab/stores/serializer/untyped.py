@@ -25,9 +25,9 @@ from calamity_lab.stores.serializer.codec import (
     Misfit,
     at,
     from_json,
+    no_word,
     step_to,
     to_json,
-    told,
     without_type,
 )
 from calamity_lab.stores.serializer.records import is_record_class
@@ -66,7 +66,7 @@ def tagged(value: Any, cls: type, codecs: Codecs) -> dict[str, Any]:
         return {TYPE: name, VALUE: _pairs(value, codecs) if cls is dict else codecs.of(cls).write(value)}
     is_record = is_record_class(cls)
     if not is_record and not issubclass(cls, (Enum, str, int, float)):
-        raise Misfit(f"JSON has no word for {told(value)}, a {name} of {cls.__module__}")
+        raise Misfit(no_word(value))
     name = codecs.name_of(cls)
     if name in _NAMED:
         raise Misfit(
