@@ -66,6 +66,10 @@ class Codecs:
         """The name that a class goes by in JSON."""
         raise NotImplementedError
 
+    def claim(self, cls: type) -> str:
+        """The name that a class goes by, which from now on leads to it."""
+        raise NotImplementedError
+
     def class_of(self, name: str) -> type | None:
         """The class that goes by that name."""
         raise NotImplementedError

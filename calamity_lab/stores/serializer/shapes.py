@@ -44,6 +44,9 @@ class Shapes(Codecs):
         return Codec(lambda value: self._record(cls).write(value), lambda text: self._record(cls).read(text))
 
     def name_of(self, cls: type) -> str:
+        return self._names.name_of(cls)
+
+    def claim(self, cls: type) -> str:
         self._names.add(cls)
         return self._names.name_of(cls)
 

@@ -67,7 +67,7 @@ def tagged(value: Any, cls: type, codecs: Codecs) -> dict[str, Any]:
     is_record = is_record_class(cls)
     if not is_record and not issubclass(cls, (Enum, str, int, float)):
         raise Misfit(no_word(value))
-    name = codecs.name_of(cls)
+    name = codecs.claim(cls)
     if name in _NAMED:
         raise Misfit(
             f"{name} of {cls.__module__} needs another name here, as in names={{{name}: 'my.{name}'}}"
