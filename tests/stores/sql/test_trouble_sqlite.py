@@ -1,0 +1,217 @@
+"""A file that is locked, full or not to be written: it is told, nothing is half-written, and all goes on."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from calamity_lab.errors import ReadOnlyStore, SerializationError, StoreError, StoreUnavailable, WrongSchema
+from calamity_lab.kernel.constants import ALL
+from calamity_lab.stores.sql.event_store import SQLEventStore
+from tests.stores.sql.notes import Noted, execute, refused, texts
+
+NOBODY = 65534
+
+
+@contextmanager
+def locked(url: str, how: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """Another program holds the file while it writes."""
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    connection.execute(how)
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def as_nobody(work: Callable[[], None]) -> None:
+    """Do something as a user for whom permissions hold, which they do not for root."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of other tests, which the child lacks
+        child = os.fork()
+    if child:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        return
+    code = 1
+    try:
+        if os.geteuid() == 0:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        work()
+        code = 0
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+@pytest.fixture
+def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that nobody can reach, though those above it are ours."""
+    folder = tmp_path_factory.mktemp("open")
+    above = [path for path in folder.parents if path.stat().st_uid == os.geteuid() and path != Path("/")]
+    modes = {path: path.stat().st_mode for path in above}
+    for path, mode in modes.items():
+        path.chmod(mode | 0o011)
+    folder.chmod(0o777)
+    yield folder
+    folder.chmod(0o777)
+    for path, mode in modes.items():
+        path.chmod(mode)
+
+
+def test_a_locked_file_is_told_and_read_meanwhile_and_written_later(sqlite_url: str) -> None:
+    with SQLEventStore(sqlite_url, [Noted], timeout=0.1) as store:
+        store.append("Note-1", [Noted("a")])
+        with locked(sqlite_url):
+            with refused(StoreUnavailable, "cannot append 2 events", "locked", "longer timeout"):
+                store.append("Note-1", [Noted("b"), Noted("c")])
+            assert texts(store) == ["a"]
+        store.append("Note-1", [Noted("d")], expected_version=1)
+        assert texts(store) == ["a", "d"]
+
+
+def test_an_append_waits_for_another_writer(sqlite_url: str) -> None:
+    with SQLEventStore(sqlite_url, [Noted]) as store:
+        with locked(sqlite_url):
+            waiting = threading.Thread(target=store.append, args=("Note-1", [Noted("a")]))
+            waiting.start()
+            waiting.join(0.1)
+            assert waiting.is_alive()
+        waiting.join(10)
+        assert texts(store) == ["a"]
+
+
+def test_a_new_file_that_is_locked_is_told(sqlite_url: str) -> None:
+    with locked(sqlite_url), refused(StoreUnavailable, "open an event store in", "locked"):
+        SQLEventStore(sqlite_url, timeout=0.1)
+    with SQLEventStore(sqlite_url, [Noted]) as store:
+        assert texts(store.append("Note-1", [Noted("a")])) == ["a"]
+
+
+def test_a_quota_that_is_used_up_is_told_and_nothing_is_half_written(tmp_path: Path) -> None:
+    assert "no room left" in filled(str(tmp_path), "400000")
+
+
+def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
+    )
+    try:
+        # Where no disk may be made, a limit on the size of files has to stand for it.
+        told = filled(str(disk), *([] if mounted.returncode == 0 else ["300000"]))
+    finally:
+        if mounted.returncode == 0:
+            subprocess.run(["umount", disk], check=True)
+    assert "no room left" in told
+    assert "make room and ask again" in told
+
+
+def filled(*arguments: str) -> str:
+    """What a store says when the room that it has is used up."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.stores.sql.filling", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_a_file_that_may_not_be_written_is_read_and_appends_are_refused(open_folder: Path) -> None:
+    path = open_folder / "events.db"
+    with SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+    path.chmod(0o444)
+
+    def work() -> None:
+        for read_only in (False, True):
+            with SQLEventStore(f"sqlite:///{path}", [Noted], read_only=read_only) as store:
+                assert texts(store) == ["a"]
+                with refused(ReadOnlyStore, "cannot append 1 event"):
+                    store.append("Note-1", [Noted("b")])
+                assert texts(store) == ["a"]
+
+    as_nobody(work)
+
+
+def test_a_file_in_a_folder_that_may_not_be_written_tells_how_it_can_be_read(open_folder: Path) -> None:
+    path = open_folder / "events.db"
+    with SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+    path.chmod(0o444)
+    open_folder.chmod(0o555)
+
+    def work() -> None:
+        with refused(ReadOnlyStore, "directory may not be written", "immutable=1"):
+            SQLEventStore(f"sqlite:///{path}", [Noted], read_only=True)
+        still = f"sqlite:///file:{path}?immutable=1&uri=true"
+        with SQLEventStore(still, [Noted], read_only=True) as store:
+            assert texts(store) == ["a"]
+
+    as_nobody(work)
+
+
+def test_a_file_that_may_not_even_be_read_is_told(open_folder: Path) -> None:
+    path = open_folder / "events.db"
+    SQLEventStore(f"sqlite:///{path}").close()
+    path.chmod(0)
+
+    def work() -> None:
+        with refused(StoreError, "cannot be opened"):
+            SQLEventStore(f"sqlite:///{path}")
+
+    as_nobody(work)
+
+
+def test_a_store_that_is_to_be_read_only_never_writes(sqlite_url: str) -> None:
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with refused(StoreError, "no file", "leave out read_only=True"):
+        SQLEventStore(sqlite_url, read_only=True)
+    assert not path.exists()
+    path.touch()
+    with refused(WrongSchema, "is empty", "leave out read_only=True"):
+        SQLEventStore(sqlite_url, read_only=True)
+    assert path.read_bytes() == b""
+    with SQLEventStore(sqlite_url, [Noted]) as writing:
+        writing.append("Note-1", [Noted("a")])
+        with SQLEventStore(sqlite_url, [Noted], read_only=True) as reading:
+            with refused(ReadOnlyStore, "read_only=True"):
+                reading.append("Note-1", [Noted("b")])
+            writing.append("Note-1", [Noted("c")])
+            assert texts(reading) == ["a", "c"]
+
+
+@pytest.mark.parametrize("payload", ["not json", '{"text": 5}', "", "[1, 2]"])
+def test_a_payload_that_somebody_broke_is_told_by_its_place(sqlite_url: str, payload: str) -> None:
+    with SQLEventStore(sqlite_url, [Noted]) as store:
+        store.append("Note-1", [Noted("a"), Noted("b")])
+        execute(sqlite_url, f"UPDATE events SET payload = '{payload}' WHERE position = 2")
+        with refused(SerializationError, "position 2", "version 2 of 'Note-1'", "Noted"):
+            texts(store)
+        assert store.stream(ALL).__next__().event == Noted("a")
+        store.append("Note-1", [Noted("c")], expected_version=2)
+
+
+def test_metadata_that_somebody_broke_is_told_by_its_place(sqlite_url: str) -> None:
+    with SQLEventStore(sqlite_url, [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+        for broken in ("oops", "7", "[]"):
+            execute(sqlite_url, f"UPDATE events SET metadata = '{broken}'")
+            with refused(SerializationError, "position 1"):
+                texts(store)
+        execute(sqlite_url, "UPDATE events SET metadata = '{}', recorded_at = 'yesterday'")
+        with refused(SerializationError, "position 1", "yesterday"):
+            texts(store)
