@@ -7,12 +7,15 @@ fields, so this is the one place that knows how each is asked.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 
 def field_names(cls: type) -> tuple[str, ...] | None:
     """The declared fields of a class, in order; None where it declares none."""
-    for attribute in ("__dataclass_fields__", "__struct_fields__", "_fields"):
+    if hasattr(cls, "__dataclass_fields__"):
+        return tuple([f.name for f in fields(cls)])  # which leaves out class variables
+    for attribute in ("__struct_fields__", "_fields"):
         names: Iterable[str] | None = getattr(cls, attribute, None)
         if names is not None:
             return tuple(names)

@@ -11,6 +11,7 @@ from calamity_lab.kernel.steps import Appended, Completed, Conflicted, Executed,
 from calamity_lab.kernel.vector import Vector
 from calamity_lab.shown import shown
 from calamity_lab.trace.moment import Moment
+from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 
 MOST_TICKS = 400
@@ -55,6 +56,9 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
     """The controls at the cursor; ``error`` is what stopped the last move, if anything did."""
     moment, index = trace[cursor], trace.index
     text, tone = _told(moment)
+    before = index.events_at(0)
+    if moment.step is None and before:
+        text = f"{text}, after {counted(before, 'event')} from before"
     return Controls(
         cursor=cursor,
         last=trace.last,

@@ -152,9 +152,10 @@ def _changed_row(stack: Stack, touched: _Touched) -> StateRow:
 
 
 def _row(stack: Stack, lane: Lane) -> StateRow:
+    state = _stored(stack, lane)
+    values = {"not read yet": "when a command needs it"} if state is None else _values(state)
     fields = tuple(
-        FieldRow(name, shown(value, LENGTH), None, changed=False)
-        for name, value in _values(_stored(stack, lane)).items()
+        FieldRow(name, shown(value, LENGTH), None, changed=False) for name, value in values.items()
     )
     return _dressed(lane, _version(stack, lane), fields)
 

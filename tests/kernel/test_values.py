@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import attrs
 import msgspec
@@ -15,7 +15,7 @@ import pytest
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, OutOfRange, UnknownArgument
 from calamity_lab.examples.bank import Transfer as CarefulTransfer
 from calamity_lab.examples.bank import random_commands
-from calamity_lab.kernel.fields import fields_of
+from calamity_lab.kernel.fields import field_names, fields_of
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -263,3 +263,13 @@ def test_an_old_vector_shared_by_two_branches_keeps_them_apart_at_every_length()
         right = store.append("BankAccount-1", [FundsDeposited("1", -2)])
         assert [len(list(s)) for s in (store, left, right)] == [length, length + 1, length + 1]
         assert (list(left)[-1].event.amount, list(right)[-1].event.amount) == (-1, -2)
+
+
+def test_a_class_variable_of_a_dataclass_is_no_field_of_it() -> None:
+    @dataclasses.dataclass
+    class Counted:
+        counted: int
+        unit: ClassVar[str] = "pieces"
+
+    assert field_names(Counted) == ("counted",)
+    assert fields_of(Counted(3)) == {"counted": 3}

@@ -30,6 +30,12 @@ def test_before_anything_happened_the_controls_stand_at_the_start() -> None:
     )
 
 
+def test_a_lab_on_a_history_tells_at_its_start_how_long_that_is() -> None:
+    history = trace_of(DepositFunds("a", 1))[5].stack.event_store
+    view = controls(trace_of(DepositFunds("a", 1), event_store=history), 0)
+    assert view.sentence == "Nothing has happened yet, after 1 event from before"
+
+
 def test_ticks_are_commands_and_refusals_are_marked() -> None:
     view = controls(story_of(bank), 68)
     assert view.ticks == (1, 6, 11, 16, 20, 25, 30, 35, 38, 42, 46, 51, 56, 60, 65)

@@ -87,6 +87,12 @@ def test_an_aggregate_that_was_read_from_its_stream_shows_what_the_command_chang
     assert (row.version, row.is_new, row.fields[1]) == (2, False, FieldRow("balance", "7", "5", changed=True))
 
 
+def test_an_aggregate_that_is_not_read_from_its_history_yet_says_so() -> None:
+    history = trace_of(DepositFunds("1", 5))[5].stack.event_store
+    (row,) = state(trace_of(DepositFunds("2", 2), event_store=history), 0).rows
+    assert row.fields == (FieldRow("not read yet", "when a command needs it", None, changed=False),)
+
+
 def test_an_instance_that_a_history_started_is_not_new() -> None:
     history = InMemoryEventStore.of(story_of(bank).index.events[:5])
     trace = trace_of(WithdrawFunds("alice", 60_00, "rent"), event_store=history)
@@ -103,7 +109,7 @@ def test_an_aggregate_that_is_rebuilt_after_a_conflict_is_not_gone() -> None:
     )
     seen = {type(trace[n].step).__name__: state(trace, n).rows for n in range(1, len(trace))}
     (forgotten,), (rebuilt,), (after,) = (seen[name] for name in ("Conflicted", "Populated", "Completed"))
-    assert (forgotten.gone, forgotten.fields) == (False, ())
+    assert (forgotten.gone, [field.name for field in forgotten.fields]) == (False, ["not read yet"])
     assert rebuilt.fields[1] == FieldRow("balance", "5", "0", changed=True)
     assert after.fields[1] == FieldRow("balance", "6", "0", changed=True)
 
