@@ -14,7 +14,7 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from calamity_lab.errors import ReadOnlyStore, StoreError
 from calamity_lab.stores.sql.driver_errors import driver_errors, lost, repeats_an_id, translated, unfit_text
 from calamity_lab.stores.sql.entries import Entry, Heads
-from calamity_lab.stores.sql.statements import Statements
+from calamity_lab.stores.sql.statements import statements
 from calamity_lab.stores.sql.waiting import Waiting
 
 # The versions between which a stream must be for an append to be let in.
@@ -34,7 +34,8 @@ class Database(ABC):
         self.name = name
         self.read_only = read_only
         self.poll = poll
-        self.statements = Statements(engine)
+        self.kind = engine.dialect.name
+        self.statements = statements(self.kind)
         self.closed = False
         self._lasting = lasting  # whether what it holds outlives the process
         self._lock = threading.RLock()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy import Connection, Engine, false, inspect, select, text
 
 from calamity_lab.errors import InvalidValue, StoreUnavailable, WrongSchema
 from calamity_lab.stores.sql.database import Database
@@ -14,6 +15,7 @@ from calamity_lab.stores.sql.postgres import PostgresDatabase
 from calamity_lab.stores.sql.postgres_statements import LOCK
 from calamity_lab.stores.sql.schema import VERSION, events, schema, snapshots, tables
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
+from calamity_lab.stores.sql.statements import compiled
 from calamity_lab.stores.sql.urls import parsed
 
 _OURS = (schema.name, events.name, snapshots.name)
@@ -87,8 +89,15 @@ def _check_version(connection: Connection, name: str) -> None:
             f"{name!r} holds {held} of the event store's tables, and this calamity_lab knows version "
             f"{VERSION}; nothing was changed; {advice}"
         )
-    connection.execute(select(*events.columns).limit(0))
-    connection.execute(select(*snapshots.columns).limit(0))
+    for probe in _probes(connection.dialect.name):
+        connection.exec_driver_sql(probe)
+
+
+@cache
+def _probes(kind: str) -> tuple[str, ...]:
+    """What fails where a column is missing."""
+    literal = [select(*table.columns).where(false()) for table in (events, snapshots)]
+    return tuple([compiled(statement, kind) for statement in literal])
 
 
 def _refuse_ours(found: set[str], name: str) -> None:

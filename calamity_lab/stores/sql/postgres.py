@@ -12,7 +12,7 @@ from calamity_lab.stores.sql.database import Bounds, Database, counted
 from calamity_lab.stores.sql.driver_errors import driver_errors, lost, translated
 from calamity_lab.stores.sql.entries import Entry, Heads
 from calamity_lab.stores.sql.listening import Listening
-from calamity_lab.stores.sql.postgres_statements import PostgresStatements
+from calamity_lab.stores.sql.postgres_statements import postgres_statements
 from calamity_lab.stores.sql.statements import COLUMNS
 from calamity_lab.stores.sql.urls import shown
 from calamity_lab.stores.sql.waiting import Waiting
@@ -31,7 +31,7 @@ class PostgresDatabase(Database):
             poll=_POLL if poll is None else poll,
             lasting=True,
         )
-        self._appends = PostgresStatements(self.engine)
+        self._appends = postgres_statements()
 
     def waiting(self) -> Waiting:
         return Listening(self.engine, self.poll)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Engine,
     Integer,
     Select,
     Text,
@@ -48,12 +48,12 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 class PostgresStatements:
     """The statements of an append: it tells the last position and version, and inserts where they fit."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self) -> None:
         self.lock = f"SELECT pg_advisory_xact_lock({LOCK})"
         self.notify = f"NOTIFY {CHANNEL}"
-        self.insert = compiled(insert(events), engine)
-        self._one = compiled(_append(_one_entry()), engine)
-        self._many = compiled(_append(_entries()), engine)
+        self.insert = compiled(insert(events), "postgresql")
+        self._one = compiled(_append(_one_entry()), "postgresql")
+        self._many = compiled(_append(_entries()), "postgresql")
 
     def append(self, entries: Sequence[Entry]) -> tuple[str, dict[str, Any]]:
         """The statement that appends the entries to one stream, and its values, but for stream and bounds."""
@@ -61,6 +61,12 @@ class PostgresStatements:
             return self._one, dict(zip(_TYPES, entries[0][2:], strict=True))
         columns = list(zip(*entries, strict=True))[2:]
         return self._many, dict(zip(_TYPES, map(_array, columns), strict=True))
+
+
+@cache
+def postgres_statements() -> PostgresStatements:
+    """The statements, compiled when they are first needed."""
+    return PostgresStatements()
 
 
 def _append(source: FromClause) -> Select[Any]:

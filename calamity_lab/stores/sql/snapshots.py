@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+from functools import cache
 from hashlib import blake2b
 from typing import Any, Self
 
@@ -16,7 +17,6 @@ from calamity_lab.errors import SerializationError
 from calamity_lab.kernel.snapshots import Snapshot
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
-from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.opening import open_database
 from calamity_lab.stores.sql.schema import snapshots
 from calamity_lab.stores.sql.statements import compiled
@@ -36,11 +36,7 @@ class SQLSnapshotStore:
     ) -> None:
         self.serializer = types if isinstance(types, Serializer) else Serializer(types)
         self._database = open_database(url, timeout=timeout, poll=None, read_only=read_only)
-        self._select = compiled(
-            select(*snapshots.columns).where(snapshots.c.stream_id == bindparam("stream_id")),
-            self._database.engine,
-        )
-        self._put = compiled(_forwards(self._database), self._database.engine)
+        self._select, self._put = _statements(self._database.kind)
 
     def get(self, stream_id: str, cls: type) -> Snapshot | None:
         """The snapshot of that aggregate or instance, a ``cls``; None where there is none that fits."""
@@ -99,12 +95,14 @@ def _worded(hint: Any) -> str:
     return hint if isinstance(hint, str) else getattr(hint, "__qualname__", repr(hint))
 
 
-def _forwards(database: Database) -> Any:
-    """The statement that puts a snapshot where there is none, or an earlier one."""
-    insert = sqlite.insert if database.engine.dialect.name == "sqlite" else postgresql.insert
-    statement: Any = insert(snapshots)
-    new = statement.excluded
+@cache
+def _statements(kind: str) -> tuple[str, str]:
+    """What gets a snapshot, and what puts one where there is none, or an earlier one."""
+    wanted = select(*snapshots.columns).where(snapshots.c.stream_id == bindparam("stream_id"))
+    insert: Any = (sqlite.insert if kind == "sqlite" else postgresql.insert)(snapshots)
+    new = insert.excluded
     changes = {column.name: new[column.name] for column in snapshots.columns if not column.primary_key}
-    return statement.on_conflict_do_update(
+    put = insert.on_conflict_do_update(
         index_elements=[snapshots.c.stream_id], set_=changes, where=snapshots.c.position <= new.position
     )
+    return compiled(wanted, kind), compiled(put, kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -41,7 +42,6 @@ class SQLiteDatabase(Database):
             lasting=path is not None,
         )
         self._in_memory = path is None
-        self._insert = str(insert(events).compile(dialect=sqlite.dialect(paramstyle="qmark")))
         self._waiting: WeakSet[Waiting] = WeakSet()
 
     def waiting(self) -> Waiting:
@@ -56,7 +56,7 @@ class SQLiteDatabase(Database):
             heads = self._heads(cursor, bounds)
             fits = all(low <= heads.versions[name] <= high for name, (low, high) in bounds.items())
             if fits:
-                cursor.executemany(self._insert, _rows(entries, heads))
+                cursor.executemany(_insert(), _rows(entries, heads))
             cursor.execute("COMMIT" if fits else "ROLLBACK")
         except BaseException:
             self._roll_back(cursor)
@@ -92,6 +92,11 @@ class SQLiteDatabase(Database):
             return
         with self._lock:  # there is but one connection
             yield self._written_to()
+
+
+@cache
+def _insert() -> str:
+    return str(insert(events).compile(dialect=sqlite.dialect(paramstyle="qmark")))
 
 
 def _rows(entries: Sequence[Entry], heads: Heads) -> Iterator[tuple[Any, ...]]:

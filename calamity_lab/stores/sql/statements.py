@@ -1,9 +1,13 @@
-"""The statements of an event store, written with SQLAlchemy Core and compiled once for a database."""
+"""The statements of an event store, written with SQLAlchemy Core and compiled once for a kind of database."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Engine, Select, bindparam, func, literal_column, select
-from sqlalchemy.sql.compiler import Compiled
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Select, bindparam, func, literal_column, select
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql.expression import ClauseElement, ColumnElement
 
 from calamity_lab.stores.sql.schema import events
@@ -12,10 +16,9 @@ ZERO: ColumnElement[int] = literal_column("0", BigInteger)
 COLUMNS = [column.name for column in events.columns]
 
 
-def compiled(statement: ClauseElement, engine: Engine) -> str:
-    """The statement as the driver takes it; every value that changes has a name in it."""
-    made: Compiled = statement.compile(dialect=engine.dialect)
-    return str(made)
+def compiled(statement: ClauseElement, kind: str) -> str:
+    """The statement as the driver of ``sqlite`` or ``postgresql`` takes it; what changes has a name in it."""
+    return str(statement.compile(dialect=_dialect(kind)))
 
 
 def newest_position() -> ColumnElement[int]:
@@ -36,20 +39,33 @@ class Statements:
     which none lies behind position ``:upto``.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.position = compiled(select(newest_position()), engine)
-        self.version = compiled(select(newest_version()), engine)
-        self.heads = compiled(select(newest_position(), newest_version()), engine)
-        self.stream_ids = compiled(select(events.c.stream_id).distinct(), engine)
+    def __init__(self, kind: str) -> None:
+        self.position = compiled(select(newest_position()), kind)
+        self.version = compiled(select(newest_version()), kind)
+        self.heads = compiled(select(newest_position(), newest_version()), kind)
+        self.stream_ids = compiled(select(events.c.stream_id).distinct(), kind)
         self.places = compiled(
             select(events.c.event_id, events.c.stream_id, events.c.stream_version, events.c.position)
             .where(events.c.event_id == bindparam("event_id")),
-            engine,
+            kind,
         )  # fmt: skip
-        self.all_forwards = compiled(_page_of_all(events.c.position.asc()), engine)
-        self.all_backwards = compiled(_page_of_all(events.c.position.desc()), engine)
-        self.forwards = compiled(_page_of_one(events.c.stream_version.asc()), engine)
-        self.backwards = compiled(_page_of_one(events.c.stream_version.desc()), engine)
+        self.all_forwards = compiled(_page_of_all(events.c.position.asc()), kind)
+        self.all_backwards = compiled(_page_of_all(events.c.position.desc()), kind)
+        self.forwards = compiled(_page_of_one(events.c.stream_version.asc()), kind)
+        self.backwards = compiled(_page_of_one(events.c.stream_version.desc()), kind)
+
+
+@cache
+def statements(kind: str) -> Statements:
+    """The statements for ``sqlite`` or ``postgresql``; compiling them takes longer than opening a file."""
+    return Statements(kind)
+
+
+@cache
+def _dialect(kind: str) -> Dialect:
+    made: Any = pysqlite.dialect if kind == "sqlite" else psycopg.dialect
+    dialect: Dialect = made(paramstyle="named" if kind == "sqlite" else "pyformat")
+    return dialect
 
 
 def _page_of_all(order: ColumnElement[int]) -> Select[tuple[object, ...]]:

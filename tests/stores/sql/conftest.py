@@ -23,14 +23,27 @@ def shared_database(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(shared_database: str) -> Iterator[str]:
+def postgres_urls(shared_database: str) -> Iterator[Iterator[str]]:
+    """URLs of schemas in PostgreSQL, each new and empty."""
+    names: list[str] = []
+
+    def new() -> Iterator[str]:
+        while True:
+            names.append(f"test_{next(_numbers)}")
+            connection.execute(f"CREATE SCHEMA {names[-1]}")
+            yield f"{shared_database}&options=-csearch_path%3D{names[-1]}"
+
+    with psycopg.connect(shared_database, autocommit=True) as connection:
+        yield new()
+    with psycopg.connect(shared_database, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture
+def postgres_url(postgres_urls: Iterator[str]) -> str:
     """The URL of a schema in PostgreSQL that is new and empty."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(shared_database, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-    yield f"{shared_database}&options=-csearch_path%3D{name}"
-    with psycopg.connect(shared_database, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
+    return next(postgres_urls)
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ import pytest
 
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.testing.event_store_conformance import EventStoreConformance
-from calamity_lab.testing.postgres import PostgresServer
 
 
 class SQLConformance(EventStoreConformance):
-    patience: ClassVar[float] = 0.05
+    patience: ClassVar[float] = 0.03
 
     def reopen(self, store: Any) -> Any:
         store.close()
@@ -49,16 +48,11 @@ class TestPostgreSQL(SQLConformance):
     examples = 12  # a database for each takes a tenth of a second
 
     @pytest.fixture(autouse=True)
-    def databases(self, postgres_server: PostgresServer) -> Iterator[None]:
-        self.server = postgres_server
-        self.made: list[str] = []
-        yield
-        for url in self.made:
-            postgres_server.drop_database(url)
+    def databases(self, postgres_urls: Iterator[str]) -> None:
+        self.urls = postgres_urls
 
     def new_store(self, types: tuple[type, ...]) -> SQLEventStore:
-        self.made.append(self.server.new_database())
-        return SQLEventStore(self.made[-1], types)
+        return SQLEventStore(next(self.urls), types)
 
     def writers(self, store: Any, count: int) -> Sequence[Any]:
         return [store, *(SQLEventStore(store.url, self.types) for _ in range(count - 1))]
