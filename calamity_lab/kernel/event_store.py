@@ -116,7 +116,7 @@ class InMemoryEventStore:
     ) -> InMemoryEventStore:
         """The store with the events at the end of the stream; subscribers are told afterwards."""
         store, proposals = self, list(events)
-        stream_id = _stream_id(stream_id, "append needs the id of one stream")
+        stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         if not all(isinstance(event, ProposedEvent) for event in proposals):
             proposals, store = self._proposed(proposals)
         return store.record(stream_id, proposals, expected_version)[1]
@@ -128,7 +128,7 @@ class InMemoryEventStore:
         stream = self._streams.get(stream_id, _NO_STREAM)
         version = len(stream)
         if expected_version.__class__ is not int or expected_version != version or version == 0:
-            _check(stream_id, expected_version, version)
+            check_expected(stream_id, expected_version, version)
         if not proposals:
             return (), self
         log, recorded = self._log, []
@@ -155,7 +155,7 @@ class InMemoryEventStore:
         skip = max(start_version - 1, 0)
         if stream_id is ALL:
             return self._log.iterate(skip) if direction is FORWARDS else self._log.backwards(skip)
-        stream_id = _stream_id(stream_id, "stream needs the id of a stream, or ALL")
+        stream_id = checked_stream_id(stream_id, "stream needs the id of a stream, or ALL")
         events = self._streams.get(stream_id, _NO_STREAM)
         latest = islice(events, max(len(events) - skip, 0))
         return latest if direction is BACKWARDS else reversed(list(latest))
@@ -165,7 +165,7 @@ class InMemoryEventStore:
         if not callable(subscriber):
             raise InvalidValue(f"subscribe needs a callable that takes a RecordedEvent; found {subscriber!r}")
         if stream_id is not ALL:
-            stream_id = _stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
+            stream_id = checked_stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
         store = self._with(self._log, self._streams)
         known = self._subscribers.get(stream_id, ())
         store._subscribers = self._subscribers.insert(stream_id, (*known, subscriber))
@@ -211,7 +211,7 @@ class InMemoryEventStore:
         store = self._with(self._log, self._streams)
         store._clock, store._ids = clock, ids
         return [
-            _dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
+            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
 
@@ -231,7 +231,8 @@ class InMemoryEventStore:
                     ) from error
 
 
-def _dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:
+def dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:
+    """The event with what is known of it, where anything is; else ``bare``."""
     if isinstance(event, ProposedEvent):
         return event
     if isinstance(event, RecordedEvent):  # recorded elsewhere: it keeps what is known of it
@@ -246,14 +247,16 @@ def _dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:
     return bare
 
 
-def _stream_id(given: Any, asked: str) -> str:
+def checked_stream_id(given: Any, asked: str) -> str:
+    """The id of a stream that is named by its id or by an `Identity`; ``asked`` says what needs it."""
     stream_id = given.stream_id if isinstance(given, Identity) else given
     if not isinstance(stream_id, str) or not stream_id:
         raise InvalidValue(f"{asked}, as in 'BankAccount-1'; found {given!r}")
     return stream_id
 
 
-def _check(stream_id: str, expected: Expected, actual: int) -> None:
+def check_expected(stream_id: str, expected: Expected, actual: int) -> None:
+    """Raise `WrongExpectedVersion` where a stream is not at the version expected."""
     if expected is ANY:
         return
     if expected is NO_STREAM:

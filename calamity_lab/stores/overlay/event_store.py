@@ -10,9 +10,7 @@ from typing import Any
 from calamity_lab.errors import InvalidValue, ModelError
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, Direction, Expected, StreamId
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.event_store import _check as check_expected
-from calamity_lab.kernel.event_store import _dressed as dressed
-from calamity_lab.kernel.event_store import _stream_id as checked_stream_id
+from calamity_lab.kernel.event_store import check_expected, checked_stream_id, dressed
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded

@@ -9,14 +9,10 @@ from typing import Any
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.constants import ANY, NO_STREAM, STREAM_EXISTS, Expected
-from calamity_lab.kernel.event_store import _check as check_expected
-from calamity_lab.kernel.event_store import _dressed as dressed
-from calamity_lab.kernel.event_store import _stream_id as checked_stream_id
+from calamity_lab.kernel.event_store import dressed
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.recorded import ProposedEvent
 from calamity_lab.kernel.sources import Clock, Ids, draw, read
-
-__all__ = ["Asked", "bounds_of", "check_expected", "checked_stream_id", "version_meant"]
 
 _FAR = 2**63 - 1
 _BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}

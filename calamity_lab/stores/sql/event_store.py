@@ -18,13 +18,14 @@ from calamity_lab.kernel.constants import (
     Expected,
     StreamId,
 )
+from calamity_lab.kernel.event_store import check_expected, checked_stream_id
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql import pages
-from calamity_lab.stores.sql.asked import Asked, bounds_of, check_expected, checked_stream_id, version_meant
+from calamity_lab.stores.sql.asked import Asked, bounds_of, version_meant
 from calamity_lab.stores.sql.entries import Codec, recorded_from
 from calamity_lab.stores.sql.opening import open_database
 from calamity_lab.stores.sql.subscribers import Subscribers
