@@ -9,8 +9,7 @@ from typing import Any
 
 from calamity_lab.errors import InvalidValue, ModelError
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, Direction, Expected, StreamId
-from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.event_store import check_expected, checked_stream_id, dressed
+from calamity_lab.kernel.event_store import InMemoryEventStore, check_expected, checked_stream_id, dressed
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
