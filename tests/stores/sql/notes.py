@@ -55,5 +55,5 @@ def refused(kind: type[CalamityError], *words: str) -> Iterator[list[Any]]:
         yield raised
     raised.append(caught.value)
     assert type(caught.value) is kind
-    for word in words:
-        assert word in str(caught.value)
+    missing = [word for word in words if word not in str(caught.value)]
+    assert not missing, f"{missing} should be in: {caught.value}"

@@ -1,0 +1,83 @@
+"""The kernel on the event store on SQL: a dispatch, a lab, a rebuilt stack, as on the in-memory store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calamity_lab import Lab
+from calamity_lab.errors import Rejected
+from calamity_lab.examples import bank
+from calamity_lab.examples.bank import (
+    BankAccount,
+    CreateAccount,
+    DepositFunds,
+    Transfer,
+    WithdrawFunds,
+    story,
+)
+from calamity_lab.kernel.recovery import rebuild, take_snapshots
+from calamity_lab.kernel.run import begin, dispatch
+from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.stores.sql.event_store import SQLEventStore
+from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
+
+
+def stack(**given: Any) -> Stack:
+    return Stack(process_manager_types=(Transfer,), clock=ticking_clock(), ids=seeded_ids(7), **given)
+
+
+def told(stack: Stack) -> tuple[Stack, list[str]]:
+    """The stack after a day at the bank, and the reasons why commands were refused."""
+    refusals = []
+    for command in story():
+        try:
+            stack = dispatch(stack, command)
+        except Rejected as rejected:
+            refusals.append(rejected.reason)
+    return stack, refusals
+
+
+def test_a_day_at_the_bank_is_the_same_as_in_memory(url: str) -> None:
+    model, wanted = told(stack())
+    with SQLEventStore(url, bank) as store:
+        found, refusals = told(stack(event_store=store))
+        assert list(store) == list(model.event_store)
+        assert (found.aggregates, found.process_managers) == (model.aggregates, model.process_managers)
+        assert found.aggregate_versions == model.aggregate_versions
+        assert refusals == wanted
+
+
+def test_two_stacks_on_one_store_decide_on_each_others_events(url: str) -> None:
+    with SQLEventStore(url, bank) as store, SQLEventStore(url, bank) as another:
+        mine, theirs = Stack(event_store=store), Stack(event_store=another)
+        mine = dispatch(mine, DepositFunds("1", 100))
+        theirs = dispatch(theirs, WithdrawFunds("1", 70))
+        mine = dispatch(mine, WithdrawFunds("1", 30))
+        assert mine.aggregates["BankAccount-1"].balance == 0
+        assert [recorded.stream_version for recorded in store] == [1, 2, 3]
+
+
+def test_a_lab_runs_on_it_and_its_events_outlast_the_lab(url: str) -> None:
+    with SQLEventStore(url, bank) as store:
+        lab = Lab(bank, stack=Stack(event_store=store))
+        lab.send(CreateAccount("1"), DepositFunds("1", 100))
+        lab.resume()
+        assert lab.aggregates["BankAccount-1"].balance == 100
+        assert len(lab.history) == len(store) == 2
+    with SQLEventStore(url, bank) as store:
+        lab = Lab(bank, stack=Stack(event_store=store))
+        lab.send(WithdrawFunds("1", 40))
+        lab.resume()
+        assert lab.aggregates["BankAccount-1"].balance == 60
+
+
+def test_a_stack_is_rebuilt_from_it_with_and_without_snapshots(url: str) -> None:
+    with SQLEventStore(url, bank) as store, SQLSnapshotStore(url, bank) as snapshots:
+        before, _ = told(stack(event_store=store))
+        take_snapshots(begin(before), snapshots)
+        assert snapshots.get("BankAccount-alice", BankAccount) is not None
+        for kept in (None, snapshots):
+            again = rebuild(stack(event_store=store), [BankAccount], snapshots=kept)
+            assert again.aggregates == before.aggregates
+            assert again.process_managers == before.process_managers
