@@ -39,7 +39,7 @@ class ActorAggregateStore(Mapping[str, Any]):
         decided = self._shared.decide(identity, command)
         if not decided.events:
             stream_id = identity.stream_id
-            self._shared.lately.learn(stream_id, decided.version, idle=(stream_id, decided.before))
+            self._shared.lately.learn(stream_id, decided.version, idle=(stream_id, decided.state))
             if decided.error is not None:
                 raise decided.error
             return (), self

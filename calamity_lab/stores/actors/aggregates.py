@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from threading import Lock, local
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from calamity_lab.errors import StoreUnavailable
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.stores.actors.answers import Behind, CaughtUp, Decided, Read
+from calamity_lab.stores.actors.answers import NO_NEWS, Behind, CaughtUp, Decided, News, Read
+from calamity_lab.stores.actors.latest import Latest
 from calamity_lab.stores.actors.references import PAUSES, References
+
+# For so many aggregates is kept what an actor has told, and what it is to be told.
+KEPT = 1_000
 
 
 class Known(NamedTuple):
@@ -29,7 +33,7 @@ class Outcome:
         self.identity = identity
         self.version = decided.version
         self.events = decided.events
-        self.after = decided.after
+        self.after = decided.state
         self.settled = False
 
 
@@ -63,6 +67,8 @@ class Aggregates:
         self.lately = Lately()
         self._event_store = event_store
         self._known: dict[str, Known] = {}
+        self._told: Latest[Read] = Latest(KEPT)
+        self._news: Latest[News] = Latest(KEPT)
         self._unsettled: WeakSet[Outcome] = WeakSet()
         self._lock = Lock()
 
@@ -77,9 +83,19 @@ class Aggregates:
         return len(self._known)
 
     def read(self, identity: Identity) -> Read:
-        """The aggregate's state and version."""
-        answer: Read = self._ask(identity, "read")
-        return answer
+        """The aggregate's state and version.
+
+        What is recorded does not change, so an actor is not asked again for a state that it has told and
+        that is still the latest known.
+        """
+        stream_id = identity.stream_id
+        known, told = self._known.get(stream_id), self._told.get(stream_id)
+        if told is None or known is None or told.upto != known.version:
+            told = self._ask(identity, "read")
+            if told.upto:
+                self.advance(identity, told.upto)
+            self._told.put(stream_id, told)
+        return told
 
     def decide(self, identity: Identity, command: Any) -> Decided:
         """What a command leads to at the aggregate."""
@@ -94,17 +110,20 @@ class Aggregates:
         return outcome
 
     def settle(self, outcome: Outcome) -> None:
-        """The outcome's events are recorded: its actor is told."""
-        self._discard(outcome)
+        """The outcome's events are recorded: its actor is told with the next call."""
+        self.drop(outcome)
         identity, version = outcome.identity, outcome.version + len(outcome.events)
+        self._add_news(identity.stream_id, outcome.version, outcome.events)
+        self._told.put(identity.stream_id, Read(outcome.after, version))
         self.advance(identity, version)
         if self.lately.outcome is outcome:
             self.lately.learn(identity.stream_id, version)
-        self.references.tell(identity.stream_id, "catch_up", identity, outcome.version, outcome.events)
 
     def drop(self, outcome: Outcome) -> None:
-        """The outcome's events were not recorded."""
-        self._discard(outcome)
+        """The outcome is no longer on its way: its events were recorded, or never will be."""
+        outcome.settled = True
+        with self._lock:
+            self._unsettled.discard(outcome)
 
     def settle_own(self, identity: Identity, count: int) -> bool:
         """Settle what this thread last decided for the aggregate, if it is clear that nothing else is meant.
@@ -128,13 +147,11 @@ class Aggregates:
             if known is None or known.version < version:
                 self._known[identity.stream_id] = Known(identity, version)
 
-    def catch_up(self, identity: Identity, after: int, events: Sequence[Any]) -> int:
+    def catch_up(self, identity: Identity, after: int, events: tuple[Any, ...]) -> int:
         """Tell the actor recorded events, the first of which stands after that version: its version then."""
-        upto = self._tell_all(identity, after, events)
-        if upto < after:  # it was started anew
-            upto = self._load(identity, upto)
-        self.advance(identity, upto)
-        return upto
+        self._add_news(identity.stream_id, after, events)
+        self.advance(identity, after + len(events))
+        return self.read(identity).upto
 
     def put(self, identity: Identity, state: Any, version: int) -> None:
         """Begin with a state that was given, and not told by events."""
@@ -143,23 +160,34 @@ class Aggregates:
 
     def forget(self, identity: Identity) -> None:
         """Let the actor begin again from nothing."""
+        self._told.pop(identity.stream_id)
+        self._news.pop(identity.stream_id)
         self.references.tell(identity.stream_id, "forget", identity)
+
+    def _add_news(self, stream_id: str, after: int, events: tuple[Any, ...]) -> None:
+        """Keep events for the next call. What is not kept is missed there, and told from the event store."""
+        first, earlier = self._news.pop(stream_id) or NO_NEWS
+        if earlier and first + len(earlier) == after:
+            after, events = first, (*earlier, *events)
+        self._news.put(stream_id, (after, events))
 
     def _ask(self, identity: Identity, method: str, *given: Any) -> Any:
         """The actor's answer, once it is up to what is known."""
         stream_id = identity.stream_id
         for _ in PAUSES:
+            news = self._news.pop(stream_id) or NO_NEWS
             known = self._known.get(stream_id)
-            answer = self.references.ask(
-                stream_id, method, identity, *given, 0 if known is None else known.version
-            )
+            version = 0 if known is None else known.version
+            answer = self.references.ask(stream_id, method, identity, *given, version, news)
+            if isinstance(answer, CaughtUp) and answer.error is not None:
+                raise answer.error
             if not isinstance(answer, Behind):
                 return answer
             self._load(identity, answer.upto)
         raise self._given_up(stream_id, method)
 
-    def _load(self, identity: Identity, upto: int) -> int:
-        """Tell the actor what the event store has beyond a version: its version then.
+    def _load(self, identity: Identity, upto: int) -> None:
+        """Tell the actor what the event store has beyond a version.
 
         The event store is right in any case, also where less was recorded than was known.
         """
@@ -167,18 +195,14 @@ class Aggregates:
         for _ in PAUSES:
             known = self._known.get(stream_id)
             stream = self._event_store.stream(stream_id, start_version=upto + 1)
-            found = self._tell_all(identity, upto, [recorded.event for recorded in stream])
-            if found >= upto:
-                self._correct(stream_id, known, found)
-                return found
-            upto = found
+            events = tuple([recorded.event for recorded in stream])
+            answer: CaughtUp = self.references.ask(stream_id, "catch_up", identity, upto, events)
+            if answer.error is not None:
+                raise answer.error
+            if answer.upto >= upto:
+                return self._correct(stream_id, known, answer.upto)
+            upto = answer.upto  # it was started anew
         raise self._given_up(stream_id, "catch up")
-
-    def _tell_all(self, identity: Identity, after: int, events: Sequence[Any]) -> int:
-        answer: CaughtUp = self.references.ask(identity.stream_id, "catch_up", identity, after, events)
-        if answer.error is not None:
-            raise answer.error
-        return answer.upto
 
     def _correct(self, stream_id: str, known: Known | None, version: int) -> None:
         """Less is recorded than was known, unless more was learned meanwhile."""
@@ -188,11 +212,6 @@ class Aggregates:
                     self._known[stream_id] = Known(known.identity, version)
                 else:
                     del self._known[stream_id]
-
-    def _discard(self, outcome: Outcome) -> None:
-        outcome.settled = True
-        with self._lock:
-            self._unsettled.discard(outcome)
 
     def _given_up(self, stream_id: str, method: str) -> StoreUnavailable:
         return StoreUnavailable(

@@ -1,8 +1,13 @@
-"""What actors answer: plain values, the same in one process and over a network."""
+"""What actors are told and answer: plain values, the same in one process and over a network."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+News = tuple[int, tuple[Any, ...]]
+"""Recorded events that an actor may not have seen, and the version after which the first of them stands."""
+
+NO_NEWS: News = (0, ())
 
 
 class Behind(NamedTuple):
@@ -24,13 +29,13 @@ class Read(NamedTuple):
 class Decided(NamedTuple):
     """What a command leads to at the aggregate's recorded state: nothing of it is in the actor yet.
 
-    ``version`` is the one that was decided on, ``before`` the state then. Where the model refused or broke,
-    ``error`` tells it, and there are no events.
+    ``version`` is the one that was decided on, ``state`` the one that the events lead to. Where the model
+    refused or broke, ``error`` tells it, and there are no events; where there are none, ``state`` is the one
+    that was decided on.
     """
 
     events: tuple[Any, ...]
-    before: Any
-    after: Any
+    state: Any
     version: int
     error: Exception | None = None
 

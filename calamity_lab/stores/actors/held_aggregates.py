@@ -8,37 +8,39 @@ from typing import Any
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.stores import InMemoryAggregateStore
-from calamity_lab.stores.actors.answers import Behind, CaughtUp, Decided, Read
+from calamity_lab.stores.actors.answers import Behind, CaughtUp, Decided, News, Read
 
 
 class HeldAggregates:
     """Aggregates as their streams tell them: nothing else ever gets in, so that nothing need be taken back.
 
-    A command is decided and its outcome told, but taken in only when the events are known to be recorded:
-    that is one more `catch_up`. Every caller says which version it knows to be recorded; where that is newer
-    than what is here, the answer is `Behind`.
+    A command is decided and its outcome told, but taken in only when the events are recorded: then they come
+    as the news of a later call. Every caller says which version it knows to be recorded; where that is still
+    newer than what is here, the answer is `Behind`.
     """
 
     def __init__(self) -> None:
         self._aggregates = InMemoryAggregateStore()
         self._versions: dict[str, int] = {}
 
-    def read(self, identity: Identity, known: int) -> Read | Behind:
+    def read(self, identity: Identity, known: int, news: News) -> Read | Behind | CaughtUp:
         """The aggregate's state and version."""
-        version = self._versions.get(identity.stream_id, 0)
+        caught_up = self.catch_up(identity, *news)
+        if caught_up.error is not None:
+            return caught_up
+        version = caught_up.upto
         return Behind(version) if version < known else Read(self._aggregates.get(identity.stream_id), version)
 
-    def decide(self, identity: Identity, command: Any, known: int) -> Decided | Behind:
-        """What the command leads to; nothing changes."""
-        version = self._versions.get(identity.stream_id, 0)
-        if version < known:
-            return Behind(version)
-        before = self._aggregates.get(identity.stream_id)
+    def decide(self, identity: Identity, command: Any, known: int, news: News) -> Decided | Behind | CaughtUp:
+        """What the command leads to; nothing of it is taken in."""
+        there = self.read(identity, known, news)
+        if not isinstance(there, Read):
+            return there
         try:
             events, after = self._aggregates.dispatch(command)
         except CalamityError as error:
-            return Decided((), before, before, version, error)
-        return Decided(events, before, after.get(identity.stream_id), version)
+            return Decided((), there.state, there.upto, error)
+        return Decided(events, after.get(identity.stream_id) if events else there.state, there.upto)
 
     def catch_up(self, identity: Identity, after: int, events: Sequence[Any]) -> CaughtUp:
         """Take in recorded events, the first of which stands after that version; those seen are no news.
@@ -47,10 +49,10 @@ class HeldAggregates:
         """
         stream_id = identity.stream_id
         version = self._versions.get(stream_id, 0)
-        news = events[version - after :] if version >= after else ()
-        if news:
+        unseen = events[version - after :] if version >= after else ()
+        if unseen:
             try:
-                self._aggregates = self._aggregates.apply(identity, news)
+                self._aggregates = self._aggregates.apply(identity, unseen)
             except CalamityError as error:
                 return CaughtUp(version, error)
             version = self._versions[stream_id] = after + len(events)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stores import Reaction, Verb
 from calamity_lab.stores.actors.answers import Behind, CaughtUp, Reacted, Read
+from calamity_lab.stores.actors.latest import Latest
 from calamity_lab.stores.actors.references import PAUSES, References
 
 # So many answers are kept. Whoever hands an event on that it recorded so long ago finds its instances silent.
@@ -49,7 +49,7 @@ class Instances:
         self._event_store = event_store
         self._handed = dict(handed)  # by type's name: up to where all that is of interest was handed on
         self._living: dict[str, Living] = {}
-        self._answers: OrderedDict[tuple[str, str], Reacted] = OrderedDict()
+        self._answers: Latest[Reacted] = Latest(KEPT)
         self._lock = Lock()
 
     def living(self, stream_id: str) -> Living | None:
@@ -73,8 +73,7 @@ class Instances:
     def hand(self, manager: type, interest: Interest, recorded: RecordedEvent) -> Reacted:
         """What the instance makes of an event that is of interest to it."""
         identity = identify(manager, interest.id)
-        key = manager.__name__, recorded.event_id
-        answer = self._answers.get(key)
+        answer = self._answers.get((identity.category, recorded.position))
         if answer is not None:
             return answer
         if recorded.position <= self._seen(identity) or not self._has_a_say(identity, interest):
@@ -82,7 +81,7 @@ class Instances:
         answer = self._ask(identity, "react", recorded)
         if answer.error is not None:
             raise answer.error
-        return self._note(key, identity, recorded.position, answer)
+        return self._note(identity, recorded.position, answer)
 
     def put(self, identity: Identity, state: Any, position: int) -> None:
         """Begin with a state as of a position that was given, and not told by events."""
@@ -98,19 +97,17 @@ class Instances:
     def _has_a_say(self, identity: Identity, interest: Interest) -> bool:
         return isinstance(interest, Start) or identity.stream_id in self._living
 
-    def _note(self, key: tuple[str, str], identity: Identity, position: int, answer: Reacted) -> Reacted:
+    def _note(self, identity: Identity, position: int, answer: Reacted) -> Reacted:
         """Keep what an instance answered, once, however many asked at the same time."""
-        stream_id = identity.stream_id
+        stream_id, key = identity.stream_id, (identity.category, position)
         with self._lock:
-            if key not in self._answers and answer.verb != Verb.IGNORED:
-                self._answers[key] = answer
-                if len(self._answers) > KEPT:
-                    self._answers.popitem(last=False)
+            noted = self._answers.get(key)
+            if noted is None and answer.verb != Verb.IGNORED:
+                self._answers.put(key, answer)
                 self._take_note(identity, position, answer.after)
-            answer = self._answers.get(key, answer)
         if stream_id not in self._living:
             self.references.let_go(stream_id)
-        return answer
+        return noted or answer
 
     def _take_note(self, identity: Identity, position: int, after: Any) -> None:
         """An instance has taken in the event at that position."""

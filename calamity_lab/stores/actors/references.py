@@ -64,8 +64,9 @@ class References:
         for pause in PAUSES:
             if pause:
                 time.sleep(pause)
-            reference = self.reference(stream_id)
+            reference = None
             try:
+                reference = self.reference(stream_id)
                 return self._actors.ask(reference, method, *given)
             except ActorDied as died:
                 cause = died
@@ -115,7 +116,9 @@ class References:
     def place_of(self, stream_id: str) -> str | None:
         """Where the actor that holds this lives; None where nobody holds it now."""
         reference = self.current(stream_id)
-        return None if reference is None else self._actors.place(reference)
+        if reference is None or not self._actors.is_alive(reference):
+            return None
+        return self._actors.place(reference)
 
     def _drop(self, stream_id: str, reference: Any) -> None:
         with self._changing:

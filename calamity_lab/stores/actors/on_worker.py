@@ -1,0 +1,35 @@
+"""What a worker of a cluster runs: the place where all its actors live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calamity_lab.stores.actors.import_paths import class_at
+from calamity_lab.stores.actors.texts import Texts
+
+
+class Host:
+    """The actors of one worker, by name. It takes calls and gives answers as JSON.
+
+    To Dask it is one actor: those of a worker share a thread and die together in any case, and each of its
+    own costs a start by the scheduler.
+    """
+
+    def __init__(self, vocabulary: tuple[str, ...]) -> None:
+        self._texts = Texts(vocabulary)
+        self._actors: dict[str, Any] = {}
+
+    async def call(self, name: str, held: str, text: bytes) -> bytes:
+        """The answer of an actor to a method and what it is given; one that is not there begins."""
+        try:
+            actor = self._actors.get(name)
+            if actor is None:
+                actor = self._actors[name] = class_at(held)()
+            method, given = self._texts.read(text)
+            return self._texts.write(getattr(actor, method)(*given))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong here, the caller must hear of it
+            return self._texts.failure(error)
+
+    def drop(self, name: str) -> None:
+        """Let an actor go."""
+        self._actors.pop(name, None)
