@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
+    from calamity_lab.stores.actors.cluster import ClusterActors
+    from calamity_lab.stores.actors.shapes import one_for_all, one_for_each, whereabouts
+    from calamity_lab.stores.actors.stack_actor import StackActor
+    from calamity_lab.stores.actors.threads import ThreadActors
     from calamity_lab.stores.overlay.event_store import OverlayEventStore
     from calamity_lab.stores.serializer.serializer import Serializer
     from calamity_lab.stores.serializer.unknown import UnknownEvent
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "kernel.recovery": "rebuild recover take_snapshots",
+    "stores.actors": "ClusterActors StackActor ThreadActors one_for_all one_for_each whereabouts",
     "stores.overlay": "OverlayEventStore",
     "stores.serializer": "Serializer UnknownEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
@@ -25,14 +30,20 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "ClusterActors",
     "OverlayEventStore",
     "SQLEventStore",
     "SQLSnapshotStore",
     "Serializer",
+    "StackActor",
+    "ThreadActors",
     "UnknownEvent",
+    "one_for_all",
+    "one_for_each",
     "rebuild",
     "recover",
     "take_snapshots",
+    "whereabouts",
 ]
 
 
