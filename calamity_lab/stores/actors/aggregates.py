@@ -100,6 +100,8 @@ class Aggregates:
     def decide(self, identity: Identity, command: Any) -> Decided:
         """What a command leads to at the aggregate."""
         answer: Decided = self._ask(identity, "decide", command)
+        if not answer.events and identity.stream_id not in self._known:
+            self.references.let_go(identity.stream_id)  # nothing has come of it yet
         return answer
 
     def propose(self, identity: Identity, decided: Decided) -> Outcome:

@@ -54,7 +54,9 @@ class StackActor:
 
     @property
     def stack(self) -> Stack:
-        """The stack as it is after all that was carried out so far."""
+        """The stack as it is after all that was carried out so far; after `close`, the last."""
+        if self._actors.closed:
+            return self._latest
         stack: Stack = self._ask(Ticket(), "read")
         return stack
 

@@ -73,6 +73,11 @@ class ThreadActors:
         self._started.pop(reference.actor_urn, None)
         reference.stop(block=False)
 
+    @property
+    def closed(self) -> bool:
+        """Whether there are no actors any more."""
+        return self._closed
+
     def close(self) -> None:
         """Stop all actors, and wait until they have."""
         with self._lock:
