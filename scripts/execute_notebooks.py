@@ -18,6 +18,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from difflib import unified_diff
 from pathlib import Path
@@ -91,7 +92,8 @@ def ran(paths: Sequence[Path]) -> list[Any]:
         async with turns:
             return await run(read(path))
 
-    return asyncio.run(run_all())
+    with ThreadPoolExecutor(1) as alone:  # whoever calls this may have an event loop running
+        return alone.submit(asyncio.run, run_all()).result()
 
 
 async def run(notebook: Any) -> Any:

@@ -1,7 +1,8 @@
-"""What holds for every test: browser tests carry their marker and come last; a PostgreSQL is at hand."""
+"""What holds for every test: who runs them with whom, and in which order; a PostgreSQL is at hand."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +10,28 @@ import pytest
 
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
 
-BROWSER = Path(__file__).resolve().parent / "browser"
+TESTS = Path(__file__).resolve().parent
+# Each group is run by one worker, in turn: browser tests share a server and a Chromium, and playwright leaves
+# an event loop running, which those that run notebooks would stumble over.
+GROUPS = {"browser": TESTS / "browser", "notebooks": TESTS / "notebooks"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first; and playwright leaves its event loop running, which others would stumble over."""
+    """What takes longest first, so that two workers end together; with one worker, browser tests last."""
     for item in items:
-        if BROWSER in item.path.parents:
-            item.add_marker("browser")
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+        for name, folder in GROUPS.items():
+            if folder in item.path.parents:
+                item.add_marker(pytest.mark.xdist_group(name))
+                if name == "browser":
+                    item.add_marker("browser")
+    at_once = "PYTEST_XDIST_WORKER" in os.environ
+    items.sort(key=lambda item: _place(item, at_once=at_once))
+
+
+def _place(item: pytest.Item, *, at_once: bool) -> int:
+    group = item.get_closest_marker("xdist_group")
+    name = group.args[0] if group else ""
+    return {"browser": -2, "notebooks": -1}.get(name, 0) if at_once else int(name == "browser")
 
 
 @pytest.fixture(scope="session")

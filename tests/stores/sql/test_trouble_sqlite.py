@@ -19,6 +19,9 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.notes import Noted, execute, refused, texts
 
+# By one worker, because those who open a folder to everybody open the ones above it too, which they share.
+pytestmark = pytest.mark.xdist_group("open folders")
+
 NOBODY = 65534
 
 
