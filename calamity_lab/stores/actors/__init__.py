@@ -10,6 +10,7 @@ from typing import Any
 
 _HOME_OF = {
     "ClusterActors": "cluster",
+    "ClusterStackActor": "cluster_stack_actor",
     "HeldEventStore": "held_event_store",
     "StackActor": "stack_actor",
     "ThreadActors": "threads",
@@ -20,6 +21,7 @@ _HOME_OF = {
 
 __all__ = [  # noqa: F822 - loaded when used
     "ClusterActors",
+    "ClusterStackActor",
     "HeldEventStore",
     "StackActor",
     "ThreadActors",

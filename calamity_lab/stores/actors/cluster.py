@@ -19,11 +19,15 @@ _LOOK = 0.5
 
 
 class Reference(NamedTuple):
-    """An actor: the worker's host that it lives with, its name there, and the path of what it holds."""
+    """An actor: the worker's host that it lives with, its name there, and the path of what it holds.
+
+    One that is quick is called, and has died when it does not answer in time; others may take their time.
+    """
 
     host: Hosted
     name: str
     held: str
+    quick: bool
 
 
 class ClusterActors:
@@ -42,12 +46,13 @@ class ClusterActors:
         self._hosts = Hosts(cluster, vocabulary, timeout)
         self._number = count(1)
 
-    def start(self, name: str, held: type) -> Reference:
+    def start(self, name: str, held: Any) -> Reference:
         """A reference to a new actor that holds a ``held()``, on one of the workers there are now.
 
         It begins when it is first asked.
         """
-        return Reference(self._hosts.host_for(name), f"{next(self._number)}:{name}", path_of(held))
+        host, name = self._hosts.host_for(name), f"{next(self._number)}:{name}"
+        return Reference(host, name, path_of(held), isinstance(held, type))
 
     def ask(self, reference: Reference, method: str, *given: Any) -> Any:
         """The answer of the method of what the actor holds. Raises `ActorDied` where none will come."""
@@ -57,7 +62,8 @@ class ClusterActors:
             try:
                 answer = pending.result(timeout=_LOOK)
             except TimeoutError as error:
-                if not self.is_alive(reference) or time.monotonic() > deadline:
+                late = reference.quick and time.monotonic() > deadline
+                if late or not self.is_alive(reference):
                     raise _died(reference, "it gave no answer") from error
             except Exception as error:  # in whatever words a cluster tells that nobody is there
                 raise _died(reference, str(error)) from error
@@ -99,7 +105,9 @@ class ClusterActors:
     def _call(self, reference: Reference, method: str, given: tuple[Any, ...]) -> Any:
         text = self._texts.write((method, given))
         try:
-            return reference.host.actor.call(reference.name, reference.held, text)
+            actor = reference.host.actor
+            call = actor.call if reference.quick else actor.carry_out
+            return call(reference.name, reference.held, text)
         except Exception as error:
             raise _died(reference, str(error)) from error
 

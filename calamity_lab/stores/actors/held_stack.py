@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -23,12 +26,16 @@ class Carried(NamedTuple):
 
 
 class Ticket:
-    """Tells whether an actor has begun with a command: if not, another may be asked when it dies."""
+    """Goes with a command, so that it is carried out once: its id, and whether it was sent before.
 
-    __slots__ = ("begun",)
+    Without an id it gets the next of the stack's own.
+    """
 
-    def __init__(self) -> None:
-        self.begun = False
+    __slots__ = ("again", "command_id")
+
+    def __init__(self, command_id: str | None = None) -> None:
+        self.command_id = command_id
+        self.again = False
 
 
 class HeldStack:
@@ -41,32 +48,58 @@ class HeldStack:
     def __init__(self, stack: Stack, keep: Callable[[Stack], None]) -> None:
         self._stack = stack
         self._keep = keep
-        self._after_a_death = False
+        self._after_others = False
 
     @classmethod
-    def after_a_death(cls, stack: Stack, keep: Callable[[Stack], None]) -> HeldStack:
-        """The stack of an actor that died: first, what that one recorded is taken up, and what it owed done.
+    def after_others(cls, stack: Stack, keep: Callable[[Stack], None]) -> HeldStack:
+        """A stack whose history others may have written, as an actor that died: it is taken up first.
 
-        A history that is part of the stack itself has nothing that the stack does not know.
+        That is: what was recorded, and the commands that are owed. A history that is part of the stack itself
+        has nothing that the stack does not know.
         """
         held = cls(stack, keep)
-        held._after_a_death = not isinstance(stack.event_store, InMemoryEventStore)
+        held._after_others = not isinstance(stack.event_store, InMemoryEventStore)
         return held
 
     def dispatch(self, command: Any, ticket: Ticket) -> Carried:
-        """Carry out the command and all that it causes."""
+        """Carry out the command and all that it causes, unless that was done before."""
         try:
-            if self._after_a_death:
-                self._carry_out(recover(self._stack))
-                self._after_a_death = False
-            ticket.begun = True
-            return self._carry_out(begin(self._stack, command))
+            self._take_up()
+            recorded = self._recorded_before(command, ticket) if ticket.again else ()
+            return Carried(recorded) if recorded else self._carry_out(self._begun(command, ticket))
         except CalamityError as error:
             return Carried((), error)
 
     def read(self) -> Stack:
         """The stack as it is now."""
         return self._stack
+
+    def close(self) -> None:
+        """Close the event store, if it can be."""
+        close = getattr(self._stack.event_store, "close", None)
+        if close is not None:
+            close()
+
+    def _take_up(self) -> None:
+        if self._after_others:
+            self._carry_out(recover(self._stack))
+            self._after_others = False
+
+    def _begun(self, command: Any, ticket: Ticket) -> Run:
+        if ticket.command_id is not None:
+            return Run(self._stack, Agenda([Pending(command, ticket.command_id, ticket.command_id)]))
+        run = begin(self._stack, command)
+        ticket.command_id = run.agenda.pending[0].command_id
+        return run
+
+    def _recorded_before(self, command: Any, ticket: Ticket) -> tuple[RecordedEvent, ...]:
+        """All that was recorded because of a command that an earlier actor may have carried out."""
+        stream = self._stack.event_store.stream(callbacks.target(command).stream_id)
+        own = next((r.position for r in stream if r.causation_id == ticket.command_id), None)
+        if own is None:
+            return ()
+        history = self._stack.event_store.stream(ALL, start_version=own)
+        return tuple([r for r in history if r.correlation_id == ticket.command_id])
 
     def _carry_out(self, run: Run) -> Carried:
         recorded: list[RecordedEvent] = []

@@ -11,8 +11,8 @@ from calamity_lab.errors import InvalidModel
 
 
 @cache
-def path_of(cls: type) -> str:
-    """The path that another process finds the class by. Raises `InvalidModel` where it cannot."""
+def path_of(cls: Any) -> str:
+    """The path by which another process finds the class or function; `InvalidModel` where it cannot."""
     module, name = cls.__module__, cls.__qualname__
     if module == "__main__" or "<locals>" in name or _named(sys.modules.get(module), name) is not cls:
         where = "a notebook cell or a script" if module == "__main__" else f"{name} of {module}"

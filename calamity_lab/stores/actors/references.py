@@ -20,7 +20,7 @@ class ActorDied(StoreUnavailable):
 class Actors(Protocol):
     """Where actors live: threads of this process, or the workers of a cluster."""
 
-    def start(self, name: str, held: type) -> Any:
+    def start(self, name: str, held: Any) -> Any:
         """A reference to a new actor that holds a ``held()``, once it can be asked."""
         ...
 

@@ -18,7 +18,7 @@ def client() -> Iterator[Any]:
             processes=False,
             n_workers=2,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False, direct_to_workers=True) as client,

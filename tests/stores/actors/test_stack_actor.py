@@ -24,6 +24,7 @@ from calamity_lab.examples.bank import (
     WithdrawFunds,
 )
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.stores.actors import around_a_stack
 from calamity_lab.stores.actors.held_event_store import HeldEventStore
 from calamity_lab.stores.actors.stack_actor import StackActor
 from tests.kernel.running import stack_of
@@ -135,38 +136,46 @@ def test_a_model_that_breaks_is_told_and_the_actor_goes_on(bank: StackActor) -> 
     assert len(bank.dispatch(Snap("snaps"))) == 1
 
 
-def test_a_command_that_its_actor_died_of_is_not_carried_out_twice(bank: StackActor) -> None:
+def test_a_command_that_its_actor_died_of_is_sent_again(bank: StackActor) -> None:
     seen: list[str] = []
-    with pytest.raises(StoreUnavailable, match=r"died while it carried out .*the tree fell.*see the history"):
-        bank.dispatch(Snap("dies once", seen))
-    assert seen == ["dies once"]
+    assert [r.event for r in bank.dispatch(Snap("dies once", seen))] == [Snapped("dies once")]
+    assert seen == ["dies once"] * 2
+
+
+def test_a_command_that_every_actor_dies_of_is_given_up(
+    bank: StackActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(around_a_stack, "PAUSES", (0.0, 0.01))
+    seen: list[str] = []
+    with pytest.raises(StoreUnavailable, match=r"asked to dispatch: 2 actors died, .*the tree fell"):
+        bank.dispatch(Snap("dies", seen))
+    assert seen == ["dies"] * 2
     assert len(bank.dispatch(Snap("snaps", seen))) == 1
 
 
-def test_what_an_actor_that_died_had_recorded_is_taken_up_and_what_it_owed_is_done() -> None:
+@pytest.mark.parametrize("length", [2, 3, 4])
+def test_an_actor_that_dies_amid_a_transfer_is_replaced_by_one_that_ends_it(length: int) -> None:
     class Deadly(HeldEventStore):
-        """Ends whoever appends the third event, once it is recorded."""
+        """Ends whoever makes it that long, once it is recorded."""
 
         def append(self, *given: Any, **options: Any) -> Any:
             super().append(*given, **options)
-            if len(self) == 3:
+            if len(self) == length and not deaths:
+                deaths.append(length)
                 raise SystemExit("the power failed")
             return self
 
+    deaths: list[int] = []
     store = Deadly()
     with StackActor(Stack(event_store=store, process_manager_types=[Transfer])) as bank:
         bank.dispatch(DepositFunds("a", 100))
-        with pytest.raises(StoreUnavailable, match="the power failed"):
-            bank.dispatch(RequestTransfer("t", "a", "b", 60))
-        assert [r.event_type for r in store][1:] == ["TransferInitiated", "FundsWithdrawn"]
-        recorded = bank.dispatch(DepositFunds("a", 1))
-        assert [r.event for r in recorded] == [FundsDeposited("a", 1)]
-        assert [r.event_type for r in store][3:] == ["FundsDeposited", "FundsDeposited"]
-        assert {name: a.balance for name, a in bank.stack.aggregates.items()} == {
-            "BankAccount-a": 41,
-            "BankAccount-b": 60,
-        }
+        recorded = bank.dispatch(RequestTransfer("t", "a", "b", 60))
+        assert deaths == [length]
+        assert recorded == tuple(store)[1:]
+        assert [r.event_type for r in recorded] == ["TransferInitiated", "FundsWithdrawn", "FundsDeposited"]
         assert dict(bank.stack.process_managers) == {}
+        assert [r.stream_version for r in bank.dispatch(DepositFunds("b", 1))] == [2]
+        assert bank.stack.aggregates["BankAccount-b"].balance == 61
 
 
 def test_all_actors_of_pykka_may_be_stopped_from_elsewhere(bank: StackActor) -> None:
