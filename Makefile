@@ -3,6 +3,7 @@
 #   make test       all tests, with a real browser       (make test ARGS="-k stepper")
 #   make check      format, lint, types, floors
 #   make bench      the benchmarks
+#   make shots      a picture of every view, in both themes and at three widths, to look at: shots/index.html
 #   make notebooks  runs the tutorials again and keeps what they show
 #   make pins       chooses the newest versions and writes them to constraints.txt
 #   make clean      removes what was set up
@@ -20,7 +21,7 @@ export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench notebooks pins clean
+.PHONY: help lab test check bench shots notebooks pins clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +49,9 @@ check: $(VENV)/.ready-test
 bench: $(VENV)/.ready-test
 	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m tests.benchmarks $(ARGS)
 
+shots: $(VENV)/.ready-test
+	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m scripts.shots $(ARGS)
+
 notebooks: $(VENV)/.ready-test
 	$(BIN)/python scripts/execute_notebooks.py $(ARGS)
 
@@ -58,5 +62,5 @@ pins: $(VENV)/.ready-test
 	@mv $(VENV)/constraints.txt constraints.txt
 
 clean:
-	rm -rf $(VENV) .jupyter build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .jupyter build dist shots .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
