@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from calamity_lab.errors import InvalidValue
-from calamity_lab.kernel.constants import ANY, NO_STREAM, STREAM_EXISTS, Expected
-from calamity_lab.kernel.event_store import dressed
+from calamity_lab.errors import CommitConflict, InvalidValue
+from calamity_lab.kernel.constants import ALL, ANY, NO_STREAM, STREAM_EXISTS, Expected, StreamId
+from calamity_lab.kernel.event_store import checked_stream_id, dressed
 from calamity_lab.kernel.metadata import NOTHING
+from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent
 from calamity_lab.kernel.sources import Clock, Ids, draw, read
 
@@ -52,6 +53,26 @@ def bounds_of(expected: Expected) -> tuple[int, int]:
         ) from None
 
 
-def version_meant(expected: Expected) -> int:
-    """The version that is expected, where any that exists is told as 1."""
-    return bounds_of(expected)[0]
+def check_all(expected: Mapping[str, Expected], versions: Mapping[str, int]) -> None:
+    """Raise `CommitConflict` with every stream that is not at the version expected of it.
+
+    Of one that should exist, version 1 is told as expected.
+    """
+    moved = {}
+    for stream_id, version in expected.items():
+        low, high = bounds_of(version)
+        if not low <= versions[stream_id] <= high:
+            moved[stream_id] = (low, versions[stream_id])
+    if moved:
+        raise CommitConflict(moved)
+
+
+def checked_subscription(stream_id: StreamId, subscriber: Subscriber, asked: str) -> StreamId:
+    """The stream to follow, once it is clear that it can be one, and that the subscriber can be called."""
+    if not callable(subscriber):
+        raise InvalidValue(f"{asked} needs a callable that takes a RecordedEvent; found {subscriber!r}")
+    return (
+        stream_id
+        if stream_id is ALL
+        else checked_stream_id(stream_id, f"{asked} needs the id of a stream, or ALL")
+    )

@@ -71,10 +71,8 @@ class Database(ABC):
 
         Nothing is written where one of the streams is not within its bounds.
         """
-        self._check()
         asked = f"append {counted(entries)} to"
-        if self.read_only:
-            raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
+        self._check_writable(asked)
         with self._lock:
             try:
                 return self._append(entries, bounds)
@@ -86,15 +84,19 @@ class Database(ABC):
                 raise unfit_text(error, asked, self._where) from error
 
     def write(self, statement: str, values: Mapping[str, Any], asked: str) -> None:
-        """Carry out one statement that changes something beside the events."""
-        self._check()
-        if self.read_only:
-            raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
+        """Carry out one statement that changes something beside the events, and may be carried out twice."""
+        self._check_writable(asked)
         with self._lock:
             try:
-                _executed(self._written_to(), statement, values)
+                try:
+                    _executed(self._written_to(), statement, values)
+                except driver_errors() as error:
+                    if not lost(error):
+                        raise
+                    self._drop_writer()
+                    self.engine.dispose()
+                    _executed(self._written_to(), statement, values)
             except driver_errors() as error:
-                self._drop_writer()
                 raise translated(error, asked, self._where) from error
             except (OverflowError, UnicodeError) as error:
                 raise unfit_text(error, asked, self._where) from error
@@ -133,6 +135,8 @@ class Database(ABC):
         return self._writer
 
     def _drop_writer(self) -> None:
+        if not (self._lasting or self.closed):
+            return  # what is in memory would go with it
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.invalidate()
@@ -158,15 +162,22 @@ class Database(ABC):
     def _check(self) -> None:
         if self.closed:
             raise StoreError(f"the store at {self._where} is closed; open another one")
-        if self._process != os.getpid() and self._lasting:
+        if self._process != os.getpid():
             self._start_afresh()
 
+    def _check_writable(self, asked: str) -> None:
+        self._check()
+        if self.read_only:
+            raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
+
     def _start_afresh(self) -> None:
-        """Leave the parent's connections alone, which a child must not even close."""
+        """In a child, leave the parent's connections alone, which must not even be closed there."""
         self._process = os.getpid()
-        self._left_behind.append((self.engine.pool, self._writer))
-        self._writer, self._lock = None, threading.RLock()
-        self.engine.dispose(close=False)
+        self._lock = threading.RLock()  # a thread that the child does not have may hold the other one
+        if self._lasting:
+            self._left_behind.append((self.engine.pool, self._writer))
+            self._writer = None
+            self.engine.dispose(close=False)
 
 
 def counted(entries: Sequence[Entry]) -> str:

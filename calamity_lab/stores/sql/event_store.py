@@ -8,7 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Self
 
-from calamity_lab.errors import CommitConflict, InvalidValue
+from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.constants import (
     ALL,
     ANY,
@@ -25,7 +25,7 @@ from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql import pages
-from calamity_lab.stores.sql.asked import Asked, bounds_of, version_meant
+from calamity_lab.stores.sql.asked import Asked, bounds_of, check_all, checked_subscription
 from calamity_lab.stores.sql.entries import Codec, recorded_from
 from calamity_lab.stores.sql.opening import open_database
 from calamity_lab.stores.sql.subscribers import Subscribers
@@ -65,7 +65,8 @@ class SQLEventStore:
         self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
         self._statements = self._database.statements
         self._subscriptions: list[Subscription] = []
-        self._subscribers: Subscribers | None = None
+        self._subscribers = Subscribers()
+        self._telling: Subscription | None = None
         self._lock = threading.Lock()
 
     def append(
@@ -104,11 +105,11 @@ class SQLEventStore:
         expected = {**dict.fromkeys([stream_id for stream_id, _ in proposals], ANY), **expected_versions}
         bounds = {stream_id: bounds_of(version) for stream_id, version in expected.items()}
         if not proposals:
-            self._check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
+            check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
             return ()
         rows = self._codec.entries(proposals)
         heads = self._database.append(rows, bounds)
-        self._check_all(expected, heads.versions)
+        check_all(expected, heads.versions)
         return recorded_from(proposals, rows, heads)
 
     def stream(
@@ -152,15 +153,12 @@ class SQLEventStore:
         It is called from a thread of the store's. One that raises is not called again: the error is logged,
         and is in `subscriber_errors`.
         """
-        if not callable(subscriber):
-            raise InvalidValue(f"subscribe needs a callable that takes a RecordedEvent; found {subscriber!r}")
-        if stream_id is not ALL:
-            stream_id = checked_stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
+        stream_id = checked_subscription(stream_id, subscriber, "subscribe")
         with self._lock:
             position = self.version(ALL)
-            if self._subscribers is None:
-                self._subscribers = Subscribers()
-                self._follow(ALL, self._subscribers.tell, position + 1)
+            if self._telling is None or not self._telling.running:
+                self._subscribers = Subscribers(self._subscribers.errors)
+                self._telling = self._follow(ALL, self._subscribers.tell, position + 1)
             self._subscribers.add(stream_id, subscriber, position)
         return self
 
@@ -171,24 +169,19 @@ class SQLEventStore:
 
         Each comes once, in order, from a thread of its own. ``.close()`` ends it, ``.error`` says what did.
         """
-        if not callable(subscriber):
-            raise InvalidValue(
-                f"subscription needs a callable that takes a RecordedEvent; found {subscriber!r}"
-            )
-        if stream_id is not ALL:
-            stream_id = checked_stream_id(stream_id, "subscription needs the id of a stream, or ALL")
+        stream_id = checked_subscription(stream_id, subscriber, "subscription")
         with self._lock:
             return self._follow(stream_id, subscriber, max(start_version, 1))
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """The subscriptions that were begun here and are not closed."""
+        """The subscriptions that were begun here and are not closed; that of `subscribe` is one of them."""
         return tuple(self._subscriptions)
 
     @property
     def subscriber_errors(self) -> tuple[Exception, ...]:
-        """What ended subscribers that `subscribe` was given."""
-        return () if self._subscribers is None else tuple(self._subscribers.errors)
+        """What subscribers that `subscribe` was given have raised."""
+        return tuple(self._subscribers.errors)
 
     @property
     def clock(self) -> Clock | Callable[[], datetime]:
@@ -235,15 +228,6 @@ class SQLEventStore:
         if forwards:
             return pages.forwards(fetch, low, high, key, lambda: self.version(stream_id))
         return pages.backwards(fetch, low, high, key)
-
-    def _check_all(self, expected: Mapping[str, Expected], versions: Mapping[str, int]) -> None:
-        moved = {}
-        for stream_id, version in expected.items():
-            low, high = bounds_of(version)
-            if not low <= versions[stream_id] <= high:
-                moved[stream_id] = (version_meant(version), versions[stream_id])
-        if moved:
-            raise CommitConflict(moved)
 
     def _follow(self, stream_id: StreamId, subscriber: Subscriber, start: int) -> Subscription:
         made = Subscription(

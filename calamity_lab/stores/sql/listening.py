@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import threading
 from typing import Any
 
 from sqlalchemy import Engine
@@ -12,6 +13,9 @@ from calamity_lab.stores.sql.driver_errors import driver_errors, translated
 from calamity_lab.stores.sql.postgres_statements import CHANNEL
 from calamity_lab.stores.sql.urls import shown
 from calamity_lab.stores.sql.waiting import Waiting
+
+# A standby server tells nobody of what reaches it, so there it is looked from time to time, and that is all.
+_ON_A_STANDBY = "25006"
 
 
 class Listening(Waiting):
@@ -26,6 +30,7 @@ class Listening(Waiting):
         self._where = repr(shown(engine.url))
         self._seconds = seconds
         self._connection: Any = None
+        self._lock = threading.Lock()
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
 
@@ -37,7 +42,8 @@ class Listening(Waiting):
             pooled.detach()  # it listens, so nobody else is to get it
             self._connection.execute(f"LISTEN {CHANNEL}")
         except driver_errors() as error:
-            raise translated(error, "listen to", self._where) from error
+            if getattr(error, "sqlstate", None) != _ON_A_STANDBY:
+                raise translated(error, "listen to", self._where) from error
 
     def wait(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -51,12 +57,15 @@ class Listening(Waiting):
                 self._take()
 
     def wake(self) -> None:
-        self._rope.send(b".")
+        with self._lock:
+            if self._rope.fileno() >= 0:
+                self._rope.send(b".")
 
     def close(self) -> None:
         self._hang_up()
-        self._bell.close()
-        self._rope.close()
+        with self._lock:  # somebody may be about to wake whoever no longer waits
+            self._bell.close()
+            self._rope.close()
 
     def _take(self) -> None:
         """Take the notifications that are there; what was appended is read from the events themselves."""

@@ -70,7 +70,7 @@ class PostgresDatabase(Database):
         statement, values = self._appends.append(entries)
         values.update(stream_id=stream_id, low=low, high=high)
         with connection.pipeline():
-            connection.execute("BEGIN")
+            connection.execute(self._appends.begin)
             connection.execute(self._appends.lock, prepare=True)
             cursor = connection.execute(statement, values, prepare=True)
             connection.execute("COMMIT")
@@ -79,7 +79,7 @@ class PostgresDatabase(Database):
 
     def _to_several(self, connection: Any, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
         """Append to several streams: their ends are read under the lock, and all entries get their places."""
-        connection.execute("BEGIN")
+        connection.execute(self._appends.begin)
         connection.execute(self._appends.lock)
         versions, position = {}, 0
         for stream_id in bounds:
@@ -110,7 +110,7 @@ class PostgresDatabase(Database):
         self.engine.dispose()
         try:
             connection: Any = self._written_to().driver_connection
-            connection.execute("BEGIN")
+            connection.execute(self._appends.begin)
             connection.execute(self._appends.lock)
             found = {}
             for entry in entries:
@@ -162,6 +162,7 @@ def _engine(url: URL, timeout: float, read_only: bool) -> Engine:
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,  # what commits by itself has nothing to roll back
+        pool_timeout=timeout,
         use_native_hstore=False,  # which would be asked for first of all
         connect_args={"connect_timeout": max(int(timeout), 2), "tcp_user_timeout": milliseconds},
     )

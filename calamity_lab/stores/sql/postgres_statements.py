@@ -49,6 +49,8 @@ class PostgresStatements:
     """The statements of an append: it tells the last position and version, and inserts where they fit."""
 
     def __init__(self) -> None:
+        # Whatever the server's default is: what is read under the lock must be what was committed before it.
+        self.begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
         self.lock = f"SELECT pg_advisory_xact_lock({LOCK})"
         self.notify = f"NOTIFY {CHANNEL}"
         self.insert = compiled(insert(events), "postgresql")

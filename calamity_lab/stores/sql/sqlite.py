@@ -117,7 +117,7 @@ def _engine(url: URL, path: str | None, timeout: float, read_only: bool) -> Engi
         if read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
             url = url.set(database=f"file:{quote(str(Path(path).absolute()))}", query=query)
-    options: dict[str, Any] = {} if path is not None else {"poolclass": StaticPool}
+    options: dict[str, Any] = {"poolclass": StaticPool} if path is None else {"pool_timeout": timeout}
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",

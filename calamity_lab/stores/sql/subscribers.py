@@ -19,8 +19,8 @@ class Subscribers:
     One that subscribed to a stream and to all of them is told once; one that raises is told no more.
     """
 
-    def __init__(self) -> None:
-        self.errors: list[ModelError] = []
+    def __init__(self, errors: list[ModelError] | None = None) -> None:
+        self.errors: list[ModelError] = [] if errors is None else errors
         self._known: list[tuple[StreamId, Subscriber, int]] = []
         self._lock = threading.Lock()
 

@@ -133,6 +133,6 @@ class Subscription:
         self._caught_up = True
 
     def _stop(self, error: CalamityError) -> None:
-        self.error = error
         self._caught_up = False
         _log.error("%s; the subscription to %s has ended", error, self._name, exc_info=error)
+        self.error = error

@@ -49,7 +49,8 @@ class BreakingLine:
     def cut(self) -> None:
         """Cut every connection that there is."""
         self.cuts += 1
-        for call in self._calls:
+        calls, self._calls = self._calls, []
+        for call in calls:
             call.hang_up()
 
     def close(self) -> None:
