@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +19,9 @@ def blocks() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
-def run_readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the README's code defines, run from top to bottom."""
+def run_readme(monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    """What the README's code defines, run from top to bottom in an empty folder."""
+    monkeypatch.chdir(folder)
     module = ModuleType("readme")
     monkeypatch.setitem(sys.modules, "readme", module)
     for block in blocks():
@@ -27,17 +29,33 @@ def run_readme(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return vars(module)
 
 
-def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    scope = run_readme(monkeypatch)
-    assert len(blocks()) == 3
-    lab = scope["lab"]
+def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert len(blocks()) == 5
+    first_lab = "\n".join(blocks()[:2])
+    monkeypatch.setattr(sys.modules[__name__], "README", f"```python\n{first_lab}```\n")
+    lab = run_readme(monkeypatch, tmp_path)["lab"]
     assert lab.aggregates["BankAccount-1"].balance == 50
     assert [step.kind for step in lab.steps][-1] == "Refused"
     assert len(lab.history.to_pandas()) == 1
 
 
-def test_the_process_manager_of_the_readme_starts_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    scope = run_readme(monkeypatch)
+def test_the_store_of_the_readme_remembers_and_is_written_to_only_by_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scope = run_readme(monkeypatch, tmp_path)
+    assert scope["run"].stack.aggregates["BankAccount-1"].balance == 1010
+    assert not scope["run"].agenda
+    with sqlite3.connect(tmp_path / "bank.db") as connection:
+        amounts = connection.execute("SELECT stream_id, payload->>'amount' FROM events").fetchall()
+    assert amounts == [("BankAccount-1", 1000), ("BankAccount-1", 10), ("BankAccount-1", 5)]
+
+
+def test_the_process_manager_of_the_readme_starts_and_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scope = run_readme(monkeypatch, tmp_path)
     lab = scope["Lab"](aggregates=[scope["BankAccount"]], process_managers=[scope["Bonus"]])
     lab.send(scope["DepositFunds"]("1", 1000))
     lab.step()
