@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calamity_lab.errors import refuse_unknown
 from calamity_lab.model import Model
 from calamity_lab.stepper import Stepper
 
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from networkx import MultiDiGraph
 
+    from calamity_lab.views.cascade import Correlation
     from calamity_lab.widgets.base import ViewWidget
 
 
@@ -96,6 +100,30 @@ class Displays:
         from calamity_lab.figures import to_networkx
 
         return to_networkx(self.stepper.trace, self.stepper.cursor)
+
+    def to_html(self, path: str | PathLike[str], *, title: str | None = None, **unknown: Any) -> Path:
+        """Write the whole run, as the current branch has it, to one file that scrubs without a kernel.
+
+        The page asks nobody for anything; it opens at the cursor, and ``run.html#42`` at moment 42. Of a run
+        of more than 5,000 moments it keeps so many at which a command is done. The same run gives the same
+        bytes.
+        """
+        refuse_unknown("to_html()", unknown, ("path", "title"))
+        from calamity_lab.pages.page import to_html
+
+        return to_html(self, path, title)
+
+    def to_mermaid(self, *, correlation: Correlation = None, limit: int = 100) -> str:
+        """The cascade of the command at the cursor as Mermaid text, for a README.
+
+        ``correlation`` chooses another one by its correlation id, or the whole run (``ALL``); ``limit``
+        counts commands. What is yet to come at the cursor stands on grey.
+        """
+        from calamity_lab.views.mermaid import to_mermaid
+        from calamity_lab.views.sequence import sequence
+
+        trace, cursor = self.stepper.trace, self.stepper.cursor
+        return to_mermaid(sequence(trace, cursor, correlation=correlation, first=0, limit=limit))
 
     def _ipython_display_(self) -> None:
         self.view._ipython_display_()

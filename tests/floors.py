@@ -70,7 +70,8 @@ HOUSE: Mapping[str, Floor] = {
         f"{PURE} shown markup model trace stepper views figures",
         libraries="IPython anywidget ipywidgets traitlets",
     ),
-    "displays": floor(f"{PURE} model stepper views figures widgets", libraries="matplotlib networkx"),
+    "pages": floor(f"{PURE} shown markup model trace stepper views widgets"),
+    "displays": floor(f"{PURE} model stepper views figures widgets pages", libraries="matplotlib networkx"),
     "attached": floor(f"{PURE} shown markup model stores trace"),
     "lab": floor(
         f"{PURE} shown model stores trace stepper readings views figures frames widgets displays attached",

@@ -1,0 +1,1 @@
+"""Pages: a whole run in one file that scrubs without a kernel."""

@@ -1,0 +1,119 @@
+"""One file that shows a whole run: no kernel, no server, no network, nothing beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.pages.recording import recording
+from calamity_lab.shown import shown
+from calamity_lab.trace.telling import counted
+from calamity_lab.widgets import front_end
+from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.stills.page import still
+
+FOLDER = Path(__file__).parent
+SCRIPTS = ("recording", "windows", "host", "page")
+TITLE = "A recorded run"
+
+
+def to_html(desk: Desk, path: str | os.PathLike[str], title: str | None = None) -> Path:
+    """Write the page of a desk's run; the file's path."""
+    target = _target(path)
+    if title is not None and not isinstance(title, str):
+        raise InvalidValue(f"to_html(title={title!r}): a title is a text, as in title='A transfer'")
+    text = page(desk, title or TITLE)
+    try:
+        target.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InvalidValue(
+            f"to_html({str(target)!r}) could not write: {error.strerror or error}; "
+            "name a file in a folder that exists and may be written to"
+        ) from error
+    return target
+
+
+def page(desk: Desk, title: str = TITLE) -> str:
+    """The page of a desk's run as a text: the same for the same run, wherever and whenever it is made."""
+    recorded, script = recording(desk), _script()
+    name = escape(shown(title))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="calamity_lab">
+<title>{name}</title>
+<style>
+{_sheet()}
+</style>
+</head>
+<body>
+<header class="cl-page-head">
+<h1>{name}</h1>
+<p>{escape(_told(desk, recorded))}</p>
+</header>
+<main id="lab"></main>
+<div id="still">{still("lab", "page", desk)}</div>
+<script type="application/json" id="run">{_packed(recorded)}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or not str(path):
+        raise InvalidValue(f"to_html({path!r}): the path must be a text or a Path, as in to_html('run.html')")
+    target = Path(path)
+    if target.is_dir():
+        raise InvalidValue(f"to_html({str(path)!r}): that is a folder; name a file in it, as in 'run.html'")
+    return target
+
+
+def _policy(script: str) -> str:
+    """What the page may do: run this very script, and draw. It can ask nobody for anything."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _told(desk: Desk, recorded: dict[str, Any]) -> str:
+    """What the page holds, in a sentence or two."""
+    trace, moments = desk.stepper.trace, recorded["moments"]
+    about = f"{counted(len(trace), 'moment')}, {counted(len(trace.index.events), 'event')}"
+    if len(trace.branches) > 1:
+        about = f"{about}, of {len(trace.branches)} branches the one named {shown(trace.branch.name)}"
+    if len(moments) < len(trace):
+        about = f"{about}; kept are {len(moments):,} moments at which a command is done"
+    return f"{about}. A recording to look at: sending commands takes a notebook."
+
+
+def _packed(recorded: dict[str, Any]) -> str:
+    """A recording as a text that fits into a page: compressed, which also leaves no markup in it."""
+    text = json.dumps(recorded, separators=(",", ":"), allow_nan=False)
+    # Not gzip, whose head tells a time and a machine.
+    return json.dumps({"deflated": b64encode(zlib.compress(text.encode(), 9)).decode()})
+
+
+@cache
+def _script() -> str:
+    """The widgets' front end, and what stands in for Python in a scope of its own."""
+    own = "\n".join((FOLDER / name).with_suffix(".js").read_text(encoding="utf-8") for name in SCRIPTS)
+    return f"\n{front_end.script()}\n{{\n{own}\n}}\n"
+
+
+@cache
+def _sheet() -> str:
+    return f"{front_end.sheet()}\n{(FOLDER / 'page.css').read_text(encoding='utf-8')}"

@@ -1,0 +1,72 @@
+// A recorded run, unpacked: the values of every part at every moment, rows shared between moments.
+
+const KEEP = 32;
+
+class Recording {
+  constructor(packed) {
+    this.packed = packed;
+    this.moments = packed.moments;
+    // The values at every 32nd moment that was passed: from there, a few changes lead to any other.
+    this.known = new Map([[-1, {}]]);
+  }
+
+  get last() {
+    return this.moments.length - 1;
+  }
+
+  /** The place of the first kept moment from that one on. */
+  place(moment) {
+    return firstPlace(this.moments.length, (place) => this.moments[place] >= moment, this.last);
+  }
+
+  /** The values at a place, by part and field. They are shared: whoever wants others makes new ones. */
+  at(place) {
+    let from = place - (place % KEEP);
+    while (from > 0 && !this.known.has(from)) from -= KEEP;
+    if (!this.known.has(from)) from = -1;
+    let values = this.known.get(from);
+    for (let next = from + 1; next <= place; next += 1) {
+      values = this.changed(values, this.packed.steps[next]);
+      if (next % KEEP === 0) this.known.set(next, values);
+    }
+    return values;
+  }
+
+  changed(values, step) {
+    const after = { ...values };
+    for (const [part, fields] of Object.entries(step)) {
+      const view = { ...after[part] };
+      for (const [name, change] of Object.entries(fields)) view[name] = this.unpacked(view[name], change);
+      after[part] = view;
+    }
+    return after;
+  }
+
+  /** A field's value, after one of the changes that `Packing` (in Python) tells. */
+  unpacked(before, change) {
+    if ("v" in change) return change.v;
+    if ("o" in change) return this.packed.rows[change.o];
+    const [start, end, middle] = change.l ?? change.r;
+    const old = Array.isArray(before) ? before : [];
+    const fresh = change.r ? middle.map((number) => this.packed.rows[number]) : middle;
+    return [...old.slice(0, start), ...fresh, ...old.slice(old.length - end)];
+  }
+}
+
+/** The first place of `length` at which something holds that goes on to hold; `otherwise` where it never does. */
+function firstPlace(length, holds, otherwise = length) {
+  let [low, high] = [0, length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low < length ? low : otherwise;
+}
+
+/** Reads what the page carries: JSON, compressed, as text. */
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Recording(JSON.parse(await new Response(stream).text()));
+}

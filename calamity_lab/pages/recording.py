@@ -1,0 +1,120 @@
+"""A run as one plain value: what the lab shows at every moment, so that a page needs nobody to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from calamity_lab.model import Model
+from calamity_lab.pages import ways
+from calamity_lab.pages.lanes import lanes
+from calamity_lab.pages.packing import Packing
+from calamity_lab.stepper import Stepper
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.events import event_rows
+from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.patches import plain
+from calamity_lab.widgets.sight import Sight
+
+MOST_MOMENTS = 5_000
+"""Of a longer run, only moments at which a command is done are kept, evenly, so many of them."""
+
+PENDING = 36
+"""So many commands of the agenda are told at each moment."""
+
+_EVERY = 10**9
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Looks at a run moment by moment, without moving the lab's own cursor."""
+
+    stepper: Stepper
+    model: Model
+
+    def send(self, *_commands: Any) -> None:
+        """Nothing: a reader changes nothing."""
+
+    @classmethod
+    def of(cls, desk: Desk) -> Reader:
+        """A reader of a desk's current branch."""
+        stepper = copy(desk.stepper)
+        stepper.error = None
+        return cls(stepper, desk.model)
+
+
+def recording(desk: Desk) -> dict[str, Any]:
+    """What the lab shows at every moment of the current branch, as JSON knows it; the cursor stays.
+
+    ``moments`` are those that are kept, ``steps`` what each changed, by part (see `Packing`), ``rows`` the
+    rows that these tell by their numbers. The events and the lanes' marks stand beside them, once: which of
+    them are past follows from the moment.
+    """
+    trace = desk.stepper.trace
+    moments = kept(trace, MOST_MOMENTS)
+    packing = Packing()
+    steps = list(_steps(Reader.of(desk), packing, moments))
+    return {
+        "start": desk.stepper.cursor,
+        "last": trace.last,
+        "pending": PENDING,
+        "moments": moments,
+        "over": ways.over(trace, moments),
+        "out": ways.out(trace, moments),
+        "back_over": ways.back_over(trace, moments),
+        "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
+        "timeline": lanes(trace),
+        "steps": steps,
+        "rows": packing.rows,
+    }
+
+
+def kept(trace: Trace, most: int) -> list[int]:
+    """All moments where there are at most ``most``; else the first, the last, and some that end a command."""
+    if len(trace) <= most:
+        return list(range(len(trace)))
+    completed = trace.index.completed
+    stride = -(-len(completed) // max(most - 2, 1)) or 1
+    return sorted({0, trace.last, *(completed[n] for n in range(stride - 1, len(completed), stride))})
+
+
+def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """What each of the moments changed, by part. A process graph is a part for each process manager."""
+    sights = {"": Sight(reader, ("controls", "agenda", "state", "process_graph"))}
+    sights[""].looks = {"agenda": {"limit": PENDING}, "state": {"limit": _EVERY}}
+    for manager in reader.model.process_managers[1:]:
+        sight = Sight(reader, ("process_graph",))
+        sight.look("process_graph", {"manager": manager.__name__})
+        sights[f" {manager.__name__}"] = sight
+    for moment in moments:
+        reader.stepper.cursor = moment
+        changed = {}
+        for name, sight in sights.items():
+            for part, view in sight.views().items():
+                fields = packing.changes(part + name, _FOR_PAGES.get(part, _as_it_is)(view, moment, moments))
+                if fields:
+                    changed[part + name] = fields
+        yield changed
+
+
+def _as_it_is(view: Any, _moment: int, _moments: Sequence[int]) -> Any:
+    return view
+
+
+def _controls(view: Any, moment: int, moments: Sequence[int]) -> Any:
+    """There is no way on from the last recorded moment, and no other branch."""
+    branches = tuple(branch for branch in view.branches if branch.current)
+    return replace(view, at_end=moment == moments[-1], branches=branches)
+
+
+def _agenda(view: Any, _moment: int, _moments: Sequence[int]) -> Any:
+    """A command's place follows from the order; without it a command is one row however long it waits."""
+    return replace(view, entries=tuple(replace(entry, place=0) for entry in view.entries))
+
+
+_FOR_PAGES: Mapping[str, Callable[[Any, int, Sequence[int]], Any]] = {
+    "controls": _controls,
+    "agenda": _agenda,
+}

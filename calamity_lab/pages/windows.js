@@ -1,0 +1,107 @@
+// How a page looks at what was recorded: the searches and windows that Python answers where there is one.
+// Each does what the view of that name does in Python, on the same values.
+
+const LOOKS = {
+  tabs: { shown: "state" },
+  agenda: { limit: 12 },
+  state: { query: "", first: 0, limit: 24 },
+  timeline: { first: null, width: 24 },
+  events: { query: "", first: null, limit: 40 },
+  process_graph: { manager: null, instance: null },
+};
+
+const WINDOWS = {
+  agenda(values, { limit }) {
+    return { ...values.agenda, entries: values.agenda.entries.slice(0, limit).map((entry, place) => variant(entry, place, { place })) };
+  },
+
+  state(values, { query, first, limit }) {
+    const wanted = folded(query);
+    const rows = values.state.rows.filter((row) => !wanted || stateMatches(row, wanted));
+    const from = Math.max(Math.min(first, rows.length - 1), 0);
+    return { ...values.state, query, matching: rows.length, first: from, rows: rows.slice(from, from + limit) };
+  },
+
+  events(values, { query, first, limit }, { events }, cursor) {
+    const wanted = folded(query);
+    const found = wanted ? events.filter((row) => eventMatches(row, wanted)) : events;
+    const now = upTo(found, cursor);
+    const from = bounded(first, now, found.length, limit);
+    return { total: found.length, now, first: from, rows: found.slice(from, from + limit).map((row) => told(row, cursor)) };
+  },
+
+  timeline(values, { first, width: most }, { events, timeline }, cursor) {
+    const [total, now, width] = [events.length, upTo(events, cursor), roomyFor(events.length, most)];
+    const from = bounded(first, now, total, width);
+    const marks = timeline.marks.filter(({ x }) => x >= from + 0.5 && x <= from + width + 0.5);
+    const lanes = lanesOf(timeline, marks);
+    const numbers = new Map(lanes.map((lane, number) => [lane, number]));
+    return {
+      total, now, first: from, width,
+      lanes: lanes.map((lane) => timeline.lanes[lane]),
+      marks: marks.map((mark) => ({ ...mark, lane: numbers.get(mark.lane), is_past: mark.moment <= cursor })),
+    };
+  },
+
+  process_graph(values, { manager, instance }) {
+    const graph = values[`process_graph ${manager}`] ?? values.process_graph;
+    const wanted = instance === null ? null : graph.instances.find(({ id, stream_id }) => instance === id || instance === stream_id);
+    if (!wanted) return graph;
+    const waited = new Set(wanted.waits_for.map((name) => `event:${name}`));
+    return { ...graph, chosen: wanted.id, nodes: graph.nodes.map((node) => ({ ...node, waited_for: waited.has(node.key) })) };
+  },
+};
+
+function folded(text) {
+  return text.trim().toLowerCase();
+}
+
+function stateMatches(row, wanted) {
+  const texts = [row.stream_id, ...row.fields.flatMap(({ name, value }) => [name, value])];
+  return texts.some((text) => text.toLowerCase().includes(wanted));
+}
+
+function eventMatches(row, wanted) {
+  return [row.stream_id, row.type, row.command, row.correlation, row.fields].some((text) => text.toLowerCase().includes(wanted));
+}
+
+/** How many of the events are past. */
+function upTo(events, cursor) {
+  return firstPlace(events.length, (place) => events[place].moment > cursor);
+}
+
+function told(row, cursor) {
+  const is_past = row.moment <= cursor;
+  return row.is_past === is_past ? row : variant(row, String(is_past), { is_past });
+}
+
+/** The lanes of a window: all that recorded anything where these are few, and what else is marked in it. */
+function lanesOf({ most, known, lanes }, marks) {
+  const marked = [...new Set(marks.map(({ lane }) => lane))];
+  const always = known <= most ? Array.from({ length: known }, (_, lane) => lane) : marked.filter((lane) => lane < known).sort((a, b) => a - b);
+  return [...always, ...marked.filter((lane) => lane >= known)];
+}
+
+const variants = new WeakMap();
+
+/** A row with other values, the same object for the same name: so that it is seen to be the same. */
+function variant(row, name, values) {
+  if (!variants.has(row)) variants.set(row, new Map());
+  const known = variants.get(row);
+  if (!known.has(name)) known.set(name, { ...row, ...values });
+  return known.get(name);
+}
+
+function roomyFor(total, most) {
+  const fitting = Math.ceil((total + 2) / 12) * 12;
+  return Math.min(most, Math.max(fitting, Math.ceil((5 * most) / 12)));
+}
+
+/** The window's beginning: the one asked for, else one that holds the cursor and moves seldom. */
+function bounded(first, now, total, width) {
+  if (first !== null) return Math.max(0, Math.min(first, total - 1));
+  const stride = Math.max(Math.floor(width / 2), 1);
+  const before = Math.max(Math.floor(stride / 2), 1);
+  const followed = Math.max(0, Math.floor((now - before) / stride)) * stride;
+  return Math.min(followed, Math.ceil(Math.max(total - width, 0) / stride) * stride);
+}
