@@ -41,7 +41,8 @@ class Index(NamedTuple):
     (0: before the trace began; what others recorded meanwhile comes with the next event of the trace's own);
     ``dispatched``, ``completed`` and ``refused`` are moments;
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
-    ``decided`` those at which each aggregate's events were recorded.
+    ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
+    of each correlation id were dispatched.
     """
 
     events: Vector[RecordedEvent] = Vector()
@@ -53,6 +54,7 @@ class Index(NamedTuple):
     places: HashTrieMap[str, int] = HashTrieMap()
     reactions: HashTrieMap[str, Vector[int]] = HashTrieMap()
     decided: HashTrieMap[str, Vector[int]] = HashTrieMap()
+    cascades: HashTrieMap[str, Vector[int]] = HashTrieMap()
 
     @classmethod
     def of(cls, stack: Stack) -> Index:
@@ -71,7 +73,7 @@ class Index(NamedTuple):
         at = step.index
         match step:
             case Dispatched():
-                return self._replace(dispatched=self.dispatched.append(at))
+                return self._dispatched(step.pending.correlation_id, at)
             case Appended():
                 return self._appended(step)
             case Refused():
@@ -110,6 +112,7 @@ class Index(NamedTuple):
             HashTrieMap({lane.identity.stream_id: n for n, lane in enumerate(lanes)}),
             _cut_each(self.reactions, moment),
             _cut_each(self.decided, moment),
+            _cut_each(self.cascades, moment),
         )
 
     @property
@@ -129,6 +132,12 @@ class Index(NamedTuple):
         """The moment at which the command of that moment was dispatched; 0 at the very beginning."""
         place = bisect_right(self.dispatched, moment)
         return self.dispatched[place - 1] if place else 0
+
+    def _dispatched(self, correlation_id: str, at: int) -> Index:
+        moments = self.cascades.get(correlation_id, Vector()).append(at)
+        return self._replace(
+            dispatched=self.dispatched.append(at), cascades=self.cascades.insert(correlation_id, moments)
+        )
 
     def _appended(self, step: Appended) -> Index:
         at, stream_id = step.index, step.identity.stream_id

@@ -13,6 +13,7 @@ from calamity_lab import shown as shown_module
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.kernel import fields
+from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.stores import InMemoryAggregateStore
 from calamity_lab.kernel.vector import Vector
 from calamity_lab.model import Model
@@ -21,6 +22,7 @@ from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
 from tests.views.traces import trace_of
@@ -34,6 +36,8 @@ VIEWS: dict[str, Callable[[Trace, int], Any]] = {
     "state, searched": lambda trace, cursor: state(trace, cursor, query="Greta"),
     "timeline": timeline,
     "events": event_rows,
+    "sequence": sequence,
+    "sequence, the whole run": lambda trace, cursor: sequence(trace, cursor, correlation=ALL),
     "events, searched": lambda trace, cursor: event_rows(trace, cursor, query="T0000"),
     "process graph": lambda trace, cursor: process_graph(trace, cursor, BANK),
 }
