@@ -36,10 +36,6 @@ _UNKNOWN: Meaning = StoreError, "{}; nothing was written"
 
 # SQLite's result codes (sqlite.org/rescode.html): the extended ones first, which say more.
 _SQLITE: Mapping[int, Meaning] = {
-    sqlite3.SQLITE_READONLY_DBMOVED: (
-        StoreError,
-        "the file was moved or deleted while it was open; nothing was written; open it again",
-    ),
     sqlite3.SQLITE_READONLY_DIRECTORY: (
         ReadOnlyStore,
         "its directory may not be written, and while SQLite reads a file it keeps a log beside it; copy the "

@@ -14,6 +14,7 @@ from calamity_lab.stores.sql.postgres_statements import CHANNEL
 from calamity_lab.stores.sql.urls import shown
 from calamity_lab.stores.sql.waiting import Waiting
 
+_LISTEN = f"LISTEN {CHANNEL}"
 # A standby server tells nobody of what reaches it, so there it is looked from time to time, and that is all.
 _ON_A_STANDBY = "25006"
 
@@ -40,7 +41,7 @@ class Listening(Waiting):
             pooled = self._engine.raw_connection()
             self._connection = pooled.driver_connection
             pooled.detach()  # it listens, so nobody else is to get it
-            self._connection.execute(f"LISTEN {CHANNEL}")
+            self._connection.execute(_LISTEN)
         except driver_errors() as error:
             if getattr(error, "sqlstate", None) != _ON_A_STANDBY:
                 raise translated(error, "listen to", self._where) from error

@@ -181,6 +181,18 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
         SQLEventStore(f"sqlite:///{tmp_path}/nowhere/events.db")
 
 
+def test_a_file_is_found_from_wherever_the_process_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with SQLEventStore("sqlite:///events.db", [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert texts(store.append("Note-1", [Noted("b")])) == ["a", "b"]
+    assert (tmp_path / "events.db").exists()
+
+
 def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     path.touch()

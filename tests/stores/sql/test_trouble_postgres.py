@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import Any
 
 import psycopg
@@ -20,8 +21,11 @@ from calamity_lab.errors import (
     WrongExpectedVersion,
 )
 from calamity_lab.kernel.constants import NO_STREAM
+from calamity_lab.kernel.snapshots import Snapshot
+from calamity_lab.stores.sql import listening
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.postgres_statements import LOCK
+from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 from calamity_lab.testing.postgres import PostgresServer
 from tests.stores.sql.breaking_line import BreakingLine, breaking_line
 from tests.stores.sql.notes import Noted, execute, proposed, refused, texts
@@ -197,6 +201,57 @@ def wait_for(outcome: list[Any]) -> list[Any]:
     while not outcome:
         threading.Event().wait(0.01)
     return outcome
+
+
+def test_appends_are_in_order_whatever_isolation_the_server_has_by_default(postgres_url: str) -> None:
+    url = postgres_url.replace("options=", "options=-cdefault_transaction_isolation%3Dserializable%20")
+    with SQLEventStore(url, [Noted]) as store, SQLEventStore(url, [Noted]) as another:
+        with held(url) as third, waiting_append(another, url) as outcome:
+            third.rollback()
+        assert outcome == [another]
+        with held(url) as third:
+            waiting = [
+                Thread(target=other.append, args=("Note-1", [Noted("d")])) for other in (store, another)
+            ]
+            for thread in waiting:
+                thread.start()
+            third.rollback()
+        for thread in waiting:
+            thread.join(10)
+        assert texts(store) == ["b", "c", "d", "d"]
+
+
+def test_a_snapshot_is_put_when_the_server_was_started_again(postgres_server: PostgresServer) -> None:
+    url = postgres_server.new_database()
+    with SQLSnapshotStore(url) as snapshots:
+        first = Snapshot("Noted-1", 1, 1, "event 1", Noted("a"))
+        snapshots.put(first)
+        postgres_server.stop()
+        try:
+            with refused(StoreUnavailable, "put the snapshot of Noted-1 into", "does not answer"):
+                snapshots.put(first)
+        finally:
+            postgres_server.start()
+        second = first._replace(position=2, version=2)
+        assert snapshots.put(second).get("Noted-1", Noted) == second
+        postgres_server.stop()
+        postgres_server.start()
+        third = first._replace(position=3, version=3)
+        assert snapshots.put(third).get("Noted-1", Noted) == third
+    postgres_server.drop_database(url)
+
+
+def test_on_a_standby_that_tells_nobody_a_subscription_looks_now_and_then(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+    # What a standby says to LISTEN, a server that is none says to this.
+    statement = "SET TRANSACTION READ ONLY; CREATE TABLE nowhere (x int)"
+    monkeypatch.setattr(listening, "_LISTEN", f"BEGIN; {statement}")
+    with SQLEventStore(postgres_url, [Noted], poll=0.05) as store:
+        subscription = store.subscription("Note-1", lambda event: told.set())
+        store.append("Note-1", [Noted("a")])
+        assert told.wait(10), subscription
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_written(postgres_url: str) -> None:

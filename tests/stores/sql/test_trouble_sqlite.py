@@ -197,6 +197,33 @@ def test_a_store_that_is_to_be_read_only_never_writes(sqlite_url: str) -> None:
             assert texts(reading) == ["a", "c"]
 
 
+def test_a_file_that_was_deleted_while_it_was_open_is_told(sqlite_url: str) -> None:
+    with SQLEventStore(sqlite_url, [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+        path = Path(sqlite_url.removeprefix("sqlite:///"))
+        path.unlink()
+        for _ in range(2):
+            with refused(
+                StoreError, "moved, deleted or replaced", "nothing was written", "open another store"
+            ):
+                store.append("Note-1", [Noted("b")])
+        path.with_name("events.db-wal").unlink()
+        with SQLEventStore(sqlite_url, [Noted]) as another:
+            another.append("Note-1", [Noted("c")])
+            with refused(StoreError, "moved, deleted or replaced"):
+                store.append("Note-1", [Noted("d")])
+            assert texts(another) == ["c"]
+
+
+def test_what_is_in_memory_is_kept_when_a_statement_fails() -> None:
+    with SQLEventStore("sqlite://", [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+        with refused(WrongSchema, "no such table"):
+            store._database.write("INSERT INTO nowhere VALUES (1)", {}, "write to")
+        store._database._drop_writer()
+        assert texts(store) == ["a"]
+
+
 @pytest.mark.parametrize("payload", ["not json", '{"text": 5}', "", "[1, 2]"])
 def test_a_payload_that_somebody_broke_is_told_by_its_place(sqlite_url: str, payload: str) -> None:
     with SQLEventStore(sqlite_url, [Noted]) as store:
