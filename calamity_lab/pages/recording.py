@@ -82,39 +82,70 @@ def kept(trace: Trace, most: int) -> list[int]:
 
 def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator[dict[str, Any]]:
     """What each of the moments changed, by part. A process graph is a part for each process manager."""
-    sights = {"": Sight(reader, ("controls", "agenda", "state", "process_graph"))}
-    sights[""].looks = {"agenda": {"limit": PENDING}, "state": {"limit": _EVERY}}
-    for manager in reader.model.process_managers[1:]:
-        sight = Sight(reader, ("process_graph",))
-        sight.look("process_graph", {"manager": manager.__name__})
-        sights[f" {manager.__name__}"] = sight
+    sights, grounds = _sights(reader), dict[str, Any]()
     for moment in moments:
         reader.stepper.cursor = moment
         changed = {}
-        for name, sight in sights.items():
-            for part, view in sight.views().items():
-                fields = packing.changes(part + name, _FOR_PAGES.get(part, _as_it_is)(view, moment, moments))
-                if fields:
-                    changed[part + name] = fields
+        for name, (part, sight) in sights.items():
+            ground = _GROUNDS.get(part, lambda _reader: None)(reader)
+            if ground is not None and _is_same(ground, grounds.get(name)):
+                continue
+            grounds[name] = ground
+            view = _FOR_PAGES.get(part, _as_it_is)(sight.views()[part], moment == moments[-1])
+            if fields := packing.changes(name, view):
+                changed[name] = fields
         yield changed
 
 
-def _as_it_is(view: Any, _moment: int, _moments: Sequence[int]) -> Any:
+def _sights(reader: Reader) -> dict[str, tuple[str, Sight]]:
+    """The views by the names that the page knows them by: each with its part, and who looks at it."""
+    sights = {
+        part: (part, Sight(reader, (part,))) for part in ("controls", "agenda", "state", "process_graph")
+    }
+    sights["agenda"][1].look("agenda", {"limit": PENDING})
+    sights["state"][1].look("state", {"limit": _EVERY})
+    for manager in reader.model.process_managers[1:]:
+        sight = Sight(reader, ("process_graph",))
+        sight.look("process_graph", {"manager": manager.__name__})
+        sights[f"process_graph {manager.__name__}"] = ("process_graph", sight)
+    return sights
+
+
+def _as_it_is(view: Any, _is_last: bool) -> Any:
     return view
 
 
-def _controls(view: Any, moment: int, moments: Sequence[int]) -> Any:
+def _controls(view: Any, is_last: bool) -> Any:
     """There is no way on from the last recorded moment, and no other branch."""
-    branches = tuple(branch for branch in view.branches if branch.current)
-    return replace(view, at_end=moment == moments[-1], branches=branches)
+    return replace(view, at_end=is_last, branches=tuple(branch for branch in view.branches if branch.current))
 
 
-def _agenda(view: Any, _moment: int, _moments: Sequence[int]) -> Any:
+def _agenda(view: Any, _is_last: bool) -> Any:
     """A command's place follows from the order; without it a command is one row however long it waits."""
     return replace(view, entries=tuple(replace(entry, place=0) for entry in view.entries))
 
 
-_FOR_PAGES: Mapping[str, Callable[[Any, int, Sequence[int]], Any]] = {
-    "controls": _controls,
-    "agenda": _agenda,
+_FOR_PAGES: Mapping[str, Callable[[Any, bool], Any]] = {"controls": _controls, "agenda": _agenda}
+
+
+def _under_agenda(reader: Reader) -> tuple[Any, ...]:
+    run = reader.stepper.moment.run
+    return run.agenda, run.progress and run.progress.pending
+
+
+def _under_state(reader: Reader) -> tuple[Any, ...]:
+    stack, trace = reader.stepper.moment.stack, reader.stepper.trace
+    command = trace[trace.index.command_start(reader.stepper.cursor)]
+    stores = (stack.aggregates, stack.process_managers)
+    return (command, *stores, stack.aggregate_versions, stack.process_manager_versions)
+
+
+# What a view stands on: while these are the very same objects, so is the view, and need not be asked.
+_GROUNDS: Mapping[str, Callable[[Reader], tuple[Any, ...]]] = {
+    "agenda": _under_agenda,
+    "state": _under_state,
 }
+
+
+def _is_same(ground: tuple[Any, ...], before: Any) -> bool:
+    return before is not None and all(one is other for one, other in zip(ground, before, strict=True))

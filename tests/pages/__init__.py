@@ -1,0 +1,1 @@
+"""Pages as plain values: what a file carries is what the views say, at every moment."""

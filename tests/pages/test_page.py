@@ -1,0 +1,209 @@
+"""One file holds the whole run: what is in it is what the views say, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from calamity_lab.errors import InvalidValue, UnknownArgument
+from calamity_lab.examples import bank, fulfilment
+from calamity_lab.kernel.sources import ticking_clock
+from calamity_lab.lab import Lab
+from calamity_lab.pages import recording
+from calamity_lab.pages.page import page
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.controls import controls
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.state import state
+from calamity_lab.views.timeline import timeline
+from calamity_lab.widgets.patches import plain
+from tests.pages.carried import carried, shown
+
+NASTY = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \u202eabc 🚀 " + "w" * 300
+
+
+def told(model: ModuleType) -> Lab:
+    lab = Lab(model, clock=ticking_clock())
+    lab.send(*model.story())
+    lab.resume()
+    return lab
+
+
+@cache
+def recorded(model: ModuleType) -> tuple[Lab, dict[str, Any]]:
+    """A lab after the model's story, and what its page carries."""
+    lab = told(model)
+    return lab, carried(page(lab))
+
+
+class Elements(HTMLParser):
+    """The elements of a page by name, with their attributes."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(markup)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_what_a_page_carries_of_every_moment_is_what_the_views_say(model: ModuleType) -> None:
+    lab, run = recorded(model)
+    trace = lab.trace
+    assert run["moments"] == list(range(len(trace)))
+    for moment, parts in enumerate(shown(run)):
+        pending = agenda(trace, moment, limit=recording.PENDING)
+        placed = replace(pending, entries=tuple(replace(entry, place=0) for entry in pending.entries))
+        expected = {
+            "controls": plain(replace(controls(trace, moment), at_end=moment == trace.last)),
+            "agenda": plain(placed),
+            "state": plain(state(trace, moment, limit=10**6)),
+            "process_graph": plain(process_graph(trace, moment, lab.model)),
+        }
+        assert {part: parts[part] for part in expected} == expected, moment
+
+
+def test_a_page_has_a_graph_for_each_process_manager() -> None:
+    lab, run = recorded(fulfilment)
+    *_, last = shown(run)
+    second = lab.model.process_managers[1].__name__
+    expected = process_graph(lab.trace, lab.trace.last, lab.model, manager=second)
+    assert last[f"process_graph {second}"] == plain(expected)
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_a_page_carries_every_event_and_every_mark_once(model: ModuleType) -> None:
+    lab, run = recorded(model)
+    whole = timeline(lab.trace, lab.trace.last, first=0, width=1_000)
+    assert run["events"] == plain(event_rows(lab.trace, lab.trace.last, first=0, limit=10**6).rows)
+    assert run["timeline"]["lanes"] == plain(whole.lanes)
+    assert sorted(run["timeline"]["marks"], key=repr) == sorted(plain(whole.marks), key=repr)
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_the_moves_of_a_page_lead_where_those_of_the_lab_lead(model: ModuleType) -> None:
+    lab, run = recorded(model)
+
+    def reached(start: int, move: Any) -> int:
+        lab.goto(start)
+        move()
+        return lab.cursor
+
+    for start in range(lab.trace.last):
+        assert run["over"][start] == reached(start, lab.step)
+        assert run["out"][start] == reached(start, lab.step_out)
+        assert not start or run["back_over"][start] == reached(start, lab.stepper.step_back_over)
+
+
+def test_moves_that_were_never_done_to_their_end_lead_to_the_last_moment() -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.resume(limit=3)
+    run = carried(page(lab))
+    assert (run["over"], run["out"]) == ([3, 3, 3, 3], [3, 3, 3, 3])
+    *_, last = shown(run)
+    assert last["controls"]["at_end"] is True
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    one, other = (told(bank).to_html(tmp_path / name).read_bytes() for name in ("1.html", "2.html"))
+    assert one == other
+    assert str(tmp_path).encode() not in one
+
+
+def test_writing_a_page_leaves_the_cursor_and_tells_no_widget() -> None:
+    lab = told(bank)
+    lab.goto(17)
+    lab.stepper.observe(lambda: pytest.fail("nothing has changed"))
+    assert carried(page(lab))["start"] == lab.cursor == 17
+
+
+def test_a_page_asks_nobody_for_anything_and_runs_no_script_but_its_own() -> None:
+    text = page(told(bank))
+    elements = Elements(text).found
+    sources = [attributes.get("src") or attributes.get("href") or "data:" for _, attributes in elements]
+    assert all(source.startswith("data:") for source in sources)
+    policy = next(each["content"] for _, each in elements if each.get("http-equiv"))
+    assert policy
+    assert re.match(r"default-src 'none'; script-src 'sha256-[\w+/]+=*'; style-src 'unsafe-inline'; ", policy)
+
+
+def test_markup_in_a_title_and_in_messages_stays_text() -> None:
+    lab = Lab(bank)
+    lab.send(bank.CreateAccount(NASTY, name=NASTY))
+    lab.resume()
+    text = page(lab, NASTY)
+    assert [dict(found).get("type") for tag, found in Elements(text).found if tag == "script"] == [
+        "application/json",
+        "module",
+    ]
+    assert text.count("<!--") == 0
+    assert "<title>&lt;/script&gt;" in text
+
+
+def test_of_a_longer_run_a_page_keeps_moments_at_which_a_command_is_done_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "MOST_MOMENTS", 12)
+    lab = told(bank)
+    text = page(lab)
+    moments = carried(text)["moments"]
+    assert 8 <= len(moments) <= 12
+    assert (moments[0], moments[-1]) == (0, lab.trace.last)
+    assert {lab.trace[moment].step.kind for moment in moments[1:]} == {"Completed"}  # type: ignore[union-attr]
+    assert f"kept are {len(moments)} moments at which a command is done" in text
+
+
+def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
+    lab = told(bank)
+    lab.goto(3)
+    lab.send(bank.DepositFunds("alice", 5))
+    text = page(lab)
+    assert "of 2 branches the one named branch 1" in text
+    assert all(len(parts["controls"]["branches"]) == 1 for parts in shown(carried(text)))
+
+
+def test_a_lab_in_which_nothing_has_happened_has_a_page() -> None:
+    run = carried(page(Lab(bank)))
+    assert (run["moments"], run["events"], run["timeline"]["lanes"]) == ([0], [], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "told_why"),
+    [
+        ([""], {}, InvalidValue, "must be a text or a Path"),
+        ([7], {}, InvalidValue, "must be a text or a Path"),
+        (["."], {}, InvalidValue, "that is a folder; name a file in it"),
+        (["nowhere/run.html"], {}, InvalidValue, "name a file in a folder that exists"),
+        (["run.html"], {"title": 7}, InvalidValue, "a title is a text"),
+        (["run.html"], {"titel": "x"}, UnknownArgument, "title"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_and_it_says_what_would_work(
+    arguments: list[Any],
+    options: dict[str, Any],
+    error: type[Exception],
+    told_why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=told_why):
+        Lab(bank).to_html(*arguments, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_is_written_where_it_was_asked_for_and_its_path_is_given(tmp_path: Path) -> None:
+    path = Lab(bank).to_html(str(tmp_path / "run.html"))
+    assert path == tmp_path / "run.html"
+    assert path.read_text("utf-8").startswith("<!doctype html>")
