@@ -8,8 +8,8 @@ function mountAgenda(root, desk) {
   const hint = make("p", { class: "cl-hint" });
   const more = make("button", { type: "button", class: "cl-link cl-more", on: { click: () => desk.look("agenda", { limit: drawn + 24 }) } });
   let drawn = 0;
-  root.append(make("section", { class: "cl-pane cl-next", role: "region", "aria-labelledby": title },
-    make("header", {}, make("h2", { id: title, text: "Next" }), total),
+  root.append(make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
+    make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total),
     make("div", { class: "cl-scroll", tabindex: "-1" }, progress, list, more, hint)));
   return {
     parts: ["agenda"],

@@ -12,8 +12,8 @@ function mountForm(root, desk) {
     make("div", { class: "cl-scroll", tabindex: "-1" }, doc, place, overall),
     make("div", { class: "cl-form-foot" }, make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
   const none = make("p", { class: "cl-hint", text: "No command is known here. Give them to the lab: Lab(aggregates=[…], commands=[…])." });
-  const pane = make("section", { class: "cl-pane cl-command", role: "region", "aria-labelledby": title },
-    make("header", {}, make("h2", { id: title, text: "Command" }), select), form, none);
+  const pane = make("div", { class: "cl-pane cl-command", role: "group", "aria-labelledby": title },
+    make("header", { role: "none" }, make("h2", { id: title, text: "Command" }), select), form, none);
   root.append(pane);
   let known = [];
   let asked = null;
@@ -95,6 +95,7 @@ function labelled(field, input, ...extra) {
   const id = freshId("field");
   const problem = make("p", { class: "cl-problem", id: `${id}-problem`, hidden: true });
   put(input, "id", id);
+  put(input, "aria-required", field.required ? "true" : null);
   const mark = field.required ? null : make("span", { class: "cl-optional", text: "optional", "aria-hidden": "true" });
   const label = make("div", { class: "cl-field-head" }, make("label", { for: id, text: field.name || "item" }), mark);
   return {

@@ -93,9 +93,11 @@ function clamp(number, least, most) {
 }
 
 let nextId = 0;
+// This module is evaluated once for every model, so counting alone would give the same ids to all on the page.
+const OWN = Math.random().toString(36).slice(2, 8);
 function freshId(word) {
   nextId += 1;
-  return `cl-${word}-${nextId}`;
+  return `cl-${word}-${OWN}-${nextId}`;
 }
 
 // Icons are drawn on a grid of 16 by 16, in the colour of the text beside them.

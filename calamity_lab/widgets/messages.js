@@ -158,6 +158,10 @@ function mountFoot(root, parts) {
   const sentence = make("span", { class: "cl-foot-text" });
   const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence);
   root.append(foot);
+  // Several widgets may show one lab: only that which is used speaks, or each fact would be heard from all.
+  root.addEventListener("focusin", () => {
+    for (const other of document.querySelectorAll(".cl-foot")) put(other, "aria-live", other === foot ? "polite" : "off");
+  });
   return {
     parts,
     update({ sentence: text, tone }) {

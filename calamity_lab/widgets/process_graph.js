@@ -16,9 +16,9 @@ function mountProcessGraph(root, desk) {
   const headings = draw("g");
   const edges = draw("g");
   const nodes = draw("g");
-  const svg = draw("svg", { class: "cl-graph", role: "img", "aria-label": "Process graph" },
+  const svg = draw("svg", { class: "cl-graph", role: "none" },
     draw("defs", {}, arrowHead(marker), arrowHead(`${marker}-refused`, "cl-if-refused")), headings, edges, nodes);
-  const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", tabindex: "-1" }, svg);
+  const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group", "aria-label": "Process graph", tabindex: "0" }, svg);
   const hint = make("p", { class: "cl-hint" });
   root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage), scroll, hint);
   managers.addEventListener("change", () => desk.look("process_graph", { manager: managers.value || null, instance: null }));
@@ -107,7 +107,8 @@ function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`, ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
     (text, { x }) => put(text, "x", x + NODE_WIDTH / 2));
   const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target));
-  keyed(edges, drawable.map((edge) => ({ ...edge, from: places.get(edge.source), to: places.get(edge.target), bus })), (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, marker));
+  const names = new Map(value.nodes.map(({ key, name }) => [key, name]));
+  keyed(edges, drawable.map((edge) => ({ ...edge, ends: [names.get(edge.source), names.get(edge.target)], from: places.get(edge.source), to: places.get(edge.target), bus })), (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, marker));
   keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key) })), (node) => node.key, graphNode, updateGraphNode);
 }
 
@@ -122,7 +123,7 @@ function graphNode(node) {
   const text = draw("text", { x: NODE_WIDTH / 2, y: NODE_HEIGHT / 2 });
   const times = draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -3 });
   const title = draw("title");
-  return draw("g", {}, title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), text, times);
+  return draw("g", { role: "img" }, title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), text, times);
 }
 
 function updateGraphNode(drawn, node) {
@@ -132,7 +133,9 @@ function updateGraphNode(drawn, node) {
   put(drawn, "class", `cl-node ${kindClass(node.kind)} ${state}`);
   setText(text, fitted(node.name, 20));
   setText(times, `${node.waited_for ? "waited for " : ""}${node.count ? `×${count(node.count)}` : ""}`);
-  setText(title, `${node.kind} ${node.name}: ${node.count ? `${count(node.count)}×` : "not yet"}${node.waited_for ? ", waited for" : ""}`);
+  const words = `${node.kind} ${node.name}: ${node.count ? `${count(node.count)}×` : "not yet"}${node.waited_for ? ", waited for" : ""}`;
+  setText(title, words);
+  put(drawn, "aria-label", `${words}${node.current ? ", just now" : ""}`);
 }
 
 function fitted(text, length) {
@@ -140,7 +143,7 @@ function fitted(text, length) {
 }
 
 function edgeNode() {
-  return draw("g", {}, draw("title"), draw("path"), draw("text"));
+  return draw("g", { role: "img" }, draw("title"), draw("path"), draw("text"));
 }
 
 function updateEdge(node, edge, marker) {
@@ -152,7 +155,9 @@ function updateEdge(node, edge, marker) {
   put(text, "x", label.x);
   put(text, "y", label.y);
   setText(text, ["start", "continue", "stop"].includes(edge.label) ? edge.label : "");
-  setText(title, `${edge.label}: ${edge.count ? `${count(edge.count)}×` : "possible, not yet"}`);
+  const words = `${edge.label}: ${edge.count ? `${count(edge.count)}×` : "possible, not yet"}`;
+  setText(title, words);
+  put(node, "aria-label", `${edge.ends[0]} to ${edge.ends[1]}, ${words}`);
 }
 
 /** An edge: a curve to the right, or, going back, a line that runs below and left of everything. */

@@ -8,7 +8,7 @@ function mountState(root, desk) {
   const pages = pager("rows", (first) => desk.look("state", { first }));
   const cards = make("div", { class: "cl-cards" });
   const hint = make("p", { class: "cl-hint" });
-  const scroll = make("div", { class: "cl-scroll cl-view-body", tabindex: "-1" }, cards, hint);
+  const scroll = make("div", { class: "cl-scroll cl-view-body", role: "group", "aria-label": "State", tabindex: "0" }, cards, hint);
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
   return {
     parts: ["state"],

@@ -2,7 +2,7 @@
 
 const LANE = 24;
 const AXIS = 20;
-const MARK_STEP = 20;
+const MARK_STEP = 24;
 
 function mountTimeline(root, desk) {
   const title = freshId("timeline");
@@ -19,8 +19,8 @@ function mountTimeline(root, desk) {
   const axis = mountAxis();
   const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, axis.node, make("div", { class: "cl-lane-rows" }, labels, svg));
   const hint = make("p", { class: "cl-hint", text: "No event has been recorded yet." });
-  const pane = make("section", { class: "cl-pane cl-timeline", role: "region", "aria-labelledby": title },
-    make("header", {}, make("h2", { id: title, text: "Timeline" }), legend(["event", "started", "continued", "stopped", "ignored", "refused"]),
+  const pane = make("div", { class: "cl-pane cl-timeline", role: "group", "aria-labelledby": title },
+    make("header", { role: "none" }, make("h2", { id: title, text: "Timeline" }), legend(["event", "started", "continued", "stopped", "ignored", "refused"]),
       make("span", { class: "cl-gap" }), where, back, on, follow),
     scroll, hint);
   root.append(pane);
@@ -129,7 +129,7 @@ function updateMark(node, mark) {
 
 function markNode(mark) {
   const title = draw("title");
-  const node = draw("g", { role: "option", tabindex: "-1" }, title, draw("rect", { class: "cl-mark-target", x: -9, y: -11, width: 18, height: 22 }),
+  const node = draw("g", { role: "option", tabindex: "-1" }, title, draw("rect", { class: "cl-mark-target", x: -12, y: -12, width: 24, height: 24 }),
     draw("path", { d: SHAPES[mark.kind] }));
   node.markParts = { mark, title };
   return node;

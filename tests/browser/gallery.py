@@ -40,7 +40,7 @@ def single_views() -> list[str]:
 class Gallery:
     """The composite in the first cell, and each single view in a cell of its own."""
 
-    def __init__(self, page: LabPage, *, width: int = 1500) -> None:
+    def __init__(self, page: LabPage, *, width: int = 1700) -> None:
         page.resize(width, HEIGHT)
         self.page = page
         self.singles = single_views()

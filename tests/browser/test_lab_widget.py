@@ -115,7 +115,7 @@ def test_the_search_finds_streams_by_name_and_by_value(lab_page: LabPage) -> Non
 def test_a_click_on_a_mark_of_the_timeline_goes_to_its_moment(lab_page: LabPage) -> None:
     widget = opened(lab_page, "lab.resume()\nlab.goto(0)")
     widget.settle()
-    timeline = widget.root.get_by_role("region", name="Timeline")
+    timeline = widget.root.get_by_role("group", name="Timeline")
     marks = timeline.get_by_role("option")
     assert "cl-later" in (marks.nth(3).get_attribute("class") or "")
     marks.nth(3).click()
@@ -172,7 +172,7 @@ def test_the_tabs_can_be_walked_with_the_arrow_keys(lab_page: LabPage) -> None:
 
 def test_a_pending_command_can_go_next_or_be_dropped(lab_page: LabPage) -> None:
     widget = opened(lab_page)
-    pending = widget.root.get_by_role("region", name="Next")
+    pending = widget.root.get_by_role("group", name="Next")
     pending.get_by_role("button", name="Run DepositFunds next").click()
     expect(pending.get_by_role("listitem").first).to_contain_text("DepositFunds")
     assert lab_page.python("type(lab.agenda[0]).__name__") == "'DepositFunds'"
@@ -187,7 +187,7 @@ def test_a_command_that_broke_in_the_model_is_taken_back_by_its_button(lab_page:
     foot = widget.root.get_by_role("status")
     expect(foot).to_contain_text("returned 42")
     expect(foot).to_contain_text("take it back with the ✕ beside it, under Next")
-    pending = widget.root.get_by_role("region", name="Next")
+    pending = widget.root.get_by_role("group", name="Next")
     take_back = pending.get_by_role("button", name="Take CreateAccount back")
     expect(take_back).to_have_attribute("title", "Take it back and off the agenda")
     take_back.click()
@@ -201,7 +201,7 @@ def test_a_lab_without_commands_says_how_to_give_them(lab_page: LabPage) -> None
     told_by_no_type = "bank.BankAccount.execute = lambda self, command: None"
     lab_page.open([f"{BANK}\n{told_by_no_type}\nLab(aggregates=[bank.BankAccount], commands=[])"])
     lab_page.run_all()
-    form = LabWidget(lab_page).root.get_by_role("region", name="Command")
+    form = LabWidget(lab_page).root.get_by_role("group", name="Command")
     expect(form.get_by_text("commands=[…]")).to_be_visible()
     expect(form.get_by_role("combobox")).to_be_hidden()
     expect(form.get_by_role("button", name="Send")).to_be_hidden()
@@ -211,7 +211,7 @@ def test_a_form_says_beside_the_field_what_is_wrong_and_sends_nothing_until_it_i
     lab_page: LabPage,
 ) -> None:
     widget = opened(lab_page)
-    form = widget.root.get_by_role("region", name="Command")
+    form = widget.root.get_by_role("group", name="Command")
     form.get_by_role("combobox", name="Command type").select_option("DepositFunds")
     form.get_by_label("account_id").fill("alice")
     amount = form.get_by_label("amount")
@@ -332,8 +332,8 @@ def test_a_short_history_is_spread_over_the_timeline(lab_page: LabPage) -> None:
     widget = opened(lab_page, "for _ in range(8): lab.step()")
     widget.settle()
     lab_page.page.wait_for_timeout(200)
-    timeline = widget.root.get_by_role("region", name="Timeline")
+    timeline = widget.root.get_by_role("group", name="Timeline")
     places = timeline.locator(".cl-axis text").evaluate_all("all => all.map(text => +text.getAttribute('x'))")
     assert len(places) == int(lab_page.python("len(lab.events)")) == 7
-    assert all(40 < right - left < 50 for left, right in pairwise(places))
+    assert all(48 < right - left < 60 for left, right in pairwise(places))
     assert timeline.locator(".cl-axis text").first.text_content() == "1"

@@ -119,7 +119,7 @@ def test_a_form_shows_markup_in_its_errors_as_text(lab_page: LabPage) -> None:
     lab_page.open([BANK])
     lab_page.run_all()
     widget = LabWidget(lab_page)
-    form = widget.root.get_by_role("region", name="Command")
+    form = widget.root.get_by_role("group", name="Command")
     form.get_by_role("combobox", name="Command type").select_option("DepositFunds")
     form.get_by_label("amount").fill("<img src=x onerror=1>")
     form.get_by_role("button", name="Send").click()
