@@ -10,6 +10,7 @@ from calamity_lab.errors import InvalidValue
 TABS = ("state", "process_graph", "events")
 
 _STRIDE = 12
+_MOST = 200
 
 
 def _text(value: Any) -> str:
@@ -44,10 +45,43 @@ def _tab(value: Any) -> str:
     return str(value)
 
 
+def _key(value: Any) -> str:
+    """What must be whole to be found again."""
+    if not isinstance(value, str) or len(value) > 1_000:
+        raise ValueError("a text of 1,000 characters at most")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > _MOST:
+        raise ValueError(f"a list of texts, {_MOST} at most")
+    return tuple(dict.fromkeys(map(_key, value)))
+
+
+def _pairs(read: Callable[[Any], Any]) -> Callable[[Any], tuple[tuple[str, Any], ...]]:
+    """Reads a list of streams, each with what ``read`` reads."""
+
+    def pairs(value: Any) -> tuple[tuple[str, Any], ...]:
+        well_formed = isinstance(value, list) and all(isinstance(e, list) and len(e) == 2 for e in value)
+        if not well_formed or len(value) > _MOST:
+            raise ValueError(f"a list of pairs that begin with a stream, {_MOST} at most")
+        return tuple(dict.fromkeys((_key(stream), read(given)) for stream, given in value))
+
+    return pairs
+
+
 _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "tabs": {"shown": _tab},
     "agenda": {"limit": _count},
-    "state": {"query": _text, "first": _first, "limit": _count},
+    "state": {
+        "query": _text,
+        "first": _first,
+        "limit": _count,
+        "pinned": _names,
+        "unfolded": _pairs(_key),
+        "histories": _pairs(_key),
+        "as_of": _pairs(_first),
+    },
     "timeline": {"first": _place, "width": _count},
     "events": {"query": _text, "first": _place, "limit": _count},
     "process_graph": {"manager": _name, "instance": _name},

@@ -124,6 +124,12 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
     return at_cursor
 
 
+def _state(sight: Sight) -> Any:
+    stepper, look, model = sight.desk.stepper, sight.look_at("state"), sight.desk.model
+    types = {cls.__name__: cls for cls in (*model.aggregates, *model.process_managers)}
+    return state(stepper.trace, stepper.cursor, **{"limit": 24, "types": types, **look})
+
+
 def _timeline(sight: Sight) -> Any:
     stepper, look = sight.desk.stepper, sight.look_at("timeline")
     width = roomy(len(stepper.trace.index.events), look.get("width", 24))
@@ -141,7 +147,7 @@ _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "agenda": _at_cursor(agenda, "agenda", limit=12),
     "form": lambda sight: sight.form,
     "tabs": lambda sight: Tabs(sight.tab),
-    "state": _at_cursor(state, "state", limit=24),
+    "state": _state,
     "timeline": _timeline,
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
