@@ -75,6 +75,13 @@ class Displays:
         return ProcessGraph(self)
 
     @property
+    def sequence(self) -> ViewWidget:
+        """Who told whom what in the cascade of the command at the cursor."""
+        from calamity_lab.widgets.sequence import Sequence
+
+        return Sequence(self)
+
+    @property
     def table(self) -> ViewWidget:
         """The events as a table."""
         from calamity_lab.widgets.events import Events

@@ -3,6 +3,7 @@
 const TAB_VIEWS = [
   ["state", "State", (root, desk) => mountState(root, desk)],
   ["process_graph", "Process graph", (root, desk) => mountProcessGraph(root, desk)],
+  ["sequence", "Sequence", (root, desk) => mountSequence(root, desk)],
   ["events", "Events", (root, desk) => mountEvents(root, desk)],
 ];
 

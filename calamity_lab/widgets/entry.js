@@ -18,6 +18,7 @@ const FACES = {
   timeline: single(mountTimeline),
   process_graph: single(mountProcessGraph),
   events: single(mountEvents),
+  sequence: single(mountSequence),
 };
 
 function single(mount) {

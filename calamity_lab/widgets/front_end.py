@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-VIEWS = ("controls", "agenda", "form", "state", "timeline", "process_graph", "events")
+VIEWS = ("controls", "agenda", "form", "state", "timeline", "process_graph", "sequence", "events")
 SCRIPTS = ("kit", "messages", "keyboard", *VIEWS, "composite", "entry")
 SHEETS = ("kit", *VIEWS, "composite")
 

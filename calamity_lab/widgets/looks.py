@@ -7,7 +7,7 @@ from typing import Any
 
 from calamity_lab.errors import InvalidValue
 
-TABS = ("state", "process_graph", "events")
+TABS = ("state", "process_graph", "sequence", "events")
 
 _STRIDE = 12
 _MOST = 200
@@ -84,6 +84,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     },
     "timeline": {"first": _place, "width": _count},
     "events": {"query": _text, "first": _place, "limit": _count},
+    "sequence": {"first": _place, "limit": _count},
     "process_graph": {"manager": _name, "instance": _name},
 }
 

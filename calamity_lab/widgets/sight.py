@@ -12,6 +12,7 @@ from calamity_lab.views.controls import Tone, controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.desk import Desk
@@ -151,4 +152,5 @@ _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "timeline": _timeline,
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
+    "sequence": _at_cursor(sequence, "sequence", limit=16),
 }

@@ -24,11 +24,12 @@ from calamity_lab.widgets.events import Events
 from calamity_lab.widgets.looks import roomy
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.process_graph import ProcessGraph
+from calamity_lab.widgets.sequence import Sequence
 from calamity_lab.widgets.state import State
 from calamity_lab.widgets.timeline import Timeline
 from tests.widgets.front_end_stand_in import FrontEnd
 
-FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Events)
+FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Sequence, Events)
 SINGLE = FACES[1:]
 
 

@@ -21,10 +21,11 @@ from calamity_lab.widgets.composite import LabView
 from calamity_lab.widgets.controls import Controls
 from calamity_lab.widgets.events import Events
 from calamity_lab.widgets.process_graph import ProcessGraph
+from calamity_lab.widgets.sequence import Sequence
 from calamity_lab.widgets.state import State
 from calamity_lab.widgets.timeline import Timeline
 
-FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Events)
+FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Sequence, Events)
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 ALLOWED = {"div", "style", "b", "span", "table", "thead", "tbody", "tr", "th", "td", "img", "details"}
 ALLOWED |= {"summary", "del", "svg", "rect", "path", "g", "text"}

@@ -10,10 +10,12 @@ from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.stills import process_graph as graph
+from calamity_lab.widgets.stills import sequence as told
 from calamity_lab.widgets.stills import tables
 from calamity_lab.widgets.stills import timeline as lanes
 from calamity_lab.widgets.stills.paper import folded, heading, line, sheet
@@ -56,6 +58,10 @@ def _process_graph(desk: Desk) -> str:
     return graph.drawn(process_graph(desk.stepper.trace, desk.stepper.cursor, desk.model))
 
 
+def _sequence(desk: Desk) -> str:
+    return told.drawn(sequence(desk.stepper.trace, desk.stepper.cursor, limit=_ROWS))
+
+
 def _events(desk: Desk) -> str:
     return tables.events(event_rows(desk.stepper.trace, desk.stepper.cursor, limit=_ROWS))
 
@@ -63,7 +69,8 @@ def _events(desk: Desk) -> str:
 def _lab(desk: Desk) -> str:
     parts = {"Timeline": _timeline, "State": _state, "Next": _agenda}
     shown = "".join(heading(title) + part(desk) for title, part in parts.items())
-    return shown + folded("Process graph", _process_graph(desk)) + folded("Events", _events(desk))
+    more = {"Process graph": _process_graph, "Sequence": _sequence, "Events": _events}
+    return shown + "".join(folded(title, part(desk)) for title, part in more.items())
 
 
 _FACES: Mapping[str, Callable[[Desk], str]] = {
@@ -76,4 +83,5 @@ _FACES: Mapping[str, Callable[[Desk], str]] = {
     "timeline": _timeline,
     "process_graph": _process_graph,
     "events": _events,
+    "sequence": _sequence,
 }

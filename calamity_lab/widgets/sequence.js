@@ -1,0 +1,244 @@
+// The sequence diagram: a column for each participant, a row for each message, the future greyed.
+
+const TOLD_ROW = 30;
+const TOLD_GAP = 8;
+const TOLD_NOTE = 24;
+const COLUMN_LEAST = 92;
+const COLUMN_MOST = 176;
+const SEQUENCE_PAGE = 16;
+
+// What a message is drawn as, where it is not a kind of its own: its colour and its sign.
+const TOLD_AS = { pending: "command", decided: "event", "caught up": "event", conflict: "refused", more: "aggregate" };
+const CAST_SHAPES = {
+  ...SHAPES,
+  user: "M-4.6 5.6c0-3.8 1.8-5.6 4.6-5.6s4.6 1.8 4.6 5.6zM-2.5-3.3a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
+  "event store": "M-4.6-3.6c0-2.5 9.2-2.5 9.2 0v7.2c0 2.5-9.2 2.5-9.2 0zM-4.6-3.6c0 2.5 9.2 2.5 9.2 0",
+};
+const REACTIONS = ["started", "continued", "stopped", "ignored"];
+
+function mountSequence(root, desk) {
+  const title = make("span", { class: "cl-sequence-title" });
+  const total = make("span", { class: "cl-muted" });
+  const pages = pager("commands", look);
+  const follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small", on: () => look(null) });
+  const heads = make("div", { class: "cl-cast", "aria-hidden": "true" });
+  const lines = draw("g");
+  const rows = draw("g", { role: "listbox", "aria-label": "Messages, in order" });
+  const svg = draw("svg", { class: "cl-told-plot" }, lines, rows);
+  const scroll = make("div", { class: "cl-scroll cl-view-body cl-sequence", tabindex: "-1" }, heads, svg);
+  const hint = make("p", { class: "cl-hint", text: "Nothing is here yet: no command was sent." });
+  show(follow, false);
+  root.append(make("div", { class: "cl-bar" }, glyph("command"), title, total, make("span", { class: "cl-gap" }), follow, pages.node), scroll, hint);
+  let shown = null;
+  let wide = 0;
+  let following = true;
+
+  function look(first) {
+    following = first === null;
+    show(follow, !following);
+    desk.look("sequence", { first });
+  }
+  function paint() {
+    const width = scroll.clientWidth;
+    if (!shown || width < 50) return;
+    wide = width;
+    drawSequence({ heads, lines, rows, svg }, shown, width);
+  }
+  const observer = new ResizeObserver(() => { if (scroll.clientWidth !== wide) paint(); });
+  observer.observe(scroll);
+  listenToRows(rows, desk);
+  return {
+    parts: ["sequence"],
+    close: () => observer.disconnect(),
+    update(value, patch) {
+      shown = value;
+      // What was looked at of one cascade is not what to look at of the next.
+      if (patch.correlation !== undefined && !following) look(null);
+      setText(title, value.title || "Sequence");
+      put(title, "title", value.title);
+      setText(total, value.total > 1 ? counted(value.total, "command") : "");
+      pages.update(value.first, value.commands, value.total, SEQUENCE_PAGE);
+      show(hint, !value.messages.length);
+      show(scroll, value.messages.length > 0);
+      paint();
+      // A panel that has just come into sight is measured once it is there.
+      desk.later(() => { paint(); keepRowInSight(rows.querySelector(".cl-now-told"), scroll); });
+    },
+  };
+}
+
+function drawSequence({ heads, lines, rows, svg }, value, width) {
+  const column = clamp(Math.floor(width / value.participants.length), COLUMN_LEAST, COLUMN_MOST);
+  const at = (place) => (place + 0.5) * column;
+  const placed = placeRows(value.messages);
+  const plot = Math.max(width, column * value.participants.length);
+  heads.style.width = `${plot}px`;
+  put(svg, "width", plot);
+  put(svg, "height", placed.height);
+  keyed(heads, value.participants.map((each) => ({ ...each, column })), (each) => `${each.kind} ${each.name}`, castHead, (head, each) => { head.style.width = `${each.column}px`; });
+  keyed(lines, value.participants.map((each, place) => ({ x: at(place), height: placed.height, key: `${each.kind} ${each.name}` })), (each) => each.key,
+    () => draw("line", { class: "cl-lifeline", y1: 0 }),
+    (line, { x, height }) => { put(line, "x1", x); put(line, "x2", x); put(line, "y2", height); });
+  keyed(rows, placed.rows.map((row) => ({ ...row, from: at(row.source), to: at(row.target), plot })), (row) => row.key, rowNode, updateRow);
+  if (!rows.querySelector("[tabindex='0']") && rows.firstChild) put(rows.querySelector(".cl-now-told") ?? rows.firstChild, "tabindex", "0");
+}
+
+/** Where each row is: a command stands a little apart from what came before, a note takes room of its own. */
+function placeRows(messages) {
+  let y = 4;
+  const rows = messages.map((message, place) => {
+    if (place && ["command", "pending"].includes(message.kind)) y += TOLD_GAP;
+    const height = TOLD_ROW + (message.note ? TOLD_NOTE : 0);
+    const row = { ...message, y, height };
+    y += height;
+    return row;
+  });
+  return { rows, height: y + 8 };
+}
+
+/** Scrolls so that a row can be seen, and both of its ends where there is room for them. */
+function keepRowInSight(node, scroll) {
+  if (!node) return;
+  keepInSight(node, scroll, 48);
+  const left = Math.min(node.told.from, node.told.to) - 60;
+  const right = Math.max(node.told.from, node.told.to) + 60;
+  if (right > scroll.scrollLeft + scroll.clientWidth) scroll.scrollLeft = right - scroll.clientWidth;
+  if (left < scroll.scrollLeft) scroll.scrollLeft = left;
+}
+
+function castHead({ name, category, kind }) {
+  const own = name.startsWith(`${category}-`) ? name.slice(category.length + 1) : "";
+  const sign = draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, draw("path", { d: CAST_SHAPES[kind] }));
+  return make("div", { class: `cl-cast-head ${kindClass(kind)}`, title: `${kind} ${name}` },
+    make("span", { class: "cl-cast-type" }, sign, make("span", { text: own ? category : name })),
+    own ? make("span", { class: "cl-cast-id", text: own }) : null);
+}
+
+function rowNode() {
+  return draw("g", { role: "option", tabindex: "-1" },
+    draw("title"),
+    draw("rect", { class: "cl-told-target", x: 0 }),
+    draw("rect", { class: "cl-told-bar", x: 0, width: 3 }),
+    draw("path", { class: "cl-told-line" }),
+    draw("path", { class: "cl-told-head" }),
+    draw("path", { class: "cl-told-sign" }),
+    draw("text", { class: "cl-told-label" }),
+    draw("g", { class: "cl-told-note" }, draw("path"), draw("text")));
+}
+
+function updateRow(node, row) {
+  const [title, target, bar, line, head, sign, label, note] = node.children;
+  const looks = TOLD_AS[row.kind] ?? row.kind;
+  const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
+  node.told = row;
+  put(node, "class", `cl-told ${kindClass(looks)} cl-told-${row.kind.replaceAll(" ", "-")} ${{ past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]}`);
+  put(node, "transform", `translate(0 ${row.y})`);
+  put(node, "aria-selected", row.tense === "now" ? "true" : "false");
+  put(node, "aria-disabled", row.moment === null ? "true" : null);
+  put(node, "aria-label", row.tense === "future" ? `${words} (not yet)` : words);
+  setText(title, words);
+  put(target, "width", row.plot);
+  put(target, "height", row.height);
+  put(bar, "height", row.height);
+  const drawn = drawnMessage(row);
+  put(line, "d", drawn.line);
+  put(head, "d", drawn.head);
+  put(sign, "d", drawn.sign);
+  put(sign, "transform", drawn.signAt);
+  put(label, "x", drawn.label.x);
+  put(label, "y", drawn.label.y);
+  put(label, "text-anchor", drawn.label.anchor);
+  setText(label, cutTo(row.label, drawn.label.room));
+  drawNote(note, row);
+}
+
+/** The line from one column to another, or round to the same, with its head, its sign and the place of its text. */
+function drawnMessage({ kind, from, to, plot }) {
+  const y = 21;
+  if (from === to) return drawnTurn({ kind, from, plot, y });
+  const way = Math.sign(to - from);
+  const isReaction = REACTIONS.includes(kind);
+  const isLost = kind === "refused" || kind === "conflict";
+  const signAt = isReaction || isLost ? to : from;
+  const middle = (from + to) / 2;
+  const tip = isReaction ? to - way * 7 : to - way * 1;
+  return {
+    line: `M${signAt === from ? from + way * 7 : from} ${y}H${isLost ? to - way * 7 : tip - way * 4}`,
+    head: isLost ? "" : `M${tip} ${y}l${-way * 7.5}-4v8z`,
+    sign: kind === "caught up" ? "" : CAST_SHAPES[TOLD_AS[kind] ?? kind],
+    signAt: `translate(${signAt} ${y})${kind === "command" || kind === "pending" ? ` scale(${way} 1)` : ""}`,
+    label: { x: middle, y: y - 7, anchor: "middle", room: 2 * Math.min(middle, plot - middle) - 12 },
+  };
+}
+
+/** What one tells itself: a loop, and its text on the side where there is more room. */
+function drawnTurn({ kind, from, plot, y }) {
+  const side = from > plot / 2 ? -1 : 1;
+  const isOwn = kind !== "more";
+  return {
+    line: isOwn ? `M${from + side * 6} ${y - 7}h${side * 18}v12h${side * -10}` : "",
+    head: isOwn ? `M${from + side * 6} ${y + 5}l${side * 7.5}-4v8z` : "",
+    sign: isOwn ? CAST_SHAPES[TOLD_AS[kind] ?? kind] : "",
+    signAt: `translate(${from} ${y - 7})`,
+    label: { x: from + side * (isOwn ? 32 : 10), y: y - 1, anchor: side < 0 ? "end" : "start", room: (side < 0 ? from : plot - from) - 38 },
+  };
+}
+
+function drawNote(note, { note: text, from, plot }) {
+  show(note, text !== "");
+  if (!text) return;
+  const [sheet, words] = note.children;
+  const wide = Math.min(textWidth(text) + 16, plot - 12);
+  const left = clamp(from - wide / 2, 6, plot - wide - 6);
+  put(note, "transform", `translate(${left} ${TOLD_ROW})`);
+  put(sheet, "d", `M0 0H${wide - 6}L${wide} 6V18H0z`);
+  put(words, "x", wide / 2);
+  put(words, "y", 13);
+  setText(words, cutTo(text, wide - 14));
+}
+
+let ruler = null;
+/** How wide a text is drawn, told without asking the page for its layout. */
+function textWidth(text) {
+  ruler ??= document.createElement("canvas").getContext("2d");
+  ruler.font = "600 12px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
+  return ruler.measureText(text).width;
+}
+
+function cutTo(text, room) {
+  if (textWidth(text) <= room) return text;
+  const letters = Array.from(text);
+  let least = 0;
+  let most = letters.length;
+  while (least < most) {
+    const middle = Math.ceil((least + most) / 2);
+    if (textWidth(`${letters.slice(0, middle).join("")}…`) <= room) least = middle;
+    else most = middle - 1;
+  }
+  return `${letters.slice(0, least).join("")}…`;
+}
+
+/** Rows can be clicked, and reached by one tab stop and the arrow keys. */
+function listenToRows(rows, desk) {
+  const rowOf = (event) => event.target.closest("[role=option]");
+  function go(node) {
+    rove(rows.children, node);
+    if (node.told.moment !== null) desk.goto(node.told.moment);
+  }
+  rows.addEventListener("click", (event) => {
+    const node = rowOf(event);
+    if (node) go(node);
+  });
+  rows.addEventListener("keydown", (event) => {
+    const node = rowOf(event);
+    if (!node) return;
+    const next = { ArrowDown: node.nextSibling, ArrowUp: node.previousSibling }[event.key];
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      go(node);
+    } else if (event.key.startsWith("Arrow")) {
+      event.preventDefault();
+      if (next) rove(rows.children, next);
+    }
+  });
+}
