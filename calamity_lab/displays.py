@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
     from calamity_lab.views.cascade import Correlation
-    from calamity_lab.views.cascade import Correlation
     from calamity_lab.widgets.base import ViewWidget
 
 
@@ -120,18 +119,6 @@ class Displays:
         from calamity_lab.pages.page import to_html
 
         return to_html(self, path, title)
-
-    def to_mermaid(self, *, correlation: Correlation = None, limit: int = 100) -> str:
-        """The cascade of the command at the cursor as Mermaid text, for a README.
-
-        ``correlation`` chooses another one by its correlation id, or the whole run (``ALL``); ``limit``
-        counts commands. What is yet to come at the cursor stands on grey.
-        """
-        from calamity_lab.views.mermaid import to_mermaid
-        from calamity_lab.views.sequence import sequence
-
-        trace, cursor = self.stepper.trace, self.stepper.cursor
-        return to_mermaid(sequence(trace, cursor, correlation=correlation, first=0, limit=limit))
 
     def to_mermaid(self, *, correlation: Correlation = None, limit: int = 100) -> str:
         """The cascade of the command at the cursor as Mermaid text, for a README.
