@@ -73,7 +73,7 @@ class ActorAggregateStore(Mapping[str, Any]):
     def get(self, key: Any, default: Any = None) -> Any:
         """The aggregate with that stream id or `Identity`, or the default."""
         stream_id, outcome = stream_id_of(key), self._outcome
-        if outcome is not None and not outcome.settled and outcome.identity.stream_id == stream_id:
+        if outcome is not None and outcome.identity.stream_id == stream_id and self._is_latest(outcome):
             return outcome.after
         state = self._read(stream_id)
         return default if state is None else state
@@ -95,6 +95,13 @@ class ActorAggregateStore(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self):,} aggregates)"
+
+    def _is_latest(self, outcome: Outcome) -> bool:
+        """Whether nothing later is known of the aggregate than what was decided here."""
+        if outcome.settled:
+            return False
+        just_decided = self._shared.lately.outcome is outcome
+        return just_decided or self._shared.recorded(outcome.identity.stream_id) < outcome.upto
 
     def _read(self, stream_id: str) -> Any:
         lately = self._shared.lately
@@ -141,17 +148,16 @@ class ActorVersionStore(Mapping[str, int]):
         stream_id, lately = stream_id_of(key), self._shared.lately
         if lately.stream_id == stream_id:
             return lately.version or default
-        known = self._shared.known(stream_id)
-        return default if known is None else known.version or default
+        return self._shared.recorded(stream_id) or default
 
     def __getitem__(self, key: Any) -> int:
-        known = self._shared.known(stream_id_of(key))
-        if known is None or not known.version:
+        version = self._shared.recorded(stream_id_of(key))
+        if not version:
             raise KeyError(key)
-        return known.version
+        return version
 
     def __iter__(self) -> Iterator[str]:
-        return (stream_id for stream_id in self._shared if self.get(stream_id))
+        return (stream_id for stream_id in self._shared if self._shared.recorded(stream_id))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -36,6 +36,11 @@ class Outcome:
         self.after = decided.state
         self.settled = False
 
+    @property
+    def upto(self) -> int:
+        """The version that the events lead to."""
+        return self.version + len(self.events)
+
 
 class Lately(local):
     """What this thread learned last of an aggregate, so that it need not ask twice."""
@@ -76,6 +81,11 @@ class Aggregates:
         """The aggregate, where there is one."""
         return self._known.get(stream_id)
 
+    def recorded(self, stream_id: str) -> int:
+        """The version up to which events are known to be recorded."""
+        known = self._known.get(stream_id)
+        return 0 if known is None else known.version
+
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._known))
 
@@ -114,10 +124,11 @@ class Aggregates:
     def settle(self, outcome: Outcome) -> None:
         """The outcome's events are recorded: its actor is told with the next call."""
         self.drop(outcome)
-        identity, version = outcome.identity, outcome.version + len(outcome.events)
-        self._add_news(identity.stream_id, outcome.version, outcome.events)
-        self._told.put(identity.stream_id, Read(outcome.after, version))
-        self.advance(identity, version)
+        identity, version = outcome.identity, outcome.upto
+        if self.recorded(identity.stream_id) <= version:
+            self._add_news(identity.stream_id, outcome.version, outcome.events)
+            self._told.put(identity.stream_id, Read(outcome.after, version))
+            self.advance(identity, version)
         if self.lately.outcome is outcome:
             self.lately.learn(identity.stream_id, version)
 
@@ -130,13 +141,14 @@ class Aggregates:
     def settle_own(self, identity: Identity, count: int) -> bool:
         """Settle what this thread last decided for the aggregate, if it is clear that nothing else is meant.
 
-        A run may have come here from another thread, with another outcome.
+        A run may have come here from another thread, with another outcome. Those that were decided on less
+        than is known cannot have been recorded.
         """
-        outcome = self.lately.outcome
+        outcome, version = self.lately.outcome, self.recorded(identity.stream_id)
         if outcome is None or outcome.settled or len(outcome.events) != count:
             return False
         with self._lock:
-            meant = [other for other in self._unsettled if other.identity == identity]
+            meant = [o for o in self._unsettled if o.identity == identity and o.version >= version]
         if meant != [outcome]:
             return False
         self.settle(outcome)
@@ -178,9 +190,8 @@ class Aggregates:
         stream_id = identity.stream_id
         for _ in PAUSES:
             news = self._news.pop(stream_id) or NO_NEWS
-            known = self._known.get(stream_id)
-            version = 0 if known is None else known.version
-            answer = self.references.ask(stream_id, method, identity, *given, version, news)
+            known = self.recorded(stream_id)
+            answer = self.references.ask(stream_id, method, identity, *given, known, news)
             if isinstance(answer, CaughtUp) and answer.error is not None:
                 raise answer.error
             if not isinstance(answer, Behind):

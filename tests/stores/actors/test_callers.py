@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -91,6 +92,23 @@ def test_a_decision_that_was_given_up_is_built_on_by_nobody(shape: Shape, actors
     steps, after = steps_of(stack, DepositFunds("1", 5))
     assert kinds(steps) == ["Dispatched", "Executed", "Appended", "Completed"]
     assert after.aggregates["BankAccount-1"].balance == in_actors(stack)["BankAccount-1"].balance == 15
+
+
+def test_a_run_that_another_thread_goes_on_with_is_not_taken_for_what_that_thread_decided(
+    shape: Shape, actors: ThreadActors
+) -> None:
+    stack = dispatch(shape(stack_of(), actors), DepositFunds("1", 10))
+    _, run = upto(Executed, begin(stack, DepositFunds("1", 5)))
+
+    def go_on_with_another_on_hand() -> None:
+        given_up = upto(Executed, begin(stack, DepositFunds("1", 100)))
+        finish(run)
+        assert given_up
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(go_on_with_another_on_hand).result()
+    assert in_actors(stack)["BankAccount-1"].balance == 15
+    assert stack.aggregate_versions["BankAccount-1"] == 2
 
 
 def test_a_decision_whose_append_breaks_is_in_no_actor(shape: Shape, actors: ThreadActors) -> None:
