@@ -15,6 +15,7 @@ from calamity_lab.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.events import event_rows
 from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.looks import TABS
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.sight import Sight
 
@@ -25,6 +26,11 @@ PENDING = 36
 """So many commands of the agenda are told at each moment."""
 
 _EVERY = 10**9
+_LOOKS: Mapping[str, Mapping[str, int]] = {
+    "agenda": {"limit": PENDING},
+    "state": {"limit": _EVERY},
+    "sequence": {"limit": 100},
+}
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,12 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
 
 def _sights(reader: Reader) -> dict[str, tuple[str, Sight]]:
     """The views by the names that the page knows them by: each with its part, and who looks at it."""
-    sights = {
-        part: (part, Sight(reader, (part,))) for part in ("controls", "agenda", "state", "process_graph")
-    }
-    sights["agenda"][1].look("agenda", {"limit": PENDING})
-    sights["state"][1].look("state", {"limit": _EVERY})
+    # Of the events and the timeline the page makes its own windows.
+    parts = ("controls", "agenda", *(tab for tab in TABS if tab != "events"))
+    sights = {part: (part, Sight(reader, (part,))) for part in parts}
+    for part, look in _LOOKS.items():
+        if part in sights:
+            sights[part][1].look(part, look)
     for manager in reader.model.process_managers[1:]:
         sight = Sight(reader, ("process_graph",))
         sight.look("process_graph", {"manager": manager.__name__})

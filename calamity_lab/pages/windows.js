@@ -4,10 +4,11 @@
 const LOOKS = {
   tabs: { shown: "state" },
   agenda: { limit: 12 },
-  state: { query: "", first: 0, limit: 24 },
+  state: { query: "", first: 0, limit: 24, pinned: [] },
   timeline: { first: null, width: 24 },
   events: { query: "", first: null, limit: 40 },
   process_graph: { manager: null, instance: null },
+  sequence: { first: null, limit: 100 },
 };
 
 const WINDOWS = {
@@ -15,11 +16,15 @@ const WINDOWS = {
     return { ...values.agenda, entries: values.agenda.entries.slice(0, limit).map((entry, place) => variant(entry, place, { place })) };
   },
 
-  state(values, { query, first, limit }) {
+  state(values, { query, first, limit, pinned }, { timeline }, cursor) {
     const wanted = folded(query);
-    const rows = values.state.rows.filter((row) => !wanted || stateMatches(row, wanted));
+    const others = values.state.rows.filter(({ stream_id }) => !pinned.includes(stream_id));
+    const rows = others.filter((row) => !wanted || stateMatches(row, wanted));
     const from = Math.max(Math.min(first, rows.length - 1), 0);
-    return { ...values.state, query, matching: rows.length, first: from, rows: rows.slice(from, from + limit) };
+    return {
+      ...values.state, query, total: others.length, matching: rows.length, first: from, rows: rows.slice(from, from + limit),
+      pinned: pinned.map((name) => values.state.rows.find(({ stream_id }) => stream_id === name) ?? absent(name, timeline, cursor)),
+    };
   },
 
   events(values, { query, first, limit }, { events }, cursor) {
@@ -59,6 +64,14 @@ function folded(text) {
 function stateMatches(row, wanted) {
   const texts = [row.stream_id, ...row.fields.flatMap(({ name, value }) => [name, value])];
   return texts.some((text) => text.toLowerCase().includes(wanted));
+}
+
+/** The row of a pinned stream that is not there at the cursor. */
+function absent(stream_id, { lanes, marks }, cursor) {
+  const lane = lanes.findIndex((each) => each.stream_id === stream_id);
+  const begun = marks.some((mark) => mark.lane === lane && mark.moment <= cursor);
+  const { category = "", kind = "aggregate" } = lanes[lane] ?? {};
+  return { stream_id, category, kind, version: 0, changed: false, is_new: false, gone: false, fields: [], as_of: null, note: begun ? "no longer there" : "not there yet" };
 }
 
 function eventMatches(row, wanted) {

@@ -21,7 +21,7 @@ function mountAgenda(root, desk) {
       show(more, all > entries.length);
       setText(more, `${count(all - entries.length)} more…`);
       show(hint, !all && !now);
-      setText(hint, "Nothing is pending. Send a command below, then step over.");
+      setText(hint, desk.isRecorded ? "Nothing is pending." : "Nothing is pending. Send a command below, then step over.");
     },
   };
 }

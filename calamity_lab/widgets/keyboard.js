@@ -20,7 +20,7 @@ function isTextField(node) {
 
 /** Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them. */
 function listenToKeys(root, desk, { go, search, can }) {
-  const help = helpOverlay(root);
+  const help = helpOverlay(root, desk.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
   const acts = {
     go: () => go?.(),
     search: () => search?.(),
@@ -61,14 +61,14 @@ function canMove(values) {
   };
 }
 
-function helpOverlay(root) {
+function helpOverlay(root, hint) {
   const title = freshId("help");
   const rows = KEYS.flatMap(([key, does]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
   const done = button({ text: "Close", on: () => close() });
   const dialog = make("div", { class: "cl-help", role: "dialog", "aria-modal": "true", "aria-labelledby": title, tabindex: "-1", hidden: true },
     make("h2", { id: title, text: "Keys" }),
     make("dl", {}, ...rows),
-    make("p", { class: "cl-muted", text: "They act while the focus is in this widget, and never from a text field. Acting in the past begins a new branch; nothing is lost." }),
+    make("p", { class: "cl-muted", text: `They act while the focus is in this widget, and never from a text field. ${hint}` }),
     done);
   let before = null;
   // A press anywhere beside it closes the help; the focus goes where the press puts it.

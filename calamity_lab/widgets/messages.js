@@ -7,6 +7,8 @@ class Desk {
   constructor(model, root) {
     this.model = model;
     this.root = root;
+    // A page with a recorded run has nobody who could act.
+    this.isRecorded = model.get("recorded") === true;
     this.values = {};
     this.views = [];
     this.open = new Map();

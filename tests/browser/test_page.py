@@ -1,0 +1,229 @@
+"""A run in one file, opened from the disk: it scrubs without a kernel, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from calamity_lab.examples import bank, fulfilment
+from calamity_lab.examples.bank.traffic import random_commands
+from calamity_lab.lab import Lab
+from calamity_lab.pages.page import FOLDER, page
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.controls import controls
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.state import state
+from calamity_lab.views.timeline import timeline
+from calamity_lab.widgets.looks import roomy
+from calamity_lab.widgets.patches import plain
+from tests.browser.browser import Browser
+from tests.browser.lab_widget import state_in
+from tests.pages.carried import carried
+
+NASTY = "</script><img src=x onerror=alert(1)><b>bold</b> \u202eabc 🚀 " + "w" * 300
+# The page's own reckoning of a view, asked without a page: what it would show at a place, looked at so.
+ASKED = """
+([packed, asked]) => {
+  %s
+  const recording = new Recording(packed);
+  return asked.map(([place, part, look]) =>
+    WINDOWS[part](recording.at(place), {...LOOKS[part], ...look}, packed, packed.moments[place]));
+}
+"""
+
+
+class RunPage:
+    """A page with a run, opened from a file; what it asks for and complains of is noted."""
+
+    def __init__(self, page: Page, path: Path, moment: int | None = None) -> None:
+        self.page = page
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.asked.append(request.url.partition("#")[0]))
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(error.message))
+        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        page.goto(path.as_uri() + ("" if moment is None else f"#{moment}"))
+        self.root = page.locator(".cl-root")
+        self.root.wait_for()
+
+    def press(self, name: str) -> None:
+        self.root.get_by_role("button", name=name, exact=True).click()
+
+    def goto(self, moment: int) -> None:
+        field = self.root.get_by_label("Go to")
+        field.fill(str(moment))
+        field.press("Enter")
+
+    def tab(self, name: str) -> Locator:
+        self.root.get_by_role("tab", name=name).click()
+        return self.root.get_by_role("tabpanel", name=name)
+
+    @property
+    def moment(self) -> int:
+        return int(self.root.get_by_role("slider", name="Moment").input_value())
+
+    def shows(self, lab: Lab, moment: int) -> None:
+        """Raise an AssertionError where the page says anything else than Python at that moment."""
+        expected = state(lab.trace, moment, limit=24).rows
+        assert self.moment == moment
+        assert self.root.get_by_role("status").inner_text().strip() == controls(lab.trace, moment).sentence
+        assert state_in(self.root) == {
+            row.stream_id: {field.name: field.value for field in row.fields} for row in expected
+        }
+
+    def check(self) -> None:
+        """Raise an AssertionError where the page asked for anything but itself, or complained."""
+        assert [url for url in self.asked if not url.startswith("data:")] == self.asked[:1]
+        assert self.asked[0].startswith("file:")
+        assert self.complaints == []
+
+
+@pytest.fixture(scope="module")
+def traffic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Path]:
+    """2,000 moments of the bank's random traffic, and the page that they make."""
+    lab = Lab(bank, checked=False)
+    lab.send(*random_commands(500))
+    lab.resume(limit=2_000)
+    return lab, lab.to_html(tmp_path_factory.mktemp("traffic") / "run.html")
+
+
+@pytest.fixture
+def empty(browser: Browser) -> Iterator[Page]:
+    page = browser.page()
+    yield page
+    page.close()
+
+
+def test_two_thousand_moments_scrub_forwards_and_back_and_say_what_python_says(
+    traffic: tuple[Lab, Path], empty: Page
+) -> None:
+    lab, path = traffic
+    assert path.stat().st_size < 5_000_000
+    run = RunPage(empty, path)
+    run.shows(lab, 2_000)
+    run.press("Restart")
+    run.shows(lab, 0)
+    lab.goto(0)
+    for name, move in {"Step over": lab.step, "Step in": lab.step_in, "Step out": lab.step_out}.items():
+        run.press(name)
+        move()
+        run.shows(lab, lab.cursor)
+    run.press("Step back")
+    run.shows(lab, lab.cursor - 1)
+    slider = run.root.get_by_role("slider", name="Moment")
+    for moment in (1_500, 33, 31, 1_024):
+        slider.fill(str(moment))
+        run.shows(lab, moment)
+    slider.press("ArrowLeft")
+    run.shows(lab, 1_023)
+    run.goto(777)
+    run.shows(lab, 777)
+    run.root.press("End")
+    run.shows(lab, 2_000)
+    expect(run.root.get_by_role("button", name="Resume")).to_have_attribute("aria-disabled", "true")
+    run.check()
+
+
+def test_a_click_on_an_event_or_a_mark_leads_to_its_moment_and_the_address_tells_it(
+    traffic: tuple[Lab, Path], empty: Page
+) -> None:
+    lab, path = traffic
+    run = RunPage(empty, path, 400)
+    assert run.moment == 400
+    panel = run.tab("Events")
+    panel.get_by_role("searchbox").fill("withdrawn")
+    expected = event_rows(lab.trace, 400, query="withdrawn", limit=40)
+    first = panel.locator("tbody tr").first
+    expect(first.get_by_role("button")).to_have_text(str(expected.rows[0].position))
+    first.get_by_role("button").click()
+    assert run.moment == expected.rows[0].moment
+    expect(empty).to_have_url(re.compile(f"#{run.moment}$"))
+    mark = run.root.locator(".cl-mark.cl-later").last
+    name = str(mark.get_attribute("aria-label")).removesuffix(" (not yet)")
+    mark.click()
+    expect(run.root.get_by_role("option", name=name, exact=True, selected=True)).to_have_count(1)
+    empty.evaluate("location.hash = '#12'")
+    expect(run.root.get_by_role("slider", name="Moment")).to_have_value("12")
+    run.check()
+
+
+def test_a_page_shows_nothing_that_only_a_kernel_can_do(traffic: tuple[Lab, Path], empty: Page) -> None:
+    _, path = traffic
+    run = RunPage(empty, path, 1_000)
+    for name in ("Send", re.compile("^Run .* next$"), re.compile("^(Drop|Take) ")):
+        expect(run.root.get_by_role("button", name=name)).to_have_count(0)
+    expect(empty.get_by_text("sending commands takes a notebook")).to_be_visible()
+    run.check()
+
+
+def test_hostile_text_is_text_in_every_view_of_a_page(tmp_path: Path, empty: Page) -> None:
+    lab = Lab(bank)
+    lab.send(bank.CreateAccount(NASTY, name=NASTY), bank.CreateAccount("x", name=NASTY))
+    lab.step()
+    lab.send(bank.DepositFunds(NASTY, 5))
+    run = RunPage(empty, lab.to_html(tmp_path / "run.html", title=NASTY))
+    expect(empty.get_by_role("heading", level=1)).to_have_text(NASTY)
+    for name in ("State", "Process graph", "Events"):
+        panel = run.tab(name)
+        if name != "Process graph":
+            assert "<b>bold</b>" in panel.inner_text()
+    assert empty.locator("img[src=x], #lab b, #lab img").count() == 0
+    assert empty.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    run.check()
+
+
+def test_without_a_script_the_page_shows_a_picture_of_the_moment(tmp_path: Path, empty: Page) -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.step()
+    path = lab.to_html(tmp_path / "run.html")
+    chromium = empty.context.browser
+    assert chromium
+    with chromium.new_context(java_script_enabled=False) as bare:
+        shown = bare.new_page()
+        shown.goto(path.as_uri())
+        expect(shown.get_by_text(f"Moment {lab.cursor} of {lab.cursor}")).to_be_visible()
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> None:
+    lab = Lab(model)
+    lab.send(*model.story())
+    lab.resume()
+    trace = lab.trace
+    total = len(trace.index.events)
+    asked: list[tuple[int, str, dict[str, Any]]] = []
+    expected: list[Any] = []
+
+    def ask(moment: int, part: str, look: dict[str, Any], view: Any) -> None:
+        asked.append((moment, part, look))
+        expected.append(plain(view))
+
+    for moment in range(0, len(trace), 11):
+        ask(moment, "agenda", {}, agenda(trace, moment, limit=12))
+        for query, first in (("", 0), ("A", 1), ("open", 99), ("nowhere", 0)):
+            state_look = {"query": query, "first": first, "limit": 3}
+            ask(moment, "state", state_look, state(trace, moment, **state_look))
+        for first, limit in ((None, 6), (0, 5), (total - 2, 7), (10**6, 2)):
+            look = {"query": "01", "first": first, "limit": limit}
+            ask(moment, "events", look, event_rows(trace, moment, **look))
+            width = roomy(total, limit)
+            look = {"first": first, "width": limit}
+            ask(moment, "timeline", look, timeline(trace, moment, first=first, width=width))
+        for manager in (each.__name__ for each in lab.model.process_managers):
+            view = process_graph(trace, moment, lab.model, manager=manager)
+            ask(moment, "process_graph", {"manager": manager, "instance": None}, view)
+            for instance in view.instances[:2]:
+                look = {"manager": manager, "instance": instance.stream_id}
+                ask(moment, "process_graph", look, process_graph(trace, moment, lab.model, **look))
+    own = "\n".join((FOLDER / f"{name}.js").read_text("utf-8") for name in ("recording", "windows"))
+    found = empty.evaluate(ASKED % own, [carried(page(lab)), asked])
+    for question, answer, right in zip(asked, found, expected, strict=True):
+        assert answer == right, question
