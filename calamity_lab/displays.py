@@ -102,6 +102,14 @@ class Displays:
             process_graph(self.stepper.trace, self.stepper.cursor, self.model, manager=manager), ax=ax
         )
 
+    def plot_sequence(self, ax: Axes | None = None, *, correlation: Correlation = None) -> Axes:
+        """The cascade of the command at the cursor as matplotlib axes; or the one of a correlation id."""
+        from calamity_lab.figures import plot_sequence
+        from calamity_lab.views.sequence import sequence
+
+        trace, cursor = self.stepper.trace, self.stepper.cursor
+        return plot_sequence(sequence(trace, cursor, correlation=correlation, limit=24), ax=ax)
+
     def to_networkx(self) -> MultiDiGraph[str]:
         """Commands and events up to the cursor as a graph of causes."""
         from calamity_lab.figures import to_networkx

@@ -1,0 +1,243 @@
+"""The sequence diagram as matplotlib axes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from math import cos, radians, sin
+from typing import Any, NamedTuple
+
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.path import Path
+from matplotlib.patheffects import withStroke
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
+from calamity_lab.figures.lettering import AS_TEXT, legible, width
+from calamity_lab.figures.palette import AGGREGATE, FUTURE, LOOKS, POLICY, Look
+from calamity_lab.figures.signs import HEXAGON, PILL
+from calamity_lab.views.sequence import Message, Participant, SequenceView
+
+_LETTERS = 7.5
+_NOTE, _GAP = 0.8, 0.3
+"""The room that a note takes, and that is left before a command, in rows."""
+
+_KINDS = {"pending": "command", "decided": "event", "conflict": "refused"}
+_DASHED = frozenset(
+    {"started", "continued", "stopped", "ignored", "refused", "conflict", "caught up", "pending"}
+)
+_AT_END = frozenset({"started", "continued", "stopped", "ignored", "refused"})
+
+
+def _person() -> Path:
+    turns = [radians(angle) for angle in range(0, 361, 15)]
+    head = [(2.6 * cos(turn), 3.2 + 2.6 * sin(turn)) for turn in turns]
+    shoulders = [(4.8 * cos(turn), 4.8 * sin(turn) - 5.6) for turn in turns[:13]]
+    closed = [Path([*part, part[0]], closed=True) for part in (head, shoulders)]
+    return Path.make_compound_path(*closed)
+
+
+def _drum() -> Path:
+    turns = [radians(angle) for angle in range(0, 181, 15)]
+    top = [(4.6 * cos(turn), 3.4 + 1.9 * sin(turn)) for turn in turns]
+    bottom = [(-x, -y) for x, y in top]
+    return Path([*top, *bottom, top[0]], closed=True)
+
+
+_CAST: dict[str, Path] = {
+    "user": _person(),
+    "aggregate": PILL,
+    "event store": _drum(),
+    "process manager": HEXAGON,
+}
+
+
+class _Page(NamedTuple):
+    """The axes, how many points a data unit is long across and down, and the size of the letters."""
+
+    ax: Axes
+    across: float
+    down: float
+    letters: float
+    columns: int
+
+
+def plot_sequence(view: SequenceView, ax: Axes | None = None) -> Axes:
+    """Draw who told whom what: a line down for each participant, an arrow across for each message.
+
+    What is past at the cursor is in colour, the rest is grey; a dashed line parts them.
+    """
+    if not isinstance(view, SequenceView):
+        raise InvalidValue(
+            f"plot_sequence({type(view).__name__}): give the value of sequence(trace, cursor), "
+            "or call lab.plot_sequence()"
+        )
+    heights = [_height(message) for message in view.messages]
+    ends = list(accumulate(heights, initial=0.0))
+    columns = max(len(view.participants), 1)
+    size = max(1.45 * columns, 3.2), min(1.5 + 0.27 * ends[-1], 40.0)
+    ax = axes_for("plot_sequence", ax, size)
+    ax.set_xlim(-0.5, columns - 0.5)
+    ax.set_ylim(ends[-1] + 0.5, -2.1)
+    ax.set_axis_off()
+    _draw_legend(ax, view)
+    wide, high = size_in_points(ax)
+    down = high / (ends[-1] + 2.6)
+    page = _Page(ax, wide / columns, down, min(_LETTERS, 0.5 * down), columns)
+    for place, participant in enumerate(view.participants):
+        _draw_participant(page, participant, place, ends[-1])
+    for message, height, end in zip(view.messages, heights, ends[1:], strict=True):
+        note = _NOTE if message.note else 0.0
+        _draw_message(page, message, end - note - 0.25)
+        if note and height:
+            _draw_note(page, message, end - 0.45)
+    _draw_cursor(page, view, ends)
+    if not view.messages:
+        ax.text(0.5, 0.5, "nothing has happened yet", transform=ax.transAxes, ha="center", va="center")
+    return ax
+
+
+def _height(message: Message) -> float:
+    apart = _GAP if message.kind in {"command", "pending"} else 0.0
+    return 1.0 + apart + (_NOTE if message.note else 0.0)
+
+
+def _look(message: Message) -> Look:
+    return LOOKS.get(_KINDS.get(message.kind, message.kind), LOOKS["event"])
+
+
+def _colour(message: Message) -> str:
+    return FUTURE if message.tense == "future" else _look(message).colour
+
+
+def _ink(message: Message) -> Any:
+    return FUTURE if message.tense == "future" else rcParams["text.color"]
+
+
+def _draw_legend(ax: Axes, view: SequenceView) -> None:
+    kinds = {_KINDS.get(message.kind, message.kind) for message in view.messages}
+    handles = [
+        Line2D(
+            [], [], linestyle="", marker=MarkerStyle(look.marker), markersize=7, label=look.name,
+            markerfacecolor="none" if look.is_hollow else look.colour, markeredgewidth=0.5,
+            markeredgecolor=look.colour if look.is_hollow else rcParams["axes.facecolor"],
+        )
+        for kind, look in LOOKS.items()
+        if kind in kinds
+    ]  # fmt: skip
+    if handles:
+        legend_below(ax, handles, gap=4)
+
+
+def _draw_participant(page: _Page, participant: Participant, place: int, bottom: float) -> None:
+    """A sign, the name below it, and a line as long as the diagram."""
+    ax, colour = page.ax, {"aggregate": AGGREGATE, "process manager": POLICY}.get(participant.kind, FUTURE)
+    ax.plot([place, place], [-0.15, bottom], color=FUTURE, linewidth=0.6, linestyle=(0, (2, 3)), zorder=1)
+    sign = MarkerStyle(_CAST[participant.kind])
+    ax.scatter([place], [-1.75], s=70, marker=sign, color=colour, linewidths=0.5, zorder=3, clip_on=False)
+    own = participant.name.removeprefix(f"{participant.category}-")
+    lines = [participant.category, own] if own != participant.name else [own]
+    room = page.across - 4
+    fitted = "\n".join(_fitted(line, page.letters, room) for line in lines)
+    ax.text(
+        place, -0.3, fitted, ha="center", va="bottom", fontsize=page.letters, linespacing=1.1,
+        color=rcParams["text.color"], **AS_TEXT,
+    )  # fmt: skip
+
+
+def _draw_message(page: _Page, message: Message, y: float) -> None:
+    if message.source == message.target:
+        _draw_turn(page, message, y)
+        return
+    start, end = message.source, message.target
+    at_end = message.kind in _AT_END
+    arrow = FancyArrowPatch(
+        (start, y), (end, y), arrowstyle="-" if message.kind in {"refused", "conflict"} else "-|>",
+        mutation_scale=8, shrinkA=0 if at_end else 4, shrinkB=5 if at_end else 0, **_line(message),
+    )  # fmt: skip
+    page.ax.add_patch(arrow)
+    _draw_sign(page, message, end if at_end or message.kind == "conflict" else start, y)
+    middle = (start + end) / 2
+    room = 2 * min(middle + 0.5, page.columns - 0.5 - middle) * page.across - 4
+    _write(page, message, middle, y - 2.5 / page.down, "center", room)
+
+
+def _draw_turn(page: _Page, message: Message, y: float) -> None:
+    """What one tells itself: a loop, and its text on the side where there is more room."""
+    x, is_own = float(message.source), message.kind != "more"
+    side = -1 if x > (page.columns - 1) / 2 else 1
+    if is_own:
+        near, far, high = 4 * side / page.across, 15 * side / page.across, 7 / page.down
+        corners = [(x + near, y - high), (x + far, y - high), (x + far, y), (x + near, y)]
+        loop = FancyArrowPatch(path=Path(corners), arrowstyle="-|>", mutation_scale=8, **_line(message))
+        page.ax.add_patch(loop)
+        _draw_sign(page, message, x, y - high)
+    at = x + side * (19 if is_own else 4) / page.across
+    room = (at + 0.5 if side < 0 else page.columns - 0.5 - at) * page.across - 2
+    _write(page, message, at, y + 0.5 / page.down, "right" if side < 0 else "left", room)
+
+
+def _line(message: Message) -> dict[str, Any]:
+    dashes = (0, (3, 2)) if message.kind in _DASHED else "-"
+    return {"color": _colour(message), "linewidth": 1.1, "linestyle": dashes, "zorder": 2}
+
+
+def _draw_sign(page: _Page, message: Message, x: float, y: float) -> None:
+    if message.kind == "caught up":
+        return
+    look, colour = _look(message), _colour(message)
+    is_empty = look.is_hollow or message.kind in {"decided", "pending"}
+    marker = MarkerStyle(look.marker)
+    if look.name == "command" and message.target < message.source:
+        marker = marker.rotated(deg=180)
+    page.ax.scatter(
+        [x], [y], s=min(40.0, (0.5 * page.down) ** 2), marker=marker, zorder=3, clip_on=False,
+        facecolors=rcParams["axes.facecolor"] if is_empty else colour,
+        edgecolors=colour if is_empty else rcParams["axes.facecolor"], linewidths=1.0 if is_empty else 0.5,
+    )  # fmt: skip
+
+
+def _write(page: _Page, message: Message, x: float, y: float, align: str, room: float) -> None:
+    page.ax.text(
+        x, y, _fitted(message.label, page.letters, room), ha=align, va="bottom", fontsize=page.letters,
+        color=_ink(message), zorder=4, fontweight="bold" if message.tense == "now" else "normal",
+        path_effects=[withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])], **AS_TEXT,
+    )  # fmt: skip
+
+
+def _draw_note(page: _Page, message: Message, y: float) -> None:
+    text = _fitted(message.note, page.letters, page.columns * page.across - 14)
+    half = (width(text, page.letters) / 2 + 5) / page.across
+    x = min(max(float(message.source), half - 0.5), page.columns - 0.5 - half)
+    sheet = {
+        "facecolor": rcParams["axes.facecolor"],
+        "edgecolor": _colour(message),
+        "linewidth": 0.8,
+        "pad": 2,
+    }
+    page.ax.text(
+        x, y, text, ha="center", va="center", fontsize=page.letters, color=_ink(message), bbox=sheet,
+        zorder=4, **AS_TEXT,
+    )  # fmt: skip
+
+
+def _draw_cursor(page: _Page, view: SequenceView, ends: list[float]) -> None:
+    """A line between what is past and what is yet to come, where there is both."""
+    past = [place for place, message in enumerate(view.messages, 1) if message.tense != "future"]
+    if not past or past[-1] == len(view.messages):
+        return
+    y, colour = ends[past[-1]] + 0.08, rcParams["axes.edgecolor"]
+    page.ax.axhline(y, color=colour, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+
+
+def _fitted(text: str, size: float, room: float) -> str:
+    """A text as it can be drawn, cut to its room."""
+    line = legible(text, 120)
+    if width(line, size) <= room:
+        return line
+    kept = bisect_right(range(1, len(line)), room, key=lambda count: width(f"{line[:count]}…", size))
+    return f"{line[: max(kept, 1)]}…"
