@@ -56,6 +56,11 @@ class Gallery:
         """The names of the composite's tabs."""
         return self.lab.root.get_by_role("tab").all_inner_texts()
 
+    @property
+    def widgets(self) -> Locator:
+        """The roots of all widgets on the page."""
+        return self.page.page.locator(".cl-root")
+
     def single(self, name: str) -> Locator:
         """A single view."""
         return self.page.output(self.singles.index(name) + 1).locator(".cl-root")

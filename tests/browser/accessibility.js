@@ -1,0 +1,143 @@
+// What tests of accessibility ask of a page. Each function takes the roots of widgets, and answers with words.
+window.accessibility = (() => {
+  const shown = (node) => node.checkVisibility({ visibilityProperty: true });
+  const within = (roots, selector) => roots.flatMap((root) => [...root.querySelectorAll(selector)]).filter(shown);
+  const lineage = (node) => (node ? [...lineage(node.parentElement), node] : []);
+  const told = (node) => node.outerHTML.slice(0, 120);
+
+  // Colours are numbers from 0 to 255 and an opacity; whatever CSS calls them, a canvas knows them.
+  const pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+  const known = new Map();
+  function parse(text) {
+    if (!known.has(text)) {
+      pen.clearRect(0, 0, 1, 1);
+      pen.fillStyle = text;
+      pen.fillRect(0, 0, 1, 1);
+      const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data;
+      known.set(text, [r, g, b, a / 255]);
+    }
+    return known.get(text);
+  }
+  const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a)];
+
+  function luminance(colour) {
+    const [r, g, b] = colour.map((c) => (c <= 255 * 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  }
+
+  function contrast(one, other) {
+    const [dark, bright] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (bright + 0.05) / (dark + 0.05);
+  }
+
+  function middleIn(node, shape) {
+    const [inner, outer] = [node.getBoundingClientRect(), shape.getBoundingClientRect()];
+    const [x, y] = [inner.x + inner.width / 2, inner.y + inner.height / 2];
+    return outer.left < x && x < outer.right && outer.top < y && y < outer.bottom;
+  }
+
+  /** What is painted behind a node: the backgrounds around it, and shapes drawn before it in its own group. */
+  function behind(node) {
+    const around = lineage(node).map((each) => getComputedStyle(each).backgroundColor);
+    const siblings = node.ownerSVGElement ? [...node.parentElement.children] : [];
+    const shapes = siblings.slice(0, siblings.indexOf(node)).filter((each) => each.matches("path, rect, circle") && middleIn(node, each));
+    const fills = shapes.map((each) => getComputedStyle(each).fill).filter((fill) => fill !== "none");
+    return [...around, ...fills].reduce((ground, colour) => over(parse(colour), ground), [255, 255, 255]);
+  }
+
+  function contrastOf(node, colour) {
+    const opacity = lineage(node).reduce((product, each) => product * getComputedStyle(each).opacity, 1);
+    const ground = behind(node);
+    const [r, g, b, a] = parse(colour);
+    return contrast(over([r, g, b, a * opacity], ground), ground);
+  }
+
+  /** Every text in sight: its node, its colour and its words; placeholders and what fields hold are texts too. */
+  function texts(root) {
+    const found = [];
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const node = walker.currentNode.parentElement;
+      if (!walker.currentNode.data.trim() || node.closest("title, style, option") || !shown(node)) continue;
+      const style = getComputedStyle(node);
+      found.push([node, node.ownerSVGElement ? style.fill : style.color, walker.currentNode.data]);
+    }
+    for (const field of within([root], "input:not([type=range]), select")) {
+      found.push([field, getComputedStyle(field).color, field.value]);
+      if (field.placeholder) found.push([field, getComputedStyle(field, "::placeholder").color, field.placeholder]);
+    }
+    return found;
+  }
+
+  const OPERABLE = "button, a, input, select, summary, [role=tab], [role=option], [role=button], [tabindex='0']";
+  const STOPS = "button, a, input, select, summary, [tabindex='0']";
+
+  return {
+    /** How many texts there are, and those whose contrast with their ground is less than this. */
+    faint: (roots, least) => {
+      const all = roots.flatMap(texts);
+      const measured = all.map(([node, colour, words]) => [contrastOf(node, colour), words.trim().slice(0, 40), node]);
+      const faint = measured.filter(([ratio]) => ratio < least);
+      return [all.length, faint.map(([ratio, words, node]) => `${ratio.toFixed(2)}: ${words} in ${told(node)}`)];
+    },
+
+    /** What can be pressed and is less than 24 pixels high or wide. */
+    small: (roots) => within(roots, OPERABLE)
+      .map((node) => [node, node.getBoundingClientRect()])
+      .filter(([, { width, height }]) => Math.min(width, height) < 23.99)
+      .map(([node, { width, height }]) => `${width.toFixed(0)} by ${height.toFixed(0)}: ${told(node)}`),
+
+    /** What the Tab key must reach, numbered; of a list with one tab stop, the arrows do the rest. */
+    stops: (roots) => within(roots, STOPS)
+      .filter((node) => !node.disabled && node.getAttribute("tabindex") !== "-1")
+      .map((node, place) => { node.dataset.stop = place; return told(node); }),
+
+    /** The number of the stop that has the focus, and what it is if nobody can see that; null outside. */
+    focused([root]) {
+      const node = document.activeElement;
+      if (!root.contains(node)) return null;
+      // The scrubber shows it at its thumb, which no script can see.
+      const seen = node === root || node.type === "range" || getComputedStyle(node).outlineStyle !== "none";
+      return [node.dataset.stop ?? "", seen ? "" : told(node)];
+    },
+
+    /** How many items of a list the arrow keys lead to, from its tab stop on. */
+    walked([list]) {
+      const reached = new Set([list.querySelector("[tabindex='0']")]);
+      for (const from of reached) {
+        for (const key of ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"]) {
+          from.focus();
+          from.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+          reached.add(document.activeElement);
+        }
+      }
+      return reached.size;
+    },
+
+    /** From now on, what a live region says. */
+    listen([region]) {
+      const said = [];
+      region.heard = said;
+      new MutationObserver(() => {
+        const words = region.textContent.trim();
+        if (words !== said.at(-1)) said.push(words);
+      }).observe(region, { childList: true, characterData: true, subtree: true });
+    },
+
+    heard: ([region]) => region.heard,
+
+    /** What moves by itself, or would at the next change. */
+    moving: (roots) => [...roots, ...within(roots, "*")].filter((node) => [null, "::before", "::after"].some((part) => {
+      const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(node, part);
+      const takesTime = transitionDuration.split(", ").some((each) => parseFloat(each) > 0);
+      return takesTime || animationName !== "none" || scrollBehavior === "smooth";
+    })).map(told),
+
+    /** What of a shape can be told from its ground: the better of its fill and its line. */
+    shapes: (roots, selector) => within(roots, selector).map((node) => {
+      const { fill, stroke } = getComputedStyle(node);
+      const ground = behind(node.ownerSVGElement.parentElement);
+      return Math.max(...[fill, stroke].filter((each) => each !== "none").map((each) => contrast(over(parse(each), ground), ground)));
+    }),
+  };
+})();
