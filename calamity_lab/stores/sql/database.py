@@ -71,17 +71,16 @@ class Database(ABC):
 
         Nothing is written where one of the streams is not within its bounds.
         """
-        asked = f"append {counted(entries)} to"
-        self._check_writable(asked)
+        self._check_writable("append to")
         with self._lock:
             try:
                 return self._append(entries, bounds)
             except driver_errors() as error:
                 if repeats_an_id(error):
                     raise self._repeated(entries, error) from error
-                raise translated(error, asked, self._where) from error
+                raise translated(error, f"append {counted(entries)} to", self._where) from error
             except (OverflowError, UnicodeError) as error:
-                raise unfit_text(error, asked, self._where) from error
+                raise unfit_text(error, f"append {counted(entries)} to", self._where) from error
 
     def write(self, statement: str, values: Mapping[str, Any], asked: str) -> None:
         """Carry out one statement that changes something beside the events, and may be carried out twice."""

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakSet
 
 from sqlalchemy import URL, Engine, PoolProxiedConnection, StaticPool, create_engine, event, insert
 from sqlalchemy.dialects import sqlite
@@ -45,11 +44,11 @@ class SQLiteDatabase(Database):
         self._in_memory = path is None
         self._file = None if path is None or path.startswith("file:") else str(Path(path).absolute())
         self._opened: tuple[int, int] | None = None  # which file it was that the writer's connection opened
-        self._waiting: WeakSet[Waiting] = WeakSet()
+        self._waiting: list[Polling] = []
 
     def waiting(self) -> Waiting:
-        waiting = Polling(self.poll)
-        self._waiting.add(waiting)
+        waiting = Polling(self.poll, self._waiting.remove)
+        self._waiting.append(waiting)
         return waiting
 
     def _written_to(self) -> PoolProxiedConnection:

@@ -9,6 +9,7 @@ from calamity_lab.errors import ModelError
 from calamity_lab.kernel.constants import ALL, StreamId
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.subscribers import raised
 
 _log = logging.getLogger("calamity_lab")
 
@@ -52,9 +53,3 @@ class Subscribers:
     def _remove(self, subscriber: Subscriber) -> None:
         with self._lock:
             self._known = [known for known in self._known if known[1] != subscriber]
-
-
-def raised(subscriber: Subscriber, event: RecordedEvent, error: BaseException) -> ModelError:
-    """The error that tells whose subscriber broke, and at what."""
-    name = getattr(subscriber, "__qualname__", repr(subscriber))
-    return ModelError(f"subscriber {name}", f"raised {type(error).__name__}: {error} for {event.event!r}")

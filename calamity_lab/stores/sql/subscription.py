@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from calamity_lab.errors import CalamityError, StoreError, StoreUnavailable
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.stores.sql.subscribers import raised
+from calamity_lab.kernel.subscribers import raised
 from calamity_lab.stores.sql.waiting import Waiting
 
 _log = logging.getLogger("calamity_lab")

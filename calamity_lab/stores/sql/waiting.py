@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 
 class Waiting(ABC):
@@ -27,8 +28,9 @@ class Waiting(ABC):
 class Polling(Waiting):
     """Looks every few moments, and at once after an append in this process."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, forget: Callable[[Polling], None]) -> None:
         self._seconds = seconds
+        self._forget = forget
         self._woken = threading.Event()
 
     def wait(self) -> None:
@@ -37,3 +39,6 @@ class Polling(Waiting):
 
     def wake(self) -> None:
         self._woken.set()
+
+    def close(self) -> None:
+        self._forget(self)
