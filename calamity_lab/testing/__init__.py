@@ -5,10 +5,10 @@ Each name loads its module, and with it pytest or a server's wheel, when it is f
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from calamity_lab.errors import MissingExtra
+from calamity_lab.loading import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.testing.aggregate_store_conformance import AggregateStoreConformance
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
     from calamity_lab.testing.process_manager_store_conformance import ProcessManagerStoreConformance
 
-_HOME_OF = {
-    "AggregateStoreConformance": "aggregate_store_conformance",
-    "EventStoreConformance": "event_store_conformance",
-    "PostgresServer": "postgres",
-    "ProcessManagerStoreConformance": "process_manager_store_conformance",
-    "temporary_postgres": "postgres",
+_HOMES = {
+    "testing.aggregate_store_conformance": "AggregateStoreConformance",
+    "testing.event_store_conformance": "EventStoreConformance",
+    "testing.postgres": "PostgresServer temporary_postgres",
+    "testing.process_manager_store_conformance": "ProcessManagerStoreConformance",
 }
 
 __all__ = [
@@ -33,19 +32,16 @@ __all__ = [
 ]
 
 
+_load = lazily(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'calamity_lab.testing' has no attribute {name!r}")
     try:
-        module = import_module(f"calamity_lab.testing.{home}")
+        return _load(name)
     except ModuleNotFoundError as error:
         if error.name not in ("hypothesis", "pytest"):
             raise
         raise MissingExtra(f"{name}, a suite for tests,", error.name, "testing") from error
-    value = getattr(module, name)
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:

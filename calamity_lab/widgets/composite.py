@@ -10,7 +10,7 @@ PARTS = ("controls", "agenda", "form", "timeline", "tabs", *TABS)
 
 
 class LabView(ViewWidget):
-    """The lab at a glance: controls, what comes next, the timeline, and state, process graph, sequence and events."""
+    """The lab at a glance: controls, what comes next, the timeline, and the tabs of the other views."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk, face="lab", parts=PARTS)

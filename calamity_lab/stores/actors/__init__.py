@@ -5,18 +5,15 @@ Every name loads its module when it is first used, and a module the library that
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from calamity_lab.loading import lazily
 
-_HOME_OF = {
-    "ClusterActors": "cluster",
-    "ClusterStackActor": "cluster_stack_actor",
-    "HeldEventStore": "held_event_store",
-    "StackActor": "stack_actor",
-    "ThreadActors": "threads",
-    "one_for_all": "shapes",
-    "one_for_each": "shapes",
-    "whereabouts": "shapes",
+_HOMES = {
+    "stores.actors.cluster": "ClusterActors",
+    "stores.actors.cluster_stack_actor": "ClusterStackActor",
+    "stores.actors.held_event_store": "HeldEventStore",
+    "stores.actors.shapes": "one_for_all one_for_each whereabouts",
+    "stores.actors.stack_actor": "StackActor",
+    "stores.actors.threads": "ThreadActors",
 }
 
 __all__ = [  # noqa: F822 - loaded when used
@@ -31,13 +28,7 @@ __all__ = [  # noqa: F822 - loaded when used
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'calamity_lab.stores.actors' has no attribute {name!r}")
-    value = getattr(import_module(f"calamity_lab.stores.actors.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

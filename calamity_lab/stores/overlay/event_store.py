@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from calamity_lab.errors import InvalidValue, ModelError
+from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, Direction, Expected, StreamId
 from calamity_lab.kernel.event_store import InMemoryEventStore, check_expected, checked_stream_id, dressed
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
+from calamity_lab.kernel.subscribers import tell
 from calamity_lab.kernel.table import Table
 from calamity_lab.kernel.vector import Vector
 from calamity_lab.stores.overlay.committing import Commit, append_all, append_each
@@ -105,7 +106,8 @@ class OverlayEventStore:
         store._streams = self._streams.insert(
             stream_id, self._streams.get(stream_id, _NOTHING).extend(recorded)
         )
-        self._tell(stream_id, recorded)
+        of_stream = [subscriber for of, subscriber in self._subscribers if of == stream_id]
+        tell((*of_stream, *(subscriber for of, subscriber in self._subscribers if of is ALL)), recorded)
         return store
 
     def stream(
@@ -194,20 +196,3 @@ class OverlayEventStore:
             dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
-
-    def _tell(self, stream_id: str, recorded: Sequence[RecordedEvent]) -> None:
-        of_stream = [subscriber for of, subscriber in self._subscribers if of == stream_id]
-        of_all = [subscriber for of, subscriber in self._subscribers if of is ALL]
-        subscribers: list[Subscriber] = []
-        for subscriber in (*of_stream, *of_all):
-            if subscriber not in subscribers:  # one that asked twice is told once
-                subscribers.append(subscriber)
-        for event in recorded:
-            for subscriber in subscribers:
-                try:
-                    subscriber(event)
-                except Exception as error:
-                    name = getattr(subscriber, "__qualname__", repr(subscriber))
-                    raise ModelError(
-                        f"subscriber {name}", f"raised {type(error).__name__}: {error} for {event.event!r}"
-                    ) from error
