@@ -2,7 +2,6 @@
 window.accessibility = (() => {
   const shown = (node) => node.checkVisibility({ visibilityProperty: true });
   const within = (roots, selector) => roots.flatMap((root) => [...root.querySelectorAll(selector)]).filter(shown);
-  const lineage = (node) => (node ? [...lineage(node.parentElement), node] : []);
   const told = (node) => node.outerHTML.slice(0, 120);
 
   // Colours are numbers from 0 to 255 and an opacity; whatever CSS calls them, a canvas knows them.
@@ -36,18 +35,27 @@ window.accessibility = (() => {
     return outer.left < x && x < outer.right && outer.top < y && y < outer.bottom;
   }
 
-  /** What is painted behind a node: the backgrounds around it, and shapes drawn before it in its own group. */
-  function behind(node) {
-    const around = lineage(node).map((each) => getComputedStyle(each).backgroundColor);
-    const siblings = node.ownerSVGElement ? [...node.parentElement.children] : [];
-    const shapes = siblings.slice(0, siblings.indexOf(node)).filter((each) => each.matches("path, rect, circle") && middleIn(node, each));
-    const fills = shapes.map((each) => getComputedStyle(each).fill).filter((fill) => fill !== "none");
-    return [...around, ...fills].reduce((ground, colour) => over(parse(colour), ground), [255, 255, 255]);
+  /** What is painted behind all that is in a node, and how opaque that is; what many share is reckoned once. */
+  function painted(node, reckoned) {
+    if (!node) return { ground: [255, 255, 255], opacity: 1 };
+    if (!reckoned.has(node)) {
+      const { ground, opacity } = painted(node.parentElement, reckoned);
+      const style = getComputedStyle(node);
+      reckoned.set(node, { ground: over(parse(style.backgroundColor), ground), opacity: opacity * style.opacity });
+    }
+    return reckoned.get(node);
   }
 
-  function contrastOf(node, colour) {
-    const opacity = lineage(node).reduce((product, each) => product * getComputedStyle(each).opacity, 1);
-    const ground = behind(node);
+  /** The fills of shapes that were drawn before a text in its own group, and so are behind it. */
+  function shapesBehind(node) {
+    const siblings = node.ownerSVGElement ? [...node.parentElement.children] : [];
+    const shapes = siblings.slice(0, siblings.indexOf(node)).filter((each) => each.matches("path, rect, circle") && middleIn(node, each));
+    return shapes.map((each) => getComputedStyle(each).fill).filter((fill) => fill !== "none").map(parse);
+  }
+
+  function contrastOf(node, colour, reckoned) {
+    const { ground: around, opacity } = painted(node, reckoned);
+    const ground = shapesBehind(node).reduce((below, fill) => over(fill, below), around);
     const [r, g, b, a] = parse(colour);
     return contrast(over([r, g, b, a * opacity], ground), ground);
   }
@@ -75,8 +83,8 @@ window.accessibility = (() => {
   return {
     /** How many texts there are, and those whose contrast with their ground is less than this. */
     faint: (roots, least) => {
-      const all = roots.flatMap(texts);
-      const measured = all.map(([node, colour, words]) => [contrastOf(node, colour), words.trim().slice(0, 40), node]);
+      const [all, reckoned] = [roots.flatMap(texts), new Map()];
+      const measured = all.map(([node, colour, words]) => [contrastOf(node, colour, reckoned), words.trim().slice(0, 40), node]);
       const faint = measured.filter(([ratio]) => ratio < least);
       return [all.length, faint.map(([ratio, words, node]) => `${ratio.toFixed(2)}: ${words} in ${told(node)}`)];
     },
@@ -134,9 +142,9 @@ window.accessibility = (() => {
     })).map(told),
 
     /** What of a shape can be told from its ground: the better of its fill and its line. */
-    shapes: (roots, selector) => within(roots, selector).map((node) => {
+    shapes: (roots, selector, reckoned = new Map()) => within(roots, selector).map((node) => {
       const { fill, stroke } = getComputedStyle(node);
-      const ground = behind(node.ownerSVGElement.parentElement);
+      const { ground } = painted(node.ownerSVGElement, reckoned);
       return Math.max(...[fill, stroke].filter((each) => each !== "none").map((each) => contrast(over(parse(each), ground), ground)));
     }),
   };
