@@ -69,9 +69,10 @@ function stateMatches(row, wanted) {
 /** The row of a pinned stream that is not there at the cursor. */
 function absent(stream_id, { lanes, marks }, cursor) {
   const lane = lanes.findIndex((each) => each.stream_id === stream_id);
-  const begun = marks.some((mark) => mark.lane === lane && mark.moment <= cursor);
+  // What took in an event has a version more; a mark between two events is of a refusal.
+  const version = marks.filter((mark) => mark.lane === lane && mark.moment <= cursor && mark.kind !== "ignored" && Number.isInteger(mark.x)).length;
   const { category = "", kind = "aggregate" } = lanes[lane] ?? {};
-  return { stream_id, category, kind, version: 0, changed: false, is_new: false, gone: false, fields: [], as_of: null, note: begun ? "no longer there" : "not there yet" };
+  return { stream_id, category, kind, version, changed: false, is_new: false, gone: false, fields: [], as_of: null, note: version ? "no longer there" : "not there yet" };
 }
 
 function eventMatches(row, wanted) {

@@ -199,6 +199,7 @@ def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> N
     lab.resume()
     trace = lab.trace
     total = len(trace.index.events)
+    names = [lane.identity.stream_id for lane in trace.index.lanes]
     asked: list[tuple[int, str, dict[str, Any]]] = []
     expected: list[Any] = []
 
@@ -211,6 +212,8 @@ def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> N
         for query, first in (("", 0), ("A", 1), ("open", 99), ("nowhere", 0)):
             state_look = {"query": query, "first": first, "limit": 3}
             ask(moment, "state", state_look, state(trace, moment, **state_look))
+        pins = {"pinned": names[moment % len(names) :][:3], "limit": 4}
+        ask(moment, "state", pins, state(trace, moment, **pins))
         for first, limit in ((None, 6), (0, 5), (total - 2, 7), (10**6, 2)):
             look = {"query": "01", "first": first, "limit": limit}
             ask(moment, "events", look, event_rows(trace, moment, **look))

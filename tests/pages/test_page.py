@@ -22,6 +22,7 @@ from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.patches import plain
@@ -69,6 +70,7 @@ def test_what_a_page_carries_of_every_moment_is_what_the_views_say(model: Module
             "agenda": plain(placed),
             "state": plain(state(trace, moment, limit=10**6)),
             "process_graph": plain(process_graph(trace, moment, lab.model)),
+            "sequence": plain(sequence(trace, moment, limit=100)),
         }
         assert {part: parts[part] for part in expected} == expected, moment
 
