@@ -210,20 +210,19 @@ def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> N
     for moment in range(0, len(trace), 11):
         ask(moment, "agenda", {}, agenda(trace, moment, limit=12))
         for query, first in (("", 0), ("A", 1), ("open", 99), ("nowhere", 0)):
-            state_look = {"query": query, "first": first, "limit": 3}
-            ask(moment, "state", state_look, state(trace, moment, **state_look))
-        pins = {"pinned": names[moment % len(names) :][:3], "limit": 4}
-        ask(moment, "state", pins, state(trace, moment, **pins))
-        for first, limit in ((None, 6), (0, 5), (total - 2, 7), (10**6, 2)):
-            look = {"query": "01", "first": first, "limit": limit}
+            look: dict[str, Any] = {"query": query, "first": first, "limit": 3}
+            ask(moment, "state", look, state(trace, moment, **look))
+        look = {"pinned": names[moment % len(names) :][:3], "limit": 4}
+        ask(moment, "state", look, state(trace, moment, **look))
+        for place, limit in ((None, 6), (0, 5), (total - 2, 7), (10**6, 2)):
+            look = {"query": "01", "first": place, "limit": limit}
             ask(moment, "events", look, event_rows(trace, moment, **look))
-            width = roomy(total, limit)
-            look = {"first": first, "width": limit}
-            ask(moment, "timeline", look, timeline(trace, moment, first=first, width=width))
+            view = timeline(trace, moment, first=place, width=roomy(total, limit))
+            ask(moment, "timeline", {"first": place, "width": limit}, view)
         for manager in (each.__name__ for each in lab.model.process_managers):
-            view = process_graph(trace, moment, lab.model, manager=manager)
-            ask(moment, "process_graph", {"manager": manager, "instance": None}, view)
-            for instance in view.instances[:2]:
+            graph = process_graph(trace, moment, lab.model, manager=manager)
+            ask(moment, "process_graph", {"manager": manager, "instance": None}, graph)
+            for instance in graph.instances[:2]:
                 look = {"manager": manager, "instance": instance.stream_id}
                 ask(moment, "process_graph", look, process_graph(trace, moment, lab.model, **look))
     own = "\n".join((FOLDER / f"{name}.js").read_text("utf-8") for name in ("recording", "windows"))

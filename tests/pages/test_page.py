@@ -162,7 +162,7 @@ def test_of_a_longer_run_a_page_keeps_moments_at_which_a_command_is_done_and_say
     moments = carried(text)["moments"]
     assert 8 <= len(moments) <= 12
     assert (moments[0], moments[-1]) == (0, lab.trace.last)
-    assert {lab.trace[moment].step.kind for moment in moments[1:]} == {"Completed"}  # type: ignore[union-attr]
+    assert {lab.trace[moment].step.kind for moment in moments[1:]} == {"Completed"}
     assert f"kept are {len(moments)} moments at which a command is done" in text
 
 
