@@ -44,7 +44,11 @@ function mountSequence(root, desk) {
     wide = width;
     drawSequence({ heads, lines, rows, svg }, shown, width);
   }
-  const observer = new ResizeObserver(() => { if (scroll.clientWidth !== wide) paint(); });
+  function follows() {
+    paint();
+    keepRowInSight(rows.querySelector(".cl-now-told"), scroll);
+  }
+  const observer = new ResizeObserver(() => { if (scroll.clientWidth !== wide) follows(); });
   observer.observe(scroll);
   listenToRows(rows, desk);
   return {
@@ -62,7 +66,7 @@ function mountSequence(root, desk) {
       show(scroll, value.messages.length > 0);
       paint();
       // A panel that has just come into sight is measured once it is there.
-      desk.later(() => { paint(); keepRowInSight(rows.querySelector(".cl-now-told"), scroll); });
+      desk.later(follows);
     },
   };
 }
