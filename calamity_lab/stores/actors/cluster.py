@@ -83,8 +83,10 @@ class ClusterActors:
         return reference.host.worker
 
     def stop(self, reference: Reference) -> None:
-        """Let the actor go."""
-        if reference.host.is_alive():
+        """Let the actor go; one that holds a stack at once."""
+        if reference.quick:
+            reference.host.ended.append(reference.name)
+        elif reference.host.is_alive():
             reference.host.actor.drop(reference.name)
 
     def close(self) -> None:
@@ -103,11 +105,11 @@ class ClusterActors:
         return f"ClusterActors({self._hosts!r})"
 
     def _call(self, reference: Reference, method: str, given: tuple[Any, ...]) -> Any:
-        text = self._texts.write((method, given))
+        host = reference.host
+        text = self._texts.write((reference.name, reference.held, method, given, host.take_ended()))
         try:
-            actor = reference.host.actor
-            call = actor.call if reference.quick else actor.carry_out
-            return call(reference.name, reference.held, text)
+            call = host.actor.call if reference.quick else host.actor.carry_out
+            return call(text)
         except Exception as error:
             raise _died(reference, str(error)) from error
 

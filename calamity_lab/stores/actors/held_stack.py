@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import CalamityError
+from calamity_lab.errors import CalamityError, StoreError, TooManyConflicts
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.constants import ALL
@@ -42,7 +42,8 @@ class HeldStack:
     """A stack that changes in place: each command is carried out, with all that it causes, before the next.
 
     ``keep`` is called with the stack after each, so that it outlives the actor. Where the model or a store
-    breaks, the stack stays as it was before the command, and what was recorded by then stays recorded.
+    breaks, the stack stays as it was before the command, and what was recorded by then stays recorded. Where
+    it was the store, what that left owed is carried out before the next command.
     """
 
     def __init__(self, stack: Stack, keep: Callable[[Stack], None]) -> None:
@@ -67,6 +68,10 @@ class HeldStack:
             self._take_up()
             recorded = self._recorded_before(command, ticket) if ticket.again else ()
             return Carried(recorded) if recorded else self._carry_out(self._begun(command, ticket))
+        except (StoreError, TooManyConflicts) as error:
+            # What was recorded by then may have left commands owed, which the next call takes up first.
+            self._after_others = not isinstance(self._stack.event_store, InMemoryEventStore)
+            return Carried((), error)
         except CalamityError as error:
             return Carried((), error)
 

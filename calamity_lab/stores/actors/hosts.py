@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Collection
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -18,14 +20,27 @@ _FRESH = 1.0
 
 
 class Hosted:
-    """A host: its worker's address, the Dask actor that it is, and Dask's future of that."""
+    """A host: its worker's address, the Dask actor that it is, and Dask's future of that.
 
-    __slots__ = ("actor", "future", "worker")
+    ``ended`` names actors that are no longer wanted; the host is told so with the next call.
+    """
+
+    __slots__ = ("actor", "ended", "future", "worker")
 
     def __init__(self, worker: str, future: Any, actor: Any) -> None:
         self.worker = worker
         self.future = future
         self.actor = actor
+        self.ended: deque[str] = deque()
+
+    def take_ended(self) -> list[str]:
+        """The names of those that ended since this was asked last."""
+        taken: list[str] = []
+        while True:  # several threads may ask
+            try:
+                taken.append(self.ended.popleft())
+            except IndexError:
+                return taken
 
     def is_alive(self) -> bool:
         """Whether it is there, as far as the scheduler has told."""
@@ -78,7 +93,7 @@ class Hosts:
         deadline = time.monotonic() + self._timeout
         while True:
             if time.monotonic() - self._listed > _FRESH or not self._workers:
-                self._workers = sorted(self._client.nthreads())
+                self._workers = sorted(self._workers_now())
                 self._listed = time.monotonic()
             if self._workers:
                 return self._workers
@@ -90,11 +105,35 @@ class Hosts:
                 )
             time.sleep(_LOOK)
 
+    def _workers_now(self) -> Collection[str]:
+        try:
+            found: Collection[str] = self._client.nthreads()
+        except Exception as error:  # in whatever words a cluster tells that nobody is there
+            raise self._unanswered(error) from error
+        return found
+
     def _started_on(self, worker: str) -> Hosted:
         """The host, once it was started there; without that worker it never will be."""
         deadline = time.monotonic() + self._timeout
         with self._client.as_current():
-            future = self._client.submit(
+            future = self._submitted(worker)
+            while True:
+                try:
+                    return Hosted(worker, future, future.result(timeout=_LOOK))
+                except TimeoutError as error:
+                    if worker not in self._workers_now() or time.monotonic() > deadline:
+                        raise self._gone(worker, "it was gone before") from error
+                except ModuleNotFoundError as error:
+                    raise StoreError(
+                        f"the worker {worker} cannot hold actors: {error}; install calamity-lab there, in "
+                        "the version that is here"
+                    ) from error
+                except Exception as error:
+                    raise self._gone(worker, str(error)) from error
+
+    def _submitted(self, worker: str) -> Any:
+        try:
+            return self._client.submit(
                 Host,
                 self._vocabulary,
                 actor=True,
@@ -102,19 +141,14 @@ class Hosts:
                 workers=[worker],
                 allow_other_workers=False,
             )
-            while True:
-                try:
-                    return Hosted(worker, future, future.result(timeout=_LOOK))
-                except TimeoutError as error:
-                    if worker not in self._client.nthreads() or time.monotonic() > deadline:
-                        raise self._gone(worker, "it was gone before") from error
-                except ModuleNotFoundError as error:
-                    raise StoreError(
-                        f"the worker {worker} cannot hold actors: {error}; install calamity-lab there, in "
-                        "the version that is here"
-                    ) from error
-                except Exception as error:  # in whatever words a cluster tells that nobody is there
-                    raise self._gone(worker, str(error)) from error
+        except Exception as error:
+            raise self._unanswered(error) from error
+
+    def _unanswered(self, error: Exception) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"the scheduler of {self._client!r} does not answer ({type(error).__name__}: {error}); see that "
+            "it runs, and that the client is open; then make new actors, and the stack anew from its events"
+        )
 
     def _gone(self, worker: str, why: str) -> ActorDied:
         self._workers.clear()

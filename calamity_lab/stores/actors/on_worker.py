@@ -21,23 +21,25 @@ class Host:
         self._texts = Texts(vocabulary)
         self._actors: dict[str, Any] = {}
 
-    async def call(self, name: str, held: str, text: bytes) -> bytes:
+    async def call(self, text: bytes) -> bytes:
         """The answer of an actor to a method and what it is given; one that is not there begins.
 
         A call is a matter of microseconds, so it is answered where it arrives.
         """
-        return self._answer(name, held, text)
+        return self._answer(text)
 
-    def carry_out(self, name: str, held: str, text: bytes) -> bytes:
+    def carry_out(self, text: bytes) -> bytes:
         """The same for what takes its time: the worker can do other things meanwhile."""
-        return self._answer(name, held, text)
+        return self._answer(text)
 
-    def _answer(self, name: str, held: str, text: bytes) -> bytes:
+    def _answer(self, text: bytes) -> bytes:
         try:
+            name, held, method, given, ended = self._texts.read(text)
+            for gone in ended:
+                self.drop(gone)
             actor = self._actors.get(name)
             if actor is None:
                 actor = self._actors[name] = _made(class_at(held)())
-            method, given = self._texts.read(text)
             return self._texts.write(getattr(actor, method)(*given))
         except Exception as error:  # noqa: BLE001 - whatever went wrong here, the caller must hear of it
             return self._texts.failure(error)

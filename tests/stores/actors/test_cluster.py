@@ -13,6 +13,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import pytest
+from distributed import Client, LocalCluster
 
 from calamity_lab.errors import (
     InvalidModel,
@@ -254,9 +255,10 @@ def test_callers_in_several_threads_share_the_actors_of_a_cluster(actors: Cluste
 def test_an_instance_that_ended_is_held_by_no_worker_any_more(actors: ClusterActors) -> None:
     stack = dispatch(one_for_each(stack_of(Transfer), actors), DepositFunds("a", 100))
     stack = dispatch(stack, RequestTransfer("t", "a", "b", 10))
-    assert set(whereabouts(stack)) == {"BankAccount-a", "BankAccount-b"}
+    for account in "abcd":  # hosts are told with the next call
+        stack = dispatch(stack, DepositFunds(account, 1))
     names = [name for host in actors._hosts._hosts.values() for name in host.actor.names().result()]
-    assert sorted(name.partition(":")[2] for name in names) == ["BankAccount-a", "BankAccount-b"]
+    assert sorted(name.partition(":")[2] for name in names) == [f"BankAccount-{id_}" for id_ in "abcd"]
 
 
 def test_what_is_no_cluster_is_told() -> None:
@@ -274,6 +276,21 @@ def test_a_cluster_without_workers_is_told(client: Any) -> None:
         actors._hosts._client = nobody
         with pytest.raises(StoreUnavailable, match=r"has had no worker for 0.2 seconds; start some"):
             dispatch(one_for_each(stack_of(), actors), DepositFunds("a", 100))
+
+
+@pytest.mark.parametrize("gone", ["client", "cluster"])
+def test_a_cluster_that_went_away_is_told(gone: str) -> None:
+    cluster = LocalCluster(processes=False, n_workers=1, dashboard_address=":0")
+    client = Client(cluster, set_as_default=False)
+    actors = ClusterActors(client)
+    stack = dispatch(one_for_each(stack_of(), actors), DepositFunds("a", 100))
+    {"client": client, "cluster": cluster}[gone].close()
+    for account in "ab":
+        with pytest.raises(StoreUnavailable, match=r"does not answer .*that the client is open"):
+            dispatch(stack, DepositFunds(account, 1))
+    actors.close()
+    client.close()
+    cluster.close()
 
 
 def test_closed_actors_say_so_and_leave_a_client_that_was_given_open(client: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, Self
 import pykka
 import pytest
 
-from calamity_lab.errors import ModelError, Rejected, StoreUnavailable
+from calamity_lab.errors import MissingExtra, ModelError, Rejected, StoreUnavailable
 from calamity_lab.examples.bank import (
     BankAccount,
     CloseAccount,
@@ -190,3 +191,9 @@ def test_an_actor_that_was_closed_takes_no_command_and_leaves_its_stack() -> Non
     with pytest.raises(StoreUnavailable, match="these actors were closed"):
         bank.dispatch(DepositFunds("a", 1))
     assert bank.stack.aggregates["BankAccount-a"].balance == 100
+
+
+def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pykka", None)
+    with pytest.raises(MissingExtra, match=r"calamity-lab\[actors\]"):
+        StackActor(stack_of())
