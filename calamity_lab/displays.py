@@ -120,7 +120,7 @@ class Displays:
         """Write the whole run, as the current branch has it, to one file that scrubs without a kernel.
 
         The page asks nobody for anything; it opens at the cursor, and ``run.html#42`` at moment 42. Of a run
-        of more than 5,000 moments it keeps so many at which a command is done. The same run gives the same
+        of more than 5,000 moments it keeps 2,000 at which a command is done. The same run gives the same
         bytes.
         """
         refuse_unknown("to_html()", unknown, ("path", "title"))

@@ -20,7 +20,10 @@ from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.sight import Sight
 
 MOST_MOMENTS = 5_000
-"""Of a longer run, only moments at which a command is done are kept, evenly, so many of them."""
+"""A run of so many moments is kept whole."""
+
+THINNED = 2_000
+"""Of a longer one so many moments are kept, evenly, at which a command is done."""
 
 PENDING = 36
 """So many commands of the agenda are told at each moment."""
@@ -59,7 +62,7 @@ def recording(desk: Desk) -> dict[str, Any]:
     them are past follows from the moment.
     """
     trace = desk.stepper.trace
-    moments = kept(trace, MOST_MOMENTS)
+    moments = kept(trace)
     packing = Packing()
     steps = list(_steps(Reader.of(desk), packing, moments))
     return {
@@ -77,12 +80,12 @@ def recording(desk: Desk) -> dict[str, Any]:
     }
 
 
-def kept(trace: Trace, most: int) -> list[int]:
-    """All moments where there are at most ``most``; else the first, the last, and some that end a command."""
-    if len(trace) <= most:
+def kept(trace: Trace) -> list[int]:
+    """The moments that a page keeps: all; of a long run the first, the last, and some that end a command."""
+    if len(trace) <= MOST_MOMENTS:
         return list(range(len(trace)))
     completed = trace.index.completed
-    stride = -(-len(completed) // max(most - 2, 1)) or 1
+    stride = max(-(-len(completed) // (THINNED - 2)), 1)
     return sorted({0, trace.last, *(completed[n] for n in range(stride - 1, len(completed), stride))})
 
 

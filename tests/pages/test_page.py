@@ -156,7 +156,8 @@ def test_markup_in_a_title_and_in_messages_stays_text() -> None:
 def test_of_a_longer_run_a_page_keeps_moments_at_which_a_command_is_done_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recording, "MOST_MOMENTS", 12)
+    monkeypatch.setattr(recording, "MOST_MOMENTS", 40)
+    monkeypatch.setattr(recording, "THINNED", 12)
     lab = told(bank)
     text = page(lab)
     moments = carried(text)["moments"]
