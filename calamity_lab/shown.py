@@ -19,12 +19,28 @@ NOTHING = "–"
 _DEEPEST = 6
 # Python refuses to write out integers of more digits; nobody reads them either.
 _LONGEST_INT = 10**4000
+_MOST_ZEROS = 20
 
 
 def _whole(value: int) -> str:
     if -_LONGEST_INT < value < _LONGEST_INT:
         return str(value)
     return f"a whole number of {value.bit_length():,} bits"
+
+
+def _decimal(value: Decimal) -> str:
+    """As people write it: without an exponent, unless that would be a row of zeros."""
+    short = (
+        value.is_finite()
+        and abs(value.adjusted()) <= _MOST_ZEROS
+        and int(value.as_tuple().exponent) >= -_MOST_ZEROS
+    )
+    return f"{value:f}" if short else str(value)
+
+
+def _duration(value: timedelta) -> str:
+    """A negative one is a sign before a length: Python counts whole days back, and then on again."""
+    return f"-{-value}" if value < timedelta(0) else str(value)
 
 
 # What most fields hold, told by exactly these types without further questions.
@@ -34,10 +50,10 @@ _PLAIN: dict[type, Callable[[Any], str]] = {
     int: _whole,
     bool: str,
     float: repr,
-    Decimal: str,
+    Decimal: _decimal,
     date: str,
     time: str,
-    timedelta: str,
+    timedelta: _duration,
     UUID: str,
     datetime: lambda value: value.isoformat(sep=" "),
 }

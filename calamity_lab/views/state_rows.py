@@ -16,7 +16,7 @@ from calamity_lab.views.state_history import FieldHistory, field_history
 from calamity_lab.views.tally import tally
 from calamity_lab.views.unfolded import FieldRow, unfolded
 
-_NOT_READ = {"not read yet": "when a command needs it"}
+_NOT_READ = (FieldRow("not read yet", "when a command needs it", None, changed=False),)
 
 Kind = Literal["aggregate", "process manager"]
 
@@ -118,8 +118,8 @@ class Drawing(NamedTuple):
         stack = self.trace[self.cursor].stack
         if touched is None:
             now = stored(stack, lane)
-            now = _NOT_READ if now is None else now
-            return _dressed(lane, _version(stack, lane), unfolded(now, now, unfold, histories))
+            fields = _NOT_READ if now is None else unfolded(now, now, unfold, histories)
+            return _dressed(lane, _version(stack, lane), fields)
         _, before, after, last = touched
         gone = after is None
         now, before = (last, last) if gone else (after, before)

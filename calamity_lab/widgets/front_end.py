@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 VIEWS = ("controls", "agenda", "form", "state", "timeline", "process_graph", "sequence", "events")
-SCRIPTS = ("kit", "messages", "keyboard", *VIEWS, "composite", "entry")
+SCRIPTS = ("kit", "messages", "keyboard", "field_history", *VIEWS, "composite", "entry")
 SHEETS = ("kit", *VIEWS, "composite")
 
 

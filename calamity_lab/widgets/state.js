@@ -2,6 +2,12 @@
 
 const STATE_PAGE = 24;
 
+Object.assign(ICONS, {
+  pin: "M6 2.5h4M6.8 2.5v4.2L4.4 9.4h7.2L9.2 6.7V2.5M8 9.4v4.4",
+  unfold: "M6 3.5 10.5 8 6 12.5",
+  history: "M2 11.5 5.5 7l3 2.5L14 3.5",
+});
+
 function mountState(root, desk) {
   const total = make("span", { class: "cl-muted" });
   const search = searchBox("Search the state", (query) => desk.look("state", { query, first: 0 }));
@@ -10,57 +16,205 @@ function mountState(root, desk) {
   const hint = make("p", { class: "cl-hint" });
   const scroll = make("div", { class: "cl-scroll cl-view-body", role: "group", "aria-label": "State", tabindex: "0" }, cards, hint);
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
+  const asks = stateAsks(desk);
+  cards.addEventListener("keydown", moveAmongFields);
   return {
     parts: ["state"],
     search,
-    update({ rows, total: all, matching, first, query }, patch) {
+    update(value, patch) {
+      const { rows, pinned = [], total: all, matching, first, query } = value;
+      asks.told(value);
       setText(total, query ? `${count(matching)} of ${count(all)}` : "");
       pages.update(first, rows.length, matching, STATE_PAGE);
       if (patch.first !== undefined) scroll.scrollTop = 0;
-      show(hint, !rows.length);
+      show(hint, !rows.length && (query !== "" || !pinned.length));
       setText(hint, query ? "Nothing here has that in its name or its fields." : "Nothing is here yet: no command has made anything.");
-      if (patch.rows) keyed(cards, rows, (row) => row.stream_id, stateCard, updateCard);
+      if (!patch.rows && !patch.pinned) return;
+      const shown = [...pinned.map((row) => ({ ...row, pinned: true })), ...rows];
+      keyed(cards, shown, (row) => row.stream_id, (row) => stateCard(row, asks), updateCard);
     },
   };
 }
 
-function stateCard(row) {
-  const version = make("span", { class: "cl-muted cl-version" });
+/** What a person asked to see: kept here too, so that presses in quick succession add up. */
+function stateAsks(desk) {
+  const asked = { pinned: [], unfolded: [], histories: [], as_of: [] };
+  const isSame = (one) => (other) => JSON.stringify(one) === JSON.stringify(other);
+  function ask(name, list) {
+    asked[name] = list;
+    desk.look("state", { [name]: list });
+  }
+  function toggle(name, item) {
+    const others = asked[name].filter((each) => !isSame(item)(each));
+    ask(name, others.length < asked[name].length ? others : [...others, item]);
+  }
+  return {
+    desk,
+    // What was recorded without its Python can be pinned and searched, but not looked into.
+    isWhole: !desk.model.get("recorded"),
+    told({ pinned = [], unfolded = [], histories = [], as_of = [] }) {
+      if (!desk.asks("look state")) Object.assign(asked, { pinned: pinned.map((row) => row.stream_id), unfolded, histories, as_of });
+    },
+    pin: (id) => toggle("pinned", id),
+    unfold: (id, path) => toggle("unfolded", [id, path]),
+    history: (id, path) => toggle("histories", [id, path]),
+    asOf(id, version) {
+      const others = asked.as_of.filter(([other]) => other !== id);
+      ask("as_of", version === null ? others : [...others, [id, version]]);
+    },
+  };
+}
+
+function stateCard(first, asks) {
+  const { stream_id: id } = first;
   const badge = make("span", { class: "cl-badge" });
+  const version = make(asks.isWhole ? "button" : "span", { class: "cl-version cl-muted" });
+  const pin = button({ icon: "pin", label: `Pin ${id}`, title: "Keep this on top", kind: "cl-small cl-quiet cl-pin", on: () => asks.pin(id) });
   const fields = make("dl", { class: "cl-card-fields" });
-  const card = make("article", { class: `cl-card ${kindClass(row.kind)}` },
-    make("header", {}, glyph(row.kind), make("h3", { title: `${row.kind} ${row.stream_id}` }, ...nameParts(row)), badge, make("span", { class: "cl-gap" }), version), fields);
-  card.cardParts = { version, badge, fields };
+  const note = make("p", { class: "cl-card-note cl-muted" });
+  const card = make("article", { class: `cl-card ${kindClass(first.kind)}`, "aria-label": id },
+    make("header", {}, glyph(first.kind), make("h3", { title: `${first.kind} ${id}` }, ...nameParts(first)), badge, make("span", { class: "cl-gap" }), version, pin), note, fields);
+  card.cardParts = { version, badge, pin, fields, note, asks, row: first, asOf: null };
+  if (asks.isWhole) {
+    put(version, "type", "button");
+    version.classList.add("cl-button", "cl-small", "cl-quiet");
+    version.addEventListener("click", () => {
+      const { row } = card.cardParts;
+      asks.asOf(id, row.as_of ? null : row.version);
+    });
+  }
   return card;
 }
 
 function updateCard(card, row) {
-  const { version, badge, fields } = card.cardParts;
-  card.classList.toggle("cl-changed", row.changed);
-  card.classList.toggle("cl-new", row.is_new);
-  card.classList.toggle("cl-gone", row.gone);
+  const parts = card.cardParts;
+  const { version, badge, pin, fields, note, asks } = parts;
+  parts.row = row;
+  for (const [name, holds] of [["changed", row.changed], ["new", row.is_new], ["gone", row.gone], ["pinned", row.pinned], ["as-of", row.as_of]]) {
+    card.classList.toggle(`cl-${name}`, Boolean(holds));
+  }
   setText(version, `v${count(row.version)}`);
-  const word = row.gone ? "stopped" : row.is_new ? "new" : row.changed ? "changed" : "";
+  if (asks.isWhole) {
+    put(version, "aria-label", `v${count(row.version)}, see ${row.stream_id} as of another version`);
+    put(version, "title", "See it as of another version");
+    put(version, "aria-expanded", row.as_of ? "true" : "false");
+  }
+  put(pin, "aria-pressed", row.pinned ? "true" : "false");
+  put(pin, "title", row.pinned ? "No longer keep this on top" : "Keep this on top");
+  const word = row.as_of ? "" : row.gone ? "stopped" : row.is_new ? "new" : row.changed ? "changed" : "";
   setText(badge, word);
   show(badge, word !== "");
-  keyed(fields, row.fields, (field) => field.name, fieldLine, updateFieldLine);
+  setText(note, row.note ?? "");
+  show(note, Boolean(row.note));
+  updateAsOf(card, row);
+  keyed(fields, row.fields, (field) => field.path || field.name, (field) => fieldLine(field, row.stream_id, asks), (line, field) => updateFieldLine(line, field, row.is_new));
+  const stops = [...fields.querySelectorAll(".cl-field")];
+  if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) put(stops[0], "tabindex", "0");
 }
 
-function fieldLine(field) {
-  const line = make("div", { class: "cl-line" },
-    make("dt", { text: field.name }),
-    make("dd", {}, make("del"), make("span", { class: "cl-arrow", text: " → " }), make("ins")));
+/** The bar below a card's head that tells which version is shown, and leads to others and back to now. */
+function updateAsOf(card, row) {
+  const { asks } = card.cardParts;
+  if (!row.as_of) {
+    card.cardParts.asOf?.node.remove();
+    card.cardParts.asOf = null;
+    return;
+  }
+  const bar = (card.cardParts.asOf ??= asOfBar(card, row.stream_id, asks));
+  const { version, first, last, event, moment, is_future: isFuture, why } = row.as_of;
+  const place = `version ${count(version)} of ${count(last)}`;
+  const when = isFuture ? ", yet to come" : version === row.version ? ", the present one" : "";
+  put(bar.range, "min", first);
+  put(bar.range, "max", last);
+  if (!asks.desk.asks("look state")) bar.range.value = version;
+  put(bar.range, "aria-valuetext", `${place}${event ? `, ${event}` : ""}${when}`);
+  setText(bar.told, `as of ${place}`);
+  setText(bar.event, `${event || (why ? "" : "before the first event")}${when}`);
+  bar.moment = moment;
+  show(bar.there, moment !== null);
+}
+
+function asOfBar(card, id, asks) {
+  const range = make("input", { type: "range", class: "cl-as-of-range", step: 1, "aria-label": `Version of ${id}` });
+  const told = make("strong");
+  const event = make("span");
+  const there = button({ icon: "follow", label: "Go to the moment of this version", title: "Go to the moment of this version", kind: "cl-small cl-quiet", on: () => asks.desk.goto(bar.moment) });
+  const now = button({ text: "Now", label: "Now, not as of a version", title: "Back to now", kind: "cl-small", on: () => {
+    card.cardParts.version.focus();
+    asks.asOf(id, null);
+  } });
+  range.addEventListener("input", () => asks.asOf(id, Number(range.value)));
+  const node = make("div", { class: "cl-as-of-bar" }, make("p", {}, told, event), range, there, now);
+  card.firstChild.after(node);
+  const bar = { node, range, told, event, there, moment: null };
+  return bar;
+}
+
+function fieldLine(field, id, asks) {
+  const value = make("dd", {}, make("del"), make("span", { class: "cl-arrow", text: " → " }), make("ins"));
+  const line = make("div", { class: "cl-line" }, make("dt"), value);
+  line.lineParts = { id, asks, field, name: null, history: null };
   return line;
 }
 
-function updateFieldLine(line, field) {
-  const [before, arrow, value] = line.lastChild.children;
-  const had = field.changed && field.before !== null;
+function updateFieldLine(line, field, isNew) {
+  const [title, told] = line.children;
+  const [before, arrow, value] = told.children;
+  line.lineParts.field = field;
+  nameOfField(line, title, told, field);
+  line.style.setProperty("--cl-depth", field.depth ?? 0);
+  const had = field.changed && field.before !== null && !field.gone;
   // Of what is new, everything is: the card says so once.
-  line.classList.toggle("cl-changed", had);
-  show(before, had);
+  line.classList.toggle("cl-changed", field.changed && !isNew);
+  line.classList.toggle("cl-taken", Boolean(field.gone));
+  line.classList.toggle("cl-opened", Boolean(field.is_open));
+  show(before, had || field.gone);
   show(arrow, had);
-  setText(before, had ? field.before : "");
+  setText(before, had || field.gone ? field.before : "");
   setText(value, field.value);
-  put(value, "title", field.value.length > 24 ? field.value : null);
+  put(before, "title", before.textContent.length > 24 ? before.textContent : null);
+  put(value, "title", field.whole ?? (field.value.length > 24 ? field.value : null));
+  updateHistory(line, field);
+}
+
+/** A field's name: it unfolds what lies in it, or else shows what it was over time. */
+function nameOfField(line, title, told, field) {
+  const { id, asks, name: known } = line.lineParts;
+  const nested = field.inner > 0;
+  const canPress = asks.isWhole && Boolean(field.path) && !field.gone;
+  const kind = canPress ? (nested ? "nested" : "plain") : "text";
+  if (known?.kind !== kind) {
+    const label = make("span", { class: "cl-field-name" });
+    const press = () => asks[nested ? "unfold" : "history"](id, line.lineParts.field.path);
+    const node = canPress ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, nested ? icon("unfold") : null, label) : label;
+    title.replaceChildren(node);
+    known?.more?.remove();
+    const more = kind === "nested" && !field.path.endsWith(":]") ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history", on: () => asks.history(id, line.lineParts.field.path) }) : null;
+    if (more) told.append(more);
+    line.lineParts.name = { kind, node, label, more };
+  }
+  const { node, label, more } = line.lineParts.name;
+  setText(label, field.name || "·");
+  put(title, "title", field.path && field.path !== field.name ? field.path : null);
+  if (!canPress) return;
+  put(node, "aria-expanded", (nested ? field.is_open : field.history) ? "true" : "false");
+  put(node, "aria-label", `${field.name || field.path}, ${nested ? counted(field.inner, "value") : "history"}`);
+  if (!more) return;
+  put(more, "aria-label", `History of ${field.name || field.path}`);
+  put(more, "aria-expanded", field.history ? "true" : "false");
+}
+
+/** Arrows move among a card's fields, of which one is a tab stop; left and right fold and unfold. */
+function moveAmongFields(event) {
+  const field = event.target.closest(".cl-field");
+  if (!field || !event.key.startsWith("Arrow")) return;
+  event.preventDefault();
+  const stops = [...field.closest("dl").querySelectorAll(".cl-field")];
+  const place = stops.indexOf(field);
+  const depth = (stop) => stop.closest(".cl-line").lineParts.field.depth;
+  const { inner, is_open: isOpen } = field.closest(".cl-line").lineParts.field;
+  if ((event.key === "ArrowRight" && inner && !isOpen) || (event.key === "ArrowLeft" && isOpen)) return field.click();
+  const parent = event.key === "ArrowLeft" ? stops.slice(0, place).findLast((stop) => depth(stop) < depth(field)) : null;
+  const next = { ArrowUp: stops[place - 1], ArrowDown: stops[place + 1], ArrowRight: isOpen ? stops[place + 1] : null, ArrowLeft: parent }[event.key];
+  if (next) rove(stops, next);
 }

@@ -94,7 +94,7 @@ def test_an_aggregate_that_was_read_from_its_stream_shows_what_the_command_chang
 def test_an_aggregate_that_is_not_read_from_its_history_yet_says_so() -> None:
     history = trace_of(DepositFunds("1", 5))[5].stack.event_store
     (row,) = state(trace_of(DepositFunds("2", 2), event_store=history), 0).rows
-    assert row.fields == (field("not read yet", "when a command needs it"),)
+    assert row.fields == (FieldRow("not read yet", "when a command needs it", None, changed=False),)
 
 
 def test_an_instance_that_a_history_started_is_not_new() -> None:

@@ -1,0 +1,135 @@
+// What a field was over time: a sparkline of numbers, or a list of changes. Each point leads to its moment.
+
+const SPARK_WIDTH = 100;
+const SPARK_HEIGHT = 30;
+const SPARK_EDGE = 3;
+
+/** Draws, changes or takes away the history below a field's line. */
+function updateHistory(line, field) {
+  const { history: known, id, asks } = line.lineParts;
+  const kind = field.history?.kind ?? null;
+  if (known && known.kind !== kind) {
+    known.node.remove();
+    line.lineParts.history = null;
+  }
+  if (!kind) return;
+  const go = (moment, version) => (moment === null ? asks.asOf(id, version) : asks.desk.goto(moment));
+  const name = `${field.path} of ${id}`;
+  const shown = (line.lineParts.history ??= { kind, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
+  if (!shown.node.isConnected) line.append(shown.node);
+  shown.update(field.history);
+}
+
+function sparkline(name, go) {
+  const parts = ["cl-spark-later", "cl-spark-past", "cl-spark-now", "cl-spark-dots cl-later", "cl-spark-dots", "cl-spark-chosen"];
+  const paths = parts.map((kind) => draw("path", { class: kind, "vector-effect": "non-scaling-stroke" }));
+  const [later, past, now, laterDots, pastDots, mark] = paths;
+  const svg = draw("svg", { viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
+  const slider = make("div", { class: "cl-spark", role: "slider", tabindex: "0", "aria-label": `${name} by version`, title: "Go to the moment of a value: press it, or choose by the arrow keys and press Enter" }, svg);
+  const told = make("span");
+  const range = make("span", { class: "cl-muted" });
+  const node = make("dd", { class: "cl-history" }, slider, make("p", { class: "cl-history-told" }, told, range));
+  let history = null;
+  let chosen = 0;
+
+  const here = () => Math.max(history.past - 1, 0);
+  const x = (place) => (history.versions.length > 1 ? SPARK_EDGE + (place * (SPARK_WIDTH - 2 * SPARK_EDGE)) / (history.versions.length - 1) : SPARK_WIDTH / 2);
+  const y = (place) => SPARK_HEIGHT - SPARK_EDGE - history.heights[place] * (SPARK_HEIGHT - 2 * SPARK_EDGE);
+
+  /** A value holds until the next one: steps, and a gap where there was no number. */
+  function steps(from, upto) {
+    let path = "";
+    for (let place = from; place <= upto; place += 1) {
+      if (history.heights[place] === null) continue;
+      const follows = place > from && history.heights[place - 1] !== null;
+      path += follows ? `H${x(place)}V${y(place)}` : `M${x(place)} ${y(place)}`;
+    }
+    return path;
+  }
+
+  function dots(from, upto) {
+    const few = history.versions.length <= 40;
+    return few ? history.heights.map((height, place) => (height === null || place < from || place > upto ? "" : `M${x(place)} ${y(place)}h0`)).join("") : "";
+  }
+
+  function choose(place) {
+    chosen = clamp(place, 0, history.versions.length - 1);
+    const version = history.versions[chosen];
+    const when = chosen >= history.past ? ", yet to come" : chosen === here() ? ", now" : "";
+    put(mark, "d", history.heights[chosen] === null ? "" : `M${x(chosen)} ${y(chosen)}h0`);
+    setText(told, `v${count(version)}: ${history.values[chosen]}${when}`);
+    put(slider, "aria-valuenow", version);
+    put(slider, "aria-valuetext", `version ${count(version)}: ${history.values[chosen]}${when}`);
+  }
+
+  function nearest(event) {
+    const box = svg.getBoundingClientRect();
+    const at = ((event.clientX - box.left) / box.width) * SPARK_WIDTH - SPARK_EDGE;
+    return Math.round((at * (history.versions.length - 1)) / (SPARK_WIDTH - 2 * SPARK_EDGE));
+  }
+
+  const leave = () => { if (document.activeElement !== slider) choose(here()); };
+  slider.addEventListener("pointermove", (event) => choose(nearest(event)));
+  slider.addEventListener("pointerleave", leave);
+  slider.addEventListener("blur", () => choose(here()));
+  slider.addEventListener("click", (event) => {
+    choose(nearest(event));
+    go(history.moments[chosen], history.versions[chosen]);
+  });
+  slider.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity }[event.key];
+    if (by === undefined && event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    if (by === undefined) go(history.moments[chosen], history.versions[chosen]);
+    else choose(chosen + by);
+  });
+  return {
+    node,
+    update(value) {
+      history = value;
+      const last = value.versions.length - 1;
+      put(past, "d", steps(0, value.past - 1));
+      put(later, "d", steps(here(), last));
+      put(pastDots, "d", dots(0, value.past - 1));
+      put(laterDots, "d", dots(value.past, last));
+      put(now, "d", value.past ? `M${x(here())} 0V${SPARK_HEIGHT}` : `M0.5 0V${SPARK_HEIGHT}`);
+      put(slider, "aria-valuemin", value.versions[0]);
+      put(slider, "aria-valuemax", value.versions[last]);
+      setText(range, `${value.least} – ${value.most}${value.every > 1 ? `, of every ${value.every} versions one` : ""}`);
+      choose(here());
+    },
+  };
+}
+
+function changeList(name, go) {
+  const list = make("ol", { "aria-label": `${name} by version` });
+  const left = make("p", { class: "cl-history-told cl-muted" });
+  const node = make("dd", { class: "cl-history" }, left, list);
+  return {
+    node,
+    update({ versions, moments, values, past, every, earlier }) {
+      const skipped = [earlier ? `${counted(earlier, "change")} before` : "", every > 1 ? `of every ${every} versions one was looked at` : "", versions.length ? "" : "no value is known"];
+      setText(left, skipped.filter(Boolean).join("; "));
+      show(left, left.textContent !== "");
+      const items = versions.map((version, place) => ({ version, moment: moments[place], value: values[place], is_later: place >= past, is_now: place === past - 1 }));
+      keyed(list, items, ({ version }) => version, (item) => changeItem(item, go), updateChange);
+    },
+  };
+}
+
+function changeItem(first, go) {
+  const item = make("li", {}, make("button", { type: "button", class: "cl-change", on: { click: () => go(item.change.moment, item.change.version) } },
+    make("span", { class: "cl-muted" }), make("span")));
+  item.change = first;
+  return item;
+}
+
+function updateChange(item, change) {
+  item.change = change;
+  const [version, value] = item.firstChild.children;
+  item.classList.toggle("cl-later", change.is_later);
+  put(item.firstChild, "aria-current", change.is_now ? "true" : null);
+  setText(version, `v${count(change.version)}`);
+  setText(value, change.value);
+  put(item.firstChild, "title", `${change.value}\n${change.is_later ? "Yet to come: go to its moment" : "Go to its moment"}`);
+}
