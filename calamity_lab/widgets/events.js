@@ -12,7 +12,7 @@ function mountEvents(root, desk) {
   const table = make("table", { class: "cl-table" },
     make("thead", {}, make("tr", {}, ...EVENT_COLUMNS.map((text) => make("th", { scope: "col", text })))), body);
   const hint = make("p", { class: "cl-hint" });
-  const scroll = make("div", { class: "cl-scroll cl-view-body", tabindex: "-1" }, table, hint);
+  const scroll = make("div", { class: "cl-scroll cl-view-body cl-events", tabindex: "-1" }, table, hint);
   show(follow, false);
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), follow, pages.node), scroll);
   return {
@@ -34,7 +34,7 @@ function eventRow(first, desk) {
   let row = first;
   const jump = make("button", { type: "button", class: "cl-link", title: "Go to the moment of this event" });
   const node = make("tr", { on: { click: () => desk.goto(row.moment) } },
-    make("td", { class: "cl-figure" }, jump), make("td"), make("td", {}, glyph("event"), make("span")), make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
+    make("td", { class: "cl-figure" }, jump), make("td", {}, make("span", { class: "cl-stream" })), make("td", {}, glyph("event"), make("span")), make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
   node.setRow = (changed) => { row = changed; };
   return node;
 }
@@ -45,8 +45,9 @@ function updateEventRow(node, row) {
   put(node, "class", row.is_past ? "cl-past" : "cl-later");
   put(position.firstChild, "aria-label", `Go to event ${row.position}, ${row.type}${row.is_past ? "" : " (not yet)"}`);
   setText(position.firstChild, count(row.position));
-  setText(stream, row.stream_id);
-  put(stream, "title", `version ${count(row.version)}`);
+  // Of what has no room, the type goes first: it is the id that tells one stream from another.
+  stream.firstChild.replaceChildren(...nameParts({ stream_id: row.stream_id, category: row.stream_id.split("-")[0] }));
+  put(stream, "title", `${row.stream_id}, version ${count(row.version)}`);
   setText(type.lastChild, row.type);
   setText(fields, row.fields);
   put(fields, "title", row.fields);

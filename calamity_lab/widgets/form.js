@@ -99,7 +99,7 @@ function labelled(field, input, ...extra) {
   const mark = field.required ? null : make("span", { class: "cl-optional", text: "optional", "aria-hidden": "true" });
   const label = make("div", { class: "cl-field-head" }, make("label", { for: id, text: field.name || "item" }), mark);
   return {
-    node: make("div", { class: "cl-field" }, label, input, ...extra, problem),
+    node: make("div", { class: "cl-form-field" }, label, input, ...extra, problem),
     tell(errors, path) {
       const told = errors[path] ?? "";
       setText(problem, told);

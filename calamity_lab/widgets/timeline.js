@@ -130,6 +130,7 @@ function updateMark(node, mark) {
 function markNode(mark) {
   const title = draw("title");
   const node = draw("g", { role: "option", tabindex: "-1" }, title, draw("rect", { class: "cl-mark-target", x: -12, y: -12, width: 24, height: 24 }),
+    draw("rect", { class: "cl-mark-ring", x: -9, y: -10, width: 18, height: 20, rx: 4 }),
     draw("path", { d: SHAPES[mark.kind] }));
   node.markParts = { mark, title };
   return node;

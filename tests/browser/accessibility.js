@@ -55,7 +55,9 @@ window.accessibility = (() => {
 
   function contrastOf(node, colour, reckoned) {
     const { ground: around, opacity } = painted(node, reckoned);
-    const ground = shapesBehind(node).reduce((below, fill) => over(fill, below), around);
+    // With forced colours the browser paints a ground of its own behind text, whatever is there.
+    const plate = matchMedia("(forced-colors: active)").matches ? parse(getComputedStyle(node.closest(".cl-root")).backgroundColor) : null;
+    const ground = plate ?? shapesBehind(node).reduce((below, fill) => over(fill, below), around);
     const [r, g, b, a] = parse(colour);
     return contrast(over([r, g, b, a * opacity], ground), ground);
   }
