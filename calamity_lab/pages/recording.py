@@ -7,10 +7,12 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+from calamity_lab.errors import ModelError
 from calamity_lab.model import Model
 from calamity_lab.pages import ways
 from calamity_lab.pages.lanes import lanes
 from calamity_lab.pages.packing import Packing
+from calamity_lab.shown import shown
 from calamity_lab.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.events import event_rows
@@ -38,10 +40,14 @@ _LOOKS: Mapping[str, Mapping[str, int]] = {
 
 @dataclass(frozen=True)
 class Reader:
-    """Looks at a run moment by moment, without moving the lab's own cursor."""
+    """Looks at a run moment by moment, without moving the lab's own cursor.
+
+    ``broken`` is what a callback of the model did at the end of the run, where one broke.
+    """
 
     stepper: Stepper
     model: Model
+    broken: ModelError | None
 
     def send(self, *_commands: Any) -> None:
         """Nothing: a reader changes nothing."""
@@ -49,9 +55,15 @@ class Reader:
     @classmethod
     def of(cls, desk: Desk) -> Reader:
         """A reader of a desk's current branch."""
-        stepper = copy(desk.stepper)
+        stepper, error = copy(desk.stepper), desk.stepper.error
         stepper.error = None
-        return cls(stepper, desk.model)
+        at_end = stepper.cursor == stepper.trace.last
+        return cls(stepper, desk.model, error if at_end and isinstance(error, ModelError) else None)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether it looks at the last moment."""
+        return self.stepper.cursor == self.stepper.trace.last
 
 
 def recording(desk: Desk) -> dict[str, Any]:
@@ -100,7 +112,7 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
             if ground is not None and _is_same(ground, grounds.get(name)):
                 continue
             grounds[name] = ground
-            view = _FOR_PAGES.get(part, _as_it_is)(sight.views()[part], moment == moments[-1])
+            view = _FOR_PAGES.get(part, _as_it_is)(sight.views()[part], reader)
             if fields := packing.changes(name, view):
                 changed[name] = fields
         yield changed
@@ -121,21 +133,25 @@ def _sights(reader: Reader) -> dict[str, tuple[str, Sight]]:
     return sights
 
 
-def _as_it_is(view: Any, _is_last: bool) -> Any:
+def _as_it_is(view: Any, _reader: Reader) -> Any:
     return view
 
 
-def _controls(view: Any, is_last: bool) -> Any:
+def _controls(view: Any, reader: Reader) -> Any:
     """There is no way on from the last recorded moment, and no other branch."""
-    return replace(view, at_end=is_last, branches=tuple(branch for branch in view.branches if branch.current))
+    branches = tuple(branch for branch in view.branches if branch.current)
+    view = replace(view, at_end=reader.at_end, branches=branches)
+    if reader.at_end and reader.broken is not None:
+        return replace(view, sentence=shown(str(reader.broken)), tone="error")
+    return view
 
 
-def _agenda(view: Any, _is_last: bool) -> Any:
+def _agenda(view: Any, _reader: Reader) -> Any:
     """A command's place follows from the order; without it a command is one row however long it waits."""
     return replace(view, entries=tuple(replace(entry, place=0) for entry in view.entries))
 
 
-_FOR_PAGES: Mapping[str, Callable[[Any, bool], Any]] = {"controls": _controls, "agenda": _agenda}
+_FOR_PAGES: Mapping[str, Callable[[Any, Reader], Any]] = {"controls": _controls, "agenda": _agenda}
 
 
 def _under_agenda(reader: Reader) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from calamity_lab.errors import InvalidValue, UnknownArgument
+from calamity_lab.errors import InvalidValue, ModelError, UnknownArgument
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.sources import ticking_clock
 from calamity_lab.lab import Lab
@@ -115,6 +115,17 @@ def test_moves_that_were_never_done_to_their_end_lead_to_the_last_moment() -> No
     assert (run["over"], run["out"]) == ([3, 3, 3, 3], [3, 3, 3, 3])
     *_, last = shown(run)
     assert last["controls"]["at_end"] is True
+
+
+def test_a_run_that_a_callback_broke_ends_with_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    monkeypatch.setattr(bank.BankAccount, "execute", lambda self, command: 42)
+    with pytest.raises(ModelError):
+        lab.step()
+    *_, before, last = shown(carried(page(lab)))
+    assert "BankAccount.execute returned 42" in last["controls"]["sentence"]
+    assert (before["controls"]["tone"], last["controls"]["tone"]) == ("plain", "error")
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
