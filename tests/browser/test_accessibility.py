@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.browser import Browser
 from tests.browser.gallery import Gallery
 from tests.browser.jupyter import JupyterServer
-from tests.browser.lab_page import LabPage, Theme
+from tests.browser.lab_page import Theme
 
 ASK = Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8")
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
@@ -34,14 +34,10 @@ def gallery(jupyter_server: JupyterServer, browser: Browser) -> Iterator[Gallery
     """One page for all of these tests; none changes what another one needs."""
     page = browser.lab_page(jupyter_server)
     yield Gallery(page)
-    page.check()
-    page.close()
-
-
-@pytest.fixture
-def lab_page(gallery: Gallery) -> LabPage:
-    """The page of the gallery, guarded after each test as any other."""
-    return gallery.page
+    try:
+        page.check()
+    finally:
+        page.close()
 
 
 @pytest.fixture(params=["light", "dark"], scope="module")
