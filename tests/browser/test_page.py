@@ -207,7 +207,7 @@ def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> N
         asked.append((moment, part, look))
         expected.append(plain(view))
 
-    for moment in range(0, len(trace), 11):
+    for moment in range(0, len(trace), 17):
         ask(moment, "agenda", {}, agenda(trace, moment, limit=12))
         for query, first in (("", 0), ("A", 1), ("open", 99), ("nowhere", 0)):
             look: dict[str, Any] = {"query": query, "first": first, "limit": 3}
