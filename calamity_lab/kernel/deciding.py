@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from calamity_lab.errors import Rejected, TooManyConflicts, WrongExpectedVersion
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.catching_up import events_missed
-from calamity_lab.kernel.constants import NO_STREAM
+from calamity_lab.kernel.constants import BACKWARDS, NO_STREAM
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.metadata import of_event
@@ -33,6 +33,11 @@ def decide(run: Run, step: Dispatched) -> tuple[Step, Run]:
     before = run.stack.aggregates.get(identity.stream_id)
     if before is None:
         return _populate(run, pending, identity, 0)
+    recorded = _taken_in(run.stack, pending, identity)
+    if recorded:
+        index = run.length + 1
+        there = Handling(pending, recorded, 0, 0)
+        return Populated(index, pending, identity, 0), Run(run.stack, run.agenda, there, index)
     return _execute(run, pending, identity, 0, before)
 
 
@@ -72,6 +77,23 @@ def _carried_out(pending: Pending, missed: list[RecordedEvent]) -> tuple[Recorde
     if pending.sender is None:
         return ()
     return tuple([recorded for recorded in missed if recorded.causation_id == pending.command_id])
+
+
+def _taken_in(stack: Stack, pending: Pending, identity: Identity) -> tuple[RecordedEvent, ...]:
+    """The same events, where the aggregate was caught up with them already, for another command's sake.
+
+    They stand behind the event that the command answers, so for most a look at the aggregate's last will do.
+    """
+    stream_id = identity.stream_id
+    version = stack.aggregate_versions.get(stream_id, 0)
+    if pending.cause is None or not version:
+        return ()
+    after, stream = pending.cause.position, stack.event_store.stream
+    last = next(iter(stream(stream_id, start_version=version)), None)
+    if last is None or last.position <= after:
+        return ()
+    since = takewhile(lambda r: r.position > after, stream(stream_id, direction=BACKWARDS))
+    return _carried_out(pending, [r for r in since if r.stream_version <= version][::-1])
 
 
 def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, before: Any) -> tuple[Step, Run]:

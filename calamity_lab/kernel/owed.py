@@ -74,7 +74,25 @@ class Owed:
                 passed.append(pending)
             else:
                 waiting[:0] = outcome
+        for place, pending in enumerate(passed):
+            answers = self._answers_with(pending, recorded)
+            if answers:
+                return self._carried_out(recorded, [*passed[:place], *answers, *passed[place + 1 :]])
         return _submitted(recorded), passed
+
+    def _answers_with(self, pending: Pending, recorded: RecordedEvent) -> tuple[Pending, ...]:
+        """What a command was answered with that was refused, the event's command among it.
+
+        Others may have written to its aggregate since, so that it would no longer be refused: it is asked
+        again at each state that it may have met.
+        """
+        since = 0 if pending.cause is None else pending.cause.position
+        history = self._event_store.stream(callbacks.target(pending.command).stream_id)
+        for upto in (since, *[r.position for r in history if since < r.position < recorded.position]):
+            outcome = self._outcome(pending, upto) or ()
+            if any(answer.command_id == recorded.causation_id for answer in outcome):
+                return outcome
+        return ()
 
     def _outcome(self, pending: Pending, upto: int) -> tuple[Pending, ...] | None:
         """What a command without events had led to: further commands or none; None where it has events."""

@@ -32,7 +32,7 @@ def rebuild(
     replaced; stores that live elsewhere look after themselves.
     """
     if snapshots is None or stack.process_manager_types or not hasattr(stack.event_store, "stream_ids"):
-        return recover(stack, aggregate_types, snapshots=snapshots).stack
+        return _recovered(stack, aggregate_types, snapshots, snapshots).stack
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
     for stream_id in stack.event_store.stream_ids:
         aggregates.take_stream(stream_id)
@@ -46,10 +46,20 @@ def recover(
 
     Owed is what a process manager sent and nobody carried out: no event has its id as causation id. A command
     that was refused, or led to no event, left no trace; it is asked again what it came to at the time, and
-    is owed only if that was something.
+    is owed only if that was something. Snapshots spare the aggregates their events, but not the process
+    managers: what an instance sent may be owed by a process that died, whoever took its snapshot.
     """
-    aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
-    instances = Instances(stack.event_store, stack.process_manager_types, snapshots)
+    return _recovered(stack, aggregate_types, snapshots, None)
+
+
+def _recovered(
+    stack: Stack,
+    aggregate_types: Iterable[type],
+    of_aggregates: SnapshotStore | None,
+    of_instances: SnapshotStore | None,
+) -> Run:
+    aggregates = Aggregates(stack.event_store, aggregate_types, of_aggregates)
+    instances = Instances(stack.event_store, stack.process_manager_types, of_instances)
     owed = Owed(stack.event_store, instances)
     head = 0
     for recorded in stack.event_store.stream(ALL):
@@ -65,8 +75,7 @@ def recover(
 def take_snapshots(run: Run, snapshots: S) -> S:
     """The snapshot store with the state of every aggregate and instance of a run at rest.
 
-    Raises `InvalidValue` while commands are pending: a process manager that is taken up from its snapshot is
-    believed to have had all its commands carried out.
+    Raises `InvalidValue` while commands are pending.
     """
     if not run.idle:
         raise InvalidValue(

@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from calamity_lab.errors import StoreUnavailable
-from calamity_lab.examples.bank import DepositFunds, FundsDeposited, RequestTransfer, Transfer
+from calamity_lab.examples.bank import (
+    BankAccount,
+    DepositFunds,
+    FundsDeposited,
+    FundsWithdrawn,
+    RequestTransfer,
+    Transfer,
+)
 from calamity_lab.kernel.constants import ALL, ANY, Expected
+from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import Run, advance, begin
+from calamity_lab.kernel.sources import seeded_ids
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Conflicted, Executed
 from tests.kernel.outside import OutsideEvents
@@ -74,3 +83,29 @@ def test_a_process_managers_command_that_somebody_else_carried_out_is_not_run_ag
     assert not [step for step in steps if isinstance(step, Executed)]
     assert list(after.stack.event_store.stream(ALL)) == list(other.stack.event_store.stream(ALL))
     assert kinds(steps).count("Continued") == 1, "its events are handed on all the same"
+
+
+def cut_short(store: OutsideEvents, name: str) -> None:
+    """A process that dies in the middle of a transfer to account c, when the money has left the other."""
+    stack = stack_of(Transfer, event_store=store, ids=seeded_ids(name))
+    run = begin(stack, DepositFunds(name, 100), RequestTransfer(f"from {name}", name, "c", 60))
+    while FundsWithdrawn(name, 60, f"from {name}") not in events(run.stack):
+        _, run = advance(run)
+
+
+def test_nor_is_one_that_its_aggregate_was_caught_up_with_for_another_commands_sake() -> None:
+    store = OutsideEvents()
+    cut_short(store, "a")
+    cut_short(store, "b")
+    one, other = [
+        recover(stack_of(Transfer, event_store=store, ids=seeded_ids(seed)), [BankAccount]) for seed in (1, 2)
+    ]
+    assert one.agenda == other.agenda == [DepositFunds("c", 60, "from a"), DepositFunds("c", 60, "from b")]
+    finish(one)
+    there = events(one.stack)
+    steps, after = finish(other)
+    assert kinds(steps).count("Populated") == 2
+    assert not [step for step in steps if isinstance(step, Executed)]
+    assert events(after.stack) == there
+    assert after.stack.aggregates["BankAccount-c"].balance == 120
+    assert dict(after.stack.process_managers) == {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
+from random import Random
 from typing import Any, Self
 
 import pytest
@@ -16,9 +18,12 @@ from calamity_lab.examples.bank import (
     BankAccount,
     CloseAccount,
     DepositFunds,
+    FundsDeposited,
     FundsRefunded,
+    FundsWithdrawn,
     RequestTransfer,
     Transfer,
+    TransferCancelled,
     TransferInitiated,
     WithdrawFunds,
 )
@@ -30,7 +35,9 @@ from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.snapshots import InMemorySnapshotStore, Snapshot
 from calamity_lab.kernel.sources import seeded_ids
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Refused
 from calamity_lab.model import Model
+from tests.kernel.outside import OutsideEvents
 from tests.kernel.running import events, finish, stack_of, steps_of
 
 BANK, SHOP = Model.find(bank), Model.find(fulfilment)
@@ -135,6 +142,22 @@ def test_a_withdrawal_that_was_refused_and_cancelled_stays_so_when_money_has_com
     assert restarted(run, BANK).idle
 
 
+def test_it_stays_so_though_money_came_in_before_the_cancellation_was_recorded() -> None:
+    store = OutsideEvents()
+    stack = stack_of(Transfer, event_store=store)
+    store.append("BankAccount-a", [FundsDeposited("a", 10)])
+    run = begin(stack, RequestTransfer("t", "a", "b", 10))
+    while TransferInitiated("t", "a", "b", 10) not in events(run.stack):
+        _, run = advance(run)
+    store.append("BankAccount-a", [FundsWithdrawn("a", 5)])  # others, while the transfer is under way
+    while not isinstance(run.progress, Refused):
+        _, run = advance(run)
+    store.append("BankAccount-a", [FundsDeposited("a", 100)])
+    _, run = finish(run)
+    assert events(run.stack)[-1] == TransferCancelled("a", "t")
+    assert restarted(run, BANK).idle
+
+
 def test_a_refusal_that_nobody_answers_is_not_tried_again_on_every_restart() -> None:
     careless = Model.of([BankAccount, Careless])
     run = runs(stack_of(Careless), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
@@ -151,6 +174,39 @@ def test_any_traffic_that_is_cut_anywhere_ends_as_it_would_have(seed: int, data:
     if len(cut.stack.event_store) > len(stack.event_store):
         _, after = finish(restarted(cut, BANK))
         assert told(after.stack) == told(moments[-1].stack)
+
+
+@pytest.mark.parametrize("mortal", [False, True])
+@pytest.mark.parametrize("seed", range(16))
+def test_processes_that_race_and_die_at_any_step_end_every_transfer_once(seed: int, mortal: bool) -> None:
+    random, store, started = Random(seed), OutsideEvents(), count()
+
+    def taken_up() -> Run:
+        ids = seeded_ids(f"{next(started)} of {seed}")
+        return recover(stack_of(Transfer, event_store=store, ids=ids, conflict_limit=1_000), [BankAccount])
+
+    commands = list(bank.random_commands(40, seed=seed, accounts=3))
+    processes = [taken_up() for _ in range(3)]
+    while commands or not all(run.idle for run in processes):
+        n = random.randrange(len(processes))
+        if commands and (processes[n].idle or random.random() < 0.1):
+            processes[n] = processes[n].submit(commands.pop(0))
+        if mortal and random.random() < 0.03:
+            processes[n] = taken_up()
+        for _ in range(random.randint(1, 4)):
+            if not processes[n].idle:
+                _, processes[n] = advance(processes[n])
+    last = taken_up()
+    assert mortal or last.idle
+    _, last = finish(last)
+    causes = [r.causation_id for r in store.stream(ALL)]
+    assert len(set(causes)) == len(causes), "a command was carried out twice"
+    assert dict(last.stack.process_managers) == {}
+    assert sum(account.balance for account in last.stack.aggregates.values()) == sum(
+        event.amount * (1 if isinstance(event, FundsDeposited) else -1)
+        for event in events(last.stack)
+        if isinstance(event, FundsDeposited | FundsWithdrawn) and event.transfer_id is None
+    )
 
 
 def test_a_stack_is_rebuilt_with_every_aggregate_and_instance() -> None:
@@ -248,6 +304,17 @@ def test_an_instance_is_taken_up_from_its_snapshot() -> None:
     more = Stack(event_store=store.append("Counter-1", [Counted("x")]), process_manager_types=(Tally,))
     assert rebuild(more, snapshots=marked).process_managers["Tally-x"].count == 101
     assert rebuild(more, snapshots=marked).process_manager_versions["Tally-x"] == 4
+
+
+def test_what_an_instance_sent_is_owed_though_somebody_took_a_snapshot_since() -> None:
+    moments = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])
+    dead = restarted(next(run for run in moments if len(run.stack.event_store) == 5), BANK)
+    assert dead.agenda == [DepositFunds("b", 60, "t")]
+    for stack in (dead.stack, runs(replace(dead.stack), [RequestTransfer("u", "a", "b", 10)])[-1].stack):
+        snapshots = take_snapshots(begin(stack), InMemorySnapshotStore())
+        assert snapshots.get("Transfer-t", Transfer) is not None
+        again = Stack(event_store=stack.event_store, process_manager_types=(Transfer,))
+        assert recover(again, BANK.aggregates, snapshots=snapshots).agenda == dead.agenda
 
 
 @pytest.mark.parametrize("wrong", ["event_id", "version"])
