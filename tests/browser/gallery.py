@@ -8,8 +8,8 @@ from calamity_lab.displays import Displays
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import LabWidget
 
-# Two branches, refusals before and at the cursor, a process manager at work and one that is done, commands
-# pending, and a future.
+# Two branches, refusals, a process manager at work and one that is done, a command in progress and one pending,
+# a field that has just changed, and a future.
 STORY = """
 from calamity_lab import Lab, seeded_ids, ticking_clock
 from calamity_lab.examples import bank
@@ -19,7 +19,7 @@ lab.resume()
 lab.goto(45)
 lab.send(bank.DepositFunds("alice", amount=20_00))
 lab.resume()
-lab.goto(59)
+lab.goto(62)
 lab
 """
 # As it takes to have all of them on the page at once: JupyterLab draws what is in sight only.
