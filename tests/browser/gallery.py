@@ -8,8 +8,8 @@ from calamity_lab.displays import Displays
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import LabWidget
 
-# Two branches, refusals, a process manager at work and one that is done, a command in progress and one pending,
-# a field that has just changed, and a future.
+# Two branches, refusals, a process manager at work and one that is done, a command in progress and another
+# pending, a field that has just changed, and a future.
 STORY = """
 from calamity_lab import Lab, seeded_ids, ticking_clock
 from calamity_lab.examples import bank
