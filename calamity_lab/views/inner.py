@@ -47,11 +47,12 @@ def within(value: Any, path: str, first: int = 0, limit: int | None = None) -> I
         for name, item in islice(fields_of(value).items(), first, last):
             yield Inner(name, f"{path}.{name}" if path else name, item)
     elif isinstance(value, Mapping):
-        for key, item in islice(value.items(), first, last):
-            text = _key(key)
+        for n, (key, item) in islice(enumerate(value.items()), first, last):
+            text = _key(key, n)
             yield Inner(text, f"{path}[{text}]", item)
     elif isinstance(value, Set):
-        for text, item in sorted((_key(item), item) for item in value)[first:last]:
+        texts = sorted(((_key(item, n), item) for n, item in enumerate(value)), key=lambda pair: pair[0])
+        for text, item in texts[first:last]:
             yield Inner("", f"{path}{{{text}}}", item)
     else:
         for n, item in enumerate(value[first:last], first):
@@ -124,6 +125,9 @@ def _has_no_repr(cls: type) -> bool:
     return next(base for base in cls.__mro__ if "__repr__" in vars(base)) is object
 
 
-def _key(key: Any) -> str:
-    text = repr(key) if type(key) is str and len(key) <= _KEY_LENGTH else shown([key], _KEY_LENGTH)
-    return text[1:-1] if text.startswith("[") and text.endswith("]") else shown(text)
+def _key(key: Any, place: int) -> str:
+    if type(key) is str and len(key) <= _KEY_LENGTH:
+        return shown(repr(key))
+    # As it is written inside of other values: a text in quotes.
+    text = shown([key], _KEY_LENGTH)[1:]
+    return text.removesuffix("]") if text.endswith("]") else f"{text}#{place}"  # others may begin like it

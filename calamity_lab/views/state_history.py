@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from itertools import groupby
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.shown import shown
-from calamity_lab.trace.differences import ABSENT
+from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.views.inner import state_at
 from calamity_lab.views.revisions import Revisions
 
@@ -83,8 +83,7 @@ def _sparkline(
 
 
 def _changes(points: Sequence[_Point], now: int, every: int) -> FieldHistory:
-    texts = [(_text(point.value), point) for point in points]
-    changes = [next(group)[1] for _, group in groupby(texts, key=lambda each: each[0])]
+    changes = [*points[:1], *(point for before, point in pairwise(points) if _differ(before, point))]
     past = sum(point.version <= now for point in changes)
     last = min(len(changes), max(past + _LATER, CHANGES))
     first = max(0, last - CHANGES)
@@ -138,6 +137,10 @@ def _point(revisions: Revisions, version: int, path: str) -> _Point | None:
     if revision.state is None:
         return None
     return _Point(version, revision.moment, state_at(revision.state, path))
+
+
+def _differ(before: _Point, after: _Point) -> bool:
+    return next(differences(before.value, after.value), None) is not None
 
 
 def _number(value: Any) -> float | None:

@@ -16,7 +16,7 @@ LENGTH = 200
 """A value's text is cut there."""
 WHOLE = 2_000
 """A long text's whole is cut there."""
-BLOCK = 40
+BLOCK = 20
 """So much of a long list is unfolded at once."""
 _MOST_COMPARED = 1_000
 

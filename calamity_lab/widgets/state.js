@@ -1,6 +1,7 @@
 // State: a card for each aggregate and process manager, what just changed first, old value → new value.
 
 const STATE_PAGE = 24;
+const LONG_CHANGE = 48;
 
 Object.assign(ICONS, {
   pin: "M6 2.5h4M6.8 2.5v4.2L4.4 9.4h7.2L9.2 6.7V2.5M8 9.4v4.4",
@@ -168,6 +169,10 @@ function updateFieldLine(line, field, isNew) {
   line.classList.toggle("cl-changed", field.changed && !isNew);
   line.classList.toggle("cl-taken", Boolean(field.gone));
   line.classList.toggle("cl-opened", Boolean(field.is_open));
+  // Of two long values, the old one must leave room for the new one.
+  line.classList.toggle("cl-long", had && field.before.length + field.value.length > LONG_CHANGE);
+  // What can be unfolded need not be read here.
+  line.classList.toggle("cl-short", field.inner > 0 && !had);
   show(before, had || field.gone);
   show(arrow, had);
   setText(before, had || field.gone ? field.before : "");

@@ -185,6 +185,12 @@ def test_other_values_are_told_as_changes_with_their_versions() -> None:
     assert found.past == 3
 
 
+def test_changes_beyond_where_a_long_value_is_cut_are_changes_too() -> None:
+    sizes = ["x" * 200 + end for end in ("a", "a", "b")]
+    trace = trace_of(*[Weigh("1", size) for size in sizes], managers=())
+    assert history(trace, "Parcel-1", "size").versions == (1, 3)
+
+
 def test_of_many_changes_those_around_the_cursor_are_told() -> None:
     trace = trace_of(*[RenameAccount("a", f"name {n}") for n in range(40)])
     middle = history(trace, "BankAccount-a", "name", cursor=trace.last // 2)

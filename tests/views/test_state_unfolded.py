@@ -119,7 +119,11 @@ def test_a_long_list_unfolds_block_by_block() -> None:
     cart = Cart(tuple(Line(f"{n}") for n in range(100)))
     more = f"lines[{BLOCK}:]"
     rows = unfolded(cart, cart, ["lines"])
-    assert (rows[BLOCK + 1].path, rows[BLOCK + 1].name, rows[BLOCK + 1].is_open) == (more, "60 more", False)
+    assert (rows[BLOCK + 1].path, rows[BLOCK + 1].name, rows[BLOCK + 1].is_open) == (
+        more,
+        f"{100 - BLOCK} more",
+        False,
+    )
     paths = [row.path for row in unfolded(cart, cart, ["lines", more])]
     assert f"lines[{2 * BLOCK - 1}]" in paths
     assert f"lines[{2 * BLOCK}]" not in paths
@@ -191,6 +195,13 @@ def test_every_row_has_a_path_of_its_own_that_leads_back_to_its_value() -> None:
         rows = unfolded(whole, whole, opened)
         assert len({each.path for each in rows}) == len(rows)
         assert all(state_at(whole, each.path) is not ABSENT for each in rows)
+
+
+def test_a_long_key_is_cut_and_still_leads_to_its_value() -> None:
+    cart = Cart(stock={"k" * 100: 1, "k" * 101: 3, "'": 2})
+    rows = unfolded(cart, cart, ["stock"])
+    assert rows[2].name == f"'{'k' * 57}…#0"
+    assert [state_at(cart, rows[n].path) for n in (2, 3, 4)] == [1, 3, 2]
 
 
 def test_unfolding_holds_for_one_stream_and_no_other() -> None:
