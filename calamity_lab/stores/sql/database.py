@@ -124,6 +124,11 @@ class Database(ABC):
         connection = self.engine.raw_connection()
         try:
             yield connection
+        except Exception:
+            raise
+        except BaseException:
+            connection.invalidate()  # an interruption leaves it in the middle of something
+            raise
         finally:
             connection.close()
 

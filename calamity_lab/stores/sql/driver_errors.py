@@ -122,7 +122,7 @@ def lost(error: Exception) -> bool:
         return False
     state = getattr(original, "sqlstate", None)
     if state is None:
-        return type(original).__name__ in {"OperationalError", "InterfaceError", "PipelineAborted"}
+        return type(original).__name__ in {"OperationalError", "InterfaceError"}
     return state in _GONE or state[:2] in _GONE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,6 +37,13 @@ class Heads(NamedTuple):
 
     position: int
     versions: dict[str, int]
+
+
+def placed(entries: Iterable[Entry], heads: Heads) -> Iterator[tuple[Any, ...]]:
+    """The entries as rows, each behind the one before it and behind the heads."""
+    versions = heads.versions
+    for position, entry in enumerate(entries, heads.position + 1):
+        yield (position, entry[0], versions[entry[0]] + entry[1], *entry[2:])
 
 
 class Codec:

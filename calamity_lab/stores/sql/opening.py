@@ -12,7 +12,7 @@ from calamity_lab.errors import InvalidValue, StoreUnavailable, WrongSchema
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.driver_errors import driver_errors, translated
 from calamity_lab.stores.sql.postgres import PostgresDatabase
-from calamity_lab.stores.sql.postgres_statements import LOCK
+from calamity_lab.stores.sql.postgres_statements import APPEND, LOCK
 from calamity_lab.stores.sql.schema import VERSION, events, schema, snapshots, tables
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
 from calamity_lab.stores.sql.statements import compiled
@@ -123,6 +123,8 @@ def _create(engine: Engine, timeout: float) -> None:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             tables.create_all(connection)
             if connection.execute(select(schema.c.version)).first() is None:
+                if not sqlite:
+                    connection.exec_driver_sql(APPEND)
                 connection.execute(schema.insert().values(version=VERSION))
             connection.execute(text("COMMIT"))
         except BaseException:

@@ -13,7 +13,6 @@ from calamity_lab.stores.sql.driver_errors import driver_errors, lost, translate
 from calamity_lab.stores.sql.entries import Entry, Heads
 from calamity_lab.stores.sql.listening import Listening
 from calamity_lab.stores.sql.postgres_statements import postgres_statements
-from calamity_lab.stores.sql.statements import COLUMNS
 from calamity_lab.stores.sql.urls import shown
 from calamity_lab.stores.sql.waiting import Waiting
 
@@ -60,21 +59,17 @@ class PostgresDatabase(Database):
             if len(bounds) == 1:
                 return self._to_one(connection, entries, bounds)
             return self._to_several(connection, entries, bounds)
-        except BaseException:
+        except Exception:
             self._roll_back(connection)
+            raise
+        except BaseException:
+            self._drop_writer()  # an interruption leaves a connection in the middle of something
             raise
 
     def _to_one(self, connection: Any, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
-        """Append to one stream: lock, check and insert are sent together."""
-        ((stream_id, (low, high)),) = bounds.items()
-        statement, values = self._appends.append(entries)
-        values.update(stream_id=stream_id, low=low, high=high)
-        with connection.pipeline():
-            connection.execute(self._appends.begin)
-            connection.execute(self._appends.lock, prepare=True)
-            cursor = connection.execute(statement, values, prepare=True)
-            connection.execute("COMMIT")
-        position, version, _ = cursor.fetchone()
+        ((stream_id, within),) = bounds.items()
+        statement, values = self._appends.append(entries, stream_id, within)
+        position, version = connection.execute(statement, values, prepare=True).fetchone()
         return Heads(position, {stream_id: version})
 
     def _to_several(self, connection: Any, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
@@ -88,11 +83,7 @@ class PostgresDatabase(Database):
         heads = Heads(position, versions)
         fits = all(low <= versions[name] <= high for name, (low, high) in bounds.items())
         if fits:
-            rows = [
-                dict(zip(COLUMNS, (position, name, versions[name] + offset, *rest), strict=True))
-                for position, (name, offset, *rest) in enumerate(entries, position + 1)
-            ]
-            connection.cursor().executemany(self._appends.insert, rows)
+            connection.execute(*self._appends.insert(entries, heads))
             connection.execute(self._appends.notify)
         connection.execute("COMMIT" if fits else "ROLLBACK")
         return heads
@@ -170,9 +161,14 @@ def _engine(url: URL, timeout: float, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.adapters.register_loader("json", TextLoader)  # the serializer reads it
-        connection.execute("SET TIME ZONE 'UTC'")
-        connection.execute(f"SET lock_timeout = {milliseconds}")
+        # Whatever the server's default is: an append must see what was committed while it waited.
+        settings = {
+            "timezone": "'UTC'",
+            "lock_timeout": str(milliseconds),
+            "default_transaction_isolation": "'read committed'",
+        }
         if read_only:
-            connection.execute("SET default_transaction_read_only = on")
+            settings["default_transaction_read_only"] = "on"
+        connection.execute("; ".join([f"SET {name} = {value}" for name, value in settings.items()]))
 
     return engine

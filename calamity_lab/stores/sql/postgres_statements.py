@@ -1,31 +1,19 @@
-"""What is asked of PostgreSQL to append events to a stream in one round trip."""
+"""What is asked of PostgreSQL to append events: in one round trip, by a function that the database has."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Integer,
-    Select,
-    Text,
-    bindparam,
-    case,
-    cast,
-    func,
-    insert,
-    literal_column,
-    select,
-)
+from sqlalchemy import BigInteger, Insert, Integer, Select, Text, bindparam, cast, func, insert, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, TIMESTAMP
 from sqlalchemy.sql.expression import ColumnElement, FromClause
 from sqlalchemy.types import TypeEngine
 
-from calamity_lab.stores.sql.entries import Entry
+from calamity_lab.stores.sql.entries import Entry, Heads, placed
 from calamity_lab.stores.sql.schema import events
-from calamity_lab.stores.sql.statements import COLUMNS, compiled, newest_position, newest_version
+from calamity_lab.stores.sql.statements import COLUMNS, compiled
 
 CHANNEL = "calamity_lab_events"
 # Whoever appends holds this advisory lock from before the last position is read until the commit can be seen,
@@ -44,25 +32,55 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "payload": JSON(),
 }
 
+# Each statement of a function sees what was committed before it, so what follows the lock sees what was
+# appended while it was waited for.
+APPEND = f"""
+CREATE FUNCTION calamity_lab_append(
+    stream text, low bigint, high bigint,
+    ids text[], types text[], versions integer[], correlations text[], causations text[],
+    times timestamptz[], metadatas json[], payloads json[],
+    OUT last_position bigint, OUT last_version bigint
+) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock({LOCK});
+    SELECT coalesce(max(position), 0) INTO last_position FROM events;
+    SELECT coalesce(max(stream_version), 0) INTO last_version FROM events WHERE stream_id = stream;
+    IF last_version BETWEEN low AND high THEN
+        INSERT INTO events ({", ".join(COLUMNS)})
+        SELECT last_position + n, stream, last_version + n,
+            id, type, version, correlation, causation, at, known, said
+        FROM unnest(ids, types, versions, correlations, causations, times, metadatas, payloads)
+            WITH ORDINALITY AS entry (id, type, version, correlation, causation, at, known, said, n);
+        PERFORM pg_notify('{CHANNEL}', '');
+    END IF;
+END $$
+"""
+
 
 class PostgresStatements:
-    """The statements of an append: it tells the last position and version, and inserts where they fit."""
+    """The statements of an append."""
+
+    begin = "BEGIN"
+    lock = f"SELECT pg_advisory_xact_lock({LOCK})"
+    notify = f"NOTIFY {CHANNEL}"
 
     def __init__(self) -> None:
-        # Whatever the server's default is: what is read under the lock must be what was committed before it.
-        self.begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
-        self.lock = f"SELECT pg_advisory_xact_lock({LOCK})"
-        self.notify = f"NOTIFY {CHANNEL}"
-        self.insert = compiled(insert(events), "postgresql")
-        self._one = compiled(_append(_one_entry()), "postgresql")
-        self._many = compiled(_append(_entries()), "postgresql")
+        self._append = compiled(_append(), "postgresql")
+        self._insert = compiled(_insert(), "postgresql")
 
-    def append(self, entries: Sequence[Entry]) -> tuple[str, dict[str, Any]]:
-        """The statement that appends the entries to one stream, and its values, but for stream and bounds."""
-        if len(entries) == 1:
-            return self._one, dict(zip(_TYPES, entries[0][2:], strict=True))
+    def append(
+        self, entries: Sequence[Entry], stream_id: str, bounds: tuple[int, int]
+    ) -> tuple[str, dict[str, Any]]:
+        """What appends entries to one stream that is within its bounds, and tells where the ends were."""
         columns = list(zip(*entries, strict=True))[2:]
-        return self._many, dict(zip(_TYPES, map(_array, columns), strict=True))
+        values: dict[str, Any] = dict(zip(_TYPES, map(_array, columns), strict=True))
+        values["stream_id"], (values["low"], values["high"]) = stream_id, bounds
+        return self._append, values
+
+    def insert(self, entries: Sequence[Entry], heads: Heads) -> tuple[str, dict[str, Any]]:
+        """What inserts entries of several streams behind their heads."""
+        columns = zip(*placed(entries, heads), strict=True)
+        return self._insert, dict(zip(COLUMNS, map(_array, columns), strict=True))
 
 
 @cache
@@ -71,30 +89,31 @@ def postgres_statements() -> PostgresStatements:
     return PostgresStatements()
 
 
-def _append(source: FromClause) -> Select[Any]:
-    head = select(newest_position().label("position"), newest_version().label("version")).cte("head")
-    fits = head.c.version.between(bindparam("low", type_=BigInteger), bindparam("high", type_=BigInteger))
-    row: list[ColumnElement[Any]] = [
-        head.c.position + source.c.n,
+def _append() -> Select[Any]:
+    stream: list[ColumnElement[Any]] = [
         cast(bindparam("stream_id"), Text),
-        head.c.version + source.c.n,
-        *(source.c[name] for name in _TYPES),
+        cast(bindparam("low"), BigInteger),
+        cast(bindparam("high"), BigInteger),
     ]
-    written = (
-        insert(events).from_select(COLUMNS, select(*row).select_from(head, source).where(fits)).cte("written")
+    appended: FromClause = func.calamity_lab_append(*stream, *_arrays(_TYPES)).table_valued(
+        "last_position", "last_version"
     )
-    told = case((fits, cast(func.pg_notify(literal_column(f"'{CHANNEL}'"), literal_column("''")), Text)))
-    return select(head.c.position, head.c.version, told).add_cte(written)
+    return select(appended.c.last_position, appended.c.last_version)
 
 
-def _one_entry() -> FromClause:
-    values = [cast(bindparam(name), kind).label(name) for name, kind in _TYPES.items()]
-    return select(literal_column("1", BigInteger).label("n"), *values).subquery("entry")
+def _insert() -> Insert:
+    kinds: dict[str, TypeEngine[Any]] = {
+        "position": BigInteger(),
+        "stream_id": Text(),
+        "stream_version": BigInteger(),
+        **_TYPES,
+    }
+    rows: FromClause = func.unnest(*_arrays(kinds)).table_valued(*kinds).render_derived("entry")
+    return insert(events).from_select(COLUMNS, select(*(rows.c[name] for name in COLUMNS)))
 
 
-def _entries() -> FromClause:
-    arrays = [cast(bindparam(name), ARRAY(kind)) for name, kind in _TYPES.items()]
-    return func.unnest(*arrays).table_valued(*_TYPES, with_ordinality="n").render_derived("entry")
+def _arrays(kinds: Mapping[str, TypeEngine[Any]]) -> list[ColumnElement[Any]]:
+    return [cast(bindparam(name), ARRAY(kind)) for name, kind in kinds.items()]
 
 
 def _array(values: Sequence[Any]) -> str:

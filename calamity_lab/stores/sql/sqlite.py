@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite
 
 from calamity_lab.errors import InvalidValue, StoreError
 from calamity_lab.stores.sql.database import Bounds, Database
-from calamity_lab.stores.sql.entries import Entry, Heads
+from calamity_lab.stores.sql.entries import Entry, Heads, placed
 from calamity_lab.stores.sql.schema import events
 from calamity_lab.stores.sql.urls import shown
 from calamity_lab.stores.sql.waiting import Polling, Waiting
@@ -73,7 +73,7 @@ class SQLiteDatabase(Database):
             heads = self._heads(cursor, bounds)
             fits = all(low <= heads.versions[name] <= high for name, (low, high) in bounds.items())
             if fits:
-                cursor.executemany(_insert(), _rows(entries, heads))
+                cursor.executemany(_insert(), placed(entries, heads))
             cursor.execute("COMMIT" if fits else "ROLLBACK")
         except BaseException:
             self._roll_back(cursor)
@@ -125,12 +125,6 @@ def _identity(file: str | None) -> tuple[int, int] | None:
 @cache
 def _insert() -> str:
     return str(insert(events).compile(dialect=sqlite.dialect(paramstyle="qmark")))
-
-
-def _rows(entries: Sequence[Entry], heads: Heads) -> Iterator[tuple[Any, ...]]:
-    versions = heads.versions
-    for position, entry in enumerate(entries, heads.position + 1):
-        yield (position, entry[0], versions[entry[0]] + entry[1], *entry[2:])
 
 
 def _path(url: URL) -> str | None:

@@ -257,6 +257,10 @@ def test_an_append_that_is_interrupted_leaves_the_store_usable(url: str) -> None
     def append_without_end() -> None:
         while True:
             store.append("Note-1", [Noted("more")] * random.randint(1, 3))
+            store.append_all(
+                [("Note-1", event) for event in proposed(str(random.random()), str(random.random()))]
+            )
+            assert next(store.stream(ALL, direction=BACKWARDS)).position > 1
 
     with SQLEventStore(url, [Noted]) as store:
         for _ in range(5):

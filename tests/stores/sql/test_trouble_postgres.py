@@ -126,7 +126,7 @@ def test_a_server_that_dies_in_mid_append_leaves_nothing_half_written(
 
 def test_a_request_that_got_lost_is_made_again(line: tuple[BreakingLine, SQLEventStore]) -> None:
     cable, store = line
-    cable.cut_before = b"INSERT INTO events"
+    cable.cut_before = b"calamity_lab_append"
     store.append("Note-1", proposed("b", "c"), expected_version=1)
     assert cable.cuts == 1
     assert texts(store) == ["a", "b", "c"]
@@ -134,7 +134,7 @@ def test_a_request_that_got_lost_is_made_again(line: tuple[BreakingLine, SQLEven
 
 def test_an_answer_that_got_lost_is_looked_for(line: tuple[BreakingLine, SQLEventStore]) -> None:
     cable, store = line
-    cable.cut_after = b"COMMIT"
+    cable.cut_after = b"calamity_lab_append"
     store.append("Note-1", proposed("b", "c"), expected_version=1)
     assert cable.cuts == 1
     assert texts(store) == ["a", "b", "c"]
@@ -144,7 +144,7 @@ def test_a_refusal_whose_answer_got_lost_is_told_all_the_same(
     line: tuple[BreakingLine, SQLEventStore],
 ) -> None:
     cable, store = line
-    cable.cut_after = b"COMMIT"
+    cable.cut_after = b"calamity_lab_append"
     with refused(WrongExpectedVersion, "expected version 7", "version 1"):
         store.append("Note-1", proposed("b"), expected_version=7)
     assert cable.cuts == 1
