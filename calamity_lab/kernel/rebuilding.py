@@ -23,7 +23,7 @@ class Aggregates:
     ) -> None:
         self.states: dict[str, Any] = {}
         self.versions: dict[str, int] = {}
-        self._types = {cls.__name__: cls for cls in types}
+        self._types = {cls.__name__: cls for cls in _classes(types)}
         self._event_store = event_store
         self._snapshots = snapshots
         self._ahead: dict[str, int] = {}
@@ -138,6 +138,16 @@ def event_at(event_store: Any, position: int) -> RecordedEvent | None:
     """The event at a position among all events; None where there is none."""
     event: RecordedEvent | None = next(iter(event_store.stream(ALL, start_version=position)), None)
     return event if event is not None and event.position == position else None
+
+
+def _classes(types: Any) -> Iterable[type]:
+    """The aggregates' classes, once it is clear that they are some."""
+    listed = list(types) if isinstance(types, Iterable) and not isinstance(types, type) else [types]
+    if isinstance(types, type) or not all(isinstance(cls, type) for cls in listed):
+        raise InvalidModel(
+            f"the aggregates are given as a list of their classes, as in [BankAccount]; found {types!r}"
+        )
+    return listed
 
 
 def id_of(cls: type, stream_id: str) -> Any:

@@ -389,6 +389,12 @@ def test_a_stream_id_that_is_no_id_of_its_type_is_told() -> None:
         rebuild(Stack(event_store=store), [Numbered])
 
 
+@pytest.mark.parametrize("given", [BankAccount, bank, ["BankAccount"], BankAccount("a")])
+def test_aggregates_that_are_no_list_of_classes_are_told(given: Any) -> None:
+    with pytest.raises(InvalidModel, match=r"as in \[BankAccount\]; found"):
+        recover(stack_of(Transfer), given)
+
+
 def test_an_instance_that_was_stopped_stays_gone() -> None:
     run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
     assert isinstance(Transfer.interested(events(run.stack)[-1]), Stop)
