@@ -105,7 +105,8 @@ class Database(ABC):
         """A way to wait for what others append."""
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Give back every connection; after a fork, those of the child."""
+        self._look_for_fork()
         with self._lock:
             self.closed = True
             self._drop_writer()
@@ -166,16 +167,17 @@ class Database(ABC):
     def _check(self) -> None:
         if self.closed:
             raise StoreError(f"the store at {self._where} is closed; open another one")
-        if self._process != os.getpid():
-            self._start_afresh()
+        self._look_for_fork()
 
     def _check_writable(self, asked: str) -> None:
         self._check()
         if self.read_only:
             raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
 
-    def _start_afresh(self) -> None:
+    def _look_for_fork(self) -> None:
         """In a child, leave the parent's connections alone, which must not even be closed there."""
+        if self._process == os.getpid():
+            return
         self._process = os.getpid()
         self._lock = threading.RLock()  # a thread that the child does not have may hold the other one
         if self._lasting:

@@ -253,6 +253,24 @@ def test_a_store_goes_on_in_a_child_and_in_its_parent_after_a_fork(url: str) -> 
         )
 
 
+def test_a_child_that_closes_its_store_leaves_its_parents_connections_alone(url: str) -> None:
+    with SQLEventStore(url, [Noted]) as store:
+        store.append("Note-1", [Noted("before")])
+        kept = store._database._writer
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if not child:
+            try:
+                store.close()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        store.append("Note-1", [Noted("after")])
+        assert store._database._writer is kept, "the connection was lost"
+        assert texts(store) == ["before", "after"]
+
+
 def test_an_append_that_is_interrupted_leaves_the_store_usable(url: str) -> None:
     def append_without_end() -> None:
         while True:
