@@ -45,7 +45,8 @@ class Revisions:
         self.trace = trace
         self.lane = lane
         self.stream_id = lane.identity.stream_id
-        self._types = types
+        # What makes a state older than the trace; two labs on one store may have two classes of one name.
+        self.given = types.get(lane.identity.category)
         self._last_folded: tuple[int, Any] | None = None
         known = trace.index.reactions if lane.is_manager else trace.index.decided
         self._moments: Vector[int] = known.get(self.stream_id, Vector())
@@ -76,7 +77,7 @@ class Revisions:
 
     def at(self, version: int) -> Revision:
         """The state as of a version."""
-        key = (id(self.seal), self.stream_id, version)
+        key = (id(self.seal), self.stream_id, self.given, version)
         found = _remembered.get(key)  # what is remembered holds its seal, so that no other gets its id
         if found is not None:
             return found[1]
@@ -154,7 +155,7 @@ class Revisions:
 
     def _class(self, place: int) -> type:
         appended = self._at_moment(place)[1] or self._at_moment(len(self._moments) - 1)[1]
-        cls = self._types.get(self.lane.identity.category)
+        cls = self.given
         if cls is None and appended is not None:
             cls = appended.identity.type
         if isinstance(cls, type):
@@ -162,4 +163,4 @@ class Revisions:
         raise InvalidModel(f"the class {self.lane.identity.category} is not known here")
 
 
-_remembered: OrderedDict[tuple[int, str, int], tuple[Any, Revision]] = OrderedDict()
+_remembered: OrderedDict[tuple[int, str, type | None, int], tuple[Any, Revision]] = OrderedDict()

@@ -24,6 +24,7 @@ CHANGES = 12
 _LENGTH = 80
 _LATER = 4
 _MOST_REMEMBERED = 64
+_MOST_TOLD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,37 @@ class _Point(NamedTuple):
     value: Any
 
 
+class _Looked(NamedTuple):
+    """What was found when a history was looked through, and how it was told, by the version at the cursor.
+
+    It holds its ``seal``, so that no other object gets that one's id while it is remembered.
+    """
+
+    seal: Any
+    every: int
+    points: list[_Point]
+    told: dict[int, FieldHistory]
+
+
 def field_history(revisions: Revisions, path: str, cursor: int) -> FieldHistory:
     """The history of what a path leads to, up to the end of the branch."""
-    every, points = _points(revisions, path)
-    now = revisions.upto(cursor)
+    looked, now = _look(revisions, path), revisions.upto(cursor)
+    if now not in looked.told:
+        if len(looked.told) >= _MOST_TOLD:
+            looked.told.clear()
+        looked.told[now] = _drawn(looked, now)
+    return looked.told[now]
+
+
+def _drawn(looked: _Looked, now: int) -> FieldHistory:
+    points = looked.points
     numbers = [_number(point.value) for point in points]
     if any(number is not None for number in numbers) and all(
         number is not None or point.value is None or point.value is ABSENT
         for number, point in zip(numbers, points, strict=True)
     ):
-        return _sparkline(points, numbers, now, every)
-    return _changes(points, now, every)
+        return _sparkline(points, numbers, now, looked.every)
+    return _changes(points, now, looked.every)
 
 
 def _sparkline(
@@ -114,21 +135,22 @@ def _told(
     )
 
 
-def _points(revisions: Revisions, path: str) -> tuple[int, list[_Point]]:
-    """The values that were looked at, and how many versions lie between two of them; found once."""
+def _look(revisions: Revisions, path: str) -> _Looked:
+    """The values by version; looked through once, as long as no further version comes."""
     seal, last = revisions.seal, revisions.last
-    key = (id(seal), revisions.stream_id, path, last)
-    found = _remembered.get(key)  # what is remembered holds its seal, so that no other gets its id
+    key = (id(seal), revisions.stream_id, revisions.given, path, last)
+    found = _remembered.get(key)
     if found is None:
         every = 1
         while last // every > POINTS:
             every *= 2
         looked_at = dict.fromkeys([*range(every, last + 1, every), last]) if last else {}
         points = [_point(revisions, version, path) for version in looked_at]
-        found = _remembered[key] = (seal, every, [point for point in points if point is not None])
+        known = [point for point in points if point is not None]
+        found = _remembered[key] = _Looked(seal, every, known, {})
         if len(_remembered) > _MOST_REMEMBERED:
             _remembered.popitem(last=False)
-    return found[1], found[2]
+    return found
 
 
 def _point(revisions: Revisions, version: int, path: str) -> _Point | None:
@@ -163,4 +185,4 @@ def _first(pair: tuple[float, Any]) -> float:
     return pair[0]
 
 
-_remembered: OrderedDict[tuple[int, str, str, int], tuple[Any, int, list[_Point]]] = OrderedDict()
+_remembered: OrderedDict[tuple[int, str, type | None, str, int], _Looked] = OrderedDict()
