@@ -78,6 +78,7 @@ _POSTGRES: Mapping[str, Meaning] = {
     "42501": (ReadOnlyStore, _READ_ONLY),
     "42P01": (WrongSchema, _OTHER_TABLES),
     "42703": (WrongSchema, _OTHER_TABLES),
+    "42883": (WrongSchema, _OTHER_TABLES),  # the function that appends
     "3D000": (StoreError, "there is no such database ({}); create it first: createdb, or CREATE DATABASE"),
     "28": (StoreError, "the server refuses the user or the password of the URL ({})"),
     "22": (InvalidValue, _UNFIT),

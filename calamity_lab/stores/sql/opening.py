@@ -79,7 +79,7 @@ def _check_version(connection: Connection, name: str) -> None:
     versions = connection.execute(select(schema.c.version)).scalars().all()
     if list(versions) != [VERSION]:
         held = f"version {versions[0]}" if len(versions) == 1 else f"the versions {list(versions)}"
-        newer = len(versions) == 1 and versions[0] > VERSION
+        newer = len(versions) == 1 and isinstance(versions[0], int) and versions[0] > VERSION
         advice = (
             "install a newer calamity_lab, which knows it"
             if newer

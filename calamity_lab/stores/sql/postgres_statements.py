@@ -35,7 +35,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 # Each statement of a function sees what was committed before it, so what follows the lock sees what was
 # appended while it was waited for.
 APPEND = f"""
-CREATE FUNCTION calamity_lab_append(
+CREATE OR REPLACE FUNCTION calamity_lab_append(
     stream text, low bigint, high bigint,
     ids text[], types text[], versions integer[], correlations text[], causations text[],
     times timestamptz[], metadatas json[], payloads json[],

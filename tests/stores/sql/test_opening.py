@@ -153,6 +153,30 @@ def test_tables_that_somebody_changed_are_told(url: str) -> None:
         SQLEventStore(url)
 
 
+def test_a_version_that_is_no_number_is_told(sqlite_url: str) -> None:
+    SQLEventStore(sqlite_url).close()
+    execute(sqlite_url, "UPDATE calamity_lab_schema SET version = 'one'")
+    with refused(WrongSchema, "version one", "nothing was changed"):
+        SQLEventStore(sqlite_url)
+
+
+def test_tables_that_were_dropped_are_made_again(url: str) -> None:
+    SQLEventStore(url).close()
+    for table in ("events", "snapshots", "calamity_lab_schema"):
+        execute(url, f"DROP TABLE {table}")
+    with SQLEventStore(url, [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+        assert texts(store) == ["a"]
+
+
+def test_a_missing_function_is_told(postgres_url: str) -> None:
+    with SQLEventStore(postgres_url, [Noted]) as store:
+        execute(postgres_url, "DROP FUNCTION calamity_lab_append")
+        with refused(WrongSchema, "calamity_lab_append"):
+            store.append("Note-1", [Noted("a")])
+        assert len(store) == 0
+
+
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "letter.db"
     path.write_text("Dear reader, this is no database. " * 100)
