@@ -24,9 +24,9 @@ from calamity_lab.stores.sql.event_store import SQLEventStore
 STREAMS = [f"Shared-{n}" for n in range(10)]
 WRITERS, EACH = 8, 2_000
 SIZES = (1, 2, 5, 20, 50)
-KILLS, AT_ONCE = 50, 2
+KILLS, AT_ONCE = 50, 3
 YOUNG = 5  # every so many writers, one is killed without waiting for its first append
-LONGEST = 0.06  # seconds between two kills
+LONGEST = 0.04  # seconds that are let pass before a kill
 
 
 @dataclass(frozen=True)
@@ -102,17 +102,18 @@ def be_killed(url: str, folder: str) -> None:
             writer.append(writer.random.choice(SIZES))
 
     chance = random.Random(7)
-    living = []
-    for n in range(KILLS):
-        name = f"writer {n}"
-        living.append(forked(lambda name=name: write(name)))  # type: ignore[misc]
-        while n % YOUNG and not Path(folder, name).exists():
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, LONGEST))
-        if len(living) == AT_ONCE:
-            kill(living.pop(0))
-    for child in living:
-        kill(child)
+    living: list[tuple[int, Path, bool]] = []
+    for n in range(KILLS + AT_ONCE):
+        if n < KILLS:
+            name = f"writer {n}"
+            child = forked(lambda name=name: write(name))  # type: ignore[misc]
+            living.append((child, Path(folder, name), n % YOUNG == 0))
+        if n >= AT_ONCE:
+            oldest, acknowledged, young = living.pop(0)
+            while not (young or acknowledged.exists()):
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, LONGEST))
+            kill(oldest)
 
 
 def kill(child: int) -> None:
