@@ -72,6 +72,8 @@ class Attachment:
     def _store(self, *, read_only: bool) -> Iterator[Any]:
         """The store that was given; one that is named by a URL is opened only as long as it is needed."""
         if not self._is_url:
+            if hasattr(self._given, "serializer") and self._given.serializer is not None:
+                self._given.serializer.register(*self._model)
             yield self._given
             return
         from calamity_lab.stores.sql import SQLEventStore

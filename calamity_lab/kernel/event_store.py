@@ -116,7 +116,7 @@ class InMemoryEventStore:
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
     ) -> InMemoryEventStore:
         """The store with the events at the end of the stream; subscribers are told afterwards."""
-        store, proposals = self, list(events)
+        store, proposals = self, listed(events)
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         if not all(isinstance(event, ProposedEvent) for event in proposals):
             proposals, store = self._proposed(proposals)
@@ -215,6 +215,15 @@ class InMemoryEventStore:
             dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
+
+
+def listed(events: Iterable[Any]) -> list[Any]:
+    """The events that an append was given, as a list."""
+    if isinstance(events, (str, bytes, Mapping, ProposedEvent)) or not isinstance(events, Iterable):
+        raise InvalidValue(
+            f"append takes a list of events, as in append(stream_id, [event]); found {events!r}"
+        )
+    return list(events)
 
 
 def dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:

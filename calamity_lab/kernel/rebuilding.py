@@ -38,7 +38,7 @@ class Aggregates:
                 return
             state = self._first(stream_id, cls)
         if recorded.stream_version > self._ahead.get(stream_id, 0):
-            self.states[stream_id] = callbacks.apply(state, recorded.event)
+            self.states[stream_id] = callbacks.fold(state, (recorded.event,))
             self.versions[stream_id] = recorded.stream_version
 
     def take_stream(self, stream_id: str) -> None:

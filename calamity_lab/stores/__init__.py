@@ -11,7 +11,10 @@ from calamity_lab.loading import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
+    from calamity_lab.kernel.snapshots import InMemorySnapshotStore
     from calamity_lab.stores.actors.cluster import ClusterActors
+    from calamity_lab.stores.actors.cluster_stack_actor import ClusterStackActor
+    from calamity_lab.stores.actors.held_event_store import HeldEventStore
     from calamity_lab.stores.actors.shapes import one_for_all, one_for_each, whereabouts
     from calamity_lab.stores.actors.stack_actor import StackActor
     from calamity_lab.stores.actors.threads import ThreadActors
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "kernel.recovery": "rebuild recover take_snapshots",
-    "stores.actors": "ClusterActors StackActor ThreadActors one_for_all one_for_each whereabouts",
+    "kernel.snapshots": "InMemorySnapshotStore",
+    "stores.actors": (
+        "ClusterActors ClusterStackActor HeldEventStore StackActor ThreadActors "
+        "one_for_all one_for_each whereabouts"
+    ),
     "stores.overlay": "OverlayEventStore",
     "stores.serializer": "Serializer UnknownEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
@@ -31,6 +38,9 @@ _HOMES = {
 
 __all__ = [
     "ClusterActors",
+    "ClusterStackActor",
+    "HeldEventStore",
+    "InMemorySnapshotStore",
     "OverlayEventStore",
     "SQLEventStore",
     "SQLSnapshotStore",

@@ -41,6 +41,9 @@ class PostgresServer:
         self._host, self._port = ("127.0.0.1", _free_port()) if WINDOWS else (str(directory), 5432)
         self.url = self._url_of("postgres")
 
+    def __repr__(self) -> str:
+        return f"PostgresServer(url={self.url!r})"
+
     def start(self) -> None:
         """Start the server where it was stopped; its databases are as they were."""
         self._run("pg_ctl", "--wait", "--timeout=60", f"--log={self._log}", f"--pgdata={self._data}", "start")

@@ -153,3 +153,8 @@ def test_a_history_with_a_gap_or_a_double_is_refused() -> None:
 
 def test_a_store_tells_its_size() -> None:
     assert repr(store_of(1, 2)) == "InMemoryEventStore(2 events in 1 streams)"
+
+
+def test_an_append_of_a_bare_event_says_that_it_takes_a_list() -> None:
+    with pytest.raises(InvalidValue, match=r"takes a list of events, as in append\(stream_id, \[event\]\)"):
+        InMemoryEventStore().append("BankAccount-1", FundsDeposited("1", 5))

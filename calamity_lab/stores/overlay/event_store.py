@@ -9,7 +9,13 @@ from typing import Any
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, Direction, Expected, StreamId
-from calamity_lab.kernel.event_store import InMemoryEventStore, check_expected, checked_stream_id, dressed
+from calamity_lab.kernel.event_store import (
+    InMemoryEventStore,
+    check_expected,
+    checked_stream_id,
+    dressed,
+    listed,
+)
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
@@ -91,7 +97,7 @@ class OverlayEventStore:
     ) -> OverlayEventStore:
         """The store with the events at the end of the stream, on top; subscribers are told afterwards."""
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
-        proposals, store = self._proposed(list(events))
+        proposals, store = self._proposed(listed(events))
         version = self.version(stream_id)
         check_expected(stream_id, expected_version, version)
         if not proposals:

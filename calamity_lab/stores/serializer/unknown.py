@@ -27,6 +27,7 @@ class UnknownEvent:
 
     __slots__ = ("__dict__", "_stored_text", "_stored_version")
 
+    __calamity_unknown__ = True  # so that no aggregate takes it for one of the events that it knows
     event_type = ""
     version = _Beside("_stored_version")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from calamity_lab.errors import CommitConflict, InvalidValue
 from calamity_lab.kernel.constants import ALL, ANY, NO_STREAM, STREAM_EXISTS, Expected, StreamId
-from calamity_lab.kernel.event_store import checked_stream_id, dressed
+from calamity_lab.kernel.event_store import checked_stream_id, dressed, listed
 from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import ProposedEvent
@@ -29,7 +29,7 @@ class Asked:
 
     def proposals(self, events: Iterable[ProposedEvent | Any]) -> list[ProposedEvent]:
         """The events with what is known of them; bare ones get ids and a time, the first is the root."""
-        given = list(events)
+        given = listed(events)
         if all([event.__class__ is ProposedEvent for event in given]):
             return given
         with self._lock:

@@ -130,7 +130,8 @@ def _insert() -> str:
 def _path(url: URL) -> str | None:
     """The file that is meant; None for a database in memory."""
     name = url.database
-    return None if not name or name == ":memory:" or "mode=memory" in name else name
+    in_memory = name in {None, "", ":memory:", "file::memory:"} or url.query.get("mode") == "memory"
+    return None if in_memory else name
 
 
 def _engine(url: URL, path: str | None, timeout: float, read_only: bool) -> Engine:
