@@ -48,7 +48,10 @@ def test_many_may_open_a_new_database_at_once(url: str) -> None:
         assert len(store.stream_ids) == 6
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite://"])
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite://", "sqlite:///file:a?mode=memory&uri=true"],
+)
 def test_a_store_in_memory_is_empty_and_its_own(url: str) -> None:
     with SQLEventStore(url) as store, SQLEventStore(url) as other:
         store.append("Note-1", [Noted("a")])
