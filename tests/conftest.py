@@ -11,27 +11,23 @@ import pytest
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
 
 TESTS = Path(__file__).resolve().parent
-# Each group is run by one worker, in turn: browser tests share a server and a Chromium, and playwright leaves
-# an event loop running, which those that run notebooks would stumble over.
-GROUPS = {"browser": TESTS / "browser", "notebooks": TESTS / "notebooks"}
+BROWSER, NOTEBOOKS = TESTS / "browser", TESTS / "notebooks"
 
 
+@pytest.hookimpl(tryfirst=True)  # before what looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest first, so that two workers end together; with one worker, browser tests last."""
-    for item in items:
-        for name, folder in GROUPS.items():
-            if folder in item.path.parents:
-                item.add_marker(pytest.mark.xdist_group(name))
-                if name == "browser":
-                    item.add_marker("browser")
+    """Browser tests carry their marker; where two workers run the tests, they start with what takes longest.
+
+    Each worker has a server and a Chromium of its own; the tutorials are run once, by one of them. A worker
+    that runs all tests has the browser's last: playwright leaves its event loop running.
+    """
     at_once = "PYTEST_XDIST_WORKER" in os.environ
-    items.sort(key=lambda item: _place(item, at_once=at_once))
-
-
-def _place(item: pytest.Item, *, at_once: bool) -> int:
-    group = item.get_closest_marker("xdist_group")
-    name = group.args[0] if group else ""
-    return {"browser": -2, "notebooks": -1}.get(name, 0) if at_once else int(name == "browser")
+    for item in items:
+        if BROWSER in item.path.parents:
+            item.add_marker("browser")
+        if NOTEBOOKS in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("notebooks"))
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None) != at_once)
 
 
 @pytest.fixture(scope="session")

@@ -364,7 +364,7 @@ def test_what_cannot_take_an_event_is_left_out_and_named_and_the_rest_is_there(t
     assert (list(lab.aggregates), len(lab.events)) == (["Book-3"], 5)
     assert "Book-1" in lab.view.still()
     lab.send(Note("1"))
-    with pytest.raises(ModelError, match=r"Book\.apply returned None for Torn"):
+    with pytest.raises(ModelError, match=r"Book\.apply would have to take in Torn"):
         lab.step()
     assert lab.abandon() == []
     lab.send(Note("3"))
