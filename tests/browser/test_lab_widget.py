@@ -23,11 +23,10 @@ def opened(lab_page: LabPage, *cells: str, theme: Theme = "light") -> LabWidget:
     return LabWidget(lab_page)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_stepping_to_the_end_back_to_the_start_and_forward_again_shows_the_same_states(
-    lab_page: LabPage, theme: Theme
+    lab_page: LabPage,
 ) -> None:
-    widget = opened(lab_page, theme=theme)
+    widget = opened(lab_page)
     seen = {}
     step_over = widget.root.get_by_role("button", name="Step over", exact=True)
     while step_over.get_attribute("aria-disabled") is None:

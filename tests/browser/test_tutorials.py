@@ -75,6 +75,6 @@ def test_forward_to_the_end_back_to_the_start_and_forward_again_shows_the_same_s
     assert lab_page.python(f"{variable}.aggregates == {variable}.trace[0].stack.aggregates") == "True"
 
     lab.press("Step in", times=7)
-    lab.press_to_the_end("Step over")
+    lab.press("Resume")
     assert lab.state.inner_text() == at_the_end
     assert lab_page.python(f"dict({variable}.aggregates)") == states
