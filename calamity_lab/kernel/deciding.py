@@ -84,12 +84,14 @@ def _taken_in(stack: Stack, pending: Pending, identity: Identity) -> tuple[Recor
 
     They stand behind the event that the command answers, so for most a look at the aggregate's last will do.
     """
-    stream_id = identity.stream_id
-    version = stack.aggregate_versions.get(stream_id, 0)
-    if pending.cause is None or not version:
+    if pending.cause is None:
         return ()
-    after, stream = pending.cause.position, stack.event_store.stream
-    last = next(iter(stream(stream_id, start_version=version)), None)
+    stream_id, after, store = identity.stream_id, pending.cause.position, stack.event_store
+    version, stream = stack.aggregate_versions.get(stream_id, 0), store.stream
+    if store.__class__ is InMemoryEventStore:
+        last = store.last(stream_id)
+    else:
+        last = next(iter(stream(stream_id, start_version=version)), None) if version else None
     if last is None or last.position <= after:
         return ()
     since = takewhile(lambda r: r.position > after, stream(stream_id, direction=BACKWARDS))

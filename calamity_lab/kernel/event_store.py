@@ -176,6 +176,11 @@ class InMemoryEventStore:
         """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
         return len(self._log if stream_id is ALL else self._streams.get(stream_id, _NO_STREAM))
 
+    def last(self, stream_id: str) -> RecordedEvent | None:
+        """The latest event of a stream; None where there is none."""
+        stream = self._streams.get(stream_id)
+        return None if stream is None else stream.first
+
     @property
     def stream_ids(self) -> tuple[str, ...]:
         """The streams there are, by name."""
