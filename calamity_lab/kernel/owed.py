@@ -47,9 +47,7 @@ class Owed:
         """After the event: an instance answers it with commands, which go on the cascade's agenda."""
         pending = self._in_progress[recorded.correlation_id]
         sent = caused_by_event(pending, recorded, sender, commands)
-        if (
-            pending.command is None
-        ):  # what was submitted is not recorded, so there is none to be called a parent
+        if pending.command is None:  # what was submitted is not recorded: there is none to be called a parent
             sent = tuple([child._replace(parent=None) for child in sent])
         self._caused.setdefault(recorded.correlation_id, []).extend(sent)
 
@@ -87,19 +85,28 @@ class Owed:
         again at each state that it may have met.
         """
         since = 0 if pending.cause is None else pending.cause.position
-        history = self._event_store.stream(callbacks.target(pending.command).stream_id)
-        for upto in (since, *[r.position for r in history if since < r.position < recorded.position]):
-            outcome = self._outcome(pending, upto) or ()
-            if any(answer.command_id == recorded.causation_id for answer in outcome):
+        for outcome in self._outcomes(pending, since, recorded.position - 1):
+            if outcome and any(answer.command_id == recorded.causation_id for answer in outcome):
                 return outcome
         return ()
 
     def _outcome(self, pending: Pending, upto: int) -> tuple[Pending, ...] | None:
         """What a command without events had led to: further commands or none; None where it has events."""
+        (outcome,) = self._outcomes(pending, upto, upto)
+        return outcome
+
+    def _outcomes(self, pending: Pending, since: int, upto: int) -> Iterator[tuple[Pending, ...] | None]:
+        """What a command came to at each state of its aggregate from one position to another, in order."""
         identity = callbacks.target(pending.command)
+        state = callbacks.new(identity.type, identity.id)
         history = self._event_store.stream(identity.stream_id)
-        events = [r.event for r in takewhile(lambda r: r.position <= upto, history)]
-        state = callbacks.fold(callbacks.new(identity.type, identity.id), events)
+        for recorded in takewhile(lambda r: r.position <= upto, history):
+            if recorded.position > since:
+                yield self._decided(state, pending)
+            state = callbacks.fold(state, (recorded.event,))
+        yield self._decided(state, pending)
+
+    def _decided(self, state: Any, pending: Pending) -> tuple[Pending, ...] | None:
         try:
             return None if callbacks.execute(state, pending.command) else ()
         except Rejected as rejected:

@@ -92,6 +92,11 @@ class Instances:
         self._ahead: dict[str, int] = {}
         self._marks: dict[int, RecordedEvent | None] = {}
 
+    @property
+    def furthest(self) -> int:
+        """Up to which position the snapshots that are used have seen the history; 0 where none is."""
+        return max(self._ahead.values(), default=0)
+
     def take(self, recorded: RecordedEvent) -> Iterator[tuple[Identity, tuple[Any, ...]]]:
         """Let the event change every instance that it concerns: each with the commands that it answers."""
         event = recorded.event

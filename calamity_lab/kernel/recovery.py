@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from calamity_lab.errors import InvalidValue
@@ -31,12 +31,13 @@ def rebuild(
     Other aggregates are caught up when a command first needs them. What the stack's in-memory stores held is
     replaced; stores that live elsewhere look after themselves.
     """
-    if snapshots is None or stack.process_manager_types or not hasattr(stack.event_store, "stream_ids"):
-        return _recovered(stack, aggregate_types, snapshots, snapshots).stack
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
-    for stream_id in stack.event_store.stream_ids:
-        aggregates.take_stream(stream_id)
-    return _with_aggregates(stack, aggregates)
+    if snapshots is not None and not stack.process_manager_types and hasattr(stack.event_store, "stream_ids"):
+        for stream_id in stack.event_store.stream_ids:
+            aggregates.take_stream(stream_id)
+        return _with_aggregates(stack, aggregates)
+    instances = Instances(stack.event_store, stack.process_manager_types, snapshots)
+    return _told(stack, aggregates, instances, None)
 
 
 def recover(
@@ -49,27 +50,34 @@ def recover(
     is owed only if that was something. Snapshots spare the aggregates their events, but not the process
     managers: what an instance sent may be owed by a process that died, whoever took its snapshot.
     """
-    return _recovered(stack, aggregate_types, snapshots, None)
-
-
-def _recovered(
-    stack: Stack,
-    aggregate_types: Iterable[type],
-    of_aggregates: SnapshotStore | None,
-    of_instances: SnapshotStore | None,
-) -> Run:
-    aggregates = Aggregates(stack.event_store, aggregate_types, of_aggregates)
-    instances = Instances(stack.event_store, stack.process_manager_types, of_instances)
+    instances = Instances(stack.event_store, stack.process_manager_types)
     owed = Owed(stack.event_store, instances)
+    rebuilt = _told(stack, Aggregates(stack.event_store, aggregate_types, snapshots), instances, owed)
+    return Run(rebuilt, Agenda(owed.commands()))
+
+
+def _told(stack: Stack, aggregates: Aggregates, instances: Instances, owed: Owed | None) -> Stack:
+    """The stack as its whole history tells it, read once."""
     head = 0
-    for recorded in stack.event_store.stream(ALL):
+    for recorded in _history(stack.event_store, instances):
         head = recorded.position
-        owed.turn(recorded)
+        if owed is not None:
+            owed.turn(recorded)
         aggregates.take(recorded)
         for identity, commands in instances.take(recorded):
-            owed.send(recorded, identity, commands)
-    rebuilt = _with_instances(_with_aggregates(stack, aggregates), instances, head)
-    return Run(rebuilt, Agenda(owed.commands()))
+            if owed is not None:
+                owed.send(recorded, identity, commands)
+    return _with_instances(_with_aggregates(stack, aggregates), instances, head)
+
+
+def _history(event_store: Any, instances: Instances) -> Iterator[RecordedEvent]:
+    """All events, and those recorded meanwhile, where the snapshot of an instance has seen them."""
+    head, furthest = 0, 1
+    while head < furthest:
+        for recorded in event_store.stream(ALL, start_version=head + 1):
+            head = recorded.position
+            yield recorded
+        furthest = instances.furthest
 
 
 def take_snapshots(run: Run, snapshots: S) -> S:

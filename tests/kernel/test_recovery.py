@@ -399,3 +399,23 @@ def test_an_instance_that_was_stopped_stays_gone() -> None:
     run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
     assert isinstance(Transfer.interested(events(run.stack)[-1]), Stop)
     assert dict(restarted(run, BANK).stack.process_managers) == {}
+
+
+class Growing(OutsideEvents):
+    """An event store in which another process records the last event while the first reading goes on."""
+
+    readings = 0
+
+    def stream(self, stream_id: Any, *, start_version: int = 0, **how: Any) -> Any:
+        there = list(super().stream(stream_id, start_version=start_version, **how))
+        self.readings += start_version <= 1
+        return iter(there[:-1] if self.readings == 1 and start_version <= 1 else there)
+
+
+def test_an_instance_whose_snapshot_is_ahead_of_the_reading_takes_in_no_event_twice() -> None:
+    store = Growing()
+    store.append("Counter-1", [Counted("x")] * 3)
+    last = list(store.held.stream(ALL))[-1]
+    ahead = InMemorySnapshotStore([Snapshot("Tally-x", 3, 3, last.event_id, Tally("x", 3))])
+    rebuilt = rebuild(Stack(event_store=store, process_manager_types=(Tally,)), snapshots=ahead)
+    assert (rebuilt.process_managers["Tally-x"].count, rebuilt.handed) == (3, (3,))
