@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import pytest
@@ -18,6 +18,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.stepper import Stepper
 from calamity_lab.views.sequence import Message, Participant, SequenceView, sequence
 from tests.kernel.outside import OutsideAggregates, OutsideEvents
+from tests.views.batch import Fill
 from tests.views.traces import stepper_of, story_of, trace_of
 
 USER = Participant("User", "user", "user")
@@ -275,33 +276,6 @@ def test_of_a_long_cascade_a_window_is_told_that_follows_the_cursor() -> None:
     earlier = sequence(trace, 60, correlation=ALL, limit=4, first=1)
     assert earlier.messages[0].moment == 6
     assert set(tenses(earlier)) == {"P"}
-
-
-@command(to="Batch", by="id")
-@dataclass(frozen=True)
-class Fill:
-    id: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Filled:
-    id: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    id: str
-
-    @classmethod
-    def new(cls, id_: str) -> Self:
-        return cls(id_)
-
-    def execute(self, order: Any) -> Any:
-        return [Filled(f"{order.id}{n}") for n in range(order.count)]
-
-    def apply(self, event: Any) -> Self:
-        return replace(self)
 
 
 @dataclass(frozen=True)

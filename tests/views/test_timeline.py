@@ -8,10 +8,11 @@ from typing import Any, Self
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds, FundsWithdrawn, WithdrawFunds
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.messages import Continue, Start, Stop, command
+from calamity_lab.kernel.messages import Continue, Start, Stop
 from calamity_lab.kernel.steps import AtProcessManager, Refused
 from calamity_lab.views.timeline import MOST_LANES, LaneRow, Mark, TimelineView, timeline
 from calamity_lab.views.window import followed
+from tests.views.batch import Fill, Filled
 from tests.views.traces import story_of, trace_of
 
 
@@ -124,33 +125,6 @@ def test_a_window_is_where_it_is_asked_to_be_as_far_as_there_is_anything() -> No
 
 def test_an_empty_trace_has_an_empty_timeline() -> None:
     assert timeline(trace_of(), 0) == TimelineView(0, 0, 0, 80, (), ())
-
-
-@command(to="Batch", by="id")
-@dataclass(frozen=True)
-class Fill:
-    id: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Filled:
-    id: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    id: str
-
-    @classmethod
-    def new(cls, id_: str) -> Self:
-        return cls(id_)
-
-    def execute(self, order: Any) -> Any:
-        return [Filled(f"{order.id}{n}") for n in range(order.count)]
-
-    def apply(self, event: Any) -> Self:
-        return replace(self)
 
 
 @dataclass(frozen=True)
