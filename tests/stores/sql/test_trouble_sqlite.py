@@ -6,7 +6,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +20,6 @@ from calamity_lab.errors import ReadOnlyStore, SerializationError, StoreError, S
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.notes import Noted, execute, refused, texts
-
-# By one worker, because those who open a folder to everybody open the ones above it too, which they share.
-pytestmark = pytest.mark.xdist_group("open folders")
 
 NOBODY = 65534
 
@@ -52,24 +51,21 @@ def as_nobody(work: Callable[[], None]) -> None:
             os.setuid(NOBODY)
         work()
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
 
 
 @pytest.fixture
-def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that nobody can reach, though those above it are ours."""
-    folder = tmp_path_factory.mktemp("open")
-    above = [path for path in folder.parents if path.stat().st_uid == os.geteuid() and path != Path("/")]
-    modes = {path: path.stat().st_mode for path in above}
-    for path, mode in modes.items():
-        path.chmod(mode | 0o011)
-    folder.chmod(0o777)
-    yield folder
-    folder.chmod(0o777)
-    for path, mode in modes.items():
-        path.chmod(mode)
+def open_folder() -> Iterator[Path]:
+    """A folder that nobody can reach: not below pytest's own, which each run of pytest closes to others."""
+    with tempfile.TemporaryDirectory(prefix="calamity-open-") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield folder
+        folder.chmod(0o777)
 
 
 def test_a_locked_file_is_told_and_read_meanwhile_and_written_later(sqlite_url: str) -> None:
