@@ -15,14 +15,17 @@ function mountControls(root, desk, openHelp) {
   const help = button({ text: "?", label: "Keys", title: "Keys (?)", kind: "cl-quiet cl-help-button", on: openHelp });
   const branches = make("div", { class: "cl-branches", role: "group", "aria-label": "Branches", hidden: true });
   const chips = make("span", { class: "cl-branch-chips" });
+  // A place that the composite may fill; alone, the controls have nothing to search.
+  const search = make("div", { class: "cl-head-search" });
   branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
   const head = make("div", { class: "cl-head" },
-    make("div", { class: "cl-moves", role: "group", "aria-label": "Steps" }, ...moves.values(), make("span", { class: "cl-gap" }), scrubber.command, help),
+    make("div", { class: "cl-moves", role: "group", "aria-label": "Steps" }, ...moves.values(), make("span", { class: "cl-gap" }), search, scrubber.command, help),
     make("div", { class: "cl-scrubber-row" }, scrubber.node, scrubber.where),
     branches);
   root.append(head);
   return {
     parts: ["controls"],
+    search,
     focusGo: scrubber.focusGo,
     close: scrubber.close,
     update(value, patch) {
