@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from networkx import MultiDiGraph
 
+    from calamity_lab.figures.theme import Theme
     from calamity_lab.views.cascade import Correlation
     from calamity_lab.widgets.base import ViewWidget
 
@@ -87,28 +88,35 @@ class Displays:
 
         return Events(self)
 
-    def plot_timeline(self, ax: Axes | None = None) -> Axes:
-        """The timeline as matplotlib axes."""
+    def plot_timeline(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
+        """The timeline as matplotlib axes.
+
+        As every ``plot_*``: without ``ax`` on a new figure; the ``theme`` is "light" or "dark", and without
+        one matplotlib's own settings are followed.
+        """
         from calamity_lab.figures import plot_timeline
 
-        return plot_timeline(self.stepper.trace, self.stepper.cursor, ax=ax)
+        return plot_timeline(self.stepper.trace, self.stepper.cursor, ax=ax, theme=theme)
 
-    def plot_process_managers(self, ax: Axes | None = None, *, manager: str | None = None) -> Axes:
+    def plot_process_managers(
+        self, ax: Axes | None = None, *, manager: str | None = None, theme: Theme | None = None
+    ) -> Axes:
         """The process graph as matplotlib axes."""
         from calamity_lab.figures import plot_process_managers
         from calamity_lab.views.process_graph import process_graph
 
-        return plot_process_managers(
-            process_graph(self.stepper.trace, self.stepper.cursor, self.model, manager=manager), ax=ax
-        )
+        graph = process_graph(self.stepper.trace, self.stepper.cursor, self.model, manager=manager)
+        return plot_process_managers(graph, ax=ax, theme=theme)
 
-    def plot_sequence(self, ax: Axes | None = None, *, correlation: Correlation = None) -> Axes:
+    def plot_sequence(
+        self, ax: Axes | None = None, *, correlation: Correlation = None, theme: Theme | None = None
+    ) -> Axes:
         """The cascade of the command at the cursor as matplotlib axes; or the one of a correlation id."""
         from calamity_lab.figures import plot_sequence
         from calamity_lab.views.sequence import sequence
 
         trace, cursor = self.stepper.trace, self.stepper.cursor
-        return plot_sequence(sequence(trace, cursor, correlation=correlation, limit=24), ax=ax)
+        return plot_sequence(sequence(trace, cursor, correlation=correlation, limit=24), ax=ax, theme=theme)
 
     def to_networkx(self) -> MultiDiGraph[str]:
         """Commands and events up to the cursor as a graph of causes."""

@@ -9,22 +9,22 @@ from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
-from calamity_lab.figures.palette import AGGREGATE, COMMAND, EVENT, ON_COLOUR, POLICY
+from calamity_lab.figures.palette import palette
 from calamity_lab.figures.signs import COMMAND_SIGN, HEXAGON, NOTE, PILL, pill
 from calamity_lab.views.process_graph import Node
 
-COLOURS: Mapping[str, str] = {
-    "command": COMMAND,
-    "event": EVENT,
-    "process manager": POLICY,
-    "aggregate": AGGREGATE,
+KINDS: Mapping[str, Path] = {
+    "command": COMMAND_SIGN,
+    "event": NOTE,
+    "process manager": HEXAGON,
+    "aggregate": PILL,
 }
+"""The signs of the kinds of boxes, in the order in which the legend tells them."""
 
 _LARGEST, _SMALLEST = 8.5, 5.0
 _LINE = 1.25
@@ -51,15 +51,15 @@ def grid_of(nodes: Iterable[Node]) -> Grid:
 
 
 def draw_box(ax: Axes, node: Node, grid: Grid, steep: float) -> Patch:
-    """A box in the shape and colour of its kind: full where it has happened, pale and dashed where not.
+    """A box in the shape and colour of its kind: tinted where it has happened, empty and dashed where not.
 
     ``steep`` is how much longer a data unit is drawn downwards than across: corners are as wide as high.
     """
     happened = node.count > 0
-    colour = COLOURS[node.kind]
+    hue = palette().hues[node.kind]
     patch = PathPatch(_outline(node, grid, steep))
-    patch.set_facecolor(colour if happened else _pale(colour))
-    patch.set_edgecolor(rcParams["text.color"] if node.current or node.waited_for else colour)
+    patch.set_facecolor(hue.soft if happened else rcParams["axes.facecolor"])
+    patch.set_edgecolor(rcParams["text.color"] if node.current or node.waited_for else hue.strong)
     patch.set_linewidth(2.2 if node.current or node.waited_for else 1.2)
     patch.set_linestyle("-" if happened and not node.waited_for else (0, (3, 2)))
     patch.set_zorder(3)
@@ -75,15 +75,8 @@ def draw_names(ax: Axes, nodes: Sequence[Node], room: tuple[float, float]) -> No
         lines = [_cut(line, size, room[0]) for line in lettered[node.key]]
         ax.text(
             node.x, node.y, "\n".join(lines), ha="center", va="center", fontsize=size, linespacing=1.1,
-            zorder=4, color=ON_COLOUR if node.count > 0 else rcParams["text.color"], clip_on=False, **AS_TEXT,
+            zorder=4, color=palette().ink if node.count else rcParams["text.color"], clip_on=False, **AS_TEXT,
         )  # fmt: skip
-
-
-def _pale(colour: str) -> tuple[float, float, float]:
-    """A colour mixed into the ground; not see-through, since arrows pass behind."""
-    under = to_rgb(rcParams["axes.facecolor"])
-    red, green, blue = (0.16 * own + 0.84 * other for own, other in zip(to_rgb(colour), under, strict=True))
-    return red, green, blue
 
 
 def _narrowest(places: Iterable[float]) -> float:
@@ -136,8 +129,8 @@ def _cut(line: str, size: float, room: float) -> str:
 
 def marker(kind: str) -> dict[str, Any]:
     """How the legend shows a kind."""
-    shapes = {"command": COMMAND_SIGN, "event": NOTE, "process manager": HEXAGON, "aggregate": PILL}
+    hue = palette().hues[kind]
     return {
-        "marker": MarkerStyle(shapes[kind]), "markerfacecolor": COLOURS[kind], "label": kind,
-        "markeredgecolor": rcParams["axes.facecolor"], "markeredgewidth": 0.5,
+        "marker": MarkerStyle(KINDS[kind]), "markerfacecolor": hue.soft, "label": kind,
+        "markeredgecolor": hue.strong, "markeredgewidth": 0.9,
     }  # fmt: skip

@@ -11,10 +11,11 @@ from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
-from calamity_lab.figures.boxes import COLOURS, Grid, draw_box, draw_names, grid_of, marker
+from calamity_lab.figures.boxes import KINDS, Grid, draw_box, draw_names, grid_of, marker
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
-from calamity_lab.figures.palette import FUTURE, REFUSAL
+from calamity_lab.figures.palette import palette, strong
 from calamity_lab.figures.routes import is_refusal, leads_on, way_around, way_on
+from calamity_lab.figures.theme import Theme, themed
 from calamity_lab.views.process_graph import Edge, ProcessGraph
 
 _LETTERS = 6.0
@@ -37,7 +38,8 @@ class _Box(NamedTuple):
         )
 
 
-def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None) -> Axes:
+@themed
+def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw which commands, events, aggregates and process managers lead to which, in layers.
 
     What has happened is full and solid, with how often; the rest is pale and dashed. A thick edge marks what
@@ -68,7 +70,7 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
     ax.set_axis_off()
     _tell_chosen(ax, graph)
     kinds = {node.kind for node in graph.nodes}
-    shown: list[dict[str, Any]] = [marker(kind) for kind in COLOURS if kind in kinds]
+    shown: list[dict[str, Any]] = [marker(kind) for kind in KINDS if kind in kinds]
     handles = [Line2D([], [], linestyle="", markersize=7, **look) for look in shown]
     handles += [_line("has happened", 1.3), _line("has not happened", 0.9, happened=False)]
     if any(node.current for node in graph.nodes):
@@ -76,7 +78,7 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
     if any(node.waited_for for node in graph.nodes):
         handles.append(_line("waited for", 2.2, happened=False))
     if any(is_refusal(edge) for edge in graph.edges):
-        handles.append(Line2D([], [], color=REFUSAL, linewidth=1.3, label="sent if refused"))
+        handles.append(Line2D([], [], color=strong("refused"), linewidth=1.3, label="sent if refused"))
     legend_below(ax, handles, gap=4)
     if not graph.nodes:
         ax.text(0.5, 0.5, "there is nothing to show yet", ha="center", va="center", transform=ax.transAxes)
@@ -101,16 +103,16 @@ def _waiting(events: tuple[str, ...]) -> str:
 def _line(name: str, width: float, *, happened: bool = True) -> Line2D:
     pale = not happened and width < 2
     return Line2D(
-        [], [], color=FUTURE if pale else rcParams["text.color"], linewidth=width, label=name,
+        [], [], color=palette().later if pale else rcParams["text.color"], linewidth=width, label=name,
         linestyle="-" if happened else (0, (3, 2)),
     )  # fmt: skip
 
 
 def _look(edge: Edge) -> dict[str, Any]:
     happened = edge.count > 0
-    usual = rcParams["text.color"] if happened else FUTURE
+    usual = rcParams["text.color"] if happened else palette().later
     return {
-        "color": REFUSAL if is_refusal(edge) else usual,
+        "color": strong("refused") if is_refusal(edge) else usual,
         "linewidth": 1.3 if happened else 0.9,
         "linestyle": "-" if happened else (0, (3, 2)),
         "zorder": 2 if happened else 1,
@@ -147,7 +149,7 @@ def _name_edges(ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, f
         taken.append(box)
         ax.text(
             x / scale[0], y / scale[1], text, ha="center", va="center", fontsize=_LETTERS, zorder=5,
-            bbox=ground, color=rcParams["text.color"] if edge.count else FUTURE, **AS_TEXT,
+            bbox=ground, color=rcParams["text.color"] if edge.count else palette().later, **AS_TEXT,
         )  # fmt: skip
 
 

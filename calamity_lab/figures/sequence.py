@@ -18,8 +18,9 @@ from matplotlib.patheffects import withStroke
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
-from calamity_lab.figures.palette import AGGREGATE, FUTURE, LOOKS, POLICY, Look
+from calamity_lab.figures.palette import LOOKS, Look, palette, strong
 from calamity_lab.figures.signs import HEXAGON, PILL
+from calamity_lab.figures.theme import Theme, themed
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 
 _LETTERS = 7.5
@@ -66,7 +67,8 @@ class _Page(NamedTuple):
     columns: int
 
 
-def plot_sequence(view: SequenceView, ax: Axes | None = None) -> Axes:
+@themed
+def plot_sequence(view: SequenceView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw who told whom what: a line down for each participant, an arrow across for each message.
 
     What is past at the cursor is in colour, the rest is grey; a dashed line parts them.
@@ -111,11 +113,11 @@ def _look(message: Message) -> Look:
 
 
 def _colour(message: Message) -> str:
-    return FUTURE if message.tense == "future" else _look(message).colour
+    return palette().later if message.tense == "future" else _look(message).colour
 
 
 def _ink(message: Message) -> Any:
-    return FUTURE if message.tense == "future" else rcParams["text.color"]
+    return palette().later if message.tense == "future" else rcParams["text.color"]
 
 
 def _draw_legend(ax: Axes, view: SequenceView) -> None:
@@ -135,8 +137,9 @@ def _draw_legend(ax: Axes, view: SequenceView) -> None:
 
 def _draw_participant(page: _Page, participant: Participant, place: int, bottom: float) -> None:
     """A sign, the name below it, and a line as long as the diagram."""
-    ax, colour = page.ax, {"aggregate": AGGREGATE, "process manager": POLICY}.get(participant.kind, FUTURE)
-    ax.plot([place, place], [-0.15, bottom], color=FUTURE, linewidth=0.6, linestyle=(0, (2, 3)), zorder=1)
+    ax, later = page.ax, palette().later
+    colour = strong(participant.kind) if participant.kind in palette().hues else later
+    ax.plot([place, place], [-0.15, bottom], color=later, linewidth=0.6, linestyle=(0, (2, 3)), zorder=1)
     sign = MarkerStyle(_CAST[participant.kind])
     ax.scatter([place], [-1.75], s=70, marker=sign, color=colour, linewidths=0.5, zorder=3, clip_on=False)
     own = participant.name.removeprefix(f"{participant.category}-")

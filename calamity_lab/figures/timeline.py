@@ -17,7 +17,8 @@ from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
 from calamity_lab.figures.lettering import AS_TEXT, legible, width
 from calamity_lab.figures.marks import Lane, Mark, Marks, marks_of
-from calamity_lab.figures.palette import AGGREGATE, FUTURE, LOOKS, POLICY, Look
+from calamity_lab.figures.palette import LOOKS, Look, palette
+from calamity_lab.figures.theme import Theme, themed
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import moment_of
 
@@ -40,7 +41,10 @@ def _placed(mark: Mark, lane: Lane, top: float, across: float, size: float) -> _
     return _Placed(mark, top + mark.within * lane.height, max(_LEAST, min(size, room)))
 
 
-def plot_timeline(trace: Trace, cursor: int | None = None, ax: Axes | None = None) -> Axes:
+@themed
+def plot_timeline(
+    trace: Trace, cursor: int | None = None, ax: Axes | None = None, *, theme: Theme | None = None
+) -> Axes:
     """Draw what happened, a lane for each stream and process manager, by the position of the events.
 
     What is past at the cursor (None: the last moment) is in colour, the rest is grey. A mark is named where
@@ -82,10 +86,8 @@ def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     for number, lane in enumerate(found.lanes):
-        colour = POLICY if lane.is_manager else AGGREGATE
-        ax.axhspan(
-            tops[number] + 0.04, tops[number + 1] - 0.04, color=colour, alpha=0.13, linewidth=0, zorder=0
-        )
+        ground = palette().hues["process manager" if lane.is_manager else "aggregate"].soft
+        ax.axhspan(tops[number] + 0.04, tops[number + 1] - 0.04, color=ground, alpha=0.6, linewidth=0, zorder=0)
     if not count:
         ax.text(0.5, 0.5, "nothing has happened yet", transform=ax.transAxes, ha="center", va="center")
 
@@ -129,14 +131,14 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
             ax.scatter(
                 [each.mark.x for each in chosen], [each.y for each in chosen],
                 s=[each.size**2 for each in chosen],
-                marker=MarkerStyle(look.marker), alpha=1.0 if is_past else 0.55,
+                marker=MarkerStyle(look.marker),
                 **_filling(look, is_past=is_past, sizes=[each.size for each in chosen]),
                 zorder=3 + is_past - 0.1 * _PRIORITY[kind], clip_on=False,
             )  # fmt: skip
 
 
 def _filling(look: Look, *, is_past: bool, sizes: Sequence[float]) -> dict[str, Any]:
-    colour = look.colour if is_past else FUTURE
+    colour = look.colour if is_past else palette().later
     if look.is_hollow:
         widths = [min(1.2, size / 4) for size in sizes]
         return {"facecolors": "none", "edgecolors": colour, "linewidths": widths}
@@ -187,9 +189,10 @@ def _name(mark: Mark) -> str:
 
 def _draw_labels(ax: Axes, named: Sequence[_Placed], cursor: int, size: float) -> None:
     halo = [withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])]
+    ink, later = rcParams["text.color"], palette().later
     for mark, y, _ in named:
         ax.annotate(
             _name(mark), (mark.x, y), (0, size / 2 + 1), textcoords="offset points", ha="center", va="bottom",
-            fontsize=_LETTERS, color=rcParams["text.color"] if mark.moment <= cursor else FUTURE, zorder=5,
+            fontsize=_LETTERS, color=ink if mark.moment <= cursor else later, zorder=5,
             annotation_clip=False, path_effects=halo, **AS_TEXT,
         )  # fmt: skip

@@ -12,13 +12,13 @@ from matplotlib.transforms import Bbox
 
 def texts(ax: Axes) -> list[str]:
     """Every text that is drawn in or beside the axes."""
-    return [text.get_text() for text in _texts(ax)]
+    return [text.get_text() for text in lettering(ax)]
 
 
 def overprinted(ax: Axes) -> list[tuple[str, str]]:
     """The pairs of texts that cover one another."""
     ax.get_figure(root=True).draw_without_rendering()
-    boxes = [(text.get_text(), _box(text)) for text in _texts(ax)]
+    boxes = [(text.get_text(), _box(text)) for text in lettering(ax)]
     return [
         (one, other)
         for (one, first), (other, second) in combinations(boxes, 2)
@@ -31,7 +31,8 @@ def marks(ax: Axes) -> int:
     return sum(len(collection.get_offsets()) for collection in ax.collections)
 
 
-def _texts(ax: Axes) -> Iterator[Text]:
+def lettering(ax: Axes) -> Iterator[Text]:
+    """Everything that is written in or beside the axes."""
     legend = ax.get_legend()
     everything = [
         *ax.texts,

@@ -16,7 +16,7 @@ from matplotlib.path import Path
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.figures import plot_process_managers
-from calamity_lab.figures.palette import REFUSAL
+from calamity_lab.figures.palette import strong
 from calamity_lab.model import Model
 from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraph, process_graph
 from tests.figures.drawing import overprinted, texts
@@ -131,8 +131,8 @@ def test_what_is_sent_if_refused_is_red_and_runs_beside_what_is_sent_otherwise()
     found = graph(node("command", "C", 0), node("process manager", "P", 1), edges=(sends, refused))
     ax = plot_process_managers(found)
     usual, red = arrows(ax)
-    assert same_color(red.get_edgecolor(), REFUSAL)
-    assert not same_color(usual.get_edgecolor(), REFUSAL)
+    assert same_color(red.get_edgecolor(), strong("refused"))
+    assert not same_color(usual.get_edgecolor(), strong("refused"))
     assert red.get_window_extent().x0 < usual.get_window_extent().x0
     assert red.get_window_extent().y0 < usual.get_window_extent().y0
     assert "sent if refused" in texts(ax)

@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures import plot_sequence
-from calamity_lab.figures.palette import COMMAND, EVENT, FUTURE, POLICY, REFUSAL
+from calamity_lab.figures.palette import palette, strong
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.sequence import sequence
@@ -39,9 +39,13 @@ def test_every_message_has_its_arrow_and_its_name_and_no_text_stands_over_anothe
 def test_each_kind_has_its_colour_and_what_is_yet_to_come_is_grey() -> None:
     view = sequence(bank_day(), 58)
     arrows = [each for each in plot_sequence(view).patches if isinstance(each, FancyArrowPatch)]
-    wanted = {"command": COMMAND, "event": EVENT, "refused": REFUSAL}
+    wanted = {kind: strong(kind) for kind in ("command", "event", "refused")}
     for message, arrow in zip(view.messages, arrows, strict=True):
-        colour = FUTURE if message.tense == "future" else wanted.get(message.kind, POLICY)
+        colour = (
+            palette().later
+            if message.tense == "future"
+            else wanted.get(message.kind, strong("process manager"))
+        )
         assert same_color(arrow.get_edgecolor(), to_rgba(colour)), message
 
 

@@ -16,7 +16,7 @@ from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_timeline
 from calamity_lab.figures.marks import marks_of
-from calamity_lab.figures.palette import FUTURE, LOOKS, POLICY
+from calamity_lab.figures.palette import LOOKS, palette, strong
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
@@ -75,8 +75,10 @@ def test_the_past_is_in_the_colour_of_its_kind_and_the_future_grey() -> None:
         faces = [
             collection.get_facecolors()[0][:3] for collection in plot_timeline(trace, cursor).collections
         ]
-        assert all(same_color(face, FUTURE) or any(same_color(face, c) for c in colours) for face in faces)
-        return [bool(same_color(face, FUTURE)) for face in faces]
+        assert all(
+            same_color(face, palette().later) or any(same_color(face, c) for c in colours) for face in faces
+        )
+        return [bool(same_color(face, palette().later)) for face in faces]
 
     assert all(drawn(0))
     assert not any(drawn(trace.last))
@@ -100,13 +102,13 @@ def test_what_is_ignored_is_a_ring_in_the_colour_of_process_managers() -> None:
     ignored = sum(mark.kind == "ignored" for mark in marks_of(shop_week()).marks)
     rings = [each for each in plot_timeline(shop_week()).collections if not len(each.get_facecolors())]
     assert sum(len(ring.get_offsets()) for ring in rings) == ignored > 0
-    assert all(same_color(ring.get_edgecolors()[0], POLICY) for ring in rings)
+    assert all(same_color(ring.get_edgecolors()[0], strong("process manager")) for ring in rings)
 
 
 @pytest.mark.parametrize("kind", ["started", "continued", "stopped"])
 def test_the_signs_of_a_process_manager_are_those_of_the_widget(kind: str) -> None:
     assert LOOKS[kind].marker == {"started": ">", "continued": "D", "stopped": "s"}[kind]
-    assert LOOKS[kind].colour == POLICY
+    assert LOOKS[kind].colour == strong("process manager")
 
 
 def test_the_lanes_are_named_and_the_moment_is_told() -> None:

@@ -1,0 +1,39 @@
+"""Every plot there is, ready to be drawn on axes and in themes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+
+from calamity_lab.examples import fulfilment
+from calamity_lab.figures import plot_process_managers, plot_sequence, plot_timeline
+from calamity_lab.model import Model
+from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.sequence import sequence
+from tests.frames.histories import shop_week
+
+CURSOR = 101
+
+
+class Plot(NamedTuple):
+    """A plot by its name, of the shop's week in its middle."""
+
+    name: str
+    plot: Callable[..., Axes]
+    view: Callable[[], Any]
+
+    def draw(self, **options: Any) -> Axes:
+        return self.plot(self.view(), **options)
+
+
+PLOTS = (
+    Plot("plot_timeline", plot_timeline, shop_week),
+    Plot(
+        "plot_process_managers",
+        plot_process_managers,
+        lambda: process_graph(shop_week(), CURSOR, Model.find(fulfilment)),
+    ),
+    Plot("plot_sequence", plot_sequence, lambda: sequence(shop_week(), CURSOR)),
+)

@@ -1,0 +1,119 @@
+"""Light and dark: every figure can be read in both, and matplotlib is left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import same_color, to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.figures.palette import DARK, LIGHT, LOOKS, Palette, palette
+from calamity_lab.figures.theme import THEMES, Theme
+from tests.figures.drawing import lettering
+from tests.figures.plots import PLOTS, Plot
+from tests.widgets.test_colours import colours, contrast
+
+BOTH = sorted(THEMES)
+
+
+@pytest.mark.parametrize(("chosen", "place"), [(LIGHT, 0), (DARK, 1)])
+def test_the_colours_are_those_of_the_widgets(chosen: Palette, place: int) -> None:
+    kinds = {"process manager": "manager"}
+    found = {kinds.get(kind, kind): hue for kind, hue in chosen.hues.items()}
+    assert {kind: hue.strong for kind, hue in found.items()} == {kind: colours(kind)[place] for kind in found}
+    assert {kind: hue.soft for kind, hue in found.items()} == {
+        kind: colours(f"{kind}-soft")[place] for kind in found
+    }
+    names = {"ink": "ink", "soft": "ink-soft", "later": "later", "shade": "shade", "line": "line"}
+    assert {name: getattr(chosen, name) for name in names} == {
+        name: colours(own)[place] for name, own in names.items()
+    }
+
+
+@pytest.mark.parametrize("theme", BOTH)
+def test_ink_is_read_on_paper_and_on_every_soft_ground(theme: str) -> None:
+    chosen = THEMES[theme]
+    grounds = [chosen.paper, chosen.shade, *(hue.soft for hue in chosen.hues.values())]
+    assert min(contrast(ink, ground) for ink in (chosen.ink, chosen.soft) for ground in grounds) >= 4.5
+    inks = [chosen.later, *(hue.strong for hue in chosen.hues.values())]
+    assert min(contrast(ink, chosen.paper) for ink in inks) >= 4.5
+
+
+@pytest.mark.parametrize("theme", BOTH)
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
+def test_every_letter_and_every_mark_stands_out_from_the_paper(plot: Plot, theme: Theme) -> None:
+    ax = plot.draw(theme=theme)
+    paper = THEMES[theme].paper
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    assert same_color(ax.get_facecolor(), paper)
+    assert same_color(figure.get_facecolor(), paper)
+    assert [
+        text.get_text() for text in lettering(ax) if contrast(to_hex(text.get_color()), paper) < 4.5
+    ] == []
+    assert [colour for colour in drawn(ax) if contrast(colour, paper) < 3] == []
+
+
+def drawn(ax: Axes) -> Iterator[str]:
+    """The colours of what is drawn: of a shape its edge, of a filled mark its face."""
+    for collection in ax.collections:
+        faces = (
+            collection.get_facecolors() if len(collection.get_facecolors()) else collection.get_edgecolors()
+        )
+        yield from {to_hex(face) for face in faces}
+    for patch in ax.patches:
+        is_ground = not isinstance(patch, FancyArrowPatch) and not patch.get_linewidth()
+        yield from () if is_ground else (to_hex(patch.get_edgecolor()),)
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
+def test_a_theme_leaves_matplotlib_as_it_was(plot: Plot) -> None:
+    settings = dict(mpl.rcParams)
+    plot.draw(theme="dark")
+    assert dict(mpl.rcParams) == settings
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
+def test_axes_that_are_given_are_turned_to_the_theme_and_pyplot_is_left_alone(plot: Plot) -> None:
+    ax = Figure(figsize=(7, 5), layout="constrained").subplots()
+    assert plot.draw(ax=ax, theme="dark") is ax
+    assert same_color(ax.get_facecolor(), DARK.paper)
+    assert same_color(ax.figure.get_facecolor(), DARK.paper)
+    assert all(same_color(spine.get_edgecolor(), DARK.soft) for spine in ax.spines.values())
+    assert plt.get_fignums() == []
+
+
+def test_ticks_that_come_with_another_size_are_legible_too() -> None:
+    ax = PLOTS[0].draw(theme="dark")
+    ax.set_xlim(0, 1_000)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    assert all(same_color(label.get_color(), DARK.ink) for label in ax.get_xticklabels())
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
+@pytest.mark.parametrize("theme", ["Dark", "", 7, True])
+def test_another_theme_is_refused_and_it_says_which_there_are(plot: Plot, theme: Any) -> None:
+    with pytest.raises(InvalidValue, match=rf"{plot.name}\(theme={theme!r}\): a theme is 'light' or 'dark'"):
+        plot.draw(theme=theme)
+
+
+def test_without_a_theme_the_colours_go_with_the_ground_that_matplotlib_is_set_to() -> None:
+    assert palette() is LIGHT
+    with plt.style.context("dark_background"):
+        assert palette() is DARK
+        assert LOOKS["event"].colour == DARK.hues["event"].strong
+    with plt.rc_context({"axes.facecolor": "none", "figure.facecolor": "none"}):
+        assert palette() is LIGHT
+
+
+def test_both_palettes_have_a_colour_for_everything() -> None:
+    assert set(LIGHT.hues) == set(DARK.hues) == {look.kind for look in LOOKS.values()} | {"aggregate"}
+    assert all(getattr(LIGHT, each.name) and getattr(DARK, each.name) for each in fields(Palette))
