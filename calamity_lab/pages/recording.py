@@ -156,7 +156,9 @@ _FOR_PAGES: Mapping[str, Callable[[Any, Reader], Any]] = {"controls": _controls,
 
 def _under_agenda(reader: Reader) -> tuple[Any, ...]:
     run = reader.stepper.moment.run
-    return run.agenda, run.progress and run.progress.pending
+    progress, stack = run.progress, run.stack
+    # What the commands would lead to depends on the aggregates, and is told of one that is not decided yet.
+    return run.agenda, progress and progress.pending, type(progress), stack.aggregates, stack.event_store
 
 
 def _under_state(reader: Reader) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What lies on the agenda at the cursor: the pending commands in order, and what caused each."""
+"""What lies on the agenda at the cursor: the pending commands in order, their causes, what they would do."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from typing import Any
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.progress import Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.steps import Dispatched
 from calamity_lab.shown import shown, shown_fields
 from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.foreseen import UNTOLD, Foreseen, Outcome, foreseen
 
 IN_PROGRESS = -1
 """The place of the command in progress, which lies on the agenda no more."""
 
+MOST_FORESEEN = 12
+"""Of so many commands is told what they would lead to; those behind them are too far off."""
+
 _LENGTH = 200
+_UNDECIDED = (Dispatched, Populating, Executing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,8 @@ class Entry:
 
     ``origin`` tells who sent it and why, ``cause`` the moment to jump to for that: the one at which the
     event was recorded that the sender answered (0: before the trace began; None: it was submitted).
+    ``foreseen`` tells what the command would lead to if it came next, and ``outcome`` so in a word; where
+    others come before it, that may change yet.
     """
 
     place: int
@@ -38,6 +47,8 @@ class Entry:
     cause: int | None
     depth: int
     command_id: str
+    outcome: Outcome
+    foreseen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +63,11 @@ class AgendaView:
 def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
     """The agenda at the cursor, at most ``limit`` entries of it."""
     moment = trace[cursor]
-    progress = moment.run.progress
     return AgendaView(
         total=len(moment.agenda),
-        in_progress=None if progress is None else _entry(trace, IN_PROGRESS, progress.pending),
+        in_progress=_in_progress(trace, cursor),
         entries=tuple(
-            _entry(trace, place, pending)
+            _entry(trace, place, pending, _foreseen(trace, cursor, place, pending))
             for place, pending in enumerate(islice(moment.agenda.entries(), max(limit, 0)))
         ),
     )
@@ -70,7 +80,20 @@ def moment_of(trace: Trace, event: RecordedEvent) -> int:
     return index.event_moments[place] if place < len(index.event_moments) else 0
 
 
-def _entry(trace: Trace, place: int, pending: Pending) -> Entry:
+def _in_progress(trace: Trace, cursor: int) -> Entry | None:
+    progress = trace[cursor].run.progress
+    if progress is None:
+        return None
+    # What is decided already is told by the steps.
+    would = foreseen(trace, cursor, progress.pending) if isinstance(progress, _UNDECIDED) else UNTOLD
+    return _entry(trace, IN_PROGRESS, progress.pending, would)
+
+
+def _foreseen(trace: Trace, cursor: int, place: int, pending: Pending) -> Foreseen:
+    return foreseen(trace, cursor, pending) if place < MOST_FORESEEN else UNTOLD
+
+
+def _entry(trace: Trace, place: int, pending: Pending, would: Foreseen) -> Entry:
     return Entry(
         place=place,
         command=pending.command_type,
@@ -81,6 +104,8 @@ def _entry(trace: Trace, place: int, pending: Pending) -> Entry:
         cause=None if pending.cause is None else moment_of(trace, pending.cause),
         depth=pending.depth,
         command_id=pending.command_id,
+        outcome=would.outcome,
+        foreseen=would.sentence,
     )
 
 

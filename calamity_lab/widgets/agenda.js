@@ -1,4 +1,8 @@
-// Next: the command in progress, and the pending ones in order, each with what caused it.
+// Next: the command in progress, and the pending ones in order, each with what caused it and what it would do.
+
+// What a command would lead to, as an icon beside the sentence.
+const OUTCOMES = { records: "good", nothing: "plain", refused: "refused", breaks: "error", unknown: "plain" };
+const AS_THINGS_STAND = "As things stand now: what comes before it may change that";
 
 function mountAgenda(root, desk) {
   const title = freshId("next");
@@ -16,7 +20,7 @@ function mountAgenda(root, desk) {
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
-      keyed(list, entries, (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
+      keyed(list, entries.map((entry) => ({ ...entry, waits: entry.place > 0 || now !== null })), (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
       drawn = entries.length;
       show(more, all > entries.length);
       setText(more, `${count(all - entries.length)} more…`);
@@ -43,6 +47,7 @@ function entryNode(first, desk) {
     make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run, drop),
     make("div", { class: "cl-entry-target" }, make("span"), origin),
     make("div", { class: "cl-entry-fields" }),
+    make("div", { class: "cl-entry-foreseen" }, make("span"), make("span")),
     make("div", { class: "cl-entry-origin" }, cause));
   node.entryParts = { name, badge, run, drop, cause, origin, set: (changed) => { entry = changed; } };
   return node;
@@ -50,7 +55,7 @@ function entryNode(first, desk) {
 
 function updateEntry(node, entry) {
   const { name, badge, run, drop, cause, origin, set } = node.entryParts;
-  const [, target, fields] = node.children;
+  const [, target, fields, foreseen] = node.children;
   const running = entry.place < 0;
   set(entry);
   setText(name, entry.command);
@@ -67,4 +72,15 @@ function updateEntry(node, entry) {
   put(cause, "title", entry.cause === null ? null : `Go to moment ${count(entry.cause)}, which caused it`);
   show(origin, entry.cause === null);
   setText(origin, entry.origin);
+  updateForeseen(foreseen, entry);
+}
+
+function updateForeseen(node, { outcome, foreseen, waits }) {
+  const [mark, sentence] = node.children;
+  show(node, foreseen !== "");
+  setText(sentence, waits ? foreseen.replace(/^would /, "would now ") : foreseen);
+  put(node, "title", waits ? `${foreseen}\n${AS_THINGS_STAND}` : foreseen);
+  if (node.dataset.outcome === outcome) return;
+  node.dataset.outcome = outcome;
+  mark.replaceChildren(icon(OUTCOMES[outcome]));
 }

@@ -28,7 +28,8 @@ def agenda(view: AgendaView) -> str:
     if not entries:
         return line("Nothing is pending.", soft=True)
     rows = [(_pending(each), False) for each in entries]
-    return table(["Command", "To", "With", "Origin"], rows) + more(view.total, len(view.entries), "commands")
+    headings = ["Command", "To", "With", "Origin", "As things stand"]
+    return table(headings, rows) + more(view.total, len(view.entries), "commands")
 
 
 def events(view: EventTable) -> str:
@@ -59,7 +60,8 @@ def commands(forms: Sequence[CommandForm]) -> str:
 
 
 def _pending(entry: Entry) -> list[str]:
-    return [_command(entry), escape(entry.target), _short(entry.fields), escape(entry.origin)]
+    told = _short(entry.foreseen)
+    return [_command(entry), escape(entry.target), _short(entry.fields), escape(entry.origin), told]
 
 
 def _event(row: EventRow) -> list[str]:

@@ -1,0 +1,181 @@
+"""What a pending command would lead to as things stand: its aggregate is asked, and nothing happens.
+
+The kernel is asked, on a stack that holds nothing but a copy of that aggregate; so what a callback does to
+what it is given never reaches the recorded moments. The answer is remembered for as long as the aggregate is
+the same. No store outside the value is read: what is not at hand is not told.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from copy import deepcopy
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal, NamedTuple
+
+from calamity_lab.errors import CalamityError
+from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.catching_up import events_missed
+from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.progress import Handling
+from calamity_lab.kernel.run import Run, advance
+from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.steps import Executed, Refused
+from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionStore
+from calamity_lab.shown import shown
+from calamity_lab.trace.purity import check
+from calamity_lab.trace.trace import Trace
+
+Outcome = Literal["records", "nothing", "refused", "breaks", "unknown"]
+
+LONG = 0.25
+"""Seconds: an aggregate type that took longer to decide is not asked again for a while."""
+
+_REST = 50
+_LENGTH = 300
+_MOST_NAMES = 4
+_MOST_REMEMBERED = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would come of a command, in a word and in a sentence; the sentence is empty where none is told."""
+
+    outcome: Outcome
+    sentence: str
+
+
+UNTOLD = Foreseen("unknown", "")
+
+
+class _Answer(NamedTuple):
+    """What was foreseen, and what it stands on: while that is held, no other object has its id."""
+
+    grounds: tuple[Any, ...]
+    foreseen: Foreseen
+
+
+class _Ground(NamedTuple):
+    """What a decision stands on: the aggregate (None: not known), its version, its stream's last event."""
+
+    state: Any
+    version: int
+    last: Any
+
+
+_answers: OrderedDict[tuple[int, ...], _Answer] = OrderedDict()
+_resting: dict[type, float] = {}
+
+
+def foreseen(trace: Trace, cursor: int, pending: Pending) -> Foreseen:
+    """What the command would lead to if it came next at the cursor."""
+    try:
+        identity = callbacks.target(pending.command)
+    except CalamityError as error:
+        return _breaks(error)
+    ground = _ground(trace, cursor, identity)
+    if ground is None:
+        return UNTOLD
+    state, version, last = ground
+    key = (id(state), version, id(last), id(pending))
+    found = _answers.get(key)
+    if found is None:
+        if perf_counter() < _resting.get(identity.type, 0):
+            return Foreseen("unknown", f"not foreseen: {identity.category} takes its time to decide")
+        answer = _timed(trace[cursor].stack, pending, identity, ground)
+        found = _answers[key] = _Answer((state, last, pending), answer)
+        if len(_answers) > _MOST_REMEMBERED:
+            _answers.popitem(last=False)
+    return found.foreseen
+
+
+def _ground(trace: Trace, cursor: int, identity: Identity) -> _Ground | None:
+    """What the aggregate would decide on; None where a store outside the value would have to be asked."""
+    stack, stream_id = trace[cursor].stack, identity.stream_id
+    if stack.aggregates.__class__ is not InMemoryAggregateStore:
+        return None
+    state = stack.aggregates.get(stream_id)
+    if stack.event_store.__class__ is InMemoryEventStore:
+        version = stack.aggregate_versions.get(stream_id, 0)
+        return _Ground(state, version, stack.event_store.last(stream_id))
+    # What the trace never met has no stream: it is new.
+    place = trace.index.places.get(stream_id)
+    known = place is not None and place < trace.index.lanes_at(cursor)
+    return None if state is None and known else _Ground(state, 0, None)
+
+
+def _timed(stack: Stack, pending: Pending, identity: Identity, ground: _Ground) -> Foreseen:
+    start = perf_counter()
+    try:
+        with _unheard():
+            return _asked(_scratch(stack, identity, ground), pending)
+    except Exception as error:  # noqa: BLE001 - a model may raise anything, wherever it is asked; it is told
+        return _breaks(error)
+    finally:
+        took = perf_counter() - start
+        if took > LONG:
+            _resting[identity.type] = perf_counter() + _REST * took
+
+
+def _scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
+    """A stack with a copy of the aggregate, caught up, and nothing else that a callback could harm."""
+    stream_id, state = identity.stream_id, ground.state
+    aggregates = InMemoryAggregateStore({} if state is None else {stream_id: deepcopy(state)})
+    if ground.last is None:
+        return Stack(aggregates=aggregates, cascade_limit=stack.cascade_limit)
+    missed, version = events_missed(stack, identity)
+    if missed:
+        aggregates = aggregates.apply(identity, [deepcopy(recorded.event) for recorded in missed])
+    versions = InMemoryVersionStore({stream_id: version + len(missed)})
+    return changed(stack, aggregates=aggregates, aggregate_versions=versions)
+
+
+def _asked(stack: Stack, pending: Pending) -> Foreseen:
+    """What the kernel tells, up to where the aggregate has decided."""
+    run, step = Run(stack, Agenda([pending._replace(command=deepcopy(pending.command))])), None
+    while not isinstance(step, (Executed, Refused)):
+        if isinstance(run.progress, Handling):
+            return Foreseen("nothing", "would change nothing: its events are recorded already")
+        check(run)
+        step, run = advance(run)
+    if isinstance(step, Refused):
+        return Foreseen("refused", shown(f"would be refused: {step.rejected}", _LENGTH))
+    if not step.events:
+        return Foreseen("nothing", "would change nothing")
+    return Foreseen("records", shown(f"would record {_names(step.events)}", _LENGTH))
+
+
+def _breaks(error: Exception) -> Foreseen:
+    told = str(error) if isinstance(error, CalamityError) else f"{type(error).__name__}: {error}"
+    return Foreseen("breaks", shown(f"would break: {told}", _LENGTH))
+
+
+def _names(events: tuple[Any, ...]) -> str:
+    """The events' types in order, each once: "OrderPlaced, 3 × LineAdded"."""
+    counts = Counter(type(event).__name__ for event in events)
+    told = [name if count == 1 else f"{count} × {name}" for name, count in counts.items()]
+    more = len(told) - _MOST_NAMES
+    return ", ".join(told[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+class _Nowhere:
+    """Where a model prints while nothing happens."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: nothing was kept."""
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What a model prints and warns of belongs to what happens, and nothing happens here."""
+    with redirect_stdout(_Nowhere()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
