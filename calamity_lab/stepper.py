@@ -14,6 +14,7 @@ from calamity_lab.kernel.steps import AtProcessManager, Completed, Step
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.purity import check
+from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 
@@ -23,8 +24,9 @@ DEFAULT_LIMIT = 100_000
 class Stepper:
     """Moves through a recorded run and records what is new.
 
-    ``cursor`` is the index of the moment looked at. ``error`` is what stopped the last move forward, if
-    anything did; the cursor then stands at the moment before it, and nothing is lost.
+    ``cursor`` is the index of the moment looked at, ``selection`` what is picked out of the run. ``error`` is
+    what stopped the last move forward, if anything did; the cursor then stands at the moment before it, and
+    nothing is lost.
     With ``checked`` every callback of the model is asked twice and watched before it is believed.
     ``guard`` is called before a move runs the kernel, and may refuse by raising.
     It begins with a stack, or goes on from a run. Where the event store keeps what was recorded, as a
@@ -36,6 +38,7 @@ class Stepper:
     ) -> None:
         self.trace = Trace.of(start)
         self.cursor = 0
+        self.selection = NOTHING
         self.checked = checked
         self.guard = guard
         self._guarded = False
@@ -168,6 +171,12 @@ class Stepper:
         """To the moment before anything happened; the recorded moments stay."""
         return self.goto(0)
 
+    def select(self, selection: Selection) -> None:
+        """Pick something out of the run, for all who look at it; nothing moves."""
+        with self._lock:
+            self.selection = selection
+            self._tell()
+
     def switch(self, branch: str) -> None:
         """To another branch, at its latest moment."""
         with self._change():
@@ -243,6 +252,9 @@ class Stepper:
             raise
         finally:
             self._nested -= 1
-            if not self._nested:
-                for observer in tuple(self._observers):
-                    observer()
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self._nested:
+            for observer in tuple(self._observers):
+                observer()

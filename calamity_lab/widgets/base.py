@@ -109,7 +109,19 @@ class ViewWidget(anywidget.AnyWidget):
             _log.exception("%r cannot be shown", self)
             sentence = f"This view cannot be shown: {type(error).__name__}: {error}"
             changes = {part: {"sentence": sentence, "tone": "error"} for part in ("fact", "controls")}
-        self.send({"patch": changes, "seq": next(self._numbers), **answers})
+        buffers: list[bytes] = []
+        patch = _apart(changes, buffers)
+        self.send({"patch": patch, "seq": next(self._numbers), **answers}, buffers)
+
+
+def _apart(changes: Any, buffers: list[bytes]) -> Any:
+    """The changes with what is bytes put among the buffers, and its place there in its stead."""
+    if isinstance(changes, bytes):
+        buffers.append(changes)
+        return {"buffer": len(buffers) - 1}
+    if isinstance(changes, dict):
+        return {name: _apart(value, buffers) for name, value in changes.items()}
+    return changes
 
 
 def _display(bundle: Any) -> None:

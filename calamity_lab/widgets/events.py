@@ -10,4 +10,4 @@ class Events(ViewWidget):
     """The recorded events, the future greyed; click to jump."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(desk, face="events", parts=("fact", "events"))
+        super().__init__(desk, face="events", parts=("fact", "selected", "events"))

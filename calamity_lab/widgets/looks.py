@@ -29,10 +29,14 @@ def _count(value: Any) -> int:
     return min(value, 400)
 
 
-def _first(value: Any) -> int:
+def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("a whole number")
-    return max(value, 0)
+    return value
+
+
+def _first(value: Any) -> int:
+    return max(_whole(value), 0)
 
 
 def _place(value: Any) -> int | None:
@@ -83,6 +87,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "as_of": _pairs(_first),
     },
     "timeline": {"first": _place, "width": _count},
+    "pointed": {"place": _whole},
     "events": {"query": _text, "first": _place, "limit": _count},
     "sequence": {"first": _place, "limit": _count},
     "process_graph": {"manager": _name, "instance": _name},

@@ -10,4 +10,4 @@ class ProcessGraph(ViewWidget):
     """What has happened solid, what may happen dashed, what an instance waits for."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(desk, face="process_graph", parts=("fact", "process_graph"))
+        super().__init__(desk, face="process_graph", parts=("fact", "selected", "process_graph"))

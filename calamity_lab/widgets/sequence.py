@@ -10,4 +10,4 @@ class Sequence(ViewWidget):
     """The submitted command of the moment and all that it caused, the future greyed; click to jump."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(desk, face="sequence", parts=("fact", "sequence"))
+        super().__init__(desk, face="sequence", parts=("fact", "selected", "sequence"))

@@ -8,13 +8,16 @@ from typing import Any
 
 from calamity_lab.shown import shown
 from calamity_lab.views.agenda import agenda
+from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.controls import Tone, controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.selected import selected, told
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
+from calamity_lab.widgets import columns
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.looks import TABS, roomy
 from calamity_lab.widgets.patches import patch
@@ -41,6 +44,14 @@ class Tabs:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointed:
+    """What stands in the lanes at the place that is pointed at, as a sentence."""
+
+    place: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormView:
     """The commands that can be sent, what is wrong with the one that was not, and how many were."""
 
@@ -59,6 +70,7 @@ class Sight:
         self.form = FormView(forms(desk.model) if "form" in parts else ())
         self._told: tuple[str, Tone] | None = None
         self._sent: dict[str, Any] = {}
+        self.charts = Charts()
 
     def look(self, view: str, parameters: Mapping[str, Any]) -> None:
         """Look at a view otherwise; what is not mentioned stays as it was."""
@@ -83,7 +95,7 @@ class Sight:
     def changes(self) -> dict[str, dict[str, Any]]:
         """What is new since the last call, by part; it counts as sent from now on."""
         views = self.views()
-        patches = {part: patch(self._sent.get(part), view) for part, view in views.items()}
+        patches = {part: _patch(self._sent.get(part), view) for part, view in views.items()}
         self._sent.update(views)
         return {part: changed for part, changed in patches.items() if changed}
 
@@ -137,6 +149,15 @@ def _timeline(sight: Sight) -> Any:
     return timeline(stepper.trace, stepper.cursor, **{**look, "width": width})
 
 
+def _pointed(sight: Sight) -> Any:
+    place = sight.look_at("pointed").get("place", 0)
+    return Pointed(place, told(sight.desk.stepper.trace, place))
+
+
+def _patch(before: Any, view: Any) -> dict[str, Any]:
+    return columns.told(view, before) if isinstance(view, Chart) else patch(before, view)
+
+
 def _process_graph(sight: Sight) -> Any:
     stepper = sight.desk.stepper
     return process_graph(stepper.trace, stepper.cursor, sight.desk.model, **sight.look_at("process_graph"))
@@ -150,6 +171,9 @@ _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "tabs": lambda sight: Tabs(sight.tab),
     "state": _state,
     "timeline": _timeline,
+    "chart": lambda sight: sight.charts.of(sight.desk.stepper.trace),
+    "pointed": _pointed,
+    "selected": lambda sight: selected(sight.desk.stepper.trace, sight.desk.stepper.selection),
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
     "sequence": _at_cursor(sequence, "sequence", limit=16),

@@ -10,4 +10,4 @@ class State(ViewWidget):
     """The state at the cursor, changed fields marked."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(desk, face="state", parts=("fact", "state"))
+        super().__init__(desk, face="state", parts=("fact", "selected", "state"))

@@ -10,6 +10,7 @@ from calamity_lab.errors import InvalidFields, InvalidValue
 from calamity_lab.stepper import Stepper
 from calamity_lab.views.parsing import parse
 from calamity_lab.widgets.looks import read
+from calamity_lab.widgets.selecting import select
 from calamity_lab.widgets.sight import Sight
 
 _MOVES: Mapping[str, Callable[[Stepper], object]] = {
@@ -30,6 +31,8 @@ def perform(sight: Sight, message: Mapping[str, Any]) -> None:
     verb = message.get("verb")
     if verb == "look":
         return _look(sight, message)
+    if verb == "select":
+        return select(sight, message)
     sight.hush()
     move, act = _MOVES.get(str(verb)), _ACTS.get(str(verb))
     if move is not None:

@@ -1,0 +1,241 @@
+"""The chart of a branch: where in the lanes everything stands that happened, as columns that only grow.
+
+Whoever has the columns up to some moment needs no more than what came behind it: so a front end can draw any
+part of a run, and any cursor on it, without asking.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused, Step
+from calamity_lab.shown import shown
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.timeline import LaneRow
+
+KINDS = ("command", "refused", "started", "continued", "stopped", "ignored")
+"""What stands in the lanes besides events; a step's kind is told by its place here."""
+
+_COMMAND, _REFUSED = 0, 1
+_REACTIONS = {kind.capitalize(): place for place, kind in enumerate(KINDS)}
+
+
+class Events(NamedTuple):
+    """The events in order, an item in each column.
+
+    ``moments`` are those of their recording, ``lanes`` and ``names`` places among the chart's own, ``times``
+    milliseconds since 1970 (UTC); a clock that went back counts as one that stood.
+    """
+
+    moments: array[int]
+    lanes: array[int]
+    names: array[int]
+    times: array[int]
+
+
+class Steps(NamedTuple):
+    """The commands, refusals and reactions in order of their moments, an item in each column.
+
+    ``halves`` are twice the place among the events, from 1: a reaction stands at the event reacted to, the
+    others half a place behind the last event before them. ``kinds`` are places in `KINDS`.
+    """
+
+    moments: array[int]
+    halves: array[int]
+    lanes: array[int]
+    kinds: array[int]
+    names: array[int]
+
+
+class Sizes(NamedTuple):
+    """How many items there are of each."""
+
+    events: int = 0
+    steps: int = 0
+    lanes: int = 0
+    names: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """So much of the columns as a branch has; lanes are in order of appearance, names of first use."""
+
+    columns: Columns
+    sizes: Sizes
+
+    def shared(self, earlier: Chart | None) -> Sizes:
+        """How much of it an earlier chart of the same memory told already."""
+        if earlier is not None and earlier.columns is self.columns:
+            return earlier.sizes
+        if earlier is not None and earlier.columns is self.columns.parent:
+            return Sizes(*map(min, self.columns.inherited, earlier.sizes))
+        return Sizes()
+
+
+class Charts:
+    """The chart of the branch that was asked for last, kept so that the next one costs what is new."""
+
+    def __init__(self) -> None:
+        self._columns: Columns | None = None
+
+    def of(self, trace: Trace) -> Chart:
+        """The chart of a trace's current branch."""
+        columns = Columns(trace) if self._columns is None else self._columns.along(trace)
+        columns.grow(trace)
+        self._columns = columns
+        return Chart(columns, columns.sizes)
+
+
+class Columns:
+    """The columns of one branch as they grow.
+
+    ``last`` is the moment up to which they tell. Those of a branch that left another have the columns they
+    were cut from as ``parent``, and ``inherited`` tells how much of these.
+    """
+
+    def __init__(self, trace: Trace, parent: Columns | None = None) -> None:
+        self.trace, self.parent, self.last = trace, parent, -1
+        self.places: dict[str, int] = {}
+        self.lanes: list[LaneRow] = []
+        self.numbers: dict[str, int] = {}
+        self.names: list[str] = []
+        self.events = Events(*(array("Q") for _ in Events._fields))
+        self.steps = Steps(*(array("Q") for _ in Steps._fields))
+        # The moments at which each lane and step came to be known: a command is, when it is decided.
+        self.lanes_known, self.steps_known = array("Q"), array("Q")
+        self.inherited = Sizes()
+        # The last event's position, and when the command in progress was dispatched; 0 where none is known.
+        self.position = self.begun = 0
+
+    @property
+    def sizes(self) -> Sizes:
+        """How many items there are now."""
+        return Sizes(len(self.events.moments), len(self.steps.moments), len(self.lanes), len(self.names))
+
+    def along(self, trace: Trace) -> Columns:
+        """These columns, where a trace goes on from what they tell; else what of them it shares."""
+        if self.last <= trace.last and _is_same(self.trace, trace, self.last):
+            return self
+        shared, beyond = -1, min(self.last, trace.last) + 1
+        while beyond - shared > 1:
+            middle = (shared + beyond) // 2
+            shared, beyond = (middle, beyond) if _is_same(self.trace, trace, middle) else (shared, middle)
+        return self._upto(shared, trace)
+
+    def grow(self, trace: Trace) -> None:
+        """Take in what a trace tells behind what is known."""
+        if self.last < 0:
+            for lane in trace.index.lanes.iterate(0, trace.index.lanes_at(0)):
+                self._lane(lane.identity, 0, is_manager=lane.is_manager)
+            self._record(trace.index.events.iterate(0, trace.index.events_at(0)), 0)
+        for moment in trace.branch.moments.iterate(max(self.last, 0) + 1):
+            if moment.step is not None:
+                self._add(trace, moment.step)
+        self.trace, self.last = trace, trace.last
+
+    def _upto(self, moment: int, trace: Trace) -> Columns:
+        cut = Columns(trace, self)
+        if moment < 0:
+            return cut
+        lanes = bisect_right(self.lanes_known, moment)
+        events = bisect_right(self.events.moments, moment)
+        steps = bisect_right(self.steps_known, moment)
+        cut.last = moment
+        cut.numbers, cut.names = dict(self.numbers), list(self.names)
+        cut.lanes, cut.lanes_known = self.lanes[:lanes], self.lanes_known[:lanes]
+        cut.places = {name: place for name, place in self.places.items() if place < lanes}
+        cut.events = Events(*(column[:events] for column in self.events))
+        cut.steps = Steps(*(column[:steps] for column in self.steps))
+        cut.steps_known = self.steps_known[:steps]
+        cut.position = trace.index.events[events - 1].position if events else 0
+        cut.begun = trace.index.command_start(moment)
+        cut.inherited = cut.sizes
+        return cut
+
+    def _add(self, trace: Trace, step: Step) -> None:
+        match step:
+            case Dispatched():
+                self.begun = step.index
+            case Executed():
+                # One that was in progress at the beginning was dispatched before; one tried again is there.
+                if self.begun and self.steps.moments[-1:] != array("Q", [self.begun]):
+                    self._between(step, _COMMAND, self.begun, step.pending.command_type)
+            case Refused():
+                self._between(step, _REFUSED, step.index, f"{step.pending.command_type} refused")
+            case Appended():
+                if step.recorded[0].position == self.position + 1:
+                    self._record(step.recorded, step.index)
+                else:  # others recorded something meanwhile
+                    known, upto = len(self.events.moments), trace.index.events_at(step.index)
+                    self._record(trace.index.events.iterate(known, upto), step.index)
+            case AtProcessManager():
+                self._reaction(trace, step)
+
+    def _record(self, events: Iterable[RecordedEvent], moment: int) -> None:
+        moments, lanes, names, times = self.events
+        latest = times[-1] if times else 0
+        for event in events:
+            latest = max(latest, int(event.recorded_at.timestamp() * 1000))
+            moments.append(moment)
+            lanes.append(self._place(event.stream_id, moment))
+            names.append(self._number(event.event_type))
+            times.append(latest)
+            self.position = event.position
+
+    def _between(self, step: Executed | Refused, kind: int, moment: int, name: str) -> None:
+        half = 2 * len(self.events.moments) + 1
+        lane = self._lane(step.identity, step.index, is_manager=False)
+        self._step(step.index, (moment, half, lane, kind, self._number(name)))
+
+    def _reaction(self, trace: Trace, step: AtProcessManager) -> None:
+        lane = self._lane(step.identity, step.index, is_manager=True)
+        if isinstance(step.trigger, Rejected):
+            half, name = 2 * len(self.events.moments) + 1, f"{step.pending.command_type} refused"
+        else:
+            half, name = 2 * ordinal(trace, step.trigger), step.trigger.event_type
+        self._step(step.index, (step.index, half, lane, _REACTIONS[step.kind], self._number(name)))
+
+    def _step(self, known: int, items: Iterable[int]) -> None:
+        self.steps_known.append(known)
+        for column, item in zip(self.steps, items, strict=True):
+            column.append(item)
+
+    def _place(self, stream_id: str, moment: int) -> int:
+        place = self.places.get(stream_id)
+        return self._lane(Identity.parse(stream_id), moment, is_manager=False) if place is None else place
+
+    def _lane(self, identity: Identity, moment: int, *, is_manager: bool) -> int:
+        place = self.places.setdefault(identity.stream_id, len(self.lanes))
+        if place == len(self.lanes):
+            kind: Literal["aggregate", "process manager"] = "process manager" if is_manager else "aggregate"
+            self.lanes.append(LaneRow(shown(identity.stream_id), identity.category, kind))
+            self.lanes_known.append(moment)
+        return place
+
+    def _number(self, name: str) -> int:
+        number = self.numbers.setdefault(name, len(self.names))
+        if number == len(self.names):
+            self.names.append(shown(name, 120))
+        return number
+
+
+def ordinal(trace: Trace, event: RecordedEvent) -> int:
+    """An event's place among all events of the branch, from 1: its position, where no position is missing."""
+    events, position = trace.index.events, event.position
+    if position <= len(events) and events[position - 1].position == position:
+        return position
+    return bisect_left(events, position, key=lambda other: other.position) + 1
+
+
+def _is_same(one: Trace, other: Trace, moment: int) -> bool:
+    """Whether two traces share what happened up to that moment: a step is one object, made once."""
+    if moment <= 0:
+        return moment < 0 or one[0].stack is other[0].stack
+    return one[moment].step is other[moment].step
