@@ -54,7 +54,12 @@ class RecordedModel {
     else if (verb === "look") this.look(message);
     else if (verb === "goto") this.goto(message.moment);
     else if (verb in WAYS) this.place = WAYS[verb](this.recording, this.place);
+    else if (verb === "play") this.play(message);
     else this.said = NEEDS_PYTHON;
+  }
+
+  play({ by, times }) {
+    for (let n = 0; n < times; n += 1) this.place = WAYS[by](this.recording, this.place);
   }
 
   goto(moment) {

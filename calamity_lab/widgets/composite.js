@@ -17,7 +17,7 @@ function mountComposite(root, desk, openHelp) {
   desk.add(mountTimeline(right, desk));
   const tabs = desk.addFirst(mountTabs(right, desk));
   desk.add(mountFoot(root, ["controls"]));
-  return { go: controls.focusGo, search: tabs.search };
+  return { go: controls.focusGo, search: tabs.search, play: controls.play };
 }
 
 function mountTabs(root, desk) {

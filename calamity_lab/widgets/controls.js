@@ -1,8 +1,8 @@
 // The head: the six moves, the scrubber over the moments, and a button for each branch.
 
 const MOVES = [
-  ["restart", "restart", "Restart", "To moment 0, before anything happened; nothing is lost", "Home"],
-  ["step_back", "back", "Step back", "One moment back", "["],
+  ["restart", "restart", "Restart", "To the start, before anything happened; nothing is lost", "Home"],
+  ["step_back", "back", "Step back", "One step back", "["],
   ["step_in", "in", "Step in", "One kernel step", "]"],
   ["step_over", "over", "Step over", "One whole command", "."],
   ["step_out", "out", "Step out", "The command and all that it causes", null],
@@ -12,6 +12,9 @@ const MOVES = [
 function mountControls(root, desk, openHelp) {
   const moves = new Map(MOVES.map((move) => [move[0], moveButton(desk, move)]));
   const scrubber = mountScrubber(desk);
+  const play = desk.add(mountPlay(desk));
+  // Under a thumb that is held, nothing may move.
+  scrubber.slider.addEventListener("pointerdown", play.pause);
   const help = button({ text: "?", label: "Keys", title: "Keys (?)", kind: "cl-quiet cl-help-button", on: openHelp });
   const branches = make("div", { class: "cl-branches", role: "group", "aria-label": "Branches", hidden: true });
   const chips = make("span", { class: "cl-branch-chips" });
@@ -20,12 +23,13 @@ function mountControls(root, desk, openHelp) {
   branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
   const head = make("div", { class: "cl-head" },
     make("div", { class: "cl-moves", role: "group", "aria-label": "Steps" }, ...moves.values(), make("span", { class: "cl-gap" }), search, scrubber.command, help),
-    make("div", { class: "cl-scrubber-row" }, scrubber.node, scrubber.where),
+    make("div", { class: "cl-scrubber-row" }, play.node, play.speed, scrubber.node, scrubber.where),
     branches);
   root.append(head);
   return {
     parts: ["controls"],
     search,
+    play: play.toggle,
     focusGo: scrubber.focusGo,
     close: scrubber.close,
     update(value, patch) {
@@ -57,7 +61,7 @@ function mountScrubber(desk) {
   const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to", size: "5" });
   const total = make("span");
   const command = make("span", { class: "cl-muted cl-command-count" });
-  const where = make("span", { class: "cl-where" }, make("span", { class: "cl-label", text: "moment" }), field, total);
+  const where = make("span", { class: "cl-where" }, make("span", { class: "cl-label", text: "step" }), field, total);
   slider.addEventListener("input", () => {
     paint(done, slider.valueAsNumber, Number(slider.max));
     desk.goto(slider.valueAsNumber);
@@ -74,6 +78,7 @@ function mountScrubber(desk) {
   });
   observer.observe(rail);
   return {
+    slider,
     where,
     command,
     close: () => observer.disconnect(),
@@ -121,7 +126,7 @@ function updateBranches(row, chips, { branches }, desk) {
       make("span", { class: "cl-chip-name" }), make("span", { class: "cl-muted" })),
     (chip, branch) => {
       put(chip, "aria-pressed", branch.current ? "true" : "false");
-      put(chip, "title", branch.parent ? `Left ${branch.parent} at moment ${count(branch.forked_at)}` : "The first branch");
+      put(chip, "title", branch.parent ? `Left ${branch.parent} after step ${count(branch.forked_at)}` : "The first branch");
       setText(chip.firstChild, branch.name);
       setText(chip.lastChild, branch.parent ? `${count(branch.forked_at)} → ${count(branch.last)}` : `0 → ${count(branch.last)}`);
     });

@@ -5,7 +5,7 @@ const FACES = {
   controls(root, desk, openHelp) {
     const controls = desk.add(mountControls(root, desk, openHelp));
     desk.add(mountFoot(root, ["controls"]));
-    return { go: controls.focusGo };
+    return { go: controls.focusGo, play: controls.play };
   },
   agenda(root, desk) {
     const columns = make("div", { class: "cl-left" });

@@ -11,8 +11,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 VIEWS = ("controls", "agenda", "form", "state", "timeline", "process_graph", "sequence", "events")
-SCRIPTS = ("kit", "messages", "keyboard", "field_history", *VIEWS, "composite", "entry")
-SHEETS = ("kit", *VIEWS, "composite")
+SCRIPTS = ("kit", "messages", "keyboard", "field_history", "play", *VIEWS, "composite", "entry")
+SHEETS = ("kit", "play", *VIEWS, "composite")
 
 
 @cache

@@ -3,12 +3,13 @@
 const KEYS = [
   [".", "Step over: one command on", "step_over"],
   [",", "Back over one command", "step_back_over"],
-  ["]", "Step in: one moment on", "step_in"],
-  ["[", "Step back: one moment", "step_back"],
+  ["p", "Play, and pause; so does the space bar where no button has the focus", "play"],
+  ["]", "Step in: one step on", "step_in"],
+  ["[", "Step back: one step", "step_back"],
   [">", "Resume: on to the end of the agenda", "resume"],
-  ["Home", "To moment 0", "restart"],
-  ["End", "To the last recorded moment", "end"],
-  ["g", "Go to a moment", "go"],
+  ["Home", "To the start", "restart"],
+  ["End", "To the last recorded step", "end"],
+  ["g", "Go to a step", "go"],
   ["/", "Search", "search"],
   ["?", "These keys", "help"],
 ];
@@ -19,11 +20,12 @@ function isTextField(node) {
 }
 
 /** Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them. */
-function listenToKeys(root, desk, { go, search, can }) {
+function listenToKeys(root, desk, { go, search, play, can }) {
   const help = helpOverlay(root, desk.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
   const acts = {
     go: () => go?.(),
     search: () => search?.(),
+    play: () => play?.(),
     help: () => help.open(),
   };
   put(root, "tabindex", "0");
@@ -39,7 +41,8 @@ function listenToKeys(root, desk, { go, search, can }) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (help.isOpen || isTextField(event.target)) return;
     if (event.target.type === "range" && ["Home", "End"].includes(event.key)) return;
-    const key = KEYS.find(([name]) => name === event.key);
+    const pressed = event.key === " " && event.target === root ? "p" : event.key;
+    const key = KEYS.find(([name]) => name === pressed);
     if (!key) return;
     event.preventDefault();
     const verb = key[2];

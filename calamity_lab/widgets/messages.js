@@ -21,7 +21,10 @@ class Desk {
     model.on("msg:custom", this.hear);
   }
 
-  /** Adds a view: an object with `parts`, the names of the values that it draws, and `update`. */
+  /**
+   * Adds a view: an object with `parts`, the names of the values that it draws, and `update`. It may have
+   * `asked` and `answered`, which hear the name of each thing asked for; what came unasked has none.
+   */
   add(view) {
     this.views.push(view);
     return view;
@@ -62,6 +65,7 @@ class Desk {
   post(name, message) {
     this.seq += 1;
     this.open.set(this.seq, name);
+    for (const view of this.views) view.asked?.(name);
     this.expect();
     this.model.send({ ...message, seq: this.seq }, { iopub: { status: this.nudge } });
   }
@@ -87,6 +91,7 @@ class Desk {
     this.open.delete(message.answers);
     if (message.answers === undefined || message.answers === null) this.model.send({ verb: "seen" });
     this.apply(message.patch);
+    for (const view of this.views) view.answered?.(name);
     if (name !== undefined) this.flush(name);
     this.expect();
   }

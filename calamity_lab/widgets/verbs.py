@@ -10,6 +10,7 @@ from calamity_lab.errors import InvalidFields, InvalidValue
 from calamity_lab.stepper import Stepper
 from calamity_lab.views.parsing import parse
 from calamity_lab.widgets.looks import read
+from calamity_lab.widgets.play import play
 from calamity_lab.widgets.selecting import select
 from calamity_lab.widgets.sight import Sight
 
@@ -70,6 +71,10 @@ def _drop(sight: Sight, message: Mapping[str, Any]) -> None:
     sight.tell("Taken off the agenda", "plain")
 
 
+def _play(sight: Sight, message: Mapping[str, Any]) -> None:
+    play(sight.desk.stepper, by=message.get("by"), times=message.get("times"))
+
+
 def _switch(sight: Sight, message: Mapping[str, Any]) -> None:
     sight.desk.stepper.switch(str(message.get("branch")))
 
@@ -110,5 +115,6 @@ _ACTS: Mapping[str, Callable[[Sight, Mapping[str, Any]], None]] = {
     "choose": _choose,
     "drop": _drop,
     "switch": _switch,
+    "play": _play,
     "send": _send,
 }

@@ -1,0 +1,110 @@
+"""A widget on an empty page: its Python runs here, its front end in Chromium, no notebook between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from calamity_lab.lab import Lab
+from calamity_lab.widgets import front_end
+from calamity_lab.widgets.base import ViewWidget
+from calamity_lab.widgets.composite import LabView
+from tests.browser.browser import Guard
+
+# `latency` is how long each answer takes, in milliseconds; answers come in order.
+MODEL = """
+window.latency = 0;
+window.listeners = [];
+let answered = Promise.resolve();
+window.deliver = (messages) => {
+  for (const message of messages) for (const listen of listeners) listen(message);
+};
+window.model = (face) => ({
+  get: (name) => ({ face, token: 'bare', recorded: false })[name],
+  on: (_name, listen) => listeners.push(listen),
+  off: (_name, listen) => listeners.splice(listeners.indexOf(listen), 1),
+  send(message) {
+    if (['nudge', 'seen'].includes(message.verb)) return;
+    answered = answered.then(async () => {
+      const messages = await python(message);
+      if (latency) await new Promise((resolve) => setTimeout(resolve, latency));
+      deliver(messages);
+    });
+  },
+});
+"""
+PAGE = """<!doctype html><html lang="en"><title>A lab</title>
+<body data-jp-theme-light="%s" style="margin: 0; background: %s"><main style="width: %spx"></main>"""
+
+
+class BarePage:
+    """A lab's composite on a page of its own; what the page raises fails the test at `check`."""
+
+    def __init__(self, page: Page, lab: Lab, *, width: int = 1000, theme: str = "light") -> None:
+        self.page, self.lab, self.guard = page, lab, Guard(page)
+        self.asked: list[dict[str, Any]] = []
+        self.widget: ViewWidget = LabView(lab)
+        self._answers: list[Any] | None = None
+        self.widget.send = self._send
+        light = theme == "light"
+        page.set_content(PAGE % (str(light).lower(), "white" if light else "#111418", width))
+        page.expose_function("python", self._hear)
+        page.add_style_tag(content=front_end.sheet())
+        page.evaluate(MODEL)
+        page.add_script_tag(type="module", content=f"{front_end.script()}\nwindow.render = render;")
+        page.wait_for_function("() => 'render' in window")
+        page.evaluate("void render({ model: model('lab'), el: document.querySelector('main') })")
+        self.root: Locator = page.locator(".cl-root")
+        self.settle()
+
+    def widen(self, width: int) -> None:
+        """Give the widget this width, in CSS pixels."""
+        self.page.evaluate("width => { document.querySelector('main').style.width = `${width}px`; }", width)
+        self.page.wait_for_timeout(60)
+        self.settle()
+
+    def press(self, name: str) -> None:
+        """Press a button and wait until what it asked for is shown."""
+        self.button(name).click()
+        self.settle()
+
+    def button(self, name: str) -> Locator:
+        """The button with exactly this name."""
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def settle(self) -> None:
+        """Wait until all that was asked is answered."""
+        self.page.wait_for_timeout(30)
+        expect(self.root).not_to_have_attribute("data-asked", "")
+
+    @property
+    def moment(self) -> int:
+        """The moment that is shown."""
+        return int(self.root.get_by_role("slider", name="Moment").input_value())
+
+    @property
+    def fact(self) -> str:
+        """What the foot says."""
+        return self.root.get_by_role("status").inner_text().strip()
+
+    def check(self) -> None:
+        """Raise an AssertionError if the page raised an error or asked anybody for anything."""
+        self.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 0))")
+        self.guard.check()
+
+    def _hear(self, message: dict[str, Any]) -> list[Any]:
+        self.asked.append(message)
+        answers: list[Any] = []
+        self._answers = answers
+        try:
+            self.widget.hear(message)
+        finally:
+            self._answers = None
+        return answers
+
+    def _send(self, content: dict[str, Any], buffers: Any = None) -> None:
+        if self._answers is not None:
+            self._answers.append(content)
+        else:
+            self.page.evaluate("messages => deliver(messages)", [content])
