@@ -24,7 +24,9 @@ IN_PROGRESS = -1
 MOST_FORESEEN = 12
 """Of so many commands is told what they would lead to; those behind them are too far off."""
 
-_LENGTH = 200
+LENGTH = 200
+"""The text of a command's fields is cut there."""
+
 _UNDECIDED = (Dispatched, Populating, Executing)
 
 
@@ -97,8 +99,8 @@ def _entry(trace: Trace, place: int, pending: Pending, would: Foreseen) -> Entry
     return Entry(
         place=place,
         command=pending.command_type,
-        target=_target(pending.command),
-        fields=shown_fields(pending.command, _LENGTH),
+        target=target_of(pending.command),
+        fields=shown_fields(pending.command, LENGTH),
         origin=origin(pending),
         sender=None if pending.sender is None else shown(pending.sender.stream_id),
         cause=None if pending.cause is None else moment_of(trace, pending.cause),
@@ -109,8 +111,9 @@ def _entry(trace: Trace, place: int, pending: Pending, would: Foreseen) -> Entry
     )
 
 
-def _target(command: Any) -> str:
+def target_of(command: Any) -> str:
+    """The stream id of the aggregate that a command is for, or why that cannot be told."""
     try:
-        return shown(callbacks.target(command).stream_id, _LENGTH)
+        return shown(callbacks.target(command).stream_id, LENGTH)
     except CalamityError as error:
-        return shown(str(error), 2 * _LENGTH)
+        return shown(str(error), 2 * LENGTH)

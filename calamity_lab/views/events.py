@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any
 
+from calamity_lab.kernel.fields import field_names
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.vector import Vector
-from calamity_lab.shown import shown, shown_fields
+from calamity_lab.shown import NOTHING, shown, shown_fields
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.searched import Row, places, small
 from calamity_lab.views.window import bounded
 
 LENGTH = 400
 """The text of an event's fields is cut there."""
 
-_MOST_SEARCHES = 8
+_LARGE = 10**100
+_ABSENT: Any = object()
+_names = lru_cache(maxsize=256)(field_names)
+# What most fields hold, told without further questions.
+_TOLD: Mapping[type, Callable[[Any], str]] = {
+    str: repr,
+    int: str,
+    bool: str,
+    type(None): lambda _: NOTHING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +56,22 @@ class EventTable:
     rows: tuple[EventRow, ...]
 
 
-class _Search(NamedTuple):
-    """Which of the events up to ``last`` match, by their place."""
-
-    upto: int
-    last: RecordedEvent
-    places: list[int]
-
-
-_searches: OrderedDict[str, _Search] = OrderedDict()
-
-
 def event_rows(
     trace: Trace, cursor: int, *, first: int | None = None, limit: int = 50, query: str = ""
 ) -> EventTable:
     """The events around the cursor, or from ``first`` on, of those in which the query stands."""
     index, wanted, limit = trace.index, query.strip().casefold(), max(1, limit)
-    places: Iterable[int]
+    shown_places: Iterable[int]
     if wanted:
-        found = _found(index.events, wanted)
+        found = found_events(trace, wanted)
         total, now = len(found), bisect_right(found, index.events_at(cursor) - 1)
         first = bounded(first, now, total, limit)
-        places = found[first : first + limit]
+        shown_places = found[first : first + limit]
     else:
         total, now = len(index.events), index.events_at(cursor)
         first = bounded(first, now, total, limit)
-        places = range(first, min(first + limit, total))
-    rows = (_row(index.events[place], index.event_moments[place], cursor) for place in places)
+        shown_places = range(first, min(first + limit, total))
+    rows = (_row(index.events[place], index.event_moments[place], cursor) for place in shown_places)
     return EventTable(total, now, first, tuple(rows))
 
 
@@ -91,31 +90,33 @@ def _row(recorded: RecordedEvent, moment: int, cursor: int) -> EventRow:
     )
 
 
-def _found(events: Vector[RecordedEvent], wanted: str) -> list[int]:
-    """The places of the events in which the query stands; those looked at before are not looked at again."""
-    known = _searches.get(wanted)
-    if known is not None and known.upto <= len(events) and events[known.upto - 1] is known.last:
-        count, places = known.upto, known.places
-    else:
-        count, places = 0, []
-    if count < len(events):
-        # A new list, so that a search on another branch that shares the first events keeps its own.
-        places = places + [
-            place for place, recorded in enumerate(events.iterate(count), count) if _matches(recorded, wanted)
-        ]
-        _searches[wanted] = _Search(len(events), events[-1], places)
-        _searches.move_to_end(wanted)
-    if len(_searches) > _MOST_SEARCHES:
-        _searches.popitem(last=False)
-    return places
+def found_events(trace: Trace, wanted: str) -> list[int]:
+    """The places of the events of the whole run in which the query (in small letters) stands."""
+    events = trace.index.events
+    return places(Row("event", len(events), events.__getitem__, events.iterate, _text), wanted)
 
 
-def _matches(recorded: RecordedEvent, wanted: str) -> bool:
-    texts = (
+def _text(recorded: RecordedEvent) -> str:
+    return small(
         recorded.stream_id,
         recorded.event_type,
         str(recorded.metadata.get("command", "")),
         recorded.correlation_id,
-        shown_fields(recorded.event, LENGTH),
+        _fields(recorded.event),
     )
-    return any(wanted in text.casefold() for text in texts)
+
+
+def _fields(event: Any) -> str:
+    """What `shown_fields` tells, sooner where all fields are plain: a search may ask it of every event."""
+    told = []
+    for name in _names(event.__class__) or ():
+        value = getattr(event, name, _ABSENT)
+        tell = _TOLD.get(value.__class__)
+        if tell is None or (tell is str and not -_LARGE < value < _LARGE):
+            break
+        told.append(f"{name}={tell(value)}")
+    else:
+        text = ", ".join(told)
+        if told and len(text) <= LENGTH and text.isascii():
+            return text
+    return shown_fields(event, LENGTH)

@@ -21,6 +21,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
+from calamity_lab.views.found import found
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
@@ -39,6 +40,7 @@ VIEWS: dict[str, Callable[[Trace, int], Any]] = {
     "sequence": sequence,
     "sequence, the whole run": lambda trace, cursor: sequence(trace, cursor, correlation=ALL),
     "events, searched": lambda trace, cursor: event_rows(trace, cursor, query="T0000"),
+    "found": lambda trace, cursor: found(trace, cursor, query="T0000"),
     "process graph": lambda trace, cursor: process_graph(trace, cursor, BANK),
 }
 

@@ -1,0 +1,180 @@
+"""What a query finds in a whole run: streams, events, refusals, and the commands that are pending now."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from calamity_lab.kernel.steps import Refused
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.events import found_events
+from calamity_lab.views.hits import (
+    Hit,
+    Kind,
+    event_hit,
+    is_named,
+    lane_text,
+    pending_hit,
+    pending_text,
+    refusal_at,
+    refusal_hit,
+    refusal_text,
+    stream_hit,
+)
+from calamity_lab.views.searched import Row, places
+from calamity_lab.views.window import followed
+
+MOST_PENDING = 400
+"""So many of the pending commands are searched, the first ones."""
+
+_FEW = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Of one kind ``total`` are found, and ``shown`` of them told."""
+
+    kind: Kind
+    total: int
+    shown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is found, by kind, those around the cursor; ``before`` and ``after`` are the next ones from there.
+
+    Nothing is asked where the query is empty.
+    """
+
+    query: str
+    total: int
+    groups: tuple[Group, ...]
+    hits: tuple[Hit, ...]
+    before: Hit | None
+    after: Hit | None
+
+
+class _Matches(NamedTuple):
+    """The places of one kind: how many are past at the cursor, how many were at the moment before it.
+
+    ``exact`` are those that are named by the query, and not only found by it.
+    """
+
+    kind: Kind
+    places: Sequence[int]
+    past: int
+    earlier: int
+    hit: Callable[[int], Hit]
+    exact: Sequence[int] = ()
+
+    def told(self, limit: int) -> list[Hit]:
+        """Those that are named, and the nearest to the cursor."""
+        first = followed(self.past, len(self.places), limit)
+        nearest = self.places[first : first + limit]
+        return [self.hit(place) for place in [*dict.fromkeys((*self.exact, *nearest))][:limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Findable:
+    """A hit, and the text in which a query must stand."""
+
+    hit: Hit
+    text: str
+
+
+def found(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> Found:
+    """What the query finds in the whole run, at most ``limit`` told of each kind, nearest to the cursor."""
+    wanted = query.strip().casefold()
+    if not wanted:
+        return Found("", 0, (), (), None, None)
+    lasting = [
+        _streams(trace, cursor, wanted),
+        _events(trace, cursor, wanted),
+        _refusals(trace, cursor, wanted),
+    ]
+    groups, hits = [], list[Hit]()
+    for matches in (*lasting, _pending(trace, cursor, wanted)):
+        told = matches.told(max(limit, 1))
+        if told:
+            groups.append(Group(matches.kind, len(matches.places), len(told)))
+            hits += told
+    return Found(
+        query=query,
+        total=sum(group.total for group in groups),
+        groups=tuple(groups),
+        hits=tuple(hits),
+        before=_last(_next(lasting, -1)),
+        after=_first(_next(lasting, 1)),
+    )
+
+
+def streams(trace: Trace) -> tuple[Findable, ...]:
+    """Every stream of the run, for whoever searches by himself; none of them is past."""
+    lanes = enumerate(trace.index.lanes)
+    return tuple(Findable(stream_hit(trace, place, -1), lane_text(lane)) for place, lane in lanes)
+
+
+def refusals(trace: Trace) -> tuple[Findable, ...]:
+    """Every refusal of the run, likewise."""
+    refused = enumerate(trace.index.refused)
+    return tuple(
+        Findable(refusal_hit(trace, number, -1), refusal_text(refusal_at(trace, moment)))
+        for number, moment in refused
+    )
+
+
+def _next(lasting: list[_Matches], step: int) -> Iterator[Hit]:
+    """Of each kind the nearest that came to be before the cursor's moment, or after it."""
+    for matches in lasting:
+        number = matches.past if step > 0 else matches.earlier - 1
+        if 0 <= number < len(matches.places):
+            yield matches.hit(matches.places[number])
+
+
+def _first(hits: Iterator[Hit]) -> Hit | None:
+    return min(hits, key=_moment, default=None)
+
+
+def _last(hits: Iterator[Hit]) -> Hit | None:
+    return max(hits, key=_moment, default=None)
+
+
+def _moment(hit: Hit) -> int:
+    return hit.moment or 0
+
+
+def _streams(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    index = trace.index
+    row = Row("stream", len(index.lanes), index.lanes.__getitem__, index.lanes.iterate, lane_text)
+    there = places(row, wanted)
+    past, earlier = (bisect_left(there, index.lanes_at(moment)) for moment in (cursor, cursor - 1))
+    few = there if len(there) <= _FEW else ()
+    exact = [place for place in few if is_named(index.lanes[place], wanted)]
+    return _Matches("stream", there, past, earlier, lambda place: stream_hit(trace, place, cursor), exact)
+
+
+def _events(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    there, index = found_events(trace, wanted), trace.index
+    past, earlier = (bisect_left(there, index.events_at(moment)) for moment in (cursor, cursor - 1))
+    return _Matches("event", there, past, earlier, lambda place: event_hit(trace, place, cursor))
+
+
+def _refusals(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    refused = trace.index.refused
+
+    def since(start: int) -> Iterator[Refused]:
+        return (refusal_at(trace, moment) for moment in refused.iterate(start))
+
+    row = Row("refusal", len(refused), lambda n: refusal_at(trace, refused[n]), since, refusal_text)
+    there = places(row, wanted)
+    past, earlier = (bisect_left(there, bisect_right(refused, moment)) for moment in (cursor, cursor - 1))
+    return _Matches("refusal", there, past, earlier, lambda place: refusal_hit(trace, place, cursor))
+
+
+def _pending(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    pending = tuple(islice(trace[cursor].agenda.entries(), MOST_PENDING))
+    there = [place for place, each in enumerate(pending) if wanted in pending_text(each)]
+    return _Matches("pending", there, 0, 0, lambda place: pending_hit(pending[place], place))

@@ -1,0 +1,114 @@
+"""The places of a growing row in which a query stands, remembered: what was looked at is not looked at again.
+
+The texts are kept, so another query costs no more than reading them; a query that begins with an earlier one
+reads only what that found.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+BETWEEN = "\x1f"
+"""What stands between the texts of one thing: a separator that nobody types."""
+
+_MOST_SEARCHES = 8
+_MOST_ROWS = 6
+
+
+class Row(NamedTuple):
+    """Things in order, of which later ones may come, and on another branch others behind the same first ones.
+
+    ``item`` is the thing at a place, ``since`` gives those from a place on, ``text`` what is found in one.
+    """
+
+    kind: str
+    length: int
+    item: Callable[[int], Any]
+    since: Callable[[int], Iterator[Any]]
+    text: Callable[[Any], str]
+
+
+class _Search(NamedTuple):
+    """The places below ``upto`` at which the query stands."""
+
+    upto: int
+    places: list[int]
+
+
+class _Read(NamedTuple):
+    """The things that were looked at, the text of each, and the searches in these."""
+
+    items: list[Any]
+    texts: list[str]
+    searches: OrderedDict[str, _Search]
+
+
+_rows: OrderedDict[tuple[str, int], _Read] = OrderedDict()
+
+
+def places(row: Row, wanted: str) -> list[int]:
+    """The places of the things in which the query (in small letters) stands, in order."""
+    if not row.length:
+        return []
+    read = _read(row)
+    known = read.searches.get(wanted)
+    if known is None or known.upto < row.length:
+        found = _found(read, wanted, known or _nearest(read, wanted))
+        known = read.searches[wanted] = _Search(row.length, found)
+        if len(read.searches) > _MOST_SEARCHES:
+            read.searches.popitem(last=False)
+    read.searches.move_to_end(wanted)
+    return known.places
+
+
+def small(*texts: str) -> str:
+    """Texts as one in which a query is found whatever its letters' case."""
+    return BETWEEN.join(texts).casefold()
+
+
+def _read(row: Row) -> _Read:
+    """The row as far as it goes, with what was looked at before; what another branch has is forgotten."""
+    key = (row.kind, id(row.item(0)))  # a thing that is remembered is held, so that no other gets its id
+    read = _rows.pop(key, None) or _Read([], [], OrderedDict())
+    shared = _shared(read.items, row)
+    if shared < len(read.items) or shared < row.length:
+        fresh = list(row.since(shared))
+        # New lists: whoever holds the old ones, in another thread, keeps his.
+        read = _Read(
+            read.items[:shared] + fresh,
+            read.texts[:shared] + [row.text(item) for item in fresh],
+            OrderedDict((wanted, _upto(search, shared)) for wanted, search in read.searches.items()),
+        )
+    _rows[key] = read
+    if len(_rows) > _MOST_ROWS:
+        _rows.popitem(last=False)
+    return read
+
+
+def _shared(items: list[Any], row: Row) -> int:
+    """How many of the first things are the same: branches that share one share all before it."""
+    most = min(len(items), row.length)
+    if most and items[most - 1] is row.item(most - 1):
+        return most
+    return bisect_left(range(most), True, key=lambda place: items[place] is not row.item(place))
+
+
+def _upto(search: _Search, shared: int) -> _Search:
+    if search.upto <= shared:
+        return search
+    return _Search(shared, search.places[: bisect_left(search.places, shared)])
+
+
+def _nearest(read: _Read, wanted: str) -> _Search:
+    """The search that left the least to look at, of those whose query stands in this one."""
+    wider = [search for query, search in read.searches.items() if query in wanted]
+    return min(wider, key=lambda search: len(search.places) - search.upto, default=_Search(0, []))
+
+
+def _found(read: _Read, wanted: str, known: _Search) -> list[int]:
+    texts = read.texts
+    found = [place for place in known.places if wanted in texts[place]]
+    return found + [place for place in range(known.upto, len(texts)) if wanted in texts[place]]
