@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from calamity_lab.kernel.fields import field_names
@@ -19,15 +20,6 @@ LENGTH = 400
 """The text of an event's fields is cut there."""
 
 _LARGE = 10**100
-_ABSENT: Any = object()
-_names = lru_cache(maxsize=256)(field_names)
-# What most fields hold, told without further questions.
-_TOLD: Mapping[type, Callable[[Any], str]] = {
-    str: repr,
-    int: str,
-    bool: str,
-    type(None): lambda _: NOTHING,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +100,35 @@ def _text(recorded: RecordedEvent) -> str:
 
 def _fields(event: Any) -> str:
     """What `shown_fields` tells, sooner where all fields are plain: a search may ask it of every event."""
-    told = []
-    for name in _names(event.__class__) or ():
-        value = getattr(event, name, _ABSENT)
-        tell = _TOLD.get(value.__class__)
-        if tell is None or (tell is str and not -_LARGE < value < _LARGE):
-            break
-        told.append(f"{name}={tell(value)}")
-    else:
-        text = ", ".join(told)
-        if told and len(text) <= LENGTH and text.isascii():
-            return text
-    return shown_fields(event, LENGTH)
+    names, read = _reader(event.__class__)
+    try:
+        values = read(event)
+    except AttributeError:  # a field that was never set
+        return shown_fields(event, LENGTH)
+    text = ""
+    for name, value in zip(names, values, strict=False):
+        cls = value.__class__
+        if cls is str:
+            text += name + repr(value)
+        elif cls is int and -_LARGE < value < _LARGE:
+            text += name + str(value)
+        elif value is None:
+            text += name + NOTHING
+        else:
+            return shown_fields(event, LENGTH)
+    return text if text and len(text) <= LENGTH else shown_fields(event, LENGTH)
+
+
+def _nothing_of(_event: Any) -> tuple[Any, ...]:
+    return ()
+
+
+@lru_cache(maxsize=256)
+def _reader(cls: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The names of a class's fields as they are told, and what reads the fields' values."""
+    names = field_names(cls)
+    if not names:
+        return (), _nothing_of
+    told = tuple(f", {name}=" if place else f"{name}=" for place, name in enumerate(names))
+    # With a single name an `attrgetter` would give a value, and no tuple.
+    return told, attrgetter(*names, names[0])

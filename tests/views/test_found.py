@@ -199,6 +199,8 @@ def test_what_events_say_is_searched_as_it_is_shown() -> None:
         for recorded in story_of(domain).index.events:
             told = shown_fields(recorded.event, events_module.LENGTH)
             assert events_module._fields(recorded.event) == told
+    unset = object.__new__(DepositFunds)
+    assert events_module._fields(unset) == shown_fields(unset) == ""
     for value in (10**5_000, "\ud800", "é" * 500, None, True, -7, "'", ["x"], object):
         event = DepositFunds("a", value)  # type: ignore[arg-type]
         assert events_module._fields(event) == shown_fields(event, events_module.LENGTH)
