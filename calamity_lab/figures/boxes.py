@@ -59,9 +59,9 @@ def draw_box(ax: Axes, node: Node, grid: Grid, steep: float) -> Patch:
     hue = palette().hues[node.kind]
     patch = PathPatch(_outline(node, grid, steep))
     patch.set_facecolor(hue.soft if happened else rcParams["axes.facecolor"])
-    patch.set_edgecolor(rcParams["text.color"] if node.current or node.waited_for else hue.strong)
-    patch.set_linewidth(2.2 if node.current or node.waited_for else 1.2)
-    patch.set_linestyle("-" if happened and not node.waited_for else (0, (3, 2)))
+    patch.set_edgecolor(rcParams["text.color"] if node.current else hue.strong)
+    patch.set_linewidth(2.2 if node.current else 1.2)
+    patch.set_linestyle("-" if happened else (0, (3, 2)))
     patch.set_zorder(3)
     ax.add_patch(patch)
     return patch

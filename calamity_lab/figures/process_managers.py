@@ -55,8 +55,11 @@ def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None, *, theme:
     _lay_out(ax, graph, grid)
     wide, high = size_in_points(ax)
     scale = wide / _span(ax.get_xlim()), high / _span(ax.get_ylim())
+    awaited = _awaited(graph)
     for node in graph.nodes:
-        draw_box(ax, node, grid, scale[1] / scale[0])
+        box = draw_box(ax, node, grid, scale[1] / scale[0])
+        if node.key in awaited:
+            box.set(edgecolor=rcParams["text.color"], linewidth=2.2, linestyle=(0, (3, 2)))
     _draw_edges(ax, graph, grid)
     draw_names(ax, graph.nodes, (0.74 * grid.width * scale[0], 0.92 * grid.height * scale[1]))
     _name_edges(ax, graph, grid, scale)
@@ -75,7 +78,7 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
     handles += [_line("has happened", 1.3), _line("has not happened", 0.9, happened=False)]
     if any(node.current for node in graph.nodes):
         handles.append(_line("this moment", 2.2))
-    if any(node.waited_for for node in graph.nodes):
+    if _awaited(graph):
         handles.append(_line("waited for", 2.2, happened=False))
     if any(is_refusal(edge) for edge in graph.edges):
         handles.append(Line2D([], [], color=strong("refused"), linewidth=1.3, label="sent if refused"))
@@ -89,15 +92,14 @@ def _tell_chosen(ax: Axes, graph: ProcessGraph) -> None:
     chosen = next((each for each in graph.instances if each.id == graph.chosen), None)
     if chosen is None:
         return
-    told = ", ".join(part for part in (chosen.stage, _waiting(chosen.waits_for)) if part)
     ax.annotate(
-        legible(f"{chosen.stream_id}: {told or chosen.status}", 90), (0.5, 1), (0, 2), xycoords=ax.transAxes,
+        legible(graph.told, 110), (0.5, 1), (0, 2), xycoords=ax.transAxes,
         textcoords="offset points", ha="center", va="bottom", fontsize=8, annotation_clip=False, **AS_TEXT,
     )  # fmt: skip
 
 
-def _waiting(events: tuple[str, ...]) -> str:
-    return f"waits for {' or '.join(events)}" if events else ""
+def _awaited(graph: ProcessGraph) -> set[str]:
+    return {mark.key for mark in graph.marks if mark.standing in {"waited for", "overdue"}}
 
 
 def _line(name: str, width: float, *, happened: bool = True) -> Line2D:

@@ -12,6 +12,7 @@ from calamity_lab.model import Model
 from calamity_lab.pages import ways
 from calamity_lab.pages.lanes import lanes
 from calamity_lab.pages.packing import Packing
+from calamity_lab.pages.standings import Standings
 from calamity_lab.shown import shown
 from calamity_lab.stepper import Stepper
 from calamity_lab.trace.trace import Trace
@@ -103,7 +104,11 @@ def kept(trace: Trace) -> list[int]:
 
 def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator[dict[str, Any]]:
     """What each of the moments changed, by part. A process graph is a part for each process manager."""
-    sights, grounds = _sights(reader), dict[str, Any]()
+    sights, grounds, standings = (
+        _sights(reader),
+        dict[str, Any](),
+        Standings(reader.stepper.trace, reader.model),
+    )
     for moment in moments:
         reader.stepper.cursor = moment
         changed = {}
@@ -115,6 +120,10 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
             view = _FOR_PAGES.get(part, _as_it_is)(sight.views()[part], reader)
             if fields := packing.changes(name, view):
                 changed[name] = fields
+            if part == "process_graph":
+                for of, stands in standings.changed(view):
+                    if fields := packing.changes(of, stands):
+                        changed[of] = fields
         yield changed
 
 

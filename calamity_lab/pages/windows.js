@@ -51,9 +51,8 @@ const WINDOWS = {
   process_graph(values, { manager, instance }) {
     const graph = values[`process_graph ${manager}`] ?? values.process_graph;
     const wanted = instance === null ? null : graph.instances.find(({ id, stream_id }) => instance === id || instance === stream_id);
-    if (!wanted) return graph;
-    const waited = new Set(wanted.waits_for.map((name) => `event:${name}`));
-    return { ...graph, chosen: wanted.id, nodes: graph.nodes.map((node) => ({ ...node, waited_for: waited.has(node.key) })) };
+    if (!wanted || wanted.id === graph.chosen) return graph;
+    return { ...graph, ...values[`standing ${wanted.lane}`], chosen: wanted.id };
   },
 };
 

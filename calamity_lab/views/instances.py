@@ -1,4 +1,4 @@
-"""The instances of a process manager: how far each has come, and what it waits for."""
+"""The instances of a process manager, and how far each has come."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from typing import Any, Literal
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.fields import fields_of
-from calamity_lab.kernel.steps import AtProcessManager
-from calamity_lab.model import Model
+from calamity_lab.kernel.steps import AtProcessManager, Step
 from calamity_lab.shown import shown
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.possible import awaited, possible
 from calamity_lab.views.tally import Begun, tally
 
 MOST = 50
@@ -30,23 +28,23 @@ _STAGES = ("stage", "status", "state", "phase", "step")
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance: its stage, and the event types that would continue or stop it.
+    """An instance and its stage.
 
     ``running``: a command that it sent is still to be done; ``waiting``: it waits for an event;
     ``stopped``: it is gone. ``started`` is the moment at which it was last started (or first met,
-    where a history started it).
+    where a history started it); ``lane`` is its place among the lanes of the trace's index.
     """
 
     id: str
     stream_id: str
     stage: str
     status: Literal["running", "stopped", "waiting"]
-    waits_for: tuple[str, ...]
     started: int
+    lane: int
 
 
 def instances(
-    trace: Trace, cursor: int, model: Model, manager: str, wanted: str | None = None
+    trace: Trace, cursor: int, manager: str, wanted: str | None = None
 ) -> tuple[tuple[Instance, ...], str | None]:
     """The newest instances of a process manager at the cursor, and the id of the chosen one.
 
@@ -59,8 +57,16 @@ def instances(
     extra = _wanted(trace, cursor, manager, wanted)
     if extra is not None and all(each.lane != extra.lane for each in begun):
         begun.append(extra)
-    found = tuple(_instance(trace, cursor, model, each, total.living, at_work) for each in begun)
+    found = tuple(_instance(trace, cursor, each, total.living, at_work) for each in begun)
     return found, _chosen(trace, cursor, manager, found, wanted)
+
+
+def about(step: Step | None) -> tuple[str, ...]:
+    """The stream ids of the instances that a step is about: who took something in, whose command it is of."""
+    found = [step.identity] if isinstance(step, AtProcessManager) else []
+    if step is not None and step.pending.sender is not None:
+        found.append(step.pending.sender)
+    return tuple(dict.fromkeys(identity.stream_id for identity in found))
 
 
 def _newest(begun: Any) -> Iterator[Begun]:
@@ -90,12 +96,7 @@ def _chosen(
     trace: Trace, cursor: int, manager: str, found: tuple[Instance, ...], wanted: str | None
 ) -> str | None:
     known = {each.stream_id: each.id for each in found}
-    step = trace[cursor].step
-    concerned = [wanted or "", f"{manager}-{wanted}"]
-    if isinstance(step, AtProcessManager):
-        concerned.append(step.identity.stream_id)
-    if step is not None and step.pending.sender is not None:
-        concerned.append(step.pending.sender.stream_id)
+    concerned = [wanted or "", f"{manager}-{wanted}", *about(trace[cursor].step)]
     concerned += [each.stream_id for each in found if each.status != "stopped"]
     concerned += [each.stream_id for each in found[:1]]
     return next((known[shown(each)] for each in concerned if shown(each) in known), None)
@@ -110,9 +111,7 @@ def _at_work(trace: Trace, cursor: int) -> set[str]:
     return {each.sender.stream_id for each in pending if each.sender is not None}
 
 
-def _instance(
-    trace: Trace, cursor: int, model: Model, begun: Begun, living: int, at_work: set[str]
-) -> Instance:
+def _instance(trace: Trace, cursor: int, begun: Begun, living: int, at_work: set[str]) -> Instance:
     lane = trace.index.lanes[begun.lane]
     stream_id, id_ = lane.identity.stream_id, lane.identity.id
     last = _last_step(trace, cursor, stream_id)
@@ -125,8 +124,8 @@ def _instance(
         stream_id=shown(stream_id),
         stage=_stage(trace, cursor, lane, last),
         status=status,
-        waits_for=_waits_for(model, lane, last) if alive else (),
         started=begun.moment,
+        lane=begun.lane,
     )
 
 
@@ -157,23 +156,3 @@ def _trigger(step: AtProcessManager) -> str:
     if isinstance(step.trigger, Rejected):
         return f"{step.pending.command_type} was refused"
     return step.trigger.event_type
-
-
-def _waits_for(model: Model, lane: Lane, last: AtProcessManager | None) -> tuple[str, ...]:
-    """The events that may go on with an instance now.
-
-    What it has sent last leads to some; where it has sent nothing that does, it waits for what others cause:
-    an event that only its own commands lead to will not come.
-    """
-    manager, found = lane.identity.category, possible(model)
-    if manager not in {cls.__name__ for cls in model.process_managers}:
-        return ()
-    every = awaited(model, manager, lane.identity.id)
-    sent = {pending.command_type for pending in last.commands} if last is not None else set()
-    own = {command for sender, command in found.sends + found.answers if sender == manager}
-    expected = {event for command, event in found.leads if command in sent}
-    from_others = {event for command, event in found.leads if command not in own}
-    for likely in (expected, from_others):
-        if likely.intersection(every):
-            return tuple(event for event in every if event in likely)
-    return every

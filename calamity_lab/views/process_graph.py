@@ -1,4 +1,4 @@
-"""The process graph: who sends what to whom, what has happened of it, and what an instance waits for."""
+"""The process graph: who sends what to whom, what has happened of it, and how an instance stands on it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Literal, NamedTuple
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
 from calamity_lab.model import Model
+from calamity_lab.shown import shown
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.instances import Instance, instances
+from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import RANKS, layout
 from calamity_lab.views.possible import Possible, possible
+from calamity_lab.views.standing import InstanceStanding, Mark, standing, time_at
 from calamity_lab.views.tally import EdgeKey, tally
 from calamity_lab.views.tally import node as key_of
 
@@ -34,7 +36,6 @@ class Node:
     y: float
     count: int
     current: bool
-    waited_for: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Edge:
 class ProcessGraph:
     """The graph around one process manager, or of the whole model; its instances, the newest first.
 
-    ``chosen`` is the id of the instance whose waiting is shown.
+    ``chosen`` is the id of the instance of which ``marks``, ``told``, ``since``, ``then`` and ``overdue``
+    tell how it stands (see `InstanceStanding`). ``about`` are the stream ids of the instances that the step
+    at the ``cursor`` is about, ``now`` the time of the latest event, in seconds since 1970.
     """
 
     managers: tuple[str, ...]
@@ -64,6 +67,14 @@ class ProcessGraph:
     edges: tuple[Edge, ...]
     instances: tuple[Instance, ...]
     chosen: str | None
+    marks: tuple[Mark, ...] = ()
+    told: str = ""
+    since: int | None = None
+    then: float | None = None
+    overdue: bool = False
+    about: tuple[str, ...] = ()
+    cursor: int = 0
+    now: float | None = None
 
 
 class _Shape(NamedTuple):
@@ -82,34 +93,46 @@ def process_graph(
         manager = managers[0] if managers else EVERYTHING
     if manager:
         model.process_manager(manager)  # raises, and tells which there are
-    observed = [key for key in tally(trace, trace.last).counts if isinstance(key, tuple)]
-    shape = _shape(model, manager, frozenset(observed))
-    running, chosen = instances(trace, cursor, model, manager, instance) if manager else ((), None)
-    return _filled(trace, cursor, shape, managers, manager, running, chosen)
+    shape = _shape(model, manager, _observed(trace))
+    running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
+    found = next((each for each in running if each.id == chosen), None)
+    stands = InstanceStanding() if found is None else _standing(trace, cursor, model, shape, found)
+    return ProcessGraph(
+        managers, manager, *_filled(trace, cursor, shape), running, chosen,
+        stands.marks, stands.told, stands.since, stands.then, stands.overdue,
+        tuple(map(shown, about(trace[cursor].step))), cursor, time_at(trace, cursor),
+    )  # fmt: skip
 
 
-def _filled(
-    trace: Trace,
-    cursor: int,
-    shape: _Shape,
-    managers: tuple[str, ...],
-    manager: str,
-    running: tuple[Instance, ...],
-    chosen: str | None,
-) -> ProcessGraph:
+def instance_standing(
+    trace: Trace, cursor: int, model: Model, manager: str, instance: Instance
+) -> InstanceStanding:
+    """How an instance of a process manager stands on that one's graph: what `process_graph` tells of it."""
+    return _standing(trace, cursor, model, _shape(model, manager, _observed(trace)), instance)
+
+
+def _standing(trace: Trace, cursor: int, model: Model, shape: _Shape, instance: Instance) -> InstanceStanding:
+    lane = trace.index.lanes[instance.lane]
+    return standing(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
+
+
+def _observed(trace: Trace) -> frozenset[EdgeKey]:
+    """What happened on the branch, be it behind the cursor."""
+    return frozenset(key for key in tally(trace, trace.last).counts if isinstance(key, tuple))
+
+
+def _filled(trace: Trace, cursor: int, shape: _Shape) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """The shape with what has happened up to the cursor."""
     counts = tally(trace, cursor).counts
     places = layout(
         tuple((key, kind) for key, kind, _ in shape.nodes), tuple((a, b) for a, b, _ in shape.edges)
     )
     current = _current(trace[cursor].step)
-    waited = {key_of("event", name) for each in running if each.id == chosen for name in each.waits_for}
     nodes = tuple(
-        Node(key, kind, name, *places[key], counts.get(key, 0), key in current, key in waited)
+        Node(key, kind, name, *places[key], counts.get(key, 0), key in current)
         for key, kind, name in shape.nodes
     )
-    edges = tuple(Edge(*key, counts.get(key, 0)) for key in shape.edges)
-    return ProcessGraph(managers, manager, nodes, edges, running, chosen)
+    return nodes, tuple(Edge(*key, counts.get(key, 0)) for key in shape.edges)
 
 
 @lru_cache(maxsize=64)

@@ -1,26 +1,41 @@
-// The process graph: what sends, causes and wakes what. What has happened is solid and counted.
+// The process graph: what sends, causes and wakes what; and how one instance of a process manager stands on it.
 
-const NODE_WIDTH = 138;
+const NODE_WIDTH = 134;
 const NODE_HEIGHT = 28;
-const LAYER_GAPS = [30, 30, 56];
-const ROW_GAP = 14;
-const GRAPH_EDGE = 12;
-const BUS = 20;
-const GRAPH_TOP = 24;
+const NAME_ROOM = NODE_WIDTH - 24;
+const LAYER_GAPS = [28, 28, 58];
+const ROW_GAP = 17;
+const GRAPH_EDGE = 8;
+const BUS = 24;
+const GRAPH_TOP = 34;
+// The line of what is sent if a command is refused runs outside the other, so that both are seen.
+const REFUSAL_ASIDE = 6;
+// So far the picture shrinks before it scrolls.
+const SMALLEST = 0.9;
+
+// What a node or an edge is to the instance: an icon on a grid of 12 by 12 around 0, 0, and the words for it.
+const STANDINGS = {
+  done: { word: "done", d: "M-3.4.2-1 2.6 3.6-2.6" },
+  "in flight": { word: "on its way", d: "M-3.6 0H2.8M.2-2.8 3.2 0 .2 2.8" },
+  refused: { word: "refused", d: "M-2.7-2.7 2.7 2.7M2.7-2.7-2.7 2.7" },
+  dropped: { word: "taken back", d: "M-3 0H3" },
+  "waited for": { word: "waited for", d: "M-2.6-3.6H2.6M-2.6 3.6H2.6M-2-3.4C-2-1 2 1 2 3.4M2-3.4C2-1-2 1-2 3.4" },
+  overdue: { word: "overdue", d: "M0-3.6V.8M0 3.2V3.4" },
+};
+STANDINGS.waiting = { word: "waits", d: STANDINGS["waited for"].d };
 
 function mountProcessGraph(root, desk) {
   const managers = make("select", { class: "cl-input cl-select", "aria-label": "Process manager" });
   const instances = make("select", { class: "cl-input cl-select", "aria-label": "Instance" });
-  const stage = make("span", { class: "cl-stage" });
+  const stage = mountStage();
   const marker = freshId("arrow");
-  const headings = draw("g");
-  const edges = draw("g");
-  const nodes = draw("g");
-  const svg = draw("svg", { class: "cl-graph", role: "none" },
-    draw("defs", {}, arrowHead(marker), arrowHead(`${marker}-refused`, "cl-if-refused")), headings, edges, nodes);
-  const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group", "aria-label": "Process graph", tabindex: "0" }, svg);
+  const parts = { headings: draw("g"), edges: draw("g"), nodes: draw("g"), marker };
+  parts.svg = draw("svg", { class: "cl-graph", role: "none" },
+    draw("defs", {}, ...ARROWS.map((name) => arrowHead(`${marker}-${name}`, name))), parts.headings, parts.edges, parts.nodes);
+  const key = make("div", { class: "cl-graph-key", role: "list", "aria-label": "What the marks mean" });
+  const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group", "aria-label": "Process graph", tabindex: "0" }, parts.svg, key);
   const hint = make("p", { class: "cl-hint" });
-  root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage), scroll, hint);
+  root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage.node), scroll, hint);
   managers.addEventListener("change", () => desk.look("process_graph", { manager: managers.value || null, instance: null }));
   instances.addEventListener("change", () => {
     wanted = instances.value;
@@ -33,14 +48,14 @@ function mountProcessGraph(root, desk) {
       if (patch.managers || "manager" in patch) options(managers, value.managers.map((name) => [name, name]), value.manager);
       if (patch.manager !== undefined) wanted = "";
       if (patch.instances || patch.manager !== undefined) options(instances, instanceOptions(value), wanted);
-      tellStage(stage, value);
+      stage.update(value);
       show(scroll, value.nodes.length > 0);
       show(hint, !value.nodes.length);
       setText(hint, "This model has no process manager, and nothing has happened yet.");
-      if (patch.nodes || patch.edges) {
-        drawGraph({ svg, headings, nodes, edges, marker }, value);
-        desk.later(() => keepInSight(nodes.querySelector(".cl-current"), scroll));
-      }
+      if (!["nodes", "edges", "marks", "chosen", "about"].some((name) => name in patch)) return;
+      drawGraph(parts, value);
+      keyToMarks(key, value);
+      desk.later(() => keepInSight(parts.nodes.querySelector(".cl-current"), scroll));
     },
   };
 }
@@ -56,23 +71,80 @@ function instanceOptions({ instances }) {
   return named.length ? [["", "instance at work"], ...named] : [];
 }
 
-function tellStage(node, { instances, chosen, manager }) {
-  const found = instances.find((each) => each.id === chosen || each.stream_id === chosen);
-  if (!found) {
-    setText(node, manager && !instances.length ? `no ${manager} has started yet` : "");
-    return;
-  }
-  if (found.status === "stopped") {
-    setText(node, `${found.stream_id}: ${found.stage || "stopped"}`);
-    return;
-  }
-  const waits = found.waits_for.length ? `waits for ${found.waits_for.join(" or ")}` : found.status;
-  setText(node, [`${found.stream_id}:`, found.stage && `“${found.stage}”,`, waits].filter(Boolean).join(" "));
+function chosenOf({ instances, chosen }) {
+  return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }
 
-function arrowHead(id, kind = "") {
-  return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto-start-reverse" },
-    draw("path", { class: `cl-arrow-head ${kind}`, d: "M0 0.8 7.5 4 0 7.2z" }));
+/** How the instance stands, in a sentence, and how long it has been so. */
+function mountStage() {
+  const sign = make("span", { class: "cl-stage-sign" });
+  const words = make("span");
+  const since = make("span", { class: "cl-stage-since" });
+  return {
+    node: make("span", { class: "cl-stage" }, sign, words, since),
+    update(value) {
+      const { instances, manager, told, since: from } = value;
+      const found = chosenOf(value);
+      const state = !found ? "" : found.status === "stopped" ? "done" : value.overdue ? "overdue" : "waiting";
+      setText(words, found ? told : manager && !instances.length ? `no ${manager} has started yet` : "");
+      setText(since, found && found.status !== "stopped" && from !== null ? waited(value) : "");
+      if (sign.dataset.standing === state) return;
+      sign.dataset.standing = state;
+      sign.replaceChildren(...(state ? [standingSign(state)] : []));
+    },
+  };
+}
+
+/** Since when the instance has done nothing: the step, how many steps ago, and how long by the events' times. */
+function waited({ cursor, since, now, then }) {
+  const time = spell((now ?? 0) - (then ?? now ?? 0));
+  return `since step ${count(since)}${cursor > since ? `: ${counted(cursor - since, "step")}${time && `, ${time}`}` : ""}`;
+}
+
+const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+/** A length of time by its largest unit; nothing for less than a second. */
+function spell(seconds) {
+  const found = SPANS.find(([, length]) => seconds >= length);
+  return found ? counted(Math.floor(seconds / found[1]), found[0]) : "";
+}
+
+function standingSign(name) {
+  return draw("svg", { class: `cl-sign ${standingClass(name)}`, viewBox: "-8 -8 16 16", "aria-hidden": "true" }, ...signPaths(name));
+}
+
+function signPaths(name) {
+  const ground = name === "overdue" ? draw("path", { d: "M0-7.6 7.8 6.4H-7.8z" }) : draw("circle", { r: 7 });
+  return [ground, draw("path", { class: "cl-sign-line", d: STANDINGS[name].d })];
+}
+
+function standingClass(name) {
+  return `cl-stands cl-stands-${name.replaceAll(" ", "-")}`;
+}
+
+/** What the marks mean that can be seen now. */
+function keyToMarks(node, { marks, nodes, edges, chosen }) {
+  const there = new Set(marks.map(({ standing }) => standing).filter((standing) => standing !== "waiting"));
+  const items = Object.keys(STANDINGS).filter((name) => there.has(name)).map((name) => [name, STANDINGS[name].word]);
+  if (nodes.some(({ count: times }) => !times)) items.push(["possible", "possible, has not happened"]);
+  if (chosen !== null && nodes.some(({ count: times, key }) => times && !marks.some((mark) => mark.key === key))) items.push(["elsewhere", "happened, not to this instance"]);
+  if (edges.some(({ label }) => label === "if refused")) items.push(["refusal", "sent if a command is refused"]);
+  if (nodes.some(({ count: times }) => times)) items.push(["count", "how often in the whole run"]);
+  keyed(node, items, ([name]) => name, ([name, words]) => make("span", { role: "listitem" }, keySign(name), make("span", { text: words })), () => {});
+}
+
+function keySign(name) {
+  if (name in STANDINGS) return standingSign(name);
+  if (name === "count") return make("span", { class: "cl-key-count", text: "×3" });
+  return draw("svg", { class: `cl-key-sign cl-key-${name}`, viewBox: "0 0 22 12", "aria-hidden": "true" }, draw("path", { d: name === "refusal" ? "M1 6H21" : "M1 1H21V11H1z" }));
+}
+
+const ARROWS = ["plain", "later", "if-refused", "in-flight", "refused", "waited-for", "overdue"];
+
+function arrowHead(id, name) {
+  const d = name === "refused" ? "M1.4 1.4 6.6 6.6M6.6 1.4 1.4 6.6" : "M0 0.8 7.5 4 0 7.2z";
+  return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
+    draw("path", { class: `cl-arrow-head cl-arrow-${name}`, d }));
 }
 
 const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events", "process manager": "process managers" };
@@ -101,15 +173,23 @@ function columnAt(column) {
 
 function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   const { places, columns, width, height, bus } = layOut(value.nodes);
+  const marks = new Map(value.marks.map((mark) => [mark.key, mark]));
+  const instance = chosenOf(value)?.stream_id;
+  const isOwn = !instance || value.about.includes(instance);
   put(svg, "viewBox", `0 0 ${width} ${height}`);
-  svg.style.minWidth = `${Math.round(width * 0.74)}px`;
+  svg.style.minWidth = `${Math.round(width * SMALLEST)}px`;
   svg.style.maxWidth = `${width}px`;
   keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`, ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
     (text, { x }) => put(text, "x", x + NODE_WIDTH / 2));
-  const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target));
   const names = new Map(value.nodes.map(({ key, name }) => [key, name]));
-  keyed(edges, drawable.map((edge) => ({ ...edge, ends: [names.get(edge.source), names.get(edge.target)], from: places.get(edge.source), to: places.get(edge.target), bus })), (edge) => `${edge.source} ${edge.target} ${edge.label}`, edgeNode, (node, edge) => updateEdge(node, edge, marker));
-  keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key) })), (node) => node.key, graphNode, updateGraphNode);
+  const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target)).map((edge) => {
+    const key = `${edge.source} ${edge.target} ${edge.label}`;
+    return { ...edge, key, mark: marks.get(key) ?? null, instance, ends: [names.get(edge.source), names.get(edge.target)], from: places.get(edge.source), to: places.get(edge.target), bus };
+  });
+  // What the instance had to do with lies over the rest.
+  const ordered = [...drawable.filter(({ mark }) => !mark), ...drawable.filter(({ mark }) => mark)];
+  keyed(edges, ordered, ({ key }) => key, edgeNode, (node, edge) => updateEdge(node, edge, marker));
+  keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key), mark: marks.get(node.key) ?? null, instance, isOwn })), (node) => node.key, graphNode, updateGraphNode);
 }
 
 const NODE_SHAPES = {
@@ -120,26 +200,96 @@ const NODE_SHAPES = {
 };
 
 function graphNode(node) {
-  const text = draw("text", { x: NODE_WIDTH / 2, y: NODE_HEIGHT / 2 });
-  const times = draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -3 });
-  const title = draw("title");
-  return draw("g", { role: "img" }, title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), text, times);
+  const name = draw("text", { class: "cl-node-name", x: NODE_WIDTH / 2 }, draw("tspan"), draw("tspan"));
+  const lines = nameLines(node.name, node.kind === "process manager");
+  [...name.children].forEach((line, place) => {
+    put(line, "x", NODE_WIDTH / 2);
+    put(line, "y", NODE_HEIGHT / 2 + (lines.length > 1 ? (place ? 6.5 : -5.5) : 0));
+    setText(line, lines[place] ?? "");
+  });
+  put(name, "class", lines.length > 1 ? "cl-node-name cl-two-lines" : "cl-node-name");
+  const parts = {
+    title: draw("title"), name,
+    times: draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -4 }),
+    sign: draw("g", { transform: "translate(8 -5)" }),
+    word: draw("text", { class: "cl-node-word", x: 19, y: -4 }),
+    instance: draw("text", { class: "cl-node-instance", x: 28, y: NODE_HEIGHT + 12 }),
+  };
+  const drawn = draw("g", { role: "img" }, parts.title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }),
+    name, parts.times, parts.word, parts.instance, parts.sign);
+  drawn.nodeParts = parts;
+  return drawn;
 }
 
 function updateGraphNode(drawn, node) {
-  const [title, , text, times] = drawn.children;
+  const { title, times, sign, word, instance } = drawn.nodeParts;
+  const { mark } = node;
+  const classes = ["cl-node", kindClass(node.kind), node.count ? "cl-happened" : "cl-possible"];
+  if (node.current) classes.push("cl-current", node.isOwn ? "cl-own" : "cl-of-another");
+  if (mark) classes.push(standingClass(mark.standing));
+  else if (node.instance) classes.push("cl-unreached");
   put(drawn, "transform", `translate(${node.place.x} ${node.place.y})`);
-  const state = `${node.count ? "cl-happened" : "cl-possible"}${node.current ? " cl-current" : ""}${node.waited_for ? " cl-waited" : ""}`;
-  put(drawn, "class", `cl-node ${kindClass(node.kind)} ${state}`);
-  setText(text, fitted(node.name, 20));
-  setText(times, `${node.waited_for ? "waited for " : ""}${node.count ? `×${count(node.count)}` : ""}`);
-  const words = `${node.kind} ${node.name}: ${node.count ? `${count(node.count)}×` : "not yet"}${node.waited_for ? ", waited for" : ""}`;
-  setText(title, words);
-  put(drawn, "aria-label", `${words}${node.current ? ", just now" : ""}`);
+  put(drawn, "class", classes.join(" "));
+  setText(times, [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
+  setText(word, mark ? markWord(node, mark) : "");
+  setText(instance, mark && node.kind === "process manager" ? nameCutTo(node.instance, NODE_WIDTH - 24, 11) : "");
+  if (sign.dataset.standing !== mark?.standing) {
+    sign.dataset.standing = mark?.standing;
+    sign.replaceChildren(...(mark ? signPaths(mark.standing) : []));
+  }
+  const words = [`${node.kind} ${node.name}: ${standingWords(node)}`, wholeRun(node.count)];
+  if (node.current) words.push(node.isOwn ? "just now" : `just now, not of ${node.instance}`);
+  setText(title, words.join("; "));
+  put(drawn, "aria-label", words.join("; "));
 }
 
-function fitted(text, length) {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+/** The word beside the icon; of what was sent because another command was refused, that it came instead. */
+function markWord({ kind }, { standing, times, instead }) {
+  if (kind === "process manager" && standing === "done") return "stopped";
+  const often = times > 1 && ["command", "event"].includes(kind) ? `×${count(times)}` : "";
+  const state = instead && ["done", "in flight"].includes(standing) ? "instead" : standing === "done" ? "" : STANDINGS[standing].word;
+  return [state, often].filter(Boolean).join(" ");
+}
+
+function standingWords({ mark, instance, kind }) {
+  if (!instance) return "";
+  if (!mark) return `not reached by ${instance}`;
+  const state = kind === "process manager" && mark.standing === "done" ? "stopped" : STANDINGS[mark.standing].word;
+  const often = mark.times > 1 ? `, ${count(mark.times)} times` : "";
+  return `${state} ${kind === "process manager" ? "as" : "for"} ${instance}${often}${mark.told && mark.told !== instance ? `, ${mark.told}` : ""}`;
+}
+
+function wholeRun(times) {
+  return times ? `${counted(times, "time")} in the whole run` : "possible, not yet";
+}
+
+const measuringPen = document.createElement("canvas").getContext("2d");
+const knownWidths = new Map();
+
+/** How wide a text is, in pixels; told without the page, so also of what cannot be seen yet. */
+function widthOf(text, size) {
+  const key = `${size} ${text}`;
+  if (!knownWidths.has(key)) {
+    measuringPen.font = `${size}px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif`;
+    knownWidths.set(key, measuringPen.measureText(text).width);
+  }
+  return knownWidths.get(key);
+}
+
+function nameCutTo(text, room, size) {
+  let shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  while (shown.length > 2 && widthOf(shown, size) > room) shown = `${[...shown].slice(0, -2).join("")}…`;
+  return shown;
+}
+
+/** A name in one line, or in two that are broken between its words, so that it stays within its box. */
+function nameLines(name) {
+  if (widthOf(name, 12) <= NAME_ROOM) return [name];
+  const words = name.slice(0, 80).split(/(?<=[\p{Ll}\d])(?=\p{Lu})|(?<=[_ ])/u);
+  const breaks = words.slice(1).map((_, place) => [words.slice(0, place + 1).join(""), words.slice(place + 1).join("")]);
+  const widest = ([one, other]) => Math.max(widthOf(one, 11), widthOf(other, 11));
+  const lines = breaks.sort((a, b) => widest(a) - widest(b))[0] ?? [name];
+  return lines.map((line) => nameCutTo(line, NAME_ROOM, lines.length > 1 ? 11 : 12));
 }
 
 function edgeNode() {
@@ -148,20 +298,31 @@ function edgeNode() {
 
 function updateEdge(node, edge, marker) {
   const [title, path, text] = node.children;
-  const { d, label } = edgePath(edge.from, edge.to, edge.bus);
-  put(node, "class", `cl-edge ${edge.count ? "cl-happened" : "cl-possible"}${edge.label === "if refused" ? " cl-if-refused" : ""}`);
+  const { mark } = edge;
+  const { d, label } = edgePath(edge);
+  const isRefusal = edge.label === "if refused";
+  const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRefusal && "cl-if-refused"];
+  classes.push(mark ? standingClass(mark.standing) : edge.instance && "cl-unreached");
+  put(node, "class", classes.filter(Boolean).join(" "));
   put(path, "d", d);
-  put(path, "marker-end", `url(#${edge.label === "if refused" ? `${marker}-refused` : marker})`);
+  put(path, "marker-end", `url(#${marker}-${arrowOf(edge)})`);
   put(text, "x", label.x);
   put(text, "y", label.y);
   setText(text, ["start", "continue", "stop"].includes(edge.label) ? edge.label : "");
-  const words = `${edge.label}: ${edge.count ? `${count(edge.count)}×` : "possible, not yet"}`;
+  const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.label}: ${edge.instance ? `${standingWords({ ...edge, kind: "edge" })}; ` : ""}${wholeRun(edge.count)}`;
   setText(title, words);
-  put(node, "aria-label", `${edge.ends[0]} to ${edge.ends[1]}, ${words}`);
+  put(node, "aria-label", words);
+}
+
+function arrowOf({ mark, count: times, label, instance }) {
+  const standing = mark?.standing.replaceAll(" ", "-");
+  if (ARROWS.includes(standing)) return standing;
+  if (label === "if refused") return "if-refused";
+  return mark || (times && !instance) ? "plain" : "later";
 }
 
 /** An edge: a curve to the right, or, going back, a line that runs below and left of everything. */
-function edgePath(from, to, bus) {
+function edgePath({ from, to, bus, label: verb }) {
   const start = { x: from.x + NODE_WIDTH, y: from.y + NODE_HEIGHT / 2 };
   const end = { x: to.x - 1, y: to.y + NODE_HEIGHT / 2 };
   const label = { x: start.x + 4, y: start.y - 4 };
@@ -169,7 +330,8 @@ function edgePath(from, to, bus) {
     const bend = (end.x - start.x) * 0.55;
     return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`, label };
   }
-  const down = { x: from.x + NODE_WIDTH / 2, y: from.y + NODE_HEIGHT };
-  const left = GRAPH_EDGE;
-  return { d: `M${down.x} ${down.y}V${bus - 8}q0 8-8 8H${left + 8}q-8 0-8-8V${end.y + 8}q0-8 8-8H${end.x}`, label };
+  const out = verb === "if refused" ? REFUSAL_ASIDE : 0;
+  const down = { x: from.x + 14 + out, y: from.y + NODE_HEIGHT };
+  const [left, low] = [GRAPH_EDGE + REFUSAL_ASIDE - out, bus + out];
+  return { d: `M${down.x} ${down.y}V${low - 8}q0 8-8 8H${left + 8}q-8 0-8-8V${end.y + 8}q0-8 8-8H${end.x}`, label };
 }

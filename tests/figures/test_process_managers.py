@@ -28,7 +28,7 @@ def graph(*nodes: Node, edges: tuple[Edge, ...] = ()) -> ProcessGraph:
 
 
 def node(kind: Any, name: str, x: float, **known: Any) -> Node:
-    told = {"y": 0.5, "count": 0, "current": False, "waited_for": False} | known
+    told = {"y": 0.5, "count": 0, "current": False} | known
     return Node(f"{kind}:{name}", kind, name, x, **told)
 
 
@@ -57,7 +57,8 @@ def test_what_has_happened_is_solid_and_the_rest_is_dashed(cursor: int) -> None:
     ax = plot_process_managers(found)
     assert [arrow.get_linestyle() == "-" for arrow in arrows(ax)] == [edge.count > 0 for edge in found.edges]
     solid = [box.get_linestyle() == "-" for box in boxes(ax)]
-    assert solid == [each.count > 0 and not each.waited_for for each in found.nodes]
+    awaited = {mark.key for mark in found.marks if mark.standing == "waited for"}
+    assert solid == [each.count > 0 and each.key not in awaited for each in found.nodes]
 
 
 def test_a_name_stands_with_how_often_it_happened() -> None:
@@ -68,7 +69,7 @@ def test_a_name_stands_with_how_often_it_happened() -> None:
 
 def test_the_chosen_instance_is_told_with_its_stage_and_what_it_waits_for() -> None:
     shown = texts(plot_process_managers(of_bank(50)))
-    assert "Transfer-gift: initiated, waits for FundsWithdrawn" in shown
+    assert "Transfer-gift: “initiated”, waits for FundsWithdrawn: WithdrawFunds is on its way" in shown
     assert "waited for" in shown
 
 

@@ -11,7 +11,7 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.model import Model
-from calamity_lab.views.instances import MOST, Instance
+from calamity_lab.views.instances import MOST
 from calamity_lab.views.layout import RANKS, layout
 from calamity_lab.views.process_graph import EVERYTHING, Edge, ProcessGraph, process_graph
 from tests.views.traces import stepper_of, story_of, trace_of
@@ -102,30 +102,20 @@ def test_the_nodes_that_the_moment_is_about_are_marked() -> None:
     }
 
 
-def test_an_instance_waits_for_what_its_last_command_may_lead_to() -> None:
-    trace = story_of(bank)
-    graph = process_graph(trace, 23, BANK)
-    assert graph.instances == (
-        Instance("rent", "Transfer-rent", "initiated", "running", ("FundsWithdrawn",), started=23),
-    )
-    assert (graph.chosen, marked(graph, "waited_for")) == ("rent", {"FundsWithdrawn"})
-    assert marked(process_graph(trace, 29, BANK), "waited_for") == {"FundsDeposited"}
-    assert marked(process_graph(trace, 58, BANK), "waited_for") == {"FundsRefunded"}
-
-
-def test_an_instance_whose_commands_are_done_waits_for_what_others_cause() -> None:
-    trace = story_of(fulfilment)
-    (order,) = process_graph(trace, 58, SHOP).instances
-    assert (order.stage, order.status, order.waits_for) == ("ON_THE_WAY", "waiting", ("ParcelDelivered",))
-
-
-def test_an_instance_that_has_stopped_waits_for_nothing() -> None:
+def test_the_instances_are_listed_with_their_stage_the_newest_first() -> None:
     graph = process_graph(story_of(bank), 68, BANK)
-    assert graph.instances == (
-        Instance("gift", "Transfer-gift", "stopped by FundsRefunded", "stopped", (), started=49),
-        Instance("rent", "Transfer-rent", "stopped by FundsDeposited", "stopped", (), started=23),
-    )
-    assert marked(graph, "waited_for") == set()
+    assert [(each.id, each.stage, each.status, each.started) for each in graph.instances] == [
+        ("gift", "stopped by FundsRefunded", "stopped", 49),
+        ("rent", "stopped by FundsDeposited", "stopped", 23),
+    ]
+    (order,) = process_graph(story_of(fulfilment), 58, SHOP).instances
+    assert (order.stage, order.status) == ("ON_THE_WAY", "waiting")
+
+
+def test_a_graph_tells_the_instances_that_the_step_is_about() -> None:
+    trace = story_of(bank)
+    about = {cursor: process_graph(trace, cursor, BANK).about for cursor in (0, 20, 23, 27)}
+    assert about == {0: (), 20: (), 23: ("Transfer-rent",), 27: ("Transfer-rent",)}
 
 
 @pytest.mark.parametrize("wanted", ["rent", "Transfer-rent"])
@@ -152,9 +142,8 @@ def test_an_instance_that_a_history_started_is_listed_once_it_is_met() -> None:
     history = InMemoryEventStore.of(story_of(bank).index.events[:6])
     trace = trace_of(DepositFunds("bob", 60_00, "rent"), event_store=history)
     assert process_graph(trace, 0, BANK).instances == ()
-    assert process_graph(trace, trace.last, BANK).instances == (
-        Instance("rent", "Transfer-rent", "stopped by FundsDeposited", "stopped", (), started=trace.last - 1),
-    )
+    (rent,) = process_graph(trace, trace.last, BANK).instances
+    assert (rent.stream_id, rent.status, rent.started) == ("Transfer-rent", "stopped", trace.last - 1)
 
 
 def test_stepping_moves_no_node() -> None:

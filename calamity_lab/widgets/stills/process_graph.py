@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from calamity_lab.views.instances import Instance
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
+from calamity_lab.views.standing import Mark
 from calamity_lab.widgets.stills.paper import SOFT, fitted, image, line, svg, text
 from calamity_lab.widgets.stills.shapes import COLOURS
 
@@ -37,7 +37,8 @@ def drawn(view: ProcessGraph) -> str:
     body = "".join(
         _edge(each, places, bottom) for each in view.edges if {each.source, each.target} <= set(places)
     )
-    body += "".join(_node(each, places[each.key]) for each in view.nodes)
+    marks = {mark.key: mark for mark in view.marks}
+    body += "".join(_node(each, places[each.key], marks.get(each.key)) for each in view.nodes)
     return image(svg(width, bottom + 14, body), _told(view), int(width)) + _instances(view)
 
 
@@ -63,12 +64,12 @@ def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
     }
 
 
-def _node(node: Node, place: Place) -> str:
+def _node(node: Node, place: Place, mark: Mark | None) -> str:
     stroke, fill = COLOURS[node.kind]
-    weight = 2.6 if node.current or node.waited_for else 1.3
+    weight = 2.6 if node.current else 1.3
     dress = f'fill="{fill if node.count else "#ffffff"}" stroke="{stroke}" stroke-width="{weight}"'
     dash = "" if node.count else ' stroke-dasharray="4 3"'
-    told = f"{'waited for ' if node.waited_for else ''}{f'×{node.count:,}' if node.count else ''}".rstrip()
+    told = f"{mark.standing if mark else ''} {f'×{node.count:,}' if node.count else ''}".strip()
     return (
         f'<g transform="translate({place.x:g} {place.y:g})"><path d="{_OUTLINES[node.kind]}" {dress}{dash}/>'
         + text(WIDTH / 2, 17, fitted(node.name, 20), anchor="middle", size=11.5)
@@ -105,11 +106,6 @@ def _label(edge: Edge, start: Place) -> str:
 
 
 def _instances(view: ProcessGraph) -> str:
-    return "".join(line(_instance(each)) for each in view.instances[:6])
-
-
-def _instance(each: Instance) -> str:
-    told = f"{each.stream_id}: {each.stage or each.status}"
-    if each.status == "stopped" or not each.waits_for:
-        return told
-    return f"{told}, waits for {' or '.join(each.waits_for)}"
+    others = [each for each in view.instances if each.id != view.chosen]
+    told = [view.told, *(f"{each.stream_id}: {each.stage or each.status}" for each in others[:5])]
+    return "".join(line(each) for each in told if each)
