@@ -118,6 +118,43 @@ class Displays:
         trace, cursor = self.stepper.trace, self.stepper.cursor
         return plot_sequence(sequence(trace, cursor, correlation=correlation, limit=24), ax=ax, theme=theme)
 
+    def plot_state(self, ax: Axes | None = None, *, query: str = "", theme: Theme | None = None) -> Axes:
+        """The aggregates and process managers as cards, changed fields first, as matplotlib axes.
+
+        Where there is a ``query``, those in which it stands.
+        """
+        from calamity_lab.figures import plot_state
+        from calamity_lab.views.state import state
+
+        view = state(self.stepper.trace, self.stepper.cursor, query=query, limit=24)
+        return plot_state(view, ax=ax, theme=theme)
+
+    def plot_field(
+        self, stream_id: str, field: str, ax: Axes | None = None, *, theme: Theme | None = None
+    ) -> Axes:
+        """What a field was as of each version, as matplotlib axes: ``lab.plot_field("Order-7", "total")``."""
+        from calamity_lab.figures import plot_field
+        from calamity_lab.views.field import history_of
+
+        types = {cls.__name__: cls for cls in (*self.model.aggregates, *self.model.process_managers)}
+        history = history_of(self.stepper.trace, self.stepper.cursor, stream_id, field, types=types)
+        return plot_field(history, ax=ax, name=f"{field} of {stream_id}", theme=theme)
+
+    def plot_events(self, ax: Axes | None = None, *, query: str = "", theme: Theme | None = None) -> Axes:
+        """The events around the cursor as matplotlib axes; of those in which the ``query`` stands."""
+        from calamity_lab.figures import plot_events
+        from calamity_lab.views.events import event_rows
+
+        view = event_rows(self.stepper.trace, self.stepper.cursor, limit=30, query=query)
+        return plot_events(view, ax=ax, theme=theme)
+
+    def plot_agenda(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
+        """What comes next as matplotlib axes: the pending commands, in order."""
+        from calamity_lab.figures import plot_agenda
+        from calamity_lab.views.agenda import agenda
+
+        return plot_agenda(agenda(self.stepper.trace, self.stepper.cursor, limit=30), ax=ax, theme=theme)
+
     def to_networkx(self) -> MultiDiGraph[str]:
         """Commands and events up to the cursor as a graph of causes."""
         from calamity_lab.figures import to_networkx

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from calamity_lab.errors import InvalidValue
+from calamity_lab.figures.lettering import AS_TEXT
 
 _LEGEND_COLUMN = 85
 
@@ -50,3 +51,17 @@ def size_in_points(ax: Axes) -> tuple[float, float]:
     box = ax.get_window_extent()
     scale = 72 / figure.dpi
     return box.width * scale, box.height * scale
+
+
+def in_points(ax: Axes) -> tuple[float, float]:
+    """How many points the axes are wide and high, once a unit of theirs is a point and 0, 0 is at the top."""
+    ax.set_axis_off()
+    wide, high = size_in_points(ax)
+    ax.set_xlim(0, wide)
+    ax.set_ylim(high, 0)
+    return wide, high
+
+
+def say_instead(ax: Axes, told: str) -> None:
+    """What is said where there is nothing to draw."""
+    ax.text(0.5, 0.5, told, transform=ax.transAxes, ha="center", va="center", **AS_TEXT)

@@ -69,7 +69,8 @@ def draw_box(ax: Axes, node: Node, grid: Grid, steep: float) -> Patch:
 
 def draw_names(ax: Axes, nodes: Sequence[Node], room: tuple[float, float]) -> None:
     """The names in the boxes, all in the largest size in which they fit into ``room`` (points)."""
-    lettered = {node.key: _lines(node) for node in nodes}
+    most = max(1, int(room[1] // (_SMALLEST * _LINE)))
+    lettered = {node.key: _lines(node, most) for node in nodes}
     size = min((_fitting(lines, room) for lines in lettered.values()), default=_LARGEST)
     for node in nodes:
         lines = [_cut(line, size, room[0]) for line in lettered[node.key]]
@@ -105,13 +106,16 @@ def _closed(*corners: tuple[float, float]) -> Path:
     return Path([*corners, corners[0]], closed=True)
 
 
-def _lines(node: Node) -> list[str]:
+def _lines(node: Node, most: int) -> list[str]:
     """A name in one or two lines, broken between its words; under it how often that has happened."""
+    told = [f"×{node.count:,}"] if node.count else []
+    if most < 2 + len(told):
+        return [legible(node.name, 48), *told][:most]
     words = re.findall(r".+?(?:(?<=[a-z0-9])(?=[A-Z])|$)", legible(node.name, 48)) or [""]
     breaks = range(1, len(words)) if sum(map(len, words)) > 9 else range(0)
     halves = [("".join(words[:n]), "".join(words[n:])) for n in breaks]
     lines = min(halves, key=lambda pair: max(map(len, pair)), default=("".join(words),))
-    return [*lines, f"×{node.count:,}"] if node.count else list(lines)
+    return [*lines, *told]
 
 
 def _fitting(lines: Sequence[str], room: tuple[float, float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,9 @@ AS_TEXT: dict[str, Any] = {"parse_math": False, "usetex": False}
 
 _BOX = "▯"
 
+_ON_PIXELS = 1.06
+"""So much wider letters may become where they are fitted to coarse pixels."""
+
 
 def legible(text: str, length: int = 60) -> str:
     """A text on one line, cut to a length; a box stands for what the font cannot draw."""
@@ -21,10 +25,24 @@ def legible(text: str, length: int = 60) -> str:
     return "".join(_drawn(character, fonts) for character in text)
 
 
-def width(text: str, size: float) -> float:
+def width(text: str, size: float, weight: str = "normal") -> float:
     """How wide a text is in the default font, in points."""
-    measured = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
-    return float(measured[0])
+    font = FontProperties(size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def room_for(text: str, size: float, weight: str = "normal") -> float:
+    """The room that a text takes wherever it is drawn, in points."""
+    return width(text, size, weight) * _ON_PIXELS
+
+
+def fitted(text: str, size: float, room: float, weight: str = "normal") -> str:
+    """A text as it can be drawn, cut to its room in points."""
+    line = legible(text, 120)
+    if room_for(line, size, weight) <= room:
+        return line
+    kept = bisect_right(range(1, len(line)), room, key=lambda end: room_for(f"{line[:end]}…", size, weight))
+    return f"{line[: max(kept, 1)]}…"
 
 
 def _drawn(character: str, fonts: tuple[Any, ...]) -> str:
@@ -37,3 +55,8 @@ def _drawn(character: str, fonts: tuple[Any, ...]) -> str:
 @lru_cache(maxsize=8)
 def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(get_font(findfont(FontProperties(family=[family]))) for family in families)
+
+
+def ground(colour: Any) -> dict[str, Any]:
+    """What hides the lines behind a text. An outline would do too, but then a text is no text in an SVG."""
+    return {"facecolor": colour, "linewidth": 0, "pad": 0.5}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from math import cos, radians, sin
 from typing import Any, NamedTuple
@@ -13,11 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
-from matplotlib.patheffects import withStroke
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
-from calamity_lab.figures.lettering import AS_TEXT, legible, width
+from calamity_lab.figures.axes import axes_for, legend_below, say_instead, size_in_points
+from calamity_lab.figures.lettering import AS_TEXT, fitted, ground, width
 from calamity_lab.figures.palette import LOOKS, Look, palette, strong
 from calamity_lab.figures.signs import HEXAGON, PILL
 from calamity_lab.figures.theme import Theme, themed
@@ -26,6 +25,11 @@ from calamity_lab.views.sequence import Message, Participant, SequenceView
 _LETTERS = 7.5
 _NOTE, _GAP = 0.8, 0.3
 """The room that a note takes, and that is left before a command, in rows."""
+
+_ABOVE, _BELOW = 2.1, 0.9
+"""The room for the names above, and for what is left out below, in rows."""
+_LEAST = 9.6
+"""So many points high is a row at least."""
 
 _KINDS = {"pending": "command", "decided": "event", "conflict": "refused"}
 _DASHED = frozenset(
@@ -78,29 +82,60 @@ def plot_sequence(view: SequenceView, ax: Axes | None = None, *, theme: Theme | 
             f"plot_sequence({type(view).__name__}): give the value of sequence(trace, cursor), "
             "or call lab.plot_sequence()"
         )
-    heights = [_height(message) for message in view.messages]
-    ends = list(accumulate(heights, initial=0.0))
     columns = max(len(view.participants), 1)
-    size = max(1.45 * columns, 3.2), min(1.5 + 0.27 * ends[-1], 40.0)
-    ax = axes_for("plot_sequence", ax, size)
-    ax.set_xlim(-0.5, columns - 0.5)
-    ax.set_ylim(ends[-1] + 0.5, -2.1)
+    rows = sum(map(_height, view.messages))
+    ax = axes_for("plot_sequence", ax, (max(1.45 * columns, 3.2), min(1.5 + 0.27 * rows, 40.0)))
     ax.set_axis_off()
+    if not view.messages:
+        say_instead(ax, "nothing has happened yet")
+        return ax
     _draw_legend(ax, view)
     wide, high = size_in_points(ax)
-    down = high / (ends[-1] + 2.6)
-    page = _Page(ax, wide / columns, down, min(_LETTERS, 0.5 * down), columns)
+    messages = _with_room(view, high / _LEAST - _ABOVE - _BELOW)
+    ends = list(accumulate(map(_height, messages), initial=0.0))
+    ax.set_xlim(-0.5, columns - 0.5)
+    ax.set_ylim(ends[-1] + _BELOW, -_ABOVE)
+    down = high / (ends[-1] + _ABOVE + _BELOW)
+    page = _Page(ax, wide / columns, down, min(_LETTERS, 0.55 * down), columns)
     for place, participant in enumerate(view.participants):
         _draw_participant(page, participant, place, ends[-1])
-    for message, height, end in zip(view.messages, heights, ends[1:], strict=True):
+    for message, end in zip(messages, ends[1:], strict=True):
         note = _NOTE if message.note else 0.0
         _draw_message(page, message, end - note - 0.25)
-        if note and height:
+        if note:
             _draw_note(page, message, end - 0.45)
-    _draw_cursor(page, view, ends)
-    if not view.messages:
-        ax.text(0.5, 0.5, "nothing has happened yet", transform=ax.transAxes, ha="center", va="center")
+    _draw_cursor(page, messages, ends)
+    _tell_left_out(page, view, len(messages), ends[-1])
     return ax
+
+
+def _with_room(view: SequenceView, rows: float) -> Sequence[Message]:
+    """The messages around the present one for which there is room, so that all can be read."""
+    past = sum(message.tense != "future" for message in view.messages)
+    first = last = min(max(past - 1, 0), len(view.messages) - 1)
+    taken = 0.0
+    while first > 0 or last < len(view.messages):
+        # Turn by turn what is before and what is after, so that the present one stays in the middle.
+        before = first > 0 and (last == len(view.messages) or past - first <= last - past)
+        following = view.messages[first - 1 if before else last]
+        taken += _height(following)
+        if taken > rows and first < last:
+            break
+        first, last = (first - 1, last) if before else (first, last + 1)
+    return view.messages[first:last]
+
+
+def _tell_left_out(page: _Page, view: SequenceView, drawn: int, bottom: float) -> None:
+    messages, commands = len(view.messages) - drawn, view.total - view.commands
+    told = [f"{messages:,} of {len(view.messages):,} messages"] if messages else []
+    told += [f"{commands:,} of {view.total:,} commands"] if commands else []
+    if told:
+        size = min(6.0, page.letters)
+        page.ax.text(
+            page.columns - 0.5, bottom + 0.8 * _BELOW, f"left out: {', '.join(told)}",
+            ha="right", va="center",
+            fontsize=size, color=palette().soft, **AS_TEXT,
+        )  # fmt: skip
 
 
 def _height(message: Message) -> float:
@@ -145,9 +180,9 @@ def _draw_participant(page: _Page, participant: Participant, place: int, bottom:
     own = participant.name.removeprefix(f"{participant.category}-")
     lines = [participant.category, own] if own != participant.name else [own]
     room = page.across - 4
-    fitted = "\n".join(_fitted(line, page.letters, room) for line in lines)
+    name = "\n".join(fitted(line, page.letters, room) for line in lines)
     ax.text(
-        place, -0.3, fitted, ha="center", va="bottom", fontsize=page.letters, linespacing=1.1,
+        place, -0.3, name, ha="center", va="bottom", fontsize=page.letters, linespacing=1.1,
         color=rcParams["text.color"], **AS_TEXT,
     )  # fmt: skip
 
@@ -206,14 +241,14 @@ def _draw_sign(page: _Page, message: Message, x: float, y: float) -> None:
 
 def _write(page: _Page, message: Message, x: float, y: float, align: str, room: float) -> None:
     page.ax.text(
-        x, y, _fitted(message.label, page.letters, room), ha=align, va="bottom", fontsize=page.letters,
+        x, y, fitted(message.label, page.letters, room), ha=align, va="bottom", fontsize=page.letters,
         color=_ink(message), zorder=4, fontweight="bold" if message.tense == "now" else "normal",
-        path_effects=[withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])], **AS_TEXT,
+        bbox=ground(rcParams["axes.facecolor"]), **AS_TEXT,
     )  # fmt: skip
 
 
 def _draw_note(page: _Page, message: Message, y: float) -> None:
-    text = _fitted(message.note, page.letters, page.columns * page.across - 14)
+    text = fitted(message.note, page.letters, page.columns * page.across - 14)
     half = (width(text, page.letters) / 2 + 5) / page.across
     x = min(max(float(message.source), half - 0.5), page.columns - 0.5 - half)
     sheet = {
@@ -228,19 +263,10 @@ def _draw_note(page: _Page, message: Message, y: float) -> None:
     )  # fmt: skip
 
 
-def _draw_cursor(page: _Page, view: SequenceView, ends: list[float]) -> None:
+def _draw_cursor(page: _Page, messages: Sequence[Message], ends: Sequence[float]) -> None:
     """A line between what is past and what is yet to come, where there is both."""
-    past = [place for place, message in enumerate(view.messages, 1) if message.tense != "future"]
-    if not past or past[-1] == len(view.messages):
+    past = [place for place, message in enumerate(messages, 1) if message.tense != "future"]
+    if not past or past[-1] == len(messages):
         return
     y, colour = ends[past[-1]] + 0.08, rcParams["axes.edgecolor"]
     page.ax.axhline(y, color=colour, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
-
-
-def _fitted(text: str, size: float, room: float) -> str:
-    """A text as it can be drawn, cut to its room."""
-    line = legible(text, 120)
-    if width(line, size) <= room:
-        return line
-    kept = bisect_right(range(1, len(line)), room, key=lambda count: width(f"{line[:count]}…", size))
-    return f"{line[: max(kept, 1)]}…"

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
-from calamity_lab.figures.lettering import AS_TEXT, legible, width
+from calamity_lab.figures.lettering import AS_TEXT, ground, legible, width
 from calamity_lab.figures.marks import Lane, Mark, Marks, marks_of
 from calamity_lab.figures.palette import LOOKS, Look, palette
 from calamity_lab.figures.theme import Theme, themed
@@ -70,7 +70,7 @@ def plot_timeline(
     placed = [_placed(mark, found.lanes[mark.lane], tops[mark.lane], across, size) for mark in found.marks]
     _draw_marks(ax, placed, at)
     if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
-        _draw_labels(ax, _named(placed, found, along), at, size)
+        _draw_labels(ax, _named(placed, found, along), found, at, size)
     return ax
 
 
@@ -79,7 +79,8 @@ def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
     ax.set_xlim(0, found.events + 1)
     ax.set_ylim(max(tops[-1], 1), 0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.set_xlabel("position")
+    ax.set_xlabel("position", fontsize=8)
+    ax.tick_params(axis="x", labelsize=8)
     ax.set_yticks([])
     ax.tick_params(axis="y", length=0)
     _name_lanes(ax, found, tops, 8.0)
@@ -87,7 +88,9 @@ def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
         ax.spines[side].set_visible(False)
     for number, lane in enumerate(found.lanes):
         ground = palette().hues["process manager" if lane.is_manager else "aggregate"].soft
-        ax.axhspan(tops[number] + 0.04, tops[number + 1] - 0.04, color=ground, alpha=0.6, linewidth=0, zorder=0)
+        ax.axhspan(
+            tops[number] + 0.04, tops[number + 1] - 0.04, color=ground, alpha=0.6, linewidth=0, zorder=0
+        )
     if not count:
         ax.text(0.5, 0.5, "nothing has happened yet", transform=ax.transAxes, ha="center", va="center")
 
@@ -187,12 +190,21 @@ def _name(mark: Mark) -> str:
     return legible(mark.label, 40)
 
 
-def _draw_labels(ax: Axes, named: Sequence[_Placed], cursor: int, size: float) -> None:
-    halo = [withStroke(linewidth=2, foreground=rcParams["axes.facecolor"])]
+def _draw_labels(ax: Axes, named: Sequence[_Placed], found: Marks, cursor: int, size: float) -> None:
     ink, later = rcParams["text.color"], palette().later
     for mark, y, _ in named:
         ax.annotate(
             _name(mark), (mark.x, y), (0, size / 2 + 1), textcoords="offset points", ha="center", va="bottom",
-            fontsize=_LETTERS, color=ink if mark.moment <= cursor else later, zorder=5,
-            annotation_clip=False, path_effects=halo, **AS_TEXT,
+            fontsize=_LETTERS, color=ink if mark.moment <= cursor else later, zorder=5, annotation_clip=False,
+            bbox=ground(_band(found.lanes[mark.lane])), **AS_TEXT,
         )  # fmt: skip
+
+
+def _band(lane: Lane) -> tuple[float, float, float]:
+    """The ground of a lane, which is paper with a tint of its kind."""
+    tint = palette().hues["process manager" if lane.is_manager else "aggregate"].soft
+    mixed = [
+        0.6 * own + 0.4 * paper
+        for own, paper in zip(to_rgb(tint), to_rgb(rcParams["axes.facecolor"]), strict=True)
+    ]
+    return mixed[0], mixed[1], mixed[2]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -36,10 +37,17 @@ def lettering(ax: Axes) -> Iterator[Text]:
     legend = ax.get_legend()
     everything = [
         *ax.texts,
-        *([*ax.get_yticklabels(), *ax.get_xticklabels(), ax.xaxis.label] if ax.axison else ()),
+        *([*_named_ticks(ax.yaxis), *_named_ticks(ax.xaxis), ax.xaxis.label] if ax.axison else ()),
+        ax.title,
         *(legend.get_texts() if legend else ()),
     ]
     yield from (text for text in everything if text.get_text().strip() and text.get_visible())
+
+
+def _named_ticks(axis: Axis) -> list[Text]:
+    """The names of the ticks in sight; an axis keeps some more beyond its ends."""
+    low, high = sorted(axis.get_view_interval())
+    return [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
 
 
 def _box(text: Text) -> Bbox:

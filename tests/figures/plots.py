@@ -8,10 +8,22 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 
 from calamity_lab.examples import fulfilment
-from calamity_lab.figures import plot_process_managers, plot_sequence, plot_timeline
+from calamity_lab.figures import (
+    plot_agenda,
+    plot_events,
+    plot_field,
+    plot_process_managers,
+    plot_sequence,
+    plot_state,
+    plot_timeline,
+)
 from calamity_lab.model import Model
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.field import history_of
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
+from calamity_lab.views.state import state
 from tests.frames.histories import shop_week
 
 CURSOR = 101
@@ -36,4 +48,8 @@ PLOTS = (
         lambda: process_graph(shop_week(), CURSOR, Model.find(fulfilment)),
     ),
     Plot("plot_sequence", plot_sequence, lambda: sequence(shop_week(), CURSOR)),
+    Plot("plot_state", plot_state, lambda: state(shop_week(), CURSOR)),
+    Plot("plot_events", plot_events, lambda: event_rows(shop_week(), CURSOR, limit=20)),
+    Plot("plot_agenda", plot_agenda, lambda: agenda(shop_week(), CURSOR)),
+    Plot("plot_field", plot_field, lambda: history_of(shop_week(), CURSOR, "StockItem-teapot", "on_shelf")),
 )
