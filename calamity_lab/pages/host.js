@@ -10,6 +10,7 @@ class RecordedModel {
     this.looks = structuredClone(LOOKS);
     this.sent = {};
     this.said = null;
+    this.selected = NOTHING_SELECTED;
     this.listeners = [];
   }
 
@@ -55,11 +56,17 @@ class RecordedModel {
     else if (verb === "goto") this.goto(message.moment);
     else if (verb in WAYS) this.place = WAYS[verb](this.recording, this.place);
     else if (verb === "play") this.play(message);
+    else if (verb === "select") this.select(message);
     else this.said = NEEDS_PYTHON;
   }
 
   play({ by, times }) {
     for (let n = 0; n < times; n += 1) this.place = WAYS[by](this.recording, this.place);
+  }
+
+  select({ verb, seq, go, ...picked }) {
+    this.selected = recordedSelected(this.recording.packed, picked);
+    if (go && this.selected.moment > 0) this.goto(this.selected.moment);
   }
 
   goto(moment) {
@@ -80,7 +87,7 @@ class RecordedModel {
   views() {
     const values = this.recording.at(this.place);
     const hidden = TAB_VIEWS.map(([name]) => name).filter((name) => name !== this.looks.tabs.shown);
-    const views = { ...values, tabs: { shown: this.looks.tabs.shown } };
+    const views = { ...values, tabs: { shown: this.looks.tabs.shown }, chart: this.recording.packed.chart, selected: this.selected };
     for (const [part, look] of Object.entries(this.looks)) {
       if (WINDOWS[part] && !hidden.includes(part)) views[part] = WINDOWS[part](values, look, this.recording.packed, this.moment);
     }

@@ -87,7 +87,7 @@ def recording(desk: Desk) -> dict[str, Any]:
         "out": ways.out(trace, moments),
         "back_over": ways.back_over(trace, moments),
         "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
-        "timeline": lanes(trace),
+        "chart": lanes(trace),
         "steps": steps,
         "rows": packing.rows,
     }

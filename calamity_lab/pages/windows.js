@@ -5,7 +5,7 @@ const LOOKS = {
   tabs: { shown: "state" },
   agenda: { limit: 12 },
   state: { query: "", first: 0, limit: 24, pinned: [] },
-  timeline: { first: null, width: 24 },
+  pointed: { place: 0 },
   events: { query: "", first: null, limit: 40 },
   process_graph: { manager: null, instance: null },
   sequence: { first: null, limit: 100 },
@@ -16,14 +16,14 @@ const WINDOWS = {
     return { ...values.agenda, entries: values.agenda.entries.slice(0, limit).map((entry, place) => variant(entry, place, { place })) };
   },
 
-  state(values, { query, first, limit, pinned }, { timeline }, cursor) {
+  state(values, { query, first, limit, pinned }, packed, cursor) {
     const wanted = folded(query);
     const others = values.state.rows.filter(({ stream_id }) => !pinned.includes(stream_id));
     const rows = others.filter((row) => !wanted || stateMatches(row, wanted));
     const from = Math.max(Math.min(first, rows.length - 1), 0);
     return {
       ...values.state, query, total: others.length, matching: rows.length, first: from, rows: rows.slice(from, from + limit),
-      pinned: pinned.map((name) => values.state.rows.find(({ stream_id }) => stream_id === name) ?? absent(name, timeline, cursor)),
+      pinned: pinned.map((name) => values.state.rows.find(({ stream_id }) => stream_id === name) ?? absent(name, packed, cursor)),
     };
   },
 
@@ -35,17 +35,8 @@ const WINDOWS = {
     return { total: found.length, now, first: from, rows: found.slice(from, from + limit).map((row) => told(row, cursor)) };
   },
 
-  timeline(values, { first, width: most }, { events, timeline }, cursor) {
-    const [total, now, width] = [events.length, upTo(events, cursor), roomyFor(events.length, most)];
-    const from = bounded(first, now, total, width);
-    const marks = timeline.marks.filter(({ x }) => x >= from + 0.5 && x <= from + width + 0.5);
-    const lanes = lanesOf(timeline, marks);
-    const numbers = new Map(lanes.map((lane, number) => [lane, number]));
-    return {
-      total, now, first: from, width,
-      lanes: lanes.map((lane) => timeline.lanes[lane]),
-      marks: marks.map((mark) => ({ ...mark, lane: numbers.get(mark.lane), is_past: mark.moment <= cursor })),
-    };
+  pointed(_values, { place }, packed) {
+    return { place, sentence: recordedTold(packed, place) };
   },
 
   process_graph(values, { manager, instance }) {
@@ -66,11 +57,9 @@ function stateMatches(row, wanted) {
 }
 
 /** The row of a pinned stream that is not there at the cursor. */
-function absent(stream_id, { lanes, marks }, cursor) {
-  const lane = lanes.findIndex((each) => each.stream_id === stream_id);
-  // What took in an event has a version more; a mark between two events is of a refusal.
-  const version = marks.filter((mark) => mark.lane === lane && mark.moment <= cursor && mark.kind !== "ignored" && Number.isInteger(mark.x)).length;
-  const { category = "", kind = "aggregate" } = lanes[lane] ?? {};
+function absent(stream_id, packed, cursor) {
+  const { lane, version } = recordedVersion(packed, stream_id, cursor);
+  const { category = "", kind = "aggregate" } = lane ?? {};
   return { stream_id, category, kind, version, changed: false, is_new: false, gone: false, fields: [], as_of: null, note: version ? "no longer there" : "not there yet" };
 }
 
@@ -88,13 +77,6 @@ function told(row, cursor) {
   return row.is_past === is_past ? row : variant(row, String(is_past), { is_past });
 }
 
-/** The lanes of a window: all that recorded anything where these are few, and what else is marked in it. */
-function lanesOf({ most, known, lanes }, marks) {
-  const marked = [...new Set(marks.map(({ lane }) => lane))];
-  const always = known <= most ? Array.from({ length: known }, (_, lane) => lane) : marked.filter((lane) => lane < known).sort((a, b) => a - b);
-  return [...always, ...marked.filter((lane) => lane >= known)];
-}
-
 const variants = new WeakMap();
 
 /** A row with other values, the same object for the same name: so that it is seen to be the same. */
@@ -103,11 +85,6 @@ function variant(row, name, values) {
   const known = variants.get(row);
   if (!known.has(name)) known.set(name, { ...row, ...values });
   return known.get(name);
-}
-
-function roomyFor(total, most) {
-  const fitting = Math.ceil((total + 2) / 12) * 12;
-  return Math.min(most, Math.max(fitting, Math.ceil((5 * most) / 12)));
 }
 
 /** The window's beginning: the one asked for, else one that holds the cursor and moves seldom. */

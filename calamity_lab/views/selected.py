@@ -39,8 +39,8 @@ class Selected:
     """What is selected: nothing where ``kind`` is "".
 
     ``first`` to ``last`` are the places of the selected events among all, from 1; ``moment`` is the one to go
-    to. ``streams`` are those that it is about, ``command`` the id of the command, and ``position`` that of
-    an event.
+    to. ``streams`` are those that it is about, ``command`` the id of the command, ``position`` that of an
+    event, or of the first event of several and ``until`` that of the last.
     """
 
     kind: str = ""
@@ -50,12 +50,15 @@ class Selected:
     first: int = 0
     last: int = 0
     position: int | None = None
+    until: int | None = None
     command: str = ""
     streams: tuple[str, ...] = ()
     arrows: tuple[Arrow, ...] = ()
 
 
-class _Link(NamedTuple):
+class Link(NamedTuple):
+    """A cause and its effect, as places."""
+
     cause: int
     effect: int
 
@@ -136,6 +139,8 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
         detail=f"positions {events[since].position:,} to {events[upto - 1].position:,}, in {shown(taken)}",
         first=since + 1,
         last=upto,
+        position=events[since].position,
+        until=events[upto - 1].position,
         streams=tuple(shown(name) for name in islice(streams, MOST_STREAMS)),
     )
 
@@ -156,7 +161,7 @@ def _place(trace: Trace, position: int) -> int | None:
 def _arrows(trace: Trace, here: int, correlation: str, moment: int) -> tuple[Arrow, ...]:
     """The chain of causes up to here, and all that came of it, nearest first."""
     causes, effects = defaultdict(list), defaultdict(list)
-    for cause, effect in dict.fromkeys(_links(trace, correlation, moment)):
+    for cause, effect in dict.fromkeys(links(trace, correlation, moment)):
         effects[cause].append(effect)
         causes[effect].append(cause)
     before = (Arrow(cause, effect, leads_here=True) for effect, cause in _reached(here, causes))
@@ -176,8 +181,8 @@ def _reached(start: int, neighbours: dict[int, list[int]]) -> Iterator[tuple[int
                 waiting.append(other)
 
 
-def _links(trace: Trace, correlation: str, moment: int) -> Iterator[_Link]:
-    """What led to what among the commands of a cascade around a moment."""
+def links(trace: Trace, correlation: str, moment: int = 0) -> Iterator[Link]:
+    """What led to what in a cascade; of one with very many commands, around a moment."""
     dispatched = trace.index.cascades.get(correlation, ())
     near = max(bisect_right(dispatched, moment) - _MOST_COMMANDS // 2, 0)
     sent: dict[str, int] = {}
@@ -188,11 +193,11 @@ def _links(trace: Trace, correlation: str, moment: int) -> Iterator[_Link]:
         command = -decision.index if isinstance(decision, Refused) else -start
         step = trace[start].step
         if step is not None and step.pending.command_id in sent:
-            yield _Link(sent[step.pending.command_id], command)
+            yield Link(sent[step.pending.command_id], command)
         for reached in trace.branch.moments.iterate(start, last + 1):
             match reached.step:
                 case Appended(recorded=recorded):
-                    yield from (_Link(command, ordinal(trace, event)) for event in recorded)
+                    yield from (Link(command, ordinal(trace, event)) for event in recorded)
                 case AtProcessManager(trigger=trigger, commands=commands, index=at):
-                    yield _Link(command if isinstance(trigger, Rejected) else ordinal(trace, trigger), -at)
+                    yield Link(command if isinstance(trigger, Rejected) else ordinal(trace, trigger), -at)
                     sent.update((pending.command_id, -at) for pending in commands)

@@ -14,6 +14,7 @@ function mountEvents(root, desk) {
   const hint = make("p", { class: "cl-hint" });
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-events", tabindex: "-1" }, table, hint);
   show(follow, false);
+  addPicked(desk, "events", body, scroll, (node, selected) => isPosition(node.position(), selected));
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), follow, pages.node), scroll);
   return {
     parts: ["events"],
@@ -33,10 +34,16 @@ function mountEvents(root, desk) {
 function eventRow(first, desk) {
   let row = first;
   const jump = make("button", { type: "button", class: "cl-link", title: "Go to the moment of this event" });
-  const node = make("tr", { on: { click: () => desk.goto(row.moment) } },
+  const node = make("tr", { on: { click: () => pickEvent(row, desk) } },
     make("td", { class: "cl-figure" }, jump), make("td", {}, make("span", { class: "cl-stream" })), make("td", {}, glyph("event"), make("span")), make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
   node.setRow = (changed) => { row = changed; };
+  node.position = () => row.position;
   return node;
+}
+
+function pickEvent({ position, moment }, desk) {
+  desk.select({ position });
+  desk.goto(moment);
 }
 
 function updateEventRow(node, row) {

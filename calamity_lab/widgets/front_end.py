@@ -10,9 +10,31 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-VIEWS = ("controls", "agenda", "form", "state", "timeline", "process_graph", "sequence", "events")
-SCRIPTS = ("kit", "messages", "keyboard", "field_history", "play", *VIEWS, "composite", "entry")
-SHEETS = ("kit", "play", *VIEWS, "composite")
+VIEWS = (
+    "controls",
+    "agenda",
+    "form",
+    "state",
+    "timeline",
+    "timeline_parts",
+    "process_graph",
+    "sequence",
+    "events",
+)
+LANES = ("chart", "span", "lanes", "marks")
+SCRIPTS = (
+    "kit",
+    "messages",
+    "keyboard",
+    "field_history",
+    "picked",
+    "play",
+    *LANES,
+    *VIEWS,
+    "composite",
+    "entry",
+)
+SHEETS = ("kit", "play", *(view for view in VIEWS if view != "timeline_parts"), "composite")
 
 
 @cache

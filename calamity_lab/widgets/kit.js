@@ -114,6 +114,11 @@ const ICONS = {
   close: "M4 4l8 8M12 4l-8 8",
   left: "M10 3 5 8l5 5",
   right: "M6 3l5 5-5 5",
+  down: "M3.5 6 8 10.5 12.5 6",
+  less: "M3 8h10",
+  whole: "M2 4v8M14 4v8M4.5 8h7M6.5 5.8 4.3 8l2.2 2.2M9.5 5.8 11.7 8 9.5 10.2",
+  clock: "M2 8a6 6 0 1 0 12 0 6 6 0 1 0-12 0M8 4.5V8l2.5 2",
+  sift: "M2 4h12M4.5 8h7M7 12h2",
   follow: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M4.5 8a3.5 3.5 0 1 0 7 0 3.5 3.5 0 1 0-7 0",
   add: "M8 3.5v9M3.5 8h9",
   good: "M3 8.5l3.2 3.2L13 4.8",
@@ -128,17 +133,18 @@ function icon(name) {
     draw("path", { d: ICONS[name] }));
 }
 
-// Each kind has a shape of its own besides its colour, drawn around 0, 0 within a circle of radius 6.
+// Each kind has a shape of its own besides its colour, drawn around 0, 0 within a circle of radius 6. A shape
+// goes on from where it is put, so that one path can hold many.
 const SHAPES = {
-  command: "M-6-4.5H2.2L6 0 2.2 4.5H-6z",
-  event: "M-5-5H5V2.2L2.2 5H-5zM5 2.2H2.2V5",
-  "process manager": "M-3-5.2H3L6 0 3 5.2H-3L-6 0z",
-  aggregate: "M-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0",
-  refused: "M-4.2-4.2l8.4 8.4M4.2-4.2l-8.4 8.4",
-  started: "M-3.8-5.2 5.6 0l-9.4 5.2z",
-  continued: "M0-5.2 5.2 0 0 5.2-5.2 0z",
-  stopped: "M-4.6-4.6h9.2v9.2h-9.2z",
-  ignored: "M-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0",
+  command: "m-6-4.5h8.2l3.8 4.5-3.8 4.5h-8.2z",
+  event: "m-5-5h10v7.2l-2.8 2.8h-7.2zm10 7.2h-2.8v2.8",
+  "process manager": "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z",
+  aggregate: "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0",
+  refused: "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4",
+  started: "m-3.8-5.2l9.4 5.2-9.4 5.2z",
+  continued: "m0-5.2l5.2 5.2-5.2 5.2-5.2-5.2z",
+  stopped: "m-4.6-4.6h9.2v9.2h-9.2z",
+  ignored: "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0",
 };
 
 function kindClass(kind) {

@@ -9,7 +9,6 @@ from calamity_lab.errors import InvalidValue
 
 TABS = ("state", "process_graph", "sequence", "events")
 
-_STRIDE = 12
 _MOST = 200
 
 
@@ -86,7 +85,6 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "histories": _pairs(_key),
         "as_of": _pairs(_first),
     },
-    "timeline": {"first": _place, "width": _count},
     "pointed": {"place": _whole},
     "events": {"query": _text, "first": _place, "limit": _count},
     "sequence": {"first": _place, "limit": _count},
@@ -100,16 +98,6 @@ def read(view: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     if known is None:
         raise InvalidValue(f"there is no view {view!r} to look at; there are: {', '.join(_KNOWN)}")
     return {name: _read(view, name, value, known) for name, value in given.items()}
-
-
-def roomy(total: int, most: int) -> int:
-    """How many of ``total`` events a window shows that has room for ``most``: few are spread over it.
-
-    It holds all with room for two more, in strides, so that it seldom changes; and is no narrower than lets
-    a mark have 12/5 of the room that it needs.
-    """
-    fitting = -(-(total + 2) // _STRIDE) * _STRIDE
-    return min(most, max(fitting, -(-5 * most // 12)))
 
 
 def _read(view: str, name: str, value: Any, known: Mapping[str, Callable[[Any], Any]]) -> Any:

@@ -13,7 +13,9 @@ class Desk {
     this.views = [];
     this.open = new Map();
     this.waiting = new Map();
-    this.heard = new Set();
+    this.ahead = null;
+    this.unpacking = null;
+    this.behind = 0;
     // Several views may share a model: each counts from a number of its own.
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
     this.hear = this.hear.bind(this);
@@ -49,8 +51,16 @@ class Desk {
     else this.post(name, { verb, ...details });
   }
 
+  /** Goes to a moment; views that know the whole run are there before Python answers. */
   goto(moment) {
+    this.ahead = moment;
+    for (const view of this.views) view.goesAhead?.();
     this.newest("goto", { moment });
+  }
+
+  /** Picks something out for all views to show: a place in the lanes, a position, a stream; {} for nothing. */
+  select(picked) {
+    this.send("select", picked);
   }
 
   look(view, details) {
@@ -85,8 +95,25 @@ class Desk {
     this.post(name, message);
   }
 
-  hear(message) {
+  hear(message, buffers) {
     if (!message?.patch) return;
+    // What comes behind something that is still being unpacked waits for it.
+    if (!this.unpacking && !isPacked(message.patch.chart)) this.take(message);
+    else {
+      this.behind += 1;
+      this.unpacking = this.unpack(this.unpacking, message, buffers);
+    }
+  }
+
+  async unpack(before, message, buffers) {
+    await before;
+    if (isPacked(message.patch.chart)) message.patch.chart = await unpackedChart(message.patch.chart, buffers);
+    this.take(message);
+    this.behind -= 1;
+    if (this.behind === 0) this.unpacking = null;
+  }
+
+  take(message) {
     const name = this.open.get(message.answers);
     this.open.delete(message.answers);
     if (message.answers === undefined || message.answers === null) this.model.send({ verb: "seen" });
@@ -105,6 +132,7 @@ class Desk {
       patch[part] = whole;
       Object.assign((this.values[part] ??= {}), whole);
     }
+    if (!this.asks("goto")) this.ahead = null;
     const document = this.root.getRootNode();
     const focused = this.root.contains(document.activeElement);
     for (const view of this.views) {

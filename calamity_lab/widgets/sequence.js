@@ -51,6 +51,7 @@ function mountSequence(root, desk) {
   const observer = new ResizeObserver(() => { if (scroll.clientWidth !== wide) follows(); });
   observer.observe(scroll);
   listenToRows(rows, desk);
+  addPicked(desk, "sequence", rows, scroll, (node, { moment }) => moment !== null && node.told?.moment === moment);
   return {
     parts: ["sequence"],
     close: () => observer.disconnect(),
@@ -227,7 +228,7 @@ function listenToRows(rows, desk) {
   const rowOf = (event) => event.target.closest("[role=option]");
   function go(node) {
     rove(rows.children, node);
-    if (node.told.moment !== null) desk.goto(node.told.moment);
+    if (node.told.moment !== null) desk.select({ place: -node.told.moment, go: true });
   }
   rows.addEventListener("click", (event) => {
     const node = rowOf(event);

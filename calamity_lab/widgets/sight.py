@@ -16,10 +16,9 @@ from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.selected import selected, told
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
-from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets import columns
 from calamity_lab.widgets.desk import Desk
-from calamity_lab.widgets.looks import TABS, roomy
+from calamity_lab.widgets.looks import TABS
 from calamity_lab.widgets.patches import patch
 
 _WAY_OUT = "To go on without this command, take it back with the ✕ beside it, under Next"
@@ -143,12 +142,6 @@ def _state(sight: Sight) -> Any:
     return state(stepper.trace, stepper.cursor, **{"limit": 24, "types": types, **look})
 
 
-def _timeline(sight: Sight) -> Any:
-    stepper, look = sight.desk.stepper, sight.look_at("timeline")
-    width = roomy(len(stepper.trace.index.events), look.get("width", 24))
-    return timeline(stepper.trace, stepper.cursor, **{**look, "width": width})
-
-
 def _pointed(sight: Sight) -> Any:
     place = sight.look_at("pointed").get("place", 0)
     return Pointed(place, told(sight.desk.stepper.trace, place))
@@ -170,7 +163,6 @@ _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "form": lambda sight: sight.form,
     "tabs": lambda sight: Tabs(sight.tab),
     "state": _state,
-    "timeline": _timeline,
     "chart": lambda sight: sight.charts.of(sight.desk.stepper.trace),
     "pointed": _pointed,
     "selected": lambda sight: selected(sight.desk.stepper.trace, sight.desk.stepper.selection),

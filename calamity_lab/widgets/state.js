@@ -19,6 +19,7 @@ function mountState(root, desk) {
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
   const asks = stateAsks(desk);
   cards.addEventListener("keydown", moveAmongFields);
+  addPicked(desk, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id));
   return {
     parts: ["state"],
     search,
@@ -66,6 +67,11 @@ function stateAsks(desk) {
   };
 }
 
+function pickButton(row, desk) {
+  return make("button", { type: "button", class: "cl-card-name", title: `${row.kind} ${row.stream_id}: select it in every view`, "aria-label": row.stream_id,
+    on: { click: () => desk.select({ stream_id: row.stream_id }) } }, ...nameParts(row));
+}
+
 function stateCard(first, asks) {
   const { stream_id: id } = first;
   const badge = make("span", { class: "cl-badge" });
@@ -74,7 +80,7 @@ function stateCard(first, asks) {
   const fields = make("dl", { class: "cl-card-fields" });
   const note = make("p", { class: "cl-card-note cl-muted" });
   const card = make("article", { class: `cl-card ${kindClass(first.kind)}`, "aria-label": id },
-    make("header", {}, glyph(first.kind), make("h3", { title: `${first.kind} ${id}` }, ...nameParts(first)), badge, make("span", { class: "cl-gap" }), version, pin), note, fields);
+    make("header", {}, glyph(first.kind), make("h3", {}, pickButton(first, asks.desk)), badge, make("span", { class: "cl-gap" }), version, pin), note, fields);
   card.cardParts = { version, badge, pin, fields, note, asks, row: first, asOf: null };
   if (asks.isWhole) {
     put(version, "type", "button");

@@ -1,204 +1,263 @@
 // The timeline: a lane for each stream, a mark for each thing that happened to it, the future greyed.
+// It holds the whole run (chart.js), so that it can be dragged along without asking Python.
 
-const LANE = 24;
 const AXIS = 20;
-const MARK_STEP = 24;
+const ZOOM = 1.6;
 
 function mountTimeline(root, desk) {
-  const title = freshId("timeline");
-  const back = button({ icon: "left", label: "Earlier events", title: "Earlier events", kind: "cl-small cl-quiet", on: () => pan(-1) });
-  const on = button({ icon: "right", label: "Later events", title: "Later events", kind: "cl-small cl-quiet", on: () => pan(1) });
-  const follow = button({ icon: "follow", label: "Follow the cursor", title: "Follow the cursor", kind: "cl-small cl-quiet", on: () => look(null) });
-  const where = make("span", { class: "cl-muted" });
-  const labels = make("div", { class: "cl-lane-labels" });
-  const lines = draw("g");
-  const marks = draw("g", { role: "listbox", "aria-label": "What happened, in order" });
-  const future = draw("rect", { class: "cl-future" });
-  const now = draw("g", { class: "cl-now" }, draw("line"));
-  const svg = draw("svg", { class: "cl-plot" }, future, lines, now, marks);
-  const axis = mountAxis();
-  const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, axis.node, make("div", { class: "cl-lane-rows" }, labels, svg));
-  const hint = make("p", { class: "cl-hint", text: "No event has been recorded yet." });
-  const pane = make("div", { class: "cl-pane cl-timeline", role: "group", "aria-labelledby": title },
-    make("header", { role: "none" }, make("h2", { id: title, text: "Timeline" }), legend(["event", "started", "continued", "stopped", "ignored", "refused"]),
-      make("span", { class: "cl-gap" }), where, back, on, follow),
-    scroll, hint);
-  root.append(pane);
-  let shown = null;
-  let following = true;
-  let plot = 480;
+  const timeline = new Timeline(desk);
+  root.append(timeline.node);
+  return timeline;
+}
 
-  function look(first) {
-    following = first === null;
-    put(follow, "aria-pressed", following ? "true" : "false");
-    desk.look("timeline", { first });
+class Timeline {
+  parts = ["controls", "fact", "chart", "selected", "pointed"];
+
+  constructor(desk) {
+    this.desk = desk;
+    this.chart = new Chart();
+    this.span = new Span(this.chart);
+    this.lanes = new Lanes();
+    this.marks = [];
+    this.rows = [0, 0];
+    this.plot = 480;
+    this.active = null;
+    this.build();
+    this.listen();
+    this.observer = new ResizeObserver(() => this.measure());
+    this.observer.observe(this.scroll);
   }
-  function pan(direction) {
-    if (!shown || isDisabled(direction < 0 ? back : on)) return;
-    look(clamp(shown.first + direction * Math.ceil(shown.width / 2), 0, Math.max(0, shown.total - 1)));
+
+  close() {
+    this.observer.disconnect();
   }
-  function measure() {
-    const width = scroll.clientWidth - labels.offsetWidth;
-    if (width < 100 || !shown) return;
-    plot = width;
-    // How many have room; Python shows fewer where there are fewer, and so need not be asked again.
-    const room = clamp(Math.floor(plot / MARK_STEP), 8, 200);
-    if (room !== asked) desk.look("timeline", { width: (asked = room) });
-    // Python may know this width already, as after a reload, and then has nothing to answer.
-    paintTimeline();
+
+  get cursor() {
+    return this.desk.ahead ?? (this.desk.values.controls ?? this.desk.values.fact)?.cursor ?? 0;
   }
-  let asked = null;
-  function paintTimeline() {
-    drawTimeline({ svg, lines, marks, future, now, labels }, shown, plot, desk);
-    axis.update(shown, plot);
+
+  get selected() {
+    return this.desk.values.selected ?? {};
   }
-  scroll.addEventListener("wheel", (event) => {
-    const sideways = event.shiftKey ? event.deltaY : event.deltaX;
-    if (Math.abs(sideways) < 4 || !shown) return;
-    event.preventDefault();
-    look(clamp(shown.first + Math.sign(sideways) * 2, 0, Math.max(0, shown.total - 1)));
-  }, { passive: false });
-  listenToMarks(marks, desk);
-  const observer = new ResizeObserver(measure);
-  observer.observe(scroll);
-  put(follow, "aria-pressed", "true");
-  return {
-    parts: ["timeline"],
-    close: () => observer.disconnect(),
-    update(value) {
-      const isFirst = shown === null;
-      shown = value;
-      show(hint, value.total === 0 && !value.lanes.length);
-      show(scroll, value.lanes.length > 0);
-      const until = Math.min(value.first + value.width, value.total);
-      setText(where, value.total ? `${count(value.first + 1)}–${count(Math.max(until, value.first + 1))} of ${count(value.total)}` : "");
-      disable(back, value.first === 0);
-      disable(on, value.first + value.width >= value.total);
-      paintTimeline();
-      desk.later(() => keepInSight(marks.querySelector(".cl-latest"), scroll, AXIS));
-      if (isFirst || asked === null) measure();
-    },
-  };
-}
 
-function legend(kinds) {
-  return make("span", { class: "cl-legend", "aria-hidden": "true" }, ...kinds.map((kind) => make("span", {}, glyph(kind), make("span", { text: kind }))));
-}
-
-function drawTimeline({ svg, lines, marks, future, now, labels }, value, plot, desk) {
-  const step = plot / value.width;
-  const height = value.lanes.length * LANE;
-  const at = (x) => (x - value.first - 0.5) * step;
-  const nowAt = nowPlace(value, step, plot);
-  put(svg, "width", plot);
-  put(svg, "height", height);
-  keyed(labels, value.lanes, (lane) => lane.stream_id, laneLabel, () => {});
-  keyed(lines, value.lanes.map((lane, place) => ({ ...lane, plot, y: (place + 0.5) * LANE })), (lane) => lane.stream_id,
-    () => draw("line", { class: "cl-lane-line", x1: 0 }),
-    (line, { y }) => { put(line, "x2", plot); put(line, "y1", y); put(line, "y2", y); });
-  put(future, "x", nowAt);
-  put(future, "width", Math.max(0, plot - nowAt));
-  put(future, "height", height);
-  put(now, "transform", `translate(${nowAt} 0)`);
-  put(now.firstChild, "y2", height);
-  show(now, hasNow(value));
-  const cursor = (desk.values.controls ?? desk.values.fact)?.cursor;
-  // What was there before the trace began (moment 0) is not what happened last.
-  const latest = value.marks.reduce((found, mark) => (mark.moment <= cursor && mark.moment > found ? mark.moment : found), 0);
-  keyed(marks, value.marks.map((mark) => ({ ...mark, at: at(mark.x).toFixed(1), latest: latest > 0 && mark.moment === latest })), markKey(value), markNode, updateMark);
-  if (!marks.querySelector("[tabindex='0']") && marks.firstChild) put(marks.firstChild, "tabindex", "0");
-}
-
-function markKey(value) {
-  return (mark) => `${value.lanes[mark.lane]?.stream_id} ${mark.x} ${mark.kind} ${mark.moment}`;
-}
-
-function laneLabel(lane) {
-  return make("div", { class: "cl-lane-label", title: lane.stream_id }, glyph(lane.kind), ...nameParts(lane));
-}
-
-function updateMark(node, mark) {
-  const words = mark.detail || mark.label;
-  put(node, "transform", `translate(${mark.at} ${(mark.lane + 0.5) * LANE})`);
-  put(node, "class", `cl-mark ${kindClass(mark.kind)} ${mark.is_past ? "cl-past" : "cl-later"}${mark.latest ? " cl-latest" : ""}`);
-  put(node, "aria-selected", mark.latest ? "true" : "false");
-  put(node, "aria-label", mark.is_past ? words : `${words} (not yet)`);
-  setText(node.markParts.title, words);
-  node.markParts.mark = mark;
-}
-
-function markNode(mark) {
-  const title = draw("title");
-  const node = draw("g", { role: "option", tabindex: "-1" }, title, draw("rect", { class: "cl-mark-target", x: -12, y: -12, width: 24, height: 24 }),
-    draw("rect", { class: "cl-mark-ring", x: -9, y: -10, width: 18, height: 20, rx: 4 }),
-    draw("path", { d: SHAPES[mark.kind] }));
-  node.markParts = { mark, title };
-  return node;
-}
-
-function nowPlace(value, step, plot) {
-  return clamp((value.now - value.first) * step, 0, plot);
-}
-
-function hasNow(value) {
-  return value.now >= value.first && value.now <= value.first + value.width;
-}
-
-/** The places of the events above the lanes, in sight however far one scrolls. */
-function mountAxis() {
-  const ticks = draw("g");
-  const tip = draw("path", { class: "cl-now-tip", d: "M-4.5 0H4.5L0 6z" });
-  const svg = draw("svg", { class: "cl-axis", height: AXIS }, ticks, tip);
-  return {
-    node: make("div", { class: "cl-axis-row", "aria-hidden": "true" }, svg),
-    update(value, plot) {
-      const step = plot / value.width;
-      const until = Math.min(value.first + value.width, value.total);
-      const every = [1, 5, 10, 20, 50].find((each) => each * step >= 10 + 7 * count(until).length) ?? 100;
-      const ordinals = value.first === 0 && every > 1 && until ? [1] : [];
-      for (let n = Math.ceil((value.first + 1) / every) * every; n <= until; n += every) ordinals.push(n);
-      put(svg, "width", plot);
-      keyed(ticks, ordinals.map((n) => ({ n, x: (n - value.first - 0.5) * step })), ({ n }) => n, ({ n }) => draw("text", { y: 13, text: count(n) }), (node, { x }) => put(node, "x", x));
-      put(tip, "transform", `translate(${nowPlace(value, step, plot)} ${AXIS - 6})`);
-      show(tip, hasNow(value));
-    },
-  };
-}
-
-/** Marks can be clicked, and reached by one tab stop and the arrow keys. */
-function listenToMarks(marks, desk) {
-  const marked = (event) => event.target.closest("[role=option]");
-  marks.addEventListener("click", (event) => {
-    const node = marked(event);
-    if (!node) return;
-    rove(marks.children, node);
-    desk.goto(node.markParts.mark.moment);
-  });
-  marks.addEventListener("keydown", (event) => {
-    const node = marked(event);
-    if (!node) return;
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      desk.goto(node.markParts.mark.moment);
-    } else if (event.key.startsWith("Arrow")) {
-      event.preventDefault();
-      const found = neighbour(marks, node.markParts.mark, event.key);
-      if (found) rove(marks.children, found);
+  update(_value, patch, part) {
+    if (part === "chart") {
+      this.chart.take(patch);
+      this.span.refresh();
+      this.span.fit(this.span.room);
     }
-  });
+    if (part === "pointed") this.tip.tell(this.desk.values.pointed);
+    // All parts of an answer are drawn at once.
+    this.paintSoon();
+  }
+
+  /** The scrubber is ahead of Python: the lanes go with it. */
+  goesAhead() {
+    this.paintSoon();
+  }
+
+  paintSoon() {
+    if (this.isPlanned) return;
+    this.isPlanned = true;
+    queueMicrotask(() => {
+      this.isPlanned = false;
+      this.paint();
+    });
+  }
+
+  measure() {
+    const width = this.scroll.clientWidth - this.labels.offsetWidth;
+    if (width < 100) return;
+    this.plot = width;
+    this.span.fit(clamp(Math.floor(this.plot / MARK_STEP), 8, 200));
+    this.paint();
+  }
+
+  paint() {
+    const { chart, span } = this;
+    const isEmpty = !chart.lanes.length;
+    show(this.hint, isEmpty);
+    show(this.scroll, !isEmpty);
+    this.now = chart.past(this.cursor);
+    if (span.isFollowing) span.follow(this.now);
+    this.layRows();
+    this.followLane();
+    this.paintRows();
+    this.paintBar();
+  }
+
+  /** The rows change with what is in sight, and so seldom. */
+  layRows() {
+    const isInSight = new Uint8Array(this.chart.lanes.length);
+    if (this.lanes.sifts(this.chart)) eachInSight(this.chart, this.span, (_place, _among, lane) => { isInSight[lane] = 1; });
+    this.lanes.lay(this.chart, isInSight);
+    const height = this.lanes.rows.length * LANE;
+    this.body.style.height = `${height}px`;
+  }
+
+  /** Scrolls to the lane in which something happened last, when the cursor has moved. */
+  followLane() {
+    if (this.shownCursor === this.cursor || !this.span.isFollowing) return;
+    const last = this.latest();
+    this.shownCursor = this.cursor;
+    if (last === null) return;
+    const y = this.lanes.rowOf[last.lane] * LANE;
+    const { scrollTop, clientHeight } = this.scroll;
+    if (y < scrollTop || y + LANE > scrollTop + clientHeight - AXIS) this.scroll.scrollTop = Math.max(0, y - (clientHeight - AXIS - LANE) / 2);
+  }
+
+  /** What happened last at the cursor or before it; what there was before the trace began is not meant. */
+  latest() {
+    const { chart } = this;
+    const step = chart.steps.upto("moments", this.cursor) - 1;
+    const moments = [this.now > 0 ? chart.events.moments[this.now - 1] : 0, step >= 0 ? chart.steps.moments[step] : 0];
+    const moment = Math.max(...moments);
+    if (!moment) return null;
+    return chart.at(moments[0] === moment ? this.now : -moment);
+  }
+
+  paintRows() {
+    this.rows = this.lanes.inSight(this.scroll, AXIS);
+    const [top, bottom] = this.rows;
+    const height = (bottom - top) * LANE;
+    const shown = this.lanes.rows.slice(top, bottom);
+    this.labels.style.top = this.svg.style.top = `${top * LANE}px`;
+    put(this.svg, "width", this.plot);
+    put(this.svg, "height", height);
+    this.paintLabels(shown);
+    this.paintMarks(top, bottom, height);
+    this.axis.update(this, this.plot);
+  }
+
+  paintLabels(shown) {
+    const streams = new Set(this.selected.streams ?? []);
+    const rows = shown.map((row) => (row.group
+      ? { key: row.key, kind: row.group.kind, category: row.group.category, all: row.group.all, shown: row.group.lanes.length, isClosed: row.isClosed }
+      : { ...row.lane, key: `lane ${row.key}`, isAlone: row.isAlone, isSelected: streams.has(row.lane.stream_id) }));
+    keyed(this.labels, rows, ({ key }) => key, (row) => (row.stream_id === undefined ? this.groupLabel(row) : this.laneLabel(row)), updateLabel);
+    put(this.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
+  }
+
+  groupLabel({ key }) {
+    return make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => { this.lanes.toggle(key); this.paint(); } } },
+      icon("down"), make("span", { class: "cl-name-category" }), make("span", { class: "cl-muted" }));
+  }
+
+  laneLabel(lane) {
+    const name = lane.isAlone ? nameParts(lane) : [make("span", { class: "cl-lane-name", text: nameParts(lane)[1].textContent.replace(/^-/, "") || lane.stream_id })];
+    return make("button", { type: "button", class: "cl-lane-label", title: lane.stream_id, "aria-label": lane.stream_id,
+      on: { click: () => this.desk.select(this.selected.kind === "stream" && this.selected.streams[0] === lane.stream_id ? {} : { stream_id: lane.stream_id }) } },
+      glyph(lane.kind), ...name);
+  }
+
+  paintMarks(top, bottom, height) {
+    const { chart, span, plot, cursor } = this;
+    const isDense = plot / span.width < DENSE;
+    this.marks = isDense && span.width > 2000 ? [] : marksInSight(chart, span, this.lanes, [top, bottom], plot);
+    const paths = isDense ? densePaths(chart, span, this.lanes, [top, bottom], plot, cursor) : shapePaths(this.marks, cursor);
+    keyed(this.paths, [...paths], ([key]) => key, ([key]) => draw("path", { class: pathClass(key) }), (path, [, d]) => put(path, "d", d));
+    const now = this.nowAt();
+    put(this.future, "x", clamp(now, 0, plot));
+    put(this.future, "width", Math.max(0, plot - Math.max(now, 0)));
+    put(this.future, "height", height);
+    put(this.nowLine, "transform", `translate(${now} 0)`);
+    put(this.nowLine.firstChild, "y2", height);
+    show(this.nowLine, now >= 0 && now <= plot);
+    this.paintLatest();
+    this.paintSelection(top, height);
+    this.paintActive();
+  }
+
+  /** Between what is past and what is to come, in pixels; a command at the cursor stands before its events. */
+  nowAt() {
+    const { chart, span, now, plot } = this;
+    const step = chart.steps.upto("moments", this.cursor) - 1;
+    const isBetween = step >= 0 && chart.steps.halves[step] === 2 * now + 1;
+    const [past, next] = [isBetween ? chart.amongAt(step) : now, step + 1 < chart.steps.length && chart.steps.halves[step + 1] === 2 * now + 1 ? chart.amongAt(step + 1) : now + 1];
+    return ((span.at((past + next) / 2) - span.from) * plot) / span.width;
+  }
+
+  /** The ring around what happened at the cursor. */
+  paintLatest() {
+    const latest = this.latest();
+    const marks = latest ? this.marks.filter((mark) => mark.moment === latest.moment) : [];
+    put(this.rings, "d", marks.map(({ x, y }) => `M${x - 9} ${y - 10}h18v20h-18z`).join(""));
+  }
+
+  paintSelection(top, height) {
+    const { span, selected, plot } = this;
+    const scale = plot / span.width;
+    const isRange = selected.kind === "range";
+    const [from, to] = isRange ? [span.at(selected.first - 0.4), span.at(selected.last + 0.4)].map((point) => (point - span.from) * scale) : [0, 0];
+    put(this.band, "x", from);
+    put(this.band, "width", Math.max(0, to - from));
+    put(this.band, "height", height);
+    show(this.band, isRange);
+    const arrows = (selected.arrows ?? []).map((arrow) => ({ ...arrow, from: this.pixelsOf(arrow.cause, top), to: this.pixelsOf(arrow.effect, top) }));
+    for (const [node, leads] of [[this.causes, true], [this.effects, false]]) {
+      put(node, "d", arrows.filter(({ leads_here, from: start, to: end }) => leads_here === leads && start && end).map(({ from: start, to: end }) => arrowPath(start, end)).join(""));
+    }
+  }
+
+  pixelsOf(place, top) {
+    const found = this.chart.at(place);
+    const row = found ? this.lanes.rowOf[found.lane] : -1;
+    if (row < 0) return null;
+    return { x: (this.span.at(this.chart.among(place)) - this.span.from) * (this.plot / this.span.width), y: (row - top + 0.5) * LANE };
+  }
+
+  /** One mark can have the focus; the arrow keys move it. Where nobody chose, it is what happened last. */
+  paintActive() {
+    const marks = this.marks;
+    const wanted = this.active ?? this.latest()?.place;
+    const mark = marks.find(({ place }) => place === wanted) ?? marks.findLast(({ moment }) => moment <= this.cursor) ?? marks[0];
+    show(this.list, mark !== undefined);
+    if (!mark) return;
+    this.option.mark = mark;
+    put(this.option, "transform", `translate(${mark.x.toFixed(1)} ${mark.y})`);
+    put(this.option, "aria-selected", this.selected.kind && this.isSelected(mark.place) ? "true" : "false");
+    put(this.option, "aria-label", this.words(mark));
+    put(this.option, "aria-posinset", marks.indexOf(mark) + 1);
+    put(this.option, "aria-setsize", marks.length);
+    put(this.option, "class", this.isSelected(mark.place) ? "cl-mark cl-chosen" : "cl-mark");
+  }
+
+  isSelected(place) {
+    const { kind, first, last, moment } = this.selected;
+    return place > 0 ? (kind === "event" || kind === "range") && place >= first && place <= last : kind === "step" && moment === -place;
+  }
+
+  words(mark) {
+    const { name, lane, kind } = this.chart.at(mark.place);
+    const what = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, refused: name }[kind] ?? `${kind} by ${name}`;
+    return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
+  }
 }
 
-function neighbour(marks, from, key) {
-  const sideways = key === "ArrowLeft" || key === "ArrowRight";
-  const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
-  const far = ({ x, lane, moment }) => (sideways ? sign * (x - from.x || (moment - from.moment) / 1e6) : sign * (lane - from.lane));
-  const off = ({ x, lane }) => (sideways ? Math.abs(lane - from.lane) * 0.01 : Math.abs(x - from.x) * 0.001);
-  let best = null;
-  for (const node of marks.children) {
-    const mark = node.markParts.mark;
-    if (far(mark) <= 0) continue;
-    const cost = far(mark) + off(mark);
-    if (!best || cost < best.cost) best = { node, cost };
+function pathClass(key) {
+  const [kind, tense, dense] = key.split(" ");
+  return `cl-marks ${kindClass(kind)} cl-${tense}${dense ? " cl-dense" : ""}`;
+}
+
+function updateLabel(node, row) {
+  if (row.stream_id !== undefined) {
+    put(node, "aria-pressed", row.isSelected ? "true" : "false");
+    return;
   }
-  return best?.node;
+  put(node, "aria-expanded", row.isClosed ? "false" : "true");
+  setText(node.children[1], row.category);
+  setText(node.children[2], row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`);
+  put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
+}
+
+/** From mark to mark, bent where both stand in one row, and with a head at the effect. */
+function arrowPath(from, to) {
+  const [dx, dy] = [to.x - from.x, to.y - from.y];
+  const far = Math.hypot(dx, dy);
+  if (far < 12) return "";
+  const [ux, uy] = [dx / far, dy / far];
+  const [start, end] = [{ x: from.x + 8 * ux, y: from.y + 8 * uy }, { x: to.x - 9 * ux, y: to.y - 9 * uy }];
+  const head = (turn) => `L${(end.x - 5 * (ux * Math.cos(turn) - uy * Math.sin(turn))).toFixed(1)} ${(end.y - 5 * (uy * Math.cos(turn) + ux * Math.sin(turn))).toFixed(1)}`;
+  const point = `${end.x.toFixed(1)} ${end.y.toFixed(1)}`;
+  return `M${start.x.toFixed(1)} ${start.y.toFixed(1)}L${point}${head(0.6)}M${point}${head(-0.6)}`;
 }

@@ -10,4 +10,4 @@ class Timeline(ViewWidget):
     """The events in order of position, the future greyed; click to jump."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(desk, face="timeline", parts=("fact", "selected", "pointed", "chart", "timeline"))
+        super().__init__(desk, face="timeline", parts=("fact", "selected", "pointed", "chart"))

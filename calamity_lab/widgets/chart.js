@@ -1,0 +1,148 @@
+// What stands in the lanes, of the whole run, as columns that only grow: any part of it is drawn without asking.
+// Places: an event's is its number among all, from 1; that of anything else is its moment, negated.
+
+const STEP_KINDS = ["command", "refused", "started", "continued", "stopped", "ignored"];
+const OF_EVENTS = ["moments", "lanes", "names", "times"];
+const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names"];
+
+class Columns {
+  constructor(columns) {
+    this.columns = columns;
+    this.length = 0;
+    for (const name of columns) this[name] = new Float64Array(256);
+  }
+
+  /** Keeps the first `kept` items and puts others behind them. */
+  take(kept, columns) {
+    this.length = kept + columns[0].length;
+    this.columns.forEach((name, place) => {
+      if (this[name].length < this.length) {
+        const grown = new Float64Array(2 * this.length);
+        grown.set(this[name].subarray(0, kept));
+        this[name] = grown;
+      }
+      this[name].set(columns[place], kept);
+    });
+  }
+
+  /** How many of the items have a value in that column of at most `most`; the column never falls. */
+  upto(name, most) {
+    return lowest(this.length, (place) => this[name][place] > most);
+  }
+}
+
+/** The lowest of `length` places at which something holds that goes on to hold; `length` where it never does. */
+function lowest(length, holds) {
+  let [low, high] = [0, length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+class Chart {
+  constructor() {
+    this.events = new Columns(OF_EVENTS);
+    this.steps = new Columns(OF_STEPS);
+    this.lanes = [];
+    this.names = [];
+  }
+
+  /** Takes what Python tells; what does not go on from what is here belongs to another view's answer. */
+  take({ kept: [events, steps, lanes, names], columns, lanes: newLanes, names: newNames }) {
+    if (events > this.events.length || steps > this.steps.length || lanes > this.lanes.length) return;
+    this.events.take(events, columns.slice(0, OF_EVENTS.length));
+    this.steps.take(steps, columns.slice(OF_EVENTS.length));
+    this.gap = null;
+    this.lanes = [...this.lanes.slice(0, lanes), ...newLanes];
+    this.names = [...this.names.slice(0, names), ...newNames];
+  }
+
+  /** How many events are past at a moment. */
+  past(cursor) {
+    return this.events.upto("moments", cursor);
+  }
+
+  /** The steps, from one to before another, among which are all that stand between two events and at them. */
+  stepsAround(first, last) {
+    const { moments } = this.events;
+    const since = first > 1 ? moments[first - 2] : 0;
+    const after = last > 0 ? this.events.upto("moments", moments[last - 1]) : 0;
+    const upto = after < this.events.length ? moments[after] : Infinity;
+    return [this.steps.upto("moments", since - 1), this.steps.upto("moments", upto - 1)];
+  }
+
+  /** The step with that moment, or -1. */
+  stepAt(moment) {
+    const step = this.steps.upto("moments", moment) - 1;
+    return step >= 0 && this.steps.moments[step] === moment ? step : -1;
+  }
+
+  /** What a place says of itself: kind, name, lane and moment; nothing where it is not known. */
+  at(place) {
+    if (place > 0) return place > this.events.length ? null : {
+      place, kind: "event", name: this.names[this.events.names[place - 1]], lane: this.events.lanes[place - 1], moment: this.events.moments[place - 1],
+    };
+    const step = this.stepAt(-place);
+    return step < 0 ? null : {
+      place, kind: STEP_KINDS[this.steps.kinds[step]], name: this.names[this.steps.names[step]], lane: this.steps.lanes[step], moment: -place,
+    };
+  }
+
+  /** Where a place stands among the events: those between two events share the room there. */
+  among(place) {
+    if (place > 0) return place;
+    const step = this.stepAt(-place);
+    return step < 0 ? 0 : this.amongAt(step);
+  }
+
+  amongAt(step) {
+    const { halves, length } = this.steps;
+    const half = halves[step];
+    if (half % 2 === 0) return half / 2;
+    // Those that stand in one gap follow each other; a gap may hold thousands, so it is measured once.
+    if (this.gap?.half !== half) {
+      let [first, last] = [step, step];
+      while (first > 0 && halves[first - 1] === half) first -= 1;
+      while (last < length - 1 && halves[last + 1] === half) last += 1;
+      this.gap = { half, first, last };
+    }
+    return (half - 1) / 2 + (step - this.gap.first + 1) / (this.gap.last - this.gap.first + 2);
+  }
+}
+
+function isPacked(chart) {
+  return [chart?.columns, chart?.lanes].some((value) => value?.buffer !== undefined);
+}
+
+/** A chart's message with what was packed put in its place. */
+async function unpackedChart(chart, buffers) {
+  const whole = { ...chart };
+  if (chart.lanes.buffer !== undefined) whole.lanes = JSON.parse(new TextDecoder().decode(await inflated(buffers[chart.lanes.buffer])));
+  if (chart.columns.buffer !== undefined) whole.columns = unpackedColumns(await inflated(buffers[chart.columns.buffer]), chart.count);
+  return whole;
+}
+
+async function inflated(buffer) {
+  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Reads what `packed` in columns.py writes. */
+function unpackedColumns(bytes, [events, steps]) {
+  let start = 0;
+  return [...OF_EVENTS.map(() => events), ...OF_STEPS.map(() => steps)].map((length) => {
+    const column = new Float64Array(length);
+    let before = 0;
+    for (let place = 0; place < length; place += 1) {
+      let number = 0;
+      for (let byte = 7; byte >= 0; byte -= 1) number = number * 256 + bytes[start + byte * length + place];
+      before += number % 2 ? -(number + 1) / 2 : number / 2;
+      column[place] = before;
+    }
+    start += 8 * length;
+    return column;
+  });
+}

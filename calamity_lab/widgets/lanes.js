@@ -1,0 +1,58 @@
+// The rows of the timeline: the lanes in groups, one a type, of which those in sight are drawn and no others.
+
+const LANE = 24;
+const MOST_LANES = 30;
+
+class Lanes {
+  constructor() {
+    this.closed = new Set();
+    this.rows = [];
+    this.rowOf = new Int32Array(0);
+    this.isSifted = null;
+  }
+
+  /** Whether only lanes are shown in which something is in sight: with many, unless a person chose. */
+  sifts(chart) {
+    return this.isSifted ?? chart.lanes.length > MOST_LANES;
+  }
+
+  /** Puts the lanes in rows; `isInSight` tells of which lanes something is in sight. */
+  lay(chart, isInSight) {
+    const sifts = this.sifts(chart);
+    const groups = new Map();
+    chart.lanes.forEach((lane, number) => {
+      const key = `${lane.kind} ${lane.category}`;
+      if (!groups.has(key)) groups.set(key, { key, kind: lane.kind, category: lane.category, all: 0, lanes: [] });
+      const group = groups.get(key);
+      group.all += 1;
+      if (!sifts || isInSight[number]) group.lanes.push(number);
+    });
+    // Aggregates first, as they appeared; what watches them stands below.
+    const ordered = [...groups.values()].sort((one, other) => (one.kind === "aggregate" ? 0 : 1) - (other.kind === "aggregate" ? 0 : 1));
+    this.rowOf = new Int32Array(chart.lanes.length).fill(-1);
+    this.rows = [];
+    for (const group of ordered) if (group.lanes.length) this.layGroup(chart, group);
+  }
+
+  layGroup(chart, group) {
+    const isClosed = this.closed.has(group.key);
+    const isAlone = group.all === 1;
+    const heading = this.rows.length;
+    if (!isAlone) this.rows.push({ key: group.key, group, isClosed });
+    for (const number of group.lanes) {
+      this.rowOf[number] = isClosed && !isAlone ? heading : this.rows.length;
+      if (!isClosed || isAlone) this.rows.push({ key: chart.lanes[number].stream_id, lane: chart.lanes[number], number, isAlone });
+    }
+  }
+
+  toggle(key) {
+    if (!this.closed.delete(key)) this.closed.add(key);
+  }
+
+  /** The first row in sight and the one behind the last. */
+  inSight(scroll, above) {
+    const first = clamp(Math.floor(scroll.scrollTop / LANE), 0, this.rows.length);
+    const last = clamp(Math.ceil((scroll.scrollTop + scroll.clientHeight - above) / LANE), first, this.rows.length);
+    return [first, last];
+  }
+}

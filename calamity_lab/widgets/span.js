@@ -1,0 +1,131 @@
+// Which part of the run the lanes show, by position or by time, and where in it each event stands.
+// Along the run an event takes up about one unit, its command the first half of it; idle gaps are folded to a few.
+
+const LEAST_SPAN = 4;
+const FOLDED = 8;
+const LEAST_GAP = 0.4;
+const STRIDE = 12;
+const AHEAD = 0.25;
+
+class Span {
+  constructor(chart) {
+    this.chart = chart;
+    this.axis = "position";
+    this.from = 0;
+    this.width = 24;
+    this.room = 24;
+    this.zoomed = null;
+    this.isFollowing = true;
+    this.folds = [];
+    this.along = new Float64Array(0);
+  }
+
+  get to() {
+    return this.from + this.width;
+  }
+
+  /** How long the whole run is. */
+  get length() {
+    return this.axis === "time" && this.chart.events.length ? this.along[this.chart.events.length - 1] + 1 : this.chart.events.length;
+  }
+
+  /** Takes in what is new in the chart. */
+  refresh() {
+    if (this.axis === "time") this.lay();
+  }
+
+  choose(axis) {
+    const middle = this.eventAt(this.from + this.width / 2);
+    this.axis = axis;
+    this.refresh();
+    if (!this.isFollowing) this.show(this.at(middle) - this.width / 2);
+  }
+
+  /** Lays the events along the time: a gap much longer than most is folded, and its place noted. */
+  lay() {
+    const { times, length } = this.chart.events;
+    const gaps = [];
+    const stride = Math.max(1, Math.floor(length / 2000));
+    for (let event = 1; event < length; event += stride) if (times[event] > times[event - 1]) gaps.push(times[event] - times[event - 1]);
+    gaps.sort((a, b) => a - b);
+    const usual = gaps[gaps.length >> 1] ?? 1;
+    this.folds = [];
+    if (this.along.length < length) this.along = new Float64Array(2 * length);
+    for (let event = 1; event < length; event += 1) {
+      const gap = (times[event] - times[event - 1]) / usual;
+      if (gap > FOLDED) this.folds.push(event);
+      this.along[event] = this.along[event - 1] + clamp(gap, LEAST_GAP, FOLDED);
+    }
+  }
+
+  /** Where a place among the events (from 1, halves between them) stands along the run. */
+  at(among) {
+    if (this.axis === "position") return among - AHEAD;
+    const last = this.chart.events.length - 1;
+    if (last < 0) return among;
+    const event = clamp(Math.floor(among) - 1, 0, last);
+    const beyond = among - 1 - event;
+    const next = event < last ? this.along[event + 1] : this.along[event] + 1;
+    return 1 - AHEAD + this.along[event] + beyond * (beyond < 0 ? 1 : next - this.along[event]);
+  }
+
+  /** The first event, from 1, that stands at a point along the run or behind it. */
+  eventAt(point) {
+    const { length } = this.chart.events;
+    if (this.axis === "position") return clamp(Math.ceil(point + AHEAD), 1, length + 1);
+    return 1 + lowest(length, (event) => 1 - AHEAD + this.along[event] >= point);
+  }
+
+  /** How many units have room; few events are spread over it, in strides so that it seldom changes. */
+  fit(room) {
+    this.room = room;
+    const fitting = Math.ceil((this.length + 2) / STRIDE) * STRIDE;
+    this.width = this.zoomed ?? Math.min(room, Math.max(fitting, Math.ceil((5 * room) / 12)));
+  }
+
+  /** Moves to where the cursor is, and no further than needed: windows begin at multiples of half their width. */
+  follow(now) {
+    const stride = Math.max(this.width / 2, 1);
+    const before = Math.max(stride / 2, 1);
+    const point = now > 0 ? this.at(now) + AHEAD : 0;
+    const furthest = Math.ceil(Math.max(this.length - this.width, 0) / stride) * stride;
+    this.from = Math.min(Math.max(0, Math.floor((point - before) / stride) * stride), furthest);
+  }
+
+  show(from) {
+    this.isFollowing = false;
+    this.from = clamp(from, 0, Math.max(0, this.length - Math.min(1, this.width)));
+  }
+
+  pan(share) {
+    this.show(this.from + share * this.width);
+  }
+
+  /** Makes the units wider or narrower; the point at that share of the width stays where it is. */
+  zoom(factor, share = 0.5) {
+    const point = this.from + share * this.width;
+    this.zoomed = clamp(this.width * factor, LEAST_SPAN, Math.max(this.length + 1, this.room));
+    const follows = this.isFollowing;
+    this.width = this.zoomed;
+    this.show(point - share * this.width);
+    this.isFollowing = follows;
+  }
+
+  /** Shows the events from one to another, with a little room about them. */
+  showEvents(first, last) {
+    const [from, to] = [this.at(first) - 1, this.at(last) + 1];
+    this.zoomed = this.width = Math.max(to - from, LEAST_SPAN);
+    this.show(from);
+  }
+
+  showAll() {
+    this.zoomed = this.width = Math.max(this.length + 1, LEAST_SPAN);
+    this.show(0);
+  }
+
+  /** Back to the usual width, around the cursor. */
+  reset() {
+    this.zoomed = null;
+    this.isFollowing = true;
+  }
+}
