@@ -21,6 +21,7 @@ from calamity_lab.model import Model, assemble
 from calamity_lab.readings import PendingCommands, States, Steps
 from calamity_lab.stepper import DEFAULT_LIMIT, Stepper
 from calamity_lab.trace.moment import Moment
+from calamity_lab.trace.selection import selected_events, selection_of
 from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Branch, Trace
 
@@ -229,6 +230,21 @@ class Lab(Displays):
         """The events recorded up to the cursor."""
         index = self.trace.index
         return History(index.events.take(index.events_at(self.cursor)))
+
+    def select(self, *what: int | str) -> History:
+        """Pick something out for all views to show, and have its events.
+
+        ``select("BankAccount-1")`` is a stream, ``select(12)`` the event at a position, ``select(3, 9)`` the
+        events from one position to another, and ``select()`` nothing. Raises `InvalidValue` for what is not
+        on this branch, and selects nothing then.
+        """
+        self.stepper.select(selection_of(self.trace, what))
+        return self.selected
+
+    @property
+    def selected(self) -> History:
+        """The events that are selected, here or in a widget: past ones and future ones."""
+        return History(selected_events(self.trace, self.stepper.selection))
 
     @property
     def history(self) -> History:

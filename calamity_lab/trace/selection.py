@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.steps import Appended
+from calamity_lab.trace.trace import Trace
 
 
 class Selection(NamedTuple):
@@ -18,3 +25,47 @@ class Selection(NamedTuple):
 
 
 NOTHING = Selection()
+
+
+def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
+    """The selection that a person names: a stream id, a position, or two; nothing by nothing."""
+    match what:
+        case ():
+            return NOTHING
+        case (str() as stream_id,):
+            if stream_id not in trace.index.places:
+                known = ", ".join(lane.identity.stream_id for lane in trace.index.lanes.iterate(0, 5))
+                raise InvalidValue(
+                    f"there is no stream {stream_id!r} on this branch; there are: {known or 'none'}"
+                )
+            return Selection(stream_id=stream_id)
+        case (int() as position,) if not isinstance(position, bool):
+            selection = Selection(position=position)
+        case (int() as first, int() as last) if not isinstance(first, bool) and not isinstance(last, bool):
+            selection = Selection(position=first, until=last)
+        case _:
+            raise InvalidValue(
+                f"select{what!r}: give a stream id, as in select('BankAccount-1'), the position of an event, "
+                "as in select(12), or the first and the last position, as in select(3, 9)"
+            )
+    if not any(True for _ in selected_events(trace, selection)):
+        raise InvalidValue(
+            f"select{what!r}: there is no such event on this branch; its positions go up to "
+            f"{trace.index.last_position:,}"
+        )
+    return selection
+
+
+def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEvent]:
+    """The events of a selection, past and future: of a step those that it recorded."""
+    events, (stream_id, position, until, moment) = trace.index.events, selection
+    if position is not None:
+        last = position if until is None else until
+        start = bisect_left(events, position, key=lambda event: event.position)
+        stop = bisect_right(events, last, key=lambda event: event.position)
+        yield from events.iterate(start, stop)
+    elif moment is not None:
+        step = trace[moment].step if 0 < moment <= trace.last else None
+        yield from step.recorded if isinstance(step, Appended) else ()
+    elif stream_id is not None:
+        yield from (event for event in events if event.stream_id == stream_id)

@@ -1,0 +1,71 @@
+"""What a person selects is the same in every view and in Python."""
+
+from __future__ import annotations
+
+import pytest
+
+from calamity_lab.errors import InvalidValue
+from calamity_lab.examples import bank
+from calamity_lab.lab import Lab
+from tests.widgets.front_end_stand_in import FrontEnd
+
+
+@pytest.fixture
+def lab() -> Lab:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.resume()
+    return lab
+
+
+def test_the_events_of_what_is_selected_can_be_exported(lab: Lab) -> None:
+    assert [event.position for event in lab.select(3, 6)] == [3, 4, 5, 6]
+    assert list(lab.selected.to_pandas()["position"]) == [3, 4, 5, 6]
+    assert [event.event_type for event in lab.select(11)] == ["FundsWithdrawn"]
+    assert {event.stream_id for event in lab.select("BankAccount-carol")} == {"BankAccount-carol"}
+    assert len(lab.select()) == 0
+
+
+def test_what_is_selected_at_a_widget_is_selected_in_python_and_at_every_other_widget(lab: Lab) -> None:
+    composite, timeline = FrontEnd(lab.view), FrontEnd(lab.timeline)
+    composite.ask("select", place=2, until=5)
+    assert [event.position for event in lab.selected] == [2, 3, 4, 5]
+    assert timeline.values["selected"]["title"] == "4 events of 3 streams"
+    lab.select("Transfer-rent")
+    timeline.seen()
+    assert timeline.values["selected"]["streams"] == ["Transfer-rent"]
+
+
+def test_selecting_moves_nothing(lab: Lab) -> None:
+    lab.goto(20)
+    before = len(lab.trace)
+    lab.select(11)
+    assert (lab.cursor, len(lab.trace), len(lab.branches)) == (20, before, 1)
+
+
+def test_a_selection_that_another_branch_does_not_have_is_empty_there(lab: Lab) -> None:
+    lab.select(13)
+    lab.goto(20)
+    lab.send(bank.DepositFunds("alice", 1))
+    lab.step()
+    assert len(lab.selected) == 0
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (("BankAccount-nobody",), "BankAccount-alice"),
+        ((99,), "positions go up to 13"),
+        ((9, 3), "no such event"),
+        ((1.5,), "select\\(3, 9\\)"),
+        ((True,), "the position of an event"),
+        ((1, 2, 3), "give a stream id"),
+    ],
+)
+def test_what_cannot_be_selected_is_told_and_changes_nothing(
+    lab: Lab, what: tuple[object, ...], told: str
+) -> None:
+    lab.select(3)
+    with pytest.raises(InvalidValue, match=told):
+        lab.select(*what)  # type: ignore[arg-type]
+    assert [event.position for event in lab.selected] == [3]
