@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
@@ -32,21 +33,22 @@ def axes_for(call: str, ax: Any, size: tuple[float, float]) -> Axes:
 
 def legend_below(ax: Axes, handles: Sequence[Line2D], *, gap: float) -> None:
     """A legend ``gap`` points under the axes, in as many columns as there is room for."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None, "axes that are drawn on stand in a figure"
-    wide = ax.get_window_extent().width * 72 / figure.dpi
-    columns = max(1, min(len(handles), int(wide // _LEGEND_COLUMN)))
+    columns = max(1, min(len(handles), int(room_across(ax) // _LEGEND_COLUMN)))
     ax.legend(
         handles=handles, loc="upper center", ncols=columns, frameon=False, fontsize=7, borderaxespad=0,
         handletextpad=0.4, columnspacing=1.2, bbox_to_anchor=(0.5, 0),
-        bbox_transform=ax.transAxes + ScaledTranslation(0, -gap / 72, figure.dpi_scale_trans),
+        bbox_transform=ax.transAxes + ScaledTranslation(0, -gap / 72, _figure(ax).dpi_scale_trans),
     )  # fmt: skip
+
+
+def room_across(ax: Axes) -> float:
+    """The width of the axes in points, as it is before the figure is laid out."""
+    return float(ax.get_window_extent().width) * 72 / _figure(ax).dpi
 
 
 def size_in_points(ax: Axes) -> tuple[float, float]:
     """The width and height of the axes in points, once the figure is laid out."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None, "axes that are drawn on stand in a figure"
+    figure = _figure(ax)
     figure.draw_without_rendering()
     box = ax.get_window_extent()
     scale = 72 / figure.dpi
@@ -60,6 +62,12 @@ def in_points(ax: Axes) -> tuple[float, float]:
     ax.set_xlim(0, wide)
     ax.set_ylim(high, 0)
     return wide, high
+
+
+def _figure(ax: Axes) -> Figure:
+    figure = ax.get_figure(root=True)
+    assert figure is not None, "axes that are drawn on stand in a figure"
+    return figure
 
 
 def say_instead(ax: Axes, told: str) -> None:

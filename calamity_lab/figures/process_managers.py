@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
+from calamity_lab.figures.axes import axes_for, legend_below, room_across, size_in_points
 from calamity_lab.figures.boxes import KINDS, Grid, draw_box, draw_names, grid_of, marker
-from calamity_lab.figures.lettering import AS_TEXT, legible, width
+from calamity_lab.figures.lettering import AS_TEXT, fitted, legible, width
 from calamity_lab.figures.palette import palette, strong
 from calamity_lab.figures.routes import is_refusal, leads_on, way_around, way_on
 from calamity_lab.figures.theme import Theme, themed
@@ -93,7 +93,7 @@ def _tell_chosen(ax: Axes, graph: ProcessGraph) -> None:
     if chosen is None:
         return
     ax.annotate(
-        legible(graph.told, 110), (0.5, 1), (0, 2), xycoords=ax.transAxes,
+        fitted(graph.told, 8, room_across(ax)), (0.5, 1), (0, 2), xycoords=ax.transAxes,
         textcoords="offset points", ha="center", va="bottom", fontsize=8, annotation_clip=False, **AS_TEXT,
     )  # fmt: skip
 
