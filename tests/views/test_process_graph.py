@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -228,3 +230,60 @@ def test_every_place_lies_within_the_picture_and_no_two_are_the_same() -> None:
 
 def test_an_empty_graph_has_an_empty_layout() -> None:
     assert layout((), ()) == {}
+
+
+def made_up(seed: int) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Three process managers, a dozen events and as many commands, of which anything may lead to anything."""
+    chance = Random(seed)
+    names = {"command": 12, "aggregate": 4, "event": 12, "process manager": 3}
+    keys = {kind: [f"{kind} {n}" for n in range(count)] for kind, count in names.items()}
+    pairs = [(each, chance.choice(keys["aggregate"])) for each in keys["command"]]
+    pairs += [(chance.choice(keys["aggregate"]), each) for each in keys["event"]]
+    pairs += [(each, chance.choice(keys["process manager"])) for each in keys["event"]]
+    pairs += [(chance.choice(keys["process manager"]), each) for each in keys["command"][2:]]
+    return tuple((key, kind) for kind, group in keys.items() for key in group), tuple(pairs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_two_neighbours_of_a_layer_would_cross_less_the_other_way_round(seed: int) -> None:
+    nodes, pairs = made_up(seed)
+    places = layout(nodes, pairs)
+    forward = [(a, b) for a, b in pairs if places[a][0] < places[b][0]]
+    fewest = crossings_by_layer(places, forward)
+    for x in {place[0] for place in places.values()}:
+        layer = sorted((key for key in places if places[key][0] == x), key=lambda key: places[key][1])
+        for one, other in pairwise(layer):
+            swapped = places | {one: places[other], other: places[one]}
+            assert crossings_by_layer(swapped, forward) >= fewest
+
+
+def crossings_by_layer(places: dict[str, tuple[float, float]], pairs: Iterable[tuple[str, str]]) -> int:
+    """How many arrows between the same two layers cross."""
+    between: dict[tuple[float, float], list[tuple[str, str]]] = {}
+    for a, b in pairs:
+        between.setdefault((places[a][0], places[b][0]), []).append((a, b))
+    return sum(crossings(places, group) for group in between.values())
+
+
+def test_no_arrows_of_the_shop_cross() -> None:
+    for manager in (*process_graph(story_of(fulfilment), 0, SHOP).managers, EVERYTHING):
+        graph = process_graph(story_of(fulfilment), 0, SHOP, manager=manager)
+        places = {node.key: (node.x, node.y) for node in graph.nodes}
+        forward = [(e.source, e.target) for e in graph.edges if places[e.source][0] < places[e.target][0]]
+        assert crossings_by_layer(places, forward) == 0
+
+
+def test_another_branch_moves_no_node_where_it_brings_nothing_new() -> None:
+    stepper = stepper_of(DepositFunds("a", 9), RequestTransfer("t", "a", "b", 1))
+    stepper.resume()
+
+    def placed() -> list[tuple[str, float, float]]:
+        graph = process_graph(stepper.trace, stepper.cursor, BANK)
+        return [(node.key, node.x, node.y) for node in graph.nodes]
+
+    before = placed()
+    stepper.goto(7)
+    stepper.submit(RequestTransfer("u", "a", "nowhere", 100))
+    assert placed() == before
+    stepper.switch("main")
+    assert placed() == before
