@@ -21,7 +21,7 @@ VIEWS = (
     "sequence",
     "events",
 )
-LANES = ("chart", "span", "lanes", "marks")
+LANES = ("chart", "span", "lanes", "marks", "lane_list")
 SCRIPTS = (
     "kit",
     "messages",

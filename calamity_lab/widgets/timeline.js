@@ -25,7 +25,7 @@ class Timeline {
     this.build();
     this.listen();
     this.observer = new ResizeObserver(() => this.measure());
-    this.observer.observe(this.scroll);
+    for (const node of [this.scroll, this.node]) this.observer.observe(node);
   }
 
   close() {
@@ -67,9 +67,11 @@ class Timeline {
 
   measure() {
     const width = this.scroll.clientWidth - this.labels.offsetWidth;
-    if (width < 100) return;
-    this.plot = width;
-    this.span.fit(clamp(Math.floor(this.plot / MARK_STEP), 8, 200));
+    // Where they are a list instead, the lanes have no width.
+    if (width >= 100) {
+      this.plot = width;
+      this.span.fit(clamp(Math.floor(this.plot / MARK_STEP), 8, 200));
+    }
     this.paint();
   }
 
@@ -83,6 +85,7 @@ class Timeline {
     this.layRows();
     this.followLane();
     this.paintRows();
+    this.listed.update(this);
     this.paintBar();
   }
 

@@ -18,9 +18,9 @@ Object.assign(Timeline.prototype, {
     this.buildPlot();
     this.hint = make("p", { class: "cl-hint", text: "No event has been recorded yet." });
     this.node = make("div", { class: "cl-pane cl-timeline", role: "group", "aria-labelledby": title },
-      make("header", { role: "none" }, make("h2", { id: title, text: "Timeline" }), this.legend, this.chosen, make("span", { class: "cl-gap" }), this.where,
-        this.back, this.on, this.further, this.nearer, this.whole, this.follow, this.sift, this.byTime),
-      this.scroll, this.hint, this.tip.node);
+      make("header", { role: "none" }, make("h2", { id: title, text: "Timeline" }), this.legend, this.chosen, make("span", { class: "cl-gap" }), 
+        make("span", { class: "cl-lane-tools" }, this.where, this.back, this.on, this.further, this.nearer, this.whole, this.follow, this.sift, this.byTime)),
+      this.scroll, this.listed.node, this.hint, this.tip.node);
   },
 
   buildSelection() {
@@ -49,6 +49,7 @@ Object.assign(Timeline.prototype, {
     this.axis = mountAxis();
     this.scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, this.axis.node, this.body);
     this.tip = mountTip(this.desk);
+    this.listed = mountLaneList((mark) => this.desk.select({ place: mark.place, go: true }));
   },
 
   paintBar() {
