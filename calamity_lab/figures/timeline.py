@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
-from calamity_lab.figures.lettering import AS_TEXT, ground, legible, width
+from calamity_lab.figures.lettering import AS_TEXT, fitted, ground, legible, width
 from calamity_lab.figures.marks import Lane, Mark, Marks, marks_of
 from calamity_lab.figures.palette import LOOKS, Look, palette
 from calamity_lab.figures.theme import Theme, themed
@@ -24,7 +24,7 @@ from calamity_lab.views.tables import moment_of
 
 _LETTERS, _SMALLEST = 6.5, 5.0
 _LEAST = 2.2
-_MOST_LABELLED = 400
+_MOST_LABELLED, _MOST_DRAWN = 400, 5_000
 _PRIORITY = {"refused": 0, "event": 1, "started": 2, "continued": 2, "stopped": 2, "ignored": 2, "command": 3}
 
 
@@ -49,7 +49,8 @@ def plot_timeline(
 
     What is past at the cursor (None: the last moment) is in colour, the rest is grey. A mark is named where
     there is room for its name; the accepted commands only where there is room for all of their names. With
-    more than thirty lanes the largest categories share a lane each.
+    more than thirty lanes the largest categories share a lane each; of more than 5,000 marks those that lie
+    under others of their kind are left out, and counted.
     """
     if not isinstance(trace, Trace):
         raise InvalidValue(
@@ -67,11 +68,30 @@ def plot_timeline(
     if across < 9:
         _name_lanes(ax, found, tops, across)
     size = max(_LEAST, min(8.0, 0.42 * across, 2 * along))
-    placed = [_placed(mark, found.lanes[mark.lane], tops[mark.lane], across, size) for mark in found.marks]
+    seen = told_apart(found, at, size / along, size / across)
+    placed = [_placed(mark, found.lanes[mark.lane], tops[mark.lane], across, size) for mark in seen]
     _draw_marks(ax, placed, at)
+    left = len(found.marks) - len(seen)
+    if left:
+        told = (
+            f"position (left out: {left:,} of {len(found.marks):,} marks that lie under others of their kind)"
+        )
+        ax.set_xlabel(fitted(told, 8, wide), fontsize=8)
     if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
         _draw_labels(ax, _named(placed, found, along), found, at, size)
     return ax
+
+
+def told_apart(found: Marks, cursor: int, wide: float, high: float) -> Sequence[Mark]:
+    """The marks; of very many of them one for each place, since a picture has no room for more."""
+    if len(found.marks) <= _MOST_DRAWN:
+        return found.marks
+    places: dict[tuple[str, bool, int, int, int], Mark] = {}
+    for mark in found.marks:
+        down = mark.within * found.lanes[mark.lane].height
+        key = (mark.kind, mark.moment <= cursor, mark.lane, int(mark.x / wide), int(down / high))
+        places.setdefault(key, mark)
+    return tuple(places.values())
 
 
 def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
