@@ -85,9 +85,9 @@ class RecordedModel {
 
   /** What every part shows now; what is behind another tab is not asked for. */
   views() {
-    const values = this.recording.at(this.place);
+    const values = { ...this.recording.at(this.place), selected: this.selected };
     const hidden = TAB_VIEWS.map(([name]) => name).filter((name) => name !== this.looks.tabs.shown);
-    const views = { ...values, tabs: { shown: this.looks.tabs.shown }, chart: this.recording.packed.chart, selected: this.selected };
+    const views = { ...values, tabs: { shown: this.looks.tabs.shown }, chart: this.recording.packed.chart };
     for (const [part, look] of Object.entries(this.looks)) {
       if (WINDOWS[part] && !hidden.includes(part)) views[part] = WINDOWS[part](values, look, this.recording.packed, this.moment);
     }

@@ -7,7 +7,7 @@ const LOOKS = {
   state: { query: "", first: 0, limit: 24, pinned: [] },
   pointed: { place: 0 },
   events: { query: "", first: null, limit: 40 },
-  process_graph: { manager: null, instance: null },
+  process_graph: { manager: null, instance: null, passed: null },
   sequence: { first: null, limit: 100 },
 };
 
@@ -39,13 +39,21 @@ const WINDOWS = {
     return { place, sentence: recordedTold(packed, place) };
   },
 
-  process_graph(values, { manager, instance }) {
+  process_graph(values, look) {
+    const { manager, instance } = followed(values, look);
     const graph = values[`process_graph ${manager}`] ?? values.process_graph;
     const wanted = instance === null ? null : graph.instances.find(({ id, stream_id }) => instance === id || instance === stream_id);
     if (!wanted || wanted.id === graph.chosen) return graph;
     return { ...graph, ...values[`standing ${wanted.lane}`], chosen: wanted.id };
   },
 };
+
+/** The instance that was picked out of the run, unless another was chosen in the graph since. */
+function followed({ selected, process_graph: { managers } }, { manager, instance, passed }) {
+  const stream = ["stream", "step"].includes(selected?.kind) ? selected.streams[0] : "";
+  const category = managers.find((name) => stream.startsWith(`${name}-`));
+  return category && stream !== passed ? { manager: category, instance: stream } : { manager, instance };
+}
 
 function folded(text) {
   return text.trim().toLowerCase();

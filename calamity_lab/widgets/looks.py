@@ -55,6 +55,10 @@ def _key(value: Any) -> str:
     return value
 
 
+def _instance(value: Any) -> str | None:
+    return None if value is None else _key(value)
+
+
 def _names(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > _MOST:
         raise ValueError(f"a list of texts, {_MOST} at most")
@@ -88,7 +92,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "pointed": {"place": _whole},
     "events": {"query": _text, "first": _place, "limit": _count},
     "sequence": {"first": _place, "limit": _count},
-    "process_graph": {"manager": _name, "instance": _name},
+    "process_graph": {"manager": _name, "instance": _instance, "passed": _instance},
 }
 
 

@@ -36,18 +36,22 @@ function mountProcessGraph(root, desk) {
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group", "aria-label": "Process graph", tabindex: "0" }, parts.svg, key);
   const hint = make("p", { class: "cl-hint" });
   root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage.node), scroll, hint);
-  managers.addEventListener("change", () => desk.look("process_graph", { manager: managers.value || null, instance: null }));
-  instances.addEventListener("change", () => {
-    wanted = instances.value;
-    desk.look("process_graph", { instance: wanted || null });
-  });
-  let wanted = "";
+  // What is picked out elsewhere is followed, unless an instance was chosen here since.
+  let [chosen, passed] = ["", null];
+  const look = (manager, instance) => {
+    [chosen, passed] = [instance, pickedStream(desk.values.selected) || null];
+    desk.look("process_graph", { manager: manager || null, instance: instance || null, passed });
+    if (instance) desk.select({ stream_id: instance });
+  };
+  managers.addEventListener("change", () => look(managers.value, ""));
+  instances.addEventListener("change", () => look(managers.value, instances.value));
   return {
     parts: ["process_graph"],
     update(value, patch) {
       if (patch.managers || "manager" in patch) options(managers, value.managers.map((name) => [name, name]), value.manager);
-      if (patch.manager !== undefined) wanted = "";
-      if (patch.instances || patch.manager !== undefined) options(instances, instanceOptions(value), wanted);
+      const stream = chosenOf(value)?.stream_id;
+      const picked = pickedStream(desk.values.selected);
+      options(instances, instanceOptions(value), stream === chosen || (stream === picked && picked !== passed) ? stream : "");
       stage.update(value);
       show(scroll, value.nodes.length > 0);
       show(hint, !value.nodes.length);
@@ -71,6 +75,11 @@ function instanceOptions({ instances }) {
   return named.length ? [["", "instance at work"], ...named] : [];
 }
 
+/** The stream that was picked out of the run, by itself or by one of its steps. */
+function pickedStream(selected) {
+  return ["stream", "step"].includes(selected?.kind) ? selected.streams[0] : "";
+}
+
 function chosenOf({ instances, chosen }) {
   return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }
@@ -87,7 +96,7 @@ function mountStage() {
       const found = chosenOf(value);
       const state = !found ? "" : found.status === "stopped" ? "done" : value.overdue ? "overdue" : "waiting";
       setText(words, found ? told : manager && !instances.length ? `no ${manager} has started yet` : "");
-      setText(since, found && found.status !== "stopped" && from !== null ? waited(value) : "");
+      setText(since, found && found.status !== "stopped" && from !== null ? ` ${waited(value)}` : "");
       if (sign.dataset.standing === state) return;
       sign.dataset.standing = state;
       sign.replaceChildren(...(state ? [standingSign(state)] : []));
@@ -175,6 +184,7 @@ function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   const { places, columns, width, height, bus } = layOut(value.nodes);
   const marks = new Map(value.marks.map((mark) => [mark.key, mark]));
   const instance = chosenOf(value)?.stream_id;
+  const instanceId = chosenOf(value)?.id;
   const isOwn = !instance || value.about.includes(instance);
   put(svg, "viewBox", `0 0 ${width} ${height}`);
   svg.style.minWidth = `${Math.round(width * SMALLEST)}px`;
@@ -189,7 +199,7 @@ function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   // What the instance had to do with lies over the rest.
   const ordered = [...drawable.filter(({ mark }) => !mark), ...drawable.filter(({ mark }) => mark)];
   keyed(edges, ordered, ({ key }) => key, edgeNode, (node, edge) => updateEdge(node, edge, marker));
-  keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key), mark: marks.get(node.key) ?? null, instance, isOwn })), (node) => node.key, graphNode, updateGraphNode);
+  keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key), mark: marks.get(node.key) ?? null, instance, instanceId, isOwn })), (node) => node.key, graphNode, updateGraphNode);
 }
 
 const NODE_SHAPES = {
@@ -213,7 +223,7 @@ function graphNode(node) {
     times: draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -4 }),
     sign: draw("g", { transform: "translate(8 -5)" }),
     word: draw("text", { class: "cl-node-word", x: 19, y: -4 }),
-    instance: draw("text", { class: "cl-node-instance", x: 28, y: NODE_HEIGHT + 12 }),
+    instance: draw("text", { class: "cl-node-instance", x: 26, y: NODE_HEIGHT + 12 }),
   };
   const drawn = draw("g", { role: "img" }, parts.title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }),
     name, parts.times, parts.word, parts.instance, parts.sign);
@@ -232,7 +242,7 @@ function updateGraphNode(drawn, node) {
   put(drawn, "class", classes.join(" "));
   setText(times, [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
   setText(word, mark ? markWord(node, mark) : "");
-  setText(instance, mark && node.kind === "process manager" ? nameCutTo(node.instance, NODE_WIDTH - 24, 11) : "");
+  setText(instance, mark && node.kind === "process manager" ? nameCutTo(node.instanceId, NODE_WIDTH - 24, 11) : "");
   if (sign.dataset.standing !== mark?.standing) {
     sign.dataset.standing = mark?.standing;
     sign.replaceChildren(...(mark ? signPaths(mark.standing) : []));

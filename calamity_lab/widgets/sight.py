@@ -18,6 +18,7 @@ from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.widgets import columns
 from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.following import shown_instance
 from calamity_lab.widgets.looks import TABS
 from calamity_lab.widgets.patches import patch
 
@@ -152,8 +153,9 @@ def _patch(before: Any, view: Any) -> dict[str, Any]:
 
 
 def _process_graph(sight: Sight) -> Any:
-    stepper = sight.desk.stepper
-    return process_graph(stepper.trace, stepper.cursor, sight.desk.model, **sight.look_at("process_graph"))
+    stepper, model = sight.desk.stepper, sight.desk.model
+    look = shown_instance(stepper.trace, model, stepper.selection, sight.look_at("process_graph"))
+    return process_graph(stepper.trace, stepper.cursor, model, **look)
 
 
 _PARTS: Mapping[str, Callable[[Sight], Any]] = {
