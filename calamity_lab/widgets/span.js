@@ -34,11 +34,12 @@ class Span {
     if (this.axis === "time") this.lay();
   }
 
+  /** Goes along the other axis; the same events stay in sight. */
   choose(axis) {
-    const middle = this.eventAt(this.from + this.width / 2);
+    const [first, last] = [clamp(this.eventAt(this.from), 1, this.chart.events.length), clamp(this.eventAt(this.to) - 1, 1, this.chart.events.length)];
     this.axis = axis;
     this.refresh();
-    if (!this.isFollowing) this.show(this.at(middle) - this.width / 2);
+    if (!this.isFollowing) this.showEvents(first, last);
   }
 
   /** Lays the events along the time: a gap much longer than most is folded, and its place noted. */

@@ -237,13 +237,25 @@ function mountAxis() {
       const marks = (span.axis === "time" ? timeTicks : positionTicks)(span, scale).map((tick) => ({ ...tick, x: Math.max((span.at(tick.event) - span.from) * scale, 3.4 * tick.text.length).toFixed(1) }));
       put(svg, "width", plot);
       keyed(ticks, marks, ({ event, text }) => `${event} ${text}`, ({ text }) => draw("text", { y: 13, text }), (node, { x }) => put(node, "x", x));
-      const folded = span.axis === "time" ? span.folds.filter((event) => span.along[event] > span.from && span.along[event - 1] < span.to).slice(0, 100) : [];
-      put(folds, "d", folded.map((event) => `M${((span.at(event + 0.5) - span.from) * scale - 3).toFixed(1)} 18l3-5 3 5`).join(""));
+      put(folds, "d", foldMarks(span, scale));
       const now = timeline.nowAt();
       put(tip, "transform", `translate(${now} ${AXIS - 6})`);
       show(tip, now >= 0 && now <= plot);
     },
   };
+}
+
+/** A caret where an idle gap is folded, as far as they can be told apart. */
+function foldMarks(span, scale) {
+  if (span.axis !== "time") return "";
+  let [d, last] = ["", -Infinity];
+  for (const event of span.folds) {
+    const x = (span.at(event + 0.5) - span.from) * scale;
+    if (x < 0 || x > span.width * scale || x - last < 9) continue;
+    last = x;
+    d += `M${(x - 3).toFixed(1)} 18l3-5 3 5`;
+  }
+  return d;
 }
 
 function positionTicks(span, scale) {
@@ -269,7 +281,8 @@ function timeTicks(span, scale) {
     day = at.slice(0, 10);
     const text = isNew ? at.slice(0, until).replace("T", " ") : at.slice(11, until);
     ticks.push({ event, text });
-    beyond = span.at(event) + (24 + 7 * text.length) / scale;
+    const half = 3.4 * text.length;
+    beyond = Math.max(span.at(event), span.from + half / scale) + (2 * half + 24) / scale;
   }
   return ticks;
 }
