@@ -100,12 +100,9 @@ def derived_ids(origin: str, sender: str, count: int) -> tuple[str, ...]:
     They depend on nothing else, so whoever hands the instance the same event again sends the same commands:
     that is how one that was carried out already is known.
     """
-    return tuple(
-        [
-            _dashed(blake2b(f"{origin}:{sender}:{n}".encode(), digest_size=16).hexdigest())
-            for n in range(count)
-        ]
-    )
+    # An id may be any text, one that no file could hold too.
+    texts = [f"{origin}:{sender}:{n}".encode(errors="surrogatepass") for n in range(count)]
+    return tuple([_dashed(blake2b(text, digest_size=16).hexdigest()) for text in texts])
 
 
 def read(clock: Clock | Callable[[], datetime]) -> tuple[datetime, Any]:
