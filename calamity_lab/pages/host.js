@@ -87,7 +87,8 @@ class RecordedModel {
   views() {
     const values = { ...this.recording.at(this.place), selected: this.selected };
     const hidden = TAB_VIEWS.map(([name]) => name).filter((name) => name !== this.looks.tabs.shown);
-    const views = { ...values, tabs: { shown: this.looks.tabs.shown }, chart: this.recording.packed.chart };
+    const { tabs, chart } = this.recording.packed;
+    const views = { ...values, tabs: { shown: this.looks.tabs.shown, there: tabs }, chart };
     for (const [part, look] of Object.entries(this.looks)) {
       if (WINDOWS[part] && !hidden.includes(part)) views[part] = WINDOWS[part](values, look, this.recording.packed, this.moment);
     }

@@ -17,6 +17,7 @@ from calamity_lab.shown import shown
 from calamity_lab.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.events import event_rows
+from calamity_lab.views.matter import has_matter
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.looks import TABS
 from calamity_lab.widgets.patches import plain
@@ -82,6 +83,7 @@ def recording(desk: Desk) -> dict[str, Any]:
         "start": desk.stepper.cursor,
         "last": trace.last,
         "pending": PENDING,
+        "tabs": [tab for tab in TABS if has_matter(tab, trace, desk.model)],
         "moments": moments,
         "over": ways.over(trace, moments),
         "out": ways.out(trace, moments),

@@ -6,18 +6,32 @@ const TAB_VIEWS = [
   ["sequence", "Sequence", (root, desk) => mountSequence(root, desk)],
   ["events", "Events", (root, desk) => mountEvents(root, desk)],
 ];
+// In pixels: below the least nothing can be read, and above the most nobody has a screen.
+const LAB_HEIGHT = { least: 480, most: 2000 };
+const LANES_HEIGHT = { least: 96, most: 900 };
+const TABBED_HEIGHT = { least: 170 };
 
 function mountComposite(root, desk, openHelp) {
   const controls = desk.add(mountControls(root, desk, openHelp));
   const left = make("div", { class: "cl-left" });
-  const right = make("div", { class: "cl-right" });
-  root.append(make("div", { class: "cl-columns" }, left, right));
+  const columns = make("div", { class: "cl-columns" }, left);
+  root.append(columns);
+  desk.add(mountDrawer(root, controls.row, left, desk));
   desk.add(mountAgenda(left, desk));
   desk.add(mountForm(left, desk));
-  desk.add(mountTimeline(right, desk));
-  const tabs = desk.addFirst(mountTabs(right, desk));
+  desk.add(mountTimeline(columns, desk));
+  const lanes = columns.lastElementChild;
+  const tabs = desk.addFirst(mountTabs(columns, desk));
+  const between = desk.add(mountHandle(root, lanes, { label: "Height of the lanes", property: "--cl-lanes-height", least: LANES_HEIGHT.least, most: () => roomForLanes(columns) }));
+  columns.lastElementChild.prepend(between.node);
   desk.add(mountFoot(root, ["controls"]));
+  root.append(desk.add(mountHandle(root, root, { label: "Height of the lab", property: "--cl-lab-height", least: LAB_HEIGHT.least, most: () => LAB_HEIGHT.most })).node);
   return { go: controls.focusGo, search: tabs.search, play: controls.play };
+}
+
+/** In one column the page scrolls, and the lanes may be as high as they like. */
+function roomForLanes(columns) {
+  return getComputedStyle(columns).display === "grid" ? columns.clientHeight - TABBED_HEIGHT.least : LANES_HEIGHT.most;
 }
 
 function mountTabs(root, desk) {
@@ -41,7 +55,9 @@ function mountTabs(root, desk) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const next = tabs[(nodes.indexOf(event.target) + step + tabs.length) % tabs.length];
+    const there = tabs.filter(({ tab }) => !tab.hidden);
+    const place = there.findIndex(({ tab }) => tab === event.target);
+    const next = there[(place + step + there.length) % there.length];
     rove(nodes, next.tab);
     choose(next.name);
   });
@@ -53,12 +69,22 @@ function mountTabs(root, desk) {
     },
     // What a tab shows comes with the answer that chooses it, so that no view ever shows another moment.
     update(value) {
-      shown = value.shown;
+      const chosen = tabs.find(({ name }) => name === value.shown);
       for (const { name, tab, panel } of tabs) {
-        put(tab, "aria-selected", name === shown ? "true" : "false");
-        show(panel, name === shown);
+        show(tab, value.there.includes(name));
+        put(tab, "aria-selected", name === value.shown ? "true" : "false");
+        show(panel, name === value.shown);
       }
-      rove(nodes, tabs.find(({ name }) => name === shown).tab, { focus: false });
+      rove(nodes, chosen.tab, { focus: false });
+      if (value.shown !== shown) desk.later(() => slideInSight(chosen.tab, list));
+      shown = value.shown;
     },
   };
+}
+
+/** Scrolls a list sideways, and nothing around it, so that an item can be seen. */
+function slideInSight(item, list) {
+  const [inner, outer] = [item.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (inner.left < outer.left) list.scrollLeft -= outer.left - inner.left;
+  else if (inner.right > outer.right) list.scrollLeft += inner.right - outer.right;
 }

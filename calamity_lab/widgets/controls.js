@@ -21,13 +21,16 @@ function mountControls(root, desk, openHelp) {
   // A place that the composite may fill; alone, the controls have nothing to search.
   const search = make("div", { class: "cl-head-search" });
   branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
-  const head = make("div", { class: "cl-head" },
-    make("div", { class: "cl-moves", role: "group", "aria-label": "Steps" }, ...moves.values(), make("span", { class: "cl-gap" }), search, scrubber.command, help),
+  const row = make("div", { class: "cl-moves" },
+    make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" }, ...moves.values()),
+    make("span", { class: "cl-gap" }), search, scrubber.command, help);
+  const head = make("div", { class: "cl-head" }, row,
     make("div", { class: "cl-scrubber-row" }, play.node, play.speed, scrubber.node, scrubber.where),
     branches);
   root.append(head);
   return {
     parts: ["controls"],
+    row,
     search,
     play: play.toggle,
     focusGo: scrubber.focusGo,

@@ -21,6 +21,7 @@ VIEWS = (
     "sequence",
     "events",
 )
+FRAME = ("play", "height", "drawer")
 LANES = ("chart", "span", "lanes", "marks", "lane_list")
 SCRIPTS = (
     "kit",
@@ -28,13 +29,13 @@ SCRIPTS = (
     "keyboard",
     "field_history",
     "picked",
-    "play",
+    *FRAME,
     *LANES,
     *VIEWS,
     "composite",
     "entry",
 )
-SHEETS = ("kit", "play", *(view for view in VIEWS if view != "timeline_parts"), "composite")
+SHEETS = ("kit", *FRAME, *(view for view in VIEWS if view != "timeline_parts"), "composite")
 
 
 @cache

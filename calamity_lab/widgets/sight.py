@@ -12,6 +12,7 @@ from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.controls import Tone, controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
+from calamity_lab.views.matter import has_matter
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.selected import selected, told
 from calamity_lab.views.sequence import sequence
@@ -38,9 +39,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Tabs:
-    """Which of the views that share a place is shown; the others cost nothing."""
+    """Which of the views that share a place is shown, and which are there; those not shown cost nothing."""
 
     shown: str
+    there: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,12 @@ class Sight:
         """The view that is shown of those that share a place."""
         return str(self.looks.get("tabs", {}).get("shown", TABS[0]))
 
+    @property
+    def tabs(self) -> tuple[str, ...]:
+        """The views that share a place and have matter; the one that is shown is never taken away."""
+        trace, model = self.desk.stepper.trace, self.desk.model
+        return tuple(tab for tab in TABS if tab == self.tab or has_matter(tab, trace, model))
+
     def look_at(self, part: str) -> dict[str, Any]:
         """How a part is looked at."""
         return self.looks.get(part, {})
@@ -163,7 +171,7 @@ _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "controls": _controls,
     "agenda": _at_cursor(agenda, "agenda", limit=12),
     "form": lambda sight: sight.form,
-    "tabs": lambda sight: Tabs(sight.tab),
+    "tabs": lambda sight: Tabs(sight.tab, sight.tabs),
     "state": _state,
     "chart": lambda sight: sight.charts.of(sight.desk.stepper.trace),
     "pointed": _pointed,

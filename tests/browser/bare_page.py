@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -17,15 +18,18 @@ MODEL = """
 window.latency = 0;
 window.listeners = [];
 let answered = Promise.resolve();
+const unpacked = (text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 window.deliver = (messages) => {
-  for (const message of messages) for (const listen of listeners) listen(message);
+  for (const [message, buffers] of messages) {
+    for (const listen of listeners) listen(message, buffers.map(unpacked));
+  }
 };
 window.model = (face) => ({
   get: (name) => ({ face, token: 'bare', recorded: false })[name],
   on: (_name, listen) => listeners.push(listen),
   off: (_name, listen) => listeners.splice(listeners.indexOf(listen), 1),
   send(message) {
-    if (['nudge', 'seen'].includes(message.verb)) return;
+    if (message.verb === 'nudge') return;
     answered = answered.then(async () => {
       const messages = await python(message);
       if (latency) await new Promise((resolve) => setTimeout(resolve, latency));
@@ -104,7 +108,8 @@ class BarePage:
         return answers
 
     def _send(self, content: dict[str, Any], buffers: Any = None) -> None:
+        message = [content, [b64encode(buffer).decode() for buffer in buffers or ()]]
         if self._answers is not None:
-            self._answers.append(content)
+            self._answers.append(message)
         else:
-            self.page.evaluate("messages => deliver(messages)", [content])
+            self.page.evaluate("messages => deliver(messages)", [message])

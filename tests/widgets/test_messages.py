@@ -143,7 +143,7 @@ def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab
     assert "events" not in front_end.values
     front_end.ask("step_over")
     patch = front_end.ask("look", view="tabs", shown="events")
-    assert patch["tabs"] == {"shown": "events"}
+    assert patch["tabs"]["shown"] == "events"
     assert patch["events"]["rows"][0]["type"] == "AccountCreated"
     assert "state" not in front_end.ask("step_over")
 
