@@ -18,10 +18,13 @@ from tests.browser.browser import Browser
 CLASHES = """
 root => {
   const seen = node => node.checkVisibility() && node.getBoundingClientRect().width > 1;
+  // What scrolls may be anywhere: it is its place that is looked at.
+  const scrolls = node => node !== root
+    && (/auto|scroll/.test(getComputedStyle(node).overflowY) || scrolls(node.parentElement));
   const tell = node => node.outerHTML.slice(0, 90);
   const frame = root.getBoundingClientRect();
   const all = 'button, input, select, [role=tab], [role=separator], h2, .cl-foot-text';
-  const parts = [...root.querySelectorAll(all)].filter(node => seen(node) && !node.closest('.cl-scroll'));
+  const parts = [...root.querySelectorAll(all)].filter(node => seen(node) && !scrolls(node.parentElement));
   const boxes = parts.map(node => [node, node.getBoundingClientRect()]);
   const out = boxes.filter(([, box]) => box.right > frame.right + 0.5 || box.left < frame.left - 0.5
     || box.bottom > frame.bottom + 0.5).map(([node]) => 'outside: ' + tell(node));
