@@ -42,7 +42,7 @@ def perform(sight: Sight, message: Mapping[str, Any]) -> None:
         act(sight, message)
     else:
         raise InvalidValue(
-            f"a widget knows no verb {verb!r}; it knows: {', '.join([*_MOVES, *_ACTS, 'look'])}"
+            f"a widget knows no verb {verb!r}; it knows: {', '.join([*_MOVES, *_ACTS, 'look', 'select'])}"
         )
     return None
 

@@ -19,14 +19,16 @@ from calamity_lab.lab import Lab
 from calamity_lab.pages import recording
 from calamity_lab.pages.page import page
 from calamity_lab.views.agenda import agenda
+from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
-from calamity_lab.views.timeline import timeline
+from calamity_lab.widgets.columns import told as told_lanes
 from calamity_lab.widgets.patches import plain
 from tests.pages.carried import carried, shown
+from tests.widgets.charted import nothing, taken
 
 NASTY = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \u202eabc 🚀 " + "w" * 300
 
@@ -87,10 +89,9 @@ def test_a_page_has_a_graph_for_each_process_manager() -> None:
 @pytest.mark.parametrize("model", [bank, fulfilment])
 def test_a_page_carries_every_event_and_every_mark_once(model: ModuleType) -> None:
     lab, run = recorded(model)
-    whole = timeline(lab.trace, lab.trace.last, first=0, width=1_000)
+    chart = taken(nothing(), told_lanes(Charts().of(lab.trace), None))
     assert run["events"] == plain(event_rows(lab.trace, lab.trace.last, first=0, limit=10**6).rows)
-    assert run["timeline"]["lanes"] == plain(whole.lanes)
-    assert sorted(run["timeline"]["marks"], key=repr) == sorted(plain(whole.marks), key=repr)
+    assert {name: run["chart"][name] for name in chart} == chart
 
 
 @pytest.mark.parametrize("model", [bank, fulfilment])
@@ -190,7 +191,7 @@ def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
 
 def test_a_lab_in_which_nothing_has_happened_has_a_page() -> None:
     run = carried(page(Lab(bank)))
-    assert (run["moments"], run["events"], run["timeline"]["lanes"]) == ([0], [], [])
+    assert (run["moments"], run["events"], run["chart"]["lanes"]) == ([0], [], [])
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 from calamity_lab.widgets.base import ViewWidget
+from calamity_lab.widgets.columns import told
+from calamity_lab.widgets.patches import plain
+from tests.widgets.charted import nothing, taken
 
 
 class FrontEnd:
@@ -37,9 +41,19 @@ class FrontEnd:
     def _hear(self, content: dict[str, Any], buffers: Any = None) -> None:
         self.messages.append(content)
         for part, changed in content["patch"].items():
+            if part == "chart":
+                self.values[part] = taken(self.values.get(part, nothing()), changed, buffers or ())
+                continue
             known = self.values.setdefault(part, {})
             whole = {name: self._whole(known.get(name), value) for name, value in changed.items()}
             known.update(whole)
+
+    def expected(self) -> Any:
+        """What the page must show: all that Python has in sight, as JSON knows it."""
+        views = self.widget.sight.views()
+        plainly = {part: plain(view) for part, view in views.items() if part != "chart"}
+        charts = {part: taken(nothing(), told(view, None)) for part, view in views.items() if part == "chart"}
+        return json.loads(json.dumps({**plainly, **charts}))
 
     @staticmethod
     def _whole(before: Any, value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import sys
 import weakref
 from collections.abc import Callable
@@ -21,8 +20,6 @@ from calamity_lab.widgets.base import ViewWidget
 from calamity_lab.widgets.composite import LabView
 from calamity_lab.widgets.controls import Controls
 from calamity_lab.widgets.events import Events
-from calamity_lab.widgets.looks import roomy
-from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.process_graph import ProcessGraph
 from calamity_lab.widgets.sequence import Sequence
 from calamity_lab.widgets.state import State
@@ -44,8 +41,7 @@ def lab() -> Lab:
 def test_ready_is_answered_with_every_part_in_sight(lab: Lab, face: type[ViewWidget]) -> None:
     widget = face(lab)
     front_end = FrontEnd(widget)
-    expected = {part: plain(view) for part, view in widget.sight.views().items()}
-    assert front_end.values == json.loads(json.dumps(expected))
+    assert front_end.values == front_end.expected()
 
 
 @pytest.mark.parametrize(
@@ -114,8 +110,7 @@ def test_what_the_front_end_puts_together_from_patches_is_what_python_has(
     )
     for verb in moves:
         front_end.ask(verb)
-        expected = {part: plain(view) for part, view in widget.sight.views().items()}
-        assert front_end.values == json.loads(json.dumps(expected)), verb
+        assert front_end.values == front_end.expected(), verb
 
 
 def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
@@ -166,7 +161,11 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({"verb": "choose", "place": 99}, "no pending command at 99"),
         ({"verb": "look", "view": "attic"}, "no view 'attic'"),
         ({"verb": "look", "view": "state", "colour": 1}, "'colour'"),
-        ({"verb": "look", "view": "timeline", "width": -1}, "whole number from 1"),
+        ({"verb": "look", "view": "events", "limit": -1}, "whole number from 1"),
+        ({"verb": "look", "view": "pointed", "place": "here"}, "whole number"),
+        ({"verb": "select", "place": "here"}, "select needs a whole number as 'place'; found 'here'"),
+        ({"verb": "select", "position": True}, "whole number as 'position'"),
+        ({"verb": "select", "stream_id": 7}, "a stream is selected by its id, a text; found 7"),
         ({"verb": "switch", "branch": "nowhere"}, "no branch 'nowhere'"),
         ({"verb": "send", "command": "Fly", "fields": {}}, "no command 'Fly'"),
         ({}, "no verb None"),
@@ -390,29 +389,104 @@ def test_a_model_that_may_go_no_further_is_told_and_everything_else_still_works(
     assert front_end.values["controls"]["cursor"] > before
 
 
+def test_what_is_picked_at_one_widget_is_picked_in_all_and_nothing_moves(lab: Lab) -> None:
+    lab.resume()
+    lab.goto(3)
+    lanes, table, all_views = (FrontEnd(face(lab)) for face in (Timeline, Events, LabView))
+    patch = lanes.ask("select", place=4)
+    assert set(patch) == {"selected"}, "only what is selected changed"
+    for front_end in (lanes, table, all_views):
+        assert front_end.values["selected"] == front_end.expected()["selected"]
+        assert front_end.values["selected"]["position"] == 4
+    assert lab.cursor == 3
+    assert list(lab.selected) == [lab.trace.index.events[3]]
+
+
+def test_a_mark_that_is_pressed_is_gone_to_and_so_is_a_step(lab: Lab) -> None:
+    lab.resume()
+    front_end = FrontEnd(Timeline(lab))
+    front_end.ask("select", place=4, go=True)
+    assert lab.cursor == lab.trace.index.event_moments[3] == front_end.values["selected"]["moment"]
+    front_end.ask("select", place=-7, go=True)
+    assert lab.cursor == 7 == front_end.values["selected"]["moment"]
+    assert front_end.values["selected"]["kind"] == "step"
+
+
 @pytest.mark.parametrize(
-    ("total", "most", "width"),
+    ("picked", "kind"),
     [
-        (0, 24, 12),
-        (4, 24, 12),
-        (10, 24, 12),
-        (11, 24, 24),
-        (23, 24, 24),
-        (4, 45, 19),
-        (11, 45, 24),
-        (900, 45, 45),
+        ({"stream_id": "BankAccount-alice"}, "stream"),
+        ({"position": 2}, "event"),
+        ({"place": 2, "until": 9}, "range"),
+        ({"place": 9, "until": 2}, "range"),
+        ({"place": 2, "until": 10**9}, "range"),
+        ({}, ""),
+        ({"place": 0}, ""),
+        ({"place": 10**9, "go": True}, ""),
+        ({"place": -(10**9), "go": True}, ""),
+        ({"position": 10**9}, ""),
+        ({"position": -1}, ""),
+        ({"stream_id": "nobody"}, ""),
+        ({"stream_id": "<b>\ud800</b>"}, ""),
     ],
 )
-def test_few_events_are_spread_over_the_timeline_and_many_fill_it(total: int, most: int, width: int) -> None:
-    assert roomy(total, most) == width
-
-
-def test_the_timeline_fits_its_window_to_the_history_without_being_asked(lab: Lab) -> None:
+def test_whatever_is_picked_is_there_or_nothing_is_picked(
+    lab: Lab, picked: dict[str, Any], kind: str
+) -> None:
+    lab.resume()
     front_end = FrontEnd(Timeline(lab))
-    front_end.ask("look", view="timeline", width=30)
-    widths = []
-    while not lab.stepper.at_end:
-        front_end.ask("step_over")
-        widths.append(front_end.values["timeline"]["width"])
-    assert sorted(set(widths)) == [13, 24]
-    assert widths == sorted(widths)
+    before = lab.cursor
+    front_end.ask("select", place=1)
+    front_end.ask("select", **picked)
+    assert front_end.values["selected"]["kind"] == kind
+    assert front_end.values["fact"]["tone"] != "error"
+    assert lab.cursor == before
+
+
+def test_an_event_of_before_the_trace_is_picked_and_not_gone_to() -> None:
+    earlier = Lab(bank)
+    earlier.send(*bank.story())
+    earlier.resume()
+    lab = Lab.attach(earlier.stack.event_store, bank)
+    lab.send(bank.DepositFunds("alice", 5))
+    lab.resume()
+    before = lab.cursor
+    front_end = FrontEnd(Timeline(lab))
+    front_end.ask("select", place=3, go=True)
+    assert front_end.values["selected"]["moment"] == 0
+    assert lab.cursor == before
+
+
+def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab) -> None:
+    lab.resume()
+    front_end = FrontEnd(Timeline(lab))
+    last = len(lab.trace.index.events)
+    front_end.ask("select", place=last)
+    lab.goto(3)
+    lab.send(bank.CreateAccount("dan"))
+    front_end.seen()
+    assert front_end.values["selected"]["kind"] == ""
+    lab.stepper.switch("main")
+    front_end.seen()
+    assert front_end.values["selected"]["first"] == last
+
+
+def test_what_is_pointed_at_is_told_in_a_sentence(lab: Lab) -> None:
+    lab.resume()
+    front_end = FrontEnd(Timeline(lab))
+    patch = front_end.ask("look", view="pointed", place=1)
+    assert patch == {"pointed": {"place": 1, "sentence": front_end.values["pointed"]["sentence"]}}
+    assert front_end.values["pointed"]["sentence"].startswith("AccountCreated #1: account_id='alice'")
+    front_end.ask("look", view="pointed", place=10**9)
+    assert front_end.values["pointed"]["sentence"] == ""
+
+
+def test_the_lanes_are_told_only_what_is_new_of_them(lab: Lab) -> None:
+    lab.step()
+    front_end = FrontEnd(Timeline(lab))
+    assert "chart" not in front_end.ask("step_in"), "a command that is only dispatched has no mark"
+    told = front_end.ask("step_over")["chart"]
+    assert told["kept"] == [1, 1, 1, 2]
+    assert (told["count"], len(told["lanes"])) == ([1, 1], 1)
+    assert "chart" not in front_end.ask("restart")
+    assert "chart" not in front_end.ask("end")

@@ -1,0 +1,58 @@
+"""The lanes' columns as the front end keeps them: what `chart.js` does with what Python tells."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+OF_EVENTS, OF_STEPS = 4, 5
+
+Charted = dict[str, Any]
+
+
+def nothing() -> Charted:
+    """What a front end has that was told nothing."""
+    return {"columns": [[] for _ in range(OF_EVENTS + OF_STEPS)], "lanes": [], "names": []}
+
+
+def taken(before: Charted, told: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> Charted:
+    """What it has after it was told something: so much kept of each, and the new behind it."""
+    if not told:
+        return before
+    events, steps, lanes, names = told["kept"]
+    kept = [events] * OF_EVENTS + [steps] * OF_STEPS
+    new = _columns(_bytes(told["columns"], buffers), told["count"])
+    found = _bytes(told["lanes"], buffers)
+    new_lanes = json.loads(zlib.decompress(found)) if isinstance(found, bytes) else found
+    columns = [[*old[:upto], *behind] for old, upto, behind in zip(before["columns"], kept, new, strict=True)]
+    assert all(len(old) >= upto for old, upto in zip(before["columns"], kept, strict=True)), (
+        "it has that much"
+    )
+    return {
+        "columns": columns,
+        "lanes": [*before["lanes"][:lanes], *new_lanes],
+        "names": [*before["names"][:names], *told["names"]],
+    }
+
+
+def unpacked(packed: bytes, count: Sequence[int]) -> list[list[int]]:
+    """Reads what `packed` in columns.py writes, byte for byte as its docstring says."""
+    whole, start, columns = zlib.decompress(packed), 0, []
+    for length in [count[0]] * OF_EVENTS + [count[1]] * OF_STEPS:
+        planes = [whole[start + byte * length : start + (byte + 1) * length] for byte in range(8)]
+        doubled = [int.from_bytes(bytes(each), "little") for each in zip(*planes, strict=True)]
+        columns.append(list(accumulate(-(each + 1) // 2 if each % 2 else each // 2 for each in doubled)))
+        start += 8 * length
+    assert start == len(whole), "nothing is left over"
+    return columns
+
+
+def _columns(told: Any, count: Sequence[int]) -> list[list[int]]:
+    return unpacked(told, count) if isinstance(told, bytes) else told
+
+
+def _bytes(told: Any, buffers: Sequence[bytes]) -> Any:
+    return buffers[told["buffer"]] if isinstance(told, Mapping) else told
