@@ -11,11 +11,12 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
 from calamity_lab.model import Model
 from calamity_lab.shown import shown
+from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import RANKS, layout
 from calamity_lab.views.possible import Possible, possible
-from calamity_lab.views.standing import InstanceStanding, Mark, standing, time_at
+from calamity_lab.views.standing import WORDS, InstanceStanding, Mark, spell, standing, time_at
 from calamity_lab.views.tally import EdgeKey, tally
 from calamity_lab.views.tally import node as key_of
 
@@ -75,6 +76,41 @@ class ProcessGraph:
     about: tuple[str, ...] = ()
     cursor: int = 0
     now: float | None = None
+
+    @property
+    def found(self) -> Instance | None:
+        """The chosen instance."""
+        return next((each for each in self.instances if each.id == self.chosen), None)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the step is about the chosen instance; also where none is chosen."""
+        return self.found is None or self.found.stream_id in self.about
+
+    @property
+    def waited(self) -> str:
+        """Since when the chosen instance has done nothing, as in "since step 40: 18 steps, 4 seconds"."""
+        if self.found is None or self.found.status == "stopped" or self.since is None:
+            return ""
+        steps = self.cursor - self.since
+        time = spell((self.now or 0) - (self.then or self.now or 0))
+        ago = ", ".join(part for part in (counted(steps, "step"), time) if part)
+        return f"since step {self.since:,}" + (f": {ago}" if steps else "")
+
+    @property
+    def story(self) -> str:
+        """How the chosen instance stands, in a sentence, and since when."""
+        return f"{self.told} ({self.waited})" if self.waited else self.told
+
+    def word(self, node: Node, mark: Mark) -> str:
+        """What is written at a node; of a command that makes good a refusal, that it came instead."""
+        if node.kind == "process manager" and mark.standing == "done":
+            return "stopped"
+        often = f"×{mark.times:,}" if mark.times > 1 and node.kind in {"command", "event"} else ""
+        state = "" if mark.standing == "done" else WORDS[mark.standing]
+        if mark.instead and mark.standing in {"done", "in flight"}:
+            state = "instead"
+        return " ".join(part for part in (state, often) if part)
 
 
 class _Shape(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,6 +12,7 @@ from calamity_lab.kernel.steps import AtProcessManager, Refused, Stopped
 from calamity_lab.model import Model
 from calamity_lab.shown import shown
 from calamity_lab.trace.index import Lane
+from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.awaiting import Awaiting, awaiting
 from calamity_lab.views.bringing import bringing
@@ -28,6 +29,17 @@ instance has stopped. ``in flight``: it sent the command, which is still to be d
 command was refused; ``dropped``: taken off the agenda. ``waited for``: the events that would go on with it,
 ``overdue`` where they will not come (see `awaiting`); ``waiting``: the process manager itself, meanwhile.
 """
+
+WORDS: Mapping[Standing, str] = {
+    "done": "done",
+    "in flight": "on its way",
+    "refused": "refused",
+    "dropped": "taken back",
+    "waited for": "waited for",
+    "waiting": "waits",
+    "overdue": "overdue",
+}
+"""What is written beside the mark of a standing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,15 @@ def time_at(trace: Trace, moment: int) -> float | None:
     """When the latest event at a moment was recorded, in seconds since 1970; None before the first."""
     place = trace.index.events_at(moment)
     return trace.index.events[place - 1].recorded_at.timestamp() if place else None
+
+
+_SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def spell(seconds: float) -> str:
+    """A length of time by its largest unit, as in "3 hours"; nothing for less than a second."""
+    found = next(((unit, length) for unit, length in _SPANS if seconds >= length), None)
+    return "" if found is None else counted(int(seconds // found[1]), found[0])
 
 
 def standing(

@@ -96,7 +96,7 @@ function mountStage() {
       const found = chosenOf(value);
       const state = !found ? "" : found.status === "stopped" ? "done" : value.overdue ? "overdue" : "waiting";
       setText(words, found ? told : manager && !instances.length ? `no ${manager} has started yet` : "");
-      setText(since, found && found.status !== "stopped" && from !== null ? ` ${waited(value)}` : "");
+      setText(since, found && found.status !== "stopped" && from !== null ? ` (${waited(value)})` : "");
       if (sign.dataset.standing === state) return;
       sign.dataset.standing = state;
       sign.replaceChildren(...(state ? [standingSign(state)] : []));
