@@ -80,8 +80,9 @@ function rove(items, item, { focus = true } = {}) {
   if (focus) item.focus();
 }
 
+const NUMBER = new Intl.NumberFormat("en-GB");
 function count(number) {
-  return number.toLocaleString("en-GB");
+  return NUMBER.format(number);
 }
 
 function counted(number, noun) {

@@ -8,7 +8,6 @@ function mountLaneList(pick) {
   return {
     node: list,
     update(timeline) {
-      if (list.offsetParent === null) return;
       const { chart, cursor } = timeline;
       const latest = timeline.latest();
       const rows = marksAround(chart, timeline.now, cursor).map((mark) => ({

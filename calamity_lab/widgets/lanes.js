@@ -50,9 +50,9 @@ class Lanes {
   }
 
   /** The first row in sight and the one behind the last. */
-  inSight(scroll, above) {
-    const first = clamp(Math.floor(scroll.scrollTop / LANE), 0, this.rows.length);
-    const last = clamp(Math.ceil((scroll.scrollTop + scroll.clientHeight - above) / LANE), first, this.rows.length);
+  inSight({ top, height }) {
+    const first = clamp(Math.floor(top / LANE), 0, this.rows.length);
+    const last = clamp(Math.ceil((top + height) / LANE), first, this.rows.length);
     return [first, last];
   }
 }

@@ -21,6 +21,8 @@ class Timeline {
     this.marks = [];
     this.rows = [0, 0];
     this.plot = 480;
+    this.view = { top: 0, height: 8 * LANE };
+    this.isListed = false;
     this.active = null;
     this.build();
     this.listen();
@@ -67,7 +69,10 @@ class Timeline {
 
   measure() {
     const width = this.scroll.clientWidth - this.labels.offsetWidth;
+    // Measured here only, and when it is scrolled: to measure while drawing costs a layout of the whole page.
+    this.view = { top: this.scroll.scrollTop, height: Math.max(this.scroll.clientHeight - AXIS, 0) };
     // Where they are a list instead, the lanes have no width.
+    this.isListed = width < 100 && this.node.clientWidth > 0;
     if (width >= 100) {
       this.plot = width;
       this.span.fit(clamp(Math.floor(this.plot / MARK_STEP), 8, 200));
@@ -85,7 +90,7 @@ class Timeline {
     this.layRows();
     this.followLane();
     this.paintRows();
-    this.listed.update(this);
+    if (this.isListed) this.listed.update(this);
     this.paintBar();
   }
 
@@ -94,8 +99,8 @@ class Timeline {
     const isInSight = new Uint8Array(this.chart.lanes.length);
     if (this.lanes.sifts(this.chart)) eachInSight(this.chart, this.span, (_place, _among, lane) => { isInSight[lane] = 1; });
     this.lanes.lay(this.chart, isInSight);
-    const height = this.lanes.rows.length * LANE;
-    this.body.style.height = `${height}px`;
+    const height = `${this.lanes.rows.length * LANE}px`;
+    if (this.body.style.height !== height) this.body.style.height = height;
   }
 
   /** Scrolls to the lane in which something happened last, when the cursor has moved. */
@@ -105,8 +110,10 @@ class Timeline {
     this.shownCursor = this.cursor;
     if (last === null) return;
     const y = this.lanes.rowOf[last.lane] * LANE;
-    const { scrollTop, clientHeight } = this.scroll;
-    if (y < scrollTop || y + LANE > scrollTop + clientHeight - AXIS) this.scroll.scrollTop = Math.max(0, y - (clientHeight - AXIS - LANE) / 2);
+    const { top, height } = this.view;
+    if (y >= top && y + LANE <= top + height) return;
+    this.view.top = clamp(y - (height - LANE) / 2, 0, Math.max(0, this.lanes.rows.length * LANE - height));
+    this.scroll.scrollTop = this.view.top;
   }
 
   /** What happened last at the cursor or before it; what there was before the trace began is not meant. */
@@ -120,11 +127,11 @@ class Timeline {
   }
 
   paintRows() {
-    this.rows = this.lanes.inSight(this.scroll, AXIS);
+    this.rows = this.lanes.inSight(this.view);
     const [top, bottom] = this.rows;
     const height = (bottom - top) * LANE;
     const shown = this.lanes.rows.slice(top, bottom);
-    this.labels.style.top = this.svg.style.top = `${top * LANE}px`;
+    for (const { style } of [this.labels, this.svg]) if (style.top !== `${top * LANE}px`) style.top = `${top * LANE}px`;
     put(this.svg, "width", this.plot);
     put(this.svg, "height", height);
     this.paintLabels(shown);

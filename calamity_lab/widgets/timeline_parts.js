@@ -104,7 +104,10 @@ Object.assign(Timeline.prototype, {
   },
 
   listen() {
-    this.scroll.addEventListener("scroll", () => this.paintRows());
+    this.scroll.addEventListener("scroll", () => {
+      this.view.top = this.scroll.scrollTop;
+      this.paintRows();
+    });
     this.scroll.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.listenToPointer();
     this.option.addEventListener("keydown", (event) => this.key(event));
