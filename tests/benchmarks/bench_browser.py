@@ -1,12 +1,17 @@
-"""A step by button in a real JupyterLab, against a bare ipywidgets button on the same page."""
+"""The lab in a real JupyterLab: a step, a drag and the first sight, at 10 moments and at 100,000.
+
+A step by button is measured against a bare ipywidgets button on the same page; a drag of the scrubber from
+the input to the frame in which the lanes are painted; the first sight from the cell's start to the lanes.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, WebSocket
 
 from tests.browser.browser import Browser
 from tests.browser.jupyter import JupyterServer
@@ -14,8 +19,11 @@ from tests.browser.lab_page import LabPage
 
 CLICKS = 21
 WARM_UP = 5
-CELLS = (
-    """
+DRAGS = 60
+SIZES = (10, 10_000, 100_000)
+EVENTS = 100_000
+
+BARE = """
 import ipywidgets
 from itertools import count
 clicks = count(1)
@@ -23,25 +31,33 @@ said = ipywidgets.Label("0")
 bare = ipywidgets.Button(description="Bare")
 bare.on_click(lambda _: setattr(said, "value", str(next(clicks))))
 ipywidgets.VBox([bare, said])
-""",
-    """
+"""
+LABS = """
 from calamity_lab import Lab
 from calamity_lab.examples import bank
 
 def lab_at(moments):
-    lab = Lab(bank)
+    lab = Lab(bank, checked=False)
     lab.send(*bank.random_commands(moments + 200, accounts=50))
-    while lab.cursor < moments:
-        lab.step_in()
+    lab.resume(limit=moments)
     return lab
+"""
+HISTORY = f"""
+from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.stack import Stack
 
-short = lab_at(10)
-short
-""",
-    "long = lab_at(10_000)\nlong",
-)
+def history(events, lanes):
+    store = InMemoryEventStore()
+    for lane in range(lanes):
+        amounts = [bank.FundsDeposited(f"A{{lane:04}}", n) for n in range(1, events // lanes)]
+        created = bank.AccountCreated(f"A{{lane:04}}", "Ada")
+        store = store.append(f"BankAccount-A{{lane:04}}", [created, *amounts])
+    return Stack(event_store=store)
+
+stack = history({EVENTS}, 1_000)
+"""
 # From the click to the first change in what is watched; no frame is waited for, since hidden tabs have none.
-TIMED = """
+STEP = """
 async (button, selector) => {
   const watched = button.closest('.jp-Cell-outputArea').querySelector(selector);
   return await new Promise((resolve, reject) => {
@@ -56,22 +72,72 @@ async (button, selector) => {
   });
 }
 """
+# From each input to the frame after it, in which the lanes are painted; and to where Python has answered all.
+DRAG = """
+async (slider, drags) => {
+  const root = slider.closest('.cl-root');
+  const frame = () => new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(() => resolve(performance.now())));
+  });
+  const lanes = [];
+  let begun = 0;
+  for (let n = 1; n <= drags; n += 1) {
+    await frame();
+    begun = performance.now();
+    slider.value = String(Math.round((slider.max * n) / (drags + 1)));
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    lanes.push((await frame()) - begun);
+  }
+  while ('asked' in root.dataset) await new Promise((resolve) => setTimeout(resolve, 1));
+  return {lanes, rest: performance.now() - begun};
+}
+"""
+
+
+class Wire:
+    """How much the server has sent to the page."""
+
+    def __init__(self, page: LabPage) -> None:
+        self.bytes = 0
+        page.page.on("websocket", self._connected)
+
+    def _connected(self, socket: WebSocket) -> None:
+        socket.on("framereceived", self._received)
+
+    def _received(self, payload: str | bytes) -> None:
+        self.bytes += len(payload)
+
+    def since(self, before: int) -> str:
+        return f"{(self.bytes - before) / 1000:,.0f} kB"
 
 
 def run() -> list[str]:
-    """Click-to-change times as lines: each median, and how it compares with the bare button's."""
+    """Times as lines, each with what it is measured against or what is aimed at."""
     with JupyterServer(Path(tempfile.mkdtemp())) as server, Browser() as browser:
-        page = browser.lab_page(server, width=1400, height=2400)
-        page.open(CELLS)
+        page = browser.lab_page(server, width=1400, height=3200)
+        wire = Wire(page)
+        page.open([BARE, LABS, *(f"lab_{size} = lab_at({size})\nlab_{size}" for size in SIZES), HISTORY])
         page.run_all()
-        faces = {
-            "bare button and label": (page.button("Bare", cell=0), ".widget-label"),
-            "step over at 10 moments": (page.button("Step over", cell=1), "[role=status]"),
-            "step over at 10,000 moments": (page.button("Step over", cell=2), "[role=status]"),
-        }
-        times = _times(page, faces)
+        lines = [*_steps(page), *_drag(page), *_first_sight(page, wire)]
         page.close()
-    return _told(times)
+    return lines
+
+
+def _steps(page: LabPage) -> list[str]:
+    faces = {"bare button and label": (page.button("Bare", cell=0), ".widget-label")}
+    for cell, size in enumerate(SIZES, 2):
+        faces[f"step over at {size:,} moments"] = (page.button("Step over", cell=cell), "[role=status]")
+    times = _times(page, faces)
+    bare, *steps = (median(taken) for taken in times.values())
+    lines = [f"{name}: {median(taken):.1f} ms (of {len(taken)} clicks)" for name, taken in times.items()]
+    lines += [
+        f"a step at {size:,} moments takes {taken / bare:.2f} times a bare button's change (aim: at most 1.5)"
+        for size, taken in zip(SIZES, steps, strict=True)
+    ]
+    return [
+        *lines,
+        f"{SIZES[-1]:,} moments against {SIZES[0]}: {steps[-1] / steps[0]:.2f} times (aim: no growth)",
+    ]
 
 
 def _times(page: LabPage, faces: dict[str, tuple[Locator, str]]) -> dict[str, list[float]]:
@@ -79,20 +145,49 @@ def _times(page: LabPage, faces: dict[str, tuple[Locator, str]]) -> dict[str, li
     times: dict[str, list[float]] = {name: [] for name in faces}
     for _ in range(WARM_UP + CLICKS):
         for name, (button, watched) in faces.items():
-            times[name].append(float(button.evaluate(TIMED, watched)))
+            times[name].append(float(button.evaluate(STEP, watched)))
             page.page.wait_for_timeout(40)
     return {name: taken[WARM_UP:] for name, taken in times.items()}
 
 
-def _told(times: dict[str, list[float]]) -> list[str]:
-    bare, few, many = (median(taken) for taken in times.values())
-    lines = [f"{name}: {median(taken):.1f} ms (of {len(taken)} clicks)" for name, taken in times.items()]
-    return [
-        *lines,
-        f"a step at 10 moments takes {few / bare:.2f} times a bare button's change (aim: at most 1.5)",
-        f"a step at 10,000 moments takes {many / bare:.2f} times a bare button's change (aim: at most 1.5)",
-        f"10,000 moments against 10: {many / few:.2f} times (aim: no growth)",
+def _drag(page: LabPage) -> list[str]:
+    cell = 1 + len(SIZES)
+    slider = page.widget("slider", "Moment", cell=cell)
+    lines = []
+    for what in ("as it opens", "the whole run"):
+        if what == "the whole run":
+            page.button("Show the whole run", cell=cell).click()
+        took = slider.evaluate(DRAG, DRAGS)
+        lines.append(
+            f"a drag over {SIZES[-1]:,} moments, {what}: lanes painted after {_spread(took['lanes'])} "
+            f"(aim: 33 ms each), all else {took['rest']:.0f} ms after the last input"
+        )
+    return lines
+
+
+def _spread(times: Sequence[float]) -> str:
+    ordered = sorted(times)
+    return f"{median(ordered):.1f} ms, 95 of 100 within {ordered[int(0.95 * len(ordered))]:.1f} ms"
+
+
+def _first_sight(page: LabPage, wire: Wire) -> list[str]:
+    before = wire.bytes
+    cell = page.run_cell(
+        "import time\nbegun = time.time()\nmany = Lab(bank, stack=stack, checked=False)\nmany", timeout=120
+    )
+    page.output(cell).locator(".cl-marks").first.wait_for()
+    took = float(page.python("time.time()")) - float(page.python("begun"))
+    lines = [
+        f"a lab with {EVENTS:,} events in 1,000 lanes is seen {took:.2f} s after its cell starts "
+        f"(aim: at most 3 s), {wire.since(before)} sent (aim: at most 1,000 kB)"
     ]
+    page.run_cell("many.send(*bank.random_commands(50))\nNone")
+    page.page.wait_for_timeout(500)
+    before, button = wire.bytes, page.button("Step over", cell=cell)
+    for _ in range(20):
+        button.evaluate(STEP, "[role=status]")
+        page.page.wait_for_timeout(60)
+    return [*lines, f"20 steps there: {wire.since(before)} in all (aim: at most 400 kB)"]
 
 
 if __name__ == "__main__":
