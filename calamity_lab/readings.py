@@ -54,11 +54,11 @@ class States(Mapping[str, Any]):
         return self._frame()
 
     def __repr__(self) -> str:
-        lines = [f"{stream_id}  {_fields(state)}" for stream_id, state in self._first()]
+        lines = [f"{shown(stream_id)}  {_fields(state)}" for stream_id, state in self._first()]
         return "\n".join([self._caption(), *lines])
 
     def _repr_html_(self) -> str:
-        rows = [(stream_id, _fields(state)) for stream_id, state in self._first()]
+        rows = [(shown(stream_id), _fields(state)) for stream_id, state in self._first()]
         return table((self._noun, "state"), rows, self._caption())
 
     def _ipython_key_completions_(self) -> list[str]:

@@ -50,7 +50,7 @@ class Committed(Sequence[RecordedEvent]):
         return len(self.events)
 
     def __repr__(self) -> str:
-        streams = [f"{name}  version {old} → {new}" for name, (old, new) in self._first_streams()]
+        streams = [f"{shown(name)}  version {old} → {new}" for name, (old, new) in self._first_streams()]
         return "\n".join([self._caption(), *streams])
 
     def _repr_html_(self) -> str:

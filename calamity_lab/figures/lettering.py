@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from functools import lru_cache
 from typing import Any
@@ -14,12 +15,18 @@ AS_TEXT: dict[str, Any] = {"parse_math": False, "usetex": False}
 
 _BOX = "▯"
 
+_MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
+_PILED = re.compile(f"({_MARK}{_MARK}){_MARK}+")
 _ON_PIXELS = 1.06
 """So much wider letters may become where they are fitted to coarse pixels."""
 
 
 def legible(text: str, length: int = 60) -> str:
-    """A text on one line, cut to a length; a box stands for what the font cannot draw."""
+    """A text on one line, cut to a length; a box stands for what the font cannot draw.
+
+    Of marks that are piled on a letter two are kept, so that they stay on their line.
+    """
+    text = _PILED.sub(r"\1", text)
     text = text if len(text) <= length else f"{text[: length - 1]}…"
     fonts = _fonts(tuple(FontProperties().get_family()))
     return "".join(_drawn(character, fonts) for character in text)

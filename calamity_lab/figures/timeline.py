@@ -14,7 +14,7 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import MaxNLocator
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.axes import axes_for, legend_below, size_in_points
+from calamity_lab.figures.axes import axes_for, legend_below, room_across, size_in_points
 from calamity_lab.figures.lettering import AS_TEXT, fitted, ground, legible, width
 from calamity_lab.figures.marks import Lane, Mark, Marks, marks_of
 from calamity_lab.figures.palette import LOOKS, Look, palette
@@ -60,13 +60,16 @@ def plot_timeline(
     found = marks_of(trace)
     tops = [0.0, *accumulate(lane.height for lane in found.lanes)]
     ax = axes_for("plot_timeline", ax, (10.0, min(max(2.6, 1.5 + 0.34 * tops[-1]), 13.0)))
+    room = 0.4 * room_across(ax)
     _lay_out(ax, found, tops)
-    _draw_legend(ax, found.marks)
+    _name_lanes(ax, found, tops, 8.0, room)
     _draw_cursor(ax, found, at)
+    size_in_points(ax)  # the names take some room from what is below
+    _draw_legend(ax, found.marks)
     wide, high = size_in_points(ax)
     along, across = wide / (found.events + 1), high / max(tops[-1], 1)
     if across < 9:
-        _name_lanes(ax, found, tops, across)
+        _name_lanes(ax, found, tops, across, room)
     size = max(_LEAST, min(8.0, 0.42 * across, 2 * along))
     seen = told_apart(found, at, size / along, size / across)
     placed = [_placed(mark, found.lanes[mark.lane], tops[mark.lane], across, size) for mark in seen]
@@ -103,7 +106,6 @@ def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
     ax.tick_params(axis="x", labelsize=8)
     ax.set_yticks([])
     ax.tick_params(axis="y", length=0)
-    _name_lanes(ax, found, tops, 8.0)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     for number, lane in enumerate(found.lanes):
@@ -115,7 +117,7 @@ def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
         ax.text(0.5, 0.5, "nothing has happened yet", transform=ax.transAxes, ha="center", va="center")
 
 
-def _name_lanes(ax: Axes, found: Marks, tops: Sequence[float], line: float) -> None:
+def _name_lanes(ax: Axes, found: Marks, tops: Sequence[float], line: float, room: float) -> None:
     """Name the lanes in letters for rows of ``line`` points; where those are too small, not every lane."""
     size = max(_SMALLEST, min(8.0, 0.85 * line))
     middles, names, free = [], [], 0.0
@@ -123,7 +125,7 @@ def _name_lanes(ax: Axes, found: Marks, tops: Sequence[float], line: float) -> N
         middle = top + lane.height / 2
         if (middle - free) * line >= size / 2:
             middles.append(middle)
-            names.append(_lane_name(lane))
+            names.append(fitted(_lane_name(lane), size, room))
             free = middle + size / 2 / line
     ax.set_yticks(middles, names, fontsize=size, **AS_TEXT)
 

@@ -159,7 +159,7 @@ def _row(recorded: RecordedEvent) -> tuple[str, ...]:
         f"{recorded.stream_version:,}",
         recorded.event_type,
         str(recorded.recorded_at),
-        str(recorded.metadata.get("command", "")),
+        shown(recorded.metadata.get("command", "")),
         shown_fields(recorded.event, 160),
     )
 

@@ -38,6 +38,10 @@ def sentence(step: Step | None, decision: Step | None = None) -> str:
 
 def fact(step: Step) -> str:
     """What happened at a step, without its number."""
+    return shown(_fact(step))
+
+
+def _fact(step: Step) -> str:
     command = type(step.command).__name__
     match step:
         case Dispatched(identity=identity):

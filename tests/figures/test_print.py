@@ -40,7 +40,7 @@ def test_in_a_column_and_on_a_page_all_is_legible_and_within_the_edge(
     ax = sized(plot, size)
     figure = ax.get_figure(root=True)
     assert figure is not None
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     edge = figure.bbox
     assert min(float(text.get_fontsize()) for text in lettering(ax)) >= 5
     for text in lettering(ax):

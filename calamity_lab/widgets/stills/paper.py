@@ -5,6 +5,7 @@ Styles stand in the elements, because notebooks that are not trusted lose their 
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -15,6 +16,8 @@ SHEET = (
     f"background:#ffffff;color:{INK};border:1px solid {LINE};border-radius:8px;padding:10px 14px;"
     f"max-width:900px;font-family:{FONT};font-size:13px;line-height:1.45;text-align:left;overflow-x:auto"
 )
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""What no XML may hold: a drawing with one of these in it would not be drawn at all."""
 _CELL = (
     f"padding:3px 14px 3px 0;border:0;border-bottom:1px solid {LINE};"
     f"text-align:left;vertical-align:top;background:#ffffff;color:{INK}"
@@ -95,7 +98,7 @@ def text(
     """A text in a drawing."""
     return (
         f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size:g}" text-anchor="{anchor}">'
-        f"{escape(content)}</text>"
+        f"{escape(_UNWRITABLE.sub('▯', content))}</text>"
     )
 
 
