@@ -79,6 +79,7 @@ class RecordedModel {
     const known = this.looks[view];
     if (known && Object.keys(details).every((name) => name in known)) Object.assign(known, details);
     else this.said = NEEDS_PYTHON;
+    if (view === "found") this.said = WINDOWS.found(this.recording.at(this.place), known, this.recording.packed, this.moment).sentence || null;
     const { pending } = this.recording.packed;
     if (view === "agenda" && known.limit > pending) this.said = `This page keeps the first ${pending} pending commands of each moment.`;
   }

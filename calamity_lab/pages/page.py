@@ -21,7 +21,7 @@ from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.stills.page import still
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("recording", "lanes", "windows", "host", "page")
+SCRIPTS = ("recording", "lanes", "found", "windows", "host", "page")
 TITLE = "A recorded run"
 
 

@@ -17,6 +17,7 @@ from calamity_lab.shown import shown
 from calamity_lab.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.events import event_rows
+from calamity_lab.views.found import refusals, streams
 from calamity_lab.views.matter import has_matter
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.looks import TABS
@@ -90,6 +91,7 @@ def recording(desk: Desk) -> dict[str, Any]:
         "back_over": ways.back_over(trace, moments),
         "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
         "chart": lanes(trace),
+        "found": {"streams": plain(streams(trace)), "refusals": plain(refusals(trace))},
         "steps": steps,
         "rows": packing.rows,
     }

@@ -7,6 +7,7 @@ const LOOKS = {
   state: { query: "", first: 0, limit: 24, pinned: [] },
   pointed: { place: 0 },
   events: { query: "", first: null, limit: 40 },
+  found: { query: "", limit: 6 },
   process_graph: { manager: null, instance: null, passed: null },
   sequence: { first: null, limit: 100 },
 };
@@ -34,6 +35,8 @@ const WINDOWS = {
     const from = bounded(first, now, found.length, limit);
     return { total: found.length, now, first: from, rows: found.slice(from, from + limit).map((row) => told(row, cursor)) };
   },
+
+  found: recordedFound,
 
   pointed(_values, { place }, packed) {
     return { place, sentence: recordedTold(packed, place) };

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from calamity_lab.kernel.steps import Refused
+from calamity_lab.shown import shown
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.events import found_events
 from calamity_lab.views.hits import (
@@ -31,6 +32,7 @@ MOST_PENDING = 400
 """So many of the pending commands are searched, the first ones."""
 
 _FEW = 500
+_QUOTED = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,11 @@ class Group:
 class Found:
     """What is found, by kind, those around the cursor; ``before`` and ``after`` are the next ones from there.
 
-    Nothing is asked where the query is empty.
+    Nothing is found where the query is empty. ``sentence`` tells how many there are, or that there are none.
     """
 
     query: str
+    sentence: str
     total: int
     groups: tuple[Group, ...]
     hits: tuple[Hit, ...]
@@ -89,7 +92,7 @@ def found(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> Found:
     """What the query finds in the whole run, at most ``limit`` told of each kind, nearest to the cursor."""
     wanted = query.strip().casefold()
     if not wanted:
-        return Found("", 0, (), (), None, None)
+        return Found("", "", 0, (), (), None, None)
     lasting = [
         _streams(trace, cursor, wanted),
         _events(trace, cursor, wanted),
@@ -101,14 +104,20 @@ def found(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> Found:
         if told:
             groups.append(Group(matches.kind, len(matches.places), len(told)))
             hits += told
+    total = sum(group.total for group in groups)
     return Found(
         query=query,
-        total=sum(group.total for group in groups),
+        sentence=_sentence(shown(query.strip(), _QUOTED), total),
+        total=total,
         groups=tuple(groups),
         hits=tuple(hits),
         before=_last(_next(lasting, -1)),
         after=_first(_next(lasting, 1)),
     )
+
+
+def _sentence(query: str, total: int) -> str:
+    return f"{total:,} found for “{query}”" if total else f"Nothing in this run has “{query}” in it"
 
 
 def streams(trace: Trace) -> tuple[Findable, ...]:

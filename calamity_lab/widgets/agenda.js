@@ -11,17 +11,35 @@ function mountAgenda(root, desk) {
   const list = make("ol", { class: "cl-entries" });
   const hint = make("p", { class: "cl-hint" });
   const more = make("button", { type: "button", class: "cl-link cl-more", on: { click: () => desk.look("agenda", { limit: drawn + 24 }) } });
+  const scroll = make("div", { class: "cl-scroll", tabindex: "-1" }, progress, list, more, hint);
   let drawn = 0;
+  let sought = null;
   root.append(make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
-    make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total),
-    make("div", { class: "cl-scroll", tabindex: "-1" }, progress, list, more, hint)));
+    make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll));
+
+  /** Marks the entry that was looked for, and brings it into sight once. */
+  function mark() {
+    for (const node of list.children) {
+      const known = node.hasAttribute("aria-current");
+      put(node, "aria-current", node.commandId === sought ? "true" : null);
+      if (!known && node.commandId === sought) keepInSight(node, scroll);
+    }
+  }
   return {
     parts: ["agenda"],
+    reveal({ command_id, place }) {
+      sought = null;
+      mark();
+      sought = command_id;
+      if (place >= drawn) desk.look("agenda", { limit: place + 12 });
+      mark();
+    },
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
       keyed(list, entries.map((entry) => ({ ...entry, waits: entry.place > 0 || now !== null })), (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
       drawn = entries.length;
+      if (sought !== null) mark();
       show(more, all > entries.length);
       setText(more, `${count(all - entries.length)} more…`);
       show(hint, !all && !now);
@@ -49,6 +67,7 @@ function entryNode(first, desk) {
     make("div", { class: "cl-entry-fields" }),
     make("div", { class: "cl-entry-foreseen" }, make("span"), make("span")),
     make("div", { class: "cl-entry-origin" }, cause));
+  node.commandId = entry.command_id;
   node.entryParts = { name, badge, run, drop, cause, origin, set: (changed) => { entry = changed; } };
   return node;
 }
@@ -69,7 +88,7 @@ function updateEntry(node, entry) {
   node.style.setProperty("--cl-depth", Math.min(entry.depth, 4));
   show(cause, entry.cause !== null);
   setText(cause, entry.origin);
-  put(cause, "title", entry.cause === null ? null : `Go to moment ${count(entry.cause)}, which caused it`);
+  put(cause, "title", entry.cause === null ? null : `Go to step ${count(entry.cause)}, which caused it`);
   show(origin, entry.cause === null);
   setText(origin, entry.origin);
   updateForeseen(foreseen, entry);

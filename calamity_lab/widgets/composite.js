@@ -17,7 +17,8 @@ function mountComposite(root, desk, openHelp) {
   const columns = make("div", { class: "cl-columns" }, left);
   root.append(columns);
   desk.add(mountDrawer(root, controls.row, left, desk));
-  desk.add(mountAgenda(left, desk));
+  const agenda = desk.add(mountAgenda(left, desk));
+  const search = desk.add(mountSearch(controls.search, desk, agenda.reveal));
   desk.add(mountForm(left, desk));
   desk.add(mountTimeline(columns, desk));
   const lanes = columns.lastElementChild;
@@ -26,7 +27,7 @@ function mountComposite(root, desk, openHelp) {
   columns.lastElementChild.prepend(between.node);
   desk.add(mountFoot(root, ["controls"]));
   root.append(desk.add(mountHandle(root, root, { label: "Height of the lab", property: "--cl-lab-height", least: LAB_HEIGHT.least, most: () => LAB_HEIGHT.most })).node);
-  return { go: controls.focusGo, search: tabs.search, play: controls.play };
+  return { go: controls.focusGo, search: search.focus, next: search.next, previous: search.previous, play: controls.play };
 }
 
 /** In one column the page scrolls, and the lanes may be as high as they like. */
@@ -63,10 +64,6 @@ function mountTabs(root, desk) {
   });
   return {
     parts: ["tabs"],
-    search() {
-      const field = tabs.find(({ name }) => name === shown)?.view.search;
-      (field ?? root).focus();
-    },
     // What a tab shows comes with the answer that chooses it, so that no view ever shows another moment.
     update(value) {
       const chosen = tabs.find(({ name }) => name === value.shown);

@@ -6,7 +6,7 @@ from calamity_lab.widgets.base import ViewWidget
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.looks import TABS
 
-PARTS = ("controls", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
+PARTS = ("controls", "found", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
 
 
 class LabView(ViewWidget):

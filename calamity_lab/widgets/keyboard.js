@@ -10,7 +10,9 @@ const KEYS = [
   ["Home", "To the start", "restart"],
   ["End", "To the last recorded step", "end"],
   ["g", "Go to a step", "go"],
-  ["/", "Search", "search"],
+  ["/", "Search the run, or what this view shows", "search"],
+  ["n", "Next match of the search", "next"],
+  ["N", "Previous match of the search", "previous"],
   ["?", "These keys", "help"],
 ];
 
@@ -20,11 +22,13 @@ function isTextField(node) {
 }
 
 /** Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them. */
-function listenToKeys(root, desk, { go, search, play, can }) {
+function listenToKeys(root, desk, { go, search, next, previous, play, can }) {
   const help = helpOverlay(root, desk.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
   const acts = {
     go: () => go?.(),
     search: () => search?.(),
+    next: () => next?.(),
+    previous: () => previous?.(),
     play: () => play?.(),
     help: () => help.open(),
   };

@@ -91,6 +91,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     },
     "pointed": {"place": _whole},
     "events": {"query": _text, "first": _place, "limit": _count},
+    "found": {"query": _text, "limit": _count},
     "sequence": {"first": _place, "limit": _count},
     "process_graph": {"manager": _name, "instance": _instance, "passed": _instance},
 }

@@ -12,6 +12,7 @@ from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.controls import Tone, controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
+from calamity_lab.views.found import found
 from calamity_lab.views.matter import has_matter
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.selected import selected, told
@@ -85,6 +86,11 @@ class Sight:
     def hush(self) -> None:
         """Let the foot tell the fact of the moment again."""
         self._told = None
+
+    def tell_found(self) -> None:
+        """Let the foot, which is spoken, tell how many are found; the fact where nothing is searched."""
+        sentence = _PARTS["found"](self).sentence
+        self._told = (sentence, "plain") if sentence else None
 
     def forget(self) -> None:
         """Take it that the front end knows nothing."""
@@ -178,5 +184,6 @@ _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "selected": lambda sight: selected(sight.desk.stepper.trace, sight.desk.stepper.selection),
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
+    "found": _at_cursor(found, "found", query="", limit=6),
     "sequence": _at_cursor(sequence, "sequence", limit=16),
 }

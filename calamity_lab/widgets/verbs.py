@@ -50,6 +50,8 @@ def perform(sight: Sight, message: Mapping[str, Any]) -> None:
 def _look(sight: Sight, message: Mapping[str, Any]) -> None:
     given = {name: value for name, value in message.items() if name not in {"verb", "view", "seq"}}
     sight.look(message.get("view", ""), read(message.get("view"), given))
+    if message.get("view") == "found":
+        sight.tell_found()
 
 
 def _ready(sight: Sight, _message: Mapping[str, Any]) -> None:

@@ -98,7 +98,7 @@ def test_slash_searches_and_g_goes_to_a_moment(lab_page: LabPage, widget: LabWid
     widget.press("Resume")
     widget.root.get_by_role("status").click()
     lab_page.page.keyboard.press("/")
-    expect(widget.root.get_by_role("searchbox", name="Search the state")).to_be_focused()
+    expect(widget.root.get_by_role("combobox", name="Search the run")).to_be_focused()
     widget.root.get_by_role("status").click()
     lab_page.page.keyboard.press("g")
     expect(widget.root.get_by_label("Go to")).to_be_focused()

@@ -31,7 +31,7 @@ def totals(view: Found) -> dict[str, int]:
 def test_a_query_finds_each_kind_of_thing_and_counts_all_of_them() -> None:
     view = found(story_of(bank), 45, query="gift")
     assert totals(view) == {"stream": 1, "event": 3, "refusal": 1, "pending": 1}
-    assert view.total == 6
+    assert (view.total, view.sentence) == (6, "6 found for “gift”")
     assert keys(view)[:5] == ["stream Transfer-gift", "event 10", "event 11", "event 12", "refusal 57"]
 
 
@@ -105,11 +105,13 @@ def test_things_are_found_by_their_ids() -> None:
 
 def test_an_empty_query_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searched, "places", lambda *_: pytest.fail("nothing was to be searched"))
-    assert found(story_of(bank), 45, query="  ") == Found("", 0, (), (), None, None)
+    assert found(story_of(bank), 45, query="  ") == Found("", "", 0, (), (), None, None)
 
 
 def test_what_is_not_there_is_found_nowhere() -> None:
-    assert found(story_of(bank), 45, query="nowhere") == Found("nowhere", 0, (), (), None, None)
+    sentence = "Nothing in this run has “nowhere” in it"
+    expected = Found("nowhere ", sentence, 0, (), (), None, None)
+    assert found(story_of(bank), 45, query="nowhere ") == expected
 
 
 def test_the_next_and_the_last_hit_lead_through_all_of_them_by_moment() -> None:

@@ -1,0 +1,161 @@
+// The search over the whole run, in the head: what is found, by kind, and the way from one match to the next.
+
+const FOUND_KINDS = { stream: "Streams", event: "Events", refusal: "Refusals", pending: "Pending commands" };
+
+function mountSearch(root, desk, reveal) {
+  const id = freshId("found");
+  const field = searchBox("Search the run", (query) => desk.look("found", { query }));
+  const total = make("span", { class: "cl-found-total" });
+  const before = button({ icon: "left", label: "Previous match", title: "Previous match (N)", kind: "cl-small cl-quiet", on: () => leap(before, "before") });
+  const after = button({ icon: "right", label: "Next match", title: "Next match (n)", kind: "cl-small cl-quiet", on: () => leap(after, "after") });
+  const clear = button({ icon: "close", label: "Clear the search", title: "Clear the search (Esc)", kind: "cl-small cl-quiet", on: () => empty() });
+  const list = make("div", { class: "cl-found-list", role: "listbox", id, "aria-label": "Found in the run" });
+  const box = make("div", { class: "cl-found", hidden: true },
+    make("div", { class: "cl-found-head" }, total, make("span", { class: "cl-gap" }), before, after, clear), list);
+  // What is typed into is a combobox: the focus stays in it while the arrows go through the list.
+  for (const [name, value] of Object.entries({ type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-autocomplete": "list", "aria-controls": id, "aria-expanded": "false", "aria-keyshortcuts": "/" })) put(field, name, value);
+  root.append(field, box);
+  let hits = [];
+  let next = { before: null, after: null };
+  let active = null;
+
+  const isOpen = () => !box.hidden;
+  const options = () => [...list.querySelectorAll("[role=option]")];
+
+  function open() {
+    if (field.value.trim() === "") return;
+    show(box, true);
+    put(field, "aria-expanded", "true");
+  }
+  function close() {
+    show(box, false);
+    put(field, "aria-expanded", "false");
+    point(null);
+  }
+  function empty() {
+    field.value = "";
+    desk.look("found", { query: "" });
+    close();
+    field.focus();
+  }
+  /** Marks the hit that Enter takes; it never has the focus itself. */
+  function point(key) {
+    active = key;
+    let pointed = null;
+    for (const option of options()) {
+      const chosen = option.hitKey === key;
+      put(option, "aria-selected", chosen ? "true" : "false");
+      if (chosen) pointed = option;
+    }
+    put(field, "aria-activedescendant", pointed?.id);
+    if (pointed) keepInSight(pointed, list);
+  }
+  function move(step) {
+    if (!isOpen()) return open();
+    const place = hits.findIndex(({ key }) => key === active);
+    const from = place < 0 && step < 0 ? 0 : place;
+    if (hits.length) point(hits[(from + step + hits.length) % hits.length].key);
+  }
+  function leap(node, which) {
+    if (!isDisabled(node) && next[which]) goTo(next[which], desk, reveal);
+  }
+  function take(hit) {
+    close();
+    if (hit) goTo(hit, desk, reveal);
+  }
+  function enter(isBack) {
+    const chosen = hits.find(({ key }) => key === active);
+    if (chosen) take(chosen);
+    else take(isBack ? next.before : next.after ?? hits[0]);
+  }
+
+  field.addEventListener("input", () => (field.value.trim() ? open() : close()));
+  field.addEventListener("click", open);
+  field.addEventListener("keydown", (event) => {
+    const acts = {
+      ArrowDown: () => move(1),
+      ArrowUp: () => move(-1),
+      Enter: () => enter(event.shiftKey),
+      Escape: () => (isOpen() ? close() : empty()),
+    };
+    if (!acts[event.key] || event.isComposing) return;
+    event.preventDefault();
+    acts[event.key]();
+  });
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    close();
+    field.focus();
+  });
+  // A press in the list must not take the focus from the field, or the list would be gone before it is a click.
+  list.addEventListener("pointerdown", (event) => event.preventDefault());
+  list.addEventListener("mousedown", (event) => event.preventDefault());
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) take(hits.find(({ key }) => key === option.hitKey));
+  });
+  root.addEventListener("focusout", (event) => {
+    if (!root.contains(event.relatedTarget)) close();
+  });
+
+  return {
+    parts: ["found"],
+    focus() { field.focus(); field.select(); },
+    next: () => leap(after, "after"),
+    previous: () => leap(before, "before"),
+    update(found, patch) {
+      hits = found.hits;
+      next = { before: found.before, after: found.after };
+      if (patch.groups || patch.hits) keyed(list, grouped(found), ({ kind }) => kind, groupNode, updateGroup);
+      disable(before, !found.before);
+      disable(after, !found.after);
+      setText(total, found.sentence);
+      show(list, hits.length > 0);
+      point(hits.some(({ key }) => key === active) ? active : null);
+    },
+  };
+}
+
+/** Shows a hit in every view: the moment at which it came to be, and what it is picked out. */
+function goTo(hit, desk, reveal) {
+  if (hit.kind === "pending") reveal(hit);
+  else if (hit.kind === "stream") {
+    desk.send("select", { stream_id: hit.stream_id });
+    // A stream that is there already is looked at as it is now.
+    if (!hit.is_past) desk.goto(hit.moment);
+  } else desk.send("select", { place: hit.place, go: true });
+}
+
+function grouped({ groups, hits }) {
+  return groups.map((group) => ({ ...group, hits: hits.filter(({ kind }) => kind === group.kind) }));
+}
+
+function groupNode({ kind }) {
+  const title = make("div", { class: "cl-found-kind", id: freshId("kind") });
+  return make("div", { class: "cl-found-group", role: "group", "aria-labelledby": title.id, "data-kind": kind }, title, make("div", { role: "presentation" }));
+}
+
+function updateGroup(node, { kind, total, shown, hits }) {
+  const [title, items] = node.children;
+  setText(title, shown < total ? `${FOUND_KINDS[kind]}: the nearest ${count(shown)} of ${count(total)}` : `${FOUND_KINDS[kind]}: ${count(total)}`);
+  keyed(items, hits, ({ key }) => key, hitNode, updateHit);
+}
+
+function hitNode({ key, shape }) {
+  const node = make("div", { class: "cl-hit", role: "option", id: freshId("hit"), "aria-selected": "false" },
+    glyph(shape),
+    make("span", { class: "cl-hit-label" }), make("span", { class: "cl-hit-where" }), make("span", { class: "cl-hit-told" }), make("span", { class: "cl-hit-when" }));
+  node.hitKey = key;
+  return node;
+}
+
+function updateHit(node, hit) {
+  const [, label, where, told, when] = node.children;
+  const stream = hit.kind === "stream" ? hit.shape : hit.stream_id;
+  setText(label, hit.label);
+  setText(where, stream);
+  setText(told, hit.told);
+  setText(when, hit.moment === null ? "pending" : hit.is_past ? `step ${count(hit.moment)}` : `step ${count(hit.moment)}, not yet`);
+  put(node, "title", [hit.label, stream, hit.told].filter(Boolean).join("\n"));
+  node.classList.toggle("cl-later", !hit.is_past && hit.moment !== null);
+}

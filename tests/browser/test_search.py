@@ -1,0 +1,158 @@
+"""The search in the head finds over the whole run, and is used by keyboard or by mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from calamity_lab.examples import bank, fulfilment
+from calamity_lab.lab import Lab
+from calamity_lab.pages.page import FOLDER, page
+from calamity_lab.views.found import found
+from calamity_lab.widgets.patches import plain
+from tests.browser.bare_page import BarePage
+from tests.browser.browser import Browser
+from tests.browser.test_accessibility import AXE, RUN_AXE
+from tests.pages.carried import carried
+
+NASTY = "<img src=x onerror=alert(1)><b>bold</b> \u202eabc 🚀 " + "w" * 300
+ASKED = """
+([packed, asked]) => {
+  %s
+  const recording = new Recording(packed);
+  return asked.map(([place, look]) =>
+    WINDOWS.found(recording.at(place), look, packed, packed.moments[place]));
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def searched(browser: Browser) -> Iterator[BarePage]:
+    """One page for all of these tests: the bank's story, done, with hostile commands behind it."""
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.resume()
+    lab.send(bank.CreateAccount(NASTY, name=NASTY), bank.WithdrawFunds(NASTY, 5))
+    lab.step()
+    bare = BarePage(browser.page(), lab, width=900)
+    yield bare
+    bare.check()
+    bare.page.close()
+
+
+@pytest.fixture
+def bare(searched: BarePage) -> BarePage:
+    """The lab at its start, with nothing searched for."""
+    searched.lab.restart()
+    field(searched).fill("")
+    field(searched).blur()
+    searched.settle()
+    return searched
+
+
+def field(bare: BarePage) -> Locator:
+    return bare.root.get_by_role("combobox", name="Search the run")
+
+
+def options(bare: BarePage) -> Locator:
+    return bare.root.get_by_role("listbox", name="Found in the run").get_by_role("option")
+
+
+def search(bare: BarePage, query: str) -> None:
+    field(bare).fill(query)
+    bare.page.wait_for_timeout(150)
+    bare.settle()
+
+
+def test_by_keyboard_a_hit_is_found_chosen_and_followed_by_the_next(bare: BarePage) -> None:
+    bare.root.focus()
+    bare.page.keyboard.press("/")
+    expect(field(bare)).to_be_focused()
+    search(bare, "refused")
+    assert bare.fact == "2 found for “refused”"
+    expect(options(bare)).to_have_count(2)
+    bare.page.keyboard.press("ArrowDown")
+    bare.page.keyboard.press("ArrowDown")
+    chosen = options(bare).nth(1)
+    expect(chosen).to_have_attribute("aria-selected", "true")
+    expect(field(bare)).to_have_attribute("aria-activedescendant", str(chosen.get_attribute("id")))
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    assert bare.moment == bare.lab.cursor == 57
+    assert bare.lab.stepper.selection.moment == 57
+    expect(options(bare)).to_have_count(0)
+    bare.page.keyboard.press("Shift+Enter")
+    bare.settle()
+    assert bare.lab.cursor == 36
+    bare.root.focus()
+    for key, moment in (("n", 57), ("N", 36), ("N", 36)):
+        bare.page.keyboard.press(key)
+        bare.settle()
+        assert bare.lab.cursor == moment
+    field(bare).focus()
+    bare.page.keyboard.press("Escape")
+    expect(field(bare)).to_have_value("")
+
+
+def test_by_mouse_a_hit_leads_to_its_moment_and_a_pending_command_to_its_entry(bare: BarePage) -> None:
+    search(bare, "transferinitiated")
+    options(bare).filter(has_text="TransferInitiated #10").click()
+    bare.settle()
+    assert (bare.lab.cursor, bare.lab.stepper.selection.position) == (48, 10)
+    field(bare).click()
+    bare.press("Previous match")
+    assert bare.lab.cursor == 22
+    expect(options(bare).first).to_be_visible()
+    bare.lab.goto(bare.lab.trace.last)
+    search(bare, "withdrawfunds")
+    options(bare).filter(has_text="pending").click()
+    expect(bare.root.locator(".cl-entry[aria-current]")).to_contain_text("WithdrawFunds")
+
+
+def test_what_is_not_there_is_said(bare: BarePage) -> None:
+    search(bare, "no such thing")
+    assert bare.fact == "Nothing in this run has “no such thing” in it"
+    expect(bare.root.locator(".cl-found")).to_contain_text("Nothing in this run has “no such thing” in it")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_list_is_within_the_widget_hostile_text_is_text_and_axe_finds_nothing(
+    bare: BarePage, theme: str
+) -> None:
+    bare.page.evaluate("light => document.body.dataset.jpThemeLight = light", str(theme == "light").lower())
+    for width in (640, 900):
+        bare.widen(width)
+        search(bare, "<b>")
+        expect(options(bare)).to_have_count(2)
+        box, inside = bare.root.bounding_box(), bare.root.locator(".cl-found").bounding_box()
+        assert box
+        assert inside
+        assert box["x"] < inside["x"]
+        assert inside["x"] + inside["width"] < box["x"] + box["width"]
+        assert bare.root.locator("b, img").count() == 0
+    bare.page.evaluate(AXE)
+    passes, faults = bare.page.evaluate(RUN_AXE, ".cl-head-search")
+    assert passes > 10
+    assert faults == []
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_a_page_finds_what_python_finds(model: Any, browser: Browser) -> None:
+    lab = Lab(model)
+    lab.send(*model.story())
+    lab.resume()
+    trace = lab.trace
+    looks: list[tuple[int, dict[str, Any]]] = [
+        (moment, {"query": query, "limit": limit})
+        for moment in range(0, len(trace), 23)
+        for query, limit in (("", 6), ("A", 3), ("refused", 6), ("alice", 6), ("1001", 2), (" nowhere ", 6))
+    ]
+    own = "\n".join((FOLDER / f"{name}.js").read_text("utf-8") for name in ("recording", "found", "windows"))
+    empty: Page = browser.page()
+    answers = empty.evaluate(ASKED % own, [carried(page(lab)), looks])
+    empty.close()
+    for (moment, look), answer in zip(looks, answers, strict=True):
+        assert answer == plain(found(trace, moment, **look)), (moment, look)

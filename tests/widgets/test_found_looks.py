@@ -1,0 +1,71 @@
+"""The search is computed while something is asked only, is told in the foot, costs a step what changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from calamity_lab.examples import bank
+from calamity_lab.lab import Lab
+from calamity_lab.widgets import sight
+from calamity_lab.widgets.composite import LabView
+from tests.widgets.front_end_stand_in import FrontEnd
+
+
+@pytest.fixture
+def front_end() -> FrontEnd:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.resume()
+    return FrontEnd(LabView(lab))
+
+
+def test_what_is_found_comes_with_the_answer_and_is_told_in_the_foot(front_end: FrontEnd) -> None:
+    front_end.ask("look", view="found", query="gift")
+    view = front_end.values["found"]
+    assert [hit["key"] for hit in view["hits"]][:2] == ["stream Transfer-gift", "event 10"]
+    assert front_end.values["controls"]["sentence"] == view["sentence"] == "5 found for “gift”"
+    front_end.ask("look", view="found", query="")
+    assert front_end.values["found"]["hits"] == []
+    assert front_end.values["controls"]["sentence"].startswith("Step 68: ")
+
+
+def test_a_step_sends_of_what_is_found_what_changed(front_end: FrontEnd) -> None:
+    front_end.ask("look", view="found", query="a")
+    front_end.ask("restart")
+    sizes, sentences = [], []
+    for _ in range(60):
+        patch = front_end.ask("step_in")
+        sizes.append(len(json.dumps(patch.get("found", {}))))
+        sentences.append(front_end.values["controls"]["sentence"])
+    assert max(sizes) < 8_000
+    assert sizes.count(2) > 15, "where nothing changed, nothing is sent"
+    assert all(sentence.startswith("Step ") for sentence in sentences), "a step is told, and no search"
+
+
+def test_without_a_query_nothing_is_searched(front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert front_end.values["found"]["query"] == ""
+    asked: list[str] = []
+    found = sight.found
+
+    def counted(*given: Any, query: str, **options: Any) -> Any:
+        asked.append(query)
+        return found(*given, query=query, **options)
+
+    monkeypatch.setattr(sight, "found", counted)
+    patches = [front_end.ask(verb) for verb in ("step_back", "restart", "step_over")]
+    assert not any("found" in patch for patch in patches)
+    assert set(asked) <= {""}
+
+
+def test_a_hit_leads_to_its_moment_and_is_selected_for_every_view(front_end: FrontEnd) -> None:
+    front_end.ask("look", view="found", query="refused")
+    (first, second) = front_end.values["found"]["hits"]
+    for hit in (first, second):
+        front_end.ask("select", place=hit["place"], go=True)
+        assert front_end.values["controls"]["cursor"] == hit["moment"]
+        assert front_end.values["selected"]["command"] == hit["command_id"]
+    assert front_end.values["found"]["after"] is None
+    assert front_end.values["found"]["before"]["key"] == first["key"]
