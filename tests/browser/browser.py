@@ -33,6 +33,7 @@ class Guard:
     def __init__(self, page: Page) -> None:
         self.outside: list[str] = []
         self.errors: list[str] = []
+        self._page = page
         page.on("request", self._requested)
         page.on("websocket", self._connected)
         page.on("pageerror", self._raised)
@@ -41,6 +42,12 @@ class Guard:
         """Raise an AssertionError that names what the page did, if it did."""
         assert not self.outside, f"the page asked another machine for: {', '.join(self.outside)}"
         assert not self.errors, "the page raised:\n" + "\n".join(self.errors)
+
+    def rest(self) -> None:
+        """Look no longer: somebody else does."""
+        self._page.remove_listener("request", self._requested)
+        self._page.remove_listener("websocket", self._connected)
+        self._page.remove_listener("pageerror", self._raised)
 
     def _requested(self, request: Request) -> None:
         self._reached(request.url)

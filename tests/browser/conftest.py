@@ -1,4 +1,4 @@
-"""One server and one browser for all browser tests; each test gets a page of its own, guarded."""
+"""One server, one browser and one page for all browser tests; each test meets it as loaded, and guarded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.browser import Browser
 from tests.browser.jupyter import JupyterServer
+from tests.browser.kept_page import Keeper, KeptLabPage
 from tests.browser.lab_page import LabPage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,19 +29,31 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def keeper(jupyter_server: JupyterServer, browser: Browser) -> Iterator[Keeper]:
+    """Who hands the page on."""
+    keeper = Keeper(browser, jupyter_server)
+    yield keeper
+    keeper.close()
+
+
 @pytest.fixture
-def lab_page(jupyter_server: JupyterServer, browser: Browser) -> Iterator[LabPage]:
-    """An empty page, 1200 by 900, for one test; open a notebook in it."""
-    page = browser.lab_page(jupyter_server)
+def lab_page(keeper: Keeper) -> Iterator[LabPage]:
+    """A page, 1200 by 900, for one test; open a notebook in it. A second one loads JupyterLab anew."""
+    page = keeper.take()
     yield page
-    page.close()
+    keeper.give_back(page)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A test fails when its page asked another machine for anything, or raised an error nobody caught."""
-    result = yield
     page = pyfuncitem.funcargs.get("lab_page")
-    if isinstance(page, LabPage):
-        page.check()
+    if not isinstance(page, KeptLabPage):
+        return (yield)
+    # Until the test has passed.
+    page.spoiled = True
+    result = yield
+    page.check()
+    page.spoiled = False
     return result

@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +46,9 @@ class JupyterServer:
         self._token = secrets.token_hex(16)
         self._written = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._errands = ThreadPoolExecutor(max_workers=2)
+        self._spare: Future[str] | None = None
+        self._ended: list[Future[None]] = []
         if notebooks is not None and notebooks.is_dir():
             shutil.copytree(notebooks, self.root, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
         self.root.mkdir(parents=True, exist_ok=True)
@@ -86,6 +90,7 @@ class JupyterServer:
 
     def stop(self) -> None:
         """End the server and its kernels."""
+        self._errands.shutdown()
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -96,6 +101,8 @@ class JupyterServer:
                 self._process.kill()
                 self._process.wait()
         self._process = None
+        for ended in self._ended:
+            ended.result()
 
     def address(self, path: str) -> str:
         """The URL of a path on this server, which lets a browser in."""
@@ -114,10 +121,29 @@ class JupyterServer:
         (self.root / path).write_text(json.dumps(notebook), encoding="utf-8")
         return path
 
-    def end_kernels(self) -> None:
-        """End every session, so that the next test starts from nothing and memory is given back."""
+    def prepare_kernel(self) -> None:
+        """Start a kernel in the background, for the next one who takes it; one at a time."""
+        self._spare = self._spare or self._errands.submit(self._start_kernel)
+
+    def take_kernel(self) -> str:
+        """The id of a kernel that nobody has used."""
+        self.prepare_kernel()
+        assert self._spare is not None
+        spare, self._spare = self._spare, None
+        return spare.result()
+
+    def end_kernels(self, notebooks: Collection[str] | None = None) -> None:
+        """End the kernels of these notebooks, or of all, so that memory is given back."""
         for session in self._ask("GET", "/api/sessions"):
-            self._ask("DELETE", f"/api/sessions/{session['id']}")
+            if notebooks is None or session["path"] in notebooks:
+                self._ask("DELETE", f"/api/sessions/{session['id']}")
+
+    def end_kernels_meanwhile(self, notebooks: Collection[str]) -> None:
+        """End the kernels of these notebooks in the background; `stop` raises what went wrong."""
+        self._ended.append(self._errands.submit(self.end_kernels, notebooks))
+
+    def _start_kernel(self) -> str:
+        return str(self._ask("POST", "/api/kernels", {"name": "python3", "path": ""})["id"])
 
     def _answers(self) -> bool:
         try:
@@ -126,8 +152,9 @@ class JupyterServer:
             return False
         return True
 
-    def _ask(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(self.url + path, method=method)
+    def _ask(self, method: str, path: str, told: Any = None) -> Any:
+        body = None if told is None else json.dumps(told).encode()
+        request = urllib.request.Request(self.url + path, method=method, data=body)
         request.add_header("Authorization", f"token {self._token}")
         # Never through a proxy: the server is on this machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -91,6 +92,8 @@ class Watched(Protocol):
 
     def check(self) -> None: ...
 
+    def rest(self) -> None: ...
+
 
 class LabPage:
     """One browser page with one notebook open in JupyterLab.
@@ -102,38 +105,45 @@ class LabPage:
         self.page = page
         self.server = server
         self.guard = guard
+        self.opened: list[str] = []
 
     def open(self, notebook: str | Sequence[str], *, theme: Theme = "light") -> None:
         """Open a notebook, given as its path on the server or as its cells, and wait for its kernel."""
         path = notebook if isinstance(notebook, str) else self.server.write_notebook(notebook)
-        # `reset` forgets the tabs of earlier tests.
-        self.page.goto(self.server.address(f"/lab/tree/{path}?reset"), wait_until="domcontentloaded")
+        self.opened.append(path)
+        self.reach(path)
+        self.script(CONNECT, path)
+        self.theme(theme)
+
+    def reach(self, path: str) -> None:
+        """Load JupyterLab with this notebook."""
+        # A workspace of its own knows no tabs of others; JupyterLab leaves one that another page has open.
+        address = f"/lab/workspaces/{secrets.token_hex(4)}/tree/{path}"
+        self.page.goto(self.server.address(address), wait_until="domcontentloaded")
         self.page.wait_for_function("() => window.jupyterapp?.shell !== undefined", timeout=60_000)
         self.page.evaluate("async () => { await window.jupyterapp.restored; }")
-        self._script(CONNECT, path)
-        self.theme(theme)
 
     def run_all(self, *, timeout: float = 120.0) -> None:
         """Run every cell and wait until all are done; CellFailed carries the traceback of one that is not."""
-        self._script(RUN_ALL, timeout=timeout)
+        self.script(RUN_ALL, timeout=timeout)
         self._raise_faults()
 
     def run_cell(self, source: str, *, timeout: float = 60.0) -> int:
         """Add a cell at the end, run it and wait for it; its index."""
-        index = int(self._script(RUN_CELL, source, timeout=timeout))
+        index = int(self.script(RUN_CELL, source, timeout=timeout))
         self._raise_faults()
         return index
 
     def python(self, expression: str, *, timeout: float = 60.0) -> str:
         """The `repr` of a Python expression in the notebook's kernel, asked beside the cells."""
-        answer = self._script(PYTHON, expression, timeout=timeout)
+        answer = self.script(PYTHON, expression, timeout=timeout)
         if answer["status"] != "ok":
             raise CellFailed(f"{expression}: {answer['ename']}: {answer['evalue']}")
         return str(answer["data"]["text/plain"])
 
     def theme(self, theme: Theme) -> None:
         """Change JupyterLab's theme and wait until it shows."""
-        self._script(THEME, THEMES[theme])
+        self.script(THEME, THEMES[theme])
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the window another size, in CSS pixels."""
@@ -148,7 +158,7 @@ class LabPage:
 
     def cell(self, index: int) -> Locator:
         """The cell at this index (-1 is the last), scrolled into sight: JupyterLab draws what is near."""
-        shown = self._script(
+        shown = self.script(
             "const all = panel().content.widgets; const index = given < 0 ? all.length + given : given;"
             "await panel().content.scrollToItem(index, 'smart'); return index;",
             index,
@@ -169,9 +179,9 @@ class LabPage:
         return self.widget("button", name, cell=cell)
 
     def close(self) -> None:
-        """Close the page and end its kernel."""
+        """Close the page and end its kernels."""
         self.page.close()
-        self.server.end_kernels()
+        self.server.end_kernels(self.opened)
 
     def check(self) -> None:
         """Raise an AssertionError if the page asked another machine for anything, or raised an error."""
@@ -180,9 +190,10 @@ class LabPage:
         self.guard.check()
 
     def _raise_faults(self) -> None:
-        for fault in self._script(FAULTS):
+        for fault in self.script(FAULTS):
             raise CellFailed(f"cell {fault['index']}:\n{ESCAPES.sub('', fault['text'])}")
 
-    def _script(self, body: str, given: Any = None, *, timeout: float = 60.0) -> Any:
+    def script(self, body: str, given: Any = None, *, timeout: float = 60.0) -> Any:
+        """Run a script with `PRELUDE`'s functions in the page; what it returns."""
         script = f"async ([given, timeout]) => {{ {PRELUDE} {body} }}"
         return self.page.evaluate(script, [given, int(timeout * 1000)])

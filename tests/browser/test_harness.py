@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.browser import Browser
 from tests.browser.jupyter import JupyterServer
+from tests.browser.kept_page import Keeper
 from tests.browser.lab_page import CellFailed, LabPage, Theme
 
 GREETER = """
@@ -15,6 +16,15 @@ greet = ipywidgets.Button(description="Greet")
 greet.on_click(lambda _: setattr(said, "value", "hello"))
 ipywidgets.VBox([greet, said])
 """
+OPEN = "return [[...app.shell.widgets('main')].length, document.body.dataset.jpThemeLight, innerWidth]"
+# What a test may leave on a page, and what takes it away again.
+TRACES = {
+    "window.left = 1": "delete window.left",
+    "localStorage.setItem('left', '')": "localStorage.removeItem('left')",
+    "document.body.append(document.createElement('p'))": "document.body.lastChild.remove()",
+    "document.body.classList.add('left')": "document.body.classList.remove('left')",
+    "app.shell.collapseLeft()": "app.shell.expandLeft()",
+}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -82,3 +92,49 @@ def test_the_guard_sees_an_error_that_nobody_catches(browser: Browser, jupyter_s
     with pytest.raises(AssertionError, match="lost"):
         page.check()
     page.close()
+
+
+def test_a_page_is_handed_on_as_it_was_loaded_with_a_kernel_and_a_guard_of_its_own(keeper: Keeper) -> None:
+    first = keeper.take()
+    first.resize(640)
+    first.open(["kept = 1"], theme="dark")
+    first.run_all()
+    keeper.give_back(first)
+    second = keeper.take()
+    assert second.page is first.page
+    second.open(["fresh = 1"])
+    second.run_all()
+    assert second.python("'kept' in globals()") == "False"
+    assert second.script(OPEN) == [1, "true", 1200]
+    second.script("setTimeout(() => { throw new Error('lost') })")
+    with pytest.raises(AssertionError, match="lost"):
+        second.check()
+    first.check()
+    second.guard.errors.clear()
+    keeper.give_back(second)
+
+
+def test_a_page_on_which_something_was_left_is_not_handed_on(keeper: Keeper) -> None:
+    page = keeper.take()
+    page.open([])
+    for leave, undo in TRACES.items():
+        page.script(leave)
+        assert not page.leave(), leave
+        page.script(undo)
+    keeper.give_back(page)
+    again = keeper.take()
+    assert again.page is page.page, "all was undone"
+    keeper.give_back(again)
+
+
+def test_a_page_of_a_test_that_failed_is_not_handed_on(
+    browser: Browser, jupyter_server: JupyterServer
+) -> None:
+    keeper = Keeper(browser, jupyter_server)
+    page = keeper.take()
+    page.spoiled = True
+    keeper.give_back(page)
+    assert page.page.is_closed()
+    other = keeper.take()
+    assert other.page is not page.page
+    keeper.give_back(other)
