@@ -74,7 +74,7 @@ class Chart:
         """How much of it an earlier chart of the same memory told already."""
         if earlier is not None and earlier.columns is self.columns:
             return earlier.sizes
-        if earlier is not None and earlier.columns is self.columns.parent:
+        if earlier is not None and earlier.columns.mark is self.columns.parent:
             return Sizes(*map(min, self.columns.inherited, earlier.sizes))
         return Sizes()
 
@@ -96,20 +96,22 @@ class Charts:
 class Columns:
     """The columns of one branch as they grow.
 
-    ``last`` is the moment up to which they tell. Those of a branch that left another have the columns they
-    were cut from as ``parent``, and ``inherited`` tells how much of these.
+    ``last`` is the moment up to which they tell. Those of a branch that left another have the ``mark`` of the
+    columns they were cut from as ``parent``, and ``inherited`` tells how much of these.
     """
 
-    def __init__(self, trace: Trace, parent: Columns | None = None) -> None:
+    def __init__(self, trace: Trace, parent: object | None = None) -> None:
+        # Not the columns themselves: each would keep those that it was cut from, and so on.
         self.trace, self.parent, self.last = trace, parent, -1
+        self.mark = object()
         self.places: dict[str, int] = {}
         self.lanes: list[LaneRow] = []
         self.numbers: dict[str, int] = {}
         self.names: list[str] = []
         self.events = Events(*(array("Q") for _ in Events._fields))
         self.steps = Steps(*(array("Q") for _ in Steps._fields))
-        # The moments at which each lane and step came to be known: a command is, when it is decided.
-        self.lanes_known, self.steps_known = array("Q"), array("Q")
+        # The moments at which each lane, name and step came to be known: a command is, when it is decided.
+        self.lanes_known, self.names_known, self.steps_known = array("Q"), array("Q"), array("Q")
         self.inherited = Sizes()
         # The last event's position, and when the command in progress was dispatched; 0 where none is known.
         self.position = self.begun = 0
@@ -141,14 +143,15 @@ class Columns:
         self.trace, self.last = trace, trace.last
 
     def _upto(self, moment: int, trace: Trace) -> Columns:
-        cut = Columns(trace, self)
+        cut = Columns(trace, self.mark)
         if moment < 0:
             return cut
-        lanes = bisect_right(self.lanes_known, moment)
+        lanes, names = bisect_right(self.lanes_known, moment), bisect_right(self.names_known, moment)
         events = bisect_right(self.events.moments, moment)
         steps = bisect_right(self.steps_known, moment)
         cut.last = moment
-        cut.numbers, cut.names = dict(self.numbers), list(self.names)
+        cut.names, cut.names_known = self.names[:names], self.names_known[:names]
+        cut.numbers = {name: number for name, number in self.numbers.items() if number < names}
         cut.lanes, cut.lanes_known = self.lanes[:lanes], self.lanes_known[:lanes]
         cut.places = {name: place for name, place in self.places.items() if place < lanes}
         cut.events = Events(*(column[:events] for column in self.events))
@@ -182,17 +185,17 @@ class Columns:
         moments, lanes, names, times = self.events
         latest = times[-1] if times else 0
         for event in events:
-            latest = max(latest, int(event.recorded_at.timestamp() * 1000))
+            latest = max(latest, round(event.recorded_at.timestamp() * 1000))
             moments.append(moment)
             lanes.append(self._place(event.stream_id, moment))
-            names.append(self._number(event.event_type))
+            names.append(self._number(event.event_type, moment))
             times.append(latest)
             self.position = event.position
 
     def _between(self, step: Executed | Refused, kind: int, moment: int, name: str) -> None:
         half = 2 * len(self.events.moments) + 1
         lane = self._lane(step.identity, step.index, is_manager=False)
-        self._step(step.index, (moment, half, lane, kind, self._number(name)))
+        self._step(step.index, (moment, half, lane, kind, self._number(name, step.index)))
 
     def _reaction(self, trace: Trace, step: AtProcessManager) -> None:
         lane = self._lane(step.identity, step.index, is_manager=True)
@@ -200,7 +203,8 @@ class Columns:
             half, name = 2 * len(self.events.moments) + 1, f"{step.pending.command_type} refused"
         else:
             half, name = 2 * ordinal(trace, step.trigger), step.trigger.event_type
-        self._step(step.index, (step.index, half, lane, _REACTIONS[step.kind], self._number(name)))
+        number = self._number(name, step.index)
+        self._step(step.index, (step.index, half, lane, _REACTIONS[step.kind], number))
 
     def _step(self, known: int, items: Iterable[int]) -> None:
         self.steps_known.append(known)
@@ -219,10 +223,11 @@ class Columns:
             self.lanes_known.append(moment)
         return place
 
-    def _number(self, name: str) -> int:
+    def _number(self, name: str, moment: int) -> int:
         number = self.numbers.setdefault(name, len(self.names))
         if number == len(self.names):
             self.names.append(shown(name, 120))
+            self.names_known.append(moment)
         return number
 
 

@@ -7,7 +7,6 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from calamity_lab.views.chart import Chart
@@ -27,8 +26,8 @@ def told(chart: Chart, earlier: Chart | None) -> dict[str, Any]:
     shared, sizes = chart.shared(earlier), chart.sizes
     if earlier is not None and shared == earlier.sizes == sizes:
         return {}
-    columns = [islice(column, shared.events, sizes.events) for column in chart.columns.events]
-    columns += [islice(column, shared.steps, sizes.steps) for column in chart.columns.steps]
+    columns = [column[shared.events : sizes.events] for column in chart.columns.events]
+    columns += [column[shared.steps : sizes.steps] for column in chart.columns.steps]
     count = [sizes.events - shared.events, sizes.steps - shared.steps]
     lanes = [plain(lane) for lane in chart.columns.lanes[shared.lanes : sizes.lanes]]
     return {
