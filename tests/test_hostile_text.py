@@ -29,6 +29,7 @@ from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
+from calamity_lab.views.found import found
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
@@ -111,6 +112,7 @@ def every_view(lab: Lab, cursor: int) -> Iterator[Any]:
     yield process_graph(trace, cursor, lab.model)
     yield sequence(trace, cursor, correlation=ALL, limit=99)
     yield event_rows(trace, cursor)
+    yield found(trace, cursor, query="a", limit=99)
     yield forms(lab.model)
     yield step_rows(trace, cursor)
     yield [row._replace(state=None) for row in reaction_rows(trace, cursor)]
@@ -122,6 +124,23 @@ def test_every_view_is_text_that_can_be_sent() -> None:
         for view in every_view(lab(), cursor):
             if not isinstance(view, tuple | list):
                 json.dumps(plain(view), ensure_ascii=False, allow_nan=False).encode()
+
+
+def test_no_text_turns_the_direction_of_what_we_say_of_it() -> None:
+    trace = lab().trace
+    turning = re.compile("[\u202a-\u202e\u2066-\u2069]")
+    for cursor in range(0, len(trace), 7):
+        told = sequence(trace, cursor).messages
+        waiting = agenda(trace, cursor)
+        sentences = [
+            controls(trace, cursor).sentence,
+            process_graph(trace, cursor, lab().model).told,
+            *(each.detail for each in told),
+            *(each.note for each in told),
+            *(entry.origin for entry in waiting.entries),
+        ]
+        assert not [each for each in sentences if turning.search(each)]
+    assert "\\u202eabc" in controls(trace, 98).sentence
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -106,7 +106,7 @@ def found(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> Found:
             hits += told
     total = sum(group.total for group in groups)
     return Found(
-        query=query,
+        query=shown(query),
         sentence=_sentence(shown(query.strip(), _QUOTED), total),
         total=total,
         groups=tuple(groups),

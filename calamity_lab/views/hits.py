@@ -18,6 +18,7 @@ from calamity_lab.views.searched import small
 Kind = Literal["stream", "event", "refusal", "pending"]
 Shape = Literal["aggregate", "process manager", "event", "refused", "command"]
 
+_LABEL = 100
 _MOST_TEXTS = 1_024
 
 
@@ -51,10 +52,10 @@ def stream_hit(trace: Trace, place: int, cursor: int) -> Hit:
     shape: Shape = "process manager" if lane.is_manager else "aggregate"
     name = shown(lane.identity.stream_id)
     return Hit(
-        key=f"stream {name}",
+        key=f"stream {place}",
         kind="stream",
         shape=shape,
-        label=name,
+        label=shown(name, _LABEL),
         told="",
         moment=lane.since,
         is_past=lane.since <= cursor,

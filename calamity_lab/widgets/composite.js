@@ -16,9 +16,9 @@ function mountComposite(root, desk, openHelp) {
   const left = make("div", { class: "cl-left" });
   const columns = make("div", { class: "cl-columns" }, left);
   root.append(columns);
-  desk.add(mountDrawer(root, controls.row, left, desk));
+  const drawer = desk.add(mountDrawer(root, controls.row, left, desk));
   const agenda = desk.add(mountAgenda(left, desk));
-  const search = desk.add(mountSearch(controls.search, desk, agenda.reveal));
+  const search = desk.add(mountSearch(controls.search, desk, (hit) => { drawer.reveal(); agenda.reveal(hit); }));
   desk.add(mountForm(left, desk));
   desk.add(mountTimeline(columns, desk));
   const lanes = columns.lastElementChild;

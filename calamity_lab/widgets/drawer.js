@@ -55,6 +55,10 @@ function mountDrawer(root, row, left, desk) {
   observer.observe(root);
   return {
     parts: ["agenda", "controls"],
+    /** Opens it where it is one, and closed. */
+    reveal() {
+      if (opener.offsetParent !== null && !isOpen()) open();
+    },
     close() {
       leave();
       observer.disconnect();

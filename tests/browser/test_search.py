@@ -108,8 +108,13 @@ def test_by_mouse_a_hit_leads_to_its_moment_and_a_pending_command_to_its_entry(b
     expect(options(bare).first).to_be_visible()
     bare.lab.goto(bare.lab.trace.last)
     search(bare, "withdrawfunds")
+    bare.widen(700)
     options(bare).filter(has_text="pending").click()
+    # What is pending lies in a drawer there, and can be seen.
     expect(bare.root.locator(".cl-entry[aria-current]")).to_contain_text("WithdrawFunds")
+    expect(bare.root.locator(".cl-entry[aria-current]")).to_be_in_viewport()
+    bare.page.keyboard.press("Escape")
+    bare.widen(900)
 
 
 def test_what_is_not_there_is_said(bare: BarePage) -> None:

@@ -25,7 +25,7 @@ def front_end() -> FrontEnd:
 def test_what_is_found_comes_with_the_answer_and_is_told_in_the_foot(front_end: FrontEnd) -> None:
     front_end.ask("look", view="found", query="gift")
     view = front_end.values["found"]
-    assert [hit["key"] for hit in view["hits"]][:2] == ["stream Transfer-gift", "event 10"]
+    assert [hit["label"] for hit in view["hits"]][:2] == ["Transfer-gift", "TransferInitiated #10"]
     assert front_end.values["controls"]["sentence"] == view["sentence"] == "5 found for “gift”"
     front_end.ask("look", view="found", query="")
     assert front_end.values["found"]["hits"] == []
