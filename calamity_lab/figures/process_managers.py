@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, Patch
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import axes_for, legend_below, room_across, size_in_points
@@ -15,8 +16,10 @@ from calamity_lab.figures.boxes import KINDS, Grid, draw_box, draw_names, grid_o
 from calamity_lab.figures.lettering import AS_TEXT, fitted, legible, width
 from calamity_lab.figures.palette import palette, strong
 from calamity_lab.figures.routes import is_refusal, leads_on, way_around, way_on
+from calamity_lab.figures.standings import SIGNS, SIZE, sign
 from calamity_lab.figures.theme import Theme, themed
-from calamity_lab.views.process_graph import Edge, ProcessGraph
+from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
+from calamity_lab.views.standing import Mark
 
 _LETTERS = 6.0
 
@@ -42,8 +45,9 @@ class _Box(NamedTuple):
 def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw which commands, events, aggregates and process managers lead to which, in layers.
 
-    What has happened is full and solid, with how often; the rest is pale and dashed. A thick edge marks what
-    the moment is about, a thick dashed one what the chosen instance waits for.
+    What has happened is solid, with how often; the rest is dashed. A thick edge marks what the moment is
+    about. Signs tell how the chosen instance stands: what is done, on its way, refused, waited for or
+    overdue; what it had to do with is tinted, and its arrows are dark or in the colour of the sign.
     """
     if not isinstance(graph, ProcessGraph):
         raise InvalidValue(
@@ -55,14 +59,13 @@ def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None, *, theme:
     _lay_out(ax, graph, grid)
     wide, high = size_in_points(ax)
     scale = wide / _span(ax.get_xlim()), high / _span(ax.get_ylim())
-    awaited = _awaited(graph)
+    marks = {mark.key: mark for mark in graph.marks}
     for node in graph.nodes:
-        box = draw_box(ax, node, grid, scale[1] / scale[0])
-        if node.key in awaited:
-            box.set(edgecolor=rcParams["text.color"], linewidth=2.2, linestyle=(0, (3, 2)))
-    _draw_edges(ax, graph, grid)
+        _mark_box(draw_box(ax, node, grid, scale[1] / scale[0]), graph, node, marks.get(node.key))
+    _draw_edges(ax, graph, grid, marks)
     draw_names(ax, graph.nodes, (0.74 * grid.width * scale[0], 0.92 * grid.height * scale[1]))
-    _name_edges(ax, graph, grid, scale)
+    taken = _draw_signs(ax, graph, grid, scale, marks)
+    _name_edges(ax, graph, grid, scale, taken)
     return ax
 
 
@@ -78,8 +81,8 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
     handles += [_line("has happened", 1.3), _line("has not happened", 0.9, happened=False)]
     if any(node.current for node in graph.nodes):
         handles.append(_line("this moment", 2.2))
-    if _awaited(graph):
-        handles.append(_line("waited for", 2.2, happened=False))
+    there = {mark.standing for mark in graph.marks} - {"waiting"}
+    handles += [Line2D([], [], **sign(standing)) for standing in SIGNS if standing in there]
     if any(is_refusal(edge) for edge in graph.edges):
         handles.append(Line2D([], [], color=strong("refused"), linewidth=1.3, label="sent if refused"))
     legend_below(ax, handles, gap=4)
@@ -89,17 +92,60 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
 
 def _tell_chosen(ax: Axes, graph: ProcessGraph) -> None:
     """A line above the graph: the instance looked at, its stage, and what it waits for."""
-    chosen = next((each for each in graph.instances if each.id == graph.chosen), None)
-    if chosen is None:
+    if not graph.story:
         return
     ax.annotate(
-        fitted(graph.told, 8, room_across(ax)), (0.5, 1), (0, 2), xycoords=ax.transAxes,
+        _in_two(graph.story, 8, room_across(ax)), (0.5, 1), (0, 2), xycoords=ax.transAxes,
         textcoords="offset points", ha="center", va="bottom", fontsize=8, annotation_clip=False, **AS_TEXT,
     )  # fmt: skip
 
 
-def _awaited(graph: ProcessGraph) -> set[str]:
-    return {mark.key for mark in graph.marks if mark.standing in {"waited for", "overdue"}}
+def _in_two(text: str, size: float, room: float) -> str:
+    """A text in one line, or in two where there is not enough room for it; what is left over is cut."""
+    words, first = legible(text, 300).split(" "), 0
+    while first < len(words) and width(" ".join(words[: first + 1]), size) <= room:
+        first += 1
+    lines = " ".join(words[:first]), fitted(" ".join(words[first:]), size, room)
+    return "\n".join(each for each in lines if each)
+
+
+def _mark_box(box: Patch, graph: ProcessGraph, node: Node, mark: Mark | None) -> None:
+    """What the chosen instance had to do with is tinted, and has the edge of its sign."""
+    if graph.chosen is None:
+        return
+    state = None if mark is None or mark.standing in {"done", "waiting"} else mark.standing
+    if mark is None or (node.kind == "event" and state in _AWAITED):
+        box.set_facecolor(rcParams["axes.facecolor"])
+    if state is not None:
+        box.set(edgecolor=SIGNS[state].colour, linewidth=2.4 if node.current else 1.8)
+
+
+_AWAITED = {"waited for", "overdue"}
+
+
+def _draw_signs(
+    ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, float], marks: Mapping[str, Mark]
+) -> list[_Box]:
+    """The signs above the boxes, with their words where there is room; and what room they take."""
+    room = (1 - 0.7) / 0.7 * grid.height * scale[1]
+    taken = []
+    for node in graph.nodes:
+        mark = marks.get(node.key)
+        if mark is None:
+            continue
+        x = node.x - grid.width / 2 + 0.5 * SIZE / scale[0]
+        y = node.y - grid.height / 2 - 0.4 * SIZE / scale[1]
+        ax.plot([x], [y], **{**sign(mark.standing), "label": "_sign"}, zorder=6, clip_on=False)
+        word = legible(graph.word(node, mark), 40) if room > 1.2 * _LETTERS else ""
+        left, wide = x * scale[0] + 0.7 * SIZE, width(word, _LETTERS)
+        if word and wide < grid.width * scale[0] - 1.4 * SIZE:
+            ax.text(
+                left / scale[0], y - 2 / scale[1], word, ha="left", va="center", fontsize=_LETTERS, zorder=6,
+                color=SIGNS[mark.standing].colour, clip_on=False, **AS_TEXT,
+            )  # fmt: skip
+        high = y * scale[1] - 1
+        taken.append(_Box(x * scale[0] - SIZE / 2, high - SIZE / 2, left + wide + 2, high + SIZE / 2))
+    return taken
 
 
 def _line(name: str, width: float, *, happened: bool = True) -> Line2D:
@@ -110,35 +156,57 @@ def _line(name: str, width: float, *, happened: bool = True) -> Line2D:
     )  # fmt: skip
 
 
-def _look(edge: Edge) -> dict[str, Any]:
+_DASHES: Mapping[str, tuple[int, tuple[float, float]]] = {
+    "in flight": (0, (5, 2)),
+    "waited for": (0, (1.2, 1.6)),
+    "overdue": (0, (1.2, 1.6)),
+}
+
+
+def _look(edge: Edge, mark: Mark | None, chosen: str | None) -> dict[str, Any]:
+    """An arrow of the chosen instance is dark or in the colour of its sign; the others are pale."""
     happened = edge.count > 0
-    usual = rcParams["text.color"] if happened else palette().later
+    ink = rcParams["text.color"]
+    usual = strong("refused") if is_refusal(edge) else ink if happened and not chosen else palette().later
+    if mark is None:
+        return {
+            "color": usual,
+            "linewidth": 1.3 if happened and not chosen else 0.9,
+            "linestyle": "-" if happened else (0, (3, 2)),
+            "zorder": 2 if happened else 1,
+        }
+    colour = SIGNS[mark.standing].colour
+    if mark.standing == "done":
+        colour = strong("refused") if is_refusal(edge) else ink
     return {
-        "color": strong("refused") if is_refusal(edge) else usual,
-        "linewidth": 1.3 if happened else 0.9,
-        "linestyle": "-" if happened else (0, (3, 2)),
-        "zorder": 2 if happened else 1,
+        "color": colour,
+        "linewidth": 1.6,
+        "linestyle": _DASHES.get(mark.standing, "-"),
+        "zorder": 2.5,
     }
 
 
-def _draw_edges(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
+def _draw_edges(ax: Axes, graph: ProcessGraph, grid: Grid, marks: Mapping[str, Mark]) -> None:
     nodes = {node.key: node for node in graph.nodes}
     for edge in graph.edges:
+        look = _look(edge, marks.get(edge.key), graph.chosen)
         source, target = nodes[edge.source], nodes[edge.target]
         if leads_on(source, target):
             way = way_on(source, target, grid)
         else:
             way = way_around(edge, source, target, grid, graph.nodes)
-        arrow = FancyArrowPatch(path=way, arrowstyle="-|>", mutation_scale=9, **_look(edge))
+        arrow = FancyArrowPatch(path=way, arrowstyle="-|>", mutation_scale=9, **look)
         ax.add_patch(arrow)
 
 
-def _name_edges(ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, float]) -> None:
+def _name_edges(
+    ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, float], taken: list[_Box]
+) -> None:
     """Name the edges for whose name there is room, those that happened first."""
     half = grid.width * scale[0] / 2, grid.height * scale[1] / 2
     nodes = {node.key: node for node in graph.nodes}
     places = {key: (node.x * scale[0], node.y * scale[1]) for key, node in nodes.items()}
-    taken = [_Box(x - half[0], y - half[1], x + half[0], y + half[1]) for x, y in places.values()]
+    taken += [_Box(x - half[0], y - half[1], x + half[0], y + half[1]) for x, y in places.values()]
     ground = {"facecolor": rcParams["axes.facecolor"], "linewidth": 0, "pad": 0.6}
     forward = [edge for edge in graph.edges if leads_on(nodes[edge.source], nodes[edge.target])]
     for edge in sorted(forward, key=lambda edge: edge.count == 0):

@@ -16,7 +16,15 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import RANKS, layout
 from calamity_lab.views.possible import Possible, possible
-from calamity_lab.views.standing import WORDS, InstanceStanding, Mark, spell, standing, time_at
+from calamity_lab.views.standing import (
+    WORDS,
+    InstanceStanding,
+    Mark,
+    edge_key,
+    spell,
+    standing,
+    time_at,
+)
 from calamity_lab.views.tally import EdgeKey, tally
 from calamity_lab.views.tally import node as key_of
 
@@ -51,6 +59,11 @@ class Edge:
     target: str
     label: str
     count: int
+
+    @property
+    def key(self) -> str:
+        """The key of its mark."""
+        return edge_key((self.source, self.target, self.label))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.figures import plot_process_managers
 from calamity_lab.figures.palette import strong
+from calamity_lab.figures.standings import SIGNS
 from calamity_lab.model import Model
 from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraph, process_graph
 from tests.figures.drawing import overprinted, texts
@@ -55,10 +56,44 @@ def test_there_is_a_box_for_each_node_and_an_arrow_for_each_edge() -> None:
 def test_what_has_happened_is_solid_and_the_rest_is_dashed(cursor: int) -> None:
     found = of_bank(cursor)
     ax = plot_process_managers(found)
-    assert [arrow.get_linestyle() == "-" for arrow in arrows(ax)] == [edge.count > 0 for edge in found.edges]
-    solid = [box.get_linestyle() == "-" for box in boxes(ax)]
-    awaited = {mark.key for mark in found.marks if mark.standing == "waited for"}
-    assert solid == [each.count > 0 and each.key not in awaited for each in found.nodes]
+    marks = {mark.key: mark.standing for mark in found.marks}
+    solid = [arrow.get_linestyle() == "-" for arrow in arrows(ax)]
+    assert solid == [
+        marks[edge.key] in {"done", "refused"} if edge.key in marks else edge.count > 0
+        for edge in found.edges
+    ]
+    assert [box.get_linestyle() == "-" for box in boxes(ax)] == [each.count > 0 for each in found.nodes]
+
+
+def signs(ax: Axes) -> list[str]:
+    """The colours of the signs that are drawn, one each."""
+    return [line.get_markeredgecolor() for line in ax.lines if line.get_label() == "_sign"]
+
+
+@pytest.mark.parametrize(("theme", "place"), [("light", 0), ("dark", 1)])
+def test_each_standing_has_its_sign_its_word_and_a_line_in_the_legend(theme: Any, place: int) -> None:
+    found = of_bank(58)
+    ax = plot_process_managers(found, theme=theme)
+    nodes = {node.key for node in found.nodes}
+    states = [mark.standing for mark in found.marks if mark.key in nodes]
+    assert sorted(signs(ax)) == sorted(SIGNS[state][place] for state in states)
+    shown = texts(ax)
+    assert {"refused", "instead", "waited for", "waits", "done", "on its way"} <= set(shown)
+
+
+def test_what_the_instance_has_not_reached_is_not_tinted() -> None:
+    found = of_bank(58)
+    ax = plot_process_managers(found)
+    marks = {mark.key: mark.standing for mark in found.marks}
+    tinted = [not same_color(box.get_facecolor(), "white") for box in boxes(ax)]
+    assert tinted == [
+        node.count > 0 and marks.get(node.key, "waited for") != "waited for" for node in found.nodes
+    ]
+
+
+def test_a_long_sentence_above_stands_in_two_lines() -> None:
+    (told,) = [each for each in texts(plot_process_managers(of_bank(58))) if "waits for" in each]
+    assert told.split("\n")[1].endswith("(since step 58)")
 
 
 def test_a_name_stands_with_how_often_it_happened() -> None:
@@ -69,7 +104,11 @@ def test_a_name_stands_with_how_often_it_happened() -> None:
 
 def test_the_chosen_instance_is_told_with_its_stage_and_what_it_waits_for() -> None:
     shown = texts(plot_process_managers(of_bank(50)))
-    assert "Transfer-gift: “initiated”, waits for FundsWithdrawn: WithdrawFunds is on its way" in shown
+    (told,) = [each.replace("\n", " ") for each in shown if each.startswith("Transfer-gift")]
+    assert told == (
+        "Transfer-gift: “initiated”, waits for FundsWithdrawn: WithdrawFunds is on its way "
+        "(since step 49: 1 step)"
+    )
     assert "waited for" in shown
 
 

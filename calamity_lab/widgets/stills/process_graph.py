@@ -37,7 +37,7 @@ def drawn(view: ProcessGraph) -> str:
     width = max(place.x for place in places.values()) + WIDTH + 14
     bottom = max(place.y for place in places.values()) + ROW
     edges = [each for each in view.edges if {each.source, each.target} <= set(places)]
-    told = [(each, marks.get(f"{each.source} {each.target} {each.label}")) for each in edges]
+    told = [(each, marks.get(each.key)) for each in edges]
     # What the instance had to do with lies over the rest.
     body = "".join(
         _edge(view, *each, places, bottom) for each in sorted(told, key=lambda each: bool(each[1]))
