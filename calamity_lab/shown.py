@@ -5,6 +5,7 @@ A text is data: it is never escaped here, and whoever draws it must not read it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ _DEEPEST = 6
 # Python refuses to write out integers of more digits; nobody reads them either.
 _LONGEST_INT = 10**4000
 _MOST_ZEROS = 20
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def _whole(value: int) -> str:
@@ -72,6 +74,14 @@ def shown_fields(message: Any, length: int | None = None) -> str:
     """The fields of a message without its name, as in ``account_id='alice', amount=100``."""
     fields = fields_of(message)
     return _cut(_joined(_named(fields.items(), 0)), length)
+
+
+def sentence_of(text: str, length: int | None = None) -> str:
+    """A sentence of ours with texts of a model in it.
+
+    What would turn the direction of all that follows, our own words too, is written out as in a repr.
+    """
+    return shown(_TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", text), length)
 
 
 def _cut(parts: Iterable[str], length: int | None) -> str:

@@ -20,7 +20,7 @@ from calamity_lab.kernel.steps import (
     Refused,
     Step,
 )
-from calamity_lab.shown import shown
+from calamity_lab.shown import sentence_of, shown
 from calamity_lab.trace.differences import differences
 
 
@@ -38,7 +38,7 @@ def sentence(step: Step | None, decision: Step | None = None) -> str:
 
 def fact(step: Step) -> str:
     """What happened at a step, without its number."""
-    return shown(_fact(step))
+    return sentence_of(_fact(step))
 
 
 def _fact(step: Step) -> str:
@@ -81,9 +81,9 @@ def origin(pending: Pending) -> str:
     # What answers an event was sent under the command that caused that event; what answers a refusal, under
     # the refused command, and is caused by the event that led to that one.
     if parent is not None and (cause is None or cause.causation_id != parent.command_id):
-        return shown(f"{pending.sender} after {parent.command_type} was refused")
+        return sentence_of(f"{pending.sender} after {parent.command_type} was refused")
     assert cause is not None, "a command without a parent has no sender"
-    return shown(f"{cause.event_type} #{cause.position} by {pending.sender}")
+    return sentence_of(f"{cause.event_type} #{cause.position} by {pending.sender}")
 
 
 def _now(identity: Any, step: Executed) -> str:

@@ -10,7 +10,7 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.steps import AtProcessManager, Refused, Stopped
 from calamity_lab.model import Model
-from calamity_lab.shown import shown
+from calamity_lab.shown import sentence_of, shown
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
@@ -117,9 +117,9 @@ def standing(
 def _told(identity: Identity, stage: str, last: AtProcessManager | None, waits: Awaiting) -> str:
     name = shown(identity.stream_id, 80)
     if isinstance(last, Stopped) or not (waits.events or stage):
-        return f"{name}: {stage or 'stopped'}"
+        return sentence_of(f"{name}: {stage or 'stopped'}")
     parts = [f"“{stage}”" if stage else "", f"waits for {waits.told}" if waits.events else ""]
-    return f"{name}: {', '.join(part for part in parts if part)}"
+    return sentence_of(f"{name}: {', '.join(part for part in parts if part)}")
 
 
 class _Marks:

@@ -20,7 +20,7 @@ from calamity_lab.kernel.steps import (
     Refused,
     Step,
 )
-from calamity_lab.shown import shown, shown_fields
+from calamity_lab.shown import sentence_of, shown, shown_fields
 from calamity_lab.trace.telling import counted, fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.cascade import last_moment
@@ -63,8 +63,8 @@ def of_pending(pending: Pending) -> Iterator[Told]:
     try:
         target: Who = ("aggregate", callbacks.target(pending.command).stream_id)
     except CalamityError as error:
-        target, note = sender, shown(str(error), _NOTE)
-    detail = shown(f"{_described(pending)}, on the agenda", _DETAIL)
+        target, note = sender, sentence_of(str(error), _NOTE)
+    detail = sentence_of(f"{_described(pending)}, on the agenda", _DETAIL)
     label = shown(pending.command_type, _LABEL)
     yield Told(
         f"pending {pending.command_id}", "pending", sender, target, label, detail, note, -1, None, None
@@ -134,7 +134,16 @@ def _tried(step: Step, start: int) -> Iterator[Told]:
             who, sender = _aggregate(identity), _sender(step.pending)
             label = shown(f"{step.pending.command_type} refused", _LABEL)
             yield Told(
-                f"{at}", "refused", who, sender, label, detail, shown(str(rejected), _NOTE), start, at, at
+                f"{at}",
+                "refused",
+                who,
+                sender,
+                label,
+                detail,
+                sentence_of(str(rejected), _NOTE),
+                start,
+                at,
+                at,
             )
         case Conflicted(identity=identity, expected=expected, actual=actual):
             wanted = getattr(expected, "value", f"version {expected}")
@@ -179,11 +188,11 @@ def _more(key: str, source: Who, target: Who, label: str, block: int, since: int
 
 def _described(pending: Pending) -> str:
     fields = shown_fields(pending.command, _DETAIL)
-    return shown(f"{pending.command_type}({fields}), {origin(pending)}", _DETAIL)
+    return sentence_of(f"{pending.command_type}({fields}), {origin(pending)}", _DETAIL)
 
 
 def _event(event: RecordedEvent) -> str:
-    return shown(f"{event.event_type} #{event.position}: {shown_fields(event.event, _DETAIL)}", _DETAIL)
+    return sentence_of(f"{event.event_type} #{event.position}: {shown_fields(event.event, _DETAIL)}", _DETAIL)
 
 
 def _sender(pending: Pending) -> Who:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from calamity_lab.errors import Rejected
-from calamity_lab.shown import shown, shown_fields
+from calamity_lab.shown import sentence_of, shown, shown_fields
 
 
 class Speed(Enum):
@@ -118,6 +118,12 @@ def test_what_contains_itself_ends() -> None:
 
 def test_an_integer_that_python_will_not_write_out_is_told_by_its_size() -> None:
     assert shown(10**5000) == "a whole number of 16,610 bits"
+
+
+def test_in_a_sentence_of_ours_what_turns_the_direction_is_written_out() -> None:
+    assert shown("\u202eabc \u2066") == "\u202eabc \u2066"
+    assert sentence_of("\u202eabc \u2066 refused, שלום") == "\\u202eabc \\u2066 refused, שלום"
+    assert sentence_of("\u202e" * 9, 7) == "\\u202e…"
 
 
 def test_a_lone_surrogate_becomes_the_replacement_character_so_that_it_can_be_sent() -> None:
