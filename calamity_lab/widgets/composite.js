@@ -22,9 +22,8 @@ function mountComposite(root, desk, openHelp) {
   desk.add(mountForm(left, desk));
   desk.add(mountTimeline(columns, desk));
   const lanes = columns.lastElementChild;
-  const tabs = desk.addFirst(mountTabs(columns, desk));
-  const between = desk.add(mountHandle(root, lanes, { label: "Height of the lanes", property: "--cl-lanes-height", least: LANES_HEIGHT.least, most: () => roomForLanes(columns) }));
-  columns.lastElementChild.prepend(between.node);
+  columns.append(desk.add(mountHandle(root, lanes, { label: "Height of the lanes", property: "--cl-lanes-height", least: LANES_HEIGHT.least, most: () => roomForLanes(columns) })).node);
+  desk.addFirst(mountTabs(columns, desk));
   desk.add(mountFoot(root, ["controls"]));
   root.append(desk.add(mountHandle(root, root, { label: "Height of the lab", property: "--cl-lab-height", least: LAB_HEIGHT.least, most: () => LAB_HEIGHT.most })).node);
   return { go: controls.focusGo, search: search.focus, next: search.next, previous: search.previous, play: controls.play };
