@@ -38,6 +38,7 @@ TEXTS: Mapping[str, str] = {
 class Write:
     id: str
     text: str
+    times: int = 1
 
 
 @command(to="Note", by="id")
