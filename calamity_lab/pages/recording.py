@@ -16,6 +16,7 @@ from calamity_lab.pages.standings import Standings
 from calamity_lab.shown import shown
 from calamity_lab.stepper import Stepper
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.found import refusals, streams
 from calamity_lab.views.matter import has_matter
@@ -171,7 +172,8 @@ def _under_agenda(reader: Reader) -> tuple[Any, ...]:
     run = reader.stepper.moment.run
     progress, stack = run.progress, run.stack
     # What the commands would lead to depends on the aggregates, and is told of one that is not decided yet.
-    return run.agenda, progress and progress.pending, type(progress), stack.aggregates, stack.event_store
+    undecided = isinstance(progress, UNDECIDED)
+    return run.agenda, progress and progress.pending, undecided, stack.aggregates, stack.event_store
 
 
 def _under_state(reader: Reader) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -27,7 +28,8 @@ MOST_FORESEEN = 12
 LENGTH = 200
 """The text of a command's fields is cut there."""
 
-_UNDECIDED = (Dispatched, Populating, Executing)
+UNDECIDED = (Dispatched, Populating, Executing)
+"""How far a command in progress has come of which is told what it would lead to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _in_progress(trace: Trace, cursor: int) -> Entry | None:
     if progress is None:
         return None
     # What is decided already is told by the steps.
-    would = foreseen(trace, cursor, progress.pending) if isinstance(progress, _UNDECIDED) else UNTOLD
+    would = foreseen(trace, cursor, progress.pending) if isinstance(progress, UNDECIDED) else UNTOLD
     return _entry(trace, IN_PROGRESS, progress.pending, would)
 
 
@@ -96,18 +98,30 @@ def _foreseen(trace: Trace, cursor: int, place: int, pending: Pending) -> Forese
 
 
 def _entry(trace: Trace, place: int, pending: Pending, would: Foreseen) -> Entry:
+    target, fields, came_from, sender = _words(pending)
     return Entry(
         place=place,
         command=pending.command_type,
-        target=target_of(pending.command),
-        fields=shown_fields(pending.command, LENGTH),
-        origin=origin(pending),
-        sender=None if pending.sender is None else shown(pending.sender.stream_id),
+        target=target,
+        fields=fields,
+        origin=came_from,
+        sender=sender,
         cause=None if pending.cause is None else moment_of(trace, pending.cause),
         depth=pending.depth,
         command_id=pending.command_id,
         outcome=would.outcome,
         foreseen=would.sentence,
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _words(pending: Pending) -> tuple[str, str, str, str | None]:
+    """The texts of a command that stay the same however long it waits: target, fields, origin and sender."""
+    return (
+        target_of(pending.command),
+        shown_fields(pending.command, LENGTH),
+        origin(pending),
+        None if pending.sender is None else shown(pending.sender.stream_id),
     )
 
 

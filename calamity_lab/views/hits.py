@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from calamity_lab.kernel.agenda import Pending
@@ -19,7 +19,6 @@ Kind = Literal["stream", "event", "refusal", "pending"]
 Shape = Literal["aggregate", "process manager", "event", "refused", "command"]
 
 _LABEL = 100
-_MOST_TEXTS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,6 @@ class Hit:
     position: int | None = None
     place: int | None = None
     command_id: str | None = None
-
-
-_texts: OrderedDict[int, tuple[Pending, str]] = OrderedDict()
 
 
 def stream_hit(trace: Trace, place: int, cursor: int) -> Hit:
@@ -145,17 +141,12 @@ def pending_hit(pending: Pending, place: int) -> Hit:
     )
 
 
+@lru_cache(maxsize=1_024)
 def pending_text(pending: Pending) -> str:
     """What is found of a pending command: its name and fields, its target, its id."""
-    known = _texts.get(id(pending))  # a command that is remembered is held, so that no other gets its id
-    if known is None:
-        text = small(
-            pending.command_type,
-            target_of(pending.command),
-            shown(pending.command_id),
-            shown_fields(pending.command, LENGTH),
-        )
-        known = _texts[id(pending)] = (pending, text)
-        if len(_texts) > _MOST_TEXTS:
-            _texts.popitem(last=False)
-    return known[1]
+    return small(
+        pending.command_type,
+        target_of(pending.command),
+        shown(pending.command_id),
+        shown_fields(pending.command, LENGTH),
+    )
