@@ -15,6 +15,12 @@ const KEYS = [
   ["N", "Previous match of the search", "previous"],
   ["?", "These keys", "help"],
 ];
+// What other keys do is up to what has the focus.
+const KEYS_IN_PLACE = [
+  ["\u2190 \u2191 \u2193 \u2192", "In tabs, lists, lanes and the scrubber: to what is beside it; on a handle: higher or lower"],
+  ["Enter", "Go where that leads"],
+  ["Esc", "Close what lies over the rest"],
+];
 
 function isTextField(node) {
   if (node.isContentEditable || node.tagName === "TEXTAREA" || node.tagName === "SELECT") return true;
@@ -23,15 +29,10 @@ function isTextField(node) {
 
 /** Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them. */
 function listenToKeys(root, desk, { go, search, next, previous, play, can }) {
-  const help = helpOverlay(root, desk.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
-  const acts = {
-    go: () => go?.(),
-    search: () => search?.(),
-    next: () => next?.(),
-    previous: () => previous?.(),
-    play: () => play?.(),
-    help: () => help.open(),
-  };
+  const places = { go, search, next, previous, play };
+  const help = helpOverlay(root, KEYS.filter(([, , verb]) => !(verb in places) || places[verb]),
+    desk.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
+  const acts = { ...places, help: () => help.open() };
   put(root, "tabindex", "0");
   put(root, "data-lm-suppress-shortcuts", "true");
   root.addEventListener("keydown", (event) => {
@@ -50,7 +51,7 @@ function listenToKeys(root, desk, { go, search, next, previous, play, can }) {
     if (!key) return;
     event.preventDefault();
     const verb = key[2];
-    if (acts[verb]) acts[verb]();
+    if (verb in acts) acts[verb]?.();
     else if (can(verb)) desk.send(verb);
   });
   for (const type of ["keyup", "keypress"]) root.addEventListener(type, (event) => event.stopPropagation());
@@ -68,9 +69,9 @@ function canMove(values) {
   };
 }
 
-function helpOverlay(root, hint) {
+function helpOverlay(root, keys, hint) {
   const title = freshId("help");
-  const rows = KEYS.flatMap(([key, does]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
+  const rows = [...keys, ...KEYS_IN_PLACE].flatMap(([key, does]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
   const done = button({ text: "Close", on: () => close() });
   const dialog = make("div", { class: "cl-help", role: "dialog", "aria-modal": "true", "aria-labelledby": title, tabindex: "-1", hidden: true },
     make("h2", { id: title, text: "Keys" }),
