@@ -1,6 +1,7 @@
 // What Python tells of the lanes, from what the page carries: what is pointed at, what is selected, what led to it.
 
 const MOST_ARROWS = 40;
+const MOST_STREAMS = 200;
 
 /** What stands at a place, as a sentence. */
 function recordedTold({ events, chart }, place) {
@@ -12,23 +13,37 @@ function stepPlace({ columns }, moment) {
   return columns[OF_EVENTS.length].indexOf(moment);
 }
 
-const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, position: null, until: null, command: "", streams: [], arrows: [] };
+const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, mark: 0, position: null, until: null, command: "", streams: [], arrows: [] };
 
 /** What a selection means; `picked` is what the front end asked for. */
 function recordedSelected(packed, { place, until, position, stream_id: stream }) {
   const { events, chart } = packed;
   const first = place ?? (position === undefined ? 0 : events.findIndex((row) => row.position === position) + 1);
-  if (first > 0 && events[first - 1]) return until === undefined ? ofEvent(packed, first) : ofRange(events, first, Math.min(until, events.length));
-  const step = first < 0 ? stepPlace(chart, -first) : -1;
-  if (step >= 0) return ofStep(packed, step, -first);
+  if (first > 0 && events[first - 1]) return until === undefined ? ofEvent(packed, first) : ofRange(events, first, Math.max(first, Math.min(until, events.length)));
+  if (first < 0) return ofMoment(packed, -first);
   if (stream && chart.lanes.some((lane) => lane.stream_id === stream)) return { ...NOTHING_SELECTED, kind: "stream", title: stream, detail: stream, streams: [stream] };
   return NOTHING_SELECTED;
+}
+
+function ofMoment(packed, moment) {
+  const { events, chart } = packed;
+  const first = events.findIndex((row) => row.moment === moment) + 1;
+  const last = events.findLastIndex((row) => row.moment === moment) + 1;
+  if (first) return first === last ? ofEvent(packed, first) : { ...ofRange(events, first, last), moment };
+  // A refused command stands where it was refused.
+  const after = chart.columns[OF_EVENTS.length].findIndex((other) => other >= moment);
+  const isMark = after >= 0 && (chart.columns[OF_EVENTS.length][after] === moment || kindOf(chart, after) === "refused");
+  return isMark ? ofStep(chart, after, moment) : NOTHING_SELECTED;
+}
+
+function kindOf({ columns }, step) {
+  return STEP_KINDS[columns[OF_EVENTS.length + OF_STEPS.indexOf("kinds")][step]];
 }
 
 function ofEvent(packed, place) {
   const { type, position, moment, stream_id: stream } = packed.events[place - 1];
   return {
-    ...NOTHING_SELECTED, kind: "event", title: `${type} #${position}`, detail: recordedTold(packed, place), moment, first: place, last: place, position,
+    ...NOTHING_SELECTED, kind: "event", title: `${type} #${position}`, detail: recordedTold(packed, place), moment, first: place, last: place, mark: place, position,
     streams: [stream], arrows: arrowsFrom(packed.chart, place),
   };
 }
@@ -39,15 +54,17 @@ function ofRange(events, first, last) {
   const [position, until] = [rows[0].position, rows.at(-1).position];
   return {
     ...NOTHING_SELECTED, kind: "range", title: `${counted(rows.length, "event")} of ${counted(streams.length, "stream")}`, detail: `positions ${count(position)} to ${count(until)}`,
-    first, last, position, until, streams,
+    first, last, position, until, streams: streams.slice(0, MOST_STREAMS),
   };
 }
 
-function ofStep({ chart }, step, moment) {
-  const [lane, kind] = [2, 3].map((column) => chart.columns[OF_EVENTS.length + column][step]);
+function ofStep(chart, step, moment) {
+  const [mark, lane] = [-chart.columns[OF_EVENTS.length][step], chart.columns[OF_EVENTS.length + OF_STEPS.indexOf("lanes")][step]];
+  const kind = kindOf(chart, step);
+  const name = kind === "command" || -mark !== moment ? "Dispatched" : kind[0].toUpperCase() + kind.slice(1);
   return {
-    ...NOTHING_SELECTED, kind: "step", title: `${STEP_KINDS[kind]} at step ${count(moment)}`, detail: chart.told[step], moment,
-    streams: [chart.lanes[lane].stream_id], arrows: arrowsFrom(chart, -moment),
+    ...NOTHING_SELECTED, kind: "step", title: `${name} at step ${count(moment)}`, detail: chart.told[step], moment, mark,
+    streams: [chart.lanes[lane].stream_id], arrows: arrowsFrom(chart, mark),
   };
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.arrows import links
 from calamity_lab.views.chart import Charts
-from calamity_lab.views.selected import links, told
+from calamity_lab.views.selected import told
 from calamity_lab.widgets.patches import plain
 
 
@@ -17,6 +18,8 @@ def lanes(trace: Trace) -> dict[str, Any]:
     """
     chart = Charts().of(trace)
     columns = chart.columns
+    begun = trace[0].run.progress
+    cascades = {*trace.index.cascades, *([] if begun is None else [begun.pending.correlation_id])}
     return {
         "kept": [0, 0, 0, 0],
         "names": columns.names,
@@ -24,7 +27,5 @@ def lanes(trace: Trace) -> dict[str, Any]:
         "count": [chart.sizes.events, chart.sizes.steps],
         "columns": [list(column) for column in (*columns.events, *columns.steps)],
         "told": [told(trace, -moment) for moment in columns.steps.moments],
-        "links": [
-            list(link) for correlation in sorted(trace.index.cascades) for link in links(trace, correlation)
-        ],
+        "links": [list(link) for correlation in sorted(cascades) for link in links(trace, correlation)],
     }

@@ -18,6 +18,7 @@ from calamity_lab.kernel.steps import (
     AtProcessManager,
     Completed,
     Dispatched,
+    Executed,
     Ignored,
     Populated,
     Refused,
@@ -42,7 +43,8 @@ class Index(NamedTuple):
     ``dispatched``, ``completed`` and ``refused`` are moments;
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
-    of each correlation id were dispatched.
+    of each correlation id were dispatched, ``met`` that at which each stream without a lane was first decided
+    on, or ignored.
     """
 
     events: Vector[RecordedEvent] = Vector()
@@ -55,6 +57,7 @@ class Index(NamedTuple):
     reactions: HashTrieMap[str, Vector[int]] = HashTrieMap()
     decided: HashTrieMap[str, Vector[int]] = HashTrieMap()
     cascades: HashTrieMap[str, Vector[int]] = HashTrieMap()
+    met: HashTrieMap[str, int] = HashTrieMap()
 
     @classmethod
     def of(cls, stack: Stack) -> Index:
@@ -76,8 +79,10 @@ class Index(NamedTuple):
                 return self._dispatched(step.pending.correlation_id, at)
             case Appended():
                 return self._appended(step)
-            case Refused():
-                return self._replace(refused=self.refused.append(at))
+            case Executed(identity=identity):
+                return self._met(identity, at)
+            case Refused(identity=identity):
+                return self._met(identity, at)._replace(refused=self.refused.append(at))
             case Completed():
                 return self._replace(completed=self.completed.append(at))
             case Populated(identity=identity) if hasattr(identity.type, "interested"):
@@ -113,6 +118,7 @@ class Index(NamedTuple):
             _cut_each(self.reactions, moment),
             _cut_each(self.decided, moment),
             _cut_each(self.cascades, moment),
+            HashTrieMap({name: since for name, since in self.met.items() if since <= moment}),
         )
 
     @property
@@ -127,6 +133,11 @@ class Index(NamedTuple):
     def lanes_at(self, moment: int) -> int:
         """How many lanes are known at that moment."""
         return bisect_right(self.lanes, moment, key=lambda lane: lane.since)
+
+    def known_since(self, stream_id: str) -> int | None:
+        """The moment since which a stream has a lane, or was met without one; None where it never was."""
+        place = self.places.get(stream_id)
+        return self.met.get(stream_id) if place is None else self.lanes[place].since
 
     def command_start(self, moment: int) -> int:
         """The moment at which the command of that moment was dispatched; 0 at the very beginning."""
@@ -153,9 +164,15 @@ class Index(NamedTuple):
 
     def _reacted(self, step: AtProcessManager) -> Index:
         at, stream_id = step.index, step.identity.stream_id
-        index = self if isinstance(step, Ignored) else self._lane(step.identity, at, is_manager=True)
+        is_ignored = isinstance(step, Ignored)
+        index = self._met(step.identity, at) if is_ignored else self._lane(step.identity, at, is_manager=True)
         moments = index.reactions.get(stream_id, Vector()).append(at)
         return index._replace(reactions=index.reactions.insert(stream_id, moments))
+
+    def _met(self, identity: Identity, at: int) -> Index:
+        if identity.stream_id in self.places or identity.stream_id in self.met:
+            return self
+        return self._replace(met=self.met.insert(identity.stream_id, at))
 
     def _lane(self, identity: Identity, at: int, *, is_manager: bool) -> Index:
         if identity.stream_id in self.places:

@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict, deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple
 
-from calamity_lab.errors import Rejected
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Refused, Step
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.steps import Appended, Dispatched, Step
 from calamity_lab.shown import shown, shown_fields
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.telling import counted, fact
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.arrows import Arrow, arrows, mark
 from calamity_lab.views.cascade import last_moment
 from calamity_lab.views.chart import ordinal
 
-MOST_ARROWS = 80
 MOST_STREAMS = 200
 
-_MOST_COMMANDS = 200
+_MOST_RANGES = 8
 _DETAIL = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Arrow:
-    """From a cause to its effect. A place above 0 is an event's among all; one below 0 a moment, negated."""
-
-    cause: int
-    effect: int
-    leads_here: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
     """What is selected: nothing where ``kind`` is "".
 
-    ``first`` to ``last`` are the places of the selected events among all, from 1; ``moment`` is the one to go
-    to. ``streams`` are those that it is about, ``command`` the id of the command, ``position`` that of an
-    event, or of the first event of several and ``until`` that of the last.
+    ``first`` to ``last`` are the places of the selected events among all, from 1; ``mark`` is the place of
+    what stands alone in the lanes (see `Arrow`). ``moment`` is the one to go to. ``streams`` are those that
+    it is about, ``command`` the id of the command, ``position`` that of an event, or of the first event of
+    several and ``until`` that of the last.
     """
 
     kind: str = ""
@@ -49,18 +39,12 @@ class Selected:
     moment: int | None = None
     first: int = 0
     last: int = 0
+    mark: int = 0
     position: int | None = None
     until: int | None = None
     command: str = ""
     streams: tuple[str, ...] = ()
     arrows: tuple[Arrow, ...] = ()
-
-
-class Link(NamedTuple):
-    """A cause and its effect, as places."""
-
-    cause: int
-    effect: int
 
 
 def selected(trace: Trace, selection: Selection) -> Selected:
@@ -73,7 +57,7 @@ def selected(trace: Trace, selection: Selection) -> Selected:
     if selection.moment is not None and 0 < selection.moment <= trace.last:
         step = trace[selection.moment].step
         return Selected() if step is None else _step(trace, step)
-    if selection.stream_id is not None and selection.stream_id in trace.index.places:
+    if selection.stream_id is not None:
         return _stream(trace, selection.stream_id)
     return Selected()
 
@@ -99,30 +83,39 @@ def _event(trace: Trace, place: int) -> Selected:
         moment=moment,
         first=place,
         last=place,
+        mark=place,
         position=event.position,
         command=shown(event.causation_id) if event.causation_id is not None else "",
         streams=(shown(event.stream_id),),
-        arrows=_arrows(trace, place, event.correlation_id, moment),
+        arrows=arrows(trace, place, event.correlation_id, moment),
     )
 
 
 def _step(trace: Trace, step: Step) -> Selected:
-    identity = getattr(step, "identity", None)
+    if isinstance(step, Appended):
+        events = step.recorded
+        if len(events) == 1:
+            return _event(trace, ordinal(trace, events[0]))
+        return replace(_range(trace, events[0].position, events[-1].position), moment=step.index)
+    identity, place = getattr(step, "identity", None), mark(trace, step)
     return Selected(
         kind="step",
         title=f"{step.kind} at step {step.index:,}",
         detail=told(trace, -step.index),
         moment=step.index,
+        mark=place,
         command=shown(step.pending.command_id),
         streams=() if identity is None else (shown(identity.stream_id),),
-        arrows=_arrows(trace, -step.index, step.pending.correlation_id, step.index),
+        arrows=arrows(trace, place, step.pending.correlation_id, step.index),
     )
 
 
 def _stream(trace: Trace, stream_id: str) -> Selected:
-    lane = trace.index.lanes[trace.index.places[stream_id]]
+    since = trace.index.known_since(stream_id)
+    if since is None:
+        return Selected()
     name = shown(stream_id)
-    return Selected("stream", name, f"{name}, known since step {lane.since:,}", streams=(name,))
+    return Selected("stream", name, f"{name}, known since step {since:,}", streams=(name,))
 
 
 def _range(trace: Trace, first: int, until: int) -> Selected:
@@ -130,7 +123,7 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
     since, upto = (_after(trace, position) for position in (first - 1, until))
     if since >= upto:
         return Selected()
-    streams = dict.fromkeys(event.stream_id for event in events.iterate(since, upto))
+    streams = _streams(trace, since, upto)
     taken = events[upto - 1].recorded_at - events[since].recorded_at
     title = f"{counted(upto - since, 'event')} of {counted(len(streams), 'stream')}"
     return Selected(
@@ -145,6 +138,25 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
     )
 
 
+_ranges: OrderedDict[tuple[int, int], tuple[RecordedEvent, RecordedEvent, dict[str, None]]] = OrderedDict()
+
+
+def _streams(trace: Trace, since: int, upto: int) -> dict[str, None]:
+    """The streams of a range, by appearance: counted once, since a run goes on and a range stays selected.
+
+    An event is one object, made once, and all branches that hold it share everything before it.
+    """
+    events = trace.index.events
+    first, last = events[since], events[upto - 1]
+    known = _ranges.pop((id(first), id(last)), None)
+    if known is None:
+        known = (first, last, dict.fromkeys(event.stream_id for event in events.iterate(since, upto)))
+    _ranges[id(first), id(last)] = known
+    while len(_ranges) > _MOST_RANGES:
+        _ranges.popitem(last=False)
+    return known[2]
+
+
 def _after(trace: Trace, position: int) -> int:
     """How many events stand at that position or before it."""
     events = trace.index.events
@@ -156,48 +168,3 @@ def _after(trace: Trace, position: int) -> int:
 def _place(trace: Trace, position: int) -> int | None:
     place = _after(trace, position)
     return place if place and trace.index.events[place - 1].position == position else None
-
-
-def _arrows(trace: Trace, here: int, correlation: str, moment: int) -> tuple[Arrow, ...]:
-    """The chain of causes up to here, and all that came of it, nearest first."""
-    causes, effects = defaultdict(list), defaultdict(list)
-    for cause, effect in dict.fromkeys(links(trace, correlation, moment)):
-        effects[cause].append(effect)
-        causes[effect].append(cause)
-    before = (Arrow(cause, effect, leads_here=True) for effect, cause in _reached(here, causes))
-    after = (Arrow(cause, effect, leads_here=False) for cause, effect in _reached(here, effects))
-    return (*islice(before, MOST_ARROWS // 2), *islice(after, MOST_ARROWS // 2))
-
-
-def _reached(start: int, neighbours: dict[int, list[int]]) -> Iterator[tuple[int, int]]:
-    """Every link that can be reached from a place, breadth first."""
-    waiting, seen = deque([start]), {start}
-    while waiting:
-        place = waiting.popleft()
-        for other in neighbours.get(place, ()):
-            yield place, other
-            if other not in seen:
-                seen.add(other)
-                waiting.append(other)
-
-
-def links(trace: Trace, correlation: str, moment: int = 0) -> Iterator[Link]:
-    """What led to what in a cascade; of one with very many commands, around a moment."""
-    dispatched = trace.index.cascades.get(correlation, ())
-    near = max(bisect_right(dispatched, moment) - _MOST_COMMANDS // 2, 0)
-    sent: dict[str, int] = {}
-    for start in islice(dispatched, near, near + _MOST_COMMANDS):
-        last = last_moment(trace, start)
-        decision = trace[last].decision
-        # A refused command stands where it was refused.
-        command = -decision.index if isinstance(decision, Refused) else -start
-        step = trace[start].step
-        if step is not None and step.pending.command_id in sent:
-            yield Link(sent[step.pending.command_id], command)
-        for reached in trace.branch.moments.iterate(start, last + 1):
-            match reached.step:
-                case Appended(recorded=recorded):
-                    yield from (Link(command, ordinal(trace, event)) for event in recorded)
-                case AtProcessManager(trigger=trigger, commands=commands, index=at):
-                    yield Link(command if isinstance(trigger, Rejected) else ordinal(trace, trigger), -at)
-                    sent.update((pending.command_id, -at) for pending in commands)

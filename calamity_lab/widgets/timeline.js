@@ -233,8 +233,8 @@ class Timeline {
   }
 
   isSelected(place) {
-    const { kind, first, last, moment } = this.selected;
-    return place > 0 ? (kind === "event" || kind === "range") && place >= first && place <= last : kind === "step" && moment === -place;
+    const { kind, first, last, mark } = this.selected;
+    return kind === "range" ? place >= first && place <= last : mark === place;
   }
 
   words(mark) {

@@ -1,0 +1,150 @@
+"""The arrows in the lanes: what led to what, from mark to mark.
+
+A place above 0 is an event's among all, from 1; one below 0 that of a command, a refusal or a reaction: its
+moment, negated.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import NamedTuple
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Refused, Step
+from calamity_lab.kernel.vector import Vector
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.cascade import last_moment
+from calamity_lab.views.chart import ordinal
+
+MOST_ARROWS = 80
+
+_MOST_COMMANDS = 200
+_MOST_LINKS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """From a cause to its effect, as places; whether it leads to what is selected, or from it."""
+
+    cause: int
+    effect: int
+    leads_here: bool
+
+
+class Link(NamedTuple):
+    """A cause and its effect, as places."""
+
+    cause: int
+    effect: int
+
+
+def arrows(trace: Trace, here: int, correlation: str, moment: int) -> tuple[Arrow, ...]:
+    """The chain of causes up to here, and all that came of it, nearest first."""
+    effects = defaultdict(list)
+    # What came of something is dispatched with it or later.
+    starts = islice(_starts(trace, correlation, trace.index.command_start(moment)), _MOST_COMMANDS)
+    for cause, effect in islice(_links(trace, starts), _MOST_LINKS):
+        effects[cause].append(effect)
+    before = (Arrow(cause, effect, leads_here=True) for effect, cause in pairwise(_chain(trace, here)))
+    after = (Arrow(cause, effect, leads_here=False) for cause, effect in _reached(here, effects))
+    return (*islice(before, MOST_ARROWS // 2), *islice(after, MOST_ARROWS // 2))
+
+
+def mark(trace: Trace, step: Step) -> int:
+    """The place of a step in the lanes; what has no mark of its own is part of its command."""
+    if isinstance(step, (Refused, AtProcessManager)):
+        return -step.index
+    return _command(trace, trace.index.command_start(step.index))
+
+
+def _command(trace: Trace, start: int) -> int:
+    """The place of the command that was dispatched at a moment: a refused one stands where it was refused."""
+    decision = trace[last_moment(trace, start)].decision
+    return -decision.index if isinstance(decision, Refused) else -start
+
+
+def _reached(start: int, neighbours: dict[int, list[int]]) -> Iterator[tuple[int, int]]:
+    """Every link that can be reached from a place, breadth first."""
+    waiting, seen = deque([start]), {start}
+    while waiting:
+        place = waiting.popleft()
+        for other in neighbours.get(place, ()):
+            yield place, other
+            if other not in seen:
+                seen.add(other)
+                waiting.append(other)
+
+
+def _chain(trace: Trace, here: int) -> Iterator[int]:
+    """A place, what caused it, what caused that, and so on."""
+    place = here
+    while place:
+        yield place
+        place = _cause_of_event(trace, place) if place > 0 else _cause_of_step(trace, -place)
+
+
+def _cause_of_event(trace: Trace, place: int) -> int:
+    """The place of the command that caused an event; 0 where the trace does not know it."""
+    event, moment = trace.index.events[place - 1], trace.index.event_moments[place - 1]
+    step = trace[moment].step
+    # What others recorded came to be known with an event of the trace's own.
+    if step is None or step.pending.command_id != event.causation_id:
+        return 0
+    return mark(trace, step)
+
+
+def _cause_of_step(trace: Trace, moment: int) -> int:
+    """The place of what caused a reaction or a command; 0 for a command that was submitted."""
+    step = trace[moment].step
+    if isinstance(step, AtProcessManager):
+        if isinstance(step.trigger, Rejected):
+            return _command(trace, trace.index.command_start(moment))
+        return ordinal(trace, step.trigger)
+    sender = None if step is None else step.pending.sender
+    if step is None or sender is None:
+        return 0
+    reactions = trace.index.reactions.get(sender.stream_id, Vector())
+    for at in islice(reactions.take(bisect_right(reactions, moment)).backwards(), _MOST_LINKS):
+        reaction = trace[at].step
+        sent = reaction.commands if isinstance(reaction, AtProcessManager) else ()
+        if any(pending.command_id == step.pending.command_id for pending in sent):
+            return -at
+    return 0
+
+
+def links(trace: Trace, correlation: str) -> Iterator[Link]:
+    """What led to what in a cascade.
+
+    Of a command that was dispatched before the trace began, nothing tells where it stands.
+    """
+    return _links(trace, _starts(trace, correlation, 0))
+
+
+def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
+    sent: dict[str, int] = {}
+    for start in starts:
+        command, step = _command(trace, start), trace[start].step
+        if step is not None and step.pending.command_id in sent:
+            yield Link(sent[step.pending.command_id], command)
+        for reached in trace.branch.moments.iterate(start, last_moment(trace, start) + 1):
+            match reached.step:
+                case Appended(recorded=recorded) if command:
+                    yield from (Link(command, ordinal(trace, event)) for event in recorded)
+                case AtProcessManager(trigger=trigger, commands=commands, index=at):
+                    cause = command if isinstance(trigger, Rejected) else ordinal(trace, trigger)
+                    if cause:
+                        yield Link(cause, -at)
+                    sent.update((pending.command_id, -at) for pending in commands)
+
+
+def _starts(trace: Trace, correlation: str, since: int) -> Iterator[int]:
+    """When the commands of a cascade were dispatched, from a moment on; 0 for one that was in progress."""
+    begun = trace[0].run.progress
+    if not since and begun is not None and begun.pending.correlation_id == correlation:
+        yield 0
+    dispatched = trace.index.cascades.get(correlation, Vector())
+    yield from dispatched.iterate(bisect_left(dispatched, since))
