@@ -38,6 +38,8 @@ class Standings:
                 yield f"standing {instance.lane}", self._standing(graph, instance)
 
     def _standing(self, graph: ProcessGraph, instance: Instance) -> InstanceStanding:
+        if instance.id == graph.chosen:
+            return InstanceStanding(graph.marks, graph.told, graph.since, graph.then, graph.overdue)
         return instance_standing(self._trace, graph.cursor, self._model, graph.manager, instance)
 
     def _follow(self, moment: int) -> None:

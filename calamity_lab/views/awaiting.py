@@ -52,7 +52,7 @@ def awaiting(model: Model, ways: Bringing, run: Run, manager: str, id_: Any, lif
         return _of_missed(ways, run, manager, life, expected, missed)
     others = [event for event in listens if ways.others_for(event, manager)]
     if others:
-        return Awaiting(tuple(others), told=_named(others) + _by_others(ways, run, others, manager))
+        return Awaiting(tuple(others), told=_named(others) + _by_others(ways, others, manager))
     return Awaiting(listens, told=f"{_named(listens)}, and has sent nothing that leads to it")
 
 
@@ -70,7 +70,7 @@ def _of_missed(
             frozenset(late),
             f"{_named(events)}, which {verb} overdue: {why}, and nothing else leads there",
         )
-    return Awaiting(events, told=f"{_named(events)}{_by_others(ways, run, events, manager)} ({why})")
+    return Awaiting(events, told=f"{_named(events)}{_by_others(ways, events, manager)} ({why})")
 
 
 def _types(sent: Iterable[Sent]) -> set[str]:
@@ -125,14 +125,13 @@ def _on_the_way(ways: Bringing, events: tuple[str, ...], pending: Sequence[Sent]
     )
 
 
-def _by_others(ways: Bringing, run: Run, events: Sequence[str], manager: str) -> str:
+def _by_others(ways: Bringing, events: Sequence[str], manager: str) -> str:
     """Who else brings the events about: people outside, or other process managers."""
     commands = list(dict.fromkeys(c for event in events for c in ways.others_for(event, manager)))
     outside = [command for command in commands if not ways.senders_of(command)]
     senders = sorted({sender for command in commands for sender in ways.senders_of(command)})
     who, what = ("somebody outside", outside) if outside else (_named(senders), commands)
-    on_agenda = {each.command_type for each in pending_at(run)}.intersection(what)
-    return f": {who} has to send {_named(what)}{'; one is on the agenda' if on_agenda else ''}"
+    return f": {who} has to send {_named(what)}"
 
 
 def _what_came_of(each: Sent) -> str:
