@@ -187,3 +187,9 @@ class Displays:
 
     def _ipython_display_(self) -> None:
         self.view._ipython_display_()
+
+    def _display_(self) -> ViewWidget:
+        """What marimo shows: a composite for each cell, as it closes what a cell made before running it again."""
+        from calamity_lab.widgets.composite import LabView
+
+        return LabView(self)

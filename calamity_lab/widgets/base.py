@@ -90,6 +90,10 @@ class ViewWidget(anywidget.AnyWidget):
         """Follow the stepper, which was moved by somebody else."""
         if self._answering or not self._live:
             return
+        if getattr(self.comm, "_closed", False):
+            # marimo closes what a cell made before it runs the cell again, and tells the widget nothing.
+            self.close()
+            return
         self.sight.hush()
         self._behind = True
         if not self._unseen or monotonic() - self._sent_at > PAUSE:

@@ -20,6 +20,8 @@ class Desk {
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
     this.hear = this.hear.bind(this);
     this.nudge = this.nudge.bind(this);
+    // Jupyter takes functions by their names, marimo one function, which it calls.
+    this.callbacks = Object.assign(() => {}, { iopub: { status: this.nudge } });
     model.on("msg:custom", this.hear);
   }
 
@@ -77,7 +79,7 @@ class Desk {
     this.open.set(this.seq, name);
     for (const view of this.views) view.asked?.(name);
     this.expect();
-    this.model.send({ ...message, seq: this.seq }, { iopub: { status: this.nudge } });
+    this.model.send({ ...message, seq: this.seq }, this.callbacks);
   }
 
   /**

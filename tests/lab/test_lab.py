@@ -121,6 +121,12 @@ def test_everything_that_a_cell_can_end_with_shows_itself(lab: Lab) -> None:
     assert lab.aggregates._ipython_key_completions_() == ["BankAccount-1", "BankAccount-2"]
 
 
+def test_each_cell_of_marimo_has_a_composite_of_its_own(lab: Lab) -> None:
+    shown = [lab._display_(), lab._display_()]
+    assert shown[0] is not shown[1]
+    assert {type(widget).__name__ for widget in shown} == {"LabView"}
+
+
 def test_what_is_true_at_the_cursor_can_be_had_as_tables(lab: Lab) -> None:
     lab.send(RequestTransfer("t1", "1", "2", 60))
     lab.resume()

@@ -292,6 +292,18 @@ def test_a_closed_widget_no_longer_follows(lab: Lab) -> None:
     assert len(front_end.messages) == before
 
 
+def test_a_widget_whose_connection_others_closed_no_longer_follows(lab: Lab) -> None:
+    widget = LabView(lab)
+    page = FrontEnd(widget)
+    comm: Any = widget.comm
+    comm._closed = True
+    before = len(page.messages)
+    lab.step()
+    lab.step()
+    assert len(page.messages) == before
+    assert widget.comm is None
+
+
 def test_a_closed_widget_is_not_kept_alive_by_the_lab(lab: Lab) -> None:
     widget = State(lab)
     gone = weakref.ref(widget)
