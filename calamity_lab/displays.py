@@ -189,7 +189,7 @@ class Displays:
         self.view._ipython_display_()
 
     def _display_(self) -> ViewWidget:
-        """What marimo shows: a composite for each cell, as it closes what a cell made before running it again."""
+        """What marimo shows: one composite a cell, since it closes what a cell made before it runs it again."""
         from calamity_lab.widgets.composite import LabView
 
         return LabView(self)
