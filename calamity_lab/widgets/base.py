@@ -6,6 +6,7 @@ import logging
 import weakref
 from collections.abc import Callable
 from itertools import count
+from threading import RLock
 from time import monotonic
 from typing import Any
 
@@ -43,7 +44,7 @@ class ViewWidget(anywidget.AnyWidget):
         super().__init__(face=face, token=f"{next(_tokens)}")
         self.sight = Sight(desk, parts)
         self._live = self._answering = self._unseen = self._behind = False
-        self._numbers, self._sent_at = count(1), 0.0
+        self._numbers, self._sent_at, self._posting = count(1), 0.0, RLock()
         self._unobserve = _observe(self)
         self.on_msg(_hear)
 
@@ -106,6 +107,11 @@ class ViewWidget(anywidget.AnyWidget):
 
     def _post(self, **answers: Any) -> None:
         """Send what changed; a view that breaks is told, and does not stop what it looks at."""
+        # A cell may move the stepper in one thread while another answers: each goes on from the other.
+        with self._posting:
+            self._post_changes(answers)
+
+    def _post_changes(self, answers: dict[str, Any]) -> None:
         self._behind, self._sent_at = False, monotonic()
         try:
             changes = self.sight.changes()

@@ -7,6 +7,8 @@ import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock, Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -502,3 +504,30 @@ def test_the_lanes_are_told_only_what_is_new_of_them(lab: Lab) -> None:
     assert (told["count"], len(told["lanes"])) == ([1, 1], 1)
     assert "chart" not in front_end.ask("restart")
     assert "chart" not in front_end.ask("end")
+
+
+def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_told_one_after_the_other(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "PAUSE", 0.0)
+    front_end = FrontEnd(LabView(lab))
+    sight, inside, met = front_end.widget.sight, Lock(), []
+
+    def alone() -> dict[str, Any]:
+        met.append(inside.acquire(blocking=False))
+        sleep(0.001)
+        found = views()
+        inside.release()
+        return found
+
+    views = sight.views
+    monkeypatch.setattr(sight, "views", alone)
+    cell = Thread(target=lambda: [lab.step_in() for _ in range(40)])
+    cell.start()
+    while cell.is_alive():
+        front_end.ask("look", view="events", limit=40)
+    cell.join()
+    assert len(met) > 41
+    assert all(met), "nobody looks while another does"
+    front_end.ask("look", view="events", limit=40)
+    assert front_end.values == front_end.expected()
