@@ -13,7 +13,9 @@ from calamity_lab.views.agenda import IN_PROGRESS, AgendaView, Entry
 
 @themed
 def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
-    """Draw the command in progress and those that wait, in order: for whom, with what, and who sent them."""
+    """Draw the command in progress and those that wait, in order: for whom, with what, who sent them, and
+    what each would lead to as things stand; one that would be refused has the sign of a refusal.
+    """
     if not isinstance(view, AgendaView):
         raise InvalidValue(
             f"plot_agenda({type(view).__name__}): give the value of agenda(trace, cursor), "
@@ -25,7 +27,8 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
         in_points(ax)
         say_instead(ax, "nothing is pending")
         return ax
-    table = Table(("place", "command", "to", "fields", "origin"), [_row(each) for each in entries], 1, 0, "")
+    titles = ("place", "command", "to", "fields", "origin", "as things stand")
+    table = Table(titles, [_row(each) for each in entries], named=1, longest=5, now=0, told="")
     _, last = draw_table(ax, table)
     left = view.total - sum(entry.place != IN_PROGRESS for entry in entries[:last])
     write_foot(ax, f"and {left:,} more" if left else f"{view.total:,} pending")
@@ -34,4 +37,5 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
 
 def _row(entry: Entry) -> Row:
     place = "now" if entry.place == IN_PROGRESS else f"{entry.place + 1:,}"
-    return Row((place, entry.command, entry.target, entry.fields, entry.origin), False, "command")
+    cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.foreseen)
+    return Row(cells, False, "refused" if entry.outcome == "refused" else "command")

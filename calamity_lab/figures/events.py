@@ -29,7 +29,7 @@ def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None
         return ax
     past = sum(row.is_past for row in view.rows)
     titles = ("position", "stream", "event", "fields", "command")
-    table = Table(titles, [_row(row) for row in view.rows], 2, past, "now")
+    table = Table(titles, [_row(row) for row in view.rows], named=2, longest=3, now=past, told="now")
     first, last = draw_table(ax, table)
     write_foot(
         ax, f"Events {view.first + first + 1:,} to {view.first + last:,} of {view.total:,}, {view.now:,} past"

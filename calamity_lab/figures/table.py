@@ -21,6 +21,8 @@ _LINE = 1.75
 _APART = 1.3
 _OTHER, _NOW = 3.4, 0.8
 """The lines above and below the rows, and the one in which the present moment stands."""
+_SHARE = 0.36
+"""So much of the room the longest column may have before the others get theirs."""
 _ACROSS = 46
 """So many letters should go on a line; on a narrow one they are smaller."""
 
@@ -36,13 +38,13 @@ class Row(NamedTuple):
 class Table(NamedTuple):
     """Columns and rows; ``now`` rows of them are past, ``told`` is what the moment between is called.
 
-    ``named`` is the column before which the signs stand. ``foot`` tells of which rows these are, given the
-    places of the first and the one after the last that are drawn.
+    ``named`` is the column before which the signs stand, ``longest`` the one that gets its room first.
     """
 
     titles: tuple[str, ...]
     rows: Sequence[Row]
     named: int
+    longest: int
     now: int
     told: str
 
@@ -95,7 +97,9 @@ def _columns(
         for place, title in enumerate(table.titles)
     ]
     room = wide - sign - gap * (len(asked) - 1)
-    rooms = _shared(asked, room)
+    first = min(asked[table.longest], _SHARE * room)
+    others = _shared([*asked[: table.longest], *asked[table.longest + 1 :]], room - first)
+    rooms = [*others[: table.longest], first, *others[table.longest :]]
     lefts, left = [], 0.0
     for place, given in enumerate(rooms):
         left += sign if place == table.named else 0

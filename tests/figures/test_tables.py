@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_agenda, plot_events
-from calamity_lab.figures.palette import palette
+from calamity_lab.figures.palette import palette, strong
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
@@ -52,9 +52,19 @@ def test_what_is_pending_is_drawn_in_order_with_what_is_in_progress_first() -> N
     ax = plot_agenda(view)
     shown = texts(ax)
     assert [text for text in shown if text == "now" or text.isdigit()] == ["now", *map(str, range(1, 10))]
-    assert shown[5:8] == ["now", "CreateAccount", "BankAccount-alice"]
+    assert shown[6:9] == ["now", "CreateAccount", "BankAccount-alice"]
     assert shown[-1] == "9 pending"
     assert overprinted(ax) == []
+
+
+def test_a_command_that_would_be_refused_has_the_sign_of_a_refusal_and_says_why() -> None:
+    stepper = stepper_of(bank.WithdrawFunds("alice", 5), bank.DepositFunds("alice", 5))
+    ax = plot_agenda(agenda(stepper.trace, 0))
+    told = texts(ax)
+    assert any(text.startswith("would be refused: ") for text in told)
+    assert "would record FundsDeposited" in told
+    faces = [collection.get_facecolors()[0] for collection in ax.collections]
+    assert [same_color(face, strong("refused")) for face in faces] == [True, False]
 
 
 def test_pending_commands_for_which_there_is_no_room_are_counted() -> None:
