@@ -5,6 +5,7 @@ Run as ``make shots``; open ``shots/index.html``. The widgets are those of a rea
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -64,12 +65,47 @@ def sights(gallery: Gallery) -> Iterator[tuple[str, Locator]]:
         gallery.lab.tab(tab)
         gallery.settle()
         yield f"Composite {tab}", root
+    yield from used(gallery, root)
     keys = root.get_by_role("button", name="Keys", exact=True)
     keys.click()
     yield "Composite help", root
     keys.click()
     for name in gallery.singles:
         yield f"Single {name}", gallery.single(name)
+
+
+def used(gallery: Gallery, root: Locator) -> Iterator[tuple[str, Locator]]:
+    """The composite in the middle of what a person does with it."""
+    gallery.page.python("lab.select(11)")
+    gallery.settle()
+    yield "Composite selected event", root
+    gallery.page.python("lab.select(3, 9)")
+    for name in ("By time", "Show the whole run"):
+        press(gallery, root, name)
+    yield "Composite selected range by time", root
+    for name in ("By time", "Follow the cursor", "Clear the selection"):
+        press(gallery, root, name)
+    search = root.get_by_role("combobox", name="Search the run")
+    search.fill("bob")
+    root.get_by_role("listbox", name="Found in the run").get_by_role("option").first.wait_for()
+    yield "Composite search", root
+    search.fill("")
+    search.press("Escape")
+    drawer = root.get_by_role("button", name=re.compile("^Next and commands"))
+    if drawer.is_visible():
+        drawer.click()
+        gallery.settle()
+        yield "Composite drawer", root
+        gallery.page.page.keyboard.press("Escape")
+        gallery.settle()
+
+
+def press(gallery: Gallery, root: Locator, name: str) -> None:
+    """Press one of the lanes' tools; where they are a list there is none."""
+    tool = root.get_by_role("button", name=name, exact=True)
+    if tool.is_visible():
+        tool.click()
+    gallery.settle()
 
 
 def index(taken: dict[str, list[str]]) -> str:
