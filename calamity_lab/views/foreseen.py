@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError
@@ -34,12 +34,15 @@ from calamity_lab.trace.trace import Trace
 Outcome = Literal["records", "nothing", "refused", "breaks", "unknown"]
 
 LONG = 0.25
-"""Seconds: an aggregate type that took longer to decide is not asked again for a while."""
+"""Seconds: an aggregate type that took so long to decide, at once or little by little, is left alone."""
 
+_SHORT = 0.02
 _REST = 50
 _LENGTH = 300
 _MOST_NAMES = 4
 _MOST_REMEMBERED = 2_048
+_MOST_SCRATCHES = 32
+_MOST_TYPES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,11 @@ class _Ground(NamedTuple):
 
 
 _answers: OrderedDict[tuple[int, ...], _Answer] = OrderedDict()
-_resting: dict[type, float] = {}
+_scratches: OrderedDict[tuple[Any, ...], tuple[_Ground, Stack]] = OrderedDict()
+# Which aggregate types were seen to be pure with which command types: these are not watched again here.
+_pure: set[tuple[type, type]] = set()
+# Until when each aggregate type rests to make up for the time that it took.
+_rested: dict[type, float] = {}
 
 
 def foreseen(trace: Trace, cursor: int, pending: Pending) -> Foreseen:
@@ -85,7 +92,7 @@ def foreseen(trace: Trace, cursor: int, pending: Pending) -> Foreseen:
     key = (id(state), version, id(last), id(pending))
     found = _answers.get(key)
     if found is None:
-        if perf_counter() < _resting.get(identity.type, 0):
+        if _rested.get(identity.type, 0) - perf_counter() > _REST * LONG:
             return Foreseen("unknown", f"not foreseen: {identity.category} takes its time to decide")
         answer = _timed(trace[cursor].stack, pending, identity, ground)
         found = _answers[key] = _Answer((state, last, pending), answer)
@@ -110,16 +117,35 @@ def _ground(trace: Trace, cursor: int, identity: Identity) -> _Ground | None:
 
 
 def _timed(stack: Stack, pending: Pending, identity: Identity, ground: _Ground) -> Foreseen:
-    start = perf_counter()
+    start, worked = perf_counter(), thread_time()
     try:
         with _unheard():
-            return _asked(_scratch(stack, identity, ground), pending)
+            return _asked(_kept_scratch(stack, identity, ground), pending, identity)
     except Exception as error:  # noqa: BLE001 - a model may raise anything, wherever it is asked; it is told
         return _breaks(error)
     finally:
-        took = perf_counter() - start
-        if took > LONG:
-            _resting[identity.type] = perf_counter() + _REST * took
+        waited = perf_counter() - start
+        # What others do on the machine meanwhile is not the model's; but it may sleep, or wait for something.
+        _let_rest(identity.type, waited if waited > LONG else thread_time() - worked)
+
+
+def _let_rest(cls: type, took: float) -> None:
+    """Let a type that took its time rest fifty times as long, once it has taken `LONG` altogether."""
+    if took > _SHORT:
+        if len(_rested) > _MOST_TYPES:
+            _rested.clear()
+        _rested[cls] = max(_rested.get(cls, 0), perf_counter()) + _REST * took
+
+
+def _kept_scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
+    """A state is copied once for all the commands that wait for it: it may be large."""
+    key = (id(ground.state), ground.version, id(ground.last), identity.stream_id)
+    kept = _scratches.get(key)
+    if kept is None:
+        kept = _scratches[key] = (ground, _scratch(stack, identity, ground))
+        if len(_scratches) > _MOST_SCRATCHES:
+            _scratches.popitem(last=False)
+    return kept[1]
 
 
 def _scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
@@ -135,14 +161,19 @@ def _scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
     return changed(stack, aggregates=aggregates, aggregate_versions=versions)
 
 
-def _asked(stack: Stack, pending: Pending) -> Foreseen:
+def _asked(stack: Stack, pending: Pending, identity: Identity) -> Foreseen:
     """What the kernel tells, up to where the aggregate has decided."""
     run, step = Run(stack, Agenda([pending._replace(command=deepcopy(pending.command))])), None
+    watched = (identity.type, type(pending.command))
     while not isinstance(step, (Executed, Refused)):
         if isinstance(run.progress, Handling):
             return Foreseen("nothing", "would change nothing: its events are recorded already")
-        check(run)
+        if watched not in _pure:
+            check(run)
         step, run = advance(run)
+    if len(_pure) > _MOST_TYPES:
+        _pure.clear()
+    _pure.add(watched)
     if isinstance(step, Refused):
         return Foreseen("refused", sentence_of(f"would be refused: {step.rejected}", _LENGTH))
     if not step.events:

@@ -85,6 +85,12 @@ def _sleeps(_self: Oddity, _order: Ask) -> Any:
     time.sleep(0.02)
 
 
+def _works(_self: Oddity, _order: Ask) -> Any:
+    start = time.thread_time()
+    while time.thread_time() - start < 0.01:
+        pass
+
+
 SLEPT: list[int] = []
 HOWS: dict[str, Callable[[Oddity, Ask], Any]] = {
     "well": lambda _self, order: Asked(order.id, order.how),
@@ -95,15 +101,17 @@ HOWS: dict[str, Callable[[Oddity, Ask], Any]] = {
     "fails to apply": lambda _self, order: Asked(order.id, order.how),
     "prints": _prints,
     "sleeps": _sleeps,
+    "works": _works,
 }
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    foreseen_module._answers.clear()
-    foreseen_module._resting.clear()
+    for memory in (foreseen_module._answers, foreseen_module._scratches, foreseen_module._rested):
+        memory.clear()
+    foreseen_module._pure.clear()
     yield
-    foreseen_module._resting.clear()
+    foreseen_module._rested.clear()
 
 
 def told(*commands: Any, cursor: int = 0, **stack: Any) -> list[tuple[str, str]]:
@@ -218,6 +226,39 @@ def test_the_same_command_on_the_same_aggregate_is_asked_once(monkeypatch: pytes
     asked.clear()
     agenda(stepper.trace, stepper.cursor)
     assert {order.account_id for order in asked} == {"a"}, "only of what changed is asked again"
+
+
+class Large:
+    """A value that tells how often it is copied."""
+
+    copied = 0
+
+    def __deepcopy__(self, _known: Any) -> Large:
+        Large.copied += 1
+        return self
+
+
+def test_a_large_state_is_copied_as_often_for_many_commands_as_for_one() -> None:
+    counts = []
+    for many in (1, 10):
+        foreseen_module._scratches.clear()
+        foreseen_module._pure.clear()
+        Large.copied = 0
+        oddity = Oddity("1", heard=[Large()])  # type: ignore[list-item]
+        commands = [Ask("1", "thrice") for _ in range(many)]
+        assert {outcome for outcome, _ in told(*commands, aggregates={"Oddity-1": oddity})} == {"records"}
+        counts.append(Large.copied)
+    assert counts[0] == counts[1] > 0
+
+
+def test_time_that_is_taken_little_by_little_is_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreseen_module, "LONG", 0.05)
+    monkeypatch.setattr(foreseen_module, "_SHORT", 0.001)
+    foreseen_module._pure.add((Oddity, Ask))
+    found = told(*[Ask("1", "works") for _ in range(12)])
+    outcomes = [outcome for outcome, _ in found]
+    assert 2 <= outcomes.count("nothing") < 12
+    assert outcomes == sorted(outcomes), "first some are told, and then no more"
 
 
 def test_only_the_first_commands_are_told() -> None:
