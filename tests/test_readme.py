@@ -32,7 +32,7 @@ def run_readme(monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert len(blocks()) == 5
+    assert len(blocks()) == 6
     first_lab = "\n".join(blocks()[:2])
     monkeypatch.setattr(sys.modules[__name__], "README", f"```python\n{first_lab}```\n")
     lab = run_readme(monkeypatch, tmp_path)["lab"]
@@ -50,6 +50,15 @@ def test_the_store_of_the_readme_remembers_and_is_written_to_only_by_commit(
     with sqlite3.connect(tmp_path / "bank.db") as connection:
         amounts = connection.execute("SELECT stream_id, payload->>'amount' FROM events").fetchall()
     assert amounts == [("BankAccount-1", 1000), ("BankAccount-1", 10), ("BankAccount-1", 5)]
+
+
+def test_the_figure_of_the_readme_is_text_that_can_be_searched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_readme(monkeypatch, tmp_path)
+    drawn = (tmp_path / "timeline.svg").read_text("utf-8")
+    assert ">BankAccount-1</text>" in drawn
+    assert "<dc:date>" not in drawn
 
 
 def test_the_process_manager_of_the_readme_starts_and_answers(
