@@ -13,6 +13,7 @@ from calamity_lab.examples.bank import BankAccount, CreateAccount
 from calamity_lab.lab import Lab
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+from tests.browser.test_accessibility import AXE, RUN_AXE, ask
 
 # What of a root can be pressed or read and lies outside of it, or over something else that can be pressed.
 CLASHES = """
@@ -56,6 +57,16 @@ def bare(shared: BarePage) -> BarePage:
     shared.widen(1000)
     shared.root.focus()
     return shared
+
+
+def wrong(bare: BarePage) -> list[str]:
+    """What axe or our own questions find; contrast is asked by ours, as axe cannot tell an arrow's."""
+    if not bare.page.evaluate("() => 'axe' in window"):
+        bare.page.evaluate(AXE)
+    passes, found = bare.page.evaluate(RUN_AXE, ".cl-root")
+    assert passes > 10
+    faint, small = ask(bare.root, "faint", 4.5)[1], ask(bare.root, "small")
+    return [each for each in found if not each.startswith("color-contrast")] + faint + small
 
 
 def box(node: Locator) -> dict[str, Any]:
@@ -117,6 +128,19 @@ def test_below_760_pixels_a_drawer_holds_what_comes_next_and_gives_the_focus_bac
     bare.button("Close Next and commands").click()
     expect(pending).to_be_hidden()
     expect(opener(bare)).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["true", "false"], ids=["light", "dark"])
+def test_axe_finds_nothing_wrong_in_one_column_or_in_the_drawer(bare: BarePage, theme: str) -> None:
+    bare.page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", theme)
+    bare.page.emulate_media(color_scheme="light" if theme == "true" else "dark")
+    for width in (600, 700):
+        bare.widen(width)
+        assert wrong(bare) == []
+    opener(bare).click()
+    assert wrong(bare) == []
+    bare.page.keyboard.press("Escape")
+    bare.page.evaluate("() => { document.body.dataset.jpThemeLight = 'true'; }")
 
 
 def test_the_drawer_closes_at_a_press_beside_it_and_stays_while_one_steps(bare: BarePage) -> None:

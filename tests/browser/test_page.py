@@ -172,7 +172,7 @@ def test_without_a_script_the_page_shows_a_picture_of_the_moment(tmp_path: Path,
     with chromium.new_context(java_script_enabled=False) as bare:
         shown = bare.new_page()
         shown.goto(path.as_uri())
-        expect(shown.get_by_text(f"Moment {lab.cursor} of {lab.cursor}")).to_be_visible()
+        expect(shown.get_by_text(f"Step {lab.cursor} of {lab.cursor}")).to_be_visible()
 
 
 @pytest.mark.parametrize("model", [bank, fulfilment])

@@ -117,7 +117,7 @@ def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
         "10000",
         "→",
         "4000",
-        "Moment 29 of 29",
+        "Step 29 of 29",
         "RequestTransfer",
         "FundsWithdrawn",
     ):
@@ -132,7 +132,7 @@ def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_
     lab.resume()
     lab.goto(30)
     text = Tags(Controls(lab).still()).text
-    assert f"Moment 30 of {lab.trace.last}" in text
+    assert f"Step 30 of {lab.trace.last}" in text
     assert "Step 30:" in text
     index = lab.trace.index
     assert f"of {len(index.dispatched)}, {len(index.refused)} refusals" in text

@@ -30,7 +30,7 @@ def still(face: str, token: str, desk: Desk) -> str:
 
 def _fact(desk: Desk) -> str:
     view = controls(desk.stepper.trace, desk.stepper.cursor, desk.stepper.error)
-    where = f"Moment {view.cursor:,} of {view.last:,}"
+    where = f"Step {view.cursor:,} of {view.last:,}"
     return f'<div style="margin-bottom:8px">{line(where, soft=True)}{line(view.sentence)}</div>'
 
 
