@@ -99,13 +99,22 @@ class Displays:
         return plot_timeline(self.stepper.trace, self.stepper.cursor, ax=ax, theme=theme)
 
     def plot_process_managers(
-        self, ax: Axes | None = None, *, manager: str | None = None, theme: Theme | None = None
+        self,
+        ax: Axes | None = None,
+        *,
+        manager: str | None = None,
+        instance: str | None = None,
+        theme: Theme | None = None,
     ) -> Axes:
-        """The process graph as matplotlib axes."""
+        """The process graph as matplotlib axes, and how an instance stands on it.
+
+        Without an ``instance`` (its id) that of the moment, else the newest that has not stopped.
+        """
         from calamity_lab.figures import plot_process_managers
         from calamity_lab.views.process_graph import process_graph
 
-        graph = process_graph(self.stepper.trace, self.stepper.cursor, self.model, manager=manager)
+        trace, cursor = self.stepper.trace, self.stepper.cursor
+        graph = process_graph(trace, cursor, self.model, manager=manager, instance=instance)
         return plot_process_managers(graph, ax=ax, theme=theme)
 
     def plot_sequence(
@@ -189,7 +198,7 @@ class Displays:
         self.view._ipython_display_()
 
     def _display_(self) -> ViewWidget:
-        """What marimo shows: one composite a cell, since it closes what a cell made before it runs it again."""
+        """What marimo shows: one composite a cell, as it closes what a cell made before it runs it again."""
         from calamity_lab.widgets.composite import LabView
 
         return LabView(self)

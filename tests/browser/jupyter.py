@@ -1,112 +1,65 @@
-"""A JupyterLab server for tests: on a free local port, and with settings of its own."""
+"""JupyterLab and Notebook 7 for tests, with settings of their own."""
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from scripts.open_lab import settings
-
-# The front end is driven through window.jupyterapp.
-FLAGS = (
-    "--no-browser",
-    "--allow-root",
-    "--ServerApp.ip=127.0.0.1",
-    "--ServerApp.port_retries=0",
-    "--LabApp.expose_app_in_browser=True",
-)
+from tests.browser.local_server import LocalServer
 
 
-class JupyterServer:
+class JupyterServer(LocalServer):
     """One JupyterLab whose files are a copy of the tutorials plus the notebooks that tests write.
 
-    ``folder`` is an empty folder that the server may fill; ``notebooks`` is copied into it. The Python that
-    runs the server runs its kernels too.
+    ``notebooks`` is copied into its folder. The Python that runs the server runs its kernels too.
     """
 
+    alive = "/api/status"
+    module = "jupyterlab"
+    # The front end is driven through window.jupyterapp.
+    exposed = "LabApp"
+
     def __init__(self, folder: Path, notebooks: Path | None = None) -> None:
-        self.folder = folder
-        self.root = folder / "files"
-        self.log = folder / "jupyter.log"
-        self.url = ""
-        # A token, so that nobody else on this machine can run code while the tests do.
-        self._token = secrets.token_hex(16)
+        super().__init__(folder)
         self._written = 0
-        self._process: subprocess.Popen[bytes] | None = None
         self._errands = ThreadPoolExecutor(max_workers=2)
         self._spare: Future[str] | None = None
         self._ended: list[Future[None]] = []
         if notebooks is not None and notebooks.is_dir():
             shutil.copytree(notebooks, self.root, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-        self.root.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    def command(self, port: int) -> Sequence[str]:
+        return (
+            *(sys.executable, "-m", self.module, "--no-browser", "--allow-root"),
+            *("--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", f"--ServerApp.port={port}"),
+            *(f"--ServerApp.root_dir={self.root}", f"--{self.exposed}.expose_app_in_browser=True"),
+        )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self, *, timeout: float = 60.0) -> None:
-        """Start the server and wait until it answers; a RuntimeError carries its log if it does not."""
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        words = [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            *FLAGS,
-            f"--ServerApp.port={port}",
-            f"--ServerApp.root_dir={self.root}",
-        ]
-        environment = {**os.environ, **settings(self.folder / "home"), "JUPYTER_TOKEN": self._token}
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                words, cwd=self.root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        until = time.monotonic() + timeout
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.stop()
-                raise RuntimeError(
-                    f"JupyterLab did not start within {timeout:.0f} s:\n{self.log.read_text()[-4000:]}"
-                )
-            time.sleep(0.1)
+    def settings(self) -> Mapping[str, str]:
+        return {**settings(self.folder / "home"), "JUPYTER_TOKEN": self.token}
 
     def stop(self) -> None:
         """End the server and its kernels."""
         self._errands.shutdown()
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._process = None
+        super().stop()
         for ended in self._ended:
             ended.result()
 
     def address(self, path: str) -> str:
-        """The URL of a path on this server, which lets a browser in."""
-        return f"{self.url}{path}{'&' if '?' in path else '?'}token={self._token}"
+        return f"{super().address(path)}token={self.token}"
+
+    def place(self, notebook: str) -> str:
+        """The path at which this notebook is opened."""
+        # A workspace of its own knows no tabs of others; JupyterLab leaves one that another page has open.
+        return f"/lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
 
     def write_notebook(self, cells: Sequence[str]) -> str:
         """Write a notebook with these code cells; its path, as the server knows it."""
@@ -145,22 +98,23 @@ class JupyterServer:
     def _start_kernel(self) -> str:
         return str(self._ask("POST", "/api/kernels", {"name": "python3", "path": ""})["id"])
 
-    def _answers(self) -> bool:
-        try:
-            self._ask("GET", "/api/status")
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-        return True
-
     def _ask(self, method: str, path: str, told: Any = None) -> Any:
         body = None if told is None else json.dumps(told).encode()
         request = urllib.request.Request(self.url + path, method=method, data=body)
-        request.add_header("Authorization", f"token {self._token}")
-        # Never through a proxy: the server is on this machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=20) as answer:
+        request.add_header("Authorization", f"token {self.token}")
+        with self.opener.open(request, timeout=20) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+
+class NotebookServer(JupyterServer):
+    """The same with Notebook 7, which shows one notebook a page."""
+
+    module = "notebook"
+    exposed = "JupyterNotebookApp"
+
+    def place(self, notebook: str) -> str:
+        return f"/notebooks/{notebook}"
 
 
 def code_cell(index: int, source: str) -> dict[str, Any]:
@@ -173,10 +127,3 @@ def code_cell(index: int, source: str) -> dict[str, Any]:
         "execution_count": None,
         "outputs": [],
     }
-
-
-def free_port() -> int:
-    """A local port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

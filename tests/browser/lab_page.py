@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -116,10 +115,8 @@ class LabPage:
         self.theme(theme)
 
     def reach(self, path: str) -> None:
-        """Load JupyterLab with this notebook."""
-        # A workspace of its own knows no tabs of others; JupyterLab leaves one that another page has open.
-        address = f"/lab/workspaces/{secrets.token_hex(4)}/tree/{path}"
-        self.page.goto(self.server.address(address), wait_until="domcontentloaded")
+        """Load the server's page with this notebook."""
+        self.page.goto(self.server.address(self.server.place(path)), wait_until="domcontentloaded")
         self.page.wait_for_function("() => window.jupyterapp?.shell !== undefined", timeout=60_000)
         self.page.evaluate("async () => { await window.jupyterapp.restored; }")
 
