@@ -59,7 +59,7 @@ function mountProcessGraph(root, desk) {
       if (!["nodes", "edges", "marks", "chosen", "about"].some((name) => name in patch)) return;
       drawGraph(parts, value);
       keyToMarks(key, value);
-      desk.later(() => keepInSight(parts.nodes.querySelector(".cl-current"), scroll));
+      desk.later(() => keepStepInSight(parts.nodes, scroll));
     },
   };
 }
@@ -73,6 +73,16 @@ function options(select, wanted, chosen) {
 function instanceOptions({ instances }) {
   const named = instances.map((each) => [each.stream_id, `${each.stream_id}${each.status === "stopped" ? " (stopped)" : ""}`]);
   return named.length ? [["", "instance at work"], ...named] : [];
+}
+
+/** Scrolls to what the step is about where nothing of it can be seen; so that stepping moves the picture seldom. */
+function keepStepInSight(nodes, scroll) {
+  const [outer, current] = [scroll.getBoundingClientRect(), [...nodes.querySelectorAll(".cl-current.cl-own")]];
+  const isSeen = (node) => {
+    const { top, bottom } = node.getBoundingClientRect();
+    return top >= outer.top && bottom <= outer.bottom;
+  };
+  if (!current.some(isSeen)) keepInSight(current[0], scroll);
 }
 
 /** The stream that was picked out of the run, by itself or by one of its steps. */

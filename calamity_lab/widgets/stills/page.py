@@ -14,6 +14,7 @@ from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.following import shown_instance
 from calamity_lab.widgets.stills import process_graph as graph
 from calamity_lab.widgets.stills import sequence as told
 from calamity_lab.widgets.stills import tables
@@ -55,7 +56,9 @@ def _timeline(desk: Desk) -> str:
 
 
 def _process_graph(desk: Desk) -> str:
-    return graph.drawn(process_graph(desk.stepper.trace, desk.stepper.cursor, desk.model))
+    stepper, model = desk.stepper, desk.model
+    look = shown_instance(stepper.trace, model, stepper.selection, {})
+    return graph.drawn(process_graph(stepper.trace, stepper.cursor, model, **look))
 
 
 def _sequence(desk: Desk) -> str:
