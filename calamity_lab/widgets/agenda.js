@@ -31,7 +31,7 @@ function mountAgenda(root, desk) {
       sought = null;
       mark();
       sought = command_id;
-      if (place >= drawn) desk.look("agenda", { limit: place + 12 });
+      if (place >= drawn) desk.look("agenda", { limit: place + 1 });
       mark();
     },
     update({ total: all, in_progress: now, entries }) {

@@ -18,6 +18,7 @@ function mountSearch(root, desk, reveal) {
   let hits = [];
   let next = { before: null, after: null };
   let active = null;
+  let isFresh = true;
 
   const isOpen = () => !box.hidden;
   const options = () => [...list.querySelectorAll("[role=option]")];
@@ -105,6 +106,9 @@ function mountSearch(root, desk, reveal) {
     previous: () => leap(before, "before"),
     update(found, patch) {
       hits = found.hits;
+      // Whoever opens the page again has what he searched for; it was never forgotten by Python.
+      if (isFresh && field.value === "") field.value = found.query;
+      isFresh = false;
       next = { before: found.before, after: found.after };
       if (patch.groups || patch.hits) keyed(list, grouped(found), ({ kind }) => kind, groupNode, updateGroup);
       disable(before, !found.before);
