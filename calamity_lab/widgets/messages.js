@@ -27,7 +27,8 @@ class Desk {
 
   /**
    * Adds a view: an object with `parts`, the names of the values that it draws, and `update`. It may have
-   * `asked` and `answered`, which hear the name of each thing asked for; what came unasked has none.
+   * `asked` and `answered`, which hear the name of each thing asked for; what came unasked has none; and
+   * `plays`, which hears that the run begins to play.
    */
   add(view) {
     this.views.push(view);

@@ -39,6 +39,7 @@ function mountPlay(desk) {
     due = performance.now();
     at = desk.values.controls.cursor;
     draw();
+    for (const view of desk.views) view.plays?.();
     ask(desk.values.controls.at_end ? "restart" : "play");
   }
   function pause() {

@@ -91,6 +91,12 @@ Object.assign(Timeline.prototype, {
     this.paint();
   },
 
+  /** The run begins to play: they go along, as near as they are. */
+  plays() {
+    this.span.isFollowing = true;
+    this.paint();
+  },
+
   /** Along the positions of the events, or along their times. */
   choose(axis) {
     this.span.choose(axis);

@@ -143,6 +143,17 @@ def test_looking_around_does_not_end_it_and_a_move_made_elsewhere_does(bare: Bar
     assert bare.lab.cursor == 40
 
 
+def test_the_lanes_follow_it_wherever_they_were_looked_at(bare: BarePage) -> None:
+    lanes = bare.root.get_by_role("group", name="Timeline")
+    lanes.get_by_role("button", name="Zoom in").click()
+    lanes.get_by_role("button", name="Later events").click()
+    follow = lanes.get_by_role("button", name="Follow the cursor")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    bare.button("Play").click()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    bare.press("Pause")
+
+
 def test_a_thumb_that_is_held_does_not_run_away(bare: BarePage) -> None:
     speed(bare.root).select_option("3")
     bare.button("Play").click()
