@@ -116,7 +116,9 @@ def _named(names: Sequence[str]) -> str:
 
 def _on_the_way(ways: Bringing, events: tuple[str, ...], pending: Sequence[Sent]) -> str:
     leading = _leading(ways, pending, events)
-    told = f": {_named(list(dict.fromkeys(each.pending.command_type for each in leading)))} is on its way"
+    is_decided = all(each.outcome == "accepted" for each in leading)
+    names = _named(list(dict.fromkeys(each.pending.command_type for each in leading)))
+    told = f": {names} {'was just accepted' if is_decided else 'is on its way'}"
     answered = next((each.answers for each in leading if each.answers is not None), None)
     if answered is None:
         return told

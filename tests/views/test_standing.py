@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from calamity_lab.examples import bank, fulfilment
-from calamity_lab.examples.bank import DepositFunds, RequestTransfer
+from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.run import advance, begin
+from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Appended
 from calamity_lab.model import Model
+from calamity_lab.trace.trace import Trace
 from calamity_lab.views.process_graph import ProcessGraph, process_graph
 from tests.views.sagas import Asking, Open, Patient, Polite, Withdraw, model_of
 from tests.views.traces import stepper_of, story_of, trace_of
@@ -203,6 +208,29 @@ def test_an_instance_that_a_history_started_waits_for_what_its_model_tells() -> 
     trace = trace_of(DepositFunds("bob", 1), event_store=history)
     listed = process_graph(trace, trace.last, BANK)
     assert (listed.instances, listed.marks, listed.told) == ((), (), "")
+
+
+def test_what_an_instance_sent_before_the_trace_began_is_on_its_way_and_then_done() -> None:
+    stack = Stack(process_manager_types=(Transfer,), ids=seeded_ids(1), clock=ticking_clock())
+    run = begin(stack, DepositFunds("a", 9), RequestTransfer("t", "a", "b", 1))
+    while run.progress is not None or len(run.agenda) != 1 or run.agenda[0] != WithdrawFunds("a", 1, "t"):
+        _, run = advance(run)
+    trace = Trace.of(run)
+    graph = process_graph(trace, 0, BANK)
+    assert nodes(graph)["WithdrawFunds"] == "in flight"
+    assert nodes(graph)["FundsWithdrawn"] == "waited for"
+    assert graph.since is None
+    run = trace[0].run  # it counts its steps from there
+    while not run.idle:
+        step, run = advance(run)
+        trace = trace.append(step, run)
+    assert nodes(process_graph(trace, trace.last, BANK))["WithdrawFunds"] == "done"
+
+
+def test_a_recorded_event_that_is_not_handed_on_yet_is_told_as_coming() -> None:
+    trace = story_of(bank)
+    recorded = next(n for n in range(23, 40) if isinstance(trace[n].step, Appended))
+    assert process_graph(trace, recorded, BANK).told.endswith("WithdrawFunds was just accepted")
 
 
 def test_names_and_reasons_with_markup_are_told_as_they_are() -> None:
