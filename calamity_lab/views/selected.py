@@ -16,6 +16,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import Arrow, arrows, mark
 from calamity_lab.views.cascade import last_moment
 from calamity_lab.views.chart import ordinal
+from calamity_lab.views.events import LENGTH
 
 MOST_STREAMS = 200
 
@@ -66,7 +67,7 @@ def told(trace: Trace, place: int) -> str:
     """What stands in the lanes at a place, as a sentence: an event's above 0, below 0 a moment's, negated."""
     if 0 < place <= len(trace.index.events):
         event = trace.index.events[place - 1]
-        return f"{event.event_type} #{event.position}: {shown_fields(event.event, _DETAIL)}"
+        return f"{event.event_type} #{event.position}: {shown_fields(event.event, LENGTH)}"
     step = trace[-place].step if 0 < -place <= trace.last else None
     if step is None:
         return ""

@@ -18,7 +18,7 @@ def select(sight: Sight, message: Mapping[str, Any]) -> None:
     one place to the other. ``position`` is an event's own, ``stream_id`` a stream's.
     """
     stepper = sight.desk.stepper
-    selection = _selection(stepper.trace, message)
+    selection = selection_from(stepper.trace, message)
     stepper.select(selection)
     moment = _moment(stepper.trace, message)
     # What was recorded before the trace began is true at every moment.
@@ -27,7 +27,8 @@ def select(sight: Sight, message: Mapping[str, Any]) -> None:
         stepper.goto(moment)
 
 
-def _selection(trace: Trace, message: Mapping[str, Any]) -> Selection:
+def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
+    """What a message names."""
     place, events = _whole(message, "place"), trace.index.events
     if place is not None and place < 0:
         return Selection(moment=-place)

@@ -14,18 +14,25 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank.traffic import random_commands
 from calamity_lab.lab import Lab
 from calamity_lab.pages.page import FOLDER, page
+from calamity_lab.pages.page import SCRIPTS as OWN
 from calamity_lab.views.agenda import agenda
+from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.selected import selected, told
 from calamity_lab.views.state import state
-from calamity_lab.views.timeline import timeline
-from calamity_lab.widgets.looks import roomy
+from calamity_lab.widgets import front_end
 from calamity_lab.widgets.patches import plain
+from calamity_lab.widgets.selecting import selection_from
 from tests.browser.browser import Browser
 from tests.browser.lab_widget import state_in
 from tests.pages.carried import carried
 
+SCRIPTS = "\n".join(
+    [(front_end.FOLDER / f"{name}.js").read_text("utf-8") for name in ("kit", "chart")]
+    + [(FOLDER / f"{name}.js").read_text("utf-8") for name in OWN if name not in ("host", "page")]
+)
 # The page's own reckoning of a view, asked without a page: what it would show at a place, looked at so.
 ASKED = """
 ([packed, asked]) => {
@@ -33,6 +40,14 @@ ASKED = """
   const recording = new Recording(packed);
   return asked.map(([place, part, look]) =>
     WINDOWS[part](recording.at(place), {...LOOKS[part], ...look}, packed, packed.moments[place]));
+}
+"""
+# What a page says is selected, and what it says of a place that is pointed at.
+PICKED = """
+([packed, asked, places]) => {
+  %s
+  const found = asked.map((picked) => recordedSelected(packed, picked));
+  return [found, places.map((place) => recordedTold(packed, place))];
 }
 """
 
@@ -144,10 +159,13 @@ def test_a_click_on_an_event_or_a_mark_leads_to_its_moment_and_the_address_tells
     first.get_by_role("button").click()
     assert run.moment == expected.rows[0].moment
     expect(empty).to_have_url(re.compile(f"#{run.moment}$"))
-    mark = run.root.locator(".cl-mark.cl-later").last
+    mark = run.root.locator(".cl-mark")
+    mark.press("ArrowRight")
+    expect(mark).to_have_accessible_name(re.compile(r"\(not yet\)$"))
     name = str(mark.get_attribute("aria-label")).removesuffix(" (not yet)")
     mark.click()
     expect(run.root.get_by_role("option", name=name, exact=True, selected=True)).to_have_count(1)
+    expect(run.root.get_by_role("slider", name="Moment")).not_to_have_value(str(expected.rows[0].moment))
     empty.evaluate("location.hash = '#12'")
     expect(run.root.get_by_role("slider", name="Moment")).to_have_value("12")
     run.check()
@@ -200,15 +218,39 @@ def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> N
         for place, limit in ((None, 6), (0, 5), (total - 2, 7), (10**6, 2)):
             look = {"query": "01", "first": place, "limit": limit}
             ask(moment, "events", look, event_rows(trace, moment, **look))
-            view = timeline(trace, moment, first=place, width=roomy(total, limit))
-            ask(moment, "timeline", {"first": place, "width": limit}, view)
         for manager in (each.__name__ for each in lab.model.process_managers):
             graph = process_graph(trace, moment, lab.model, manager=manager)
             ask(moment, "process_graph", {"manager": manager, "instance": None}, graph)
             for instance in graph.instances[:2]:
                 look = {"manager": manager, "instance": instance.stream_id}
                 ask(moment, "process_graph", look, process_graph(trace, moment, lab.model, **look))
-    own = "\n".join((FOLDER / f"{name}.js").read_text("utf-8") for name in ("recording", "windows"))
-    found = empty.evaluate(ASKED % own, [carried(page(lab)), asked])
+    found = empty.evaluate(ASKED % SCRIPTS, [carried(page(lab)), asked])
     for question, answer, right in zip(asked, found, expected, strict=True):
         assert answer == right, question
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_what_is_selected_on_a_page_and_pointed_at_is_what_python_says(model: Any, empty: Page) -> None:
+    lab = Lab(model)
+    lab.send(*model.story())
+    lab.resume()
+    trace, total = lab.trace, len(lab.trace.index.events)
+    marks = [-moment for moment in Charts().of(trace).columns.steps.moments]
+    dispatched = [-moment for moment in trace.index.dispatched]
+    # Of one command only one event was recorded at a time, so that each is told as an event.
+    recorded = [-moment for moment in trace.index.event_moments]
+    picked: list[dict[str, Any]] = [
+        *({"place": place} for place in (*range(total + 2), *marks, *dispatched, *recorded, -(10**6))),
+        *({"place": place, "until": until} for place in (1, 4, total) for until in (2, total, 10**6)),
+        *({"stream_id": name} for name in ("BankAccount-alice", "nobody")),
+        *({"position": position} for position in (1, 5, 10**6)),
+        {},
+    ]
+    places = [*range(total + 2), *marks]
+    found, said = empty.evaluate(PICKED % SCRIPTS, [carried(page(lab)), picked, places])
+    for asked, answer in zip(picked, found, strict=True):
+        right = plain(selected(trace, selection_from(trace, asked)))
+        assert {**answer, "command": "", "detail": ""} == {**right, "command": "", "detail": ""}, asked
+        # A page does not tell how long a range took, nor since when a stream is known, nor the command.
+        assert right["detail"].startswith(answer["detail"]), asked
+    assert said == [told(trace, place) for place in places]
