@@ -24,6 +24,7 @@ VIEWS = (
 )
 FRAME = ("play", "height", "drawer")
 LANES = ("chart", "span", "lanes", "marks", "lane_list")
+GRAPH = ("standings", "process_nodes")
 SCRIPTS = (
     "kit",
     "messages",
@@ -32,6 +33,7 @@ SCRIPTS = (
     "picked",
     *FRAME,
     *LANES,
+    *GRAPH,
     *VIEWS,
     "composite",
     "entry",

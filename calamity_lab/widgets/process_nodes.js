@@ -1,0 +1,192 @@
+// The nodes and the edges of the process graph, as they are laid out and drawn.
+
+const NODE_WIDTH = 134;
+const NODE_HEIGHT = 28;
+const NAME_ROOM = NODE_WIDTH - 24;
+const LAYER_GAPS = [28, 28, 58];
+const ROW_GAP = 17;
+const GRAPH_EDGE = 8;
+const BUS = 24;
+const GRAPH_TOP = 34;
+// The line of what is sent if a command is refused runs outside the other, so that both are seen.
+const REFUSAL_ASIDE = 6;
+// So far the picture shrinks before it scrolls.
+const SMALLEST = 0.9;
+
+const ARROWS = ["plain", "later", "if-refused", "in-flight", "refused", "waited-for", "overdue"];
+
+function arrowHead(id, name) {
+  const d = name === "refused" ? "M1.4 1.4 6.6 6.6M6.6 1.4 1.4 6.6" : "M0 0.8 7.5 4 0 7.2z";
+  return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
+    draw("path", { class: `cl-arrow-head cl-arrow-${name}`, d }));
+}
+
+const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events", "process manager": "process managers" };
+
+/** Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs. */
+function layOut(nodes) {
+  const layers = [...new Set(nodes.map(({ x }) => x))].sort((a, b) => a - b);
+  const byLayer = layers.map((x) => nodes.filter((node) => node.x === x).sort((a, b) => a.y - b.y));
+  const rows = Math.max(1, ...byLayer.map((layer) => layer.length));
+  const height = rows * (NODE_HEIGHT + ROW_GAP);
+  const places = new Map();
+  const columns = byLayer.map((layer, column) => ({ kind: layer[0].kind, x: columnAt(column) }));
+  byLayer.forEach((layer, column) => layer.forEach((node, row) => {
+    places.set(node.key, {
+      x: columnAt(column),
+      y: GRAPH_TOP + ((row + 0.5) * height) / layer.length - NODE_HEIGHT / 2,
+    });
+  }));
+  const right = Math.max(0, ...[...places.values()].map(({ x }) => x)) + NODE_WIDTH + GRAPH_EDGE;
+  return { places, width: right, height: GRAPH_TOP + height + BUS, bus: GRAPH_TOP + height + 6, columns };
+}
+
+function columnAt(column) {
+  return GRAPH_EDGE + BUS + column * NODE_WIDTH + LAYER_GAPS.slice(0, column).reduce((sum, gap) => sum + gap, 0);
+}
+
+function drawGraph({ svg, headings, nodes, edges, marker }, value) {
+  const { places, columns, width, height, bus } = layOut(value.nodes);
+  const marks = new Map(value.marks.map((mark) => [mark.key, mark]));
+  const instance = chosenOf(value)?.stream_id;
+  const instanceId = chosenOf(value)?.id;
+  const isOwn = !instance || value.about.includes(instance);
+  put(svg, "viewBox", `0 0 ${width} ${height}`);
+  svg.style.minWidth = `${Math.round(width * SMALLEST)}px`;
+  svg.style.maxWidth = `${width}px`;
+  keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`, ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
+    (text, { x }) => put(text, "x", x + NODE_WIDTH / 2));
+  const names = new Map(value.nodes.map(({ key, name }) => [key, name]));
+  const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target)).map((edge) => {
+    const key = `${edge.source} ${edge.target} ${edge.label}`;
+    return { ...edge, key, mark: marks.get(key) ?? null, instance, ends: [names.get(edge.source), names.get(edge.target)], from: places.get(edge.source), to: places.get(edge.target), bus };
+  });
+  // What the instance had to do with lies over the rest.
+  const ordered = [...drawable.filter(({ mark }) => !mark), ...drawable.filter(({ mark }) => mark)];
+  keyed(edges, ordered, ({ key }) => key, edgeNode, (node, edge) => updateEdge(node, edge, marker));
+  keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key), mark: marks.get(node.key) ?? null, instance, instanceId, isOwn })), (node) => node.key, graphNode, updateGraphNode);
+}
+
+const NODE_SHAPES = {
+  command: (w, h) => `M0 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H0z`,
+  event: (w, h) => `M0 0H${w}V${h - 8}L${w - 8} ${h}H0zM${w} ${h - 8}H${w - 8}V${h}`,
+  "process manager": (w, h) => `M10 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H10L0 ${h / 2}z`,
+  aggregate: (w, h) => `M${h / 2} 0H${w - h / 2}A${h / 2} ${h / 2} 0 0 1 ${w - h / 2} ${h}H${h / 2}A${h / 2} ${h / 2} 0 0 1 ${h / 2} 0z`,
+};
+
+function graphNode(node) {
+  const name = draw("text", { class: "cl-node-name", x: NODE_WIDTH / 2 }, draw("tspan"), draw("tspan"));
+  const lines = nameLines(node.name, node.kind === "process manager");
+  [...name.children].forEach((line, place) => {
+    put(line, "x", NODE_WIDTH / 2);
+    put(line, "y", NODE_HEIGHT / 2 + (lines.length > 1 ? (place ? 6.5 : -5.5) : 0));
+    setText(line, lines[place] ?? "");
+  });
+  put(name, "class", lines.length > 1 ? "cl-node-name cl-two-lines" : "cl-node-name");
+  const parts = {
+    title: draw("title"), name,
+    times: draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -4 }),
+    sign: draw("g", { transform: "translate(8 -5)" }),
+    word: draw("text", { class: "cl-node-word", x: 19, y: -4 }),
+    instance: draw("text", { class: "cl-node-instance", x: 26, y: NODE_HEIGHT + 12 }),
+  };
+  const drawn = draw("g", { role: "img" }, parts.title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }),
+    name, parts.times, parts.word, parts.instance, parts.sign);
+  drawn.nodeParts = parts;
+  return drawn;
+}
+
+function updateGraphNode(drawn, node) {
+  const { title, times, sign, word, instance } = drawn.nodeParts;
+  const { mark } = node;
+  const classes = ["cl-node", kindClass(node.kind), node.count ? "cl-happened" : "cl-possible"];
+  if (node.current) classes.push("cl-current", node.isOwn ? "cl-own" : "cl-of-another");
+  if (mark) classes.push(standingClass(mark.standing));
+  else if (node.instance) classes.push("cl-unreached");
+  put(drawn, "transform", `translate(${node.place.x} ${node.place.y})`);
+  put(drawn, "class", classes.join(" "));
+  setText(times, [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
+  setText(word, mark ? markWord(node, mark) : "");
+  setText(instance, mark && node.kind === "process manager" ? nameCutTo(node.instanceId, NODE_WIDTH - 24, 11) : "");
+  if (sign.dataset.standing !== mark?.standing) {
+    sign.dataset.standing = mark?.standing;
+    sign.replaceChildren(...(mark ? signPaths(mark.standing) : []));
+  }
+  const words = [`${node.kind} ${node.name}: ${standingWords(node)}`, wholeRun(node.count)];
+  if (node.current) words.push(node.isOwn ? "just now" : `just now, not of ${node.instance}`);
+  setText(title, words.join("; "));
+  put(drawn, "aria-label", words.join("; "));
+}
+
+const measuringPen = document.createElement("canvas").getContext("2d");
+const knownWidths = new Map();
+
+/** How wide a text is, in pixels; told without the page, so also of what cannot be seen yet. */
+function widthOf(text, size) {
+  const key = `${size} ${text}`;
+  if (!knownWidths.has(key)) {
+    measuringPen.font = `${size}px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif`;
+    knownWidths.set(key, measuringPen.measureText(text).width);
+  }
+  return knownWidths.get(key);
+}
+
+function nameCutTo(text, room, size) {
+  let shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  while (shown.length > 2 && widthOf(shown, size) > room) shown = `${[...shown].slice(0, -2).join("")}…`;
+  return shown;
+}
+
+/** A name in one line, or in two that are broken between its words, so that it stays within its box. */
+function nameLines(name) {
+  if (widthOf(name, 12) <= NAME_ROOM) return [name];
+  const words = name.slice(0, 80).split(/(?<=[\p{Ll}\d])(?=\p{Lu})|(?<=[_ ])/u);
+  const breaks = words.slice(1).map((_, place) => [words.slice(0, place + 1).join(""), words.slice(place + 1).join("")]);
+  const widest = ([one, other]) => Math.max(widthOf(one, 11), widthOf(other, 11));
+  const lines = breaks.sort((a, b) => widest(a) - widest(b))[0] ?? [name];
+  return lines.map((line) => nameCutTo(line, NAME_ROOM, lines.length > 1 ? 11 : 12));
+}
+
+function edgeNode() {
+  return draw("g", { role: "img" }, draw("title"), draw("path"), draw("text"));
+}
+
+function updateEdge(node, edge, marker) {
+  const [title, path, text] = node.children;
+  const { mark } = edge;
+  const { d, label } = edgePath(edge);
+  const isRefusal = edge.label === "if refused";
+  const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRefusal && "cl-if-refused"];
+  classes.push(mark ? standingClass(mark.standing) : edge.instance && "cl-unreached");
+  put(node, "class", classes.filter(Boolean).join(" "));
+  put(path, "d", d);
+  put(path, "marker-end", `url(#${marker}-${arrowOf(edge)})`);
+  put(text, "x", label.x);
+  put(text, "y", label.y);
+  setText(text, ["start", "continue", "stop"].includes(edge.label) ? edge.label : "");
+  const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.label}: ${edge.instance ? `${standingWords({ ...edge, kind: "edge" })}; ` : ""}${wholeRun(edge.count)}`;
+  setText(title, words);
+  put(node, "aria-label", words);
+}
+
+function arrowOf({ mark, count: times, label, instance }) {
+  const standing = mark?.standing.replaceAll(" ", "-");
+  if (ARROWS.includes(standing)) return standing;
+  if (label === "if refused") return "if-refused";
+  return mark || (times && !instance) ? "plain" : "later";
+}
+
+/** An edge: a curve to the right, or, going back, a line that runs below and left of everything. */
+function edgePath({ from, to, bus, label: verb }) {
+  const start = { x: from.x + NODE_WIDTH, y: from.y + NODE_HEIGHT / 2 };
+  const end = { x: to.x - 1, y: to.y + NODE_HEIGHT / 2 };
+  const label = { x: start.x + 4, y: start.y - 4 };
+  if (end.x > start.x) {
+    const bend = (end.x - start.x) * 0.55;
+    return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`, label };
+  }
+  const out = verb === "if refused" ? REFUSAL_ASIDE : 0;
+  const down = { x: from.x + 14 + out, y: from.y + NODE_HEIGHT };
+  const [left, low] = [GRAPH_EDGE + REFUSAL_ASIDE - out, bus + out];
+  return { d: `M${down.x} ${down.y}V${low - 8}q0 8-8 8H${left + 8}q-8 0-8-8V${end.y + 8}q0-8 8-8H${end.x}`, label };
+}
