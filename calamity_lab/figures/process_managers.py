@@ -18,8 +18,8 @@ from calamity_lab.figures.palette import palette, strong
 from calamity_lab.figures.routes import is_refusal, leads_on, way_around, way_on
 from calamity_lab.figures.standings import SIGNS, SIZE, sign
 from calamity_lab.figures.theme import Theme, themed
+from calamity_lab.views.marks import Mark
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
-from calamity_lab.views.standing import Mark
 
 _LETTERS = 6.0
 

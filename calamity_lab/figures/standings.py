@@ -10,7 +10,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
 from calamity_lab.figures.palette import LIGHT, palette
-from calamity_lab.views.standing import WORDS, Standing
+from calamity_lab.views.marks import WORDS, Standing
 
 SIZE = 8.0
 """The height of a sign in points."""

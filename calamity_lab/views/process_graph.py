@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal, NamedTuple
 
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
@@ -14,24 +11,15 @@ from calamity_lab.shown import shown
 from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.instances import Instance, about, instances
-from calamity_lab.views.layout import RANKS, layout
-from calamity_lab.views.possible import Possible, possible
-from calamity_lab.views.standing import (
-    WORDS,
-    InstanceStanding,
-    Mark,
-    edge_key,
-    spell,
-    standing,
-    time_at,
-)
+from calamity_lab.views.layout import layout
+from calamity_lab.views.marks import WORDS, Mark, edge_key
+from calamity_lab.views.process_shape import Kind, Shape, shape_of
+from calamity_lab.views.standing import InstanceStanding, spell, standing, time_at
 from calamity_lab.views.tally import EdgeKey, tally
 from calamity_lab.views.tally import node as key_of
 
 EVERYTHING = ""
 """Given as ``manager``, the graph is that of the whole model."""
-
-Kind = Literal["command", "event", "process manager", "aggregate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +114,6 @@ class ProcessGraph:
         return " ".join(part for part in (state, often) if part)
 
 
-class _Shape(NamedTuple):
-    """A graph without what happens on it."""
-
-    nodes: tuple[tuple[str, Kind, str], ...]
-    edges: tuple[EdgeKey, ...]
-
-
 def process_graph(
     trace: Trace, cursor: int, model: Model, *, manager: str | None = None, instance: str | None = None
 ) -> ProcessGraph:
@@ -142,7 +123,7 @@ def process_graph(
         manager = managers[0] if managers else EVERYTHING
     if manager:
         model.process_manager(manager)  # raises, and tells which there are
-    shape = _shape(model, manager, _observed(trace))
+    shape = shape_of(model, manager, _observed(trace))
     running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
     found = next((each for each in running if each.id == chosen), None)
     stands = InstanceStanding() if found is None else _standing(trace, cursor, model, shape, found)
@@ -157,10 +138,10 @@ def instance_standing(
     trace: Trace, cursor: int, model: Model, manager: str, instance: Instance
 ) -> InstanceStanding:
     """How an instance of a process manager stands on that one's graph: what `process_graph` tells of it."""
-    return _standing(trace, cursor, model, _shape(model, manager, _observed(trace)), instance)
+    return _standing(trace, cursor, model, shape_of(model, manager, _observed(trace)), instance)
 
 
-def _standing(trace: Trace, cursor: int, model: Model, shape: _Shape, instance: Instance) -> InstanceStanding:
+def _standing(trace: Trace, cursor: int, model: Model, shape: Shape, instance: Instance) -> InstanceStanding:
     lane = trace.index.lanes[instance.lane]
     return standing(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
 
@@ -170,7 +151,7 @@ def _observed(trace: Trace) -> frozenset[EdgeKey]:
     return frozenset(key for key in tally(trace, trace.last).counts if isinstance(key, tuple))
 
 
-def _filled(trace: Trace, cursor: int, shape: _Shape) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+def _filled(trace: Trace, cursor: int, shape: Shape) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """The shape with what has happened up to the cursor."""
     counts = tally(trace, cursor).counts
     places = layout(
@@ -182,74 +163,6 @@ def _filled(trace: Trace, cursor: int, shape: _Shape) -> tuple[tuple[Node, ...],
         for key, kind, name in shape.nodes
     )
     return nodes, tuple(Edge(*key, counts.get(key, 0)) for key in shape.edges)
-
-
-@lru_cache(maxsize=64)
-def _shape(model: Model, manager: str, observed: frozenset[EdgeKey]) -> _Shape:
-    """What is possible, and what the branch observed, be it behind the cursor: so nothing jumps at a step."""
-    edges = _edges(possible(model)) | {key for key in observed if key[2] != "leads to"}
-    if manager:
-        leads = {(key_of("command", c), key_of("event", e)) for c, e in possible(model).leads}
-        leads |= {(source, target) for source, target, label in observed if label == "leads to"}
-        kept = _around(key_of("process manager", manager), edges, leads)
-        edges = {edge for edge in edges if edge[0] in kept and edge[1] in kept}
-    order = _order(model)
-    keys = {key for source, target, _ in edges for key in (source, target)}
-    nodes = [(key, *_kind_and_name(key)) for key in keys]
-    nodes.sort(key=lambda node: (RANKS[node[1]], order.get(node[0], len(order)), node[2]))
-    place = {node[0]: n for n, node in enumerate(nodes)}
-    return _Shape(tuple(nodes), tuple(sorted(edges, key=lambda e: (place[e[0]], place[e[1]], e[2]))))
-
-
-def _edges(found: Possible) -> set[EdgeKey]:
-    def keys(pairs: Iterable[tuple[str, str]], source: Kind, target: Kind, label: str) -> set[EdgeKey]:
-        return {(key_of(source, a), key_of(target, b), label) for a, b in pairs}
-
-    reactions = {
-        (key_of("event", event), key_of("process manager", manager), verb)
-        for event, manager, verb in found.reactions
-    }
-    return (
-        keys(found.targets, "command", "aggregate", "to")
-        | keys(found.decides, "aggregate", "event", "records")
-        | keys(found.sends, "process manager", "command", "sends")
-        | keys(found.answers, "process manager", "command", "if refused")
-        | reactions
-    )
-
-
-def _around(manager: str, edges: set[EdgeKey], leads: set[tuple[str, str]]) -> set[str]:
-    """The manager, what it listens to and what it sends, what leads to that, and the aggregates between."""
-    events = {source for source, target, _ in edges if target == manager}
-    commands = {target for source, target, _ in edges if source == manager}
-    commands |= {command for command, event in leads if event in events}
-    aggregates = {target for source, target, label in edges if label == "to" and source in commands}
-    aggregates |= {source for source, target, label in edges if label == "records" and target in events}
-    return {manager} | events | commands | aggregates
-
-
-def _order(model: Model) -> dict[str, int]:
-    groups: tuple[tuple[Kind, tuple[type, ...]], ...] = (
-        ("command", model.commands),
-        ("aggregate", model.aggregates),
-        ("event", model.events),
-        ("process manager", model.process_managers),
-    )
-    keys = [key_of(kind, cls.__name__) for kind, classes in groups for cls in classes]
-    return {key: n for n, key in enumerate(keys)}
-
-
-_KINDS: dict[str, Kind] = {
-    "command": "command",
-    "aggregate": "aggregate",
-    "event": "event",
-    "process manager": "process manager",
-}
-
-
-def _kind_and_name(key: str) -> tuple[Kind, str]:
-    kind, _, name = key.partition(":")
-    return _KINDS[kind], name
 
 
 def _current(step: Step | None) -> set[str]:

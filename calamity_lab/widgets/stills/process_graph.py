@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from calamity_lab.views.marks import WORDS, Mark, Standing
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
-from calamity_lab.views.standing import WORDS, Mark, Standing
 from calamity_lab.widgets.stills.paper import INK, SOFT, fitted, image, line, svg, text
 from calamity_lab.widgets.stills.shapes import COLOURS
 from calamity_lab.widgets.stills.signs import STANDINGS, sign

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from calamity_lab.views.standing import Standing
+from calamity_lab.views.marks import Standing
 
 
 class Sign(NamedTuple):
