@@ -53,7 +53,9 @@ def awaiting(model: Model, ways: Bringing, run: Run, manager: str, id_: Any, lif
     others = [event for event in listens if ways.others_for(event, manager)]
     if others:
         return Awaiting(tuple(others), told=_named(others) + _by_others(ways, others, manager))
-    return Awaiting(listens, told=f"{_named(listens)}, and has sent nothing that leads to it")
+    # What it sent before the trace began is not known.
+    known = ", and has sent nothing that leads to it" if life.reactions else ""
+    return Awaiting(listens, told=_named(listens) + known)
 
 
 def _of_missed(

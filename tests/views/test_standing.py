@@ -227,6 +227,15 @@ def test_what_an_instance_sent_before_the_trace_began_is_on_its_way_and_then_don
     assert nodes(process_graph(trace, trace.last, BANK))["WithdrawFunds"] == "done"
 
 
+def test_of_an_instance_from_before_the_trace_nothing_is_claimed_to_be_overdue_or_never_sent() -> None:
+    stack = Stack(process_managers={"Transfer-t": Transfer("t", "a", "b", 1, "initiated")})
+    graph = process_graph(Trace.of(stack), 0, BANK)
+    assert graph.told == (
+        "Transfer-t: “initiated”, waits for FundsDeposited, FundsRefunded or one of 2 others"
+    )
+    assert not graph.overdue
+
+
 def test_a_recorded_event_that_is_not_handed_on_yet_is_told_as_coming() -> None:
     trace = story_of(bank)
     recorded = next(n for n in range(23, 40) if isinstance(trace[n].step, Appended))
