@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from calamity_lab.figures.theme import Theme
     from calamity_lab.views.cascade import Correlation
     from calamity_lab.widgets.base import ViewWidget
+    from calamity_lab.widgets.dock import Dock
 
 
 class Displays:
@@ -25,6 +26,7 @@ class Displays:
     model: Model
     stepper: Stepper
     _view: ViewWidget | None = None
+    _dock: Dock | None = None
 
     def send(self, *commands: Any) -> Any:
         """Put commands on the agenda, as the form does."""
@@ -87,6 +89,18 @@ class Displays:
         from calamity_lab.widgets.events import Events
 
         return Events(self)
+
+    def dock(self, title: str | None = None) -> Dock | None:
+        """Show the composite beside the notebook, in JupyterLab; called again, it shows the same one.
+
+        ``title`` stands on its tab. Its ``close()`` takes it away. Elsewhere a warning says what works there,
+        and None is returned. Raises `MissingExtra` where sidecar is not installed.
+        """
+        from calamity_lab.widgets.composite import LabView
+        from calamity_lab.widgets.dock import Dock, docked
+
+        self._dock = self._dock or Dock(LabView(self))
+        return docked(self._dock, title)
 
     def plot_timeline(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """The timeline as matplotlib axes.

@@ -69,7 +69,7 @@ HOUSE: Mapping[str, Floor] = {
     "frames": floor(f"{PURE} shown markup trace views", libraries="networkx numpy pandas pyarrow"),
     "widgets": floor(
         f"{PURE} shown markup model trace stepper views figures",
-        libraries="IPython anywidget ipywidgets traitlets",
+        libraries="IPython anywidget ipywidgets sidecar traitlets",
     ),
     "pages": floor(f"{PURE} shown markup model trace stepper views widgets"),
     "displays": floor(f"{PURE} model stepper views figures widgets pages", libraries="matplotlib networkx"),

@@ -52,7 +52,7 @@ function render({ model, el }) {
   };
 }
 
-/** Hides the still picture of a live widget: it is the next output of the same cell. */
+/** Hides the still picture of a live widget: it is the next output of the same cell, or of the one that docked it. */
 function hideStill(el, token) {
   const style = make("style");
   const name = `cl-live-${Math.random().toString(36).slice(2)}`;
@@ -67,7 +67,8 @@ function hideStill(el, token) {
     }
     const area = el.closest(".jp-OutputArea");
     area?.classList.add(name);
-    style.textContent = area ? `.${name} > .jp-OutputArea-child:has(${still}) { display: none; }` : `${still} { display: none; }`;
+    const beside = `.jp-OutputArea-child:has([data-calamity-docked="${CSS.escape(token)}"])`;
+    style.textContent = area ? `:is(.${name} > .jp-OutputArea-child:has(${still}), ${beside}) { display: none; }` : `${still} { display: none; }`;
   }
   hide(250);
   return () => {

@@ -15,10 +15,11 @@ Theme = Literal["light", "dark"]
 THEMES: dict[Theme, str] = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
-# Functions that each script below may use: the notebook in front, and waiting with an end to it.
+# Functions that each script below may use: the notebook in front, be the focus there or in a panel beside it,
+# and waiting with an end to it.
 PRELUDE = """
 const app = window.jupyterapp;
-const panel = () => app.shell.currentWidget;
+const panel = () => [app.shell.currentWidget, ...app.shell.widgets('main')].find((each) => each?.context);
 const until = async (what, probe) => {
   const end = Date.now() + timeout;
   for (;;) {

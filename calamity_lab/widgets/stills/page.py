@@ -19,7 +19,7 @@ from calamity_lab.widgets.stills import process_graph as graph
 from calamity_lab.widgets.stills import sequence as told
 from calamity_lab.widgets.stills import tables
 from calamity_lab.widgets.stills import timeline as lanes
-from calamity_lab.widgets.stills.paper import folded, heading, line, sheet
+from calamity_lab.widgets.stills.paper import folded, heading, line, sheet, stand_in
 
 _ROWS = 12
 
@@ -27,6 +27,14 @@ _ROWS = 12
 def still(face: str, token: str, desk: Desk) -> str:
     """What a widget's face shows at the desk's cursor, as HTML without script or network."""
     return sheet(token, _fact(desk) + _FACES[face](desk))
+
+
+def docked_still(face: str, token: str, desk: Desk) -> str:
+    """The same where the widget is to be beside the notebook, with what to do where nothing can be."""
+    told = line(
+        "Docked beside the notebook in JupyterLab. Elsewhere, let a cell end with the lab.", soft=True
+    )
+    return stand_in(token, told + _fact(desk) + _FACES[face](desk))
 
 
 def _fact(desk: Desk) -> str:

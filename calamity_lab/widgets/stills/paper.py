@@ -38,6 +38,11 @@ def sheet(token: str, body: str) -> str:
     )
 
 
+def stand_in(token: str, body: str) -> str:
+    """A still picture of a widget that lives elsewhere on the page, which hides it as long as it does."""
+    return f'<div class="calamity-still" data-calamity-docked="{escape(token)}" style="{SHEET}">{body}</div>'
+
+
 def heading(text: str) -> str:
     """The title of a part."""
     return f'<div style="margin:10px 0 4px;font-weight:600">{escape(text)}</div>'
