@@ -34,8 +34,7 @@ def legible(text: str, length: int = 60) -> str:
 
 def width(text: str, size: float, weight: str = "normal") -> float:
     """How wide a text is in the default font, in points."""
-    font = FontProperties(size=size, weight=weight)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+    return size * _width(text, weight, tuple(FontProperties().get_family()))
 
 
 def room_for(text: str, size: float, weight: str = "normal") -> float:
@@ -67,3 +66,10 @@ def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
 def ground(colour: Any) -> dict[str, Any]:
     """What hides the lines behind a text. An outline would do too, but then a text is no text in an SVG."""
     return {"facecolor": colour, "linewidth": 0, "pad": 0.5}
+
+
+@lru_cache(maxsize=16_384)
+def _width(text: str, weight: str, families: tuple[str, ...]) -> float:
+    """In letters of one point; the same names stand in many rows, and measuring is what costs."""
+    font = FontProperties(family=list(families), size=1, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
