@@ -75,6 +75,27 @@ def test_it_plays_what_is_pending_too_command_by_command(browser: Browser) -> No
     bare.page.close()
 
 
+def test_sending_a_command_ends_it(browser: Browser) -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    bare = BarePage(browser.page(), lab)
+    speed(bare.root).select_option("1")
+    bare.button("Play").click()
+    expect(bare.root.get_by_role("slider", name="Moment")).to_have_js_property("value", "5")
+    form = bare.root.get_by_role("group", name="Command")
+    form.get_by_role("combobox", name="Command type").select_option("CloseAccount")
+    form.get_by_label("account_id").fill("alice")
+    form.get_by_role("button", name="Send").click()
+    expect(bare.button("Play")).to_be_visible()
+    expect(bare.root.get_by_role("status")).to_contain_text("CloseAccount is on the agenda")
+    bare.page.wait_for_timeout(1_100)
+    assert lab.cursor % 5 == 0
+    assert lab.cursor == len(lab.trace) - 1
+    assert plays(bare) == lab.cursor // 5
+    bare.check()
+    bare.page.close()
+
+
 def test_moment_by_moment_it_passes_every_step(bare: BarePage) -> None:
     speed(bare.root).select_option("moments")
     before = plays(bare)
@@ -87,17 +108,18 @@ def test_moment_by_moment_it_passes_every_step(bare: BarePage) -> None:
 def test_a_pause_while_python_is_slow_lets_nothing_happen_but_the_one_command_asked_for(
     bare: BarePage,
 ) -> None:
-    bare.page.evaluate("latency = 400")
+    bare.page.evaluate("latency = 1200")
     speed(bare.root).select_option("10")
+    before = plays(bare)
     bare.button("Play").click()
-    bare.page.wait_for_timeout(600)
-    shown, asked = bare.moment, plays(bare)
+    expect(bare.root.get_by_role("slider", name="Moment")).to_have_js_property("value", "5")
     bare.button("Pause").click()
     expect(bare.button("Play")).to_be_visible()
-    bare.page.wait_for_timeout(1_200)
-    assert (shown, plays(bare)) == (5, asked)
-    assert bare.lab.cursor == bare.moment == 10, "the second command was on its way"
-    assert bare.fact.startswith("Paused. Step 10:")
+    assert bare.moment == 5
+    expect(bare.root.get_by_role("status")).to_contain_text("Paused. Step 10:")
+    bare.page.wait_for_timeout(300)
+    assert plays(bare) - before == 2, "the second command was on its way"
+    assert bare.lab.cursor == bare.moment == 10
 
 
 def test_any_other_move_and_its_own_keys_end_it(bare: BarePage) -> None:
@@ -140,7 +162,8 @@ def test_looking_around_does_not_end_it_and_a_move_made_elsewhere_does(bare: Bar
     bare.lab.goto(40)
     expect(bare.button("Play")).to_be_visible()
     bare.page.wait_for_timeout(400)
-    assert bare.lab.cursor == 40
+    # The command that was asked for before may be done at 41.
+    assert bare.lab.cursor in (40, 41)
 
 
 def test_the_lanes_follow_it_wherever_they_were_looked_at(bare: BarePage) -> None:
