@@ -206,6 +206,20 @@ def test_a_height_is_changed_by_dragging_and_by_keys(
         node.press("ArrowDown")
 
 
+@pytest.mark.parametrize("width", [600, 700, 900])
+def test_the_whole_lower_edge_of_the_lanes_can_be_taken_and_nothing_beside_it(
+    bare: BarePage, width: int
+) -> None:
+    bare.widen(width)
+    lanes = box(bare.page.locator(".cl-timeline"))
+    y = lanes["y"] + lanes["height"]
+    reached = bare.page.evaluate(
+        "([xs, y]) => xs.map(x => document.elementFromPoint(x, y).closest('.cl-handle') !== null)",
+        [[lanes["x"] + 4, lanes["x"] + lanes["width"] - 4, max(lanes["x"] - 6, 0)], y],
+    )
+    assert reached == [True, True, False]
+
+
 def test_heights_are_kept_when_the_widget_is_drawn_again_and_the_tabs_always_have_room(
     bare: BarePage,
 ) -> None:
