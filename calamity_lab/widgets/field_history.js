@@ -68,7 +68,7 @@ function sparkline(name, go) {
     return Math.round((at * (history.versions.length - 1)) / (SPARK_WIDTH - 2 * SPARK_EDGE));
   }
 
-  const leave = () => { if (document.activeElement !== slider) choose(here()); };
+  const leave = () => { if (slider.getRootNode().activeElement !== slider) choose(here()); };
   slider.addEventListener("pointermove", (event) => choose(nearest(event)));
   slider.addEventListener("pointerleave", leave);
   slider.addEventListener("blur", () => choose(here()));

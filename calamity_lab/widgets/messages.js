@@ -2,6 +2,7 @@
 
 const SLOW = 300;
 const SILENT = 8000;
+const SPEAKS = "calamity-lab-speaks";
 
 class Desk {
   constructor(model, root) {
@@ -196,12 +197,14 @@ function mountFoot(root, parts) {
   const sentence = make("span", { class: "cl-foot-text" });
   const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence);
   root.append(foot);
-  // Several widgets may show one lab: only that which is used speaks, or each fact would be heard from all.
-  root.addEventListener("focusin", () => {
-    for (const other of document.querySelectorAll(".cl-foot")) put(other, "aria-live", other === foot ? "polite" : "off");
-  });
+  // Several widgets may show one lab: only that which is used speaks, or each fact would be heard from all. They tell
+  // each other by the document, since a host may put each into a shadow of its own.
+  const hush = ({ detail }) => put(foot, "aria-live", detail === foot ? "polite" : "off");
+  document.addEventListener(SPEAKS, hush);
+  root.addEventListener("focusin", () => document.dispatchEvent(new CustomEvent(SPEAKS, { detail: foot })));
   return {
     parts,
+    close: () => document.removeEventListener(SPEAKS, hush),
     update({ sentence: text, tone }) {
       setText(sentence, text);
       put(sentence, "title", text);

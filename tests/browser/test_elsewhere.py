@@ -62,6 +62,8 @@ def test_marimo_shows_the_lab_and_its_views_on_one_cursor_in_its_own_theme(
         assert state_in(state)["BankAccount-alice"]["name"] == "Alice"
         expect(timeline.get_by_role("option").first).to_be_visible()
         expect(page.locator("[data-calamity-still]")).to_have_count(0)
+        expect(composite.get_by_role("status")).to_have_attribute("aria-live", "polite")
+        expect(state.get_by_role("status")).to_have_attribute("aria-live", "off")
         expect(composite).to_have_css("color-scheme", "dark")
         assert faint(roots) == []
         guard.check()
