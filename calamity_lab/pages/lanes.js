@@ -60,12 +60,18 @@ function ofRange(events, first, last) {
 
 function ofStep(chart, step, moment) {
   const [mark, lane] = [-chart.columns[OF_EVENTS.length][step], chart.columns[OF_EVENTS.length + OF_STEPS.indexOf("lanes")][step]];
-  const kind = kindOf(chart, step);
-  const name = kind === "command" || -mark !== moment ? "Dispatched" : kind[0].toUpperCase() + kind.slice(1);
   return {
-    ...NOTHING_SELECTED, kind: "step", title: `${name} at step ${count(moment)}`, detail: chart.told[step], moment, mark,
+    ...NOTHING_SELECTED, kind: "step", title: `${whatHappened(chart, step, -mark === moment)} at step ${count(moment)}`, detail: chart.told[step], moment, mark,
     streams: [chart.lanes[lane].stream_id], arrows: arrowsFrom(chart, mark),
   };
+}
+
+function whatHappened({ columns, lanes, names }, step, isMark) {
+  const [lane, name] = ["lanes", "names"].map((column) => columns[OF_EVENTS.length + OF_STEPS.indexOf(column)][step]);
+  const kind = kindOf({ columns }, step);
+  if (kind === "command") return `${names[name]} dispatched`;
+  if (kind === "refused") return isMark ? names[name] : names[name].replace(/refused$/, "dispatched");
+  return `${lanes[lane].stream_id} ${kind}`;
 }
 
 function arrowsFrom({ links }, here) {

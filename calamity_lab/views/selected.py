@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Appended, Dispatched, Step
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Step
 from calamity_lab.shown import shown, shown_fields
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.telling import counted, fact
@@ -22,6 +22,7 @@ MOST_STREAMS = 200
 
 _MOST_RANGES = 8
 _DETAIL = 300
+_TITLE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def _step(trace: Trace, step: Step) -> Selected:
     identity, place = getattr(step, "identity", None), mark(trace, step)
     return Selected(
         kind="step",
-        title=f"{step.kind} at step {step.index:,}",
+        title=shown(f"{_subject(step)} {step.kind.lower()} at step {step.index:,}", _TITLE),
         detail=told(trace, -step.index),
         moment=step.index,
         mark=place,
@@ -109,6 +110,11 @@ def _step(trace: Trace, step: Step) -> Selected:
         streams=() if identity is None else (shown(identity.stream_id),),
         arrows=arrows(trace, place, step.pending.correlation_id, step.index),
     )
+
+
+def _subject(step: Step) -> str:
+    """Whose step it is: a process manager instance's, or a command's."""
+    return step.identity.stream_id if isinstance(step, AtProcessManager) else step.pending.command_type
 
 
 def _stream(trace: Trace, stream_id: str) -> Selected:

@@ -112,7 +112,7 @@ class Timeline {
     const y = this.lanes.rowOf[last.lane] * LANE;
     const { top, height } = this.view;
     if (y >= top && y + LANE <= top + height) return;
-    this.view.top = clamp(y - (height - LANE) / 2, 0, Math.max(0, this.lanes.rows.length * LANE - height));
+    this.view.top = clamp(LANE * Math.round((y - (height - LANE) / 2) / LANE), 0, Math.max(0, this.lanes.rows.length * LANE - height));
     this.scroll.scrollTop = this.view.top;
   }
 
@@ -256,7 +256,9 @@ function updateLabel(node, row) {
   }
   put(node, "aria-expanded", row.isClosed ? "false" : "true");
   setText(node.children[1], row.category);
-  setText(node.children[2], row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`);
+  const lanes = row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`;
+  setText(node.children[2], lanes);
+  put(node, "aria-label", `${row.category} ${lanes} lanes`);
   put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
 }
 

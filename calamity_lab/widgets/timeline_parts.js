@@ -196,11 +196,11 @@ Object.assign(Timeline.prototype, {
   /** To the next mark; beyond the edge the lanes move on. With Shift, all events on the way are picked. */
   move(key, picks) {
     const from = this.option.mark;
+    const backwards = key === "ArrowLeft" || key === "ArrowUp";
     let found = neighbour(this.marks, from, key);
-    if (!found && ["ArrowLeft", "ArrowRight"].includes(key)) {
-      this.pan(key === "ArrowLeft" ? -0.5 : 0.5);
+    while (!found && this.goesOn(key)) {
       const now = this.marks.find(({ place }) => place === from.place);
-      found = now ? neighbour(this.marks, now, key) : this.marks.at(key === "ArrowLeft" ? -1 : 0);
+      found = now ? neighbour(this.marks, now, key) : this.marks.at(backwards ? -1 : 0);
     }
     if (!found) return;
     this.active = found.place;
@@ -209,6 +209,22 @@ Object.assign(Timeline.prototype, {
     this.point(found, found);
     if (picks) this.pickTo(from, found);
     else this.anchor = null;
+  },
+
+  /** Moves the lanes on in a direction; whether there was anything further. */
+  goesOn(key) {
+    const { span, scroll, view } = this;
+    const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
+    if (key === "ArrowLeft" || key === "ArrowRight") {
+      if (sign < 0 ? span.from <= 0 : span.to >= span.length) return false;
+      this.pan(sign / 2);
+      return true;
+    }
+    scroll.scrollTop = view.top + sign * Math.max(view.height - LANE, LANE);
+    if (scroll.scrollTop === view.top) return false;
+    view.top = scroll.scrollTop;
+    this.paintRows();
+    return true;
   },
 
   pickTo(from, to) {

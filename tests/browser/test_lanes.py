@@ -1,0 +1,336 @@
+"""The lanes under the hands of a person: marks picked, ranges dragged, zoom, time, groups, a busy kernel."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from calamity_lab.examples import bank, fulfilment
+from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.lab import Lab
+from calamity_lab.trace.selection import NOTHING
+from calamity_lab.views.chart import Chart, Charts
+from calamity_lab.views.selected import selected
+from calamity_lab.widgets import front_end
+from calamity_lab.widgets.columns import packed
+from tests.browser.bare_page import BarePage
+from tests.browser.browser import Browser
+from tests.browser.test_accessibility import AXE, RUN_AXE, ask
+
+SCRIPTS = "\n".join(
+    (front_end.FOLDER / f"{name}.js").read_text("utf-8")
+    for name in ("kit", "chart", "span", "lanes", "marks")
+)
+READ = """
+async ([text, sizes]) => {
+  %s
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return unpackedColumns(await inflated(bytes), sizes).map((column) => [...column]);
+}
+"""
+# Every mark that lies in the span is found in it, and no other; and in a gap each has a place of its own.
+LOOK = """
+([told, spans, axis]) => {
+  %s
+  const chart = new Chart();
+  chart.take(told);
+  const span = new Span(chart);
+  span.choose(axis);
+  const found = ([from, width]) => {
+    Object.assign(span, { from, width });
+    const places = [];
+    eachInSight(chart, span, (place) => places.push(place));
+    return places;
+  };
+  const all = found([0, span.length + 1]);
+  const points = all.map((place) => span.at(chart.among(place)));
+  const wrong = spans.flatMap(([from, share]) => {
+    const [start, width] = [from * span.length, share * span.length];
+    const inside = new Set(found([start, width]));
+    // Right at the edge either is as good.
+    const far = (point) => Math.min(Math.abs(point - start), Math.abs(point - start - width)) > 1.1;
+    const isIn = (point) => point > start && point < start + width;
+    return all.filter((place, n) => far(points[n]) && inside.has(place) !== isIn(points[n]));
+  });
+  const between = points.filter((_point, n) => all[n] < 0 && chart.steps.halves[chart.stepAt(-all[n])] %% 2);
+  return [all.length, wrong, new Set(between).size === between.length, span.folds.length];
+}
+"""
+
+
+PATHS = "paths => paths.map(path => path.getAttribute('d'))"
+
+
+def told(chart: Chart) -> dict[str, object]:
+    columns = [list(column) for column in (*chart.columns.events, *chart.columns.steps)]
+    lanes = [{"stream_id": lane.stream_id} for lane in chart.columns.lanes]
+    return {"kept": [0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
+
+
+@pytest.fixture(scope="module")
+def shared(browser: Browser) -> Iterator[BarePage]:
+    """The shop's story with its future, in the middle of it."""
+    lab = Lab(fulfilment, ids=seeded_ids(7), clock=ticking_clock())
+    lab.send(*fulfilment.story())
+    lab.resume()
+    bare = BarePage(browser.page(width=1300, height=1400), lab)
+    for height in ("Height of the lab", "Height of the lanes"):  # tall enough for all of its lanes
+        bare.root.get_by_role("separator", name=height).press("End")
+    yield bare
+    bare.check()
+    bare.page.close()
+
+
+@pytest.fixture
+def bare(shared: BarePage) -> BarePage:
+    """At step 120, nothing selected, the lanes as they are at first."""
+    shared.lab.goto(120)
+    shared.lab.stepper.select(NOTHING)
+    shared.page.mouse.move(1, 1)
+    if lanes(shared).get_by_role("button", name="By time").get_attribute("aria-pressed") == "true":
+        shared.press("By time")
+    shared.press("Follow the cursor")
+    return shared
+
+
+def lanes(bare: BarePage) -> Locator:
+    return bare.root.get_by_role("group", name="Timeline")
+
+
+def mark(bare: BarePage) -> Locator:
+    """The mark that has the focus, or would."""
+    return bare.root.locator(".cl-mark")
+
+
+def shown(bare: BarePage) -> list[int]:
+    """The first and the last event in sight, and how many there are."""
+    words = lanes(bare).locator(".cl-where-events").inner_text()
+    return [int(number.replace(",", "")) for number in re.findall(r"[\d,]+", words)]
+
+
+def where(bare: BarePage, event: int) -> tuple[float, float]:
+    """Where on the page an event's number stands, above the lanes."""
+    tick = lanes(bare).locator(".cl-axis text").get_by_text(str(event), exact=True).bounding_box()
+    assert tick is not None
+    return tick["x"] + tick["width"] / 2, tick["y"] + 40
+
+
+def test_a_press_on_a_mark_selects_it_goes_there_and_marks_it_in_all_views(bare: BarePage) -> None:
+    mark(bare).press("ArrowLeft")
+    name = str(mark(bare).get_attribute("aria-label"))
+    mark(bare).click()
+    bare.settle()
+    found = selected(bare.lab.trace, bare.lab.stepper.selection)
+    assert found.kind == "event" or found.kind == "step"
+    assert bare.moment == bare.lab.cursor == found.moment != 120
+    expect(bare.root.get_by_role("option", name=name, exact=True, selected=True)).to_be_focused()
+    expect(lanes(bare).locator(".cl-chosen-words")).to_have_text(found.title)
+    (stream,) = found.streams
+    expect(lanes(bare).get_by_role("button", name=stream, exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    card = bare.root.locator(".cl-card[data-picked] h3")
+    assert stream in [words.replace("\n", "") for words in card.all_inner_texts()] or stream.startswith("-")
+    bare.root.get_by_role("tab", name="Sequence").click()
+    expect(bare.root.get_by_role("tabpanel").locator("[data-picked]")).not_to_have_count(0)
+    bare.root.get_by_role("tab", name="Events").click()
+    bare.lab.select(7)
+    expect(bare.root.get_by_role("tabpanel").locator("tr[data-picked]")).to_have_count(1)
+    assert lanes(bare).locator(".cl-cause").get_attribute("d")
+    bare.root.get_by_role("tab", name="State").click()
+
+
+def test_a_drag_picks_all_between_its_ends_and_they_can_be_zoomed_to_and_let_go(bare: BarePage) -> None:
+    first = shown(bare)[0]
+    (left, y), (right, _) = where(bare, first + 4), where(bare, first + 9)
+    mouse = bare.page.mouse
+    mouse.move(left - 8, y)
+    mouse.down()
+    mouse.move(right + 8, y + 30, steps=4)
+    expect(lanes(bare).locator(".cl-brush")).to_be_visible()
+    mouse.up()
+    bare.settle()
+    positions = [event.position for event in bare.lab.selected]
+    assert positions == list(range(first + 4, first + 10))
+    assert bare.lab.cursor == 120, "what is picked is not gone to"
+    expect(lanes(bare).locator(".cl-chosen-words")).to_contain_text("6 events of")
+    expect(lanes(bare).locator(".cl-band").first).to_be_visible()
+    bare.press("Zoom to the selection")
+    left_most, right_most, _ = shown(bare)
+    assert left_most in (first + 3, first + 4)
+    assert right_most in (first + 9, first + 10)
+    mark(bare).press("Escape")
+    bare.settle()
+    assert list(bare.lab.selected) == []
+    expect(lanes(bare).locator(".cl-band").first).to_be_hidden()
+
+
+def test_the_keyboard_alone_walks_picks_ranges_and_zooms(bare: BarePage) -> None:
+    mark(bare).focus()
+    before = shown(bare)
+    bare.page.keyboard.press("+")
+    nearer = shown(bare)
+    assert nearer[1] - nearer[0] < before[1] - before[0]
+    bare.page.keyboard.press("-")
+    bare.page.keyboard.press("-")
+    assert shown(bare)[1] - shown(bare)[0] > before[1] - before[0]
+    bare.press("Follow the cursor")
+    mark(bare).focus()
+    names = [mark(bare).get_attribute("aria-label")]
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowRight"):
+        bare.page.keyboard.press(key)
+        names.append(mark(bare).get_attribute("aria-label"))
+        expect(mark(bare)).to_be_focused()
+    assert all(one != other for one, other in pairwise(names)), names
+    for _ in range(4):
+        bare.page.keyboard.press("Shift+ArrowRight")
+    bare.settle()
+    picked = [event.position for event in bare.lab.selected]
+    assert len(picked) >= 2
+    assert picked == list(range(picked[0], picked[-1] + 1))
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    assert selected(bare.lab.trace, bare.lab.stepper.selection).moment == bare.moment
+
+
+def test_by_time_the_axis_tells_times_and_idle_gaps_are_folded(browser: Browser) -> None:
+    lab = Lab(bank, clock=(clock := Clock()))
+    for day in range(4):
+        lab.send(*[bank.DepositFunds("alice", n) for n in range(1, 4)])
+        lab.resume()
+        clock.days = day + 1
+    bare = BarePage(browser.page(), lab)
+    bare.press("By time")
+    bare.press("Show the whole run")
+    axis = lanes(bare).locator(".cl-axis text")
+    words = axis.all_text_contents()
+    assert re.fullmatch(r"2026-01-01 00:00:\d\d(\.\d+)?", words[0])
+    assert len(words) > 1
+    assert all(re.match(r"2026-01-0[234] ", text) for text in words[1:]), "each is of another day"
+    assert str(lanes(bare).locator(".cl-folds").get_attribute("d")).count("M") == 3
+    bare.press("By time")
+    expect(axis.first).to_have_text("1")
+    bare.check()
+    bare.page.close()
+
+
+class Clock:
+    """A second goes by at each look; days when told."""
+
+    days = 0
+    seconds = 0
+
+    def __call__(self) -> datetime:
+        self.seconds += 1
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=self.days, seconds=self.seconds)
+
+
+def test_a_group_folds_into_one_lane_that_still_shows_what_happened(bare: BarePage) -> None:
+    group = lanes(bare).locator(".cl-lane-group").first
+    labels = lanes(bare).locator(".cl-lane-label")
+    expect(group).to_have_accessible_name(re.compile(r"^\w+ \d lanes$"))
+    before = labels.count()
+    drawn = lanes(bare).locator(".cl-marks")
+    marks = [path.count("M") for path in drawn.evaluate_all(PATHS)]
+    group.click()
+    expect(group).to_have_attribute("aria-expanded", "false")
+    assert labels.count() < before
+    assert [path.count("M") for path in drawn.evaluate_all(PATHS)] == marks, "nothing is lost"
+    group.press("Enter")
+    expect(labels).to_have_count(before)
+
+
+def test_the_lanes_go_with_the_scrubber_while_python_is_busy(bare: BarePage) -> None:
+    bare.page.evaluate("window.latency = 1500")
+    slider = bare.root.get_by_role("slider", name="Moment")
+    fact = bare.fact
+    before = lanes(bare).locator(".cl-now").get_attribute("transform")
+    seen = set()
+    for moment in (30, 60, 200):
+        slider.fill(str(moment))
+        seen.add((*shown(bare), lanes(bare).locator(".cl-now").get_attribute("transform")))
+    assert len(seen) == 3
+    assert before not in {each[-1] for each in seen}
+    assert bare.fact == fact, "Python has not answered yet"
+    bare.page.evaluate("window.latency = 0")
+    expect(bare.root.get_by_role("status")).to_contain_text("Step 200")
+
+
+def test_of_a_thousand_lanes_only_those_in_sight_are_on_the_page(browser: Browser) -> None:
+    lab = Lab(bank, checked=False)
+    lab.send(*[bank.CreateAccount(f"{n}") for n in range(1_000)])
+    lab.resume()
+    bare = BarePage(browser.page(), lab)
+    assert "1,000" in lanes(bare).locator(".cl-where-events").inner_text()
+    labels = lanes(bare).locator(".cl-lane-label")
+    for name in ("Show the whole run", "Only lanes in sight"):
+        bare.press(name)
+        assert 2 < labels.count() < 60
+    elements = "root => root.querySelectorAll('.cl-timeline *').length"
+    assert bare.root.evaluate(elements) < 400
+    bare.root.evaluate("root => { root.querySelector('.cl-lanes').scrollTop = 12000; }")
+    expect(lanes(bare).get_by_role("button", name="BankAccount-500", exact=True)).to_be_attached()
+    assert labels.count() < 60
+    bare.check()
+    bare.page.close()
+
+
+@pytest.mark.parametrize("theme", ["true", "false"], ids=["light", "dark"])
+def test_axe_finds_nothing_wrong_with_lanes_in_which_something_is_selected(
+    bare: BarePage, theme: str
+) -> None:
+    bare.page.evaluate("theme => { document.body.dataset.jpThemeLight = theme; }", theme)
+    bare.page.evaluate(AXE)
+    for what in ((7,), (3, 9)):
+        bare.lab.select(*what)
+        bare.settle()
+        passes, found = bare.page.evaluate(RUN_AXE, ".cl-timeline")
+        assert passes > 10
+        assert [each for each in found if not each.startswith("color-contrast")] == []
+        assert ask(lanes(bare), "faint", 4.5)[1] == []
+        assert ask(lanes(bare), "small") == []
+    bare.page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+
+
+@pytest.fixture
+def empty(browser: Browser) -> Iterator[Page]:
+    page = browser.page()
+    yield page
+    page.close()
+
+
+def test_the_front_end_reads_what_python_packs(empty: Page) -> None:
+    numbers = [0, 1, 255, 256, 2**31, 2**32 + 7, 2**52, 3, 0, 2**40]
+    chart = charted(200)
+    wide = [*([numbers] * 4), *([numbers[::-1]] * 5)]
+    for columns, count in (
+        ([list(c) for c in (*chart.columns.events, *chart.columns.steps)], list(chart.sizes[:2])),
+        (wide, [len(numbers)] * 2),
+        ([[]] * 9, [0, 0]),
+    ):
+        text = b64encode(packed(columns)).decode()
+        assert empty.evaluate(READ % SCRIPTS, [text, count]) == columns
+
+
+def charted(size: int) -> Chart:
+    lab = Lab(bank, checked=False)
+    refused = [bank.WithdrawFunds("nobody", 5)] * 300
+    lab.send(*bank.random_commands(size, seed=2), *refused, *bank.random_commands(size // 4, seed=3))
+    lab.resume()
+    return Charts().of(lab.trace)
+
+
+@pytest.mark.parametrize("axis", ["position", "time"])
+def test_whatever_stands_in_a_part_of_the_run_is_found_in_it(empty: Page, axis: str) -> None:
+    spans = [[n / 17, width] for n in range(17) for width in (0.01, 0.1, 0.5)]
+    chart = charted(200)
+    count, wrong, is_apart, _ = empty.evaluate(LOOK % SCRIPTS, [told(chart), spans, axis])
+    assert count == chart.sizes.events + chart.sizes.steps
+    assert wrong == []
+    assert is_apart, "refusals by the hundred in one gap stand side by side"
