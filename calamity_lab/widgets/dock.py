@@ -43,7 +43,7 @@ class Dock:
             self._panel = None
 
     def __repr__(self) -> str:
-        return f"{self.title!r} is beside the notebook; close() takes it away"
+        return f"the dock {self.title!r}; close() takes it away"
 
     def _show_stand_in(self) -> None:
         html = docked_still(self.widget.face, self.widget.token, self.widget.sight.desk)
