@@ -51,9 +51,9 @@ def as_nobody(work: Callable[[], None]) -> None:
             os.setuid(NOBODY)
         work()
         code = 0
-    except BaseException:
-        traceback.print_exc()
     finally:
+        if code:
+            traceback.print_exc()
         sys.stderr.flush()
         os._exit(code)
 
