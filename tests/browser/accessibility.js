@@ -111,17 +111,19 @@ window.accessibility = (() => {
       return [node.dataset.stop ?? "", seen ? "" : told(node)];
     },
 
-    /** How many items of a list the arrow keys lead to, from its tab stop on. */
+    /** Of a list with one item that moves: the places there are, and those the arrow keys lead to. */
     walked([list]) {
-      const reached = new Set([list.querySelector("[tabindex='0']")]);
-      for (const from of reached) {
-        for (const key of ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"]) {
-          from.focus();
-          from.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-          reached.add(document.activeElement);
-        }
+      const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+      const option = list.querySelector("[tabindex='0']");
+      const all = Number(option.getAttribute("aria-setsize"));
+      option.focus();
+      for (let n = 0; n < all; n += 1) press("ArrowLeft");
+      const reached = new Set();
+      for (let n = 0; n < all; n += 1) {
+        reached.add(option.getAttribute("aria-posinset"));
+        press("ArrowRight");
       }
-      return reached.size;
+      return [all, reached.size];
     },
 
     /** From now on, what a live region says. */

