@@ -19,6 +19,7 @@ from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Completed, Dispatched
 from calamity_lab.stepper import Stepper
+from calamity_lab.trace.selection import NOTHING, Selection
 
 
 def at_bank(*commands: Any) -> Stepper:
@@ -267,6 +268,38 @@ def test_the_guard_is_asked_once_before_a_move_runs_the_kernel_and_never_in_the_
     stepper.restart()
     stepper.resume()
     assert len(asked) == 1
+
+
+def test_what_is_selected_is_told_to_all_once_and_moves_nothing() -> None:
+    stepper = at_bank(DepositFunds("1", 5))
+    stepper.step_in()
+    told: list[tuple[Selection, int]] = []
+    stepper.observe(lambda: told.append((stepper.selection, stepper.cursor)))
+    trace = stepper.trace
+    stepper.select(Selection(position=1))
+    stepper.select(NOTHING)
+    assert told == [(Selection(position=1), 1), (NOTHING, 1)]
+    assert stepper.trace is trace
+
+
+def test_what_is_selected_stays_while_one_steps_forks_and_switches() -> None:
+    stepper = at_bank(DepositFunds("1", 5), WithdrawFunds("2", 5))
+    stepper.select(Selection(stream_id="BankAccount-1"))
+    stepper.resume()
+    stepper.goto(2)
+    stepper.drop(0)
+    stepper.switch("main")
+    stepper.restart()
+    assert stepper.selection == Selection(stream_id="BankAccount-1")
+
+
+def test_an_error_is_not_forgotten_when_something_is_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+    stepper = at_bank(DepositFunds("1", 5))
+    monkeypatch.setattr(BankAccount, "execute", lambda self, command: 42)
+    with pytest.raises(ModelError):
+        stepper.step_over()
+    stepper.select(Selection(moment=1))
+    assert stepper.is_stuck
 
 
 class Walk(RuleBasedStateMachine):
