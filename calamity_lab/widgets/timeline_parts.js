@@ -117,7 +117,7 @@ Object.assign(Timeline.prototype, {
     this.scroll.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.listenToPointer();
     this.option.addEventListener("keydown", (event) => this.key(event));
-    this.option.addEventListener("blur", () => { this.active = null; });
+    this.option.addEventListener("blur", () => { this.active = null; this.tip.hide(); });
     this.listenToAxis();
   },
 
@@ -163,6 +163,7 @@ Object.assign(Timeline.prototype, {
   },
 
   press(mark) {
+    this.tip.hide();
     if (!mark) {
       if (this.selected.kind) this.desk.select({});
       return;
@@ -186,7 +187,7 @@ Object.assign(Timeline.prototype, {
 
   key(event) {
     const { mark } = this.option;
-    const act = { Enter: () => this.press(mark), " ": () => this.press(mark), "+": () => this.zoom(1 / ZOOM, mark.x / this.plot), "-": () => this.zoom(ZOOM, mark.x / this.plot), Escape: () => this.desk.select({}) }[event.key];
+    const act = { Enter: () => this.press(mark), " ": () => this.press(mark), "+": () => this.zoom(1 / ZOOM, mark.x / this.plot), "-": () => this.zoom(ZOOM, mark.x / this.plot), Escape: () => { this.tip.hide(); this.desk.select({}); } }[event.key];
     if (!act && !event.key.startsWith("Arrow")) return;
     event.preventDefault();
     if (act) act();

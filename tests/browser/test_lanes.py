@@ -188,6 +188,10 @@ def test_the_keyboard_alone_walks_picks_ranges_and_zooms(bare: BarePage) -> None
         names.append(mark(bare).get_attribute("aria-label"))
         expect(mark(bare)).to_be_focused()
     assert all(one != other for one, other in pairwise(names)), names
+    tip = lanes(bare).locator(".cl-tip")
+    expect(tip).to_be_visible()
+    bare.page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
     for _ in range(4):
         bare.page.keyboard.press("Shift+ArrowRight")
     bare.settle()
