@@ -7,10 +7,7 @@ the same. No store outside the value is read: what is not at hand is not told.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter, thread_time
@@ -30,6 +27,7 @@ from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionSt
 from calamity_lab.shown import sentence_of
 from calamity_lab.trace.purity import check
 from calamity_lab.trace.trace import Trace
+from calamity_lab.unheard import unheard
 
 Outcome = Literal["records", "nothing", "refused", "breaks", "unknown"]
 
@@ -119,7 +117,7 @@ def _ground(trace: Trace, cursor: int, identity: Identity) -> _Ground | None:
 def _timed(stack: Stack, pending: Pending, identity: Identity, ground: _Ground) -> Foreseen:
     start, worked = perf_counter(), thread_time()
     try:
-        with _unheard():
+        with unheard():
             return _asked(_kept_scratch(stack, identity, ground), pending, identity)
     except Exception as error:  # noqa: BLE001 - a model may raise anything, wherever it is asked; it is told
         return _breaks(error)
@@ -192,21 +190,3 @@ def _names(events: tuple[Any, ...]) -> str:
     told = [name if count == 1 else f"{count} × {name}" for name, count in counts.items()]
     more = len(told) - _MOST_NAMES
     return ", ".join(told[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-class _Nowhere:
-    """Where a model prints while nothing happens."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing: nothing was kept."""
-
-
-@contextmanager
-def _unheard() -> Iterator[None]:
-    """What a model prints and warns of belongs to what happens, and nothing happens here."""
-    with redirect_stdout(_Nowhere()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -8,7 +8,6 @@ cannot be found like that is known once it happens.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model
+from calamity_lab.unheard import unheard
 from calamity_lab.views.mentioned import mentioned
 from calamity_lab.views.reachable import explore
 from calamity_lab.views.samples import changed_samples, samples
@@ -49,7 +49,7 @@ class Possible:
 def possible(model: Model) -> Possible:
     """What the model's classes may do to each other. Worked out once for a model."""
     names = {cls.__name__: cls for cls in model}
-    with redirect_stdout(None):  # what a model prints belongs to what happens, and nothing happens here
+    with unheard():
         commands = {cls: samples(cls, names) for cls in model.commands}
         events = {cls: samples(cls, names) for cls in model.events}
         decides, leads, targets = _of_aggregates(model, commands, events)
@@ -70,7 +70,7 @@ def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     wakes = [(event, verb) for event, of, verb in possible(model).reactions if of == manager]
     # Where nothing else does, the event that starts an instance continues it.
     known = [event for event, verb in wakes if verb != _VERBS["Start"]] or [event for event, _ in wakes]
-    with redirect_stdout(None):
+    with unheard():
         found = [name for name in dict.fromkeys(known) if _is_for(cls, names[name], instance, names)]
     # An id that is made of several fields, say, is not found in any single one: then all may be for it.
     return tuple(found or dict.fromkeys(known))

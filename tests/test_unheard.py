@@ -1,0 +1,61 @@
+"""A model that is asked about what has not happened is not heard, and everybody else is."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from threading import Event, Thread
+
+import pytest
+
+from calamity_lab.unheard import unheard
+
+
+class Asking:
+    """Another thread, in which a model prints while it is asked."""
+
+    def __init__(self) -> None:
+        self.inside, self.go_on = Event(), Event()
+        self.thread = Thread(target=self.ask)
+        self.thread.start()
+        assert self.inside.wait(5)
+
+    def ask(self) -> None:
+        with unheard():
+            self.inside.set()
+            assert self.go_on.wait(5)
+            print("asked")
+            warnings.warn("asked", stacklevel=1)
+
+    def end(self) -> None:
+        self.go_on.set()
+        self.thread.join(5)
+
+
+def test_what_a_cell_prints_while_another_thread_asks_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    asking = Asking()
+    print("a cell")
+    asking.end()
+    assert capsys.readouterr().out == "a cell\n"
+
+
+def test_two_that_ask_at_a_time_leave_output_and_warnings_as_they_were(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output, filters = sys.stdout, list(warnings.filters)
+    one = Asking()
+    other = Asking()
+    one.end()
+    other.end()
+    assert sys.stdout is output
+    assert warnings.filters == filters
+    print("afterwards")
+    assert capsys.readouterr().out == "afterwards\n"
+
+
+def test_an_answer_that_asks_for_more_stays_unheard(capsys: pytest.CaptureFixture[str]) -> None:
+    with unheard():
+        with unheard():
+            print("within")
+        print("after it")
+    assert capsys.readouterr().out == ""
