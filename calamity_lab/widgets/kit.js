@@ -213,13 +213,19 @@ function keepInSight(node, scroll, above = 0) {
   }
 }
 
-/** A search box that asks once the typing rests for a moment. */
+/** A search box that asks once the typing rests for a moment; `askNow` does not wait for that. */
 function searchBox(label, ask) {
   let resting = 0;
   const field = make("input", { type: "search", class: "cl-input cl-search", "aria-label": label, placeholder: label });
   field.addEventListener("input", () => {
     clearTimeout(resting);
-    resting = setTimeout(() => ask(field.value), 120);
+    resting = setTimeout(field.askNow, 120);
   });
+  field.askNow = () => {
+    if (!resting) return;
+    clearTimeout(resting);
+    resting = 0;
+    ask(field.value);
+  };
   return field;
 }

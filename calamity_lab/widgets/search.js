@@ -19,6 +19,8 @@ function mountSearch(root, desk, reveal) {
   let next = { before: null, after: null };
   let active = null;
   let isFresh = true;
+  // Enter, while what was typed is not found yet: whether it leads back.
+  let owed = null;
 
   const isOpen = () => !box.hidden;
   const options = () => [...list.querySelectorAll("[role=option]")];
@@ -32,6 +34,7 @@ function mountSearch(root, desk, reveal) {
     show(box, false);
     put(field, "aria-expanded", "false");
     point(null);
+    owed = null;
   }
   function empty() {
     field.value = "";
@@ -65,12 +68,21 @@ function mountSearch(root, desk, reveal) {
     if (hit) goTo(hit, desk, reveal);
   }
   function enter(isBack) {
+    field.askNow();
+    if (desk.asks("look found")) {
+      owed = { isBack };
+      return;
+    }
     const chosen = hits.find(({ key }) => key === active);
     if (chosen) take(chosen);
     else take(isBack ? next.before : next.after ?? hits[0]);
   }
 
-  field.addEventListener("input", () => (field.value.trim() ? open() : close()));
+  field.addEventListener("input", () => {
+    owed = null;
+    if (field.value.trim()) open();
+    else close();
+  });
   field.addEventListener("click", open);
   field.addEventListener("keydown", (event) => {
     const acts = {
@@ -104,6 +116,9 @@ function mountSearch(root, desk, reveal) {
     focus() { field.focus(); field.select(); },
     next: () => leap(after, "after"),
     previous: () => leap(before, "before"),
+    answered() {
+      if (owed && !desk.asks("look found")) enter(owed.isBack);
+    },
     update(found, patch) {
       hits = found.hits;
       // Whoever opens the page again has what he searched for; it was never forgotten by Python.

@@ -117,6 +117,20 @@ def test_by_mouse_a_hit_leads_to_its_moment_and_a_pending_command_to_its_entry(b
     bare.widen(900)
 
 
+def test_enter_right_after_typing_goes_to_what_was_typed_and_not_to_what_was_found_before(
+    bare: BarePage,
+) -> None:
+    search(bare, "alice")
+    bare.page.evaluate("latency = 100")
+    field(bare).fill("carol")
+    field(bare).press("Enter")
+    bare.settle()
+    bare.page.evaluate("latency = 0")
+    assert bare.lab.stepper.selection.stream_id == "BankAccount-carol"
+    assert bare.lab.cursor > 0
+    expect(options(bare)).to_have_count(0)
+
+
 def test_what_is_not_there_is_said(bare: BarePage) -> None:
     search(bare, "no such thing")
     assert bare.fact == "Nothing in this run has “no such thing” in it"
