@@ -137,10 +137,13 @@ Object.assign(Timeline.prototype, {
   listenToPointer() {
     let start = null;
     const svg = this.svg;
+    const leave = () => { start = null; show(this.brush, false); };
     const at = (event) => { const box = svg.getBoundingClientRect(); return { x: event.clientX - box.left, y: event.clientY - box.top }; };
     svg.addEventListener("pointerdown", (event) => { if (event.button === 0) start = at(event); });
     svg.addEventListener("pointermove", (event) => {
       const here = at(event);
+      // It may have been let go outside.
+      if (start && !(event.buttons & 1)) leave();
       if (!start) return this.point(nearestMark(this.marks, here.x, here.y), here);
       if (Math.abs(here.x - start.x) < 5) return undefined;
       svg.setPointerCapture(event.pointerId);
@@ -155,11 +158,10 @@ Object.assign(Timeline.prototype, {
       const here = at(event);
       if (this.brush.hasAttribute("display")) this.press(nearestMark(this.marks, here.x, here.y));
       else this.pickBetween(Math.min(start.x, here.x), Math.max(start.x, here.x));
-      show(this.brush, false);
-      start = null;
+      leave();
     };
     svg.addEventListener("pointerup", end);
-    svg.addEventListener("pointercancel", () => { start = null; show(this.brush, false); });
+    svg.addEventListener("pointercancel", leave);
   },
 
   press(mark) {

@@ -169,6 +169,14 @@ def test_a_drag_picks_all_between_its_ends_and_they_can_be_zoomed_to_and_let_go(
     bare.settle()
     assert list(bare.lab.selected) == []
     expect(lanes(bare).locator(".cl-band").first).to_be_hidden()
+    # Let go outside, and come back: nothing is dragged any more.
+    mouse.move(left, y)
+    mouse.down()
+    mouse.move(left, 1)
+    mouse.up()
+    mouse.move(left, y)
+    mouse.move(right, y, steps=4)
+    expect(lanes(bare).locator(".cl-brush")).to_be_hidden()
 
 
 def test_the_keyboard_alone_walks_picks_ranges_and_zooms(bare: BarePage) -> None:
