@@ -35,6 +35,7 @@ def test_two_displays_of_one_widget_show_the_same(lab_page: LabPage) -> None:
     lab_page.open([BANK, "lab"])
     lab_page.run_all()
     first, second = LabWidget(lab_page), LabWidget(lab_page, 1)
+    second.press("Step over")
     second.tab("Events")
     expect(first.root.get_by_role("tabpanel", name="Events")).to_be_visible()
     first.press("Step over")
