@@ -32,6 +32,8 @@ class Span {
   /** Takes in what is new in the chart. */
   refresh() {
     if (this.axis === "time") this.lay();
+    // Another branch may end before what was in sight.
+    if (!this.isFollowing && this.from >= this.length) this.from = Math.max(0, this.length - this.width);
   }
 
   /** Goes along the other axis; the same events stay in sight. */

@@ -143,7 +143,7 @@ class Timeline {
     const streams = new Set(this.selected.streams ?? []);
     const rows = shown.map((row) => (row.group
       ? { key: row.key, kind: row.group.kind, category: row.group.category, all: row.group.all, shown: row.group.lanes.length, isClosed: row.isClosed }
-      : { ...row.lane, key: `lane ${row.key}`, isAlone: row.isAlone, isSelected: streams.has(row.lane.stream_id) }));
+      : { ...row.lane, key: `${row.isAlone ? "alone" : "lane"} ${row.key}`, isAlone: row.isAlone, isSelected: streams.has(row.lane.stream_id) }));
     keyed(this.labels, rows, ({ key }) => key, (row) => (row.stream_id === undefined ? this.groupLabel(row) : this.laneLabel(row)), updateLabel);
     put(this.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
   }

@@ -293,6 +293,26 @@ def test_of_a_thousand_lanes_only_those_in_sight_are_on_the_page(browser: Browse
     bare.page.close()
 
 
+def test_a_branch_that_ends_before_what_was_in_sight_is_in_sight_with_short_names(browser: Browser) -> None:
+    lab = Lab(bank)
+    lab.send(bank.CreateAccount("ann", name="Ann"))
+    lab.resume()
+    lab.send(*[bank.DepositFunds("ann", 1)] * 80)
+    lab.resume()
+    bare = BarePage(browser.page(), lab, width=900)
+    bare.press("Zoom in")
+    bare.press("Earlier events")
+    assert shown(bare)[0] > 30
+    lab.goto(0)
+    lab.send(bank.CreateAccount("bea", name="Bea"))
+    lab.resume()
+    bare.settle()
+    assert shown(bare) == [1, 2, 2]
+    assert lanes(bare).locator(".cl-lane-label").all_inner_texts() == ["BankAccount\n2", "ann", "bea"]
+    bare.check()
+    bare.page.close()
+
+
 @pytest.mark.parametrize("theme", ["true", "false"], ids=["light", "dark"])
 def test_axe_finds_nothing_wrong_with_lanes_in_which_something_is_selected(
     bare: BarePage, theme: str
