@@ -41,7 +41,7 @@ LIGHT = Palette(
     edge="#868f9b",
     ink="#1c2229",
     soft="#5a6572",
-    later="#6b7480",
+    later="#67707c",
     hues={
         "command": Hue("#1857b6", "#e4eefc"),
         "event": Hue("#a34a00", "#fdebd8"),

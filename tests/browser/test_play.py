@@ -147,7 +147,7 @@ def test_any_other_move_and_its_own_keys_end_it(bare: BarePage) -> None:
 
 
 def go_to(root: Locator, step: int) -> None:
-    field = root.get_by_label("Go to")
+    field = root.get_by_label("Go to", exact=True)
     field.fill(str(step))
     field.press("Enter")
 
