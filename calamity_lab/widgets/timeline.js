@@ -113,7 +113,8 @@ class Timeline {
     const { top, height } = this.view;
     if (y >= top && y + LANE <= top + height) return;
     this.view.top = clamp(LANE * Math.round((y - (height - LANE) / 2) / LANE), 0, Math.max(0, this.lanes.rows.length * LANE - height));
-    this.scroll.scrollTop = this.view.top;
+    // To scroll is to have the page laid out at once, so everything else is drawn before.
+    this.desk.later(() => { this.scroll.scrollTop = this.view.top; });
   }
 
   /** What happened last at the cursor or before it; what there was before the trace began is not meant. */
