@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import islice
 
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -131,18 +132,22 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
     if since >= upto:
         return Selected()
     streams = _streams(trace, since, upto)
-    taken = events[upto - 1].recorded_at - events[since].recorded_at
+    taken = _told_time(events[upto - 1].recorded_at - events[since].recorded_at)
     title = f"{counted(upto - since, 'event')} of {counted(len(streams), 'stream')}"
     return Selected(
         kind="range",
         title=title,
-        detail=f"positions {events[since].position:,} to {events[upto - 1].position:,}, in {shown(taken)}",
+        detail=f"positions {events[since].position:,} to {events[upto - 1].position:,}, {taken}",
         first=since + 1,
         last=upto,
         position=events[since].position,
         until=events[upto - 1].position,
         streams=tuple(shown(name) for name in islice(streams, MOST_STREAMS)),
     )
+
+
+def _told_time(taken: timedelta) -> str:
+    return f"in {shown(taken)}" if taken >= timedelta() else f"the clock going back by {shown(-taken)}"
 
 
 _ranges: OrderedDict[tuple[int, int], tuple[RecordedEvent, RecordedEvent, dict[str, None]]] = OrderedDict()

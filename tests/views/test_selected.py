@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, Self
 
@@ -17,6 +18,7 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import Start
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused
 from calamity_lab.kernel.vector import Vector
+from calamity_lab.lab import Lab
 from calamity_lab.stepper import Stepper
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.trace import Trace
@@ -182,6 +184,15 @@ def test_a_range_is_told_with_its_events_streams_and_how_long_it_took() -> None:
     assert view.title == f"4 events of {len(streams)} streams"
     assert view.detail.startswith("positions 2 to 5, in 0:00:")
     assert (view.arrows, view.mark, view.moment) == ((), 0, None)
+
+
+def test_of_a_range_over_which_the_clock_went_back_that_is_told() -> None:
+    times = iter(range(100, 0, -1))
+    lab = Lab(bank, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=next(times)))
+    lab.send(*[bank.CreateAccount(name, name=name) for name in "abc"])
+    lab.resume()
+    view = selected(lab.trace, Selection(position=1, until=3))
+    assert view.detail == "positions 1 to 3, the clock going back by 2:00:00"
 
 
 def test_a_range_beyond_the_last_event_ends_with_it() -> None:
