@@ -156,7 +156,10 @@ def test_a_refusal_leads_to_what_answers_it() -> None:
     assert view.title == f"Ask refused at step {refused.index}"
     assert view.detail == "Ask refused: nobody is here (desk 'b shut')"
     kinds = {
-        arrow: (trace[abs(arrow.cause)].step.kind, trace.index.events[arrow.effect - 1].event_type)
+        arrow: (
+            getattr(trace[abs(arrow.cause)].step, "kind", None),
+            trace.index.events[arrow.effect - 1].event_type,
+        )
         for arrow in view.arrows
         if arrow.effect > 0 and not arrow.leads_here
     }
