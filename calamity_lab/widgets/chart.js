@@ -48,6 +48,8 @@ class Chart {
     this.steps = new Columns(OF_STEPS);
     this.lanes = [];
     this.names = [];
+    this.met = new Set();
+    this.looked = 0;
   }
 
   /** Takes what Python tells; what does not go on from what is here belongs to another view's answer. */
@@ -56,8 +58,15 @@ class Chart {
     this.events.take(events, columns.slice(0, OF_EVENTS.length));
     this.steps.take(steps, columns.slice(OF_EVENTS.length));
     this.gap = null;
+    this.looked = Math.min(this.looked, steps);
     this.lanes = [...this.lanes.slice(0, lanes), ...newLanes];
     this.names = [...this.names.slice(0, names), ...newNames];
+  }
+
+  /** Which kinds there are. */
+  kinds() {
+    for (const { kinds, length } = this.steps; this.looked < length; this.looked += 1) this.met.add(kinds[this.looked]);
+    return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter((_kind, place) => this.met.has(place))];
   }
 
   /** How many events are past at a moment. */

@@ -111,7 +111,13 @@ class Desk {
 
   async unpack(before, message, buffers) {
     await before;
-    if (isPacked(message.patch.chart)) message.patch.chart = await unpackedChart(message.patch.chart, buffers);
+    try {
+      if (isPacked(message.patch.chart)) message.patch.chart = await unpackedChart(message.patch.chart, buffers);
+    } catch (error) {
+      delete message.patch.chart;
+      const told = { sentence: `The lanes could not be read: ${error.message}`, tone: "error" };
+      for (const part of ["controls", "fact"]) if (message.patch[part]) Object.assign(message.patch[part], told);
+    }
     this.take(message);
     this.behind -= 1;
     if (this.behind === 0) this.unpacking = null;

@@ -13,7 +13,7 @@ Object.assign(Timeline.prototype, {
     this.sift = small({ icon: "sift", label: "Only lanes in sight", title: "Only lanes in which something is in sight", on: () => this.siftLanes() });
     this.byTime = small({ icon: "clock", label: "By time", title: "By time: idle gaps are folded", on: () => this.choose(this.span.axis === "time" ? "position" : "time") });
     this.where = make("span", { class: "cl-muted cl-where-events" });
-    this.legend = make("span", { class: "cl-legend", "aria-hidden": "true" }, ...["command", "event", "started", "continued", "stopped", "ignored", "refused"].map((kind) => make("span", {}, glyph(kind), make("span", { text: kind }))));
+    this.legend = make("span", { class: "cl-legend", "aria-hidden": "true" });
     this.buildSelection();
     this.buildPlot();
     this.hint = make("p", { class: "cl-hint", text: "No event has been recorded yet." });
@@ -67,6 +67,7 @@ Object.assign(Timeline.prototype, {
     put(this.byTime, "aria-pressed", span.axis === "time" ? "true" : "false");
     show(this.sift, chart.lanes.length > 6);
     show(this.legend, !selected.kind);
+    keyed(this.legend, this.chart.kinds(), (kind) => kind, (kind) => make("span", {}, glyph(kind), make("span", { text: kind })), () => {});
     show(this.chosen, Boolean(selected.kind));
     setText(this.chosenWords, selected.kind === "range" ? `${selected.title}, ${selected.detail}` : selected.title ?? "");
     put(this.chosenWords, "title", selected.detail ?? "");
