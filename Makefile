@@ -38,7 +38,7 @@ lab: $(VENV)/.ready-lab
 	@$(BIN)/python -m scripts.open_lab $(ARGS)
 
 test: $(VENV)/.ready-test
-	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .

@@ -11,22 +11,19 @@ import pytest
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
 
 TESTS = Path(__file__).resolve().parent
-BROWSER, NOTEBOOKS = TESTS / "browser", TESTS / "notebooks"
+BROWSER = TESTS / "browser"
 
 
-@pytest.hookimpl(tryfirst=True)  # before what looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests carry their marker; where two workers run the tests, they start with what takes longest.
 
-    Each worker has a server and a Chromium of its own; the tutorials are run once, by one of them. A worker
-    that runs all tests has the browser's last: playwright leaves its event loop running.
+    Each worker has a server and a Chromium of its own. A worker that runs all tests has the browser's last:
+    playwright leaves its event loop running.
     """
     at_once = "PYTEST_XDIST_WORKER" in os.environ
     for item in items:
         if BROWSER in item.path.parents:
             item.add_marker("browser")
-        if NOTEBOOKS in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("notebooks"))
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None) != at_once)
 
 

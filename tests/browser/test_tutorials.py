@@ -16,7 +16,7 @@ LABS = {"03-a-history-as-data": "day", "05-a-real-store": "what_if"}
 WITHOUT_A_LAB = {"06-actors-and-a-cluster"}
 """Nothing to step through: what it does goes on in threads and processes. tests/notebooks runs it."""
 
-PRESSES = 12
+PRESSES = 5
 
 PATHS = [path for path in tutorials.tutorials() if path.stem not in WITHOUT_A_LAB]
 
@@ -79,12 +79,12 @@ def test_forward_to_the_end_back_to_the_start_and_forward_again_shows_the_same_s
     assert lab.slider.input_value() == lab_page.python(f"{variable}.trace.last")
     assert at_the_end != at_the_start
 
-    lab.press("Step back", times=7)
+    lab.press("Step back", times=3)
     lab.press("Restart")
     assert lab.state.inner_text() == at_the_start
     assert lab_page.python(f"{variable}.aggregates == {variable}.trace[0].stack.aggregates") == "True"
 
-    lab.press("Step in", times=7)
+    lab.press("Step in", times=3)
     lab.press("Resume")
     assert lab.state.inner_text() == at_the_end
     assert lab_page.python(f"dict({variable}.aggregates)") == states

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,17 @@ def test_the_tutorials_are_numbered_from_1_in_the_order_in_which_they_are_read()
 
 
 @each_tutorial
-def test_running_a_tutorial_again_changes_nothing(path: Path, ran: Mapping[Path, Any]) -> None:
-    committed = tutorials.read(path)
-    assert tutorials.difference(committed, tutorials.settled(ran[path], committed)) is None
+def test_running_a_tutorial_again_changes_nothing_and_gives_every_widget_a_still_picture(path: Path) -> None:
+    committed, ran = tutorials.read(path), tutorials.ran([path])[0]
+    assert tutorials.difference(committed, tutorials.settled(ran, committed)) is None
+    widgets = 0
+    for number, cell in enumerate(ran.cells):
+        shown = [output.get("data", {}) for output in cell.get("outputs", ())]
+        live = sum(tutorials.WIDGET in data for data in shown)
+        stills = sum(len(tutorials.TOKEN.findall(data.get("text/html", ""))) for data in shown)
+        assert live == stills, f"cell {number} shows {live} widgets and {stills} still pictures"
+        widgets += live
+    assert len(tutorials.TOKEN.findall("\n".join(texts(committed)))) == widgets
 
 
 @each_tutorial
@@ -55,19 +63,6 @@ def test_a_tutorial_is_committed_as_make_notebooks_writes_it(path: Path) -> None
     committed = tutorials.read(path)
     again = tutorials.written(tutorials.settled(committed, committed))
     assert path.read_text(encoding="utf-8") == again
-
-
-@each_tutorial
-def test_every_widget_is_followed_by_a_still_picture(path: Path, ran: Mapping[Path, Any]) -> None:
-    widgets = 0
-    for number, cell in enumerate(ran[path].cells):
-        shown = [output.get("data", {}) for output in cell.get("outputs", ())]
-        live = sum(tutorials.WIDGET in data for data in shown)
-        stills = sum(len(tutorials.TOKEN.findall(data.get("text/html", ""))) for data in shown)
-        assert live == stills, f"cell {number} shows {live} widgets and {stills} still pictures"
-        widgets += live
-    committed = "\n".join(texts(tutorials.read(path)))
-    assert len(tutorials.TOKEN.findall(committed)) == widgets
 
 
 @each_tutorial
