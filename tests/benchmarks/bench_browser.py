@@ -152,6 +152,7 @@ def _times(page: LabPage, faces: dict[str, tuple[Locator, str]]) -> dict[str, li
 
 def _drag(page: LabPage) -> list[str]:
     cell = 1 + len(SIZES)
+    page.resize(1400, 1000)  # as much as a person has in sight: every frame paints all of it
     slider = page.widget("slider", "Moment", cell=cell)
     lines = []
     for what in ("as it opens", "the whole run"):
@@ -171,6 +172,7 @@ def _spread(times: Sequence[float]) -> str:
 
 
 def _first_sight(page: LabPage, wire: Wire) -> list[str]:
+    page.resize(1400, 3200)
     before = wire.bytes
     cell = page.run_cell(
         "import time\nbegun = time.time()\nmany = Lab(bank, stack=stack, checked=False)\nmany", timeout=120
