@@ -33,7 +33,7 @@ def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
         case ():
             return NOTHING
         case (str() as stream_id,):
-            if stream_id not in trace.index.places:
+            if trace.index.known_since(stream_id) is None:
                 known = ", ".join(lane.identity.stream_id for lane in trace.index.lanes.iterate(0, 5))
                 raise InvalidValue(
                     f"there is no stream {stream_id!r} on this branch; there are: {known or 'none'}"

@@ -69,3 +69,11 @@ def test_what_cannot_be_selected_is_told_and_changes_nothing(
     with pytest.raises(InvalidValue, match=told):
         lab.select(*what)  # type: ignore[arg-type]
     assert [event.position for event in lab.selected] == [3]
+
+
+def test_a_stream_that_has_only_refused_can_be_selected_as_its_lane_can() -> None:
+    lab = Lab(bank)
+    lab.send(bank.WithdrawFunds("nobody", 5))
+    lab.resume()
+    assert len(lab.select("BankAccount-nobody")) == 0
+    assert lab.stepper.selection.stream_id == "BankAccount-nobody"
