@@ -84,13 +84,13 @@ function arrowsFrom({ links }, here) {
 
 /** Every link that can be reached from a place, breadth first. */
 function reached(here, links, from, to) {
-  const [found, waiting, seen] = [[], [here], new Set([here])];
+  const [found, waiting, seen, ends] = [[], [here], new Set([here]), new Map()];
+  for (const link of links) ends.set(link[from], [...(ends.get(link[from]) ?? []), link[to]]);
   for (const place of waiting) {
-    for (const link of links) {
-      if (link[from] !== place) continue;
-      found.push([place, link[to]]);
-      if (!seen.has(link[to])) waiting.push(link[to]);
-      seen.add(link[to]);
+    for (const end of ends.get(place) ?? []) {
+      found.push([place, end]);
+      if (!seen.has(end)) waiting.push(end);
+      seen.add(end);
     }
   }
   return found;

@@ -16,7 +16,7 @@ class Recording {
 
   /** The place of the first kept moment from that one on. */
   place(moment) {
-    return firstPlace(this.moments.length, (place) => this.moments[place] >= moment, this.last);
+    return Math.min(lowest(this.moments.length, (place) => this.moments[place] >= moment), this.last);
   }
 
   /** The values at a place, by part and field. They are shared: whoever wants others makes new ones. */
@@ -51,17 +51,6 @@ class Recording {
     const fresh = change.r ? middle.map((number) => this.packed.rows[number]) : middle;
     return [...old.slice(0, start), ...fresh, ...old.slice(old.length - end)];
   }
-}
-
-/** The first place of `length` at which something holds that goes on to hold; `otherwise` where it never does. */
-function firstPlace(length, holds, otherwise = length) {
-  let [low, high] = [0, length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low < length ? low : otherwise;
 }
 
 /** Reads what the page carries: JSON, compressed, as text. */

@@ -80,7 +80,7 @@ function eventMatches(row, wanted) {
 
 /** How many of the events are past. */
 function upTo(events, cursor) {
-  return firstPlace(events.length, (place) => events[place].moment > cursor);
+  return lowest(events.length, (place) => events[place].moment > cursor);
 }
 
 function told(row, cursor) {
