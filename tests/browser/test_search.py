@@ -10,12 +10,13 @@ from playwright.sync_api import Locator, Page, expect
 
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.lab import Lab
-from calamity_lab.pages.page import FOLDER, page
+from calamity_lab.pages.page import page
 from calamity_lab.views.found import found
 from calamity_lab.widgets.patches import plain
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE
+from tests.browser.test_page import SCRIPTS
 from tests.pages.carried import carried
 
 NASTY = "<img src=x onerror=alert(1)><b>bold</b> \u202eabc 🚀 " + "w" * 300
@@ -172,9 +173,8 @@ def test_a_page_finds_what_python_finds(model: Any, browser: Browser) -> None:
         for moment in range(0, len(trace), 23)
         for query, limit in (("", 6), ("A", 3), ("refused", 6), ("alice", 6), ("1001", 2), (" nowhere ", 6))
     ]
-    own = "\n".join((FOLDER / f"{name}.js").read_text("utf-8") for name in ("recording", "found", "windows"))
     empty: Page = browser.page()
-    answers = empty.evaluate(ASKED % own, [carried(page(lab)), looks])
+    answers = empty.evaluate(ASKED % SCRIPTS, [carried(page(lab)), looks])
     empty.close()
     for (moment, look), answer in zip(looks, answers, strict=True):
         assert answer == plain(found(trace, moment, **look)), (moment, look)
