@@ -73,6 +73,7 @@ class Database(ABC):
         """
         self._check_writable("append to")
         with self._lock:
+            self._check_place("append to")
             try:
                 return self._append(entries, bounds)
             except driver_errors() as error:
@@ -86,6 +87,7 @@ class Database(ABC):
         """Carry out one statement that changes something beside the events, and may be carried out twice."""
         self._check_writable(asked)
         with self._lock:
+            self._check_place(asked)
             try:
                 try:
                     _executed(self._written_to(), statement, values)
@@ -173,6 +175,9 @@ class Database(ABC):
         self._check()
         if self.read_only:
             raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
+
+    def _check_place(self, asked: str) -> None:
+        """Make sure that what is written to is where it was; a server's tables always are. The lock is held."""
 
     def _look_for_fork(self) -> None:
         """In a child, leave the parent's connections alone, which must not even be closed there."""

@@ -133,11 +133,14 @@ def _create(engine: Engine, timeout: float) -> None:
 
 
 def _write_ahead(connection: Connection, timeout: float) -> None:
-    """Turn on the write-ahead log for good; SQLite does not wait by itself while another program does so."""
+    """Turn on the write-ahead log for good; SQLite does not wait by itself while another program does so.
+
+    The answer is fetched to its end: until then the statement is under way, and holds the file.
+    """
     until = time.monotonic() + timeout
     while True:
         try:
-            connection.execute(text("PRAGMA journal_mode=WAL"))
+            connection.execute(text("PRAGMA journal_mode=WAL")).fetchall()
             return
         except driver_errors() as error:
             busy = isinstance(translated(error, "open", "the file"), StoreUnavailable)

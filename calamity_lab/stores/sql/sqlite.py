@@ -57,9 +57,8 @@ class SQLiteDatabase(Database):
             self._opened = _identity(self._file)
         return super()._written_to()
 
-    def _check_writable(self, asked: str) -> None:
-        """Besides, make sure that the file is still there: SQLite goes on with one that was deleted."""
-        super()._check_writable(asked)
+    def _check_place(self, asked: str) -> None:
+        """Make sure that the file is still there: SQLite goes on with one that was deleted."""
         if self._writer is not None and _identity(self._file) != self._opened:
             raise StoreError(
                 f"cannot {asked} {self._where}: the file was moved, deleted or replaced while it was open; "
@@ -154,7 +153,7 @@ def _engine(url: URL, path: str | None, timeout: float, read_only: bool) -> Engi
     def prepare(connection: Any, _: Any) -> None:
         # In a write-ahead log, NORMAL loses nothing when the process dies; see docs/decisions/0073.
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES}").fetchall()
         if read_only:
             connection.execute("PRAGMA query_only=ON")
 

@@ -24,6 +24,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.serializer.unknown import UnknownEvent
+from calamity_lab.stores.sql import sqlite
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.notes import Noted, execute, proposed, refused, texts
 
@@ -225,6 +226,26 @@ def test_threads_may_share_a_store(url: str, request: pytest.FixtureRequest) -> 
         list(threads.map(work, range(8)))
         assert subscription.wait_for(320, timeout=10)
         assert [r.position for r in heard] == list(range(1, 321))
+
+
+def test_a_thread_may_append_while_another_opens_the_file(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, look = threading.Event(), sqlite._identity
+
+    def slowly(file: str | None) -> tuple[int, int] | None:
+        if not opened.is_set():
+            opened.set()
+            time.sleep(0.05)
+        return look(file)
+
+    monkeypatch.setattr(sqlite, "_identity", slowly)
+    with SQLEventStore(sqlite_url, [Noted]) as store, ThreadPoolExecutor(1) as thread:
+        first = thread.submit(store.append, "Note-1", [Noted("a")])
+        assert opened.wait(10)
+        store.append("Note-2", [Noted("b")])
+        first.result()
+        assert store.version(ALL) == 2
 
 
 def test_a_store_goes_on_in_a_child_and_in_its_parent_after_a_fork(url: str) -> None:

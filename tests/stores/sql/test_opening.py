@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -32,6 +33,19 @@ def test_an_empty_database_gets_the_tables_and_is_found_again(url: str) -> None:
     with SQLEventStore(url, [Noted]) as store:
         assert texts(store) == ["a"]
     assert tables(url) == {"events", "snapshots", "calamity_lab_schema"}
+
+
+def test_a_store_opens_and_works_while_a_profiler_keeps_the_frames_that_it_saw(url: str) -> None:
+    # With its frame, what a function left half-fetched lives on; workers of a cluster have such profilers.
+    seen: list[Any] = []
+    sys.setprofile(lambda frame, event, value: seen.append((frame, value)))
+    try:
+        with SQLEventStore(url, [Noted]) as store:
+            store.append("Note-1", [Noted("a")]).append("Note-1", [Noted("b")])
+            told = texts(store)
+    finally:
+        sys.setprofile(None)
+    assert told == ["a", "b"]
 
 
 def test_many_may_open_a_new_database_at_once(url: str) -> None:
