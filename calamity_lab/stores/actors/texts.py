@@ -16,9 +16,13 @@ from calamity_lab.errors import (
     CalamityError,
     InvalidModel,
     ModelError,
+    ReadOnlyStore,
     Rejected,
     SerializationError,
     StoreError,
+    StoreFull,
+    StoreUnavailable,
+    WrongSchema,
 )
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.recorded import RecordedEvent, make_recorded
@@ -31,7 +35,16 @@ from calamity_lab.stores.serializer.serializer import Serializer
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _ANSWERS: dict[str, type] = {cls.__name__: cls for cls in (Behind, CaughtUp, Carried, Decided, Reacted, Read)}
 _FAILURES: dict[str, type[CalamityError]] = {
-    cls.__name__: cls for cls in (InvalidModel, SerializationError, StoreError)
+    cls.__name__: cls
+    for cls in (
+        InvalidModel,
+        SerializationError,
+        StoreError,
+        StoreUnavailable,
+        StoreFull,
+        ReadOnlyStore,
+        WrongSchema,
+    )
 }
 
 
