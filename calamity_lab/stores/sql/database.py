@@ -177,7 +177,7 @@ class Database(ABC):
             raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
 
     def _check_place(self, asked: str) -> None:
-        """Make sure that what is written to is where it was; a server's tables always are. The lock is held."""
+        """Make sure that what is written to is where it was, as a server always is; the lock is held."""
 
     def _look_for_fork(self) -> None:
         """In a child, leave the parent's connections alone, which must not even be closed there."""
