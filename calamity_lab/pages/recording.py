@@ -160,12 +160,7 @@ def _controls(view: Any, reader: Reader) -> Any:
     return view
 
 
-def _agenda(view: Any, _reader: Reader) -> Any:
-    """A command's place follows from the order; without it a command is one row however long it waits."""
-    return replace(view, entries=tuple(replace(entry, place=0) for entry in view.entries))
-
-
-_FOR_PAGES: Mapping[str, Callable[[Any, Reader], Any]] = {"controls": _controls, "agenda": _agenda}
+_FOR_PAGES: Mapping[str, Callable[[Any, Reader], Any]] = {"controls": _controls}
 
 
 def _under_agenda(reader: Reader) -> tuple[Any, ...]:

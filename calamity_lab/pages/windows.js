@@ -14,7 +14,7 @@ const LOOKS = {
 
 const WINDOWS = {
   agenda(values, { limit }) {
-    return { ...values.agenda, entries: values.agenda.entries.slice(0, limit).map((entry, place) => variant(entry, place, { place })) };
+    return { ...values.agenda, entries: values.agenda.entries.slice(0, limit) };
   },
 
   state(values, { query, first, limit, pinned }, packed, cursor) {

@@ -19,9 +19,6 @@ from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.foreseen import UNTOLD, Foreseen, Outcome, foreseen
 
-IN_PROGRESS = -1
-"""The place of the command in progress, which lies on the agenda no more."""
-
 MOST_FORESEEN = 12
 """Of so many commands is told what they would lead to; those behind them are too far off."""
 
@@ -36,13 +33,15 @@ UNDECIDED = (Dispatched, Populating, Executing)
 class Entry:
     """A pending command. ``target`` is its stream id, or why that cannot be told.
 
+    Its place is told by the order alone, so that a command that waits is one and the same entry.
+
     ``origin`` tells who sent it and why, ``cause`` the moment to jump to for that: the one at which the
     event was recorded that the sender answered (0: before the trace began; None: it was submitted).
     ``foreseen`` tells what the command would lead to if it came next, and ``outcome`` so in a word; where
     others come before it, that may change yet.
     """
 
-    place: int
+    command_id: str
     command: str
     target: str
     fields: str
@@ -50,7 +49,6 @@ class Entry:
     sender: str | None
     cause: int | None
     depth: int
-    command_id: str
     outcome: Outcome
     foreseen: str
 
@@ -71,7 +69,7 @@ def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
         total=len(moment.agenda),
         in_progress=_in_progress(trace, cursor),
         entries=tuple(
-            _entry(trace, place, pending, _foreseen(trace, cursor, place, pending))
+            _entry(trace, pending, _foreseen(trace, cursor, place, pending))
             for place, pending in enumerate(islice(moment.agenda.entries(), max(limit, 0)))
         ),
     )
@@ -90,17 +88,17 @@ def _in_progress(trace: Trace, cursor: int) -> Entry | None:
         return None
     # What is decided already is told by the steps.
     would = foreseen(trace, cursor, progress.pending) if isinstance(progress, UNDECIDED) else UNTOLD
-    return _entry(trace, IN_PROGRESS, progress.pending, would)
+    return _entry(trace, progress.pending, would)
 
 
 def _foreseen(trace: Trace, cursor: int, place: int, pending: Pending) -> Foreseen:
     return foreseen(trace, cursor, pending) if place < MOST_FORESEEN else UNTOLD
 
 
-def _entry(trace: Trace, place: int, pending: Pending, would: Foreseen) -> Entry:
+def _entry(trace: Trace, pending: Pending, would: Foreseen) -> Entry:
     target, fields, came_from, sender = _words(pending)
     return Entry(
-        place=place,
+        command_id=pending.command_id,
         command=pending.command_type,
         target=target,
         fields=fields,
@@ -108,7 +106,6 @@ def _entry(trace: Trace, place: int, pending: Pending, would: Foreseen) -> Entry
         sender=sender,
         cause=None if pending.cause is None else moment_of(trace, pending.cause),
         depth=pending.depth,
-        command_id=pending.command_id,
         outcome=would.outcome,
         foreseen=would.sentence,
     )

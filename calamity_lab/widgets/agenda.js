@@ -36,8 +36,8 @@ function mountAgenda(root, desk) {
     },
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
-      keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
-      keyed(list, entries.map((entry) => ({ ...entry, waits: entry.place > 0 || now !== null })), (entry) => entry.command_id, (entry) => entryNode(entry, desk), updateEntry);
+      keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk, null), updateEntry);
+      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, (entry) => entryNode(entry, desk, list), updateEntry);
       drawn = entries.length;
       if (sought !== null) mark();
       show(more, all > entries.length);
@@ -48,17 +48,24 @@ function mountAgenda(root, desk) {
   };
 }
 
-function entryNode(first, desk) {
+/** An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone. */
+function placed(entry, place, isRunning) {
+  return { ...entry, is_next: place === 0, waits: place > 0 || isRunning };
+}
+
+/** A command that waits in a list, where its place tells what is meant; or, in none, the one in progress. */
+function entryNode(first, desk, list) {
   let entry = first;
+  const place = () => [...list.children].indexOf(node);
   const name = make("span", { class: "cl-entry-name" });
   const badge = make("span", { class: "cl-badge" });
   const run = button({ icon: "first", label: `Run ${entry.command} next`, title: "Run this next", kind: "cl-small cl-quiet",
-    on: () => desk.send("choose", { place: entry.place }) });
-  const running = entry.place < 0;
+    on: () => desk.send("choose", { place: place() }) });
+  const running = list === null;
   const drop = button({ icon: "close", kind: "cl-small cl-quiet",
     label: running ? `Take ${entry.command} back` : `Drop ${entry.command}`,
     title: running ? "Take it back and off the agenda" : "Take it off the agenda",
-    on: () => (running ? desk.send("abandon") : desk.send("drop", { place: entry.place })) });
+    on: () => (running ? desk.send("abandon") : desk.send("drop", { place: place() })) });
   const cause = make("button", { type: "button", class: "cl-link", on: { click: () => desk.goto(entry.cause) } });
   const origin = make("span", { class: "cl-muted" });
   const node = make("li", { class: "cl-entry" },
@@ -68,23 +75,22 @@ function entryNode(first, desk) {
     make("div", { class: "cl-entry-foreseen" }, make("span"), make("span")),
     make("div", { class: "cl-entry-origin" }, cause));
   node.commandId = entry.command_id;
-  node.entryParts = { name, badge, run, drop, cause, origin, set: (changed) => { entry = changed; } };
+  node.entryParts = { name, badge, run, running, cause, origin, set: (changed) => { entry = changed; } };
   return node;
 }
 
 function updateEntry(node, entry) {
-  const { name, badge, run, drop, cause, origin, set } = node.entryParts;
+  const { name, badge, run, running, cause, origin, set } = node.entryParts;
   const [, target, fields, foreseen] = node.children;
-  const running = entry.place < 0;
   set(entry);
   setText(name, entry.command);
   setText(target.firstChild, entry.target);
   setText(fields, entry.fields);
   put(fields, "title", entry.fields);
-  show(badge, running || entry.place === 0);
+  show(badge, running || entry.is_next);
   setText(badge, running ? "in progress" : "next");
   node.classList.toggle("cl-running", running);
-  show(run, entry.place > 0);
+  show(run, !running && !entry.is_next);
   node.style.setProperty("--cl-depth", Math.min(entry.depth, 4));
   show(cause, entry.cause !== null);
   setText(cause, entry.origin);

@@ -65,10 +65,9 @@ def test_what_a_page_carries_of_every_moment_is_what_the_views_say(model: Module
     # Every third moment, from the last one: what went wrong in between would show there too.
     for moment, parts in list(enumerate(shown(run)))[::-3]:
         pending = agenda(trace, moment, limit=recording.PENDING)
-        placed = replace(pending, entries=tuple(replace(entry, place=0) for entry in pending.entries))
         expected = {
             "controls": plain(replace(controls(trace, moment), at_end=moment == trace.last)),
-            "agenda": plain(placed),
+            "agenda": plain(pending),
             "state": plain(state(trace, moment, limit=10**6)),
             "process_graph": plain(process_graph(trace, moment, lab.model)),
             "sequence": plain(sequence(trace, moment, limit=100)),

@@ -24,10 +24,10 @@ def state(view: StateView) -> str:
 
 def agenda(view: AgendaView) -> str:
     """The command in progress and the pending ones."""
-    entries = [*([view.in_progress] if view.in_progress else []), *view.entries]
-    if not entries:
+    in_progress = [_pending(view.in_progress, " in progress")] if view.in_progress else []
+    rows = [(cells, False) for cells in (*in_progress, *(_pending(each) for each in view.entries))]
+    if not rows:
         return line("Nothing is pending.", soft=True)
-    rows = [(_pending(each), False) for each in entries]
     headings = ["Command", "To", "With", "Origin", "As things stand"]
     return table(headings, rows) + more(view.total, len(view.entries), "commands")
 
@@ -59,9 +59,10 @@ def commands(forms: Sequence[CommandForm]) -> str:
     return table(["Command", "To", "Fields"], rows)
 
 
-def _pending(entry: Entry) -> list[str]:
+def _pending(entry: Entry, badge: str = "") -> list[str]:
+    named = f"<b>{escape(entry.command)}</b>{badge}"
     told = _short(entry.foreseen)
-    return [_command(entry), escape(entry.target), _short(entry.fields), escape(entry.origin), told]
+    return [named, escape(entry.target), _short(entry.fields), escape(entry.origin), told]
 
 
 def _event(row: EventRow) -> list[str]:
@@ -85,10 +86,6 @@ def _field(field: FieldRow) -> str:
         before = f'<del style="color:{LATER}">{_short(field.before)}</del> → '
         return f"{name}{before}<b>{_short(field.value)}</b>"
     return name + _short(field.value)
-
-
-def _command(entry: Entry) -> str:
-    return f"<b>{escape(entry.command)}</b>" + (" in progress" if entry.place < 0 else "")
 
 
 def _short(content: str) -> str:
