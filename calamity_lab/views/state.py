@@ -9,7 +9,7 @@ from typing import Any
 from calamity_lab.kernel.steps import AtProcessManager, Executed, Ignored, Stopped
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.matching import matching, members
-from calamity_lab.views.state_rows import AsOf, Drawing, StateRow, Touched, stored
+from calamity_lab.views.state_rows import AsOf, Drawing, KeptRows, StateRow, Touched, stored
 from calamity_lab.views.tally import tally
 from calamity_lab.views.unfolded import FieldRow, differ
 
@@ -52,15 +52,18 @@ def state(
     histories: Sequence[Look] = (),
     as_of: Sequence[tuple[str, int]] = (),
     types: Mapping[str, type] = _NO_TYPES,
+    kept: KeptRows | None = None,
 ) -> StateView:
     """The state at the cursor: ``limit`` rows from the ``first`` on, of those in which the query stands.
 
     The query is looked for in what the rows show: stream id, fields' names and values, whatever the case.
     The ``pinned`` streams come apart from them, in that order, whatever the query. The paths in ``unfolded``
     show what lies in them, those in ``histories`` their values over time. ``as_of`` shows streams as of a
-    version; ``types`` are the classes by name with which a state older than the trace is made.
+    version; ``types`` are the classes by name with which a state older than the trace is made. ``kept``,
+    given again at the next moment, spares drawing rows that stay as they are.
     """
-    drawn = Drawing(trace, cursor, _by_stream(unfolded), _by_stream(histories), dict(as_of), types)
+    kept = KeptRows() if kept is None else kept
+    drawn = Drawing(trace, cursor, _by_stream(unfolded), _by_stream(histories), dict(as_of), types, kept)
     wanted = query.strip().casefold()
     living, touched, places = tally(trace, cursor).living, _touched(trace, cursor), trace.index.places
     held = {places[each] for each in pinned if each in places}

@@ -68,6 +68,39 @@ class Touched(NamedTuple):
     last: Any
 
 
+class Kept(NamedTuple):
+    """A row that was drawn, and what it was drawn from."""
+
+    state: Any
+    version: int
+    unfold: Sequence[str]
+    row: StateRow
+
+
+class KeptRows:
+    """The rows of lanes that a command left alone, as they were drawn before: most of what is in sight.
+
+    States are values, so one that is the same object has the same row.
+    """
+
+    _MOST = 256
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Kept] = {}
+
+    def of(self, lane: Lane, state: Any, version: int, unfold: Sequence[str]) -> StateRow:
+        """The row of a lane with this state and version; None is a state that was not read yet."""
+        name = lane.identity.stream_id
+        kept = self._rows.get(name)
+        if kept and kept.state is state and kept.version == version and kept.unfold == unfold:
+            return kept.row
+        fields = _NOT_READ if state is None else unfolded(state, state, unfold)
+        if len(self._rows) >= self._MOST:
+            self._rows.clear()
+        self._rows[name] = Kept(state, version, unfold, _dressed(lane, version, fields))
+        return self._rows[name].row
+
+
 class Drawing(NamedTuple):
     """What the rows at a moment are made from, and how each of them is looked at."""
 
@@ -77,6 +110,7 @@ class Drawing(NamedTuple):
     histories: Mapping[str, Sequence[str]]
     as_of: Mapping[str, int]
     types: Mapping[str, type]
+    kept: KeptRows
 
     def row(self, lane: Lane, touched: Touched | None = None) -> StateRow:
         """A lane's row, as it is looked at; ``touched`` where the command changed it."""
@@ -117,9 +151,10 @@ class Drawing(NamedTuple):
     ) -> StateRow:
         stack = self.trace[self.cursor].stack
         if touched is None:
-            now = stored(stack, lane)
-            fields = _NOT_READ if now is None else unfolded(now, now, unfold, histories)
-            return _dressed(lane, _version(stack, lane), fields)
+            now, version = stored(stack, lane), _version(stack, lane)
+            if now is None or not histories:
+                return self.kept.of(lane, now, version, unfold)
+            return _dressed(lane, version, unfolded(now, now, unfold, histories))
         _, before, after, last = touched
         gone = after is None
         now, before = (last, last) if gone else (after, before)

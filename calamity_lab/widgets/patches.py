@@ -53,9 +53,13 @@ def _rows(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[Any]:
     places = {key(row): place for place, row in enumerate(before)}
     rows = []
     for place, row in enumerate(after):
-        known = place if place < len(before) and before[place] == row else places.get(key(row))
-        rows.append(known if known is not None and before[known] == row else plain(row))
+        known = places.get(key(row)) if not _stands_at(place, row, before) else place
+        rows.append(known if known is not None and _stands_at(known, row, before) else plain(row))
     return rows
+
+
+def _stands_at(place: int, row: Any, rows: tuple[Any, ...]) -> bool:
+    return place < len(rows) and (rows[place] is row or rows[place] == row)
 
 
 def _field_names(cls: type[Any]) -> tuple[str, ...]:

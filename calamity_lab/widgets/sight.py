@@ -18,6 +18,7 @@ from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.selected import selected, told
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
+from calamity_lab.views.state_rows import KeptRows
 from calamity_lab.widgets import columns
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.following import shown_instance
@@ -74,6 +75,7 @@ class Sight:
         self._told: tuple[str, Tone] | None = None
         self._sent: dict[str, Any] = {}
         self.charts = Charts()
+        self.rows = KeptRows()
 
     def look(self, view: str, parameters: Mapping[str, Any]) -> None:
         """Look at a view otherwise; what is not mentioned stays as it was."""
@@ -154,7 +156,8 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
 def _state(sight: Sight) -> Any:
     stepper, look, model = sight.desk.stepper, sight.look_at("state"), sight.desk.model
     types = {cls.__name__: cls for cls in (*model.aggregates, *model.process_managers)}
-    return state(stepper.trace, stepper.cursor, **{"limit": 24, "types": types, **look})
+    usually = {"limit": 24, "types": types, "kept": sight.rows}
+    return state(stepper.trace, stepper.cursor, **{**usually, **look})
 
 
 def _pointed(sight: Sight) -> Any:

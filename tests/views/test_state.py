@@ -14,6 +14,7 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import command
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.state import FieldRow, StateRow, StateView, state
+from calamity_lab.views.state_rows import KeptRows
 from tests.views.traces import stepper_of, story_of, trace_of
 
 
@@ -226,3 +227,12 @@ def test_events_of_one_command_are_one_change() -> None:
 def test_a_rename_by_markup_shows_the_markup() -> None:
     trace = trace_of(DepositFunds("a", 1), RenameAccount("a", "<img src=x onerror=alert(1)>"))
     assert state(trace, trace.last).rows[0].fields[0].value == "<img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_rows_that_were_kept_are_those_that_are_drawn_anew(model: Any) -> None:
+    trace, kept = story_of(model), KeptRows()
+    looks: Any = {"unfolded": [("Order-A-1", "lines"), ("Order-A-2", "lines")], "limit": 10**6}
+    for moment in [*range(len(trace)), *range(trace.last, -1, -7)]:
+        for look in ({}, looks):
+            assert state(trace, moment, kept=kept, **look) == state(trace, moment, **look)
