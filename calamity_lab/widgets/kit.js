@@ -56,22 +56,48 @@ function keyed(parent, items, keyOf, create, update) {
       known.delete(key);
     }
   }
-  let place = parent.firstChild;
-  items.forEach((item, index) => {
+  const nodes = items.map((item, index) => {
     let node = known.get(keys[index]);
     if (!node) known.set(keys[index], (node = create(item)));
+    if (node.keyedItem === item) return node;
     const drawn = JSON.stringify(item);
-    if (node.keyedItem !== drawn) {
-      update(node, item);
-      node.keyedItem = drawn;
-    }
-    if (node === place) place = place.nextSibling;
-    else parent.insertBefore(node, place);
+    if (node.keyedText !== drawn) update(node, item);
+    node.keyedItem = item;
+    node.keyedText = drawn;
+    return node;
   });
+  arrange(parent, nodes);
   // Moving a node takes the focus away from what is in it.
   if (focused && parent.contains(focused) && parent.getRootNode().activeElement !== focused) {
     focused.focus({ preventScroll: true });
   }
+}
+
+/** Puts the nodes in this order in front of whatever else is there, and moves as few as possible: each is laid out anew. */
+function arrange(parent, nodes) {
+  const places = new Map([...parent.childNodes].map((node, place) => [node, place]));
+  const staying = new Set(longestAscent(nodes.map((node) => places.get(node) ?? -1)).map((index) => nodes[index]));
+  let place = parent.firstChild;
+  for (const node of nodes) {
+    if (node === place || staying.has(node)) place = node.nextSibling;
+    else parent.insertBefore(node, place);
+  }
+}
+
+/** The indices of the longest part of a list that goes up all along; negative numbers are left out. */
+function longestAscent(numbers) {
+  const before = [];
+  const ends = [];
+  numbers.forEach((number, index) => {
+    if (number < 0) return;
+    let length = ends.findIndex((end) => numbers[end] >= number);
+    if (length < 0) length = ends.length;
+    before[index] = ends[length - 1];
+    ends[length] = index;
+  });
+  const found = [];
+  for (let index = ends.at(-1); index !== undefined; index = before[index]) found.unshift(index);
+  return found;
 }
 
 /** Moves a list's one tab stop to an item, and the focus with it. */

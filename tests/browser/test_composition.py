@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from calamity_lab.examples import bank
-from calamity_lab.examples.bank import BankAccount, CreateAccount
+from calamity_lab.examples.bank import BankAccount, CreateAccount, DepositFunds
 from calamity_lab.lab import Lab
+from calamity_lab.views.state import state
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE, ask
@@ -34,6 +35,15 @@ root => {
       && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
     .map(([other]) => 'over each other: ' + tell(one) + ' and ' + tell(other)));
   return [...out, ...over];
+}
+"""
+
+# Which children of a node were taken out, if only to be put in elsewhere.
+COUNT_MOVES = """
+node => {
+  window.moved = [];
+  new MutationObserver(records => moved.push(...records.flatMap(each => [...each.removedNodes])))
+    .observe(node, { childList: true });
 }
 """
 
@@ -262,5 +272,21 @@ def test_views_come_when_they_have_matter_and_the_one_that_is_shown_never_goes(b
     expect(events).to_be_focused()
     events.press("ArrowRight")
     expect(tabs).to_have_text(["State"])
+    bare.check()
+    bare.page.close()
+
+
+def test_a_step_moves_no_card_but_those_that_it_changed(browser: Browser) -> None:
+    lab = Lab(bank)
+    lab.send(*[CreateAccount(f"{n}", "Ada") for n in range(8)], *[DepositFunds(f"{n}", 5) for n in (5, 2, 7)])
+    bare = BarePage(browser.page(width=1000, height=900), lab)
+    cards = bare.root.locator(".cl-cards")
+    cards.evaluate(COUNT_MOVES)
+    for moves, first in zip([0, 0, *[1] * 6, 2, 2, 2], [*range(8), 5, 2, 7], strict=True):
+        bare.press("Step over")
+        names = [card.get_attribute("aria-label") for card in cards.locator(".cl-card").all()]
+        assert names == [row.stream_id for row in state(lab.trace, lab.cursor).rows]
+        assert names[0] == f"BankAccount-{first}"
+        assert cards.evaluate("() => window.moved.splice(0).length") == moves, first
     bare.check()
     bare.page.close()
