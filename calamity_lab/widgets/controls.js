@@ -69,6 +69,7 @@ function mountScrubber(desk) {
     paint(done, slider.valueAsNumber, Number(slider.max));
     desk.goto(slider.valueAsNumber);
   });
+  slider.addEventListener("change", () => desk.rested());
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && askFor(field, desk)) field.closest(".cl-root").focus({ preventScroll: true });
     if (event.key === "Escape") { field.value = String(desk.values.controls.cursor); slider.focus(); }

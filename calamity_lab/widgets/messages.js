@@ -2,7 +2,10 @@
 
 const SLOW = 300;
 const SILENT = 8000;
+// Between two answers to a drag: each has all views drawn anew, and in between the lanes keep up with the hand.
+const REST = 200;
 const SPEAKS = "calamity-lab-speaks";
+const GOTO = "goto ";
 
 class Desk {
   constructor(model, root) {
@@ -14,6 +17,7 @@ class Desk {
     this.views = [];
     this.open = new Map();
     this.waiting = new Map();
+    this.resting = new Map();
     this.ahead = null;
     this.unpacking = null;
     this.behind = 0;
@@ -51,8 +55,13 @@ class Desk {
   /** Asks for something of which only the newest counts, such as a drag of the scrubber. */
   newest(verb, details) {
     const name = `${verb} ${details.view ?? ""}`;
-    if ([...this.open.values()].includes(name)) this.waiting.set(name, { ...this.waiting.get(name), verb, ...details });
-    else this.post(name, { verb, ...details });
+    if (!this.isOpen(name) && !this.resting.has(name)) return this.post(name, { verb, ...details });
+    this.waiting.set(name, { ...this.waiting.get(name), verb, ...details });
+    this.expect();
+  }
+
+  isOpen(name) {
+    return [...this.open.values()].includes(name);
   }
 
   /** Goes to a moment; views that know the whole run are there before Python answers. */
@@ -60,6 +69,14 @@ class Desk {
     this.ahead = moment;
     for (const view of this.views) view.goesAhead?.();
     this.newest("goto", { moment });
+    if (!this.resting.has(GOTO)) this.resting.set(GOTO, setTimeout(() => this.rested(), REST));
+  }
+
+  /** Asks for the moment that was gone to last, without waiting for more: the hand has let go. */
+  rested() {
+    clearTimeout(this.resting.get(GOTO));
+    this.resting.delete(GOTO);
+    if (!this.isOpen(GOTO)) this.flush(GOTO);
   }
 
   /** Picks something out for all views to show: a place in the lanes, a position, a stream; {} for nothing. */
@@ -129,7 +146,7 @@ class Desk {
     if (message.answers === undefined || message.answers === null) this.model.send({ verb: "seen" });
     this.apply(message.patch);
     for (const view of this.views) view.answered?.(name);
-    if (name !== undefined) this.flush(name);
+    if (name !== undefined && !this.resting.has(name)) this.flush(name);
     this.expect();
   }
 
@@ -154,16 +171,17 @@ class Desk {
     if (focused && !this.root.contains(document.activeElement)) this.root.focus({ preventScroll: true });
   }
 
-  /** Does what has to measure the page, once everything is drawn: measuring in between costs a layout each time. */
+  /** Does what has to measure the page, once everything is drawn, and in a drag once a frame: each time costs a layout. */
   later(measure) {
-    setTimeout(() => { if (this.root.isConnected) measure(); });
+    const soon = this.resting.has(GOTO) ? requestAnimationFrame : setTimeout;
+    soon(() => { if (this.root.isConnected) measure(); });
   }
 
   /** Shows that Python takes its time, and says so when it does not answer at all. */
   expect() {
     clearTimeout(this.slow);
     clearTimeout(this.silent);
-    put(this.root, "data-asked", this.open.size ? "" : null);
+    put(this.root, "data-asked", this.open.size || this.waiting.size ? "" : null);
     if (!this.open.size) {
       put(this.root, "aria-busy", null);
       return;
@@ -177,6 +195,7 @@ class Desk {
   close() {
     clearTimeout(this.slow);
     clearTimeout(this.silent);
+    clearTimeout(this.resting.get(GOTO));
     this.model.off("msg:custom", this.hear);
   }
 }

@@ -112,8 +112,12 @@ Object.assign(Timeline.prototype, {
 
   listen() {
     this.scroll.addEventListener("scroll", () => {
-      this.view.top = this.scroll.scrollTop;
-      this.paintRows();
+      // Where it was scrolled to what is drawn, to ask how far would only cost a layout.
+      if (this.isScrolledHere) this.isScrolledHere = false;
+      else {
+        this.view.top = this.scroll.scrollTop;
+        this.paintRows();
+      }
     });
     this.scroll.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.listenToPointer();

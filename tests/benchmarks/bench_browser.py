@@ -94,6 +94,7 @@ async (slider, drags) => {
     slider.dispatchEvent(new Event('input', {bubbles: true}));
     lanes.push((await frame()) - begun);
   }
+  slider.dispatchEvent(new Event('change', {bubbles: true}));
   while ('asked' in root.dataset) await new Promise((resolve) => setTimeout(resolve, 1));
   return {lanes, rest: performance.now() - begun};
 }
