@@ -50,6 +50,7 @@ class Chart {
     this.names = [];
     this.met = new Set();
     this.looked = 0;
+    this.edition = 0;
   }
 
   /** Takes what Python tells; what does not go on from what is here belongs to another view's answer. */
@@ -58,8 +59,9 @@ class Chart {
     this.events.take(events, columns.slice(0, OF_EVENTS.length));
     this.steps.take(steps, columns.slice(OF_EVENTS.length));
     this.gap = null;
+    this.edition += 1;
     this.looked = Math.min(this.looked, steps);
-    this.lanes = [...this.lanes.slice(0, lanes), ...newLanes];
+    if (newLanes.length || lanes < this.lanes.length) this.lanes = [...this.lanes.slice(0, lanes), ...newLanes];
     this.names = [...this.names.slice(0, names), ...newNames];
   }
 

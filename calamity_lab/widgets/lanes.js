@@ -6,6 +6,9 @@ const MOST_LANES = 30;
 class Lanes {
   constructor() {
     this.closed = new Set();
+    this.lanes = [];
+    this.groupOf = [];
+    this.groups = [];
     this.rows = [];
     this.rowOf = new Int32Array(0);
     this.isSifted = null;
@@ -19,19 +22,31 @@ class Lanes {
   /** Puts the lanes in rows; `isInSight` tells of which lanes something is in sight. */
   lay(chart, isInSight) {
     const sifts = this.sifts(chart);
-    const groups = new Map();
-    chart.lanes.forEach((lane, number) => {
-      const key = `${lane.kind} ${lane.category}`;
-      if (!groups.has(key)) groups.set(key, { key, kind: lane.kind, category: lane.category, all: 0, lanes: [] });
-      const group = groups.get(key);
-      group.all += 1;
-      if (!sifts || isInSight[number]) group.lanes.push(number);
-    });
-    // Aggregates first, as they appeared; what watches them stands below.
-    const ordered = [...groups.values()].sort((one, other) => (one.kind === "aggregate" ? 0 : 1) - (other.kind === "aggregate" ? 0 : 1));
+    this.group(chart.lanes);
+    for (const group of this.groups) group.lanes = [];
+    for (let number = 0; number < chart.lanes.length; number += 1) {
+      if (!sifts || isInSight[number]) this.groupOf[number].lanes.push(number);
+    }
     this.rowOf = new Int32Array(chart.lanes.length).fill(-1);
     this.rows = [];
-    for (const group of ordered) if (group.lanes.length) this.layGroup(chart, group);
+    for (const group of this.groups) if (group.lanes.length) this.layGroup(chart, group);
+  }
+
+  /** Finds the group of each lane; of those that were there before, it is known. */
+  group(lanes) {
+    if (this.lanes === lanes) return;
+    if (!this.lanes.every((lane, number) => lane === lanes[number])) [this.groups, this.groupOf] = [[], []];
+    const groups = new Map(this.groups.map((group) => [group.key, group]));
+    for (let number = this.groupOf.length; number < lanes.length; number += 1) {
+      const { kind, category } = lanes[number];
+      const key = `${kind} ${category}`;
+      if (!groups.has(key)) groups.set(key, { key, kind, category, all: 0, lanes: [] });
+      groups.get(key).all += 1;
+      this.groupOf.push(groups.get(key));
+    }
+    // Aggregates first, as they appeared; what watches them stands below.
+    this.groups = [...groups.values()].sort((one, other) => (one.kind === "aggregate" ? 0 : 1) - (other.kind === "aggregate" ? 0 : 1));
+    this.lanes = lanes;
   }
 
   layGroup(chart, group) {

@@ -44,30 +44,40 @@ function shapePaths(marks, cursor) {
 }
 
 /** Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more; refusals keep a cross. */
-function densePaths(chart, span, lanes, [top, bottom], plot, cursor) {
+function denseBars(chart, span, lanes, [top, bottom], plot) {
   const [scale, cells] = [plot / span.width, Math.ceil(plot / CELL) + 1];
   const size = (bottom - top) * cells;
   const counts = { event: new Uint32Array(size), continued: new Uint32Array(size), refused: new Uint32Array(size) };
-  const isPast = new Uint8Array(size);
+  const earliest = new Float64Array(size).fill(Infinity);
   eachInSight(chart, span, (_place, among, lane, kind, moment) => {
     const row = lanes.rowOf[lane];
     if (row < top || row >= bottom || kind === 1) return;
     const cell = (row - top) * cells + clamp(Math.floor(((span.at(among) - span.from) * scale) / CELL), 0, cells - 1);
     counts[kind === 0 ? "event" : kind === 2 ? "refused" : "continued"][cell] += 1;
-    if (moment <= cursor) isPast[cell] = 1;
+    if (moment < earliest[cell]) earliest[cell] = moment;
   });
-  const paths = new Map();
+  const bars = [];
   for (const [kind, numbers] of Object.entries(counts)) {
     numbers.forEach((number, cell) => {
       if (!number) return;
       const [x, y] = [(cell % cells) * CELL, (Math.floor(cell / cells) + 0.5) * LANE];
       const high = Math.min(16, 5 + 3 * Math.log2(number));
-      const key = `${kind} ${isPast[cell] ? "past" : "later"} dense`;
       const drawn = kind === "refused" ? `M${x - 2} ${y - 10}l5 5m0-5l-5 5` : `M${x} ${(y - high / 2).toFixed(1)}h${CELL}v${high.toFixed(1)}h${-CELL}z`;
-      paths.set(key, (paths.get(key) ?? "") + drawn);
+      bars.push({ kind, earliest: earliest[cell], drawn });
     });
   }
-  return paths;
+  return bars;
+}
+
+/** The bars as one path for each kind, the past's and the future's apart. */
+function densePaths(bars, cursor) {
+  const drawn = new Map();
+  for (const bar of bars) {
+    const key = `${bar.kind} ${bar.earliest <= cursor ? "past" : "later"} dense`;
+    if (!drawn.has(key)) drawn.set(key, []);
+    drawn.get(key).push(bar.drawn);
+  }
+  return new Map([...drawn].map(([key, parts]) => [key, parts.join("")]));
 }
 
 /** The mark that is nearest to a point, within reach. */

@@ -23,6 +23,7 @@ class Timeline {
     this.plot = 480;
     this.view = { top: 0, height: 8 * LANE };
     this.isListed = false;
+    this.isScrolledHere = false;
     this.active = null;
     this.build();
     this.listen();
@@ -96,10 +97,14 @@ class Timeline {
 
   /** The rows change with what is in sight, and so seldom. */
   layRows() {
-    const isInSight = new Uint8Array(this.chart.lanes.length);
-    if (this.lanes.sifts(this.chart)) eachInSight(this.chart, this.span, (_place, _among, lane) => { isInSight[lane] = 1; });
-    this.lanes.lay(this.chart, isInSight);
-    const height = `${this.lanes.rows.length * LANE}px`;
+    const { chart, span, lanes } = this;
+    const laidFor = [chart.edition, span.axis, span.from, span.width, lanes.sifts(chart), ...lanes.closed].join();
+    if (this.laidFor === laidFor) return;
+    this.laidFor = laidFor;
+    const isInSight = new Uint8Array(chart.lanes.length);
+    if (lanes.sifts(chart)) eachInSight(chart, span, (_place, _among, lane) => { isInSight[lane] = 1; });
+    lanes.lay(chart, isInSight);
+    const height = `${lanes.rows.length * LANE}px`;
     if (this.body.style.height !== height) this.body.style.height = height;
   }
 
@@ -114,7 +119,10 @@ class Timeline {
     if (y >= top && y + LANE <= top + height) return;
     this.view.top = clamp(LANE * Math.round((y - (height - LANE) / 2) / LANE), 0, Math.max(0, this.lanes.rows.length * LANE - height));
     // To scroll is to have the page laid out at once, so everything else is drawn before.
-    this.desk.later(() => { this.scroll.scrollTop = this.view.top; });
+    this.desk.later(() => {
+      this.isScrolledHere = this.scroll.scrollTop !== this.view.top;
+      this.scroll.scrollTop = this.view.top;
+    });
   }
 
   /** What happened last at the cursor or before it; what there was before the trace began is not meant. */
@@ -165,7 +173,7 @@ class Timeline {
     const { chart, span, plot, cursor } = this;
     const isDense = plot / span.width < DENSE;
     this.marks = isDense && span.width > 2000 ? [] : marksInSight(chart, span, this.lanes, [top, bottom], plot);
-    const paths = isDense ? densePaths(chart, span, this.lanes, [top, bottom], plot, cursor) : shapePaths(this.marks, cursor);
+    const paths = isDense ? densePaths(this.bars([top, bottom]), cursor) : shapePaths(this.marks, cursor);
     keyed(this.paths, [...paths], ([key]) => key, ([key]) => draw("path", { class: pathClass(key) }), (path, [, d]) => put(path, "d", d));
     const now = this.nowAt();
     put(this.future, "x", clamp(now, 0, plot));
@@ -177,6 +185,14 @@ class Timeline {
     this.paintLatest();
     this.paintSelection(top, height);
     this.paintActive();
+  }
+
+  /** The bars for marks that stand too close; they stay the same wherever the cursor is. */
+  bars(rows) {
+    const { chart, span, lanes, plot } = this;
+    const drawnFor = [this.laidFor, plot, ...rows].join();
+    if (this.dense?.drawnFor !== drawnFor) this.dense = { drawnFor, bars: denseBars(chart, span, lanes, rows, plot) };
+    return this.dense.bars;
   }
 
   /** Between what is past and what is to come, in pixels; a command at the cursor stands before its events. */
