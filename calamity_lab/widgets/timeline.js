@@ -120,8 +120,9 @@ class Timeline {
     this.view.top = clamp(LANE * Math.round((y - (height - LANE) / 2) / LANE), 0, Math.max(0, this.lanes.rows.length * LANE - height));
     // To scroll is to have the page laid out at once, so everything else is drawn before.
     this.desk.later(() => {
-      this.isScrolledHere = this.scroll.scrollTop !== this.view.top;
+      const before = this.scroll.scrollTop;
       this.scroll.scrollTop = this.view.top;
+      this.isScrolledHere = this.scroll.scrollTop !== before;
     });
   }
 

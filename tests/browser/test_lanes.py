@@ -73,6 +73,21 @@ def told(chart: Chart) -> dict[str, object]:
     return {"kept": [0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
 
 
+# Drags a slider over these values, a frame for each, and lets go; tells how many milliseconds that took.
+DRAG = """
+async (slider, values) => {
+  const begun = performance.now();
+  for (const value of values) {
+    slider.value = String(value);
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    await new Promise(requestAnimationFrame);
+  }
+  slider.dispatchEvent(new Event('change', {bubbles: true}));
+  return performance.now() - begun;
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def shared(browser: Browser) -> Iterator[BarePage]:
     """The shop's story with its future, in the middle of it."""
@@ -272,6 +287,19 @@ def test_the_lanes_go_with_the_scrubber_while_python_is_busy(bare: BarePage) -> 
     assert bare.fact == fact, "Python has not answered yet"
     bare.page.evaluate("window.latency = 0")
     expect(bare.root.get_by_role("status")).to_contain_text("Step 200")
+
+
+def test_in_a_drag_python_is_asked_now_and_then_and_for_the_last_moment_once_the_hand_lets_go(
+    bare: BarePage,
+) -> None:
+    slider = bare.root.get_by_role("slider", name="Moment")
+    before = len(bare.asked)
+    took = slider.evaluate(DRAG, [*range(1, 13)])
+    bare.settle()
+    asked = [message["moment"] for message in bare.asked[before:] if message["verb"] == "goto"]
+    assert asked[0] == 1
+    assert asked[-1] == 12 == bare.moment == bare.lab.cursor
+    assert len(asked) <= 3 + took / 200
 
 
 def test_of_a_thousand_lanes_only_those_in_sight_are_on_the_page(browser: Browser) -> None:
