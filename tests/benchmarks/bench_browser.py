@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +24,6 @@ PAUSE = 60  # ms between two clicks
 DRAGS = 60
 SIZES = (10, 10_000, 100_000)
 EVENTS = 100_000
-FIRST = 3  # the first cell of a pair: a bare button, and below it a lab
 
 BARE = """
 import ipywidgets
@@ -121,31 +119,33 @@ class Wire:
 def run() -> list[str]:
     """Times as lines, each with what it is measured against or what is aimed at."""
     with JupyterServer(Path(tempfile.mkdtemp())) as server, Browser() as browser:
-        page = browser.lab_page(server, width=1400, height=1200)
+        lines, took = [], []
+        for size in SIZES:
+            page = browser.lab_page(server, width=1400, height=1200)
+            page.open([BARE, LABS, "bare()", f"lab = lab_at({size})\nlab"])
+            page.run_all()
+            bare, step = _times(page)
+            took.append(step)
+            lines.append(
+                f"a step over at {size:,} moments: {step:.1f} ms, {step / bare:.2f} times the bare button's "
+                f"{bare:.1f} ms (aim: at most 1.5)"
+            )
+            if size == SIZES[-1]:
+                lines.append(f"{size:,} moments against {SIZES[0]}: {step / took[0]:.2f} times (aim: flat)")
+                lines += _drag(page)
+            page.close()
+        page = browser.lab_page(server, width=1400, height=3200)
         wire = Wire(page)
-        pairs = [cell for size in SIZES for cell in ("bare()", f"lab_{size} = lab_at({size})\nlab_{size}")]
-        page.open([BARE, LABS, HISTORY, *pairs])
+        page.open([LABS, HISTORY])
         page.run_all()
-        lines = [*_steps(page), *_drag(page), *_first_sight(page, wire)]
+        lines += _first_sight(page, wire)
         page.close()
     return lines
 
 
-def _steps(page: LabPage) -> list[str]:
-    lines, took = [], []
-    for size, cell in zip(SIZES, count(FIRST, 2), strict=False):
-        bare, step = _times(page, cell)
-        took.append(step)
-        lines.append(
-            f"a step over at {size:,} moments: {step:.1f} ms, {step / bare:.2f} times the bare button's "
-            f"{bare:.1f} ms (aim: at most 1.5)"
-        )
-    return [*lines, f"{SIZES[-1]:,} moments against {SIZES[0]}: {took[-1] / took[0]:.2f} times (aim: flat)"]
-
-
-def _times(page: LabPage, cell: int) -> tuple[float, float]:
+def _times(page: LabPage) -> tuple[float, float]:
     """How long a bare button and a step take, clicked in turns: what the machine does meanwhile hits both."""
-    bare, step = page.button("Bare", cell=cell), page.button("Step over", cell=cell + 1)
+    bare, step = page.button("Bare", cell=2), page.button("Step over", cell=3)
     bare.evaluate("(button) => button.closest('.jp-Cell').scrollIntoView({block: 'start'})")
     times: list[tuple[float, float]] = []
     for _ in range(WARM_UP + CLICKS):
@@ -159,7 +159,7 @@ def _times(page: LabPage, cell: int) -> tuple[float, float]:
 
 
 def _drag(page: LabPage) -> list[str]:
-    cell = FIRST + 2 * len(SIZES) - 1
+    cell = 3
     page.resize(1400, 1000)  # as much as a person has in sight: every frame paints all of it
     slider = page.widget("slider", "Moment", cell=cell)
     lines = []
@@ -180,7 +180,6 @@ def _spread(times: Sequence[float]) -> str:
 
 
 def _first_sight(page: LabPage, wire: Wire) -> list[str]:
-    page.resize(1400, 3200)
     before = wire.bytes
     cell = page.run_cell(
         "import time\nbegun = time.time()\nmany = Lab(bank, stack=stack, checked=False)\nmany", timeout=120
