@@ -90,8 +90,9 @@ function longestAscent(numbers) {
   const ends = [];
   numbers.forEach((number, index) => {
     if (number < 0) return;
-    let length = ends.findIndex((end) => numbers[end] >= number);
-    if (length < 0) length = ends.length;
+    // Most often nothing has moved, and each goes on from the one before.
+    const goesOn = !ends.length || numbers[ends.at(-1)] < number;
+    const length = goesOn ? ends.length : ends.findIndex((end) => numbers[end] >= number);
     before[index] = ends[length - 1];
     ends[length] = index;
   });

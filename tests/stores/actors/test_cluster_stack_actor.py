@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from calamity_lab.errors import ModelError, Rejected, StoreError
+from calamity_lab.errors import (
+    ModelError,
+    ReadOnlyStore,
+    Rejected,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    WrongSchema,
+)
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, WithdrawFunds
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import advance, begin
@@ -98,3 +106,10 @@ def test_errors_are_told_as_they_are_or_in_words(error: Exception) -> None:
     found = texts.read(texts.write(error))
     assert type(found) is type(error)
     assert str(found) == str(error) or repr(error.details["odd"]) in str(found)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [StoreError, StoreUnavailable, StoreFull, ReadOnlyStore, WrongSchema])
+def test_a_stores_error_on_a_worker_has_its_class_and_its_words_here(kind: type[StoreError]) -> None:
+    with pytest.raises(StoreError, match=r"^no room$") as raised:
+        Texts().read(Texts.failure(kind("no room")))
+    assert type(raised.value) is kind
