@@ -52,27 +52,35 @@ function render({ model, el }) {
   };
 }
 
-/** Hides the still picture of a live widget: it is the next output of the same cell, or of the one that docked it. */
+/**
+ * Hides the still picture of a live widget: it is the next output of the same cell, or of the one that docked it.
+ * What holds a live widget is left out of the search: the browser looks through all of it anew at each change.
+ */
 function hideStill(el, token) {
   const style = make("style");
   const name = `cl-live-${Math.random().toString(36).slice(2)}`;
   const still = `[data-calamity-still="${CSS.escape(token)}"]`;
+  const output = ".jp-OutputArea-child:not(.cl-live)";
   document.head.append(style);
   let settle = 0;
+  let live = null;
   // The element is put on the page some time after it was drawn.
   function hide(tries) {
     if (!el.isConnected && tries > 0) {
       settle = setTimeout(() => hide(tries - 1), 20);
       return;
     }
+    live = el.closest(".jp-OutputArea-child");
+    live?.classList.add("cl-live");
     const area = el.closest(".jp-OutputArea");
     area?.classList.add(name);
-    const beside = `.jp-OutputArea-child:has([data-calamity-docked="${CSS.escape(token)}"])`;
-    style.textContent = area ? `:is(.${name} > .jp-OutputArea-child:has(${still}), ${beside}) { display: none; }` : `${still} { display: none; }`;
+    const beside = `${output}:has([data-calamity-docked="${CSS.escape(token)}"])`;
+    style.textContent = area ? `:is(.${name} > ${output}:has(${still}), ${beside}) { display: none; }` : `${still} { display: none; }`;
   }
   hide(250);
   return () => {
     clearTimeout(settle);
+    live?.classList.remove("cl-live");
     style.remove();
   };
 }
