@@ -3,8 +3,8 @@
 
 const LOOKS = {
   tabs: { shown: "state" },
-  agenda: { limit: 12 },
-  state: { query: "", first: 0, limit: 24, pinned: [] },
+  agenda: { limit: 4 },
+  state: { query: "", first: 0, limit: 6, pinned: [] },
   pointed: { place: 0 },
   events: { query: "", first: null, limit: 40 },
   found: { query: "", limit: 6 },

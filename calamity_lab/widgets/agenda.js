@@ -2,6 +2,7 @@
 
 // What a command would lead to, as an icon beside the sentence.
 const OUTCOMES = { records: "good", nothing: "plain", refused: "refused", breaks: "error", unknown: "plain" };
+const AGENDA_PAGE = 24;
 const AS_THINGS_STAND = "As things stand now: what comes before it may change that";
 
 function mountAgenda(root, desk) {
@@ -10,12 +11,21 @@ function mountAgenda(root, desk) {
   const progress = make("ol", { class: "cl-entries" });
   const list = make("ol", { class: "cl-entries" });
   const hint = make("p", { class: "cl-hint" });
-  const more = make("button", { type: "button", class: "cl-link cl-more", on: { click: () => desk.look("agenda", { limit: drawn + 24 }) } });
-  const scroll = make("div", { class: "cl-scroll", tabindex: "-1" }, progress, list, more, hint);
-  let drawn = 0;
+  const more = make("button", { type: "button", class: "cl-link cl-more", on: { click: () => showUpto(page + AGENDA_PAGE) } });
+  const scroll = make("div", { class: "cl-scroll", tabindex: "-1" });
+  const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => desk.look("agenda", { limit }) });
+  // So many can be scrolled to, and more are a press away.
+  let page = 12;
   let sought = null;
+  scroll.append(progress, list, reach.rest, more, hint);
   root.append(make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
     make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll));
+
+  function showUpto(place) {
+    page = Math.max(page, place);
+    reach.all = page;
+    reach.include(place);
+  }
 
   /** Marks the entry that was looked for, and brings it into sight once. */
   function mark() {
@@ -27,21 +37,22 @@ function mountAgenda(root, desk) {
   }
   return {
     parts: ["agenda"],
+    close: () => reach.close(),
     reveal({ command_id, place }) {
       sought = null;
       mark();
       sought = command_id;
-      if (place >= drawn) desk.look("agenda", { limit: place + 1 });
+      showUpto(place + 1);
       mark();
     },
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk, null), updateEntry);
       keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, (entry) => entryNode(entry, desk, list), updateEntry);
-      drawn = entries.length;
+      reach.told(entries.length, Math.min(all, page));
       if (sought !== null) mark();
-      show(more, all > entries.length);
-      setText(more, `${count(all - entries.length)} more…`);
+      show(more, all > page);
+      setText(more, `${count(all - page)} more…`);
       show(hint, !all && !now);
       setText(hint, desk.isRecorded ? "Nothing is pending." : "Nothing is pending. Send a command below, then step over.");
     },
@@ -91,7 +102,7 @@ function updateEntry(node, entry) {
   setText(badge, running ? "in progress" : "next");
   node.classList.toggle("cl-running", running);
   show(run, !running && !entry.is_next);
-  node.style.setProperty("--cl-depth", Math.min(entry.depth, 4));
+  indent(node, Math.min(entry.depth, 4));
   show(cause, entry.cause !== null);
   setText(cause, entry.origin);
   put(cause, "title", entry.cause === null ? null : `Go to step ${count(entry.cause)}, which caused it`);

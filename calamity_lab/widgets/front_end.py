@@ -31,6 +31,7 @@ SCRIPTS = (
     "keyboard",
     "field_history",
     "picked",
+    "reach",
     *FRAME,
     *LANES,
     *GRAPH,

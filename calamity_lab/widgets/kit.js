@@ -36,6 +36,12 @@ function setText(node, text) {
   if (node.textContent !== wanted) node.textContent = wanted;
 }
 
+/** How far a line is indented; where it is not at all, it says nothing, so that its style can be shared. */
+function indent(node, depth) {
+  if (depth) node.style.setProperty("--cl-depth", depth);
+  else if (node.style.length) node.style.removeProperty("--cl-depth");
+}
+
 function show(node, visible) {
   if (node instanceof SVGElement) put(node, "display", visible ? null : "none");
   else if (node.hidden === visible) node.hidden = !visible;

@@ -1,7 +1,10 @@
 // What is selected, marked in every view that shows it; a view selects what it shows by `desk.select`.
 
-/** Marks those children of a node that are of what is selected, and scrolls to the first that is picked anew. */
-function addPicked(desk, part, parent, scroll, isOf) {
+/**
+ * Marks those children of a node that are of what is selected, and scrolls to the first that is picked anew. Where not
+ * all children are there, `lacks` asks for the others, and tells whether there are any.
+ */
+function addPicked(desk, part, parent, scroll, isOf, lacks = () => false) {
   let shown = "";
 
   function mark() {
@@ -12,7 +15,7 @@ function addPicked(desk, part, parent, scroll, isOf) {
       return isPicked;
     });
     const wanted = JSON.stringify([selected.kind, selected.position, selected.moment, selected.streams]);
-    if (wanted === shown) return;
+    if (wanted === shown || (!picked.length && selected.kind && lacks())) return;
     shown = wanted;
     if (picked.length && selected.kind !== "range") desk.later(() => keepInSight(picked[0], scroll, 28));
   }

@@ -156,7 +156,7 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
 def _state(sight: Sight) -> Any:
     stepper, look, model = sight.desk.stepper, sight.look_at("state"), sight.desk.model
     types = {cls.__name__: cls for cls in (*model.aggregates, *model.process_managers)}
-    usually = {"limit": 24, "types": types, "kept": sight.rows}
+    usually = {"limit": 6, "types": types, "kept": sight.rows}
     return state(stepper.trace, stepper.cursor, **{**usually, **look})
 
 
@@ -178,7 +178,7 @@ def _process_graph(sight: Sight) -> Any:
 _PARTS: Mapping[str, Callable[[Sight], Any]] = {
     "fact": _fact,
     "controls": _controls,
-    "agenda": _at_cursor(agenda, "agenda", limit=12),
+    "agenda": _at_cursor(agenda, "agenda", limit=4),
     "form": lambda sight: sight.form,
     "tabs": lambda sight: Tabs(sight.tab, sight.tabs),
     "state": _state,

@@ -2,6 +2,8 @@
 
 const STATE_PAGE = 24;
 const LONG_CHANGE = 48;
+// In letters: what is shorter has room in three lines even where they are short and the letters wide.
+const TALL = 30;
 
 Object.assign(ICONS, {
   pin: "M6 2.5h4M6.8 2.5v4.2L4.4 9.4h7.2L9.2 6.7V2.5M8 9.4v4.4",
@@ -15,19 +17,24 @@ function mountState(root, desk) {
   const pages = pager("rows", (first) => desk.look("state", { first }));
   const cards = make("div", { class: "cl-cards" });
   const hint = make("p", { class: "cl-hint" });
-  const scroll = make("div", { class: "cl-scroll cl-view-body", role: "group", "aria-label": "State", tabindex: "0" }, cards, hint);
+  const scroll = make("div", { class: "cl-scroll cl-view-body", role: "group", "aria-label": "State", tabindex: "0" });
+  const reach = new Reach(scroll, { least: 6, room: 70, ask: (limit) => desk.look("state", { limit: Math.min(limit, STATE_PAGE) }) });
+  scroll.append(cards, reach.rest, hint);
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
   const asks = stateAsks(desk);
   cards.addEventListener("keydown", moveAmongFields);
-  addPicked(desk, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id));
+  addPicked(desk, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id), () => reach.include(STATE_PAGE));
   return {
     parts: ["state"],
     search,
+    close: () => reach.close(),
     update(value, patch) {
       const { rows, pinned = [], total: all, matching, first, query } = value;
       asks.told(value);
       setText(total, query ? `${count(matching)} of ${count(all)}` : "");
-      pages.update(first, rows.length, matching, STATE_PAGE);
+      const onPage = Math.min(matching - first, STATE_PAGE);
+      pages.update(first, onPage, matching, STATE_PAGE);
+      reach.told(rows.length, onPage);
       if (patch.first !== undefined) scroll.scrollTop = 0;
       show(hint, !rows.length && (query !== "" || !pinned.length));
       setText(hint, query ? "Nothing here has that in its name or its fields." : "Nothing is here yet: no command has made anything.");
@@ -158,18 +165,18 @@ function asOfBar(card, id, asks) {
 }
 
 function fieldLine(field, id, asks) {
-  const value = make("dd", {}, make("del"), make("span", { class: "cl-arrow", text: " → " }), make("ins"));
-  const line = make("div", { class: "cl-line" }, make("dt"), value);
-  line.lineParts = { id, asks, field, name: null, history: null };
+  const value = make("ins");
+  const line = make("div", { class: "cl-line" }, make("dt"), make("dd", {}, value));
+  line.lineParts = { id, asks, field, value, before: null, name: null, history: null };
   return line;
 }
 
 function updateFieldLine(line, field, isNew) {
   const [title, told] = line.children;
-  const [before, arrow, value] = told.children;
+  const { value } = line.lineParts;
   line.lineParts.field = field;
   nameOfField(line, title, told, field);
-  line.style.setProperty("--cl-depth", field.depth ?? 0);
+  indent(line, field.depth);
   const had = field.changed && field.before !== null && !field.gone;
   // Of what is new, everything is: the card says so once.
   line.classList.toggle("cl-changed", field.changed && !isNew);
@@ -177,15 +184,31 @@ function updateFieldLine(line, field, isNew) {
   line.classList.toggle("cl-opened", Boolean(field.is_open));
   // Of two long values, the old one must leave room for the new one.
   line.classList.toggle("cl-long", had && field.before.length + field.value.length > LONG_CHANGE);
+  line.classList.toggle("cl-tall", field.value.length + (had || field.gone ? field.before.length : 0) > TALL);
   // What can be unfolded need not be read here.
   line.classList.toggle("cl-short", field.inner > 0 && !had);
-  show(before, had || field.gone);
-  show(arrow, had);
-  setText(before, had || field.gone ? field.before : "");
+  updateBefore(line, had || field.gone ? field.before : null, had);
   setText(value, field.value);
-  put(before, "title", before.textContent.length > 24 ? before.textContent : null);
   put(value, "title", field.whole ?? (field.value.length > 24 ? field.value : null));
   updateHistory(line, field);
+}
+
+/** What a field was before, in front of what it is: there only where it has changed. */
+function updateBefore(line, before, goesOn) {
+  const { lineParts: parts } = line;
+  if (before === null) {
+    for (const node of parts.before ?? []) node.remove();
+    parts.before = null;
+    return;
+  }
+  if (!parts.before) {
+    parts.before = [make("del"), make("span", { class: "cl-arrow", text: " → " })];
+    parts.value.before(...parts.before);
+  }
+  const [was, arrow] = parts.before;
+  setText(was, before);
+  put(was, "title", before.length > 24 ? before : null);
+  show(arrow, goesOn);
 }
 
 /** A field's name: it unfolds what lies in it, or else shows what it was over time. */
@@ -195,13 +218,14 @@ function nameOfField(line, title, told, field) {
   const canPress = asks.isWhole && Boolean(field.path) && !field.gone;
   const kind = canPress ? (nested ? "nested" : "plain") : "text";
   if (known?.kind !== kind) {
-    const label = make("span", { class: "cl-field-name" });
     const press = () => asks[nested ? "unfold" : "history"](id, line.lineParts.field.path);
-    const node = canPress ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, nested ? icon("unfold") : null, label) : label;
+    const label = kind === "plain" ? make("button", { type: "button", class: "cl-field cl-field-name", tabindex: "-1", on: { click: press } }) : make("span", { class: "cl-field-name" });
+    const node = kind === "nested" ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, icon("unfold"), label) : label;
     title.replaceChildren(node);
     known?.more?.remove();
     const more = kind === "nested" && !field.path.endsWith(":]") ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history", on: () => asks.history(id, line.lineParts.field.path) }) : null;
     if (more) told.append(more);
+    told.classList.toggle("cl-has-history", Boolean(more));
     line.lineParts.name = { kind, node, label, more };
   }
   const { node, label, more } = line.lineParts.name;

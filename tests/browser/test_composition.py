@@ -278,11 +278,15 @@ def test_views_come_when_they_have_matter_and_the_one_that_is_shown_never_goes(b
 
 def test_a_step_moves_no_card_but_those_that_it_changed(browser: Browser) -> None:
     lab = Lab(bank)
-    lab.send(*[CreateAccount(f"{n}", "Ada") for n in range(8)], *[DepositFunds(f"{n}", 5) for n in (5, 2, 7)])
-    bare = BarePage(browser.page(width=1000, height=900), lab)
+    lab.send(*[CreateAccount(f"{n}", "Ada") for n in range(8)])
+    lab.resume()
+    lab.send(*[CreateAccount(f"{n}", "Ada") for n in (8, 9)], *[DepositFunds(f"{n}", 5) for n in (5, 2, 7)])
+    bare = BarePage(browser.page(width=1000, height=1600), lab)
+    bare.root.evaluate("(root) => root.style.setProperty('--cl-lab-height', '1400px')")  # all cards in sight
     cards = bare.root.locator(".cl-cards")
+    expect(cards.locator(".cl-card")).to_have_count(8)
     cards.evaluate(COUNT_MOVES)
-    for moves, first in zip([0, 0, *[1] * 6, 2, 2, 2], [*range(8), 5, 2, 7], strict=True):
+    for moves, first in zip([1, 1, 2, 2, 2], [8, 9, 5, 2, 7], strict=True):
         bare.press("Step over")
         names = [card.get_attribute("aria-label") for card in cards.locator(".cl-card").all()]
         assert names == [row.stream_id for row in state(lab.trace, lab.cursor).rows]

@@ -1,0 +1,103 @@
+"""What is out of sight is neither drawn nor asked for, and is there as soon as somebody goes to it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, expect
+
+from calamity_lab import Lab
+from calamity_lab.examples import bank
+from calamity_lab.examples.bank import CreateAccount, DepositFunds
+from calamity_lab.views.state import state
+from tests.browser.bare_page import BarePage
+from tests.browser.browser import Browser
+
+FOCUSED = "(root) => root.contains(document.activeElement)"
+
+
+def a_page(browser: Browser, accounts: int = 40) -> BarePage:
+    """As many accounts as given, and as many commands that wait."""
+    lab = Lab(bank)
+    lab.send(*[CreateAccount(f"{n:02}", "Ada") for n in range(accounts)])
+    lab.resume()
+    lab.send(*[DepositFunds(f"{n:02}", 5) for n in range(accounts)])
+    return BarePage(browser.page(width=1000, height=900), lab)
+
+
+def scroll(bare: BarePage, pane: Locator, top: int) -> None:
+    pane.evaluate("(pane, top) => { pane.scrollTop = top; }", top)
+    bare.page.wait_for_timeout(60)
+    bare.settle()
+
+
+def test_cards_come_as_they_are_scrolled_to_and_go_again(browser: Browser) -> None:
+    bare = a_page(browser)
+    cards, pane = bare.root.locator(".cl-card"), bare.root.get_by_role("group", name="State", exact=True)
+    expect(bare.root.locator(".cl-pager").first).to_contain_text("1–24 of 40")
+    few = cards.count()  # as many as fill the pane
+    assert few < 12
+    scroll(bare, pane, 100_000)
+    for _ in range(4):
+        scroll(bare, pane, 100_000)
+    expect(cards).to_have_count(24)
+    names = [card.get_attribute("aria-label") for card in cards.all()]
+    assert names == [row.stream_id for row in state(bare.lab.trace, bare.lab.cursor, limit=24).rows]
+    scroll(bare, pane, 0)
+    expect(cards).to_have_count(few)
+    bare.press("Step over")
+    expect(cards).to_have_count(few)
+    bare.check()
+    bare.page.close()
+
+
+def test_the_room_of_what_is_not_drawn_can_be_scrolled_through(browser: Browser) -> None:
+    bare = a_page(browser)
+    pane = bare.root.locator(".cl-next .cl-scroll")
+    room = pane.evaluate("(pane) => pane.scrollHeight")
+    for _ in range(4):
+        scroll(bare, pane, 100_000)
+    expect(pane.get_by_role("listitem")).to_have_count(12)
+    whole = pane.evaluate("(pane) => pane.scrollHeight")
+    assert 0.7 < room / whole < 1.4
+    bare.press("28 more…")
+    for _ in range(9):
+        scroll(bare, pane, 100_000)
+    expect(pane.get_by_role("listitem")).to_have_count(36)
+    expect(pane.get_by_role("button", name="4 more…")).to_be_visible()
+    bare.check()
+    bare.page.close()
+
+
+def test_the_focus_goes_on_to_what_was_not_drawn(browser: Browser) -> None:
+    bare = a_page(browser)
+    pane = bare.root.locator(".cl-next .cl-scroll")
+    bare.root.get_by_role("button", name="Drop DepositFunds").first.focus()
+    for _ in range(40):
+        bare.page.keyboard.press("Tab")
+        bare.settle()
+        if not pane.evaluate(FOCUSED):
+            break
+    expect(pane.get_by_role("listitem")).to_have_count(12)
+    # What has the focus stays, wherever it is scrolled.
+    pane.get_by_role("button", name="Drop DepositFunds").last.focus()
+    scroll(bare, pane, 0)
+    expect(pane.get_by_role("listitem")).to_have_count(12)
+    bare.check()
+    bare.page.close()
+
+
+def test_a_card_that_is_not_drawn_comes_when_its_stream_is_selected(browser: Browser) -> None:
+    bare = a_page(browser)
+    bare.lab.select("BankAccount-20")
+    bare.settle()
+    card = bare.root.locator('.cl-card[aria-label="BankAccount-20"]')
+    expect(card).to_have_attribute("data-picked", "true")
+    expect(card).to_be_in_viewport()
+    # One that is on another page is not sought for ever.
+    bare.lab.select("BankAccount-30")
+    bare.settle()
+    expect(bare.root.locator("[data-picked]")).to_have_count(0)
+    asked = len(bare.asked)
+    bare.page.wait_for_timeout(200)
+    assert len(bare.asked) == asked
+    bare.check()
+    bare.page.close()
