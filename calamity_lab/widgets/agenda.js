@@ -47,8 +47,8 @@ function mountAgenda(root, desk) {
     },
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
-      keyed(progress, now ? [now] : [], (entry) => entry.command_id, (entry) => entryNode(entry, desk, null), updateEntry);
-      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, (entry) => entryNode(entry, desk, list), updateEntry);
+      keyed(progress, now ? [now] : [], (entry) => entry.command_id, () => entryNode(desk, null), updateEntry);
+      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, () => entryNode(desk, list), updateEntry, { reuses: true });
       reach.told(entries.length, Math.min(all, page));
       if (sought !== null) mark();
       show(more, all > page);
@@ -64,20 +64,20 @@ function placed(entry, place, isRunning) {
   return { ...entry, is_next: place === 0, waits: place > 0 || isRunning };
 }
 
-/** A command that waits in a list, where its place tells what is meant; or, in none, the one in progress. */
-function entryNode(first, desk, list) {
-  let entry = first;
+/**
+ * A command that waits in a list, where its place tells what is meant; or, in none, the one in progress. Which command
+ * it is may change.
+ */
+function entryNode(desk, list) {
   const place = () => [...list.children].indexOf(node);
   const name = make("span", { class: "cl-entry-name" });
   const badge = make("span", { class: "cl-badge" });
-  const run = button({ icon: "first", label: `Run ${entry.command} next`, title: "Run this next", kind: "cl-small cl-quiet",
-    on: () => desk.send("choose", { place: place() }) });
+  const run = button({ icon: "first", title: "Run this next", kind: "cl-small cl-quiet", on: () => desk.send("choose", { place: place() }) });
   const running = list === null;
   const drop = button({ icon: "close", kind: "cl-small cl-quiet",
-    label: running ? `Take ${entry.command} back` : `Drop ${entry.command}`,
     title: running ? "Take it back and off the agenda" : "Take it off the agenda",
     on: () => (running ? desk.send("abandon") : desk.send("drop", { place: place() })) });
-  const cause = make("button", { type: "button", class: "cl-link", on: { click: () => desk.goto(entry.cause) } });
+  const cause = make("button", { type: "button", class: "cl-link", on: { click: () => desk.goto(node.entryParts.entry.cause) } });
   const origin = make("span", { class: "cl-muted" });
   const node = make("li", { class: "cl-entry" },
     make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run, drop),
@@ -85,16 +85,18 @@ function entryNode(first, desk, list) {
     make("div", { class: "cl-entry-fields" }),
     make("div", { class: "cl-entry-foreseen" }, make("span"), make("span")),
     make("div", { class: "cl-entry-origin" }, cause));
-  node.commandId = entry.command_id;
-  node.entryParts = { name, badge, run, running, cause, origin, set: (changed) => { entry = changed; } };
+  node.entryParts = { name, badge, run, drop, running, cause, origin, entry: null };
   return node;
 }
 
 function updateEntry(node, entry) {
-  const { name, badge, run, running, cause, origin, set } = node.entryParts;
+  const { name, badge, run, drop, running, cause, origin } = node.entryParts;
   const [, target, fields, foreseen] = node.children;
-  set(entry);
+  node.entryParts.entry = entry;
+  node.commandId = entry.command_id;
   setText(name, entry.command);
+  put(run, "aria-label", `Run ${entry.command} next`);
+  put(drop, "aria-label", running ? `Take ${entry.command} back` : `Drop ${entry.command}`);
   setText(target.firstChild, entry.target);
   setText(fields, entry.fields);
   put(fields, "title", entry.fields);

@@ -6,16 +6,17 @@ const SPARK_EDGE = 3;
 
 /** Draws, changes or takes away the history below a field's line. */
 function updateHistory(line, field) {
-  const { history: known, id, asks } = line.lineParts;
+  const { history: known, card } = line.lineParts;
+  const { asks, row: { stream_id: id } } = card.cardParts;
   const kind = field.history?.kind ?? null;
-  if (known && known.kind !== kind) {
+  const name = `${field.path} of ${id}`;
+  if (known && (known.kind !== kind || known.name !== name)) {
     known.node.remove();
     line.lineParts.history = null;
   }
   if (!kind) return;
   const go = (moment, version) => (moment === null ? asks.asOf(id, version) : asks.desk.goto(moment));
-  const name = `${field.path} of ${id}`;
-  const shown = (line.lineParts.history ??= { kind, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
+  const shown = (line.lineParts.history ??= { kind, name, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
   if (!shown.node.isConnected) line.append(shown.node);
   shown.update(field.history);
 }

@@ -49,19 +49,24 @@ function show(node, visible) {
 
 /**
  * Makes the children of a node those of the items, by key. A child whose item is the same as before is left
- * alone, so an item must hold all that `update` draws; what stays keeps the focus.
+ * alone, so an item must hold all that `update` draws; what stays keeps the focus. Where `reuses` is true, a child
+ * whose item is gone is drawn anew for one that has come, best in the same place: that costs much less than a new one.
  */
-function keyed(parent, items, keyOf, create, update) {
+function keyed(parent, items, keyOf, create, update, { reuses = false } = {}) {
   const known = (parent.keyedNodes ??= new Map());
   const focused = parent.getRootNode().activeElement;
   const keys = items.map(keyOf);
-  const wanted = new Set(keys);
-  for (const [key, node] of known) {
-    if (!wanted.has(key)) {
-      node.remove();
-      known.delete(key);
-    }
+  const free = withoutItem(parent, known, new Set(keys));
+  if (reuses && free.size) {
+    keys.forEach((key, index) => {
+      if (known.has(key)) return;
+      const node = [free.get(index), ...free.values()].find((each) => each && !each.contains(focused));
+      if (!node) return;
+      known.set(key, node);
+      for (const [place, each] of free) if (each === node) free.delete(place);
+    });
   }
+  for (const node of free.values()) node.remove();
   const nodes = items.map((item, index) => {
     let node = known.get(keys[index]);
     if (!node) known.set(keys[index], (node = create(item)));
@@ -77,6 +82,19 @@ function keyed(parent, items, keyOf, create, update) {
   if (focused && parent.contains(focused) && parent.getRootNode().activeElement !== focused) {
     focused.focus({ preventScroll: true });
   }
+}
+
+/** Those children whose keys are not wanted any more, by their place; they are known no longer. */
+function withoutItem(parent, known, wanted) {
+  const free = new Map();
+  if ([...known.keys()].every((key) => wanted.has(key))) return free;
+  const places = new Map([...parent.childNodes].map((node, place) => [node, place]));
+  for (const [key, node] of known) {
+    if (wanted.has(key)) continue;
+    free.set(places.get(node), node);
+    known.delete(key);
+  }
+  return free;
 }
 
 /** Puts the nodes in this order in front of whatever else is there, and moves as few as possible: each is laid out anew. */

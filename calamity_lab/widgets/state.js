@@ -40,7 +40,7 @@ function mountState(root, desk) {
       setText(hint, query ? "Nothing here has that in its name or its fields." : "Nothing is here yet: no command has made anything.");
       if (!patch.rows && !patch.pinned) return;
       const shown = [...pinned.map((row) => ({ ...row, pinned: true })), ...rows];
-      keyed(cards, shown, (row) => row.stream_id, (row) => stateCard(row, asks), updateCard);
+      keyed(cards, shown, (row) => row.stream_id, () => stateCard(asks), updateCard, { reuses: true });
     },
   };
 }
@@ -74,35 +74,55 @@ function stateAsks(desk) {
   };
 }
 
-function pickButton(row, desk) {
-  return make("button", { type: "button", class: "cl-card-name", title: `${row.kind} ${row.stream_id}: select it in every view`, "aria-label": row.stream_id,
-    on: { click: () => desk.select({ stream_id: row.stream_id }) } }, ...nameParts(row));
-}
-
-function stateCard(first, asks) {
-  const { stream_id: id } = first;
+/** A card of no stream yet: whose it is may change, and is asked when something of it is pressed. */
+function stateCard(asks) {
+  const id = () => card.cardParts.row.stream_id;
+  const pick = make("button", { type: "button", class: "cl-card-name", on: { click: () => asks.desk.select({ stream_id: id() }) } });
   const badge = make("span", { class: "cl-badge" });
   const version = make(asks.isWhole ? "button" : "span", { class: "cl-version cl-muted" });
-  const pin = button({ icon: "pin", label: `Pin ${id}`, title: "Keep this on top", kind: "cl-small cl-quiet cl-pin", on: () => asks.pin(id) });
+  const pin = button({ icon: "pin", title: "Keep this on top", kind: "cl-small cl-quiet cl-pin", on: () => asks.pin(id()) });
   const fields = make("dl", { class: "cl-card-fields" });
   const note = make("p", { class: "cl-card-note cl-muted" });
-  const card = make("article", { class: `cl-card ${kindClass(first.kind)}`, "aria-label": id },
-    make("header", {}, glyph(first.kind), make("h3", {}, pickButton(first, asks.desk)), badge, make("span", { class: "cl-gap" }), version, pin), note, fields);
-  card.cardParts = { version, badge, pin, fields, note, asks, row: first, asOf: null };
+  const head = make("header", {}, make("h3", {}, pick), badge, make("span", { class: "cl-gap" }), version, pin);
+  const card = make("article", { class: "cl-card" }, head, note, fields);
+  card.cardParts = { head, pick, version, badge, pin, fields, note, asks, row: null, asOf: null };
   if (asks.isWhole) {
     put(version, "type", "button");
     version.classList.add("cl-button", "cl-small", "cl-quiet");
     version.addEventListener("click", () => {
       const { row } = card.cardParts;
-      asks.asOf(id, row.as_of ? null : row.version);
+      asks.asOf(id(), row.as_of ? null : row.version);
     });
   }
   return card;
 }
 
+/** Makes a card that of another stream. */
+function nameCard(card, { stream_id: id, kind, category }) {
+  const { head, pick, pin, asOf, fields, row: before } = card.cardParts;
+  if (before?.kind !== kind) {
+    if (before) {
+      head.firstChild.remove();
+      card.classList.remove(kindClass(before.kind));
+    }
+    head.prepend(glyph(kind));
+    card.classList.add(kindClass(kind));
+  }
+  put(card, "aria-label", id);
+  put(pick, "aria-label", id);
+  put(pick, "title", `${kind} ${id}: select it in every view`);
+  pick.replaceChildren(...nameParts({ stream_id: id, category }));
+  put(pin, "aria-label", `Pin ${id}`);
+  asOf?.node.remove();
+  card.cardParts.asOf = null;
+  // What a field was over time is told with whose it is.
+  for (const line of fields.children) if (line.lineParts.history) line.keyedItem = line.keyedText = null;
+}
+
 function updateCard(card, row) {
   const parts = card.cardParts;
   const { version, badge, pin, fields, note, asks } = parts;
+  if (parts.row?.stream_id !== row.stream_id) nameCard(card, row);
   parts.row = row;
   for (const [name, holds] of [["changed", row.changed], ["new", row.is_new], ["gone", row.gone], ["pinned", row.pinned], ["as-of", row.as_of]]) {
     card.classList.toggle(`cl-${name}`, Boolean(holds));
@@ -121,7 +141,9 @@ function updateCard(card, row) {
   setText(note, row.note ?? "");
   show(note, Boolean(row.note));
   updateAsOf(card, row);
-  keyed(fields, row.fields, (field) => field.path || field.name, (field) => fieldLine(field, row.stream_id, asks), (line, field) => updateFieldLine(line, field, row.is_new));
+  // Of what is new, everything is: the card says so once.
+  const told = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;
+  keyed(fields, told, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine, { reuses: true });
   const stops = [...fields.querySelectorAll(".cl-field")];
   if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) put(stops[0], "tabindex", "0");
 }
@@ -134,7 +156,7 @@ function updateAsOf(card, row) {
     card.cardParts.asOf = null;
     return;
   }
-  const bar = (card.cardParts.asOf ??= asOfBar(card, row.stream_id, asks));
+  const bar = (card.cardParts.asOf ??= asOfBar(card));
   const { version, first, last, event, moment, is_future: isFuture, why } = row.as_of;
   const place = `version ${count(version)} of ${count(last)}`;
   const when = isFuture ? ", yet to come" : version === row.version ? ", the present one" : "";
@@ -148,7 +170,8 @@ function updateAsOf(card, row) {
   show(bar.there, moment !== null);
 }
 
-function asOfBar(card, id, asks) {
+function asOfBar(card) {
+  const { asks, row: { stream_id: id } } = card.cardParts;
   const range = make("input", { type: "range", class: "cl-as-of-range", step: 1, "aria-label": `Version of ${id}` });
   const told = make("strong");
   const event = make("span");
@@ -164,22 +187,21 @@ function asOfBar(card, id, asks) {
   return bar;
 }
 
-function fieldLine(field, id, asks) {
+function fieldLine(card, field) {
   const value = make("ins");
   const line = make("div", { class: "cl-line" }, make("dt"), make("dd", {}, value));
-  line.lineParts = { id, asks, field, value, before: null, name: null, history: null };
+  line.lineParts = { card, field, value, before: null, name: null, history: null };
   return line;
 }
 
-function updateFieldLine(line, field, isNew) {
+function updateFieldLine(line, field) {
   const [title, told] = line.children;
   const { value } = line.lineParts;
   line.lineParts.field = field;
   nameOfField(line, title, told, field);
   indent(line, field.depth);
   const had = field.changed && field.before !== null && !field.gone;
-  // Of what is new, everything is: the card says so once.
-  line.classList.toggle("cl-changed", field.changed && !isNew);
+  line.classList.toggle("cl-changed", field.changed);
   line.classList.toggle("cl-taken", Boolean(field.gone));
   line.classList.toggle("cl-opened", Boolean(field.is_open));
   // Of two long values, the old one must leave room for the new one.
@@ -213,17 +235,19 @@ function updateBefore(line, before, goesOn) {
 
 /** A field's name: it unfolds what lies in it, or else shows what it was over time. */
 function nameOfField(line, title, told, field) {
-  const { id, asks, name: known } = line.lineParts;
+  const { card, name: known } = line.lineParts;
+  const { asks } = card.cardParts;
   const nested = field.inner > 0;
   const canPress = asks.isWhole && Boolean(field.path) && !field.gone;
   const kind = canPress ? (nested ? "nested" : "plain") : "text";
   if (known?.kind !== kind) {
-    const press = () => asks[nested ? "unfold" : "history"](id, line.lineParts.field.path);
+    const ask = (what) => () => asks[what](card.cardParts.row.stream_id, line.lineParts.field.path);
+    const press = ask(nested ? "unfold" : "history");
     const label = kind === "plain" ? make("button", { type: "button", class: "cl-field cl-field-name", tabindex: "-1", on: { click: press } }) : make("span", { class: "cl-field-name" });
     const node = kind === "nested" ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, icon("unfold"), label) : label;
     title.replaceChildren(node);
     known?.more?.remove();
-    const more = kind === "nested" && !field.path.endsWith(":]") ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history", on: () => asks.history(id, line.lineParts.field.path) }) : null;
+    const more = kind === "nested" && !field.path.endsWith(":]") ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history", on: ask("history") }) : null;
     if (more) told.append(more);
     told.classList.toggle("cl-has-history", Boolean(more));
     line.lineParts.name = { kind, node, label, more };

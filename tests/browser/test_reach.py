@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from playwright.sync_api import Locator, expect
 
 from calamity_lab import Lab
@@ -14,12 +16,12 @@ from tests.browser.browser import Browser
 FOCUSED = "(root) => root.contains(document.activeElement)"
 
 
-def a_page(browser: Browser, accounts: int = 40) -> BarePage:
-    """As many accounts as given, and as many commands that wait."""
+def a_page(browser: Browser, deposits: Sequence[int] = range(40)) -> BarePage:
+    """Forty accounts, and deposits to these that wait."""
     lab = Lab(bank)
-    lab.send(*[CreateAccount(f"{n:02}", "Ada") for n in range(accounts)])
+    lab.send(*[CreateAccount(f"{n:02}", "Ada") for n in range(40)])
     lab.resume()
-    lab.send(*[DepositFunds(f"{n:02}", 5) for n in range(accounts)])
+    lab.send(*[DepositFunds(f"{n:02}", 5) for n in deposits])
     return BarePage(browser.page(width=1000, height=900), lab)
 
 
@@ -99,5 +101,26 @@ def test_a_card_that_is_not_drawn_comes_when_its_stream_is_selected(browser: Bro
     asked = len(bare.asked)
     bare.page.wait_for_timeout(200)
     assert len(bare.asked) == asked
+    bare.check()
+    bare.page.close()
+
+
+def test_a_card_that_leaves_is_drawn_anew_for_the_one_that_comes_but_never_with_the_focus_in_it(
+    browser: Browser,
+) -> None:
+    bare = a_page(browser, (30, 31, 32))
+    first = bare.root.locator(".cl-card").first
+    bare.press("Step over")
+    first.evaluate("(card) => { window.kept = card; }")
+    bare.press("Step over")
+    expect(first).to_have_attribute("aria-label", "BankAccount-31")
+    assert first.evaluate("(card) => card === window.kept")
+    first.get_by_role("button", name="Pin BankAccount-31", exact=True).focus()
+    bare.lab.step()
+    bare.settle()
+    expect(first).to_have_attribute("aria-label", "BankAccount-32")
+    assert first.evaluate("(card) => card !== window.kept")
+    # The keys still belong to the lab, and act on no card.
+    expect(bare.root).to_be_focused()
     bare.check()
     bare.page.close()
