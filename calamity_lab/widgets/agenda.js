@@ -48,7 +48,7 @@ function mountAgenda(root, desk) {
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [now] : [], (entry) => entry.command_id, () => entryNode(desk, null), updateEntry);
-      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, () => entryNode(desk, list), updateEntry, { reuses: true });
+      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, () => entryNode(desk, list), updateEntry, () => true);
       reach.told(entries.length, Math.min(all, page));
       if (sought !== null) mark();
       show(more, all > page);

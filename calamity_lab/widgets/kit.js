@@ -49,18 +49,18 @@ function show(node, visible) {
 
 /**
  * Makes the children of a node those of the items, by key. A child whose item is the same as before is left
- * alone, so an item must hold all that `update` draws; what stays keeps the focus. Where `reuses` is true, a child
- * whose item is gone is drawn anew for one that has come, best in the same place: that costs much less than a new one.
+ * alone, so an item must hold all that `update` draws; what stays keeps the focus. A child whose item is gone is drawn
+ * anew for one that has come, best in the same place, where it `suits` that: it costs much less than a new one.
  */
-function keyed(parent, items, keyOf, create, update, { reuses = false } = {}) {
+function keyed(parent, items, keyOf, create, update, suits = () => false) {
   const known = (parent.keyedNodes ??= new Map());
   const focused = parent.getRootNode().activeElement;
   const keys = items.map(keyOf);
   const free = withoutItem(parent, known, new Set(keys));
-  if (reuses && free.size) {
+  if (free.size) {
     keys.forEach((key, index) => {
       if (known.has(key)) return;
-      const node = [free.get(index), ...free.values()].find((each) => each && !each.contains(focused));
+      const node = [free.get(index), ...free.values()].find((each) => each && !each.contains(focused) && suits(each, items[index]));
       if (!node) return;
       known.set(key, node);
       for (const [place, each] of free) if (each === node) free.delete(place);
@@ -225,10 +225,16 @@ function isDisabled(node) {
   return node.getAttribute("aria-disabled") === "true";
 }
 
-/** A stream's name in two parts, of which the category gives way where there is no room for both. */
-function nameParts({ stream_id: name, category }) {
+/** A stream's name in two parts, its category and the rest. */
+function namesOf({ stream_id: name, category }) {
   const known = category && name.startsWith(category) ? category.length : 0;
-  return [make("span", { class: "cl-name-category", text: name.slice(0, known) }), make("span", { class: "cl-name-id", text: name.slice(known) })];
+  return [name.slice(0, known), name.slice(known)];
+}
+
+/** The same to be shown: the category gives way where there is no room for both. */
+function nameParts(stream) {
+  const [category, id] = namesOf(stream);
+  return [make("span", { class: "cl-name-category", text: category }), make("span", { class: "cl-name-id", text: id })];
 }
 
 /** A line of text that opens further ones: back, where one is, and on. */

@@ -40,7 +40,7 @@ function mountState(root, desk) {
       setText(hint, query ? "Nothing here has that in its name or its fields." : "Nothing is here yet: no command has made anything.");
       if (!patch.rows && !patch.pinned) return;
       const shown = [...pinned.map((row) => ({ ...row, pinned: true })), ...rows];
-      keyed(cards, shown, (row) => row.stream_id, () => stateCard(asks), updateCard, { reuses: true });
+      keyed(cards, shown, (row) => row.stream_id, () => stateCard(asks), updateCard, () => true);
     },
   };
 }
@@ -143,7 +143,7 @@ function updateCard(card, row) {
   updateAsOf(card, row);
   // Of what is new, everything is: the card says so once.
   const told = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;
-  keyed(fields, told, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine, { reuses: true });
+  keyed(fields, told, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine, () => true);
   const stops = [...fields.querySelectorAll(".cl-field")];
   if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) put(stops[0], "tabindex", "0");
 }

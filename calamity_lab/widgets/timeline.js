@@ -154,20 +154,22 @@ class Timeline {
     const rows = shown.map((row) => (row.group
       ? { key: row.key, kind: row.group.kind, category: row.group.category, all: row.group.all, shown: row.group.lanes.length, isClosed: row.isClosed }
       : { ...row.lane, key: `${row.isAlone ? "alone" : "lane"} ${row.key}`, isAlone: row.isAlone, isSelected: streams.has(row.lane.stream_id) }));
-    keyed(this.labels, rows, ({ key }) => key, (row) => (row.stream_id === undefined ? this.groupLabel(row) : this.laneLabel(row)), updateLabel);
+    keyed(this.labels, rows, ({ key }) => key, (row) => (isGroup(row) ? this.groupLabel() : this.laneLabel(row.isAlone)), updateLabel,
+      ({ row }, next) => isGroup(row) === isGroup(next) && row.isAlone === next.isAlone);
     put(this.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
   }
 
-  groupLabel({ key }) {
-    return make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => { this.lanes.toggle(key); this.paint(); } } },
+  groupLabel() {
+    const label = make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => { this.lanes.toggle(label.row.key); this.paint(); } } },
       icon("down"), make("span", { class: "cl-name-category" }), make("span", { class: "cl-muted" }));
+    return label;
   }
 
-  laneLabel(lane) {
-    const name = lane.isAlone ? nameParts(lane) : [make("span", { class: "cl-lane-name", text: nameParts(lane)[1].textContent.replace(/^-/, "") || lane.stream_id })];
-    return make("button", { type: "button", class: "cl-lane-label", title: lane.stream_id, "aria-label": lane.stream_id,
-      on: { click: () => this.desk.select(this.selected.kind === "stream" && this.selected.streams[0] === lane.stream_id ? {} : { stream_id: lane.stream_id }) } },
-      glyph(lane.kind), ...name);
+  laneLabel(isAlone) {
+    const isChosen = (id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
+    const label = make("button", { type: "button", class: "cl-lane-label", on: { click: () => this.desk.select(isChosen(label.row.stream_id) ? {} : { stream_id: label.row.stream_id }) } },
+      ...(isAlone ? nameParts({ stream_id: "" }) : [make("span", { class: "cl-lane-name" })]));
+    return label;
   }
 
   paintMarks(top, bottom, height) {
@@ -267,17 +269,34 @@ function pathClass(key) {
   return `cl-marks ${kindClass(kind)} cl-${tense}${dense ? " cl-dense" : ""}`;
 }
 
+function isGroup(row) {
+  return row.stream_id === undefined;
+}
+
 function updateLabel(node, row) {
-  if (row.stream_id !== undefined) {
-    put(node, "aria-pressed", row.isSelected ? "true" : "false");
-    return;
-  }
+  const before = node.row;
+  node.row = row;
+  if (!isGroup(row)) return updateLaneLabel(node, row, before);
   put(node, "aria-expanded", row.isClosed ? "false" : "true");
   setText(node.children[1], row.category);
   const lanes = row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`;
   setText(node.children[2], lanes);
   put(node, "aria-label", `${row.category} ${lanes} lanes`);
   put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
+}
+
+function updateLaneLabel(node, row, before) {
+  if (before?.kind !== row.kind) {
+    node.querySelector(".cl-glyph")?.remove();
+    node.prepend(glyph(row.kind));
+  }
+  const [category, id] = namesOf(row);
+  const names = [...node.children].slice(1);
+  if (row.isAlone) setText(names[0], category);
+  setText(names.at(-1), row.isAlone ? id : id.replace(/^-/, "") || row.stream_id);
+  put(node, "title", row.stream_id);
+  put(node, "aria-label", row.stream_id);
+  put(node, "aria-pressed", row.isSelected ? "true" : "false");
 }
 
 /** From mark to mark, bent where both stand in one row, and with a head at the effect. */
