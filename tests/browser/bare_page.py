@@ -5,13 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from calamity_lab.lab import Lab
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.base import ViewWidget
 from calamity_lab.widgets.composite import LabView
 from tests.browser.browser import Guard
+from tests.browser.lab_widget import Composite
 
 # `latency` is how long each answer takes, in milliseconds; answers come in order.
 MODEL = """
@@ -42,7 +43,7 @@ PAGE = """<!doctype html><html lang="en"><title>A lab</title>
 <body data-jp-theme-light="%s" style="margin: 0; background: %s"><main style="width: %spx"></main>"""
 
 
-class BarePage:
+class BarePage(Composite):
     """A lab's composite on a page of its own; what the page raises fails the test at `check`."""
 
     def __init__(self, page: Page, lab: Lab, *, width: int = 1000, theme: str = "light") -> None:
@@ -59,7 +60,7 @@ class BarePage:
         page.add_script_tag(type="module", content=f"{front_end.script()}\nwindow.render = render;")
         page.wait_for_function("() => 'render' in window")
         page.evaluate("void render({ model: model('lab'), el: document.querySelector('main') })")
-        self.root: Locator = page.locator(".cl-root")
+        self.root = page.locator(".cl-root")
         self.settle()
 
     def widen(self, width: int) -> None:
@@ -68,29 +69,11 @@ class BarePage:
         self.page.wait_for_timeout(60)
         self.settle()
 
-    def press(self, name: str) -> None:
-        """Press a button and wait until what it asked for is shown."""
-        self.button(name).click()
-        self.settle()
-
-    def button(self, name: str) -> Locator:
-        """The button with exactly this name."""
-        return self.root.get_by_role("button", name=name, exact=True)
-
     def settle(self) -> None:
-        """Wait until all that was asked is answered."""
+        """Wait until all that was asked is answered, and the page shows the moment at which Python is."""
         self.page.wait_for_timeout(30)
         expect(self.root).not_to_have_attribute("data-asked", "")
-
-    @property
-    def moment(self) -> int:
-        """The moment that is shown."""
-        return int(self.root.get_by_role("slider", name="Moment").input_value())
-
-    @property
-    def fact(self) -> str:
-        """What the foot says."""
-        return self.root.get_by_role("status").inner_text().strip()
+        expect(self.slider).to_have_js_property("value", str(self.lab.cursor))
 
     def check(self) -> None:
         """Raise an AssertionError if the page raised an error or asked anybody for anything."""

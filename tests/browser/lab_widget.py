@@ -1,4 +1,4 @@
-"""A lab's composite in a cell, in the words of who sits in front of it."""
+"""A lab's composite, in a cell or elsewhere, in the words of who sits in front of it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,23 @@ lab
 """
 
 
-class LabWidget:
-    """The widget in one cell of an open notebook."""
+class Composite:
+    """What is read of a composite and pressed in it, wherever it is shown."""
 
-    def __init__(self, page: LabPage, cell: int = 0) -> None:
-        self.page = page
-        self.cell = cell
-        self.root = page.output(cell).locator(".cl-root")
-        self.root.wait_for()
+    root: Locator
+
+    def settle(self) -> None:
+        """Wait until all that was asked is answered, and shown is the moment at which Python is."""
+        raise NotImplementedError
 
     def press(self, name: str) -> None:
         """Press a button and wait until what it asked for is shown."""
-        self.root.get_by_role("button", name=name, exact=True).click()
+        self.button(name).click()
         self.settle()
 
-    def settle(self) -> None:
-        """Wait until all that was asked is answered, and the page shows the moment at which Python is.
-
-        JupyterLab lets a kernel answer widgets beside its cells, so what Python says alone proves nothing.
-        """
-        self.page.output(self.cell).locator(".cl-root:not([data-asked])").wait_for()
-        expect(self.slider).to_have_js_property("value", self.page.python("lab.cursor"))
+    def button(self, name: str) -> Locator:
+        """The button with exactly this name."""
+        return self.root.get_by_role("button", name=name, exact=True)
 
     @property
     def slider(self) -> Locator:
@@ -51,7 +47,7 @@ class LabWidget:
 
     @property
     def fact(self) -> str:
-        """The last fact."""
+        """What the foot says: the last fact."""
         return self.root.get_by_role("status").inner_text().strip()
 
     def tab(self, name: str) -> Locator:
@@ -64,6 +60,24 @@ class LabWidget:
     def state(self) -> dict[str, dict[str, str]]:
         """The fields shown of every stream, by its id; a changed one as it is now."""
         return state_in(self.root)
+
+
+class LabWidget(Composite):
+    """The widget in one cell of an open notebook."""
+
+    def __init__(self, page: LabPage, cell: int = 0) -> None:
+        self.page = page
+        self.cell = cell
+        self.root = page.output(cell).locator(".cl-root")
+        self.root.wait_for()
+
+    def settle(self) -> None:
+        """Wait until all that was asked is answered, and the page shows the moment at which Python is.
+
+        JupyterLab lets a kernel answer widgets beside its cells, so what Python says alone proves nothing.
+        """
+        self.page.output(self.cell).locator(".cl-root:not([data-asked])").wait_for()
+        expect(self.slider).to_have_js_property("value", self.page.python("lab.cursor"))
 
 
 def state_in(root: Locator) -> dict[str, dict[str, str]]:
