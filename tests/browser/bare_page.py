@@ -42,14 +42,24 @@ window.model = (face) => ({
 PAGE = """<!doctype html><html lang="en"><title>A lab</title>
 <body data-jp-theme-light="%s" style="margin: 0; background: %s"><main style="width: %spx"></main>"""
 
+RENDER = "face => void render({ model: model(face), el: document.querySelector('main') })"
+
 
 class BarePage(Composite):
-    """A lab's composite on a page of its own; what the page raises fails the test at `check`."""
+    """A lab's composite, or one of its views, on a page of its own; what the page raises fails at `check`."""
 
-    def __init__(self, page: Page, lab: Lab, *, width: int = 1000, theme: str = "light") -> None:
+    def __init__(
+        self,
+        page: Page,
+        lab: Lab,
+        widget: ViewWidget | None = None,
+        *,
+        width: int = 1000,
+        theme: str = "light",
+    ) -> None:
         self.page, self.lab, self.guard = page, lab, Guard(page)
         self.asked: list[dict[str, Any]] = []
-        self.widget: ViewWidget = LabView(lab)
+        self.widget = widget or LabView(lab)
         self._answers: list[Any] | None = None
         self.widget.send = self._send
         light = theme == "light"
@@ -59,7 +69,7 @@ class BarePage(Composite):
         page.evaluate(MODEL)
         page.add_script_tag(type="module", content=f"{front_end.script()}\nwindow.render = render;")
         page.wait_for_function("() => 'render' in window")
-        page.evaluate("void render({ model: model('lab'), el: document.querySelector('main') })")
+        page.evaluate(RENDER, self.widget.face)
         self.root = page.locator(".cl-root")
         self.settle()
 
@@ -70,10 +80,11 @@ class BarePage(Composite):
         self.settle()
 
     def settle(self) -> None:
-        """Wait until all that was asked is answered, and the page shows the moment at which Python is."""
+        """Wait until all that was asked is answered and shown, as of the moment at which Python is."""
         self.page.wait_for_timeout(30)
         expect(self.root).not_to_have_attribute("data-asked", "")
-        expect(self.slider).to_have_js_property("value", str(self.lab.cursor))
+        if isinstance(self.widget, LabView):
+            expect(self.slider).to_have_js_property("value", str(self.lab.cursor))
 
     def check(self) -> None:
         """Raise an AssertionError if the page raised an error or asked anybody for anything."""

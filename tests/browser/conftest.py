@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from calamity_lab.examples import bank
+from calamity_lab.lab import Lab
+from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.jupyter import JupyterServer
 from tests.browser.kept_page import Keeper, KeptLabPage
@@ -43,6 +46,17 @@ def lab_page(keeper: Keeper) -> Iterator[LabPage]:
     page = keeper.take()
     yield page
     keeper.give_back(page)
+
+
+@pytest.fixture
+def bare(browser: Browser) -> Iterator[BarePage]:
+    """The bank's story before its first step, without a notebook, for one test."""
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    bare = BarePage(browser.page(), lab)
+    yield bare
+    bare.check()
+    bare.page.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,7 +23,7 @@ class Composite:
     root: Locator
 
     def settle(self) -> None:
-        """Wait until all that was asked is answered, and shown is the moment at which Python is."""
+        """Wait until all that was asked is answered and shown, as of the moment at which Python is."""
         raise NotImplementedError
 
     def press(self, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -13,17 +12,6 @@ from calamity_lab.lab import Lab
 from calamity_lab.shown import shown
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
-
-
-@pytest.fixture
-def bare(browser: Browser) -> Iterator[BarePage]:
-    """The bank's story before its first step."""
-    lab = Lab(bank)
-    lab.send(*bank.story())
-    bare = BarePage(browser.page(), lab)
-    yield bare
-    bare.check()
-    bare.page.close()
 
 
 def states(lab: Lab) -> dict[str, dict[str, str]]:

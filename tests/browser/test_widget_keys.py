@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.bare_page import BarePage
 from tests.browser.lab_page import LabPage
-from tests.browser.lab_widget import BANK, LabWidget
+from tests.browser.lab_widget import BANK, Composite, LabWidget
 
 CELLS = (
     "window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
@@ -20,9 +21,9 @@ def widget(lab_page: LabPage) -> LabWidget:
     return LabWidget(lab_page)
 
 
-def press(widget: LabWidget, key: str) -> int:
-    widget.page.page.keyboard.press(key)
-    widget.page.page.wait_for_timeout(120)
+def press(widget: Composite, key: str) -> int:
+    widget.root.page.keyboard.press(key)
+    widget.root.page.wait_for_timeout(120)
     widget.settle()
     return widget.moment
 
@@ -93,17 +94,17 @@ def test_a_focus_whose_place_is_gone_stays_in_the_widget(lab_page: LabPage, widg
     assert lab_page.page.evaluate(CELLS) == before
 
 
-def test_slash_searches_and_g_goes_to_a_moment(lab_page: LabPage, widget: LabWidget) -> None:
-    press(widget, "Tab")
-    widget.press("Resume")
-    widget.root.get_by_role("status").click()
-    lab_page.page.keyboard.press("/")
-    expect(widget.root.get_by_role("combobox", name="Search the run")).to_be_focused()
-    widget.root.get_by_role("status").click()
-    lab_page.page.keyboard.press("g")
-    expect(widget.root.get_by_label("Go to")).to_be_focused()
-    lab_page.page.keyboard.type("17")
-    assert press(widget, "Enter") == 17
+def test_slash_searches_and_g_goes_to_a_moment(bare: BarePage) -> None:
+    press(bare, "Tab")
+    bare.press("Resume")
+    bare.root.get_by_role("status").click()
+    bare.page.keyboard.press("/")
+    expect(bare.root.get_by_role("combobox", name="Search the run")).to_be_focused()
+    bare.root.get_by_role("status").click()
+    bare.page.keyboard.press("g")
+    expect(bare.root.get_by_label("Go to")).to_be_focused()
+    bare.page.keyboard.type("17")
+    assert press(bare, "Enter") == 17
 
 
 def test_the_help_opens_and_closes_and_gives_the_focus_back(lab_page: LabPage, widget: LabWidget) -> None:
@@ -140,14 +141,14 @@ def test_the_help_closes_at_a_press_anywhere_beside_it_and_at_its_button(
     expect(dialog).to_be_hidden()
 
 
-def test_a_number_that_is_no_moment_does_not_stay_in_the_field(lab_page: LabPage, widget: LabWidget) -> None:
-    field = widget.root.get_by_label("Go to")
+def test_a_number_that_is_no_moment_does_not_stay_in_the_field(bare: BarePage) -> None:
+    field = bare.root.get_by_label("Go to")
     field.fill("999")
-    assert press(widget, "Enter") == 0
-    expect(widget.root.get_by_role("status")).to_contain_text("there is no moment 999")
+    assert press(bare, "Enter") == 0
+    expect(bare.root.get_by_role("status")).to_contain_text("there is no moment 999")
     expect(field).to_have_value("0")
-    widget.press("Step over")
-    last = widget.moment
+    bare.press("Step over")
+    last = bare.moment
     field.fill("-1")
-    assert press(widget, "Enter") == last
+    assert press(bare, "Enter") == last
     expect(field).to_have_value(str(last))
