@@ -49,7 +49,9 @@ function mountAgenda(root, desk) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [now] : [], (entry) => entry.command_id, () => entryNode(desk, null), updateEntry);
       keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, () => entryNode(desk, list), updateEntry, () => true);
-      reach.told(entries.length, Math.min(all, page));
+      // A page keeps the first only, and has no more of them however many are asked for.
+      const isCut = desk.isRecorded && entries.length < reach.wanted;
+      reach.told(entries.length, isCut ? entries.length : Math.min(all, page));
       if (sought !== null) mark();
       show(more, all > page);
       setText(more, `${count(all - page)} more…`);

@@ -17,8 +17,8 @@ class Reach {
     this.there = 0;
     this.all = 0;
     this.rest = make("div", { "aria-hidden": "true" });
-    this.observer = new IntersectionObserver(([{ isIntersecting }]) => { if (isIntersecting) this.grow(); }, { root: scroll, rootMargin: `0px 0px ${BELOW}px` });
-    scroll.addEventListener("scroll", () => { if (scroll.scrollTop === 0) this.backToTop(); }, { passive: true });
+    this.observer = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) this.grow(); }, { root: scroll, rootMargin: `0px 0px ${BELOW}px` });
+    scroll.addEventListener("scroll", () => this.restAtTop(), { passive: true });
   }
 
   close() {
@@ -27,11 +27,9 @@ class Reach {
 
   /** Hears how many there are now, of so many that there could be. */
   told(there, all) {
-    this.all = all;
-    const height = `${Math.max(0, all - there) * this.room}px`;
-    if (this.rest.style.height !== height) this.rest.style.height = height;
-    if (this.there === there) return;
-    this.there = there;
+    if (this.there === there && this.all === all) return;
+    Object.assign(this, { there, all });
+    this.rest.style.height = `${Math.max(0, all - there) * this.room}px`;
     // What stays in sight is told once only.
     this.observer.unobserve(this.rest);
     this.observer.observe(this.rest);
@@ -50,8 +48,9 @@ class Reach {
     if (this.scroll.scrollTop === 0) this.filled = this.wanted;
   }
 
-  /** What came on the way down goes again, but for what has the focus. */
-  backToTop() {
+  /** At the top again, what came on the way down goes, but for what has the focus. */
+  restAtTop() {
+    if (this.scroll.scrollTop > 0) return;
     const focused = this.scroll.getRootNode().activeElement;
     if (this.wanted > this.filled && !(focused && this.scroll.contains(focused))) this.want(this.filled);
   }

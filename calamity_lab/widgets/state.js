@@ -23,7 +23,12 @@ function mountState(root, desk) {
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
   const asks = stateAsks(desk);
   cards.addEventListener("keydown", moveAmongFields);
-  addPicked(desk, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id), () => reach.include(STATE_PAGE));
+  addPicked(desk, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id), () => {
+    const lacks = reach.include(STATE_PAGE);
+    // It is on another page.
+    if (!lacks) reach.restAtTop();
+    return lacks;
+  });
   return {
     parts: ["state"],
     search,

@@ -117,6 +117,22 @@ def empty(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
+def test_a_page_says_that_it_keeps_no_more_pending_commands_and_leaves_no_room_for_them(
+    traffic: tuple[Lab, Path], empty: Page
+) -> None:
+    run = RunPage(empty, traffic[1], 0)
+    pane = run.root.locator(".cl-next .cl-scroll")
+    entries, more = pane.get_by_role("listitem"), pane.get_by_role("button", name="more…")
+    more.click()
+    more.click()
+    expect(run.root.get_by_role("status")).to_contain_text("keeps the first 36 pending commands")
+    expect(entries).to_have_count(36)
+    # The last of them stands right above the button.
+    boxes = [each.bounding_box() for each in (entries.last, more)]
+    assert boxes[0] and boxes[1] and boxes[1]["y"] - boxes[0]["y"] < 200
+    run.check()
+
+
 def test_two_thousand_moments_scrub_forwards_and_back_and_say_what_python_says(
     traffic: tuple[Lab, Path], empty: Page
 ) -> None:

@@ -69,6 +69,21 @@ def test_the_room_of_what_is_not_drawn_can_be_scrolled_through(browser: Browser)
     bare.page.close()
 
 
+def test_what_comes_while_there_is_room_is_drawn(browser: Browser) -> None:
+    bare = a_page(browser, (1, 2, 3, 4))
+    bare.page.set_viewport_size({"width": 1000, "height": 1600})
+    bare.root.evaluate("(root) => root.style.setProperty('--cl-lab-height', '1400px')")
+    entries = bare.root.locator(".cl-next").get_by_role("listitem")
+    expect(entries).to_have_count(4)
+    bare.lab.send(*[DepositFunds(f"{n:02}", 5) for n in range(4, 20)])
+    bare.settle()
+    expect(entries.last).not_to_be_in_viewport()
+    bare.settle()
+    assert 4 < entries.count() <= 12
+    bare.check()
+    bare.page.close()
+
+
 def test_the_focus_goes_on_to_what_was_not_drawn(browser: Browser) -> None:
     bare = a_page(browser)
     pane = bare.root.locator(".cl-next .cl-scroll")
@@ -89,6 +104,7 @@ def test_the_focus_goes_on_to_what_was_not_drawn(browser: Browser) -> None:
 
 def test_a_card_that_is_not_drawn_comes_when_its_stream_is_selected(browser: Browser) -> None:
     bare = a_page(browser)
+    pane = bare.root.get_by_role("group", name="State", exact=True)
     bare.lab.select("BankAccount-20")
     bare.settle()
     card = bare.root.locator('.cl-card[aria-label="BankAccount-20"]')
@@ -101,6 +117,13 @@ def test_a_card_that_is_not_drawn_comes_when_its_stream_is_selected(browser: Bro
     asked = len(bare.asked)
     bare.page.wait_for_timeout(200)
     assert len(bare.asked) == asked
+    # Nor does it leave all cards behind, once the list is where it was.
+    scroll(bare, pane, 0)
+    few = bare.root.locator(".cl-card").count()
+    assert few < 12
+    bare.lab.select("BankAccount-31")
+    bare.settle()
+    expect(bare.root.locator(".cl-card")).to_have_count(few)
     bare.check()
     bare.page.close()
 
