@@ -129,7 +129,9 @@ def test_a_page_says_that_it_keeps_no_more_pending_commands_and_leaves_no_room_f
     expect(entries).to_have_count(36)
     # The last of them stands right above the button.
     boxes = [each.bounding_box() for each in (entries.last, more)]
-    assert boxes[0] and boxes[1] and boxes[1]["y"] - boxes[0]["y"] < 200
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[1]["y"] - boxes[0]["y"] < 200
     run.check()
 
 
