@@ -23,8 +23,7 @@ function mountAgenda(root, desk) {
 
   function showUpto(place) {
     page = Math.max(page, place);
-    reach.all = page;
-    reach.include(place);
+    if (place > reach.there) reach.want(place);
   }
 
   /** Marks the entry that was looked for, and brings it into sight once. */

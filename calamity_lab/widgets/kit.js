@@ -52,18 +52,15 @@ function show(node, visible) {
  * alone, so an item must hold all that `update` draws; what stays keeps the focus. A child whose item is gone is drawn
  * anew for one that has come, best in the same place, where it `suits` that: it costs much less than a new one.
  */
-function keyed(parent, items, keyOf, create, update, suits = () => false) {
+function keyed(parent, items, keyOf, create, update, suits = null) {
   const known = (parent.keyedNodes ??= new Map());
   const focused = parent.getRootNode().activeElement;
   const keys = items.map(keyOf);
   const free = withoutItem(parent, known, new Set(keys));
-  if (free.size) {
+  if (suits) {
     keys.forEach((key, index) => {
-      if (known.has(key)) return;
-      const node = [free.get(index), ...free.values()].find((each) => each && !each.contains(focused) && suits(each, items[index]));
-      if (!node) return;
-      known.set(key, node);
-      for (const [place, each] of free) if (each === node) free.delete(place);
+      const node = known.has(key) ? null : taken(free, index, (each) => !each.contains(focused) && suits(each, items[index]));
+      if (node) known.set(key, node);
     });
   }
   for (const node of free.values()) node.remove();
@@ -95,6 +92,14 @@ function withoutItem(parent, known, wanted) {
     known.delete(key);
   }
   return free;
+}
+
+/** Takes a node that fits out of the free ones, that of this place if it does. */
+function taken(free, index, fits) {
+  const place = [index, ...free.keys()].find((each) => free.has(each) && fits(free.get(each)));
+  const node = free.get(place);
+  free.delete(place);
+  return node;
 }
 
 /** Puts the nodes in this order in front of whatever else is there, and moves as few as possible: each is laid out anew. */
@@ -208,6 +213,14 @@ function kindClass(kind) {
 function glyph(kind) {
   return draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
     draw("path", { d: SHAPES[kind] }));
+}
+
+/** Puts the sign of a kind in front of what is in a node, instead of that of another kind. */
+function setGlyph(node, kind) {
+  if (node.glyphKind === kind) return;
+  if (node.glyphKind) node.firstChild.remove();
+  node.prepend(glyph(kind));
+  node.glyphKind = kind;
 }
 
 /** A button with an icon; its name is its text, or `label` where there is no room for one. */

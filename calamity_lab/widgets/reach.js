@@ -52,7 +52,7 @@ class Reach {
   restAtTop() {
     if (this.scroll.scrollTop > 0) return;
     const focused = this.scroll.getRootNode().activeElement;
-    if (this.wanted > this.filled && !(focused && this.scroll.contains(focused))) this.want(this.filled);
+    if (this.there > this.filled && !(focused && this.scroll.contains(focused))) this.want(this.filled);
   }
 
   want(wanted) {

@@ -156,6 +156,7 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
 def _state(sight: Sight) -> Any:
     stepper, look, model = sight.desk.stepper, sight.look_at("state"), sight.desk.model
     types = {cls.__name__: cls for cls in (*model.aggregates, *model.process_managers)}
+    # What is in sight at first: the front end asks for more as somebody scrolls.
     usually = {"limit": 6, "types": types, "kept": sight.rows}
     return state(stepper.trace, stepper.cursor, **{**usually, **look})
 

@@ -105,14 +105,9 @@ function stateCard(asks) {
 /** Makes a card that of another stream. */
 function nameCard(card, { stream_id: id, kind, category }) {
   const { head, pick, pin, asOf, fields, row: before } = card.cardParts;
-  if (before?.kind !== kind) {
-    if (before) {
-      head.firstChild.remove();
-      card.classList.remove(kindClass(before.kind));
-    }
-    head.prepend(glyph(kind));
-    card.classList.add(kindClass(kind));
-  }
+  setGlyph(head, kind);
+  if (before) card.classList.remove(kindClass(before.kind));
+  card.classList.add(kindClass(kind));
   put(card, "aria-label", id);
   put(pick, "aria-label", id);
   put(pick, "title", `${kind} ${id}: select it in every view`);
@@ -244,15 +239,17 @@ function nameOfField(line, title, told, field) {
   const { asks } = card.cardParts;
   const nested = field.inner > 0;
   const canPress = asks.isWhole && Boolean(field.path) && !field.gone;
-  const kind = canPress ? (nested ? "nested" : "plain") : "text";
+  // What stands for the rest of a list unfolds, and has no history of its own.
+  const isRest = field.path?.endsWith(":]");
+  const kind = canPress ? (nested ? (isRest ? "rest" : "nested") : "plain") : "text";
   if (known?.kind !== kind) {
     const ask = (what) => () => asks[what](card.cardParts.row.stream_id, line.lineParts.field.path);
     const press = ask(nested ? "unfold" : "history");
     const label = kind === "plain" ? make("button", { type: "button", class: "cl-field cl-field-name", tabindex: "-1", on: { click: press } }) : make("span", { class: "cl-field-name" });
-    const node = kind === "nested" ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, icon("unfold"), label) : label;
+    const node = canPress && nested ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, icon("unfold"), label) : label;
     title.replaceChildren(node);
     known?.more?.remove();
-    const more = kind === "nested" && !field.path.endsWith(":]") ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history", on: ask("history") }) : null;
+    const more = kind === "nested" ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history", on: ask("history") }) : null;
     if (more) told.append(more);
     told.classList.toggle("cl-has-history", Boolean(more));
     line.lineParts.name = { kind, node, label, more };

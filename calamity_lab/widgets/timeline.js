@@ -274,9 +274,8 @@ function isGroup(row) {
 }
 
 function updateLabel(node, row) {
-  const before = node.row;
   node.row = row;
-  if (!isGroup(row)) return updateLaneLabel(node, row, before);
+  if (!isGroup(row)) return updateLaneLabel(node, row);
   put(node, "aria-expanded", row.isClosed ? "false" : "true");
   setText(node.children[1], row.category);
   const lanes = row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`;
@@ -285,11 +284,8 @@ function updateLabel(node, row) {
   put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
 }
 
-function updateLaneLabel(node, row, before) {
-  if (before?.kind !== row.kind) {
-    node.querySelector(".cl-glyph")?.remove();
-    node.prepend(glyph(row.kind));
-  }
+function updateLaneLabel(node, row) {
+  setGlyph(node, row.kind);
   const [category, id] = namesOf(row);
   const names = [...node.children].slice(1);
   if (row.isAlone) setText(names[0], category);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 
 from playwright.sync_api import Locator, expect
 
@@ -17,14 +18,14 @@ lab
 """
 
 
-class Composite:
+class Composite(ABC):
     """What is read of a composite and pressed in it, wherever it is shown."""
 
     root: Locator
 
+    @abstractmethod
     def settle(self) -> None:
         """Wait until all that was asked is answered and shown, as of the moment at which Python is."""
-        raise NotImplementedError
 
     def press(self, name: str) -> None:
         """Press a button and wait until what it asked for is shown."""

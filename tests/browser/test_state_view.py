@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from playwright.sync_api import Locator, expect
 
 from calamity_lab.examples import bank, fulfilment
+from calamity_lab.kernel.messages import command
 from calamity_lab.lab import Lab
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+
+
+@command(to="Shelf", by="id")
+@dataclass(frozen=True)
+class Fill:
+    id: str
+    items: tuple[int, ...]
+    boxes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Filled:
+    id: str
+    items: tuple[int, ...]
+    boxes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    id: str
+    items: tuple[int, ...] = ()
+    boxes: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def new(cls, aggregate_id: str) -> Shelf:
+        return cls(aggregate_id)
+
+    def execute(self, given: Fill) -> Filled:
+        return Filled(given.id, given.items, given.boxes)
+
+    def apply(self, event: Filled) -> Shelf:
+        return Shelf(event.id, event.items, event.boxes)
 
 
 def a_lab(model: Any) -> Lab:
@@ -49,6 +83,38 @@ def test_what_lies_in_a_value_unfolds_by_the_arrow_keys_and_folds_again(browser:
     expect(lines).to_be_focused()
     expect(lines).to_have_attribute("aria-expanded", "false")
     assert "unit_price" not in bare.state()["Order-1001"]
+    bare.check()
+    bare.page.close()
+
+
+def test_a_line_that_is_drawn_anew_for_another_field_has_a_history_where_that_has_one(
+    browser: Browser,
+) -> None:
+    lab = Lab(aggregates=[Shelf], commands=[Fill], events=[Filled])
+    short = Fill("a", tuple(range(20)), ((1, 2),))
+    lab.send(Fill("a", tuple(range(21)), ()), short, short)
+    lab.step()
+    long = lab.cursor
+    lab.resume()
+    bare = BarePage(browser.page(width=1200, height=1400), lab)
+    shelf = card(bare.root, "Shelf-a")
+    shelf.get_by_role("button", name="boxes, 1 value").click()
+    bare.settle()
+    lab.goto(long)
+    bare.settle()
+    shelf.get_by_role("button", name="items, 21 values").click()
+    bare.settle()
+    expect(shelf.get_by_role("button", name="1 more, 1 value")).to_be_visible()
+    # For the rest of a long list, which has no history of its own, comes what lies in a box, and back.
+    for _ in range(2):
+        lab.goto(lab.trace.last)
+        bare.settle()
+        box = shelf.locator(".cl-line", has_text="(1, 2)").last
+        expect(box.get_by_role("button", name="History of")).to_have_count(1)
+        lab.goto(long)
+        bare.settle()
+        rest = shelf.locator(".cl-line", has_text="1 more")
+        expect(rest.get_by_role("button", name="History of")).to_have_count(0)
     bare.check()
     bare.page.close()
 
