@@ -91,6 +91,17 @@ def state_in(root: Locator) -> dict[str, dict[str, str]]:
     return shown
 
 
+def scroll_through(pane: Locator, selector: str, wanted: int) -> None:
+    """Scroll to the end of a list that grows as it is scrolled to, until it has so many of these."""
+    pane.page.wait_for_function(
+        """([pane, selector, wanted]) => {
+          pane.scrollTop = pane.scrollHeight;
+          return pane.querySelectorAll(selector).length === wanted;
+        }""",
+        arg=[pane.element_handle(), selector, wanted],
+    )
+
+
 def number(text: str) -> int:
     """The first number in a text."""
     found = re.search(r"\d[\d,]*", text)

@@ -26,7 +26,7 @@ from calamity_lab.widgets import front_end
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.selecting import selection_from
 from tests.browser.browser import Browser
-from tests.browser.lab_widget import state_in
+from tests.browser.lab_widget import scroll_through, state_in
 from tests.pages.carried import carried
 
 SCRIPTS = "\n".join(
@@ -123,7 +123,10 @@ def test_a_page_says_that_it_keeps_no_more_pending_commands_and_leaves_no_room_f
     run = RunPage(empty, traffic[1], 0)
     pane = run.root.locator(".cl-next .cl-scroll")
     entries, more = pane.get_by_role("listitem"), pane.get_by_role("button", name="more…")
+    # The list grows as it is scrolled through, and moves the button meanwhile.
+    scroll_through(pane, "li", 12)
     more.click()
+    expect(entries).to_have_count(36)
     more.click()
     expect(run.root.get_by_role("status")).to_contain_text("keeps the first 36 pending commands")
     expect(entries).to_have_count(36)

@@ -12,6 +12,7 @@ from calamity_lab.examples.bank import CreateAccount, DepositFunds
 from calamity_lab.views.state import state
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+from tests.browser.lab_widget import scroll_through
 
 FOCUSED = "(root) => root.contains(document.activeElement)"
 
@@ -37,10 +38,8 @@ def test_cards_come_as_they_are_scrolled_to_and_go_again(browser: Browser) -> No
     expect(bare.root.locator(".cl-pager").first).to_contain_text("1–24 of 40")
     few = cards.count()  # as many as fill the pane
     assert few < 12
-    scroll(bare, pane, 100_000)
-    for _ in range(4):
-        scroll(bare, pane, 100_000)
-    expect(cards).to_have_count(24)
+    scroll_through(pane, ".cl-card", 24)
+    bare.settle()
     names = [card.get_attribute("aria-label") for card in cards.all()]
     assert names == [row.stream_id for row in state(bare.lab.trace, bare.lab.cursor, limit=24).rows]
     scroll(bare, pane, 0)
@@ -55,15 +54,11 @@ def test_the_room_of_what_is_not_drawn_can_be_scrolled_through(browser: Browser)
     bare = a_page(browser)
     pane = bare.root.locator(".cl-next .cl-scroll")
     room = pane.evaluate("(pane) => pane.scrollHeight")
-    for _ in range(4):
-        scroll(bare, pane, 100_000)
-    expect(pane.get_by_role("listitem")).to_have_count(12)
+    scroll_through(pane, "li", 12)
     whole = pane.evaluate("(pane) => pane.scrollHeight")
     assert 0.7 < room / whole < 1.4
     bare.press("28 more…")
-    for _ in range(9):
-        scroll(bare, pane, 100_000)
-    expect(pane.get_by_role("listitem")).to_have_count(36)
+    scroll_through(pane, "li", 36)
     expect(pane.get_by_role("button", name="4 more…")).to_be_visible()
     bare.check()
     bare.page.close()
