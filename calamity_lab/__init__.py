@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from calamity_lab.kernel.run import Run, advance, begin, dispatch
     from calamity_lab.kernel.sources import seeded_ids, ticking_clock
     from calamity_lab.kernel.stack import Stack
-    from calamity_lab.lab import Lab
+    from calamity_lab.lab.lab import Lab
 
 __version__ = "0.1.0"
 
@@ -48,7 +48,7 @@ _HOMES = {
     "kernel.run": "Run advance begin dispatch",
     "kernel.sources": "seeded_ids ticking_clock",
     "kernel.stack": "Stack",
-    "lab": "Lab",
+    "lab.lab": "Lab",
 }
 
 __all__ = [
@@ -96,4 +96,4 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """What ``%load_ext calamity_lab`` does: adds the magics."""
-    import_module("calamity_lab.extension").register(ipython)
+    import_module("calamity_lab.lab.magics").register(ipython)

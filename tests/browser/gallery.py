@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator
 
-from calamity_lab.displays import Displays
+from calamity_lab.lab.displays import Displays
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import LabWidget
 

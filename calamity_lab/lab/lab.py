@@ -8,17 +8,16 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, Self
 
-from calamity_lab.attached.attachment import Attachment
-from calamity_lab.attached.committed import Committed
-from calamity_lab.displays import Displays
 from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
 from calamity_lab.frames import History
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.sources import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.lab.attachment import Attachment
+from calamity_lab.lab.displays import Displays
+from calamity_lab.lab.readings import Committed, PendingCommands, States, Steps
 from calamity_lab.model import Model, assemble
-from calamity_lab.readings import PendingCommands, States, Steps
 from calamity_lab.stepper import DEFAULT_LIMIT, Stepper
 from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.selection import selected_events, selection_of

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.identity import stream_id_of
+from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.markup import table
 from calamity_lab.shown import shown, shown_fields
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _ROWS = 20
 _LENGTH = 200
+_COMMITTED_LENGTH = 160
+_HEADINGS = ("position", "stream_id", "stream_version", "event_type", "event")
 
 
 class States(Mapping[str, Any]):
@@ -155,6 +159,70 @@ class PendingCommands(Sequence[Any]):
     def _caption(self) -> str:
         more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
         return f"{counted(len(self), 'pending command')}{more}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Committed(Sequence[RecordedEvent]):
+    """The events that a commit wrote, as they are recorded in the store: with the positions they have there.
+
+    It is empty, and so false, where there was nothing to write.
+    """
+
+    events: tuple[RecordedEvent, ...] = ()
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Where the events stand among all events of the store."""
+        return tuple(event.position for event in self.events)
+
+    @property
+    def streams(self) -> Mapping[str, tuple[int, int]]:
+        """The version of each stream before and after, by stream id."""
+        before: dict[str, int] = {}
+        for event in self.events:
+            before.setdefault(event.stream_id, event.stream_version - 1)
+        after = {event.stream_id: event.stream_version for event in self.events}
+        return {stream_id: (version, after[stream_id]) for stream_id, version in before.items()}
+
+    @overload
+    def __getitem__(self, index: int) -> RecordedEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RecordedEvent]: ...
+    def __getitem__(self, index: int | slice) -> RecordedEvent | Sequence[RecordedEvent]:
+        return self.events[index]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __repr__(self) -> str:
+        streams = [f"{shown(name)}  version {old} → {new}" for name, (old, new) in self._first_streams()]
+        return "\n".join([self._caption(), *streams])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                f"{event.position:,}",
+                shown(event.stream_id, 60),
+                f"{event.stream_version:,}",
+                event.event_type,
+                shown_fields(event.event, _COMMITTED_LENGTH),
+            )
+            for event in self.events[:_ROWS]
+        ]
+        more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
+        return table(_HEADINGS, rows, self._caption() + more)
+
+    def _first_streams(self) -> list[tuple[str, tuple[int, int]]]:
+        return list(self.streams.items())[:_ROWS]
+
+    def _caption(self) -> str:
+        if not self.events:
+            return "nothing to commit: what is recorded up to here is in the store already"
+        first, last = self.positions[0], self.positions[-1]
+        where = f"position {first:,}" if first == last else f"positions {first:,} to {last:,}"
+        return (
+            f"{counted(len(self), 'event')} committed to {counted(len(self.streams), 'stream')}, at {where}"
+        )
 
 
 def _fields(state: Any) -> str:

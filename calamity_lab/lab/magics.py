@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from calamity_lab.kernel.sources import TickingClock, seeded_ids, ticking_clock
-from calamity_lab.lab import Lab
+from calamity_lab.lab.lab import Lab
 from calamity_lab.model import Model
 
 _DEFAULT = "lab"

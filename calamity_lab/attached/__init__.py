@@ -1,1 +1,0 @@
-"""A lab on a real history: opened without writing to it, and committed to when asked."""
