@@ -66,7 +66,7 @@ HOUSE: Mapping[str, Floor] = {
     "stepper": floor(f"{PURE} shown trace", without="pickle"),
     "views": floor(f"{PURE} unheard shown model trace", libraries="networkx rpds", without=EFFECTS),
     "figures": floor(f"{PURE} shown markup trace views", libraries="matplotlib networkx numpy"),
-    "frames": floor(f"{PURE} shown markup trace views", libraries="networkx numpy pandas pyarrow"),
+    "frames": floor(f"{PURE} loading shown markup trace views", libraries="networkx numpy pandas pyarrow"),
     "widgets": floor(
         f"{PURE} shown markup model trace stepper views figures",
         libraries="IPython anywidget ipywidgets sidecar traitlets",

@@ -1,6 +1,21 @@
-"""Histories and traces as pandas, Arrow, Parquet, CSV and JSON Lines."""
+"""Histories and traces as pandas, Arrow, Parquet, CSV, JSON Lines; libraries load when they are needed."""
 
-from calamity_lab.frames.history import History
-from calamity_lab.frames.tables import aggregates_to_pandas, process_managers_to_pandas, steps_to_pandas
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from calamity_lab.loading import lazily
+
+if TYPE_CHECKING:
+    from calamity_lab.frames.history import History
+    from calamity_lab.frames.tables import aggregates_to_pandas, process_managers_to_pandas, steps_to_pandas
+
+_HOMES = {
+    "frames.history": "History",
+    "frames.tables": "aggregates_to_pandas process_managers_to_pandas steps_to_pandas",
+}
 
 __all__ = ["History", "aggregates_to_pandas", "process_managers_to_pandas", "steps_to_pandas"]
+
+
+__getattr__ = lazily(__name__, _HOMES)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab.errors import InvalidValue, OutOfRange, refuse_unknown
-from calamity_lab.frames.arrow import arrow_table, pyarrow
-from calamity_lab.frames.texts import json_lines
+from calamity_lab.frames.files import arrow_table, json_lines, pyarrow
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.markup import table
 from calamity_lab.shown import shown, shown_fields
@@ -62,7 +61,7 @@ class History(Sequence[RecordedEvent]):
         each type gets its own, as ``FundsDeposited.amount``; so does a field with the name of a column above.
         """
         refuse_unknown("to_pandas()", unknown, ())
-        from calamity_lab.frames.recorded import recorded_frame
+        from calamity_lab.frames.tables import recorded_frame
 
         return recorded_frame(self._recorded)
 
@@ -87,7 +86,7 @@ class History(Sequence[RecordedEvent]):
     def to_csv(self, path: Path | None = None, **unknown: Any) -> str | None:
         """Write the columns of `to_pandas` as CSV, nested values as JSON; without a path, give the text."""
         refuse_unknown("to_csv()", unknown, ("path",))
-        from calamity_lab.frames.delimited import csv_text
+        from calamity_lab.frames.files import csv_text
 
         return _write_text("to_csv", path, [csv_text(self.to_pandas())])
 

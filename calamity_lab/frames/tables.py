@@ -1,15 +1,36 @@
-"""What a trace holds up to a cursor, as DataFrames."""
+"""Events, states, steps and reactions as DataFrames."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+
+from calamity_lab.frames.columns import (
+    NOTHING,
+    Kind,
+    Piece,
+    Places,
+    annotation_of,
+    column,
+    kind_of,
+    labels,
+    nullable,
+    text,
+    together,
+)
+from calamity_lab.kernel.fields import field_names, fields_of
+from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
 
 _STEPS = {
     "step": "integer",
@@ -46,8 +67,6 @@ _REACTIONS = {
 
 def steps_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
     """One row a step up to the cursor (None: all); `calamity_lab.views.tables.StepRow` tells the columns."""
-    from calamity_lab.frames.flat import flat
-
     rows = step_rows(trace, cursor)
     return flat(_columns(rows, _STEPS), (), len(rows))
 
@@ -61,8 +80,6 @@ def aggregates_to_pandas(
     ``frame[frame.stream_id == "BankAccount-1"].plot("recorded_at", "balance")`` is the balance over time.
     ``types`` has the aggregate classes by name, to fold events that are older than the trace.
     """
-    from calamity_lab.frames.flat import flat
-
     rows = state_rows(trace, cursor, types)
     groups = _groups([(row.aggregate, row.state) for row in rows])
     return flat(_columns(rows, _STATES), groups, len(rows))
@@ -74,8 +91,6 @@ def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataF
     ``verb`` tells whether the instance was started, continued or stopped, or ignored the trigger;
     ``commands`` lists the types of the commands that it sent, separated by commas.
     """
-    from calamity_lab.frames.flat import flat
-
     rows = reaction_rows(trace, cursor)
     known = [row._replace(commands=", ".join(row.commands)) for row in rows]  # type: ignore[arg-type]
     groups = _groups([(row.process_manager, row.state) for row in rows])
@@ -83,8 +98,6 @@ def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataF
 
 
 def _columns(rows: Sequence[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
-    from calamity_lab.frames.columns import Piece, column, labels, nullable
-    from calamity_lab.frames.kinds import Kind
 
     columns = {}
     for name, kind in kinds.items():
@@ -100,10 +113,6 @@ def _columns(rows: Sequence[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
 
 def _groups(states: Sequence[tuple[str, Any]]) -> list[Any]:
     """The states by type name and class, in order of appearance; rows without a state belong to none."""
-    import numpy as np
-
-    from calamity_lab.frames.flat import Group
-
     places: dict[tuple[str, type], list[int]] = {}
     for place, (name, state) in enumerate(states):
         if state is not None:
@@ -112,3 +121,148 @@ def _groups(states: Sequence[tuple[str, Any]]) -> list[Any]:
         Group(name, np.array(rows, dtype=np.intp), [states[row][1] for row in rows])
         for (name, _), rows in places.items()
     ]
+
+
+class Group(NamedTuple):
+    """Values of one class under one type name, and the rows that they fill."""
+
+    type: str
+    places: Places
+    values: Sequence[Any]
+
+
+class _Part(NamedTuple):
+    """One field of one group."""
+
+    type: str
+    kind: Kind
+    piece: Piece
+
+
+def flat(known: Mapping[str, Any], groups: Iterable[Group], length: int) -> Any:
+    """A DataFrame of the known columns, then a column for each field of the groups.
+
+    Types whose fields share a name share the column when the values are of one kind. Where they are not, or
+    where a known column has the name, each gets a column of its own, as in ``FundsDeposited.amount``.
+    """
+    columns = dict(known)
+    for name, parts in _by_field(groups).items():
+        kinds = _kinds(parts)
+        some = set(kinds.values()) - {NOTHING}
+        if len(some) <= 1 and name not in columns:
+            kind = next(iter(some), NOTHING)
+            columns[name] = column(kind, [part.piece for part in parts], length)
+            continue
+        for type_name, kind in kinds.items():
+            pieces = [part.piece for part in parts if part.type == type_name]
+            columns[_free(f"{type_name}.{name}", columns)] = column(kind, pieces, length)
+    return pd.DataFrame(columns, copy=False)
+
+
+def _by_field(groups: Iterable[Group]) -> dict[str, list[_Part]]:
+    parts: dict[str, list[_Part]] = {}
+    for group in groups:
+        for name, values in _fields(group.values).items():
+            kind = kind_of(values, annotation_of(type(group.values[0]), name))
+            parts.setdefault(name, []).append(_Part(group.type, kind, Piece(group.places, values)))
+    return parts
+
+
+def _kinds(parts: Sequence[_Part]) -> dict[str, Kind]:
+    """The kind that each type needs for a field."""
+    found: dict[str, list[Kind]] = {}
+    for part in parts:
+        found.setdefault(part.type, []).append(part.kind)
+    return {type_name: together(kinds) for type_name, kinds in found.items()}
+
+
+def _fields(values: Sequence[Any]) -> dict[str, list[Any]]:
+    """The fields of values of one class, as lists; what a value lacks is None."""
+    names = field_names(type(values[0])) if len(values) else ()
+    if names is None:
+        rows = [fields_of(value) for value in values]
+        return {
+            name: [row.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row)
+        }
+    return {name: _field(values, name) for name in names}
+
+
+def _field(values: Sequence[Any], name: str) -> list[Any]:
+    try:
+        return list(map(attrgetter(name), values))
+    except AttributeError:  # a slot that was never filled
+        return [getattr(value, name, None) for value in values]
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+_TOLD = ("command", "process_manager")
+"""What the kernel notes in an event's metadata; the rest was put there by whoever submitted the command."""
+
+
+def recorded_frame(recorded: Sequence[RecordedEvent]) -> Any:
+    """One row an event. `History.to_pandas` tells the rules."""
+    length = len(recorded)
+    types = _each(recorded, "event_type")
+    metadata = _each(recorded, "metadata")
+    known = {
+        "position": _integers(recorded, "position"),
+        "stream_id": text(_each(recorded, "stream_id")),
+        "stream_version": _integers(recorded, "stream_version"),
+        "event_type": labels(types),
+        "event_id": text(_each(recorded, "event_id")),
+        "correlation_id": text(_each(recorded, "correlation_id")),
+        "causation_id": text(_each(recorded, "causation_id")),
+        "recorded_at": _times(recorded),
+        "command": labels([entries.get("command") for entries in metadata]),
+        "process_manager": text([entries.get("process_manager") for entries in metadata]),
+    }
+    known |= _rest(metadata, length)
+    return flat(known, _event_groups(types, _each(recorded, "event")), length)
+
+
+def _each(recorded: Sequence[RecordedEvent], name: str) -> list[Any]:
+    return list(map(attrgetter(name), recorded))
+
+
+def _integers(recorded: Sequence[RecordedEvent], name: str) -> Any:
+    return np.fromiter(map(attrgetter(name), recorded), dtype=np.int64, count=len(recorded))
+
+
+def _times(recorded: Sequence[RecordedEvent]) -> Any:
+    return pd.DatetimeIndex(_each(recorded, "recorded_at"), dtype="datetime64[us, UTC]")
+
+
+def _rest(metadata: Sequence[Mapping[str, Any]], length: int) -> dict[str, Any]:
+    """Columns for further metadata, as in ``metadata.user``."""
+    names = sorted({*chain.from_iterable(metadata)} - {*_TOLD}, key=str)
+    lists = {name: [entries.get(name) for entries in metadata] for name in names}
+    return {
+        f"metadata.{name}": column(kind_of(values), [Piece(slice(None), values)], length)
+        for name, values in lists.items()
+    }
+
+
+def _event_groups(names: Sequence[str], events: Sequence[Any]) -> Iterator[Group]:
+    """The events by type name and class, in order of appearance."""
+    classes = list(map(type, events))
+    by_name, by_class = _codes(names), _codes(classes)
+    pairs = by_name * (int(by_class.max(initial=0)) + 1) + by_class
+    _, first, codes = np.unique(pairs, return_index=True, return_inverse=True)
+    if len(first) == 1:
+        yield Group(names[0], slice(None), events)
+        return
+    every = np.fromiter(events, dtype=object, count=len(events))
+    order = np.argsort(codes, kind="stable")
+    places = np.split(order, np.cumsum(np.bincount(codes))[:-1]) if len(first) else []
+    for rows in sorted(places, key=lambda rows: rows[0]):
+        yield Group(names[rows[0]], rows, every[rows].tolist())
+
+
+def _codes(values: Sequence[Any]) -> Any:
+    code = {value: n for n, value in enumerate(dict.fromkeys(values))}
+    return np.fromiter(map(code.__getitem__, values), dtype=np.int64, count=len(values))

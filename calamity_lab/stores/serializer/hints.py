@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Optional, get_args, get_origin, get
 import msgspec
 
 from calamity_lab.kernel.fields import field_names
-from calamity_lab.stores.serializer.native import MAYBE_NONE, bare
+from calamity_lab.stores.serializer.codec import MAYBE_NONE, bare
 
 _UNRESOLVED = object()
 

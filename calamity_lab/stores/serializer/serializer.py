@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from threading import RLock
+from types import NoneType
 from typing import Any
 
 from calamity_lab.errors import InvalidValue, SerializationError
-from calamity_lab.kernel.metadata import Metadata
-from calamity_lab.stores.serializer.codec import LONGEST, Json, Misfit, from_json, misfit_of
-from calamity_lab.stores.serializer.metadata import MetadataTexts
-from calamity_lab.stores.serializer.names import Names, Types, listed, parts
-from calamity_lab.stores.serializer.plan import Plan, plan_of, written
+from calamity_lab.kernel.metadata import NOTHING, Metadata
+from calamity_lab.stores.serializer.annotations import Shapes
+from calamity_lab.stores.serializer.codec import LONGEST, TYPE, Codec, Json, Misfit, from_json, misfit_of
+from calamity_lab.stores.serializer.names import Names, Types, Upcaster, Upcasters, listed, parts
 from calamity_lab.stores.serializer.records import is_record_class
-from calamity_lab.stores.serializer.shapes import Shapes
+from calamity_lab.stores.serializer.round_trip import Plan, plan_of, written
 from calamity_lab.stores.serializer.unknown import UnknownEvent, stored, unknown
-from calamity_lab.stores.serializer.upcasting import Upcaster, Upcasters
 
 Reader = Callable[[Json], Any]
 
@@ -226,3 +225,40 @@ def _placed(error: Exception) -> str:
 def _cut(text: Json) -> str:
     shown = text if isinstance(text, str) else bytes(text).decode(errors="replace")
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+
+
+_FROZEN = frozenset({str, int, bool, NoneType})
+_MANY = 1000
+
+
+class MetadataTexts:
+    """Writes metadata as JSON, and reads it; what is read again and again is shared."""
+
+    def __init__(self, untyped: Codec) -> None:
+        self._untyped = untyped
+        self._known: dict[Json, Metadata] = {}
+
+    def write(self, metadata: Mapping[str, Any]) -> str:
+        """The metadata as a JSON object."""
+        plain = dict(metadata)
+        if TYPE in plain or not _FROZEN.issuperset(map(type, plain.values())):
+            return written(self._untyped.write(plain))
+        return written(plain)
+
+    def read(self, text: Json) -> Metadata:
+        """The metadata that was written so."""
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        found = self._untyped.read(text)
+        if not isinstance(found, dict):
+            raise Misfit("metadata is an object")
+        metadata = Metadata(found) if found else NOTHING
+        if _FROZEN.issuperset(map(type, found.values())):
+            self._remember(text, metadata)
+        return metadata
+
+    def _remember(self, text: Json, metadata: Metadata) -> None:
+        if len(self._known) >= _MANY:
+            self._known.clear()
+        self._known[text] = metadata
