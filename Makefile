@@ -1,7 +1,7 @@
 # Everything here needs Python 3.11 or newer, make and git; the rest is set up in .venv when first used.
 #   make lab        JupyterLab on the tutorials          (make lab ARGS=--no-browser)
-#   make test       all tests, with a real browser       (make test ARGS="-k stepper")
-#   make check      format, lint, types, floors
+#   make test       the checks, then all tests, with a real browser   (make test ARGS="-k stepper")
+#   make check      format, lint, types, floors: what takes seconds
 #   make bench      the benchmarks
 #   make shots      a picture of every view, in both themes and at three widths, to look at: shots/index.html
 #   make notebooks  runs the tutorials again and keeps what they show
@@ -20,8 +20,11 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
+# Each is a target of its own, so that two cores share them; all of them print only what is wrong.
+CHECKS := check-format check-lint check-types check-floors
+
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench shots notebooks pins clean
+.PHONY: help lab test check $(CHECKS) bench shots notebooks pins clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -37,14 +40,24 @@ $(VENV)/.ready-test: $(SETUP)
 lab: $(VENV)/.ready-lab
 	@$(BIN)/python -m scripts.open_lab $(ARGS)
 
+# The tests come last, so that the last line is pytest's own.
 test: $(VENV)/.ready-test
+	@$(MAKE) --no-print-directory -j2 check
 	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: $(VENV)/.ready-test
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_floors.py
+check: $(CHECKS)
+
+check-format: $(VENV)/.ready-test
+	@$(BIN)/ruff format --check --quiet .
+
+check-lint: $(VENV)/.ready-test
+	@$(BIN)/ruff check --quiet .
+
+check-types: $(VENV)/.ready-test
+	@$(BIN)/mypy --no-error-summary
+
+check-floors: $(VENV)/.ready-test
+	@$(BIN)/python -m pytest -q --no-header --no-summary tests/test_floors.py
 
 bench: $(VENV)/.ready-test
 	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m tests.benchmarks $(ARGS)
