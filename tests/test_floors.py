@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.floors import HOUSE, circle, faults, modules
+from tests.floors import HOUSE, circle, faults, imports, modules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -90,3 +90,8 @@ def test_a_circle_is_named_even_where_one_half_is_for_the_type_checker(tmp_path:
         kernel__stack="if TYPE_CHECKING:\n    from calamity_lab.kernel.run import Run",
     )
     assert {"calamity_lab.kernel.run", "calamity_lab.kernel.stack"} == set(circle(root))
+
+
+def test_only_text_escapes_html() -> None:
+    elsewhere = {found.importer for found in imports(ROOT) if found.imported.split(".")[0] == "html"}
+    assert elsewhere == {"calamity_lab.text"}

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.lab import Lab
 from calamity_lab.pages.page import page
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
@@ -104,7 +104,7 @@ def every_view(lab: Lab, cursor: int) -> Iterator[Any]:
     trace = lab.trace
     yield controls(trace, cursor)
     yield agenda(trace, cursor)
-    names = [shown(lane.identity.stream_id) for lane in trace.index.lanes]
+    names = [format_value(lane.identity.stream_id) for lane in trace.index.lanes]
     fields = [(name, field) for name in names for field in ("id", "text", "texts", "stage")]
     yield state(trace, cursor, limit=99, unfolded=fields, histories=fields, pinned=names)
     yield state(trace, cursor, as_of=[(name, 1) for name in names], query="a")

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from calamity_lab.errors import InvalidValue, OutOfRange, refuse_unknown
 from calamity_lab.frames.files import arrow_table, json_lines, pyarrow
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.markup import table
-from calamity_lab.shown import shown, shown_fields
-from calamity_lab.trace.telling import counted
+from calamity_lab.text import format_fields, format_value, html_table, plural
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -118,7 +116,7 @@ class History(Sequence[RecordedEvent]):
         if isinstance(index, slice):
             return History(self._recorded[index])
         if not -len(self) <= index < len(self):
-            raise OutOfRange(f"there is no event {index}; the history has {counted(len(self), 'event')}")
+            raise OutOfRange(f"there is no event {index}; the history has {plural(len(self), 'event')}")
         return self._recorded[index]
 
     def __len__(self) -> int:
@@ -138,44 +136,44 @@ class History(Sequence[RecordedEvent]):
             return "History(no events)"
         first, last = self._recorded[0].position, self._recorded[-1].position
         where = f"position {first:,}" if len(self) == 1 else f"positions {first:,} to {last:,}"
-        return f"History({counted(len(self), 'event')}, {where})"
+        return f"History({plural(len(self), 'event')}, {where})"
 
     def _repr_html_(self) -> str:
         left_out = len(self) - 2 * _SHOWN
         if left_out <= 1:
             rows = [_row(recorded) for recorded in self._recorded]
         else:
-            gap = ("…", f"{counted(left_out, 'event')} more") + ("",) * (len(_HEADINGS) - 2)
+            gap = ("…", f"{plural(left_out, 'event')} more") + ("",) * (len(_HEADINGS) - 2)
             first, last = self._recorded[:_SHOWN], self._recorded[-_SHOWN:]
             rows = [*map(_row, first), gap, *map(_row, last)]
-        return table(_HEADINGS, rows, counted(len(self), "event") if len(self) else "no events")
+        return html_table(_HEADINGS, rows, plural(len(self), "event") if len(self) else "no events")
 
 
 def _row(recorded: RecordedEvent) -> tuple[str, ...]:
     return (
         f"{recorded.position:,}",
-        shown(recorded.stream_id, 60),
+        format_value(recorded.stream_id, 60),
         f"{recorded.stream_version:,}",
         recorded.event_type,
         str(recorded.recorded_at),
-        shown(recorded.metadata.get("command", "")),
-        shown_fields(recorded.event, 160),
+        format_value(recorded.metadata.get("command", "")),
+        format_fields(recorded.event, 160),
     )
 
 
 def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, ...]:
     if isinstance(recorded_events, (str, bytes)) or not isinstance(recorded_events, Iterable):
         raise InvalidValue(
-            f"History needs recorded events, found {shown(recorded_events, 60)}; give it an event store's "
-            "stream, as in History(stack.event_store.stream(ALL)), or use lab.history"
+            f"History needs recorded events, found {format_value(recorded_events, 60)}; give it an event "
+            "store's stream, as in History(stack.event_store.stream(ALL)), or use lab.history"
         )
     recorded = tuple(recorded_events)
     wrong = {cls for cls in set(map(type, recorded)) if not issubclass(cls, RecordedEvent)}
     if wrong:
         place, found = next((n, item) for n, item in enumerate(recorded) if type(item) in wrong)
         raise InvalidValue(
-            f"History needs RecordedEvents, found {shown(found, 60)} at place {place}; bare events are "
-            "recorded by an event store: store.append(stream_id, events), then History(store.stream(ALL))"
+            f"History needs RecordedEvents, found {format_value(found, 60)} at place {place}; bare events "
+            "are recorded by an event store: store.append(stream_id, events), then History(store.stream(ALL))"
         )
     return recorded
 

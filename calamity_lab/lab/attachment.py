@@ -22,8 +22,8 @@ from calamity_lab.kernel.stores import (
 from calamity_lab.lab.readings import Committed
 from calamity_lab.model import Model
 from calamity_lab.stores.overlay.event_store import OverlayEventStore
+from calamity_lab.text import plural
 from calamity_lab.trace.moment import Moment
-from calamity_lab.trace.telling import counted
 
 
 class Attachment:
@@ -182,7 +182,7 @@ def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception]) -> 
     unknown = Counter(event.event_type for event in history if isinstance(event.event, UnknownEvent))
     told = []
     if unknown:
-        listed = ", ".join(f"{name} ({counted(count, 'event')})" for name, count in sorted(unknown.items()))
+        listed = ", ".join(f"{name} ({plural(count, 'event')})" for name, count in sorted(unknown.items()))
         told.append(f"the model has no class for {listed}; they are shown as they were stored")
     if broken:
         first, error = next(iter(broken.items()))

@@ -19,9 +19,9 @@ from calamity_lab.lab.displays import Displays
 from calamity_lab.lab.readings import Committed, PendingCommands, States, Steps
 from calamity_lab.model import Model, assemble
 from calamity_lab.stepper import DEFAULT_LIMIT, Stepper
+from calamity_lab.text import plural
 from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.selection import selected_events, selection_of
-from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Branch, Trace
 
 _PARTS = ("aggregates", "commands", "events", "process_managers")
@@ -263,9 +263,9 @@ class Lab(Displays):
         branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
         there = ", ".join(
             [
-                counted(len(self.stack.aggregates), "aggregate"),
-                counted(self.trace.index.events_at(self.cursor), "event"),
-                counted(len(self.agenda), "pending command"),
+                plural(len(self.stack.aggregates), "aggregate"),
+                plural(self.trace.index.events_at(self.cursor), "event"),
+                plural(len(self.agenda), "pending command"),
             ]
         )
         return f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: {there}"

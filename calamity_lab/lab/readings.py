@@ -11,9 +11,8 @@ from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.identity import stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
-from calamity_lab.markup import table
-from calamity_lab.shown import shown, shown_fields
-from calamity_lab.trace.telling import counted, fact, origin, sentence
+from calamity_lab.text import format_fields, format_value, html_table, plural
+from calamity_lab.trace.telling import fact, origin, sentence
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,12 +57,12 @@ class States(Mapping[str, Any]):
         return self._frame()
 
     def __repr__(self) -> str:
-        lines = [f"{shown(stream_id)}  {_fields(state)}" for stream_id, state in self._first()]
+        lines = [f"{format_value(stream_id)}  {_fields(state)}" for stream_id, state in self._first()]
         return "\n".join([self._caption(), *lines])
 
     def _repr_html_(self) -> str:
-        rows = [(shown(stream_id), _fields(state)) for stream_id, state in self._first()]
-        return table((self._noun, "state"), rows, self._caption())
+        rows = [(format_value(stream_id), _fields(state)) for stream_id, state in self._first()]
+        return html_table((self._noun, "state"), rows, self._caption())
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)
@@ -73,7 +72,7 @@ class States(Mapping[str, Any]):
 
     def _caption(self) -> str:
         more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
-        return f"{counted(len(self), self._noun)}{more}"
+        return f"{plural(len(self), self._noun)}{more}"
 
 
 class Steps(Sequence[Step]):
@@ -104,14 +103,14 @@ class Steps(Sequence[Step]):
 
     def _repr_html_(self) -> str:
         rows = [(f"{step.index:,}", step.kind, fact(step)) for step in self._last()]
-        return table(("step", "kind", "fact"), rows, self._caption())
+        return html_table(("step", "kind", "fact"), rows, self._caption())
 
     def _last(self) -> Sequence[Step]:
         return self._steps[max(len(self) - _ROWS, 0) :]
 
     def _caption(self) -> str:
         more = f", the last {_ROWS} shown" if len(self) > _ROWS else ""
-        return f"{counted(len(self), 'step')}{more}"
+        return f"{plural(len(self), 'step')}{more}"
 
 
 class PendingCommands(Sequence[Any]):
@@ -146,19 +145,22 @@ class PendingCommands(Sequence[Any]):
 
     def __repr__(self) -> str:
         return "\n".join(
-            [self._caption(), *(f"{n}  {shown(p.command, _LENGTH)}, {origin(p)}" for n, p in self._first())]
+            [
+                self._caption(),
+                *(f"{n}  {format_value(p.command, _LENGTH)}, {origin(p)}" for n, p in self._first()),
+            ]
         )
 
     def _repr_html_(self) -> str:
-        rows = [(str(n), shown(p.command, _LENGTH), origin(p)) for n, p in self._first()]
-        return table(("place", "command", "caused by"), rows, self._caption())
+        rows = [(str(n), format_value(p.command, _LENGTH), origin(p)) for n, p in self._first()]
+        return html_table(("place", "command", "caused by"), rows, self._caption())
 
     def _first(self) -> list[tuple[int, Pending]]:
         return [(n, p) for n, p in zip(range(_ROWS), self._agenda.entries(), strict=False)]
 
     def _caption(self) -> str:
         more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
-        return f"{counted(len(self), 'pending command')}{more}"
+        return f"{plural(len(self), 'pending command')}{more}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -195,22 +197,24 @@ class Committed(Sequence[RecordedEvent]):
         return len(self.events)
 
     def __repr__(self) -> str:
-        streams = [f"{shown(name)}  version {old} → {new}" for name, (old, new) in self._first_streams()]
+        streams = [
+            f"{format_value(name)}  version {old} → {new}" for name, (old, new) in self._first_streams()
+        ]
         return "\n".join([self._caption(), *streams])
 
     def _repr_html_(self) -> str:
         rows = [
             (
                 f"{event.position:,}",
-                shown(event.stream_id, 60),
+                format_value(event.stream_id, 60),
                 f"{event.stream_version:,}",
                 event.event_type,
-                shown_fields(event.event, _COMMITTED_LENGTH),
+                format_fields(event.event, _COMMITTED_LENGTH),
             )
             for event in self.events[:_ROWS]
         ]
         more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
-        return table(_HEADINGS, rows, self._caption() + more)
+        return html_table(_HEADINGS, rows, self._caption() + more)
 
     def _first_streams(self) -> list[tuple[str, tuple[int, int]]]:
         return list(self.streams.items())[:_ROWS]
@@ -220,10 +224,8 @@ class Committed(Sequence[RecordedEvent]):
             return "nothing to commit: what is recorded up to here is in the store already"
         first, last = self.positions[0], self.positions[-1]
         where = f"position {first:,}" if first == last else f"positions {first:,} to {last:,}"
-        return (
-            f"{counted(len(self), 'event')} committed to {counted(len(self.streams), 'stream')}, at {where}"
-        )
+        return f"{plural(len(self), 'event')} committed to {plural(len(self.streams), 'stream')}, at {where}"
 
 
 def _fields(state: Any) -> str:
-    return shown_fields(state, _LENGTH) or shown(state, _LENGTH)
+    return format_fields(state, _LENGTH) or format_value(state, _LENGTH)

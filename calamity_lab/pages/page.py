@@ -8,14 +8,12 @@ import zlib
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.pages.recording import recording
-from calamity_lab.shown import shown
-from calamity_lab.trace.telling import counted
+from calamity_lab.text import escape_html, format_value, plural
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.stills.page import still
@@ -44,7 +42,7 @@ def to_html(desk: Desk, path: str | os.PathLike[str], title: str | None = None) 
 def page(desk: Desk, title: str = TITLE) -> str:
     """The page of a desk's run as a text: the same for the same run, wherever and whenever it is made."""
     recorded, script = recording(desk), _script()
-    name = escape(shown(title))
+    name = escape_html(format_value(title))
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -60,7 +58,7 @@ def page(desk: Desk, title: str = TITLE) -> str:
 <body>
 <header class="cl-page-head">
 <h1>{name}</h1>
-<p>{escape(_told(desk, recorded))}</p>
+<p>{escape_html(_told(desk, recorded))}</p>
 </header>
 <main id="lab"></main>
 <div id="still">{still("lab", "page", desk)}</div>
@@ -92,9 +90,9 @@ def _policy(script: str) -> str:
 def _told(desk: Desk, recorded: dict[str, Any]) -> str:
     """What the page holds, in a sentence or two."""
     trace, moments = desk.stepper.trace, recorded["moments"]
-    about = f"{counted(len(trace), 'moment')}, {counted(len(trace.index.events), 'event')}"
+    about = f"{plural(len(trace), 'moment')}, {plural(len(trace.index.events), 'event')}"
     if len(trace.branches) > 1:
-        about = f"{about}, of {len(trace.branches)} branches the one named {shown(trace.branch.name)}"
+        about = f"{about}, of {len(trace.branches)} branches the one named {format_value(trace.branch.name)}"
     if len(moments) < len(trace):
         about = f"{about}; kept are {len(moments):,} moments at which a command is done"
     return f"{about}. A recording to look at: sending commands takes a notebook."

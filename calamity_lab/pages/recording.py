@@ -13,8 +13,8 @@ from calamity_lab.pages import ways
 from calamity_lab.pages.lanes import lanes
 from calamity_lab.pages.packing import Packing
 from calamity_lab.pages.standings import Standings
-from calamity_lab.shown import shown
 from calamity_lab.stepper import Stepper
+from calamity_lab.text import format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.events import event_rows
@@ -156,7 +156,7 @@ def _controls(view: Any, reader: Reader) -> Any:
     branches = tuple(branch for branch in view.branches if branch.current)
     view = replace(view, at_end=reader.at_end, branches=branches)
     if reader.at_end and reader.broken is not None:
-        return replace(view, sentence=shown(str(reader.broken)), tone="error")
+        return replace(view, sentence=format_value(str(reader.broken)), tone="error")
     return view
 
 

@@ -19,7 +19,7 @@ from calamity_lab.kernel.messages import Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import Executing, Handling, Run
 from calamity_lab.kernel.steps import Appended, Dispatched, Refused
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.differences import differences
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -115,7 +115,7 @@ def _check_unchanged(name: str, given: Any, before: dict[str, Any], *, is_subjec
             object.__setattr__(given, field, value)
     whose = "self" if is_subject else type(given).__name__
     method = name.rpartition(".")[2]
-    old, new = shown(found.before, 60), shown(found.after, 60)
+    old, new = format_value(found.before, 60), format_value(found.after, 60)
     advice = (
         f"leave the state as it is and return a new one: `return replace(self, {found.field}=...)`"
         if method == "apply"
@@ -139,8 +139,8 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
         name,
         found.path,
         f"gave two answers to {asked}{where}: "
-        f"{shown(found.before, 60)}, then {shown(found.after, 60)}; a callback must depend on nothing "
-        "but what it is given: let times, ids and random numbers come in as fields of the command",
+        f"{format_value(found.before, 60)}, then {format_value(found.after, 60)}; a callback must depend on "
+        "nothing but what it is given: let times, ids and random numbers come in as fields of the command",
     )
 
 

@@ -20,7 +20,7 @@ from calamity_lab.kernel.steps import (
     Refused,
     Step,
 )
-from calamity_lab.shown import sentence_of, shown
+from calamity_lab.text import format_value, plain_sentence
 from calamity_lab.trace.differences import differences
 
 
@@ -38,7 +38,7 @@ def sentence(step: Step | None, decision: Step | None = None) -> str:
 
 def fact(step: Step) -> str:
     """What happened at a step, without its number."""
-    return sentence_of(_fact(step))
+    return plain_sentence(_fact(step))
 
 
 def _fact(step: Step) -> str:
@@ -81,9 +81,9 @@ def origin(pending: Pending) -> str:
     # What answers an event was sent under the command that caused that event; what answers a refusal, under
     # the refused command, and is caused by the event that led to that one.
     if parent is not None and (cause is None or cause.causation_id != parent.command_id):
-        return sentence_of(f"{pending.sender} after {parent.command_type} was refused")
+        return plain_sentence(f"{pending.sender} after {parent.command_type} was refused")
     assert cause is not None, "a command without a parent has no sender"
-    return sentence_of(f"{cause.event_type} #{cause.position} by {pending.sender}")
+    return plain_sentence(f"{cause.event_type} #{cause.position} by {pending.sender}")
 
 
 def _now(identity: Any, step: Executed) -> str:
@@ -92,7 +92,7 @@ def _now(identity: Any, step: Executed) -> str:
     before = callbacks.new(identity.type, identity.id) if is_new else step.before
     changed = list(dict.fromkeys(d.field for d in differences(before, after)))
     fields = fields_of(after)
-    told = ", ".join(f"{name} {shown(fields.get(name), 40)}" for name in changed[:3])
+    told = ", ".join(f"{name} {format_value(fields.get(name), 40)}" for name in changed[:3])
     if is_new:
         return f", {identity} is new" + (f", with {told}" if told else "")
     return f", {identity} now has {told}" if told else f", {identity} is unchanged"

@@ -14,7 +14,7 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.progress import Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Dispatched
-from calamity_lab.shown import shown, shown_fields
+from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.foreseen import UNTOLD, Foreseen, Outcome, foreseen
@@ -116,15 +116,15 @@ def _words(pending: Pending) -> tuple[str, str, str, str | None]:
     """The texts of a command that stay the same however long it waits: target, fields, origin and sender."""
     return (
         target_of(pending.command),
-        shown_fields(pending.command, LENGTH),
+        format_fields(pending.command, LENGTH),
         origin(pending),
-        None if pending.sender is None else shown(pending.sender.stream_id),
+        None if pending.sender is None else format_value(pending.sender.stream_id),
     )
 
 
 def target_of(command: Any) -> str:
     """The stream id of the aggregate that a command is for, or why that cannot be told."""
     try:
-        return shown(callbacks.target(command).stream_id, LENGTH)
+        return format_value(callbacks.target(command).stream_id, LENGTH)
     except CalamityError as error:
-        return shown(str(error), 2 * LENGTH)
+        return format_value(str(error), 2 * LENGTH)

@@ -21,7 +21,7 @@ from typing import Any
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.run import Run
 from calamity_lab.model import Model
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.views.bringing import Bringing
 from calamity_lab.views.life import Life, Sent, pending_at
 from calamity_lab.views.possible import awaited
@@ -124,9 +124,8 @@ def _on_the_way(ways: Bringing, events: tuple[str, ...], pending: Sequence[Sent]
     answered = next((each.answers for each in leading if each.answers is not None), None)
     if answered is None:
         return told
-    return (
-        f"{told}, sent because {type(answered.command).__name__} was refused ({shown(answered.reason, 60)})"
-    )
+    refused = type(answered.command).__name__
+    return f"{told}, sent because {refused} was refused ({format_value(answered.reason, 60)})"
 
 
 def _by_others(ways: Bringing, events: Sequence[str], manager: str) -> str:
@@ -143,7 +142,9 @@ def _what_came_of(each: Sent) -> str:
     match each.outcome:
         case "refused":
             reason = getattr(step, "reason", "")
-            return f"{name} was refused at step {_at(each)}" + (f" ({shown(reason, 60)})" if reason else "")
+            return f"{name} was refused at step {_at(each)}" + (
+                f" ({format_value(reason, 60)})" if reason else ""
+            )
         case "accepted":
             return f"{name} was accepted at step {_at(each)} and did not bring it"
         case "dropped":

@@ -16,7 +16,7 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused, Step
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.timeline import LaneRow
 
@@ -219,14 +219,14 @@ class Columns:
         place = self.places.setdefault(identity.stream_id, len(self.lanes))
         if place == len(self.lanes):
             kind: Literal["aggregate", "process manager"] = "process manager" if is_manager else "aggregate"
-            self.lanes.append(LaneRow(shown(identity.stream_id), identity.category, kind))
+            self.lanes.append(LaneRow(format_value(identity.stream_id), identity.category, kind))
             self.lanes_known.append(moment)
         return place
 
     def _number(self, name: str, moment: int) -> int:
         number = self.numbers.setdefault(name, len(self.names))
         if number == len(self.names):
-            self.names.append(shown(name, 120))
+            self.names.append(format_value(name, 120))
             self.names_known.append(moment)
         return number
 

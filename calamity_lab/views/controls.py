@@ -9,9 +9,8 @@ from typing import Literal
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.steps import Appended, Completed, Conflicted, Executed, Refused, Step
 from calamity_lab.kernel.vector import Vector
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value, plural
 from calamity_lab.trace.moment import Moment
-from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 
 MOST_TICKS = 400
@@ -58,13 +57,13 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
     text, tone = _told(moment)
     before = index.events_at(0)
     if moment.step is None and before:
-        text = f"{text}, after {counted(before, 'event')} from before"
+        text = f"{text}, after {plural(before, 'event')} from before"
     return Controls(
         cursor=cursor,
         last=trace.last,
         at_start=cursor == 0,
         at_end=cursor == trace.last and moment.run.idle,
-        sentence=text if error is None else shown(str(error)),
+        sentence=text if error is None else format_value(str(error)),
         tone=tone if error is None else "error",
         command_number=bisect_right(index.dispatched, cursor),
         commands=len(index.dispatched),
@@ -78,7 +77,7 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
 def _told(moment: Moment) -> tuple[str, Tone]:
     """The sentence of a moment, and in which tone; of a completed command it tells how it was decided."""
     decisive = moment.decision if isinstance(moment.step, Completed) else moment.step
-    return shown(repr(moment)), _tone(decisive)
+    return format_value(repr(moment)), _tone(decisive)
 
 
 def _tone(step: Step | None) -> Tone:

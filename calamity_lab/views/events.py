@@ -11,7 +11,7 @@ from typing import Any
 
 from calamity_lab.kernel.fields import field_names
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.shown import NOTHING, shown, shown_fields
+from calamity_lab.text import NOTHING, format_fields, format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.searched import Row, places, small
 from calamity_lab.views.window import bounded
@@ -70,13 +70,13 @@ def event_rows(
 def _row(recorded: RecordedEvent, moment: int, cursor: int) -> EventRow:
     return EventRow(
         position=recorded.position,
-        stream_id=shown(recorded.stream_id),
+        stream_id=format_value(recorded.stream_id),
         version=recorded.stream_version,
         type=recorded.event_type,
-        fields=shown_fields(recorded.event, LENGTH),
-        command=shown(recorded.metadata.get("command")),
-        correlation=shown(recorded.correlation_id),
-        recorded_at=shown(recorded.recorded_at),
+        fields=format_fields(recorded.event, LENGTH),
+        command=format_value(recorded.metadata.get("command")),
+        correlation=format_value(recorded.correlation_id),
+        recorded_at=format_value(recorded.recorded_at),
         moment=moment,
         is_past=moment <= cursor,
     )
@@ -99,12 +99,12 @@ def _text(recorded: RecordedEvent) -> str:
 
 
 def _fields(event: Any) -> str:
-    """What `shown_fields` tells, sooner where all fields are plain: a search may ask it of every event."""
+    """What `format_fields` tells, sooner where all fields are plain: a search may ask it of every event."""
     names, read = _reader(event.__class__)
     try:
         values = read(event)
     except AttributeError:  # a field that was never set
-        return shown_fields(event, LENGTH)
+        return format_fields(event, LENGTH)
     text = ""
     for name, value in zip(names, values, strict=False):
         cls = value.__class__
@@ -115,8 +115,8 @@ def _fields(event: Any) -> str:
         elif value is None:
             text += name + NOTHING
         else:
-            return shown_fields(event, LENGTH)
-    return text if text and len(text) <= LENGTH else shown_fields(event, LENGTH)
+            return format_fields(event, LENGTH)
+    return text if text and len(text) <= LENGTH else format_fields(event, LENGTH)
 
 
 def _nothing_of(_event: Any) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.inner import state_at, state_fields
@@ -42,4 +42,4 @@ def _named(names: Collection[str]) -> str:
     if not names:
         return "there is none"
     more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return f"there is {', '.join(shown(name, 60) for name in islice(names, _MOST_NAMED))}{more}"
+    return f"there is {', '.join(format_value(name, 60) for name in islice(names, _MOST_NAMED))}{more}"

@@ -24,7 +24,7 @@ from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Executed, Refused
 from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionStore
-from calamity_lab.shown import sentence_of
+from calamity_lab.text import plain_sentence
 from calamity_lab.trace.purity import check
 from calamity_lab.trace.trace import Trace
 from calamity_lab.unheard import unheard
@@ -173,15 +173,15 @@ def _asked(stack: Stack, pending: Pending, identity: Identity) -> Foreseen:
         _pure.clear()
     _pure.add(watched)
     if isinstance(step, Refused):
-        return Foreseen("refused", sentence_of(f"would be refused: {step.rejected}", _LENGTH))
+        return Foreseen("refused", plain_sentence(f"would be refused: {step.rejected}", _LENGTH))
     if not step.events:
         return Foreseen("nothing", "would change nothing")
-    return Foreseen("records", sentence_of(f"would record {_names(step.events)}", _LENGTH))
+    return Foreseen("records", plain_sentence(f"would record {_names(step.events)}", _LENGTH))
 
 
 def _breaks(error: Exception) -> Foreseen:
     told = str(error) if isinstance(error, CalamityError) else f"{type(error).__name__}: {error}"
-    return Foreseen("breaks", sentence_of(f"would break: {told}", _LENGTH))
+    return Foreseen("breaks", plain_sentence(f"would break: {told}", _LENGTH))
 
 
 def _names(events: tuple[Any, ...]) -> str:

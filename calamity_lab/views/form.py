@@ -12,7 +12,7 @@ from typing import Any
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import callbacks
 from calamity_lab.model import Model
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.views.asked import NO_DEFAULT, asked
 from calamity_lab.views.samples import sample
 from calamity_lab.views.shapes import Kind, Shape, is_known, shape
@@ -97,7 +97,7 @@ def _field(
         # A default that cannot be typed is not put into the field, where it would be sent as a text.
         hint=asks.hint
         if shows or default in (None, NO_DEFAULT)
-        else f"{asks.hint}; {shown(default, 40)} when left empty",
+        else f"{asks.hint}; {format_value(default, 40)} when left empty",
         optional=asks.optional,
         fields=() if asks.record is None else _fields(asks.record, names, above),
         item=None if asks.item is None else _field("", asks.item, names, above),
@@ -122,7 +122,7 @@ def _value(asks: Shape, value: Any, names: Mapping[str, Any]) -> Any:
     for alternative in asks.alternatives:
         if (alternative.record is not None and isinstance(value, alternative.record)) or alternative.item:
             return _value(alternative, value, names)
-    return str(value) if isinstance(value, Decimal) else shown(value)
+    return str(value) if isinstance(value, Decimal) else format_value(value)
 
 
 def _target(cls: type, names: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from calamity_lab.kernel.steps import Refused
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.events import found_events
 from calamity_lab.views.hits import (
@@ -106,8 +106,8 @@ def found(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> Found:
             hits += told
     total = sum(group.total for group in groups)
     return Found(
-        query=shown(query),
-        sentence=_sentence(shown(query.strip(), _QUOTED), total),
+        query=format_value(query),
+        sentence=_sentence(format_value(query.strip(), _QUOTED), total),
         total=total,
         groups=tuple(groups),
         hits=tuple(hits),

@@ -8,7 +8,7 @@ from typing import Literal
 
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.steps import Refused
-from calamity_lab.shown import shown, shown_fields
+from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import LENGTH, target_of
@@ -46,12 +46,12 @@ def stream_hit(trace: Trace, place: int, cursor: int) -> Hit:
     """A stream, or a process manager instance."""
     lane = trace.index.lanes[place]
     shape: Shape = "process manager" if lane.is_manager else "aggregate"
-    name = shown(lane.identity.stream_id)
+    name = format_value(lane.identity.stream_id)
     return Hit(
         key=f"stream {place}",
         kind="stream",
         shape=shape,
-        label=shown(name, _LABEL),
+        label=format_value(name, _LABEL),
         told="",
         moment=lane.since,
         is_past=lane.since <= cursor,
@@ -67,7 +67,7 @@ def is_named(lane: Lane, wanted: str) -> bool:
 
 def lane_text(lane: Lane) -> str:
     """What is found of a stream: its id."""
-    return small(shown(lane.identity.stream_id))
+    return small(format_value(lane.identity.stream_id))
 
 
 def event_hit(trace: Trace, place: int, cursor: int) -> Hit:
@@ -78,10 +78,10 @@ def event_hit(trace: Trace, place: int, cursor: int) -> Hit:
         kind="event",
         shape="event",
         label=f"{event.event_type} #{event.position}",
-        told=shown_fields(event.event, EVENT_LENGTH),
+        told=format_fields(event.event, EVENT_LENGTH),
         moment=moment,
         is_past=moment <= cursor,
-        stream_id=shown(event.stream_id),
+        stream_id=format_value(event.stream_id),
         position=event.position,
         place=place + 1,
     )
@@ -98,11 +98,11 @@ def refusal_text(step: Refused) -> str:
     """What is found of a refusal: the command and its fields, the reason, the stream, the ids."""
     return small(
         f"{step.pending.command_type} refused",
-        shown(str(step.rejected)),
-        shown(step.identity.stream_id),
-        shown(step.pending.command_id),
-        shown(step.pending.correlation_id),
-        shown_fields(step.command, LENGTH),
+        format_value(str(step.rejected)),
+        format_value(step.identity.stream_id),
+        format_value(step.pending.command_id),
+        format_value(step.pending.correlation_id),
+        format_fields(step.command, LENGTH),
     )
 
 
@@ -115,12 +115,12 @@ def refusal_hit(trace: Trace, number: int, cursor: int) -> Hit:
         kind="refusal",
         shape="refused",
         label=f"{step.pending.command_type} refused",
-        told=shown(str(step.rejected), LENGTH),
+        told=format_value(str(step.rejected), LENGTH),
         moment=moment,
         is_past=moment <= cursor,
-        stream_id=shown(step.identity.stream_id),
+        stream_id=format_value(step.identity.stream_id),
         place=-moment,
-        command_id=shown(step.pending.command_id),
+        command_id=format_value(step.pending.command_id),
     )
 
 
@@ -132,12 +132,12 @@ def pending_hit(pending: Pending, place: int) -> Hit:
         kind="pending",
         shape="command",
         label=pending.command_type,
-        told=shown_fields(pending.command, LENGTH),
+        told=format_fields(pending.command, LENGTH),
         moment=None,
         is_past=False,
         stream_id=target,
         place=place,
-        command_id=shown(pending.command_id),
+        command_id=format_value(pending.command_id),
     )
 
 
@@ -147,6 +147,6 @@ def pending_text(pending: Pending) -> str:
     return small(
         pending.command_type,
         target_of(pending.command),
-        shown(pending.command_id),
-        shown_fields(pending.command, LENGTH),
+        format_value(pending.command_id),
+        format_fields(pending.command, LENGTH),
     )

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from calamity_lab.kernel.fields import field_names, fields_of, is_record
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT
 
 _KEY_LENGTH = 60
@@ -127,7 +127,7 @@ def _has_no_repr(cls: type) -> bool:
 
 def _key(key: Any, place: int) -> str:
     if type(key) is str and len(key) <= _KEY_LENGTH:
-        return shown(repr(key))
+        return format_value(repr(key))
     # As it is written inside of other values: a text in quotes.
-    text = shown([key], _KEY_LENGTH)[1:]
+    text = format_value([key], _KEY_LENGTH)[1:]
     return text.removesuffix("]") if text.endswith("]") else f"{text}#{place}"  # others may begin like it

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.steps import AtProcessManager, Step
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tally import Begun, tally
@@ -99,7 +99,7 @@ def _chosen(
     concerned = [wanted or "", f"{manager}-{wanted}", *about(trace[cursor].step)]
     concerned += [each.stream_id for each in found if each.status != "stopped"]
     concerned += [each.stream_id for each in found[:1]]
-    return next((known[shown(each)] for each in concerned if shown(each) in known), None)
+    return next((known[format_value(each)] for each in concerned if format_value(each) in known), None)
 
 
 def _at_work(trace: Trace, cursor: int) -> set[str]:
@@ -120,8 +120,8 @@ def _instance(trace: Trace, cursor: int, begun: Begun, living: int, at_work: set
     if alive:
         status = "running" if stream_id in at_work else "waiting"
     return Instance(
-        id=shown(id_),
-        stream_id=shown(stream_id),
+        id=format_value(id_),
+        stream_id=format_value(stream_id),
         stage=_stage(trace, cursor, lane, last),
         status=status,
         started=begun.moment,
@@ -145,10 +145,10 @@ def _stage(trace: Trace, cursor: int, lane: Lane, last: AtProcessManager | None)
     fields = fields_of(state)
     for name in _STAGES:
         if name in fields:
-            return shown(fields[name], 60)
+            return format_value(fields[name], 60)
     for value in fields.values():
         if isinstance(value, Enum):
-            return shown(value, 60)
+            return format_value(value, 60)
     return "" if last is None else f"after {_trigger(last)}"
 
 

@@ -10,7 +10,7 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.steps import AtProcessManager, Refused, Stopped
 from calamity_lab.model import Model
-from calamity_lab.shown import sentence_of, shown
+from calamity_lab.text import format_value, plain_sentence
 from calamity_lab.views.awaiting import Awaiting
 from calamity_lab.views.life import Life, Sent
 from calamity_lab.views.possible import possible
@@ -81,7 +81,7 @@ class _Marks:
         if key not in (self.nodes if isinstance(key, str) else self.edges):
             return
         name = key if isinstance(key, str) else edge_key(key)
-        told = sentence_of(told)  # a reason may hold what turns the direction of a text
+        told = plain_sentence(told)  # a reason may hold what turns the direction of a text
         before = self.found.get(name)
         times += 0 if before is None else before.times
         if before is not None and at < self._moments[name]:
@@ -110,7 +110,7 @@ def marks_of(
         _mark_sent(marks, manager, each, targets)
     _mark_awaited(marks, manager, waits)
     state: Standing = "done" if isinstance(last, Stopped) else "overdue" if waits.overdue else "waiting"
-    marks.put(_NOW, manager, state, shown(identity.stream_id, 80), times=len(found.reactions))
+    marks.put(_NOW, manager, state, format_value(identity.stream_id, 80), times=len(found.reactions))
     return tuple(marks.found.values())
 
 
@@ -123,7 +123,7 @@ def _mark_taken_in(marks: _Marks, manager: str, step: AtProcessManager, own: set
     trigger, at = step.trigger, step.index
     if isinstance(trigger, Rejected):
         return
-    name, stream_id = trigger.event_type, shown(trigger.stream_id, 60)
+    name, stream_id = trigger.event_type, format_value(trigger.stream_id, 60)
     event = key_of("event", name)
     aggregate = key_of("aggregate", Identity.parse(trigger.stream_id).category)
     command = key_of("command", step.pending.command_type)
@@ -168,7 +168,10 @@ def _mark_sent(marks: _Marks, manager: str, each: Sent, targets: dict[str, str])
         answered: Standing = "refused" if isinstance(each.decision, Refused) else "done"
         verb = "refused" if answered == "refused" else "accepted"
         marks.put(
-            each.decision.index, aggregate, answered, f"{shown(each.identity.stream_id, 60)} {verb} {name}"
+            each.decision.index,
+            aggregate,
+            answered,
+            f"{format_value(each.identity.stream_id, 60)} {verb} {name}",
         )
 
 
@@ -180,7 +183,7 @@ def _outcome(each: Sent) -> str:
         case "in flight":
             return f"{sent}, still to be decided"
         case "refused":
-            return f"{sent}, refused: {shown(getattr(each.decision, 'reason', ''), 80)}"
+            return f"{sent}, refused: {format_value(getattr(each.decision, 'reason', ''), 80)}"
         case "dropped":
             return f"{sent}, taken off the agenda"
         case "accepted":

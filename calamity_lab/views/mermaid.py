@@ -12,8 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from unicodedata import category
 
-from calamity_lab.shown import NOTHING
-from calamity_lab.trace.telling import counted
+from calamity_lab.text import NOTHING, plural
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 
 MOST_CHARACTERS = 48_000
@@ -35,11 +34,11 @@ def to_mermaid(view: SequenceView) -> str:
     lines = [f"{_keyword(each)} {name} as {escaped(each.name, _NAME)}" for name, each in _cast(view, names)]
     beside = names[0] if names else "U"
     if view.first:
-        lines.append(_note(beside, f"{counted(view.first, 'command')} before"))
+        lines.append(_note(beside, f"{plural(view.first, 'command')} before"))
     lines += _drawn(view, names, MOST_CHARACTERS - 500 - sum(map(len, lines)))
     left = view.total - view.first - view.commands
     if left:
-        lines.append(_note(beside, f"{counted(left, 'further command')}"))
+        lines.append(_note(beside, f"{plural(left, 'further command')}"))
     if not view.total:
         lines = ["participant U as User", _note("U", "nothing has happened yet")]
     return "\n".join(["sequenceDiagram", *(f"    {line}" for line in lines)])
@@ -93,7 +92,7 @@ def _drawn(view: SequenceView, names: Sequence[str], room: int) -> Iterator[str]
         statements = _statements(message, names)
         used += sum(len(statement) + 9 for statement in statements)
         if used > room:
-            left = counted(len(view.messages) - place, "further message")
+            left = plural(len(view.messages) - place, "further message")
             statements = [_note(names[message.source], left)]
         elif is_grey is not (message.tense == "future"):
             is_grey = not is_grey

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from calamity_lab.errors import InvalidFields
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.views.asked import NO_DEFAULT, Asked, asked
 from calamity_lab.views.reading import Unreadable, quoted, read_atom
 from calamity_lab.views.shapes import Shape, described, shape
@@ -58,7 +58,7 @@ class _Form:
         try:
             return cls(**arguments)
         except Exception as error:  # noqa: BLE001 - whatever the user's own class refuses with is told
-            return self._wrong(path, shown(str(error) or type(error).__name__))
+            return self._wrong(path, format_value(str(error) or type(error).__name__))
 
     def _argument(self, field: Asked, values: Mapping[str, Any], path: str) -> Any:
         """The value of a field; `NO_DEFAULT` where it is left to the class."""
@@ -114,7 +114,7 @@ class _Form:
         try:
             return asks.container(read)
         except TypeError as error:  # a set of what cannot be in one
-            return self._wrong(path, shown(str(error)))
+            return self._wrong(path, format_value(str(error)))
 
     def _item(self, asks: Shape, given: Any, path: str) -> Any:
         if not _is_empty(asks, given):

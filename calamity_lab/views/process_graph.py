@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
 from calamity_lab.model import Model
-from calamity_lab.shown import shown
-from calamity_lab.trace.telling import counted
+from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import layout
@@ -95,7 +94,7 @@ class ProcessGraph:
             return ""
         steps = self.cursor - self.since
         time = spell((self.now or 0) - (self.then or self.now or 0))
-        ago = ", ".join(part for part in (counted(steps, "step"), time) if part)
+        ago = ", ".join(part for part in (plural(steps, "step"), time) if part)
         return f"since step {self.since:,}" + (f": {ago}" if steps else "")
 
     @property
@@ -130,7 +129,7 @@ def process_graph(
     return ProcessGraph(
         managers, manager, *_filled(trace, cursor, shape), running, chosen,
         stands.marks, stands.told, stands.since, stands.then, stands.overdue,
-        tuple(map(shown, about(trace[cursor].step))), cursor, time_at(trace, cursor),
+        tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 
 _LENGTH = 2_000
 
@@ -26,7 +26,7 @@ def explore(
         nonlocal count
         if state is None or len(seen) >= 4 * most:
             return
-        looks = shown(state, _LENGTH)
+        looks = format_value(state, _LENGTH)
         if looks not in seen:
             seen.add(looks)
             count += 1

@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.views.shapes import ATOMS
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -39,7 +39,7 @@ def read_atom(cls: type, given: Any) -> Any:
 
 def quoted(given: Any) -> str:
     """What was given, short, in quotes where it is a text."""
-    text = shown(given, 40)
+    text = format_value(given, 40)
     return f"‘{text}’" if isinstance(given, str) else text
 
 

@@ -16,7 +16,7 @@ from calamity_lab.errors import CalamityError, InvalidModel, Rejected
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.steps import Appended, Continued, Executed, Started, Stopped
 from calamity_lab.kernel.vector import Vector
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 
@@ -135,7 +135,7 @@ class Revisions:
                 return Revision(version, None, why="the events that led to it are not here")
             state = callbacks.fold(state, [each.event for each in events if each.stream_version > since])
         except CalamityError as error:
-            return Revision(version, None, why=shown(str(error), 200))
+            return Revision(version, None, why=format_value(str(error), 200))
         self._last_folded = (version, state)
         return Revision(version, state, events[-1].event_type if events else "")
 

@@ -10,9 +10,9 @@ from itertools import islice
 
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Step
-from calamity_lab.shown import shown, shown_fields
+from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.selection import Selection
-from calamity_lab.trace.telling import counted, fact
+from calamity_lab.trace.telling import fact
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import Arrow, arrows, mark
 from calamity_lab.views.cascade import last_moment
@@ -69,12 +69,12 @@ def told(trace: Trace, place: int) -> str:
     """What stands in the lanes at a place, as a sentence: an event's above 0, below 0 a moment's, negated."""
     if 0 < place <= len(trace.index.events):
         event = trace.index.events[place - 1]
-        return f"{event.event_type} #{event.position}: {shown_fields(event.event, LENGTH)}"
+        return f"{event.event_type} #{event.position}: {format_fields(event.event, LENGTH)}"
     step = trace[-place].step if 0 < -place <= trace.last else None
     if step is None:
         return ""
     decision = trace[last_moment(trace, -place)].decision if isinstance(step, Dispatched) else None
-    return shown(fact(decision or step), _DETAIL)
+    return format_value(fact(decision or step), _DETAIL)
 
 
 def _event(trace: Trace, place: int) -> Selected:
@@ -88,8 +88,8 @@ def _event(trace: Trace, place: int) -> Selected:
         last=place,
         mark=place,
         position=event.position,
-        command=shown(event.causation_id) if event.causation_id is not None else "",
-        streams=(shown(event.stream_id),),
+        command=format_value(event.causation_id) if event.causation_id is not None else "",
+        streams=(format_value(event.stream_id),),
         arrows=arrows(trace, place, event.correlation_id, moment),
     )
 
@@ -103,12 +103,12 @@ def _step(trace: Trace, step: Step) -> Selected:
     identity, place = getattr(step, "identity", None), mark(trace, step)
     return Selected(
         kind="step",
-        title=shown(f"{_subject(step)} {step.kind.lower()} at step {step.index:,}", _TITLE),
+        title=format_value(f"{_subject(step)} {step.kind.lower()} at step {step.index:,}", _TITLE),
         detail=told(trace, -step.index),
         moment=step.index,
         mark=place,
-        command=shown(step.pending.command_id),
-        streams=() if identity is None else (shown(identity.stream_id),),
+        command=format_value(step.pending.command_id),
+        streams=() if identity is None else (format_value(identity.stream_id),),
         arrows=arrows(trace, place, step.pending.correlation_id, step.index),
     )
 
@@ -122,7 +122,7 @@ def _stream(trace: Trace, stream_id: str) -> Selected:
     since = trace.index.known_since(stream_id)
     if since is None:
         return Selected()
-    name = shown(stream_id)
+    name = format_value(stream_id)
     return Selected("stream", name, f"{name}, known since step {since:,}", streams=(name,))
 
 
@@ -133,7 +133,7 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
         return Selected()
     streams = _streams(trace, since, upto)
     taken = _told_time(events[upto - 1].recorded_at - events[since].recorded_at)
-    title = f"{counted(upto - since, 'event')} of {counted(len(streams), 'stream')}"
+    title = f"{plural(upto - since, 'event')} of {plural(len(streams), 'stream')}"
     return Selected(
         kind="range",
         title=title,
@@ -142,12 +142,16 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
         last=upto,
         position=events[since].position,
         until=events[upto - 1].position,
-        streams=tuple(shown(name) for name in islice(streams, MOST_STREAMS)),
+        streams=tuple(format_value(name) for name in islice(streams, MOST_STREAMS)),
     )
 
 
 def _told_time(taken: timedelta) -> str:
-    return f"in {shown(taken)}" if taken >= timedelta() else f"the clock going back by {shown(-taken)}"
+    return (
+        f"in {format_value(taken)}"
+        if taken >= timedelta()
+        else f"the clock going back by {format_value(-taken)}"
+    )
 
 
 _ranges: OrderedDict[tuple[int, int], tuple[RecordedEvent, RecordedEvent, dict[str, None]]] = OrderedDict()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.cascade import Cascade, Correlation, cascade_of
 from calamity_lab.views.told import Role, Told, of_command, of_pending
@@ -86,7 +86,7 @@ def sequence(
     places = cast.places()
     return SequenceView(
         title=_title(trace, cascade),
-        correlation=shown(cascade.correlation, _NAME),
+        correlation=format_value(cascade.correlation, _NAME),
         total=total,
         first=first,
         commands=last - first,
@@ -105,7 +105,9 @@ class _Cast:
         for role, who in (told.source, told.target):
             if (role, who) not in self.seen:
                 category = Identity.parse(who).category if role in ("aggregate", "process manager") else role
-                self.seen[role, who] = Participant(shown(who, _NAME), shown(category, _NAME), role)
+                self.seen[role, who] = Participant(
+                    format_value(who, _NAME), format_value(category, _NAME), role
+                )
 
     def places(self) -> dict[Participant, int]:
         """Each one's place: who submits on the left, then aggregates, the event store, process managers."""
@@ -167,4 +169,4 @@ def _title(trace: Trace, cascade: Cascade) -> str:
 
 def _root(pending: Pending) -> str:
     *_, root = pending.chain()
-    return shown(root.command_type, _NAME)
+    return format_value(root.command_type, _NAME)

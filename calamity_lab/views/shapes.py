@@ -16,7 +16,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from calamity_lab.kernel.fields import field_names
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 
 Kind = Literal[
     "text", "integer", "number", "decimal", "boolean", "date", "datetime", "choice", "group", "list"
@@ -106,7 +106,7 @@ def _bare(hint: Any) -> Any:
 
 def _literal(values: tuple[Any, ...]) -> Shape:
     some = [value for value in values if value is not None]
-    labels = [value if type(value) is str else shown(value) for value in some]
+    labels = [value if type(value) is str else format_value(value) for value in some]
     if len(set(labels)) < len(labels):  # as in Literal[1, "1"]
         labels = [repr(value) for value in some]
     return Shape("choice", optional=None in values, choices=tuple(zip(labels, some, strict=True)))

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.steps import AtProcessManager, Stopped
 from calamity_lab.model import Model
-from calamity_lab.shown import sentence_of, shown
+from calamity_lab.text import format_value, plain_sentence, plural
 from calamity_lab.trace.index import Lane
-from calamity_lab.trace.telling import counted
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.awaiting import Awaiting, awaiting
 from calamity_lab.views.bringing import bringing
@@ -46,7 +45,7 @@ _SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 def spell(seconds: float) -> str:
     """A length of time by its largest unit, as in "3 hours"; nothing for less than a second."""
     found = next(((unit, length) for unit, length in _SPANS if seconds >= length), None)
-    return "" if found is None else counted(int(seconds // found[1]), found[0])
+    return "" if found is None else plural(int(seconds // found[1]), found[0])
 
 
 def standing(
@@ -72,8 +71,8 @@ def standing(
 
 
 def _told(identity: Identity, stage: str, last: AtProcessManager | None, waits: Awaiting) -> str:
-    name = shown(identity.stream_id, 80)
+    name = format_value(identity.stream_id, 80)
     if isinstance(last, Stopped) or not (waits.events or stage):
-        return sentence_of(f"{name}: {stage or 'stopped'}")
+        return plain_sentence(f"{name}: {stage or 'stopped'}")
     parts = [f"“{stage}”" if stage else "", f"waits for {waits.told}" if waits.events else ""]
-    return sentence_of(f"{name}: {', '.join(part for part in parts if part)}")
+    return plain_sentence(f"{name}: {', '.join(part for part in parts if part)}")

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.views.inner import state_at
 from calamity_lab.views.revisions import Revisions
@@ -100,7 +100,16 @@ def _sparkline(
         for number in numbers
     ]
     past = sum(point.version <= now for point in points)
-    return _told("numbers", points, heights, past, shown(lowest, _LENGTH), shown(highest, _LENGTH), every, 0)
+    return _told(
+        "numbers",
+        points,
+        heights,
+        past,
+        format_value(lowest, _LENGTH),
+        format_value(highest, _LENGTH),
+        every,
+        0,
+    )
 
 
 def _changes(points: Sequence[_Point], now: int, every: int) -> FieldHistory:
@@ -178,7 +187,7 @@ def _number(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str:
-    return "not there" if value is ABSENT else shown(value, _LENGTH)
+    return "not there" if value is ABSENT else format_value(value, _LENGTH)
 
 
 def _first(pair: tuple[float, Any]) -> float:

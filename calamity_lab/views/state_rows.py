@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.revisions import Revisions
@@ -194,7 +194,7 @@ def _dressed(
 ) -> StateRow:
     identity: Identity = lane.identity
     kind: Kind = "process manager" if lane.is_manager else "aggregate"
-    stream_id, category = shown(identity.stream_id), identity.category
+    stream_id, category = format_value(identity.stream_id), identity.category
     return StateRow(stream_id, category, kind, version, changed, is_new, gone, fields, note=note)
 
 

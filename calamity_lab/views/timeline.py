@@ -11,7 +11,7 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import AtAggregate, AtProcessManager, Populated, Refused
-from calamity_lab.shown import shown, shown_fields
+from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.telling import fact
 from calamity_lab.trace.trace import Trace
@@ -98,7 +98,7 @@ def _mark(drawn: _Drawn, lane: int, cursor: int) -> Mark:
         drawn.label,
         drawn.moment,
         drawn.moment <= cursor,
-        shown(drawn.detail, _DETAIL),
+        format_value(drawn.detail, _DETAIL),
     )
 
 
@@ -117,7 +117,7 @@ def _lanes(trace: Trace, drawn: list[_Drawn]) -> list[Lane]:
 
 def _lane_row(lane: Lane) -> LaneRow:
     kind: Literal["aggregate", "process manager"] = "process manager" if lane.is_manager else "aggregate"
-    return LaneRow(shown(lane.identity.stream_id), lane.identity.category, kind)
+    return LaneRow(format_value(lane.identity.stream_id), lane.identity.category, kind)
 
 
 def _events(trace: Trace, first: int, width: int) -> Iterator[_Drawn]:
@@ -128,7 +128,7 @@ def _events(trace: Trace, first: int, width: int) -> Iterator[_Drawn]:
     ordinals = {event.position: first + n for n, event in enumerate(events, 1)}
     for event, moment in zip(events, moments, strict=True):
         identity = Identity.parse(event.stream_id)
-        detail = f"{event.event_type} #{event.position}: {shown_fields(event.event, _DETAIL)}"
+        detail = f"{event.event_type} #{event.position}: {format_fields(event.event, _DETAIL)}"
         x = float(ordinals[event.position])
         yield _Drawn(x, identity, False, "event", event.event_type, moment, detail)
     reactions = 0

@@ -20,8 +20,8 @@ from calamity_lab.kernel.steps import (
     Refused,
     Step,
 )
-from calamity_lab.shown import sentence_of, shown, shown_fields
-from calamity_lab.trace.telling import counted, fact, origin
+from calamity_lab.text import format_fields, format_value, plain_sentence, plural
+from calamity_lab.trace.telling import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.cascade import last_moment
 from calamity_lab.views.window import followed
@@ -63,9 +63,9 @@ def of_pending(pending: Pending) -> Iterator[Told]:
     try:
         target: Who = ("aggregate", callbacks.target(pending.command).stream_id)
     except CalamityError as error:
-        target, note = sender, sentence_of(str(error), _NOTE)
-    detail = sentence_of(f"{_described(pending)}, on the agenda", _DETAIL)
-    label = shown(pending.command_type, _LABEL)
+        target, note = sender, plain_sentence(str(error), _NOTE)
+    detail = plain_sentence(f"{_described(pending)}, on the agenda", _DETAIL)
+    label = format_value(pending.command_type, _LABEL)
     yield Told(
         f"pending {pending.command_id}", "pending", sender, target, label, detail, note, -1, None, None
     )
@@ -97,7 +97,7 @@ def _dispatched(trace: Trace, start: int) -> Told:
         target = callbacks.target(pending.command)
     return Told(
         f"{start}", "command", _sender(pending), _aggregate(target),
-        shown(pending.command_type, _LABEL), _described(pending), "", start, start, start,
+        format_value(pending.command_type, _LABEL), _described(pending), "", start, start, start,
     )  # fmt: skip
 
 
@@ -108,31 +108,31 @@ def _recorded(step: Appended, start: int, cursor: int) -> Iterator[Told]:
     kind, to = ("decided", aggregate) if decided <= cursor < at else ("event", STORE)
     for n, event in enumerate(step.recorded[:_MOST_EVENTS]):
         yield Told(
-            f"{at}.{n}", kind, aggregate, to, shown(event.event_type, _LABEL), _event(event), "",
+            f"{at}.{n}", kind, aggregate, to, format_value(event.event_type, _LABEL), _event(event), "",
             start, decided, at,
         )  # fmt: skip
     left = len(step.recorded) - _MOST_EVENTS
     if left > 0:
-        yield _more(f"{at}.more", aggregate, to, f"and {counted(left, 'further event')}", start, decided, at)
+        yield _more(f"{at}.more", aggregate, to, f"and {plural(left, 'further event')}", start, decided, at)
 
 
 def _tried(step: Step, start: int) -> Iterator[Told]:
     """What happened at the aggregate without anything being recorded."""
-    at, detail = step.index, shown(fact(step), _DETAIL)
+    at, detail = step.index, format_value(fact(step), _DETAIL)
     match step:
         case Populated(identity=identity, count=count) if count:
             is_manager = hasattr(identity.type, "interested")
             who: Who = ("process manager", identity.stream_id) if is_manager else _aggregate(identity)
-            label = f"caught up with {counted(count, 'event')}"
+            label = f"caught up with {plural(count, 'event')}"
             yield Told(f"{at}", "caught up", STORE, who, label, detail, "", start, at, at)
         case Executed(identity=identity, events=events):
             who = _aggregate(identity)
             names = ", ".join(type(event).__name__ for event in events[:_MOST_EVENTS])
-            label = shown(names or "no event", _LABEL)
+            label = format_value(names or "no event", _LABEL)
             yield Told(f"{at}", "decided", who, who, label, detail, "", start, at, at)
         case Refused(identity=identity, rejected=rejected):
             who, sender = _aggregate(identity), _sender(step.pending)
-            label = shown(f"{step.pending.command_type} refused", _LABEL)
+            label = format_value(f"{step.pending.command_type} refused", _LABEL)
             yield Told(
                 f"{at}",
                 "refused",
@@ -140,7 +140,7 @@ def _tried(step: Step, start: int) -> Iterator[Told]:
                 sender,
                 label,
                 detail,
-                sentence_of(str(rejected), _NOTE),
+                plain_sentence(str(rejected), _NOTE),
                 start,
                 at,
                 at,
@@ -171,14 +171,14 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
 
 
 def _reaction(step: AtProcessManager, start: int) -> Told:
-    at, manager, detail = step.index, _manager(step.identity), shown(fact(step), _DETAIL)
+    at, manager, detail = step.index, _manager(step.identity), format_value(fact(step), _DETAIL)
     kind = step.kind.lower()
     if not isinstance(step.trigger, Rejected):
-        label = shown(step.trigger.event_type, _LABEL)
+        label = format_value(step.trigger.event_type, _LABEL)
         return Told(f"{at}", kind, STORE, manager, label, detail, "", start, at, at)
     sent = ", ".join(pending.command_type for pending in step.commands)
     missing = "is no longer there" if kind == "ignored" else "has no answer"
-    label = shown(f"answers with {sent}" if sent else missing, _LABEL)
+    label = format_value(f"answers with {sent}" if sent else missing, _LABEL)
     return Told(f"{at}", kind, manager, manager, label, detail, "", start, at, at)
 
 
@@ -187,12 +187,14 @@ def _more(key: str, source: Who, target: Who, label: str, block: int, since: int
 
 
 def _described(pending: Pending) -> str:
-    fields = shown_fields(pending.command, _DETAIL)
-    return sentence_of(f"{pending.command_type}({fields}), {origin(pending)}", _DETAIL)
+    fields = format_fields(pending.command, _DETAIL)
+    return plain_sentence(f"{pending.command_type}({fields}), {origin(pending)}", _DETAIL)
 
 
 def _event(event: RecordedEvent) -> str:
-    return sentence_of(f"{event.event_type} #{event.position}: {shown_fields(event.event, _DETAIL)}", _DETAIL)
+    return plain_sentence(
+        f"{event.event_type} #{event.position}: {format_fields(event.event, _DETAIL)}", _DETAIL
+    )
 
 
 def _sender(pending: Pending) -> Who:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.views.inner import Inner, count_in, deeper, state_fields, summary, within
 from calamity_lab.views.state_history import FieldHistory
@@ -84,12 +84,20 @@ def _rows(this: Inner, old: Any, unfold: Collection[str], depth: int) -> Iterato
 
 def _row(this: Inner, old: Any, depth: int, inner: int, *, is_open: bool) -> FieldRow:
     value, changed = this.value, differ(old, this.value)
-    text = summary(value) if is_open else shown(value, LENGTH)
+    text = summary(value) if is_open else format_value(value, LENGTH)
     # What is unfolded tells its changes below.
-    before = shown(old, LENGTH) if changed and old is not ABSENT and not is_open else None
-    whole = shown(value, WHOLE) if isinstance(value, str) and len(value) > LENGTH else None
+    before = format_value(old, LENGTH) if changed and old is not ABSENT and not is_open else None
+    whole = format_value(value, WHOLE) if isinstance(value, str) and len(value) > LENGTH else None
     return FieldRow(
-        shown(this.name), text, before, changed, shown(this.path), depth, inner, is_open, whole=whole
+        format_value(this.name),
+        text,
+        before,
+        changed,
+        format_value(this.path),
+        depth,
+        inner,
+        is_open,
+        whole=whole,
     )
 
 
@@ -117,5 +125,5 @@ def _gone(this: Inner, old: Any, depth: int) -> Iterator[FieldRow]:
     """What lay in a value before, and lies in it no longer."""
     for child in within(old, this.path, 0, _MOST_COMPARED):
         if deeper(this.value, this.path, child.path) is None:
-            before = shown(child.value, LENGTH)
-            yield FieldRow(child.name, "", before, True, shown(child.path), depth, gone=True)
+            before = format_value(child.value, LENGTH)
+            yield FieldRow(child.name, "", before, True, format_value(child.path), depth, gone=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.controls import Tone, controls
@@ -83,7 +83,7 @@ class Sight:
 
     def tell(self, sentence: str, tone: Tone) -> None:
         """Say something in the foot until the next fact."""
-        self._told = (shown(sentence), tone)
+        self._told = (format_value(sentence), tone)
 
     def hush(self) -> None:
         """Let the foot tell the fact of the moment again."""

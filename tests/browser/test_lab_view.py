@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
-from calamity_lab.shown import shown
+from calamity_lab.text import format_value
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 
@@ -17,7 +17,7 @@ from tests.browser.browser import Browser
 def states(lab: Lab) -> dict[str, dict[str, str]]:
     """The fields of every stream in Python, by its id."""
     return {
-        stream_id: {field: shown(getattr(state, field)) for field in type(state).__dataclass_fields__}
+        stream_id: {field: format_value(getattr(state, field)) for field in type(state).__dataclass_fields__}
         for all_of_a_kind in (lab.aggregates, lab.process_managers)
         for stream_id, state in all_of_a_kind.items()
     }

@@ -18,8 +18,8 @@ from calamity_lab.kernel.run import begin
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
-from calamity_lab.shown import shown
 from calamity_lab.stores.serializer import Serializer, UnknownEvent
+from calamity_lab.text import format_value
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
@@ -49,7 +49,7 @@ def test_an_event_of_an_unknown_type_shows_its_fields_as_what_it_was() -> None:
     assert (event.event_type, event.version, type(event).__name__) == (STORED[0], 3, STORED[0])
     assert (event.amount, event.tags, event.to, event.id) == (1.1, ["a"], {"_type": "Address"}, None)
     assert fields_of(event) == json.loads(STORED[2])
-    assert repr(event) == shown(event)
+    assert repr(event) == format_value(event)
     assert repr(event).startswith("bank.FundsDeposited(amount=1.1, tags=['a'], to=")
     with pytest.raises(AttributeError, match="no attribute 'sum'"):
         event.sum  # noqa: B018
@@ -106,7 +106,7 @@ def test_a_lab_shows_a_history_of_unknown_events() -> None:
     rows = event_rows(lab.trace, 0).rows
     assert [row.type for row in rows] == [entry.event_type for entry in history]
     assert rows[0].fields == "account_id='alice', name='Alice'"
-    assert shown(lab.history[0].event) == "AccountCreated(account_id='alice', name='Alice')"
+    assert format_value(lab.history[0].event) == "AccountCreated(account_id='alice', name='Alice')"
     lab.send(bank.CreateAccount("dora"))
     lab.resume()
     assert "FundsDeposited" in {mark.label for mark in timeline(lab.trace, lab.cursor).marks}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from calamity_lab import shown as shown_module
+from calamity_lab import text as text_module
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.kernel import fields
@@ -86,7 +86,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, view: Callable[[Trace, int], Any]
     with monkeypatch.context() as patch:
         patch.setattr(Vector, "_leaf", counted(Vector._leaf))
         patch.setattr(InMemoryAggregateStore, "get", counted(InMemoryAggregateStore.get))
-        patch.setattr(shown_module, "fields_of", counted(fields.fields_of))
+        patch.setattr(text_module, "fields_of", counted(fields.fields_of))
         view(trace, cursor)
     return count
 

@@ -10,7 +10,7 @@ import pytest
 
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CreateAccount, DepositFunds, RenameAccount, WithdrawFunds
-from calamity_lab.shown import shown_fields
+from calamity_lab.text import format_fields
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views import events as events_module
 from calamity_lab.views import searched
@@ -204,13 +204,13 @@ def test_further_letters_look_only_at_what_the_first_found(monkeypatch: pytest.M
 def test_what_events_say_is_searched_as_it_is_shown() -> None:
     for domain in (bank, fulfilment):
         for recorded in story_of(domain).index.events:
-            told = shown_fields(recorded.event, events_module.LENGTH)
+            told = format_fields(recorded.event, events_module.LENGTH)
             assert events_module._fields(recorded.event) == told
     unset = object.__new__(DepositFunds)
-    assert events_module._fields(unset) == shown_fields(unset) == ""
+    assert events_module._fields(unset) == format_fields(unset) == ""
     for value in (10**5_000, "\ud800", "é" * 500, None, True, -7, "'", ["x"], object):
         event = DepositFunds("a", value)  # type: ignore[arg-type]
-        assert events_module._fields(event) == shown_fields(event, events_module.LENGTH)
+        assert events_module._fields(event) == format_fields(event, events_module.LENGTH)
 
 
 def test_the_table_of_events_finds_the_same_events() -> None:

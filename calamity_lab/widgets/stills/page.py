@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from calamity_lab.trace.telling import counted
+from calamity_lab.text import plural
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
@@ -46,7 +46,7 @@ def _fact(desk: Desk) -> str:
 def _controls(desk: Desk) -> str:
     trace = desk.stepper.trace
     view = controls(trace, desk.stepper.cursor, desk.stepper.error)
-    refusals = counted(len(trace.index.refused), "refusal")
+    refusals = plural(len(trace.index.refused), "refusal")
     told = f"Command {view.command_number:,} of {view.commands:,}, {refusals} on the whole way"
     return line(told, soft=True) + line(f"Branch {view.branch}", soft=True)
 

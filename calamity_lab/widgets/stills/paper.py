@@ -5,10 +5,10 @@ Styles stand in the elements, because notebooks that are not trusted lose their 
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from html import escape
+
+from calamity_lab.text import escape_html, escape_xml
 
 INK, SOFT, LINE, ACCENT, LATER = "#1c2229", "#5a6572", "#dfe2e7", "#1857b6", "#8c95a0"
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -16,8 +16,6 @@ SHEET = (
     f"background:#ffffff;color:{INK};border:1px solid {LINE};border-radius:8px;padding:10px 14px;"
     f"max-width:900px;font-family:{FONT};font-size:13px;line-height:1.45;text-align:left;overflow-x:auto"
 )
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-"""What no XML may hold: a drawing with one of these in it would not be drawn at all."""
 _CELL = (
     f"padding:3px 14px 3px 0;border:0;border-bottom:1px solid {LINE};"
     f"text-align:left;vertical-align:top;background:#ffffff;color:{INK}"
@@ -33,37 +31,36 @@ def sheet(token: str, body: str) -> str:
         " > .jupyter-widgets.jp-OutputArea-output { display: none; }"
     )
     return (
-        f'<div class="calamity-still" data-calamity-still="{escape(token)}" style="{SHEET}">'
+        f'<div class="calamity-still" data-calamity-still="{escape_html(token)}" style="{SHEET}">'
         f"<style>{rule}</style>{body}</div>"
     )
 
 
 def stand_in(token: str, body: str) -> str:
     """A still picture of a widget that lives elsewhere on the page, which hides it as long as it does."""
-    return f'<div class="calamity-still" data-calamity-docked="{escape(token)}" style="{SHEET}">{body}</div>'
+    name = escape_html(token)
+    return f'<div class="calamity-still" data-calamity-docked="{name}" style="{SHEET}">{body}</div>'
 
 
 def heading(text: str) -> str:
     """The title of a part."""
-    return f'<div style="margin:10px 0 4px;font-weight:600">{escape(text)}</div>'
+    return f'<div style="margin:10px 0 4px;font-weight:600">{escape_html(text)}</div>'
 
 
 def line(text: str, *, soft: bool = False) -> str:
     """A line of text; soft, where it only goes with another."""
-    return f'<div style="color:{SOFT if soft else INK}">{escape(text)}</div>'
+    return f'<div style="color:{SOFT if soft else INK}">{escape_html(text)}</div>'
 
 
 def folded(title: str, body: str) -> str:
     """A part that is opened by a click, without a script."""
-    return (
-        f'<details style="margin:8px 0 0"><summary style="font-weight:600;cursor:pointer">{escape(title)}'
-        f"</summary>{body}</details>"
-    )
+    summary = f'<summary style="font-weight:600;cursor:pointer">{escape_html(title)}</summary>'
+    return f'<details style="margin:8px 0 0">{summary}{body}</details>'
 
 
 def table(headings: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -> str:
     """A table whose cells are HTML already; each row tells whether it is yet to come."""
-    head = "".join(f'<th scope="col" style="{_HEADING}">{escape(text)}</th>' for text in headings)
+    head = "".join(f'<th scope="col" style="{_HEADING}">{escape_html(text)}</th>' for text in headings)
     body = "".join(
         "<tr>" + "".join(f'<td style="{_CELL}{_fade(later)}">{cell}</td>' for cell in cells) + "</tr>"
         for cells, later in rows
@@ -83,7 +80,7 @@ def image(svg: str, alt: str, width: int) -> str:
     """A drawing as an image, so that nothing in it can be more than a picture."""
     encoded = b64encode(svg.encode()).decode()
     return (
-        f'<img src="data:image/svg+xml;base64,{encoded}" alt="{escape(alt)}" '
+        f'<img src="data:image/svg+xml;base64,{encoded}" alt="{escape_html(alt)}" '
         f'style="display:block;width:100%;max-width:{width}px;height:auto;margin:4px 0" />'
     )
 
@@ -103,7 +100,7 @@ def text(
     """A text in a drawing."""
     return (
         f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size:g}" text-anchor="{anchor}">'
-        f"{escape(_UNWRITABLE.sub('▯', content))}</text>"
+        f"{escape_xml(content)}</text>"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calamity_lab.trace.telling import counted
+from calamity_lab.text import plural
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 from calamity_lab.widgets.stills.paper import ACCENT, LATER, LINE, SOFT, fitted, image, line, svg, text
 from calamity_lab.widgets.stills.shapes import COLOURS, SHAPES
@@ -40,13 +40,13 @@ def drawn(view: SequenceView) -> str:
     rows = "".join(_row(each, at, column, width) for each, at in zip(view.messages, places, strict=True))
     picture = image(svg(width, y + 8, heads + rows), _told(view), int(width))
     left = view.total - view.commands
-    return picture + (line(f"{counted(left, 'command')} more in this cascade", soft=True) if left else "")
+    return picture + (line(f"{plural(left, 'command')} more in this cascade", soft=True) if left else "")
 
 
 def _told(view: SequenceView) -> str:
     """The picture in words."""
     past = sum(each.tense != "future" for each in view.messages)
-    told = counted(len(view.messages), "message")
+    told = plural(len(view.messages), "message")
     return f"Sequence of {view.title}: {told}, {past:,} of them up to this moment"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+from calamity_lab.text import escape_html
 from calamity_lab.views.agenda import AgendaView, Entry
 from calamity_lab.views.events import EventRow, EventTable
 from calamity_lab.views.form import CommandForm
@@ -48,8 +48,8 @@ def commands(forms: Sequence[CommandForm]) -> str:
     rows = [
         (
             [
-                f"<b>{escape(form.command)}</b>",
-                escape(form.target),
+                f"<b>{escape_html(form.command)}</b>",
+                escape_html(form.target),
                 _short(", ".join(f.name for f in form.fields)),
             ],
             False,
@@ -60,20 +60,20 @@ def commands(forms: Sequence[CommandForm]) -> str:
 
 
 def _pending(entry: Entry, badge: str = "") -> list[str]:
-    named = f"<b>{escape(entry.command)}</b>{badge}"
+    named = f"<b>{escape_html(entry.command)}</b>{badge}"
     told = _short(entry.foreseen)
-    return [named, escape(entry.target), _short(entry.fields), escape(entry.origin), told]
+    return [named, escape_html(entry.target), _short(entry.fields), escape_html(entry.origin), told]
 
 
 def _event(row: EventRow) -> list[str]:
-    stream, type_, command = escape(row.stream_id), escape(row.type), escape(row.command)
+    stream, type_, command = escape_html(row.stream_id), escape_html(row.type), escape_html(row.command)
     return [f"{row.position:,}", stream, type_, _short(row.fields), command]
 
 
 def _stream(row: StateRow) -> str:
     word = "stopped" if row.gone else "new" if row.is_new else "changed" if row.changed else ""
     told = f' <span style="color:{SOFT}">{word}</span>' if word else ""
-    return f"<b>{escape(row.stream_id)}</b>{told}"
+    return f"<b>{escape_html(row.stream_id)}</b>{told}"
 
 
 def _fields(row: StateRow) -> str:
@@ -81,7 +81,7 @@ def _fields(row: StateRow) -> str:
 
 
 def _field(field: FieldRow) -> str:
-    name = f'<span style="color:{SOFT}">{escape(field.name)}</span> '
+    name = f'<span style="color:{SOFT}">{escape_html(field.name)}</span> '
     if field.changed and field.before is not None:
         before = f'<del style="color:{LATER}">{_short(field.before)}</del> → '
         return f"{name}{before}<b>{_short(field.value)}</b>"
@@ -89,4 +89,4 @@ def _field(field: FieldRow) -> str:
 
 
 def _short(content: str) -> str:
-    return escape(fitted(content, _LENGTH))
+    return escape_html(fitted(content, _LENGTH))

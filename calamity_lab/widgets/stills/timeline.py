@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calamity_lab.trace.telling import counted
+from calamity_lab.text import plural
 from calamity_lab.views.timeline import Mark, TimelineView
 from calamity_lab.widgets.stills.paper import ACCENT, LINE, SOFT, fitted, image, line, svg, text
 from calamity_lab.widgets.stills.shapes import glyph, mark
@@ -18,7 +18,7 @@ def drawn(view: TimelineView) -> str:
         return line("No event has been recorded yet.", soft=True)
     height = TOP + LANE * len(view.lanes) + 4
     alt = (
-        f"Timeline: {counted(view.total, 'event')} in {counted(len(view.lanes), 'lane')}, "
+        f"Timeline: {plural(view.total, 'event')} in {plural(len(view.lanes), 'lane')}, "
         f"{view.now:,} of them up to this moment"
     )
     return image(svg(WIDTH, height, _body(view, height)), alt, WIDTH)

@@ -1,27 +1,36 @@
-"""Values as texts for people: short, plain, the same for the same value.
+"""Words for people: any value as text, counts and articles, and text as HTML.
 
-A text is data: it is never escaped here, and whoever draws it must not read it as markup.
+A text is data. Only ``escape_html``, ``escape_xml`` and ``html_table`` know markup, and no other module
+of the package escapes; every other function here returns plain text, to be escaped where it becomes markup.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from html import escape
 from typing import Any
 from uuid import UUID
 
 from calamity_lab.kernel.fields import field_names, fields_of
 
 NOTHING = "–"
+"""How a missing value is written."""
 
 _DEEPEST = 6
 # Python refuses to write out integers of more digits; nobody reads them either.
 _LONGEST_INT = 10**4000
 _MOST_ZEROS = 20
+# Characters that turn the direction of the text that follows them.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# By letter, not by sound: exact for most class names, and "a user", "a unit" for the common exceptions.
+_VOWEL = re.compile("(?!use|uni|uui|eur|one)[aeiou]", re.IGNORECASE)
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_TABLE = "border-collapse:collapse;font-size:90%"
+_CELL = "padding:2px 10px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid #8884"
 
 
 def _whole(value: int) -> str:
@@ -31,7 +40,7 @@ def _whole(value: int) -> str:
 
 
 def _decimal(value: Decimal) -> str:
-    """As people write it: without an exponent, unless that would be a row of zeros."""
+    """The number as people write it: with an exponent only where there would be a row of zeros otherwise."""
     short = (
         value.is_finite()
         and abs(value.adjusted()) <= _MOST_ZEROS
@@ -41,11 +50,11 @@ def _decimal(value: Decimal) -> str:
 
 
 def _duration(value: timedelta) -> str:
-    """A negative one is a sign before a length: Python counts whole days back, and then on again."""
+    """The length of time with its sign: Python would write "-1 day, 23:59:59" for minus one second."""
     return f"-{-value}" if value < timedelta(0) else str(value)
 
 
-# What most fields hold, told by exactly these types without further questions.
+# Formats for the types that most fields have; a subclass is not looked up here.
 _PLAIN: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: NOTHING,
     str: repr,
@@ -61,27 +70,58 @@ _PLAIN: dict[type, Callable[[Any], str]] = {
 }
 
 
-def shown(value: Any, length: int | None = None) -> str:
-    """A value as a text: a text bare, an enum member by its name, nothing as a dash, records by their fields.
+def format_value(value: Any, length: int | None = None) -> str:
+    """Any value as text: a string as it is, an enum member by name, None as a dash, a record by its fields.
 
-    Inside other values, texts are quoted, to be told from names and numbers. With ``length`` the text is cut
-    there, and costs no more than what is left of it.
+    Inside other values strings are quoted, so that they differ from names and numbers. With ``length`` the
+    text is cut at that length, and costs no more than a text of that length.
     """
     return _cut(_top(value), length)
 
 
-def shown_fields(message: Any, length: int | None = None) -> str:
+def format_fields(message: Any, length: int | None = None) -> str:
     """The fields of a message without its name, as in ``account_id='alice', amount=100``."""
     fields = fields_of(message)
     return _cut(_joined(_named(fields.items(), 0)), length)
 
 
-def sentence_of(text: str, length: int | None = None) -> str:
-    """A sentence of ours with texts of a model in it.
+def plain_sentence(text: str, length: int | None = None) -> str:
+    """A sentence that contains texts of a model, with characters that turn the writing direction escaped.
 
-    What would turn the direction of all that follows, our own words too, is written out as in a repr.
+    Such a character would turn the words of the sentence, too.
     """
-    return shown(_TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", text), length)
+    return format_value(_TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", text), length)
+
+
+def plural(count: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun, as in "1 event" and "1,200 events"; an irregular plural is given."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def with_article(noun: str) -> str:
+    """A noun, or the name of a class, after "a" or "an"."""
+    return f"{'an' if _VOWEL.match(noun) else 'a'} {noun}"
+
+
+def escape_html(text: str) -> str:
+    """A text for HTML, in an element or in a quoted attribute."""
+    return escape(text)
+
+
+def escape_xml(text: str) -> str:
+    """A text for SVG and other XML: escaped, with a box for each character that XML does not allow."""
+    return escape(_NOT_XML.sub("▯", text))
+
+
+def html_table(headings: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+    """A table in HTML with a caption above it; every text is escaped. Its colours are those around it."""
+    head = "".join(f'<th scope="col" style="{_CELL}">{escape_html(heading)}</th>' for heading in headings)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_CELL}">{escape_html(cell)}</td>' for cell in row) + "</tr>"
+        for row in rows
+    )
+    above = f'<div style="padding:2px 0">{escape_html(caption)}</div>' if caption else ""
+    return f'{above}<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _cut(parts: Iterable[str], length: int | None) -> str:
@@ -98,7 +138,7 @@ def _cut(parts: Iterable[str], length: int | None) -> str:
 
 
 def _sound(text: str) -> str:
-    """The text without lone surrogates, which could not be sent anywhere."""
+    """The text without lone surrogates, which cannot be encoded."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -114,7 +154,7 @@ def _top(value: Any) -> Iterator[str]:
 
 
 def _parts(value: Any, depth: int) -> Iterator[str]:
-    """A value in pieces, so that a long one need not be written out to be cut."""
+    """The text of a value in pieces, so that a long one need not be written out before it is cut."""
     plain = _PLAIN.get(type(value))
     if plain is not None:
         yield plain(value)
@@ -135,7 +175,7 @@ def _enum(value: Enum) -> str:
 
 
 def _is_plain_record(value: Any) -> bool:
-    """Whether the fields tell more than the repr: an object without a repr of its own tells its address."""
+    """Whether fields say more than the repr: an object's default repr is only its address."""
     cls = type(value)
     return field_names(cls) is not None or (_has_no_repr(cls) and hasattr(value, "__dict__"))
 
@@ -161,7 +201,7 @@ def _container(value: Any, depth: int) -> Iterator[str]:
     elif isinstance(value, Mapping):
         yield from _joined(_entries(value, depth))
     elif isinstance(value, (set, frozenset)):
-        # What comes from a set is ordered before it shows.
+        # A set has no order of its own; the same set must have the same text.
         yield from _joined(
             iter([text]) for text in sorted("".join(_parts(item, depth + 1)) for item in value)
         )
@@ -201,5 +241,5 @@ def _joined(items: Iterable[Iterator[str]]) -> Iterator[str]:
 def _repr(value: Any) -> str:
     try:
         return repr(value)
-    except Exception as error:  # noqa: BLE001 - a model's own repr may raise anything; that is shown too
+    except Exception as error:  # noqa: BLE001 - the repr of a model's class may raise anything, and the text says so
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"

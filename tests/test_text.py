@@ -1,4 +1,4 @@
-"""Values are shown as short, plain texts."""
+"""Values, counts and articles as words, and texts as HTML and XML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from calamity_lab.errors import Rejected
-from calamity_lab.shown import sentence_of, shown, shown_fields
+from calamity_lab.text import (
+    escape_html,
+    escape_xml,
+    format_fields,
+    format_value,
+    html_table,
+    plain_sentence,
+    plural,
+    with_article,
+)
 
 
 class Speed(Enum):
@@ -89,12 +98,12 @@ class Broken:
     ],
 )
 def test_a_value_is_shown_as_people_write_it(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert format_value(value) == text
 
 
 def test_a_text_is_cut_where_it_is_too_long_and_says_so() -> None:
-    assert shown("abcdef", 4) == "abc…"
-    assert shown("abcd", 4) == "abcd"
+    assert format_value("abcdef", 4) == "abc…"
+    assert format_value("abcd", 4) == "abcd"
 
 
 def test_cutting_a_long_value_costs_what_is_left_of_it() -> None:
@@ -106,35 +115,72 @@ def test_cutting_a_long_value_costs_what_is_left_of_it() -> None:
                 asked.append(item)
                 yield item
 
-    assert shown(Counted(), 20) == "[0, 1, 2, 3, 4, 5, …"
+    assert format_value(Counted(), 20) == "[0, 1, 2, 3, 4, 5, …"
     assert len(asked) < 20
 
 
 def test_what_contains_itself_ends() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    assert shown(loop) == "[[[[[[[…]]]]]]]"
+    assert format_value(loop) == "[[[[[[[…]]]]]]]"
 
 
 def test_an_integer_that_python_will_not_write_out_is_told_by_its_size() -> None:
-    assert shown(10**5000) == "a whole number of 16,610 bits"
+    assert format_value(10**5000) == "a whole number of 16,610 bits"
 
 
 def test_in_a_sentence_of_ours_what_turns_the_direction_is_written_out() -> None:
-    assert shown("\u202eabc \u2066") == "\u202eabc \u2066"
-    assert sentence_of("\u202eabc \u2066 refused, שלום") == "\\u202eabc \\u2066 refused, שלום"
-    assert sentence_of("\u202e" * 9, 7) == "\\u202e…"
+    assert format_value("\u202eabc \u2066") == "\u202eabc \u2066"
+    assert plain_sentence("\u202eabc \u2066 refused, שלום") == "\\u202eabc \\u2066 refused, שלום"
+    assert plain_sentence("\u202e" * 9, 7) == "\\u202e…"
 
 
 def test_a_lone_surrogate_becomes_the_replacement_character_so_that_it_can_be_sent() -> None:
-    assert shown("a\ud800b") == "a\ufffdb"
+    assert format_value("a\ud800b") == "a\ufffdb"
 
 
 def test_markup_is_text_like_any_other() -> None:
-    assert shown("<script>alert('x')</script> & <b>") == "<script>alert('x')</script> & <b>"
+    assert format_value("<script>alert('x')</script> & <b>") == "<script>alert('x')</script> & <b>"
 
 
 def test_the_fields_of_a_message_are_shown_by_name() -> None:
-    assert shown_fields(Address("Call Lane", 4)) == "street='Call Lane', number=4"
-    assert shown_fields(object()) == ""
-    assert shown_fields(Address("Call Lane", 4), 10) == "street='C…"
+    assert format_fields(Address("Call Lane", 4)) == "street='Call Lane', number=4"
+    assert format_fields(object()) == ""
+    assert format_fields(Address("Call Lane", 4), 10) == "street='C…"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 moments"), (1, "1 moment"), (2, "2 moments"), (1_200, "1,200 moments")]
+)
+def test_a_count_has_its_noun_in_singular_only_for_one(count: int, text: str) -> None:
+    assert plural(count, "moment") == text
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert [plural(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
+
+
+@pytest.mark.parametrize(
+    ("noun", "text"),
+    [
+        ("Opened", "an Opened"),
+        ("account", "an account"),
+        ("Transfer", "a Transfer"),
+        ("user", "a user"),
+        ("UUID", "a UUID"),
+    ],
+)
+def test_a_noun_has_the_article_that_its_first_letter_asks_for(noun: str, text: str) -> None:
+    assert with_article(noun) == text
+
+
+def test_markup_in_a_text_is_escaped_for_html_and_xml() -> None:
+    assert escape_html('<b> & "c"') == escape_xml('<b> & "c"') == "&lt;b&gt; &amp; &quot;c&quot;"
+
+
+def test_a_character_that_xml_does_not_allow_is_a_box() -> None:
+    assert escape_xml("a\x00b\uffff") == "a▯b▯"
+
+
+def test_every_text_of_a_table_is_escaped() -> None:
+    assert html_table(["<1>"], [["<2>"]], "<3>").count("&lt;") == 3
