@@ -1,12 +1,10 @@
 """The views as matplotlib axes, and the causes as a networkx graph."""
 
-from calamity_lab.figures.agenda import plot_agenda
 from calamity_lab.figures.causes import to_networkx
-from calamity_lab.figures.events import plot_events
-from calamity_lab.figures.field import plot_field
 from calamity_lab.figures.process_managers import plot_process_managers
 from calamity_lab.figures.sequence import plot_sequence
-from calamity_lab.figures.state import plot_state
+from calamity_lab.figures.state import plot_field, plot_state
+from calamity_lab.figures.tables import plot_agenda, plot_events
 from calamity_lab.figures.timeline import plot_timeline
 
 __all__ = [

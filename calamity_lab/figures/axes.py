@@ -1,17 +1,86 @@
-"""The axes that a figure is drawn on: the ones given, or new ones."""
+"""The axes that a figure is drawn on, and texts from a model made fit for them."""
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.lettering import AS_TEXT
+
+AS_TEXT: dict[str, Any] = {"parse_math": False, "usetex": False}
+"""For every text that a model had a hand in: a dollar sign is a dollar sign."""
+
+_BOX = "▯"
+
+_MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
+_PILED = re.compile(f"({_MARK}{_MARK}){_MARK}+")
+_ON_PIXELS = 1.06
+"""So much wider letters may become where they are fitted to coarse pixels."""
+
+
+def legible(text: str, length: int = 60) -> str:
+    """A text on one line, cut to a length; a box stands for what the font cannot draw.
+
+    Of marks that are piled on a letter two are kept, so that they stay on their line.
+    """
+    text = _PILED.sub(r"\1", text)
+    text = text if len(text) <= length else f"{text[: length - 1]}…"
+    fonts = _fonts(tuple(FontProperties().get_family()))
+    return "".join(_drawn(character, fonts) for character in text)
+
+
+def width(text: str, size: float, weight: str = "normal") -> float:
+    """How wide a text is in the default font, in points."""
+    return size * _width(text, weight, tuple(FontProperties().get_family()))
+
+
+def room_for(text: str, size: float, weight: str = "normal") -> float:
+    """The room that a text takes wherever it is drawn, in points."""
+    return width(text, size, weight) * _ON_PIXELS
+
+
+def fitted(text: str, size: float, room: float, weight: str = "normal") -> str:
+    """A text as it can be drawn, cut to its room in points."""
+    line = legible(text, 120)
+    if room_for(line, size, weight) <= room:
+        return line
+    kept = bisect_right(range(1, len(line)), room, key=lambda end: room_for(f"{line[:end]}…", size, weight))
+    return f"{line[: max(kept, 1)]}…"
+
+
+def _drawn(character: str, fonts: tuple[Any, ...]) -> str:
+    if character.isspace():
+        return " "
+    known = character.isprintable() and any(font.get_char_index(ord(character)) for font in fonts)
+    return character if known else _BOX
+
+
+@lru_cache(maxsize=8)
+def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(get_font(findfont(FontProperties(family=[family]))) for family in families)
+
+
+def ground(colour: Any) -> dict[str, Any]:
+    """What hides the lines behind a text. An outline would do too, but then a text is no text in an SVG."""
+    return {"facecolor": colour, "linewidth": 0, "pad": 0.5}
+
+
+@lru_cache(maxsize=16_384)
+def _width(text: str, weight: str, families: tuple[str, ...]) -> float:
+    """In letters of one point; the same names stand in many rows, and measuring is what costs."""
+    font = FontProperties(family=list(families), size=1, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
 
 _LEGEND_COLUMN = 85
 

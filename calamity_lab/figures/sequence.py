@@ -15,11 +15,17 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.axes import axes_for, legend_below, say_instead, size_in_points
-from calamity_lab.figures.lettering import AS_TEXT, fitted, ground, width
-from calamity_lab.figures.palette import LOOKS, Look, palette, strong
-from calamity_lab.figures.signs import HEXAGON, PILL
-from calamity_lab.figures.theme import Theme, themed
+from calamity_lab.figures.axes import (
+    AS_TEXT,
+    axes_for,
+    fitted,
+    ground,
+    legend_below,
+    say_instead,
+    size_in_points,
+    width,
+)
+from calamity_lab.figures.looks import HEXAGON, LOOKS, PILL, Look, Theme, palette, strong, themed
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 
 _LETTERS = 7.5

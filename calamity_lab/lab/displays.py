@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from networkx import MultiDiGraph
 
-    from calamity_lab.figures.theme import Theme
+    from calamity_lab.figures.looks import Theme
     from calamity_lab.views.cascade import Correlation
     from calamity_lab.widgets.base import ViewWidget
     from calamity_lab.widgets.dock import Dock

@@ -9,8 +9,7 @@ from time import process_time
 import pytest
 
 from calamity_lab.examples import bank
-from calamity_lab.figures.marks import Lane, Mark, Marks
-from calamity_lab.figures.timeline import told_apart
+from calamity_lab.figures.timeline import Lane, Mark, Marks, told_apart
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from calamity_lab.examples import bank
-from calamity_lab.figures.marks import Lane, Mark, marks_of
+from calamity_lab.figures.timeline import Lane, Mark, marks_of
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched

@@ -16,8 +16,7 @@ from matplotlib.path import Path
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.figures import plot_process_managers
-from calamity_lab.figures.palette import strong
-from calamity_lab.figures.standings import SIGNS
+from calamity_lab.figures.looks import SIGNS, strong
 from calamity_lab.model import Model
 from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraph, process_graph
 from tests.figures.drawing import overprinted, texts

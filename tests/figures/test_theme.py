@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.palette import DARK, LIGHT, LOOKS, Palette, palette
-from calamity_lab.figures.theme import THEMES, Theme
+from calamity_lab.figures.looks import DARK, LIGHT, LOOKS, THEMES, Palette, Theme, palette
 from tests.figures.drawing import lettering
 from tests.figures.plots import PLOTS, Plot
 from tests.widgets.test_colours import colours, contrast

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_timeline
-from calamity_lab.figures.marks import marks_of
-from calamity_lab.figures.palette import LOOKS, palette, strong
+from calamity_lab.figures.looks import LOOKS, palette, strong
+from calamity_lab.figures.timeline import marks_of
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace

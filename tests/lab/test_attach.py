@@ -31,7 +31,7 @@ from calamity_lab.examples.bank import (
     Transfer,
     WithdrawFunds,
 )
-from calamity_lab.figures.marks import marks_of
+from calamity_lab.figures.timeline import marks_of
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild, recover

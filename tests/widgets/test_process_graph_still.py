@@ -8,8 +8,8 @@ import re
 from calamity_lab.examples import bank
 from calamity_lab.model import Model
 from calamity_lab.views.process_graph import process_graph
-from calamity_lab.widgets.stills.process_graph import drawn
-from calamity_lab.widgets.stills.signs import STANDINGS
+from calamity_lab.widgets.stills.paper import STANDINGS
+from calamity_lab.widgets.stills.pictures import process_graph as drawn
 from tests.views.sagas import Asking, Open, model_of
 from tests.views.traces import story_of, trace_of
 

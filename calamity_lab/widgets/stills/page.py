@@ -15,10 +15,7 @@ from calamity_lab.views.state import state
 from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.desk import Desk
 from calamity_lab.widgets.following import shown_instance
-from calamity_lab.widgets.stills import process_graph as graph
-from calamity_lab.widgets.stills import sequence as told
-from calamity_lab.widgets.stills import tables
-from calamity_lab.widgets.stills import timeline as lanes
+from calamity_lab.widgets.stills import pictures, tables
 from calamity_lab.widgets.stills.paper import folded, heading, line, sheet, stand_in
 
 _ROWS = 12
@@ -60,17 +57,17 @@ def _state(desk: Desk) -> str:
 
 
 def _timeline(desk: Desk) -> str:
-    return lanes.drawn(timeline(desk.stepper.trace, desk.stepper.cursor, width=lanes.EVENTS))
+    return pictures.timeline(timeline(desk.stepper.trace, desk.stepper.cursor, width=pictures.LANES_EVENTS))
 
 
 def _process_graph(desk: Desk) -> str:
     stepper, model = desk.stepper, desk.model
     look = shown_instance(stepper.trace, model, stepper.selection, {})
-    return graph.drawn(process_graph(stepper.trace, stepper.cursor, model, **look))
+    return pictures.process_graph(process_graph(stepper.trace, stepper.cursor, model, **look))
 
 
 def _sequence(desk: Desk) -> str:
-    return told.drawn(sequence(desk.stepper.trace, desk.stepper.cursor, limit=_ROWS))
+    return pictures.sequence(sequence(desk.stepper.trace, desk.stepper.cursor, limit=_ROWS))
 
 
 def _events(desk: Desk) -> str:

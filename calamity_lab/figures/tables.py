@@ -1,4 +1,4 @@
-"""A table on matplotlib axes: its columns as wide as their texts, as far as there is room."""
+"""The events and the agenda as tables on matplotlib axes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.markers import MarkerStyle
 
-from calamity_lab.figures.axes import in_points
-from calamity_lab.figures.lettering import AS_TEXT, fitted, legible, room_for
-from calamity_lab.figures.palette import LOOKS, palette
+from calamity_lab.errors import InvalidValue
+from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, in_points, legible, room_for, say_instead
+from calamity_lab.figures.looks import LOOKS, Theme, palette, themed
+from calamity_lab.views.agenda import AgendaView, Entry
+from calamity_lab.views.events import EventRow, EventTable
 
 WIDE = 7.1
 """A page's text, in inches: 180 mm."""
@@ -139,3 +141,64 @@ def _draw_now(ax: Axes, told: str, y: float, letters: float, wide: float) -> Non
 
 def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: str) -> None:
     ax.text(x, y, text, ha="left", va="center", fontsize=size, color=ink, **AS_TEXT)
+
+
+@themed
+def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
+    """Draw the events of a table, a row each; what is yet to come at the cursor is grey, below a line.
+
+    Where there is no room for all rows, those around the cursor are drawn; a line tells which these are.
+    """
+    if not isinstance(view, EventTable):
+        raise InvalidValue(
+            f"plot_events({type(view).__name__}): give the value of event_rows(trace, cursor), "
+            "or call lab.plot_events()"
+        )
+    ax = axes_for("plot_events", ax, (WIDE, height_of(len(view.rows))))
+    if not view.rows:
+        in_points(ax)
+        say_instead(ax, "no event has been recorded yet")
+        return ax
+    past = sum(row.is_past for row in view.rows)
+    titles = ("position", "stream", "event", "fields", "command")
+    table = Table(titles, [_event_row(row) for row in view.rows], named=2, longest=3, now=past, told="now")
+    first, last = draw_table(ax, table)
+    write_foot(
+        ax, f"Events {view.first + first + 1:,} to {view.first + last:,} of {view.total:,}, {view.now:,} past"
+    )
+    return ax
+
+
+def _event_row(row: EventRow) -> Row:
+    stream = f"{row.stream_id} v{row.version:,}"
+    return Row((f"{row.position:,}", stream, row.type, row.fields, row.command), not row.is_past, "event")
+
+
+@themed
+def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
+    """Draw the command in progress and those that wait, in order: for whom, with what, who sent them, and
+    what each would lead to as things stand; one that would be refused has the sign of a refusal.
+    """
+    if not isinstance(view, AgendaView):
+        raise InvalidValue(
+            f"plot_agenda({type(view).__name__}): give the value of agenda(trace, cursor), "
+            "or call lab.plot_agenda()"
+        )
+    in_progress = [_pending_row("now", view.in_progress)] if view.in_progress else []
+    rows = [*in_progress, *(_pending_row(f"{place:,}", entry) for place, entry in enumerate(view.entries, 1))]
+    ax = axes_for("plot_agenda", ax, (WIDE, height_of(len(rows))))
+    if not rows:
+        in_points(ax)
+        say_instead(ax, "nothing is pending")
+        return ax
+    titles = ("place", "command", "to", "fields", "origin", "as things stand")
+    table = Table(titles, rows, named=1, longest=5, now=0, told="")
+    _, last = draw_table(ax, table)
+    left = view.total - max(last - len(in_progress), 0)
+    write_foot(ax, f"and {left:,} more" if left else f"{view.total:,} pending")
+    return ax
+
+
+def _pending_row(place: str, entry: Entry) -> Row:
+    cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.foreseen)
+    return Row(cells, False, "refused" if entry.outcome == "refused" else "command")

@@ -1,0 +1,368 @@
+"""The timeline, the process graph and the sequence as still pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from calamity_lab.text import plural
+from calamity_lab.views.marks import WORDS, Mark, Standing
+from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
+from calamity_lab.views.sequence import Message, Participant, SequenceView
+from calamity_lab.views.timeline import Mark as LaneMark
+from calamity_lab.views.timeline import TimelineView
+from calamity_lab.widgets.stills.paper import (
+    ACCENT,
+    COLOURS,
+    INK,
+    LATER,
+    LINE,
+    SHAPES,
+    SOFT,
+    STANDINGS,
+    fitted,
+    glyph,
+    image,
+    line,
+    mark,
+    sign,
+    svg,
+    text,
+)
+
+_LANE, _LABEL, _LANES_TOP, _LANES_WIDE = 24, 190, 22, 860
+LANES_EVENTS = 36
+"""So many events are in the picture."""
+
+
+def timeline(view: TimelineView) -> str:
+    """The lanes and marks as an image, with a text for those who cannot see it."""
+    if not view.lanes:
+        return line("No event has been recorded yet.", soft=True)
+    height = _LANES_TOP + _LANE * len(view.lanes) + 4
+    alt = (
+        f"Timeline: {plural(view.total, 'event')} in {plural(len(view.lanes), 'lane')}, "
+        f"{view.now:,} of them up to this moment"
+    )
+    return image(svg(_LANES_WIDE, height, _body(view, height)), alt, _LANES_WIDE)
+
+
+def _body(view: TimelineView, height: float) -> str:
+    step = (_LANES_WIDE - _LABEL - 8) / max(view.width, 1)
+    now = _LABEL + min(max(view.now - view.first, 0), view.width) * step
+    parts = [f'<rect x="{now:.4g}" y="0" width="{_LANES_WIDE - now:.4g}" height="{height}" fill="#f5f6f8"/>']
+    for number, lane in enumerate(view.lanes):
+        y = _LANES_TOP + (number + 0.5) * _LANE
+        parts += [
+            f'<path d="M{_LABEL} {y}H{_LANES_WIDE}" stroke="{LINE}"/>',
+            glyph(lane.kind, 10, y),
+            text(22, y + 4, fitted(lane.stream_id, 24)),
+        ]
+    until = min(view.first + view.width, view.total)
+    parts += [_ordinal(view, n, step) for n in range(view.first + 2, until + 1, 2)]
+    parts.append(f'<path d="M{now:.4g} 0V{height}" stroke="{ACCENT}" stroke-width="1.5"/>')
+    parts += [_lane_mark(view, each, step) for each in view.marks]
+    return "".join(parts)
+
+
+def _x(view: TimelineView, place: float, step: float) -> float:
+    return _LABEL + (place - view.first - 0.5) * step
+
+
+def _ordinal(view: TimelineView, place: int, step: float) -> str:
+    return text(round(_x(view, place, step), 1), 13, f"{place:,}", fill=SOFT, anchor="middle", size=11)
+
+
+def _lane_mark(view: TimelineView, each: LaneMark, step: float) -> str:
+    return mark(
+        each.kind, _x(view, each.x, step), _LANES_TOP + (each.lane + 0.5) * _LANE, is_past=each.is_past
+    )
+
+
+_BOX_WIDE, _BOX_HIGH, _BOX_ROW, _BOX_GAP, _BUS, _GRAPH_TOP, _KEY_HIGH = 142, 26, 42, 56, 28, 26, 24
+# The line of what is sent if a command is refused runs outside the other.
+_ASIDE = 6
+
+_OUTLINES = {
+    "command": f"M0 0H{_BOX_WIDE - 10}L{_BOX_WIDE} 13 {_BOX_WIDE - 10} 26H0z",
+    "event": f"M0 0H{_BOX_WIDE}V18L{_BOX_WIDE - 8} 26H0z",
+    "process manager": f"M10 0H{_BOX_WIDE - 10}L{_BOX_WIDE} 13 {_BOX_WIDE - 10} 26H10L0 13z",
+    "aggregate": f"M13 0H{_BOX_WIDE - 13}a13 13 0 0 1 0 26H13a13 13 0 0 1 0-26z",
+}
+
+
+class Place(NamedTuple):
+    """Where the left upper corner of a node is."""
+
+    x: float
+    y: float
+
+
+def process_graph(view: ProcessGraph) -> str:
+    """The graph as an image, how the chosen instance stands above it, and the newest others below."""
+    if not view.nodes:
+        return line("This model has no process manager.", soft=True)
+    places, marks = _places(view.nodes), {mark.key: mark for mark in view.marks}
+    width = max(place.x for place in places.values()) + _BOX_WIDE + 14
+    bottom = max(place.y for place in places.values()) + _BOX_ROW
+    edges = [each for each in view.edges if {each.source, each.target} <= set(places)]
+    told = [(each, marks.get(each.key)) for each in edges]
+    # What the instance had to do with lies over the rest.
+    body = "".join(
+        _edge(view, *each, places, bottom) for each in sorted(told, key=lambda each: bool(each[1]))
+    )
+    body += "".join(_node(view, each, places[each.key], marks.get(each.key)) for each in view.nodes)
+    body += _key(view, bottom + 22)
+    picture = image(svg(width, bottom + 22 + _KEY_HIGH, body), _graph_in_words(view), int(width))
+    return _stage(view) + picture + _others(view)
+
+
+def _stage(view: ProcessGraph) -> str:
+    return line(view.story) if view.story else ""
+
+
+def _graph_in_words(view: ProcessGraph) -> str:
+    """The picture in words."""
+    happened = [node.name for node in view.nodes if node.count]
+    return (
+        f"Process graph of {view.manager or 'the model'}; happened so far: {', '.join(happened) or 'nothing'}"
+    )
+
+
+def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
+    layers = sorted({node.x for node in nodes})
+    rows = {x: sorted((node for node in nodes if node.x == x), key=lambda node: node.y) for x in layers}
+    most = max(len(layer) for layer in rows.values())
+    return {
+        node.key: Place(
+            14 + _BUS + layers.index(x) * (_BOX_WIDE + _BOX_GAP),
+            _GRAPH_TOP + (row + 0.5) * most * _BOX_ROW / len(layer) - _BOX_HIGH / 2 - 6,
+        )
+        for x, layer in rows.items()
+        for row, node in enumerate(layer)
+    }
+
+
+def _node(view: ProcessGraph, node: Node, place: Place, mark: Mark | None) -> str:
+    stroke, fill = COLOURS[node.kind]
+    state = None if mark is None or mark.standing in {"done", "waiting"} else mark.standing
+    awaited = node.kind == "event" and state in {"waited for", "overdue"}
+    reached = node.count and (view.chosen is None or mark is not None) and not awaited
+    weight = 2.6 if node.current else 2 if state else 1.3
+    dress = f'fill="{fill if reached else "#ffffff"}" stroke="{STANDINGS[state].colour if state else stroke}"'
+    dash = "" if node.count else ' stroke-dasharray="4 3"'
+    count = f"×{node.count:,}" if node.count else ""
+    now = "now " if node.current and view.is_own else ""
+    told = "" if mark is None else _mark(view, node, mark)
+    return (
+        f'<g transform="translate({place.x:g} {place.y:g})">'
+        f'<path d="{_OUTLINES[node.kind]}" {dress} stroke-width="{weight}"{dash}/>'
+        + text(_BOX_WIDE / 2, 17, fitted(node.name, 20), anchor="middle", size=11.5)
+        + (
+            text(_BOX_WIDE - 2, -4, f"{now}{count}".strip(), fill=SOFT, anchor="end", size=10)
+            if now or count
+            else ""
+        )
+        + f"{told}</g>"
+    )
+
+
+def _mark(view: ProcessGraph, node: Node, mark: Mark) -> str:
+    """The sign of a standing and its word; at a process manager also the instance."""
+    word = view.word(node, mark)
+    told = text(20, -4, word, fill=STANDINGS[mark.standing].colour, size=10) if word else ""
+    if node.kind == "process manager" and view.chosen is not None:
+        told += text(26, _BOX_HIGH + 11, fitted(view.chosen, 18), fill=SOFT, size=10)
+    return told + sign(mark.standing, 9, -4)
+
+
+def _edge(view: ProcessGraph, edge: Edge, mark: Mark | None, places: dict[str, Place], bottom: float) -> str:
+    start, end = places[edge.source], places[edge.target]
+    refusal = edge.label == "if refused"
+    colour, weight, dash = _edge_look(view, edge, mark)
+    y = end.y + _BOX_HIGH / 2
+    d = _curve(start, end) if end.x > start.x else _round_below(start, end, bottom, _ASIDE if refusal else 0)
+    tip = f'<path d="M{end.x - 7:g} {y - 3.5:g}L{end.x:g} {y:g} {end.x - 7:g} {y + 3.5:g}z" fill="{colour}"/>'
+    way = f'<path d="{d}" fill="none" stroke="{colour}" stroke-width="{weight}"{dash}/>'
+    return way + tip + _label(edge, start)
+
+
+def _edge_look(view: ProcessGraph, edge: Edge, mark: Mark | None) -> tuple[str, float, str]:
+    """The colour, weight and dashes of an edge."""
+    refusal = COLOURS["refused"][0] if edge.label == "if refused" else ""
+    if mark is None:
+        weight = 1.3 if view.chosen is None else 1
+        return refusal or SOFT, weight, "" if edge.count else ' stroke-dasharray="3 4"'
+    if mark.standing == "done":
+        return refusal or INK, 1.8, ""
+    dashes = {"in flight": "7 3", "waited for": "2 3", "overdue": "2 3"}.get(mark.standing, "")
+    return STANDINGS[mark.standing].colour, 2, f' stroke-dasharray="{dashes}"' if dashes else ""
+
+
+def _curve(start: Place, end: Place) -> str:
+    x1, y1, x2, y2 = start.x + _BOX_WIDE, start.y + _BOX_HIGH / 2, end.x - 2, end.y + _BOX_HIGH / 2
+    bend = (x2 - x1) * 0.55
+    return f"M{x1:g} {y1:g}C{x1 + bend:.5g} {y1:g} {x2 - bend:.5g} {y2:g} {x2:g} {y2:g}"
+
+
+def _round_below(start: Place, end: Place, bottom: float, aside: float) -> str:
+    x, y, low, left = start.x + 12 + aside, end.y + _BOX_HIGH / 2, bottom + aside, 14 + _ASIDE - aside
+    down = f"M{x:g} {start.y + _BOX_HIGH:g}V{low - 8:g}q0 8-8 8H{left + 8:g}q-8 0-8-8"
+    return f"{down}V{y + 8:g}q0-8 8-8H{end.x - 2:g}"
+
+
+def _label(edge: Edge, start: Place) -> str:
+    if edge.label not in {"start", "continue", "stop"}:
+        return ""
+    return text(start.x + _BOX_WIDE + 3, start.y + 9, edge.label, fill=SOFT, size=10)
+
+
+def _key(view: ProcessGraph, y: float) -> str:
+    """What the marks mean that can be seen."""
+    there = {mark.standing for mark in view.marks} - {"waiting"}
+    states: list[Standing] = [state for state in WORDS if state in there]
+    told, x = "", 20.0
+    for state in states:
+        told += sign(state, x, y) + text(x + 11, y + 4, WORDS[state], fill=SOFT, size=10.5)
+        x += 36 + 6 * len(WORDS[state])
+    if any(not node.count for node in view.nodes):
+        told += f'<path d="M{x:g} {y - 5:g}h20v10h-20z" fill="none" stroke="{SOFT}" stroke-dasharray="3 2"/>'
+        told += text(x + 26, y + 4, "possible, has not happened", fill=SOFT, size=10.5)
+        x += 190
+    if any(edge.label == "if refused" for edge in view.edges):
+        told += f'<path d="M{x:g} {y:g}h20" stroke="{COLOURS["refused"][0]}" stroke-width="1.5"/>'
+        told += text(x + 26, y + 4, "sent if a command is refused", fill=SOFT, size=10.5)
+    return told
+
+
+def _others(view: ProcessGraph) -> str:
+    others = [each for each in view.instances if each.id != view.chosen][:5]
+    return "".join(line(f"{each.stream_id}: {each.stage or each.status}", soft=True) for each in others)
+
+
+_ROW, _NOTE, _GAP, _TOP, _WIDE = 30, 24, 8, 44, 860
+_LEAST, _MOST = 106, 190
+
+_LOOKS = {
+    "pending": "command", "decided": "event", "caught up": "event",
+    "conflict": "refused", "more": "aggregate",
+    "started": "process manager", "continued": "process manager", "stopped": "process manager",
+    "ignored": "process manager",
+}  # fmt: skip
+_SIGNS = {
+    **SHAPES,
+    "command": "M-6-4.5H2.2L6 0 2.2 4.5H-6z",
+    "user": "M-4.6 5.6c0-3.8 1.8-5.6 4.6-5.6s4.6 1.8 4.6 5.6zM-2.5-3.3a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
+    "event store": "M-4.6-3.6c0-2.5 9.2-2.5 9.2 0v7.2c0 2.5-9.2 2.5-9.2 0z",
+}
+_REACTIONS = frozenset({"started", "continued", "stopped", "ignored"})
+
+
+def sequence(view: SequenceView) -> str:
+    """The messages in order as an image, with a text for those who cannot see it."""
+    if not view.messages:
+        return line("Nothing is here yet: no command was sent.", soft=True)
+    column = min(max(_WIDE // len(view.participants), _LEAST), _MOST)
+    places, y = [], float(_TOP)
+    for message in view.messages:
+        y += _GAP if message.kind in {"command", "pending"} else 0
+        places.append(y)
+        y += _ROW + (_NOTE if message.note else 0)
+    width = max(column * len(view.participants), 420)
+    heads = "".join(_head(each, (n + 0.5) * column, column, y) for n, each in enumerate(view.participants))
+    rows = "".join(_row(each, at, column, width) for each, at in zip(view.messages, places, strict=True))
+    picture = image(svg(width, y + 8, heads + rows), _sequence_in_words(view), int(width))
+    left = view.total - view.commands
+    return picture + (line(f"{plural(left, 'command')} more in this cascade", soft=True) if left else "")
+
+
+def _sequence_in_words(view: SequenceView) -> str:
+    """The picture in words."""
+    past = sum(each.tense != "future" for each in view.messages)
+    told = plural(len(view.messages), "message")
+    return f"Sequence of {view.title}: {told}, {past:,} of them up to this moment"
+
+
+def _head(participant: Participant, x: float, column: float, bottom: float) -> str:
+    stroke, fill = COLOURS.get(participant.kind, (SOFT, "#f5f6f8"))
+    own = participant.name.removeprefix(f"{participant.category}-")
+    dress = f'transform="translate({x:g} 9)" fill="{fill}" stroke="{stroke}"'
+    sign = f'<path d="{_SIGNS[participant.kind]}" {dress}/>'
+    above = participant.category if own != participant.name else ""
+    length = int(column // 7)
+    return (
+        f'<path d="M{x:g} {_TOP - 2}V{bottom:g}" stroke="{LINE}" stroke-dasharray="2 3"/>{sign}'
+        + text(x, 26, fitted(above, length), fill=SOFT, anchor="middle", size=10)
+        + text(x, 38 if above else 28, fitted(own, length), anchor="middle")
+    )
+
+
+def _row(message: Message, y: float, column: float, width: float) -> str:
+    stroke, _ = COLOURS[_LOOKS.get(message.kind, message.kind)]
+    colour = LATER if message.tense == "future" else stroke
+    start, end = (message.source + 0.5) * column, (message.target + 0.5) * column
+    high = _ROW + (_NOTE if message.note else 0)
+    band = f'<rect x="0" y="{y:g}" width="{width:g}" height="{high}" fill="{ACCENT}" fill-opacity="0.1"/>'
+    body = (
+        _turned(message, y, start, colour, width) if start == end else _arrow(message, y, start, end, colour)
+    )
+    note = text(
+        start, y + _ROW + 13, fitted(message.note, 90), fill=colour, size=11, anchor=_anchor(start, width)
+    )
+    return (band if message.tense == "now" else "") + body + (note if message.note else "")
+
+
+def _anchor(x: float, width: float) -> str:
+    return "start" if x < width / 3 else "end" if x > 2 * width / 3 else "middle"
+
+
+def _arrow(message: Message, y: float, start: float, end: float, colour: str) -> str:
+    at, way = y + 21, 1 if end > start else -1
+    is_reaction, is_lost = message.kind in _REACTIONS, message.kind in {"refused", "conflict"}
+    dash = ' stroke-dasharray="4 3"' if is_reaction or is_lost or message.kind == "caught up" else ""
+    tip = end - way * (8 if is_reaction or is_lost else 1)
+    head = "" if is_lost else f'<path d="M{tip:g} {at:g}l{-7 * way}-3.5v7z" fill="{colour}"/>'
+    x, turned = (end, "") if is_reaction or is_lost else (start, f" scale({way} 1)")
+    sign = _sign(message, x, at, colour, turned if message.kind == "command" else "")
+    return (
+        f'<path d="M{start:g} {at:g}H{tip - way * 4:g}" stroke="{colour}" stroke-width="1.4"{dash}/>'
+        + head
+        + sign
+        + text(
+            (start + end) / 2,
+            at - 6,
+            fitted(message.label, 40),
+            fill=_ink(message),
+            anchor="middle",
+            size=11.5,
+        )
+    )
+
+
+def _turned(message: Message, y: float, x: float, colour: str, width: float) -> str:
+    """What is told by one to itself: a loop, and its text on the side where there is more room."""
+    side, anchor = (-1, "end") if x > width / 2 else (1, "start")
+    label, ink = fitted(message.label, 40), _ink(message)
+    if message.kind == "more":
+        return text(x + side * 8, y + 19, label, fill=SOFT, size=11.5, anchor=anchor)
+    way = f"M{x + side * 6:g} {y + 13:g}h{side * 16}v12h{side * -10}"
+    loop = f'<path d="{way}" fill="none" stroke="{colour}" stroke-width="1.4"/>'
+    head = f'<path d="M{x + side * 5:g} {y + 25:g}l{side * 7}-3.5v7z" fill="{colour}"/>'
+    told = text(x + side * 28, y + 19, label, fill=ink, size=11.5, anchor=anchor)
+    return loop + head + _sign(message, x, y + 13, colour, "") + told
+
+
+def _sign(message: Message, x: float, y: float, colour: str, turned: str) -> str:
+    if message.kind == "caught up":
+        return ""
+    shape = _SIGNS[message.kind if message.kind in _SIGNS else _LOOKS[message.kind]]
+    is_empty = message.tense == "future" or message.kind in {"decided", "pending", "ignored"}
+    is_cross = message.kind in {"refused", "conflict"}
+    fill = "none" if is_cross else "#ffffff" if is_empty else colour
+    return (
+        f'<path d="{shape}" transform="translate({x:g} {y:g}){turned}" fill="{fill}" stroke="{colour}" '
+        f'stroke-width="{2.2 if is_cross else 1.2}" stroke-linejoin="round"/>'
+    )
+
+
+def _ink(message: Message) -> str:
+    return SOFT if message.tense == "future" else "#1c2229"
