@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -191,3 +191,79 @@ def circle(root: Path) -> list[str]:
     except CycleError as error:
         return list(error.args[1])
     return []
+
+
+def rooms(root: Path) -> list[str]:
+    """What stands at the top of the package, the face itself left out."""
+    there = {path.relative_to(root / PACKAGE).parts[0] for path in (root / PACKAGE).rglob("*.py")}
+    return sorted(name.removesuffix(".py") for name in there - {"__init__.py"})
+
+
+def product_files(root: Path) -> list[Path]:
+    """Every source file that is shipped: Python, JavaScript and style sheets."""
+    return sorted(path for path in (root / PACKAGE).rglob("*") if path.suffix in {".py", ".js", ".css"})
+
+
+def lines_of(paths: Iterable[Path]) -> int:
+    """How many lines these files have together."""
+    return sum(path.read_text(encoding="utf-8").count("\n") for path in paths)
+
+
+def public_classes(root: Path) -> dict[str, list[str]]:
+    """The modules that define a public class of each name.
+
+    A class is private whose name begins with an underscore, or which a private module defines.
+    """
+    found: dict[str, list[str]] = {}
+    for module, path in modules(root).items():
+        if any(part.startswith("_") for part in module.split(".")):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    return found
+
+
+def global_caches(root: Path, room: str) -> list[str]:
+    """What the modules of a room keep from one call to the next, one sentence each."""
+    return [
+        f"{module}:{line}: {why}"
+        for module, path in modules(root).items()
+        if floor_of(module) == room
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for line, why in _kept_by(node)
+    ]
+
+
+# What makes a container, and what keeps the answers of a function.
+_CONTAINERS = {"dict", "list", "set", "defaultdict", "deque", "Counter", "OrderedDict"}
+_KEEPERS = {"cache", "lru_cache"}
+
+
+def _kept_by(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """What this node of a module keeps between calls: the line, and why."""
+    if isinstance(node, ast.Global):
+        yield node.lineno, f"global {', '.join(node.names)}"
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        kept = [name for name in map(_called, node.decorator_list) if name in _KEEPERS]
+        yield from ((node.lineno, f"@{name} keeps what {node.name} answered") for name in kept)
+    elif isinstance(node, (ast.Module, ast.ClassDef)):
+        for statement in node.body:
+            if _is_made_empty(getattr(statement, "value", None)):
+                yield statement.lineno, "a container that outlives the call"
+
+
+def _is_made_empty(value: ast.AST | None) -> bool:
+    """Whether a value is a container to be filled later; one written out is a constant."""
+    if isinstance(value, ast.Call):
+        name = _called(value)
+        return not value.args and (name in _CONTAINERS or name.endswith(("Dictionary", "Cache", "WeakSet")))
+    return (isinstance(value, ast.Dict) and not value.keys) or (
+        isinstance(value, ast.List) and not value.elts
+    )
+
+
+def _called(node: ast.AST) -> str:
+    """The last part of the name of what is called, or stands as a decorator."""
+    node = node.func if isinstance(node, ast.Call) else node
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

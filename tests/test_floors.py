@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.floors import HOUSE, circle, faults, imports, modules
+from tests.floors import (
+    HOUSE,
+    circle,
+    faults,
+    global_caches,
+    imports,
+    lines_of,
+    modules,
+    product_files,
+    public_classes,
+    rooms,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -95,3 +106,62 @@ def test_a_circle_is_named_even_where_one_half_is_for_the_type_checker(tmp_path:
 def test_only_text_escapes_html() -> None:
     elsewhere = {found.importer for found in imports(ROOT) if found.imported.split(".")[0] == "html"}
     assert elsewhere == {"calamity_lab.text"}
+
+
+def test_the_rooms_are_what_stands_at_the_top_besides_the_face(tmp_path: Path) -> None:
+    root = house(tmp_path, errors="", kernel__stack="", kernel__run="")
+    (root / "calamity_lab" / "py.typed").touch()
+    (root / "calamity_lab" / "left_over" / "__pycache__").mkdir(parents=True)
+    assert rooms(root) == ["errors", "kernel"]
+
+
+def test_the_files_and_lines_of_the_product_are_counted_in_three_languages(tmp_path: Path) -> None:
+    root = house(tmp_path, widgets__view="import a\nimport b\n")
+    (root / "calamity_lab" / "widgets" / "view.js").write_text("export {};\n", encoding="utf-8")
+    (root / "calamity_lab" / "widgets" / "view.css").write_text(".view {\n}\n", encoding="utf-8")
+    (root / "calamity_lab" / "widgets" / "view.png").touch()
+    files = product_files(root)
+    assert [path.name for path in files] == ["__init__.py", "view.css", "view.js", "view.py"]
+    assert lines_of(files) == 5
+
+
+def test_a_public_class_that_two_modules_define_is_found_and_a_private_one_is_not(tmp_path: Path) -> None:
+    root = house(
+        tmp_path,
+        views__lanes="class Mark: ...\nclass _Row: ...",
+        figures__lanes="class Mark: ...\nclass _Row: ...",
+        figures___private="class Mark: ...",
+    )
+    assert public_classes(root) == {"Mark": ["calamity_lab.figures.lanes", "calamity_lab.views.lanes"]}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "_seen = {}",
+        "_seen: dict[str, int] = {}",
+        "_seen = WeakKeyDictionary()",
+        "class Trail:\n    seen: list[int] = []",
+        "from functools import lru_cache\n@lru_cache(maxsize=8)\ndef layout(graph): ...",
+        "import functools\nclass Trail:\n    @functools.cache\n    def layout(self): ...",
+        "_seen = 0\ndef count():\n    global _seen\n    _seen += 1",
+    ],
+)
+def test_what_a_module_of_the_views_keeps_between_calls_is_found(tmp_path: Path, source: str) -> None:
+    root = house(tmp_path, views__lanes=source, trace__index=source)
+    (found,) = global_caches(root, "views")
+    assert found.startswith("calamity_lab.views.lanes:")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "KINDS = {'event': 'circle'}",
+        "WORDS = ('event', 'command')\nNONE = ()",
+        "def count():\n    seen = {}\n    return seen",
+        "@dataclass\nclass Trail:\n    seen: dict[str, int] = field(default_factory=dict)",
+        "SOME = dict([('a', 1)])",
+    ],
+)
+def test_what_a_module_of_the_views_writes_out_is_no_cache(tmp_path: Path, source: str) -> None:
+    assert not global_caches(house(tmp_path, views__lanes=source), "views")
