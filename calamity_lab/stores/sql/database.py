@@ -13,9 +13,9 @@ from sqlalchemy import Engine, PoolProxiedConnection
 
 from calamity_lab.errors import ReadOnlyStore, StoreError
 from calamity_lab.stores.sql.driver_errors import driver_errors, lost, repeats_an_id, translated, unfit_text
-from calamity_lab.stores.sql.entries import Entry, Heads
+from calamity_lab.stores.sql.rows import Entry, Heads
 from calamity_lab.stores.sql.statements import statements
-from calamity_lab.stores.sql.waiting import Waiting
+from calamity_lab.stores.sql.subscription import Waiting
 
 # The versions between which a stream must be for an append to be let in.
 Bounds = tuple[int, int]

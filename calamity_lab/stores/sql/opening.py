@@ -11,8 +11,7 @@ from sqlalchemy import Connection, Engine, false, inspect, select, text
 from calamity_lab.errors import InvalidValue, StoreUnavailable, WrongSchema
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.driver_errors import driver_errors, translated
-from calamity_lab.stores.sql.postgres import PostgresDatabase
-from calamity_lab.stores.sql.postgres_statements import APPEND, LOCK
+from calamity_lab.stores.sql.postgres import APPEND, LOCK, PostgresDatabase
 from calamity_lab.stores.sql.schema import VERSION, events, schema, snapshots, tables
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
 from calamity_lab.stores.sql.statements import compiled

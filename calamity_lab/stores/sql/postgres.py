@@ -2,19 +2,226 @@
 
 from __future__ import annotations
 
+import selectors
+import socket
+import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Engine,
+    Insert,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, TIMESTAMP
+from sqlalchemy.sql.expression import ColumnElement, FromClause
+from sqlalchemy.types import TypeEngine
 
 from calamity_lab.errors import MissingExtra, StoreUnavailable
 from calamity_lab.stores.sql.database import Bounds, Database, counted
 from calamity_lab.stores.sql.driver_errors import driver_errors, lost, translated
-from calamity_lab.stores.sql.entries import Entry, Heads
-from calamity_lab.stores.sql.listening import Listening
-from calamity_lab.stores.sql.postgres_statements import postgres_statements
+from calamity_lab.stores.sql.rows import Entry, Heads, placed
+from calamity_lab.stores.sql.schema import events
+from calamity_lab.stores.sql.statements import COLUMNS, compiled
+from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import shown
-from calamity_lab.stores.sql.waiting import Waiting
+
+CHANNEL = "calamity_lab_events"
+_LISTEN = f"LISTEN {CHANNEL}"
+# A standby server tells nobody of what reaches it, so there it is looked from time to time, and that is all.
+_ON_A_STANDBY = "25006"
+
+
+class Listening(Waiting):
+    """Waits for a notification on a connection of its own; looks from time to time in any case.
+
+    The connection is used for nothing else, so a notification that comes while the events before it are still
+    being read stays there, and is found by the next wait.
+    """
+
+    def __init__(self, engine: Engine, seconds: float) -> None:
+        self._engine = engine
+        self._where = repr(shown(engine.url))
+        self._seconds = seconds
+        self._connection: Any = None
+        self._lock = threading.Lock()
+        self._bell, self._rope = socket.socketpair()
+        self._bell.setblocking(False)
+
+    def start(self) -> None:
+        self._hang_up()
+        try:
+            pooled = self._engine.raw_connection()
+            self._connection = pooled.driver_connection
+            pooled.detach()  # it listens, so nobody else is to get it
+            self._connection.execute(_LISTEN)
+        except driver_errors() as error:
+            if getattr(error, "sqlstate", None) != _ON_A_STANDBY:
+                raise translated(error, "listen to", self._where) from error
+
+    def wait(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._bell, selectors.EVENT_READ)
+            selector.register(self._connection.fileno(), selectors.EVENT_READ)
+            ready = selector.select(self._seconds)
+        for key, _ in ready:
+            if key.fileobj is self._bell:
+                self._bell.recv(4096)
+            else:
+                self._take()
+
+    def wake(self) -> None:
+        with self._lock:
+            if self._rope.fileno() >= 0:
+                self._rope.send(b".")
+
+    def close(self) -> None:
+        self._hang_up()
+        with self._lock:  # somebody may be about to wake whoever no longer waits
+            self._bell.close()
+            self._rope.close()
+
+    def _take(self) -> None:
+        """Take the notifications that are there; what was appended is read from the events themselves."""
+        try:
+            for _ in self._connection.notifies(timeout=0):
+                pass
+        except driver_errors() as error:
+            raise translated(error, "listen to", self._where) from error
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+# Whoever appends holds this advisory lock from before the last position is read until the commit can be seen,
+# so that positions come in order of commit; see docs/decisions/0072.
+LOCK = 3_583_214_019_744_651_281
+
+# What an entry brings along, in its order.
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "event_id": Text(),
+    "event_type": Text(),
+    "type_version": Integer(),
+    "correlation_id": Text(),
+    "causation_id": Text(),
+    "recorded_at": TIMESTAMP(timezone=True),
+    "metadata": JSON(),
+    "payload": JSON(),
+}
+
+# Each statement of a function sees what was committed before it, so what follows the lock sees what was
+# appended while it was waited for.
+APPEND = f"""
+CREATE OR REPLACE FUNCTION calamity_lab_append(
+    stream text, low bigint, high bigint,
+    ids text[], types text[], versions integer[], correlations text[], causations text[],
+    times timestamptz[], metadatas json[], payloads json[],
+    OUT last_position bigint, OUT last_version bigint
+) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock({LOCK});
+    SELECT coalesce(max(position), 0) INTO last_position FROM events;
+    SELECT coalesce(max(stream_version), 0) INTO last_version FROM events WHERE stream_id = stream;
+    IF last_version BETWEEN low AND high THEN
+        INSERT INTO events ({", ".join(COLUMNS)})
+        SELECT last_position + n, stream, last_version + n,
+            id, type, version, correlation, causation, at, known, said
+        FROM unnest(ids, types, versions, correlations, causations, times, metadatas, payloads)
+            WITH ORDINALITY AS entry (id, type, version, correlation, causation, at, known, said, n);
+        PERFORM pg_notify('{CHANNEL}', '');
+    END IF;
+END $$
+"""
+
+
+class PostgresStatements:
+    """The statements of an append."""
+
+    begin = "BEGIN"
+    lock = f"SELECT pg_advisory_xact_lock({LOCK})"
+    notify = f"NOTIFY {CHANNEL}"
+
+    def __init__(self) -> None:
+        self._append = compiled(_append(), "postgresql")
+        self._insert = compiled(_insert(), "postgresql")
+
+    def append(
+        self, entries: Sequence[Entry], stream_id: str, bounds: tuple[int, int]
+    ) -> tuple[str, dict[str, Any]]:
+        """What appends entries to one stream that is within its bounds, and tells where the ends were."""
+        columns = list(zip(*entries, strict=True))[2:]
+        values: dict[str, Any] = dict(zip(_TYPES, map(_array, columns), strict=True))
+        values["stream_id"], (values["low"], values["high"]) = stream_id, bounds
+        return self._append, values
+
+    def insert(self, entries: Sequence[Entry], heads: Heads) -> tuple[str, dict[str, Any]]:
+        """What inserts entries of several streams behind their heads."""
+        columns = zip(*placed(entries, heads), strict=True)
+        return self._insert, dict(zip(COLUMNS, map(_array, columns), strict=True))
+
+
+@cache
+def postgres_statements() -> PostgresStatements:
+    """The statements, compiled when they are first needed."""
+    return PostgresStatements()
+
+
+def _append() -> Select[Any]:
+    stream: list[ColumnElement[Any]] = [
+        cast(bindparam("stream_id"), Text),
+        cast(bindparam("low"), BigInteger),
+        cast(bindparam("high"), BigInteger),
+    ]
+    appended: FromClause = func.calamity_lab_append(*stream, *_arrays(_TYPES)).table_valued(
+        "last_position", "last_version"
+    )
+    return select(appended.c.last_position, appended.c.last_version)
+
+
+def _insert() -> Insert:
+    kinds: dict[str, TypeEngine[Any]] = {
+        "position": BigInteger(),
+        "stream_id": Text(),
+        "stream_version": BigInteger(),
+        **_TYPES,
+    }
+    rows: FromClause = func.unnest(*_arrays(kinds)).table_valued(*kinds).render_derived("entry")
+    return insert(events).from_select(COLUMNS, select(*(rows.c[name] for name in COLUMNS)))
+
+
+def _arrays(kinds: Mapping[str, TypeEngine[Any]]) -> list[ColumnElement[Any]]:
+    return [cast(bindparam(name), ARRAY(kind)) for name, kind in kinds.items()]
+
+
+def _array(values: Sequence[Any]) -> str:
+    """The values as PostgreSQL writes an array; psycopg does so ten times as slowly."""
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    text = str(value)
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if '"' in text:
+        text = text.replace('"', '\\"')
+    return f'"{text}"'
+
 
 _POLL = 2.0  # seconds; only for when no notification comes through
 

@@ -16,10 +16,10 @@ from sqlalchemy.dialects import sqlite
 
 from calamity_lab.errors import InvalidValue, StoreError
 from calamity_lab.stores.sql.database import Bounds, Database
-from calamity_lab.stores.sql.entries import Entry, Heads, placed
+from calamity_lab.stores.sql.rows import Entry, Heads, placed
 from calamity_lab.stores.sql.schema import events
+from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import shown
-from calamity_lab.stores.sql.waiting import Polling, Waiting
 
 _POLL = 0.05  # seconds; a look costs some 50 µs
 # After so many pages the log is copied into the file: 16 MB. Ids are random, so a batch touches many pages

@@ -22,9 +22,9 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel.constants import NO_STREAM
 from calamity_lab.kernel.snapshots import Snapshot
-from calamity_lab.stores.sql import listening
+from calamity_lab.stores.sql import postgres
 from calamity_lab.stores.sql.event_store import SQLEventStore
-from calamity_lab.stores.sql.postgres_statements import LOCK
+from calamity_lab.stores.sql.postgres import LOCK
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 from calamity_lab.testing.postgres import PostgresServer
 from tests.stores.sql.breaking_line import BreakingLine, breaking_line
@@ -247,7 +247,7 @@ def test_on_a_standby_that_tells_nobody_a_subscription_looks_now_and_then(
     told = threading.Event()
     # What a standby says to LISTEN, a server that is none says to this.
     statement = "SET TRANSACTION READ ONLY; CREATE TABLE nowhere (x int)"
-    monkeypatch.setattr(listening, "_LISTEN", f"BEGIN; {statement}")
+    monkeypatch.setattr(postgres, "_LISTEN", f"BEGIN; {statement}")
     with SQLEventStore(postgres_url, [Noted], poll=0.05) as store:
         subscription = store.subscription("Note-1", lambda event: told.set())
         store.append("Note-1", [Noted("a")])
