@@ -70,9 +70,8 @@ HOUSE: Mapping[str, Floor] = {
         f"{PURE} text model trace stepper views figures",
         libraries="IPython anywidget ipywidgets sidecar traitlets",
     ),
-    "pages": floor(f"{PURE} text model trace stepper views widgets"),
     "lab": floor(
-        f"{PURE} text model stores trace stepper views figures frames widgets pages",
+        f"{PURE} text model stores trace stepper views figures frames widgets",
         libraries="IPython matplotlib networkx pandas",
     ),
     "testing": floor(

@@ -23,7 +23,6 @@ from matplotlib.figure import Figure
 
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.lab import Lab
-from calamity_lab.pages.page import page
 from calamity_lab.text import format_value
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
@@ -35,16 +34,19 @@ from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
 from calamity_lab.views.timeline import timeline
-from calamity_lab.widgets.agenda import AgendaWidget
-from calamity_lab.widgets.base import ViewWidget
-from calamity_lab.widgets.composite import LabView
-from calamity_lab.widgets.controls import Controls
-from calamity_lab.widgets.events import Events
+from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.patches import plain
-from calamity_lab.widgets.process_graph import ProcessGraph
-from calamity_lab.widgets.sequence import Sequence
-from calamity_lab.widgets.state import State
-from calamity_lab.widgets.timeline import Timeline
+from calamity_lab.widgets.view_widget import (
+    AgendaWidget,
+    Controls,
+    Events,
+    LabView,
+    ProcessGraph,
+    Sequence,
+    State,
+    Timeline,
+    ViewWidget,
+)
 from tests.figures.drawing import lettering
 from tests.hostile import MARKUP, TEXTS, hostile_lab
 from tests.pages import carried

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from calamity_lab.figures.looks import Theme
     from calamity_lab.views.cascade import Correlation
-    from calamity_lab.widgets.base import ViewWidget
     from calamity_lab.widgets.dock import Dock
+    from calamity_lab.widgets.view_widget import ViewWidget
 
 
 class Displays:
@@ -35,7 +35,7 @@ class Displays:
     @property
     def view(self) -> ViewWidget:
         """The composite: all views in one widget."""
-        from calamity_lab.widgets.composite import LabView
+        from calamity_lab.widgets.view_widget import LabView
 
         if self._view is None:
             self._view = LabView(self)
@@ -44,49 +44,49 @@ class Displays:
     @property
     def controls(self) -> ViewWidget:
         """The buttons and the scrubber."""
-        from calamity_lab.widgets.controls import Controls
+        from calamity_lab.widgets.view_widget import Controls
 
         return Controls(self)
 
     @property
     def form(self) -> ViewWidget:
         """The agenda and the command form."""
-        from calamity_lab.widgets.agenda import AgendaWidget
+        from calamity_lab.widgets.view_widget import AgendaWidget
 
         return AgendaWidget(self)
 
     @property
     def state(self) -> ViewWidget:
         """Every aggregate and process manager, changed fields marked."""
-        from calamity_lab.widgets.state import State
+        from calamity_lab.widgets.view_widget import State
 
         return State(self)
 
     @property
     def timeline(self) -> ViewWidget:
         """A lane for each stream, events in order of position."""
-        from calamity_lab.widgets.timeline import Timeline
+        from calamity_lab.widgets.view_widget import Timeline
 
         return Timeline(self)
 
     @property
     def process_graph(self) -> ViewWidget:
         """What sends, answers and wakes what; what has happened, and what an instance waits for."""
-        from calamity_lab.widgets.process_graph import ProcessGraph
+        from calamity_lab.widgets.view_widget import ProcessGraph
 
         return ProcessGraph(self)
 
     @property
     def sequence(self) -> ViewWidget:
         """Who told whom what in the cascade of the command at the cursor."""
-        from calamity_lab.widgets.sequence import Sequence
+        from calamity_lab.widgets.view_widget import Sequence
 
         return Sequence(self)
 
     @property
     def table(self) -> ViewWidget:
         """The events as a table."""
-        from calamity_lab.widgets.events import Events
+        from calamity_lab.widgets.view_widget import Events
 
         return Events(self)
 
@@ -96,8 +96,8 @@ class Displays:
         ``title`` stands on its tab. Its ``close()`` takes it away. Elsewhere a warning says what works there,
         and None is returned. Raises `MissingExtra` where sidecar is not installed.
         """
-        from calamity_lab.widgets.composite import LabView
         from calamity_lab.widgets.dock import Dock, docked
+        from calamity_lab.widgets.view_widget import LabView
 
         self._dock = self._dock or Dock(LabView(self))
         return docked(self._dock, title)
@@ -192,7 +192,7 @@ class Displays:
         bytes.
         """
         refuse_unknown("to_html()", unknown, ("path", "title"))
-        from calamity_lab.pages.page import to_html
+        from calamity_lab.widgets.page.page import to_html
 
         return to_html(self, path, title)
 
@@ -213,6 +213,6 @@ class Displays:
 
     def _display_(self) -> ViewWidget:
         """What marimo shows: one composite a cell, as it closes what a cell made before it runs it again."""
-        from calamity_lab.widgets.composite import LabView
+        from calamity_lab.widgets.view_widget import LabView
 
         return LabView(self)

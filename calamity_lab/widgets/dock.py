@@ -9,8 +9,8 @@ import IPython
 import IPython.display
 
 from calamity_lab.errors import MissingExtra
-from calamity_lab.widgets.base import ViewWidget
 from calamity_lab.widgets.stills.page import docked_still
+from calamity_lab.widgets.view_widget import ViewWidget
 
 _NO_PLACE = (
     "lab.dock() needs JupyterLab, which has a place beside the notebook; in marimo let a cell end with lab, "
@@ -46,7 +46,7 @@ class Dock:
         return f"the dock {self.title!r}; close() takes it away"
 
     def _show_stand_in(self) -> None:
-        html = docked_still(self.widget.face, self.widget.token, self.widget.sight.desk)
+        html = docked_still(self.widget.face, self.widget.token, self.widget.contents.lab)
         show: Any = IPython.display.display
         show({"text/html": html}, raw=True)
 

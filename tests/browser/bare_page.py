@@ -9,8 +9,7 @@ from playwright.sync_api import Page, expect
 
 from calamity_lab.lab import Lab
 from calamity_lab.widgets import front_end
-from calamity_lab.widgets.base import ViewWidget
-from calamity_lab.widgets.composite import LabView
+from calamity_lab.widgets.view_widget import LabView, ViewWidget
 from tests.browser.browser import Guard
 from tests.browser.lab_widget import Composite
 

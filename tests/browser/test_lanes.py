@@ -18,7 +18,7 @@ from calamity_lab.trace.selection import NOTHING
 from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.selected import selected
 from calamity_lab.widgets import front_end
-from calamity_lab.widgets.columns import packed
+from calamity_lab.widgets.patches import packed
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE, ask

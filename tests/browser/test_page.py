@@ -13,8 +13,6 @@ from playwright.sync_api import Locator, Page, expect
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank.traffic import random_commands
 from calamity_lab.lab import Lab
-from calamity_lab.pages.page import FOLDER, page
-from calamity_lab.pages.page import SCRIPTS as OWN
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
@@ -23,8 +21,10 @@ from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.selected import selected, told
 from calamity_lab.views.state import state
 from calamity_lab.widgets import front_end
+from calamity_lab.widgets.actions import selection_from
+from calamity_lab.widgets.page.page import FOLDER, page
+from calamity_lab.widgets.page.page import SCRIPTS as OWN
 from calamity_lab.widgets.patches import plain
-from calamity_lab.widgets.selecting import selection_from
 from tests.browser.browser import Browser
 from tests.browser.lab_widget import scroll_through, state_in
 from tests.pages.carried import carried

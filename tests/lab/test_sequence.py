@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from calamity_lab import ALL, Lab
 from calamity_lab.examples import bank
-from calamity_lab.widgets.sequence import Sequence
+from calamity_lab.widgets.view_widget import Sequence
 from tests.figures.drawing import texts
 from tests.widgets.front_end_stand_in import FrontEnd
 

@@ -16,8 +16,6 @@ from calamity_lab.errors import InvalidValue, ModelError, UnknownArgument
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.sources import ticking_clock
 from calamity_lab.lab import Lab
-from calamity_lab.pages import recording
-from calamity_lab.pages.page import page
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
@@ -25,8 +23,9 @@ from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
-from calamity_lab.widgets.columns import told as told_lanes
-from calamity_lab.widgets.patches import plain
+from calamity_lab.widgets.page import recording
+from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.patches import chart_patch, plain
 from tests.pages.carried import carried, shown
 from tests.widgets.charted import nothing, taken
 
@@ -86,7 +85,7 @@ def test_a_page_has_a_graph_for_each_process_manager() -> None:
 @pytest.mark.parametrize("model", [bank, fulfilment])
 def test_a_page_carries_every_event_and_every_mark_once(model: ModuleType) -> None:
     lab, run = recorded(model)
-    chart = taken(nothing(), told_lanes(Charts().of(lab.trace), None))
+    chart = taken(nothing(), chart_patch(Charts().of(lab.trace), None))
     assert run["events"] == plain(event_rows(lab.trace, lab.trace.last, first=0, limit=10**6).rows)
     assert {name: run["chart"][name] for name in chart} == chart
 

@@ -10,10 +10,10 @@ import pytest
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.sources import ticking_clock
 from calamity_lab.lab import Lab
-from calamity_lab.pages import recording
-from calamity_lab.pages.page import page
-from calamity_lab.pages.standings import Standings
 from calamity_lab.views.process_graph import instance_standing, process_graph
+from calamity_lab.widgets.page import recording
+from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.page.recording import Standings
 from calamity_lab.widgets.patches import plain
 from tests.pages.carried import carried, shown
 

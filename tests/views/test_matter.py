@@ -9,7 +9,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
 from calamity_lab.model import Model
 from calamity_lab.views.matter import has_matter
-from calamity_lab.widgets.looks import TABS
+from calamity_lab.widgets.options import TABS
 
 
 def there(lab: Lab) -> list[str]:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from calamity_lab.widgets.base import ViewWidget
-from calamity_lab.widgets.columns import told
-from calamity_lab.widgets.patches import plain
+from calamity_lab.widgets.patches import chart_patch, plain
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.widgets.charted import nothing, taken
 
 
@@ -50,9 +49,11 @@ class FrontEnd:
 
     def expected(self) -> Any:
         """What the page must show: all that Python has in sight, as JSON knows it."""
-        views = self.widget.sight.views()
+        views = self.widget.contents.views()
         plainly = {part: plain(view) for part, view in views.items() if part != "chart"}
-        charts = {part: taken(nothing(), told(view, None)) for part, view in views.items() if part == "chart"}
+        charts = {
+            part: taken(nothing(), chart_patch(view, None)) for part, view in views.items() if part == "chart"
+        }
         return json.loads(json.dumps({**plainly, **charts}))
 
     @staticmethod

@@ -18,9 +18,9 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.lab import Lab
 from calamity_lab.views.chart import Charts
-from calamity_lab.widgets.columns import MANY, packed, told
-from calamity_lab.widgets.composite import LabView
-from calamity_lab.widgets.looks import TABS
+from calamity_lab.widgets.options import TABS
+from calamity_lab.widgets.patches import MANY, chart_patch, packed
+from calamity_lab.widgets.view_widget import LabView
 from tests.views.traces import stepper_of, trace_of
 from tests.widgets.charted import OF_EVENTS, OF_STEPS, nothing, taken, unpacked
 
@@ -44,7 +44,7 @@ def test_what_is_packed_is_read_as_it_was(
 def test_few_and_many_are_told_alike_and_many_as_bytes(size: int) -> None:
     trace = trace_of(*bank.random_commands(size, seed=3, accounts=size + 2))
     chart = Charts().of(trace)
-    message = told(chart, None)
+    message = chart_patch(chart, None)
     is_packed = isinstance(message["columns"], bytes)
     assert is_packed == (chart.sizes.events + chart.sizes.steps >= MANY) == (size == 400)
     has = taken(nothing(), message)
@@ -57,9 +57,11 @@ def test_few_and_many_are_told_alike_and_many_as_bytes(size: int) -> None:
 def test_one_who_has_all_is_told_nothing() -> None:
     charts, trace = Charts(), trace_of(*bank.story())
     chart = charts.of(trace)
-    assert told(charts.of(trace), chart) == {}
+    assert chart_patch(charts.of(trace), chart) == {}
     empty = Charts().of(stepper_of().trace)
-    assert told(empty, None)["kept"] == [0, 0, 0, 0], "one who knows nothing is told that there is nothing"
+    assert chart_patch(empty, None)["kept"] == [0, 0, 0, 0], (
+        "one who knows nothing is told that there is nothing"
+    )
 
 
 def test_one_who_has_too_much_is_told_how_much_of_it_holds() -> None:
@@ -68,14 +70,14 @@ def test_one_who_has_too_much_is_told_how_much_of_it_holds() -> None:
     chart = charts.of(stepper.trace)
     stepper.goto(20)
     stepper.submit(bank.DepositFunds("alice", 5))
-    message = told(charts.of(stepper.trace), chart)
+    message = chart_patch(charts.of(stepper.trace), chart)
     assert message["count"] == [0, 0]
     assert message["kept"][0] == stepper.trace.index.events_at(20)
 
 
 def test_a_hundred_thousand_events_with_what_they_led_to_are_less_than_a_million_bytes() -> None:
     chart = Charts().of(trace_of(*bank.random_commands(1_500, seed=5, accounts=300)))
-    message = told(chart, None)
+    message = chart_patch(chart, None)
     size = sum(len(message[part]) for part in ("columns", "lanes"))
     assert chart.sizes.events > 1_800
     assert chart.sizes.steps > chart.sizes.events

@@ -9,7 +9,7 @@ import pytest
 from calamity_lab.examples import fulfilment
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
-from calamity_lab.widgets.process_graph import ProcessGraph
+from calamity_lab.widgets.view_widget import ProcessGraph
 from tests.widgets.front_end_stand_in import FrontEnd
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
-from calamity_lab.widgets import sight
-from calamity_lab.widgets.composite import LabView
+from calamity_lab.widgets import contents
+from calamity_lab.widgets.view_widget import LabView
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -48,13 +48,13 @@ def test_a_step_sends_of_what_is_found_what_changed(front_end: FrontEnd) -> None
 def test_without_a_query_nothing_is_searched(front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
     assert front_end.values["found"]["query"] == ""
     asked: list[str] = []
-    found = sight.found
+    found = contents.found
 
     def counted(*given: Any, query: str, **options: Any) -> Any:
         asked.append(query)
         return found(*given, query=query, **options)
 
-    monkeypatch.setattr(sight, "found", counted)
+    monkeypatch.setattr(contents, "found", counted)
     patches = [front_end.ask(verb) for verb in ("step_back", "restart", "step_over")]
     assert not any("found" in patch for patch in patches)
     assert set(asked) <= {""}

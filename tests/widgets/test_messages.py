@@ -16,16 +16,18 @@ import pytest
 from calamity_lab.errors import CalamityError, InvalidModel
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
-from calamity_lab.widgets import base
-from calamity_lab.widgets.agenda import AgendaWidget
-from calamity_lab.widgets.base import ViewWidget
-from calamity_lab.widgets.composite import LabView
-from calamity_lab.widgets.controls import Controls
-from calamity_lab.widgets.events import Events
-from calamity_lab.widgets.process_graph import ProcessGraph
-from calamity_lab.widgets.sequence import Sequence
-from calamity_lab.widgets.state import State
-from calamity_lab.widgets.timeline import Timeline
+from calamity_lab.widgets import view_widget
+from calamity_lab.widgets.view_widget import (
+    AgendaWidget,
+    Controls,
+    Events,
+    LabView,
+    ProcessGraph,
+    Sequence,
+    State,
+    Timeline,
+    ViewWidget,
+)
 from tests.widgets.front_end_stand_in import FrontEnd
 
 FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Sequence, Events)
@@ -220,7 +222,7 @@ def test_an_error_of_the_model_is_told_where_it_happened_and_the_cursor_stays() 
 
 def test_an_error_that_nobody_expects_is_told_and_raised(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     front_end = FrontEnd(Controls(lab))
-    monkeypatch.setattr(base, "perform", lambda *_: 1 / 0)
+    monkeypatch.setattr(view_widget, "perform", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         front_end.widget.hear({"verb": "step_in", "seq": 7})
     assert front_end.messages[-1]["answers"] == 7
@@ -232,7 +234,7 @@ def test_a_view_that_breaks_is_told_and_logged_and_does_not_stop_the_stepper(
 ) -> None:
     widget = State(lab)
     front_end = FrontEnd(widget)
-    monkeypatch.setattr(widget.sight, "views", lambda: 1 / 0)
+    monkeypatch.setattr(widget.contents, "views", lambda: 1 / 0)
     lab.step()
     assert lab.cursor > 0
     assert "ZeroDivisionError" in front_end.values["fact"]["sentence"]
@@ -257,7 +259,7 @@ def test_a_command_with_wrong_fields_is_not_sent_and_each_field_tells_why(lab: L
 def test_what_happens_elsewhere_is_put_together_until_the_front_end_has_seen_it(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "PAUSE", 1_000.0)
+    monkeypatch.setattr(view_widget, "PAUSE", 1_000.0)
     front_end = FrontEnd(LabView(lab))
     before = len(front_end.messages)
     for _ in range(20):
@@ -272,7 +274,7 @@ def test_what_happens_elsewhere_is_put_together_until_the_front_end_has_seen_it(
 
 
 def test_a_slow_film_is_shown_picture_by_picture(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "PAUSE", 0.0)
+    monkeypatch.setattr(view_widget, "PAUSE", 0.0)
     front_end = FrontEnd(LabView(lab))
     for moment in range(1, 5):
         lab.step_in()
@@ -334,7 +336,7 @@ def test_every_error_of_the_project_is_shown_and_not_raised(
         raise CalamityError("not today")
 
     front_end = FrontEnd(Controls(lab))
-    monkeypatch.setattr(base, "perform", refuse)
+    monkeypatch.setattr(view_widget, "perform", refuse)
     front_end.ask("step_in")
     assert front_end.values["controls"]["sentence"] == "not today"
 
@@ -509,9 +511,9 @@ def test_the_lanes_are_told_only_what_is_new_of_them(lab: Lab) -> None:
 def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_told_one_after_the_other(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "PAUSE", 0.0)
+    monkeypatch.setattr(view_widget, "PAUSE", 0.0)
     front_end = FrontEnd(LabView(lab))
-    sight, inside, met = front_end.widget.sight, Lock(), []
+    contents, inside, met = front_end.widget.contents, Lock(), []
 
     def alone() -> dict[str, Any]:
         met.append(inside.acquire(blocking=False))
@@ -520,8 +522,8 @@ def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_told_one_af
         inside.release()
         return found
 
-    views = sight.views
-    monkeypatch.setattr(sight, "views", alone)
+    views = contents.views
+    monkeypatch.setattr(contents, "views", alone)
     cell = Thread(target=lambda: [lab.step_in() for _ in range(40)])
     cell.start()
     while cell.is_alive():

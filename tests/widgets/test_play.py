@@ -9,8 +9,8 @@ import pytest
 
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
-from calamity_lab.widgets import play
-from calamity_lab.widgets.controls import Controls
+from calamity_lab.widgets import actions
+from calamity_lab.widgets.view_widget import Controls
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -54,10 +54,10 @@ def test_a_command_that_takes_long_is_answered_before_the_next_is_begun(
 ) -> None:
     lab.step()
     lab.restart()
-    monkeypatch.setattr(play, "ENOUGH", 0.0)
+    monkeypatch.setattr(actions, "ENOUGH", 0.0)
     real = time.monotonic
     ticks = iter(range(100))
-    monkeypatch.setattr(play, "monotonic", lambda: real() + next(ticks))
+    monkeypatch.setattr(actions, "monotonic", lambda: real() + next(ticks))
     FrontEnd(Controls(lab)).ask("play", by="step_over", times=5)
     assert lab.cursor == len(lab.trace) - 1 == 5
 

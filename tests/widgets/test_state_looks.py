@@ -10,7 +10,7 @@ import pytest
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.lab import Lab
 from calamity_lab.widgets.patches import plain
-from calamity_lab.widgets.state import State
+from calamity_lab.widgets.view_widget import State
 from tests.widgets.front_end_stand_in import FrontEnd
 
 BOB = "BankAccount-bob"
@@ -50,12 +50,12 @@ def test_all_that_can_be_asked_for_together_is_put_together_from_patches() -> No
     )
     for verb in ["restart", *["step_over"] * 7, "step_back", "step_in", "end", "step_back_over"]:
         front_end.ask(verb)
-        expected = plain(front_end.widget.sight.views()["state"])
+        expected = plain(front_end.widget.contents.views()["state"])
         assert front_end.values["state"] == json.loads(json.dumps(expected)), verb
 
 
 def test_looking_at_another_version_leaves_the_cursor_where_it_is(front_end: FrontEnd) -> None:
-    lab: Any = front_end.widget.sight.desk
+    lab: Any = front_end.widget.contents.lab
     before = lab.cursor
     patch = front_end.ask("look", view="state", as_of=[[BOB, 2]])
     assert set(patch) == {"state"}

@@ -15,15 +15,17 @@ from IPython.utils.capture import capture_output
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.messages import command
 from calamity_lab.lab import Lab
-from calamity_lab.widgets.agenda import AgendaWidget
-from calamity_lab.widgets.base import ViewWidget
-from calamity_lab.widgets.composite import LabView
-from calamity_lab.widgets.controls import Controls
-from calamity_lab.widgets.events import Events
-from calamity_lab.widgets.process_graph import ProcessGraph
-from calamity_lab.widgets.sequence import Sequence
-from calamity_lab.widgets.state import State
-from calamity_lab.widgets.timeline import Timeline
+from calamity_lab.widgets.view_widget import (
+    AgendaWidget,
+    Controls,
+    Events,
+    LabView,
+    ProcessGraph,
+    Sequence,
+    State,
+    Timeline,
+    ViewWidget,
+)
 
 FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Sequence, Events)
 

@@ -1,4 +1,4 @@
-"""A widget on a desk: it shows views of the desk's trace at the cursor, and moves the cursor."""
+"""The widgets of a lab: each shows views of its trace at the cursor, and moves the cursor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import traitlets
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.widgets import front_end
-from calamity_lab.widgets.desk import Desk
-from calamity_lab.widgets.sight import Sight
+from calamity_lab.widgets.actions import perform
+from calamity_lab.widgets.contents import Contents, LabHandle
+from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.stills.page import still
-from calamity_lab.widgets.verbs import perform
 
 _log = logging.getLogger("calamity_lab")
 # Not at random: a notebook that is run again shows the same.
@@ -32,17 +32,17 @@ PAUSE = 0.1
 class ViewWidget(anywidget.AnyWidget):
     """One view, or several, in a cell of a notebook.
 
-    ``face`` names what is drawn, ``parts`` the views that it needs. It follows the desk's stepper until it
+    ``face`` names what is drawn, ``parts`` the views that it needs. It follows the lab's stepper until it
     is closed. What was asked for is answered at once; what happens meanwhile is put together, not queued.
     """
 
     face = traitlets.Unicode().tag(sync=True)
     token = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, desk: Desk, *, face: str, parts: tuple[str, ...]) -> None:
+    def __init__(self, lab: LabHandle, *, face: str, parts: tuple[str, ...]) -> None:
         self._esm, self._css = front_end.script(), front_end.sheet()
         super().__init__(face=face, token=f"{next(_tokens)}")
-        self.sight = Sight(desk, parts)
+        self.contents = Contents(lab, parts)
         self._live = self._answering = self._unseen = self._behind = False
         self._numbers, self._sent_at, self._posting = count(1), 0.0, RLock()
         self._unobserve = _observe(self)
@@ -55,10 +55,10 @@ class ViewWidget(anywidget.AnyWidget):
 
     def still(self) -> str:
         """What the widget shows now as HTML that needs no kernel and no script."""
-        return still(self.face, self.token, self.sight.desk)
+        return still(self.face, self.token, self.contents.lab)
 
     def __repr__(self) -> str:
-        stepper = self.sight.desk.stepper
+        stepper = self.contents.lab.stepper
         return f"{type(self).__name__} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
 
     def _ipython_display_(self, **_: Any) -> None:
@@ -76,11 +76,11 @@ class ViewWidget(anywidget.AnyWidget):
             return self._catch_up()
         self._live = self._answering = True
         try:
-            perform(self.sight, message)
+            perform(self.contents, message)
         except CalamityError as error:
-            self.sight.tell(str(error), "error")
+            self.contents.say(str(error), "error")
         except Exception as error:
-            self.sight.tell(f"{type(error).__name__}: {error}", "error")
+            self.contents.say(f"{type(error).__name__}: {error}", "error")
             raise
         finally:
             self._answering = False
@@ -95,7 +95,7 @@ class ViewWidget(anywidget.AnyWidget):
             # marimo closes what a cell made before it runs the cell again, and tells the widget nothing.
             self.close()
             return
-        self.sight.hush()
+        self.contents.hush()
         self._behind = True
         if not self._unseen or monotonic() - self._sent_at > PAUSE:
             self._catch_up()
@@ -114,7 +114,7 @@ class ViewWidget(anywidget.AnyWidget):
     def _post_changes(self, answers: dict[str, Any]) -> None:
         self._behind, self._sent_at = False, monotonic()
         try:
-            changes = self.sight.changes()
+            changes = self.contents.changes()
         except Exception as error:  # noqa: BLE001 - it is shown and logged
             _log.exception("%r cannot be shown", self)
             sentence = f"This view cannot be shown: {type(error).__name__}: {error}"
@@ -155,5 +155,64 @@ def _observe(widget: ViewWidget) -> Callable[[], None]:
         else:
             followed.changed()
 
-    unobserve = widget.sight.desk.stepper.observe(told)
+    unobserve = widget.contents.lab.stepper.observe(told)
     return unobserve
+
+
+PARTS = ("controls", "found", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
+
+
+class LabView(ViewWidget):
+    """The lab at a glance: controls, what comes next, the timeline, and the tabs of the other views."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="lab", parts=PARTS)
+
+
+class Controls(ViewWidget):
+    """Moves the cursor: back, in, over, out, on, or anywhere."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="controls", parts=("controls",))
+
+
+class AgendaWidget(ViewWidget):
+    """The pending commands in order, and a form for another."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="agenda", parts=("fact", "agenda", "form"))
+
+
+class State(ViewWidget):
+    """The state at the cursor, changed fields marked."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="state", parts=("fact", "selected", "state"))
+
+
+class Timeline(ViewWidget):
+    """The events in order of position, the future greyed; click to jump."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="timeline", parts=("fact", "selected", "pointed", "chart"))
+
+
+class ProcessGraph(ViewWidget):
+    """What has happened solid, what may happen dashed, what an instance waits for."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="process_graph", parts=("fact", "selected", "process_graph"))
+
+
+class Sequence(ViewWidget):
+    """The submitted command of the moment and all that it caused, the future greyed; click to jump."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="sequence", parts=("fact", "selected", "sequence"))
+
+
+class Events(ViewWidget):
+    """The recorded events, the future greyed; click to jump."""
+
+    def __init__(self, lab: LabHandle) -> None:
+        super().__init__(lab, face="events", parts=("fact", "selected", "events"))

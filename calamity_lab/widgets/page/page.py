@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.pages.recording import recording
 from calamity_lab.text import escape_html, format_value, plural
 from calamity_lab.widgets import front_end
-from calamity_lab.widgets.desk import Desk
+from calamity_lab.widgets.contents import LabHandle
+from calamity_lab.widgets.page.recording import recording
 from calamity_lab.widgets.stills.page import still
 
 FOLDER = Path(__file__).parent
@@ -23,12 +23,12 @@ SCRIPTS = ("recording", "lanes", "found", "windows", "host", "page")
 TITLE = "A recorded run"
 
 
-def to_html(desk: Desk, path: str | os.PathLike[str], title: str | None = None) -> Path:
-    """Write the page of a desk's run; the file's path."""
+def to_html(lab: LabHandle, path: str | os.PathLike[str], title: str | None = None) -> Path:
+    """Write the page of a lab's run; the file's path."""
     target = _target(path)
     if title is not None and not isinstance(title, str):
         raise InvalidValue(f"to_html(title={title!r}): a title is a text, as in title='A transfer'")
-    text = page(desk, title or TITLE)
+    text = page(lab, title or TITLE)
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -39,9 +39,9 @@ def to_html(desk: Desk, path: str | os.PathLike[str], title: str | None = None) 
     return target
 
 
-def page(desk: Desk, title: str = TITLE) -> str:
-    """The page of a desk's run as a text: the same for the same run, wherever and whenever it is made."""
-    recorded, script = recording(desk), _script()
+def page(lab: LabHandle, title: str = TITLE) -> str:
+    """The page of a lab's run as a text: the same for the same run, wherever and whenever it is made."""
+    recorded, script = recording(lab), _script()
     name = escape_html(format_value(title))
     return f"""<!doctype html>
 <html lang="en">
@@ -58,10 +58,10 @@ def page(desk: Desk, title: str = TITLE) -> str:
 <body>
 <header class="cl-page-head">
 <h1>{name}</h1>
-<p>{escape_html(_told(desk, recorded))}</p>
+<p>{escape_html(_told(lab, recorded))}</p>
 </header>
 <main id="lab"></main>
-<div id="still">{still("lab", "page", desk)}</div>
+<div id="still">{still("lab", "page", lab)}</div>
 <script type="application/json" id="run">{_packed(recorded)}</script>
 <script type="module">{script}</script>
 </body>
@@ -87,9 +87,9 @@ def _policy(script: str) -> str:
     )
 
 
-def _told(desk: Desk, recorded: dict[str, Any]) -> str:
+def _told(lab: LabHandle, recorded: dict[str, Any]) -> str:
     """What the page holds, in a sentence or two."""
-    trace, moments = desk.stepper.trace, recorded["moments"]
+    trace, moments = lab.stepper.trace, recorded["moments"]
     about = f"{plural(len(trace), 'moment')}, {plural(len(trace.index.events), 'event')}"
     if len(trace.branches) > 1:
         about = f"{about}, of {len(trace.branches)} branches the one named {format_value(trace.branch.name)}"

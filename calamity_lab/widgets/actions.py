@@ -1,0 +1,189 @@
+"""What a person does at a widget, as a call of the stepper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+from calamity_lab.errors import InvalidFields, InvalidValue
+from calamity_lab.stepper import Stepper
+from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.parsing import parse
+from calamity_lab.widgets.contents import Contents
+from calamity_lab.widgets.options import read
+
+MOST = 10
+"""So many moves at most are put together."""
+
+ENOUGH = 0.1
+"""Seconds after which no further move is begun: who pauses must not have to wait."""
+
+_MOVES: Mapping[str, Callable[[Stepper], object]] = {
+    "step_in": Stepper.step_in,
+    "step_over": Stepper.step_over,
+    "step_out": Stepper.step_out,
+    "resume": Stepper.resume,
+    "step_back": Stepper.step_back,
+    "step_back_over": Stepper.step_back_over,
+    "restart": Stepper.restart,
+    "end": lambda stepper: stepper.goto(stepper.trace.last),
+    "abandon": Stepper.abandon,
+}
+_PACES = ("step_in", "step_over")
+"""The moves that Play makes."""
+
+
+def perform(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Do what a message from the front end asks for; raises what the stepper raises."""
+    verb = message.get("verb")
+    if verb == "look":
+        return _options(contents, message)
+    if verb == "select":
+        return select(contents, message)
+    contents.hush()
+    move, act = _MOVES.get(str(verb)), _ACTS.get(str(verb))
+    if move is not None:
+        move(contents.lab.stepper)
+    elif act is not None:
+        act(contents, message)
+    else:
+        raise InvalidValue(
+            f"a widget knows no verb {verb!r}; it knows: {', '.join([*_MOVES, *_ACTS, 'look', 'select'])}"
+        )
+    return None
+
+
+def _options(contents: Contents, message: Mapping[str, Any]) -> None:
+    given = {name: value for name, value in message.items() if name not in {"verb", "view", "seq"}}
+    contents.set_options(message.get("view", ""), read(message.get("view"), given))
+    if message.get("view") == "found":
+        contents.say_found()
+
+
+def _ready(contents: Contents, _message: Mapping[str, Any]) -> None:
+    contents.forget()
+
+
+def _goto(contents: Contents, message: Mapping[str, Any]) -> None:
+    contents.lab.stepper.goto(_number(message, "moment"))
+
+
+def _choose(contents: Contents, message: Mapping[str, Any]) -> None:
+    place = _number(message, "place")
+    contents.lab.stepper.choose(place)
+    contents.say(f"{_first_command(contents)} goes next", "plain")
+
+
+def _drop(contents: Contents, message: Mapping[str, Any]) -> None:
+    contents.lab.stepper.drop(_number(message, "place"))
+    contents.say("Taken off the agenda", "plain")
+
+
+def _play(contents: Contents, message: Mapping[str, Any]) -> None:
+    play(contents.lab.stepper, by=message.get("by"), times=message.get("times"))
+
+
+def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
+    contents.lab.stepper.switch(str(message.get("branch")))
+
+
+def _send(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Put a command on the agenda, or tell what is wrong with its fields."""
+    cls = contents.lab.model.command(str(message.get("command")))
+    fields = message.get("fields")
+    try:
+        command = parse(cls, fields if isinstance(fields, Mapping) else {}, classes=contents.lab.model)
+    except InvalidFields as error:
+        contents.form = replace(contents.form, errors=dict(error.errors))
+        # Each field tells its own; the sentence would be as long as the form.
+        return contents.say(_not_sent(error) if len(error.errors) > 1 else str(error), "error")
+    contents.lab.send(command)
+    contents.form = replace(contents.form, errors={}, sent=contents.form.sent + 1)
+    return contents.say(f"{cls.__name__} is on the agenda", "plain")
+
+
+def _not_sent(error: InvalidFields) -> str:
+    return f"{error.command} was not sent: {len(error.errors)} of its fields are not right yet, each says why"
+
+
+def _first_command(contents: Contents) -> str:
+    return next(contents.lab.stepper.moment.agenda.entries()).command_type
+
+
+def _number(message: Mapping[str, Any], name: str) -> int:
+    value = message.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidValue(f"{message.get('verb')} needs a whole number as {name!r}; found {value!r}")
+    return value
+
+
+_ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
+    "ready": _ready,
+    "goto": _goto,
+    "choose": _choose,
+    "drop": _drop,
+    "switch": _switch,
+    "play": _play,
+    "send": _send,
+}
+
+
+def play(stepper: Stepper, *, by: Any, times: Any) -> None:
+    """Move on ``times`` times, by moments or by commands; fewer at the end, or where that takes long."""
+    if by not in _PACES:
+        raise InvalidValue(f"play goes by one of {', '.join(_PACES)}; found {by!r}")
+    if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= MOST:
+        raise InvalidValue(f"play goes on 1 to {MOST} times before it answers; found {times!r}")
+    end = monotonic() + ENOUGH
+    for _ in range(times):
+        if stepper.at_end:
+            return
+        _MOVES[by](stepper)
+        if monotonic() > end:
+            return
+
+
+def select(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Pick out what a message names, and go there where it says ``go``; without a name, nothing is picked.
+
+    ``place`` is an event's place among all, from 1, or a moment, negated; with ``until`` the events from the
+    one place to the other. ``position`` is an event's own, ``stream_id`` a stream's.
+    """
+    stepper = contents.lab.stepper
+    selection = selection_from(stepper.trace, message)
+    stepper.select(selection)
+    moment = _moment(stepper.trace, message)
+    # What was recorded before the trace began is true at every moment.
+    if message.get("go") is True and 0 < moment <= stepper.trace.last:
+        contents.hush()
+        stepper.goto(moment)
+
+
+def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
+    """What a message names."""
+    place, events = _whole(message, "place"), trace.index.events
+    if place is not None and place < 0:
+        return Selection(moment=-place)
+    if place and place <= len(events):
+        until = _whole(message, "until")
+        last = None if until is None else events[min(max(until, place), len(events)) - 1].position
+        return Selection(position=events[place - 1].position, until=last)
+    stream_id = message.get("stream_id")
+    if stream_id is not None and not isinstance(stream_id, str):
+        raise InvalidValue(f"a stream is selected by its id, a text; found {stream_id!r}")
+    return Selection(stream_id=stream_id, position=_whole(message, "position"))
+
+
+def _moment(trace: Trace, message: Mapping[str, Any]) -> int:
+    place = _whole(message, "place") or 0
+    return trace.index.event_moments[place - 1] if 0 < place <= len(trace.index.events) else -place
+
+
+def _whole(message: Mapping[str, Any], name: str) -> int | None:
+    value = message.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InvalidValue(f"select needs a whole number as {name!r}; found {value!r}")
+    return value

@@ -1,0 +1,238 @@
+"""What a widget shows: its views at the cursor, and what of them the front end does not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from calamity_lab.kernel.steps import AtProcessManager
+from calamity_lab.model import Model
+from calamity_lab.stepper import Stepper
+from calamity_lab.text import format_value
+from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.chart import Chart, Charts
+from calamity_lab.views.controls import Tone, controls
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.form import CommandForm, forms
+from calamity_lab.views.found import found
+from calamity_lab.views.matter import has_matter
+from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.selected import selected, told
+from calamity_lab.views.sequence import sequence
+from calamity_lab.views.state import state
+from calamity_lab.views.state_rows import KeptRows
+from calamity_lab.widgets.options import TABS
+from calamity_lab.widgets.patches import chart_patch, patch
+
+
+class LabHandle(Protocol):
+    """A cursor on a recorded run, and the model whose commands can be sent; a `Lab` is one."""
+
+    @property
+    def stepper(self) -> Stepper: ...
+
+    @property
+    def model(self) -> Model: ...
+
+    def send(self, *commands: Any) -> object:
+        """Put commands on the agenda, once it is clear that they can be dispatched."""
+        ...
+
+
+_WAY_OUT = "To go on without this command, take it back with the ✕ beside it, under Next"
+_WAY_OUT_BY_CALL = "To go on without this command, take it back with abandon()"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The last fact as one sentence, and where the cursor stands: the foot of every widget."""
+
+    cursor: int
+    last: int
+    sentence: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Tabs:
+    """Which of the views that share a place is shown, and which are there; those not shown cost nothing."""
+
+    shown: str
+    there: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """What stands in the lanes at the place that is pointed at, as a sentence."""
+
+    place: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """The commands that can be sent, what is wrong with the one that was not, and how many were."""
+
+    forms: tuple[CommandForm, ...]
+    errors: Mapping[str, str] = field(default_factory=dict)
+    sent: int = 0
+
+
+class Contents:
+    """The parts of a widget, how each is looked at, and what the front end knows of them already."""
+
+    def __init__(self, lab: LabHandle, parts: tuple[str, ...]) -> None:
+        self.lab = lab
+        self.parts = parts
+        self.options: dict[str, dict[str, Any]] = {}
+        self.form = FormView(forms(lab.model) if "form" in parts else ())
+        self._said: tuple[str, Tone] | None = None
+        self._sent: dict[str, Any] = {}
+        self.charts = Charts()
+        self.rows = KeptRows()
+
+    def set_options(self, view: str, options: Mapping[str, Any]) -> None:
+        """Change how a view is looked at; options that are not named stay as they were."""
+        self.options[view] = {**self.options.get(view, {}), **options}
+
+    def say(self, sentence: str, tone: Tone) -> None:
+        """Say something in the foot until the next fact."""
+        self._said = (format_value(sentence), tone)
+
+    def hush(self) -> None:
+        """Let the foot tell the fact of the moment again."""
+        self._said = None
+
+    def say_found(self) -> None:
+        """Let the foot, which is spoken, tell how many are found; the fact where nothing is searched."""
+        sentence = _PARTS["found"](self).sentence
+        self._said = (sentence, "plain") if sentence else None
+
+    def forget(self) -> None:
+        """Take it that the front end knows nothing."""
+        self._sent = {}
+
+    def views(self) -> dict[str, Any]:
+        """The views that are shown, by their part."""
+        return {part: _PARTS[part](self) for part in self.parts if self._in_sight(part)}
+
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """What is new since the last call, by part; it counts as sent from now on."""
+        views = self.views()
+        patches = {part: _patch(self._sent.get(part), view) for part, view in views.items()}
+        self._sent.update(views)
+        return {part: changed for part, changed in patches.items() if changed}
+
+    @property
+    def tab(self) -> str:
+        """The view that is shown of those that share a place."""
+        return str(self.options.get("tabs", {}).get("shown", TABS[0]))
+
+    @property
+    def tabs(self) -> tuple[str, ...]:
+        """The views that share a place and have matter; the one that is shown is never taken away."""
+        trace, model = self.lab.stepper.trace, self.lab.model
+        return tuple(tab for tab in TABS if tab == self.tab or has_matter(tab, trace, model))
+
+    def options_of(self, part: str) -> dict[str, Any]:
+        """How a part is looked at."""
+        return self.options.get(part, {})
+
+    def with_sentence(self, view: Any) -> Any:
+        """A view of the controls, with what is to be said instead of the moment's fact."""
+        sentence, tone = self._said or (view.sentence, view.tone)
+        if tone == "error" and self.lab.stepper.is_stuck:
+            sentence = f"{sentence}. {_WAY_OUT if 'agenda' in self.parts else _WAY_OUT_BY_CALL}"
+        return replace(view, sentence=sentence, tone=tone)
+
+    def _in_sight(self, part: str) -> bool:
+        return "tabs" not in self.parts or part not in TABS or part == self.tab
+
+
+def _controls(contents: Contents) -> Any:
+    stepper = contents.lab.stepper
+    return contents.with_sentence(controls(stepper.trace, stepper.cursor, stepper.error))
+
+
+def _fact(contents: Contents) -> Fact:
+    view = _controls(contents)
+    return Fact(view.cursor, view.last, view.sentence, view.tone)
+
+
+def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[[Contents], Any]:
+    def at_cursor(contents: Contents) -> Any:
+        stepper = contents.lab.stepper
+        return view(stepper.trace, stepper.cursor, **{**usually, **contents.options_of(part)})
+
+    return at_cursor
+
+
+def _state(contents: Contents) -> Any:
+    stepper, options, model = contents.lab.stepper, contents.options_of("state"), contents.lab.model
+    types = {cls.__name__: cls for cls in (*model.aggregates, *model.process_managers)}
+    # What can be seen at first: the front end asks for more as somebody scrolls.
+    usually = {"limit": 6, "types": types, "kept": contents.rows}
+    return state(stepper.trace, stepper.cursor, **{**usually, **options})
+
+
+def _pointed(contents: Contents) -> Any:
+    place = contents.options_of("pointed").get("place", 0)
+    return Pointed(place, told(contents.lab.stepper.trace, place))
+
+
+def _patch(before: Any, view: Any) -> dict[str, Any]:
+    return chart_patch(view, before) if isinstance(view, Chart) else patch(before, view)
+
+
+def _process_graph(contents: Contents) -> Any:
+    stepper, model = contents.lab.stepper, contents.lab.model
+    options = shown_instance(stepper.trace, model, stepper.selection, contents.options_of("process_graph"))
+    return process_graph(stepper.trace, stepper.cursor, model, **options)
+
+
+_PARTS: Mapping[str, Callable[[Contents], Any]] = {
+    "fact": _fact,
+    "controls": _controls,
+    "agenda": _at_cursor(agenda, "agenda", limit=4),
+    "form": lambda contents: contents.form,
+    "tabs": lambda contents: Tabs(contents.tab, contents.tabs),
+    "state": _state,
+    "chart": lambda contents: contents.charts.of(contents.lab.stepper.trace),
+    "pointed": _pointed,
+    "selected": lambda contents: selected(contents.lab.stepper.trace, contents.lab.stepper.selection),
+    "process_graph": _process_graph,
+    "events": _at_cursor(event_rows, "events", limit=40),
+    "found": _at_cursor(found, "found", query="", limit=6),
+    "sequence": _at_cursor(sequence, "sequence", limit=16),
+}
+
+
+def shown_instance(
+    trace: Trace, model: Model, picked: Selection, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How to look at the process graph.
+
+    ``options`` is what a person chose there; ``passed`` is what was selected at that time, and gives way.
+    """
+    chosen = {name: value for name, value in options.items() if name != "passed"}
+    stream_id = _instance(trace, picked)
+    category = (stream_id or "").partition("-")[0]
+    if stream_id is None or stream_id == options.get("passed") or not _knows(model, category):
+        return chosen
+    return {"manager": category, "instance": stream_id}
+
+
+def _instance(trace: Trace, picked: Selection) -> str | None:
+    """The stream id of the instance that was picked out, by its lane or by one of its steps."""
+    if picked.moment is not None and 0 < picked.moment <= trace.last:
+        step = trace[picked.moment].step
+        return step.identity.stream_id if isinstance(step, AtProcessManager) else None
+    place = None if picked.stream_id is None else trace.index.places.get(picked.stream_id)
+    return picked.stream_id if place is not None and trace.index.lanes[place].is_manager else None
+
+
+def _knows(model: Model, category: str) -> bool:
+    return any(cls.__name__ == category for cls in model.process_managers)

@@ -1,0 +1,342 @@
+"""A run as one plain value: what the lab shows at every moment, so that a page needs nobody to ask."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from calamity_lab.errors import ModelError
+from calamity_lab.kernel.steps import AtProcessManager, Completed
+from calamity_lab.model import Model
+from calamity_lab.stepper import Stepper
+from calamity_lab.text import format_value
+from calamity_lab.trace.inputs import Dropped
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import UNDECIDED
+from calamity_lab.views.arrows import links
+from calamity_lab.views.chart import Charts
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.found import refusals, streams
+from calamity_lab.views.instances import Instance
+from calamity_lab.views.matter import has_matter
+from calamity_lab.views.process_graph import ProcessGraph, instance_standing
+from calamity_lab.views.selected import told
+from calamity_lab.views.standing import InstanceStanding
+from calamity_lab.widgets.contents import Contents, LabHandle
+from calamity_lab.widgets.options import TABS
+from calamity_lab.widgets.patches import chart_patch, plain
+
+MOST_MOMENTS = 5_000
+"""A run of so many moments is kept whole."""
+
+THINNED = 2_000
+"""Of a longer one so many moments are kept, evenly, at which a command is done."""
+
+PENDING = 36
+"""So many commands of the agenda are told at each moment."""
+
+_EVERY = 10**9
+_OPTIONS: Mapping[str, Mapping[str, int]] = {
+    "agenda": {"limit": PENDING},
+    "state": {"limit": _EVERY},
+    "sequence": {"limit": 100},
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Looks at a run moment by moment, without moving the lab's own cursor.
+
+    ``broken`` is what a callback of the model did at the end of the run, where one broke.
+    """
+
+    stepper: Stepper
+    model: Model
+    broken: ModelError | None
+
+    def send(self, *_commands: Any) -> None:
+        """Nothing: a reader changes nothing."""
+
+    @classmethod
+    def of(cls, lab: LabHandle) -> Reader:
+        """A reader of a lab's current branch."""
+        stepper, error = copy(lab.stepper), lab.stepper.error
+        stepper.error = None
+        at_end = stepper.cursor == stepper.trace.last
+        return cls(stepper, lab.model, error if at_end and isinstance(error, ModelError) else None)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether it looks at the last moment."""
+        return self.stepper.cursor == self.stepper.trace.last
+
+
+def recording(lab: LabHandle) -> dict[str, Any]:
+    """What the lab shows at every moment of the current branch, as JSON knows it; the cursor stays.
+
+    ``moments`` are those that are kept, ``steps`` what each changed, by part (see `Packing`), ``rows`` the
+    rows that these tell by their numbers. The events and the lanes' marks stand beside them, once: which of
+    them are past follows from the moment.
+    """
+    trace = lab.stepper.trace
+    moments = kept(trace)
+    packing = Packing()
+    steps = list(_steps(Reader.of(lab), packing, moments))
+    return {
+        "start": lab.stepper.cursor,
+        "last": trace.last,
+        "pending": PENDING,
+        "tabs": [tab for tab in TABS if has_matter(tab, trace, lab.model)],
+        "moments": moments,
+        "over": _over(trace, moments),
+        "out": _outs(trace, moments),
+        "back_over": _back_over(trace, moments),
+        "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
+        "chart": _lanes(trace),
+        "found": {"streams": plain(streams(trace)), "refusals": plain(refusals(trace))},
+        "steps": steps,
+        "rows": packing.rows,
+    }
+
+
+def kept(trace: Trace) -> list[int]:
+    """The moments that a page keeps: all; of a long run the first, the last, and some that end a command."""
+    if len(trace) <= MOST_MOMENTS:
+        return list(range(len(trace)))
+    completed = trace.index.completed
+    stride = max(-(-len(completed) // (THINNED - 2)), 1)
+    return sorted({0, trace.last, *(completed[n] for n in range(stride - 1, len(completed), stride))})
+
+
+def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """What each of the moments changed, by part. A process graph is a part for each process manager."""
+    views, grounds = _views(reader), dict[str, Any]()
+    standings = Standings(reader.stepper.trace, reader.model)
+    for moment in moments:
+        reader.stepper.cursor = moment
+        changed = {}
+        for name, (part, contents) in views.items():
+            ground = _GROUNDS.get(part, lambda _reader: None)(reader)
+            if ground is not None and _is_same(ground, grounds.get(name)):
+                continue
+            grounds[name] = ground
+            view = _FOR_PAGES.get(part, _as_it_is)(contents.views()[part], reader)
+            if fields := packing.changes(name, view):
+                changed[name] = fields
+            if part == "process_graph":
+                for of, stands in standings.changed(view):
+                    if fields := packing.changes(of, stands):
+                        changed[of] = fields
+        yield changed
+
+
+def _views(reader: Reader) -> dict[str, tuple[str, Contents]]:
+    """The views by the names that the page knows them by: each with its part, and what it shows."""
+    # Of the events and the timeline the page makes its own windows.
+    parts = ("controls", "agenda", *(tab for tab in TABS if tab != "events"))
+    views = {part: (part, Contents(reader, (part,))) for part in parts}
+    for part, options in _OPTIONS.items():
+        if part in views:
+            views[part][1].set_options(part, options)
+    for manager in reader.model.process_managers[1:]:
+        contents = Contents(reader, ("process_graph",))
+        contents.set_options("process_graph", {"manager": manager.__name__})
+        views[f"process_graph {manager.__name__}"] = ("process_graph", contents)
+    return views
+
+
+def _as_it_is(view: Any, _reader: Reader) -> Any:
+    return view
+
+
+def _controls(view: Any, reader: Reader) -> Any:
+    """There is no way on from the last recorded moment, and no other branch."""
+    branches = tuple(branch for branch in view.branches if branch.current)
+    view = replace(view, at_end=reader.at_end, branches=branches)
+    if reader.at_end and reader.broken is not None:
+        return replace(view, sentence=format_value(str(reader.broken)), tone="error")
+    return view
+
+
+_FOR_PAGES: Mapping[str, Callable[[Any, Reader], Any]] = {"controls": _controls}
+
+
+def _under_agenda(reader: Reader) -> tuple[Any, ...]:
+    run = reader.stepper.moment.run
+    progress, stack = run.progress, run.stack
+    # What the commands would lead to depends on the aggregates, and is told of one that is not decided yet.
+    undecided = isinstance(progress, UNDECIDED)
+    return run.agenda, progress and progress.pending, undecided, stack.aggregates, stack.event_store
+
+
+def _under_state(reader: Reader) -> tuple[Any, ...]:
+    stack, trace = reader.stepper.moment.stack, reader.stepper.trace
+    command = trace[trace.index.command_start(reader.stepper.cursor)]
+    stores = (stack.aggregates, stack.process_managers)
+    return (command, *stores, stack.aggregate_versions, stack.process_manager_versions)
+
+
+# What a view stands on: while these are the very same objects, so is the view, and need not be asked.
+_GROUNDS: Mapping[str, Callable[[Reader], tuple[Any, ...]]] = {
+    "agenda": _under_agenda,
+    "state": _under_state,
+}
+
+
+def _is_same(ground: tuple[Any, ...], before: Any) -> bool:
+    return before is not None and all(one is other for one, other in zip(ground, before, strict=True))
+
+
+def _lanes(trace: Trace) -> dict[str, Any]:
+    """The chart as the front end takes it, with a sentence for each step, and each cause with its effect.
+
+    Causes and effects are places: an event's among all, from 1, or a moment, negated.
+    """
+    chart = Charts().of(trace)
+    begun = trace[0].run.progress
+    cascades = {*trace.index.cascades, *([] if begun is None else [begun.pending.correlation_id])}
+    return {
+        **chart_patch(chart, None, many=_EVERY),
+        "told": [told(trace, -moment) for moment in chart.columns.steps.moments],
+        "links": [list(link) for correlation in sorted(cascades) for link in links(trace, correlation)],
+    }
+
+
+def _over(trace: Trace, moments: Sequence[int]) -> list[int]:
+    """From each of the moments, the one at which a step over ends: the next that completes a command."""
+    completed = list(trace.index.completed)
+    places = (bisect_right(completed, moment) for moment in moments)
+    return [completed[place] if place < len(completed) else trace.last for place in places]
+
+
+def _outs(trace: Trace, moments: Sequence[int]) -> list[int]:
+    """From each of the moments, the one at which a step out ends: all that the command causes is done."""
+    return [_out(trace, moment) for moment in moments]
+
+
+def _back_over(trace: Trace, moments: Sequence[int]) -> list[int]:
+    """From each of the moments, the one before the command that is in progress there, or was done last."""
+    return [max(trace.index.command_start(moment) - 1, 0) for moment in moments]
+
+
+def _out(trace: Trace, moment: int) -> int:
+    family: set[str] = set()
+    open_ = 0
+    for reached in trace.branch.moments.iterate(moment + 1):
+        step = reached.step
+        if step is None:
+            break
+        if not family:
+            family, open_ = {step.pending.command_id}, 1
+        if step.pending.command_id not in family:
+            continue
+        if isinstance(step, AtProcessManager):
+            family.update(pending.command_id for pending in step.commands)
+            open_ += len(step.commands)
+        open_ -= isinstance(step, Completed)
+        if not open_:
+            return reached.index
+    return trace.last
+
+
+class Standings:
+    """Which instances of the listed ones have to be asked at a moment, given those that were asked before.
+
+    An instance stands as it did while nothing happens in the cascades that it took part in, and nobody takes
+    a command off the agenda.
+    """
+
+    def __init__(self, trace: Trace, model: Model) -> None:
+        self._trace = trace
+        self._model = model
+        self._asked: dict[int, int] = {}
+        self._taking_part: dict[str, set[int]] = {}
+        self._touched: dict[int, int] = {}
+        self._upto = 0
+        self._dropped = {entry.at for entry in trace.branch.inputs if isinstance(entry, Dropped)}
+
+    def changed(self, graph: ProcessGraph) -> Iterator[tuple[str, InstanceStanding]]:
+        """The part and the standing of each listed instance that may stand otherwise than it was told."""
+        self._follow(graph.cursor)
+        for instance in graph.instances:
+            asked = self._asked.get(instance.lane, -1)
+            if asked < 0 or self._touched.get(instance.lane, 0) > asked:
+                self._asked[instance.lane] = graph.cursor
+                yield f"standing {instance.lane}", self._standing(graph, instance)
+
+    def _standing(self, graph: ProcessGraph, instance: Instance) -> InstanceStanding:
+        if instance.id == graph.chosen:
+            return InstanceStanding(graph.marks, graph.told, graph.since, graph.then, graph.overdue)
+        return instance_standing(self._trace, graph.cursor, self._model, graph.manager, instance)
+
+    def _follow(self, moment: int) -> None:
+        """Note who was touched by the steps up to a moment."""
+        places = self._trace.index.places
+        for at in range(self._upto + 1, moment + 1):
+            step = self._trace[at].step
+            if step is None:
+                continue
+            there = self._taking_part.setdefault(step.pending.correlation_id, set())
+            for identity in (step.pending.sender, getattr(step, "identity", None)):
+                if identity is not None and identity.stream_id in places:
+                    there.add(places[identity.stream_id])
+            touched = list(self._touched) if at in self._dropped else ()
+            self._touched.update(dict.fromkeys([*touched, *there], at))
+        self._upto = max(self._upto, moment)
+
+
+class Packing:
+    """The rows met so far, and what the views held last.
+
+    A change of a field is, with one letter for what it is: ``{"v": value}``; ``{"o": n}``, the row of that
+    number; ``{"l": [kept, kept at the end, new values]}`` for a list of plain values between whose ends
+    something changed; ``{"r": [...]}`` likewise for a list of rows, told by their numbers.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self._numbers: dict[Any, int] = {}
+        self._last: dict[str, dict[str, Any]] = {}
+
+    def changes(self, part: str, view: Any) -> dict[str, Any]:
+        """The fields of a part's view (a dataclass) that differ from the last one of that part."""
+        last = self._last.setdefault(part, {})
+        found = {}
+        for field in fields(view):
+            letter, value = self._read(getattr(view, field.name))
+            if field.name not in last or last[field.name] != (letter, value):
+                found[field.name] = {letter: self._spliced(letter, last.get(field.name), value)}
+                last[field.name] = (letter, value)
+        return found
+
+    def number(self, row: Any) -> int:
+        """The number of a row, which is kept if it is new."""
+        if row not in self._numbers:
+            self._numbers[row] = len(self.rows)
+            self.rows.append(plain(row))
+        return self._numbers[row]
+
+    def _read(self, value: Any) -> tuple[str, Any]:
+        if isinstance(value, tuple):
+            if value and is_dataclass(value[0]):
+                return "r", [self.number(row) for row in value]
+            return "l", plain(value)
+        if is_dataclass(value):
+            return "o", self.number(value)
+        return "v", plain(value) if isinstance(value, Mapping) else value
+
+    def _spliced(self, letter: str, last: tuple[str, Any] | None, value: Any) -> Any:
+        if letter not in "lr":
+            return value
+        before = last[1] if last is not None and last[0] in "lr" else []
+        most = min(len(before), len(value))
+        start = 0
+        while start < most and before[start] == value[start]:
+            start += 1
+        end = 0
+        while end < most - start and before[-1 - end] == value[-1 - end]:
+            end += 1
+        return [start, end, value[start : len(value) - end]]
