@@ -12,10 +12,8 @@ from calamity_lab.loading import lazily
 if TYPE_CHECKING:
     from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
     from calamity_lab.kernel.snapshots import InMemorySnapshotStore
-    from calamity_lab.stores.actors.cluster import ClusterActors
-    from calamity_lab.stores.actors.cluster_stack_actor import ClusterStackActor
-    from calamity_lab.stores.actors.held_event_store import HeldEventStore
-    from calamity_lab.stores.actors.shapes import one_for_all, one_for_each, whereabouts
+    from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor
+    from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each, whereabouts
     from calamity_lab.stores.actors.stack_actor import StackActor
     from calamity_lab.stores.actors.threads import ThreadActors
     from calamity_lab.stores.overlay.event_store import OverlayEventStore

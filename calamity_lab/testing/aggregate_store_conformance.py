@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from calamity_lab.errors import ModelError, Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.stores import InMemoryAggregateStore
-from calamity_lab.testing.counters import (
+from calamity_lab.testing.models import (
     COUNTERS,
     LIMIT,
     Break,
@@ -23,8 +23,7 @@ from calamity_lab.testing.counters import (
     Look,
     SetGauge,
 )
-from calamity_lab.testing.demands import must_equal, must_raise, outcome
-from calamity_lab.testing.on_trial import StoreOnTrial
+from calamity_lab.testing.suite import StoreOnTrial, must_equal, must_raise, outcome
 
 IDS = ("1", "2", "ü-%s")
 STRANGE_IDS = (

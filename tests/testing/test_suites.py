@@ -21,9 +21,9 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stores import InMemoryProcessManagerStore
 from calamity_lab.testing.aggregate_store_conformance import AggregateStoreConformance
-from calamity_lab.testing.demands import must_equal, must_raise
 from calamity_lab.testing.event_store_conformance import EventStoreConformance
 from calamity_lab.testing.process_manager_store_conformance import ProcessManagerStoreConformance
+from calamity_lab.testing.suite import must_equal, must_raise
 from tests.kernel.outside import OutsideAggregates, OutsideEvents
 
 ROOT = Path(__file__).resolve().parents[2]

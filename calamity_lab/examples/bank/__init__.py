@@ -25,8 +25,7 @@ from calamity_lab.examples.bank.account import (
     TransferInitiated,
     WithdrawFunds,
 )
-from calamity_lab.examples.bank.stories import story
-from calamity_lab.examples.bank.traffic import random_commands
+from calamity_lab.examples.bank.traffic import random_commands, story
 from calamity_lab.examples.bank.transfer import Transfer, TransferEvent
 
 __all__ = [

@@ -67,3 +67,19 @@ def _name(random: Random) -> str:
 def _amount(random: Random, *, typical: int) -> int:
     """An amount in pence: most are near the typical one, a few are many times as high."""
     return max(1, round(typical * random.lognormvariate(0, 0.9)))
+
+
+def story() -> tuple[AccountCommand, ...]:
+    """A day at the bank: a transfer that arrives, one refused at once, and one refused halfway."""
+    return (
+        CreateAccount("alice", name="Alice"),
+        CreateAccount("bob", name="Bob"),
+        CreateAccount("carol", name="Carol"),
+        DepositFunds("alice", amount=100_00),
+        RequestTransfer("rent", from_account="alice", to_account="bob", amount=60_00),
+        RequestTransfer("car", from_account="alice", to_account="bob", amount=5_000_00),
+        RenameAccount("carol", name="Carol (moved away)"),
+        CloseAccount("carol"),
+        RequestTransfer("gift", from_account="bob", to_account="carol", amount=25_00),
+        WithdrawFunds("bob", amount=10_00),
+    )

@@ -8,7 +8,11 @@ from calamity_lab.examples.fulfilment.order import (
     Address,
     CancelOrder,
     Card,
+    CardCharged,
+    ChargeCard,
     CompleteOrder,
+    ConfirmDelivery,
+    DispatchParcel,
     MarkOrderShipped,
     Order,
     OrderCancelled,
@@ -19,38 +23,28 @@ from calamity_lab.examples.fulfilment.order import (
     OrderPlaced,
     OrderShipped,
     OrderStatus,
-    PlaceOrder,
-    Speed,
-)
-from calamity_lab.examples.fulfilment.order_fulfilment import (
-    FulfilmentCommand,
-    FulfilmentEvent,
-    FulfilmentStage,
-    OrderFulfilment,
-)
-from calamity_lab.examples.fulfilment.payment import (
-    CardCharged,
-    ChargeCard,
+    ParcelDelivered,
+    ParcelDispatched,
     Payment,
     PaymentCommand,
     PaymentEvent,
     PaymentRefunded,
     PaymentStatus,
+    PlaceOrder,
     RefundPayment,
-)
-from calamity_lab.examples.fulfilment.replenishment import (
-    Replenishment,
-    ReplenishmentEvent,
-)
-from calamity_lab.examples.fulfilment.shipment import (
-    ConfirmDelivery,
-    DispatchParcel,
-    ParcelDelivered,
-    ParcelDispatched,
     Shipment,
     ShipmentCommand,
     ShipmentEvent,
     ShipmentStatus,
+    Speed,
+)
+from calamity_lab.examples.fulfilment.process_managers import (
+    FulfilmentCommand,
+    FulfilmentEvent,
+    FulfilmentStage,
+    OrderFulfilment,
+    Replenishment,
+    ReplenishmentEvent,
 )
 from calamity_lab.examples.fulfilment.stock_item import (
     OrderSupplies,

@@ -230,3 +230,195 @@ class Order:
                 return replace(self, status=OrderStatus.COMPLETED)
             case OrderCancelled(reason=reason):
                 return replace(self, status=OrderStatus.CANCELLED, reason=reason)
+
+
+class PaymentStatus(Enum):
+    """Where the money is."""
+
+    DUE = "due"
+    CHARGED = "charged"
+    REFUNDED = "refunded"
+
+
+@command(to="Payment", by="payment_id")
+@dataclass(frozen=True, slots=True)
+class ChargeCard:
+    """Take the price of an order from the customer's card."""
+
+    payment_id: str
+    order_id: str
+    amount: Decimal
+    card: Card
+    on: date
+
+
+@command(to="Payment", by="payment_id")
+@dataclass(frozen=True, slots=True)
+class RefundPayment:
+    """Give all of it back."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardCharged:
+    """Money was taken from a card."""
+
+    payment_id: str
+    order_id: str
+    amount: Decimal
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRefunded:
+    """The money went back to the card."""
+
+    payment_id: str
+    order_id: str
+    amount: Decimal
+
+
+PaymentCommand = ChargeCard | RefundPayment
+PaymentEvent = CardCharged | PaymentRefunded
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment: for which order, how much, and where the money is."""
+
+    payment_id: str
+    order_id: str = ""
+    amount: Decimal = Decimal(0)
+    status: PaymentStatus = PaymentStatus.DUE
+
+    @classmethod
+    def new(cls, payment_id: str) -> Self:
+        """The payment before its first event."""
+        return cls(payment_id)
+
+    def execute(self, command: PaymentCommand) -> PaymentEvent:
+        """Decide what a command leads to, or refuse it."""
+        match command:
+            case ChargeCard() if self.status is not PaymentStatus.DUE:
+                raise Rejected("paid already", status=self.status.value)
+            case ChargeCard(card=card, on=day) if day > card.valid_through:
+                raise Rejected("card expired", valid_through=card.valid_through)
+            case ChargeCard(amount=amount, card=card) if amount > card.limit:
+                raise Rejected("card declined", amount=amount, limit=card.limit)
+            case ChargeCard(payment_id, order_id, amount, _, day):
+                return CardCharged(payment_id, order_id, amount, day)
+            case RefundPayment() if self.status is not PaymentStatus.CHARGED:
+                raise Rejected("nothing to refund", status=self.status.value)
+            case RefundPayment(payment_id):
+                return PaymentRefunded(payment_id, self.order_id, self.amount)
+
+    def apply(self, event: PaymentEvent) -> Self:
+        """The payment after an event."""
+        match event:
+            case CardCharged(order_id=order_id, amount=amount):
+                return replace(self, order_id=order_id, amount=amount, status=PaymentStatus.CHARGED)
+            case PaymentRefunded():
+                return replace(self, status=PaymentStatus.REFUNDED)
+
+
+class ShipmentStatus(Enum):
+    """Where the parcel is."""
+
+    PACKING = "packing"
+    ON_THE_WAY = "on the way"
+    DELIVERED = "delivered"
+
+
+@command(to="Shipment", by="shipment_id")
+@dataclass(frozen=True, slots=True)
+class DispatchParcel:
+    """Hand a parcel to the courier."""
+
+    shipment_id: str
+    order_id: str
+    ship_to: Address
+    pieces: int
+    on: date
+
+
+@command(to="Shipment", by="shipment_id")
+@dataclass(frozen=True, slots=True)
+class ConfirmDelivery:
+    """Tell that the parcel has arrived: the courier does, some days later."""
+
+    shipment_id: str
+    delivered_at: datetime
+    signed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelDispatched:
+    """The courier took the parcel."""
+
+    shipment_id: str
+    order_id: str
+    ship_to: Address
+    pieces: int
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelDelivered:
+    """The parcel arrived."""
+
+    shipment_id: str
+    order_id: str
+    delivered_at: datetime
+    signed_by: str | None = None
+
+
+ShipmentCommand = DispatchParcel | ConfirmDelivery
+ShipmentEvent = ParcelDispatched | ParcelDelivered
+
+SERVED_COUNTRIES = ("AT", "CH", "DE", "FR", "GB", "NL")
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """A parcel: for which order, to which address, and where it is."""
+
+    shipment_id: str
+    order_id: str = ""
+    ship_to: Address | None = None
+    dispatched_on: date | None = None
+    delivered_at: datetime | None = None
+    status: ShipmentStatus = ShipmentStatus.PACKING
+
+    @classmethod
+    def new(cls, shipment_id: str) -> Self:
+        """The parcel before its first event."""
+        return cls(shipment_id)
+
+    def execute(self, command: ShipmentCommand) -> ShipmentEvent:
+        """Decide what a command leads to, or refuse it."""
+        match command:
+            case DispatchParcel() if self.status is not ShipmentStatus.PACKING:
+                raise Rejected("dispatched already", status=self.status.value)
+            case DispatchParcel(ship_to=address) if address.country not in SERVED_COUNTRIES:
+                raise Rejected("no courier goes there", country=address.country)
+            case DispatchParcel(shipment_id, order_id, address, pieces, day):
+                return ParcelDispatched(shipment_id, order_id, address, pieces, day)
+            case ConfirmDelivery() if self.status is not ShipmentStatus.ON_THE_WAY:
+                raise Rejected("parcel is not on the way", status=self.status.value)
+            case ConfirmDelivery(shipment_id, delivered_at, signed_by):
+                return ParcelDelivered(shipment_id, self.order_id, delivered_at, signed_by)
+
+    def apply(self, event: ShipmentEvent) -> Self:
+        """The parcel after an event."""
+        match event:
+            case ParcelDispatched(order_id=order_id, ship_to=address, on=day):
+                return replace(
+                    self,
+                    order_id=order_id,
+                    ship_to=address,
+                    dispatched_on=day,
+                    status=ShipmentStatus.ON_THE_WAY,
+                )
+            case ParcelDelivered(delivered_at=delivered_at):
+                return replace(self, delivered_at=delivered_at, status=ShipmentStatus.DELIVERED)

@@ -3,9 +3,15 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from calamity_lab.examples.fulfilment.order import Address, Card, OrderLine, PlaceOrder, Speed
-from calamity_lab.examples.fulfilment.order_fulfilment import FulfilmentCommand
-from calamity_lab.examples.fulfilment.shipment import ConfirmDelivery
+from calamity_lab.examples.fulfilment.order import (
+    Address,
+    Card,
+    ConfirmDelivery,
+    OrderLine,
+    PlaceOrder,
+    Speed,
+)
+from calamity_lab.examples.fulfilment.process_managers import FulfilmentCommand
 from calamity_lab.examples.fulfilment.stock_item import ReceiveStock
 
 _BERLIN = Address("Oranienstr. 1", "Berlin", "DE")

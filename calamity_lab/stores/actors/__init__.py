@@ -5,18 +5,24 @@ Every name loads its module when it is first used, and a module the library that
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from calamity_lab.loading import lazily
 
+if TYPE_CHECKING:
+    from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor
+    from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each, whereabouts
+    from calamity_lab.stores.actors.stack_actor import StackActor
+    from calamity_lab.stores.actors.threads import ThreadActors
+
 _HOMES = {
-    "stores.actors.cluster": "ClusterActors",
-    "stores.actors.cluster_stack_actor": "ClusterStackActor",
-    "stores.actors.held_event_store": "HeldEventStore",
-    "stores.actors.shapes": "one_for_all one_for_each whereabouts",
+    "stores.actors.cluster": "ClusterActors ClusterStackActor",
+    "stores.actors.placement": "HeldEventStore one_for_all one_for_each whereabouts",
     "stores.actors.stack_actor": "StackActor",
     "stores.actors.threads": "ThreadActors",
 }
 
-__all__ = [  # noqa: F822 - loaded when used
+__all__ = [
     "ClusterActors",
     "ClusterStackActor",
     "HeldEventStore",

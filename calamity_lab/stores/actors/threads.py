@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from calamity_lab.errors import MissingExtra, StoreUnavailable
-from calamity_lab.stores.actors.references import ActorDied
+from calamity_lab.stores.actors.protocol import ActorDied
 
 # How often a caller who waits looks whether the actor is still there, in seconds.
 _LOOK = 0.2

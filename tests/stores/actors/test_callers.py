@@ -22,8 +22,7 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import Run, advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, Conflicted, Executed, Populated, Refused, Started
-from calamity_lab.stores.actors.held_event_store import HeldEventStore
-from calamity_lab.stores.actors.shapes import one_for_all, one_for_each
+from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each
 from calamity_lab.stores.actors.threads import ThreadActors
 from tests.kernel.running import finish, kinds, only, stack_of, steps_of
 from tests.stores.actors.bank_at_work import demand_order, in_actors, move_money

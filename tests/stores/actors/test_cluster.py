@@ -30,8 +30,8 @@ from calamity_lab.kernel.messages import Start
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.cluster import ClusterActors
-from calamity_lab.stores.actors.import_paths import class_at, path_of
-from calamity_lab.stores.actors.shapes import one_for_all, one_for_each, whereabouts
+from calamity_lab.stores.actors.placement import one_for_all, one_for_each, whereabouts
+from calamity_lab.stores.actors.worker import class_at, path_of
 from calamity_lab.testing.aggregate_store_conformance import AggregateStoreConformance
 from calamity_lab.testing.process_manager_store_conformance import ProcessManagerStoreConformance
 from tests.kernel.running import stack_of, steps_of

@@ -23,10 +23,9 @@ from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfe
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.steps import Appended
-from calamity_lab.stores.actors.cluster import ClusterActors
-from calamity_lab.stores.actors.cluster_stack_actor import ClusterStackActor
-from calamity_lab.stores.actors.held_stack import HeldStack, Ticket
-from calamity_lab.stores.actors.texts import Texts
+from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor
+from calamity_lab.stores.actors.stack_actor import HeldStack, Ticket
+from calamity_lab.stores.actors.worker import Texts
 from tests.stores.actors.bank_on_worker import new_stack
 
 

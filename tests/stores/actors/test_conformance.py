@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.actors.held_event_store import HeldEventStore
-from calamity_lab.stores.actors.shapes import one_for_all, one_for_each
+from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each
 from calamity_lab.stores.actors.threads import ThreadActors
 from calamity_lab.testing.aggregate_store_conformance import AggregateStoreConformance
 from calamity_lab.testing.event_store_conformance import EventStoreConformance

@@ -20,8 +20,8 @@ from calamity_lab.examples.bank import (
 )
 from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.actors import references
-from calamity_lab.stores.actors.shapes import one_for_all, one_for_each, whereabouts
+from calamity_lab.stores.actors import protocol
+from calamity_lab.stores.actors.placement import one_for_all, one_for_each, whereabouts
 from calamity_lab.stores.actors.threads import ThreadActors
 from tests.kernel.running import stack_of
 from tests.stores.actors.bank_at_work import demand_order, in_actors, move_money
@@ -129,7 +129,7 @@ class Leaver:
 def test_a_model_that_ends_its_thread_is_unavailable_and_the_others_go_on(
     shape: Shape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(references, "PAUSES", (0.0, 0.01, 0.01))
+    monkeypatch.setattr(protocol, "PAUSES", (0.0, 0.01, 0.01))
     with ThreadActors() as actors:
         stack = dispatch(shape(stack_of(Transfer), actors), DepositFunds("alice", 100))
         with pytest.raises(

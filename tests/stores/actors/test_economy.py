@@ -13,8 +13,7 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Executed, Started
-from calamity_lab.stores.actors.held_event_store import HeldEventStore
-from calamity_lab.stores.actors.shapes import one_for_all, one_for_each
+from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each
 from calamity_lab.stores.actors.threads import ThreadActors
 from tests.kernel.running import finish
 from tests.stores.actors.bank_at_work import in_actors

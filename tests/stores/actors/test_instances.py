@@ -11,13 +11,12 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.actors import instances
-from calamity_lab.stores.actors.answers import Behind, CaughtUp
-from calamity_lab.stores.actors.held_instances import HeldInstances
-from calamity_lab.stores.actors.shapes import one_for_each
+from calamity_lab.stores.actors import process_managers
+from calamity_lab.stores.actors.placement import one_for_each
+from calamity_lab.stores.actors.process_managers import HeldInstances
+from calamity_lab.stores.actors.protocol import Behind, CaughtUp
 from calamity_lab.stores.actors.threads import ThreadActors
-from calamity_lab.testing.counters import Count
-from calamity_lab.testing.errands import Errand, ErrandDone, ErrandGiven, RainFell, StopReached
+from calamity_lab.testing.models import Count, Errand, ErrandDone, ErrandGiven, RainFell, StopReached
 
 E1 = Identity(Errand, "e1")
 
@@ -67,7 +66,7 @@ def test_an_instance_that_nobody_knows_to_live_begins_anew() -> None:
 def test_what_was_handed_on_longer_ago_than_answers_are_kept_is_met_with_silence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(instances, "KEPT", 2)
+    monkeypatch.setattr(process_managers, "KEPT", 2)
     events = recorded(*(ErrandGiven(name, ("mill",)) for name in "abc"), ErrandDone("a"))
     with ThreadActors() as actors:
         store = one_for_each(Stack(), actors).process_managers

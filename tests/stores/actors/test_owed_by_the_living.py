@@ -11,7 +11,7 @@ from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfe
 from calamity_lab.kernel.constants import NO_STREAM
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.actors.held_event_store import HeldEventStore
+from calamity_lab.stores.actors.placement import HeldEventStore
 from calamity_lab.stores.actors.stack_actor import StackActor
 
 

@@ -9,7 +9,7 @@ import pytest
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.stores.actors.cluster import ClusterActors
-from calamity_lab.stores.actors.shapes import one_for_all, one_for_each, whereabouts
+from calamity_lab.stores.actors.placement import one_for_all, one_for_each, whereabouts
 from calamity_lab.stores.actors.stack_actor import StackActor
 from calamity_lab.stores.actors.threads import ThreadActors
 from tests.stores.scripts import new_stack, outcome, perform

@@ -25,8 +25,8 @@ from calamity_lab.examples.bank import (
     WithdrawFunds,
 )
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.actors import around_a_stack
-from calamity_lab.stores.actors.held_event_store import HeldEventStore
+from calamity_lab.stores.actors import stack_actor
+from calamity_lab.stores.actors.placement import HeldEventStore
 from calamity_lab.stores.actors.stack_actor import StackActor
 from tests.kernel.running import stack_of
 
@@ -146,7 +146,7 @@ def test_a_command_that_its_actor_died_of_is_sent_again(bank: StackActor) -> Non
 def test_a_command_that_every_actor_dies_of_is_given_up(
     bank: StackActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(around_a_stack, "PAUSES", (0.0, 0.01))
+    monkeypatch.setattr(stack_actor, "PAUSES", (0.0, 0.01))
     seen: list[str] = []
     with pytest.raises(StoreUnavailable, match=r"asked to dispatch: 2 actors died, .*the tree fell"):
         bank.dispatch(Snap("dies", seen))

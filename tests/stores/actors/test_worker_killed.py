@@ -19,7 +19,7 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.cluster import ClusterActors
-from calamity_lab.stores.actors.shapes import one_for_each, whereabouts
+from calamity_lab.stores.actors.placement import one_for_each, whereabouts
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.actors.bank_at_work import demand_order
 

@@ -1,4 +1,4 @@
-"""What goes to and fro between a caller and the workers of a cluster: JSON, and nothing else.
+"""What a worker of a cluster runs, and the JSON in which it is called and answers.
 
 A list begins with the word for what it is; where that is empty, it is a sequence. Messages and states are
 written by the serializer, and go by the path that their class is imported from.
@@ -6,8 +6,11 @@ written by the serializer, and go by the path that their class is imported from.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -26,11 +29,62 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.recorded import RecordedEvent, make_recorded
+from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.stores import Verb
-from calamity_lab.stores.actors.answers import Behind, CaughtUp, Decided, Reacted, Read
-from calamity_lab.stores.actors.held_stack import Carried, Ticket
-from calamity_lab.stores.actors.import_paths import class_at, path_of
+from calamity_lab.stores.actors.protocol import Behind, CaughtUp, Decided, Reacted, Read
+from calamity_lab.stores.actors.stack_actor import Carried, HeldStack, Ticket
 from calamity_lab.stores.serializer.serializer import Serializer
+
+
+class Host:
+    """The actors of one worker, by name. It takes calls and gives answers as JSON.
+
+    To Dask it is one actor: those of a worker share a thread and die together in any case, and each of its
+    own costs a start by the scheduler.
+    """
+
+    def __init__(self, vocabulary: tuple[str, ...]) -> None:
+        self._texts = Texts(vocabulary)
+        self._actors: dict[str, Any] = {}
+
+    async def call(self, text: bytes) -> bytes:
+        """The answer of an actor to a method and what it is given; one that is not there begins.
+
+        A call is a matter of microseconds, so it is answered where it arrives.
+        """
+        return self._answer(text)
+
+    def carry_out(self, text: bytes) -> bytes:
+        """The same for what takes its time: the worker can do other things meanwhile."""
+        return self._answer(text)
+
+    def _answer(self, text: bytes) -> bytes:
+        try:
+            name, held, method, given, ended = self._texts.read(text)
+            for gone in ended:
+                self.drop(gone)
+            actor = self._actors.get(name)
+            if actor is None:
+                actor = self._actors[name] = _made(class_at(held)())
+            return self._texts.write(getattr(actor, method)(*given))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong here, the caller must hear of it
+            return self._texts.failure(error)
+
+    def names(self) -> list[str]:
+        """The actors that are here."""
+        return sorted(self._actors)
+
+    def drop(self, name: str) -> None:
+        """Let an actor go. What a stack's own function opened is closed with it."""
+        actor = self._actors.pop(name, None)
+        if isinstance(actor, HeldStack):
+            actor.close()
+
+
+def _made(held: Any) -> Any:
+    """What an actor holds; a stack is held by what carries out its commands."""
+    return HeldStack.after_others(held, lambda stack: None) if isinstance(held, Stack) else held
+
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _ANSWERS: dict[str, type] = {cls.__name__: cls for cls in (Behind, CaughtUp, Carried, Decided, Reacted, Read)}
@@ -157,3 +211,45 @@ def _ticket(command_id: str, again: Any) -> Ticket:
     ticket = Ticket(command_id)
     ticket.again = again
     return ticket
+
+
+@cache
+def path_of(cls: Any) -> str:
+    """The path by which another process finds the class or function; `InvalidModel` where it cannot."""
+    module, name = cls.__module__, cls.__qualname__
+    if module == "__main__" or "<locals>" in name or _named(sys.modules.get(module), name) is not cls:
+        where = "a notebook cell or a script" if module == "__main__" else f"{name} of {module}"
+        raise InvalidModel(
+            f"the workers of a cluster cannot import {cls.__name__}: it was defined in {where}; put the "
+            "model into a module, as with %%writefile bank.py, import it from there, and give that module to "
+            "the workers: client.upload_file('bank.py')"
+        )
+    return f"{module}:{name}"
+
+
+@cache
+def class_at(path: str) -> Any:
+    """The class that is found there. Raises `InvalidModel` where there is none."""
+    module, _, name = path.partition(":")
+    try:
+        found = _named(import_module(module), name)
+    except ImportError as error:
+        raise _not_there(path, str(error)) from error
+    if found is None:
+        raise _not_there(path, f"the module {module} has no {name}")
+    return found
+
+
+def _named(module: Any, name: str) -> Any:
+    found = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _not_there(path: str, why: str) -> InvalidModel:
+    module = path.partition(":")[0]
+    return InvalidModel(
+        f"a worker cannot import {path}: {why}; install the package that has it on every worker, or send the "
+        f"module there: client.upload_file('{module.replace('.', '/')}.py')"
+    )

@@ -1,11 +1,12 @@
-"""The map of references to a store's actors: who is asked is started first, and again when it has died."""
+"""What an actor is, what is said to it, and who remembers which actor holds what."""
 
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
-from threading import RLock
-from typing import Any, Protocol
+from threading import Lock, RLock
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from calamity_lab.errors import StoreUnavailable
 
@@ -126,3 +127,85 @@ class References:
             if reference is not None and self._references.get(name) is reference:
                 del self._references[name]
                 self._actors.stop(reference)
+
+
+News = tuple[int, tuple[Any, ...]]
+"""Recorded events that an actor may not have seen, and the version after which the first of them stands."""
+
+NO_NEWS: News = (0, ())
+
+
+class Behind(NamedTuple):
+    """The actor has seen less than the caller knows of: it needs what comes after ``upto`` first.
+
+    So a caller finds out that an actor was started anew.
+    """
+
+    upto: int
+
+
+class Read(NamedTuple):
+    """A state, and up to which version (an instance: which position) it is; None where there is nothing."""
+
+    state: Any
+    upto: int
+
+
+class Decided(NamedTuple):
+    """What a command leads to at the aggregate's recorded state: nothing of it is in the actor yet.
+
+    ``version`` is the one that was decided on, ``state`` the one that the events lead to. Where the model
+    refused or broke, ``error`` tells it, and there are no events; where there are none, ``state`` is the one
+    that was decided on.
+    """
+
+    events: tuple[Any, ...]
+    state: Any
+    version: int
+    error: Exception | None = None
+
+
+class CaughtUp(NamedTuple):
+    """Up to which version (an instance: which position) an actor has taken events in."""
+
+    upto: int
+    error: Exception | None = None
+
+
+class Reacted(NamedTuple):
+    """What an instance made of an event. ``verb`` is as in `Reaction`."""
+
+    verb: str
+    commands: tuple[Any, ...]
+    before: Any
+    after: Any
+    error: Exception | None = None
+
+
+V = TypeVar("V")
+
+
+class Latest(Generic[V]):
+    """So many values, by name, for several threads; those that were put first go when more are put."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._values: OrderedDict[object, V] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, name: object) -> V | None:
+        """The value under that name, while it is kept."""
+        return self._values.get(name)
+
+    def put(self, name: object, value: V) -> None:
+        """Keep the value under that name, instead of another."""
+        with self._lock:
+            self._values[name] = value
+            self._values.move_to_end(name)
+            if len(self._values) > self._count:
+                self._values.popitem(last=False)
+
+    def pop(self, name: object) -> V | None:
+        """The value under that name, which is not kept any longer."""
+        with self._lock:
+            return self._values.pop(name, None)
