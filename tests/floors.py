@@ -50,7 +50,6 @@ PURE = "errors kernel"
 HOUSE: Mapping[str, Floor] = {
     "errors": floor(),
     "loading": floor(),
-    "unheard": floor(),
     "kernel": floor("errors", libraries="rpds", without=EFFECTS),
     "text": floor(PURE),
     "model": floor(f"{PURE} text", without=EFFECTS),
@@ -63,7 +62,8 @@ HOUSE: Mapping[str, Floor] = {
     ),
     "trace": floor(f"{PURE} text", libraries="rpds", without="pickle"),
     "stepper": floor(f"{PURE} text trace", without="pickle"),
-    "views": floor(f"{PURE} unheard text model trace", libraries="networkx rpds", without=EFFECTS),
+    "probe": floor(f"{PURE} text trace"),
+    "views": floor(f"{PURE} text model trace probe", libraries="networkx rpds", without=EFFECTS),
     "figures": floor(f"{PURE} text trace views", libraries="matplotlib networkx numpy"),
     "frames": floor(f"{PURE} loading text trace views", libraries="networkx numpy pandas pyarrow"),
     "widgets": floor(

@@ -28,8 +28,8 @@ from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
-from calamity_lab.views.found import found
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.search import found
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.tables import reaction_rows, state_rows, step_rows

@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from calamity_lab.unheard import unheard
+from calamity_lab.probe.muted_output import unheard
 
 
 class Asking:

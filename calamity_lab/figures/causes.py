@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.causes import causes, causes_of_events
+from calamity_lab.views.tables import causes, causes_of_events
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph

@@ -16,7 +16,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.views.marks import WORDS, Standing
+from calamity_lab.views.instance_status import WORDS, Standing
 
 COMMAND_SIGN = Path([(-6, -4.5), (2.2, -4.5), (6, 0), (2.2, 4.5), (-6, 4.5), (-6, -4.5)], closed=True)
 """A label that points to the right."""

@@ -39,7 +39,7 @@ from calamity_lab.figures.looks import (
     strong,
     themed,
 )
-from calamity_lab.views.marks import Mark
+from calamity_lab.views.instance_status import Mark
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
 
 KINDS: Mapping[str, Path] = {

@@ -26,8 +26,8 @@ from calamity_lab.figures.axes import (
 )
 from calamity_lab.figures.looks import HEXAGON, LOOKS, PILL, Theme, palette, strong, themed
 from calamity_lab.figures.tables import WIDE, write_foot
+from calamity_lab.views.paths import FieldHistory
 from calamity_lab.views.state import FieldRow, StateRow, StateView
-from calamity_lab.views.state_history import FieldHistory
 
 _LETTERS = (7.5, 7.0, 6.5, 6.0, 5.5, 5.0)
 _COLUMN = 27.0

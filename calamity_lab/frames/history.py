@@ -104,7 +104,7 @@ class History(Sequence[RecordedEvent]):
         ``lab.to_networkx()`` has those edges too.
         """
         refuse_unknown("to_networkx()", unknown, ())
-        from calamity_lab.views.causes import causes_of_events
+        from calamity_lab.views.tables import causes_of_events
 
         return causes_of_events(self._recorded).to_networkx()
 

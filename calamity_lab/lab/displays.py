@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
     from calamity_lab.figures.looks import Theme
-    from calamity_lab.views.cascade import Correlation
+    from calamity_lab.views.sequence import Correlation
     from calamity_lab.widgets.dock import Dock
     from calamity_lab.widgets.view_widget import ViewWidget
 
@@ -157,7 +157,7 @@ class Displays:
     ) -> Axes:
         """What a field was as of each version, as matplotlib axes: ``lab.plot_field("Order-7", "total")``."""
         from calamity_lab.figures import plot_field
-        from calamity_lab.views.field import history_of
+        from calamity_lab.views.versions import history_of
 
         types = {cls.__name__: cls for cls in (*self.model.aggregates, *self.model.process_managers)}
         history = history_of(self.stepper.trace, self.stepper.cursor, stream_id, field, types=types)

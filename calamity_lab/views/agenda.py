@@ -14,10 +14,10 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.progress import Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Dispatched
+from calamity_lab.probe.preview import UNTOLD, Foreseen, Outcome, foreseen
 from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.foreseen import UNTOLD, Foreseen, Outcome, foreseen
 
 MOST_FORESEEN = 12
 """Of so many commands is told what they would lead to; those behind them are too far off."""

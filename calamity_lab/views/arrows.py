@@ -17,8 +17,8 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Refused, Step
 from calamity_lab.kernel.vector import Vector
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.cascade import last_moment
 from calamity_lab.views.chart import ordinal
+from calamity_lab.views.sequence import last_moment
 
 MOST_ARROWS = 80
 

@@ -1,17 +1,58 @@
-"""What the controls show: where the cursor stands, what happened there, where commands and refusals are."""
+"""The controls: where the cursor stands, what happened there, and what of a long list is in sight."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.steps import Appended, Completed, Conflicted, Executed, Refused, Step
 from calamity_lab.kernel.vector import Vector
+from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.trace import Trace
+
+
+def followed(now: int, total: int, width: int) -> int:
+    """How many items are left of a window that holds the item ``now``, with room before and after it.
+
+    Windows begin at multiples of half their width, so that stepping moves them seldom.
+    """
+    stride = max(width // 2, 1)
+    before = max(stride // 2, 1)
+    first = max(0, (now - before) // stride) * stride
+    furthest = -(-max(total - width, 0) // stride) * stride
+    return min(first, furthest)
+
+
+def bounded(first: int | None, now: int, total: int, width: int) -> int:
+    """The window's beginning: the one asked for, as far as there is something, else the one that follows."""
+    if first is None:
+        return followed(now, total, width)
+    return max(0, min(first, total - 1))
+
+
+def has_matter(view: str, trace: Trace, model: Model) -> bool:
+    """Whether a view by this name has anything to show at any moment of the branch, whatever the cursor."""
+    holds = _NEEDS.get(view)
+    return holds is None or holds(trace, model)
+
+
+def _has_cascades(trace: Trace, _model: Model) -> bool:
+    """A command was dispatched, is in progress from before, or left events in the history."""
+    index = trace.index
+    return bool(index.dispatched or index.events) or trace[0].run.progress is not None
+
+
+_NEEDS: Mapping[str, Callable[[Trace, Model], bool]] = {
+    "process_graph": lambda _trace, model: bool(model.process_managers),
+    "sequence": _has_cascades,
+    "events": lambda trace, _model: bool(trace.index.events),
+}
+
 
 MOST_TICKS = 400
 

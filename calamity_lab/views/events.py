@@ -13,8 +13,8 @@ from calamity_lab.kernel.fields import field_names
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import NOTHING, format_fields, format_value
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.searched import Row, places, small
-from calamity_lab.views.window import bounded
+from calamity_lab.views.controls import bounded
+from calamity_lab.views.search_index import Row, places, small
 
 LENGTH = 400
 """The text of an event's fields is cut there."""

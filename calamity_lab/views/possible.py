@@ -1,25 +1,84 @@
-"""What a model's classes may do to each other, found by asking them about made-up messages.
-
-Process managers are asked what they are interested in and what they answer, aggregates what a command leads
-to, in the states that can be reached so. Every search is bounded, and the same for the same model. What
-cannot be found like that is known once it happens.
-"""
+"""What a model's classes may do to each other, found by asking them about made-up messages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
+from heapq import heappop, heappush
+from types import CodeType
 from typing import Any, TypeVar
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model
-from calamity_lab.unheard import unheard
-from calamity_lab.views.mentioned import mentioned
-from calamity_lab.views.reachable import explore
+from calamity_lab.probe.muted_output import unheard
+from calamity_lab.text import format_value
 from calamity_lab.views.samples import changed_samples, samples
+
+_LENGTH = 2_000
+
+
+def explore(
+    first: Iterable[tuple[int, Any]], following: Callable[[Any], Iterable[tuple[int, Any]]], most: int
+) -> None:
+    """Call ``following`` with at most ``most`` different states: it tells which follow, and how far they are.
+
+    None stands for no state. States are the same when they look the same.
+    """
+    waiting: list[tuple[int, int, Any]] = []
+    seen: set[str] = set()
+    count = 0
+
+    def put(distance: int, state: Any) -> None:
+        nonlocal count
+        if state is None or len(seen) >= 4 * most:
+            return
+        looks = format_value(state, _LENGTH)
+        if looks not in seen:
+            seen.add(looks)
+            count += 1
+            heappush(waiting, (distance, count, state))
+
+    for distance, state in first:
+        put(distance, state)
+    for _ in range(most):
+        if not waiting:
+            return
+        distance, _, state = heappop(waiting)
+        for further, after in following(state):
+            put(distance + further, after)
+
+
+def mentioned(cls: type, method: str) -> set[str]:
+    """The global names and attributes that a method mentions, directly or through methods it calls."""
+    found: set[str] = set()
+    methods = [method]
+    seen = {method}
+    while methods:
+        for name in _names(_code(getattr(cls, methods.pop(), None))):
+            found.add(name)
+            if name not in seen and _code(getattr(cls, name, None)) is not None:
+                seen.add(name)
+                methods.append(name)
+    return found
+
+
+def _code(function: Any) -> CodeType | None:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _names(code: CodeType | None) -> Iterator[str]:
+    if code is None:
+        return
+    yield from code.co_names
+    yield from code.co_freevars
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
 
 T = TypeVar("T")
 
@@ -203,3 +262,83 @@ def _answers(state: Any, command: Any) -> set[str]:
     rejected = Rejected("made up")
     rejected.command = command
     return {type(each).__name__ for each in _asked(callbacks.handle_rejection, state, rejected) or ()}
+
+
+_NamePairs = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """Types of a model by what they lead to: found possible by asking it, or observed.
+
+    ``leads`` are pairs of command and event, ``wakes`` of event and process manager, ``sends`` of process
+    manager and command.
+    """
+
+    leads: _NamePairs
+    wakes: _NamePairs
+    sends: _NamePairs
+    _reached: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
+
+    def events_of(self, commands: Iterable[str]) -> set[str]:
+        """The events that these commands lead to at once."""
+        wanted = set(commands)
+        return {event for command, event in self.leads if command in wanted}
+
+    def commands_for(self, event: str) -> list[str]:
+        """The commands that lead to an event at once, by name."""
+        return sorted(command for command, led in self.leads if led == event)
+
+    def senders_of(self, command: str) -> set[str]:
+        """The process managers that send a command; none: only people outside do."""
+        return {manager for manager, sent in self.sends if sent == command}
+
+    def others_for(self, event: str, manager: str) -> list[str]:
+        """The commands that lead to an event and that a manager of that type does not send, by name."""
+        return [each for each in self.commands_for(event) if manager not in self.senders_of(each)]
+
+    def reached_by(self, command: str) -> frozenset[str]:
+        """The events that a command may lead to, also through the process managers that it wakes."""
+        if command not in self._reached:
+            self._reached[command] = frozenset(self._reach(command))
+        return self._reached[command]
+
+    def _reach(self, command: str) -> set[str]:
+        events: set[str] = set()
+        commands, waiting = {command}, [command]
+        # A refused command makes its sender send others, so what that one sends counts from the beginning.
+        managers = self.senders_of(command)
+        while waiting or managers:
+            events |= self.events_of(waiting)
+            managers |= {manager for event, manager in self.wakes if event in events}
+            waiting = [sent for by, sent in self.sends if by in managers and sent not in commands]
+            commands |= set(waiting)
+            managers = set()
+        return events
+
+
+def bringing(model: Model, observed: Iterable[tuple[str, str, str]]) -> Bringing:
+    """What leads to what, given the edges that were observed (see `tally`)."""
+    told = frozenset(
+        (source.partition(":")[2], label, target.partition(":")[2]) for source, target, label in observed
+    )
+    return _bringing(model, frozenset(each for each in told if each[1] in _LABELS))
+
+
+_SENDS = ("sends", "if refused")
+_WAKES = ("start", "continue", "stop")
+_LABELS = ("leads to", *_SENDS, *_WAKES)
+
+
+@lru_cache(maxsize=64)
+def _bringing(model: Model, observed: frozenset[tuple[str, str, str]]) -> Bringing:
+    found = possible(model)
+
+    def seen(*labels: str) -> set[tuple[str, str]]:
+        return {(source, target) for source, label, target in observed if label in labels}
+
+    return Bringing(
+        frozenset({*found.leads, *seen("leads to")}),
+        frozenset({*((event, manager) for event, manager, _ in found.reactions), *seen(*_WAKES)}),
+        frozenset({*found.sends, *found.answers, *seen(*_SENDS)}),
+    )

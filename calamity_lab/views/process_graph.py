@@ -9,13 +9,20 @@ from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, E
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.counters import EdgeKey, tally
+from calamity_lab.views.counters import node as key_of
+from calamity_lab.views.instance_status import (
+    WORDS,
+    InstanceStanding,
+    Mark,
+    edge_key,
+    spell,
+    standing,
+    time_at,
+)
 from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import layout
-from calamity_lab.views.marks import WORDS, Mark, edge_key
 from calamity_lab.views.process_shape import Kind, Shape, shape_of
-from calamity_lab.views.standing import InstanceStanding, spell, standing, time_at
-from calamity_lab.views.tally import EdgeKey, tally
-from calamity_lab.views.tally import node as key_of
 
 EVERYTHING = ""
 """Given as ``manager``, the graph is that of the whole model."""

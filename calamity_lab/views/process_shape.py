@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from calamity_lab.model import Model
+from calamity_lab.views.counters import EdgeKey
+from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.layout import RANKS
 from calamity_lab.views.possible import Possible, possible
-from calamity_lab.views.tally import EdgeKey
-from calamity_lab.views.tally import node as key_of
 
 Kind = Literal["command", "event", "process manager", "aggregate"]
 

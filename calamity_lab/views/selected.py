@@ -15,9 +15,9 @@ from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.telling import fact
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import Arrow, arrows, mark
-from calamity_lab.views.cascade import last_moment
 from calamity_lab.views.chart import ordinal
 from calamity_lab.views.events import LENGTH
+from calamity_lab.views.sequence import last_moment
 
 MOST_STREAMS = 200
 

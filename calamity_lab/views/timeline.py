@@ -15,7 +15,7 @@ from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.telling import fact
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.window import bounded
+from calamity_lab.views.controls import bounded
 
 MOST_LANES = 30
 """So many lanes are always shown; of more, those in which something happens in sight."""

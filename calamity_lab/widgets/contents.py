@@ -14,16 +14,14 @@ from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Chart, Charts
-from calamity_lab.views.controls import Tone, controls
+from calamity_lab.views.controls import Tone, controls, has_matter
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
-from calamity_lab.views.found import found
-from calamity_lab.views.matter import has_matter
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.search import found
 from calamity_lab.views.selected import selected, told
 from calamity_lab.views.sequence import sequence
-from calamity_lab.views.state import state
-from calamity_lab.views.state_rows import KeptRows
+from calamity_lab.views.state import KeptRows, state
 from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.patches import chart_patch, patch
 

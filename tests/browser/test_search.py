@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.lab import Lab
-from calamity_lab.views.found import found
+from calamity_lab.views.search import found
 from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.patches import plain
 from tests.browser.bare_page import BarePage

@@ -20,10 +20,10 @@ from calamity_lab.figures import (
 from calamity_lab.model import Model
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.field import history_of
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
+from calamity_lab.views.versions import history_of
 from tests.frames.histories import shop_week
 
 CURSOR = 101

@@ -10,7 +10,7 @@ import pytest
 from calamity_lab.errors import OutOfRange
 from calamity_lab.figures import to_networkx
 from calamity_lab.frames import History
-from calamity_lab.views.causes import CauseEdge, CommandNode, EventNode, causes, causes_of_events
+from calamity_lab.views.tables import CauseEdge, CommandNode, EventNode, causes, causes_of_events
 from tests.frames.histories import bank_day, bank_traffic, events_of, recorded, shop_week
 
 

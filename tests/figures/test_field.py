@@ -13,7 +13,7 @@ from calamity_lab.examples import bank
 from calamity_lab.figures import plot_field
 from calamity_lab.figures.looks import palette
 from calamity_lab.lab import Lab
-from calamity_lab.views.field import history_of
+from calamity_lab.views.versions import history_of
 from tests.figures.drawing import marks, overprinted, texts
 from tests.frames.histories import bank_day
 

@@ -22,8 +22,8 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.found import found
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.search import found
 from calamity_lab.views.selected import selected
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state

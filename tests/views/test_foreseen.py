@@ -20,11 +20,11 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.steps import Executed, Refused
+from calamity_lab.probe import preview as foreseen_module
+from calamity_lab.probe.preview import UNTOLD
 from calamity_lab.stores.overlay.event_store import OverlayEventStore
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views import foreseen as foreseen_module
 from calamity_lab.views.agenda import MOST_FORESEEN, agenda
-from calamity_lab.views.foreseen import UNTOLD
 from tests.views.traces import stepper_of, story_of
 
 

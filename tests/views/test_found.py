@@ -13,10 +13,9 @@ from calamity_lab.examples.bank import CreateAccount, DepositFunds, RenameAccoun
 from calamity_lab.text import format_fields
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views import events as events_module
-from calamity_lab.views import searched
+from calamity_lab.views import search_index as searched
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.found import MOST_PENDING, Found, found, refusals, streams
-from calamity_lab.views.hits import Hit
+from calamity_lab.views.search import MOST_PENDING, Found, Hit, found, refusals, streams
 from tests.views.traces import stepper_of, story_of, trace_of
 
 

@@ -8,7 +8,7 @@ from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
 from calamity_lab.model import Model
-from calamity_lab.views.matter import has_matter
+from calamity_lab.views.controls import has_matter
 from calamity_lab.widgets.options import TABS
 
 

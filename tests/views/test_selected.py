@@ -23,10 +23,10 @@ from calamity_lab.stepper import Stepper
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import MOST_ARROWS, Arrow
-from calamity_lab.views.causes import causes
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.events import LENGTH
 from calamity_lab.views.selected import Selected, selected, told
+from calamity_lab.views.tables import causes
 from tests.views import sagas
 from tests.views.batch import Fill
 from tests.views.traces import stepper_of, story_of, trace_of

@@ -13,8 +13,7 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import command
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.state import FieldRow, StateRow, StateView, state
-from calamity_lab.views.state_rows import KeptRows
+from calamity_lab.views.state import FieldRow, KeptRows, StateRow, StateView, state
 from tests.views.traces import stepper_of, story_of, trace_of
 
 

@@ -15,11 +15,10 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import command
 from calamity_lab.model import Model
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views import revisions as revisions_module
-from calamity_lab.views.revisions import Revisions
+from calamity_lab.views import versions as revisions_module
 from calamity_lab.views.state import StateRow, state
-from calamity_lab.views.state_history import POINTS, FieldHistory, field_history
 from calamity_lab.views.tables import state_rows
+from calamity_lab.views.versions import POINTS, FieldHistory, Revisions, field_history
 from tests.views.traces import stepper_of, story_of, trace_of
 
 BOB = "BankAccount-bob"

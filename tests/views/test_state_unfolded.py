@@ -12,9 +12,8 @@ import pytest
 
 from calamity_lab.examples import fulfilment
 from calamity_lab.trace.differences import ABSENT
-from calamity_lab.views.inner import count_in, state_at, within
+from calamity_lab.views.paths import BLOCK, LENGTH, FieldRow, count_in, state_at, unfolded, within
 from calamity_lab.views.state import state
-from calamity_lab.views.unfolded import BLOCK, LENGTH, FieldRow, unfolded
 from tests.views.traces import story_of
 
 

@@ -10,8 +10,8 @@ from calamity_lab.examples.bank import DepositFunds, FundsWithdrawn, WithdrawFun
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import Continue, Start, Stop
 from calamity_lab.kernel.steps import AtProcessManager, Refused
+from calamity_lab.views.controls import followed
 from calamity_lab.views.timeline import MOST_LANES, LaneRow, Mark, TimelineView, timeline
-from calamity_lab.views.window import followed
 from tests.views.batch import Fill, Filled
 from tests.views.traces import story_of, trace_of
 

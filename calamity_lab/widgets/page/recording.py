@@ -18,13 +18,13 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.arrows import links
 from calamity_lab.views.chart import Charts
+from calamity_lab.views.controls import has_matter
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.found import refusals, streams
+from calamity_lab.views.instance_status import InstanceStanding
 from calamity_lab.views.instances import Instance
-from calamity_lab.views.matter import has_matter
 from calamity_lab.views.process_graph import ProcessGraph, instance_standing
+from calamity_lab.views.search import refusals, streams
 from calamity_lab.views.selected import told
-from calamity_lab.views.standing import InstanceStanding
 from calamity_lab.widgets.contents import Contents, LabHandle
 from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.patches import chart_patch, plain

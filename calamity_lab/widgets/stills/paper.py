@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from calamity_lab.text import escape_html, escape_xml
-from calamity_lab.views.marks import Standing
+from calamity_lab.views.instance_status import Standing
 
 INK, SOFT, LINE, ACCENT, LATER = "#1c2229", "#5a6572", "#dfe2e7", "#1857b6", "#8c95a0"
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from calamity_lab.text import plural
-from calamity_lab.views.marks import WORDS, Mark, Standing
+from calamity_lab.views.instance_status import WORDS, Mark, Standing
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 from calamity_lab.views.timeline import Mark as LaneMark

@@ -24,10 +24,10 @@ from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Executed, Refused
 from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionStore
+from calamity_lab.probe.muted_output import unheard
 from calamity_lab.text import plain_sentence
 from calamity_lab.trace.purity import check
 from calamity_lab.trace.trace import Trace
-from calamity_lab.unheard import unheard
 
 Outcome = Literal["records", "nothing", "refused", "breaks", "unknown"]
 

@@ -1,24 +1,29 @@
-"""The versions of one aggregate or process manager instance, and its state as of each of them.
+"""The versions of an aggregate or process manager instance, the state as of each, and histories of fields.
 
-What was decided in the trace is looked up. What is older, or came from others, is folded from the events of
-its stream, starting from the nearest state that is known.
+A state that was decided in the trace is looked up. One that is older, or came from others, is folded from
+the events of its stream, starting from the nearest state that is known.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Mapping
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from itertools import islice, pairwise
+from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError, InvalidModel, Rejected
+from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejected
 from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.steps import Appended, Continued, Executed, Started, Stopped
 from calamity_lab.kernel.vector import Vector
 from calamity_lab.text import format_value
+from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.paths import FieldHistory, state_at, state_fields
 
 _MOST_REMEMBERED = 256
 _NO_TYPES: Mapping[str, type] = {}
@@ -164,3 +169,194 @@ class Revisions:
 
 
 _remembered: OrderedDict[tuple[int, str, type | None, int], tuple[Any, Revision]] = OrderedDict()
+
+
+POINTS = 128
+"""Of a longer history every second version is looked at, or every fourth, and so on."""
+CHANGES = 12
+"""So many values of a list of changes are told."""
+
+_LENGTH = 80
+_LATER = 4
+_MOST_HISTORIES = 64
+_MOST_TOLD = 8
+
+
+class _Point(NamedTuple):
+    version: int
+    moment: int | None
+    value: Any
+
+
+class _Looked(NamedTuple):
+    """What was found when a history was looked through, and how it was told, by the version at the cursor.
+
+    It holds its ``seal``, so that no other object gets that one's id while it is remembered.
+    """
+
+    seal: Any
+    every: int
+    points: list[_Point]
+    told: dict[int, FieldHistory]
+
+
+def field_history(revisions: Revisions, path: str, cursor: int) -> FieldHistory:
+    """The history of what a path leads to, up to the end of the branch."""
+    looked, now = _look(revisions, path), revisions.upto(cursor)
+    if now not in looked.told:
+        if len(looked.told) >= _MOST_TOLD:
+            looked.told.clear()
+        looked.told[now] = _drawn(looked, now)
+    return looked.told[now]
+
+
+def _drawn(looked: _Looked, now: int) -> FieldHistory:
+    points = looked.points
+    numbers = [_number(point.value) for point in points]
+    if any(number is not None for number in numbers) and all(
+        number is not None or point.value is None or point.value is ABSENT
+        for number, point in zip(numbers, points, strict=True)
+    ):
+        return _sparkline(points, numbers, now, looked.every)
+    return _changes(points, now, looked.every)
+
+
+def _sparkline(
+    points: Sequence[_Point], numbers: Sequence[float | None], now: int, every: int
+) -> FieldHistory:
+    there = [
+        (number, point.value) for number, point in zip(numbers, points, strict=True) if number is not None
+    ]
+    (least, lowest), (most, highest) = min(there, key=_first), max(there, key=_first)
+    span = most / 2 - least / 2  # halves, since the whole may be beyond a float
+    heights = [
+        None if number is None else round((number / 2 - least / 2) / span, 4) if span else 0.5
+        for number in numbers
+    ]
+    past = sum(point.version <= now for point in points)
+    return _told(
+        "numbers",
+        points,
+        heights,
+        past,
+        format_value(lowest, _LENGTH),
+        format_value(highest, _LENGTH),
+        every,
+        0,
+    )
+
+
+def _changes(points: Sequence[_Point], now: int, every: int) -> FieldHistory:
+    changes = [*points[:1], *(point for before, point in pairwise(points) if _differ(before, point))]
+    past = sum(point.version <= now for point in changes)
+    last = min(len(changes), max(past + _LATER, CHANGES))
+    first = max(0, last - CHANGES)
+    return _told("changes", changes[first:last], (), past - first, "", "", every, first)
+
+
+def _told(
+    kind: Literal["numbers", "changes"],
+    points: Sequence[_Point],
+    heights: Sequence[float | None],
+    past: int,
+    least: str,
+    most: str,
+    every: int,
+    earlier: int,
+) -> FieldHistory:
+    return FieldHistory(
+        kind,
+        tuple(point.version for point in points),
+        tuple(point.moment for point in points),
+        tuple(_text(point.value) for point in points),
+        tuple(heights),
+        past,
+        least,
+        most,
+        every,
+        earlier,
+    )
+
+
+def _look(revisions: Revisions, path: str) -> _Looked:
+    """The values by version; looked through once, as long as no further version comes."""
+    seal, last = revisions.seal, revisions.last
+    key = (id(seal), revisions.stream_id, revisions.given, path, last)
+    found = _histories.get(key)
+    if found is None:
+        every = 1
+        while last // every > POINTS:
+            every *= 2
+        looked_at = dict.fromkeys([*range(every, last + 1, every), last]) if last else {}
+        points = [_point(revisions, version, path) for version in looked_at]
+        known = [point for point in points if point is not None]
+        found = _histories[key] = _Looked(seal, every, known, {})
+        if len(_histories) > _MOST_HISTORIES:
+            _histories.popitem(last=False)
+    return found
+
+
+def _point(revisions: Revisions, version: int, path: str) -> _Point | None:
+    """The value at a version; None where the state cannot be known."""
+    revision = revisions.at(version)
+    if revision.state is None:
+        return None
+    return _Point(version, revision.moment, state_at(revision.state, path))
+
+
+def _differ(before: _Point, after: _Point) -> bool:
+    return next(differences(before.value, after.value), None) is not None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # beyond a float, or a signalling NaN: told as a text
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(value: Any) -> str:
+    return "not there" if value is ABSENT else format_value(value, _LENGTH)
+
+
+def _first(pair: tuple[float, Any]) -> float:
+    return pair[0]
+
+
+_histories: OrderedDict[tuple[int, str, type | None, str, int], _Looked] = OrderedDict()
+
+
+_MOST_NAMED = 8
+
+
+def history_of(
+    trace: Trace, cursor: int, stream_id: str, field: str, *, types: Mapping[str, type] = _NO_TYPES
+) -> FieldHistory:
+    """What a field of a stream's state was as of each version, as in ``"Order-7"``, ``"lines[0].price"``."""
+    index = trace.index
+    place = index.places.get(stream_id) if isinstance(stream_id, str) else None
+    if place is None:
+        raise InvalidValue(f"there is no stream {stream_id!r} in this run; {_named(_streams(trace))}")
+    revisions = Revisions(trace, index.lanes[place], types)
+    now = revisions.at(max(revisions.first, revisions.upto(cursor))).state
+    last = revisions.at(revisions.last).state
+    if all(state is not None and state_at(state, field) is ABSENT for state in (now, last)):
+        raise InvalidValue(f"{stream_id} has no field {field!r}; {_named(state_fields(last))}")
+    return field_history(revisions, field, cursor)
+
+
+def _streams(trace: Trace) -> list[str]:
+    lanes = trace.index.lanes
+    return [lane.identity.stream_id for lane in lanes.iterate(0, len(lanes))]
+
+
+def _named(names: Collection[str]) -> str:
+    if not names:
+        return "there is none"
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return f"there is {', '.join(format_value(name, 60) for name in islice(names, _MOST_NAMED))}{more}"

@@ -1,0 +1,407 @@
+"""The status of one process manager instance: what it waits for, its marks on the graph, and a sentence.
+
+An event is *overdue* when it will not come of what was done for it, and nobody else brings it about:
+
+1. the instance waits for it, and the commands that it sent last lead to it;
+2. all of these are done (accepted, refused, or taken off the agenda), and none brought it;
+3. of the cascades that the instance takes part in nothing is pending that could still lead to it, be it by
+   way of other process managers;
+4. no one else sends a command that leads to it: no people, and no other type of process manager.
+
+So no clock is needed: it is known at the step at which the last of those commands is done. A wait for what
+people or other process managers send is a wait, however long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.steps import AtProcessManager, Refused, Stopped
+from calamity_lab.model import Model
+from calamity_lab.text import format_value, plain_sentence, plural
+from calamity_lab.trace.index import Lane
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.counters import EdgeKey, tally
+from calamity_lab.views.counters import node as key_of
+from calamity_lab.views.instances import Life, Sent, life, pending_at
+from calamity_lab.views.possible import Bringing, awaited, bringing, possible
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """The event types that an instance waits for, those of them that are overdue, and why, in words."""
+
+    events: tuple[str, ...] = ()
+    overdue: frozenset[str] = frozenset()
+    told: str = ""
+
+
+def awaiting(model: Model, ways: Bringing, run: Run, manager: str, id_: Any, life: Life) -> Awaiting:
+    """What an instance that is alive waits for."""
+    if manager not in {cls.__name__ for cls in model.process_managers}:
+        return Awaiting()
+    listens = awaited(model, manager, id_)
+    answered = {step.pending.command_id for step in life.reactions}
+    pending = [s for s in life.sent if s.is_open and s.pending.command_id not in answered]
+    if expected := _of(listens, ways.events_of(_types(pending))):
+        return Awaiting(expected, told=_named(expected) + _on_the_way(ways, expected, pending))
+    missed = _missed(life)
+    if expected := _of(listens, ways.events_of(_types(missed)) - _since(life)):
+        return _of_missed(ways, run, manager, life, expected, missed)
+    others = [event for event in listens if ways.others_for(event, manager)]
+    if others:
+        return Awaiting(tuple(others), told=_named(others) + _by_others(ways, others, manager))
+    # What it sent before the trace began is not known.
+    known = ", and has sent nothing that leads to it" if life.reactions else ""
+    return Awaiting(listens, told=_named(listens) + known)
+
+
+def _of_missed(
+    ways: Bringing, run: Run, manager: str, life: Life, events: tuple[str, ...], missed: Sequence[Sent]
+) -> Awaiting:
+    """The wait for events that the commands sent for them did not bring."""
+    reached = _still_reached(ways, run, life)
+    late = [e for e in events if e not in reached and not ways.others_for(e, manager)]
+    why = "; ".join(_what_came_of(each) for each in _leading(ways, missed, events)[:_MOST_NAMED])
+    if late:
+        verb = "is" if len(late) == 1 else "are"
+        return Awaiting(
+            events,
+            frozenset(late),
+            f"{_named(events)}, which {verb} overdue: {why}, and nothing else leads there",
+        )
+    return Awaiting(events, told=f"{_named(events)}{_by_others(ways, events, manager)} ({why})")
+
+
+def _types(sent: Iterable[Sent]) -> set[str]:
+    return {each.pending.command_type for each in sent}
+
+
+def _of(listens: tuple[str, ...], events: set[str]) -> tuple[str, ...]:
+    return tuple(event for event in listens if event in events)
+
+
+def _missed(life: Life) -> list[Sent]:
+    """The commands sent last that are done and brought nothing that the instance took in."""
+    brought = {s.pending.command_id for s in life.reactions if not isinstance(s.trigger, Rejected)}
+    return [e for e in life.sent_last if not e.is_open and e.pending.command_id not in brought]
+
+
+def _since(life: Life) -> set[str]:
+    """The events that were taken in since the last commands were sent: others brought them."""
+    last = life.sent[-1].sent if life.sent else 0
+    later = (step.trigger for step in life.reactions if step.index > last)
+    return {trigger.event_type for trigger in later if not isinstance(trigger, Rejected)}
+
+
+def _still_reached(ways: Bringing, run: Run, life: Life) -> set[str]:
+    """The events that what is pending of the instance's cascades may still lead to."""
+    begun = [] if run.progress is None else [run.progress.pending]
+    cascades = life.cascades
+    types = {e.command_type for e in [*begun, *pending_at(run)] if e.correlation_id in cascades}
+    return {event for command in types for event in ways.reached_by(command)}
+
+
+def _leading(ways: Bringing, sent: Sequence[Sent], events: Iterable[str]) -> list[Sent]:
+    wanted = set(events)
+    return [each for each in sent if wanted & ways.events_of([each.pending.command_type])]
+
+
+def _named(names: Sequence[str]) -> str:
+    """Some names, as in ``"FundsDeposited or FundsRefunded"``."""
+    if len(names) <= _MOST_NAMED:
+        return " or ".join(names)
+    return f"{', '.join(names[: _MOST_NAMED - 1])} or one of {len(names) - _MOST_NAMED + 1} others"
+
+
+def _on_the_way(ways: Bringing, events: tuple[str, ...], pending: Sequence[Sent]) -> str:
+    leading = _leading(ways, pending, events)
+    is_decided = all(each.outcome == "accepted" for each in leading)
+    names = _named(list(dict.fromkeys(each.pending.command_type for each in leading)))
+    told = f": {names} {'was just accepted' if is_decided else 'is on its way'}"
+    answered = next((each.answers for each in leading if each.answers is not None), None)
+    if answered is None:
+        return told
+    refused = type(answered.command).__name__
+    return f"{told}, sent because {refused} was refused ({format_value(answered.reason, 60)})"
+
+
+def _by_others(ways: Bringing, events: Sequence[str], manager: str) -> str:
+    """Who else brings the events about: people outside, or other process managers."""
+    commands = list(dict.fromkeys(c for event in events for c in ways.others_for(event, manager)))
+    outside = [command for command in commands if not ways.senders_of(command)]
+    senders = sorted({sender for command in commands for sender in ways.senders_of(command)})
+    who, what = ("somebody outside", outside) if outside else (_named(senders), commands)
+    return f": {who} has to send {_named(what)}"
+
+
+def _what_came_of(each: Sent) -> str:
+    name, step = each.pending.command_type, each.decision
+    match each.outcome:
+        case "refused":
+            reason = getattr(step, "reason", "")
+            return f"{name} was refused at step {_at(each)}" + (
+                f" ({format_value(reason, 60)})" if reason else ""
+            )
+        case "accepted":
+            return f"{name} was accepted at step {_at(each)} and did not bring it"
+        case "dropped":
+            return f"{name} was taken off the agenda"
+    return f"{name} was sent at step {each.sent:,}"
+
+
+def _at(each: Sent) -> str:
+    return f"{each.decision.index:,}" if each.decision is not None else "0"
+
+
+Standing = Literal["done", "in flight", "refused", "dropped", "waited for", "waiting", "overdue"]
+"""What a node or an edge is to an instance; what it has not reached has no standing.
+
+``done``: it took that event in, sent that command and it was accepted, that aggregate answered it; or the
+instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``refused``: the
+command was refused; ``dropped``: taken off the agenda. ``waited for``: the events that would go on with it,
+``overdue`` where they will not come (see `awaiting`); ``waiting``: the process manager itself, meanwhile.
+"""
+
+WORDS: Mapping[Standing, str] = {
+    "done": "done",
+    "in flight": "on its way",
+    "refused": "refused",
+    "dropped": "taken back",
+    "waited for": "waited for",
+    "waiting": "waits",
+    "overdue": "overdue",
+}
+"""What is written beside the mark of a standing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a node or an edge is to the instance: ``key`` is a node's, or an edge's (see `edge_key`).
+
+    ``times`` counts how often the instance had to do with it; ``told`` says what came of it last, and
+    ``instead`` that it makes good a refusal: a command sent because another was refused.
+    """
+
+    key: str
+    standing: Standing
+    times: int
+    told: str
+    instead: bool = False
+
+
+def edge_key(edge: EdgeKey) -> str:
+    """An edge's key as one text."""
+    return " ".join(edge)
+
+
+class _Marks:
+    """Marks as they are gathered, by key; the latest stands, and of two as late the second."""
+
+    def __init__(self, edges: Iterable[EdgeKey]) -> None:
+        self.edges = frozenset(edges)
+        self.nodes = {key for source, target, _ in self.edges for key in (source, target)}
+        self.found: dict[str, Mark] = {}
+        self._moments: dict[str, int] = {}
+
+    def put(
+        self,
+        at: int,
+        key: str | EdgeKey,
+        standing: Standing,
+        told: str,
+        *,
+        times: int = 1,
+        instead: bool = False,
+    ) -> None:
+        """Note what a node or an edge is since a moment; what the graph does not show is passed over."""
+        if key not in (self.nodes if isinstance(key, str) else self.edges):
+            return
+        name = key if isinstance(key, str) else edge_key(key)
+        told = plain_sentence(told)  # a reason may hold what turns the direction of a text
+        before = self.found.get(name)
+        times += 0 if before is None else before.times
+        if before is not None and at < self._moments[name]:
+            self.found[name] = replace(before, times=times)
+            return
+        self._moments[name] = at
+        self.found[name] = Mark(name, standing, times, told, instead)
+
+
+def marks_of(
+    model: Model,
+    identity: Identity,
+    found: Life,
+    waits: Awaiting,
+    last: AtProcessManager | None,
+    edges: Sequence[EdgeKey],
+) -> tuple[Mark, ...]:
+    """The marks of an instance on a graph with those edges; ``last`` is its latest reaction."""
+    marks = _Marks(edges)
+    manager = key_of("process manager", identity.category)
+    own = {each.pending.command_id for each in found.sent}
+    for step in found.reactions:
+        _mark_taken_in(marks, manager, step, own)
+    targets = dict(possible(model).targets)
+    for each in _weightiest_last(found.sent):
+        _mark_sent(marks, manager, each, targets)
+    _mark_awaited(marks, manager, waits)
+    state: Standing = "done" if isinstance(last, Stopped) else "overdue" if waits.overdue else "waiting"
+    marks.put(_NOW, manager, state, format_value(identity.stream_id, 80), times=len(found.reactions))
+    return tuple(marks.found.values())
+
+
+# Later than any moment: what an instance waits for stands over what it took in before.
+_NOW = 2**62
+
+
+def _mark_taken_in(marks: _Marks, manager: str, step: AtProcessManager, own: set[str]) -> None:
+    """What led to a reaction: the event, the aggregate that recorded it, and the command before it."""
+    trigger, at = step.trigger, step.index
+    if isinstance(trigger, Rejected):
+        return
+    name, stream_id = trigger.event_type, format_value(trigger.stream_id, 60)
+    event = key_of("event", name)
+    aggregate = key_of("aggregate", Identity.parse(trigger.stream_id).category)
+    command = key_of("command", step.pending.command_type)
+    verb = {"Started": "start", "Continued": "continue"}.get(step.kind, "stop")
+    marks.put(at, event, "done", f"taken in at step {at:,}")
+    marks.put(at, (event, manager, verb), "done", f"at step {at:,}")
+    marks.put(at, (aggregate, event, "records"), "done", f"in {stream_id}")
+    if step.pending.command_id not in own:
+        marks.put(at, command, "done", f"led to {name}")
+        marks.put(at, (command, aggregate, "to"), "done", f"led to {name}")
+        marks.put(at, aggregate, "done", f"{stream_id} recorded {name}")
+
+
+_STANDINGS: dict[str, Standing] = {
+    "unknown": "done",
+    "accepted": "done",
+    "dropped": "dropped",
+    "refused": "refused",
+    "in flight": "in flight",
+}
+
+
+def _weightiest_last(sent: Sequence[Sent]) -> list[Sent]:
+    """In order of sending; of what was sent together what is still open stands, then what was refused."""
+    weights = list(_STANDINGS)
+    return sorted(sent, key=lambda each: (each.sent, weights.index(each.outcome)))
+
+
+def _mark_sent(marks: _Marks, manager: str, each: Sent, targets: dict[str, str]) -> None:
+    """What became of a command that the instance sent: on its node, its edges, and the aggregate's node."""
+    name, at, told = each.pending.command_type, each.sent, _outcome(each)
+    command, state = key_of("command", name), _STANDINGS[each.outcome]
+    category = targets.get(name, "") if each.identity is None else each.identity.category
+    aggregate = key_of("aggregate", category)
+    label = "sends" if each.answers is None else "if refused"
+    instead = each.answers is not None
+    marks.put(at, command, state, told, instead=instead)
+    on_edge: Standing = "in flight" if state == "in flight" else "done"
+    marks.put(at, (manager, command, label), on_edge, told, instead=instead)
+    marks.put(at, (command, aggregate, "to"), state, told, instead=instead)
+    if each.decision is not None and each.identity is not None:
+        answered: Standing = "refused" if isinstance(each.decision, Refused) else "done"
+        verb = "refused" if answered == "refused" else "accepted"
+        marks.put(
+            each.decision.index,
+            aggregate,
+            answered,
+            f"{format_value(each.identity.stream_id, 60)} {verb} {name}",
+        )
+
+
+def _outcome(each: Sent) -> str:
+    """What became of a command, in words."""
+    because = "" if each.answers is None else f" because {type(each.answers.command).__name__} was refused"
+    sent = f"sent at step {each.sent:,}{because}"
+    match each.outcome:
+        case "in flight":
+            return f"{sent}, still to be decided"
+        case "refused":
+            return f"{sent}, refused: {format_value(getattr(each.decision, 'reason', ''), 80)}"
+        case "dropped":
+            return f"{sent}, taken off the agenda"
+        case "accepted":
+            return f"{sent}, accepted"
+    return sent
+
+
+def _mark_awaited(marks: _Marks, manager: str, waits: Awaiting) -> None:
+    for name in waits.events:
+        event = key_of("event", name)
+        state: Standing = "overdue" if name in waits.overdue else "waited for"
+        into = {edge for edge in marks.edges if edge[0] == event and edge[1] == manager}
+        on = {edge for edge in into if edge[2] != "start"} or into
+        records = {edge for edge in marks.edges if edge[1] == event and edge[2] == "records"}
+        marks.put(_NOW, event, state, "", times=0)
+        for edge in sorted(on | records):
+            marks.put(_NOW, edge, state, "", times=0)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStanding:
+    """How an instance stands: its marks, a sentence, and since when it has done nothing.
+
+    ``since`` is the moment at which it did something last (None: not in this trace), ``then`` the time of the
+    latest event at that moment, in seconds since 1970.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    told: str = ""
+    since: int | None = None
+    then: float | None = None
+    overdue: bool = False
+
+
+def time_at(trace: Trace, moment: int) -> float | None:
+    """When the latest event at a moment was recorded, in seconds since 1970; None before the first."""
+    place = trace.index.events_at(moment)
+    return trace.index.events[place - 1].recorded_at.timestamp() if place else None
+
+
+_SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def spell(seconds: float) -> str:
+    """A length of time by its largest unit, as in "3 hours"; nothing for less than a second."""
+    found = next(((unit, length) for unit, length in _SPANS if seconds >= length), None)
+    return "" if found is None else plural(int(seconds // found[1]), found[0])
+
+
+def standing(
+    trace: Trace, cursor: int, model: Model, lane: Lane, *, stage: str, edges: Sequence[EdgeKey]
+) -> InstanceStanding:
+    """How the instance of that lane stands at the cursor, on a graph with those edges."""
+    stream_id = lane.identity.stream_id
+    found = life(trace, cursor, stream_id)
+    last = found.reactions[-1] if found.reactions else None
+    is_alive = trace[cursor].stack.process_managers.get(stream_id) is not None
+    waits = Awaiting()
+    if is_alive:
+        ways = bringing(model, [k for k in tally(trace, cursor).counts if isinstance(k, tuple)])
+        waits = awaiting(model, ways, trace[cursor].run, lane.identity.category, lane.identity.id, found)
+    since = None if last is None else last.index
+    return InstanceStanding(
+        marks_of(model, lane.identity, found, waits, last, edges),
+        _told(lane.identity, stage, last, waits),
+        since,
+        None if since is None else time_at(trace, since),
+        bool(waits.overdue),
+    )
+
+
+def _told(identity: Identity, stage: str, last: AtProcessManager | None, waits: Awaiting) -> str:
+    name = format_value(identity.stream_id, 80)
+    if isinstance(last, Stopped) or not (waits.events or stage):
+        return plain_sentence(f"{name}: {stage or 'stopped'}")
+    parts = [f"“{stage}”" if stage else "", f"waits for {waits.told}" if waits.events else ""]
+    return plain_sentence(f"{name}: {', '.join(part for part in parts if part)}")

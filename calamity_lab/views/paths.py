@@ -1,0 +1,272 @@
+"""The values inside a value, each with its path, and the rows that show them.
+
+A path is written as in Python: ``lines[2].price``, ``stock['mug']``. An item of a set has no index; its
+path is its text, as in ``tags{'new'}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Set
+from dataclasses import dataclass, is_dataclass, replace
+from enum import Enum
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from calamity_lab.kernel.fields import field_names, fields_of, is_record
+from calamity_lab.text import format_value
+from calamity_lab.trace.differences import ABSENT, differences
+
+_KEY_LENGTH = 60
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+_INDEX = re.compile(r"\[([0-9]+)\]")
+_TEXT_KEY = re.compile(r"\['([^'\\\]]*)'\]")
+
+
+class Inner(NamedTuple):
+    """One of the values that lie in another."""
+
+    name: str
+    path: str
+    value: Any
+
+
+def count_in(value: Any) -> int:
+    """How many values lie in this one; 0 for a text, a number, and all that is shown whole."""
+    if type(value) in _ATOMS or isinstance(value, (Enum, type)):
+        return 0
+    if _is_record(value):
+        return len(fields_of(value))
+    return len(value) if isinstance(value, (Mapping, list, tuple, Set)) else 0
+
+
+def within(value: Any, path: str, first: int = 0, limit: int | None = None) -> Iterator[Inner]:
+    """What lies in a value, in order; ``limit`` of it, from the ``first`` on."""
+    last = None if limit is None else first + limit
+    if _is_record(value):
+        for name, item in islice(fields_of(value).items(), first, last):
+            yield Inner(name, f"{path}.{name}" if path else name, item)
+    elif isinstance(value, Mapping):
+        for n, (key, item) in islice(enumerate(value.items()), first, last):
+            text = _key(key, n)
+            yield Inner(text, f"{path}[{text}]", item)
+    elif isinstance(value, Set):
+        texts = sorted(((_key(item, n), item) for n, item in enumerate(value)), key=lambda pair: pair[0])
+        for text, item in texts[first:last]:
+            yield Inner("", f"{path}{{{text}}}", item)
+    else:
+        for n, item in enumerate(value[first:last], first):
+            yield Inner(f"[{n}]", f"{path}[{n}]", item)
+
+
+def summary(value: Any) -> str:
+    """What a value is, where all that lies in it is shown below."""
+    if _is_record(value):
+        return type(value).__name__
+    noun = "entry" if isinstance(value, Mapping) else "item"
+    count = count_in(value)
+    plural = "entries" if isinstance(value, Mapping) else "items"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+def state_fields(state: Any) -> dict[str, Any]:
+    """The fields of a state; one that is no record is its own only field."""
+    if state is None:
+        return {}
+    if isinstance(state, dict) or is_record(state):
+        return fields_of(state)
+    return {"value": state}
+
+
+def state_at(state: Any, path: str) -> Any:
+    """What a path leads to from a state, of which it begins with a field's name."""
+    fields = state_fields(state)
+    whole = max((name for name in fields if _leads(name, path)), key=len, default=None)
+    return ABSENT if whole is None else _from(fields[whole], whole, path)
+
+
+def _from(value: Any, here: str, path: str) -> Any:
+    while here != path:
+        found = deeper(value, here, path)
+        if found is None:
+            return ABSENT
+        here, value = found.path, found.value
+    return value
+
+
+def deeper(value: Any, here: str, path: str) -> Inner | None:
+    """The one of the values in a value, to which ``here`` leads, that is on the way to a path."""
+    if not count_in(value):
+        return None
+    rest = path[len(here) :]
+    if isinstance(value, (list, tuple)) and not _is_record(value):
+        found = _INDEX.match(rest)
+        n = int(found[1]) if found else len(value)
+        return next(within(value, here, n, 1), None)
+    key = _TEXT_KEY.match(rest)
+    if key and isinstance(value, Mapping) and key[1] in value:
+        return Inner(key[1], here + key[0], value[key[1]])
+    return next((inner for inner in within(value, here) if _leads(inner.path, path)), None)
+
+
+def _leads(path: str, further: str) -> bool:
+    return further == path or (further.startswith(path) and further[len(path)] in ".[{")
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a value is known by its fields; one with a repr of its own is known by that."""
+    cls = type(value)
+    if is_dataclass(cls) or field_names(cls) is not None:
+        return True
+    return is_record(value) and not isinstance(value, (Mapping, list, tuple, Set, Enum)) and _has_no_repr(cls)
+
+
+def _has_no_repr(cls: type) -> bool:
+    return next(base for base in cls.__mro__ if "__repr__" in vars(base)) is object
+
+
+def _key(key: Any, place: int) -> str:
+    if type(key) is str and len(key) <= _KEY_LENGTH:
+        return format_value(repr(key))
+    # As it is written inside of other values: a text in quotes.
+    text = format_value([key], _KEY_LENGTH)[1:]
+    return text.removesuffix("]") if text.endswith("]") else f"{text}#{place}"  # others may begin like it
+
+
+LENGTH = 200
+"""A value's text is cut there."""
+WHOLE = 2_000
+"""A long text's whole is cut there."""
+BLOCK = 20
+"""So much of a long list is unfolded at once."""
+_MOST_COMPARED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class FieldHistory:
+    """The values of a field by version; ``past`` of them are not later than the cursor.
+
+    ``moments`` tells when each came to be, None where that is older than the trace. ``heights`` are between
+    0 (``least``) and 1 (``most``), None where there is no number; changes have none. ``every`` is 1 where
+    all versions were looked at. ``earlier`` is how many changes before the first were left out.
+    """
+
+    kind: Literal["numbers", "changes"]
+    versions: tuple[int, ...]
+    moments: tuple[int | None, ...]
+    values: tuple[str, ...]
+    heights: tuple[float | None, ...]
+    past: int
+    least: str
+    most: str
+    every: int
+    earlier: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """A field of a state; ``before`` is what it was before the command, where the command changed it.
+
+    ``inner`` is how many values lie in it: where ``is_open``, the next rows show them, one ``depth`` deeper.
+    ``path`` tells it from all others of the state. ``gone``: the command took it away. ``whole`` is the whole
+    of a text that was cut.
+    """
+
+    name: str
+    value: str
+    before: str | None
+    changed: bool
+    path: str = ""
+    depth: int = 0
+    inner: int = 0
+    is_open: bool = False
+    gone: bool = False
+    whole: str | None = None
+    history: FieldHistory | None = None
+
+
+def unfolded(
+    state: Any,
+    before: Any,
+    unfold: Collection[str] = (),
+    histories: Mapping[str, FieldHistory] = MappingProxyType({}),
+) -> tuple[FieldRow, ...]:
+    """The rows of a state, with those paths unfolded, as compared with the state ``before``.
+
+    Of a state without one before it all is new; one that is compared with itself has no changes.
+    """
+    fields, old = state_fields(state), state_fields(before)
+    same = state is before
+    blocks = [
+        list(_rows(Inner(name, name, value), value if same else old.get(name, ABSENT), unfold, 0))
+        for name, value in fields.items()
+    ]
+    rows = [row for block in sorted(blocks, key=lambda block: not block[0].changed) for row in block]
+    return tuple([_with_history(row, histories) for row in rows] if histories else rows)
+
+
+def differ(before: Any, after: Any) -> bool:
+    """Whether two values differ anywhere."""
+    return next(differences(before, after), None) is not None
+
+
+def _with_history(row: FieldRow, histories: Mapping[str, FieldHistory]) -> FieldRow:
+    history = histories.get(row.path)
+    return row if history is None else replace(row, history=history)
+
+
+def _rows(this: Inner, old: Any, unfold: Collection[str], depth: int) -> Iterator[FieldRow]:
+    """A value's own row, and those of what lies in it."""
+    inner = count_in(this.value)
+    is_open = inner > 0 and this.path in unfold
+    yield _row(this, old, depth, inner, is_open=is_open)
+    if is_open:
+        yield from _block(this, old, unfold, depth + 1, 0, inner)
+
+
+def _row(this: Inner, old: Any, depth: int, inner: int, *, is_open: bool) -> FieldRow:
+    value, changed = this.value, differ(old, this.value)
+    text = summary(value) if is_open else format_value(value, LENGTH)
+    # What is unfolded tells its changes below.
+    before = format_value(old, LENGTH) if changed and old is not ABSENT and not is_open else None
+    whole = format_value(value, WHOLE) if isinstance(value, str) and len(value) > LENGTH else None
+    return FieldRow(
+        format_value(this.name),
+        text,
+        before,
+        changed,
+        format_value(this.path),
+        depth,
+        inner,
+        is_open,
+        whole=whole,
+    )
+
+
+def _block(
+    this: Inner, old: Any, unfold: Collection[str], depth: int, first: int, inner: int
+) -> Iterator[FieldRow]:
+    """A block of what lies in a value, and a row for the rest of it, which unfolds in turn."""
+    comparable = type(old) is type(this.value)
+    for child in within(this.value, this.path, first, BLOCK):
+        found = deeper(old, this.path, child.path) if comparable else None
+        yield from _rows(child, ABSENT if found is None else found.value, unfold, depth)
+    rest = first + BLOCK
+    if rest < inner:
+        path = f"{this.path}[{rest}:]"
+        is_open = path in unfold
+        changed = comparable and isinstance(old, (list, tuple)) and differ(old[rest:], this.value[rest:])
+        yield FieldRow(f"{inner - rest:,} more", "", None, changed, path, depth, inner - rest, is_open)
+        if is_open:
+            yield from _block(this, old, unfold, depth, rest, inner)
+    elif comparable and old is not this.value:
+        yield from _gone(this, old, depth)
+
+
+def _gone(this: Inner, old: Any, depth: int) -> Iterator[FieldRow]:
+    """What lay in a value before, and lies in it no longer."""
+    for child in within(old, this.path, 0, _MOST_COMPARED):
+        if deeper(this.value, this.path, child.path) is None:
+            before = format_value(child.value, LENGTH)
+            yield FieldRow(child.name, "", before, True, format_value(child.path), depth, gone=True)
