@@ -1,6 +1,6 @@
-"""A laboratory for event sourcing: define a system in a notebook, step it, break it, understand it.
+"""A laboratory for event sourcing: define a system in a notebook, step through it, break it, understand it.
 
-Every name loads its module when it is first used, so that importing the package costs next to nothing.
+Each name loads its module when it is first used, so that ``import calamity_lab`` stays fast.
 """
 
 from __future__ import annotations
@@ -95,5 +95,5 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """What ``%load_ext calamity_lab`` does: adds the magics."""
+    """Add the magics to a notebook; ``%load_ext calamity_lab`` calls this."""
     import_module("calamity_lab.lab.magics").register(ipython)

@@ -1,4 +1,4 @@
-"""A lab's tie to a real store: what the lab opens on, and what is committed from there."""
+"""A lab on a real store: open its history without writing to it, and commit events when asked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from calamity_lab.trace.moment import Moment
 
 
 class Attachment:
-    """The real store under a lab's overlays, and which of the lab's events are in it by now."""
+    """The real store that a lab is attached to, and which of the lab's events are committed."""
 
     def __init__(self, store: Any, model: Model) -> None:
         self._given = store
@@ -40,7 +40,7 @@ class Attachment:
         clock: Clock | Callable[[], datetime] | None,
         ids: Ids | Callable[[], str] | None,
     ) -> Stack:
-        """The system as its events tell it at that position, on an overlay that has read all of them."""
+        """The stack as of that position; its event store is an overlay, so the real store stays as it is."""
         clock, ids = clock or system_clock, ids or RandomIds()
         with self._store(read_only=True) as store:
             overlay = OverlayEventStore(store, position=position, clock=clock, ids=ids)
@@ -49,15 +49,15 @@ class Attachment:
         stack = Stack(
             event_store=overlay, process_manager_types=self._model.process_managers, clock=clock, ids=ids
         )
-        return _as_told(stack, self._model, history)
+        return _with_states(stack, self._model, history)
 
     def commit(self, moment: Moment) -> Committed:
-        """Write what is recorded at a moment and not written yet; see `calamity_lab.lab.Lab.commit`."""
+        """Write the events up to a moment that are not in the store yet; see `Lab.commit`."""
         if moment.run.progress is not None:
             raise InvalidValue(
-                f"{moment.run.progress.pending.command_type} is in progress at moment {moment.index:,}, and "
-                "half a command is not committed: step to its end with step(), or go back to before it, and "
-                "commit there"
+                f"commit() cannot write half a command: {moment.run.progress.pending.command_type} is in "
+                f"progress at moment {moment.index:,}. Finish the command with lab.step(), or go back to "
+                "before it with lab.step_back_over(), and commit there"
             )
         overlay: OverlayEventStore = moment.stack.event_store
         own, written = overlay.own, self._written
@@ -78,7 +78,7 @@ class Attachment:
 
     @contextmanager
     def _store(self, *, read_only: bool) -> Iterator[Any]:
-        """The store that was given; one that is named by a URL is opened only as long as it is needed."""
+        """The given store; a store named by a URL is open only inside the ``with`` block."""
         if not self._is_url:
             if hasattr(self._given, "serializer") and self._given.serializer is not None:
                 self._given.serializer.register(*self._model)
@@ -91,21 +91,21 @@ class Attachment:
 
 
 def _left_before(own: Sequence[RecordedEvent], written: Sequence[RecordedEvent]) -> CommitConflict:
-    """Why a branch cannot be committed that left another before what was committed there."""
+    """The error for a branch that forked before events that another branch has committed."""
     pairs = zip(own, written, strict=False)
     shared = next(
         (n for n, (mine, theirs) in enumerate(pairs) if mine != theirs), min(len(own), len(written))
     )
     conflict = CommitConflict(Committed(tuple(written[shared:])).streams)
     conflict.add_note(
-        "It was this lab that moved them on, when it committed another branch, which this one left before "
-        "that. Switch to that branch to go on with what is written."
+        "This lab wrote these events itself, from another branch; the current branch forked before them. "
+        "Switch to that branch with lab.switch(name) to continue from the committed events."
     )
     return conflict
 
 
 def _check_new(ids: Ids | Callable[[], str], history: Sequence[RecordedEvent]) -> None:
-    """Refuse a source whose ids are in the history already: a seed that was used before."""
+    """Raise for a source of ids that repeats an id of the history, such as a seed that was used before."""
     if not hasattr(ids, "draw"):
         return
     drawn, _ = ids.draw(8)
@@ -114,15 +114,15 @@ def _check_new(ids: Ids | Callable[[], str], history: Sequence[RecordedEvent]) -
     )
     if repeated:
         raise InvalidValue(
-            f"attach(ids={ids!r}): it gives {min(repeated)!r}, which is in the history already; leave ids "
-            "out for random ones, or take another seed"
+            f"attach(ids={ids!r}): this source gives the id {min(repeated)!r}, which is in the history "
+            "already; leave ids out to get random ids, or use another seed"
         )
 
 
-def _as_told(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -> Stack:
-    """The stack with the states that a history tells; what the model cannot take is left out, and told.
+def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -> Stack:
+    """The stack with the states folded from a history; one warning names what could not be folded.
 
-    As `calamity_lab.kernel.recovery.rebuild` has them, which ends at the first event that breaks a callback.
+    `calamity_lab.kernel.recovery.rebuild` does the same, but stops at the first callback that fails.
     """
     aggregates, broken = _aggregates(stack, model, history)
     states: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def _as_told(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -> St
             instances = _instances(stack, cls, history)
         except ModelError as error:
             broken[cls.__name__] = error
-            handed.append(0)  # so that an event that matters to it does not pass by what it missed
+            handed.append(0)  # so that its next event is not handled on a state that lacks events
         else:
             states |= instances.states
             versions |= instances.versions
@@ -176,17 +176,17 @@ def _instances(stack: Stack, cls: type, history: Sequence[RecordedEvent]) -> Ins
 
 
 def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception]) -> None:
-    """Tell once what of a history is shown, but not understood."""
+    """Warn once about events without a class, and about instances that are left out."""
     from calamity_lab.stores.serializer import UnknownEvent
 
     unknown = Counter(event.event_type for event in history if isinstance(event.event, UnknownEvent))
-    told = []
+    warned = []
     if unknown:
         listed = ", ".join(f"{name} ({plural(count, 'event')})" for name, count in sorted(unknown.items()))
-        told.append(f"the model has no class for {listed}; they are shown as they were stored")
+        warned.append(f"the model has no class for {listed}; these events are shown as they were stored")
     if broken:
         first, error = next(iter(broken.items()))
         which = f"{first} and {len(broken) - 1:,} more are" if len(broken) > 1 else f"{first} is"
-        told.append(f"{which} left out, as the model cannot take what happened: {error}")
-    if told:
-        warnings.warn("; and ".join(told), stacklevel=5)
+        warned.append(f"{which} left out, because a callback failed on the recorded events: {error}")
+    if warned:
+        warnings.warn("; and ".join(warned), stacklevel=5)

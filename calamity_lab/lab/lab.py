@@ -1,4 +1,4 @@
-"""The notebook's face: one object that holds a model, a recorded run and a cursor on it."""
+"""The lab: one object that holds a model, a recorded run and a cursor on the run."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ _OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked")
 
 
 class Lab(Displays):
-    """A model on the bench: send commands, step them, go back, look.
+    """A model under study: send commands, run them step by step, go back, and look at every state.
 
-    ``Lab(bank)`` takes a module (or a namespace, or a `Model`);
+    ``Lab(bank)`` takes a module (or a namespace, or a `Model`).
     ``Lab(aggregates=[BankAccount], process_managers=[Transfer])`` takes classes.
-    ``stack`` is the system to begin with, or a `Run` to go on with, as ``recover`` gives one; ``ids`` and
-    ``clock`` are its sources (by default seeded ids, so that a run can be repeated, and the time of the
-    machine). ``checked=False`` believes the model without asking its callbacks twice.
-    On a stack whose event store keeps what is recorded, as a database does, each step is real: the past can
-    be looked at, but not acted in. ``Lab.attach`` opens such a history without writing to it.
+    ``stack`` is the system to start from. It may also be a `Run` to continue, such as ``recover`` returns.
+    ``ids`` and ``clock`` give ids and times. By default the ids are seeded, so that a run can be
+    repeated, and the clock is the machine's. The lab calls each callback of the model twice and compares the
+    answers, to find callbacks that are not pure; ``checked=False`` calls each callback once.
+
+    If the event store of the stack is a database, then every step writes to the database. You can still look
+    at past moments, but you cannot act in the past. ``Lab.attach`` opens a database without writing to it.
     """
 
     def __init__(
@@ -71,16 +73,16 @@ class Lab(Displays):
         checked: bool = True,
         **parts: Iterable[type],
     ) -> Self:
-        """A lab on a real history: step, go back and fork on top of its events; nothing is written to it.
+        """Open the history of a real store in a lab; the lab writes nothing to the store until `commit`.
 
-        ``store`` is a database's URL, as in ``Lab.attach("sqlite:///bank.db", bank)``, or an event store; the
-        model is given as for ``Lab(...)``. It is opened as of ``position`` (by default its latest event), at
-        which moment 0 shows the aggregates and process managers; what others write later is not seen.
-        The whole history is read, and the database let go. Ids are random, unless you give a source of
-        which none is in the history yet.
+        ``store`` is a database's URL, as in ``Lab.attach("sqlite:///bank.db", bank)``, or an event store.
+        The model is given as for ``Lab(...)``. Moment 0 shows the aggregates and process managers as of
+        ``position`` (by default the latest event). The lab reads the whole history once and then closes the
+        database; it does not see what others write later. Ids are random. If you give a source of ids, none
+        of its ids may be in the history.
 
-        Where the model has no class for an event, that is shown as it was stored; an aggregate or process
-        manager that cannot take what happened to it is left out. One warning tells both.
+        An event for which the model has no class is shown as it was stored. An aggregate or a process manager
+        whose callbacks fail on its events is left out. One warning names both.
         """
         refuse_unknown("Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "checked"))
         assembled = assemble(model, parts)
@@ -90,27 +92,27 @@ class Lab(Displays):
         return lab
 
     def commit(self) -> Committed:
-        """Write what this branch recorded up to the cursor to the store that the lab is attached to.
+        """Write the events of this branch, up to the cursor, to the store that the lab is attached to.
 
-        All of it in one transaction, and only what was not committed before; what was written is returned,
-        and is empty where there was nothing to write. Every stream must stand where the branch built on it:
-        else `CommitConflict` tells which have moved on, nothing is written, and the lab stands as before. So
-        it is with a branch that left before what was committed from another. Raises `InvalidValue` while a
-        command is in progress at the cursor, and on a lab that is not attached.
+        One transaction writes all events that were not committed before. The returned `Committed` holds these
+        events; it is empty if there was nothing to write. Only events are written: the commands on the agenda
+        stay in this lab.
 
-        Only events are written. Commands that are still on the agenda are in this lab and nowhere else.
+        Raises `CommitConflict`, and writes nothing, if a stream has new events in the store; the error names
+        these streams. The same happens on a branch that forked before events that another branch committed.
+        Raises `InvalidValue` while a command is in progress at the cursor, and on a lab that is not attached.
         """
         if self._attachment is None:
             raise InvalidValue(
-                "this lab is not attached to a store, so there is nothing to commit to; "
-                "Lab.attach(store, model) opens a history that can be committed to"
+                "this lab is not attached to a store, so commit() has nowhere to write; "
+                "open the store with Lab.attach(store, model)"
             )
         return self._attachment.commit(self.moment)
 
     # moving
 
     def send(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> PendingCommands:
-        """Put commands on the agenda; nothing happens yet. In the past this begins a new branch."""
+        """Put commands on the agenda; nothing runs yet. In the past this starts a new branch."""
         for command in commands:
             self._check_command(command)
         if commands:
@@ -118,54 +120,56 @@ class Lab(Displays):
         return self.agenda
 
     def step_in(self) -> Moment:
-        """One kernel step."""
+        """Run the smallest possible step."""
         return self.stepper.step_in()
 
-    def step(self) -> Moment:
-        """One whole command: the one in progress, or else the next."""
+    def step_over(self) -> Moment:
+        """Run one whole command: the one in progress, or else the next one on the agenda."""
         return self.stepper.step_over()
 
+    step = step_over
+
     def step_out(self) -> Moment:
-        """The command and all that it causes."""
+        """Run one whole command and every command that it causes."""
         return self.stepper.step_out()
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
-        """On until the agenda is empty, ``until`` holds, or ``limit`` steps are done."""
+        """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run."""
         return self.stepper.resume(limit=limit, until=until)
 
     def step_back(self) -> Moment:
-        """One moment back; nothing is lost, nothing is computed again."""
+        """Move the cursor one moment back; nothing is lost, and nothing is computed again."""
         return self.stepper.step_back()
 
     def step_back_over(self) -> Moment:
-        """Back to before the last command."""
+        """Move the cursor to before the last command."""
         return self.stepper.step_back_over()
 
     def goto(self, moment: int) -> Moment:
-        """To that moment; a negative number counts from the last one."""
+        """Move the cursor to the moment with that index; a negative index counts from the last moment."""
         return self.stepper.goto(moment)
 
     def restart(self) -> Moment:
-        """To the moment before anything happened; what was recorded stays."""
+        """Move the cursor to moment 0, before anything happened; the recorded run stays."""
         return self.stepper.restart()
 
-    def choose(self, place: int) -> PendingCommands:
-        """Let the pending command at that place of the agenda go next."""
-        self.stepper.choose(place)
+    def choose(self, index: int) -> PendingCommands:
+        """Move the pending command with that index to the front of the agenda."""
+        self.stepper.choose(index)
         return self.agenda
 
-    def drop(self, place: int) -> PendingCommands:
-        """Take the pending command at that place off the agenda."""
-        self.stepper.drop(place)
+    def drop(self, index: int) -> PendingCommands:
+        """Take the pending command with that index off the agenda."""
+        self.stepper.drop(index)
         return self.agenda
 
     def abandon(self) -> PendingCommands:
-        """Take the command in progress back and off the agenda: a new branch goes on without it."""
+        """Skip the command in progress: a new branch continues without it, from before it began."""
         self.stepper.abandon()
         return self.agenda
 
     def switch(self, branch: str) -> Moment:
-        """To the latest moment of another branch."""
+        """Move to the last moment of another branch."""
         self.stepper.switch(branch)
         return self.moment
 
@@ -173,27 +177,27 @@ class Lab(Displays):
 
     @property
     def cursor(self) -> int:
-        """The index of the moment looked at; 0 is the moment before anything happened."""
+        """The index of the current moment; 0 is the moment before anything happened."""
         return self.stepper.cursor
 
     @property
     def trace(self) -> Trace:
-        """All recorded moments of the current branch."""
+        """The recorded moments of the current branch."""
         return self.stepper.trace
 
     @property
     def branches(self) -> tuple[Branch, ...]:
-        """The branches of the trace; acting in the past made them."""
+        """All branches; each act in the past made a new one."""
         return tuple(self.trace.branches.values())
 
     @property
     def moment(self) -> Moment:
-        """The moment looked at."""
+        """The moment at the cursor."""
         return self.stepper.moment
 
     @property
     def run(self) -> Run:
-        """The run at the cursor, a value to go on with anywhere."""
+        """The run at the cursor: a value that `advance` and other labs can continue."""
         return self.moment.run
 
     @property
@@ -203,7 +207,7 @@ class Lab(Displays):
 
     @property
     def agenda(self) -> PendingCommands:
-        """The commands that are pending at the cursor."""
+        """The pending commands at the cursor, in the order in which they will run."""
         return PendingCommands(self.moment.agenda)
 
     @property
@@ -231,28 +235,28 @@ class Lab(Displays):
         return History(index.events.take(index.events_at(self.cursor)))
 
     def select(self, *what: int | str) -> History:
-        """Pick something out for all views to show, and have its events.
+        """Select events in all views, and return them.
 
-        ``select("BankAccount-1")`` is a stream, ``select(12)`` the event at a position, ``select(3, 9)`` the
-        events from one position to another, and ``select()`` nothing. Raises `InvalidValue` for what is not
-        on this branch, and selects nothing then.
+        ``select("BankAccount-1")`` selects the events of a stream, ``select(12)`` the event at a position,
+        ``select(3, 9)`` the events from one position to another, and ``select()`` clears the selection.
+        Raises `InvalidValue` for something that is not on this branch; the selection then stays as it was.
         """
         self.stepper.select(selection_of(self.trace, what))
         return self.selected
 
     @property
     def selected(self) -> History:
-        """The events that are selected, here or in a widget: past ones and future ones."""
+        """The events that are selected, by `select` or in a widget, before and after the cursor."""
         return History(selected_events(self.trace, self.stepper.selection))
 
     @property
     def history(self) -> History:
-        """The event history up to the cursor, to be exported."""
+        """The events recorded up to the cursor, as a history to export; the same as `events`."""
         return self.events
 
     @property
     def steps(self) -> Steps:
-        """The steps up to the cursor."""
+        """The steps taken up to the cursor."""
         from calamity_lab.frames import steps_to_pandas
 
         trace, cursor = self.trace, self.cursor
@@ -271,24 +275,25 @@ class Lab(Displays):
         return f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: {there}"
 
     def _check_command(self, command: Any) -> None:
-        """Refuse a command that could not be dispatched, while nothing is lost by it."""
+        """Raise for a command that cannot be dispatched, before it is on the agenda."""
         name = command.__name__ if isinstance(command, type) else type(command).__name__
         if isinstance(command, type):
-            raise InvalidValue(f"send() needs a command, found the class {name}; make one: {name}(...)")
+            raise InvalidValue(
+                f"send() needs a command, found the class {name}; make an instance: send({name}(...))"
+            )
         if isinstance(command, (list, tuple)) and not hasattr(command, "aggregate"):
             raise InvalidValue(
-                f"send() takes commands one by one, found a {name}; unpack it: send(*commands)"
+                f"send() takes commands as separate arguments, found a {name}; write send(*commands)"
             )
         identity = callbacks.target(command)
         self._check_model(type(command), identity.type)
 
     def _check_model(self, *used: type) -> None:
-        """Refuse to go on with a model of which a cell has defined a part again: half old, half new."""
+        """Raise if a cell has redefined a class of the model, which would mix old and new classes."""
         for cls in self.model.outdated(*used):
             raise InvalidModel(
-                f"{cls.__name__} was defined again since this lab was made, and the lab still has the "
-                "earlier definition; run %lab again (or make a new Lab) after the cell. What was recorded "
-                "stays to be looked at"
+                f"{cls.__name__} was defined again since this lab was made, and the lab still uses the "
+                "earlier class; run %lab again, or make a new Lab. You can still look at the recorded run"
             )
 
 
@@ -298,12 +303,12 @@ def _start(
     clock: Clock | Callable[[], datetime] | None,
     ids: Ids | Callable[[], str] | None,
 ) -> Stack | Run:
-    """What was given, with the model's process managers and the sources that were asked for."""
+    """The stack or run to start from, with the model's process managers, the clock and the ids."""
     if start is None:
         start = Stack(ids=ids or seeded_ids(0), clock=clock or system_clock)
     if not isinstance(start, (Stack, Run)):
         raise InvalidValue(
-            f"Lab(stack=...) takes a Stack, or a Run to go on with; found {type(start).__name__}"
+            f"Lab(stack=...) takes a Stack, or a Run to continue; found {type(start).__name__}"
         )
     stack = start.stack if isinstance(start, Run) else start
     stack = replace(stack, ids=ids or stack.ids, clock=clock or stack.clock)

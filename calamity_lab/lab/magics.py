@@ -1,4 +1,4 @@
-"""``%load_ext calamity_lab``: the magics, and the discovery of a model in the notebook's namespace."""
+"""The magics that ``%load_ext calamity_lab`` adds; ``%lab`` finds the model in the notebook."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ _DEFAULT = "lab"
 
 @magics_class
 class LabMagics(Magics):
-    """``%lab`` makes a lab of what is defined so far; the others move the cursor of the one made last."""
+    """``%lab`` makes a lab from the classes in the notebook; the other magics use the lab made last."""
 
     _name = _DEFAULT
 
     @magic_arguments()
-    @argument("name", nargs="?", default=_DEFAULT, help="the variable to bind the lab to")
-    @argument("--seed", default="0", help="the seed of its ids")
-    @argument("--clock", help="the time at which its clock starts, a second a reading, as in 2026-01-01")
+    @argument("name", nargs="?", default=_DEFAULT, help="the variable that holds the lab")
+    @argument("--seed", default="0", help="the seed for the ids of events and commands")
+    @argument(
+        "--clock",
+        help="the time of the first event, such as 2026-01-01; each reading of the clock adds one second",
+    )
     @line_magic
     def lab(self, line: str) -> None:
-        """Find the model in this notebook, make a lab of it, and bind it to a variable."""
+        """Find the model in this notebook, make a lab from it, and bind the lab to a variable."""
         given = parse_argstring(self.lab, line)
         name = given.name
         if not name.isidentifier():
-            raise UsageError(f"%lab takes a variable's name, as in %lab bank_lab; found {name!r}")
+            raise UsageError(f"%lab takes a variable's name, such as %lab bank_lab; found {name!r}")
         namespace = self._namespace
         taken = namespace.get(name, getattr(builtins, name, None))
         if callable(taken) and not isinstance(taken, Lab):
@@ -40,56 +43,61 @@ class LabMagics(Magics):
         model = Model.find({key: value for key, value in namespace.items() if key != name})
         namespace[name] = Lab(model, ids=seeded_ids(given.seed), clock=_clock(given.clock))
         LabMagics._name = name
-        told = [str(model), *model.lacks(), f"ready: {name}.send(...), then step; or show it with {name}"]
-        print("\n".join(told))  # noqa: T201
+        ready = f"Ready. Send a command: {name}.send(...). Run it: {name}.step(). Show the lab: {name}"
+        print("\n".join([str(model), *model.lacks(), ready]))  # noqa: T201
 
     @line_magic
     def send(self, line: str) -> Any:
         """``%send DepositFunds("1", 50)``: put a command on the agenda."""
         if not line.strip():
-            raise UsageError("%send takes a command, as in %send DepositFunds('1', 50)")
+            raise UsageError("%send takes a command, such as %send DepositFunds('1', 50)")
         command = self.shell.ev(line)  # type: ignore[union-attr]
         return self._lab.send(*command) if isinstance(command, (list, tuple)) else self._lab.send(command)
 
     @line_magic
     def step(self, line: str) -> Any:
-        """``%step [times]``: one whole command."""
+        """``%step [times]``: run one whole command; the same as ``%step_over``."""
         return self._move("step", line)
 
     @line_magic
+    def step_over(self, line: str) -> Any:
+        """``%step_over [times]``: run one whole command."""
+        return self._move("step_over", line)
+
+    @line_magic
     def step_in(self, line: str) -> Any:
-        """``%step_in [times]``: one kernel step."""
+        """``%step_in [times]``: run the smallest possible step."""
         return self._move("step_in", line)
 
     @line_magic
     def step_out(self, line: str) -> Any:
-        """``%step_out [times]``: a command and all that it causes."""
+        """``%step_out [times]``: run one command and every command that it causes."""
         return self._move("step_out", line)
 
     @line_magic
     def step_back(self, line: str) -> Any:
-        """``%step_back [times]``: one moment back."""
+        """``%step_back [times]``: move the cursor one moment back."""
         return self._move("step_back", line)
 
     @line_magic
     def resume(self, line: str) -> Any:
-        """``%resume [limit]``: on until the agenda is empty, or so many steps are done."""
+        """``%resume [limit]``: run until the agenda is empty, or ``limit`` steps have run."""
         limit = _number("resume", line, None)
         return self._lab.resume() if limit is None else self._lab.resume(limit=limit)
 
     @line_magic
     def restart(self, line: str) -> Any:
-        """``%restart``: to the moment before anything happened."""
+        """``%restart``: move the cursor to the moment before anything happened."""
         if line.strip():
-            raise UsageError(f"%restart takes nothing; found {line!r}")
+            raise UsageError(f"%restart takes no argument; found {line!r}")
         return self._lab.restart()
 
     @line_magic
     def goto(self, line: str) -> Any:
-        """``%goto 12``: to that moment."""
+        """``%goto 12``: move the cursor to moment 12."""
         moment = _number("goto", line, None)
         if moment is None:
-            raise UsageError("%goto takes the number of a moment, as in %goto 12")
+            raise UsageError("%goto takes the number of a moment, such as %goto 12")
         return self._lab.goto(moment)
 
     @property
@@ -102,7 +110,7 @@ class LabMagics(Magics):
         lab = self._namespace.get(self._name)
         if not isinstance(lab, Lab):
             raise UsageError(
-                f"there is no lab called {self._name!r} yet; run %lab first, or {self._name} = Lab(...)"
+                f"there is no lab called {self._name!r} yet; run %lab first, or write {self._name} = Lab(...)"
             )
         return lab
 
@@ -120,7 +128,7 @@ def _clock(start: str | None) -> TickingClock | None:
         return ticking_clock(start)
     except ValueError:
         raise UsageError(
-            f"%lab --clock takes a time, as in 2026-01-01 or 2026-01-01T12:00; found {start!r}"
+            f"%lab --clock takes a time, such as 2026-01-01 or 2026-01-01T12:00; found {start!r}"
         ) from None
 
 
@@ -135,13 +143,13 @@ def _number(magic: str, line: str, default: int | None) -> int | None:
 
 
 def complete(magics: LabMagics, event: Any) -> list[str]:
-    """What may follow ``%send``: the commands of the lab's model."""
+    """Completions for ``%send``: the commands of the lab's model."""
     lab = magics._namespace.get(magics._name)
     return [f"{command.__name__}(" for command in lab.model.commands] if isinstance(lab, Lab) else []
 
 
 def register(ipython: Any) -> None:
-    """Add the magics to an IPython shell, and the completion of commands after ``%send``."""
+    """Add the magics and the completion of ``%send`` to an IPython shell."""
     magics = LabMagics(ipython)
     ipython.register_magics(magics)
     ipython.set_hook("complete_command", lambda _, event: complete(magics, event), str_key="%send")

@@ -1,4 +1,4 @@
-"""What is true at the cursor, as values that show themselves in a cell."""
+"""What a lab answers in a cell: states, steps, pending commands and commits, each shown as a table."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _ROWS = 20
+_NAMED = 8
 _LENGTH = 200
 _COMMITTED_LENGTH = 160
 _HEADINGS = ("position", "stream_id", "stream_version", "event_type", "event")
 
 
 class States(Mapping[str, Any]):
-    """States by stream id, as in ``lab.aggregates["BankAccount-1"]``; ``to_pandas`` has them over time."""
+    """States by stream id, as in ``lab.aggregates["BankAccount-1"]``.
+
+    ``to_pandas`` gives every state up to the cursor, not only the current ones.
+    """
 
     def __init__(self, noun: str, states: Mapping[str, Any], frame: Callable[[], DataFrame]) -> None:
         self._noun = noun
@@ -35,8 +39,10 @@ class States(Mapping[str, Any]):
         stream_id = stream_id_of(key)
         state = self._states.get(stream_id)
         if state is None:
-            there = ", ".join(list(self._states)[:8]) or "none yet"
-            raise InvalidValue(f"there is no {self._noun} {stream_id!r} at this moment; there are: {there}")
+            raise InvalidValue(
+                f"there is no {self._noun} {stream_id!r} at this moment; {self._known()}. "
+                "Move the cursor to a later moment, or name another one"
+            )
         return state
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -53,7 +59,7 @@ class States(Mapping[str, Any]):
         return len(self._states)
 
     def to_pandas(self) -> DataFrame:
-        """A row for every state that there has been up to the cursor."""
+        """One row per event that made a state, up to the cursor, with the fields of that state."""
         return self._frame()
 
     def __repr__(self) -> str:
@@ -70,13 +76,19 @@ class States(Mapping[str, Any]):
     def _first(self) -> list[tuple[str, Any]]:
         return list(self._states.items())[:_ROWS]
 
+    def _known(self) -> str:
+        names = list(self._states)[:_NAMED]
+        if not names:
+            return f"there is no {self._noun} yet"
+        return f"known: {', '.join(names)}" + (", ..." if len(self) > _NAMED else "")
+
     def _caption(self) -> str:
         more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
         return f"{plural(len(self), self._noun)}{more}"
 
 
 class Steps(Sequence[Step]):
-    """The steps up to the cursor; ``to_pandas`` has them as a table."""
+    """The steps up to the cursor; ``to_pandas`` gives them as a table."""
 
     def __init__(self, steps: Sequence[Step], frame: Callable[[], DataFrame]) -> None:
         self._steps = steps
@@ -95,7 +107,7 @@ class Steps(Sequence[Step]):
         return len(self._steps)
 
     def to_pandas(self) -> DataFrame:
-        """A row for every step up to the cursor."""
+        """One row per step, up to the cursor."""
         return self._frame()
 
     def __repr__(self) -> str:
@@ -114,14 +126,14 @@ class Steps(Sequence[Step]):
 
 
 class PendingCommands(Sequence[Any]):
-    """The commands on the agenda, in order; ``pending`` tells where each came from."""
+    """The commands on the agenda, in order; ``pending`` also has their ids and causes."""
 
     def __init__(self, agenda: Agenda) -> None:
         self._agenda = agenda
 
     @property
     def pending(self) -> tuple[Pending, ...]:
-        """The entries with their ids and causes."""
+        """The entries of the agenda: each command with its id and its cause."""
         return self._agenda.pending
 
     @overload
@@ -153,7 +165,7 @@ class PendingCommands(Sequence[Any]):
 
     def _repr_html_(self) -> str:
         rows = [(str(n), format_value(p.command, _LENGTH), origin(p)) for n, p in self._first()]
-        return html_table(("place", "command", "caused by"), rows, self._caption())
+        return html_table(("index", "command", "caused by"), rows, self._caption())
 
     def _first(self) -> list[tuple[int, Pending]]:
         return [(n, p) for n, p in zip(range(_ROWS), self._agenda.entries(), strict=False)]
@@ -165,21 +177,21 @@ class PendingCommands(Sequence[Any]):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Committed(Sequence[RecordedEvent]):
-    """The events that a commit wrote, as they are recorded in the store: with the positions they have there.
+    """The events that a commit wrote, with the positions that they have in the store.
 
-    It is empty, and so false, where there was nothing to write.
+    It is empty, and therefore false, if there was nothing to write.
     """
 
     events: tuple[RecordedEvent, ...] = ()
 
     @property
     def positions(self) -> tuple[int, ...]:
-        """Where the events stand among all events of the store."""
+        """The position of each event in the store."""
         return tuple(event.position for event in self.events)
 
     @property
     def streams(self) -> Mapping[str, tuple[int, int]]:
-        """The version of each stream before and after, by stream id."""
+        """The version of each stream before and after the commit, by stream id."""
         before: dict[str, int] = {}
         for event in self.events:
             before.setdefault(event.stream_id, event.stream_version - 1)
@@ -221,7 +233,7 @@ class Committed(Sequence[RecordedEvent]):
 
     def _caption(self) -> str:
         if not self.events:
-            return "nothing to commit: what is recorded up to here is in the store already"
+            return "nothing to commit: the store already has every event up to this moment"
         first, last = self.positions[0], self.positions[-1]
         where = f"position {first:,}" if first == last else f"positions {first:,} to {last:,}"
         return f"{plural(len(self), 'event')} committed to {plural(len(self.streams), 'stream')}, at {where}"

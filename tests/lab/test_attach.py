@@ -191,7 +191,7 @@ def test_what_a_commit_wrote_shows_itself(url: str) -> None:
     html = committed._repr_html_()
     assert "2 events committed" in html
     assert "BankAccount-&lt;b&gt;" in html
-    assert repr(lab.commit()) == "nothing to commit: what is recorded up to here is in the store already"
+    assert repr(lab.commit()) == "nothing to commit: the store already has every event up to this moment"
     assert "nothing to commit" in lab.commit()._repr_html_()
 
 
@@ -231,7 +231,7 @@ def test_a_branch_that_left_before_what_was_committed_is_in_conflict_with_it(url
     lab.resume()
     with pytest.raises(CommitConflict, match=r"BankAccount-alice \(built on version 6, now 7\)") as caught:
         lab.commit()
-    assert "this lab that moved them on" in caught.value.__notes__[0]
+    assert "from another branch" in caught.value.__notes__[0]
     assert rows(url) == written
     lab.switch("main")
     lab.send(DepositFunds("bob", 8))
@@ -244,7 +244,7 @@ def test_half_a_command_is_not_committed(url: str) -> None:
     lab.send(DepositFunds("alice", 5))
     for _ in range(3):
         lab.step_in()
-    with pytest.raises(InvalidValue, match="DepositFunds is in progress at moment 3, and half a command"):
+    with pytest.raises(InvalidValue, match="half a command: DepositFunds is in progress at moment 3"):
         lab.commit()
     lab.step()
     assert len(lab.commit()) == 1
@@ -277,7 +277,9 @@ def test_a_store_that_is_given_stays_open_and_is_committed_to(store: SQLEventSto
 
 
 def test_ids_that_the_history_has_already_are_refused(url: str) -> None:
-    with pytest.raises(InvalidValue, match="which is in the history already; leave ids out for random ones"):
+    with pytest.raises(
+        InvalidValue, match="which is in the history already; leave ids out to get random ids"
+    ):
         Lab.attach(url, bank, ids=seeded_ids("day"))
 
 

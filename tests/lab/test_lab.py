@@ -52,6 +52,14 @@ def test_a_transfer_is_stepped_command_by_command_and_back(lab: Lab) -> None:
     assert (lab.cursor, lab.aggregates["BankAccount-1"].balance, len(lab.events)) == (0, 100, 0)
 
 
+def test_step_is_another_name_of_step_over(lab: Lab) -> None:
+    lab.send(DepositFunds("1", 5), DepositFunds("1", 6))
+    over = lab.step_over()
+    lab.restart()
+    assert lab.step() == over
+    assert lab.aggregates["BankAccount-1"].balance == 105
+
+
 def test_step_out_and_resume_reach_the_same_end(lab: Lab) -> None:
     lab.send(RequestTransfer("t1", "1", "2", 60))
     end = lab.step_out()
@@ -164,8 +172,8 @@ class Lost:
     [
         (Stray("1"), UnresolvedTarget, "use @command"),
         (Lost("1"), UnresolvedTarget, "no class of that name"),
-        (DepositFunds, InvalidValue, r"found the class DepositFunds; make one"),
-        ([DepositFunds("1", 5)], InvalidValue, r"unpack it: send\(\*commands\)"),
+        (DepositFunds, InvalidValue, r"found the class DepositFunds; make an instance"),
+        ([DepositFunds("1", 5)], InvalidValue, r"found a list; write send\(\*commands\)"),
         (DepositFunds(None, 5), UnresolvedTarget, "an id, not None"),  # type: ignore[arg-type]
     ],
 )

@@ -60,7 +60,7 @@ def test_the_sources_that_a_lab_is_given_are_those_of_the_run_that_it_goes_on_wi
     lab.resume()
     assert lab.events[0].recorded_at.year == 2030
     with pytest.raises(
-        InvalidValue, match=r"Lab\(stack=...\) takes a Stack, or a Run to go on with; found dict"
+        InvalidValue, match=r"Lab\(stack=...\) takes a Stack, or a Run to continue; found dict"
     ):
         Lab(bank, stack={})  # type: ignore[arg-type]
 

@@ -99,6 +99,13 @@ def test_the_magics_send_and_step(shell: Any) -> None:
     assert run(shell, "%step_out").run.idle
 
 
+def test_step_over_is_step(shell: Any) -> None:
+    run(shell, "%lab\nlab.send(Deposit('1', 50), Deposit('1', 7))")
+    over = run(shell, "%step_over")
+    assert run(shell, "%restart\n%step") == over
+    assert run(shell, "lab.aggregates['Account-1'].balance") == 50
+
+
 def test_a_lab_may_have_another_name(shell: Any) -> None:
     run(shell, "%lab bench")
     run(shell, "%send Deposit('1', 50)")
@@ -142,7 +149,7 @@ def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell:
         ("%send", "takes a command"),
         ("%goto", "number of a moment"),
         ("%goto x", "whole number; found 'x'"),
-        ("%restart now", "takes nothing"),
+        ("%restart now", "takes no argument"),
     ],
 )
 def test_a_mistaken_magic_is_told(
