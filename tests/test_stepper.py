@@ -10,7 +10,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from calamity_lab import stepper as stepper_module
 from calamity_lab.errors import IdleRun, InvalidValue, ModelError, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, Transfer, WithdrawFunds
@@ -18,8 +17,9 @@ from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Completed, Dispatched
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace import stepper as stepper_module
 from calamity_lab.trace.selection import NOTHING, Selection
+from calamity_lab.trace.stepper import Stepper
 
 
 def at_bank(*commands: Any) -> Stepper:

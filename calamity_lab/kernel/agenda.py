@@ -10,8 +10,7 @@ from rpds import List, Queue
 
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.metadata import NOTHING
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 
 
 class Pending(NamedTuple):
@@ -27,7 +26,7 @@ class Pending(NamedTuple):
     depth: int = 0
     cause: RecordedEvent | None = None
     sender: Identity | None = None
-    metadata: Mapping[str, Any] = NOTHING
+    metadata: Mapping[str, Any] = NO_METADATA
     parent: Pending | None = None
 
     @property

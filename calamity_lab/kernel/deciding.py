@@ -6,13 +6,12 @@ from itertools import islice, takewhile
 from typing import Any
 
 from calamity_lab.errors import Rejected, TooManyConflicts, WrongExpectedVersion
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.catching_up import events_missed
 from calamity_lab.kernel.constants import BACKWARDS, NO_STREAM
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.folding import begun
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.metadata import of_event
 from calamity_lab.kernel.progress import (
     Appending,
     Executing,
@@ -20,7 +19,7 @@ from calamity_lab.kernel.progress import (
     Populating,
     Run,
 )
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, of_event
 from calamity_lab.kernel.sources import draw, read
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Appended, Conflicted, Dispatched, Executed, Populated, Refused, Step
@@ -152,10 +151,10 @@ def _decide(
     if not events:
         return (), (), after
     # The store tells its last state; the ones on the way are folded again.
-    state = callbacks.new(identity.type, identity.id) if before is None else before
+    state = begun(identity) if before is None else before
     states = []
     for event in events[:-1]:
-        state = callbacks.apply(state, event)
+        state = ask.apply(state, event)
         states.append(state)
     return tuple(events), (*states, after.get(identity.stream_id)), after
 
@@ -228,3 +227,14 @@ def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> 
     index = run.length + 1
     step = Conflicted(index, pending, identity, conflict.expected, conflict.actual, attempt)
     return step, Run(stack, run.agenda, again, index)
+
+
+def events_missed(stack: Stack, identity: Identity) -> tuple[list[RecordedEvent], int]:
+    """The events of an aggregate's stream that are not applied yet, and how many are.
+
+    An aggregate that the stack does not know has none applied, whatever its version says.
+    """
+    known = stack.aggregates.get(identity.stream_id) is not None
+    seen = stack.aggregate_versions.get(identity.stream_id, 0) if known else 0
+    stream = stack.event_store.stream(identity.stream_id, start_version=seen + 1)
+    return list(stream), seen

@@ -9,7 +9,7 @@ from typing import Any
 
 from rpds import HashTrieMap, List
 
-from calamity_lab.errors import InvalidValue, WrongExpectedVersion
+from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion
 from calamity_lab.kernel.constants import (
     ALL,
     ANY,
@@ -22,13 +22,10 @@ from calamity_lab.kernel.constants import (
     StreamId,
 )
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.metadata import NOTHING
+from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import Subscriber
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.subscribers import tell
-from calamity_lab.kernel.table import Table
-from calamity_lab.kernel.vector import Vector
 
 _NO_STREAM: List[RecordedEvent] = List()
 
@@ -41,8 +38,8 @@ class InMemoryEventStore:
 
     __slots__ = ("_clock", "_ids", "_log", "_streams", "_subscribers")
 
-    _log: Vector[RecordedEvent]
-    _streams: Table[List[RecordedEvent]]  # each with the latest event first
+    _log: PersistentVector[RecordedEvent]
+    _streams: PersistentMap[List[RecordedEvent]]  # each with the latest event first
     _subscribers: HashTrieMap[StreamId, tuple[Subscriber, ...]]
     _clock: Clock | Callable[[], datetime]
     _ids: Ids | Callable[[], str]
@@ -53,8 +50,8 @@ class InMemoryEventStore:
         clock: Clock | Callable[[], datetime] = system_clock,
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> None:
-        self._log = Vector()
-        self._streams = Table()
+        self._log = PersistentVector()
+        self._streams = PersistentMap()
         self._subscribers = HashTrieMap()
         self._clock = clock
         self._ids = ids
@@ -90,8 +87,8 @@ class InMemoryEventStore:
                     f"{event.stream_version}; expected {place} and {len(stream)}: "
                     "the history has a gap or a double"
                 )
-        store._log = Vector(log)
-        store._streams = Table({name: List(events[::-1]) for name, events in streams.items()})
+        store._log = PersistentVector(log)
+        store._streams = PersistentMap({name: List(events[::-1]) for name, events in streams.items()})
         return store
 
     @classmethod
@@ -201,7 +198,9 @@ class InMemoryEventStore:
     def __repr__(self) -> str:
         return f"InMemoryEventStore({len(self._log):,} events in {len(self._streams):,} streams)"
 
-    def _with(self, log: Vector[RecordedEvent], streams: Table[List[RecordedEvent]]) -> InMemoryEventStore:
+    def _with(
+        self, log: PersistentVector[RecordedEvent], streams: PersistentMap[List[RecordedEvent]]
+    ) -> InMemoryEventStore:
         store = object.__new__(InMemoryEventStore)
         store._log = log
         store._streams = streams
@@ -217,7 +216,7 @@ class InMemoryEventStore:
         store = self._with(self._log, self._streams)
         store._clock, store._ids = clock, ids
         return [
-            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
+            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
 
@@ -271,3 +270,26 @@ def check_expected(stream_id: str, expected: Expected, actual: int) -> None:
         )
     if not fits:
         raise WrongExpectedVersion(stream_id, expected, actual)
+
+
+def tell(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent]) -> None:
+    """Call each subscriber with each event, in order; one that asked twice is told once.
+
+    Raises `ModelError` where one raises.
+    """
+    distinct: list[Subscriber] = []
+    for subscriber in subscribers:
+        if subscriber not in distinct:
+            distinct.append(subscriber)
+    for event in recorded:
+        for subscriber in distinct:
+            try:
+                subscriber(event)
+            except Exception as error:
+                raise raised(subscriber, event, error) from error
+
+
+def raised(subscriber: Subscriber, event: RecordedEvent, error: BaseException) -> ModelError:
+    """The error that tells whose subscriber broke, and at what."""
+    name = getattr(subscriber, "__qualname__", repr(subscriber))
+    return ModelError(f"subscriber {name}", f"raised {type(error).__name__}: {error} for {event.event!r}")

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.metadata import NOTHING, of_submitted
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_submitted
 from calamity_lab.kernel.sources import draw
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Appended, Dispatched, Executed, Refused
@@ -92,7 +91,7 @@ class Run(NamedTuple):
         """The run with further commands at the end of its agenda; nothing happens yet."""
         stack, agenda, progress, length = self
         fresh, ids = draw(stack.ids, len(commands))
-        known = NOTHING if metadata is None else of_submitted(metadata)
+        known = NO_METADATA if metadata is None else of_submitted(metadata)
         pending = [
             Pending(command, id_, id_, 0, None, None, known)
             for command, id_ in zip(commands, fresh, strict=True)

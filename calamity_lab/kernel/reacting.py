@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.catching_up import catch_up
+from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify
+from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Completing, Handling, Run
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import derived_ids
@@ -26,6 +30,9 @@ from calamity_lab.kernel.steps import (
     Step,
     Stopped,
 )
+
+Met = tuple[RecordedEvent, Interest, Identity]
+
 
 _log = logging.getLogger("calamity_lab")
 
@@ -60,7 +67,7 @@ def _hand_on(
             if handed[m] >= position:  # the type has seen it: the command was carried out before
                 continue
             if handed[m] < position - 1:  # others have written meanwhile, or the type is new here
-                interest = callbacks.interested(types[m], event.event)
+                interest = ask.interested(types[m], event.event)
                 if interest is None:
                     continue
                 stack, count = catch_up(changed(stack, handed=tuple(handed)), m, position - 1)
@@ -99,7 +106,7 @@ def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
         return step, Run(stack, run.agenda, Completing(pending), index)
     if not hasattr(instance, "handle_rejection"):
         return complete(run, refused)
-    commands = callbacks.handle_rejection(instance, rejected)
+    commands = ask.handle_rejection(instance, rejected)
     caused = caused_by_refusal(pending, sender, commands)
     step = Continued(index, pending, sender, rejected, instance, instance, caused)
     return step, Run(stack, run.agenda.cause(caused), Completing(pending), index)
@@ -162,3 +169,64 @@ def _caused(
         for command, id_ in zip(commands, fresh, strict=True)
     ]
     return tuple(caused)
+
+
+def catch_up(stack: Stack, place: int, position: int) -> tuple[Stack, int]:
+    """Show a process manager type what it missed up to that position: the stack then, how many events.
+
+    Each event is looked at once for each type, so a long history is paid for once. Instances change as they
+    would have; what they answer is dropped, because it was sent when the events happened.
+    """
+    manager, mark = stack.process_manager_types[place], stack.handed[place]
+    managers, versions = stack.process_managers, stack.process_manager_versions
+    met = _met(stack, manager, mark, position)
+    # A type that is new here may have instances from elsewhere, which have seen the first of their events.
+    seen = _seen(versions, met) if mark == 0 else {}
+    count = 0
+    for recorded, _, identity in met:
+        if seen.get(identity.stream_id, 0):
+            seen[identity.stream_id] -= 1
+            continue
+        reactions, managers = managers.handle_event(recorded, (manager,))
+        if reactions and reactions[0].verb != Verb.IGNORED:
+            versions = versions.increment_version(identity, 1)
+            count += 1
+    handed = (*stack.handed[:place], position, *stack.handed[place + 1 :])
+    caught_up = changed(stack, process_managers=managers, process_manager_versions=versions, handed=handed)
+    return caught_up, count
+
+
+def _met(stack: Stack, manager: type, mark: int, position: int) -> list[Met]:
+    """The events behind a mark and up to a position that are of interest to a type."""
+    history = stack.event_store.stream(ALL, start_version=mark + 1)
+    met = []
+    for recorded in takewhile(lambda r: r.position <= position, history):
+        interest = ask.interested(manager, recorded.event)
+        if interest is not None:
+            met.append((recorded, interest, identify(manager, interest.id)))
+    return met
+
+
+def _seen(versions: Any, met: Iterable[Met]) -> dict[str, int]:
+    """How many of the events that concern each instance it has seen, by stream id, as its version tells."""
+    concerned: dict[str, list[Interest]] = {}
+    for _, interest, identity in met:
+        concerned.setdefault(identity.stream_id, []).append(interest)
+    return {
+        stream_id: _covered(versions.get(stream_id, 0), interests)
+        for stream_id, interests in concerned.items()
+    }
+
+
+def _covered(version: int, interests: list[Interest]) -> int:
+    """How many of these an instance at that version has behind it; those that were ignored did not count."""
+    if not any(isinstance(interest, Start) for interest in interests):
+        return version  # it was started elsewhere
+    place, running = 0, False
+    while version and place < len(interests):
+        interest = interests[place]
+        verb = verb_of(interest, is_running=running)
+        if verb is not Verb.IGNORED:
+            version, running = version - 1, verb is not Verb.STOPPED
+        place += 1
+    return place

@@ -5,10 +5,66 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn
 
-from calamity_lab.kernel.metadata import Metadata
-from calamity_lab.kernel.values import maker, value
+from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.frozen import frozen, maker
+
+
+class Metadata(dict[str, Any]):
+    """A frozen dict, so that one may be shared by all events of which the same is known."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **items: Any) -> NoReturn:
+        raise TypeError("metadata is frozen; give it with the command: begin(stack, command, metadata={...})")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self))
+
+    def __copy__(self) -> Metadata:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Metadata:
+        return self
+
+    def __reduce__(self) -> Any:
+        return Metadata, (dict(self),)
+
+
+NO_METADATA = Metadata()
+
+
+def of_submitted(given: Mapping[str, Any] | None) -> Metadata:
+    """The metadata of a submitted command."""
+    if given is None:
+        return NO_METADATA
+    if not isinstance(given, Mapping):
+        raise InvalidValue(f"metadata={given!r}: give a dict, as in metadata={{'user': 'ada'}}")
+    return Metadata(given) if given else NO_METADATA
+
+
+def of_event(given: Mapping[str, Any], command_type: str, sender: str | None) -> Metadata:
+    """The metadata of an event: what was given with the command, the command's type, and who sent it."""
+    if not given:
+        return _bare(command_type, sender)
+    return Metadata({**given, **_bare(command_type, sender)})
+
+
+def of_recorded(known: Mapping[str, Any]) -> Metadata:
+    """The metadata that was given with the command of an event: what the event's says besides."""
+    return Metadata({name: known[name] for name in known if name not in ("command", "process_manager")})
+
+
+@lru_cache(maxsize=1024)
+def _bare(command_type: str, sender: str | None) -> Metadata:
+    if sender is None:
+        return Metadata(command=command_type)
+    return Metadata(command=command_type, process_manager=sender)
 
 
 class ProposedEvent(NamedTuple):
@@ -22,7 +78,7 @@ class ProposedEvent(NamedTuple):
     metadata: Mapping[str, Any]
 
 
-@value
+@frozen
 class RecordedEvent:
     """An event as an event store keeps it.
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any, TypeVar
 
-from calamity_lab.errors import InvalidValue
-from calamity_lab.kernel.agenda import Agenda
+from calamity_lab.errors import InvalidModel, InvalidValue, Rejected
+from calamity_lab.kernel import ask
+from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.constants import ALL
-from calamity_lab.kernel.owed import Owed
+from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, react
+from calamity_lab.kernel.identity import Identity, identify
+from calamity_lab.kernel.messages import Start
 from calamity_lab.kernel.progress import Run
-from calamity_lab.kernel.rebuilding import Aggregates, Instances, event_at
-from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.snapshots import Snapshot, SnapshotStore
+from calamity_lab.kernel.reacting import caused_by_event, caused_by_refusal
+from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.stores import (
     InMemoryAggregateStore,
     InMemoryProcessManagerStore,
     InMemoryVersionStore,
+    Snapshot,
+    SnapshotStore,
 )
 
 S = TypeVar("S", bound=SnapshotStore)
@@ -130,3 +135,251 @@ def _with_instances(stack: Stack, instances: Instances, head: int) -> Stack:
         process_manager_versions=InMemoryVersionStore(instances.versions),
         handed=(head,) * len(stack.process_manager_types),
     )
+
+
+class Aggregates:
+    """The aggregates of some types, as far as the history went by: states and versions by stream id."""
+
+    def __init__(
+        self, event_store: Any, types: Iterable[type], snapshots: SnapshotStore | None = None
+    ) -> None:
+        self.states: dict[str, Any] = {}
+        self.versions: dict[str, int] = {}
+        self._types = {cls.__name__: cls for cls in _classes(types)}
+        self._event_store = event_store
+        self._snapshots = snapshots
+        self._ahead: dict[str, int] = {}
+
+    def take(self, recorded: RecordedEvent) -> None:
+        """Let the event change the aggregate of its stream."""
+        stream_id = recorded.stream_id
+        state = self.states.get(stream_id)
+        if state is None:
+            cls = self._types.get(stream_id.partition("-")[0])
+            if cls is None:
+                return
+            state = self._first(stream_id, cls)
+        if recorded.stream_version > self._ahead.get(stream_id, 0):
+            self.states[stream_id] = fold(state, (recorded.event,))
+            self.versions[stream_id] = recorded.stream_version
+
+    def take_stream(self, stream_id: str) -> None:
+        """Let a whole stream change its aggregate; with a snapshot, only what came after that is read."""
+        cls = self._types.get(stream_id.partition("-")[0])
+        if cls is None:
+            return
+        snapshot = self._snapshot(stream_id, cls)
+        later = None if snapshot is None else self._since(snapshot)
+        if snapshot is not None and later is not None:
+            self._begin(snapshot)
+        for recorded in self._event_store.stream(stream_id) if later is None else later:
+            self.take(recorded)
+
+    def _first(self, stream_id: str, cls: type) -> Any:
+        """The state to begin with: that of a snapshot which the events bear out, or a new one."""
+        snapshot = self._snapshot(stream_id, cls)
+        if snapshot is not None and self._since(snapshot) is not None:
+            return self._begin(snapshot)
+        return begun(identity_in(cls, stream_id))
+
+    def _snapshot(self, stream_id: str, cls: type) -> Snapshot | None:
+        return None if self._snapshots is None else self._snapshots.get(stream_id, cls)
+
+    def _begin(self, snapshot: Snapshot) -> Any:
+        stream_id = snapshot.stream_id
+        self._ahead[stream_id] = self.versions[stream_id] = snapshot.version
+        self.states[stream_id] = snapshot.state
+        return snapshot.state
+
+    def _since(self, snapshot: Snapshot) -> Iterator[RecordedEvent] | None:
+        """The events after a snapshot; None where the one before them is not that which it tells."""
+        version = snapshot.version
+        events = iter(self._event_store.stream(snapshot.stream_id, start_version=version))
+        last = next(events, None)
+        found = None if last is None else (last.stream_version, last.event_id)
+        return events if found == (version, snapshot.event_id) else None
+
+
+class Instances:
+    """The process manager instances, as far as the history went by: states and versions by stream id."""
+
+    def __init__(
+        self, event_store: Any, types: Iterable[type], snapshots: SnapshotStore | None = None
+    ) -> None:
+        self.states: dict[str, Any] = {}
+        self.versions: dict[str, int] = {}
+        self._types = tuple(types)
+        self._event_store = event_store
+        self._snapshots = snapshots
+        self._ahead: dict[str, int] = {}
+        self._marks: dict[int, RecordedEvent | None] = {}
+
+    @property
+    def furthest(self) -> int:
+        """Up to which position the snapshots that are used have seen the history; 0 where none is."""
+        return max(self._ahead.values(), default=0)
+
+    def take(self, recorded: RecordedEvent) -> Iterator[tuple[Identity, tuple[Any, ...]]]:
+        """Let the event change every instance that it concerns: each with the commands that it answers."""
+        event = recorded.event
+        for cls in self._types:
+            interest = ask.interested(cls, event)
+            if interest is None:
+                continue
+            identity = identify(cls, interest.id)
+            stream_id = identity.stream_id
+            if stream_id not in self.states and isinstance(interest, Start):
+                self._begin(identity)
+            if recorded.position <= self._ahead.get(stream_id, 0):
+                continue
+            reacted = react(identity, self.states.get(stream_id), interest, event)
+            if reacted.verb is Verb.IGNORED:
+                continue
+            self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
+            if reacted.after is None:
+                del self.states[stream_id]
+            else:
+                self.states[stream_id] = reacted.after
+            if reacted.commands:
+                yield identity, reacted.commands
+
+    def _begin(self, identity: Identity) -> None:
+        """Take an instance up from its snapshot, where there is one that the events bear out."""
+        stream_id = identity.stream_id
+        snapshot = None if self._snapshots is None else self._snapshots.get(stream_id, identity.type)
+        if stream_id not in self._ahead and snapshot is not None and self._borne_out(snapshot):
+            self._ahead[stream_id], self.versions[stream_id] = snapshot.position, snapshot.version
+            self.states[stream_id] = snapshot.state
+
+    def _borne_out(self, snapshot: Snapshot) -> bool:
+        position = snapshot.position
+        if position not in self._marks:
+            self._marks[position] = event_at(self._event_store, position)
+        mark = self._marks[position]
+        return mark is not None and mark.event_id == snapshot.event_id
+
+
+def event_at(event_store: Any, position: int) -> RecordedEvent | None:
+    """The event at a position among all events; None where there is none."""
+    event: RecordedEvent | None = next(iter(event_store.stream(ALL, start_version=position)), None)
+    return event if event is not None and event.position == position else None
+
+
+def _classes(types: Any) -> Iterable[type]:
+    """The aggregates' classes, once it is clear that they are some."""
+    listed = list(types) if isinstance(types, Iterable) and not isinstance(types, type) else [types]
+    if isinstance(types, type) or not all(isinstance(cls, type) for cls in listed):
+        raise InvalidModel(
+            f"the aggregates are given as a list of their classes, as in [BankAccount]; found {types!r}"
+        )
+    return listed
+
+
+class Owed:
+    """The agendas of all cascades, one for each correlation id: each goes depth first, one command at a time.
+
+    So what stands on an agenda before a command that has events was done before it, though it may have left
+    none: it was refused, or decided that nothing happens. The model is pure, and can be asked again.
+    """
+
+    def __init__(self, event_store: Any, instances: Instances) -> None:
+        self._event_store = event_store
+        self._instances = instances
+        self._in_progress: dict[str, Pending] = {}
+        self._caused: dict[str, list[Pending]] = {}
+        self._waiting: dict[str, list[Pending]] = {}
+        self._upto: dict[str, int] = {}
+
+    def turn(self, recorded: RecordedEvent) -> None:
+        """Before the event changes anything: where it is the first of its command, that leaves the agenda."""
+        cascade = recorded.correlation_id
+        pending = self._in_progress.get(cascade)
+        if pending is None or pending.command_id != recorded.causation_id:
+            waiting = [*self._caused.pop(cascade, ()), *self._waiting.pop(cascade, ())]
+            pending, waiting = self._carried_out(recorded, waiting)
+            self._in_progress[cascade] = pending
+            if waiting:
+                self._waiting[cascade] = waiting
+        self._upto[cascade] = recorded.position
+
+    def send(self, recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...]) -> None:
+        """After the event: an instance answers it with commands, which go on the cascade's agenda."""
+        pending = self._in_progress[recorded.correlation_id]
+        sent = caused_by_event(pending, recorded, sender, commands)
+        if pending.command is None:  # what was submitted is not recorded: there is none to be called a parent
+            sent = tuple([child._replace(parent=None) for child in sent])
+        self._caused.setdefault(recorded.correlation_id, []).extend(sent)
+
+    def commands(self) -> Iterator[Pending]:
+        """What is owed at the end of the history: the cascade that got furthest behind comes first."""
+        for cascade in sorted({*self._caused, *self._waiting}, key=self._upto.__getitem__):
+            waiting = [*self._caused.get(cascade, ()), *self._waiting.get(cascade, ())]
+            # What comes after an owed command cannot be asked what it came to, as it depends on that one.
+            while waiting and self._outcome(waiting[0], self._upto[cascade]) == ():
+                del waiting[0]
+            yield from waiting
+
+    def _carried_out(self, recorded: RecordedEvent, waiting: list[Pending]) -> tuple[Pending, list[Pending]]:
+        """The command that an event is of, and those that still wait, also for the user had another order."""
+        passed: list[Pending] = []
+        while waiting:
+            pending = waiting.pop(0)
+            if pending.command_id == recorded.causation_id:
+                return pending, [*passed, *waiting]
+            outcome = self._outcome(pending, recorded.position - 1)
+            if outcome is None:
+                passed.append(pending)
+            else:
+                waiting[:0] = outcome
+        for place, pending in enumerate(passed):
+            answers = self._answers_with(pending, recorded)
+            if answers:
+                return self._carried_out(recorded, [*passed[:place], *answers, *passed[place + 1 :]])
+        return _submitted(recorded), passed
+
+    def _answers_with(self, pending: Pending, recorded: RecordedEvent) -> tuple[Pending, ...]:
+        """What a command was answered with that was refused, the event's command among it.
+
+        Others may have written to its aggregate since, so that it would no longer be refused: it is asked
+        again at each state that it may have met.
+        """
+        since = 0 if pending.cause is None else pending.cause.position
+        for outcome in self._outcomes(pending, since, recorded.position - 1):
+            if outcome and any(answer.command_id == recorded.causation_id for answer in outcome):
+                return outcome
+        return ()
+
+    def _outcome(self, pending: Pending, upto: int) -> tuple[Pending, ...] | None:
+        """What a command without events had led to: further commands or none; None where it has events."""
+        (outcome,) = self._outcomes(pending, upto, upto)
+        return outcome
+
+    def _outcomes(self, pending: Pending, since: int, upto: int) -> Iterator[tuple[Pending, ...] | None]:
+        """What a command came to at each state of its aggregate from one position to another, in order."""
+        identity = ask.target(pending.command)
+        state = begun(identity)
+        history = self._event_store.stream(identity.stream_id)
+        for recorded in takewhile(lambda r: r.position <= upto, history):
+            if recorded.position > since:
+                yield self._decided(state, pending)
+            state = fold(state, (recorded.event,))
+        yield self._decided(state, pending)
+
+    def _decided(self, state: Any, pending: Pending) -> tuple[Pending, ...] | None:
+        try:
+            return None if ask.execute(state, pending.command) else ()
+        except Rejected as rejected:
+            return self._answer(pending, rejected)
+
+    def _answer(self, pending: Pending, rejected: Rejected) -> tuple[Pending, ...]:
+        sender = pending.sender
+        instance = None if sender is None else self._instances.states.get(sender.stream_id)
+        if sender is None or not hasattr(instance, "handle_rejection"):
+            return ()
+        return caused_by_refusal(pending, sender, ask.handle_rejection(instance, rejected))
+
+
+def _submitted(recorded: RecordedEvent) -> Pending:
+    """What can be known of a submitted command from one of its events; the command itself is not recorded."""
+    command_id = recorded.causation_id or recorded.event_id
+    return Pending(None, command_id, recorded.correlation_id, metadata=of_recorded(recorded.metadata))

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from calamity_lab.errors import CalamityError, EndlessCascade, IdleRun
-from calamity_lab.kernel import callbacks
-from calamity_lab.kernel.cascade import cycle
+from calamity_lab.kernel import ask
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.deciding import append, decide, execute, populate
 from calamity_lab.kernel.progress import (
     Appending,
@@ -76,7 +76,7 @@ def _take(run: Run) -> tuple[Step, Run]:
     pending, agenda = run.agenda.take()
     if pending.depth > stack.cascade_limit:
         raise EndlessCascade(stack.cascade_limit, cycle(pending), run)
-    identity = callbacks.target(pending.command)
+    identity = ask.target(pending.command)
     index = run.length + 1
     step = Dispatched(index, pending, identity)
     return step, Run(stack, agenda, step, index)
@@ -93,3 +93,30 @@ _PHASES: dict[type, Any] = {
     Executed: complete,
     Completing: complete,
 }
+
+
+def cycle(pending: Pending) -> tuple[str, ...]:
+    """The command, event and manager types that repeat at the end of a chain of causes, in order.
+
+    Where nothing repeats, the last few links of the chain. The first name is given again at the end.
+    """
+    links = [_link(p) for p in pending.chain()]
+    links.reverse()
+    period = _period(links)
+    names = [name for link in links[-period:] for name in link]
+    return (*names[1:], *names[:1], names[1]) if len(names) > 1 else tuple(names)
+
+
+def _link(pending: Pending) -> tuple[str, ...]:
+    """What woke the sender, the sender, and the command that it sent."""
+    if pending.cause is None or pending.sender is None:
+        return (pending.command_type,)
+    return pending.cause.event_type, pending.sender.category, pending.command_type
+
+
+def _period(links: list[tuple[str, ...]]) -> int:
+    """The shortest tail that stands twice in a row at the end."""
+    for length in range(1, len(links) // 2 + 1):
+        if links[-length:] == links[-2 * length : -length]:
+            return length
+    return min(len(links), 6)

@@ -6,12 +6,12 @@ from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.frozen import frozen
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.values import value
 
 
-@value
+@frozen
 class Step:
     """The smallest thing that can happen, told as a fact.
 
@@ -42,19 +42,19 @@ class Step:
         return type(self).__name__
 
 
-@value
+@frozen
 class AtAggregate(Step):
     """A step that concerns the command's aggregate."""
 
     identity: Identity
 
 
-@value
+@frozen
 class Dispatched(AtAggregate):
     """The command was taken from the agenda, and its aggregate is known."""
 
 
-@value
+@frozen
 class Populated(AtAggregate):
     """The aggregate was caught up with ``count`` events of its stream.
 
@@ -65,7 +65,7 @@ class Populated(AtAggregate):
     count: int
 
 
-@value
+@frozen
 class Executed(AtAggregate):
     """The aggregate decided ``events``; ``states`` holds its state after each, ``before`` the one it had."""
 
@@ -74,7 +74,7 @@ class Executed(AtAggregate):
     before: Any
 
 
-@value
+@frozen
 class Refused(AtAggregate):
     """The aggregate refused the command; nothing was appended and nothing changed."""
 
@@ -86,7 +86,7 @@ class Refused(AtAggregate):
         return self.rejected.reason
 
 
-@value
+@frozen
 class Appended(AtAggregate):
     """The events were recorded at the end of the aggregate's stream."""
 
@@ -103,7 +103,7 @@ class Appended(AtAggregate):
         return tuple(event.stream_version for event in self.recorded)
 
 
-@value
+@frozen
 class Conflicted(AtAggregate):
     """Another writer came first: the stream was at ``actual``. The aggregate is rebuilt, and asked again."""
 
@@ -112,7 +112,7 @@ class Conflicted(AtAggregate):
     attempt: int
 
 
-@value
+@frozen
 class AtProcessManager(Step):
     """What a process manager instance made of an event, or of a refusal.
 
@@ -127,26 +127,26 @@ class AtProcessManager(Step):
     commands: tuple[Pending, ...] = ()
 
 
-@value
+@frozen
 class Started(AtProcessManager):
     """The event started the instance."""
 
 
-@value
+@frozen
 class Continued(AtProcessManager):
     """The event (or the refusal of a command that it had sent) continued the instance."""
 
 
-@value
+@frozen
 class Stopped(AtProcessManager):
     """The event ended the instance."""
 
 
-@value
+@frozen
 class Ignored(AtProcessManager):
     """The instance that the event continues or stops is not there; nothing happened."""
 
 
-@value
+@frozen
 class Completed(Step):
     """The command is done; what it caused is on the agenda."""

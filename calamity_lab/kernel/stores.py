@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
-from typing import Any, NamedTuple, Self, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from calamity_lab.errors import InvalidModel, InvalidValue
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
+from calamity_lab.kernel.folding import Verb, begun, fold, react
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
-from calamity_lab.kernel.messages import Interest, Start, Stop
+from calamity_lab.kernel.messages import Interest, Stop
+from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.table import Table
 
 V = TypeVar("V")
 
 
-class _Keyed(Table[V]):
+class _Keyed(PersistentMap[V]):
     """A frozen mapping from stream ids; an `Identity` may be used where a stream id may."""
 
     __slots__ = ()
@@ -32,7 +32,7 @@ class InMemoryAggregateStore(_Keyed[Any]):
 
     def dispatch(self, command: Any) -> tuple[tuple[Any, ...], InMemoryAggregateStore]:
         """The events that the command leads to, and the store with them applied."""
-        identity = callbacks.target(command)
+        identity = ask.target(command)
         events, _, store = self.decide(identity, command, self.get(identity.stream_id))
         return events, store
 
@@ -42,18 +42,18 @@ class InMemoryAggregateStore(_Keyed[Any]):
         """Like `dispatch` where the target and its state are known; tells the state after each event, too."""
         if aggregate.__class__ is not identity.type:
             aggregate = self._current(identity)
-        events = callbacks.execute(aggregate, command)
+        events = ask.execute(aggregate, command)
         if not events:
             return events, (), self
         states = []
         for event in events:
-            aggregate = callbacks.apply(aggregate, event)
+            aggregate = ask.apply(aggregate, event)
             states.append(aggregate)
         return events, tuple(states), self.insert(identity.stream_id, aggregate)
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> InMemoryAggregateStore:
         """The store with events applied that were recorded elsewhere."""
-        return self._with(identity, callbacks.fold(self._current(identity), events))
+        return self._with(identity, fold(self._current(identity), events))
 
     def forget(self, identity: Identity) -> InMemoryAggregateStore:
         """The store without that aggregate."""
@@ -62,21 +62,12 @@ class InMemoryAggregateStore(_Keyed[Any]):
     def _current(self, identity: Identity) -> Any:
         aggregate = self.get(identity.stream_id)
         if aggregate is None:
-            return callbacks.new(identity.type, identity.id)
+            return begun(identity)
         _same_class(identity, aggregate)
         return aggregate
 
     def _with(self, identity: Identity, aggregate: Any) -> InMemoryAggregateStore:
         return self.insert(identity.stream_id, aggregate)
-
-
-class Verb(StrEnum):
-    """What an event did to a process manager instance."""
-
-    STARTED = "started"
-    CONTINUED = "continued"
-    STOPPED = "stopped"
-    IGNORED = "ignored"
 
 
 class Reaction(NamedTuple):
@@ -104,7 +95,7 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         """The reactions of the types that are interested, in order, and the store after them."""
         store, reactions = self, []
         for manager in process_manager_types:
-            interest = callbacks.interested(manager, recorded_event.event)
+            interest = ask.interested(manager, recorded_event.event)
             if interest is not None:
                 reaction, store = store._react(manager, interest, recorded_event.event)
                 reactions.append(reaction)
@@ -114,20 +105,16 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         self, manager: type, interest: Interest, event: Any
     ) -> tuple[Reaction, InMemoryProcessManagerStore]:
         identity = identify(manager, interest.id)
-        instance = self.get(identity.stream_id)
-        if instance is None and not isinstance(interest, Start):
-            return Reaction(manager, interest.id, Verb.IGNORED), self
-        if isinstance(interest, Stop):
-            rest = self.discard(identity.stream_id)
-            return Reaction(manager, interest.id, Verb.STOPPED), rest
-        if instance is None:
-            verb, instance = Verb.STARTED, callbacks.new(manager, interest.id)
-        else:
-            verb = Verb.CONTINUED
+        stream_id = identity.stream_id
+        instance = self.get(stream_id)
+        if instance is not None and not isinstance(interest, Stop):
             _same_class(identity, instance)
-        instance = callbacks.apply(instance, event)
-        commands = callbacks.handle(instance, event)
-        store = self.insert(identity.stream_id, instance)
+        verb, after, commands = react(identity, instance, interest, event)
+        store = self
+        if after is not None:
+            store = self.insert(stream_id, after)
+        elif instance is not None:
+            store = self.discard(stream_id)
         return Reaction(manager, interest.id, verb, commands), store
 
 
@@ -162,3 +149,62 @@ def _same_class(identity: Identity, state: Any) -> None:
             "two classes must not share a name, and a class that a cell defined again "
             "needs a new lab: run %lab (or make a new Stack) after the cell"
         )
+
+
+class Snapshot(NamedTuple):
+    """The state of an aggregate, or of a process manager instance, after one event.
+
+    ``version`` counts the events that it has taken in. ``position`` and ``event_id`` tell the event: the last
+    of an aggregate's own; for an instance the last that its type was handed.
+    """
+
+    stream_id: str
+    version: int
+    position: int
+    event_id: str
+    state: Any
+
+
+@runtime_checkable
+class SnapshotStore(Protocol):
+    """Keeps the latest snapshot of each stream id."""
+
+    def get(self, stream_id: str, cls: type) -> Snapshot | None:
+        """The snapshot of that aggregate or instance, a ``cls``; None where there is none that fits."""
+        ...
+
+    def put(self, snapshot: Snapshot) -> SnapshotStore:
+        """The store with that snapshot, unless it has a later one."""
+        ...
+
+
+class InMemorySnapshotStore:
+    """Snapshots in a persistent map, as a value."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, snapshots: Iterable[Snapshot] = ()) -> None:
+        self._held = PersistentMap({snapshot.stream_id: snapshot for snapshot in snapshots})
+
+    def get(self, stream_id: str, cls: type) -> Snapshot | None:
+        """The snapshot of that stream id, where its state is of that class."""
+        snapshot: Snapshot | None = self._held.get(stream_id)
+        return snapshot if snapshot is not None and snapshot.state.__class__ is cls else None
+
+    def put(self, snapshot: Snapshot) -> InMemorySnapshotStore:
+        """The store with that snapshot, unless it has a later one."""
+        known = self._held.get(snapshot.stream_id)
+        if known is not None and known.position > snapshot.position:
+            return self
+        store = InMemorySnapshotStore()
+        store._held = self._held.insert(snapshot.stream_id, snapshot)
+        return store
+
+    def __iter__(self) -> Iterator[Snapshot]:
+        return iter(self._held.values())
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __repr__(self) -> str:
+        return f"InMemorySnapshotStore({len(self):,} snapshots)"

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, ModelError
-from calamity_lab.kernel.rebuilding import Aggregates, Instances
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recovery import Aggregates, Instances
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.stores import (
@@ -23,7 +23,7 @@ from calamity_lab.lab.readings import Committed
 from calamity_lab.model import Model
 from calamity_lab.stores.overlay.event_store import OverlayEventStore
 from calamity_lab.text import plural
-from calamity_lab.trace.moment import Moment
+from calamity_lab.trace.trace import Moment
 
 
 class Attachment:

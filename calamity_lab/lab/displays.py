@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from calamity_lab.errors import refuse_unknown
 from calamity_lab.model import Model
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace.stepper import Stepper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

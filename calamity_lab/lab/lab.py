@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
 from calamity_lab.frames import History
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.sources import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.stack import Stack
@@ -18,11 +18,10 @@ from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import Displays
 from calamity_lab.lab.readings import Committed, PendingCommands, States, Steps
 from calamity_lab.model import Model, assemble
-from calamity_lab.stepper import DEFAULT_LIMIT, Stepper
 from calamity_lab.text import plural
-from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.selection import selected_events, selection_of
-from calamity_lab.trace.trace import Branch, Trace
+from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
+from calamity_lab.trace.trace import Branch, Moment, Trace
 
 _PARTS = ("aggregates", "commands", "events", "process_managers")
 _OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked")
@@ -285,7 +284,7 @@ class Lab(Displays):
             raise InvalidValue(
                 f"send() takes commands as separate arguments, found a {name}; write send(*commands)"
             )
-        identity = callbacks.target(command)
+        identity = ask.target(command)
         self._check_model(type(command), identity.type)
 
     def _check_model(self, *used: type) -> None:

@@ -14,9 +14,9 @@ from time import perf_counter, thread_time
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.catching_up import events_missed
+from calamity_lab.kernel.deciding import events_missed
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.progress import Handling
@@ -80,7 +80,7 @@ _rested: dict[type, float] = {}
 def foreseen(trace: Trace, cursor: int, pending: Pending) -> Foreseen:
     """What the command would lead to if it came next at the cursor."""
     try:
-        identity = callbacks.target(pending.command)
+        identity = ask.target(pending.command)
     except CalamityError as error:
         return _breaks(error)
     ground = _ground(trace, cursor, identity)

@@ -11,6 +11,7 @@ from rpds import HashTrieMap
 
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
@@ -24,7 +25,6 @@ from calamity_lab.kernel.steps import (
     Refused,
     Step,
 )
-from calamity_lab.kernel.vector import Vector
 
 
 class Lane(NamedTuple):
@@ -47,23 +47,23 @@ class Index(NamedTuple):
     on, or ignored.
     """
 
-    events: Vector[RecordedEvent] = Vector()
-    event_moments: Vector[int] = Vector()
-    dispatched: Vector[int] = Vector()
-    completed: Vector[int] = Vector()
-    refused: Vector[int] = Vector()
-    lanes: Vector[Lane] = Vector()
+    events: PersistentVector[RecordedEvent] = PersistentVector()
+    event_moments: PersistentVector[int] = PersistentVector()
+    dispatched: PersistentVector[int] = PersistentVector()
+    completed: PersistentVector[int] = PersistentVector()
+    refused: PersistentVector[int] = PersistentVector()
+    lanes: PersistentVector[Lane] = PersistentVector()
     places: HashTrieMap[str, int] = HashTrieMap()
-    reactions: HashTrieMap[str, Vector[int]] = HashTrieMap()
-    decided: HashTrieMap[str, Vector[int]] = HashTrieMap()
-    cascades: HashTrieMap[str, Vector[int]] = HashTrieMap()
+    reactions: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
+    decided: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
+    cascades: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     met: HashTrieMap[str, int] = HashTrieMap()
 
     @classmethod
     def of(cls, stack: Stack) -> Index:
         """The index of a trace in which nothing has happened yet to that stack."""
-        events: Vector[RecordedEvent] = Vector(stack.event_store.stream(ALL))
-        index = cls(events, Vector([0] * len(events)))
+        events: PersistentVector[RecordedEvent] = PersistentVector(stack.event_store.stream(ALL))
+        index = cls(events, PersistentVector([0] * len(events)))
         known = dict.fromkeys([event.stream_id for event in events])
         for stream_id in dict.fromkeys([*known, *_names(stack.aggregates)]):
             index = index._lane(Identity.parse(stream_id), 0, is_manager=False)
@@ -145,7 +145,7 @@ class Index(NamedTuple):
         return self.dispatched[place - 1] if place else 0
 
     def _dispatched(self, correlation_id: str, at: int) -> Index:
-        moments = self.cascades.get(correlation_id, Vector()).append(at)
+        moments = self.cascades.get(correlation_id, PersistentVector()).append(at)
         return self._replace(
             dispatched=self.dispatched.append(at), cascades=self.cascades.insert(correlation_id, moments)
         )
@@ -153,7 +153,7 @@ class Index(NamedTuple):
     def _appended(self, step: Appended) -> Index:
         at, stream_id = step.index, step.identity.stream_id
         index = self._lane(step.identity, at, is_manager=False)
-        moments = index.decided.get(stream_id, Vector()).append(at)
+        moments = index.decided.get(stream_id, PersistentVector()).append(at)
         return index._known(step.recorded, at)._replace(decided=index.decided.insert(stream_id, moments))
 
     def _known(self, recorded: Sequence[RecordedEvent], at: int) -> Index:
@@ -166,7 +166,7 @@ class Index(NamedTuple):
         at, stream_id = step.index, step.identity.stream_id
         is_ignored = isinstance(step, Ignored)
         index = self._met(step.identity, at) if is_ignored else self._lane(step.identity, at, is_manager=True)
-        moments = index.reactions.get(stream_id, Vector()).append(at)
+        moments = index.reactions.get(stream_id, PersistentVector()).append(at)
         return index._replace(reactions=index.reactions.insert(stream_id, moments))
 
     def _met(self, identity: Identity, at: int) -> Index:
@@ -188,10 +188,12 @@ def _names(store: object) -> list[str]:
     return sorted(store) if hasattr(store, "__iter__") else []
 
 
-def _cut(moments: Vector[int], upto: int) -> Vector[int]:
+def _cut(moments: PersistentVector[int], upto: int) -> PersistentVector[int]:
     return moments.take(bisect_right(moments, upto))
 
 
-def _cut_each(each: HashTrieMap[str, Vector[int]], upto: int) -> HashTrieMap[str, Vector[int]]:
+def _cut_each(
+    each: HashTrieMap[str, PersistentVector[int]], upto: int
+) -> HashTrieMap[str, PersistentVector[int]]:
     cut = {name: _cut(moments, upto) for name, moments in each.items()}
     return HashTrieMap({name: moments for name, moments in cut.items() if len(moments)})

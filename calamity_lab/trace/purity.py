@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from calamity_lab.errors import CalamityError, ImpureModel, Rejected
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Start, Stop
@@ -50,16 +50,16 @@ def check(run: Run) -> None:
 def _check_aggregate(run: Run, identity: Identity, command: Any) -> None:
     state = run.stack.aggregates.get(identity.stream_id)
     if state is None:
-        state = _asked_twice("new", identity.type, callbacks.new, identity.type, identity.id)
-    for event in _asked_twice("execute", type(state), callbacks.execute, state, command):
-        state = _asked_twice("apply", type(state), callbacks.apply, state, event)
+        state = _asked_twice("new", identity.type, ask.new, identity.type, identity.id)
+    for event in _asked_twice("execute", type(state), ask.execute, state, command):
+        state = _asked_twice("apply", type(state), ask.apply, state, event)
 
 
 def _check_managers(run: Run, recorded: Sequence[RecordedEvent], first: int) -> None:
     """The callbacks of the next type that is interested; those after it are checked at their own step."""
     for event in [entry.event for entry in recorded]:
         for manager in run.stack.process_manager_types[first:]:
-            interest = _asked_twice("interested", manager, callbacks.interested, manager, event)
+            interest = _asked_twice("interested", manager, ask.interested, manager, event)
             if interest is not None:
                 instance = run.stack.process_managers.get(Identity(manager, interest.id).stream_id)
                 _check_reaction(manager, instance, interest, event)
@@ -71,15 +71,15 @@ def _check_reaction(manager: type, instance: Any, interest: Any, event: Any) -> 
     if isinstance(interest, Stop) or (instance is None and not isinstance(interest, Start)):
         return
     if instance is None:
-        instance = _asked_twice("new", manager, callbacks.new, manager, interest.id)
-    instance = _asked_twice("apply", manager, callbacks.apply, instance, event)
-    _asked_twice("handle", manager, callbacks.handle, instance, event)
+        instance = _asked_twice("new", manager, ask.new, manager, interest.id)
+    instance = _asked_twice("apply", manager, ask.apply, instance, event)
+    _asked_twice("handle", manager, ask.handle, instance, event)
 
 
 def _check_compensation(run: Run, sender: Identity | None, rejected: Rejected) -> None:
     instance = None if sender is None else run.stack.process_managers.get(sender.stream_id)
     if hasattr(instance, "handle_rejection"):
-        _asked_twice("handle_rejection", type(instance), callbacks.handle_rejection, instance, rejected)
+        _asked_twice("handle_rejection", type(instance), ask.handle_rejection, instance, rejected)
 
 
 def _asked_twice(method: str, cls: type, ask: Callable[[Any, Any], Any], subject: Any, message: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from calamity_lab.errors import Rejected
-from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.fields import fields_of
+from calamity_lab.kernel.folding import begun
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
@@ -89,7 +89,7 @@ def origin(pending: Pending) -> str:
 def _now(identity: Any, step: Executed) -> str:
     """The fields that the events changed, with their new values."""
     after, is_new = step.states[-1], step.before is None
-    before = callbacks.new(identity.type, identity.id) if is_new else step.before
+    before = begun(identity) if is_new else step.before
     changed = list(dict.fromkeys(d.field for d in differences(before, after)))
     fields = fields_of(after)
     told = ", ".join(f"{name} {format_value(fields.get(name), 40)}" for name in changed[:3])

@@ -8,15 +8,57 @@ from types import MappingProxyType
 from typing import overload
 
 from calamity_lab.errors import InvalidValue, OutOfRange
+from calamity_lab.kernel.agenda import Agenda
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Step
-from calamity_lab.kernel.vector import Vector
+from calamity_lab.kernel.steps import Dispatched, Executed, Refused, Step
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.inputs import Input
-from calamity_lab.trace.moment import Moment
+from calamity_lab.trace.telling import sentence
 
 MAIN = "main"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Moment:
+    """A step and the run after it; the first moment of a trace has no step.
+
+    ``decision`` is the step at which the command of this moment was accepted or refused, once it was.
+    """
+
+    step: Step | None
+    run: Run
+    decision: Step | None = None
+
+    def then(self, step: Step, run: Run) -> Moment:
+        """The moment after this one."""
+        decided = isinstance(step, (Executed, Refused))
+        carried = None if isinstance(step, Dispatched) else self.decision
+        return Moment(step, run, step if decided else carried)
+
+    @property
+    def index(self) -> int:
+        """Its place in the trace; 0 is the moment before anything happened."""
+        return self.run.length
+
+    @property
+    def stack(self) -> Stack:
+        """The system as it is at this moment."""
+        return self.run.stack
+
+    @property
+    def agenda(self) -> Agenda:
+        """The commands that are pending at this moment."""
+        return self.run.agenda
+
+    @property
+    def rests(self) -> bool:
+        """Whether no command is in progress."""
+        return self.run.progress is None
+
+    def __repr__(self) -> str:
+        return sentence(self.step, self.decision)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,8 +69,8 @@ class Branch:
     """
 
     name: str
-    moments: Vector[Moment]
-    inputs: Vector[Input]
+    moments: PersistentVector[Moment]
+    inputs: PersistentVector[Input]
     index: Index
     parent: str | None = None
     forked_at: int = 0
@@ -54,7 +96,9 @@ class Trace:
     def of(cls, start: Stack | Run) -> Trace:
         """A trace in which nothing has happened yet to that stack, or since that run."""
         run = start._replace(length=0) if isinstance(start, Run) else begin(start)
-        return cls(Branch(MAIN, Vector([Moment(None, run)]), Vector(), Index.of(run.stack)))
+        return cls(
+            Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), Index.of(run.stack))
+        )
 
     @property
     def index(self) -> Index:
@@ -130,7 +174,7 @@ class Trace:
         return Branch(
             f"branch {len(self.branches)}",
             branch.moments.take(at + 1),
-            Vector([entry for entry in branch.inputs if entry.at <= at]),
+            PersistentVector([entry for entry in branch.inputs if entry.at <= at]),
             branch.index.upto(at),
             branch.name,
             at,

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from calamity_lab.errors import CalamityError
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.progress import Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -125,6 +125,6 @@ def _words(pending: Pending) -> tuple[str, str, str, str | None]:
 def target_of(command: Any) -> str:
     """The stream id of the aggregate that a command is for, or why that cannot be told."""
     try:
-        return format_value(callbacks.target(command).stream_id, LENGTH)
+        return format_value(ask.target(command).stream_id, LENGTH)
     except CalamityError as error:
         return format_value(str(error), 2 * LENGTH)

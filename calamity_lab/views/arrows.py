@@ -14,8 +14,8 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Refused, Step
-from calamity_lab.kernel.vector import Vector
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import ordinal
 from calamity_lab.views.sequence import last_moment
@@ -107,7 +107,7 @@ def _cause_of_step(trace: Trace, moment: int) -> int:
     sender = None if step is None else step.pending.sender
     if step is None or sender is None:
         return 0
-    reactions = trace.index.reactions.get(sender.stream_id, Vector())
+    reactions = trace.index.reactions.get(sender.stream_id, PersistentVector())
     for at in islice(reactions.take(bisect_right(reactions, moment)).backwards(), _MOST_LINKS):
         reaction = trace[at].step
         sent = reaction.commands if isinstance(reaction, AtProcessManager) else ()
@@ -146,5 +146,5 @@ def _starts(trace: Trace, correlation: str, since: int) -> Iterator[int]:
     begun = trace[0].run.progress
     if not since and begun is not None and begun.pending.correlation_id == correlation:
         yield 0
-    dispatched = trace.index.cascades.get(correlation, Vector())
+    dispatched = trace.index.cascades.get(correlation, PersistentVector())
     yield from dispatched.iterate(bisect_left(dispatched, since))

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calamity_lab.errors import CalamityError
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, Completed, Conflicted, Executed, Refused, Step
-from calamity_lab.kernel.vector import Vector
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
-from calamity_lab.trace.moment import Moment
-from calamity_lab.trace.trace import Trace
+from calamity_lab.trace.trace import Moment, Trace
 
 
 def followed(now: int, total: int, width: int) -> int:
@@ -132,7 +131,7 @@ def _tone(step: Step | None) -> Tone:
     return "plain"
 
 
-def _thinned(moments: Vector[int]) -> tuple[int, ...]:
+def _thinned(moments: PersistentVector[int]) -> tuple[int, ...]:
     """At most `MOST_TICKS` of the moments, evenly, the last among them; few change when one is added."""
     stride = 1
     while len(moments) > stride * (MOST_TICKS - 1):

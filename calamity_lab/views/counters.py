@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from rpds import HashTrieMap
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Ignored, Step, Stopped
-from calamity_lab.kernel.vector import Vector
 from calamity_lab.trace.trace import Trace
 
 STRIDE = 32
@@ -40,7 +40,7 @@ class Tally(NamedTuple):
     """
 
     counts: HashTrieMap[str | EdgeKey, int] = HashTrieMap()
-    instances: HashTrieMap[str, Vector[Begun]] = HashTrieMap()
+    instances: HashTrieMap[str, PersistentVector[Begun]] = HashTrieMap()
     living: int = 0
 
 
@@ -82,11 +82,13 @@ def _begin(trace: Trace) -> Tally:
     """What there was before the trace began."""
     index = trace.index
     known = index.lanes_at(0)
-    instances: HashTrieMap[str, Vector[Begun]] = HashTrieMap()
+    instances: HashTrieMap[str, PersistentVector[Begun]] = HashTrieMap()
     managers = bisect_left(index.lanes, True, hi=known, key=lambda lane: lane.is_manager)
     for lane in range(managers, known):
         category = index.lanes[lane].identity.category
-        instances = instances.insert(category, instances.get(category, Vector()).append(Begun(lane, 0)))
+        instances = instances.insert(
+            category, instances.get(category, PersistentVector()).append(Begun(lane, 0))
+        )
     return Tally(_counted_before(trace), instances, (1 << known) - 1)
 
 
@@ -156,7 +158,7 @@ def _reacted(total: Tally, step: AtProcessManager, places: HashTrieMap[str, int]
     # Not only a start: an instance known from a history is met when it is continued or stopped.
     if bit and not total.living & bit:
         begun = Begun(places[stream_id], step.index)
-        instances = instances.insert(category, instances.get(category, Vector()).append(begun))
+        instances = instances.insert(category, instances.get(category, PersistentVector()).append(begun))
     return Tally(counts, instances, living)
 
 

@@ -10,7 +10,7 @@ from inspect import cleandoc
 from typing import Any
 
 from calamity_lab.errors import CalamityError
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.views.asked import NO_DEFAULT, asked
@@ -129,7 +129,7 @@ def _target(cls: type, names: Mapping[str, Any]) -> str:
     """The name of the aggregate type that the command goes to; empty where only a real command could tell."""
     made = sample(cls, names)
     try:
-        return "" if made is None else callbacks.target(made).category
+        return "" if made is None else ask.target(made).category
     except CalamityError:
         return ""  # told when the command is sent, with what is missing
 

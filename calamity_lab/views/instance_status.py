@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from calamity_lab.errors import Rejected
+from calamity_lab.errors import InvalidModel, Rejected
+from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import AtProcessManager, Refused, Stopped
@@ -47,7 +48,7 @@ def awaiting(model: Model, ways: Bringing, run: Run, manager: str, id_: Any, lif
     """What an instance that is alive waits for."""
     if manager not in {cls.__name__ for cls in model.process_managers}:
         return Awaiting()
-    listens = awaited(model, manager, id_)
+    listens = awaited(model, manager, _typed(model, manager, id_))
     answered = {step.pending.command_id for step in life.reactions}
     pending = [s for s in life.sent if s.is_open and s.pending.command_id not in answered]
     if expected := _of(listens, ways.events_of(_types(pending))):
@@ -61,6 +62,14 @@ def awaiting(model: Model, ways: Bringing, run: Run, manager: str, id_: Any, lif
     # What it sent before the trace began is not known.
     known = ", and has sent nothing that leads to it" if life.reactions else ""
     return Awaiting(listens, told=_named(listens) + known)
+
+
+def _typed(model: Model, manager: str, id_: Any) -> Any:
+    """The id of an instance in the type that its class takes; as it is written where that cannot be told."""
+    try:
+        return identity_in(model.process_manager(manager), f"{manager}-{id_}").id
+    except InvalidModel:
+        return id_
 
 
 def _of_missed(

@@ -10,7 +10,8 @@ from types import CodeType
 from typing import Any, TypeVar
 
 from calamity_lab.errors import Rejected
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
+from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model
 from calamity_lab.probe.muted_output import unheard
@@ -148,7 +149,7 @@ def _asked(ask: Callable[..., T], *given: Any) -> T | None:
 
 def _is_for(manager: type, event: type, instance: Any, names: dict[str, type]) -> bool:
     for made in changed_samples(event, instance, names):
-        interest = _asked(callbacks.interested, manager, made)
+        interest = _asked(ask.interested, manager, made)
         if interest is not None and interest.id == instance:
             return True
     return False
@@ -165,7 +166,7 @@ def _of_aggregates(
         orders, ids = [], {}
         for cls, made in commands.items():
             for place, command in enumerate(made):
-                target = _asked(callbacks.target, command)
+                target = _asked(ask.target, command)
                 if target is not None and target.category == aggregate.__name__:
                     orders.append((place, command))
                     ids[target.stream_id] = target.id
@@ -197,15 +198,15 @@ def _decided(
 
     def following(state: Any) -> Iterable[tuple[int, Any]]:
         for place, command in orders:
-            for event in (decided := _asked(callbacks.execute, state, command) or ()):
+            for event in (decided := _asked(ask.execute, state, command) or ()):
                 leads.add((type(command).__name__, type(event).__name__))
             if decided:
-                yield 1 + 2 * min(place, 1), _asked(callbacks.fold, state, decided)
+                yield 1 + 2 * min(place, 1), _asked(fold, state, decided)
 
-    first = [(0, _asked(callbacks.new, aggregate, id_)) for id_ in ids]
+    first = [(0, _asked(ask.new, aggregate, id_)) for id_ in ids]
     # A state may be out of the commands' reach only because they were made up: events may lead there.
     told = [
-        (3, _asked(callbacks.apply, state, made))
+        (3, _asked(ask.apply, state, made))
         for _, state in first[:1]
         for group in events.values()
         for made in group[:2]
@@ -220,7 +221,7 @@ def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pai
         wakes: list[tuple[int, Any, Interest]] = []
         for cls, made in events.items():
             for place, event in enumerate(made):
-                interest = _asked(callbacks.interested, manager, event)
+                interest = _asked(ask.interested, manager, event)
                 if interest is not None:
                     wakes.append((place, event, interest))
                     reactions.add((cls.__name__, manager.__name__, _VERBS[type(interest).__name__]))
@@ -239,14 +240,14 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
         for place, event, interest in wakes:
             if type(interest).__name__ == "Stop":
                 continue
-            after = _asked(callbacks.apply, state, event)
-            for command in _asked(callbacks.handle, after, event) or ():
+            after = _asked(ask.apply, state, event)
+            for command in _asked(ask.handle, after, event) or ():
                 sent.add(type(command).__name__)
                 answered.update(_answers(after, command))
             yield 1 + 2 * min(place, 1), after
 
     starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ == "Start"}
-    first = [(0, _asked(callbacks.new, manager, id_)) for id_ in list(starts.values())[:3]]
+    first = [(0, _asked(ask.new, manager, id_)) for id_ in list(starts.values())[:3]]
     explore(first, following, _states_to_ask(len(wakes)))
     return sent, answered
 
@@ -261,7 +262,7 @@ def _answers(state: Any, command: Any) -> set[str]:
         return set()
     rejected = Rejected("made up")
     rejected.command = command
-    return {type(each).__name__ for each in _asked(callbacks.handle_rejection, state, rejected) or ()}
+    return {type(each).__name__ for each in _asked(ask.handle_rejection, state, rejected) or ()}
 
 
 _NamePairs = frozenset[tuple[str, str]]

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from calamity_lab.errors import InvalidValue, Rejected
-from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
@@ -144,13 +144,14 @@ def _older(trace: Trace, types: Mapping[str, type]) -> Iterator[StateRow]:
     index = trace.index
     states: dict[str, Any] = {}
     for recorded in index.events.iterate(0, index.events_at(0)):
-        identity = Identity.parse(recorded.stream_id)
-        cls = types.get(identity.category)
+        stream_id = recorded.stream_id
+        cls = types.get(Identity.parse(stream_id).category)
         if cls is None:
             continue
-        state = states.get(identity.stream_id)
-        state = callbacks.new(cls, identity.id) if state is None else state
-        state = states[identity.stream_id] = callbacks.apply(state, recorded.event)
+        state = states.get(stream_id)
+        identity = identity_in(cls, stream_id)
+        state = begun(identity) if state is None else state
+        state = states[stream_id] = fold(state, (recorded.event,))
         yield _state_row(recorded, 0, identity, state)
 
 

@@ -16,9 +16,9 @@ from itertools import islice, pairwise
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejected
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel.folding import begun, fold, identity_in
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, Continued, Executed, Started, Stopped
-from calamity_lab.kernel.vector import Vector
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.index import Lane
@@ -54,7 +54,7 @@ class Revisions:
         self.given = types.get(lane.identity.category)
         self._last_folded: tuple[int, Any] | None = None
         known = trace.index.reactions if lane.is_manager else trace.index.decided
-        self._moments: Vector[int] = known.get(self.stream_id, Vector())
+        self._moments: PersistentVector[int] = known.get(self.stream_id, PersistentVector())
 
     @property
     def first(self) -> int:
@@ -138,7 +138,7 @@ class Revisions:
             events = list(islice(store.stream(self.stream_id, start_version=first), version - first + 1))
             if len(events) < version - first + 1:
                 return Revision(version, None, why="the events that led to it are not here")
-            state = callbacks.fold(state, [each.event for each in events if each.stream_version > since])
+            state = fold(state, [each.event for each in events if each.stream_version > since])
         except CalamityError as error:
             return Revision(version, None, why=format_value(str(error), 200))
         self._last_folded = (version, state)
@@ -150,13 +150,13 @@ class Revisions:
         executed, appended = self._at_moment(place - 1)
         if executed is not None and appended is not None:
             known.append((appended.recorded[-1].stream_version, executed.states[-1]))
-        begun = self.trace[0].stack.aggregates.get(self.stream_id)
-        if begun is not None:
-            known.append((self._version(0), begun))
+        at_start = self.trace[0].stack.aggregates.get(self.stream_id)
+        if at_start is not None:
+            known.append((self._version(0), at_start))
         fitting = [each for each in known if each[0] <= version]
         if fitting:
             return max(fitting, key=lambda each: each[0])
-        return 0, callbacks.new(self._class(place), self.lane.identity.id)
+        return 0, begun(identity_in(self._class(place), self.stream_id))
 
     def _class(self, place: int) -> type:
         appended = self._at_moment(place)[1] or self._at_moment(len(self._moments) - 1)[1]

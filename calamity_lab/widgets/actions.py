@@ -8,8 +8,8 @@ from time import monotonic
 from typing import Any
 
 from calamity_lab.errors import InvalidFields, InvalidValue
-from calamity_lab.stepper import Stepper
 from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.parsing import parse
 from calamity_lab.widgets.contents import Contents

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
-from calamity_lab.stepper import Stepper
 from calamity_lab.text import format_value
 from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Chart, Charts

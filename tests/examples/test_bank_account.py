@@ -24,7 +24,7 @@ from calamity_lab.examples.bank.account import (
     TransferInitiated,
     WithdrawFunds,
 )
-from calamity_lab.kernel.callbacks import target
+from calamity_lab.kernel.ask import target
 from calamity_lab.kernel.identity import Identity
 
 CREATED = AccountCreated("1", "Ada")

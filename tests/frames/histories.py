@@ -11,7 +11,7 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

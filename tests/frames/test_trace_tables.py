@@ -12,7 +12,7 @@ from calamity_lab.examples import bank
 from calamity_lab.frames import aggregates_to_pandas, process_managers_to_pandas, steps_to_pandas
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import ReactionRow, reaction_rows, state_rows, step_rows
 from tests.frames.histories import bank_day, bank_traffic, shop_week

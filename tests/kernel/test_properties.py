@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank import BankAccount, Transfer, random_commands
-from calamity_lab.kernel import callbacks
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.run import begin, dispatch
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.table import Table
-from calamity_lab.kernel.vector import Vector
 from tests.kernel.elixir import DepositFunds, FundsDeposited, WithdrawFunds
 from tests.kernel.outside import OutsideAggregates, OutsideEvents
 from tests.kernel.running import finish, stack_of
@@ -31,7 +30,9 @@ SIZES = st.one_of(st.integers(0, 70), st.sampled_from([1023, 1024, 1025, 1055, 1
 )
 @settings(max_examples=150, deadline=None)
 def test_a_vector_is_a_list_that_never_changes(size: int, changes: list[Any]) -> None:
-    versions: list[tuple[Vector[int], list[int]]] = [(Vector(range(size)), list(range(size)))]
+    versions: list[tuple[PersistentVector[int], list[int]]] = [
+        (PersistentVector(range(size)), list(range(size)))
+    ]
     for change in changes:  # a number takes so many items of some version, a list goes behind it
         vector, model = versions[(sum(change) if isinstance(change, list) else change) % len(versions)]
         if isinstance(change, list):
@@ -63,7 +64,7 @@ KEYS = st.integers(0, 400).map(str)
 @given(st.lists(st.tuples(st.sampled_from("id"), KEYS, st.integers(0, 30)), max_size=400))
 @settings(max_examples=100, deadline=None)
 def test_a_table_is_a_dict_that_never_changes(changes: list[tuple[str, str, int]]) -> None:
-    versions: list[tuple[Table[int], dict[str, int]]] = [(Table(), {})]
+    versions: list[tuple[PersistentMap[int], dict[str, int]]] = [(PersistentMap(), {})]
     for verb, key, back in changes:
         table, model = versions[-1 - back % min(len(versions), 3)]
         if verb == "i":
@@ -166,7 +167,7 @@ def test_replaying_the_events_gives_the_same_aggregates_and_process_managers(
         history = [recorded.event for recorded in fresh.event_store.stream(stream_id)]
         identity = Identity(BankAccount, Identity.parse(stream_id).id)
         assert fresh.aggregates.apply(identity, history)[stream_id] == aggregate
-        assert callbacks.fold(BankAccount.new(identity.id), history) == aggregate
+        assert fold(BankAccount.new(identity.id), history) == aggregate
     probe = begin(fresh, *random_commands(30, seed=1, accounts=2))  # makes the managers matter
     went_on, caught_up = finish(probe)[1], finish(begin(stack, *random_commands(30, seed=1, accounts=2)))[1]
     assert went_on.stack.process_managers == caught_up.stack.process_managers
@@ -216,5 +217,5 @@ def test_a_store_outside_the_value_always_shows_what_is_recorded(moves: list[tup
             continue
         history = [recorded.event for recorded in event_store.stream(ALL)]
         account = aggregates.get("BankAccount-1")
-        assert account == callbacks.fold(type(account).new("1"), history)
+        assert account == fold(type(account).new("1"), history)
         assert stack.aggregate_versions["BankAccount-1"] == len(history)

@@ -32,10 +32,10 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import Start, Stop, command
 from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
 from calamity_lab.kernel.run import Run, advance, begin
-from calamity_lab.kernel.snapshots import InMemorySnapshotStore, Snapshot
 from calamity_lab.kernel.sources import seeded_ids
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Refused
+from calamity_lab.kernel.stores import InMemorySnapshotStore, Snapshot
 from calamity_lab.model import Model
 from tests.kernel.outside import OutsideEvents
 from tests.kernel.running import events, finish, stack_of, steps_of
@@ -385,7 +385,10 @@ def test_an_id_that_is_a_whole_number_is_one_again_in_a_rebuilt_aggregate() -> N
 
 def test_a_stream_id_that_is_no_id_of_its_type_is_told() -> None:
     store = InMemoryEventStore().append("Numbered-x", [Counted("x")])
-    with pytest.raises(InvalidModel, match="takes a int, but the id in 'Numbered-x' is none: 'x'"):
+    with pytest.raises(
+        InvalidModel,
+        match="takes an id of type int, but 'x' in the stream id 'Numbered-x' cannot be read as int",
+    ):
         rebuild(Stack(event_store=store), [Numbered])
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import calamity_lab.testing
 from calamity_lab.errors import MissingExtra, WrongExpectedVersion
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -167,7 +167,7 @@ class KeepsWhatWasRefused(OutsideAggregates):
     def dispatch(self, command: Any) -> Any:
         identity = Identity(*command.aggregate())
         state = self.held.get(identity.stream_id) or identity.type.new(identity.id)
-        events = callbacks.execute(state, command)
+        events = ask.execute(state, command)
         for event in events:
             self.held = self.held.apply(identity, [event])
         return events, self

@@ -11,7 +11,7 @@ import pytest
 from calamity_lab.errors import ImpureModel, ModelError, Rejected
 from calamity_lab.kernel.messages import Continue, Start, command
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace.stepper import Stepper
 
 ticks = itertools.count()
 

@@ -18,11 +18,11 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CreateAccount, DepositFunds, RequestTransfer, WithdrawFunds
 from calamity_lab.kernel.constants import ALL, FORWARDS
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import seeded_ids
 from calamity_lab.kernel.steps import AtProcessManager, Conflicted, Executed, Refused
-from calamity_lab.kernel.vector import Vector
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import KINDS, Chart, Charts
 from tests.kernel.outside import OutsideAggregates, OutsideEvents
@@ -431,14 +431,14 @@ def test_a_step_costs_the_same_on_a_long_run_as_on_a_short_one(
     stepper.submit(DepositFunds("new", 5), RequestTransfer("rent", "new", "other", 5))
     looks = 0
 
-    def counted(vector: Vector[Any], place: int) -> Any:
+    def counted(vector: PersistentVector[Any], place: int) -> Any:
         nonlocal looks
         looks += 1
         return leaf(vector, place)
 
-    leaf = Vector._leaf
+    leaf = PersistentVector._leaf
     with monkeypatch.context() as counting:
-        counting.setattr(Vector, "_leaf", counted)
+        counting.setattr(PersistentVector, "_leaf", counted)
         steps = 0
         while not stepper.at_end:
             stepper.step_in()

@@ -14,8 +14,8 @@ from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.kernel import fields
 from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.stores import InMemoryAggregateStore
-from calamity_lab.kernel.vector import Vector
 from calamity_lab.model import Model
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.trace import Trace
@@ -84,7 +84,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, view: Callable[[Trace, int], Any]
         return counting
 
     with monkeypatch.context() as patch:
-        patch.setattr(Vector, "_leaf", counted(Vector._leaf))
+        patch.setattr(PersistentVector, "_leaf", counted(PersistentVector._leaf))
         patch.setattr(InMemoryAggregateStore, "get", counted(InMemoryAggregateStore.get))
         patch.setattr(text_module, "fields_of", counted(fields.fields_of))
         view(trace, cursor)

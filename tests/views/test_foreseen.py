@@ -15,7 +15,7 @@ import pytest
 from calamity_lab.errors import Rejected
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import BankAccount, CloseAccount, CreateAccount, DepositFunds, WithdrawFunds
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
@@ -209,13 +209,13 @@ def test_a_model_that_takes_long_is_left_alone_for_a_while(monkeypatch: pytest.M
 def test_the_same_command_on_the_same_aggregate_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stepper = stepper_of(*[DepositFunds(name, 5) for name in "abc"], CloseAccount("c"))
     asked: list[Any] = []
-    execute = callbacks.execute
+    execute = ask.execute
 
     def counted(aggregate: Any, order: Any) -> Any:
         asked.append(order)
         return execute(aggregate, order)
 
-    monkeypatch.setattr(callbacks, "execute", counted)
+    monkeypatch.setattr(ask, "execute", counted)
     agenda(stepper.trace, 0)
     first = len(asked)
     agenda(stepper.trace, 0)

@@ -16,11 +16,11 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CreateAccount, DepositFunds, RequestTransfer, WithdrawFunds
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import Start
+from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused
-from calamity_lab.kernel.vector import Vector
 from calamity_lab.lab import Lab
-from calamity_lab.stepper import Stepper
 from calamity_lab.trace.selection import NOTHING, Selection
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import MOST_ARROWS, Arrow
 from calamity_lab.views.chart import Charts
@@ -395,15 +395,15 @@ def test_of_thousands_of_effects_the_nearest_are_drawn() -> None:
 
 def looked_at(monkeypatch: pytest.MonkeyPatch, trace: Trace, selection: Selection) -> int:
     """How often the view looks into the trace."""
-    looks, leaf = 0, Vector._leaf
+    looks, leaf = 0, PersistentVector._leaf
 
-    def counted(vector: Vector[Any], place: int) -> Any:
+    def counted(vector: PersistentVector[Any], place: int) -> Any:
         nonlocal looks
         looks += 1
         return leaf(vector, place)
 
     with monkeypatch.context() as counting:
-        counting.setattr(Vector, "_leaf", counted)
+        counting.setattr(PersistentVector, "_leaf", counted)
         selected(trace, selection)
     return looks
 
@@ -428,6 +428,6 @@ def test_a_range_that_stays_selected_is_walked_once(monkeypatch: pytest.MonkeyPa
     stepper.submit(DepositFunds("new", 5))
     stepper.step_over()
     with monkeypatch.context() as counting:
-        counting.setattr(Vector, "iterate", lambda *_: pytest.fail("walked again"))
+        counting.setattr(PersistentVector, "iterate", lambda *_: pytest.fail("walked again"))
         again = selected(stepper.trace, selection)
     assert again == first

@@ -15,7 +15,7 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import Continue, Start, command
 from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.views.sequence import Message, Participant, SequenceView, sequence
 from tests.kernel.outside import OutsideAggregates, OutsideEvents
 from tests.views.batch import Fill

@@ -10,7 +10,7 @@ from calamity_lab.examples import bank
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.model import Model
-from calamity_lab.stepper import Stepper
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from calamity_lab.errors import CalamityError, StoreUnavailable
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.stores import InMemoryAggregateStore
 from calamity_lab.stores.actors.protocol import (
@@ -326,7 +326,7 @@ class ActorAggregateStore(Mapping[str, Any]):
     def dispatch(self, command: Any) -> tuple[tuple[Any, ...], ActorAggregateStore]:
         """The events that the command leads to, and the store with them applied."""
         self._settle()
-        identity = callbacks.target(command)
+        identity = ask.target(command)
         decided = self._shared.decide(identity, command)
         if not decided.events:
             stream_id = identity.stream_id

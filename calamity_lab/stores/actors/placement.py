@@ -9,6 +9,7 @@ from typing import Any
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.constants import ANY, FORWARDS, Direction, Expected, StreamId
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -106,7 +107,7 @@ def _held(store: Any) -> list[tuple[str, Any]]:
 
 
 def _identity(stream_id: str, state: Any) -> Identity:
-    return Identity(type(state), Identity.parse(stream_id).id)
+    return identity_in(type(state), stream_id)
 
 
 class HeldEventStore:

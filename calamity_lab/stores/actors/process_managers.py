@@ -7,12 +7,13 @@ from threading import Lock, local
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError, StoreUnavailable
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.stores import InMemoryProcessManagerStore, Reaction, Verb
+from calamity_lab.kernel.stores import InMemoryProcessManagerStore, Reaction
 from calamity_lab.stores.actors.protocol import PAUSES, Behind, CaughtUp, Latest, Reacted, Read, References
 
 # So many answers are kept. Whoever hands an event on that it recorded so long ago finds its instances silent.
@@ -251,7 +252,7 @@ class Instances:
 
 def _concerned(recorded: RecordedEvent, managers: Iterable[type]) -> Iterator[str]:
     for manager in managers:
-        interest = callbacks.interested(manager, recorded.event)
+        interest = ask.interested(manager, recorded.event)
         if interest is not None:
             yield identify(manager, interest.id).stream_id
 
@@ -294,7 +295,7 @@ class ActorProcessManagerStore(Mapping[str, Any]):
         """The reactions of the types that are interested, in order, and the store after them."""
         reactions, store = [], self
         for manager in process_manager_types:
-            interest = callbacks.interested(manager, recorded_event.event)
+            interest = ask.interested(manager, recorded_event.event)
             if interest is not None:
                 answer = self._shared.hand(manager, interest, recorded_event)
                 stream_id = identify(manager, interest.id).stream_id

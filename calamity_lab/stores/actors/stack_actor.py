@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from calamity_lab.errors import CalamityError, StoreError, StoreUnavailable, TooManyConflicts
-from calamity_lab.kernel import callbacks
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
@@ -105,7 +105,7 @@ class HeldStack:
 
     def _recorded_before(self, command: Any, ticket: Ticket) -> tuple[RecordedEvent, ...]:
         """All that was recorded because of a command that an earlier actor may have carried out."""
-        stream = self._stack.event_store.stream(callbacks.target(command).stream_id)
+        stream = self._stack.event_store.stream(ask.target(command).stream_id)
         own = next((r.position for r in stream if r.causation_id == ticket.command_id), None)
         if own is None:
             return ()

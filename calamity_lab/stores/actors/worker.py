@@ -27,10 +27,10 @@ from calamity_lab.errors import (
     StoreUnavailable,
     WrongSchema,
 )
+from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.recorded import RecordedEvent, make_recorded
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.stores import Verb
 from calamity_lab.stores.actors.protocol import Behind, CaughtUp, Decided, Reacted, Read
 from calamity_lab.stores.actors.stack_actor import Carried, HeldStack, Ticket
 from calamity_lab.stores.serializer.serializer import Serializer

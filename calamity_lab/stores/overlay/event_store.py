@@ -18,14 +18,12 @@ from calamity_lab.kernel.event_store import (
     checked_stream_id,
     dressed,
     listed,
+    tell,
 )
-from calamity_lab.kernel.metadata import NOTHING
+from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import Subscriber
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.subscribers import tell
-from calamity_lab.kernel.table import Table
-from calamity_lab.kernel.vector import Vector
 
 Entries = list[tuple[str, ProposedEvent]]
 
@@ -230,7 +228,7 @@ def _checked(position: int | None, head: int) -> int:
     return position
 
 
-_NOTHING: Vector[RecordedEvent] = Vector()
+_NOTHING: PersistentVector[RecordedEvent] = PersistentVector()
 
 
 class OverlayEventStore:
@@ -245,8 +243,8 @@ class OverlayEventStore:
     __slots__ = ("_clock", "_ids", "_own", "_past", "_streams", "_subscribers")
 
     _past: Past
-    _own: Vector[RecordedEvent]
-    _streams: Table[Vector[RecordedEvent]]  # what is on top, by stream
+    _own: PersistentVector[RecordedEvent]
+    _streams: PersistentMap[PersistentVector[RecordedEvent]]  # what is on top, by stream
     _subscribers: tuple[tuple[StreamId, Subscriber], ...]
     _clock: Clock | Callable[[], datetime]
     _ids: Ids | Callable[[], str]
@@ -261,7 +259,7 @@ class OverlayEventStore:
     ) -> None:
         self._past = Past(base, position)
         self._own = _NOTHING
-        self._streams = Table()
+        self._streams = PersistentMap()
         self._subscribers = ()
         self._clock = clock
         self._ids = ids
@@ -403,6 +401,6 @@ class OverlayEventStore:
         now, store._clock = read(self._clock)
         fresh, store._ids = draw(self._ids, len(events))
         return [
-            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
+            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
             for event, id_ in zip(events, fresh, strict=True)
         ], store

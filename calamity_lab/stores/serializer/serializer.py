@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any
 
 from calamity_lab.errors import InvalidValue, SerializationError
-from calamity_lab.kernel.metadata import NOTHING, Metadata
+from calamity_lab.kernel.recorded import NO_METADATA, Metadata
 from calamity_lab.stores.serializer.annotations import Shapes
 from calamity_lab.stores.serializer.codec import LONGEST, TYPE, Codec, Json, Misfit, from_json, misfit_of
 from calamity_lab.stores.serializer.names import Names, Types, Upcaster, Upcasters, listed, parts
@@ -253,7 +253,7 @@ class MetadataTexts:
         found = self._untyped.read(text)
         if not isinstance(found, dict):
             raise Misfit("metadata is an object")
-        metadata = Metadata(found) if found else NOTHING
+        metadata = Metadata(found) if found else NO_METADATA
         if _FROZEN.issuperset(map(type, found.values())):
             self._remember(text, metadata)
         return metadata

@@ -21,9 +21,8 @@ from calamity_lab.kernel.constants import (
     StreamId,
 )
 from calamity_lab.kernel.event_store import check_expected, checked_stream_id, dressed, listed
-from calamity_lab.kernel.metadata import NOTHING
 from calamity_lab.kernel.protocols import Subscriber
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
@@ -52,7 +51,7 @@ class Asked:
             now, self.clock = read(self.clock)
             fresh, self.ids = draw(self.ids, len(given))
         return [
-            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NOTHING))
+            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
             for event, id_ in zip(given, fresh, strict=True)
         ]
 

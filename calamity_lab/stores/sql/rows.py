@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue, SerializationError
-from calamity_lab.kernel.metadata import Metadata
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import Metadata, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.stores.serializer.serializer import Serializer
 
 _SHARED = 1_000  # Metadata up to so many characters is kept, since the next event's is likely the same.

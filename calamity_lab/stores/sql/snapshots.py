@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from calamity_lab.errors import SerializationError
-from calamity_lab.kernel.snapshots import Snapshot
+from calamity_lab.kernel.stores import Snapshot
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.opening import open_database

@@ -11,9 +11,9 @@ from typing import Any
 from calamity_lab.errors import ModelError
 from calamity_lab.kernel.steps import AtProcessManager, Completed
 from calamity_lab.model import Model
-from calamity_lab.stepper import Stepper
 from calamity_lab.text import format_value
 from calamity_lab.trace.inputs import Dropped
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.arrows import links

@@ -12,8 +12,7 @@ from sqlalchemy import create_engine, text
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.constants import ALL
-from calamity_lab.kernel.metadata import NOTHING
-from calamity_lab.kernel.recorded import ProposedEvent
+from calamity_lab.kernel.recorded import NOTHING, ProposedEvent
 from calamity_lab.kernel.sources import system_clock
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.urls import parsed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from calamity_lab.errors import ReadOnlyStore, SerializationError, StoreError
-from calamity_lab.kernel.snapshots import InMemorySnapshotStore, Snapshot
+from calamity_lab.kernel.stores import InMemorySnapshotStore, Snapshot
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 from tests.stores.sql.notes import Noted, execute, refused, texts

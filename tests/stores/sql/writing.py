@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calamity_lab.errors import WrongExpectedVersion
-from calamity_lab.kernel.metadata import NOTHING
-from calamity_lab.kernel.recorded import ProposedEvent
+from calamity_lab.kernel.recorded import NOTHING, ProposedEvent
 from calamity_lab.kernel.sources import SeededIds, system_clock
 from calamity_lab.stores.sql.event_store import SQLEventStore
 

@@ -13,10 +13,9 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import AtProcessManager, Completed, Step
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
-from calamity_lab.trace.moment import Moment
 from calamity_lab.trace.purity import check
 from calamity_lab.trace.selection import NOTHING, Selection
-from calamity_lab.trace.trace import Trace
+from calamity_lab.trace.trace import Moment, Trace
 
 DEFAULT_LIMIT = 100_000
 

@@ -10,7 +10,7 @@ C = TypeVar("C", bound=type)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def value(cls: C) -> C:
+def frozen(cls: C) -> C:
     """A frozen dataclass with slots, made twice as quickly as the standard library makes one.
 
     The standard one sets each field by its name, past its own guard; this one calls the slots themselves.

@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.table import Table
+from calamity_lab.kernel.persistent import PersistentMap
 
 
 class Held:
@@ -16,7 +16,9 @@ class Held:
 
 
 def test_versions_that_go_on_from_one_another_again_and_again_stay_as_they_were() -> None:
-    versions: list[tuple[Table[int], dict[str, int]]] = [(Table({"a": 0, "b": 0}), {"a": 0, "b": 0})]
+    versions: list[tuple[PersistentMap[int], dict[str, int]]] = [
+        (PersistentMap({"a": 0, "b": 0}), {"a": 0, "b": 0})
+    ]
     for n in range(1, 200):
         table, model = versions[-1]
         table.insert("a", -n)  # somebody else comes first each time
@@ -26,7 +28,7 @@ def test_versions_that_go_on_from_one_another_again_and_again_stay_as_they_were(
 
 
 def test_one_version_may_be_gone_on_from_any_number_of_times() -> None:
-    table: Table[int] = Table({"a": 0})
+    table: PersistentMap[int] = PersistentMap({"a": 0})
     for n in range(64 + 17):  # up to where its line is full, and beyond
         table = table.insert("a", n)
         branches = [table.insert("a", -m).insert("b", m) for m in range(20)]
@@ -35,7 +37,7 @@ def test_one_version_may_be_gone_on_from_any_number_of_times() -> None:
 
 
 def test_a_version_that_nobody_holds_is_let_go_of_in_time() -> None:
-    table: Table[Any] = Table()
+    table: PersistentMap[Any] = PersistentMap()
     values = [Held() for _ in range(1_000)]
     seen = weakref.WeakSet(values)
     for value in values:
@@ -46,7 +48,7 @@ def test_a_version_that_nobody_holds_is_let_go_of_in_time() -> None:
 
 
 def test_a_branch_that_nobody_holds_takes_what_it_held_with_it() -> None:
-    table: Table[Any] = Table()
+    table: PersistentMap[Any] = PersistentMap()
     later = table.insert("a", 1)
     value = Held()
     seen = weakref.ref(value)
@@ -61,14 +63,14 @@ def test_a_branch_that_nobody_holds_takes_what_it_held_with_it() -> None:
 
 
 def test_a_name_that_was_discarded_may_come_back() -> None:
-    table = Table({"a": 1}).discard("a")
+    table = PersistentMap({"a": 1}).discard("a")
     assert (dict(table), len(table), "a" in table) == ({}, 0, False)
     assert (dict(table.insert("a", 2)), len(table.insert("a", 2))) == ({"a": 2}, 1)
     assert table.discard("a") is table
 
 
 def test_an_identity_finds_what_is_under_its_stream_id_in_every_version() -> None:
-    first = Table({"Shop-1": 1, "Shop-2": 2})
+    first = PersistentMap({"Shop-1": 1, "Shop-2": 2})
     second = first.insert("Shop-1", 3)
     assert [table.get(Identity("Shop", "1")) for table in (first, second)] == [1, 3]
     assert [table.get(Identity("Shop", "2")) for table in (first, second)] == [2, 2]
@@ -76,12 +78,12 @@ def test_an_identity_finds_what_is_under_its_stream_id_in_every_version() -> Non
 
 
 def test_threads_that_go_on_from_the_same_version_do_not_see_each_other() -> None:
-    table: Table[int] = Table()
-    made: list[tuple[int, Table[int]]] = []
+    table: PersistentMap[int] = PersistentMap()
+    made: list[tuple[int, PersistentMap[int]]] = []
     for _ in range(50):
         start = Barrier(4)
 
-        def put(n: int, old: Table[int] = table, start: Barrier = start) -> None:
+        def put(n: int, old: PersistentMap[int] = table, start: Barrier = start) -> None:
             start.wait()
             made.append((n, old.insert(f"t{n}", n)))
 

@@ -7,8 +7,142 @@ one growing tail, of which each sees no more than its own length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, cast, overload
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, Generic, Self, TypeVar, cast, overload
+
+from calamity_lab.kernel.identity import Identity
+
+V = TypeVar("V")
+
+_FULL = 16  # A line takes so many changes for each name, then another begins: so nobody holds it for ever.
+_DEEP = 16  # So many lines may rest on one another, before all they hold is copied to begin afresh.
+
+
+class _Line:
+    """What versions that follow each other share: what was there before them, and what each put."""
+
+    __slots__ = ("base", "depth", "flat", "full", "places", "tickets", "values")
+
+    def __init__(self, base: Mapping[str, Any], size: int, depth: int) -> None:
+        self.base = base
+        self.depth = depth
+        self.full = _FULL * (size + 4)
+        self.values: list[Any] = []
+        self.places: dict[str, list[int]] = {}
+        self.tickets = count()  # who draws the number of the next place may put there, whatever threads do
+        self.flat: tuple[int, dict[str, Any]] = (-1, {})  # all that one of the versions holds
+
+
+class PersistentMap(Mapping[str, V]):
+    """A frozen mapping; `insert` and `discard` give the next version, at a price that does not grow.
+
+    Its names come in order; an `Identity` may be asked for where its stream id is the name. No value is None.
+    """
+
+    __slots__ = ("_line", "_size", "_upto")
+
+    _line: _Line
+    _upto: int  # how many of the line's values are seen
+    _size: int
+
+    def __new__(cls, items: Mapping[str, V] | None = None) -> Self:
+        held = dict(items or {})
+        return cls._begun(held, len(held), 0)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The value under that name, or the default."""
+        line = self._line
+        places = line.places.get(key)
+        if places is None:
+            if key.__class__ is Identity:
+                return self.get(key.stream_id, default)
+            return line.base.get(key, default)
+        place = places[-1]
+        if place >= self._upto:  # a later version has put another
+            earlier = bisect_left(places, self._upto)
+            if not earlier:
+                return line.base.get(key, default)
+            place = places[earlier - 1]
+        value = line.values[place]
+        return default if value is None else value
+
+    def insert(self, name: str, value: V) -> Self:
+        """The table with that value under that name."""
+        line, place = self._line, self._upto
+        if len(line.values) != place or place == line.full or next(line.tickets) != place:
+            return self._on_a_line_of_its_own().insert(name, value)
+        places = line.places.get(name)
+        if places is None:
+            before = line.base.get(name)
+            line.places[name] = [place]
+        else:
+            before = line.values[places[-1]]
+            places.append(place)
+        line.values.append(value)
+        table = object.__new__(self.__class__)
+        table._line = line
+        table._upto = place + 1
+        table._size = self._size + (before is None) - (value is None)
+        return table
+
+    def discard(self, name: str) -> Self:
+        """The table without that name."""
+        return self if self.get(name) is None else self.insert(name, cast("V", None))
+
+    def __getitem__(self, key: str) -> V:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return cast("V", value)
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._flat()))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.items()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self)!r})"
+
+    def _flat(self) -> dict[str, V]:
+        """All that the table holds, as a dict of its own."""
+        base = self._line.base
+        flat = base._flat() if isinstance(base, PersistentMap) else dict(base)
+        for name in tuple(self._line.places):
+            value = self.get(name)
+            if value is None:
+                flat.pop(name, None)
+            else:
+                flat[name] = value
+        return flat
+
+    def _on_a_line_of_its_own(self) -> Self:
+        """The same table where the next change can be written down."""
+        line = self._line
+        if line.depth < _DEEP and self._upto < line.full:
+            return self._begun(self, self._size, line.depth + 1)
+        upto, flat = line.flat
+        if upto != self._upto:
+            flat = self._flat()
+            line.flat = self._upto, flat  # for all others that go on from here
+        return self._begun(flat, self._size, 0)
+
+    @classmethod
+    def _begun(cls, base: Mapping[str, V], size: int, depth: int) -> Self:
+        table = object.__new__(cls)
+        table._line = _Line(base, size, depth)
+        table._upto = 0
+        table._size = size
+        return table
+
 
 T = TypeVar("T")
 
@@ -19,7 +153,7 @@ _MASK = _WIDTH - 1
 _Node = tuple[Any, ...]
 
 
-class Vector(Sequence[T], Generic[T]):
+class PersistentVector(Sequence[T], Generic[T]):
     """A frozen sequence. `append` and `take` cost the logarithm of its length, and copy no history."""
 
     __slots__ = ("_length", "_root", "_shift", "_tail")
@@ -29,10 +163,10 @@ class Vector(Sequence[T], Generic[T]):
     _root: _Node
     _tail: list[Any]  # shared by versions that follow each other; this one ends where its length says
 
-    def __new__(cls, items: Iterable[T] = ()) -> Vector[T]:
+    def __new__(cls, items: Iterable[T] = ()) -> PersistentVector[T]:
         return _EMPTY._gather(items) if items else _EMPTY
 
-    def append(self, item: T) -> Vector[T]:
+    def append(self, item: T) -> PersistentVector[T]:
         """The vector with ``item`` behind all others."""
         length, shift, root, tail = self._length, self._shift, self._root, self._tail
         place = length & _MASK
@@ -46,14 +180,14 @@ class Vector(Sequence[T], Generic[T]):
             if length:
                 shift, root = _push(shift, root, length - _WIDTH, tuple(tail[:_WIDTH]))
             tail = [item]
-        vector: Vector[T] = object.__new__(Vector)
+        vector: PersistentVector[T] = object.__new__(PersistentVector)
         vector._length = length + 1
         vector._shift = shift
         vector._root = root
         vector._tail = tail
         return vector
 
-    def extend(self, items: Iterable[T]) -> Vector[T]:
+    def extend(self, items: Iterable[T]) -> PersistentVector[T]:
         """The vector with all ``items`` behind it, in order."""
         if not self._length:
             return self._gather(items)
@@ -62,7 +196,7 @@ class Vector(Sequence[T], Generic[T]):
             vector = vector.append(item)
         return vector
 
-    def _gather(self, items: Iterable[T]) -> Vector[T]:
+    def _gather(self, items: Iterable[T]) -> PersistentVector[T]:
         """A vector of many items at once, where there was none."""
         length, shift, root = 0, _BITS, cast("_Node", ())
         tail: list[Any] = []
@@ -74,7 +208,7 @@ class Vector(Sequence[T], Generic[T]):
             length += 1
         return _make(length, shift, root, tail) if length else self
 
-    def take(self, count: int) -> Vector[T]:
+    def take(self, count: int) -> PersistentVector[T]:
         """The first ``count`` items, sharing everything with this vector."""
         if count >= self._length:
             return self
@@ -136,7 +270,7 @@ class Vector(Sequence[T], Generic[T]):
         return self.backwards()
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, (Vector, list, tuple)):
+        if isinstance(other, (PersistentVector, list, tuple)):
             return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
         return NotImplemented
 
@@ -144,7 +278,7 @@ class Vector(Sequence[T], Generic[T]):
         return hash(tuple(self))
 
     def __repr__(self) -> str:
-        return f"Vector({list(self)!r})"
+        return f"PersistentVector({list(self)!r})"
 
     def _leaf(self, index: int) -> Any:
         """The leaf that holds an index below the length; a tail may hold more than is this vector's."""
@@ -156,8 +290,8 @@ class Vector(Sequence[T], Generic[T]):
         return node
 
 
-def _make(length: int, shift: int, root: _Node, tail: list[Any]) -> Vector[Any]:
-    vector: Vector[Any] = object.__new__(Vector)
+def _make(length: int, shift: int, root: _Node, tail: list[Any]) -> PersistentVector[Any]:
+    vector: PersistentVector[Any] = object.__new__(PersistentVector)
     vector._length = length
     vector._shift = shift
     vector._root = root
@@ -196,4 +330,4 @@ def _cut(node: _Node, level: int, last: int) -> _Node:
     return (*node[:slot], _cut(node[slot], level - _BITS, last))
 
 
-_EMPTY: Vector[Any] = _make(0, _BITS, (), [])
+_EMPTY: PersistentVector[Any] = _make(0, _BITS, (), [])

@@ -5,15 +5,11 @@ Every store calls the model through these functions, so that a broken model is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from calamity_lab.errors import CalamityError, ModelError, Rejected, UnresolvedTarget
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
-
-# What a class has that stands for events of which the class is not known, as a store reads them.
-UNKNOWN = "__calamity_unknown__"
 
 _INTERESTS = (Start, Continue, Stop)
 _MISSING_CASE = "every event that reaches it needs a case; return self where nothing changes"
@@ -119,23 +115,6 @@ def handle_rejection(instance: Any, rejected: Rejected) -> tuple[Any, ...]:
     except Exception as error:
         raise _broken(instance, "handle_rejection", "rejected", error, rejected) from error
     return () if outcome is None else _commands(instance, "handle_rejection", outcome, rejected)
-
-
-def fold(state: Any, events: Iterable[Any]) -> Any:
-    """The state after all the events of a history, in order.
-
-    Raises `ModelError` at one whose class is not known here: a model that leaves aside what it does not know
-    would be wrong without a word.
-    """
-    for event in events:
-        if getattr(event.__class__, UNKNOWN, False) is True:
-            raise ModelError(
-                f"{_name(state)}.apply",
-                f"would have to take in {event!r}, of which only the name and the fields are known; give its "
-                "class to the event store, as in SQLEventStore(url, [..., TheEvent])",
-            )
-        state = apply(state, event)
-    return state
 
 
 def _refusal(rejected: Rejected, command: Any) -> Rejected:

@@ -1,0 +1,101 @@
+"""Ids that are no texts are of their type wherever a lab on a real history shows a state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any, NewType, Self
+from uuid import UUID
+
+import pytest
+
+from calamity_lab import Lab, Stack, command, dispatch
+from calamity_lab.kernel.recovery import recover
+from calamity_lab.stores.sql import SQLEventStore
+from calamity_lab.views.state import state
+from calamity_lab.views.versions import Revisions, field_history
+
+AccountId = NewType("AccountId", UUID)
+
+
+class Colour(Enum):
+    """Ids with a name and a value."""
+
+    RED = "r"
+    GREEN = "g"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Something was counted."""
+
+    by: int
+
+
+class _Meter:
+    """What all meters do; its ``of`` is made from the id, and shows the type that the id has."""
+
+    def execute(self, order: Any) -> Counted:
+        return Counted(order.by)
+
+    def apply(self, event: Counted) -> Self:
+        return replace(self, total=self.total + event.by)  # type: ignore[attr-defined, type-var]
+
+
+def meter(annotation: Any) -> tuple[type, type]:
+    """An aggregate type with ids of that type, and its command."""
+
+    @dataclass(frozen=True)
+    class Meter(_Meter):
+        id: Any
+        of: str
+        total: int = 0
+
+        @classmethod
+        def new(cls, meter_id: Any) -> Self:
+            return cls(meter_id, type(meter_id).__name__)
+
+    Meter.new.__func__.__annotations__["meter_id"] = annotation  # type: ignore[attr-defined]
+
+    @command(to=Meter, by="id")
+    @dataclass(frozen=True)
+    class Count:
+        id: Any
+        by: int
+
+    return Meter, Count
+
+
+KINDS = [
+    (int, 7),
+    (int | None, 7),
+    (UUID, UUID(int=7)),
+    (AccountId, UUID(int=7)),
+    (Colour, Colour.GREEN),
+    (date, date(2026, 11, 29)),
+]
+
+
+@pytest.mark.parametrize(("annotation", "id_"), KINDS, ids=[f"{kind}" for kind, _ in KINDS])
+def test_an_id_has_its_type_everywhere_in_an_attached_lab(annotation: Any, id_: Any, tmp_path: Path) -> None:
+    url, (Meter, Count) = f"sqlite:///{tmp_path / 'meters.db'}", meter(annotation)  # noqa: N806
+    with SQLEventStore(url, [Meter, Counted]) as store:
+        stack = dispatch(dispatch(Stack(event_store=store), Count(id_, 5)), Count(id_, 2))
+        there = stack.aggregates[f"Meter-{id_}"]
+        assert there == Meter(id_, type(id_).__name__, 7)
+        assert dict(recover(Stack(event_store=store), [Meter]).stack.aggregates) == {f"Meter-{id_}": there}
+
+    lab = Lab.attach(url, aggregates=[Meter], commands=[Count], events=[Counted])
+    assert dict(lab.aggregates) == {f"Meter-{id_}": there}
+    table = lab.aggregates.to_pandas()
+    assert list(table["of"]) == [there.of, there.of]
+    assert list(table["total"]) == [5, 7]
+
+    revisions = Revisions(lab.trace, lab.trace.index.lanes[0], {"Meter": Meter})
+    assert revisions.at(1).state == replace(there, total=5)
+    assert field_history(revisions, "total", 0).values == ("5", "7")
+    row = state(lab.trace, 0, as_of=[(f"Meter-{id_}", 1)], pinned=[f"Meter-{id_}"], types={"Meter": Meter})
+    assert "5" in str(row.pinned[0])
+    assert row.pinned[0].as_of is not None
