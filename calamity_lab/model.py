@@ -1,4 +1,4 @@
-"""A model: the aggregates, commands, events and process managers of a system, found by their shape."""
+"""A model: the aggregates, commands, events and process managers of a system, found by their methods."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType, ModuleType
-from typing import Any, TypeGuard, TypeVar, get_type_hints
+from typing import Any, TypeGuard, TypeVar, get_args
 
 from calamity_lab.errors import InvalidModel, InvalidValue
-from calamity_lab.kernel.fields import field_names
+from calamity_lab.kernel.annotations import closed_over
+from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
 
 T = TypeVar("T", bound=type)
 
@@ -19,12 +20,21 @@ _SHAPES = {
     "commands": ("aggregate",),
     "process_managers": ("interested", "handle"),
 }
+_SIGNATURES = {
+    "new": "a classmethod new(id)",
+    "execute": "an execute(command) method",
+    "apply": "an apply(event) method",
+    "interested": "a classmethod interested(event)",
+    "handle": "a handle(event) method",
+    "aggregate": "an aggregate() method",
+}
+_NOUNS = {"aggregates": "an aggregate", "commands": "a command", "process_managers": "a process manager"}
 _CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Classes by their part. ``unplaced`` are record classes of which nothing tells what they are."""
+    """Classes by what they are in the model. ``unplaced`` are classes with fields that no class refers to."""
 
     aggregates: tuple[type, ...] = ()
     commands: tuple[type, ...] = ()
@@ -39,11 +49,12 @@ class Model:
 
     @classmethod
     def of(cls, classes: Iterable[type]) -> Model:
-        """The model that these classes make up, each placed by its shape.
+        """The model that these classes make up, each known by its methods.
 
-        A process manager has ``interested``, ``apply`` and ``handle``; an aggregate ``execute`` and
-        ``apply``; a command ``aggregate()``; an event is a record that their callbacks name and that is
-        no part of another message. Messages that the callbacks name need not be given.
+        A process manager has ``interested``, ``apply`` and ``handle``; an aggregate has ``execute`` and
+        ``apply``; a command has ``aggregate()``. An event is a class with fields that the callbacks of these
+        name, and that is not the type of another message's field. Messages that the callbacks name need not
+        be given.
         """
         given = tuple(dict.fromkeys(classes))
         found = tuple(dict.fromkeys([*given, *(m for c in given for m in _mentioned(c))]))
@@ -51,13 +62,18 @@ class Model:
         aggregates = tuple(c for c in found if _has(c, "execute", "apply") and c not in managers)
         commands = tuple(c for c in found if _has(c, "aggregate") and c not in managers + aggregates)
         placed = (*managers, *aggregates, *commands)
-        records = [c for c in found if c not in placed and field_names(c) is not None and not _is_other(c)]
+        records = [c for c in found if c not in placed and is_message_class(c) and not _is_other(c)]
         facts = {name for c in managers for name in _names_used(c, "interested")}
         facts |= {name for c in aggregates for name in _names_used(c, "execute") & _names_used(c, "apply")}
         named = facts | {name for c in (*managers, *aggregates) for name in _names_used(c, *_CALLBACKS)}
-        parts = {part for c in (*placed, *records) for part in _field_types(c)}
+        known = {c.__name__: c for c in found}
+        parts = {part for c in (*placed, *records) for part in _field_types(c, known)}
+        # A plain class that only one callback names may be anything, as a calculator that it uses.
+        named = {c.__name__ for c in records if c.__name__ in named and field_names(c) is not None}
         events = tuple(c for c in records if c.__name__ in facts or (c.__name__ in named and c not in parts))
-        unplaced = tuple(c for c in records if c not in events and c not in parts)
+        unplaced = tuple(
+            c for c in records if c not in events and c not in parts and field_names(c) is not None
+        )
         _distinct(managers)
         return cls(_distinct(aggregates), _distinct(commands), _distinct(events), managers, unplaced)
 
@@ -80,10 +96,13 @@ class Model:
         return tuple(dict.fromkeys([*strangers, *(cls for cls in self if _defined_again(cls))]))
 
     def lacks(self) -> tuple[str, ...]:
-        """What a class of the model still needs before it can be stepped, a sentence each."""
+        """What the classes of the model still need before they can be stepped: one sentence per method."""
         return tuple(
-            f"{cls.__name__} has no {member}() yet"
-            for group, members in ((self.aggregates, ("new",)), (self.process_managers, ("new", "apply")))
+            f"{cls.__name__} needs {_SIGNATURES[member]} to be {part}."
+            for part, group, members in (
+                ("an aggregate", self.aggregates, ("new",)),
+                ("a process manager", self.process_managers, ("new", "apply")),
+            )
             for cls in group
             for member in members
             if not _has(cls, member)
@@ -93,25 +112,30 @@ class Model:
         return iter((*self.aggregates, *self.commands, *self.events, *self.process_managers))
 
     def __str__(self) -> str:
-        return "\n".join(
+        parts = "\n".join(
             f"{title}: {', '.join(c.__name__ for c in group) or 'none'}"
             for title, group in (
                 ("aggregates", self.aggregates),
                 ("commands", self.commands),
                 ("events", self.events),
                 ("process managers", self.process_managers),
-                ("not placed", self.unplaced),
             )
-            if group or title != "not placed"
         )
+        if not self.unplaced:
+            return parts
+        unused = ", ".join(cls.__name__ for cls in self.unplaced)
+        return f"{parts}\nunused: {unused} (no class of the model refers to {_it(self.unplaced)})"
 
 
 def assemble(
     given: ModuleType | Mapping[str, Any] | Model | None, parts: Mapping[str, Iterable[type]]
 ) -> Model:
-    """The model that ``Lab(...)`` was given: as a module or namespace, or as classes by part."""
+    """The model that ``Lab(...)`` was given: a module, a namespace, a model, or lists of classes."""
     if given is not None and parts:
-        raise InvalidModel(f"give Lab either a module or classes, not both (found {', '.join(parts)})")
+        raise InvalidModel(
+            f"Lab() takes a module or lists of classes, not both; found a module and {', '.join(parts)}. "
+            "Leave out one of them"
+        )
     if isinstance(given, Model):
         model = given
     elif isinstance(given, (ModuleType, Mapping)):
@@ -121,13 +145,13 @@ def assemble(
         _check_parts(model, parts)
     else:
         raise InvalidModel(
-            f"Lab() cannot find a model in {given!r}; give a module, as in Lab(bank), "
+            f"Lab() cannot find a model in {given!r}. Give it a module, as in Lab(bank), "
             "or classes, as in Lab(aggregates=[BankAccount])"
         )
     if not model.aggregates:
         raise InvalidModel(
-            "there is no aggregate in the model: a class with new(id), execute(command) and apply(event)"
-            + (f" (found only {', '.join(c.__name__ for c in model)})" if tuple(model) else "")
+            "The model has no aggregate: a class with new(id), execute(command) and apply(event)"
+            + (f". It has only {', '.join(c.__name__ for c in model)}" if tuple(model) else "")
         )
     return model
 
@@ -135,36 +159,38 @@ def assemble(
 def _listed(parts: Mapping[str, Iterable[type]]) -> list[type]:
     for part, group in parts.items():
         if isinstance(group, type) or not isinstance(group, Iterable):
-            raise InvalidModel(f"{part}= takes a list of classes, as in {part}=[...]; found {group!r}")
+            raise InvalidModel(f"{part}= takes a list of classes, as in {part}=[...]. Found {group!r}")
     classes = [cls for group in parts.values() for cls in group]
     for cls in classes:
         if not isinstance(cls, type):
-            raise InvalidModel(f"a model is made of classes; found {cls!r}")
+            raise InvalidModel(f"A model is made of classes. Found {cls!r}")
     return classes
 
 
 def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
-    """Tell a class that was given as something which it has not the shape of."""
+    """Raise for a class that does not have the methods of what it was given as."""
     for part, members in _SHAPES.items():
         for cls in parts.get(part, ()):
             if cls not in getattr(model, part):
-                lacks = " and no ".join(name for name in members if not _has(cls, name))
-                raise InvalidModel(f"{cls.__name__} was given among {part}, but has no {lacks}")
+                lacks = " and ".join(_SIGNATURES[name] for name in members if not _has(cls, name))
+                raise InvalidModel(
+                    f"{cls.__name__} needs {lacks} to be {_NOUNS[part]}, and is in {part}=[...]"
+                )
 
 
 def _home(cls: type) -> str:
-    """Where a class is from, and of what fields: so that two of one name can be told apart."""
+    """The module and the fields of a class, to tell two classes of one name apart."""
     return f"{cls.__module__}.{cls.__qualname__} with {', '.join(field_names(cls) or ()) or 'no fields'}"
 
 
 def _defined_again(cls: type) -> bool:
-    """Whether the module of a class has another class of its own under the same name by now."""
+    """Whether the module of the class now has another class of its own under the same name."""
     current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
     return current is not cls and getattr(current, "__module__", None) == cls.__module__
 
 
 def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
-    """The classes that a user defined there: not what begins with an underscore, nor our own protocols."""
+    """The classes that a user defined there: no private names, and none of our protocols."""
     items = vars(namespace) if isinstance(namespace, ModuleType) else namespace
     return [
         value
@@ -174,7 +200,7 @@ def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
 
 
 def _is_alias(name: str, value: type, items: Mapping[str, Any]) -> bool:
-    """Whether another class stands under the class's own name: then this is an earlier one, kept aside."""
+    """Whether another class has the class's own name there: then this is an earlier one, kept aside."""
     own = items.get(value.__name__, value)
     return name != value.__name__ and own is not value and isinstance(own, type)
 
@@ -194,13 +220,13 @@ def _is_other(cls: type) -> bool:
 
 
 def _names_used(cls: type, *methods: str) -> set[str]:
-    """The global names that those callbacks of a class mention: the messages that they tell apart."""
+    """The global names in those callbacks of a class: the messages that the callbacks tell apart."""
     codes = (_code(getattr(cls, method, None)) for method in methods)
     return {name for code in codes if code is not None for name in _code_names(code)}
 
 
 def _mentioned(cls: type) -> Iterator[type]:
-    """The records that the callbacks of an aggregate or process manager name, as they see them."""
+    """The message classes that the callbacks of an aggregate or process manager name."""
     if not _has(cls, "apply"):
         return
     for method in _CALLBACKS:
@@ -209,22 +235,11 @@ def _mentioned(cls: type) -> Iterator[type]:
         code = _code(bare)
         if code is None:
             continue
-        scope = {**bare.__globals__, **_closed_over(bare, code)}
+        scope = {**bare.__globals__, **closed_over(bare)}
         for name in sorted(set(_code_names(code)) | set(code.co_freevars)):
             value = scope.get(name)
-            if _is_the_users(value) and field_names(value) is not None:
+            if _is_the_users(value) and is_message_class(value):
                 yield value
-
-
-def _closed_over(function: Any, code: CodeType) -> dict[str, Any]:
-    """What a function sees of the function around it; a name that is not bound yet is left out."""
-    bound = {}
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
-        try:
-            bound[name] = cell.cell_contents
-        except ValueError:
-            continue
-    return bound
 
 
 def _code(function: Any) -> CodeType | None:
@@ -240,32 +255,32 @@ def _code_names(code: CodeType) -> Iterator[str]:
             yield from _code_names(constant)
 
 
-def _field_types(cls: type) -> Iterator[type]:
-    """The classes that stand in a class's field types, however deep: value objects, and no messages."""
-    try:
-        hints = get_type_hints(cls)
-    except Exception:  # noqa: BLE001 - hints are the user's own text and may name what is not there; they only help
-        hints = {}
-    for hint in hints.values():
-        yield from _within(hint)
+def _field_types(cls: type, known: Mapping[str, type]) -> Iterator[type]:
+    """The classes in the annotations of a class's fields, however deep: value objects, no messages."""
+    for field in fields_in(cls, known):
+        yield from _within(field.annotation)
 
 
-def _within(hint: Any) -> Iterator[type]:
-    if isinstance(hint, type):
-        yield hint
-    for part in getattr(hint, "__args__", ()):
+def _within(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for part in get_args(annotation):
         yield from _within(part)
 
 
+def _it(classes: tuple[type, ...]) -> str:
+    return "it" if len(classes) == 1 else "them"
+
+
 def _distinct(classes: tuple[T, ...]) -> tuple[T, ...]:
-    """The classes, once it is clear that no two share a name."""
+    """The classes; raises where two of them have one name."""
     known: dict[str, T] = {}
     for cls in classes:
         other = known.setdefault(cls.__name__, cls)
         if other is not cls:
             raise InvalidModel(
-                f"two classes are called {cls.__name__} ({_home(other)} and {_home(cls)}); "
-                "messages and streams are told apart by the name, so rename one or leave one out"
+                f"Two classes are called {cls.__name__}: {_home(other)}, and {_home(cls)}. "
+                "A message or a stream goes by the name of its class: rename one class, or leave it out"
             )
     return tuple(known.values())
 
@@ -275,4 +290,4 @@ def _named(part: str, name: str, classes: tuple[type, ...]) -> type:
         if cls.__name__ == name:
             return cls
     listed = ", ".join(c.__name__ for c in classes) or "none"
-    raise InvalidValue(f"there is no {part} {name!r} in the model; there are: {listed}")
+    raise InvalidValue(f"The model has no {part} {name!r}. It has {listed}")

@@ -15,7 +15,7 @@ from html import escape
 from typing import Any
 from uuid import UUID
 
-from calamity_lab.kernel.fields import field_names, fields_of
+from calamity_lab.kernel.schema import field_names, fields_of
 
 NOTHING = "–"
 """How a missing value is written."""

@@ -96,7 +96,7 @@ def test_a_namespace_is_searched_for_classes_and_what_fits_nowhere_is_told() -> 
     )
     assert (model.aggregates, model.commands, model.events) == ((Slot,), (Insert,), (Inserted,))
     assert model.unplaced == (Lonely,)
-    assert "not placed: Lonely" in str(model)
+    assert "unused: Lonely (no class of the model refers to it)" in str(model)
 
 
 def test_messages_that_the_callbacks_name_need_not_be_given() -> None:
@@ -137,22 +137,30 @@ def test_messages_of_classes_defined_in_a_function_are_found_too() -> None:
 
 def test_two_classes_of_one_name_are_refused_with_both_their_homes() -> None:
     other = type("Slot", (Slot,), {"__module__": "elsewhere"})
-    with pytest.raises(InvalidModel, match=r"two classes are called Slot .*test_model.* and elsewhere"):
+    with pytest.raises(InvalidModel, match=r"Two classes are called Slot: .*test_model.* and elsewhere"):
         Model.of([Slot, other])
 
 
 @pytest.mark.parametrize(
     ("given", "parts", "words"),
     [
-        (None, {}, "there is no aggregate"),
+        (None, {}, "The model has no aggregate"),
         (SimpleNamespace(), {}, "cannot find a model in"),
         ({}, {"aggregates": [Slot]}, "not both"),
-        (None, {"aggregates": [42]}, "made of classes; found 42"),
-        (None, {"aggregates": [Coin]}, "Coin was given among aggregates, but has no execute and no apply"),
-        (None, {"aggregates": [Slot], "process_managers": [Slot]}, "but has no interested and no handle"),
+        (None, {"aggregates": [42]}, "made of classes. Found 42"),
+        (
+            None,
+            {"aggregates": [Coin]},
+            "Coin needs an execute\\(command\\) method and an apply\\(event\\) method to be an aggregate",
+        ),
+        (
+            None,
+            {"aggregates": [Slot], "process_managers": [Slot]},
+            "needs a classmethod interested.* and a handle.* to be a process manager",
+        ),
         (None, {"aggregates": Slot}, r"aggregates= takes a list of classes, as in aggregates=\[\.\.\.\]"),
-        (Model(), {}, "there is no aggregate"),
-        ({"Insert": Insert}, {}, "found only Insert"),
+        (Model(), {}, "The model has no aggregate"),
+        ({"Insert": Insert}, {}, "has only Insert"),
     ],
 )
 def test_what_is_no_model_is_told_with_what_would_be_one(given: Any, parts: Any, words: str) -> None:
@@ -161,7 +169,7 @@ def test_what_is_no_model_is_told_with_what_would_be_one(given: Any, parts: Any,
 
 
 def test_a_part_that_is_not_there_is_told_with_those_that_are() -> None:
-    with pytest.raises(InvalidValue, match="no command 'Deposit' in the model; there are: Insert"):
+    with pytest.raises(InvalidValue, match=r"no command 'Deposit'. It has Insert"):
         Model.of([Slot, Insert]).command("Deposit")
 
 

@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from enum import Enum, Flag
 from itertools import chain, repeat
 from operator import is_
+from types import NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from calamity_lab.kernel.annotations import union_members
 
 Places = slice | np.ndarray[Any, np.dtype[np.intp]]
 """The rows that values belong to."""
@@ -149,8 +152,6 @@ _BUILDERS: dict[str, Callable[[Kind, Sequence[Piece], int], Any]] = {
 
 
 _EXACT = {bool: "boolean", int: "integer", float: "number", str: "text", timedelta: "duration"}
-_FLOAT_OR_NONE = float | None
-_FLOAT_WORDS = frozenset({"float", "float|None", "None|float", "Optional[float]", "typing.Optional[float]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,19 +201,9 @@ def together(kinds: Sequence[Kind]) -> Kind:
     return Kind("whole", frozenset(chain.from_iterable(kind.types for kind in some)))
 
 
-def annotation_of(cls: type, field: str) -> Any:
-    """How a class annotates a field; None where it does not."""
-    for base in cls.__mro__:
-        found = base.__dict__.get("__annotations__", {}).get(field)
-        if found is not None:
-            return found
-    return None
-
-
 def _means_float(annotation: Any) -> bool:
-    if isinstance(annotation, str):
-        return annotation.replace(" ", "") in _FLOAT_WORDS
-    return annotation is float or annotation == _FLOAT_OR_NONE
+    members = set(union_members(annotation)) - {NoneType}
+    return members == {float}
 
 
 def _fit_floats(values: Sequence[Any]) -> bool:

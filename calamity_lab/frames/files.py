@@ -14,8 +14,8 @@ from numbers import Integral, Number, Rational, Real
 from typing import Any
 
 from calamity_lab.errors import MissingExtra
-from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.schema import field_names, fields_of, is_record
 
 
 def json_lines(recorded: Sequence[RecordedEvent]) -> Iterator[str]:
@@ -51,7 +51,7 @@ def _nested(value: Any) -> Any:
         return {_key(key): as_json(item) for key, item in value.items()}
     if isinstance(value, AbstractSet):
         return sorted(map(as_json, value), key=json.dumps)
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+    if isinstance(value, (list, tuple)) and field_names(type(value)) is None:
         return [as_json(item) for item in value]
     if is_record(value):
         return {name: as_json(item) for name, item in fields_of(value).items()}

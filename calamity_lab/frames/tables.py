@@ -15,7 +15,6 @@ from calamity_lab.frames.columns import (
     Kind,
     Piece,
     Places,
-    annotation_of,
     column,
     kind_of,
     labels,
@@ -23,8 +22,8 @@ from calamity_lab.frames.columns import (
     text,
     together,
 )
-from calamity_lab.kernel.fields import field_names, fields_of
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.schema import Field, field_names, fields_in, fields_of
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
 
@@ -162,8 +161,9 @@ def flat(known: Mapping[str, Any], groups: Iterable[Group], length: int) -> Any:
 def _by_field(groups: Iterable[Group]) -> dict[str, list[_Part]]:
     parts: dict[str, list[_Part]] = {}
     for group in groups:
+        declared = {field.name: field.annotation for field in _declared(group.values)}
         for name, values in _fields(group.values).items():
-            kind = kind_of(values, annotation_of(type(group.values[0]), name))
+            kind = kind_of(values, declared.get(name))
             parts.setdefault(name, []).append(_Part(group.type, kind, Piece(group.places, values)))
     return parts
 
@@ -174,6 +174,10 @@ def _kinds(parts: Sequence[_Part]) -> dict[str, Kind]:
     for part in parts:
         found.setdefault(part.type, []).append(part.kind)
     return {type_name: together(kinds) for type_name, kinds in found.items()}
+
+
+def _declared(values: Sequence[Any]) -> tuple[Field, ...]:
+    return fields_in(type(values[0])) if len(values) else ()
 
 
 def _fields(values: Sequence[Any]) -> dict[str, list[Any]]:

@@ -23,9 +23,9 @@ from uuid import UUID
 
 from calamity_lab.errors import InvalidModel, ModelError
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.fields import field_names
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Interest, Start, Stop
+from calamity_lab.kernel.schema import field_names
 
 # What a class has that stands for events of which the class is not known, as a store reads them.
 UNKNOWN = "__calamity_unknown__"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from calamity_lab.kernel.fields import fields_of, is_record
+from calamity_lab.kernel.schema import fields_of, is_record
 
 
 class _Absent:

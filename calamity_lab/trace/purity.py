@@ -13,11 +13,11 @@ from typing import Any
 
 from calamity_lab.errors import CalamityError, ImpureModel, Rejected
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.fields import fields_of, is_record
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import Executing, Handling, Run
+from calamity_lab.kernel.schema import fields_of, is_record
 from calamity_lab.kernel.steps import Appended, Dispatched, Refused
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import differences

@@ -6,8 +6,8 @@ from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.folding import begun
+from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,

@@ -9,8 +9,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from calamity_lab.kernel.fields import field_names
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.schema import field_names
 from calamity_lab.text import NOTHING, format_fields, format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.controls import bounded

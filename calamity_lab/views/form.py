@@ -11,9 +11,9 @@ from typing import Any
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.schema import NO_DEFAULT, arguments_of
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
-from calamity_lab.views.asked import NO_DEFAULT, asked
 from calamity_lab.views.samples import sample
 from calamity_lab.views.shapes import Kind, Shape, is_known, shape
 
@@ -63,22 +63,24 @@ def forms(model: Model) -> tuple[CommandForm, ...]:
 def written(message: Any, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A message as the JSON values that its form would hold: `parse` reads them back."""
     return {
-        field.name: _value(shape(field.hint), getattr(message, field.name), names or {})
-        for field in asked(type(message), names)
-        if hasattr(message, field.name)
+        field.argument: _value(
+            shape(field.annotation), getattr(message, field.name or field.argument), names or {}
+        )
+        for field in arguments_of(type(message), names)
+        if hasattr(message, field.name or field.argument)
     }
 
 
 def _fields(cls: type, names: Mapping[str, Any], above: tuple[type, ...]) -> tuple[Field, ...]:
     return tuple(
         _field(
-            each.name,
-            shape(each.hint),
+            each.argument,
+            shape(each.annotation),
             names,
             (*above, cls),
-            default=each.default,
+            default=each.made_default(),
         )
-        for each in asked(cls, names)
+        for each in arguments_of(cls, names)
     )
 
 

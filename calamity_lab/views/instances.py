@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.fields import fields_of
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.progress import Appending, Executing, Populating
 from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import (
     AtAggregate,
     AtProcessManager,

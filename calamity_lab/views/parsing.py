@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from calamity_lab.errors import InvalidFields
+from calamity_lab.kernel.schema import NO_DEFAULT, Field, arguments_of
 from calamity_lab.text import format_value
-from calamity_lab.views.asked import NO_DEFAULT, Asked, asked
 from calamity_lab.views.reading import Unreadable, quoted, read_atom
 from calamity_lab.views.shapes import Shape, described, shape
 
@@ -43,12 +43,12 @@ class _Form:
     def record(self, cls: type, values: Any, path: str) -> Any:
         if not isinstance(values, Mapping):
             return self._wrong(path, f"{quoted(values)} is no {cls.__name__}: give its fields by name")
-        fields = asked(cls, self.names)
-        known = [field.name for field in fields]
+        fields = arguments_of(cls, self.names)
+        known = [field.argument for field in fields]
         for name in values:
             if name not in known:
                 self._wrong(_joined(path, str(name)), _unknown(cls, str(name), known))
-        arguments = {field.name: self._argument(field, values, path) for field in fields}
+        arguments = {field.argument: self._argument(field, values, path) for field in fields}
         if any(value is _WRONG for value in arguments.values()) or any(name not in known for name in values):
             return _WRONG
         given = {name: value for name, value in arguments.items() if value is not NO_DEFAULT}
@@ -60,15 +60,15 @@ class _Form:
         except Exception as error:  # noqa: BLE001 - whatever the user's own class refuses with is told
             return self._wrong(path, format_value(str(error) or type(error).__name__))
 
-    def _argument(self, field: Asked, values: Mapping[str, Any], path: str) -> Any:
+    def _argument(self, field: Field, values: Mapping[str, Any], path: str) -> Any:
         """The value of a field; `NO_DEFAULT` where it is left to the class."""
-        asks, path = shape(field.hint), _joined(path, field.name)
-        given = values.get(field.name)
-        if field.name in values and not _is_empty(asks, given):
+        asks, path = shape(field.annotation), _joined(path, field.argument)
+        given = values.get(field.argument)
+        if field.argument in values and not _is_empty(asks, given):
             return self._value(asks, given, path)
-        if field.name in values and asks.optional:
+        if field.argument in values and asks.optional:
             return None
-        if field.default is not NO_DEFAULT:
+        if field.made_default() is not NO_DEFAULT:
             return NO_DEFAULT
         return None if asks.optional else self._missing(asks, path)
 

@@ -14,7 +14,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.kernel.fields import field_names, fields_of, is_record
+from calamity_lab.kernel.schema import field_names, fields_of, is_record
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from calamity_lab.views.asked import NO_DEFAULT, Asked, asked
+from calamity_lab.kernel.schema import COMPUTED, NO_DEFAULT, Field, arguments_of
 from calamity_lab.views.shapes import Shape, shape
 
 MOST_SAMPLES = 24
@@ -42,8 +42,8 @@ def samples(cls: type, names: Mapping[str, Any] | None = None) -> tuple[Any, ...
 
 
 def _made(cls: type, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
-    fields = asked(cls, names)
-    values = {field.name: _values(field, names, depth) for field in fields}
+    fields = arguments_of(cls, names)
+    values = {field.argument: _values(field, names, depth) for field in fields}
     base = {name: options[0] for name, options in values.items()}
     for arguments in islice(_varied(base, values), MOST_SAMPLES):
         made = _make(cls, arguments)
@@ -65,10 +65,12 @@ def _make(cls: type, arguments: Mapping[str, Any]) -> Any:
         return None
 
 
-def _values(field: Asked, names: Mapping[str, Any], depth: int) -> tuple[Any, ...]:
-    found = list(_of(shape(field.hint), field.name, names, depth))
-    if field.default is not NO_DEFAULT and not any(_same(field.default, other) for other in found):
-        found.append(field.default)
+def _values(field: Field, names: Mapping[str, Any], depth: int) -> tuple[Any, ...]:
+    found = list(_of(shape(field.annotation), field.argument, names, depth))
+    default = field.made_default()
+    is_value = default is not NO_DEFAULT and default is not COMPUTED
+    if is_value and not any(_same(default, other) for other in found):
+        found.append(default)
     return tuple(found) or (None,)
 
 
@@ -98,16 +100,11 @@ def _of(asks: Shape, name: str, names: Mapping[str, Any], depth: int) -> Iterato
 
 def changed_samples(cls: type, id_: Any, names: Mapping[str, Any] | None = None) -> Iterator[Any]:
     """Made-up objects of a class with the id in each field, in turn, that could hold it."""
-    fields = asked(cls, names)
+    fields = arguments_of(cls, names)
     for made in samples(cls, names):
-        arguments = {field.name: _held(made, field.name) for field in fields}
+        arguments = {field.argument: getattr(made, field.name or field.argument, None) for field in fields}
         for name, value in arguments.items():
             if type(value) is type(id_) or value is None:
                 other = _make(cls, {**arguments, name: id_})
                 if other is not None:
                     yield other
-
-
-def _held(made: Any, name: str) -> Any:
-    """What an object holds for an argument; attrs classes take ``_name`` as ``name``."""
-    return getattr(made, name, getattr(made, f"_{name}", None))

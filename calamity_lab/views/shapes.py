@@ -15,7 +15,8 @@ from enum import Enum
 from typing import Any, Literal
 from uuid import UUID
 
-from calamity_lab.kernel.fields import field_names
+from calamity_lab.kernel.annotations import Unresolved, bare, is_union
+from calamity_lab.kernel.schema import is_message_class
 from calamity_lab.text import format_value
 
 Kind = Literal[
@@ -69,7 +70,7 @@ class Shape:
 
 def shape(hint: Any) -> Shape:
     """The shape of the values that a type annotation, already resolved, allows."""
-    hint = _bare(hint)
+    hint = bare(hint)
     if isinstance(hint, type) and hint in ATOMS:
         kind, told = ATOMS[hint]
         return Shape(kind, told, atom=hint)
@@ -78,30 +79,15 @@ def shape(hint: Any) -> Shape:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return _literal(arguments)
-    if origin in (typing.Union, types.UnionType):
+    if is_union(hint):
         return _union([shape(member) for member in arguments])
     if isinstance(hint, type) and issubclass(hint, Enum):
         return Shape("choice", choices=tuple((name, member) for name, member in hint.__members__.items()))
     if (origin or hint) in _CONTAINERS:
         return _listed(origin or hint, arguments)
-    if isinstance(hint, type) and field_names(hint) is not None:
+    if isinstance(hint, type) and is_message_class(hint):
         return Shape("group", record=hint)
     return Shape("text", _unknown(hint))
-
-
-def _bare(hint: Any) -> Any:
-    """The type itself, without what only tells checkers about it."""
-    while True:
-        if typing.get_origin(hint) in (typing.Annotated, typing.Final, typing.ClassVar):
-            hint = typing.get_args(hint)[0]
-        elif hasattr(hint, "__supertype__"):  # a NewType
-            hint = hint.__supertype__
-        elif type(hint).__name__ in ("TypeAliasType", "InitVar"):
-            hint = hint.__value__ if hasattr(hint, "__value__") else hint.type
-        elif isinstance(hint, typing.TypeVar):
-            hint = hint.__bound__ or Any
-        else:
-            return hint
 
 
 def _literal(values: tuple[Any, ...]) -> Shape:
@@ -164,7 +150,7 @@ def is_known(asks: Shape) -> bool:
 def _unknown(hint: Any) -> str:
     if hint in (Any, object):
         return "any text"
-    name = hint if isinstance(hint, str) else getattr(hint, "__name__", None) or repr(hint)
+    name = hint.text if isinstance(hint, Unresolved) else getattr(hint, "__name__", None) or repr(hint)
     if typing.get_origin(hint) is not None:
         name = repr(hint)
     return f"{name}: given as text"

@@ -15,11 +15,11 @@ import pytest
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, OutOfRange, UnknownArgument
 from calamity_lab.examples.bank import Transfer as CarefulTransfer
 from calamity_lab.examples.bank import random_commands
-from calamity_lab.kernel.fields import field_names, fields_of
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import begin, dispatch
+from calamity_lab.kernel.schema import field_names, fields_of
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from tests.kernel.elixir import REQUEST, BankAccount, DepositFunds, FundsDeposited, Transfer, two_accounts

@@ -15,20 +15,22 @@ from collections.abc import (
 )
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Any, Final, NotRequired, Required, get_args, get_origin, is_typeddict
+from types import NoneType
+from typing import Annotated, Any, Optional, get_args, get_origin, is_typeddict
 
 import msgspec
 
+from calamity_lab.kernel.annotations import Unresolved, bare, is_union, union_members
+from calamity_lab.kernel.schema import Field, fields_in
 from calamity_lab.stores.serializer.codec import (
+    MAYBE_NONE,
     SCALARS,
-    UNIONS,
     Codec,
     Codecs,
     Json,
     Misfit,
     as_it_is,
     at,
-    bare,
     from_json,
     is_key,
     is_named,
@@ -41,7 +43,6 @@ from calamity_lab.stores.serializer.codec import (
     to_pairs,
     told,
 )
-from calamity_lab.stores.serializer.hints import hints_of
 from calamity_lab.stores.serializer.names import Names
 from calamity_lab.stores.serializer.records import (
     RecordShape,
@@ -87,9 +88,10 @@ class Shapes(Codecs):
     def hints_of(self, cls: type) -> dict[str, Any]:
         hints = self._hints.get(cls)
         if hints is None:
-            hints, all_found = hints_of(cls, self._names.by_class_name())
-            self._unresolved = self._unresolved or not all_found
-            self._hints[cls] = hints
+            fields = fields_in(cls, self._names.by_class_name())
+            if any(isinstance(field.annotation, Unresolved) for field in fields):
+                self._unresolved = True
+            hints = self._hints[cls] = {field.name: _annotation(field) for field in fields}
         return hints
 
     def forget(self) -> bool:
@@ -119,10 +121,8 @@ class Shapes(Codecs):
     def _composed(self, hint: Any) -> Codec:
         """The codec that is made of the parts' codecs."""
         origin = get_origin(hint) or hint
-        if origin in UNIONS:
+        if is_union(hint):
             return union(hint, self)
-        if origin in (Final, Required, NotRequired):
-            return self.of(get_args(hint)[0])
         if is_typeddict(origin):
             return self.of(dict[str, Any])
         return container(hint, self) or self._single(hint, origin)
@@ -140,6 +140,16 @@ class Shapes(Codecs):
         if is_abstract(cls):
             return abstract(cls, self)
         return self.record(cls) if is_record_class(cls) else self._untyped
+
+
+def _annotation(field: Field) -> Any:
+    """What a field may hold: also None where that is the default, although the annotation does not say so."""
+    annotation = field.annotation
+    if isinstance(annotation, Unresolved):
+        return Any
+    if field.default is not None or {Any, NoneType} & set(union_members(annotation)):
+        return annotation
+    return Annotated[Optional[annotation], MAYBE_NONE]  # noqa: UP045 - not all that can be annotated has an |
 
 
 Make = Callable[[Iterable[Any]], Any]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple, NewType, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 from uuid import UUID
 
 import msgspec
 
-from calamity_lab.kernel.fields import field_names
+from calamity_lab.kernel import schema
+from calamity_lab.kernel.annotations import bare, is_union
 
 TYPE = "_type"
 """Under this key stands what a value is, where its field's annotation does not tell."""
@@ -158,21 +158,6 @@ _KEYS = SCALARS - {bool, types.NoneType, time, timedelta}
 MAYBE_NONE = "may be None, since that is its default"
 """Marks an annotation that says less than the field may hold, so that msgspec does not learn of it."""
 
-UNIONS = (Union, types.UnionType)
-
-
-def bare(hint: Any) -> Any:
-    """The annotation without what does not matter to how a value is written."""
-    while True:
-        if isinstance(hint, NewType):
-            hint = hint.__supertype__
-        elif get_origin(hint) is Annotated:
-            hint = get_args(hint)[0]
-        elif type(hint).__name__ == "TypeAliasType":  # typing's own, from Python 3.12 on
-            hint = hint.__value__
-        else:
-            return hint
-
 
 def is_native(hint: Any, hints_of: Callable[[type], dict[str, Any]]) -> bool:
     """Whether msgspec alone can do it."""
@@ -200,7 +185,7 @@ def _is_native(hint: Any, hints_of: Callable[[type], dict[str, Any]], seen: set[
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return all(type(value) in (str, int, types.NoneType) for value in args)
-    if origin in UNIONS or origin in (list, tuple):
+    if is_union(hint) or origin in (list, tuple):
         return all(part is Ellipsis or _is_native(part, hints_of, seen) for part in args)
     if origin is dict:
         return is_key(args[0]) and _is_native(args[1], hints_of, seen)
@@ -229,10 +214,8 @@ def is_plain_enum(enum: type[Enum]) -> bool:
 
 
 def _is_native_record(cls: type) -> bool:
-    if issubclass(cls, tuple):
-        return False  # a named tuple would be written without its names
-    if is_dataclass(cls) or issubclass(cls, msgspec.Struct):
-        return True
-    # Of an attrs class, msgspec does not write what has a private name.
-    names = field_names(cls)
-    return names is not None and not any(name.startswith("_") for name in names)
+    kind = schema.kind_of(cls)
+    if kind == "attrs":  # of which msgspec does not write what has a private name
+        return not any(name.startswith("_") for name in schema.field_names(cls) or ())
+    # A named tuple would be written without its names, and pydantic checks what it reads.
+    return kind in ("dataclass", "struct")

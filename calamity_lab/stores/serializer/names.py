@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from calamity_lab.errors import InvalidModel, InvalidValue, SerializationError
-from calamity_lab.kernel.fields import field_names
+from calamity_lab.kernel.schema import field_names
 from calamity_lab.model import Model
 
 Types = Model | ModuleType | Mapping[str, Any] | Iterable[type]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import msgspec
-
-from calamity_lab.kernel.fields import field_names
+from calamity_lab.kernel.schema import Field, arguments_of, field_names, fields_in, kind_of
 from calamity_lab.stores.serializer.codec import (
     TYPE,
     Codec,
@@ -131,14 +128,14 @@ def _named(cls: type, name: Any, text: Json, parts: Codecs) -> Any:
 
 def record_shape(cls: type, parts: Codecs) -> RecordShape:
     """The shape of that class."""
-    hints = parts.hints_of(cls)
+    fields = fields_in(cls)
     return RecordShape(
         cls,
         parts,
-        {name: parts.of(hint) for name, hint in hints.items()},
-        dict(zip(hints, getattr(cls, "__struct_encode_fields__", hints), strict=True)),
+        {name: parts.of(hint) for name, hint in parts.hints_of(cls).items()},
+        {field.name: field.stored for field in fields},
         field_names(cls) is None,
-        _maker(cls),
+        _maker(cls, fields),
     )
 
 
@@ -149,20 +146,15 @@ def _family(cls: type) -> Iterator[type]:
         yield from _family(heir)
 
 
-def _maker(cls: type) -> Make:
+def _maker(cls: type, fields: Sequence[Field]) -> Make:
     """What makes a value from its fields: its constructor, where that takes them, else each is set."""
-    if issubclass(cls, (tuple, msgspec.Struct)):
-        return lambda values: cls(**values)
-    if hasattr(cls, "__attrs_attrs__"):
-        arguments = {a.name: a.alias or a.name for a in cls.__attrs_attrs__ if a.init}
-    elif dataclasses.is_dataclass(cls):
-        arguments = {f.name: f.name for f in dataclasses.fields(cls) if f.init}
-    else:
+    if kind_of(cls) in ("plain", None):
         return lambda values: _set(object.__new__(cls), values)
-    known = inspect.signature(cls).parameters
-    if all(argument in known for argument in arguments.values()):
+    arguments = {field.name: field.argument for field in fields if field.argument}
+    known = {argument.argument for argument in arguments_of(cls)}
+    if known.issuperset(arguments.values()):
         return lambda values: _constructed(cls, arguments, values)
-    return lambda values: _filled(cls, values)
+    return lambda values: _set(object.__new__(cls), {**_defaults(fields, values), **values})
 
 
 def _constructed(cls: type, arguments: Mapping[str, str], values: dict[str, Any]) -> Any:
@@ -170,17 +162,13 @@ def _constructed(cls: type, arguments: Mapping[str, str], values: dict[str, Any]
     return _set(cls(**given), {name: value for name, value in values.items() if name not in arguments})
 
 
-def _filled(cls: Any, values: dict[str, Any]) -> Any:
-    """A class with an ``__init__`` of its own, which may take anything."""
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        if field.name not in values:
-            if field.default is not MISSING:
-                values[field.name] = field.default
-            elif field.default_factory is not MISSING:
-                values[field.name] = field.default_factory()
-            else:
-                raise Misfit(f"the field {field.name!r} is missing")
-    return _set(object.__new__(cls), values)
+def _defaults(fields: Sequence[Field], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of the fields that have no value, for a class whose ``__init__`` may take anything."""
+    absent = [field for field in fields if field.name not in values]
+    for field in absent:
+        if field.required:
+            raise Misfit(f"the field {field.name!r} is missing")
+    return {field.name: field.made_default() for field in absent}
 
 
 def _set(made: Any, values: Mapping[str, Any]) -> Any:

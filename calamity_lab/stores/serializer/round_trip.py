@@ -10,20 +10,19 @@ from decimal import Decimal
 from enum import Enum
 from operator import attrgetter
 from types import NoneType
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 import msgspec
 
-from calamity_lab.kernel.fields import field_names, fields_of, is_record
+from calamity_lab.kernel.annotations import bare, is_union
+from calamity_lab.kernel.schema import field_names, fields_of, is_record
 from calamity_lab.stores.serializer.annotations import Shapes
 from calamity_lab.stores.serializer.codec import (
     TYPE,
-    UNIONS,
     Json,
     Misfit,
     as_it_is,
-    bare,
     is_native,
     misfit_of,
     no_word,
@@ -139,7 +138,7 @@ def _equal(fields: Fields, value: Any, found: Any) -> bool:
 
 def _types(hint: Any) -> frozenset[type] | None:
     hint = bare(hint)
-    if get_origin(hint) in UNIONS:
+    if is_union(hint):
         parts = [_types(part) for part in get_args(hint)]
         return frozenset[type]().union(*(part for part in parts if part)) if all(parts) else None
     if hint in _SURE or (isinstance(hint, type) and issubclass(hint, Enum)):

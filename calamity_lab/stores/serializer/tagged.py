@@ -13,26 +13,25 @@ got more members, the first member that can read the value is taken.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import NoneType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
+from calamity_lab.kernel.annotations import union_members
 from calamity_lab.stores.serializer.codec import (
     JSONS_OWN,
     TYPE,
-    UNIONS,
     VALUE,
     Codec,
     Codecs,
     Json,
     Misfit,
     at,
-    bare,
     can_be_read,
     from_json,
     misfit_of,
@@ -182,8 +181,8 @@ class UnionShape:
 
 def union(hint: Any, codecs: Codecs) -> Codec:
     """The codec for values that are annotated so."""
-    parts = list(_flat(hint))
-    if any(part is Any or part is object or isinstance(part, TypeVar) for part in parts):
+    parts = union_members(hint)
+    if any(part is Any or part is object for part in parts):
         return codecs.of(Any)
     others = [part for part in parts if part is not NoneType]
     if len(others) == 1:
@@ -195,14 +194,6 @@ def union(hint: Any, codecs: Codecs) -> Codec:
         raise Misfit(f"two members of {hint} go by the same name; choose another for one with names={{...}}")
     shape = UnionShape(members, by_name, _own(own, codecs), codecs.of(Any))
     return Codec(shape.write, shape.read)
-
-
-def _flat(hint: Any) -> Iterator[Any]:
-    for part in map(bare, get_args(hint)):
-        if get_origin(part) in UNIONS:
-            yield from _flat(part)
-        else:
-            yield NoneType if part is None else part
 
 
 def _members(parts: Sequence[Any], codecs: Codecs) -> dict[type, Member]:
