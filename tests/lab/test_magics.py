@@ -81,7 +81,7 @@ def test_lab_finds_the_model_of_the_notebook_and_tells_what_it_found(
     assert "aggregates: Account" in told
     assert "commands: Deposit" in told
     assert "events: Deposited" in told
-    assert "not placed: Odd" in told
+    assert "unused: Odd (no class of the model refers to it)" in told
     assert isinstance(shell.user_ns["lab"], Lab)
 
 
@@ -164,7 +164,7 @@ def test_a_mistaken_magic_is_told(
 
 def test_lab_tells_what_a_class_still_lacks(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run(shell, "del Account.new\n%lab")
-    assert "Account has no new() yet" in capsys.readouterr().out
+    assert "Account needs a classmethod new(id) to be an aggregate." in capsys.readouterr().out
 
 
 def test_a_lab_does_not_go_on_with_half_a_model(shell: Any) -> None:
