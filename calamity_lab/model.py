@@ -29,6 +29,8 @@ _SIGNATURES = {
     "aggregate": "an aggregate() method",
 }
 _NOUNS = {"aggregates": "an aggregate", "commands": "a command", "process_managers": "a process manager"}
+# Where classes come from that a notebook imports and does not define: protocols and bases.
+_NOT_THE_USERS = ("calamity_lab.kernel.", "builtins.", "typing.", "msgspec.", "pydantic.")
 _CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
 
 
@@ -206,9 +208,7 @@ def _is_alias(name: str, value: type, items: Mapping[str, Any]) -> bool:
 
 
 def _is_the_users(value: Any) -> TypeGuard[type]:
-    return isinstance(value, type) and not value.__module__.startswith(
-        ("calamity_lab.kernel", "builtins", "typing")
-    )
+    return isinstance(value, type) and not f"{value.__module__}.".startswith(_NOT_THE_USERS)
 
 
 def _has(cls: type, *names: str) -> bool:

@@ -13,9 +13,9 @@ from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.schema import NO_DEFAULT, arguments_of
 from calamity_lab.model import Model
+from calamity_lab.probe.field_types import Kind, Shape, is_known, shape
+from calamity_lab.probe.samples import sample
 from calamity_lab.text import format_value
-from calamity_lab.views.samples import sample
-from calamity_lab.views.shapes import Kind, Shape, is_known, shape
 
 _DEEPEST = 4
 # JavaScript's numbers are exact up to here; a larger one is sent as text.

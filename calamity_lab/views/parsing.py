@@ -11,9 +11,9 @@ from typing import Any
 
 from calamity_lab.errors import InvalidFields
 from calamity_lab.kernel.schema import NO_DEFAULT, Field, arguments_of
+from calamity_lab.probe.field_types import Shape, described, shape
+from calamity_lab.probe.reading import Unreadable, quoted, read_atom
 from calamity_lab.text import format_value
-from calamity_lab.views.reading import Unreadable, quoted, read_atom
-from calamity_lab.views.shapes import Shape, described, shape
 
 _WRONG = object()
 

@@ -15,8 +15,8 @@ from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model
 from calamity_lab.probe.muted_output import unheard
+from calamity_lab.probe.samples import changed_samples, samples
 from calamity_lab.text import format_value
-from calamity_lab.views.samples import changed_samples, samples
 
 _LENGTH = 2_000
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from calamity_lab.kernel.schema import COMPUTED, NO_DEFAULT, Field, arguments_of
-from calamity_lab.views.shapes import Shape, shape
+from calamity_lab.probe.field_types import Shape, shape
 
 MOST_SAMPLES = 24
 """So many made-up messages of a class are enough."""

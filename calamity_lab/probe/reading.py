@@ -16,8 +16,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
+from calamity_lab.probe.field_types import ATOMS
 from calamity_lab.text import format_value
-from calamity_lab.views.shapes import ATOMS
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
