@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_a_floor_knows_only_floors_that_stand_before_it_in_the_table() -> None:
     names = list(HOUSE)
     for index, (name, rules) in enumerate(HOUSE.items()):
         assert rules.floors <= set(names[:index]), f"{name} stands above what it may import"
+
+
+def test_the_house_has_at_most_14_rooms_each_with_a_floor() -> None:
+    assert set(rooms(ROOT)) == set(HOUSE)
+    assert len(HOUSE) <= 14
+
+
+def test_the_readme_shows_the_rooms_in_the_order_of_the_floors() -> None:
+    shown = re.findall(r"^\| `(\w+)(?:\.py|/)` \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert shown == list(HOUSE)
 
 
 @pytest.mark.parametrize(
