@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import CodeType, ModuleType
 from typing import Any, TypeGuard, TypeVar, get_args
 
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel.annotations import closed_over
+from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
 
 T = TypeVar("T", bound=type)
@@ -36,13 +37,17 @@ _CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Classes by what they are in the model. ``unplaced`` are classes with fields that no class refers to."""
+    """Classes by what they are in the model. ``unplaced`` are classes with fields that no class refers to.
+
+    ``memo`` keeps what was worked out about the classes.
+    """
 
     aggregates: tuple[type, ...] = ()
     commands: tuple[type, ...] = ()
     events: tuple[type, ...] = ()
     process_managers: tuple[type, ...] = ()
     unplaced: tuple[type, ...] = ()
+    memo: Memo = field(default_factory=Memo, compare=False, repr=False)
 
     @classmethod
     def find(cls, namespace: Mapping[str, Any] | ModuleType) -> Model:
@@ -257,8 +262,8 @@ def _code_names(code: CodeType) -> Iterator[str]:
 
 def _field_types(cls: type, known: Mapping[str, type]) -> Iterator[type]:
     """The classes in the annotations of a class's fields, however deep: value objects, no messages."""
-    for field in fields_in(cls, known):
-        yield from _within(field.annotation)
+    for each in fields_in(cls, known):
+        yield from _within(each.annotation)
 
 
 def _within(annotation: Any) -> Iterator[type]:

@@ -176,3 +176,13 @@ def test_what_a_module_of_the_views_keeps_between_calls_is_found(tmp_path: Path,
 )
 def test_what_a_module_of_the_views_writes_out_is_no_cache(tmp_path: Path, source: str) -> None:
     assert not global_caches(house(tmp_path, views__lanes=source), "views")
+
+
+def test_no_module_of_the_views_keeps_anything_between_calls() -> None:
+    assert not global_caches(ROOT, "views")
+
+
+def test_of_the_probe_only_what_mutes_the_process_keeps_anything_between_calls() -> None:
+    # There is one standard output in a process, and so one count of who asks meanwhile.
+    kept = global_caches(ROOT, "probe")
+    assert [one for one in kept if "muted_output" not in one] == []

@@ -7,7 +7,7 @@ the same. No store outside the value is read: what is not at hand is not told.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter, thread_time
@@ -19,6 +19,7 @@ from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.deciding import events_missed
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.progress import Handling
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack, changed
@@ -38,9 +39,6 @@ _SHORT = 0.02
 _REST = 50
 _LENGTH = 300
 _MOST_NAMES = 4
-_MOST_REMEMBERED = 2_048
-_MOST_SCRATCHES = 32
-_MOST_TYPES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +52,6 @@ class Foreseen:
 UNTOLD = Foreseen("unknown", "")
 
 
-class _Answer(NamedTuple):
-    """What was foreseen, and what it stands on: while that is held, no other object has its id."""
-
-    grounds: tuple[Any, ...]
-    foreseen: Foreseen
-
-
 class _Ground(NamedTuple):
     """What a decision stands on: the aggregate (None: not known), its version, its stream's last event."""
 
@@ -69,34 +60,37 @@ class _Ground(NamedTuple):
     last: Any
 
 
-_answers: OrderedDict[tuple[int, ...], _Answer] = OrderedDict()
-_scratches: OrderedDict[tuple[Any, ...], tuple[_Ground, Stack]] = OrderedDict()
-# Which aggregate types were seen to be pure with which command types: these are not watched again here.
-_pure: set[tuple[type, type]] = set()
+_ANSWERS = Slot[Foreseen](most=2_048)
+_SCRATCHES = Slot[Stack](most=32)
+# Which aggregate types were seen to be pure with which command types: these are not watched again.
+_PURE = Slot[bool](most=512)
 # Until when each aggregate type rests to make up for the time that it took.
-_rested: dict[type, float] = {}
+_RESTS = Slot[float](most=512)
+
+
+def target_of(command: Any) -> Identity:
+    """The aggregate that a command goes to, as the command itself says. Raises a `CalamityError`."""
+    with unheard():
+        return ask.target(command)
 
 
 def foreseen(trace: Trace, cursor: int, pending: Pending) -> Foreseen:
     """What the command would lead to if it came next at the cursor."""
     try:
-        identity = ask.target(pending.command)
+        identity = target_of(pending.command)
     except CalamityError as error:
         return _breaks(error)
     ground = _ground(trace, cursor, identity)
     if ground is None:
         return UNTOLD
-    state, version, last = ground
-    key = (id(state), version, id(last), id(pending))
-    found = _answers.get(key)
+    memo, about = trace.memo, (ground.state, ground.last, pending)
+    found = memo.recall(_ANSWERS, *about, key=ground.version)
     if found is None:
-        if _rested.get(identity.type, 0) - perf_counter() > _REST * LONG:
+        if (memo.recall(_RESTS, identity.type) or 0) - perf_counter() > _REST * LONG:
             return Foreseen("unknown", f"not foreseen: {identity.category} takes its time to decide")
-        answer = _timed(trace[cursor].stack, pending, identity, ground)
-        found = _answers[key] = _Answer((state, last, pending), answer)
-        if len(_answers) > _MOST_REMEMBERED:
-            _answers.popitem(last=False)
-    return found.foreseen
+        answer = _timed(memo, trace[cursor].stack, pending, identity, ground)
+        found = memo.keep(_ANSWERS, answer, *about, key=ground.version)
+    return found
 
 
 def _ground(trace: Trace, cursor: int, identity: Identity) -> _Ground | None:
@@ -114,36 +108,32 @@ def _ground(trace: Trace, cursor: int, identity: Identity) -> _Ground | None:
     return None if state is None and known else _Ground(state, 0, None)
 
 
-def _timed(stack: Stack, pending: Pending, identity: Identity, ground: _Ground) -> Foreseen:
+def _timed(memo: Memo, stack: Stack, pending: Pending, identity: Identity, ground: _Ground) -> Foreseen:
     start, worked = perf_counter(), thread_time()
     try:
         with unheard():
-            return _asked(_kept_scratch(stack, identity, ground), pending, identity)
+            return _asked(memo, _kept_scratch(memo, stack, identity, ground), pending, identity)
     except Exception as error:  # noqa: BLE001 - a model may raise anything, wherever it is asked; it is told
         return _breaks(error)
     finally:
         waited = perf_counter() - start
         # What others do on the machine meanwhile is not the model's; but it may sleep, or wait for something.
-        _let_rest(identity.type, waited if waited > LONG else thread_time() - worked)
+        _let_rest(memo, identity.type, waited if waited > LONG else thread_time() - worked)
 
 
-def _let_rest(cls: type, took: float) -> None:
+def _let_rest(memo: Memo, cls: type, took: float) -> None:
     """Let a type that took its time rest fifty times as long, once it has taken `LONG` altogether."""
     if took > _SHORT:
-        if len(_rested) > _MOST_TYPES:
-            _rested.clear()
-        _rested[cls] = max(_rested.get(cls, 0), perf_counter()) + _REST * took
+        rests = memo.recall(_RESTS, cls) or 0
+        memo.keep(_RESTS, max(rests, perf_counter()) + _REST * took, cls)
 
 
-def _kept_scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
+def _kept_scratch(memo: Memo, stack: Stack, identity: Identity, ground: _Ground) -> Stack:
     """A state is copied once for all the commands that wait for it: it may be large."""
-    key = (id(ground.state), ground.version, id(ground.last), identity.stream_id)
-    kept = _scratches.get(key)
-    if kept is None:
-        kept = _scratches[key] = (ground, _scratch(stack, identity, ground))
-        if len(_scratches) > _MOST_SCRATCHES:
-            _scratches.popitem(last=False)
-    return kept[1]
+    key = (ground.version, identity.stream_id)
+    return memo.once(
+        _SCRATCHES, lambda: _scratch(stack, identity, ground), ground.state, ground.last, key=key
+    )
 
 
 def _scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
@@ -159,19 +149,17 @@ def _scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
     return changed(stack, aggregates=aggregates, aggregate_versions=versions)
 
 
-def _asked(stack: Stack, pending: Pending, identity: Identity) -> Foreseen:
+def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Foreseen:
     """What the kernel tells, up to where the aggregate has decided."""
     run, step = Run(stack, Agenda([pending._replace(command=deepcopy(pending.command))])), None
     watched = (identity.type, type(pending.command))
     while not isinstance(step, (Executed, Refused)):
         if isinstance(run.progress, Handling):
             return Foreseen("nothing", "would change nothing: its events are recorded already")
-        if watched not in _pure:
+        if not memo.recall(_PURE, *watched):
             check(run)
         step, run = advance(run)
-    if len(_pure) > _MOST_TYPES:
-        _pure.clear()
-    _pure.add(watched)
+    memo.keep(_PURE, True, *watched)
     if isinstance(step, Refused):
         return Foreseen("refused", plain_sentence(f"would be refused: {step.rejected}", _LENGTH))
     if not step.events:

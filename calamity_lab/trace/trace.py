@@ -9,6 +9,7 @@ from typing import overload
 
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.kernel.agenda import Agenda
+from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
@@ -81,15 +82,21 @@ class Branch:
 
 
 class Trace:
-    """The moments of the current branch, read like a sequence; the other branches are kept beside it."""
+    """The moments of the current branch, read like a sequence; the other branches are kept beside it.
 
-    __slots__ = ("branch", "branches")
+    ``memo`` keeps what was worked out about the moments. A trace that grows or forks passes it on.
+    """
+
+    __slots__ = ("branch", "branches", "memo")
 
     branch: Branch
     branches: Mapping[str, Branch]
+    memo: Memo
 
-    def __init__(self, branch: Branch, others: Mapping[str, Branch] | None = None) -> None:
-        self.branch = branch
+    def __init__(
+        self, branch: Branch, others: Mapping[str, Branch] | None = None, memo: Memo | None = None
+    ) -> None:
+        self.branch, self.memo = branch, Memo() if memo is None else memo
         self.branches = MappingProxyType({**(others or {}), branch.name: branch})
 
     @classmethod
@@ -145,7 +152,7 @@ class Trace:
         """The trace with another of its branches as the current one."""
         if name not in self.branches:
             raise InvalidValue(f"there is no branch {name!r}; there are: {', '.join(self.branches)}")
-        return Trace(self.branches[name], self.branches)
+        return Trace(self.branches[name], self.branches, self.memo)
 
     @overload
     def __getitem__(self, index: int) -> Moment: ...
@@ -167,7 +174,7 @@ class Trace:
         return f"Trace({len(self):,} moments on {self.branch.name!r}{others})"
 
     def _with(self, branch: Branch) -> Trace:
-        return Trace(branch, self.branches)
+        return Trace(branch, self.branches, self.memo)
 
     def _forked(self, at: int) -> Branch:
         branch = self.branch

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 from calamity_lab.errors import CalamityError
-from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.progress import Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Dispatched
-from calamity_lab.probe.preview import UNTOLD, Foreseen, Outcome, foreseen
+from calamity_lab.probe.preview import UNTOLD, Foreseen, Outcome, foreseen, target_of
 from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
@@ -27,6 +25,8 @@ LENGTH = 200
 
 UNDECIDED = (Dispatched, Populating, Executing)
 """How far a command in progress has come of which is told what it would lead to."""
+
+_WORDS = Slot[tuple[str, str, str, str | None]](most=1_024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _foreseen(trace: Trace, cursor: int, place: int, pending: Pending) -> Forese
 
 
 def _entry(trace: Trace, pending: Pending, would: Foreseen) -> Entry:
-    target, fields, came_from, sender = _words(pending)
+    target, fields, came_from, sender = trace.memo.once(_WORDS, lambda: _words(pending), pending)
     return Entry(
         command_id=pending.command_id,
         command=pending.command_type,
@@ -111,20 +111,19 @@ def _entry(trace: Trace, pending: Pending, would: Foreseen) -> Entry:
     )
 
 
-@lru_cache(maxsize=1_024)
 def _words(pending: Pending) -> tuple[str, str, str, str | None]:
     """The texts of a command that stay the same however long it waits: target, fields, origin and sender."""
     return (
-        target_of(pending.command),
+        target_text(pending),
         format_fields(pending.command, LENGTH),
         origin(pending),
         None if pending.sender is None else format_value(pending.sender.stream_id),
     )
 
 
-def target_of(command: Any) -> str:
-    """The stream id of the aggregate that a command is for, or why that cannot be told."""
+def target_text(pending: Pending) -> str:
+    """The stream id of the aggregate that a command goes to, or why there is none."""
     try:
-        return format_value(ask.target(command).stream_id, LENGTH)
+        return format_value(target_of(pending.command).stream_id, LENGTH)
     except CalamityError as error:
         return format_value(str(error), 2 * LENGTH)

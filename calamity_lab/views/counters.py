@@ -7,18 +7,18 @@ up at a step holds on every branch that has it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, OrderedDict
-from typing import Any, NamedTuple
+from collections import Counter
+from typing import NamedTuple
 
 from rpds import HashTrieMap
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Ignored, Step, Stopped
 from calamity_lab.trace.trace import Trace
 
 STRIDE = 32
-MOST_REMEMBERED = 8_192
 
 EdgeKey = tuple[str, str, str]
 
@@ -44,8 +44,8 @@ class Tally(NamedTuple):
     living: int = 0
 
 
-_remembered: OrderedDict[int, tuple[Step, Tally]] = OrderedDict()
-_histories: OrderedDict[int, tuple[Any, Any, HashTrieMap[str | EdgeKey, int]]] = OrderedDict()
+_TALLIES = Slot[Tally](most=8_192)
+_BEFORE: Slot[HashTrieMap[str | EdgeKey, int]] = Slot(most=16)
 
 
 def tally(trace: Trace, cursor: int) -> Tally:
@@ -60,7 +60,7 @@ def tally(trace: Trace, cursor: int) -> Tally:
         if step is not None:
             total = _add(total, step, places)
             if step.index % STRIDE == 0:
-                _keep(_remembered, id(step), (step, total), MOST_REMEMBERED)
+                trace.memo.keep(_TALLIES, total, step)
     return total
 
 
@@ -70,12 +70,7 @@ def node(kind: str, name: str) -> str:
 
 
 def _recall(trace: Trace, at: int) -> Tally | None:
-    step = trace[at].step
-    found = _remembered.get(id(step))  # a step that is remembered is held, so that no other gets its id
-    if found is None:
-        return None
-    _remembered.move_to_end(id(step))
-    return found[1]
+    return trace.memo.recall(_TALLIES, trace[at].step)
 
 
 def _begin(trace: Trace) -> Tally:
@@ -98,9 +93,9 @@ def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
     if not count:
         return HashTrieMap()
     first, last = index.events[0], index.events[count - 1]
-    found = _histories.get(id(first))
-    if found is not None and found[1] is last:
-        return found[2]
+    found = trace.memo.recall(_BEFORE, first, last)
+    if found is not None:
+        return found
     seen = Counter(
         (event.stream_id.partition("-")[0], event.event_type) for event in index.events.iterate(0, count)
     )
@@ -109,14 +104,7 @@ def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
         aggregate, event = node("aggregate", category), node("event", event_type)
         counts[event] += times
         counts[aggregate, event, "records"] += times
-    _keep(_histories, id(first), (first, last, HashTrieMap(counts)), 16)
-    return _histories[id(first)][2]
-
-
-def _keep(memory: OrderedDict[int, Any], key: int, value: Any, most: int) -> None:
-    memory[key] = value
-    if len(memory) > most:
-        memory.popitem(last=False)
+    return trace.memo.keep(_BEFORE, HashTrieMap(counts), first, last)
 
 
 def _add(total: Tally, step: Step, places: HashTrieMap[str, int]) -> Tally:

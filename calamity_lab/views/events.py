@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -20,6 +19,8 @@ LENGTH = 400
 """The text of an event's fields is cut there."""
 
 _LARGE = 10**100
+
+_Reader = tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +86,31 @@ def _row(recorded: RecordedEvent, moment: int, cursor: int) -> EventRow:
 def found_events(trace: Trace, wanted: str) -> list[int]:
     """The places of the events of the whole run in which the query (in small letters) stands."""
     events = trace.index.events
-    return places(Row("event", len(events), events.__getitem__, events.iterate, _text), wanted)
+    texts = _EventTexts()
+    return places(trace.memo, Row("event", len(events), events.__getitem__, events.iterate, texts.of), wanted)
 
 
-def _text(recorded: RecordedEvent) -> str:
-    return small(
-        recorded.stream_id,
-        recorded.event_type,
-        str(recorded.metadata.get("command", "")),
-        recorded.correlation_id,
-        _fields(recorded.event),
-    )
+class _EventTexts(dict[type, _Reader]):
+    """The texts in which events are searched; it works out once how the fields of a class are read."""
+
+    def __missing__(self, cls: type) -> _Reader:
+        self[cls] = reader = _reader(cls)
+        return reader
+
+    def of(self, recorded: RecordedEvent) -> str:
+        """What is found of an event."""
+        return small(
+            recorded.stream_id,
+            recorded.event_type,
+            str(recorded.metadata.get("command", "")),
+            recorded.correlation_id,
+            _fields(recorded.event, self[recorded.event.__class__]),
+        )
 
 
-def _fields(event: Any) -> str:
-    """What `format_fields` tells, sooner where all fields are plain: a search may ask it of every event."""
-    names, read = _reader(event.__class__)
+def _fields(event: Any, reader: _Reader) -> str:
+    """What `format_fields` says, sooner where all fields are plain: a search may ask it of every event."""
+    names, read = reader
     try:
         values = read(event)
     except AttributeError:  # a field that was never set
@@ -123,8 +133,7 @@ def _nothing_of(_event: Any) -> tuple[Any, ...]:
     return ()
 
 
-@lru_cache(maxsize=256)
-def _reader(cls: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+def _reader(cls: type) -> _Reader:
     """The names of a class's fields as they are told, and what reads the fields' values."""
     names = field_names(cls)
     if not names:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 RANKS: Mapping[str, int] = {"command": 0, "aggregate": 1, "event": 2, "process manager": 3}
 """No node stands left of its kind's rank: commands, what decides them, what happened, who answers."""
@@ -14,7 +13,6 @@ Place = tuple[float, float]
 Arrow = tuple[str, str]
 
 
-@lru_cache(maxsize=64)
 def layout(nodes: tuple[tuple[str, str], ...], arrows: tuple[Arrow, ...]) -> dict[str, Place]:
     """The place of each node, between 0 and 1, given keys with kinds, and arrows between keys.
 

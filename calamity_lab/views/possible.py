@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from heapq import heappop, heappush
 from types import CodeType
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.folding import fold
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model
 from calamity_lab.probe.muted_output import unheard
@@ -105,9 +105,16 @@ class Possible:
     answers: tuple[tuple[str, str], ...] = ()
 
 
-@lru_cache(maxsize=16)
+_POSSIBLE = Slot[Possible](most=1)
+_AWAITED = Slot[tuple[str, ...]](most=4_096)
+
+
 def possible(model: Model) -> Possible:
     """What the model's classes may do to each other. Worked out once for a model."""
+    return model.memo.once(_POSSIBLE, lambda: _possible(model))
+
+
+def _possible(model: Model) -> Possible:
     names = {cls.__name__: cls for cls in model}
     with unheard():
         commands = {cls: samples(cls, names) for cls in model.commands}
@@ -123,9 +130,12 @@ def possible(model: Model) -> Possible:
     return Possible(*map(ordered, (targets, decides, leads, reactions, sends, answers)))
 
 
-@lru_cache(maxsize=4_096)
 def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     """The event types that may continue or stop the instance with that id."""
+    return model.memo.once(_AWAITED, lambda: _awaited(model, manager, instance), key=(manager, instance))
+
+
+def _awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     cls, names = model.process_manager(manager), {c.__name__: c for c in model}
     wakes = [(event, verb) for event, of, verb in possible(model).reactions if of == manager]
     # Where nothing else does, the event that starts an instance continues it.
@@ -323,7 +333,8 @@ def bringing(model: Model, observed: Iterable[tuple[str, str, str]]) -> Bringing
     told = frozenset(
         (source.partition(":")[2], label, target.partition(":")[2]) for source, target, label in observed
     )
-    return _bringing(model, frozenset(each for each in told if each[1] in _LABELS))
+    seen = frozenset(each for each in told if each[1] in _LABELS)
+    return model.memo.once(_BRINGING, lambda: _bringing(model, seen), key=seen)
 
 
 _SENDS = ("sends", "if refused")
@@ -331,7 +342,9 @@ _WAKES = ("start", "continue", "stop")
 _LABELS = ("leads to", *_SENDS, *_WAKES)
 
 
-@lru_cache(maxsize=64)
+_BRINGING = Slot[Bringing](most=64)
+
+
 def _bringing(model: Model, observed: frozenset[tuple[str, str, str]]) -> Bringing:
     found = possible(model)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import EdgeKey, tally
 from calamity_lab.views.counters import node as key_of
+from calamity_lab.views.counters import tally
 from calamity_lab.views.instance_status import (
     WORDS,
     InstanceStanding,
@@ -21,6 +23,7 @@ from calamity_lab.views.instance_status import (
     time_at,
 )
 from calamity_lab.views.instances import Instance, about, instances
+from calamity_lab.views.layout import Place as Point
 from calamity_lab.views.layout import layout
 from calamity_lab.views.process_shape import Kind, Shape, shape_of
 
@@ -129,12 +132,12 @@ def process_graph(
         manager = managers[0] if managers else EVERYTHING
     if manager:
         model.process_manager(manager)  # raises, and tells which there are
-    shape = shape_of(model, manager, _observed(trace))
+    shape, points = _drawn(trace, model, manager)
     running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
     found = next((each for each in running if each.id == chosen), None)
     stands = InstanceStanding() if found is None else _standing(trace, cursor, model, shape, found)
     return ProcessGraph(
-        managers, manager, *_filled(trace, cursor, shape), running, chosen,
+        managers, manager, *_filled(trace, cursor, shape, points), running, chosen,
         stands.marks, stands.told, stands.since, stands.then, stands.overdue,
         tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor),
     )  # fmt: skip
@@ -144,7 +147,7 @@ def instance_standing(
     trace: Trace, cursor: int, model: Model, manager: str, instance: Instance
 ) -> InstanceStanding:
     """How an instance of a process manager stands on that one's graph: what `process_graph` tells of it."""
-    return _standing(trace, cursor, model, shape_of(model, manager, _observed(trace)), instance)
+    return _standing(trace, cursor, model, _drawn(trace, model, manager)[0], instance)
 
 
 def _standing(trace: Trace, cursor: int, model: Model, shape: Shape, instance: Instance) -> InstanceStanding:
@@ -152,20 +155,32 @@ def _standing(trace: Trace, cursor: int, model: Model, shape: Shape, instance: I
     return standing(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
 
 
-def _observed(trace: Trace) -> frozenset[EdgeKey]:
-    """What happened on the branch, be it behind the cursor."""
-    return frozenset(key for key in tally(trace, trace.last).counts if isinstance(key, tuple))
+_DRAWN = Slot[tuple[Shape, dict[str, Point]]](most=64)
 
 
-def _filled(trace: Trace, cursor: int, shape: Shape) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+def _drawn(trace: Trace, model: Model, manager: str) -> tuple[Shape, dict[str, Point]]:
+    """The shape of the graph and where its nodes stand, given what happened on the whole branch.
+
+    What happens later counts too, so that no node moves at a step.
+    """
+    observed = frozenset(key for key in tally(trace, trace.last).counts if isinstance(key, tuple))
+
+    def draw() -> tuple[Shape, dict[str, Point]]:
+        shape = shape_of(model, manager, observed)
+        kinds = tuple((key, kind) for key, kind, _ in shape.nodes)
+        return shape, layout(kinds, tuple((a, b) for a, b, _ in shape.edges))
+
+    return model.memo.once(_DRAWN, draw, key=(manager, observed))
+
+
+def _filled(
+    trace: Trace, cursor: int, shape: Shape, points: Mapping[str, Point]
+) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """The shape with what has happened up to the cursor."""
     counts = tally(trace, cursor).counts
-    places = layout(
-        tuple((key, kind) for key, kind, _ in shape.nodes), tuple((a, b) for a, b, _ in shape.edges)
-    )
     current = _current(trace[cursor].step)
     nodes = tuple(
-        Node(key, kind, name, *places[key], counts.get(key, 0), key in current)
+        Node(key, kind, name, *points[key], counts.get(key, 0), key in current)
         for key, kind, name in shape.nodes
     )
     return nodes, tuple(Edge(*key, counts.get(key, 0)) for key in shape.edges)

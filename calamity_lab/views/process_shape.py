@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from calamity_lab.model import Model
@@ -22,7 +21,6 @@ class Shape(NamedTuple):
     edges: tuple[EdgeKey, ...]
 
 
-@lru_cache(maxsize=64)
 def shape_of(model: Model, manager: str, observed: frozenset[EdgeKey]) -> Shape:
     """What is possible, and what the branch observed, be it behind the cursor: so nothing jumps at a step."""
     edges = _edges(possible(model)) | {key for key in observed if key[2] != "leads to"}

@@ -5,16 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Refused
 from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.agenda import LENGTH, target_of
+from calamity_lab.views.agenda import LENGTH, target_text
 from calamity_lab.views.controls import followed
 from calamity_lab.views.events import LENGTH as EVENT_LENGTH
 from calamity_lab.views.events import found_events
@@ -24,6 +24,7 @@ Kind = Literal["stream", "event", "refusal", "pending"]
 Shape = Literal["aggregate", "process manager", "event", "refused", "command"]
 
 _LABEL = 100
+_PENDING_TEXTS = Slot[str](most=1_024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def refusal_hit(trace: Trace, number: int, cursor: int) -> Hit:
 
 def pending_hit(pending: Pending, place: int) -> Hit:
     """A command on the agenda."""
-    target = target_of(pending.command)
+    target = target_text(pending)
     return Hit(
         key=f"pending {pending.command_id}",
         kind="pending",
@@ -146,15 +147,18 @@ def pending_hit(pending: Pending, place: int) -> Hit:
     )
 
 
-@lru_cache(maxsize=1_024)
-def pending_text(pending: Pending) -> str:
+def pending_text(trace: Trace, pending: Pending) -> str:
     """What is found of a pending command: its name and fields, its target, its id."""
-    return small(
-        pending.command_type,
-        target_of(pending.command),
-        format_value(pending.command_id),
-        format_fields(pending.command, LENGTH),
-    )
+
+    def text() -> str:
+        return small(
+            pending.command_type,
+            target_text(pending),
+            format_value(pending.command_id),
+            format_fields(pending.command, LENGTH),
+        )
+
+    return trace.memo.once(_PENDING_TEXTS, text, pending)
 
 
 MOST_PENDING = 400
@@ -287,7 +291,7 @@ def _moment(hit: Hit) -> int:
 def _streams(trace: Trace, cursor: int, wanted: str) -> _Matches:
     index = trace.index
     row = Row("stream", len(index.lanes), index.lanes.__getitem__, index.lanes.iterate, lane_text)
-    there = places(row, wanted)
+    there = places(trace.memo, row, wanted)
     past, earlier = (bisect_left(there, index.lanes_at(moment)) for moment in (cursor, cursor - 1))
     few = there if len(there) <= _FEW else ()
     exact = [place for place in few if is_named(index.lanes[place], wanted)]
@@ -307,12 +311,12 @@ def _refusals(trace: Trace, cursor: int, wanted: str) -> _Matches:
         return (refusal_at(trace, moment) for moment in refused.iterate(start))
 
     row = Row("refusal", len(refused), lambda n: refusal_at(trace, refused[n]), since, refusal_text)
-    there = places(row, wanted)
+    there = places(trace.memo, row, wanted)
     past, earlier = (bisect_left(there, bisect_right(refused, moment)) for moment in (cursor, cursor - 1))
     return _Matches("refusal", there, past, earlier, lambda place: refusal_hit(trace, place, cursor))
 
 
 def _pending(trace: Trace, cursor: int, wanted: str) -> _Matches:
     pending = tuple(islice(trace[cursor].agenda.entries(), MOST_PENDING))
-    there = [place for place, each in enumerate(pending) if wanted in pending_text(each)]
+    there = [place for place, each in enumerate(pending) if wanted in pending_text(trace, each)]
     return _Matches("pending", there, 0, 0, lambda place: pending_hit(pending[place], place))

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.steps import AtAggregate, AtProcessManager
 from calamity_lab.trace.trace import Trace
 
@@ -18,7 +19,6 @@ BETWEEN = "\x1f"
 """What stands between the texts of one thing: a separator that nobody types."""
 
 _MOST_SEARCHES = 8
-_MOST_ROWS = 6
 
 
 class Row(NamedTuple):
@@ -49,14 +49,14 @@ class _Read(NamedTuple):
     searches: OrderedDict[str, _Search]
 
 
-_rows: OrderedDict[tuple[str, int], _Read] = OrderedDict()
+_ROWS = Slot[_Read](most=6)
 
 
-def places(row: Row, wanted: str) -> list[int]:
+def places(memo: Memo, row: Row, wanted: str) -> list[int]:
     """The places of the things in which the query (in small letters) stands, in order."""
     if not row.length:
         return []
-    read = _read(row)
+    read = _read(memo, row)
     known = read.searches.get(wanted)
     if known is None or known.upto < row.length:
         found = _found(read, wanted, known or _nearest(read, wanted))
@@ -72,10 +72,10 @@ def small(*texts: str) -> str:
     return BETWEEN.join(texts).casefold()
 
 
-def _read(row: Row) -> _Read:
+def _read(memo: Memo, row: Row) -> _Read:
     """The row as far as it goes, with what was looked at before; what another branch has is forgotten."""
-    key = (row.kind, id(row.item(0)))  # a thing that is remembered is held, so that no other gets its id
-    read = _rows.pop(key, None) or _Read([], [], OrderedDict())
+    first = row.item(0)
+    read = memo.recall(_ROWS, first, key=row.kind) or _Read([], [], OrderedDict())
     shared = _shared(read.items, row)
     if shared < len(read.items) or shared < row.length:
         fresh = list(row.since(shared))
@@ -85,10 +85,7 @@ def _read(row: Row) -> _Read:
             read.texts[:shared] + [row.text(item) for item in fresh],
             OrderedDict((wanted, _upto(search, shared)) for wanted, search in read.searches.items()),
         )
-    _rows[key] = read
-    if len(_rows) > _MOST_ROWS:
-        _rows.popitem(last=False)
-    return read
+    return memo.keep(_ROWS, read, first, key=row.kind)
 
 
 def _shared(items: list[Any], row: Row) -> int:
@@ -118,7 +115,6 @@ def _found(read: _Read, wanted: str, known: _Search) -> list[int]:
 
 
 _FAR = 512
-_MOST_LANE_SEARCHES = 8
 _BLOCK = 64
 
 
@@ -130,21 +126,18 @@ class _LaneSearch(NamedTuple):
     bits: int
 
 
-_searches: OrderedDict[str, _LaneSearch] = OrderedDict()
+_LANE_SEARCHES = Slot[_LaneSearch](most=8)
 
 
 def matching(trace: Trace, cursor: int, wanted: str, living: int, matches: Callable[[int], bool]) -> int:
     """Those of the living lanes, a bit for each, that match at the cursor; ``matches`` is asked by number."""
-    last = _searches.get(wanted)
+    last = trace.memo.recall(_LANE_SEARCHES, key=wanted)
     bits, lanes = 0, None
     if last is not None and last.cursor <= trace.last and _seal(trace, last.cursor) is last.seal:
         bits, lanes = last.bits, _lanes_between(trace, last.cursor, cursor)
     for lane in members(living, 0, living.bit_count()) if lanes is None else lanes:
         bits = bits | 1 << lane if matches(lane) else bits & ~(1 << lane)
-    _searches[wanted] = _LaneSearch(cursor, _seal(trace, cursor), bits)
-    _searches.move_to_end(wanted)
-    if len(_searches) > _MOST_LANE_SEARCHES:
-        _searches.popitem(last=False)
+    trace.memo.keep(_LANE_SEARCHES, _LaneSearch(cursor, _seal(trace, cursor), bits), key=wanted)
     return bits & living
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Step
 from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.selection import Selection
@@ -21,7 +20,6 @@ from calamity_lab.views.sequence import last_moment
 
 MOST_STREAMS = 200
 
-_MOST_RANGES = 8
 _DETAIL = 300
 _TITLE = 120
 
@@ -154,7 +152,7 @@ def _told_time(taken: timedelta) -> str:
     )
 
 
-_ranges: OrderedDict[tuple[int, int], tuple[RecordedEvent, RecordedEvent, dict[str, None]]] = OrderedDict()
+_RANGES = Slot[dict[str, None]](most=8)
 
 
 def _streams(trace: Trace, since: int, upto: int) -> dict[str, None]:
@@ -163,14 +161,11 @@ def _streams(trace: Trace, since: int, upto: int) -> dict[str, None]:
     An event is one object, made once, and all branches that hold it share everything before it.
     """
     events = trace.index.events
-    first, last = events[since], events[upto - 1]
-    known = _ranges.pop((id(first), id(last)), None)
-    if known is None:
-        known = (first, last, dict.fromkeys(event.stream_id for event in events.iterate(since, upto)))
-    _ranges[id(first), id(last)] = known
-    while len(_ranges) > _MOST_RANGES:
-        _ranges.popitem(last=False)
-    return known[2]
+
+    def streams() -> dict[str, None]:
+        return dict.fromkeys(event.stream_id for event in events.iterate(since, upto))
+
+    return trace.memo.once(_RANGES, streams, events[since], events[upto - 1])
 
 
 def _after(trace: Trace, position: int) -> int:

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, Rejected
-from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.constants import AllStreams
 from calamity_lab.kernel.identity import Identity
@@ -24,6 +23,7 @@ from calamity_lab.kernel.steps import (
     Refused,
     Step,
 )
+from calamity_lab.probe.preview import target_of
 from calamity_lab.text import format_fields, format_value, plain_sentence, plural
 from calamity_lab.trace.telling import fact, origin
 from calamity_lab.trace.trace import Trace
@@ -142,7 +142,7 @@ def of_pending(pending: Pending) -> Iterator[Told]:
     """A command that waits on the agenda."""
     sender, note = _sender(pending), ""
     try:
-        target: Who = ("aggregate", ask.target(pending.command).stream_id)
+        target: Who = ("aggregate", target_of(pending.command).stream_id)
     except CalamityError as error:
         target, note = sender, plain_sentence(str(error), _NOTE)
     detail = plain_sentence(f"{_described(pending)}, on the agenda", _DETAIL)
@@ -175,7 +175,7 @@ def _dispatched(trace: Trace, start: int) -> Told:
     else:
         assert moment.run.progress is not None, "what was not dispatched in this trace is in progress"
         pending = moment.run.progress.pending
-        target = ask.target(pending.command)
+        target = target_of(pending.command)
     return Told(
         f"{start}", "command", _sender(pending), _aggregate(target),
         format_value(pending.command_type, _LABEL), _described(pending), "", start, start, start,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.kernel.identity import Identity
@@ -218,7 +219,7 @@ def _version(stack: Stack, lane: Lane) -> int:
 
 __all__ = ["AsOf", "FieldRow", "StateRow", "StateView", "state"]
 
-_NO_TYPES: Mapping[str, type] = {}
+_NO_TYPES: Mapping[str, type] = MappingProxyType({})
 
 Look = tuple[str, str]
 """A stream id and the path of one of its fields."""

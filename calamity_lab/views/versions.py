@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejected
 from calamity_lab.kernel.folding import begun, fold, identity_in
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, Continued, Executed, Started, Stopped
 from calamity_lab.text import format_value
@@ -25,8 +26,7 @@ from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.paths import FieldHistory, state_at, state_fields
 
-_MOST_REMEMBERED = 256
-_NO_TYPES: Mapping[str, type] = {}
+_NO_TYPES: Mapping[str, type] = MappingProxyType({})
 
 
 class Revision(NamedTuple):
@@ -41,6 +41,9 @@ class Revision(NamedTuple):
     event: str = ""
     moment: int | None = None
     why: str = ""
+
+
+_REVISIONS = Slot[Revision](most=256)
 
 
 class Revisions:
@@ -82,15 +85,12 @@ class Revisions:
 
     def at(self, version: int) -> Revision:
         """The state as of a version."""
-        key = (id(self.seal), self.stream_id, self.given, version)
-        found = _remembered.get(key)  # what is remembered holds its seal, so that no other gets its id
-        if found is not None:
-            return found[1]
-        revision = self._reacted(version) if self.lane.is_manager else self._decided(version)
-        if not revision.why:
-            _remembered[key] = (self.seal, revision)
-            if len(_remembered) > _MOST_REMEMBERED:
-                _remembered.popitem(last=False)
+        memo, seal, key = self.trace.memo, self.seal, (self.stream_id, self.given, version)
+        revision = memo.recall(_REVISIONS, seal, key=key)
+        if revision is None:
+            revision = self._reacted(version) if self.lane.is_manager else self._decided(version)
+            if not revision.why:
+                memo.keep(_REVISIONS, revision, seal, key=key)
         return revision
 
     def _version(self, moment: int) -> int:
@@ -168,9 +168,6 @@ class Revisions:
         raise InvalidModel(f"the class {self.lane.identity.category} is not known here")
 
 
-_remembered: OrderedDict[tuple[int, str, type | None, int], tuple[Any, Revision]] = OrderedDict()
-
-
 POINTS = 128
 """Of a longer history every second version is looked at, or every fourth, and so on."""
 CHANGES = 12
@@ -178,7 +175,6 @@ CHANGES = 12
 
 _LENGTH = 80
 _LATER = 4
-_MOST_HISTORIES = 64
 _MOST_TOLD = 8
 
 
@@ -189,15 +185,14 @@ class _Point(NamedTuple):
 
 
 class _Looked(NamedTuple):
-    """What was found when a history was looked through, and how it was told, by the version at the cursor.
+    """What was found when a history was looked through, and how it was told, by the version at the cursor."""
 
-    It holds its ``seal``, so that no other object gets that one's id while it is remembered.
-    """
-
-    seal: Any
     every: int
     points: list[_Point]
     told: dict[int, FieldHistory]
+
+
+_HISTORIES = Slot[_Looked](most=64)
 
 
 def field_history(revisions: Revisions, path: str, cursor: int) -> FieldHistory:
@@ -280,20 +275,18 @@ def _told(
 
 def _look(revisions: Revisions, path: str) -> _Looked:
     """The values by version; looked through once, as long as no further version comes."""
-    seal, last = revisions.seal, revisions.last
-    key = (id(seal), revisions.stream_id, revisions.given, path, last)
-    found = _histories.get(key)
-    if found is None:
+    last = revisions.last
+
+    def look() -> _Looked:
         every = 1
         while last // every > POINTS:
             every *= 2
         looked_at = dict.fromkeys([*range(every, last + 1, every), last]) if last else {}
         points = [_point(revisions, version, path) for version in looked_at]
-        known = [point for point in points if point is not None]
-        found = _histories[key] = _Looked(seal, every, known, {})
-        if len(_histories) > _MOST_HISTORIES:
-            _histories.popitem(last=False)
-    return found
+        return _Looked(every, [point for point in points if point is not None], {})
+
+    key = (revisions.stream_id, revisions.given, path, last)
+    return revisions.trace.memo.once(_HISTORIES, look, revisions.seal, key=key)
 
 
 def _point(revisions: Revisions, version: int, path: str) -> _Point | None:
@@ -326,9 +319,6 @@ def _text(value: Any) -> str:
 
 def _first(pair: tuple[float, Any]) -> float:
     return pair[0]
-
-
-_histories: OrderedDict[tuple[int, str, type | None, str, int], _Looked] = OrderedDict()
 
 
 _MOST_NAMED = 8

@@ -12,7 +12,7 @@ import pytest
 from calamity_lab import text as text_module
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
-from calamity_lab.kernel import fields
+from calamity_lab.kernel import schema
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.stores import InMemoryAggregateStore
@@ -86,7 +86,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, view: Callable[[Trace, int], Any]
     with monkeypatch.context() as patch:
         patch.setattr(PersistentVector, "_leaf", counted(PersistentVector._leaf))
         patch.setattr(InMemoryAggregateStore, "get", counted(InMemoryAggregateStore.get))
-        patch.setattr(text_module, "fields_of", counted(fields.fields_of))
+        patch.setattr(text_module, "fields_of", counted(schema.fields_of))
         view(trace, cursor)
     return count
 

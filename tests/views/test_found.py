@@ -169,13 +169,13 @@ def test_a_search_follows_the_run_onto_other_branches_and_back() -> None:
 def test_no_event_is_read_twice_for_further_letters_or_another_query(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = trace_of(*bank.random_commands(300, seed=11, accounts=20))
     read: list[Any] = []
-    text = events_module._text
+    text = events_module._EventTexts.of
 
-    def counted(recorded: Any) -> str:
+    def counted(texts: Any, recorded: Any) -> str:
         read.append(recorded)
-        return text(recorded)
+        return text(texts, recorded)
 
-    monkeypatch.setattr(events_module, "_text", counted)
+    monkeypatch.setattr(events_module._EventTexts, "of", counted)
     for query in ("w", "wi", "with", "d", "withdrawn"):
         found(trace, trace.last, query=query)
         assert len(read) == len(trace.index.events)
@@ -192,24 +192,29 @@ def test_further_letters_look_only_at_what_the_first_found(monkeypatch: pytest.M
             looked.append(wanted)
             return super().__contains__(wanted)
 
-    text = events_module._text
-    monkeypatch.setattr(events_module, "_text", lambda recorded: Text(text(recorded)))
+    text = events_module._EventTexts.of
+    monkeypatch.setattr(events_module._EventTexts, "of", lambda texts, recorded: Text(text(texts, recorded)))
     first = totals(found(trace, trace.last, query="transferinit"))["event"]
     looked.clear()
     assert totals(found(trace, trace.last, query="transferiniti"))["event"] == first
     assert len(looked) == first < len(trace.index.events)
 
 
+def searched_fields(event: Any) -> str:
+    """The text in which the fields of an event are searched."""
+    return events_module._fields(event, events_module._reader(type(event)))
+
+
 def test_what_events_say_is_searched_as_it_is_shown() -> None:
     for domain in (bank, fulfilment):
         for recorded in story_of(domain).index.events:
             told = format_fields(recorded.event, events_module.LENGTH)
-            assert events_module._fields(recorded.event) == told
+            assert searched_fields(recorded.event) == told
     unset = object.__new__(DepositFunds)
-    assert events_module._fields(unset) == format_fields(unset) == ""
+    assert searched_fields(unset) == format_fields(unset) == ""
     for value in (10**5_000, "\ud800", "é" * 500, None, True, -7, "'", ["x"], object):
         event = DepositFunds("a", value)  # type: ignore[arg-type]
-        assert events_module._fields(event) == format_fields(event, events_module.LENGTH)
+        assert searched_fields(event) == format_fields(event, events_module.LENGTH)
 
 
 def test_the_table_of_events_finds_the_same_events() -> None:

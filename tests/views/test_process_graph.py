@@ -177,7 +177,7 @@ def test_what_was_observed_supplements_what_was_found_possible() -> None:
 
 
 def test_an_unknown_manager_is_told_with_those_there_are() -> None:
-    with pytest.raises(InvalidValue, match="there are: Transfer"):
+    with pytest.raises(InvalidValue, match="It has Transfer"):
         process_graph(story_of(bank), 0, BANK, manager="Nobody")
 
 
