@@ -1,127 +1,58 @@
-"""How matplotlib draws the colours, the shapes and the themes of the views."""
+"""The looks of the views as matplotlib draws them: colours in a theme, shapes as paths and markers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import wraps
-from math import cos, radians, sin
-from typing import Any, Literal, NamedTuple, ParamSpec
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, wraps
+from typing import Any, Literal, ParamSpec
 
+import numpy as np
 from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.views.instance_status import WORDS, Standing
+from calamity_lab.views.looks import COLOURS, LOOKS, SIGNS, Standing
 
-COMMAND_SIGN = Path([(-6, -4.5), (2.2, -4.5), (6, 0), (2.2, 4.5), (-6, 4.5), (-6, -4.5)], closed=True)
-"""A label that points to the right."""
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
-
-HEXAGON = Path([(-3, -5.2), (3, -5.2), (6, 0), (3, 5.2), (-3, 5.2), (-6, 0), (-3, -5.2)], closed=True)
-"""A process manager."""
-
-
-def _note() -> Path:
-    sheet = Path([(-5, 5), (5, 5), (5, -2.2), (2.2, -5), (-5, -5), (-5, 5)], closed=True)
-    fold = Path([(2.2, -5), (2.2, -2.2), (5, -2.2)])
-    return Path.make_compound_path(sheet, fold)
-
-
-def _dashed_ring() -> Path:
-    """Drawn as dashes, since the markers of a legend know only whole lines."""
-    return Path.make_compound_path(*(Path.arc(angle, angle + 40) for angle in range(0, 360, 60)))
-
-
-def pill(x: float, y: float, wide: float, high: float, end: float) -> Path:
-    """A box around a point, half as wide and high as told, that ends in half circles ``end`` across."""
-    turns = [radians(angle) for angle in range(-90, 91, 10)]
-    right = [(x + wide - end + end * cos(turn), y + high * sin(turn)) for turn in turns]
-    left = [(2 * x - corner, 2 * y - down) for corner, down in right]
-    return Path([*right, *left, right[0]], closed=True)
-
-
-NOTE = _note()
-"""A note with a folded corner."""
-
-DASHED_RING = _dashed_ring()
-"""A circle of dashes with nothing in it."""
-
-PILL = pill(0, 0, 6, 3.6, 3.6)
-"""A box whose ends are half circles."""
-
-
-class Hue(NamedTuple):
-    """The colour of a kind: strong for marks, edges and words, soft as a ground for ink."""
-
-    strong: str
-    soft: str
-
-
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """The colours of one ground; those of the widgets, so that a view and its picture look alike."""
-
-    paper: str
-    shade: str
-    line: str
-    edge: str
-    ink: str
-    soft: str
-    later: str
-    hues: Mapping[str, Hue]
-
-
-LIGHT = Palette(
-    paper="#ffffff",
-    shade="#f5f6f8",
-    line="#dfe2e7",
-    edge="#868f9b",
-    ink="#1c2229",
-    soft="#5a6572",
-    later="#67707c",
-    hues={
-        "command": Hue("#1857b6", "#e4eefc"),
-        "event": Hue("#a34a00", "#fdebd8"),
-        "process manager": Hue("#7137a8", "#f2e8fb"),
-        "aggregate": Hue("#6f5900", "#fbf3cd"),
-        "refused": Hue("#b3261e", "#fdeceb"),
-    },
-)
-
-DARK = Palette(
-    paper="#111418",
-    shade="#1d2126",
-    line="#363c44",
-    edge="#737d8a",
-    ink="#e6e9ed",
-    soft="#a3adb9",
-    later="#929ca8",
-    hues={
-        "command": Hue("#86b6ff", "#172a46"),
-        "event": Hue("#ffae66", "#43290f"),
-        "process manager": Hue("#cba3f5", "#332246"),
-        "aggregate": Hue("#e8cc5c", "#3a3212"),
-        "refused": Hue("#ff9a8f", "#43201d"),
-    },
-)
+SIGN_SIZE = 8.0
+"""The height of the sign of a standing, in points."""
 
 _MIDDLE = 0.18
 """The luminance from which on dark colours are read better than light ones."""
 
 
-def palette() -> Palette:
-    """The palette for the ground that matplotlib's settings ask for now."""
-    return LIGHT if luminance(_ground()) > _MIDDLE else DARK
+def hue(name: str, theme: Theme | None = None) -> str:
+    """A colour by its name, in a theme; without one, for the ground that matplotlib is set to now."""
+    found = COLOURS[name]
+    return found.light if (theme or theme_now()) == "light" else found.dark
 
 
 def strong(kind: str) -> str:
-    """The colour of a kind's marks on that ground."""
-    return palette().hues[kind].strong
+    """The colour of a kind's marks, edges and words."""
+    return hue(LOOKS[kind].colour)
+
+
+def soft(kind: str) -> str:
+    """The colour of a kind that is a ground for ink."""
+    return hue(LOOKS[kind].soft)
+
+
+def standing_colour(standing: Standing) -> str:
+    """The colour of a standing's sign."""
+    return hue(SIGNS[standing].colour)
+
+
+def theme_now() -> Theme:
+    """The theme for the ground that matplotlib's settings ask for."""
+    return "light" if luminance(_ground()) > _MIDDLE else "dark"
 
 
 def luminance(colour: object) -> float:
@@ -136,34 +67,130 @@ def _ground() -> object:
     return next((each for each in grounds if to_rgba(each)[3] > 0), "white")
 
 
-class Look(NamedTuple):
-    """How a kind of mark is drawn, of which kind its colour is, and what the legend calls it."""
-
-    marker: str | Path
-    kind: str
-    name: str
-    is_hollow: bool = False
-
-    @property
-    def colour(self) -> str:
-        """On the ground that is asked for now."""
-        return strong(self.kind)
+def marker(kind: str) -> MarkerStyle:
+    """The shape of a kind as a marker; an outline that is dashed is cut into its dashes."""
+    look = LOOKS[kind]
+    path = _upright(path_of(look.shape))
+    return MarkerStyle(_dashed(path) if look.fill == "empty" else path)
 
 
-LOOKS = {
-    "command": Look(COMMAND_SIGN, "command", "command"),
-    "event": Look(NOTE, "event", "event"),
-    "started": Look(">", "process manager", "process manager started"),
-    "continued": Look("D", "process manager", "continued"),
-    "stopped": Look("s", "process manager", "stopped"),
-    "ignored": Look(DASHED_RING, "process manager", "ignored", is_hollow=True),
-    "refused": Look("X", "refused", "command refused"),
-}
+def filling(kind: str, ink: str, sizes: Sequence[float]) -> dict[str, Any]:
+    """How marks of a kind and of those sizes (in points) are filled and edged in a colour.
+
+    So small, what is soft in the widgets is solid.
+    """
+    fill = LOOKS[kind].fill
+    if fill in ("empty", "none"):
+        share, most = (0.25, 1.2) if fill == "empty" else (0.3, 2.0)
+        widths = [min(most, share * size) for size in sizes]
+        return {"facecolors": "none", "edgecolors": ink, "linewidths": widths}
+    widths = [0.5 if size > 4 else 0 for size in sizes]
+    return {"facecolors": ink, "edgecolors": rcParams["axes.facecolor"], "linewidths": widths}
 
 
-Theme = Literal["light", "dark"]
+def legend_mark(kind: str) -> Line2D:
+    """How a legend shows a kind."""
+    drawn = filling(kind, strong(kind), [7.0])
+    return Line2D(
+        [], [], linestyle="", marker=marker(kind), markersize=7, label=LOOKS[kind].word,
+        markerfacecolor=drawn["facecolors"], markeredgecolor=drawn["edgecolors"],
+        markeredgewidth=drawn["linewidths"][0],
+    )  # fmt: skip
 
-THEMES: Mapping[str, Palette] = {"light": LIGHT, "dark": DARK}
+
+def sign(standing: Standing) -> dict[str, Any]:
+    """How a standing's sign is drawn as a line's marker, and what the legend calls it."""
+    found = SIGNS[standing]
+    return {
+        "marker": MarkerStyle(_upright(Path.make_compound_path(path_of(found.outline), path_of(found.line)))),
+        "markersize": SIGN_SIZE, "markerfacecolor": hue("paper"), "label": found.word,
+        "markeredgecolor": hue(found.colour), "markeredgewidth": 0.9, "linestyle": "",
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def path_of(drawn: str) -> Path:
+    """A path of SVG as one of matplotlib; y runs downwards. Of arcs it knows half circles."""
+    pen = _Pen()
+    for letter, rest in _COMMAND.findall(drawn):
+        numbers = [float(each) for each in _NUMBER.findall(rest)]
+        many = _TAKES[letter.lower()]
+        for first in range(0, max(len(numbers), 1), max(many, 1)):
+            pen.draw(letter, numbers[first : first + many])
+    return Path(pen.points, pen.codes)
+
+
+_COMMAND = re.compile(r"([mlhvcsqaz])([^mlhvcsqaz]*)", re.IGNORECASE)
+_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)")
+_TAKES = {"m": 2, "l": 2, "h": 1, "v": 1, "c": 6, "s": 4, "q": 4, "a": 7, "z": 0}
+_CURVES = {"c": Path.CURVE4, "q": Path.CURVE3}
+
+
+class _Pen:
+    """Follows the commands of an SVG path, and keeps the points of a matplotlib one."""
+
+    def __init__(self) -> None:
+        self.points: list[Any] = []
+        self.codes: list[Any] = []
+        self.start = self.here = np.zeros(2)
+
+    def draw(self, letter: str, numbers: Sequence[float]) -> None:
+        """Carry out one command; those in small letters are told from where the pen is."""
+        origin = self.here if letter.islower() else np.zeros(2)
+        match letter.lower():
+            case "m":
+                self.start = origin + numbers
+                self._go(Path.MOVETO, self.start)
+            case "l":
+                self._go(Path.LINETO, origin + numbers)
+            case "h":
+                self._go(Path.LINETO, np.array([origin[0] + numbers[0], self.here[1]]))
+            case "v":
+                self._go(Path.LINETO, np.array([self.here[0], origin[1] + numbers[0]]))
+            case "z":
+                self._go(Path.CLOSEPOLY, self.start)
+            case "a":
+                self._arc(origin + numbers[5:], clockwise=numbers[4] == 1)
+            case "s":
+                self._go(Path.CURVE4, self.here, *(origin + np.reshape(numbers, (-1, 2))))
+            case curve:
+                self._go(_CURVES[curve], *(origin + np.reshape(numbers, (-1, 2))))
+
+    def _go(self, code: Any, *points: Any) -> None:
+        self.points += points
+        self.codes += [code] * len(points)
+        self.here = points[-1]
+
+    def _arc(self, end: Any, *, clockwise: bool) -> None:
+        """Half a circle, as two curves: its middle is half way between its ends."""
+        middle, spoke = (self.here + end) / 2, (self.here - end) / 2
+        turn = np.array([-spoke[1], spoke[0]]) * (1 if clockwise else -1)
+        for one, other in ((spoke, turn), (turn, -spoke)):
+            bent = middle + one + _BEND * other, middle + other + _BEND * one
+            self._go(Path.CURVE4, *bent, middle + other)
+
+
+_BEND = 0.5523
+"""How far the handles of a curve are that is a quarter of a circle, in radii."""
+
+
+def _upright(path: Path) -> Path:
+    """A path whose y runs upwards."""
+    return path.transformed(Affine2D().scale(1, -1))
+
+
+def _dashed(path: Path) -> Path:
+    """A path cut into dashes, since the markers of a legend know only whole lines."""
+    return Path.make_compound_path(*(dash for line in path.to_polygons() for dash in _dashes(line)))
+
+
+def _dashes(line: Any) -> Iterator[Path]:
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    many = max(round(along[-1] / 5), 1)
+    for start in np.linspace(0, along[-1], many, endpoint=False):
+        ends = np.linspace(start, start + 0.66 * along[-1] / many, 8)
+        yield Path(np.column_stack([np.interp(ends, along, line[:, axis]) for axis in (0, 1)]))
+
 
 _P = ParamSpec("_P")
 
@@ -189,87 +216,32 @@ def themed(plot: Callable[_P, Axes]) -> Callable[_P, Axes]:
     return drawn
 
 
-def _chosen(call: str, theme: Any) -> Palette:
-    found = THEMES.get(theme) if isinstance(theme, str) else None
-    if found is None:
+def _chosen(call: str, theme: Any) -> Theme:
+    if theme not in THEMES:
         raise InvalidValue(
             f"{call}(theme={theme!r}): a theme is 'light' or 'dark'; "
             "None takes the colours that matplotlib is set to"
         )
-    return found
+    return "light" if theme == "light" else "dark"
 
 
-def _settings(chosen: Palette) -> dict[Any, Any]:
-    papers = dict.fromkeys(("figure.facecolor", "figure.edgecolor", "axes.facecolor"), chosen.paper)
+def _settings(theme: Theme) -> dict[Any, Any]:
+    papers = dict.fromkeys(("figure.facecolor", "figure.edgecolor", "axes.facecolor"), hue("paper", theme))
     inks = dict.fromkeys(
-        ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), chosen.ink
+        ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), hue("ink", theme)
     )
-    lines = dict.fromkeys(("xtick.color", "ytick.color", "axes.edgecolor"), chosen.soft)
-    return {**papers, **inks, **lines, "axes.titlecolor": chosen.ink}
+    lines = dict.fromkeys(("xtick.color", "ytick.color", "axes.edgecolor"), hue("ink-soft", theme))
+    return {**papers, **inks, **lines, "axes.titlecolor": hue("ink", theme)}
 
 
-def _dress(ax: Axes, chosen: Palette) -> None:
+def _dress(ax: Axes, theme: Theme) -> None:
     """What stood there before the plot, and ticks that come when the figure gets another size."""
     figure = ax.get_figure(root=True)
     assert figure is not None, "axes that are drawn on stand in a figure"
-    figure.set_facecolor(chosen.paper)
-    ax.set_facecolor(chosen.paper)
+    figure.set_facecolor(hue("paper", theme))
+    ax.set_facecolor(hue("paper", theme))
     for spine in ax.spines.values():
-        spine.set_edgecolor(chosen.soft)
-    ax.tick_params(colors=chosen.soft, labelcolor=chosen.ink)
+        spine.set_edgecolor(hue("ink-soft", theme))
+    ax.tick_params(colors=hue("ink-soft", theme), labelcolor=hue("ink", theme))
     for label in (ax.xaxis.label, ax.yaxis.label, ax.title):
-        label.set_color(chosen.ink)
-
-
-SIGN_SIZE = 8.0
-"""The height of a sign in points."""
-
-
-class Sign(NamedTuple):
-    """Its colour on light and on dark, and its shape; y runs upwards."""
-
-    light: str
-    dark: str
-    shape: Path
-
-    @property
-    def colour(self) -> str:
-        """The colour on the ground that is drawn on now."""
-        return self.light if palette() is LIGHT else self.dark
-
-
-_RING = Path.unit_circle().transformed(Affine2D().scale(7))
-_TRIANGLE = Path([(0, 7), (7, -6), (-7, -6), (0, 7)], closed=True)
-
-
-def _sign_shape(*lines: list[tuple[float, float]], around: Path = _RING) -> Path:
-    """What is around, and the lines in it."""
-    return Path.make_compound_path(around, *map(Path, lines))
-
-
-_HOURGLASS = _sign_shape([(-3, 3.8), (3, 3.8), (-3, -3.8), (3, -3.8), (-3, 3.8)])
-
-SIGNS: Mapping[Standing, Sign] = {
-    "done": Sign("#1b6b38", "#74d296", _sign_shape([(-3.4, -0.2), (-1, -2.6), (3.6, 2.6)])),
-    "in flight": Sign(
-        "#1857b6", "#7fb2ff", _sign_shape([(-3.6, 0), (3.2, 0), (0.2, 2.8)], [(3.2, 0), (0.2, -2.8)])
-    ),
-    "refused": Sign(
-        "#b3261e", "#ff9a8f", _sign_shape([(-2.7, 2.7), (2.7, -2.7)], [(2.7, 2.7), (-2.7, -2.7)])
-    ),
-    "dropped": Sign("#5a6572", "#a3adb9", _sign_shape([(-3, 0), (3, 0)])),
-    "waited for": Sign("#a34a00", "#ffae66", _HOURGLASS),
-    "waiting": Sign("#a34a00", "#ffae66", _HOURGLASS),
-    "overdue": Sign(
-        "#8a5300", "#f5bf6b", _sign_shape([(0, 3), (0, -1.6)], [(0, -3.4), (0, -4.2)], around=_TRIANGLE)
-    ),
-}
-
-
-def sign(standing: Standing) -> dict[str, Any]:
-    """How a standing's sign is drawn as a line's marker, and what the legend calls it."""
-    found = SIGNS[standing]
-    return {
-        "marker": MarkerStyle(found.shape), "markersize": SIGN_SIZE, "markerfacecolor": palette().paper,
-        "markeredgecolor": found.colour, "markeredgewidth": 0.9, "linestyle": "", "label": WORDS[standing],
-    }  # fmt: skip
+        label.set_color(hue("ink", theme))

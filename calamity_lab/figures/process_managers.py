@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from math import cos, radians, sin
 from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.markers import MarkerStyle
 from matplotlib.patches import FancyArrowPatch, Patch, PathPatch
 from matplotlib.path import Path
 
@@ -26,29 +26,22 @@ from calamity_lab.figures.axes import (
     width,
 )
 from calamity_lab.figures.looks import (
-    COMMAND_SIGN,
-    HEXAGON,
-    NOTE,
-    PILL,
     SIGN_SIZE,
-    SIGNS,
     Theme,
-    palette,
-    pill,
+    hue,
+    marker,
     sign,
+    soft,
+    standing_colour,
     strong,
     themed,
 )
 from calamity_lab.views.instance_status import Mark
+from calamity_lab.views.looks import SIGNS
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
 
-KINDS: Mapping[str, Path] = {
-    "command": COMMAND_SIGN,
-    "event": NOTE,
-    "process manager": HEXAGON,
-    "aggregate": PILL,
-}
-"""The signs of the kinds of boxes, in the order in which the legend tells them."""
+_KINDS = ("command", "event", "process manager", "aggregate")
+"""The kinds of boxes, in the order of the legend."""
 
 _LARGEST, _SMALLEST = 8.5, 5.0
 _LINE_HEIGHT = 1.25
@@ -80,10 +73,9 @@ def draw_box(ax: Axes, node: Node, grid: Grid, steep: float) -> Patch:
     ``steep`` is how much longer a data unit is drawn downwards than across: corners are as wide as high.
     """
     happened = node.count > 0
-    hue = palette().hues[node.kind]
     patch = PathPatch(_outline(node, grid, steep))
-    patch.set_facecolor(hue.soft if happened else rcParams["axes.facecolor"])
-    patch.set_edgecolor(rcParams["text.color"] if node.current else hue.strong)
+    patch.set_facecolor(soft(node.kind) if happened else rcParams["axes.facecolor"])
+    patch.set_edgecolor(rcParams["text.color"] if node.current else strong(node.kind))
     patch.set_linewidth(2.2 if node.current else 1.2)
     patch.set_linestyle("-" if happened else (0, (3, 2)))
     patch.set_zorder(3)
@@ -100,7 +92,7 @@ def draw_names(ax: Axes, nodes: Sequence[Node], room: tuple[float, float]) -> No
         lines = [_cut(line, size, room[0]) for line in lettered[node.key]]
         ax.text(
             node.x, node.y, "\n".join(lines), ha="center", va="center", fontsize=size, linespacing=1.1,
-            zorder=4, color=palette().ink if node.count else rcParams["text.color"], clip_on=False, **AS_TEXT,
+            zorder=4, color=hue("ink") if node.count else rcParams["text.color"], clip_on=False, **AS_TEXT,
         )  # fmt: skip
 
 
@@ -124,6 +116,14 @@ def _outline(node: Node, grid: Grid, steep: float) -> Path:
             sheet = _closed((left, top), (right, top), (right, inner[1]), (inner[0], bottom), (left, bottom))
             return Path.make_compound_path(sheet, Path([(right, inner[1]), inner, (inner[0], bottom)]))
     return pill(node.x, y, w, h, across)
+
+
+def pill(x: float, y: float, wide: float, high: float, end: float) -> Path:
+    """A box around a point, half as wide and high as told, that ends in half circles ``end`` across."""
+    turns = [radians(angle) for angle in range(-90, 91, 10)]
+    right = [(x + wide - end + end * cos(turn), y + high * sin(turn)) for turn in turns]
+    left = [(2 * x - corner, 2 * y - down) for corner, down in right]
+    return Path([*right, *left, right[0]], closed=True)
 
 
 def _closed(*corners: tuple[float, float]) -> Path:
@@ -155,13 +155,12 @@ def _cut(line: str, size: float, room: float) -> str:
     return line
 
 
-def marker(kind: str) -> dict[str, Any]:
-    """How the legend shows a kind."""
-    hue = palette().hues[kind]
-    return {
-        "marker": MarkerStyle(KINDS[kind]), "markerfacecolor": hue.soft, "label": kind,
-        "markeredgecolor": hue.strong, "markeredgewidth": 0.9,
-    }  # fmt: skip
+def _legend_box(kind: str) -> Line2D:
+    """How the legend shows a kind of box."""
+    return Line2D(
+        [], [], linestyle="", markersize=7, marker=marker(kind), markerfacecolor=soft(kind), label=kind,
+        markeredgecolor=strong(kind), markeredgewidth=0.9,
+    )  # fmt: skip
 
 
 _ASIDE, _BELOW = 0.63, 0.8
@@ -261,8 +260,7 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
     ax.set_axis_off()
     _tell_chosen(ax, graph)
     kinds = {node.kind for node in graph.nodes}
-    shown: list[dict[str, Any]] = [marker(kind) for kind in KINDS if kind in kinds]
-    handles = [Line2D([], [], linestyle="", markersize=7, **look) for look in shown]
+    handles = [_legend_box(kind) for kind in _KINDS if kind in kinds]
     handles += [_line("has happened", 1.3), _line("has not happened", 0.9, happened=False)]
     if any(node.current for node in graph.nodes):
         handles.append(_line("this moment", 2.2))
@@ -302,7 +300,7 @@ def _mark_box(box: Patch, graph: ProcessGraph, node: Node, mark: Mark | None) ->
     if mark is None or (node.kind == "event" and state in _AWAITED):
         box.set_facecolor(rcParams["axes.facecolor"])
     if state is not None:
-        box.set(edgecolor=SIGNS[state].colour, linewidth=2.4 if node.current else 1.8)
+        box.set(edgecolor=standing_colour(state), linewidth=2.4 if node.current else 1.8)
 
 
 _AWAITED = {"waited for", "overdue"}
@@ -326,7 +324,7 @@ def _draw_signs(
         if word and wide < grid.width * scale[0] - 1.4 * SIGN_SIZE:
             ax.text(
                 left / scale[0], y - 2 / scale[1], word, ha="left", va="center", fontsize=_LETTERS, zorder=6,
-                color=SIGNS[mark.standing].colour, clip_on=False, **AS_TEXT,
+                color=standing_colour(mark.standing), clip_on=False, **AS_TEXT,
             )  # fmt: skip
         high = y * scale[1] - 1
         taken.append(
@@ -338,7 +336,7 @@ def _draw_signs(
 def _line(name: str, width: float, *, happened: bool = True) -> Line2D:
     pale = not happened and width < 2
     return Line2D(
-        [], [], color=palette().later if pale else rcParams["text.color"], linewidth=width, label=name,
+        [], [], color=hue("later") if pale else rcParams["text.color"], linewidth=width, label=name,
         linestyle="-" if happened else (0, (3, 2)),
     )  # fmt: skip
 
@@ -354,7 +352,7 @@ def _look(edge: Edge, mark: Mark | None, chosen: str | None) -> dict[str, Any]:
     """An arrow of the chosen instance is dark or in the colour of its sign; the others are pale."""
     happened = edge.count > 0
     ink = rcParams["text.color"]
-    usual = strong("refused") if is_refusal(edge) else ink if happened and not chosen else palette().later
+    usual = strong("refused") if is_refusal(edge) else ink if happened and not chosen else hue("later")
     if mark is None:
         return {
             "color": usual,
@@ -362,7 +360,7 @@ def _look(edge: Edge, mark: Mark | None, chosen: str | None) -> dict[str, Any]:
             "linestyle": "-" if happened else (0, (3, 2)),
             "zorder": 2 if happened else 1,
         }
-    colour = SIGNS[mark.standing].colour
+    colour = standing_colour(mark.standing)
     if mark.standing == "done":
         colour = strong("refused") if is_refusal(edge) else ink
     return {
@@ -406,7 +404,7 @@ def _name_edges(
         taken.append(box)
         ax.text(
             x / scale[0], y / scale[1], text, ha="center", va="center", fontsize=_LETTERS, zorder=5,
-            bbox=ground, color=rcParams["text.color"] if edge.count else palette().later, **AS_TEXT,
+            bbox=ground, color=rcParams["text.color"] if edge.count else hue("later"), **AS_TEXT,
         )  # fmt: skip
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import cos, radians, sin
 from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.markers import MarkerStyle
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 
@@ -25,7 +22,8 @@ from calamity_lab.figures.axes import (
     size_in_points,
     width,
 )
-from calamity_lab.figures.looks import HEXAGON, LOOKS, PILL, Look, Theme, palette, strong, themed
+from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, strong, themed
+from calamity_lab.views.looks import DRAWN_AS, LOOKS
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 
 _LETTERS = 7.5
@@ -37,34 +35,10 @@ _ABOVE, _BELOW = 2.1, 0.9
 _LEAST = 9.6
 """So many points high is a row at least."""
 
-_KINDS = {"pending": "command", "decided": "event", "conflict": "refused"}
 _DASHED = frozenset(
     {"started", "continued", "stopped", "ignored", "refused", "conflict", "caught up", "pending"}
 )
 _AT_END = frozenset({"started", "continued", "stopped", "ignored", "refused"})
-
-
-def _person() -> Path:
-    turns = [radians(angle) for angle in range(0, 361, 15)]
-    head = [(2.6 * cos(turn), 3.2 + 2.6 * sin(turn)) for turn in turns]
-    shoulders = [(4.8 * cos(turn), 4.8 * sin(turn) - 5.6) for turn in turns[:13]]
-    closed = [Path([*part, part[0]], closed=True) for part in (head, shoulders)]
-    return Path.make_compound_path(*closed)
-
-
-def _drum() -> Path:
-    turns = [radians(angle) for angle in range(0, 181, 15)]
-    top = [(4.6 * cos(turn), 3.4 + 1.9 * sin(turn)) for turn in turns]
-    bottom = [(-x, -y) for x, y in top]
-    return Path([*top, *bottom, top[0]], closed=True)
-
-
-_CAST: dict[str, Path] = {
-    "user": _person(),
-    "aggregate": PILL,
-    "event store": _drum(),
-    "process manager": HEXAGON,
-}
 
 
 class _Page(NamedTuple):
@@ -140,7 +114,7 @@ def _tell_left_out(page: _Page, view: SequenceView, drawn: int, bottom: float) -
         page.ax.text(
             page.columns - 0.5, bottom + 0.8 * _BELOW, f"left out: {', '.join(told)}",
             ha="right", va="center",
-            fontsize=size, color=palette().soft, **AS_TEXT,
+            fontsize=size, color=hue("ink-soft"), **AS_TEXT,
         )  # fmt: skip
 
 
@@ -149,40 +123,33 @@ def _height(message: Message) -> float:
     return 1.0 + apart + (_NOTE if message.note else 0.0)
 
 
-def _look(message: Message) -> Look:
-    return LOOKS.get(_KINDS.get(message.kind, message.kind), LOOKS["event"])
+def _kind(message: Message) -> str:
+    return DRAWN_AS.get(message.kind, message.kind)
 
 
 def _colour(message: Message) -> str:
-    return palette().later if message.tense == "future" else _look(message).colour
+    return hue("later") if message.tense == "future" else strong(_kind(message))
 
 
 def _ink(message: Message) -> Any:
-    return palette().later if message.tense == "future" else rcParams["text.color"]
+    return hue("later") if message.tense == "future" else rcParams["text.color"]
 
 
 def _draw_legend(ax: Axes, view: SequenceView) -> None:
-    kinds = {_KINDS.get(message.kind, message.kind) for message in view.messages}
-    handles = [
-        Line2D(
-            [], [], linestyle="", marker=MarkerStyle(look.marker), markersize=7, label=look.name,
-            markerfacecolor="none" if look.is_hollow else look.colour, markeredgewidth=0.5,
-            markeredgecolor=look.colour if look.is_hollow else rcParams["axes.facecolor"],
-        )
-        for kind, look in LOOKS.items()
-        if kind in kinds
-    ]  # fmt: skip
+    kinds = {_kind(message) for message in view.messages if message.kind != "more"}
+    handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
     if handles:
         legend_below(ax, handles, gap=4)
 
 
 def _draw_participant(page: _Page, participant: Participant, place: int, bottom: float) -> None:
     """A sign, the name below it, and a line as long as the diagram."""
-    ax, later = page.ax, palette().later
-    colour = strong(participant.kind) if participant.kind in palette().hues else later
+    ax, later = page.ax, hue("later")
     ax.plot([place, place], [-0.15, bottom], color=later, linewidth=0.6, linestyle=(0, (2, 3)), zorder=1)
-    sign = MarkerStyle(_CAST[participant.kind])
-    ax.scatter([place], [-1.75], s=70, marker=sign, color=colour, linewidths=0.5, zorder=3, clip_on=False)
+    ax.scatter(
+        [place], [-1.75], s=70, marker=marker(participant.kind), color=strong(participant.kind),
+        linewidths=0.5, zorder=3, clip_on=False,
+    )  # fmt: skip
     own = participant.name.removeprefix(f"{participant.category}-")
     lines = [participant.category, own] if own != participant.name else [own]
     room = page.across - 4
@@ -233,16 +200,14 @@ def _line(message: Message) -> dict[str, Any]:
 def _draw_sign(page: _Page, message: Message, x: float, y: float) -> None:
     if message.kind == "caught up":
         return
-    look, colour = _look(message), _colour(message)
-    is_empty = look.is_hollow or message.kind in {"decided", "pending"}
-    marker = MarkerStyle(look.marker)
-    if look.name == "command" and message.target < message.source:
-        marker = marker.rotated(deg=180)
-    page.ax.scatter(
-        [x], [y], s=min(40.0, (0.5 * page.down) ** 2), marker=marker, zorder=3, clip_on=False,
-        facecolors=rcParams["axes.facecolor"] if is_empty else colour,
-        edgecolors=colour if is_empty else rcParams["axes.facecolor"], linewidths=1.0 if is_empty else 0.5,
-    )  # fmt: skip
+    kind, size = _kind(message), min(40.0, (0.5 * page.down) ** 2)
+    sign = marker(kind)
+    if kind == "command" and message.target < message.source:
+        sign = sign.rotated(deg=180)
+    drawn = filling(kind, _colour(message), [size**0.5])
+    if message.kind in {"decided", "pending"}:
+        drawn = {"facecolors": rcParams["axes.facecolor"], "edgecolors": _colour(message), "linewidths": 1.0}
+    page.ax.scatter([x], [y], s=size, marker=sign, zorder=3, clip_on=False, **drawn)
 
 
 def _write(page: _Page, message: Message, x: float, y: float, align: str, room: float) -> None:

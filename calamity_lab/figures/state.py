@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.markers import MarkerStyle
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
@@ -24,7 +23,7 @@ from calamity_lab.figures.axes import (
     say_instead,
     size_in_points,
 )
-from calamity_lab.figures.looks import HEXAGON, LOOKS, PILL, Theme, palette, strong, themed
+from calamity_lab.figures.looks import Theme, hue, marker, strong, themed
 from calamity_lab.figures.tables import WIDE, write_foot
 from calamity_lab.views.paths import FieldHistory
 from calamity_lab.views.state import FieldRow, StateRow, StateView
@@ -117,14 +116,14 @@ def _draw_card(ax: Axes, card: _Card, letters: float) -> None:
         FancyBboxPatch(
             (card.left + 1.5, card.top + 1.5), card.wide - 3, card.high - 3,
             boxstyle="round,pad=0,rounding_size=3",
-            facecolor=rcParams["axes.facecolor"] if row.changed else palette().shade,
-            edgecolor=palette().edge, linewidth=0.9 if row.changed else 0, zorder=1,
+            facecolor=rcParams["axes.facecolor"] if row.changed else hue("shade"),
+            edgecolor=hue("edge"), linewidth=0.9 if row.changed else 0, zorder=1,
         )
     )  # fmt: skip
     _draw_head(ax, card, card.top + edge + _HEAD * letters / 2, letters)
     y = card.top + edge + (_HEAD + _LINE / 2) * letters
     if not row.fields:
-        _write(ax, card.left + 2 * edge, y, row.note, letters, palette().soft, card.wide - 4 * edge)
+        _write(ax, card.left + 2 * edge, y, row.note, letters, hue("ink-soft"), card.wide - 4 * edge)
     shown = row.fields[:_MOST_FIELDS]
     named = [room_for(legible(field.name, 60), letters) + field.depth * letters for field in shown]
     column = min(max(named, default=0.0), 0.36 * card.wide)
@@ -133,17 +132,16 @@ def _draw_card(ax: Axes, card: _Card, letters: float) -> None:
     left = len(row.fields) - len(shown)
     if left:
         told = f"and {left:,} more {'field' if left == 1 else 'fields'}"
-        _write(ax, card.left + 2 * edge, y + len(shown) * _LINE * letters, told, letters, palette().soft)
+        _write(ax, card.left + 2 * edge, y + len(shown) * _LINE * letters, told, letters, hue("ink-soft"))
 
 
 def _draw_head(ax: Axes, card: _Card, y: float, letters: float) -> None:
     """A sign, the stream id, what became of it, and the version on the right."""
     row, left, right = card.row, card.left + 1.4 * letters, card.left + card.wide - 1.4 * letters
-    sign = MarkerStyle(HEXAGON if row.kind == "process manager" else PILL)
-    ax.scatter([left + 4], [y], s=60, marker=sign, color=strong(row.kind), linewidths=0, zorder=3)
+    ax.scatter([left + 4], [y], s=60, marker=marker(row.kind), color=strong(row.kind), linewidths=0, zorder=3)
     version = f"v{row.version:,}" if row.as_of is None else f"as of v{row.as_of.version:,}"
     told = ", ".join(part for part in (_became(row), "pinned" if card.is_pinned else "", version) if part)
-    _write(ax, right, y, told, letters, palette().soft, align="right")
+    _write(ax, right, y, told, letters, hue("ink-soft"), align="right")
     room = right - left - 15 - room_for(told, letters)
     _write(ax, left + 11, y, row.stream_id, letters, rcParams["text.color"], room, weight="bold")
 
@@ -156,14 +154,14 @@ def _draw_field(ax: Axes, card: _Card, field: FieldRow, y: float, letters: float
     """A field's name, and its value; of a changed one what it was, an arrow, and what it is."""
     left, indent = card.left + 1.4 * letters, field.depth * letters
     ink = rcParams["text.color"]
-    _write(ax, left + indent, y, field.name, letters, palette().soft, column - indent)
+    _write(ax, left + indent, y, field.name, letters, hue("ink-soft"), column - indent)
     at = left + column + letters
     room = card.left + card.wide - 1.4 * letters - at
     value, weight = ("gone" if field.gone else field.value), ("bold" if field.changed else "normal")
     if field.changed and field.before is not None:
         arrow = room_for(" → ", letters)
         told = fitted(field.before, letters, max(room - arrow - room_for(value, letters, weight), 0.4 * room))
-        ax.text(at, y, f"{told} →", va="center", fontsize=letters, color=palette().soft, **AS_TEXT)
+        ax.text(at, y, f"{told} →", va="center", fontsize=letters, color=hue("ink-soft"), **AS_TEXT)
         taken = room_for(told, letters) + arrow
         at, room = at + taken, room - taken
     _write(ax, at, y, value, letters, ink, room, weight=weight)
@@ -257,7 +255,7 @@ def _draw_field_line(ax: Axes, view: FieldHistory, places: list[float | None]) -
     ends = [*view.versions[1:], ax.get_xlim()[1]]
     looks: list[dict[str, Any]] = [
         {"color": rcParams["text.color"], "linewidth": 1.2, "zorder": 2},
-        {"color": palette().later, "linewidth": 1.0, "dashes": (3, 2), "zorder": 2},
+        {"color": hue("later"), "linewidth": 1.0, "dashes": (3, 2), "zorder": 2},
     ]
     for number, (version, end, place) in enumerate(zip(view.versions, ends, places, strict=True)):
         if place is not None:
@@ -269,7 +267,7 @@ def _draw_field_line(ax: Axes, view: FieldHistory, places: list[float | None]) -
         _draw_marks(ax, view, places)
     if 0 < view.past < len(view.versions):
         now = (view.versions[view.past - 1] + view.versions[view.past]) / 2
-        ax.axvline(now, color=palette().soft, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        ax.axvline(now, color=hue("ink-soft"), linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
 
 
 def _draw_marks(ax: Axes, view: FieldHistory, places: list[float | None]) -> None:
@@ -277,8 +275,8 @@ def _draw_marks(ax: Axes, view: FieldHistory, places: list[float | None]) -> Non
     for number, (version, place) in enumerate(zip(view.versions, places, strict=True)):
         if version and place is not None:
             ax.scatter(
-                [version], [place], s=26, marker=MarkerStyle(LOOKS["event"].marker), zorder=3, linewidths=0.5,
-                color=palette().later if number >= view.past else LOOKS["event"].colour,
+                [version], [place], s=26, marker=marker("event"), zorder=3, linewidths=0.5,
+                color=hue("later") if number >= view.past else strong("event"),
                 edgecolors=rcParams["axes.facecolor"], clip_on=False,
             )  # fmt: skip
 
@@ -296,6 +294,6 @@ def _draw_values(ax: Axes, view: FieldHistory, places: list[float | None]) -> No
         free = left
         ax.annotate(
             text, (view.versions[number], place), (5, 3), textcoords="offset points", fontsize=_FIELD_LETTERS,
-            color=palette().later if number >= view.past else rcParams["text.color"], zorder=4,
+            color=hue("later") if number >= view.past else rcParams["text.color"], zorder=4,
             bbox=ground(rcParams["axes.facecolor"]), annotation_clip=False, **AS_TEXT,
         )  # fmt: skip

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.markers import MarkerStyle
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, in_points, legible, room_for, say_instead
-from calamity_lab.figures.looks import LOOKS, Theme, palette, themed
+from calamity_lab.figures.looks import Theme, filling, hue, marker, strong, themed
 from calamity_lab.views.agenda import AgendaView, Entry
 from calamity_lab.views.events import EventRow, EventTable
 
@@ -66,8 +65,8 @@ def draw_table(ax: Axes, table: Table) -> tuple[int, int]:
     rows = table.rows[first:last]
     lefts, rooms = _columns(table, rows, letters, wide)
     for left, room, title in zip(lefts, rooms, table.titles, strict=True):
-        _write(ax, left, 0.6 * line, fitted(title, letters, room), letters, palette().soft)
-    ax.plot([0, wide], [1.1 * line] * 2, color=palette().edge, linewidth=0.6)
+        _write(ax, left, 0.6 * line, fitted(title, letters, room), letters, hue("ink-soft"))
+    ax.plot([0, wide], [1.1 * line] * 2, color=hue("edge"), linewidth=0.6)
     parted = table.now if first < table.now < last else last
     for place, row in enumerate(rows, first):
         y = (1.7 + place - first + (_NOW if place >= parted else 0)) * line
@@ -80,7 +79,7 @@ def draw_table(ax: Axes, table: Table) -> tuple[int, int]:
 def write_foot(ax: Axes, told: str) -> None:
     """A line below the table that says what is not in it."""
     high, wide = ax.get_ylim()[0], ax.get_xlim()[1]
-    _write(ax, 0, high - 0.8 * _SMALLEST, fitted(told, 6.0, wide), 6.0, palette().soft)
+    _write(ax, 0, high - 0.8 * _SMALLEST, fitted(told, 6.0, wide), 6.0, hue("ink-soft"))
 
 
 def _kept(count: int, now: int, room: int) -> tuple[int, int]:
@@ -122,21 +121,25 @@ def _shared(asked: Sequence[float], room: float) -> list[float]:
 def _draw_row(
     ax: Axes, named: int, row: Row, y: float, letters: float, columns: Sequence[tuple[float, float]]
 ) -> None:
-    ink = palette().later if row.is_later else rcParams["text.color"]
+    ink = hue("later") if row.is_later else rcParams["text.color"]
     for (left, room), text in zip(columns, row.cells, strict=True):
         _write(ax, left, y, fitted(text, letters, room), letters, ink)
-    look = LOOKS[row.sign]
-    ax.scatter(
-        [columns[named][0] - 0.85 * letters], [y], s=(0.85 * letters) ** 2, marker=MarkerStyle(look.marker),
-        color=palette().later if row.is_later else look.colour, linewidths=0, zorder=3,
-    )  # fmt: skip
+    size = 0.85 * letters
+    drawn = filling(row.sign, hue("later") if row.is_later else strong(row.sign), [size])
+    ax.scatter([columns[named][0] - size], [y], s=size**2, marker=marker(row.sign), zorder=3, **drawn)
 
 
 def _draw_now(ax: Axes, told: str, y: float, letters: float, wide: float) -> None:
     """The line between what is past and what is yet to come."""
     size = max(_SMALLEST, 0.8 * letters)
-    ax.plot([0, wide - room_for(told, size) - 4], [y, y], color=palette().soft, linewidth=0.8, dashes=(4, 2))
-    ax.text(wide, y, told, ha="right", va="center", fontsize=size, color=palette().soft, **AS_TEXT)
+    ax.plot(
+        [0, wide - room_for(told, size) - 4],
+        [y, y],
+        color=hue("ink-soft"),
+        linewidth=0.8,
+        dashes=(4, 2),
+    )
+    ax.text(wide, y, told, ha="right", va="center", fontsize=size, color=hue("ink-soft"), **AS_TEXT)
 
 
 def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: str) -> None:

@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.lines import Line2D
-from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import MaxNLocator
 
 from calamity_lab.errors import InvalidValue, Rejected
@@ -27,10 +25,11 @@ from calamity_lab.figures.axes import (
     size_in_points,
     width,
 )
-from calamity_lab.figures.looks import LOOKS, Look, Theme, palette, themed
+from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, soft, strong, themed
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Refused
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.looks import IN_LANES, LOOKS
 from calamity_lab.views.tables import moment_of
 
 
@@ -273,7 +272,7 @@ def _lay_out(ax: Axes, found: Marks, tops: Sequence[float]) -> None:
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     for number, lane in enumerate(found.lanes):
-        ground = palette().hues["process manager" if lane.is_manager else "aggregate"].soft
+        ground = soft("process manager" if lane.is_manager else "aggregate")
         ax.axhspan(
             tops[number] + 0.04, tops[number + 1] - 0.04, color=ground, alpha=0.6, linewidth=0, zorder=0
         )
@@ -310,7 +309,7 @@ def _draw_cursor(ax: Axes, found: Marks, cursor: int) -> None:
 
 
 def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
-    for kind, look in LOOKS.items():
+    for kind in IN_LANES:
         for is_past in (False, True):
             chosen = [
                 each for each in placed if each.mark.kind == kind and (each.mark.moment <= cursor) is is_past
@@ -320,36 +319,21 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
             ax.scatter(
                 [each.mark.x for each in chosen], [each.y for each in chosen],
                 s=[each.size**2 for each in chosen],
-                marker=MarkerStyle(look.marker),
-                **_filling(look, is_past=is_past, sizes=[each.size for each in chosen]),
+                marker=marker(kind),
+                **filling(
+                    kind,
+                    strong(kind) if is_past else hue("later"),
+                    [each.size for each in chosen],
+                ),
                 zorder=3 + is_past - 0.1 * _PRIORITY[kind], clip_on=False,
             )  # fmt: skip
 
 
-def _filling(look: Look, *, is_past: bool, sizes: Sequence[float]) -> dict[str, Any]:
-    colour = look.colour if is_past else palette().later
-    if look.is_hollow:
-        widths = [min(1.2, size / 4) for size in sizes]
-        return {"facecolors": "none", "edgecolors": colour, "linewidths": widths}
-    widths = [0.5 if size > 4 else 0 for size in sizes]
-    return {"facecolors": colour, "edgecolors": rcParams["axes.facecolor"], "linewidths": widths}
-
-
 def _draw_legend(ax: Axes, marks: Iterable[Mark]) -> None:
     kinds = {mark.kind for mark in marks}
-    handles = [_legend_mark(look) for kind, look in LOOKS.items() if kind in kinds]
+    handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
     if handles:
         legend_below(ax, handles, gap=36)
-
-
-def _legend_mark(look: Look) -> Line2D:
-    face, edge, stroke = look.colour, rcParams["axes.facecolor"], 0.5
-    if look.is_hollow:
-        face, edge, stroke = "none", look.colour, 1.0
-    return Line2D(
-        [], [], linestyle="", marker=MarkerStyle(look.marker), markersize=7, label=look.name,
-        markerfacecolor=face, markeredgecolor=edge, markeredgewidth=stroke,
-    )  # fmt: skip
 
 
 def _named(placed: Sequence[_Placed], found: Marks, along: float) -> list[_Placed]:
@@ -377,7 +361,7 @@ def _name(mark: Mark) -> str:
 
 
 def _draw_labels(ax: Axes, named: Sequence[_Placed], found: Marks, cursor: int, size: float) -> None:
-    ink, later = rcParams["text.color"], palette().later
+    ink, later = rcParams["text.color"], hue("later")
     for mark, y, _ in named:
         ax.annotate(
             _name(mark), (mark.x, y), (0, size / 2 + 1), textcoords="offset points", ha="center", va="bottom",
@@ -388,7 +372,7 @@ def _draw_labels(ax: Axes, named: Sequence[_Placed], found: Marks, cursor: int, 
 
 def _band(lane: Lane) -> tuple[float, float, float]:
     """The ground of a lane, which is paper with a tint of its kind."""
-    tint = palette().hues["process manager" if lane.is_manager else "aggregate"].soft
+    tint = soft("process manager" if lane.is_manager else "aggregate")
     mixed = [
         0.6 * own + 0.4 * paper
         for own, paper in zip(to_rgb(tint), to_rgb(rcParams["axes.facecolor"]), strict=True)

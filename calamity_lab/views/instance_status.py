@@ -14,9 +14,9 @@ people or other process managers send is a wait, however long.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from calamity_lab.errors import InvalidModel, Rejected
 from calamity_lab.kernel.folding import identity_in
@@ -30,6 +30,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import EdgeKey, tally
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.instances import Life, Sent, life, pending_at
+from calamity_lab.views.looks import Standing
 from calamity_lab.views.possible import Bringing, awaited, bringing, possible
 
 _MOST_NAMED = 3
@@ -168,27 +169,6 @@ def _what_came_of(each: Sent) -> str:
 
 def _at(each: Sent) -> str:
     return f"{each.decision.index:,}" if each.decision is not None else "0"
-
-
-Standing = Literal["done", "in flight", "refused", "dropped", "waited for", "waiting", "overdue"]
-"""What a node or an edge is to an instance; what it has not reached has no standing.
-
-``done``: it took that event in, sent that command and it was accepted, that aggregate answered it; or the
-instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``refused``: the
-command was refused; ``dropped``: taken off the agenda. ``waited for``: the events that would go on with it,
-``overdue`` where they will not come (see `awaiting`); ``waiting``: the process manager itself, meanwhile.
-"""
-
-WORDS: Mapping[Standing, str] = {
-    "done": "done",
-    "in flight": "on its way",
-    "refused": "refused",
-    "dropped": "taken back",
-    "waited for": "waited for",
-    "waiting": "waits",
-    "overdue": "overdue",
-}
-"""What is written beside the mark of a standing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.counters import tally
 from calamity_lab.views.instance_status import (
-    WORDS,
     InstanceStanding,
     Mark,
     edge_key,
@@ -25,6 +24,7 @@ from calamity_lab.views.instance_status import (
 from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import Place as Point
 from calamity_lab.views.layout import layout
+from calamity_lab.views.looks import SIGNS
 from calamity_lab.views.process_shape import Kind, Shape, shape_of
 
 EVERYTHING = ""
@@ -117,7 +117,7 @@ class ProcessGraph:
         if node.kind == "process manager" and mark.standing == "done":
             return "stopped"
         often = f"×{mark.times:,}" if mark.times > 1 and node.kind in {"command", "event"} else ""
-        state = "" if mark.standing == "done" else WORDS[mark.standing]
+        state = "" if mark.standing == "done" else SIGNS[mark.standing].word
         if mark.instead and mark.standing in {"done", "in flight"}:
             state = "instead"
         return " ".join(part for part in (state, often) if part)

@@ -1,7 +1,7 @@
 // What stands in the lanes, of the whole run, as columns that only grow: any part of it is drawn without asking.
 // Places: an event's is its number among all, from 1; that of anything else is its moment, negated.
 
-const STEP_KINDS = ["command", "refused", "started", "continued", "stopped", "ignored"];
+const STEP_KINDS = LOOKS.inLanes.slice(1);
 const OF_EVENTS = ["moments", "lanes", "names", "times"];
 const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names"];
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from calamity_lab.widgets import style
+
 FOLDER = Path(__file__).parent
 VIEWS = (
     "controls",
@@ -45,13 +47,13 @@ SHEETS = ("kit", *FRAME, *(view for view in VIEWS if view != "timeline_parts"), 
 @cache
 def script() -> str:
     """The whole front end as the text of one ES module."""
-    return _joined(SCRIPTS, ".js")
+    return style.script() + _joined(SCRIPTS, ".js")
 
 
 @cache
 def sheet() -> str:
     """The style of all views."""
-    return _joined(SHEETS, ".css")
+    return style.variables(".cl-root") + style.kinds() + _joined(SHEETS, ".css")
 
 
 def _joined(names: tuple[str, ...], suffix: str) -> str:

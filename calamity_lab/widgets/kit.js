@@ -192,27 +192,13 @@ function icon(name) {
     draw("path", { d: ICONS[name] }));
 }
 
-// Each kind has a shape of its own besides its colour, drawn around 0, 0 within a circle of radius 6. A shape
-// goes on from where it is put, so that one path can hold many.
-const SHAPES = {
-  command: "m-6-4.5h8.2l3.8 4.5-3.8 4.5h-8.2z",
-  event: "m-5-5h10v7.2l-2.8 2.8h-7.2zm10 7.2h-2.8v2.8",
-  "process manager": "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z",
-  aggregate: "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0",
-  refused: "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4",
-  started: "m-3.8-5.2l9.4 5.2-9.4 5.2z",
-  continued: "m0-5.2l5.2 5.2-5.2 5.2-5.2-5.2z",
-  stopped: "m-4.6-4.6h9.2v9.2h-9.2z",
-  ignored: "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0",
-};
-
 function kindClass(kind) {
   return `cl-is-${kind.replaceAll(" ", "-")}`;
 }
 
 function glyph(kind) {
   return draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
-    draw("path", { d: SHAPES[kind] }));
+    draw("path", { d: LOOKS.kinds[kind].shape }));
 }
 
 /** Puts the sign of a kind in front of what is in a node, instead of that of another kind. */

@@ -31,14 +31,12 @@ function eachInSight(chart, span, each) {
   }
 }
 
-const MARK_KINDS = ["event", ...STEP_KINDS];
-
 /** The shapes of the marks as one path for each kind, the past's and the future's apart. */
 function shapePaths(marks, cursor) {
   const paths = new Map();
   for (const { kind, moment, x, y } of marks) {
-    const key = `${MARK_KINDS[kind]} ${moment <= cursor ? "past" : "later"}`;
-    paths.set(key, `${paths.get(key) ?? ""}M${x.toFixed(1)} ${y}${SHAPES[MARK_KINDS[kind]]}`);
+    const key = `${LOOKS.inLanes[kind]} ${moment <= cursor ? "past" : "later"}`;
+    paths.set(key, `${paths.get(key) ?? ""}M${x.toFixed(1)} ${y}${LOOKS.kinds[LOOKS.inLanes[kind]].shape}`);
   }
   return paths;
 }

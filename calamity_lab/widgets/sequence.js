@@ -7,13 +7,6 @@ const COLUMN_LEAST = 92;
 const COLUMN_MOST = 176;
 const SEQUENCE_PAGE = 16;
 
-// What a message is drawn as, where it is not a kind of its own: its colour and its sign.
-const TOLD_AS = { pending: "command", decided: "event", "caught up": "event", conflict: "refused", more: "aggregate" };
-const CAST_SHAPES = {
-  ...SHAPES,
-  user: "M-4.6 5.6c0-3.8 1.8-5.6 4.6-5.6s4.6 1.8 4.6 5.6zM-2.5-3.3a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
-  "event store": "M-4.6-3.6c0-2.5 9.2-2.5 9.2 0v7.2c0 2.5-9.2 2.5-9.2 0zM-4.6-3.6c0 2.5 9.2 2.5 9.2 0",
-};
 const REACTIONS = ["started", "continued", "stopped", "ignored"];
 
 function mountSequence(root, desk) {
@@ -113,7 +106,7 @@ function keepRowInSight(node, scroll) {
 
 function castHead({ name, category, kind }) {
   const own = name.startsWith(`${category}-`) ? name.slice(category.length + 1) : "";
-  const sign = draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, draw("path", { d: CAST_SHAPES[kind] }));
+  const sign = draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, draw("path", { d: LOOKS.kinds[kind].shape }));
   return make("div", { class: `cl-cast-head ${kindClass(kind)}`, title: `${kind} ${name}` },
     make("span", { class: "cl-cast-type" }, sign, make("span", { text: own ? category : name })),
     own ? make("span", { class: "cl-cast-id", text: own }) : null);
@@ -133,7 +126,7 @@ function rowNode() {
 
 function updateRow(node, row) {
   const [title, target, bar, line, head, sign, label, note] = node.children;
-  const looks = TOLD_AS[row.kind] ?? row.kind;
+  const looks = LOOKS.drawnAs[row.kind] ?? row.kind;
   const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
   node.told = row;
   put(node, "class", `cl-told ${kindClass(looks)} cl-told-${row.kind.replaceAll(" ", "-")} ${{ past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]}`);
@@ -170,7 +163,7 @@ function drawnMessage({ kind, from, to, plot }) {
   return {
     line: `M${signAt === from ? from + way * 7 : from} ${y}H${isLost ? to - way * 7 : tip - way * 4}`,
     head: isLost ? "" : `M${tip} ${y}l${-way * 7.5}-4v8z`,
-    sign: kind === "caught up" ? "" : CAST_SHAPES[TOLD_AS[kind] ?? kind],
+    sign: kind === "caught up" ? "" : LOOKS.kinds[LOOKS.drawnAs[kind] ?? kind].shape,
     signAt: `translate(${signAt} ${y})${kind === "command" || kind === "pending" ? ` scale(${way} 1)` : ""}`,
     label: { x: middle, y: y - 7, anchor: "middle", room: 2 * Math.min(middle, plot - middle) - 12 },
   };
@@ -183,7 +176,7 @@ function drawnTurn({ kind, from, plot, y }) {
   return {
     line: isOwn ? `M${from + side * 6} ${y - 7}h${side * 18}v12h${side * -10}` : "",
     head: isOwn ? `M${from + side * 6} ${y + 5}l${side * 7.5}-4v8z` : "",
-    sign: isOwn ? CAST_SHAPES[TOLD_AS[kind] ?? kind] : "",
+    sign: isOwn ? LOOKS.kinds[LOOKS.drawnAs[kind] ?? kind].shape : "",
     signAt: `translate(${from} ${y - 7})`,
     label: { x: from + side * (isOwn ? 32 : 10), y: y - 1, anchor: side < 0 ? "end" : "start", room: (side < 0 ? from : plot - from) - 38 },
   };

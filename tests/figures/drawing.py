@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -53,3 +54,9 @@ def _named_ticks(axis: Axis) -> list[Text]:
 def _box(text: Text) -> Bbox:
     # The text alone: an annotation's own extent has the path to its point in it.
     return Text.get_window_extent(text)
+
+
+def ink(collection: Any) -> Any:
+    """The colour of a mark: of a filled one its face, else its line."""
+    faces = collection.get_facecolors()
+    return (faces if len(faces) else collection.get_edgecolors())[0][:3]

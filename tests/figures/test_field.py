@@ -11,7 +11,7 @@ from matplotlib.colors import same_color
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_field
-from calamity_lab.figures.looks import palette
+from calamity_lab.figures.looks import hue
 from calamity_lab.lab import Lab
 from calamity_lab.views.versions import history_of
 from tests.figures.drawing import marks, overprinted, texts
@@ -40,9 +40,9 @@ def test_other_values_have_a_row_each_in_order_of_appearance() -> None:
 
 def test_what_is_yet_to_come_is_grey_and_dashed() -> None:
     ax = plot_field(history_of(bank_day(), 20, "BankAccount-alice", "balance"))
-    later = [same_color(line.get_color(), palette().later) for line in ax.lines]
+    later = [same_color(line.get_color(), hue("later")) for line in ax.lines]
     assert {True, False} == set(later)
-    assert [line.is_dashed() for line in ax.lines if same_color(line.get_color(), palette().later)].count(
+    assert [line.is_dashed() for line in ax.lines if same_color(line.get_color(), hue("later"))].count(
         False
     ) == 0
 

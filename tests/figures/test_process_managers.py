@@ -16,8 +16,9 @@ from matplotlib.path import Path
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.figures import plot_process_managers
-from calamity_lab.figures.looks import SIGNS, strong
+from calamity_lab.figures.looks import strong
 from calamity_lab.model import Model
+from calamity_lab.views.looks import COLOURS, SIGNS
 from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraph, process_graph
 from tests.figures.drawing import overprinted, texts
 from tests.frames.histories import bank_day, shop_week
@@ -75,7 +76,7 @@ def test_each_standing_has_its_sign_its_word_and_a_line_in_the_legend(theme: Any
     ax = plot_process_managers(found, theme=theme)
     nodes = {node.key for node in found.nodes}
     states = [mark.standing for mark in found.marks if mark.key in nodes]
-    assert sorted(signs(ax)) == sorted(SIGNS[state][place] for state in states)
+    assert sorted(signs(ax)) == sorted(COLOURS[SIGNS[state].colour][place] for state in states)
     shown = texts(ax)
     assert {"refused", "instead", "waited for", "waits", "done", "on its way"} <= set(shown)
 

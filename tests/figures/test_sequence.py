@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures import plot_sequence
-from calamity_lab.figures.looks import palette, strong
+from calamity_lab.figures.looks import hue, strong
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.sequence import sequence
@@ -42,9 +42,7 @@ def test_each_kind_has_its_colour_and_what_is_yet_to_come_is_grey() -> None:
     wanted = {kind: strong(kind) for kind in ("command", "event", "refused")}
     for message, arrow in zip(view.messages, arrows, strict=True):
         colour = (
-            palette().later
-            if message.tense == "future"
-            else wanted.get(message.kind, strong("process manager"))
+            hue("later") if message.tense == "future" else wanted.get(message.kind, strong("process manager"))
         )
         assert same_color(arrow.get_edgecolor(), to_rgba(colour)), message
 

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_agenda, plot_events
-from calamity_lab.figures.looks import palette, strong
+from calamity_lab.figures.looks import hue, strong
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.events import event_rows
-from tests.figures.drawing import marks, overprinted, texts
+from tests.figures.drawing import ink, marks, overprinted, texts
 from tests.frames.histories import bank_day, bank_traffic
 from tests.views.traces import stepper_of
 
@@ -25,7 +25,7 @@ def test_every_event_has_its_row_and_those_to_come_are_grey() -> None:
     assert marks(ax) == len(view.rows) == 13
     inks = {text.get_text(): text.get_color() for text in ax.texts}
     for row in view.rows:
-        assert same_color(inks[str(row.position)], palette().later) is not row.is_past
+        assert same_color(inks[str(row.position)], hue("later")) is not row.is_past
     assert overprinted(ax) == []
     assert {"now", "TransferInitiated", "Events 1 to 13 of 13, 6 past"} <= set(texts(ax))
 
@@ -63,8 +63,7 @@ def test_a_command_that_would_be_refused_has_the_sign_of_a_refusal_and_says_why(
     told = texts(ax)
     assert any(text.startswith("would be refused: ") for text in told)
     assert "would record FundsDeposited" in told
-    faces = [collection.get_facecolors()[0] for collection in ax.collections]
-    assert [same_color(face, strong("refused")) for face in faces] == [True, False]
+    assert [same_color(ink(each), strong("refused")) for each in ax.collections] == [True, False]
 
 
 def test_pending_commands_for_which_there_is_no_room_are_counted() -> None:

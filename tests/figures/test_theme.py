@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import matplotlib as mpl
@@ -15,42 +14,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.looks import DARK, LIGHT, LOOKS, THEMES, Palette, Theme, palette
+from calamity_lab.figures.looks import THEMES, Theme, hue, strong, theme_now
+from calamity_lab.views.looks import COLOURS
 from tests.figures.drawing import lettering
 from tests.figures.plots import PLOTS, Plot
-from tests.widgets.test_colours import colours, contrast
+from tests.widgets.test_colours import contrast
 
 BOTH = sorted(THEMES)
-
-
-@pytest.mark.parametrize(("chosen", "place"), [(LIGHT, 0), (DARK, 1)])
-def test_the_colours_are_those_of_the_widgets(chosen: Palette, place: int) -> None:
-    kinds = {"process manager": "manager"}
-    found = {kinds.get(kind, kind): hue for kind, hue in chosen.hues.items()}
-    assert {kind: hue.strong for kind, hue in found.items()} == {kind: colours(kind)[place] for kind in found}
-    assert {kind: hue.soft for kind, hue in found.items()} == {
-        kind: colours(f"{kind}-soft")[place] for kind in found
-    }
-    names = {"ink": "ink", "soft": "ink-soft", "later": "later", "shade": "shade", "line": "line"}
-    assert {name: getattr(chosen, name) for name in names} == {
-        name: colours(own)[place] for name, own in names.items()
-    }
-
-
-@pytest.mark.parametrize("theme", BOTH)
-def test_ink_is_read_on_paper_and_on_every_soft_ground(theme: str) -> None:
-    chosen = THEMES[theme]
-    grounds = [chosen.paper, chosen.shade, *(hue.soft for hue in chosen.hues.values())]
-    assert min(contrast(ink, ground) for ink in (chosen.ink, chosen.soft) for ground in grounds) >= 4.5
-    inks = [chosen.later, *(hue.strong for hue in chosen.hues.values())]
-    assert min(contrast(ink, chosen.paper) for ink in inks) >= 4.5
 
 
 @pytest.mark.parametrize("theme", BOTH)
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
 def test_every_letter_and_every_mark_stands_out_from_the_paper(plot: Plot, theme: Theme) -> None:
     ax = plot.draw(theme=theme)
-    paper = THEMES[theme].paper
+    paper = hue("paper", theme)
     figure = ax.get_figure(root=True)
     assert figure is not None
     assert same_color(ax.get_facecolor(), paper)
@@ -84,9 +61,9 @@ def test_a_theme_leaves_matplotlib_as_it_was(plot: Plot) -> None:
 def test_axes_that_are_given_are_turned_to_the_theme_and_pyplot_is_left_alone(plot: Plot) -> None:
     ax = Figure(figsize=(7, 5), layout="constrained").subplots()
     assert plot.draw(ax=ax, theme="dark") is ax
-    assert same_color(ax.get_facecolor(), DARK.paper)
-    assert same_color(ax.figure.get_facecolor(), DARK.paper)
-    assert all(same_color(spine.get_edgecolor(), DARK.soft) for spine in ax.spines.values())
+    assert same_color(ax.get_facecolor(), hue("paper", "dark"))
+    assert same_color(ax.figure.get_facecolor(), hue("paper", "dark"))
+    assert all(same_color(spine.get_edgecolor(), hue("ink-soft", "dark")) for spine in ax.spines.values())
     assert plt.get_fignums() == []
 
 
@@ -94,7 +71,7 @@ def test_ticks_that_come_with_another_size_are_legible_too() -> None:
     ax = PLOTS[0].draw(theme="dark")
     ax.set_xlim(0, 1_000)
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
-    assert all(same_color(label.get_color(), DARK.ink) for label in ax.get_xticklabels())
+    assert all(same_color(label.get_color(), hue("ink", "dark")) for label in ax.get_xticklabels())
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
@@ -105,14 +82,9 @@ def test_another_theme_is_refused_and_it_says_which_there_are(plot: Plot, theme:
 
 
 def test_without_a_theme_the_colours_go_with_the_ground_that_matplotlib_is_set_to() -> None:
-    assert palette() is LIGHT
+    assert theme_now() == "light"
     with plt.style.context("dark_background"):
-        assert palette() is DARK
-        assert LOOKS["event"].colour == DARK.hues["event"].strong
+        assert theme_now() == "dark"
+        assert strong("event") == COLOURS["event"].dark
     with plt.rc_context({"axes.facecolor": "none", "figure.facecolor": "none"}):
-        assert palette() is LIGHT
-
-
-def test_both_palettes_have_a_colour_for_everything() -> None:
-    assert set(LIGHT.hues) == set(DARK.hues) == {look.kind for look in LOOKS.values()} | {"aggregate"}
-    assert all(getattr(LIGHT, each.name) and getattr(DARK, each.name) for each in fields(Palette))
+        assert theme_now() == "light"

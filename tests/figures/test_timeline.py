@@ -15,12 +15,13 @@ from matplotlib.figure import Figure
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_timeline
-from calamity_lab.figures.looks import LOOKS, palette, strong
+from calamity_lab.figures.looks import hue, path_of, strong
 from calamity_lab.figures.timeline import marks_of
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
-from tests.figures.drawing import marks, overprinted, texts
+from calamity_lab.views.looks import IN_LANES, LOOKS
+from tests.figures.drawing import ink, marks, overprinted, texts
 from tests.frames.histories import bank_day, bank_traffic, shop_week, traced
 
 
@@ -69,16 +70,14 @@ def test_no_text_stands_over_another_on_axes_of_any_size(size: tuple[float, floa
 
 def test_the_past_is_in_the_colour_of_its_kind_and_the_future_grey() -> None:
     trace = bank_day()
-    colours = {look.colour for look in LOOKS.values()}
+    colours = {strong(kind) for kind in IN_LANES}
 
     def drawn(cursor: int) -> list[bool]:
-        faces = [
-            collection.get_facecolors()[0][:3] for collection in plot_timeline(trace, cursor).collections
-        ]
+        faces = [ink(collection) for collection in plot_timeline(trace, cursor).collections]
         assert all(
-            same_color(face, palette().later) or any(same_color(face, c) for c in colours) for face in faces
+            same_color(face, hue("later")) or any(same_color(face, c) for c in colours) for face in faces
         )
-        return [bool(same_color(face, palette().later)) for face in faces]
+        return [bool(same_color(face, hue("later"))) for face in faces]
 
     assert all(drawn(0))
     assert not any(drawn(trace.last))
@@ -86,7 +85,7 @@ def test_the_past_is_in_the_colour_of_its_kind_and_the_future_grey() -> None:
 
 
 def test_each_kind_has_a_shape_and_a_colour_that_tell_it_from_the_others() -> None:
-    assert len({look.marker for look in LOOKS.values()}) == len(LOOKS)
+    assert len({look.shape for look in LOOKS.values()}) == len(LOOKS)
     ax = plot_timeline(bank_day())
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "command",
@@ -100,15 +99,30 @@ def test_each_kind_has_a_shape_and_a_colour_that_tell_it_from_the_others() -> No
 
 def test_what_is_ignored_is_a_ring_in_the_colour_of_process_managers() -> None:
     ignored = sum(mark.kind == "ignored" for mark in marks_of(shop_week()).marks)
-    rings = [each for each in plot_timeline(shop_week()).collections if not len(each.get_facecolors())]
+    rings = [
+        each
+        for each in plot_timeline(shop_week()).collections
+        if not len(each.get_facecolors()) and same_color(ink(each), strong("ignored"))
+    ]
     assert sum(len(ring.get_offsets()) for ring in rings) == ignored > 0
-    assert all(same_color(ring.get_edgecolors()[0], strong("process manager")) for ring in rings)
+    assert strong("ignored") == strong("process manager")
 
 
-@pytest.mark.parametrize("kind", ["started", "continued", "stopped"])
-def test_the_signs_of_a_process_manager_are_those_of_the_widget(kind: str) -> None:
-    assert LOOKS[kind].marker == {"started": ">", "continued": "D", "stopped": "s"}[kind]
-    assert LOOKS[kind].colour == strong("process manager")
+@pytest.mark.parametrize("kind", IN_LANES)
+def test_a_shape_is_as_large_in_matplotlib_as_in_the_widget(kind: str) -> None:
+    found = path_of(LOOKS[kind].shape).get_extents()
+    assert (found.x0, found.y0, found.x1, found.y1) == pytest.approx(EXTENTS[kind], abs=0.02)
+
+
+EXTENTS = {
+    "command": (-6, -4.5, 6, 4.5),
+    "event": (-5, -5, 5, 5),
+    "refused": (-4.2, -4.2, 4.2, 4.2),
+    "started": (-3.8, -5.2, 5.6, 5.2),
+    "continued": (-5.2, -5.2, 5.2, 5.2),
+    "stopped": (-4.6, -4.6, 4.6, 4.6),
+    "ignored": (-4.8, -4.8, 4.8, 4.8),
+}
 
 
 def test_the_lanes_are_named_and_the_moment_is_told() -> None:

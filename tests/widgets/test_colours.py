@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import calamity_lab
+from calamity_lab.views.looks import COLOURS, LOOKS, SIGNS
 from calamity_lab.widgets.front_end import sheet
+
+PACKAGE = Path(calamity_lab.__file__).parent
 
 # JupyterLab's papers, light and dark; the cards' are whiter and blacker.
 PAPERS = (("#ffffff",), ("#212121", "#111111"))
@@ -14,10 +19,8 @@ KINDS = ("command", "event", "manager", "aggregate", "refused")
 
 
 def colours(name: str) -> tuple[str, str]:
-    """A variable's colour in the light and in the dark theme."""
-    found = re.search(rf"--cl-{name}:[^;]*light-dark\((#\w+), (#\w+)\)", sheet())
-    assert found, name
-    return found[1], found[2]
+    """A colour in the light and in the dark theme."""
+    return COLOURS[name].light, COLOURS[name].dark
 
 
 def contrast(one: str, other: str) -> float:
@@ -34,6 +37,28 @@ def luminance(colour: str) -> float:
 
 def test_black_on_white_has_the_contrast_that_the_standard_tells() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_the_style_sheet_has_each_colour_for_both_themes(name: str) -> None:
+    found = re.search(rf"--cl-{name}:[^;]*light-dark\((#\w+), (#\w+)\)", sheet())
+    assert found is not None
+    assert (found[1], found[2]) == colours(name)
+    assert set(re.findall(r"#[0-9a-f]{3,8}\b", sheet())) <= {
+        each for known in COLOURS for each in colours(known)
+    }
+
+
+def test_no_other_file_names_a_colour() -> None:
+    """So a colour of the views is one file to change."""
+    told = re.compile(r"#[0-9a-fA-F]{6}\b")
+    files = [path for end in ("py", "js", "css") for path in PACKAGE.rglob(f"*.{end}")]
+    assert [path.name for path in files if told.search(path.read_text(encoding="utf-8"))] == ["looks.py"]
+
+
+def test_what_is_drawn_has_a_colour_that_there_is() -> None:
+    assert {look.colour for look in LOOKS.values()} | {look.soft for look in LOOKS.values()} <= set(COLOURS)
+    assert {sign.colour for sign in SIGNS.values()} <= set(COLOURS)
 
 
 @pytest.mark.parametrize("name", [*KINDS, "ink", "ink-soft", "accent", "good", "conflict", "later"])

@@ -7,8 +7,8 @@ import re
 
 from calamity_lab.examples import bank
 from calamity_lab.model import Model
+from calamity_lab.views.looks import SIGNS
 from calamity_lab.views.process_graph import process_graph
-from calamity_lab.widgets.stills.paper import STANDINGS
 from calamity_lab.widgets.stills.pictures import process_graph as drawn
 from tests.views.sagas import Asking, Open, model_of
 from tests.views.traces import story_of, trace_of
@@ -32,7 +32,7 @@ def test_each_standing_has_its_sign_and_its_word_in_the_picture_and_in_the_key_b
     assert words(svg).count("waited for") == 2
     assert {"instead", "waits", "gift", "now"} <= set(words(svg))
     for standing in ("done", "in flight", "refused", "waited for"):
-        assert STANDINGS[standing].line in svg
+        assert SIGNS[standing].line in svg
 
 
 def test_the_sentence_stands_above_the_picture_with_the_time_that_it_takes() -> None:

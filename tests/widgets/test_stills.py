@@ -15,6 +15,7 @@ from IPython.utils.capture import capture_output
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.messages import command
 from calamity_lab.lab import Lab
+from calamity_lab.views.looks import COLOURS
 from calamity_lab.widgets.view_widget import (
     AgendaWidget,
     Controls,
@@ -155,9 +156,9 @@ def test_the_future_is_greyed_in_a_still() -> None:
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    everything = Events(lab).still().count("#8c95a0")
+    everything = Events(lab).still().count(COLOURS["later"].light)
     lab.goto(20)
-    assert Events(lab).still().count("#8c95a0") > everything
+    assert Events(lab).still().count(COLOURS["later"].light) > everything
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -7,7 +7,7 @@ class RecordedModel {
     this.recording = recording;
     this.moved = moved;
     this.place = recording.place(recording.packed.start);
-    this.looks = structuredClone(LOOKS);
+    this.looks = structuredClone(USUAL_LOOKS);
     this.sent = {};
     this.said = null;
     this.selected = NOTHING_SELECTED;

@@ -13,7 +13,7 @@ from typing import Any
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.text import escape_html, format_value, plural
-from calamity_lab.widgets import front_end
+from calamity_lab.widgets import front_end, style
 from calamity_lab.widgets.contents import LabHandle
 from calamity_lab.widgets.page.recording import recording
 from calamity_lab.widgets.stills.page import still
@@ -114,4 +114,5 @@ def _script() -> str:
 
 @cache
 def _sheet() -> str:
-    return f"{front_end.sheet()}\n{(FOLDER / 'page.css').read_text(encoding='utf-8')}"
+    own = (FOLDER / "page.css").read_text(encoding="utf-8")
+    return f"{style.variables(':root')}{front_end.sheet()}\n{own}"

@@ -1,7 +1,7 @@
 // How a page looks at what was recorded: the searches and windows that Python answers where there is one.
 // Each does what the view of that name does in Python, on the same values.
 
-const LOOKS = {
+const USUAL_LOOKS = {
   tabs: { shown: "state" },
   agenda: { limit: 4 },
   state: { query: "", first: 0, limit: 6, pinned: [] },

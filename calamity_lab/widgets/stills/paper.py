@@ -6,21 +6,21 @@ Styles stand in the elements, because notebooks that are not trusted lose their 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 from calamity_lab.text import escape_html, escape_xml
-from calamity_lab.views.instance_status import Standing
+from calamity_lab.views.looks import COLOURS, FONT, LOOKS, SIGNS, Standing
 
-INK, SOFT, LINE, ACCENT, LATER = "#1c2229", "#5a6572", "#dfe2e7", "#1857b6", "#8c95a0"
-FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
+PAPER, SHADE, INK, SOFT, LINE, ACCENT, LATER = (
+    COLOURS[name].light for name in ("paper", "shade", "ink", "ink-soft", "line", "accent", "later")
+)
 SHEET = (
-    f"background:#ffffff;color:{INK};border:1px solid {LINE};border-radius:8px;padding:10px 14px;"
+    f"background:{PAPER};color:{INK};border:1px solid {LINE};border-radius:8px;padding:10px 14px;"
     f"max-width:900px;font-family:{FONT};font-size:13px;line-height:1.45;text-align:left;overflow-x:auto"
 )
 _CELL = (
     f"padding:3px 14px 3px 0;border:0;border-bottom:1px solid {LINE};"
-    f"text-align:left;vertical-align:top;background:#ffffff;color:{INK}"
+    f"text-align:left;vertical-align:top;background:{PAPER};color:{INK}"
 )
 _HEADING = f"{_CELL};color:{SOFT};font-weight:600"
 
@@ -68,7 +68,7 @@ def table(headings: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -
         for cells, later in rows
     )
     return (
-        f'<table style="border-collapse:collapse;margin:0;font-size:12px;background:#ffffff;color:{INK}">'
+        f'<table style="border-collapse:collapse;margin:0;font-size:12px;background:{PAPER};color:{INK}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -92,7 +92,7 @@ def svg(width: float, height: float, body: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
         f'viewBox="0 0 {width:g} {height:g}" font-family="{FONT}" font-size="12" fill="{INK}">'
-        f'<rect width="{width:g}" height="{height:g}" fill="#ffffff"/>{body}</svg>'
+        f'<rect width="{width:g}" height="{height:g}" fill="{PAPER}"/>{body}</svg>'
     )
 
 
@@ -115,73 +115,40 @@ def _fade(later: bool) -> str:
     return f";color:{LATER}" if later else ""
 
 
-COLOURS = {
-    "command": ("#1857b6", "#e4eefc"),
-    "event": ("#a34a00", "#fdebd8"),
-    "process manager": ("#7137a8", "#f2e8fb"),
-    "aggregate": ("#6f5900", "#fbf3cd"),
-    "refused": ("#b3261e", "none"),
-}
-SHAPES = {
-    "event": "M-5-5H5V2.2L2.2 5H-5z",
-    "started": "M-3.8-5.2 5.6 0l-9.4 5.2z",
-    "continued": "M0-5.2 5.2 0 0 5.2-5.2 0z",
-    "stopped": "M-4.6-4.6h9.2v9.2h-9.2z",
-    "ignored": "M-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0",
-    "refused": "M-4.2-4.2l8.4 8.4M4.2-4.2l-8.4 8.4",
-    "aggregate": "M-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0",
-    "process manager": "M-3-5.2H3L6 0 3 5.2H-3L-6 0z",
-}
+def stroke(kind: str) -> str:
+    """The colour of a kind's lines."""
+    return COLOURS[LOOKS[kind].colour].light
 
 
-def glyph(kind: str, x: float, y: float) -> str:
-    """The sign of a lane's kind."""
-    stroke, fill = COLOURS[kind]
-    return _path(SHAPES[kind], x, y, f'fill="{fill}" stroke="{stroke}" stroke-width="1.3"')
+def ground(kind: str) -> str:
+    """The colour of a kind that is a ground for ink."""
+    return COLOURS[LOOKS[kind].soft].light
 
 
-def mark(kind: str, x: float, y: float, *, is_past: bool) -> str:
-    """The sign of something that happened, or of what is yet to come."""
-    stroke, _ = COLOURS.get(kind, COLOURS["process manager"])
-    colour = stroke if is_past else LATER
-    fill = colour if is_past and kind not in {"ignored", "refused"} else "#ffffff"
-    dash = ' stroke-dasharray="2.5 2"' if kind == "ignored" else ""
-    if kind == "refused":
-        return _path(SHAPES[kind], x, y, f'fill="none" stroke="{colour}" stroke-width="2.2"')
-    return _path(SHAPES[kind], x, y, f'fill="{fill}" stroke="{colour}" stroke-width="1.3"{dash}')
+def shape(kind: str, x: float, y: float, *, is_past: bool = True, turned: str = "") -> str:
+    """The shape of a kind; without colour inside it, and grey, where it is yet to come."""
+    look = LOOKS[kind]
+    colour = stroke(kind) if is_past else LATER
+    fills = {"solid": colour, "soft": ground(kind), "empty": PAPER, "none": "none"}
+    fill = fills[look.fill] if is_past or look.fill == "none" else PAPER
+    dash = ' stroke-dasharray="2.5 2"' if look.fill == "empty" else ""
+    width = 2.2 if look.fill == "none" else 1.3
+    return (
+        f'<path d="{look.shape}" transform="translate({x:.4g} {y:.4g}){turned}" fill="{fill}" '
+        f'stroke="{colour}" stroke-width="{width}"{dash} stroke-linejoin="round"/>'
+    )
 
 
-def _path(d: str, x: float, y: float, dress: str) -> str:
-    return f'<path d="{d}" transform="translate({x:.4g} {y:.4g})" {dress} stroke-linejoin="round"/>'
-
-
-class Sign(NamedTuple):
-    """A colour, and the line in the sign."""
-
-    colour: str
-    line: str
-
-
-_HOURGLASS = "M-2.6-3.6H2.6M-2.6 3.6H2.6M-2-3.4C-2-1 2 1 2 3.4M2-3.4C2-1-2 1-2 3.4"
-
-STANDINGS: Mapping[Standing, Sign] = {
-    "done": Sign("#1b6b38", "M-3.4.2-1 2.6 3.6-2.6"),
-    "in flight": Sign("#1857b6", "M-3.6 0H2.8M.2-2.8 3.2 0 .2 2.8"),
-    "refused": Sign("#b3261e", "M-2.7-2.7 2.7 2.7M2.7-2.7-2.7 2.7"),
-    "dropped": Sign("#5a6572", "M-3 0H3"),
-    "waited for": Sign("#a34a00", _HOURGLASS),
-    "waiting": Sign("#a34a00", _HOURGLASS),
-    "overdue": Sign("#8a5300", "M0-3.6V.8M0 3.2V3.4"),
-}
+def standing_colour(standing: Standing) -> str:
+    """The colour of a standing."""
+    return COLOURS[SIGNS[standing].colour].light
 
 
 def sign(standing: Standing, x: float, y: float) -> str:
-    """The sign of a standing at a place: a ring, or a triangle for what is overdue, with a line in it."""
-    colour, line = STANDINGS[standing]
-    around = "M0-7.6 7.8 6.4H-7.8z" if standing == "overdue" else "M-7 0a7 7 0 1 0 14 0 7 7 0 1 0-14 0"
-    lines = f'stroke="{colour}" stroke-linejoin="round" stroke-linecap="round"'
+    """The sign of a standing: a line in an outline."""
+    lines = f'stroke="{standing_colour(standing)}" stroke-linejoin="round" stroke-linecap="round"'
     return (
         f'<g transform="translate({x:g} {y:g})" {lines}>'
-        f'<path d="{around}" fill="#ffffff" stroke-width="1.3"/>'
-        f'<path d="{line}" fill="none" stroke-width="1.6"/></g>'
+        f'<path d="{SIGNS[standing].outline}" fill="{PAPER}" stroke-width="1.3"/>'
+        f'<path d="{SIGNS[standing].line}" fill="none" stroke-width="1.6"/></g>'
     )

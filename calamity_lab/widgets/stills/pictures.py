@@ -5,26 +5,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from calamity_lab.text import plural
-from calamity_lab.views.instance_status import WORDS, Mark, Standing
+from calamity_lab.views.instance_status import Mark
+from calamity_lab.views.looks import DRAWN_AS, LOOKS, SIGNS, Standing
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 from calamity_lab.views.timeline import Mark as LaneMark
 from calamity_lab.views.timeline import TimelineView
 from calamity_lab.widgets.stills.paper import (
     ACCENT,
-    COLOURS,
     INK,
     LATER,
     LINE,
-    SHAPES,
+    PAPER,
     SOFT,
-    STANDINGS,
     fitted,
-    glyph,
+    ground,
     image,
     line,
-    mark,
+    shape,
     sign,
+    standing_colour,
+    stroke,
     svg,
     text,
 )
@@ -49,12 +50,12 @@ def timeline(view: TimelineView) -> str:
 def _body(view: TimelineView, height: float) -> str:
     step = (_LANES_WIDE - _LABEL - 8) / max(view.width, 1)
     now = _LABEL + min(max(view.now - view.first, 0), view.width) * step
-    parts = [f'<rect x="{now:.4g}" y="0" width="{_LANES_WIDE - now:.4g}" height="{height}" fill="#f5f6f8"/>']
+    parts = [f'<rect x="{now:.4g}" y="0" width="{_LANES_WIDE - now:.4g}" height="{height}" fill=SHADE/>']
     for number, lane in enumerate(view.lanes):
         y = _LANES_TOP + (number + 0.5) * _LANE
         parts += [
             f'<path d="M{_LABEL} {y}H{_LANES_WIDE}" stroke="{LINE}"/>',
-            glyph(lane.kind, 10, y),
+            shape(lane.kind, 10, y),
             text(22, y + 4, fitted(lane.stream_id, 24)),
         ]
     until = min(view.first + view.width, view.total)
@@ -73,7 +74,7 @@ def _ordinal(view: TimelineView, place: int, step: float) -> str:
 
 
 def _lane_mark(view: TimelineView, each: LaneMark, step: float) -> str:
-    return mark(
+    return shape(
         each.kind, _x(view, each.x, step), _LANES_TOP + (each.lane + 0.5) * _LANE, is_past=each.is_past
     )
 
@@ -143,12 +144,12 @@ def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
 
 
 def _node(view: ProcessGraph, node: Node, place: Place, mark: Mark | None) -> str:
-    stroke, fill = COLOURS[node.kind]
     state = None if mark is None or mark.standing in {"done", "waiting"} else mark.standing
     awaited = node.kind == "event" and state in {"waited for", "overdue"}
     reached = node.count and (view.chosen is None or mark is not None) and not awaited
+    fill = ground(node.kind) if reached else PAPER
     weight = 2.6 if node.current else 2 if state else 1.3
-    dress = f'fill="{fill if reached else "#ffffff"}" stroke="{STANDINGS[state].colour if state else stroke}"'
+    dress = f'fill="{fill}" stroke="{standing_colour(state) if state else stroke(node.kind)}"'
     dash = "" if node.count else ' stroke-dasharray="4 3"'
     count = f"×{node.count:,}" if node.count else ""
     now = "now " if node.current and view.is_own else ""
@@ -169,7 +170,7 @@ def _node(view: ProcessGraph, node: Node, place: Place, mark: Mark | None) -> st
 def _mark(view: ProcessGraph, node: Node, mark: Mark) -> str:
     """The sign of a standing and its word; at a process manager also the instance."""
     word = view.word(node, mark)
-    told = text(20, -4, word, fill=STANDINGS[mark.standing].colour, size=10) if word else ""
+    told = text(20, -4, word, fill=standing_colour(mark.standing), size=10) if word else ""
     if node.kind == "process manager" and view.chosen is not None:
         told += text(26, _BOX_HIGH + 11, fitted(view.chosen, 18), fill=SOFT, size=10)
     return told + sign(mark.standing, 9, -4)
@@ -188,14 +189,14 @@ def _edge(view: ProcessGraph, edge: Edge, mark: Mark | None, places: dict[str, P
 
 def _edge_look(view: ProcessGraph, edge: Edge, mark: Mark | None) -> tuple[str, float, str]:
     """The colour, weight and dashes of an edge."""
-    refusal = COLOURS["refused"][0] if edge.label == "if refused" else ""
+    refusal = stroke("refused") if edge.label == "if refused" else ""
     if mark is None:
         weight = 1.3 if view.chosen is None else 1
         return refusal or SOFT, weight, "" if edge.count else ' stroke-dasharray="3 4"'
     if mark.standing == "done":
         return refusal or INK, 1.8, ""
     dashes = {"in flight": "7 3", "waited for": "2 3", "overdue": "2 3"}.get(mark.standing, "")
-    return STANDINGS[mark.standing].colour, 2, f' stroke-dasharray="{dashes}"' if dashes else ""
+    return standing_colour(mark.standing), 2, f' stroke-dasharray="{dashes}"' if dashes else ""
 
 
 def _curve(start: Place, end: Place) -> str:
@@ -219,17 +220,17 @@ def _label(edge: Edge, start: Place) -> str:
 def _key(view: ProcessGraph, y: float) -> str:
     """What the marks mean that can be seen."""
     there = {mark.standing for mark in view.marks} - {"waiting"}
-    states: list[Standing] = [state for state in WORDS if state in there]
+    states: list[Standing] = [state for state in SIGNS if state in there]
     told, x = "", 20.0
     for state in states:
-        told += sign(state, x, y) + text(x + 11, y + 4, WORDS[state], fill=SOFT, size=10.5)
-        x += 36 + 6 * len(WORDS[state])
+        told += sign(state, x, y) + text(x + 11, y + 4, SIGNS[state].word, fill=SOFT, size=10.5)
+        x += 36 + 6 * len(SIGNS[state].word)
     if any(not node.count for node in view.nodes):
         told += f'<path d="M{x:g} {y - 5:g}h20v10h-20z" fill="none" stroke="{SOFT}" stroke-dasharray="3 2"/>'
         told += text(x + 26, y + 4, "possible, has not happened", fill=SOFT, size=10.5)
         x += 190
     if any(edge.label == "if refused" for edge in view.edges):
-        told += f'<path d="M{x:g} {y:g}h20" stroke="{COLOURS["refused"][0]}" stroke-width="1.5"/>'
+        told += f'<path d="M{x:g} {y:g}h20" stroke="{stroke("refused")}" stroke-width="1.5"/>'
         told += text(x + 26, y + 4, "sent if a command is refused", fill=SOFT, size=10.5)
     return told
 
@@ -242,18 +243,6 @@ def _others(view: ProcessGraph) -> str:
 _ROW, _NOTE, _GAP, _TOP, _WIDE = 30, 24, 8, 44, 860
 _LEAST, _MOST = 106, 190
 
-_LOOKS = {
-    "pending": "command", "decided": "event", "caught up": "event",
-    "conflict": "refused", "more": "aggregate",
-    "started": "process manager", "continued": "process manager", "stopped": "process manager",
-    "ignored": "process manager",
-}  # fmt: skip
-_SIGNS = {
-    **SHAPES,
-    "command": "M-6-4.5H2.2L6 0 2.2 4.5H-6z",
-    "user": "M-4.6 5.6c0-3.8 1.8-5.6 4.6-5.6s4.6 1.8 4.6 5.6zM-2.5-3.3a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
-    "event store": "M-4.6-3.6c0-2.5 9.2-2.5 9.2 0v7.2c0 2.5-9.2 2.5-9.2 0z",
-}
 _REACTIONS = frozenset({"started", "continued", "stopped", "ignored"})
 
 
@@ -283,10 +272,8 @@ def _sequence_in_words(view: SequenceView) -> str:
 
 
 def _head(participant: Participant, x: float, column: float, bottom: float) -> str:
-    stroke, fill = COLOURS.get(participant.kind, (SOFT, "#f5f6f8"))
     own = participant.name.removeprefix(f"{participant.category}-")
-    dress = f'transform="translate({x:g} 9)" fill="{fill}" stroke="{stroke}"'
-    sign = f'<path d="{_SIGNS[participant.kind]}" {dress}/>'
+    sign = shape(participant.kind, x, 9)
     above = participant.category if own != participant.name else ""
     length = int(column // 7)
     return (
@@ -297,8 +284,7 @@ def _head(participant: Participant, x: float, column: float, bottom: float) -> s
 
 
 def _row(message: Message, y: float, column: float, width: float) -> str:
-    stroke, _ = COLOURS[_LOOKS.get(message.kind, message.kind)]
-    colour = LATER if message.tense == "future" else stroke
+    colour = LATER if message.tense == "future" else stroke(DRAWN_AS.get(message.kind, message.kind))
     start, end = (message.source + 0.5) * column, (message.target + 0.5) * column
     high = _ROW + (_NOTE if message.note else 0)
     band = f'<rect x="0" y="{y:g}" width="{width:g}" height="{high}" fill="{ACCENT}" fill-opacity="0.1"/>'
@@ -354,15 +340,15 @@ def _turned(message: Message, y: float, x: float, colour: str, width: float) -> 
 def _sign(message: Message, x: float, y: float, colour: str, turned: str) -> str:
     if message.kind == "caught up":
         return ""
-    shape = _SIGNS[message.kind if message.kind in _SIGNS else _LOOKS[message.kind]]
+    drawn = LOOKS[DRAWN_AS.get(message.kind, message.kind)].shape
     is_empty = message.tense == "future" or message.kind in {"decided", "pending", "ignored"}
     is_cross = message.kind in {"refused", "conflict"}
-    fill = "none" if is_cross else "#ffffff" if is_empty else colour
+    fill = "none" if is_cross else PAPER if is_empty else colour
     return (
-        f'<path d="{shape}" transform="translate({x:g} {y:g}){turned}" fill="{fill}" stroke="{colour}" '
+        f'<path d="{drawn}" transform="translate({x:g} {y:g}){turned}" fill="{fill}" stroke="{colour}" '
         f'stroke-width="{2.2 if is_cross else 1.2}" stroke-linejoin="round"/>'
     )
 
 
 def _ink(message: Message) -> str:
-    return SOFT if message.tense == "future" else "#1c2229"
+    return SOFT if message.tense == "future" else INK

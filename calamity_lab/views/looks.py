@@ -1,0 +1,151 @@
+"""What everything looks like: colours, shapes, signs, sizes and words as plain values, each said here once.
+
+The widgets' style sheet and script, the page of a run, still pictures and figures are all made from these
+values. Each kind has a shape of its own besides its colour, so that no colour has to be seen. The colours of
+the kinds are those of event storming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Standing = Literal["done", "in flight", "refused", "dropped", "waited for", "waiting", "overdue"]
+"""What a node or an edge of the process graph is to an instance; what it has not reached has no standing.
+
+``done``: it took that event in, sent that command and it was accepted, that aggregate answered it; or the
+instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``refused``: the
+command was refused; ``dropped``: taken off the agenda. ``waited for``: the events that would go on with it,
+``overdue`` where they will not come (see `awaiting`); ``waiting``: the process manager itself, meanwhile.
+"""
+
+Fill = Literal["solid", "soft", "empty", "none"]
+"""What is inside a shape: its colour, its soft colour, paper (then its outline is dashed), or nothing."""
+
+
+class Colour(NamedTuple):
+    """A colour in the light and in the dark theme.
+
+    ``forced`` is the system's colour that stands in where a person has chosen a few colours for everything;
+    ``host`` the variable of JupyterLab that comes first where there is one.
+    """
+
+    light: str
+    dark: str
+    forced: str = "CanvasText"
+    host: str = ""
+
+
+COLOURS: Mapping[str, Colour] = {
+    "paper": Colour("#ffffff", "#111418", "Canvas", host="--jp-layout-color1"),
+    "raised": Colour("#ffffff", "#0b0e11", "Canvas", host="--jp-layout-color0"),
+    "desk": Colour("#f5f6f8", "#0b0e11", "Canvas"),
+    "shade": Colour("#f5f6f8", "#1d2126", "Canvas"),
+    "line": Colour("#dfe2e7", "#363c44", "GrayText"),
+    "line-strong": Colour("#b9c0ca", "#555d68"),
+    "edge": Colour("#868f9b", "#737d8a"),
+    "ink": Colour("#1c2229", "#e6e9ed"),
+    "ink-soft": Colour("#5a6572", "#a3adb9"),
+    "later": Colour("#67707c", "#929ca8", "GrayText"),
+    "accent": Colour("#1857b6", "#7fb2ff", "LinkText"),
+    "accent-ink": Colour("#ffffff", "#0c1c33", "Canvas"),
+    "accent-soft": Colour("#e8f0fc", "#1b2b45", "Canvas"),
+    "command": Colour("#1857b6", "#86b6ff"),
+    "command-soft": Colour("#e4eefc", "#172a46", "Canvas"),
+    "event": Colour("#a34a00", "#ffae66"),
+    "event-soft": Colour("#fdebd8", "#43290f", "Canvas"),
+    "manager": Colour("#7137a8", "#cba3f5"),
+    "manager-soft": Colour("#f2e8fb", "#332246", "Canvas"),
+    "aggregate": Colour("#6f5900", "#e8cc5c"),
+    "aggregate-soft": Colour("#fbf3cd", "#3a3212", "Canvas"),
+    "refused": Colour("#b3261e", "#ff9a8f"),
+    "refused-soft": Colour("#fdeceb", "#43201d", "Canvas"),
+    "good": Colour("#1b6b38", "#74d296"),
+    "conflict": Colour("#8a5300", "#f5bf6b"),
+}
+"""``later`` is what is yet to come at the cursor, ``desk`` what lies around the lab on a page of its own."""
+
+
+class Look(NamedTuple):
+    """How a kind of thing is drawn: the names of its colours, its shape, and what a legend calls it.
+
+    The shape is an SVG path around 0, 0 within a circle of radius 6. It goes on from where it is put, so that
+    one path can hold many.
+    """
+
+    colour: str
+    shape: str
+    word: str
+    fill: Fill = "solid"
+    ground: str = ""
+
+    @property
+    def soft(self) -> str:
+        """The name of the colour that is a ground for ink."""
+        return self.ground or f"{self.colour}-soft"
+
+
+LOOKS: Mapping[str, Look] = {
+    "command": Look("command", "m-6-4.5h8.2l3.8 4.5-3.8 4.5h-8.2z", "command", "soft"),
+    "event": Look("event", "m-5-5h10v7.2l-2.8 2.8h-7.2zm10 7.2h-2.8v2.8", "event"),
+    "started": Look("manager", "m-3.8-5.2l9.4 5.2-9.4 5.2z", "process manager started"),
+    "continued": Look("manager", "m0-5.2l5.2 5.2-5.2 5.2-5.2-5.2z", "continued"),
+    "stopped": Look("manager", "m-4.6-4.6h9.2v9.2h-9.2z", "stopped"),
+    "ignored": Look("manager", "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0", "ignored", "empty"),
+    "refused": Look("refused", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command refused", "none"),
+    "aggregate": Look("aggregate", "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0", "aggregate", "soft"),
+    "process manager": Look("manager", "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z", "process manager", "soft"),
+    "user": Look(
+        "ink-soft",
+        "m-4.6 5.6c0-3.8 1.8-5.6 4.6-5.6s4.6 1.8 4.6 5.6zm2.1-8.9a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
+        "user",
+        "soft",
+        "shade",
+    ),
+    "event store": Look(
+        "ink-soft",
+        "m-4.6-3.6c0-2.5 9.2-2.5 9.2 0v7.2c0 2.5-9.2 2.5-9.2 0zm0 0c0 2.5 9.2 2.5 9.2 0",
+        "event store",
+        "soft",
+        "shade",
+    ),
+}
+"""The kinds in the order of a legend."""
+
+DRAWN_AS: Mapping[str, str] = {
+    "pending": "command",
+    "decided": "event",
+    "caught up": "event",
+    "conflict": "refused",
+    "more": "aggregate",
+}
+"""What a message of the sequence diagram is drawn as, where it is no kind of its own."""
+
+IN_LANES = ("event", "command", "refused", "started", "continued", "stopped", "ignored")
+"""What stands in the lanes. A mark's kind is told by its index here, in columns and to the browser."""
+
+
+class Sign(NamedTuple):
+    """How a standing is drawn: a line in an outline on a grid of 16 by 16 around 0, 0; and its word."""
+
+    colour: str
+    word: str
+    line: str
+    outline: str = "m-7 0a7 7 0 1 0 14 0 7 7 0 1 0-14 0"
+
+
+_HOURGLASS = "m-2.6-3.6h5.2m-5.2 7.2h5.2m-4.6-7c0 2.4 4 4.4 4 6.8m0-6.8c0 2.4-4 4.4-4 6.8"
+
+SIGNS: Mapping[Standing, Sign] = {
+    "done": Sign("good", "done", "m-3.4.2l2.4 2.4 4.6-5.2"),
+    "in flight": Sign("accent", "on its way", "m-3.6 0h6.4m-2.6-2.8l3 2.8-3 2.8"),
+    "refused": Sign("refused", "refused", "m-2.7-2.7l5.4 5.4m0-5.4l-5.4 5.4"),
+    "dropped": Sign("ink-soft", "taken back", "m-3 0h6"),
+    "waited for": Sign("event", "waited for", _HOURGLASS),
+    "waiting": Sign("event", "waits", _HOURGLASS),
+    "overdue": Sign("conflict", "overdue", "m0-3.6v4.4m0 2.4v.2", "m0-7.6l7.8 14h-15.6z"),
+}
+"""The standings in the order of a legend, with the word beside each sign."""
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
+"""What the views are written in where the host says nothing."""

@@ -1,0 +1,60 @@
+"""The looks as the browser takes them: variables of a style sheet, and a constant of a script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, LOOKS, SIGNS, Look
+
+_FILLS = {"solid": "var(--kind)", "soft": "var(--kind-soft)", "empty": "var(--cl-paper)", "none": "none"}
+
+
+def variables(selector: str) -> str:
+    """The colours as variables of what the selector names, for both themes and for forced colours."""
+    usual = "".join(f"  --cl-{name}: {_value(name)};\n" for name in COLOURS)
+    forced = " ".join(f"--cl-{name}: {colour.forced};" for name, colour in COLOURS.items())
+    return f"{selector} {{\n{usual}}}\n@media (forced-colors: active) {{ {selector} {{ {forced} }} }}\n"
+
+
+def kinds() -> str:
+    """A class for each kind and each standing, which gives its colours to what is drawn in it."""
+    return "".join([*map(_kind, LOOKS), *_standings()])
+
+
+def script() -> str:
+    """The looks as a constant of the front end."""
+    looks = {
+        "kinds": {kind: {"shape": look.shape, "word": look.word} for kind, look in LOOKS.items()},
+        "inLanes": IN_LANES,
+        "drawnAs": DRAWN_AS,
+        "signs": {
+            name: {"word": sign.word, "line": sign.line, "outline": sign.outline}
+            for name, sign in SIGNS.items()
+        },
+    }
+    return f"const LOOKS = {json.dumps(looks, indent=1)};\n"
+
+
+def _value(name: str) -> str:
+    colour = COLOURS[name]
+    both = f"light-dark({colour.light}, {colour.dark})"
+    return f"var({colour.host}, {both})" if colour.host else both
+
+
+def _kind(kind: str) -> str:
+    look = LOOKS[kind]
+    return (
+        f".cl-is-{kind.replace(' ', '-')} {{ --kind: var(--cl-{look.colour}); "
+        f"--kind-soft: var(--cl-{look.soft}); --kind-fill: {_FILLS[look.fill]}; {_line(look)} }}\n"
+    )
+
+
+def _line(look: Look) -> str:
+    dash, width = "2.5 2" if look.fill == "empty" else "none", 2.4 if look.fill == "none" else 1.4
+    return f"--kind-dash: {dash}; --kind-line: {width};"
+
+
+def _standings() -> Iterator[str]:
+    for name, sign in SIGNS.items():
+        yield f".cl-stands-{name.replace(' ', '-')} {{ --stand: var(--cl-{sign.colour}); }}\n"
