@@ -20,11 +20,11 @@ from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
+    CaughtUp,
     Completed,
     Continued,
     Executed,
     Ignored,
-    Populated,
     Refused,
     Started,
     Step,
@@ -74,7 +74,7 @@ def _hand_on(
                 handed[m] = position - 1
                 if count:
                     there = Handling(pending, recorded, n, m)
-                    return _populated(run, stack, there, identify(types[m], interest.id), count)
+                    return _caught_up(run, stack, there, identify(types[m], interest.id), count)
             reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
             handed[m] = position
             if reactions:
@@ -118,11 +118,12 @@ def complete(run: Run, progress: Completing | Executed | Refused) -> tuple[Step,
     return Completed(index, progress.pending), Run(run.stack, run.agenda, None, index)
 
 
-def _populated(
+def _caught_up(
     run: Run, stack: Stack, progress: Handling, identity: Identity, count: int
 ) -> tuple[Step, Run]:
-    index = run.length + 1
-    return Populated(index, progress.pending, identity, count), Run(stack, run.agenda, progress, index)
+    index, position = run.length + 1, progress.recorded[progress.event].position - 1
+    step = CaughtUp(index, progress.pending, identity, count, position)
+    return step, Run(stack, run.agenda, progress, index)
 
 
 def _react(

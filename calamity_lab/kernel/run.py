@@ -64,7 +64,7 @@ def dispatch(stack: Stack, command: Any) -> Stack:
     run = begin(stack, command)
     while run.progress is not None or run.agenda:
         step, run = advance(run)
-        if step.__class__ is Refused and step.pending.sender is None:
+        if step.rejected is not None and step.pending.sender is None:
             raise step.rejected
     return run.stack
 

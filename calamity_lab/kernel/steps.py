@@ -1,8 +1,24 @@
-"""The facts of a run: what happened at each advance. A step is never called an event."""
+"""The facts of a run: what happened at each advance. A step is never called an event.
+
+A step says what it is, so that a view need not know its class. Whatever a view shows of *any* step, it reads
+from the attributes of `Step`, which every kind of step answers::
+
+    step.tone         # "neutral", "accepted", "rejected", "conflict" or "reaction": picks the colour
+    step.verb         # a word for people: "dispatched", "accepted", "caught up", ...
+    step.subject      # the Identity that it concerns, or None; step.stream_id is its text
+    step.event_types  # the names of the events that it decided, recorded or reacted to
+    step.recorded     # the RecordedEvents that it appended, and step.positions
+    step.commands     # the commands that it put on the agenda
+    step.begins, step.decides, step.ends  # the command was taken up, accepted or rejected, completed
+
+So a new kind of step is a class here and the function of the kernel that makes it; the views show it at once.
+Ask for the class (``isinstance(step, Executed)``) only where a view shows what one kind alone has.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import field
+from typing import Any, ClassVar, Literal
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
@@ -10,16 +26,34 @@ from calamity_lab.kernel.frozen import frozen
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 
+Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction"]
+
 
 @frozen
 class Step:
     """The smallest thing that can happen, told as a fact.
 
-    ``index`` counts the steps of a run from 1; ``pending`` is the command that it belongs to.
+    ``index`` counts the steps of a run from 1; ``pending`` is the command that the step belongs to.
     """
 
     index: int
     pending: Pending
+
+    # How the step is shown: "accepted" and "rejected" are what an aggregate decided, "conflict" is another
+    # writer who came first, "reaction" is what a process manager did; all else is "neutral".
+    tone: ClassVar[Tone] = "neutral"
+    verb: ClassVar[str] = "done"
+    # Whether the command was taken up at this step, was accepted or rejected, is completed.
+    begins: ClassVar[bool] = False
+    decides: ClassVar[bool] = False
+    ends: ClassVar[bool] = False
+    # Whether the subject is a process manager instance; else it is an aggregate.
+    at_process_manager: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> str:
+        """The name of the step's kind."""
+        return type(self).__name__
 
     @property
     def command(self) -> Any:
@@ -37,9 +71,59 @@ class Step:
         return self.pending.cause
 
     @property
-    def kind(self) -> str:
-        """The name of the step's kind."""
-        return type(self).__name__
+    def subject(self) -> Identity | None:
+        """The aggregate or process manager instance that the step concerns; None where it concerns none."""
+        return None
+
+    @property
+    def stream_id(self) -> str | None:
+        """The stream id of the subject; None where there is none."""
+        return None if self.subject is None else self.subject.stream_id
+
+    @property
+    def before(self) -> Any:
+        """The subject's state before the step, where the step changed or could have changed it."""
+        return None
+
+    @property
+    def after(self) -> Any:
+        """The subject's state after the step, where the step changed or could have changed it."""
+        return None
+
+    @property
+    def recorded(self) -> tuple[RecordedEvent, ...]:
+        """The events that were recorded at this step."""
+        return ()
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The positions of the recorded events among all events."""
+        return tuple([event.position for event in self.recorded])
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The names of the events that the step decided, recorded or reacted to."""
+        return ()
+
+    @property
+    def trigger(self) -> RecordedEvent | Rejected | None:
+        """What a process manager reacted to: a recorded event, or the rejection of a command that it sent."""
+        return None
+
+    @property
+    def commands(self) -> tuple[Pending, ...]:
+        """The commands that the step put on the agenda."""
+        return ()
+
+    @property
+    def rejected(self) -> Rejected | None:
+        """The rejection, where the command was rejected at this step."""
+        return None
+
+    @property
+    def reason(self) -> str | None:
+        """The reason of the rejection, where the command was rejected at this step."""
+        return None if self.rejected is None else self.rejected.reason
 
 
 @frozen
@@ -48,21 +132,27 @@ class AtAggregate(Step):
 
     identity: Identity
 
+    @property
+    def subject(self) -> Identity:
+        """The command's aggregate."""
+        return self.identity
+
 
 @frozen
 class Dispatched(AtAggregate):
     """The command was taken from the agenda, and its aggregate is known."""
 
+    verb = "dispatched"
+    begins = True
+
 
 @frozen
 class Populated(AtAggregate):
-    """The aggregate was caught up with ``count`` events of its stream.
-
-    Or a process manager type was, with events of the whole event store that it had not been shown;
-    ``identity`` is then the instance that made it matter, and ``count`` what its instances took in.
-    """
+    """The aggregate was caught up with ``count`` events of its stream."""
 
     count: int
+
+    verb = "caught up"
 
 
 @frozen
@@ -71,36 +161,52 @@ class Executed(AtAggregate):
 
     events: tuple[Any, ...]
     states: tuple[Any, ...]
-    before: Any
+    before: Any = field()
+
+    tone = "accepted"
+    verb = "accepted"
+    decides = True
+
+    @property
+    def after(self) -> Any:
+        """The state after the last event."""
+        return self.states[-1] if self.states else self.before
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The names of the decided events."""
+        return tuple([type(event).__name__ for event in self.events])
 
 
 @frozen
 class Refused(AtAggregate):
-    """The aggregate refused the command; nothing was appended and nothing changed."""
+    """The aggregate rejected the command; nothing was appended and nothing changed."""
 
-    rejected: Rejected
+    rejected: Rejected = field()
 
-    @property
-    def reason(self) -> str:
-        """Why it was refused."""
-        return self.rejected.reason
+    tone = "rejected"
+    verb = "rejected"
+    decides = True
 
 
 @frozen
 class Appended(AtAggregate):
     """The events were recorded at the end of the aggregate's stream."""
 
-    recorded: tuple[RecordedEvent, ...]
+    recorded: tuple[RecordedEvent, ...] = field()
 
-    @property
-    def positions(self) -> tuple[int, ...]:
-        """Where they stand among all events."""
-        return tuple(event.position for event in self.recorded)
+    tone = "accepted"
+    verb = "recorded"
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """Where they stand in their stream."""
-        return tuple(event.stream_version for event in self.recorded)
+        """The versions of the events in their stream."""
+        return tuple([event.stream_version for event in self.recorded])
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The names of the recorded events."""
+        return tuple([event.event_type for event in self.recorded])
 
 
 @frozen
@@ -111,42 +217,91 @@ class Conflicted(AtAggregate):
     actual: int
     attempt: int
 
+    tone = "conflict"
+    verb = "tried again"
+
 
 @frozen
 class AtProcessManager(Step):
-    """What a process manager instance made of an event, or of a refusal.
+    """What a process manager instance made of an event, or of a rejection.
 
     ``trigger`` is the recorded event or the `Rejected`; ``before`` and ``after`` are the instance's states
     (None where there is none), ``commands`` what it put on the agenda.
     """
 
     identity: Identity
-    trigger: RecordedEvent | Rejected
-    before: Any
-    after: Any
+    trigger: RecordedEvent | Rejected = field()
+    before: Any = field()
+    after: Any = field()
     commands: tuple[Pending, ...] = ()
+
+    tone: ClassVar[Tone] = "reaction"
+    at_process_manager = True
+
+    @property
+    def subject(self) -> Identity:
+        """The process manager instance."""
+        return self.identity
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The name of the event that the instance reacted to."""
+        return (self.trigger.event_type,) if isinstance(self.trigger, RecordedEvent) else ()
+
+
+@frozen
+class CaughtUp(Step):
+    """A process manager type was shown the events that it had missed, before it is handed the next one.
+
+    ``count`` is how many of them its instances took in, ``position`` up to where it knows the history now.
+    ``identity`` is the instance that the next event concerns.
+    """
+
+    identity: Identity
+    count: int
+    position: int
+
+    verb = "caught up"
+    at_process_manager = True
+
+    @property
+    def subject(self) -> Identity:
+        """The instance that the next event concerns."""
+        return self.identity
 
 
 @frozen
 class Started(AtProcessManager):
     """The event started the instance."""
 
+    verb = "started"
+
 
 @frozen
 class Continued(AtProcessManager):
-    """The event (or the refusal of a command that it had sent) continued the instance."""
+    """The event (or the rejection of a command that it had sent) continued the instance."""
+
+    verb = "continued"
 
 
 @frozen
 class Stopped(AtProcessManager):
     """The event ended the instance."""
 
+    verb = "stopped"
+
 
 @frozen
 class Ignored(AtProcessManager):
     """The instance that the event continues or stops is not there; nothing happened."""
 
+    tone = "neutral"
+    verb = "ignored"
+
 
 @frozen
 class Completed(Step):
     """The command is done; what it caused is on the agenda."""
+
+    verb = "completed"
+    ends = True

@@ -15,14 +15,6 @@ from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
-    Appended,
-    AtProcessManager,
-    Completed,
-    Dispatched,
-    Executed,
-    Ignored,
-    Populated,
-    Refused,
     Step,
 )
 
@@ -74,26 +66,26 @@ class Index(NamedTuple):
     def add(self, step: Step) -> Index:
         """The index with a further step."""
         at = step.index
-        match step:
-            case Dispatched():
-                return self._dispatched(step.pending.correlation_id, at)
-            case Appended():
-                return self._appended(step)
-            case Executed(identity=identity):
-                return self._met(identity, at)
-            case Refused(identity=identity):
-                return self._met(identity, at)._replace(refused=self.refused.append(at))
-            case Completed():
-                return self._replace(completed=self.completed.append(at))
-            case Populated(identity=identity) if hasattr(identity.type, "interested"):
-                return self._lane(identity, at, is_manager=True)  # an instance that the history started
-            case AtProcessManager():
-                return self._reacted(step)
+        if step.begins:
+            return self._dispatched(step.pending.correlation_id, at)
+        if step.ends:
+            return self._replace(completed=self.completed.append(at))
+        subject = step.subject
+        if subject is None:
+            return self
+        if step.recorded:
+            return self._appended(step, subject)
+        if step.decides:
+            return self._decided(step, subject)
+        if step.trigger is not None:
+            return self._reacted(step, subject)
+        if step.at_process_manager:  # an instance that the history started
+            return self._lane(subject, at, is_manager=True)
         return self
 
     def by_others(self, step: Step, event_store: Any) -> Index:
         """The index with what others recorded in a store between the last known event and those of a step."""
-        first = step.recorded[0].position if isinstance(step, Appended) else 0
+        first = step.positions[0] if step.recorded else 0
         if first <= self.last_position + 1:
             return self
         there = event_store.stream(ALL, start_version=self.last_position + 1)
@@ -150,9 +142,13 @@ class Index(NamedTuple):
             dispatched=self.dispatched.append(at), cascades=self.cascades.insert(correlation_id, moments)
         )
 
-    def _appended(self, step: Appended) -> Index:
-        at, stream_id = step.index, step.identity.stream_id
-        index = self._lane(step.identity, at, is_manager=False)
+    def _decided(self, step: Step, aggregate: Identity) -> Index:
+        index = self._met(aggregate, step.index)
+        return index if step.rejected is None else index._replace(refused=self.refused.append(step.index))
+
+    def _appended(self, step: Step, aggregate: Identity) -> Index:
+        at, stream_id = step.index, aggregate.stream_id
+        index = self._lane(aggregate, at, is_manager=False)
         moments = index.decided.get(stream_id, PersistentVector()).append(at)
         return index._known(step.recorded, at)._replace(decided=index.decided.insert(stream_id, moments))
 
@@ -162,10 +158,10 @@ class Index(NamedTuple):
             event_moments=self.event_moments.extend([at] * len(recorded)),
         )
 
-    def _reacted(self, step: AtProcessManager) -> Index:
-        at, stream_id = step.index, step.identity.stream_id
-        is_ignored = isinstance(step, Ignored)
-        index = self._met(step.identity, at) if is_ignored else self._lane(step.identity, at, is_manager=True)
+    def _reacted(self, step: Step, instance: Identity) -> Index:
+        at, stream_id = step.index, instance.stream_id
+        is_there = step.before is not None or step.after is not None
+        index = self._lane(instance, at, is_manager=True) if is_there else self._met(instance, at)
         moments = index.reactions.get(stream_id, PersistentVector()).append(at)
         return index._replace(reactions=index.reactions.insert(stream_id, moments))
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Appended
 from calamity_lab.trace.trace import Trace
 
 
@@ -66,6 +65,6 @@ def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEven
         yield from events.iterate(start, stop)
     elif moment is not None:
         step = trace[moment].step if 0 < moment <= trace.last else None
-        yield from step.recorded if isinstance(step, Appended) else ()
+        yield from step.recorded if step is not None else ()
     elif stream_id is not None:
         yield from (event for event in events if event.stream_id == stream_id)

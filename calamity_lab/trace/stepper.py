@@ -10,7 +10,7 @@ from typing import Any
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import AtProcessManager, Completed, Step
+from calamity_lab.kernel.steps import Step
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.purity import check
@@ -111,7 +111,7 @@ class Stepper:
     def step_over(self) -> Moment:
         """To the end of the command that is in progress, or else of the one that comes next."""
         with self._change():
-            while not isinstance(self._forward(), Completed):
+            while not self._forward().ends:
                 pass
         return self.moment
 
@@ -222,14 +222,14 @@ class Stepper:
     @staticmethod
     def _caused(step: Step, family: set[str]) -> int:
         """Remember the commands that a step of the family put on the agenda: how many."""
-        if not isinstance(step, AtProcessManager) or step.pending.command_id not in family:
+        if step.pending.command_id not in family:
             return 0
         family.update(pending.command_id for pending in step.commands)
         return len(step.commands)
 
     @staticmethod
     def _closed(step: Step, family: set[str]) -> int:
-        return int(isinstance(step, Completed) and step.pending.command_id in family)
+        return int(step.ends and step.pending.command_id in family)
 
     @contextmanager
     def _change(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
-    Completed,
+    CaughtUp,
     Conflicted,
     Dispatched,
     Executed,
@@ -31,7 +31,7 @@ def sentence(step: Step | None, decision: Step | None = None) -> str:
     """
     if step is None:
         return "Nothing has happened yet"
-    if isinstance(step, Completed) and decision is not None:
+    if step.ends and decision is not None:
         return f"Step {step.index:,}: {fact(decision)}; completed"
     return f"Step {step.index:,}: {fact(step)}"
 
@@ -46,9 +46,12 @@ def _fact(step: Step) -> str:
     match step:
         case Dispatched(identity=identity):
             return f"{command} dispatched to {identity}"
-        case Populated(identity=identity, count=count):
-            caught_up = f"caught up with {counted(count, 'event')}"
-            return f"{identity} {caught_up if count else 'is new: its stream has no events'}"
+        case Populated(count=0):
+            return f"{step.subject} is new: its stream has no events"
+        case Populated(count=count):
+            return f"{step.subject} caught up with {counted(count, 'event')}"
+        case CaughtUp(identity=identity, count=count):
+            return f"{identity.category} caught up with {counted(count, 'event')} up to {step.position:,}"
         case Executed(events=events, identity=identity):
             outcome = f"{counted(len(events), 'event')}{_now(identity, step)}" if events else "no event"
             return f"{command} accepted, {outcome}"
@@ -63,9 +66,7 @@ def _fact(step: Step) -> str:
             return f"{identity} moved on (expected {wanted}, found version {actual}), {command} tried again"
         case AtProcessManager():
             return _of_manager(step)
-        case Completed():
-            return f"{command} completed"
-    return f"{step.kind} of {command}"
+    return f"{step.subject or command} {step.verb}"
 
 
 def counted(count: int, noun: str) -> str:
@@ -104,8 +105,7 @@ def _of_manager(step: AtProcessManager) -> str:
         if isinstance(step.trigger, Rejected)
         else step.trigger.event_type
     )
-    verb = step.kind.lower()
     if isinstance(step, Ignored):
-        return f"{what} ignored: {step.identity} is not there"
+        return f"{what} {step.verb}: {step.identity} is not there"
     sent = ", ".join(pending.command_type for pending in step.commands)
-    return f"{step.identity} {verb} by {what}" + (f", sends {sent}" if sent else "")
+    return f"{step.identity} {step.verb} by {what}" + (f", sends {sent}" if sent else "")

@@ -13,7 +13,7 @@ from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Dispatched, Executed, Refused, Step
+from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.inputs import Input
 from calamity_lab.trace.telling import sentence
@@ -34,9 +34,8 @@ class Moment:
 
     def then(self, step: Step, run: Run) -> Moment:
         """The moment after this one."""
-        decided = isinstance(step, (Executed, Refused))
-        carried = None if isinstance(step, Dispatched) else self.decision
-        return Moment(step, run, step if decided else carried)
+        carried = None if step.begins else self.decision
+        return Moment(step, run, step if step.decides else carried)
 
     @property
     def index(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, Executed, Step
+from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, CaughtUp, Executed, Step
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
@@ -198,9 +198,10 @@ def _current(step: Step | None) -> set[str]:
         case Appended(identity=identity, recorded=recorded):
             keys |= {key_of("event", event.event_type) for event in recorded}
             keys.add(key_of("aggregate", identity.category))
+        case CaughtUp(identity=identity):
+            keys.add(key_of("process manager", identity.category))
         case AtAggregate(identity=identity):
-            # It may be an instance that is read from the history.
-            keys |= {key_of("aggregate", identity.category), key_of("process manager", identity.category)}
+            keys.add(key_of("aggregate", identity.category))
         case AtProcessManager(identity=identity, trigger=trigger):
             keys = {key_of("process manager", identity.category)}
             if isinstance(trigger, RecordedEvent):

@@ -16,6 +16,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
+    CaughtUp,
     Conflicted,
     Dispatched,
     Executed,
@@ -201,9 +202,8 @@ def _tried(step: Step, start: int) -> Iterator[Told]:
     """What happened at the aggregate without anything being recorded."""
     at, detail = step.index, format_value(fact(step), _DETAIL)
     match step:
-        case Populated(identity=identity, count=count) if count:
-            is_manager = hasattr(identity.type, "interested")
-            who: Who = ("process manager", identity.stream_id) if is_manager else _aggregate(identity)
+        case Populated(identity=identity, count=count) | CaughtUp(identity=identity, count=count) if count:
+            who = _manager(identity) if step.at_process_manager else _aggregate(identity)
             label = f"caught up with {plural(count, 'event')}"
             yield Told(f"{at}", "caught up", STORE, who, label, detail, "", start, at, at)
         case Executed(identity=identity, events=events):
@@ -245,7 +245,7 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
         step = moment.step
         if isinstance(step, AtProcessManager):
             yield _reaction(step, start)
-        elif isinstance(step, Populated):
+        elif isinstance(step, CaughtUp):
             yield from _tried(step, start)
     if until <= end - 1:
         yield _more(f"{start}.after", STORE, STORE, f"{end - until:,} steps more", start, until, until)

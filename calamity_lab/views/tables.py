@@ -14,7 +14,6 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
     Appended,
-    AtAggregate,
     AtProcessManager,
     Completed,
     Dispatched,
@@ -128,14 +127,14 @@ def _step_row(step: Step) -> StepRow:
         step=step.index,
         kind=step.kind,
         command=pending.command_type,
-        stream_id=step.identity.stream_id if isinstance(step, (AtAggregate, AtProcessManager)) else None,
+        stream_id=step.stream_id,
         depth=step.depth,
         cause=None if cause is None else cause.event_type,
         cause_position=None if cause is None else cause.position,
         sender=None if pending.sender is None else pending.sender.stream_id,
         command_id=pending.command_id,
         correlation_id=pending.correlation_id,
-        reason=step.reason if isinstance(step, Refused) else None,
+        reason=step.reason,
         fact=fact(step),
     )
 

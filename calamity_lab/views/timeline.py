@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import AtAggregate, AtProcessManager, Populated, Refused
+from calamity_lab.kernel.steps import AtAggregate, AtProcessManager, CaughtUp, Refused
 from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.telling import fact
@@ -145,7 +145,7 @@ def _reactions(trace: Trace, appended: int, ordinals: dict[int, int]) -> Iterato
     lowest = min(ordinals)
     for moment in range(_first_reaction(trace, appended, lowest), trace.last + 1):
         step = trace[moment].step
-        if isinstance(step, Populated):  # an instance was read from the history before it reacts
+        if isinstance(step, CaughtUp):  # an instance was read from the history before it reacts
             continue
         if not isinstance(step, AtProcessManager) or not isinstance(step.trigger, RecordedEvent):
             return
@@ -170,7 +170,7 @@ def _first_reaction(trace: Trace, appended: int, position: int) -> int:
 
 def _trigger_position(trace: Trace, moment: int) -> int:
     step = trace[moment].step if moment <= trace.last else None
-    if isinstance(step, Populated):
+    if isinstance(step, CaughtUp):
         return _trigger_position(trace, moment + 1)
     if isinstance(step, AtProcessManager) and isinstance(step.trigger, RecordedEvent):
         return step.trigger.position

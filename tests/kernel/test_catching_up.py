@@ -11,7 +11,7 @@ from calamity_lab.errors import ModelError
 from calamity_lab.kernel.messages import Continue, Start, Stop
 from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Continued, Ignored, Populated
+from calamity_lab.kernel.steps import CaughtUp, Continued, Ignored, Populated
 from tests.kernel.elixir import (
     BankAccount,
     CreateAccount,
@@ -81,8 +81,8 @@ def test_a_manager_sees_the_history_before_the_first_event_that_concerns_it() ->
 
 def test_catching_up_is_a_step_that_tells_how_many_events_were_taken_in() -> None:
     steps, _ = steps_of(stack_of(Transfer, event_store=RICH), WithdrawFunds("1", 100, "t"))
-    assert kinds(steps)[:6] == ["Dispatched", "Populated", "Executed", "Appended", "Populated", "Continued"]
-    aggregate, manager = (step for step in steps[:6] if isinstance(step, Populated))
+    assert kinds(steps)[:6] == ["Dispatched", "Populated", "Executed", "Appended", "CaughtUp", "Continued"]
+    aggregate, manager = only(Populated, steps[:6]), only(CaughtUp, steps[:6])
     assert (aggregate.identity.stream_id, aggregate.count) == ("BankAccount-1", 2)
     assert (manager.identity.stream_id, manager.count) == ("Transfer-t", 1)
 

@@ -14,6 +14,7 @@ from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
     Appended,
+    CaughtUp,
     Completed,
     Conflicted,
     Continued,
@@ -23,6 +24,7 @@ from calamity_lab.kernel.steps import (
     Populated,
     Refused,
     Started,
+    Step,
     Stopped,
 )
 from tests.kernel.elixir import (
@@ -160,3 +162,59 @@ def test_a_refusal_that_is_raised_again_and_again_as_one_object_keeps_each_comma
     one, two = Buy(), Buy()
     refusals = [step for step in steps_of(stack_of(), one, two)[0] if isinstance(step, Refused)]
     assert [step.rejected.command for step in refusals] == [one, two]
+
+
+def test_every_kind_of_step_says_its_tone_and_its_verb() -> None:
+    kinds = [getattr(kinds_of_step, name) for name in dir(kinds_of_step)]
+    kinds = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Step)]
+    leaves = {kind for kind in kinds if not kind.__subclasses__()}
+    assert {kind.__name__: (kind.tone, kind.verb) for kind in leaves} == {
+        "Dispatched": ("neutral", "dispatched"),
+        "Populated": ("neutral", "caught up"),
+        "Executed": ("accepted", "accepted"),
+        "Refused": ("rejected", "rejected"),
+        "Appended": ("accepted", "recorded"),
+        "Conflicted": ("conflict", "tried again"),
+        "CaughtUp": ("neutral", "caught up"),
+        "Started": ("reaction", "started"),
+        "Continued": ("reaction", "continued"),
+        "Stopped": ("reaction", "stopped"),
+        "Ignored": ("neutral", "ignored"),
+        "Completed": ("neutral", "completed"),
+    }
+
+
+def test_a_step_answers_every_question_that_a_view_asks_of_any_step() -> None:
+    steps, stack = steps_of(stack_of(Transfer, aggregates=two_accounts()), REQUEST)
+    first, decided, appended, started, completed = steps[:5]
+    assert [step.kind for step in steps[:5]] == ["Dispatched", "Executed", "Appended", "Started", "Completed"]
+    assert [(step.begins, step.decides, step.ends) for step in steps[:5]] == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, False),
+        (False, False, False),
+        (False, False, True),
+    ]
+    assert [step.stream_id for step in steps[:5]] == ["BankAccount-1"] * 3 + ["Transfer-t", None]
+    assert [step.at_process_manager for step in steps[:5]] == [False, False, False, True, False]
+    assert [step.event_types for step in steps[:5]] == [(), *[("TransferInitiated",)] * 3, ()]
+    assert appended.recorded == (next(iter(stack.event_store)),)
+    assert appended.positions == (1,)
+    assert [len(step.commands) for step in (first, decided, appended, started, completed)] == [0, 0, 0, 1, 0]
+    assert started.trigger is appended.recorded[0]
+    assert (decided.before, decided.after) == (decided.before, decided.states[-1])
+    assert {step.rejected for step in steps} == {None}
+
+
+def test_a_rejection_is_on_its_step_and_on_no_other() -> None:
+    steps, _ = steps_of(stack_of(), WithdrawFunds("1", 5))
+    assert [step.reason for step in steps] == [None, None, "insufficient funds", None]
+
+
+def test_caught_up_tells_the_type_what_its_instances_took_in_and_up_to_where() -> None:
+    _, earlier = steps_of(stack_of(Transfer, aggregates=two_accounts()), REQUEST)
+    history = {"BankAccount-1": [next(iter(earlier.event_store)).event]}
+    steps, _ = steps_of(stack_of(Transfer, event_store=history), DepositFunds("2", 5, "t"))
+    step = only(CaughtUp, steps)
+    assert (step.identity, step.count, step.position) == (Identity(Transfer, "t"), 1, 1)
+    assert step.index + 1 == only(Stopped, steps).index

@@ -110,5 +110,5 @@ def test_a_process_that_the_history_started_has_its_lane_from_the_moment_it_is_m
     while not trace[trace.last].run.idle:
         trace = trace.append(*advance(trace[trace.last].run))
     lane = next(lane for lane in trace.index.lanes if lane.is_manager)
-    met = next(step for step in trace.steps if step.kind == "Populated" and "Transfer" in str(step))
+    met = next(step for step in trace.steps if step.kind == "CaughtUp")
     assert (lane.identity.stream_id, lane.since) == ("Transfer-t1", met.index)
