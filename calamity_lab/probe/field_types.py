@@ -1,156 +1,341 @@
-"""What a field's type asks for: the one place where type annotations are read.
+"""The types that a form's field may have: how a value is asked for, read, written as JSON, and made up.
 
-Forms show it, parsing reads values into it, and probing makes values of it.
+`SCALARS` has a row per type of single values, `_GENERICS` one per type of values with parts. Forms, parsing
+and made-up messages all read these tables: a type that gets a row here is known to all of them.
 """
 
 from __future__ import annotations
 
+import collections
 import collections.abc
-import types
-import typing
-from dataclasses import dataclass
-from datetime import date, datetime, time
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 from uuid import UUID
 
-from calamity_lab.kernel.annotations import Unresolved, bare, is_union
-from calamity_lab.kernel.schema import is_message_class
+from calamity_lab.kernel.annotations import FROM_TEXT, Unresolved, bare, is_union
+from calamity_lab.kernel.schema import Field, arguments_of, is_message_class
+from calamity_lab.probe import reading
+from calamity_lab.probe.reading import Unlike, Unreadable, quoted
 from calamity_lab.text import format_value
 
 Kind = Literal[
     "text", "integer", "number", "decimal", "boolean", "date", "datetime", "choice", "group", "list"
 ]
 
-ATOMS: dict[type, tuple[Kind, str]] = {
-    str: ("text", ""),
-    int: ("integer", "a whole number, as in 42"),
-    float: ("number", "a number, as in 1.5"),
-    bool: ("boolean", ""),
-    Decimal: ("decimal", "a decimal number, as in 12.50"),
-    date: ("date", "a date, as in 2026-03-01"),
-    datetime: ("datetime", "a date and time, as in 2026-03-01T14:30"),
-    time: ("text", "a time, as in 14:30"),
-    UUID: ("text", "a UUID, as in 12345678-1234-5678-1234-567812345678"),
+TYPE = "_type"
+"""Under this key a record in a union names its class, since another member may have the same fields."""
+
+_NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_LATER = datetime(2030, 1, 1, tzinfo=UTC)
+# JavaScript's numbers are exact up to here; a larger one is sent as text.
+_EXACT = 2**53
+
+
+def _number(value: float) -> Any:
+    return value if abs(value) <= _EXACT else str(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+class Scalar(NamedTuple):
+    """A type of single values: the kind of its input, an example, and what reads, writes and makes them up.
+
+    The first of the ``samples`` is the plainest; the others are there to get past a condition. A text has
+    none: it is made up as the name of its field, so that fields of one name hold the same id.
+    """
+
+    kind: Kind
+    example: str
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any]
+    samples: tuple[Any, ...] = ()
+
+
+def _by_text(kind: Kind, example: str, cls: type, *samples: Any) -> Scalar:
+    """A type whose values are typed as the texts that they are written as."""
+    write = getattr(cls, "isoformat", str)
+    return Scalar(kind, example, reading.reader_of_text(FROM_TEXT[cls]), write, samples)
+
+
+SCALARS: Mapping[type, Scalar] = {
+    str: Scalar("text", "", reading.read_text, _same),
+    int: Scalar("integer", "a whole number, as in 42", reading.read_integer, _number, (1, 1_000, 0)),
+    float: Scalar("number", "a number, as in 1.5", reading.read_number, _number, (1.0, 1_000.0, 0.0)),
+    bool: Scalar("boolean", "", reading.read_boolean, _same, (True, False)),
+    Decimal: Scalar(
+        "decimal",
+        "a decimal number, as in 12.50",
+        reading.read_decimal,
+        str,
+        (Decimal(1), Decimal(1_000), Decimal(0)),
+    ),
+    date: _by_text("date", "a date, as in 2026-03-01", date, _NOON.date(), _LATER.date()),
+    datetime: _by_text("datetime", "a date and time, as in 2026-03-01T14:30", datetime, _NOON, _LATER),
+    time: _by_text("text", "a time, as in 14:30", time, _NOON.time()),
+    timedelta: Scalar(
+        "text",
+        "a duration, as in 1:30:00 or 2 days",
+        reading.read_duration,
+        reading.duration_text,
+        (timedelta(hours=1), timedelta(days=1), timedelta(0)),
+    ),
+    UUID: _by_text("text", "a UUID, as in 12345678-1234-5678-1234-567812345678", UUID, UUID(int=1)),
+    bytes: Scalar(
+        "text",
+        "bytes in base 64, as in aGk=",
+        reading.read_bytes,
+        lambda value: b64encode(value).decode(),
+        (b"hi",),
+    ),
 }
 
-_CONTAINERS: dict[Any, type] = {
-    list: list,
-    set: set,
-    frozenset: frozenset,
-    tuple: tuple,
-    collections.abc.Sequence: tuple,
-    collections.abc.Collection: tuple,
-    collections.abc.Iterable: tuple,
-    collections.abc.MutableSequence: list,
-    collections.abc.Set: frozenset,
-}
+
+class Group(NamedTuple):
+    """Values of several named parts: a record with its fields, or a tuple with a type for each place.
+
+    ``parts`` gives the parts, once it is known which further classes the annotations may name. A group is
+    read from an object with a value per part; one that is ``ordered`` also from a list of the values.
+    """
+
+    name: str
+    parts: Callable[[Mapping[str, Any]], Sequence[Field]]
+    make: Callable[..., Any]
+    part_of: Callable[[Any, Field], Any]
+    cls: type
+    ordered: bool = False
+
+    def values_of(self, value: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """What a value holds for each part that it has."""
+        found = {part.argument: self.part_of(value, part) for part in self.parts(names)}
+        return {name: part for name, part in found.items() if part is not _ABSENT}
+
+
+class Listed(NamedTuple):
+    """Values of any number of items: what each item is, what the items become, and the items of a value.
+
+    One with ``entries`` is a dict: each item is a key and a value, and it is read from an object too.
+    """
+
+    item: FieldType
+    make: Callable[[list[Any]], Any]
+    items_of: Callable[[Any], Iterable[Any]]
+    types: tuple[type, ...]
+    entries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What values a type takes.
+class FieldType:
+    """What a field takes, as its annotation tells it.
 
-    ``atom`` is the type of a single value (None: unknown, any text will do), ``choices`` the values to
-    choose from by label, ``record`` the class of a group, ``item`` and ``container`` what a list holds and
-    is made into; ``alternatives`` are the members of a union, of which the first that fits is taken.
+    ``scalar`` is the row of a single value, ``choices`` the values to choose from by label, ``group`` and
+    ``items`` tell of values with parts; ``alternatives`` are the members of a union, of which the first that
+    fits is taken. ``cls`` is the class of the values, where they have one. A type with none of these is not
+    known: any text or JSON value is taken as it is.
     """
 
     kind: Kind
     hint: str = ""
     optional: bool = False
-    atom: type | None = None
+    cls: type | None = None
+    scalar: Scalar | None = None
     choices: tuple[tuple[str, Any], ...] = ()
-    record: type | None = None
-    item: Shape | None = None
-    container: type = tuple
-    alternatives: tuple[Shape, ...] = ()
+    group: Group | None = None
+    items: Listed | None = None
+    alternatives: tuple[FieldType, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a way to type a value of that type."""
+        return self.kind != "text" or self.scalar is not None or bool(self.alternatives)
+
+    @property
+    def takes_any_text(self) -> bool:
+        """Whether blanks are a value, and not nothing."""
+        is_text = self.cls is str or (self.kind == "text" and self.scalar is None and not self.alternatives)
+        return is_text or any(other.takes_any_text for other in self.alternatives)
+
+    def described(self) -> str:
+        """What fits, in a few words."""
+        if self.choices:
+            return f"one of {', '.join(label for label, _ in self.choices)}"
+        if self.group is not None:
+            return f"the fields of {self.group.name}"
+        if self.items is not None:
+            return "keys and values" if self.items.entries else "a list"
+        return self.hint or ("true or false" if self.kind == "boolean" else "a text")
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one of this type."""
+        if self.choices:
+            return any(type(choice) is type(value) and choice == value for _, choice in self.choices)
+        if self.items is not None:
+            return isinstance(value, self.items.types)
+        return self.cls is not None and type(value) is self.cls
+
+    def read_single(self, given: Any) -> Any:
+        """The single value that a text or a JSON value stands for. Raises `Unreadable`."""
+        if self.scalar is None:
+            return given
+        try:
+            return self.scalar.read(
+                given.strip() if isinstance(given, str) and self.cls is not str else given
+            )
+        except Unlike:
+            raise Unreadable(f"{quoted(given)} is not {self.scalar.example}") from None
 
 
-def shape(hint: Any) -> Shape:
-    """The shape of the values that a type annotation, already resolved, allows."""
-    hint = bare(hint)
-    if isinstance(hint, type) and hint in ATOMS:
-        kind, told = ATOMS[hint]
-        return Shape(kind, told, atom=hint)
-    if hint is None or hint is type(None):
-        return Shape("text", "nothing", optional=True)
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+def field_type(annotation: Any) -> FieldType:
+    """What a field takes whose annotation, with all names in it resolved, is this one."""
+    annotation = bare(annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is None or annotation is NoneType:
+        return FieldType("text", "nothing", optional=True)
     if origin is Literal:
         return _literal(arguments)
-    if is_union(hint):
-        return _union([shape(member) for member in arguments])
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return Shape("choice", choices=tuple((name, member) for name, member in hint.__members__.items()))
-    if (origin or hint) in _CONTAINERS:
-        return _listed(origin or hint, arguments)
-    if isinstance(hint, type) and is_message_class(hint):
-        return Shape("group", record=hint)
-    return Shape("text", _unknown(hint))
+    if is_union(annotation):
+        return _union([field_type(member) for member in arguments])
+    generic = _GENERICS.get(origin or annotation)
+    if generic is not None:
+        return generic(origin or annotation, arguments)
+    return _of_class(origin or annotation) if isinstance(origin or annotation, type) else _unknown(annotation)
 
 
-def _literal(values: tuple[Any, ...]) -> Shape:
+def _of_class(cls: type) -> FieldType:
+    scalar = SCALARS.get(cls)
+    if scalar is not None:
+        return FieldType(scalar.kind, scalar.example, cls=cls, scalar=scalar)
+    if issubclass(cls, Enum):
+        return FieldType("choice", cls=cls, choices=tuple(cls.__members__.items()))
+    if is_message_class(cls):
+        return FieldType("group", cls=cls, group=group_of(cls))
+    for base in (str, int, float):
+        if issubclass(cls, base) and cls.__new__ is base.__new__:
+            return _subclass(cls, SCALARS[base])
+    return _unknown(cls)
+
+
+def group_of(cls: type) -> Group:
+    """The fields of a record class, as what its constructor takes."""
+    return Group(cls.__name__, lambda names: arguments_of(cls, names), cls, _attribute, cls)
+
+
+def _subclass(cls: type, base: Scalar) -> FieldType:
+    """A text or a number of a class of its own, as what it is made from."""
+    scalar = base._replace(read=lambda given: cls(base.read(given)), samples=tuple(map(cls, base.samples)))
+    return FieldType(base.kind, base.example or f"a text, for {cls.__name__}", cls=cls, scalar=scalar)
+
+
+def _unknown(annotation: Any) -> FieldType:
+    if annotation in (Any, object):
+        return FieldType("text", "any text")
+    name = annotation.text if isinstance(annotation, Unresolved) else getattr(annotation, "__name__", None)
+    if get_origin(annotation) is not None or name is None:
+        name = repr(annotation)
+    return FieldType("text", f"{name}: given as text")
+
+
+def _literal(values: tuple[Any, ...]) -> FieldType:
     some = [value for value in values if value is not None]
     labels = [value if type(value) is str else format_value(value) for value in some]
     if len(set(labels)) < len(labels):  # as in Literal[1, "1"]
         labels = [repr(value) for value in some]
-    return Shape("choice", optional=None in values, choices=tuple(zip(labels, some, strict=True)))
+    return FieldType("choice", optional=None in values, choices=tuple(zip(labels, some, strict=True)))
 
 
-def _union(members: list[Shape]) -> Shape:
+def _union(members: list[FieldType]) -> FieldType:
     """The only member that is more than None, or all of them as alternatives."""
     optional = any(member.optional for member in members)
-    some = [member for member in members if member.kind != "text" or member.hint != "nothing"]
+    some = [member for member in members if member.hint != "nothing"]
     if len(some) == 1:
-        return _optional(some[0], optional=optional)
-    hint = "; or ".join(dict.fromkeys(described(member) for member in some))
-    return Shape("text", hint, optional, alternatives=tuple(some))
+        return replace(some[0], optional=optional)
+    hint = "; or ".join(dict.fromkeys(member.described() for member in some))
+    return FieldType("text", hint, optional, alternatives=tuple(some))
 
 
-def _optional(member: Shape, *, optional: bool) -> Shape:
-    return Shape(
-        member.kind,
-        member.hint,
-        optional,
-        member.atom,
-        member.choices,
-        member.record,
-        member.item,
-        member.container,
-        member.alternatives,
+def _sequence(container: type, *types: type) -> Callable[[Any, tuple[Any, ...]], FieldType]:
+    def made(origin: Any, arguments: tuple[Any, ...]) -> FieldType:
+        item = field_type(arguments[0]) if arguments else field_type(str)
+        return FieldType("list", cls=container, items=Listed(item, container, iter, (container, *types)))
+
+    return made
+
+
+def _set(container: type, *types: type) -> Callable[[Any, tuple[Any, ...]], FieldType]:
+    def made(origin: Any, arguments: tuple[Any, ...]) -> FieldType:
+        item = field_type(arguments[0]) if arguments else field_type(str)
+        items = Listed(item, container, lambda value: sorted(value, key=repr), (container, *types))
+        return FieldType("list", cls=container, items=items)
+
+    return made
+
+
+def _tuple(origin: Any, arguments: tuple[Any, ...]) -> FieldType:
+    if not arguments or arguments[-1] is Ellipsis:
+        return _sequence(tuple, list)(origin, arguments)
+    places = [Field("", annotation, f"{n}") for n, annotation in enumerate(arguments, 1)]
+    group = Group(
+        f"a tuple of {len(places)}",
+        lambda names: places,
+        lambda **values: tuple(values.values()),
+        lambda value, part: value[int(part.argument) - 1] if len(value) == len(places) else _ABSENT,
+        tuple,
+        ordered=True,
     )
+    return FieldType("group", cls=tuple, group=group)
 
 
-def _listed(origin: Any, arguments: tuple[Any, ...]) -> Shape:
-    if origin is tuple and arguments and arguments[-1] is not Ellipsis:
-        return Shape(
-            "text", _unknown(types.GenericAlias(tuple, arguments))
-        )  # as in tuple[int, str]: each place of its own type
-    item = shape(arguments[0]) if arguments else Shape("text", atom=str)
-    return Shape("list", item=item, container=_CONTAINERS[origin])
+def _dict(origin: Any, arguments: tuple[Any, ...]) -> FieldType:
+    key, value = arguments or (str, Any)
+    parts = [Field("", key, "key"), Field("", value, "value")]
+    entry = Group(
+        "an entry",
+        lambda names: parts,
+        lambda **values: (values["key"], values["value"]),
+        lambda pair, part: pair[part.argument == "value"],
+        tuple,
+        ordered=True,
+    )
+    item = FieldType("group", cls=tuple, group=entry)
+    return FieldType("list", cls=dict, items=Listed(item, _distinct, dict.items, (dict,), entries=True))
 
 
-def described(member: Shape) -> str:
-    """What fits, in a few words."""
-    if member.choices:
-        return f"one of {', '.join(label for label, _ in member.choices)}"
-    if member.record is not None:
-        return f"the fields of {member.record.__name__}"
-    if member.item is not None:
-        return "a list"
-    return member.hint or ("true or false" if member.kind == "boolean" else "a text")
+def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {quoted(twice)} is given more than once")
+    return found
 
 
-def is_known(asks: Shape) -> bool:
-    """Whether there is a way to type a value of that shape."""
-    return asks.kind != "text" or asks.atom is not None or bool(asks.alternatives)
+def _attribute(value: Any, part: Field) -> Any:
+    return getattr(value, part.name or part.argument, _ABSENT)
 
 
-def _unknown(hint: Any) -> str:
-    if hint in (Any, object):
-        return "any text"
-    name = hint.text if isinstance(hint, Unresolved) else getattr(hint, "__name__", None) or repr(hint)
-    if typing.get_origin(hint) is not None:
-        name = repr(hint)
-    return f"{name}: given as text"
+_ABSENT: Any = object()
+
+# Of an abstract type, what cannot be changed: as the fields of a message should be.
+_GENERICS: Mapping[Any, Callable[[Any, tuple[Any, ...]], FieldType]] = {
+    list: _sequence(list),
+    collections.abc.MutableSequence: _sequence(list),
+    collections.deque: _sequence(collections.deque),
+    tuple: _tuple,
+    collections.abc.Sequence: _sequence(tuple, list),
+    collections.abc.Collection: _sequence(tuple, list),
+    collections.abc.Iterable: _sequence(tuple, list),
+    set: _set(set),
+    collections.abc.MutableSet: _set(set),
+    frozenset: _set(frozenset),
+    collections.abc.Set: _set(frozenset, set),
+    dict: _dict,
+    collections.abc.Mapping: _dict,
+    collections.abc.MutableMapping: _dict,
+}

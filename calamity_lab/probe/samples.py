@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
-from uuid import UUID
 
 from calamity_lab.kernel.schema import COMPUTED, NO_DEFAULT, Field, arguments_of
-from calamity_lab.probe.field_types import Shape, shape
+from calamity_lab.probe.field_types import FieldType, Group, field_type, group_of
 
 MOST_SAMPLES = 24
-"""So many made-up messages of a class are enough."""
+"""The number of made-up messages of one class that are enough."""
 
 _DEEPEST = 5
-_DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-# The first of each is the plainest; the others are there to get past a condition.
-_VALUES: dict[type, tuple[Any, ...]] = {
-    int: (1, 1_000, 0),
-    float: (1.0, 1_000.0, 0.0),
-    bool: (True, False),
-    Decimal: (Decimal(1), Decimal(1_000), Decimal(0)),
-    date: (_DAY.date(), date(2030, 1, 1)),
-    datetime: (_DAY, datetime(2030, 1, 1, tzinfo=UTC)),
-    time: (time(12),),
-    UUID: (UUID(int=1),),
-}
 
 
 def sample(cls: type, names: Mapping[str, Any] | None = None) -> Any:
@@ -38,15 +22,14 @@ def sample(cls: type, names: Mapping[str, Any] | None = None) -> Any:
 
 def samples(cls: type, names: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
     """Made-up objects of a class: the plainest, then others that differ from it in one field each."""
-    return tuple(_made(cls, names or {}, 0))
+    return tuple(_made(group_of(cls), names or {}, 0))
 
 
-def _made(cls: type, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
-    fields = arguments_of(cls, names)
-    values = {field.argument: _values(field, names, depth) for field in fields}
+def _made(group: Group, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
+    values = {part.argument: _values(part, names, depth) for part in group.parts(names)}
     base = {name: options[0] for name, options in values.items()}
     for arguments in islice(_varied(base, values), MOST_SAMPLES):
-        made = _make(cls, arguments)
+        made = _make(group.make, arguments)
         if made is not None:
             yield made
 
@@ -58,15 +41,15 @@ def _varied(base: dict[str, Any], values: Mapping[str, tuple[Any, ...]]) -> Iter
             yield {**base, name: option}
 
 
-def _make(cls: type, arguments: Mapping[str, Any]) -> Any:
+def _make(make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     try:
-        return cls(**arguments)
+        return make(**arguments)
     except Exception:  # noqa: BLE001 - a class may refuse what was made up; others will do
         return None
 
 
 def _values(field: Field, names: Mapping[str, Any], depth: int) -> tuple[Any, ...]:
-    found = list(_of(shape(field.annotation), field.argument, names, depth))
+    found = list(_of(field_type(field.annotation), field.argument, names, depth))
     default = field.made_default()
     is_value = default is not NO_DEFAULT and default is not COMPUTED
     if is_value and not any(_same(default, other) for other in found):
@@ -78,23 +61,22 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def _of(asks: Shape, name: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
-    """Values of that shape; texts are the field's own name, so that equal names hold equal ids."""
-    for alternative in asks.alternatives:
+def _of(takes: FieldType, name: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
+    """Values of that type; texts are the field's own name, so that fields of one name hold the same id."""
+    for alternative in takes.alternatives:
         yield from _of(alternative, name, names, depth)
-    if asks.choices:
-        yield from (value for _, value in asks.choices)
-    elif asks.record is not None and depth < _DEEPEST:
-        yield from list(_made(asks.record, names, depth + 1))[: 3 if depth else MOST_SAMPLES]
-    elif asks.item is not None:
-        items = list(_of(asks.item, name, names, depth))[:1]
-        yield asks.container(items)
-        yield asks.container([])
-    elif asks.atom in _VALUES:
-        yield from _VALUES[asks.atom]
-    elif not asks.alternatives and asks.record is None:
-        yield name
-    if asks.optional:
+    if takes.choices:
+        yield from (value for _, value in takes.choices)
+    elif takes.group is not None and depth < _DEEPEST:
+        yield from list(_made(takes.group, names, depth + 1))[: 3 if depth else MOST_SAMPLES]
+    elif takes.items is not None:
+        yield takes.items.make(list(_of(takes.items.item, name, names, depth))[:1])
+        yield takes.items.make([])
+    elif takes.scalar is not None and takes.scalar.samples:
+        yield from takes.scalar.samples
+    elif not takes.alternatives and takes.group is None:
+        yield name if takes.cls is None else takes.cls(name)
+    if takes.optional:
         yield None
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from inspect import cleandoc
 from typing import Any
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.schema import NO_DEFAULT, arguments_of
+from calamity_lab.kernel.schema import Field as Argument
 from calamity_lab.model import Model
-from calamity_lab.probe.field_types import Kind, Shape, is_known, shape
+from calamity_lab.probe.field_types import SCALARS, TYPE, FieldType, Group, Kind, field_type, group_of
 from calamity_lab.probe.samples import sample
 from calamity_lab.text import format_value
 
 _DEEPEST = 4
-# JavaScript's numbers are exact up to here; a larger one is sent as text.
-_EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,76 +53,89 @@ def forms(model: Model) -> tuple[CommandForm, ...]:
     """The forms of a model's commands, in order."""
     names = {cls.__name__: cls for cls in model}
     return tuple(
-        CommandForm(cls.__name__, _target(cls, names), _first_line(cls), _fields(cls, names, ()))
+        CommandForm(
+            cls.__name__,
+            _target(cls, names),
+            _first_line(cls),
+            _fields(arguments_of(cls, names), names, (cls,)),
+        )
         for cls in model.commands
     )
 
 
 def written(message: Any, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A message as the JSON values that its form would hold: `parse` reads them back."""
-    return {
-        field.argument: _value(
-            shape(field.annotation), getattr(message, field.name or field.argument), names or {}
-        )
-        for field in arguments_of(type(message), names)
-        if hasattr(message, field.name or field.argument)
-    }
+    return _parts(group_of(type(message)), message, names or {})
 
 
-def _fields(cls: type, names: Mapping[str, Any], above: tuple[type, ...]) -> tuple[Field, ...]:
+def _fields(
+    parts: Sequence[Argument], names: Mapping[str, Any], above: tuple[type, ...]
+) -> tuple[Field, ...]:
     return tuple(
-        _field(
-            each.argument,
-            shape(each.annotation),
-            names,
-            (*above, cls),
-            default=each.made_default(),
-        )
-        for each in arguments_of(cls, names)
+        _field(part.argument, field_type(part.annotation), names, above, part.made_default(), part.doc)
+        for part in parts
     )
 
 
 def _field(
-    name: str, asks: Shape, names: Mapping[str, Any], above: tuple[type, ...], default: Any = NO_DEFAULT
+    name: str,
+    takes: FieldType,
+    names: Mapping[str, Any],
+    above: tuple[type, ...],
+    default: Any = NO_DEFAULT,
+    doc: str = "",
 ) -> Field:
-    if asks.record is not None and (asks.record in above or len(above) > _DEEPEST):
-        asks = Shape("text", f"{asks.record.__name__}: nested too deep for a form", asks.optional)
-    shows = default is not NO_DEFAULT and (is_known(asks) or isinstance(default, str))
+    group = takes.group
+    if group is not None and (group.cls in above or len(above) > _DEEPEST) and not group.ordered:
+        takes = FieldType("text", f"{group.name}: nested too deep for a form", takes.optional)
+    is_shown = default is not NO_DEFAULT and (takes.is_known or isinstance(default, str))
+    hints = [doc, takes.hint]
+    if not is_shown and default not in (None, NO_DEFAULT):
+        # A default that cannot be typed is not put into the field, where it would be sent as a text.
+        hints.append(f"{format_value(default, 40)} when left empty")
     return Field(
         name=name,
-        kind=asks.kind,
-        required=default is NO_DEFAULT and not asks.optional,
-        default=_value(asks, default, names) if shows else None,
-        options=tuple(label for label, _ in asks.choices),
-        # A default that cannot be typed is not put into the field, where it would be sent as a text.
-        hint=asks.hint
-        if shows or default in (None, NO_DEFAULT)
-        else f"{asks.hint}; {format_value(default, 40)} when left empty",
-        optional=asks.optional,
-        fields=() if asks.record is None else _fields(asks.record, names, above),
-        item=None if asks.item is None else _field("", asks.item, names, above),
+        kind=takes.kind,
+        required=default is NO_DEFAULT and not takes.optional,
+        default=_default(takes, default, names) if is_shown else None,
+        options=tuple(label for label, _ in takes.choices),
+        hint="; ".join(filter(None, hints)),
+        optional=takes.optional,
+        fields=()
+        if takes.group is None
+        else _fields(takes.group.parts(names), names, (*above, takes.group.cls)),
+        item=None if takes.items is None else _field("", takes.items.item, names, above),
     )
 
 
-def _value(asks: Shape, value: Any, names: Mapping[str, Any]) -> Any:
-    """A value of that shape as JSON; what has no form of its own as text."""
-    if value is None or (isinstance(value, (bool, str)) and not asks.choices):
-        return value
-    for label, choice in asks.choices:
+def _default(takes: FieldType, default: Any, names: Mapping[str, Any]) -> Any:
+    value = _value(takes, default, names)
+    return json.dumps(value) if takes.kind == "text" and isinstance(value, (dict, list)) else value
+
+
+def _value(takes: FieldType, value: Any, names: Mapping[str, Any]) -> Any:
+    """A value of that type as JSON; what has no form of its own as text."""
+    if value is None:
+        return None
+    for label, choice in takes.choices:
         if type(choice) is type(value) and choice == value:
             return label
-    if isinstance(value, (int, float)):
-        return value if abs(value) <= _EXACT else str(value)
-    if isinstance(value, (date, datetime, time)):
-        return value.isoformat()
-    if asks.record is not None and isinstance(value, asks.record):
-        return written(value, names)
-    if asks.item is not None and isinstance(value, (list, tuple, set, frozenset)):
-        return [_value(asks.item, item, names) for item in value]
-    for alternative in asks.alternatives:
-        if (alternative.record is not None and isinstance(value, alternative.record)) or alternative.item:
-            return _value(alternative, value, names)
-    return str(value) if isinstance(value, Decimal) else format_value(value)
+    if takes.group is not None and isinstance(value, takes.group.cls):
+        return _parts(takes.group, value, names)
+    if takes.items is not None and isinstance(value, (*takes.items.types, list, tuple)):
+        return [_value(takes.items.item, item, names) for item in takes.items.items_of(value)]
+    for member in takes.alternatives:
+        if member.holds(value):
+            found = _value(member, value, names)
+            # Several records may have the same fields.
+            return {TYPE: member.group.name, **found} if member.group and isinstance(found, dict) else found
+    scalar = SCALARS.get(type(value)) or takes.scalar
+    return format_value(value) if scalar is None else scalar.write(value)
+
+
+def _parts(group: Group, value: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+    types = {part.argument: field_type(part.annotation) for part in group.parts(names)}
+    return {name: _value(types[name], part, names) for name, part in group.values_of(value, names).items()}
 
 
 def _target(cls: type, names: Mapping[str, Any]) -> str:

@@ -5,14 +5,15 @@ Texts become values by the rules of `reading`; nothing that was typed is ever ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from calamity_lab.errors import InvalidFields
-from calamity_lab.kernel.schema import NO_DEFAULT, Field, arguments_of
-from calamity_lab.probe.field_types import Shape, described, shape
-from calamity_lab.probe.reading import Unreadable, quoted, read_atom
+from calamity_lab.kernel.schema import NO_DEFAULT, Field
+from calamity_lab.probe.field_types import TYPE, FieldType, Group, Listed, field_type, group_of
+from calamity_lab.probe.reading import Unreadable, quoted
 from calamity_lab.text import format_value
 
 _WRONG = object()
@@ -27,7 +28,7 @@ def parse(command_cls: type, values: Mapping[str, Any], *, classes: Iterable[typ
     path of what was to be made.
     """
     form = _Form({cls.__name__: cls for cls in classes})
-    command = form.record(command_cls, values, "")
+    command = form.group(group_of(command_cls), values, "")
     if form.errors:
         raise InvalidFields(command_cls.__name__, form.errors)
     return command
@@ -40,108 +41,149 @@ class _Form:
         self.names = names
         self.errors: dict[str, str] = {}
 
-    def record(self, cls: type, values: Any, path: str) -> Any:
-        if not isinstance(values, Mapping):
-            return self._wrong(path, f"{quoted(values)} is no {cls.__name__}: give its fields by name")
-        fields = arguments_of(cls, self.names)
-        known = [field.argument for field in fields]
+    def group(self, group: Group, given: Any, path: str) -> Any:
+        parts = group.parts(self.names)
+        known = [part.argument for part in parts]
+        values = _by_name(group, known, given)
+        if values is None:
+            return self._wrong(path, f"{quoted(given)} is not {_a(group)}")
         for name in values:
             if name not in known:
-                self._wrong(_joined(path, str(name)), _unknown(cls, str(name), known))
-        arguments = {field.argument: self._argument(field, values, path) for field in fields}
+                self._wrong(_joined(path, str(name)), _unknown(group.name, str(name), known))
+        arguments = {part.argument: self._argument(part, values, path) for part in parts}
         if any(value is _WRONG for value in arguments.values()) or any(name not in known for name in values):
             return _WRONG
         given = {name: value for name, value in arguments.items() if value is not NO_DEFAULT}
-        return self._made(cls, given, path)
+        return self._made(group.make, given, path)
 
-    def _made(self, cls: type, arguments: dict[str, Any], path: str) -> Any:
+    def _made(self, make: Callable[..., Any], arguments: dict[str, Any], path: str) -> Any:
         try:
-            return cls(**arguments)
+            return make(**arguments)
         except Exception as error:  # noqa: BLE001 - whatever the user's own class refuses with is told
             return self._wrong(path, format_value(str(error) or type(error).__name__))
 
-    def _argument(self, field: Field, values: Mapping[str, Any], path: str) -> Any:
+    def _argument(self, part: Field, values: Mapping[str, Any], path: str) -> Any:
         """The value of a field; `NO_DEFAULT` where it is left to the class."""
-        asks, path = shape(field.annotation), _joined(path, field.argument)
-        given = values.get(field.argument)
-        if field.argument in values and not _is_empty(asks, given):
-            return self._value(asks, given, path)
-        if field.argument in values and asks.optional:
+        takes, path = field_type(part.annotation), _joined(path, part.argument)
+        given = values.get(part.argument)
+        if part.argument in values and not _is_empty(takes, given):
+            return self._value(takes, given, path)
+        if part.argument in values and takes.optional:
             return None
-        if field.made_default() is not NO_DEFAULT:
+        if part.made_default() is not NO_DEFAULT:
             return NO_DEFAULT
-        return None if asks.optional else self._missing(asks, path)
+        return None if takes.optional else self._missing(takes, path)
 
-    def _value(self, asks: Shape, given: Any, path: str) -> Any:
-        if asks.alternatives:
-            return self._first_that_fits(asks, given, path)
-        if asks.choices:
-            return self._choice(asks, given, path)
-        if asks.record is not None:
-            return self.record(asks.record, given, path)
-        if asks.item is not None:
-            return self._list(asks, asks.item, given, path)
-        if asks.atom is None:  # a type that forms do not know: a text, or whatever JSON says, as it is
-            return given
+    def _value(self, takes: FieldType, given: Any, path: str) -> Any:
+        if takes.alternatives:
+            return self._first_that_fits(takes, given, path)
+        if takes.choices:
+            return self._choice(takes, given, path)
+        if takes.group is not None:
+            return self.group(takes.group, given, path)
+        if takes.items is not None:
+            return self._list(takes.items, given, path)
         try:
-            return read_atom(asks.atom, given)
+            return takes.read_single(given)
         except Unreadable as problem:
             return self._wrong(path, str(problem))
+        except Exception as error:  # noqa: BLE001 - a text or number of the user's own class may refuse it
+            return self._wrong(path, format_value(str(error) or type(error).__name__))
 
-    def _first_that_fits(self, asks: Shape, given: Any, path: str) -> Any:
-        for alternative in asks.alternatives:
+    def _first_that_fits(self, takes: FieldType, given: Any, path: str) -> Any:
+        members, given = _named_member(takes, given)
+        for member in members:
             attempt = _Form(self.names)
-            value = attempt._value(alternative, given, path)
+            value = attempt._value(member, given, path)
             if not attempt.errors:
                 return value
-        return self._wrong(path, f"{quoted(given)} is none of these: {asks.hint}")
+            if len(members) == 1:
+                self.errors.update(attempt.errors)
+                return _WRONG
+        return self._wrong(path, f"{quoted(given)} is none of these: {takes.hint}")
 
-    def _choice(self, asks: Shape, given: Any, path: str) -> Any:
-        for label, choice in asks.choices:
+    def _choice(self, takes: FieldType, given: Any, path: str) -> Any:
+        for label, choice in takes.choices:
             if given == label and isinstance(given, str):
                 return choice
-        for _, choice in asks.choices:  # as in Literal[1, 2], given as JSON numbers
+        for _, choice in takes.choices:  # as in Literal[1, 2], given as JSON numbers
             if type(choice) is type(given) and choice == given:
                 return choice
-        return self._wrong(path, f"{quoted(given)} is not {described(asks)}")
+        return self._wrong(path, f"{quoted(given)} is not {takes.described()}")
 
-    def _list(self, asks: Shape, item: Shape, given: Any, path: str) -> Any:
-        if not isinstance(given, (list, tuple)):
-            return self._wrong(path, f"{quoted(given)} is no list")
-        read = [self._item(item, value, f"{path}[{n}]") for n, value in enumerate(given)]
+    def _list(self, items: Listed, given: Any, path: str) -> Any:
+        values = _from_json(given)
+        if items.entries and isinstance(values, Mapping):
+            values = list(values.items())
+        if not isinstance(values, (list, tuple)):
+            return self._wrong(path, f"{quoted(given)} is not {'an object' if items.entries else 'a list'}")
+        read = [self._item(items.item, value, f"{path}[{n}]") for n, value in enumerate(values)]
         if any(value is _WRONG for value in read):
             return _WRONG
         try:
-            return asks.container(read)
-        except TypeError as error:  # a set of what cannot be in one
+            return items.make(read)
+        except (TypeError, ValueError) as error:  # a set of what cannot be in one, a key that is there twice
             return self._wrong(path, format_value(str(error)))
 
-    def _item(self, asks: Shape, given: Any, path: str) -> Any:
-        if not _is_empty(asks, given):
-            return self._value(asks, given, path)
-        return None if asks.optional else self._missing(asks, path)
+    def _item(self, takes: FieldType, given: Any, path: str) -> Any:
+        if not _is_empty(takes, given):
+            return self._value(takes, given, path)
+        return None if takes.optional else self._missing(takes, path)
 
-    def _missing(self, asks: Shape, path: str) -> Any:
-        return self._wrong(path, f"is missing: give {described(asks)}")
+    def _missing(self, takes: FieldType, path: str) -> Any:
+        return self._wrong(path, f"is missing: give {takes.described()}")
 
     def _wrong(self, path: str, reason: str) -> Any:
         self.errors.setdefault(path, reason)
         return _WRONG
 
 
-def _is_empty(asks: Shape, given: Any) -> bool:
+def _by_name(group: Group, known: list[str], given: Any) -> Mapping[str, Any] | None:
+    """What is given for each part of a group; None where it is given in no way that a group can be."""
+    given = _from_json(given)
+    if group.ordered and isinstance(given, (list, tuple)) and len(given) == len(known):
+        return dict(zip(known, given, strict=True))
+    return given if isinstance(given, Mapping) else None
+
+
+def _from_json(given: Any) -> Any:
+    """A value with parts that was typed as JSON text; anything else as it is."""
+    if not isinstance(given, str) or not given.lstrip().startswith(("{", "[")):
+        return given
+    try:
+        return json.loads(given)
+    except (ValueError, RecursionError):
+        return given  # told as what it is: no object, no list
+
+
+def _named_member(takes: FieldType, given: Any) -> tuple[Sequence[FieldType], Any]:
+    """The members of a union that may fit, and what is given for them, without the name of the one meant."""
+    plain = _from_json(given)
+    if isinstance(plain, Mapping) and TYPE in plain:
+        named = [member for member in takes.alternatives if member.group and member.group.name == plain[TYPE]]
+        if len(named) == 1:
+            return named, {name: value for name, value in plain.items() if name != TYPE}
+    return takes.alternatives, given
+
+
+def _is_empty(takes: FieldType, given: Any) -> bool:
     """Whether nothing was given. Blanks are a text, but no number, date or choice."""
     if not isinstance(given, str):
         return given is None
-    takes_text = asks.atom in (None, str) or any(other.atom in (None, str) for other in asks.alternatives)
-    return not given if takes_text and not asks.choices else not given.strip()
+    return not given if takes.takes_any_text and not takes.choices else not given.strip()
+
+
+def _a(group: Group) -> str:
+    if group.ordered:
+        return f"{group.name}: give its values in order"
+    return f"a {group.name}: give its fields by name"
 
 
 def _joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _unknown(cls: type, name: str, known: list[str]) -> str:
+def _unknown(group: str, name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    return f"{cls.__name__} has no field of this name{meant} (its fields: {', '.join(known) or 'none'})"
+    return f"{group} has no field of this name{meant} (its fields: {', '.join(known) or 'none'})"

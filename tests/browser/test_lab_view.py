@@ -202,7 +202,7 @@ def test_a_form_says_beside_the_field_what_is_wrong_and_sends_nothing_until_it_i
     form.get_by_role("button", name="Send").click()
     expect(amount).to_have_attribute("aria-invalid", "true")
     described = amount.get_attribute("aria-describedby")
-    expect(bare.page.locator(f"[id='{described}']")).to_contain_text("‘ten’ is no whole number")
+    expect(bare.page.locator(f"[id='{described}']")).to_contain_text("‘ten’ is not a whole number")
     assert len(bare.lab.agenda) == 10
     amount.fill("500")
     amount.press("Enter")

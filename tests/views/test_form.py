@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional
@@ -97,7 +97,9 @@ def form_of(hint: Any, **given: Any) -> Field:
         (int | str, "text"),
         (Annotated[int, "positive"], "integer"),
         (Sku, "text"),
-        (dict[str, int], "text"),
+        (timedelta, "text"),
+        (dict[str, int], "list"),
+        (tuple[str, int], "group"),
         (Any, "text"),
     ],
 )
@@ -173,8 +175,22 @@ def test_a_default_is_shown_as_json(hint: Any, default: Any, shown: Any) -> None
 
 
 def test_a_default_that_cannot_be_typed_is_told_in_the_hint_and_not_put_into_the_field() -> None:
-    found = form_of(dict[str, int], value=field(default_factory=dict))
-    assert (found.default, found.hint) == (None, "dict[str, int]: given as text; {} when left empty")
+    found = form_of(complex, value=field(default=1j))
+    assert (found.default, found.hint) == (None, "complex: given as text; 1j when left empty")
+
+
+def test_a_dict_asks_for_entries_and_a_tuple_for_its_places() -> None:
+    found = form_of(dict[str, int], value=field(default_factory=lambda: {"mug": 2}))
+    assert found.default == [{"key": "mug", "value": 2}]
+    assert found.item is not None
+    assert [(each.name, each.kind) for each in found.item.fields] == [("key", "text"), ("value", "integer")]
+    places = form_of(tuple[str, int])
+    assert [(each.name, each.kind) for each in places.fields] == [("1", "text"), ("2", "integer")]
+
+
+def test_what_a_class_says_about_a_field_is_in_its_hint() -> None:
+    found = form_of(Annotated[int, msgspec.Meta(description="how many")])
+    assert found.hint == "how many; a whole number, as in 42"
 
 
 def test_attrs_and_msgspec_classes_tell_their_defaults_too() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal
@@ -43,6 +43,22 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Card:
+    number: str
+
+
+@dataclass(frozen=True)
+class Iban:
+    number: str
+
+
+class Sku(str):
+    """A text of a class of its own."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
 class Everything:
     text: str
     whole: int
@@ -58,6 +74,12 @@ class Everything:
     line: Line
     lines: tuple[Line, ...]
     names: frozenset[str]
+    length: timedelta
+    raw: bytes
+    stock: dict[str, Decimal]
+    seat: tuple[str, int]
+    paid: Card | Iban
+    sku: Sku
     maybe: int | None = None
     either: int | date | str = 0
     numbers: list[int] = field(default_factory=list)
@@ -115,6 +137,14 @@ ZONED = st.datetimes(timezones=st.sampled_from([UTC, None]))
         line=LINES,
         lines=st.lists(LINES, max_size=3).map(tuple),
         names=st.frozensets(st.text(min_size=1), max_size=3),
+        length=st.timedeltas(),
+        raw=st.binary(min_size=1),
+        stock=st.dictionaries(
+            st.text(min_size=1), st.decimals(allow_nan=False, allow_infinity=False), max_size=3
+        ),
+        seat=st.tuples(st.text(min_size=1), st.integers()),
+        paid=st.builds(Card, st.text(min_size=1)) | st.builds(Iban, st.text(min_size=1)),
+        sku=st.text(min_size=1).map(Sku),
         maybe=st.none() | st.integers(),
         either=st.integers() | st.dates() | st.from_regex(r"[a-z]+", fullmatch=True),
         numbers=st.lists(st.integers(), max_size=3),
@@ -190,6 +220,22 @@ def test_the_stories_of_the_examples_are_read_back() -> None:
         (int | None, None, None),
         (Any, "[1, 2]", "[1, 2]"),
         (dict[str, int], {"a": 1}, {"a": 1}),
+        (timedelta, "1:30:00", timedelta(hours=1, minutes=30)),
+        (timedelta, " 2 days, 0:00:01.5 ", timedelta(days=2, seconds=1.5)),
+        (timedelta, "1 day", timedelta(days=1)),
+        (timedelta, "-0:30", -timedelta(minutes=30)),
+        (timedelta, "P1DT2H", timedelta(days=1, hours=2)),
+        (bytes, "aGk=", b"hi"),
+        (dict[str, int], '{"mug": "2"}', {"mug": 2}),
+        (dict[date, Decimal], [{"key": "2026-03-01", "value": "9.50"}], {date(2026, 3, 1): Decimal("9.50")}),
+        (dict, {"a": [1]}, {"a": [1]}),
+        (tuple[str, int], '["A", 1]', ("A", 1)),
+        (tuple[str, int], {"1": "A", "2": "1"}, ("A", 1)),
+        (Line, '{"sku": "a", "price": "1"}', Line("a", Decimal(1))),
+        (Card | Iban, {"_type": "Iban", "number": "DE02"}, Iban("DE02")),
+        (Card | Iban, '{"_type": "Iban", "number": "DE02"}', Iban("DE02")),
+        (Card | Iban, {"number": "4000"}, Card("4000")),
+        (Sku, "mug", Sku("mug")),
         (list[int], [" 1 ", 2], [1, 2]),
         (set[Colour], ["RED"], {Colour.RED}),
     ],
@@ -202,29 +248,37 @@ def test_a_text_is_read_by_the_type_of_its_field(hint: Any, typed: Any, value: A
 @pytest.mark.parametrize(
     ("hint", "typed", "message"),
     [
-        (int, "abc", "‘abc’ is no whole number, as in 42"),
-        (int, "1.5", "‘1.5’ is no whole number, as in 42"),
-        (int, "1 00", "‘1 00’ is no whole number, as in 42"),
-        (int, "0x10", "‘0x10’ is no whole number, as in 42"),
-        (int, "٣", "‘٣’ is no whole number, as in 42"),
-        (int, True, "True is no whole number, as in 42"),
-        (Decimal, "abc", "‘abc’ is no decimal number, as in 12.50"),
-        (Decimal, "NaN", "‘NaN’ cannot be reckoned with: give a decimal number, as in 12.50"),
-        (Decimal, "-Infinity", "‘-Infinity’ cannot be reckoned with: give a decimal number, as in 12.50"),
-        (float, "inf", "‘inf’ cannot be reckoned with: give a number, as in 1.5"),
-        (float, float("nan"), "nan cannot be reckoned with: give a number, as in 1.5"),
+        (int, "abc", "‘abc’ is not a whole number, as in 42"),
+        (int, "1.5", "‘1.5’ is not a whole number, as in 42"),
+        (int, "1 00", "‘1 00’ is not a whole number, as in 42"),
+        (int, "0x10", "‘0x10’ is not a whole number, as in 42"),
+        (int, "٣", "‘٣’ is not a whole number, as in 42"),
+        (int, True, "True is not a whole number, as in 42"),
+        (Decimal, "abc", "‘abc’ is not a decimal number, as in 12.50"),
+        (Decimal, "NaN", "‘NaN’ cannot be calculated with: give a finite number"),
+        (Decimal, "-Infinity", "‘-Infinity’ cannot be calculated with: give a finite number"),
+        (float, "inf", "‘inf’ cannot be calculated with: give a finite number"),
+        (float, float("nan"), "nan cannot be calculated with: give a finite number"),
         (float, "1e999", "‘1e999’ is beyond what a number can hold (about 1.8e308)"),
         (bool, "yes", "‘yes’ is neither true nor false"),
         (bool, 1, "1 is neither true nor false"),
-        (date, "1.3.2026", "‘1.3.2026’ is no date, as in 2026-03-01"),
-        (date, "2026-02-30", "‘2026-02-30’ is no date, as in 2026-03-01"),
-        (datetime, "noon", "‘noon’ is no date and time, as in 2026-03-01T14:30"),
+        (date, "1.3.2026", "‘1.3.2026’ is not a date, as in 2026-03-01"),
+        (date, "2026-02-30", "‘2026-02-30’ is not a date, as in 2026-03-01"),
+        (datetime, "noon", "‘noon’ is not a date and time, as in 2026-03-01T14:30"),
         (Colour, "GREEN", "‘GREEN’ is not one of RED, BLUE"),
         (Literal["a", 2], "b", "‘b’ is not one of a, 2"),
-        (str, 5, "5 is no text"),
-        (list[int], "1, 2", "‘1, 2’ is no list"),
-        (Line, "mug", "‘mug’ is no Line: give its fields by name"),
+        (str, 5, "5 is not a text"),
+        (list[int], "1, 2", "‘1, 2’ is not a list"),
+        (Line, "mug", "‘mug’ is not a Line: give its fields by name"),
         (int | date, "x", "‘x’ is none of these: a whole number, as in 42; or a date, as in 2026-03-01"),
+        (timedelta, "soon", "‘soon’ is not a duration, as in 1:30:00 or 2 days"),
+        (timedelta, "-1 day, 23:00:00", "‘-1 day, 23:00:00’ is not a duration, as in 1:30:00 or 2 days"),
+        (timedelta, "P9999999999D", "‘P9999999999D’ is longer than a duration can be"),
+        (bytes, "ab!", "‘ab!’ is not bytes in base 64, as in aGk="),
+        (dict[str, int], "mug", "‘mug’ is not an object"),
+        (dict[str, int], '{"mug"', '‘{"mug"’ is not an object'),
+        (tuple[str, int], "A", "‘A’ is not a tuple of 2: give its values in order"),
+        (tuple[str, int], ["A"], "['A'] is not a tuple of 2: give its values in order"),
         (int, "", "is missing: give a whole number, as in 42"),
         (int, None, "is missing: give a whole number, as in 42"),
         (str, "", "is missing: give a text"),
@@ -258,8 +312,8 @@ def test_all_wrong_fields_are_told_at_once_each_by_its_path() -> None:
     assert wrong(PlaceOrder, **values) == {
         "colour": "PlaceOrder has no field of this name (its fields: order_id, customer, lines, ship_to, "
         "card, placed_at, speed, gift_note)",
-        "lines[0].unit_price": "‘abc’ is no decimal number, as in 12.50",
-        "lines[2].quantity": "‘two’ is no whole number, as in 42",
+        "lines[0].unit_price": "‘abc’ is not a decimal number, as in 12.50",
+        "lines[2].quantity": "‘two’ is not a whole number, as in 42",
         "lines[2].unit_price": "is missing: give a decimal number, as in 12.50",
         "ship_to": "is missing: give the fields of Address",
         "card.limit": "is missing: give a decimal number, as in 12.50",
@@ -327,3 +381,16 @@ def test_the_error_is_an_invalid_value_that_names_the_command_and_its_fields() -
         InvalidValue, match=r"DepositFunds cannot be made: account_id: is missing.*; amount: ‘x’"
     ):
         parse(DepositFunds, {"amount": "x"})
+
+
+def test_a_key_that_is_given_twice_is_told() -> None:
+    entries = [{"key": "mug", "value": 1}, {"key": "mug", "value": 2}]
+    assert told(dict[str, int], entries) == "the key ‘mug’ is given more than once"
+
+
+def test_what_is_wrong_in_an_entry_or_a_place_is_told_by_its_path() -> None:
+    assert wrong(one(dict[str, int]), value={"mug": "many"}) == {
+        "value[0].value": "‘many’ is not a whole number, as in 42"
+    }
+    assert wrong(one(tuple[str, int]), value=["A", "x"]) == {"value.2": "‘x’ is not a whole number, as in 42"}
+    assert wrong(one(Card | Iban), value={"_type": "Iban"}) == {"value.number": "is missing: give a text"}
