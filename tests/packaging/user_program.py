@@ -1,0 +1,109 @@
+"""A user's program: it runs with nothing but the package installed, and a strict type checker reads it."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self, assert_type
+
+from calamity_lab import (
+    ALL,
+    History,
+    InMemoryEventStore,
+    Lab,
+    RecordedEvent,
+    Rejected,
+    Run,
+    Stack,
+    advance,
+    begin,
+    command,
+    dispatch,
+    seeded_ids,
+    ticking_clock,
+)
+from calamity_lab.stores import OverlayEventStore, Serializer, SQLEventStore, StackActor, rebuild
+
+
+@command(to="Counter", by="counter_id")
+@dataclass(frozen=True)
+class Count:
+    counter_id: str
+    by: int = 1
+
+
+@dataclass(frozen=True)
+class Counted:
+    counter_id: str
+    by: int
+
+
+@dataclass(frozen=True)
+class Counter:
+    counter_id: str
+    total: int = 0
+
+    @classmethod
+    def new(cls, counter_id: str) -> Self:
+        return cls(counter_id)
+
+    def execute(self, command: Count) -> Counted:
+        if command.by > 3:
+            raise Rejected("too much at once", by=command.by)
+        return Counted(command.counter_id, command.by)
+
+    def apply(self, event: Counted) -> Self:
+        return replace(self, total=self.total + event.by)
+
+
+def drive_the_kernel() -> None:
+    order = Count("1", 2)
+    assert_type(order, Count)
+    stack = dispatch(Stack(clock=ticking_clock(), ids=seeded_ids(7)), order)
+    assert_type(stack, Stack)
+    _, run = advance(begin(stack, Count("1")))
+    assert_type(run, Run)
+    assert stack.aggregates["Counter-1"] == Counter("1", 2)
+
+
+def step_in_a_lab(page: Path) -> None:
+    lab = Lab(aggregates=[Counter], commands=[Count])
+    assert_type(lab, Lab)
+    lab.send(Count("1", 2), Count("1", 9))
+    lab.step()
+    lab.resume()
+    assert_type(lab.cursor, int)
+    assert_type(lab.history, History)
+    assert lab.aggregates["Counter-1"] == Counter("1", 2)
+    assert list(lab.history.to_pandas()["event_type"]) == ["Counted"]
+    script, sheet = str(lab.timeline._esm), str(lab.timeline._css)
+    assert "export" in script, script[:200]
+    assert "{" in sheet, sheet[:200]
+    assert "<script" in lab.to_html(page).read_text(encoding="utf-8")
+
+
+def keep_a_history(database: Path) -> None:
+    with SQLEventStore(f"sqlite:///{database}", [Counter]) as store:
+        assert_type(store, SQLEventStore)
+        stack = dispatch(Stack(event_store=store), Count("1", 3))
+        assert_type(store.stream(ALL), Iterator[RecordedEvent])
+        assert [recorded.event for recorded in store.stream(ALL)] == [Counted("1", 3)]
+        assert_type(OverlayEventStore(store), OverlayEventStore)
+        assert_type(rebuild(stack), Stack)
+    assert_type(InMemoryEventStore().stream(ALL), Iterator[RecordedEvent])
+    assert_type(Serializer([Counter]), Serializer)
+
+
+def ask_an_actor(actor: StackActor) -> tuple[RecordedEvent, ...]:
+    assert_type(actor.stack, Stack)
+    return actor.dispatch(Count("1"))
+
+
+def main(folder: Path) -> None:
+    drive_the_kernel()
+    step_in_a_lab(folder / "page.html")
+    keep_a_history(folder / "counters.db")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
