@@ -54,7 +54,7 @@ HOUSE: Mapping[str, Floor] = {
     "model": floor(f"{PURE} text", without=EFFECTS),
     "stores": floor(
         f"{PURE} text model",
-        libraries="dask distributed msgspec psycopg pykka sqlalchemy",
+        libraries="dask distributed msgspec psycopg pykka",
         without="pickle",
         siblings=True,
         ground="serializer",

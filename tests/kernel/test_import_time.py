@@ -18,7 +18,6 @@ HEAVY = (
     "networkx",
     "IPython",
     "rpds",
-    "sqlalchemy",
 )
 
 

@@ -1,144 +1,200 @@
-"""A database that holds events: how it is asked, and how it is written to."""
+"""A database that holds events: its connections, its tables, and how rows are read and appended."""
 
 from __future__ import annotations
 
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from sqlalchemy import Engine, PoolProxiedConnection
-
-from calamity_lab.errors import ReadOnlyStore, StoreError
-from calamity_lab.stores.sql.driver_errors import driver_errors, lost, repeats_an_id, translated, unfit_text
-from calamity_lab.stores.sql.rows import Entry, Heads
-from calamity_lab.stores.sql.statements import statements
+from calamity_lab.errors import CalamityError, InvalidValue, ReadOnlyStore, StoreError, StoreUnavailable
+from calamity_lab.stores.sql.rows import Entry, Heads, Statements
 from calamity_lab.stores.sql.subscription import Waiting
+from calamity_lab.stores.sql.urls import URL
+from calamity_lab.text import plural
 
 # The versions between which a stream must be for an append to be let in.
 Bounds = tuple[int, int]
+# An error of ours, and what it says; {} stands for what the driver said.
+Meaning = tuple[type[CalamityError], str]
+
+OR_WAIT = "try again when it is done, or give the store a longer timeout"
+NO_ROOM = "there is no room left ({}); nothing was written; make room and try again"
+READ_ONLY = "it may be read, but not written ({})"
+OTHER_TABLES = "its tables are not those of an event store ({})"
+UNFIT = "the database cannot keep a text or a number in it ({}); nothing was written"
+UNKNOWN: Meaning = StoreError, "{}; nothing was written"
+
+_KEPT, _MOST = 5, 15  # connections for reading: those that stay open, and those that may be open at once
 
 
 class Database(ABC):
     """A database with the tables of an event store; safe to use from threads, and after a fork.
 
-    Statements go to the driver's own cursor: from one connection that is kept for appends, and from the
-    engine's pool for whatever is read. The connections commit each statement by itself, unless it stands
-    between a BEGIN and a COMMIT.
+    A subclass says all that is particular to one kind of database. Its connections are those of its driver
+    (PEP 249), with cursors that take statements and named values. They commit each statement by itself,
+    unless it stands between a BEGIN and a COMMIT. One is kept for appends, others are lent for reading.
     """
 
-    def __init__(self, engine: Engine, *, name: str, read_only: bool, poll: float, lasting: bool) -> None:
-        self.engine = engine
-        self.name = name
-        self.read_only = read_only
+    schemes: ClassVar[frozenset[str]]  # what its URLs begin with
+    drivers: ClassVar[frozenset[str]]  # what may follow a + there
+    parameter: ClassVar[str]  # how a statement names a value, {} standing for the name
+
+    def __init__(self, url: URL, *, timeout: float, poll: float, read_only: bool, lasting: bool) -> None:
+        self.url = url
+        self.name = str(url)
+        self.timeout = timeout
         self.poll = poll
-        self.kind = engine.dialect.name
-        self.statements = statements(self.kind)
+        self.read_only = read_only
+        # The last two: half of a character, or a number beyond 64 bits, which no database takes.
+        self.caught: tuple[type[Exception], ...] = (*self.errors, OverflowError, UnicodeError)
+        self.statements = Statements(self.parameter)
         self.closed = False
         self._lasting = lasting  # whether what it holds outlives the process
         self._lock = threading.RLock()
-        self._writer: PoolProxiedConnection | None = None
+        self._writer: Any = None
+        self._lent = _Lent(self)
         self._process = os.getpid()
         self._left_behind: list[Any] = []
 
-    def rows(self, statement: str, values: Mapping[str, Any], asked: str) -> list[Any]:
-        """What a statement finds; one that meets a dead connection is asked again on another."""
-        self._check()
-        try:
-            try:
-                with self._reading() as connection:
-                    return _fetched(connection, statement, values)
-            except driver_errors() as error:
-                if not lost(error):
-                    raise
-                self.engine.dispose()
-                with self._reading() as connection:
-                    return _fetched(connection, statement, values)
-        except driver_errors() as error:
-            raise translated(error, asked, self._where) from error
-        except (OverflowError, UnicodeError) as error:
-            raise unfit_text(error, asked, self._where) from error
+    # What a kind of database has to say.
 
-    def number(self, statement: str, values: Mapping[str, Any], asked: str) -> int:
-        """The one number that a statement finds."""
-        found: int = self.rows(statement, values, asked)[0][0]
-        return found
+    @property
+    @abstractmethod
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What its driver raises."""
 
-    def append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
-        """Write the entries behind what is there, all or none, and tell where the ends were.
+    @abstractmethod
+    def connect(self) -> Any:
+        """A new connection of the driver."""
 
-        Nothing is written where one of the streams is not within its bounds.
-        """
-        self._check_writable("append to")
-        with self._lock:
-            self._check_place("append to")
-            try:
-                return self._append(entries, bounds)
-            except driver_errors() as error:
-                if repeats_an_id(error):
-                    raise self._repeated(entries, error) from error
-                raise translated(error, f"append {counted(entries)} to", self._where) from error
-            except (OverflowError, UnicodeError) as error:
-                raise unfit_text(error, f"append {counted(entries)} to", self._where) from error
+    @abstractmethod
+    def table_names(self) -> set[str]:
+        """The tables that are there, of whomever."""
 
-    def write(self, statement: str, values: Mapping[str, Any], asked: str) -> None:
-        """Carry out one statement that changes something beside the events, and may be carried out twice."""
-        self._check_writable(asked)
-        with self._lock:
-            self._check_place(asked)
-            try:
-                try:
-                    _executed(self._written_to(), statement, values)
-                except driver_errors() as error:
-                    if not lost(error):
-                        raise
-                    self._drop_writer()
-                    self.engine.dispose()
-                    _executed(self._written_to(), statement, values)
-            except driver_errors() as error:
-                raise translated(error, asked, self._where) from error
-            except (OverflowError, UnicodeError) as error:
-                raise unfit_text(error, asked, self._where) from error
+    @abstractmethod
+    def create_tables(self, version: int) -> None:
+        """Make the tables, and write down their version; of several programs at once, one does so."""
 
     @abstractmethod
     def waiting(self) -> Waiting:
         """A way to wait for what others append."""
 
+    @abstractmethod
+    def _append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+        """Append in one transaction; the lock is held."""
+
+    @abstractmethod
+    def _meaning(self, error: Exception, said: str) -> Meaning:
+        """What an error of the driver means."""
+
+    @abstractmethod
+    def _repeats_an_id(self, error: Exception) -> bool:
+        """Whether the error means that there is a row with this id already."""
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether the error means that the connection is gone, and with it the answer."""
+        return False
+
+    def _check_still_there(self, action: str) -> None:
+        """Make sure that the database is where it was, as a server always is; the lock is held."""
+
+    # What is the same for all of them.
+
+    def rows(self, statement: str, values: Mapping[str, Any], action: str) -> list[Any]:
+        """The rows that a statement finds; on a connection that turns out to be dead it is tried again."""
+        self._check_open()
+        try:
+            try:
+                return self._read(statement, values)
+            except self.errors as error:
+                if not self._is_lost(error):
+                    raise
+                self._close_lent()
+                return self._read(statement, values)
+        except self.caught as error:
+            raise self.translated(error, action) from error
+
+    def number(self, statement: str, values: Mapping[str, Any], action: str) -> int:
+        """The one number that a statement finds."""
+        found: int = self.rows(statement, values, action)[0][0]
+        return found
+
+    def append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+        """Write the entries at the ends of their streams, all or none; say where the ends were.
+
+        Nothing is written where one of the streams is not within its bounds.
+        """
+        self._check_writable("append to")
+        with self._lock:
+            self._check_still_there("append to")
+            try:
+                return self._append(entries, bounds)
+            except self.caught as error:
+                if self._repeats_an_id(error):
+                    raise self._repeated(entries, error) from error
+                raise self.translated(error, f"append {plural(len(entries), 'event')} to") from error
+
+    def write(self, statement: str, values: Mapping[str, Any], action: str) -> None:
+        """Carry out one statement that changes something beside the events, and may be carried out twice."""
+        self._check_writable(action)
+        with self._lock:
+            self._check_still_there(action)
+            try:
+                try:
+                    execute(self._writing(), statement, values)
+                except self.errors as error:
+                    if not self._is_lost(error):
+                        raise
+                    self._drop_writer()
+                    self._close_lent()
+                    execute(self._writing(), statement, values)
+            except self.caught as error:
+                raise self.translated(error, action) from error
+
+    def translated(self, error: Exception, action: str) -> CalamityError:
+        """The error of this project for a driver's error: the one place where they are translated."""
+        said = self.url.redacted(str(error).strip().partition("\n")[0] or type(error).__name__)
+        unfit = isinstance(error, (OverflowError, UnicodeError))
+        kind, meaning = (InvalidValue, UNFIT) if unfit else self._meaning(error, said)
+        return kind(f"cannot {action} {self._where}: {meaning.format(said)}")
+
     def close(self) -> None:
-        """Give back every connection; after a fork, those of the child."""
+        """Close every connection; after a fork, those of the child."""
         self._look_for_fork()
         with self._lock:
             self.closed = True
             self._drop_writer()
-            self.engine.dispose()
-
-    @abstractmethod
-    def _append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
-        """Append in one transaction; the lock is held."""
+            self._close_lent()
 
     @property
     def _where(self) -> str:
         return repr(self.name)
 
-    @contextmanager
-    def _reading(self) -> Iterator[PoolProxiedConnection]:
-        connection = self.engine.raw_connection()
+    def _read(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        lent = self._lent
+        connection = lent.take()
         try:
-            yield connection
+            found = execute(connection, statement, values)
         except Exception:
+            lent.give_back(connection)
             raise
         except BaseException:
-            connection.invalidate()  # an interruption leaves it in the middle of something
+            lent.give_back(connection, usable=False)  # an interruption leaves it in the middle of something
             raise
-        finally:
-            connection.close()
+        lent.give_back(connection)
+        return found
 
-    def _written_to(self) -> PoolProxiedConnection:
+    def _close_lent(self) -> None:
+        """Close the connections for reading, each when it is given back; new ones are made when needed."""
+        lent, self._lent = self._lent, _Lent(self)
+        lent.close()
+
+    def _writing(self) -> Any:
         """The connection that is kept for appends."""
         if self._writer is None:
-            self._writer = self.engine.raw_connection()
+            self._writer = self.connect()
         return self._writer
 
     def _drop_writer(self) -> None:
@@ -146,38 +202,35 @@ class Database(ABC):
             return  # what is in memory would go with it
         writer, self._writer = self._writer, None
         if writer is not None:
-            writer.invalidate()
+            writer.close()
 
     def _repeated(self, entries: Sequence[Entry], error: Exception) -> StoreError:
         """The error that names the event whose id is there already."""
         for entry in entries:
             values = {"event_id": entry.event_id}
             for event_id, stream_id, version, position in self.rows(
-                self.statements.places, values, "look in"
+                self.statements.events_by_id, values, "look in"
             ):
                 return StoreError(
                     f"an event with the id {event_id} is there already, at position {position} (version "
                     f"{version} of {stream_id!r}) of {self._where}: the ids of this run repeat those of an "
-                    "earlier one, or the event was appended before; nothing was written. Ids that are drawn "
-                    "anew do not repeat: leave out Stack(ids=...), or give it another seed"
+                    "earlier one, or the event was appended before; nothing was written. Random ids do not "
+                    "repeat: leave out Stack(ids=...), or give another seed"
                 )
         return StoreError(
-            f"two of the events have one id, or a row is in the way, in {self._where}: {error}; nothing was "
-            "written; events need ids of their own"
+            f"two of the events have one id, or a row is in the way, in {self._where}: {error}; nothing "
+            "was written; give each event an id of its own"
         )
 
-    def _check(self) -> None:
+    def _check_open(self) -> None:
         if self.closed:
             raise StoreError(f"the store at {self._where} is closed; open another one")
         self._look_for_fork()
 
-    def _check_writable(self, asked: str) -> None:
-        self._check()
+    def _check_writable(self, action: str) -> None:
+        self._check_open()
         if self.read_only:
-            raise ReadOnlyStore(f"cannot {asked} {self._where}: it was opened with read_only=True")
-
-    def _check_place(self, asked: str) -> None:
-        """Make sure that what is written to is where it was, as a server always is; the lock is held."""
+            raise ReadOnlyStore(f"cannot {action} {self._where}: it was opened with read_only=True")
 
     def _look_for_fork(self) -> None:
         """In a child, leave the parent's connections alone, which must not even be closed there."""
@@ -186,28 +239,54 @@ class Database(ABC):
         self._process = os.getpid()
         self._lock = threading.RLock()  # a thread that the child does not have may hold the other one
         if self._lasting:
-            self._left_behind.append((self.engine.pool, self._writer))
-            self._writer = None
-            self.engine.dispose(close=False)
+            self._left_behind.append((self._lent, self._writer))
+            self._lent, self._writer = _Lent(self), None
 
 
-def counted(entries: Sequence[Entry]) -> str:
-    """How many events that is, in words."""
-    return "1 event" if len(entries) == 1 else f"{len(entries):,} events"
+class _Lent:
+    """Connections for reading, each lent to one thread at a time; the last ones to come back stay open."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._free = threading.BoundedSemaphore(_MOST)
+        self._idle: list[Any] = []
+        self._closed = False
+
+    def take(self) -> Any:
+        """A connection that nobody else uses."""
+        if not self._free.acquire(timeout=self._database.timeout):
+            raise StoreUnavailable(
+                f"cannot read from {self._database.name!r}: all {_MOST} connections are in use; try again "
+                "when fewer threads read, or give the store a longer timeout"
+            )
+        try:
+            try:
+                return self._idle.pop()
+            except IndexError:
+                return self._database.connect()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give_back(self, connection: Any, *, usable: bool = True) -> None:
+        """Let others have the connection, unless it was left in the middle of something."""
+        if usable and not self._closed and len(self._idle) < _KEPT:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        self._free.release()
+
+    def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
 
 
-def _executed(connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any]) -> None:
-    cursor: Any = connection.cursor()
+def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> list[Any]:
+    """Carry out a statement: the rows that it finds, if it is one that finds any."""
+    cursor = connection.cursor()
     try:
         cursor.execute(statement, values)
-    finally:
-        cursor.close()
-
-
-def _fetched(connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any]) -> list[Any]:
-    cursor: Any = connection.cursor()
-    try:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
+        return cursor.fetchall() if cursor.description else []
     finally:
         cursor.close()

@@ -198,15 +198,15 @@ class SQLEventStore:
     def version(self, stream_id: StreamId) -> int:
         """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
         if stream_id is ALL:
-            return self._database.number(self._statements.position, {}, "look in")
+            return self._database.number(self._statements.position, {}, "read from")
         stream_id = checked_stream_id(stream_id, "version needs the id of a stream, or ALL")
-        return self._database.number(self._statements.version, {"stream_id": stream_id}, "look in")
+        return self._database.number(self._statements.version, {"stream_id": stream_id}, "read from")
 
     @property
     def stream_ids(self) -> tuple[str, ...]:
         """The streams there are, by name."""
         return tuple(
-            sorted(row[0] for row in self._database.rows(self._statements.stream_ids, {}, "look in"))
+            sorted(row[0] for row in self._database.rows(self._statements.stream_ids, {}, "read from"))
         )
 
     def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> Self:

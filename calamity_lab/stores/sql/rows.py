@@ -10,7 +10,71 @@ from calamity_lab.errors import InvalidValue, SerializationError
 from calamity_lab.kernel.recorded import Metadata, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.stores.serializer.serializer import Serializer
 
+# The columns of the table of events. Its position counts over all streams, without a gap, in the order of the
+# commits; payload and metadata are JSON as text, so that a person can query them and nothing of them is lost.
+COLUMNS = (
+    "position",
+    "stream_id",
+    "stream_version",
+    "event_id",
+    "event_type",
+    "type_version",
+    "correlation_id",
+    "causation_id",
+    "recorded_at",
+    "metadata",
+    "payload",
+)
+_SNAPSHOT = ("stream_id", "version", "position", "event_id", "shape", "state")
+
 _SHARED = 1_000  # Metadata up to so many characters is kept, since the next event's is likely the same.
+
+
+class Statements:
+    """What is asked of the tables, whatever the database; ``parameter`` is how it names a value.
+
+    A page is ``size`` events from ``low`` to ``high``: positions of all streams, or versions of one, of which
+    none lies behind position ``upto``.
+    """
+
+    def __init__(self, parameter: str) -> None:
+        value = parameter.format
+        stream_id, columns = value("stream_id"), ", ".join(COLUMNS)
+        position = "coalesce((SELECT max(position) FROM events), 0)"
+        version = f"coalesce((SELECT max(stream_version) FROM events WHERE stream_id = {stream_id}), 0)"
+        within = f"BETWEEN {value('low')} AND {value('high')}"
+        size = f"LIMIT {value('size')}"
+        of_all = f"SELECT {columns} FROM events WHERE position {within} ORDER BY position"
+        # The sum keeps the planner from looking for the stream among all positions.
+        of_one = (
+            f"SELECT {columns} FROM events WHERE stream_id = {stream_id} AND stream_version {within} "
+            f"AND position + 0 <= {value('upto')} ORDER BY stream_version"
+        )
+        self.position = f"SELECT {position}"
+        self.version = f"SELECT {version}"
+        self.heads = f"SELECT {position}, {version}"
+        self.stream_ids = "SELECT DISTINCT stream_id FROM events"
+        self.events_by_id = (
+            "SELECT event_id, stream_id, stream_version, position FROM events "
+            f"WHERE event_id = {value('event_id')}"
+        )
+        self.all_forwards = f"{of_all} ASC {size}"
+        self.all_backwards = f"{of_all} DESC {size}"
+        self.forwards = f"{of_one} ASC {size}"
+        self.backwards = f"{of_one} DESC {size}"
+        self.table_version = "SELECT version FROM calamity_lab_schema"
+        # What fails where a column is missing.
+        self.probes = (
+            f"SELECT {columns} FROM events WHERE 1 = 0",
+            f"SELECT {', '.join(_SNAPSHOT)} FROM snapshots WHERE 1 = 0",
+        )
+        self.snapshot = f"SELECT {', '.join(_SNAPSHOT)} FROM snapshots WHERE stream_id = {stream_id}"
+        # Where there is none, or an earlier one; SQLite and PostgreSQL say it alike.
+        changes = ", ".join([f"{name} = excluded.{name}" for name in _SNAPSHOT[1:]])
+        self.put_snapshot = (
+            f"INSERT INTO snapshots ({', '.join(_SNAPSHOT)}) VALUES ({', '.join(map(value, _SNAPSHOT))}) "
+            f"ON CONFLICT (stream_id) DO UPDATE SET {changes} WHERE snapshots.position <= excluded.position"
+        )
 
 
 class Entry(NamedTuple):

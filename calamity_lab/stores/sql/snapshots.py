@@ -5,21 +5,16 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from functools import cache
 from hashlib import blake2b
 from typing import Any, Self
 
 import msgspec
-from sqlalchemy import bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from calamity_lab.errors import SerializationError
 from calamity_lab.kernel.stores import Snapshot
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.opening import open_database
-from calamity_lab.stores.sql.schema import snapshots
-from calamity_lab.stores.sql.statements import compiled
 
 _log = logging.getLogger("calamity_lab")
 
@@ -36,11 +31,10 @@ class SQLSnapshotStore:
     ) -> None:
         self.serializer = types if isinstance(types, Serializer) else Serializer(types)
         self._database = open_database(url, timeout=timeout, poll=None, read_only=read_only)
-        self._select, self._put = _statements(self._database.kind)
 
     def get(self, stream_id: str, cls: type) -> Snapshot | None:
         """The snapshot of that aggregate or instance, a ``cls``; None where there is none that fits."""
-        rows = self._database.rows(self._select, {"stream_id": stream_id}, "look in")
+        rows = self._database.rows(self._database.statements.snapshot, {"stream_id": stream_id}, "read from")
         if not rows:
             return None
         _, version, position, event_id, shape, text = rows[0]
@@ -64,7 +58,9 @@ class SQLSnapshotStore:
             "shape": shape_of(type(state)),
             "state": self.serializer.encode_state(state),
         }
-        self._database.write(self._put, values, f"put the snapshot of {stream_id} into")
+        self._database.write(
+            self._database.statements.put_snapshot, values, f"put the snapshot of {stream_id} into"
+        )
         return self
 
     def close(self) -> None:
@@ -93,16 +89,3 @@ def shape_of(cls: type) -> str:
 
 def _worded(hint: Any) -> str:
     return hint if isinstance(hint, str) else getattr(hint, "__qualname__", repr(hint))
-
-
-@cache
-def _statements(kind: str) -> tuple[str, str]:
-    """What gets a snapshot, and what puts one where there is none, or an earlier one."""
-    wanted = select(*snapshots.columns).where(snapshots.c.stream_id == bindparam("stream_id"))
-    insert: Any = (sqlite.insert if kind == "sqlite" else postgresql.insert)(snapshots)
-    new = insert.excluded
-    changes = {column.name: new[column.name] for column in snapshots.columns if not column.primary_key}
-    put = insert.on_conflict_do_update(
-        index_elements=[snapshots.c.stream_id], set_=changes, where=snapshots.c.position <= new.position
-    )
-    return compiled(wanted, kind), compiled(put, kind)

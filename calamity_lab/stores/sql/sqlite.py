@@ -1,78 +1,201 @@
-"""Events in SQLite: a file, or the memory of this process."""
+"""All that is particular to SQLite: a file, or the memory of this process."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
 
-from sqlalchemy import URL, Engine, PoolProxiedConnection, StaticPool, create_engine, event, insert
-from sqlalchemy.dialects import sqlite
+from calamity_lab.errors import (
+    InvalidValue,
+    ReadOnlyStore,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    WrongSchema,
+)
+from calamity_lab.stores.sql.database import (
+    NO_ROOM,
+    OR_WAIT,
+    OTHER_TABLES,
+    READ_ONLY,
+    UNFIT,
+    UNKNOWN,
+    Bounds,
+    Database,
+    Meaning,
+    execute,
+)
+from calamity_lab.stores.sql.rows import COLUMNS, Entry, Heads, placed
+from calamity_lab.stores.sql.subscription import Waiting
+from calamity_lab.stores.sql.urls import EXAMPLES, URL
 
-from calamity_lab.errors import InvalidValue, StoreError
-from calamity_lab.stores.sql.database import Bounds, Database
-from calamity_lab.stores.sql.rows import Entry, Heads, placed
-from calamity_lab.stores.sql.schema import events
-from calamity_lab.stores.sql.subscription import Polling, Waiting
-from calamity_lab.stores.sql.urls import shown
+# The wide columns come last, so that reading one that is narrow need not step over them. An INTEGER PRIMARY
+# KEY is the rowid, which the table is sorted by.
+_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS events (
+        position INTEGER NOT NULL,
+        stream_id TEXT NOT NULL,
+        stream_version INTEGER NOT NULL,
+        event_id TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        type_version INTEGER NOT NULL,
+        correlation_id TEXT NOT NULL,
+        causation_id TEXT,
+        recorded_at TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        PRIMARY KEY (position),
+        UNIQUE (stream_id, stream_version),
+        UNIQUE (event_id)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS snapshots (
+        stream_id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        event_id TEXT NOT NULL,
+        shape TEXT NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (stream_id)
+    )
+    """,
+    "CREATE TABLE IF NOT EXISTS calamity_lab_schema (version INTEGER NOT NULL)",
+)
+_INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 _POLL = 0.05  # seconds; a look costs some 50 µs
+_PAUSE = 0.01  # seconds between two attempts to turn on the write-ahead log
 # After so many pages the log is copied into the file: 16 MB. Ids are random, so a batch touches many pages
 # of their index, and copying each less often takes a quarter off the time of appends.
 _PAGES = 4_000
+
+_LOCKED: Meaning = StoreUnavailable, f"the file is locked by another program, which writes to it; {OR_WAIT}"
+# SQLite's result codes (sqlite.org/rescode.html): the extended ones first, which say more.
+_MEANINGS: Mapping[int, Meaning] = {
+    sqlite3.SQLITE_READONLY_DIRECTORY: (
+        ReadOnlyStore,
+        "its directory may not be written, and while SQLite reads a file it keeps a log beside it; copy the "
+        "file elsewhere, or, where nobody writes to it, open sqlite:///file:PATH?immutable=1&uri=true",
+    ),
+    # Not every system says of a quota, or of a limit to a file's size, that there is no room left.
+    sqlite3.SQLITE_IOERR_WRITE: (StoreFull, NO_ROOM),
+    sqlite3.SQLITE_IOERR_SHMSIZE: (StoreFull, NO_ROOM),
+    sqlite3.SQLITE_IOERR_TRUNCATE: (StoreFull, NO_ROOM),
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: (StoreFull, NO_ROOM),
+    sqlite3.SQLITE_READONLY: (ReadOnlyStore, READ_ONLY),
+    sqlite3.SQLITE_PERM: (ReadOnlyStore, READ_ONLY),
+    sqlite3.SQLITE_NOTADB: (
+        WrongSchema,
+        "the file is no SQLite database; give another file, or the name of a new one",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        StoreError,
+        "the file cannot be opened ({}); check that the directory is there, and that you may use the file",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        StoreError,
+        "the file is damaged ({}); take a backup, or recover the file with sqlite3's .recover",
+    ),
+    sqlite3.SQLITE_TOOBIG: (InvalidValue, UNFIT),
+    sqlite3.SQLITE_ERROR: (
+        WrongSchema,
+        OTHER_TABLES,
+    ),  # the statements are ours: a table or column is missing
+}
 
 
 class SQLiteDatabase(Database):
     """Events in SQLite. Writers take turns from BEGIN IMMEDIATE on, so positions come in order of commit."""
 
+    schemes: ClassVar[frozenset[str]] = frozenset({"sqlite"})
+    drivers: ClassVar[frozenset[str]] = frozenset({"pysqlite"})
+    parameter: ClassVar[str] = ":{}"
+
     def __init__(self, url: URL, *, timeout: float, poll: float | None, read_only: bool) -> None:
-        path = _path(url)
-        if path is None and read_only:
-            raise InvalidValue(f"{shown(url)!r} with read_only=True: a database in memory begins empty")
+        options = _options(url)
+        lasting = url.database not in _IN_MEMORY and options.get("mode") != "memory"
+        if read_only and not lasting:
+            raise InvalidValue(f"{url.text!r} with read_only=True: a database in memory is empty at first")
         super().__init__(
-            _engine(url, path, timeout, read_only),
-            name=shown(url),
-            read_only=read_only,
-            poll=_POLL if poll is None else poll,
-            lasting=path is not None,
+            url, timeout=timeout, poll=_POLL if poll is None else poll, read_only=read_only, lasting=lasting
         )
-        self._in_memory = path is None
-        self._file = None if path is None or path.startswith("file:") else str(Path(path).absolute())
+        self._target = url.database or ":memory:"  # what sqlite3 opens
+        self._file: str | None = None  # where that is surely a file
+        if _is_uri(url):
+            self._target += f"?{urlencode(options, quote_via=quote)}" if options else ""
+        elif lasting:
+            self._target = self._file = _checked_path(url, read_only)
         self._opened: tuple[int, int] | None = None  # which file it was that the writer's connection opened
         self._waiting: list[Polling] = []
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        return (sqlite3.Error,)
+
+    def connect(self) -> sqlite3.Connection:
+        target, uri = self._target, _is_uri(self.url)
+        if self.read_only and not uri:
+            target, uri = f"file:{quote(target)}?mode=ro", True
+        connection = sqlite3.connect(
+            target, timeout=self.timeout, isolation_level=None, check_same_thread=False, uri=uri
+        )
+        try:
+            # In a write-ahead log, NORMAL loses nothing when the process dies; see docs/decisions/0073.
+            execute(connection, "PRAGMA synchronous=NORMAL")
+            execute(connection, f"PRAGMA wal_autocheckpoint={_PAGES}")
+            if self.read_only:
+                execute(connection, "PRAGMA query_only=ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def table_names(self) -> set[str]:
+        statement = (
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+        )
+        return {name for (name,) in self._read(statement, {})}
+
+    def create_tables(self, version: int) -> None:
+        with self._lock:
+            connection = self._writing()
+            self._write_ahead(connection)
+            with closing(connection.cursor()) as cursor:
+                cursor.execute("BEGIN IMMEDIATE")
+                try:
+                    for table in _TABLES:
+                        cursor.execute(table)
+                    if cursor.execute("SELECT version FROM calamity_lab_schema").fetchone() is None:
+                        cursor.execute("INSERT INTO calamity_lab_schema VALUES (?)", (version,))
+                    cursor.execute("COMMIT")
+                except BaseException:
+                    self._roll_back(cursor)
+                    raise
 
     def waiting(self) -> Waiting:
         waiting = Polling(self.poll, self._waiting.remove)
         self._waiting.append(waiting)
         return waiting
 
-    def _written_to(self) -> PoolProxiedConnection:
-        if self._writer is None:
-            super()._written_to()
-            self._opened = _identity(self._file)
-        return super()._written_to()
-
-    def _check_place(self, asked: str) -> None:
-        """Make sure that the file is still there: SQLite goes on with one that was deleted."""
-        if self._writer is not None and _identity(self._file) != self._opened:
-            raise StoreError(
-                f"cannot {asked} {self._where}: the file was moved, deleted or replaced while it was open; "
-                "nothing was written; open another store"
-            )
-
     def _append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
-        cursor: Any = self._written_to().cursor()
+        cursor = self._writing().cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
             heads = self._heads(cursor, bounds)
             fits = all(low <= heads.versions[name] <= high for name, (low, high) in bounds.items())
             if fits:
-                cursor.executemany(_insert(), placed(entries, heads))
+                cursor.executemany(_INSERT, placed(entries, heads))
             cursor.execute("COMMIT" if fits else "ROLLBACK")
         except BaseException:
             self._roll_back(cursor)
@@ -84,7 +207,7 @@ class SQLiteDatabase(Database):
                 waiting.wake()
         return heads
 
-    def _heads(self, cursor: Any, streams: Mapping[str, Bounds]) -> Heads:
+    def _heads(self, cursor: sqlite3.Cursor, streams: Mapping[str, Bounds]) -> Heads:
         versions, position = {}, 0
         for stream_id in streams:
             position, versions[stream_id] = cursor.execute(
@@ -92,7 +215,7 @@ class SQLiteDatabase(Database):
             ).fetchone()
         return Heads(position, versions)
 
-    def _roll_back(self, cursor: Any) -> None:
+    def _roll_back(self, cursor: sqlite3.Cursor) -> None:
         """Undo what was begun; where that fails, the connection is given up, and SQLite undoes it later."""
         try:
             if cursor.connection.in_transaction:
@@ -100,14 +223,66 @@ class SQLiteDatabase(Database):
         except sqlite3.Error:
             self._drop_writer()
 
-    @contextmanager
-    def _reading(self) -> Iterator[PoolProxiedConnection]:
-        if not self._in_memory:
-            with super()._reading() as connection:
-                yield connection
-            return
-        with self._lock:  # there is but one connection
-            yield self._written_to()
+    def _write_ahead(self, connection: sqlite3.Connection) -> None:
+        """Turn on the write-ahead log for good; SQLite itself does not wait while another program does so."""
+        until = time.monotonic() + self.timeout
+        while True:
+            try:
+                execute(connection, "PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.Error as error:
+                if self._meaning(error, "") is not _LOCKED or time.monotonic() > until:
+                    raise
+            time.sleep(_PAUSE)
+
+    def _read(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        if self._lasting:
+            return super()._read(statement, values)
+        with self._lock:  # what is in memory has but one connection
+            return execute(self._writing(), statement, values)
+
+    def _writing(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = self.connect()
+            self._opened = _identity(self._file)
+        connection: sqlite3.Connection = self._writer
+        return connection
+
+    def _check_still_there(self, action: str) -> None:
+        """Make sure that the file is still there: SQLite goes on with one that was deleted."""
+        if self._writer is not None and _identity(self._file) != self._opened:
+            raise StoreError(
+                f"cannot {action} {self._where}: the file was moved, deleted or replaced while it was open; "
+                "nothing was written; open another store"
+            )
+
+    def _meaning(self, error: Exception, said: str) -> Meaning:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if isinstance(error, sqlite3.DataError):
+            return InvalidValue, UNFIT
+        return _MEANINGS.get(code) or _MEANINGS.get(code & 0xFF) or UNKNOWN
+
+    def _repeats_an_id(self, error: Exception) -> bool:
+        return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+
+
+class Polling(Waiting):
+    """Looks every few moments, and at once after an append in this process."""
+
+    def __init__(self, seconds: float, forget: Callable[[Polling], None]) -> None:
+        self._seconds = seconds
+        self._forget = forget
+        self._woken = threading.Event()
+
+    def wait(self) -> None:
+        self._woken.wait(self._seconds)
+        self._woken.clear()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        self._forget(self)
 
 
 def _identity(file: str | None) -> tuple[int, int] | None:
@@ -121,54 +296,53 @@ def _identity(file: str | None) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-@cache
-def _insert() -> str:
-    return str(insert(events).compile(dialect=sqlite.dialect(paramstyle="qmark")))
+# What sqlite3.connect takes, and is decided here: a URL that names one is no mistake, since others take it.
+_DRIVER_OPTIONS = {"cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout"}
+_IN_MEMORY = {None, ":memory:", "file::memory:"}
+_YES, _NO = {"1", "on", "t", "true", "y", "yes"}, {"", "0", "f", "false", "n", "no", "off"}
 
 
-def _path(url: URL) -> str | None:
-    """The file that is meant; None for a database in memory."""
-    name = url.database
-    in_memory = name in {None, "", ":memory:", "file::memory:"} or url.query.get("mode") == "memory"
-    return None if in_memory else name
+def _is_uri(url: URL) -> bool:
+    return url.query.get("uri", "").lower() in _YES
 
 
-def _engine(url: URL, path: str | None, timeout: float, read_only: bool) -> Engine:
-    if path is not None and not path.startswith("file:"):
-        _check_file(Path(path), read_only)
-        if read_only:
-            query = {**url.query, "mode": "ro", "uri": "true"}
-            url = url.set(database=f"file:{quote(str(Path(path).absolute()))}", query=query)
-    options: dict[str, Any] = {"poolclass": StaticPool} if path is None else {"pool_timeout": timeout}
-    engine = create_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        pool_reset_on_return=None,  # what commits by itself has nothing to roll back
-        paramstyle="named",
-        connect_args={"timeout": timeout, "check_same_thread": False},
-        **options,
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        # In a write-ahead log, NORMAL loses nothing when the process dies; see docs/decisions/0073.
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES}").fetchall()
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-
-    return engine
-
-
-def _check_file(path: Path, read_only: bool) -> None:
-    """Say what is wrong with a path in better words than SQLite's "unable to open database file"."""
-    if path.is_dir():
-        raise StoreError(
-            f"{str(path)!r} is a directory; give the name of a file in it, as in '{path}/events.db'"
+def _options(url: URL) -> dict[str, str]:
+    """The options that the URL has for one of SQLite's own URIs, once it is clear that it may have them."""
+    if url.user is not None or url.host is not None or url.port is not None:
+        raise InvalidValue(
+            f"{url.text!r}: three slashes stand between sqlite: and the name of a file, and four before "
+            f"its whole path; what works: {EXAMPLES}"
         )
-    if read_only and not path.exists():
-        raise StoreError(f"there is no file {str(path)!r} to read; leave out read_only=True to begin one")
-    if not path.parent.is_dir():
-        raise StoreError(
-            f"there is no directory {str(path.parent)!r} for the file {path.name!r}; make it first"
+    options = {name: value for name, value in url.query.items() if name not in _DRIVER_OPTIONS}
+    uri = options.pop("uri", "")
+    if uri.lower() not in _YES | _NO:
+        raise InvalidValue(
+            f"{url.text!r}: uri={uri!r} is neither true nor false; write uri=true, or leave it out"
         )
+    if options and not _is_uri(url):
+        raise InvalidValue(
+            f"{url.text!r}: {next(iter(options))!r} is an option for URIs of SQLite's own, which are written "
+            "as in sqlite:///file:events.db?mode=ro&uri=true; correct the option, or leave it out"
+        )
+    return options
+
+
+def _checked_path(url: URL, read_only: bool) -> str:
+    """The whole path of a file, or what is wrong with it in better words than SQLite's."""
+    path = Path(str(url.database)).absolute()
+    try:
+        if path.is_dir():
+            raise StoreError(
+                f"{str(path)!r} is a directory; give the name of a file in it, as in '{path}/events.db'"
+            )
+        if read_only and not path.exists():
+            raise StoreError(f"there is no file {str(path)!r} to read; leave out read_only=True to make one")
+        if not path.parent.is_dir():
+            raise StoreError(
+                f"there is no directory {str(path.parent)!r} for the file {path.name!r}; make it first"
+            )
+    except ValueError as error:
+        raise InvalidValue(f"{url.text!r}: a file cannot have this name ({error}); give another") from error
+    except OSError as error:
+        raise StoreError(f"{url.text!r}: the file cannot be used: {error.strerror or error}") from error
+    return str(path)

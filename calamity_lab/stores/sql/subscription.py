@@ -32,25 +32,6 @@ class Waiting(ABC):
         """Wait no more."""
 
 
-class Polling(Waiting):
-    """Looks every few moments, and at once after an append in this process."""
-
-    def __init__(self, seconds: float, forget: Callable[[Polling], None]) -> None:
-        self._seconds = seconds
-        self._forget = forget
-        self._woken = threading.Event()
-
-    def wait(self) -> None:
-        self._woken.wait(self._seconds)
-        self._woken.clear()
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    def close(self) -> None:
-        self._forget(self)
-
-
 _log = logging.getLogger("calamity_lab")
 
 

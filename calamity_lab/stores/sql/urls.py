@@ -1,48 +1,96 @@
-"""The URLs by which databases are named."""
+"""The URLs by which databases are named; a password in one is never shown."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from calamity_lab.errors import InvalidValue
 
-from calamity_lab.errors import InvalidValue, MissingExtra
-
-_WORKS = (
+EXAMPLES = (
     "sqlite:///events.db (a file), sqlite:////srv/events.db (a file by its whole path), sqlite:// (in "
     "memory), postgresql://user:password@host/database"
 )
-_SQLITE = {"sqlite", "sqlite+pysqlite"}
-_POSTGRES = {"postgresql", "postgres", "postgresql+psycopg"}
+_HIDDEN = "***"
+
+_URL = re.compile(
+    r"""
+    (?P<scheme>\w+) (?:\+(?P<driver>\w+))? ://
+    (?: (?P<user>[^:/@]*) (?::(?P<password>[^@]*))? @ )?
+    (?: \[(?P<bracketed>[^/?\]]+)\] | (?P<host>[^/:?@\[]*) )
+    (?: :(?P<port>[0-9]*) )?
+    (?: /(?P<database>[^?]*) )?
+    (?: \?(?P<query>.*) )?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# From the colon behind the user to the last @ before the query, or of all: a password may hold any character.
+_IN_FRONT = re.compile(r"(://[^:/@]*:)(?:[^?]*|.*)@", re.DOTALL)
+_IN_QUERY = re.compile(r"(?i)([?&][^=&]*(?:password|passwd|pwd|secret|token)[^=&]*=)[^&]*")
 
 
-def parsed(url: Any) -> URL:
-    """The URL with the driver that is used: sqlite3 of the standard library, or psycopg 3."""
-    if not isinstance(url, (str, URL)):
-        raise InvalidValue(f"an event store is opened by a URL, as in {_WORKS}; found {url!r}")
-    try:
-        target = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise InvalidValue(f"{url!r} is no URL of a database; what works: {_WORKS}") from error
-    if target.drivername in _SQLITE:
-        return target.set(drivername="sqlite+pysqlite")
-    if target.drivername in _POSTGRES:
-        if find_spec("psycopg") is None:
-            raise MissingExtra("an event store on PostgreSQL", "psycopg", "postgres")
-        return target.set(drivername="postgresql+psycopg")
-    backend, _, driver = target.drivername.partition("+")
-    if driver and (backend in _SQLITE or backend in _POSTGRES):
-        raise InvalidValue(
-            f"{shown(target)!r}: the driver {driver!r} is not used here; leave it out, as in {backend}://..."
-            f"; what works: {_WORKS}"
-        )
-    raise InvalidValue(
-        f"{shown(target)!r}: an event store runs on SQLite or PostgreSQL, not on {backend!r}: {_WORKS}"
+@dataclass(frozen=True)
+class URL:
+    """The parts of a database's URL. Its text, for people to read, has no password."""
+
+    scheme: str
+    driver: str | None
+    user: str | None
+    password: str | None
+    host: str | None
+    port: int | None
+    database: str | None
+    query: Mapping[str, str]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"URL({self.text!r})"
+
+    def redacted(self, said: str) -> str:
+        """What a driver said, without the passwords of this URL."""
+        for name, value in (("password", self.password), *self.query.items()):
+            if value and _IN_QUERY.match(f"?{name}="):
+                said = said.replace(value, _HIDDEN)
+        return said
+
+
+def parsed(given: Any) -> URL:
+    """The parts of the URL; one of SQLAlchemy's may be given, too."""
+    if callable(render := getattr(given, "render_as_string", None)):
+        given = render(hide_password=False)
+    if not isinstance(given, str):
+        raise InvalidValue(f"an event store is opened by a URL, as in {EXAMPLES}; found {given!r}")
+    found = None if "\0" in given else _URL.fullmatch(given)
+    if found is None:
+        raise InvalidValue(f"{redacted(given)!r} is not a URL of a database; what works: {EXAMPLES}")
+    user, password, port, query = found.group("user", "password", "port", "query")
+    return URL(
+        scheme=found["scheme"],
+        driver=found["driver"],
+        user=unquote(user) if user else None,
+        password=None if password is None else unquote(password),
+        host=found["bracketed"] or found["host"] or None,
+        port=int(port) if port else None,
+        database=found["database"] or None,
+        query=_options(query or ""),
+        text=redacted(given.replace(f"+{found['driver']}://", "://", 1)),
     )
 
 
-def shown(url: URL) -> str:
-    """The URL for people to read: without the password, and without the driver that is used anyway."""
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+def _options(query: str) -> dict[str, str]:
+    """The options behind the question mark; the values of one that is repeated have commas in between."""
+    options: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        options.setdefault(name, []).append(value)
+    return {name: ",".join(values) for name, values in options.items()}
+
+
+def redacted(url: str) -> str:
+    """The text of a URL, or of what was meant as one, with *** for every password: the one place for it."""
+    return _IN_QUERY.sub(rf"\g<1>{_HIDDEN}", _IN_FRONT.sub(rf"\g<1>{_HIDDEN}@", url))

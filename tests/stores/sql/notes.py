@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, text
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.recorded import NOTHING, ProposedEvent
 from calamity_lab.kernel.sources import system_clock
 from calamity_lab.stores.sql.event_store import SQLEventStore
-from calamity_lab.stores.sql.urls import parsed
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,25 @@ def texts(store: SQLEventStore) -> list[str]:
 
 def execute(url: str, *statements: str) -> None:
     """Change a database by hand."""
-    engine = create_engine(parsed(url))
-    with engine.begin() as connection:
+    with closing(connected(url)) as connection, connection:
         for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
+            connection.execute(statement)
+
+
+def tables(url: str) -> set[str]:
+    """The tables that are in a database, by name."""
+    sqlite = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    postgres = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    with closing(connected(url)) as connection:
+        found = connection.execute(sqlite if url.startswith("sqlite") else postgres).fetchall()
+    return {name for (name,) in found}
+
+
+def connected(url: str) -> Any:
+    """A connection of the driver."""
+    if url.startswith("sqlite"):
+        return sqlite3.connect(url.removeprefix("sqlite:///"))
+    return psycopg.connect(url)
 
 
 @contextmanager

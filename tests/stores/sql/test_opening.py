@@ -7,24 +7,23 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from traceback import format_exception
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, inspect
 
-from calamity_lab.errors import InvalidValue, MissingExtra, StoreError, WrongSchema
-from calamity_lab.stores.sql import urls
+from calamity_lab.errors import (
+    CalamityError,
+    InvalidValue,
+    MissingExtra,
+    StoreError,
+    StoreUnavailable,
+    WrongSchema,
+)
+from calamity_lab.stores.sql import postgres
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.opening import create_tables
-from calamity_lab.stores.sql.urls import parsed
-from tests.stores.sql.notes import Noted, execute, refused, texts
-
-
-def tables(url: str) -> set[str]:
-    engine = create_engine(parsed(url))
-    found = set(inspect(engine).get_table_names())
-    engine.dispose()
-    return found
+from tests.stores.sql.notes import Noted, execute, refused, tables, texts
 
 
 def test_an_empty_database_gets_the_tables_and_is_found_again(url: str) -> None:
@@ -98,7 +97,7 @@ def test_a_url_that_cannot_work_is_told_which_ones_do(url: Any, found: str) -> N
 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urls, "find_spec", lambda name: None)
+    monkeypatch.setattr(postgres, "find_spec", lambda name: None)
     with refused(MissingExtra, "psycopg", "pip install 'calamity-lab[postgres]'"):
         SQLEventStore("postgresql://localhost/bank")
 
@@ -110,6 +109,81 @@ def test_a_password_is_not_shown(postgres_url: str) -> None:
     with refused(StoreError, "no such database", "CREATE DATABASE") as raised:
         SQLEventStore(secret.replace("/lab_", "/nowhere_"))
     assert "sesame" not in str(raised[0])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:s3cret@db.example:54x32/bank",
+        "postgresql://ada:s3cret@[::1/bank",
+        "postgresql://ada:s3c@s3cret@localhost/bank",
+        "postgresql://ada:/s3cret?s3cret@localhost:1/bank",
+        "postgresql://ada@127.0.0.1:1/bank?password=s3cret",
+        "postgresql://ada@127.0.0.1:1/bank?sslmode=disable&PASSWORD=s3cret",
+        "postgresql://ada@127.0.0.1:1/bank?sslpassword=s3cret",
+        "postgresql://ada:s3cret@127.0.0.1:1/bank",
+        "postgresql+psycopg2://ada:s3cret@127.0.0.1:1/bank",
+        "postgresql://ada:s3cret@a..b/bank",
+        "postgresql://ada:s3cret@127.0.0.1:1/bank?nosuch=1",
+        "mysql://ada:s3cret@h/bank",
+        "sqlite://ada:s3cret@/bank.db",
+    ],
+)
+def test_no_message_and_no_traceback_has_a_password(url: str) -> None:
+    with pytest.raises(CalamityError) as caught:
+        SQLEventStore(url, timeout=1)
+    assert "s3cret" not in "".join(format_exception(caught.value)).replace(f"SQLEventStore({url!r}", "")
+    assert "***" in str(caught.value)
+
+
+def test_a_url_that_sqlalchemy_made_may_be_given(tmp_path: Path) -> None:
+    class Made:
+        def render_as_string(self, *, hide_password: bool) -> str:
+            return "***" if hide_password else f"sqlite:///{tmp_path / 'events.db'}"
+
+    with SQLEventStore(Made(), [Noted]) as store:
+        assert texts(store.append("Note-1", [Noted("a")])) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqlite://bank.db", "three slashes"),
+        ("sqlite://./bank.db", "three slashes"),
+        ("sqlite://user@/bank.db", "three slashes"),
+        ("sqlite:///bank.db?nosuch=1", "'nosuch'"),
+        ("sqlite:///file:bank.db?uri=maybe", "neither true nor false"),
+        ("sqlite:///a\0b.db", "not a URL"),
+        ("sqlite:///\ud800.db", "cannot"),
+        ("postgresql://u:p@h1:abc/db", "not a URL"),
+        ("postgresql://u@/db?nosuch=1&host=/nope", "nosuch"),
+        ("postgresql://u@/d\0b?host=/nope", "not a URL"),
+    ],
+)
+def test_a_malformed_url_is_an_error_of_ours(url: str, words: str) -> None:
+    with refused(InvalidValue, words):
+        SQLEventStore(url, timeout=1)
+
+
+def test_a_name_that_is_too_long_for_a_file_is_told(tmp_path: Path) -> None:
+    with refused(StoreError, "cannot be used"):
+        SQLEventStore(f"sqlite:///{tmp_path}/{'a' * 300}.db")
+
+
+def test_threads_that_read_wait_for_a_connection_and_are_told_when_none_comes(sqlite_url: str) -> None:
+    with SQLEventStore(sqlite_url, [Noted], timeout=0.2) as store:
+        store.append("Note-1", [Noted("a")])
+        lent = store._database._lent
+        taken = [lent.take() for _ in range(15)]
+        with refused(StoreUnavailable, "all 15 connections are in use", "longer timeout"):
+            texts(store)
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(texts, store)
+            lent.give_back(taken.pop())
+            assert waiting.result() == ["a"]
+        for connection in taken:
+            lent.give_back(connection)
+        assert len(lent._idle) == 5, "the others should be closed"
 
 
 @pytest.mark.parametrize(

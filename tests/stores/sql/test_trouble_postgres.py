@@ -117,7 +117,7 @@ def test_a_server_that_dies_in_mid_append_leaves_nothing_half_written(
         (told,) = outcome
         assert type(told) is StoreUnavailable
         assert "not known whether it was recorded" in str(told)
-        assert "Asking again with the same events is safe" in str(told)
+        assert "Appending the same events again is safe" in str(told)
         assert texts(store) == ["a"]
         store.append("Note-1", proposed("b", "c"), expected_version=1)
         assert texts(store) == ["a", "b", "c"]

@@ -114,7 +114,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path: Path) -> None
         if mounted.returncode == 0:
             subprocess.run(["umount", disk], check=True)
     assert "no room left" in told
-    assert "make room and ask again" in told
+    assert "make room and try again" in told
 
 
 def filled(*arguments: str) -> str:
