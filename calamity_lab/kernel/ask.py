@@ -1,15 +1,77 @@
-"""The model's callbacks, called with care: what they may return is checked, what they raise is named.
+"""The one door to a model's callbacks: what they return is checked, what they raise names the callback.
 
-Every store calls the model through these functions, so that a broken model is told the same way everywhere.
+Every store, the kernel and every probe ask the model through these functions, as in
+``ask.execute(aggregate, command)``. So the door can be wrapped: within ``with ask.through(wrapper):`` every
+question of this thread goes to the wrapper, which may ask it once, twice, in silence, against a clock, or not
+at all::
+
+    def timed(question: Question) -> Any:
+        start = perf_counter()
+        answer = question()                      # asks the model, and gives the bare answer
+        times[question.name] += perf_counter() - start
+        return answer
+
+    with ask.through(timed):
+        step, run = advance(run)
+
+A wrapper gives back the answer, or raises: `Rejected` is a rejection, a `ModelError` passes as it is, and any
+other exception is told as if the callback had raised it. Wrappers nest: the inner one is asked first. Nobody
+pays for wrapping who does not wrap. `calamity_lab.trace.purity` is the wrapper that watches a model.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError, ModelError, Rejected, UnresolvedTarget
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
+
+
+class Question(NamedTuple):
+    """A question to the model on its way through a wrapper. Calling it asks, and gives the bare answer.
+
+    ``subject`` is what is asked: an aggregate, a process manager instance, a class (of ``new`` and
+    ``interested``) or a command (of ``aggregate``). ``message`` is what it is asked about: a command, an
+    event, an id or a `Rejected`; None for ``aggregate``, which takes nothing.
+    """
+
+    subject: Any
+    method: str
+    message: Any
+    then: Callable[[Any, str, Any], Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the callback, as in "BankAccount.apply"."""
+        return f"{_name(self.subject)}.{self.method}"
+
+    def __call__(self) -> Any:
+        return self.then(self.subject, self.method, self.message)
+
+
+_way: ContextVar[Callable[[Any, str, Any], Any] | None] = ContextVar("way to the model", default=None)
+_wrapped = _way.get
+
+
+@contextmanager
+def through(wrapper: Callable[[Question], Any]) -> Iterator[None]:
+    """Let every question of this thread to the model go through a wrapper, as long as the block lasts."""
+    then = _way.get() or _bare
+    token = _way.set(lambda subject, method, message: wrapper(Question(subject, method, message, then)))
+    try:
+        yield
+    finally:
+        _way.reset(token)
+
+
+def _bare(subject: Any, method: str, message: Any) -> Any:
+    callback = getattr(subject, method)
+    return callback() if method == "aggregate" else callback(message)
+
 
 _INTERESTS = (Start, Continue, Stop)
 _MISSING_CASE = "every event that reaches it needs a case; return self where nothing changes"
@@ -18,7 +80,8 @@ _MISSING_CASE = "every event that reaches it needs a case; return self where not
 def target(command: Any) -> Identity:
     """The aggregate that a command is for."""
     try:
-        cls, aggregate_id = command.aggregate()
+        way = _wrapped()
+        cls, aggregate_id = command.aggregate() if way is None else way(command, "aggregate", None)
     except CalamityError:
         raise
     except Exception as error:
@@ -41,7 +104,10 @@ def new(cls: type, id_: Any) -> Any:
             "before its first event",
         )
     try:
-        made = make(id_)
+        way = _wrapped()
+        made = make(id_) if way is None else way(cls, "new", id_)
+    except ModelError:
+        raise
     except Exception as error:
         hint = (
             "" if getattr(make, "__self__", None) is cls else "; it must be a @classmethod that takes the id"
@@ -55,9 +121,12 @@ def new(cls: type, id_: Any) -> Any:
 def execute(aggregate: Any, command: Any) -> tuple[Any, ...]:
     """The events that a command leads to, in order. Raises `Rejected` when the aggregate refuses."""
     try:
-        outcome = aggregate.execute(command)
+        way = _wrapped()
+        outcome = aggregate.execute(command) if way is None else way(aggregate, "execute", command)
     except Rejected as rejected:
         raise _refusal(rejected, command) from rejected.__cause__
+    except ModelError:
+        raise
     except Exception as error:
         raise _broken(aggregate, "execute", "command", error, command) from error
     events = _listed(outcome)
@@ -71,7 +140,10 @@ def execute(aggregate: Any, command: Any) -> tuple[Any, ...]:
 def apply(state: Any, event: Any) -> Any:
     """The aggregate or process manager after an event."""
     try:
-        after = state.apply(event)
+        way = _wrapped()
+        after = state.apply(event) if way is None else way(state, "apply", event)
+    except ModelError:
+        raise
     except Exception as error:
         raise _broken(state, "apply", "event", error, event) from error
     if after.__class__ is not state.__class__ and not hasattr(after, "apply"):
@@ -79,10 +151,13 @@ def apply(state: Any, event: Any) -> Any:
     return after
 
 
-def interested(manager: type, event: Any) -> Interest | None:
+def interested(manager: Any, event: Any) -> Interest | None:
     """Which instance of a process manager type the event starts, continues or stops."""
     try:
-        interest: Any = manager.interested(event)  # type: ignore[attr-defined]
+        way = _wrapped()
+        interest = manager.interested(event) if way is None else way(manager, "interested", event)
+    except ModelError:
+        raise
     except Exception as error:
         problem = f"raised {_told(error)} for {event!r}; return None where an event is not of interest"
         raise ModelError(f"{manager.__name__}.interested", problem) from error
@@ -102,7 +177,10 @@ def interested(manager: type, event: Any) -> Interest | None:
 def handle(instance: Any, event: Any) -> tuple[Any, ...]:
     """The commands with which a process manager answers an event, in order."""
     try:
-        outcome = instance.handle(event)
+        way = _wrapped()
+        outcome = instance.handle(event) if way is None else way(instance, "handle", event)
+    except ModelError:
+        raise
     except Exception as error:
         raise _broken(instance, "handle", "event", error, event) from error
     return () if outcome is None else _commands(instance, "handle", outcome, event)
@@ -111,7 +189,14 @@ def handle(instance: Any, event: Any) -> tuple[Any, ...]:
 def handle_rejection(instance: Any, rejected: Rejected) -> tuple[Any, ...]:
     """The commands with which a process manager answers a refusal, in order."""
     try:
-        outcome = instance.handle_rejection(rejected)
+        way = _wrapped()
+        outcome = (
+            instance.handle_rejection(rejected)
+            if way is None
+            else way(instance, "handle_rejection", rejected)
+        )
+    except ModelError:
+        raise
     except Exception as error:
         raise _broken(instance, "handle_rejection", "rejected", error, rejected) from error
     return () if outcome is None else _commands(instance, "handle_rejection", outcome, rejected)

@@ -27,7 +27,7 @@ from calamity_lab.kernel.steps import Executed, Refused
 from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionStore
 from calamity_lab.probe.muted_output import unheard
 from calamity_lab.text import plain_sentence
-from calamity_lab.trace.purity import check
+from calamity_lab.trace.purity import advance_watched
 from calamity_lab.trace.trace import Trace
 
 Outcome = Literal["records", "nothing", "refused", "breaks", "unknown"]
@@ -156,9 +156,7 @@ def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Fo
     while not isinstance(step, (Executed, Refused)):
         if isinstance(run.progress, Handling):
             return Foreseen("nothing", "would change nothing: its events are recorded already")
-        if not memo.recall(_PURE, *watched):
-            check(run)
-        step, run = advance(run)
+        step, run = (advance if memo.recall(_PURE, *watched) else advance_watched)(run)
     memo.keep(_PURE, True, *watched)
     if isinstance(step, Refused):
         return Foreseen("refused", plain_sentence(f"would be refused: {step.rejected}", _LENGTH))

@@ -1,109 +1,68 @@
 """Whether a model's callbacks change what they are given, or answer twice differently: it is not believed.
 
-Before the kernel asks a callback, this asks it twice, looks whether anything that it was given has changed,
-and puts it back where it has; so a broken model never harms the moments that were recorded.
+`Watch` is a wrapper of the door to the model (`calamity_lab.kernel.ask`): it asks every question twice, looks
+whether anything that the callback was given has changed, and puts it back where it has. So a broken model
+never harms the moments that were recorded.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from calamity_lab.errors import CalamityError, ImpureModel, Rejected
+from calamity_lab.errors import ImpureModel, Rejected
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.messages import Start, Stop
-from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.run import Executing, Handling, Run
+from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import fields_of, is_record
-from calamity_lab.kernel.steps import Appended, Dispatched, Refused
+from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import differences
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+_MOST = 1_000
 
 
-def check(run: Run) -> None:
-    """Raise `ImpureModel` when the callbacks that come next in a run are not pure."""
+def advance_watched(run: Run) -> tuple[Step, Run]:
+    """The next step and the run after it; raises `ImpureModel` where a callback that it asks is not pure."""
+    with ask.through(Watch()):
+        return advance(run)
+
+
+class Watch:
+    """A wrapper of the door to the model: it asks twice, and compares.
+
+    One callback is watched so many times, and then believed: a long history is read at its usual pace.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._asked: Counter[str] = Counter()
+
+    def __call__(self, question: ask.Question) -> Any:
+        """The answer, once it is clear that asking changed nothing and gives the same again."""
+        name = question.name
+        self._asked[name] += 1
+        if self._asked[name] > self._most:
+            return question()
+        first, second = _watched(question, name), _watched(question, name)
+        _check_same(name, question.message, first, second)
+        if isinstance(first, Rejected):
+            raise first
+        return first
+
+
+def _watched(question: ask.Question, name: str) -> Any:
+    given = [each for each in (question.subject, question.message) if not isinstance(each, type)]
+    remembered = [(each, _copied(each)) for each in given]
     try:
-        match run.progress:
-            case Dispatched(pending=pending, identity=identity):
-                if run.stack.aggregates.get(identity.stream_id) is not None:  # else it is caught up first
-                    _check_aggregate(run, identity, pending.command)
-            case Executing(pending=pending, identity=identity):
-                _check_aggregate(run, identity, pending.command)
-            case Appended(recorded=recorded):
-                _check_managers(run, recorded, 0)
-            case Handling(recorded=recorded, event=event, manager=manager):
-                _check_managers(run, recorded[event:], manager)
-            case Refused(pending=pending, rejected=rejected):
-                _check_compensation(run, pending.sender, rejected)
-    except ImpureModel as error:
-        error.run = run
-        raise
-    except CalamityError:
-        return  # a callback that raises or misanswers is told by the kernel, which asks it next
-
-
-def _check_aggregate(run: Run, identity: Identity, command: Any) -> None:
-    state = run.stack.aggregates.get(identity.stream_id)
-    if state is None:
-        state = _asked_twice("new", identity.type, ask.new, identity.type, identity.id)
-    for event in _asked_twice("execute", type(state), ask.execute, state, command):
-        state = _asked_twice("apply", type(state), ask.apply, state, event)
-
-
-def _check_managers(run: Run, recorded: Sequence[RecordedEvent], first: int) -> None:
-    """The callbacks of the next type that is interested; those after it are checked at their own step."""
-    for event in [entry.event for entry in recorded]:
-        for manager in run.stack.process_manager_types[first:]:
-            interest = _asked_twice("interested", manager, ask.interested, manager, event)
-            if interest is not None:
-                instance = run.stack.process_managers.get(Identity(manager, interest.id).stream_id)
-                _check_reaction(manager, instance, interest, event)
-                return
-        first = 0
-
-
-def _check_reaction(manager: type, instance: Any, interest: Any, event: Any) -> None:
-    if isinstance(interest, Stop) or (instance is None and not isinstance(interest, Start)):
-        return
-    if instance is None:
-        instance = _asked_twice("new", manager, ask.new, manager, interest.id)
-    instance = _asked_twice("apply", manager, ask.apply, instance, event)
-    _asked_twice("handle", manager, ask.handle, instance, event)
-
-
-def _check_compensation(run: Run, sender: Identity | None, rejected: Rejected) -> None:
-    instance = None if sender is None else run.stack.process_managers.get(sender.stream_id)
-    if hasattr(instance, "handle_rejection"):
-        _asked_twice("handle_rejection", type(instance), ask.handle_rejection, instance, rejected)
-
-
-def _asked_twice(method: str, cls: type, ask: Callable[[Any, Any], Any], subject: Any, message: Any) -> Any:
-    """The answer to a question, once it is clear that asking changed nothing and gives the same again."""
-    name = f"{cls.__name__}.{method}"
-    answers = []
-    for _ in range(2):
-        remembered = [(given, _copied(given)) for given in (subject, message) if not isinstance(given, type)]
-        try:
-            answers.append(_outcome(ask, subject, message))
-        finally:
-            for given, before in remembered:
-                _check_unchanged(name, given, before, is_subject=given is subject)
-    _check_same(name, message, *answers)
-    if isinstance(answers[0], Rejected):
-        raise answers[0]
-    return answers[0]
-
-
-def _outcome(ask: Callable[[Any, Any], Any], subject: Any, message: Any) -> Any:
-    try:
-        return ask(subject, message)
+        return question()
     except Rejected as rejected:
         return rejected
+    finally:
+        for each, before in remembered:
+            _check_unchanged(name, each, before, is_subject=each is question.subject)
 
 
 def _check_unchanged(name: str, given: Any, before: dict[str, Any], *, is_subject: bool) -> None:
@@ -147,7 +106,7 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
 def _comparable(answer: Any) -> Any:
     if isinstance(answer, Rejected):
         return {"rejected": type(answer).__name__, "reason": answer.reason, **answer.details}
-    if isinstance(answer, tuple) and len(answer) == 1:
+    if answer.__class__ in (tuple, list) and len(answer) == 1:
         return answer[0]
     return answer
 

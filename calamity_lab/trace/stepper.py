@@ -13,7 +13,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
-from calamity_lab.trace.purity import check
+from calamity_lab.trace.purity import advance_watched
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.trace import Moment, Trace
 
@@ -199,9 +199,7 @@ class Stepper:
                 self._refuse_if_kept(self.cursor)
                 self._guarded = True
             run = self.moment.run
-            if self.checked:
-                check(run)
-            self.trace = self.trace.append(*advance(run))
+            self.trace = self.trace.append(*(advance_watched(run) if self.checked else advance(run)))
         self.cursor += 1
         step = self.moment.step
         if step is None:

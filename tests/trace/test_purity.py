@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from calamity_lab.errors import ImpureModel, ModelError, Rejected
+from calamity_lab.kernel.ask import Question
 from calamity_lab.kernel.messages import Continue, Start, command
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.trace.purity import Watch
 from calamity_lab.trace.stepper import Stepper
 
 ticks = itertools.count()
@@ -140,3 +142,23 @@ def test_a_pure_model_is_not_disturbed() -> None:
 
 def test_unchecked_an_impure_model_is_believed() -> None:
     assert stepped("answers twice differently", checked=False).resume().run.idle
+
+
+def test_a_history_that_is_read_is_watched_as_well() -> None:
+    store = Stack().event_store.append("Counter-1", [Counted("1", "changes a list in apply")])
+    stepper = Stepper(Stack(event_store=store))
+    stepper.submit(Count("1", "well"))
+    with pytest.raises(ImpureModel, match=r"changed self\.seen\[0\] in place"):
+        stepper.resume()
+
+
+def test_of_a_long_history_only_the_first_events_are_watched() -> None:
+    asked = []
+
+    def callback() -> None:
+        asked.append(1)
+
+    watch = Watch(most=3)
+    for _ in range(5):
+        watch(Question(Counter("1"), "apply", Counted("1", 1), lambda *_: callback()))
+    assert len(asked) == 3 * 2 + 2
