@@ -1,25 +1,33 @@
 // Next: the command in progress, and the pending ones in order, each with what caused it and what it would do.
 
+import { button } from "./buttons.js";
+import { count, freshId, indent, make, put, setText, show } from "./kit.js";
+import { keepInSight, keyed, Reach } from "./lists.js";
+import { glyph, icon } from "./signs.js";
+
 // What a command would lead to, as an icon beside the sentence.
 const OUTCOMES = { records: "good", nothing: "plain", refused: "refused", breaks: "error", unknown: "plain" };
 const AGENDA_PAGE = 24;
 const AS_THINGS_STAND = "As things stand now: what comes before it may change that";
 
-function mountAgenda(root, desk) {
+export function mountAgenda(root, lab) {
   const title = freshId("next");
   const total = make("span", { class: "cl-muted" });
   const progress = make("ol", { class: "cl-entries" });
   const list = make("ol", { class: "cl-entries" });
   const hint = make("p", { class: "cl-hint" });
-  const more = make("button", { type: "button", class: "cl-link cl-more", on: { click: () => showUpto(page + AGENDA_PAGE) } });
+  const more = make("button", { type: "button", class: "cl-link cl-more",
+    on: { click: () => showUpto(page + AGENDA_PAGE) } });
   const scroll = make("div", { class: "cl-scroll", tabindex: "-1" });
-  const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => desk.look("agenda", { limit }) });
+  const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => lab.look("agenda", { limit }) });
   // So many can be scrolled to, and more are a press away.
   let page = 12;
   let sought = null;
   scroll.append(progress, list, reach.rest, more, hint);
-  root.append(make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
-    make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll));
+  root.append(
+    make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
+      make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll),
+  );
 
   function showUpto(place) {
     page = Math.max(page, place);
@@ -46,16 +54,18 @@ function mountAgenda(root, desk) {
     },
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
-      keyed(progress, now ? [now] : [], (entry) => entry.command_id, () => entryNode(desk, null), updateEntry);
-      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id, () => entryNode(desk, list), updateEntry, () => true);
+      keyed(progress, now ? [now] : [], (entry) => entry.command_id, () => entryNode(lab, null), updateEntry);
+      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id,
+        () => entryNode(lab, list), updateEntry, () => true);
       // A page keeps the first only, and has no more of them however many are asked for.
-      const isCut = desk.isRecorded && entries.length < reach.wanted;
+      const isCut = lab.isRecorded && entries.length < reach.wanted;
       reach.told(entries.length, isCut ? entries.length : Math.min(all, page));
       if (sought !== null) mark();
       show(more, all > page);
       setText(more, `${count(all - page)} more…`);
       show(hint, !all && !now);
-      setText(hint, desk.isRecorded ? "Nothing is pending." : "Nothing is pending. Send a command below, then step over.");
+      setText(hint,
+        lab.isRecorded ? "Nothing is pending." : "Nothing is pending. Send a command below, then step over.");
     },
   };
 }
@@ -69,21 +79,22 @@ function placed(entry, place, isRunning) {
  * A command that waits in a list, where its place tells what is meant; or, in none, the one in progress. Which command
  * it is may change.
  */
-function entryNode(desk, list) {
+function entryNode(lab, list) {
   const place = () => [...list.children].indexOf(node);
   const name = make("span", { class: "cl-entry-name" });
   const badge = make("span", { class: "cl-badge" });
-  const run = button({ icon: "first", title: "Run this next", kind: "cl-small cl-quiet", on: () => desk.send("choose", { place: place() }) });
+  const run = button({ icon: "first", title: "Run this next", kind: "cl-small cl-quiet",
+    on: () => lab.send("choose", { place: place() }) });
   const running = list === null;
   const drop = button({ icon: "close", kind: "cl-small cl-quiet",
     title: running ? "Take it back and off the agenda" : "Take it off the agenda",
-    on: () => (running ? desk.send("abandon") : desk.send("drop", { place: place() })) });
-  const cause = make("button", { type: "button", class: "cl-link", on: { click: () => desk.goto(node.entryParts.entry.cause) } });
+    on: () => (running ? lab.send("abandon") : lab.send("drop", { place: place() })) });
+  const cause = make("button", { type: "button", class: "cl-link",
+    on: { click: () => lab.goto(node.entryParts.entry.cause) } });
   const origin = make("span", { class: "cl-muted" });
   const node = make("li", { class: "cl-entry" },
-    make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run, drop),
-    make("div", { class: "cl-entry-target" }, make("span"), origin),
-    make("div", { class: "cl-entry-fields" }),
+    make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run,
+      drop), make("div", { class: "cl-entry-target" }, make("span"), origin), make("div", { class: "cl-entry-fields" }),
     make("div", { class: "cl-entry-foreseen" }, make("span"), make("span")),
     make("div", { class: "cl-entry-origin" }, cause));
   node.entryParts = { name, badge, run, drop, running, cause, origin, entry: null };

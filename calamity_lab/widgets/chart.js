@@ -1,9 +1,11 @@
 // What stands in the lanes, of the whole run, as columns that only grow: any part of it is drawn without asking.
 // Places: an event's is its number among all, from 1; that of anything else is its moment, negated.
 
-const STEP_KINDS = LOOKS.inLanes.slice(1);
-const OF_EVENTS = ["moments", "lanes", "names", "times"];
-const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names"];
+import { LOOKS } from "./looks.js";
+
+export const STEP_KINDS = LOOKS.inLanes.slice(1);
+export const OF_EVENTS = ["moments", "lanes", "names", "times"];
+export const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names"];
 
 class Columns {
   constructor(columns) {
@@ -32,7 +34,7 @@ class Columns {
 }
 
 /** The lowest of `length` places at which something holds that goes on to hold; `length` where it never does. */
-function lowest(length, holds) {
+export function lowest(length, holds) {
   let [low, high] = [0, length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -42,7 +44,7 @@ function lowest(length, holds) {
   return low;
 }
 
-class Chart {
+export class Chart {
   constructor() {
     this.events = new Columns(OF_EVENTS);
     this.steps = new Columns(OF_STEPS);
@@ -93,12 +95,22 @@ class Chart {
 
   /** What a place says of itself: kind, name, lane and moment; nothing where it is not known. */
   at(place) {
-    if (place > 0) return place > this.events.length ? null : {
-      place, kind: "event", name: this.names[this.events.names[place - 1]], lane: this.events.lanes[place - 1], moment: this.events.moments[place - 1],
-    };
+    if (place > 0) {
+      return place > this.events.length ? null : {
+        place,
+        kind: "event",
+        name: this.names[this.events.names[place - 1]],
+        lane: this.events.lanes[place - 1],
+        moment: this.events.moments[place - 1],
+      };
+    }
     const step = this.stepAt(-place);
     return step < 0 ? null : {
-      place, kind: STEP_KINDS[this.steps.kinds[step]], name: this.names[this.steps.names[step]], lane: this.steps.lanes[step], moment: -place,
+      place,
+      kind: STEP_KINDS[this.steps.kinds[step]],
+      name: this.names[this.steps.names[step]],
+      lane: this.steps.lanes[step],
+      moment: -place,
     };
   }
 
@@ -124,15 +136,19 @@ class Chart {
   }
 }
 
-function isPacked(chart) {
+export function isPacked(chart) {
   return [chart?.columns, chart?.lanes].some((value) => value?.buffer !== undefined);
 }
 
 /** A chart's message with what was packed put in its place. */
-async function unpackedChart(chart, buffers) {
+export async function unpackedChart(chart, buffers) {
   const whole = { ...chart };
-  if (chart.lanes.buffer !== undefined) whole.lanes = JSON.parse(new TextDecoder().decode(await inflated(buffers[chart.lanes.buffer])));
-  if (chart.columns.buffer !== undefined) whole.columns = unpackedColumns(await inflated(buffers[chart.columns.buffer]), chart.count);
+  if (chart.lanes.buffer !== undefined) {
+    whole.lanes = JSON.parse(new TextDecoder().decode(await inflated(buffers[chart.lanes.buffer])));
+  }
+  if (chart.columns.buffer !== undefined) {
+    whole.columns = unpackedColumns(await inflated(buffers[chart.columns.buffer]), chart.count);
+  }
   return whole;
 }
 

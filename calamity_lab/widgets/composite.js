@@ -1,32 +1,61 @@
 // All views in one widget, on one cursor: the head, two columns below it, and the last fact at the foot.
 
-const TAB_VIEWS = [
-  ["state", "State", (root, desk) => mountState(root, desk)],
-  ["process_graph", "Process graph", (root, desk) => mountProcessGraph(root, desk)],
-  ["sequence", "Sequence", (root, desk) => mountSequence(root, desk)],
-  ["events", "Events", (root, desk) => mountEvents(root, desk)],
+import { mountAgenda } from "./agenda.js";
+import { button } from "./buttons.js";
+import { mountControls } from "./controls.js";
+import { mountEvents } from "./events.js";
+import { mountForm } from "./form.js";
+import { clamp, count, freshId, make, put, setText, show } from "./kit.js";
+import { mountFoot } from "./lab_handle.js";
+import { rove } from "./lists.js";
+import { mountProcessGraph } from "./process_graph.js";
+import { mountSearch } from "./search.js";
+import { mountSequence } from "./sequence.js";
+import { icon } from "./signs.js";
+import { mountState } from "./state.js";
+import { mountTimeline } from "./timeline.js";
+
+export const TAB_VIEWS = [
+  ["state", "State", (root, lab) => mountState(root, lab)],
+  ["process_graph", "Process graph", (root, lab) => mountProcessGraph(root, lab)],
+  ["sequence", "Sequence", (root, lab) => mountSequence(root, lab)],
+  ["events", "Events", (root, lab) => mountEvents(root, lab)],
 ];
 // In pixels: below the least nothing can be read, and above the most nobody has a screen.
 const LAB_HEIGHT = { least: 480, most: 2000 };
 const LANES_HEIGHT = { least: 96, most: 900 };
 const TABBED_HEIGHT = { least: 170 };
 
-function mountComposite(root, desk, openHelp) {
-  const controls = desk.add(mountControls(root, desk, openHelp));
+export function mountComposite(root, lab, openHelp) {
+  const controls = lab.add(mountControls(root, lab, openHelp));
   const left = make("div", { class: "cl-left" });
   const columns = make("div", { class: "cl-columns" }, left);
   root.append(columns);
-  const drawer = desk.add(mountDrawer(root, controls.row, left, desk));
-  const agenda = desk.add(mountAgenda(left, desk));
-  const search = desk.add(mountSearch(controls.search, desk, (hit) => { drawer.reveal(); agenda.reveal(hit); }));
-  desk.add(mountForm(left, desk));
-  desk.add(mountTimeline(columns, desk));
+  const drawer = lab.add(mountDrawer(root, controls.row, left, lab));
+  const agenda = lab.add(mountAgenda(left, lab));
+  const search = lab.add(mountSearch(controls.search, lab, (hit) => {
+    drawer.reveal();
+    agenda.reveal(hit);
+  }));
+  lab.add(mountForm(left, lab));
+  lab.add(mountTimeline(columns, lab));
   const lanes = columns.lastElementChild;
-  columns.append(desk.add(mountHandle(root, lanes, { label: "Height of the lanes", property: "--cl-lanes-height", least: LANES_HEIGHT.least, most: () => roomForLanes(columns) })).node);
-  desk.addFirst(mountTabs(columns, desk));
-  desk.add(mountFoot(root, ["controls"]));
-  root.append(desk.add(mountHandle(root, root, { label: "Height of the lab", property: "--cl-lab-height", least: LAB_HEIGHT.least, most: () => LAB_HEIGHT.most })).node);
-  return { go: controls.focusGo, search: search.focus, next: search.next, previous: search.previous, play: controls.play };
+  columns.append(
+    lab.add(
+      mountHandle(root, lanes, { label: "Height of the lanes", property: "--cl-lanes-height", least: LANES_HEIGHT.least,
+        most: () => roomForLanes(columns) }),
+    ).node,
+  );
+  lab.addFirst(mountTabs(columns, lab));
+  lab.add(mountFoot(root, ["controls"]));
+  root.append(
+    lab.add(
+      mountHandle(root, root, { label: "Height of the lab", property: "--cl-lab-height", least: LAB_HEIGHT.least,
+        most: () => LAB_HEIGHT.most }),
+    ).node,
+  );
+  return { go: controls.focusGo, search: search.focus, next: search.next, previous: search.previous,
+    play: controls.play };
 }
 
 /** In one column the page scrolls, and the lanes may be as high as they like. */
@@ -34,13 +63,14 @@ function roomForLanes(columns) {
   return getComputedStyle(columns).display === "grid" ? columns.clientHeight - TABBED_HEIGHT.least : LANES_HEIGHT.most;
 }
 
-function mountTabs(root, desk) {
+function mountTabs(root, lab) {
   const list = make("div", { class: "cl-tabs", role: "tablist", "aria-label": "Views" });
   const tabs = TAB_VIEWS.map(([name, title, mount]) => {
     const panel = make("div", { class: "cl-panel", role: "tabpanel", id: freshId("panel"), hidden: true });
-    const tab = make("button", { type: "button", class: "cl-tab", role: "tab", id: freshId("tab"), text: title, "aria-controls": panel.id });
+    const tab = make("button", { type: "button", class: "cl-tab", role: "tab", id: freshId("tab"), text: title,
+      "aria-controls": panel.id });
     put(panel, "aria-labelledby", tab.id);
-    return { name, tab, panel, view: desk.add(mount(panel, desk)) };
+    return { name, tab, panel, view: lab.add(mount(panel, lab)) };
   });
   const nodes = tabs.map(({ tab }) => tab);
   list.append(...nodes);
@@ -48,7 +78,7 @@ function mountTabs(root, desk) {
   let shown = null;
 
   function choose(name) {
-    if (name !== shown) desk.look("tabs", { shown: name });
+    if (name !== shown) lab.look("tabs", { shown: name });
   }
   for (const { name, tab } of tabs) tab.addEventListener("click", () => choose(name));
   list.addEventListener("keydown", (event) => {
@@ -72,7 +102,7 @@ function mountTabs(root, desk) {
         show(panel, name === value.shown);
       }
       rove(nodes, chosen.tab, { focus: false });
-      if (value.shown !== shown) desk.later(() => slideInSight(chosen.tab, list));
+      if (value.shown !== shown) lab.later(() => slideInSight(chosen.tab, list));
       shown = value.shown;
     },
   };
@@ -83,4 +113,156 @@ function slideInSight(item, list) {
   const [inner, outer] = [item.getBoundingClientRect(), list.getBoundingClientRect()];
   if (inner.left < outer.left) list.scrollLeft -= outer.left - inner.left;
   else if (inner.right > outer.right) list.scrollLeft += inner.right - outer.right;
+}
+
+// The left column: where there is no room beside the right one, a drawer over it. The sheet says at which widths.
+
+const ONE_COLUMN = 640;
+
+function mountDrawer(root, row, left, lab) {
+  const pending = make("span", { class: "cl-drawer-count" }, make("span"),
+    make("span", { class: "cl-unseen", text: " pending" }));
+  const text = lab.isRecorded ? "Next" : "Next and commands";
+  const opener = button({ icon: "drawer", text,
+    title: lab.isRecorded ? "What comes next" : "What comes next, and the commands that can be sent",
+    kind: "cl-drawer-button", on: () => (isOpen() ? close() : open()) });
+  const done = button({ text: "Close", label: `Close ${text}`, title: "Close (Escape)",
+    kind: "cl-small cl-quiet cl-drawer-close", on: () => close() });
+  opener.append(pending);
+  put(left, "id", freshId("drawer"));
+  put(opener, "aria-controls", left.id);
+  put(opener, "aria-expanded", "false");
+  left.prepend(done);
+  row.prepend(opener);
+
+  function isOpen() {
+    return root.hasAttribute("data-drawer");
+  }
+  function draw(opened) {
+    put(root, "data-drawer", opened ? "open" : null);
+    put(opener, "aria-expanded", opened ? "true" : "false");
+  }
+  function open() {
+    draw(true);
+    document.addEventListener("pointerdown", pressed, true);
+    done.focus({ preventScroll: true });
+  }
+  function leave() {
+    draw(false);
+    document.removeEventListener("pointerdown", pressed, true);
+  }
+  function close() {
+    leave();
+    opener.focus({ preventScroll: true });
+  }
+  // The head stays at hand: stepping along while one looks at what comes next is what the drawer is for.
+  function pressed(event) {
+    const path = event.composedPath();
+    if (!path.includes(left) && !path.includes(row.parentElement)) leave();
+  }
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && isOpen() && !event.defaultPrevented && !event.target.closest("[role=dialog]")) {
+      close();
+    }
+  });
+  // What has the focus must not be under the drawer.
+  root.addEventListener("focusin", (event) => {
+    if (isOpen() && left.parentElement.contains(event.target) && !left.contains(event.target)) leave();
+  });
+  // In one column it stands between the lanes and the tabs, on the page as in the order of the Tab key.
+  const observer = new ResizeObserver(() => {
+    const columns = left.parentElement;
+    const next = root.offsetWidth < ONE_COLUMN ? columns.querySelector(".cl-tabbed") : columns.firstElementChild;
+    if (next !== left && next !== left.nextElementSibling) keepFocus(left, () => columns.insertBefore(left, next));
+  });
+  observer.observe(root);
+  return {
+    parts: ["agenda", "controls"],
+    /** Opens it where it is one, and closed. */
+    reveal() {
+      if (opener.offsetParent !== null && !isOpen()) open();
+    },
+    close() {
+      leave();
+      observer.disconnect();
+    },
+    update(value, _patch, part) {
+      if (part === "agenda") {
+        setText(pending.firstChild, count(value.total));
+        show(pending, value.total > 0);
+      } else {
+        // In an empty lab all begins in here.
+        opener.classList.toggle("cl-primary", value.at_end && value.last === 0);
+      }
+    },
+  };
+}
+
+/** Moves a node, and lets what has the focus in it keep it. */
+function keepFocus(node, move) {
+  const focused = node.getRootNode().activeElement;
+  const isWithin = node.contains(focused);
+  move();
+  if (isWithin) focused.focus({ preventScroll: true });
+}
+
+// A handle that makes what is above it as high as a person wants: dragged, or moved by the arrow keys.
+
+// This module is evaluated once for each model: heights are kept as long as it lives, in whatever cell it is drawn.
+const HEIGHTS = new Map();
+const HEIGHT_KEYS = { ArrowUp: -16, ArrowDown: 16, PageUp: -96, PageDown: 96 };
+
+/**
+ * `property` is the CSS variable on the root that tells the height of the pane, in pixels from `least` to
+ * what `most` answers. Until the handle is moved, the sheet decides.
+ */
+function mountHandle(root, pane, { label, property, least, most }) {
+  const node = make("div", { class: "cl-handle", role: "separator", tabindex: "0", "aria-orientation": "horizontal",
+    "aria-label": label, title: `${label}: drag, or press the arrow keys` }, icon("height"));
+  let grip = null;
+
+  function bounded(height) {
+    return Math.round(clamp(height, least, Math.max(least, most())));
+  }
+  function set(height) {
+    HEIGHTS.set(property, bounded(height));
+    apply();
+    told();
+  }
+  function apply() {
+    if (HEIGHTS.has(property)) root.style.setProperty(property, `${HEIGHTS.get(property)}px`);
+  }
+  function told() {
+    const now = bounded(pane.offsetHeight);
+    put(node, "aria-valuemin", least);
+    put(node, "aria-valuemax", bounded(Infinity));
+    put(node, "aria-valuenow", now);
+    put(node, "aria-valuetext", `${count(now)} pixels`);
+  }
+  node.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    node.focus({ preventScroll: true });
+    node.setPointerCapture(event.pointerId);
+    grip = { from: event.clientY, height: pane.offsetHeight };
+  });
+  node.addEventListener("pointermove", (event) => {
+    if (grip) set(grip.height + event.clientY - grip.from);
+  });
+  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    node.addEventListener(type, () => {
+      grip = null;
+    });
+  }
+  node.addEventListener("keydown", (event) => {
+    const ends = { Home: least, End: Infinity };
+    const height = event.key in HEIGHT_KEYS ? pane.offsetHeight + HEIGHT_KEYS[event.key] : ends[event.key];
+    if (height === undefined) return;
+    event.preventDefault();
+    set(height);
+  });
+  const observer = new ResizeObserver(told);
+  observer.observe(pane);
+  apply();
+  return { parts: [], node, update() {}, close: () => observer.disconnect() };
 }

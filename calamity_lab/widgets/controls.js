@@ -1,5 +1,10 @@
 // The head: the six moves, the scrubber over the moments, and a button for each branch.
 
+import { button, disable, isDisabled } from "./buttons.js";
+import { clamp, count, draw, make, put, setText, show } from "./kit.js";
+import { keyed } from "./lists.js";
+import { icon } from "./signs.js";
+
 const MOVES = [
   ["restart", "restart", "Restart", "To the start, before anything happened; nothing is lost", "Home"],
   ["step_back", "back", "Step back", "One step back", "["],
@@ -9,10 +14,10 @@ const MOVES = [
   ["resume", "resume", "Resume", "On until the agenda is empty", ">"],
 ];
 
-function mountControls(root, desk, openHelp) {
-  const moves = new Map(MOVES.map((move) => [move[0], moveButton(desk, move)]));
-  const scrubber = mountScrubber(desk);
-  const play = desk.add(mountPlay(desk));
+export function mountControls(root, lab, openHelp) {
+  const moves = new Map(MOVES.map((move) => [move[0], moveButton(lab, move)]));
+  const scrubber = mountScrubber(lab);
+  const play = lab.add(mountPlay(lab));
   // Under a thumb that is held, nothing may move.
   scrubber.slider.addEventListener("pointerdown", play.pause);
   const help = button({ text: "?", label: "Keys", title: "Keys (?)", kind: "cl-quiet cl-help-button", on: openHelp });
@@ -25,8 +30,7 @@ function mountControls(root, desk, openHelp) {
     make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" }, ...moves.values()),
     make("span", { class: "cl-gap" }), search, scrubber.command, help);
   const head = make("div", { class: "cl-head" }, row,
-    make("div", { class: "cl-scrubber-row" }, play.node, play.speed, scrubber.node, scrubber.where),
-    branches);
+    make("div", { class: "cl-scrubber-row" }, play.node, play.speed, scrubber.node, scrubber.where), branches);
   root.append(head);
   return {
     parts: ["controls"],
@@ -38,7 +42,7 @@ function mountControls(root, desk, openHelp) {
     update(value, patch) {
       for (const [verb, node] of moves) disable(node, isForward(verb) ? value.at_end : value.at_start);
       scrubber.update(value, patch);
-      if (patch.branches || patch.branch) updateBranches(branches, chips, value, desk);
+      if (patch.branches || patch.branch) updateBranches(branches, chips, value, lab);
     },
   };
 }
@@ -47,38 +51,45 @@ function isForward(verb) {
   return ["step_in", "step_over", "step_out", "resume"].includes(verb);
 }
 
-function moveButton(desk, [verb, name, text, title, key]) {
-  const node = button({ icon: name, text, title: key ? `${title} (${key})` : title, kind: verb === "step_over" ? "cl-primary" : "",
-    on: () => { if (!isDisabled(node)) desk.send(verb); } });
+function moveButton(lab, [verb, name, text, title, key]) {
+  const node = button({ icon: name, text, title: key ? `${title} (${key})` : title,
+    kind: verb === "step_over" ? "cl-primary" : "", on: () => {
+      if (!isDisabled(node)) lab.send(verb);
+    } });
   if (key) put(node, "aria-keyshortcuts", key);
   return node;
 }
 
-function mountScrubber(desk) {
+function mountScrubber(lab) {
   const slider = make("input", { type: "range", class: "cl-slider", "aria-label": "Moment", min: "0", step: "1" });
   const ticks = draw("path", { class: "cl-ticks" });
   const done = make("span", { class: "cl-track-done" });
   const refusals = draw("path", { class: "cl-refusals" });
-  const rail = make("div", { class: "cl-rail", "aria-hidden": "true" },
-    make("span", { class: "cl-track" }, done), draw("svg", { class: "cl-tick-marks" }, ticks, refusals));
+  const rail = make("div", { class: "cl-rail", "aria-hidden": "true" }, make("span", { class: "cl-track" }, done),
+    draw("svg", { class: "cl-tick-marks" }, ticks, refusals));
   const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to", size: "5" });
   const total = make("span");
   const command = make("span", { class: "cl-muted cl-command-count" });
   const where = make("span", { class: "cl-where" }, make("span", { class: "cl-label", text: "step" }), field, total);
   slider.addEventListener("input", () => {
     paint(done, slider.valueAsNumber, Number(slider.max));
-    desk.goto(slider.valueAsNumber);
+    lab.goto(slider.valueAsNumber);
   });
-  slider.addEventListener("change", () => desk.rested());
+  slider.addEventListener("change", () => lab.rested());
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && askFor(field, desk)) field.closest(".cl-root").focus({ preventScroll: true });
-    if (event.key === "Escape") { field.value = String(desk.values.controls.cursor); slider.focus(); }
+    if (event.key === "Enter" && askFor(field, lab)) field.closest(".cl-root").focus({ preventScroll: true });
+    if (event.key === "Escape") {
+      field.value = String(lab.values.controls.cursor);
+      slider.focus();
+    }
   });
-  field.addEventListener("blur", () => { field.value = String(desk.values.controls?.cursor ?? ""); });
+  field.addEventListener("blur", () => {
+    field.value = String(lab.values.controls?.cursor ?? "");
+  });
   let width = 0;
   const observer = new ResizeObserver(() => {
     width = rail.clientWidth;
-    if (desk.values.controls) paintMoments(ticks, refusals, desk.values.controls, width);
+    if (lab.values.controls) paintMoments(ticks, refusals, lab.values.controls, width);
   });
   observer.observe(rail);
   return {
@@ -87,12 +98,15 @@ function mountScrubber(desk) {
     command,
     close: () => observer.disconnect(),
     node: make("div", { class: "cl-scrubber" }, rail, slider),
-    focusGo() { field.focus(); field.select(); },
+    focusGo() {
+      field.focus();
+      field.select();
+    },
     update(value, patch) {
       put(slider, "max", value.last);
       put(slider, "disabled", value.last === 0);
       // While it is dragged, the slider is ahead of what Python has answered.
-      if (!desk.asks("goto")) {
+      if (!lab.asks("goto")) {
         slider.value = String(value.cursor);
         paint(done, value.cursor, value.last);
       }
@@ -105,9 +119,9 @@ function mountScrubber(desk) {
   };
 }
 
-function askFor(field, desk) {
+function askFor(field, lab) {
   const moment = Number(field.value.replaceAll(",", "").trim() || NaN);
-  if (Number.isInteger(moment)) desk.goto(moment);
+  if (Number.isInteger(moment)) lab.goto(moment);
   else field.select();
   return Number.isInteger(moment);
 }
@@ -123,15 +137,155 @@ function paintMoments(ticks, refusals, value, width) {
   put(refusals, "d", value.refused.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
 }
 
-function updateBranches(row, chips, { branches }, desk) {
+function updateBranches(row, chips, { branches }, lab) {
   show(row, branches.length > 1);
   keyed(chips, branches, (branch) => branch.name,
-    (branch) => make("button", { type: "button", class: "cl-chip", on: { click: () => desk.send("switch", { branch: branch.name }) } },
-      make("span", { class: "cl-chip-name" }), make("span", { class: "cl-muted" })),
-    (chip, branch) => {
-      put(chip, "aria-pressed", branch.current ? "true" : "false");
-      put(chip, "title", branch.parent ? `Left ${branch.parent} after step ${count(branch.forked_at)}` : "The first branch");
-      setText(chip.firstChild, branch.name);
-      setText(chip.lastChild, branch.parent ? `${count(branch.forked_at)} → ${count(branch.last)}` : `0 → ${count(branch.last)}`);
-    });
+    (branch) =>
+      make("button", { type: "button", class: "cl-chip", on: { click: () =>
+        lab.send("switch", { branch: branch.name }) } }, make("span", { class: "cl-chip-name" }),
+        make("span", { class: "cl-muted" })), (chip, branch) => {
+    put(chip, "aria-pressed", branch.current ? "true" : "false");
+    put(chip, "title",
+      branch.parent ? `Left ${branch.parent} after step ${count(branch.forked_at)}` : "The first branch");
+    setText(chip.firstChild, branch.name);
+    setText(chip.lastChild,
+      branch.parent ? `${count(branch.forked_at)} → ${count(branch.last)}` : `0 → ${count(branch.last)}`);
+  });
+}
+
+// Play: goes on by itself. One move is asked for at a time, and the next when the answer is drawn: nothing is
+// queued, so that a pause holds at once. What became due in the meantime is asked for together.
+
+const PACES = [
+  { name: "1", text: "1 command/s", by: "step_over", perSecond: 1 },
+  { name: "3", text: "3 commands/s", by: "step_over", perSecond: 3 },
+  { name: "10", text: "10 commands/s", by: "step_over", perSecond: 10 },
+  { name: "30", text: "30 commands/s", by: "step_over", perSecond: 30 },
+  { name: "moments", text: "5 steps/s", by: "step_in", perSecond: 5 },
+];
+const USUAL = "3";
+// Between an answer and the next move the page is painted, and hears what is pressed.
+const BREATH = 16;
+
+function mountPlay(lab) {
+  const node = button({ icon: "play", text: "Play", kind: "cl-play", on: toggle });
+  const speed = make("select", { class: "cl-input cl-select cl-speed", "aria-label": "Speed",
+    title: "How fast it plays" },
+    ...PACES.map(({ name, text }) => make("option", { value: name, text, selected: name === USUAL })));
+  put(node, "aria-keyshortcuts", "p");
+  const pace = () => PACES.find(({ name }) => name === speed.value);
+  let playing = false;
+  // The verb that Play has asked for and that is not answered, and what is to be said once it is.
+  let open = null;
+  let owed = null;
+  let timer = 0;
+  let due = 0;
+  // Where the last answer left the cursor, and the fact there, without what Play put before it.
+  let at = 0;
+  let fact = null;
+  let telling = false;
+
+  function toggle() {
+    if (playing) pause();
+    else if (!isDisabled(node)) start();
+  }
+  function start() {
+    playing = true;
+    owed = null;
+    due = performance.now();
+    at = lab.values.controls.cursor;
+    draw();
+    for (const view of lab.views) view.plays?.();
+    ask(lab.values.controls.at_end ? "restart" : "play");
+  }
+  function pause() {
+    if (!playing) return;
+    stop();
+    // While an answer is on its way, the fact is not known yet.
+    if (open) owed = "Paused";
+    else tell("Paused");
+  }
+  function stop() {
+    playing = false;
+    clearTimeout(timer);
+    draw();
+  }
+  function ask(verb) {
+    open = verb;
+    lab.send(verb, verb === "play" ? { by: pace().by, times: becomeDue() } : {});
+  }
+  /** How many moves are due. Of a long wait only a tenth of a second is made up for: the answer that a pause finds on its way is short, too. */
+  function becomeDue() {
+    const { perSecond } = pace();
+    const now = performance.now();
+    const times = clamp(1 + Math.floor(((now - due) * perSecond) / 1000), 1, Math.ceil(perSecond / 10));
+    due = Math.max(due + (1000 * times) / perSecond, now);
+    return times;
+  }
+  function wait() {
+    clearTimeout(timer);
+    timer = setTimeout(() => ask("play"), Math.max(BREATH, due - performance.now()));
+  }
+  function tell(why) {
+    owed = null;
+    telling = true;
+    lab.apply({ controls: { sentence: `${why}. ${fact}`, tone: lab.values.controls.tone } });
+    telling = false;
+  }
+  function draw() {
+    node.firstChild.replaceWith(icon(playing ? "pause" : "play"));
+    setText(node.lastChild, playing ? "Pause" : "Play");
+    // What passes by is not read out; what stands there at rest is.
+    put(lab.root.querySelector(".cl-foot"), "aria-busy", playing ? "true" : null);
+    hint();
+  }
+  function hint() {
+    const does = playing ? "Stay here" : lab.values.controls?.at_end ? "Once more, from the start" : "Go on by itself";
+    put(node, "title", `${does} (p)`);
+  }
+  function answer(verb) {
+    const { cursor, at_end: atEnd, tone } = lab.values.controls;
+    at = cursor;
+    if (tone === "error" || atEnd) {
+      stop();
+      tell(tone === "error" ? "Play stopped" : "Played to the end");
+      return;
+    }
+    if (verb === "restart") due = performance.now() + 1000 / pace().perSecond;
+    wait();
+  }
+  speed.addEventListener("change", () => {
+    due = Math.min(due, performance.now() + 1000 / pace().perSecond);
+    if (playing && !open) wait();
+  });
+  return {
+    parts: ["controls"],
+    node,
+    speed,
+    toggle,
+    pause,
+    close: stop,
+    update(value, patch) {
+      if (!telling && "sentence" in patch) fact = patch.sentence;
+      disable(node, value.at_end && value.last === 0);
+      hint();
+      // Not as an answer: nothing was heard of Python for long.
+      if (playing && patch.tone === "error" && lab.asks("play")) {
+        stop();
+        tell("Play stopped");
+      }
+    },
+    /** Whoever asks for something else ends it; looking around does not, unless it leads elsewhere. */
+    asked(name) {
+      const looks = name.startsWith("look") || name === "select";
+      if (playing && name !== open && !looks) stop();
+    },
+    answered(name) {
+      const own = open !== null && name === open;
+      if (own) open = null;
+      if (playing && own) answer(name);
+      else if (playing && lab.values.controls.cursor !== at) stop();
+      else if (own && owed) tell(owed);
+    },
+  };
 }

@@ -1,18 +1,31 @@
 // The module's face, as anywidget wants it: what a model's `face` names is drawn into the element.
 
+import { mountAgenda } from "./agenda.js";
+import { mountComposite } from "./composite.js";
+import { mountControls } from "./controls.js";
+import { mountEvents } from "./events.js";
+import { mountForm } from "./form.js";
+import { canMove, listenToKeys } from "./keyboard.js";
+import { make } from "./kit.js";
+import { LabHandle, mountFoot } from "./lab_handle.js";
+import { mountProcessGraph } from "./process_graph.js";
+import { mountSequence } from "./sequence.js";
+import { mountState } from "./state.js";
+import { mountTimeline } from "./timeline.js";
+
 const FACES = {
   lab: mountComposite,
-  controls(root, desk, openHelp) {
-    const controls = desk.add(mountControls(root, desk, openHelp));
-    desk.add(mountFoot(root, ["controls"]));
+  controls(root, lab, openHelp) {
+    const controls = lab.add(mountControls(root, lab, openHelp));
+    lab.add(mountFoot(root, ["controls"]));
     return { go: controls.focusGo, play: controls.play };
   },
-  agenda(root, desk) {
+  agenda(root, lab) {
     const columns = make("div", { class: "cl-left" });
     root.append(columns);
-    desk.add(mountAgenda(columns, desk));
-    desk.add(mountForm(columns, desk));
-    return withFoot(root, desk);
+    lab.add(mountAgenda(columns, lab));
+    lab.add(mountForm(columns, lab));
+    return withFoot(root, lab);
   },
   state: single(mountState),
   timeline: single(mountTimeline),
@@ -22,32 +35,33 @@ const FACES = {
 };
 
 function single(mount) {
-  return (root, desk) => {
+  return (root, lab) => {
     const pane = make("div", { class: "cl-single" });
     root.append(pane);
-    const view = desk.add(mount(pane, desk));
-    return withFoot(root, desk, view.search);
+    const view = lab.add(mount(pane, lab));
+    return withFoot(root, lab, view.search);
   };
 }
 
-function withFoot(root, desk, search) {
-  desk.add(mountFoot(root, ["fact"]));
+function withFoot(root, lab, search) {
+  lab.add(mountFoot(root, ["fact"]));
   return { search: search ? () => search.focus() : undefined };
 }
 
-function render({ model, el }) {
+export function render({ model, el }) {
   const face = model.get("face");
-  const root = make("div", { class: `cl-root cl-face-${face}`, role: "group", "aria-label": face === "lab" ? "Lab" : face.replaceAll("_", " ") });
-  const desk = new Desk(model, root);
+  const root = make("div", { class: `cl-root cl-face-${face}`, role: "group",
+    "aria-label": face === "lab" ? "Lab" : face.replaceAll("_", " ") });
+  const lab = new LabHandle(model, root);
   let help = null;
-  const places = FACES[face](root, desk, () => help.open());
-  help = listenToKeys(root, desk, { ...places, can: (verb) => canMove(desk.values)(verb) });
+  const places = FACES[face](root, lab, () => help.open());
+  help = listenToKeys(root, lab, { ...places, can: (verb) => canMove(lab.values)(verb) });
   el.append(make("div", { class: "cl-frame" }, root));
   const release = hideStill(el, model.get("token"));
-  desk.send("ready");
+  lab.send("ready");
   return () => {
-    desk.close();
-    for (const view of desk.views) view.close?.();
+    lab.close();
+    for (const view of lab.views) view.close?.();
     release();
   };
 }
@@ -75,7 +89,9 @@ function hideStill(el, token) {
     const area = el.closest(".jp-OutputArea");
     area?.classList.add(name);
     const beside = `${output}:has([data-calamity-docked="${CSS.escape(token)}"])`;
-    style.textContent = area ? `:is(.${name} > ${output}:has(${still}), ${beside}) { display: none; }` : `${still} { display: none; }`;
+    style.textContent = area
+      ? `:is(.${name} > ${output}:has(${still}), ${beside}) { display: none; }`
+      : `${still} { display: none; }`;
   }
   hide(250);
   return () => {

@@ -1,21 +1,33 @@
 // The table of events: past ones, and future ones greyed; a click goes to the moment of the record.
 
+import { button, pager, searchBox } from "./buttons.js";
+import { count, make, nameParts, put, setText, show } from "./kit.js";
+import { addPicked, isPosition, keepInSight, keyed } from "./lists.js";
+import { glyph } from "./signs.js";
+
 const EVENT_PAGE = 40;
 const EVENT_COLUMNS = ["#", "Stream", "Event", "Fields", "Command", "Time"];
 
-function mountEvents(root, desk) {
-  const search = searchBox("Search the events", (query) => desk.look("events", { query, first: null }));
+export function mountEvents(root, lab) {
+  const search = searchBox("Search the events", (query) => lab.look("events", { query, first: null }));
   const total = make("span", { class: "cl-muted" });
-  const pages = pager("events", (first) => { desk.look("events", { first }); show(follow, true); });
-  const follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small", on: () => { desk.look("events", { first: null }); show(follow, false); } });
+  const pages = pager("events", (first) => {
+    lab.look("events", { first });
+    show(follow, true);
+  });
+  const follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small", on: () => {
+    lab.look("events", { first: null });
+    show(follow, false);
+  } });
   const body = make("tbody");
   const table = make("table", { class: "cl-table" },
     make("thead", {}, make("tr", {}, ...EVENT_COLUMNS.map((text) => make("th", { scope: "col", text })))), body);
   const hint = make("p", { class: "cl-hint" });
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-events", tabindex: "-1" }, table, hint);
   show(follow, false);
-  addPicked(desk, "events", body, scroll, (node, selected) => isPosition(node.position(), selected));
-  root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), follow, pages.node), scroll);
+  addPicked(lab, "events", body, scroll, (node, selected) => isPosition(node.position(), selected));
+  root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), follow, pages.node),
+    scroll);
   return {
     parts: ["events"],
     search,
@@ -25,25 +37,28 @@ function mountEvents(root, desk) {
       show(table, rows.length > 0);
       show(hint, !rows.length);
       setText(hint, search.value ? "No event has that in it." : "No event has been recorded yet.");
-      if (patch.rows) keyed(body, rows, (row) => row.position, (row) => eventRow(row, desk), updateEventRow);
-      if (patch.first !== undefined || patch.now !== undefined) markLatest(body, rows, scroll, desk);
+      if (patch.rows) keyed(body, rows, (row) => row.position, (row) => eventRow(row, lab), updateEventRow);
+      if (patch.first !== undefined || patch.now !== undefined) markLatest(body, rows, scroll, lab);
     },
   };
 }
 
-function eventRow(first, desk) {
+function eventRow(first, lab) {
   let row = first;
   const jump = make("button", { type: "button", class: "cl-link", title: "Go to the moment of this event" });
-  const node = make("tr", { on: { click: () => pickEvent(row, desk) } },
-    make("td", { class: "cl-figure" }, jump), make("td", {}, make("span", { class: "cl-stream" })), make("td", {}, glyph("event"), make("span")), make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
-  node.setRow = (changed) => { row = changed; };
+  const node = make("tr", { on: { click: () => pickEvent(row, lab) } }, make("td", { class: "cl-figure" }, jump),
+    make("td", {}, make("span", { class: "cl-stream" })), make("td", {}, glyph("event"), make("span")),
+    make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
+  node.setRow = (changed) => {
+    row = changed;
+  };
   node.position = () => row.position;
   return node;
 }
 
-function pickEvent({ position, moment }, desk) {
-  desk.select({ position });
-  desk.goto(moment);
+function pickEvent({ position, moment }, lab) {
+  lab.select({ position });
+  lab.goto(moment);
 }
 
 function updateEventRow(node, row) {
@@ -64,8 +79,8 @@ function updateEventRow(node, row) {
 }
 
 /** Marks the last of the past events, and keeps it in sight. */
-function markLatest(body, rows, scroll, desk) {
+function markLatest(body, rows, scroll, lab) {
   const place = rows.findLastIndex((row) => row.is_past);
   [...body.children].forEach((node, index) => put(node, "aria-current", index === place ? "true" : null));
-  desk.later(() => keepInSight(body.children[place], scroll, 28));
+  lab.later(() => keepInSight(body.children[place], scroll, 28));
 }

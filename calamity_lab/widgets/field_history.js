@@ -1,11 +1,14 @@
 // What a field was over time: a sparkline of numbers, or a list of changes. Each point leads to its moment.
 
+import { clamp, count, counted, draw, make, put, setText, show } from "./kit.js";
+import { keyed } from "./lists.js";
+
 const SPARK_WIDTH = 100;
 const SPARK_HEIGHT = 30;
 const SPARK_EDGE = 3;
 
 /** Draws, changes or takes away the history below a field's line. */
-function updateHistory(line, field) {
+export function updateHistory(line, field) {
   const { history: known, card } = line.lineParts;
   const { asks, row: { stream_id: id } } = card.cardParts;
   const kind = field.history?.kind ?? null;
@@ -15,18 +18,22 @@ function updateHistory(line, field) {
     line.lineParts.history = null;
   }
   if (!kind) return;
-  const go = (moment, version) => (moment === null ? asks.asOf(id, version) : asks.desk.goto(moment));
-  const shown = (line.lineParts.history ??= { kind, name, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
+  const go = (moment, version) => (moment === null ? asks.asOf(id, version) : asks.lab.goto(moment));
+  const shown =
+    (line.lineParts.history ??= { kind, name, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
   if (!shown.node.isConnected) line.append(shown.node);
   shown.update(field.history);
 }
 
 function sparkline(name, go) {
-  const parts = ["cl-spark-later", "cl-spark-past", "cl-spark-now", "cl-spark-dots cl-later", "cl-spark-dots", "cl-spark-chosen"];
+  const parts = ["cl-spark-later", "cl-spark-past", "cl-spark-now", "cl-spark-dots cl-later", "cl-spark-dots",
+    "cl-spark-chosen"];
   const paths = parts.map((kind) => draw("path", { class: kind, "vector-effect": "non-scaling-stroke" }));
   const [later, past, now, laterDots, pastDots, mark] = paths;
-  const svg = draw("svg", { viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
-  const slider = make("div", { class: "cl-spark", role: "slider", tabindex: "0", "aria-label": `${name} by version`, title: "Go to the moment of a value: press it, or choose by the arrow keys and press Enter" }, svg);
+  const svg = draw("svg", { viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none",
+    "aria-hidden": "true" }, ...paths);
+  const slider = make("div", { class: "cl-spark", role: "slider", tabindex: "0", "aria-label": `${name} by version`,
+    title: "Go to the moment of a value: press it, or choose by the arrow keys and press Enter" }, svg);
   const told = make("span");
   const range = make("span", { class: "cl-muted" });
   const node = make("dd", { class: "cl-history" }, slider, make("p", { class: "cl-history-told" }, told, range));
@@ -34,7 +41,11 @@ function sparkline(name, go) {
   let chosen = 0;
 
   const here = () => Math.max(history.past - 1, 0);
-  const x = (place) => (history.versions.length > 1 ? SPARK_EDGE + (place * (SPARK_WIDTH - 2 * SPARK_EDGE)) / (history.versions.length - 1) : SPARK_WIDTH / 2);
+  const x = (
+    place,
+  ) => (history.versions.length > 1
+    ? SPARK_EDGE + (place * (SPARK_WIDTH - 2 * SPARK_EDGE)) / (history.versions.length - 1)
+    : SPARK_WIDTH / 2);
   const y = (place) => SPARK_HEIGHT - SPARK_EDGE - history.heights[place] * (SPARK_HEIGHT - 2 * SPARK_EDGE);
 
   /** A value holds until the next one: steps, and a gap where there was no number. */
@@ -50,7 +61,11 @@ function sparkline(name, go) {
 
   function dots(from, upto) {
     const few = history.versions.length <= 40;
-    return few ? history.heights.map((height, place) => (height === null || place < from || place > upto ? "" : `M${x(place)} ${y(place)}h0`)).join("") : "";
+    return few
+      ? history.heights.map((height,
+        place) => (height === null || place < from || place > upto ? "" : `M${x(place)} ${y(place)}h0`)
+      ).join("")
+      : "";
   }
 
   function choose(place) {
@@ -69,7 +84,9 @@ function sparkline(name, go) {
     return Math.round((at * (history.versions.length - 1)) / (SPARK_WIDTH - 2 * SPARK_EDGE));
   }
 
-  const leave = () => { if (slider.getRootNode().activeElement !== slider) choose(here()); };
+  const leave = () => {
+    if (slider.getRootNode().activeElement !== slider) choose(here());
+  };
   slider.addEventListener("pointermove", (event) => choose(nearest(event)));
   slider.addEventListener("pointerleave", leave);
   slider.addEventListener("blur", () => choose(here()));
@@ -78,7 +95,9 @@ function sparkline(name, go) {
     go(history.moments[chosen], history.versions[chosen]);
   });
   slider.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity }[event.key];
+    const by =
+      { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity,
+        End: Infinity }[event.key];
     if (by === undefined && event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
     if (by === undefined) go(history.moments[chosen], history.versions[chosen]);
@@ -96,7 +115,8 @@ function sparkline(name, go) {
       put(now, "d", value.past ? `M${x(here())} 0V${SPARK_HEIGHT}` : `M0.5 0V${SPARK_HEIGHT}`);
       put(slider, "aria-valuemin", value.versions[0]);
       put(slider, "aria-valuemax", value.versions[last]);
-      setText(range, `${value.least} – ${value.most}${value.every > 1 ? `, of every ${value.every} versions one` : ""}`);
+      setText(range,
+        `${value.least} – ${value.most}${value.every > 1 ? `, of every ${value.every} versions one` : ""}`);
       choose(here());
     },
   };
@@ -109,18 +129,23 @@ function changeList(name, go) {
   return {
     node,
     update({ versions, moments, values, past, every, earlier }) {
-      const skipped = [earlier ? `${counted(earlier, "change")} before` : "", every > 1 ? `of every ${every} versions one was looked at` : "", versions.length ? "" : "no value is known"];
+      const skipped = [earlier ? `${counted(earlier, "change")} before` : "",
+        every > 1 ? `of every ${every} versions one was looked at` : "", versions.length ? "" : "no value is known"];
       setText(left, skipped.filter(Boolean).join("; "));
       show(left, left.textContent !== "");
-      const items = versions.map((version, place) => ({ version, moment: moments[place], value: values[place], is_later: place >= past, is_now: place === past - 1 }));
+      const items = versions.map((version, place) => ({ version, moment: moments[place], value: values[place],
+        is_later: place >= past, is_now: place === past - 1 })
+      );
       keyed(list, items, ({ version }) => version, (item) => changeItem(item, go), updateChange);
     },
   };
 }
 
 function changeItem(first, go) {
-  const item = make("li", {}, make("button", { type: "button", class: "cl-change", on: { click: () => go(item.change.moment, item.change.version) } },
-    make("span", { class: "cl-muted" }), make("span")));
+  const item = make("li", {},
+    make("button", { type: "button", class: "cl-change",
+      on: { click: () => go(item.change.moment, item.change.version) } }, make("span", { class: "cl-muted" }),
+      make("span")));
   item.change = first;
   return item;
 }
@@ -132,5 +157,6 @@ function updateChange(item, change) {
   put(item.firstChild, "aria-current", change.is_now ? "true" : null);
   setText(version, `v${count(change.version)}`);
   setText(value, change.value);
-  put(item.firstChild, "title", `${change.value}\n${change.is_later ? "Yet to come: go to its moment" : "Go to its moment"}`);
+  put(item.firstChild, "title",
+    `${change.value}\n${change.is_later ? "Yet to come: go to its moment" : "Go to its moment"}`);
 }

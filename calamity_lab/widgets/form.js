@@ -1,7 +1,10 @@
 // The command form: typed fields made from what Python tells of the command's types. Values go to Python as
 // they were typed; what is wrong with them comes back by path, and is shown beside the field.
 
-function mountForm(root, desk) {
+import { button } from "./buttons.js";
+import { freshId, make, put, setText, show } from "./kit.js";
+
+export function mountForm(root, lab) {
   const title = freshId("command");
   const made = new Map();
   const select = make("select", { class: "cl-input cl-select", "aria-label": "Command type" });
@@ -10,8 +13,10 @@ function mountForm(root, desk) {
   const overall = make("p", { class: "cl-problem", hidden: true });
   const form = make("form", { class: "cl-form", novalidate: true },
     make("div", { class: "cl-scroll", tabindex: "-1" }, doc, place, overall),
-    make("div", { class: "cl-form-foot" }, make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
-  const none = make("p", { class: "cl-hint", text: "No command is known here. Give them to the lab: Lab(aggregates=[…], commands=[…])." });
+    make("div", { class: "cl-form-foot" },
+      make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
+  const none = make("p", { class: "cl-hint",
+    text: "No command is known here. Give them to the lab: Lab(aggregates=[…], commands=[…])." });
   const pane = make("div", { class: "cl-pane cl-command", role: "group", "aria-labelledby": title },
     make("header", { role: "none" }, make("h2", { id: title, text: "Command" }), select), form, none);
   root.append(pane);
@@ -32,13 +37,19 @@ function mountForm(root, desk) {
   function send() {
     if (!select.value) return;
     asked = select.value;
-    desk.send("send", { command: asked, fields: made.get(asked).read() });
+    lab.send("send", { command: asked, fields: made.get(asked).read() });
   }
 
   select.addEventListener("change", chosen);
-  form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
   form.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      send();
+    }
   });
   return {
     parts: ["form"],
@@ -69,8 +80,12 @@ function fieldGroup(fields) {
   return {
     node: make("div", { class: "cl-field-group" }, ...controls.map(([, control]) => control.node)),
     read: () => Object.fromEntries(controls.map(([name, control]) => [name, control.read()])),
-    tell: (errors, path) => controls.forEach(([name, control]) => control.tell(errors, path ? `${path}.${name}` : name)),
-    write: (value) => controls.forEach(([name, control]) => { if (value && name in value) control.write(value[name]); }),
+    tell: (errors, path) =>
+      controls.forEach(([name, control]) => control.tell(errors, path ? `${path}.${name}` : name)),
+    write: (value) =>
+      controls.forEach(([name, control]) => {
+        if (value && name in value) control.write(value[name]);
+      }),
   };
 }
 
@@ -112,8 +127,9 @@ function labelled(field, input, ...extra) {
 
 function textField(field, type = "text") {
   const modes = { integer: "numeric", number: "decimal", decimal: "decimal" };
-  const input = make("input", { class: "cl-input", type, inputmode: modes[field.kind], placeholder: type === "text" ? field.hint : null,
-    title: field.hint || null, autocomplete: "off", spellcheck: "false", step: type === "datetime-local" ? "1" : null });
+  const input = make("input", { class: "cl-input", type, inputmode: modes[field.kind],
+    placeholder: type === "text" ? field.hint : null, title: field.hint || null, autocomplete: "off",
+    spellcheck: "false", step: type === "datetime-local" ? "1" : null });
   return {
     ...labelled(field, input),
     read: () => input.value,
@@ -131,14 +147,20 @@ function booleanField(field) {
   const input = make("input", { type: "checkbox", class: "cl-check" });
   const { node, tell } = labelled(field, input);
   node.classList.add("cl-field-check");
-  return { node, tell, read: () => input.checked, write: (value) => { input.checked = value === true; } };
+  return { node, tell, read: () => input.checked, write: (value) => {
+    input.checked = value === true;
+  } };
 }
 
 function choiceField(field) {
   const select = make("select", { class: "cl-input cl-select" });
-  if (field.optional || field.default === null) select.append(make("option", { value: "", text: field.optional ? "–" : "choose…" }));
+  if (field.optional || field.default === null) {
+    select.append(make("option", { value: "", text: field.optional ? "–" : "choose…" }));
+  }
   select.append(...field.options.map((option) => make("option", { value: option, text: option })));
-  return { ...labelled(field, select), read: () => select.value, write: (value) => { select.value = String(value ?? ""); } };
+  return { ...labelled(field, select), read: () => select.value, write: (value) => {
+    select.value = String(value ?? "");
+  } };
 }
 
 /** A nested record; an optional one is there only when its box is ticked. */
@@ -173,12 +195,18 @@ function listField(field) {
   const items = [];
   const list = make("div", { class: "cl-items" });
   const problem = make("p", { class: "cl-problem", hidden: true });
-  const add = button({ icon: "add", text: `Add to ${field.name || "list"}`, kind: "cl-small", on: () => append().focus() });
-  const node = make("fieldset", { class: "cl-set" }, make("legend", {}, make("span", { text: field.name || "list" })), list, add, problem);
+  const add = button({ icon: "add", text: `Add to ${field.name || "list"}`, kind: "cl-small",
+    on: () => append().focus() });
+  const node = make("fieldset", { class: "cl-set" }, make("legend", {}, make("span", { text: field.name || "list" })),
+    list, add, problem);
   function append(value = null) {
     const control = formField({ ...field.item, name: field.item.name || singular(field.name) });
-    const remove = button({ icon: "close", label: `Remove from ${field.name || "list"}`, title: "Remove", kind: "cl-small cl-quiet",
-      on: () => { items.splice(items.indexOf(item), 1); item.row.remove(); add.focus(); } });
+    const remove = button({ icon: "close", label: `Remove from ${field.name || "list"}`, title: "Remove",
+      kind: "cl-small cl-quiet", on: () => {
+        items.splice(items.indexOf(item), 1);
+        item.row.remove();
+        add.focus();
+      } });
     const item = { control, row: make("div", { class: "cl-item" }, control.node, remove) };
     items.push(item);
     list.append(item.row);

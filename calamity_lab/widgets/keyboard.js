@@ -1,5 +1,8 @@
 // Keys on the widget. They end here: the notebook must not see them, and a text field keeps its own.
 
+import { button } from "./buttons.js";
+import { freshId, make, put } from "./kit.js";
+
 const KEYS = [
   [".", "Step over: one command on", "step_over"],
   [",", "Back over one command", "step_back_over"],
@@ -17,7 +20,8 @@ const KEYS = [
 ];
 // What other keys do is up to what has the focus.
 const KEYS_IN_PLACE = [
-  ["\u2190 \u2191 \u2193 \u2192", "In tabs, lists, lanes and the scrubber: to what is beside it; on a handle: higher or lower"],
+  ["\u2190 \u2191 \u2193 \u2192",
+    "In tabs, lists, lanes and the scrubber: to what is beside it; on a handle: higher or lower"],
   ["Enter", "Go where that leads"],
   ["Esc", "Close what lies over the rest"],
 ];
@@ -28,10 +32,10 @@ function isTextField(node) {
 }
 
 /** Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them. */
-function listenToKeys(root, desk, { go, search, next, previous, play, can }) {
+export function listenToKeys(root, lab, { go, search, next, previous, play, can }) {
   const places = { go, search, next, previous, play };
   const help = helpOverlay(root, KEYS.filter(([, , verb]) => !(verb in places) || places[verb]),
-    desk.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
+    lab.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
   const acts = { ...places, help: () => help.open() };
   put(root, "tabindex", "0");
   put(root, "data-lm-suppress-shortcuts", "true");
@@ -52,14 +56,14 @@ function listenToKeys(root, desk, { go, search, next, previous, play, can }) {
     event.preventDefault();
     const verb = key[2];
     if (verb in acts) acts[verb]?.();
-    else if (can(verb)) desk.send(verb);
+    else if (can(verb)) lab.send(verb);
   });
   for (const type of ["keyup", "keypress"]) root.addEventListener(type, (event) => event.stopPropagation());
   return help;
 }
 
 /** What a move needs: something before the cursor, or something after it. */
-function canMove(values) {
+export function canMove(values) {
   const where = values.controls ?? values.fact;
   return (verb) => {
     if (!where) return false;
@@ -71,13 +75,14 @@ function canMove(values) {
 
 function helpOverlay(root, keys, hint) {
   const title = freshId("help");
-  const rows = [...keys, ...KEYS_IN_PLACE].flatMap(([key, does]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
+  const rows = [...keys, ...KEYS_IN_PLACE].flatMap((
+    [key, does],
+  ) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
   const done = button({ text: "Close", on: () => close() });
-  const dialog = make("div", { class: "cl-help", role: "dialog", "aria-modal": "true", "aria-labelledby": title, tabindex: "-1", hidden: true },
-    make("h2", { id: title, text: "Keys" }),
-    make("dl", {}, ...rows),
-    make("p", { class: "cl-muted", text: `They act while the focus is in this widget, and never from a text field. ${hint}` }),
-    done);
+  const dialog = make("div", { class: "cl-help", role: "dialog", "aria-modal": "true", "aria-labelledby": title,
+    tabindex: "-1", hidden: true }, make("h2", { id: title, text: "Keys" }), make("dl", {}, ...rows),
+    make("p", { class: "cl-muted",
+      text: `They act while the focus is in this widget, and never from a text field. ${hint}` }), done);
   let before = null;
   // A press anywhere beside it closes the help; the focus goes where the press puts it.
   function pressed(event) {
@@ -105,5 +110,7 @@ function helpOverlay(root, keys, hint) {
     if (event.key === "Tab") event.preventDefault();
   });
   root.append(dialog);
-  return { open, close, get isOpen() { return !dialog.hidden; } };
+  return { open, close, get isOpen() {
+    return !dialog.hidden;
+  } };
 }

@@ -1,9 +1,12 @@
 // The rows of the timeline: the lanes in groups, one a type, of which those in sight are drawn and no others.
 
-const LANE = 24;
+import { clamp } from "./kit.js";
+import { LOOKS } from "./looks.js";
+
+export const LANE = 24;
 const MOST_LANES = 30;
 
-class Lanes {
+export class Lanes {
   constructor() {
     this.closed = new Set();
     this.lanes = [];
@@ -45,7 +48,9 @@ class Lanes {
       this.groupOf.push(groups.get(key));
     }
     // Aggregates first, as they appeared; what watches them stands below.
-    this.groups = [...groups.values()].sort((one, other) => (one.kind === "aggregate" ? 0 : 1) - (other.kind === "aggregate" ? 0 : 1));
+    this.groups = [...groups.values()].sort((one, other) =>
+      (one.kind === "aggregate" ? 0 : 1) - (other.kind === "aggregate" ? 0 : 1)
+    );
     this.lanes = lanes;
   }
 
@@ -56,7 +61,9 @@ class Lanes {
     if (!isAlone) this.rows.push({ key: group.key, group, isClosed });
     for (const number of group.lanes) {
       this.rowOf[number] = isClosed && !isAlone ? heading : this.rows.length;
-      if (!isClosed || isAlone) this.rows.push({ key: chart.lanes[number].stream_id, lane: chart.lanes[number], number, isAlone });
+      if (!isClosed || isAlone) {
+        this.rows.push({ key: chart.lanes[number].stream_id, lane: chart.lanes[number], number, isAlone });
+      }
     }
   }
 
@@ -70,4 +77,117 @@ class Lanes {
     const last = clamp(Math.ceil((top + height) / LANE), first, this.rows.length);
     return [first, last];
   }
+}
+
+// The marks in sight, and how they are drawn: one path for each kind, however many there are.
+
+export const MARK_STEP = 30;
+export const DENSE = 12;
+const CELL = 3;
+const REACH = 14;
+
+/** The marks of a span, in the rows in sight: where each stands in pixels, and what it is. */
+export function marksInSight(chart, span, lanes, [top, bottom], plot) {
+  const scale = plot / span.width;
+  const marks = [];
+  eachInSight(chart, span, (place, among, lane, kind, moment) => {
+    const row = lanes.rowOf[lane];
+    if (row < top || row >= bottom) return;
+    marks.push({ place, kind, lane, moment, x: (span.at(among) - span.from) * scale, y: (row - top + 0.5) * LANE });
+  });
+  return marks.sort((one, other) => one.x - other.x || one.moment - other.moment);
+}
+
+/** Calls `each` with what stands in a span: the events, then commands, refusals and reactions. */
+export function eachInSight(chart, span, each) {
+  const { events, steps } = chart;
+  const first = span.eventAt(span.from);
+  const last = Math.min(span.eventAt(span.to), events.length + 1) - 1;
+  for (let event = first; event <= last; event += 1) {
+    each(event, event, events.lanes[event - 1], 0, events.moments[event - 1]);
+  }
+  const [since, upto] = chart.stepsAround(first, last);
+  for (let step = since; step < upto; step += 1) {
+    const among = steps.halves[step] % 2 ? chart.amongAt(step) : steps.halves[step] / 2;
+    const point = span.at(among);
+    if (point >= span.from && point <= span.to) {
+      each(-steps.moments[step], among, steps.lanes[step], 1 + steps.kinds[step], steps.moments[step]);
+    }
+  }
+}
+
+/** The shapes of the marks as one path for each kind, the past's and the future's apart. */
+export function shapePaths(marks, cursor) {
+  const paths = new Map();
+  for (const { kind, moment, x, y } of marks) {
+    const key = `${LOOKS.inLanes[kind]} ${moment <= cursor ? "past" : "later"}`;
+    paths.set(key, `${paths.get(key) ?? ""}M${x.toFixed(1)} ${y}${LOOKS.kinds[LOOKS.inLanes[kind]].shape}`);
+  }
+  return paths;
+}
+
+/** Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more; refusals keep a cross. */
+export function denseBars(chart, span, lanes, [top, bottom], plot) {
+  const [scale, cells] = [plot / span.width, Math.ceil(plot / CELL) + 1];
+  const size = (bottom - top) * cells;
+  const counts = { event: new Uint32Array(size), continued: new Uint32Array(size), refused: new Uint32Array(size) };
+  const earliest = new Float64Array(size).fill(Infinity);
+  eachInSight(chart, span, (_place, among, lane, kind, moment) => {
+    const row = lanes.rowOf[lane];
+    if (row < top || row >= bottom || kind === 1) return;
+    const cell = (row - top) * cells + clamp(Math.floor(((span.at(among) - span.from) * scale) / CELL), 0, cells - 1);
+    counts[kind === 0 ? "event" : kind === 2 ? "refused" : "continued"][cell] += 1;
+    if (moment < earliest[cell]) earliest[cell] = moment;
+  });
+  const bars = [];
+  for (const [kind, numbers] of Object.entries(counts)) {
+    numbers.forEach((number, cell) => {
+      if (!number) return;
+      const [x, y] = [(cell % cells) * CELL, (Math.floor(cell / cells) + 0.5) * LANE];
+      const high = Math.min(16, 5 + 3 * Math.log2(number));
+      const drawn = kind === "refused"
+        ? `M${x - 2} ${y - 10}l5 5m0-5l-5 5`
+        : `M${x} ${(y - high / 2).toFixed(1)}h${CELL}v${high.toFixed(1)}h${-CELL}z`;
+      bars.push({ kind, earliest: earliest[cell], drawn });
+    });
+  }
+  return bars;
+}
+
+/** The bars as one path for each kind, the past's and the future's apart. */
+export function densePaths(bars, cursor) {
+  const drawn = new Map();
+  for (const bar of bars) {
+    const key = `${bar.kind} ${bar.earliest <= cursor ? "past" : "later"} dense`;
+    if (!drawn.has(key)) drawn.set(key, []);
+    drawn.get(key).push(bar.drawn);
+  }
+  return new Map([...drawn].map(([key, parts]) => [key, parts.join("")]));
+}
+
+/** The mark that is nearest to a point, within reach. */
+export function nearestMark(marks, x, y) {
+  let best = null;
+  for (const mark of marks) {
+    const far = Math.hypot(mark.x - x, mark.y - y);
+    if (far <= REACH && (!best || far < best.far)) best = { mark, far };
+  }
+  return best?.mark ?? null;
+}
+
+/** The next mark from one in a direction that an arrow key tells. */
+export function neighbour(marks, from, key) {
+  const sideways = key === "ArrowLeft" || key === "ArrowRight";
+  const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
+  const far = (
+    mark,
+  ) => (sideways ? sign * (mark.x - from.x || (mark.moment - from.moment) / 1e9) : sign * (mark.y - from.y));
+  const off = (mark) => (sideways ? Math.abs(mark.y - from.y) * 0.001 : Math.abs(mark.x - from.x) * 0.01);
+  let best = null;
+  for (const mark of marks) {
+    if (far(mark) <= 0 || mark.place === from.place) continue;
+    const cost = far(mark) + off(mark);
+    if (!best || cost < best.cost) best = { mark, cost };
+  }
+  return best?.mark ?? null;
 }

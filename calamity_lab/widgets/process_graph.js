@@ -1,33 +1,42 @@
 // The process graph: what sends, causes and wakes what; and how one instance of a process manager stands on it.
 
-function mountProcessGraph(root, desk) {
+import { count, counted, draw, freshId, make, setText, show } from "./kit.js";
+import { keepInSight, keyed } from "./lists.js";
+import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, standingSign } from "./process_nodes.js";
+
+export function mountProcessGraph(root, lab) {
   const managers = make("select", { class: "cl-input cl-select", "aria-label": "Process manager" });
   const instances = make("select", { class: "cl-input cl-select", "aria-label": "Instance" });
   const stage = mountStage();
   const marker = freshId("arrow");
   const parts = { headings: draw("g"), edges: draw("g"), nodes: draw("g"), marker };
   parts.svg = draw("svg", { class: "cl-graph", role: "none" },
-    draw("defs", {}, ...ARROWS.map((name) => arrowHead(`${marker}-${name}`, name))), parts.headings, parts.edges, parts.nodes);
+    draw("defs", {}, ...ARROWS.map((name) => arrowHead(`${marker}-${name}`, name))), parts.headings, parts.edges,
+    parts.nodes);
   const key = make("div", { class: "cl-graph-key", role: "list", "aria-label": "What the marks mean" });
-  const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group", "aria-label": "Process graph", tabindex: "0" }, parts.svg, key);
+  const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group",
+    "aria-label": "Process graph", tabindex: "0" }, parts.svg, key);
   const hint = make("p", { class: "cl-hint" });
   root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage.node), scroll, hint);
   // What is picked out elsewhere is followed, unless an instance was chosen here since.
   let [chosen, passed] = ["", null];
   const look = (manager, instance) => {
-    [chosen, passed] = [instance, pickedStream(desk.values.selected) || null];
-    desk.look("process_graph", { manager: manager || null, instance: instance || null, passed });
-    if (instance) desk.select({ stream_id: instance });
+    [chosen, passed] = [instance, pickedStream(lab.values.selected) || null];
+    lab.look("process_graph", { manager: manager || null, instance: instance || null, passed });
+    if (instance) lab.select({ stream_id: instance });
   };
   managers.addEventListener("change", () => look(managers.value, ""));
   instances.addEventListener("change", () => look(managers.value, instances.value));
   return {
     parts: ["process_graph"],
     update(value, patch) {
-      if (patch.managers || "manager" in patch) options(managers, value.managers.map((name) => [name, name]), value.manager);
+      if (patch.managers || "manager" in patch) {
+        options(managers, value.managers.map((name) => [name, name]), value.manager);
+      }
       const stream = chosenOf(value)?.stream_id;
-      const picked = pickedStream(desk.values.selected);
-      options(instances, instanceOptions(value), stream === chosen || (stream === picked && picked !== passed) ? stream : "");
+      const picked = pickedStream(lab.values.selected);
+      options(instances, instanceOptions(value),
+        stream === chosen || (stream === picked && picked !== passed) ? stream : "");
       stage.update(value);
       show(scroll, value.nodes.length > 0);
       show(hint, !value.nodes.length);
@@ -35,19 +44,22 @@ function mountProcessGraph(root, desk) {
       if (!["nodes", "edges", "marks", "chosen", "about"].some((name) => name in patch)) return;
       drawGraph(parts, value);
       keyToMarks(key, value);
-      desk.later(() => keepStepInSight(parts.nodes, scroll));
+      lab.later(() => keepStepInSight(parts.nodes, scroll));
     },
   };
 }
 
 function options(select, wanted, chosen) {
-  keyed(select, wanted, ([value]) => value, ([value]) => make("option", { value }), (option, [, text]) => setText(option, text));
+  keyed(select, wanted, ([value]) => value, ([value]) => make("option", { value }),
+    (option, [, text]) => setText(option, text));
   select.value = chosen ?? "";
   show(select, wanted.length > 1);
 }
 
 function instanceOptions({ instances }) {
-  const named = instances.map((each) => [each.stream_id, `${each.stream_id}${each.status === "stopped" ? " (stopped)" : ""}`]);
+  const named = instances.map((
+    each,
+  ) => [each.stream_id, `${each.stream_id}${each.status === "stopped" ? " (stopped)" : ""}`]);
   return named.length ? [["", "instance at work"], ...named] : [];
 }
 
@@ -64,10 +76,6 @@ function keepStepInSight(nodes, scroll) {
 /** The stream that was picked out of the run, by itself or by one of its steps. */
 function pickedStream(selected) {
   return ["stream", "step"].includes(selected?.kind) ? selected.streams[0] : "";
-}
-
-function chosenOf({ instances, chosen }) {
-  return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }
 
 /** How the instance stands, in a sentence, and how long it has been so. */
@@ -93,7 +101,9 @@ function mountStage() {
 /** Since when the instance has done nothing: the step, how many steps ago, and how long by the events' times. */
 function waited({ cursor, since, now, then }) {
   const time = spell((now ?? 0) - (then ?? now ?? 0));
-  return `since step ${count(since)}${cursor > since ? `: ${counted(cursor - since, "step")}${time && `, ${time}`}` : ""}`;
+  return `since step ${count(since)}${
+    cursor > since ? `: ${counted(cursor - since, "step")}${time && `, ${time}`}` : ""
+  }`;
 }
 
 const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];

@@ -1,5 +1,10 @@
 // The nodes and the edges of the process graph, as they are laid out and drawn.
 
+import { count, counted, draw, make, put, setText } from "./kit.js";
+import { keyed } from "./lists.js";
+import { LOOKS } from "./looks.js";
+import { kindClass } from "./signs.js";
+
 const NODE_WIDTH = 134;
 const NODE_HEIGHT = 28;
 const NAME_ROOM = NODE_WIDTH - 24;
@@ -13,15 +18,17 @@ const REFUSAL_ASIDE = 6;
 // So far the picture shrinks before it scrolls.
 const SMALLEST = 0.9;
 
-const ARROWS = ["plain", "later", "if-refused", "in-flight", "refused", "waited-for", "overdue"];
+export const ARROWS = ["plain", "later", "if-refused", "in-flight", "refused", "waited-for", "overdue"];
 
-function arrowHead(id, name) {
+export function arrowHead(id, name) {
   const d = name === "refused" ? "M1.4 1.4 6.6 6.6M6.6 1.4 1.4 6.6" : "M0 0.8 7.5 4 0 7.2z";
-  return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
+  return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7",
+    markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
     draw("path", { class: `cl-arrow-head cl-arrow-${name}`, d }));
 }
 
-const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events", "process manager": "process managers" };
+const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events",
+  "process manager": "process managers" };
 
 /** Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs. */
 function layOut(nodes) {
@@ -31,12 +38,14 @@ function layOut(nodes) {
   const height = rows * (NODE_HEIGHT + ROW_GAP);
   const places = new Map();
   const columns = byLayer.map((layer, column) => ({ kind: layer[0].kind, x: columnAt(column) }));
-  byLayer.forEach((layer, column) => layer.forEach((node, row) => {
-    places.set(node.key, {
-      x: columnAt(column),
-      y: GRAPH_TOP + ((row + 0.5) * height) / layer.length - NODE_HEIGHT / 2,
-    });
-  }));
+  byLayer.forEach((layer, column) =>
+    layer.forEach((node, row) => {
+      places.set(node.key, {
+        x: columnAt(column),
+        y: GRAPH_TOP + ((row + 0.5) * height) / layer.length - NODE_HEIGHT / 2,
+      });
+    })
+  );
   const right = Math.max(0, ...[...places.values()].map(({ x }) => x)) + NODE_WIDTH + GRAPH_EDGE;
   return { places, width: right, height: GRAPH_TOP + height + BUS, bus: GRAPH_TOP + height + 6, columns };
 }
@@ -45,7 +54,7 @@ function columnAt(column) {
   return GRAPH_EDGE + BUS + column * NODE_WIDTH + LAYER_GAPS.slice(0, column).reduce((sum, gap) => sum + gap, 0);
 }
 
-function drawGraph({ svg, headings, nodes, edges, marker }, value) {
+export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   const { places, columns, width, height, bus } = layOut(value.nodes);
   const marks = new Map(value.marks.map((mark) => [mark.key, mark]));
   const instance = chosenOf(value)?.stream_id;
@@ -54,24 +63,31 @@ function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   put(svg, "viewBox", `0 0 ${width} ${height}`);
   svg.style.minWidth = `${Math.round(width * SMALLEST)}px`;
   svg.style.maxWidth = `${width}px`;
-  keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`, ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
+  keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`,
+    ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
     (text, { x }) => put(text, "x", x + NODE_WIDTH / 2));
   const names = new Map(value.nodes.map(({ key, name }) => [key, name]));
   const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target)).map((edge) => {
     const key = `${edge.source} ${edge.target} ${edge.label}`;
-    return { ...edge, key, mark: marks.get(key) ?? null, instance, ends: [names.get(edge.source), names.get(edge.target)], from: places.get(edge.source), to: places.get(edge.target), bus };
+    return { ...edge, key, mark: marks.get(key) ?? null, instance,
+      ends: [names.get(edge.source), names.get(edge.target)], from: places.get(edge.source),
+      to: places.get(edge.target), bus };
   });
   // What the instance had to do with lies over the rest.
   const ordered = [...drawable.filter(({ mark }) => !mark), ...drawable.filter(({ mark }) => mark)];
   keyed(edges, ordered, ({ key }) => key, edgeNode, (node, edge) => updateEdge(node, edge, marker));
-  keyed(nodes, value.nodes.map((node) => ({ ...node, place: places.get(node.key), mark: marks.get(node.key) ?? null, instance, instanceId, isOwn })), (node) => node.key, graphNode, updateGraphNode);
+  keyed(nodes,
+    value.nodes.map((node) => ({ ...node, place: places.get(node.key), mark: marks.get(node.key) ?? null, instance,
+      instanceId, isOwn })
+    ), (node) => node.key, graphNode, updateGraphNode);
 }
 
 const NODE_SHAPES = {
   command: (w, h) => `M0 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H0z`,
   event: (w, h) => `M0 0H${w}V${h - 8}L${w - 8} ${h}H0zM${w} ${h - 8}H${w - 8}V${h}`,
   "process manager": (w, h) => `M10 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H10L0 ${h / 2}z`,
-  aggregate: (w, h) => `M${h / 2} 0H${w - h / 2}A${h / 2} ${h / 2} 0 0 1 ${w - h / 2} ${h}H${h / 2}A${h / 2} ${h / 2} 0 0 1 ${h / 2} 0z`,
+  aggregate: (w, h) =>
+    `M${h / 2} 0H${w - h / 2}A${h / 2} ${h / 2} 0 0 1 ${w - h / 2} ${h}H${h / 2}A${h / 2} ${h / 2} 0 0 1 ${h / 2} 0z`,
 };
 
 function graphNode(node) {
@@ -84,14 +100,16 @@ function graphNode(node) {
   });
   put(name, "class", lines.length > 1 ? "cl-node-name cl-two-lines" : "cl-node-name");
   const parts = {
-    title: draw("title"), name,
+    title: draw("title"),
+    name,
     times: draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -4 }),
     sign: draw("g", { transform: "translate(8 -5)" }),
     word: draw("text", { class: "cl-node-word", x: 19, y: -4 }),
     instance: draw("text", { class: "cl-node-instance", x: 26, y: NODE_HEIGHT + 12 }),
   };
-  const drawn = draw("g", { role: "img" }, parts.title, draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }),
-    name, parts.times, parts.word, parts.instance, parts.sign);
+  const drawn = draw("g", { role: "img" }, parts.title,
+    draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), name, parts.times,
+    parts.word, parts.instance, parts.sign);
   drawn.nodeParts = parts;
   return drawn;
 }
@@ -105,7 +123,8 @@ function updateGraphNode(drawn, node) {
   else if (node.instance) classes.push("cl-unreached");
   put(drawn, "transform", `translate(${node.place.x} ${node.place.y})`);
   put(drawn, "class", classes.join(" "));
-  setText(times, [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
+  setText(times,
+    [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
   setText(word, mark ? markWord(node, mark) : "");
   setText(instance, mark && node.kind === "process manager" ? nameCutTo(node.instanceId, NODE_WIDTH - 24, 11) : "");
   if (sign.dataset.standing !== mark?.standing) {
@@ -141,7 +160,9 @@ function nameCutTo(text, room, size) {
 function nameLines(name) {
   if (widthOf(name, 12) <= NAME_ROOM) return [name];
   const words = name.slice(0, 80).split(/(?<=[\p{Ll}\d])(?=\p{Lu})|(?<=[_ ])/u);
-  const breaks = words.slice(1).map((_, place) => [words.slice(0, place + 1).join(""), words.slice(place + 1).join("")]);
+  const breaks = words.slice(1).map((_,
+    place) => [words.slice(0, place + 1).join(""), words.slice(place + 1).join("")]
+  );
   const widest = ([one, other]) => Math.max(widthOf(one, 11), widthOf(other, 11));
   const lines = breaks.sort((a, b) => widest(a) - widest(b))[0] ?? [name];
   return lines.map((line) => nameCutTo(line, NAME_ROOM, lines.length > 1 ? 11 : 12));
@@ -164,7 +185,9 @@ function updateEdge(node, edge, marker) {
   put(text, "x", label.x);
   put(text, "y", label.y);
   setText(text, ["start", "continue", "stop"].includes(edge.label) ? edge.label : "");
-  const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.label}: ${edge.instance ? `${standingWords({ ...edge, kind: "edge" })}; ` : ""}${wholeRun(edge.count)}`;
+  const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.label}: ${
+    edge.instance ? `${standingWords({ ...edge, kind: "edge" })}; ` : ""
+  }${wholeRun(edge.count)}`;
   setText(title, words);
   put(node, "aria-label", words);
 }
@@ -183,10 +206,81 @@ function edgePath({ from, to, bus, label: verb }) {
   const label = { x: start.x + 4, y: start.y - 4 };
   if (end.x > start.x) {
     const bend = (end.x - start.x) * 0.55;
-    return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`, label };
+    return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`,
+      label };
   }
   const out = verb === "if refused" ? REFUSAL_ASIDE : 0;
   const down = { x: from.x + 14 + out, y: from.y + NODE_HEIGHT };
   const [left, low] = [GRAPH_EDGE + REFUSAL_ASIDE - out, bus + out];
   return { d: `M${down.x} ${down.y}V${low - 8}q0 8-8 8H${left + 8}q-8 0-8-8V${end.y + 8}q0-8 8-8H${end.x}`, label };
+}
+
+// How an instance stands: the sign and the words for what a node or an edge of the process graph is to it.
+
+export function standingSign(name) {
+  return draw("svg", { class: `cl-sign ${standingClass(name)}`, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
+    ...signPaths(name));
+}
+
+function signPaths(name) {
+  const { outline, line } = LOOKS.signs[name];
+  return [draw("path", { d: outline }), draw("path", { class: "cl-sign-line", d: line })];
+}
+
+function standingClass(name) {
+  return `cl-stands cl-stands-${name.replaceAll(" ", "-")}`;
+}
+
+/** What the marks mean that can be seen now. */
+export function keyToMarks(node, { marks, nodes, edges, chosen }) {
+  const there = new Set(marks.map(({ standing }) => standing).filter((standing) => standing !== "waiting"));
+  const items = Object.keys(LOOKS.signs).filter((name) => there.has(name)).map((
+    name,
+  ) => [name, LOOKS.signs[name].word]);
+  if (nodes.some(({ count: times }) => !times)) items.push(["possible", "possible, has not happened"]);
+  if (chosen !== null && nodes.some(({ count: times, key }) => times && !marks.some((mark) => mark.key === key))) {
+    items.push(["elsewhere", "happened, not to this instance"]);
+  }
+  if (edges.some(({ label }) => label === "if refused")) items.push(["refusal", "sent if a command is refused"]);
+  if (nodes.some(({ count: times }) => times)) items.push(["count", "how often in the whole run"]);
+  keyed(node, items, ([name]) => name,
+    ([name, words]) => make("span", { role: "listitem" }, keySign(name), make("span", { text: words })), () => {});
+}
+
+function keySign(name) {
+  if (name in LOOKS.signs) return standingSign(name);
+  if (name === "count") return make("span", { class: "cl-key-count", text: "×3" });
+  return draw("svg", { class: `cl-key-sign cl-key-${name}`, viewBox: "0 0 22 12", "aria-hidden": "true" },
+    draw("path", { d: name === "refusal" ? "M1 6H21" : "M1 1H21V11H1z" }));
+}
+
+/** The word beside the icon; of what was sent because another command was refused, that it came instead. */
+function markWord({ kind }, { standing, times, instead }) {
+  if (kind === "process manager" && standing === "done") return "stopped";
+  const often = times > 1 && ["command", "event"].includes(kind) ? `×${count(times)}` : "";
+  const state = instead && ["done", "in flight"].includes(standing)
+    ? "instead"
+    : standing === "done"
+    ? ""
+    : LOOKS.signs[standing].word;
+  return [state, often].filter(Boolean).join(" ");
+}
+
+function standingWords({ mark, instance, kind }) {
+  if (!instance) return "";
+  if (!mark) return `not reached by ${instance}`;
+  const state = kind === "process manager" && mark.standing === "done" ? "stopped" : LOOKS.signs[mark.standing].word;
+  const often = mark.times > 1 ? `, ${count(mark.times)} times` : "";
+  return `${state} ${kind === "process manager" ? "as" : "for"} ${instance}${often}${
+    mark.told && mark.told !== instance ? `, ${mark.told}` : ""
+  }`;
+}
+
+function wholeRun(times) {
+  return times ? `${counted(times, "time")} in the whole run` : "possible, not yet";
+}
+
+/** The instance whose standing is shown. */
+export function chosenOf({ instances, chosen }) {
+  return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }

@@ -1,19 +1,31 @@
 // The search over the whole run, in the head: what is found, by kind, and the way from one match to the next.
 
+import { button, disable, isDisabled, searchBox } from "./buttons.js";
+import { count, freshId, make, put, setText, show } from "./kit.js";
+import { keepInSight, keyed } from "./lists.js";
+import { glyph } from "./signs.js";
+
 const FOUND_KINDS = { stream: "Streams", event: "Events", refusal: "Refusals", pending: "Pending commands" };
 
-function mountSearch(root, desk, reveal) {
+export function mountSearch(root, lab, reveal) {
   const id = freshId("found");
-  const field = searchBox("Search the run", (query) => desk.look("found", { query }));
+  const field = searchBox("Search the run", (query) => lab.look("found", { query }));
   const total = make("span", { class: "cl-found-total" });
-  const before = button({ icon: "left", label: "Previous match", title: "Previous match (N)", kind: "cl-small cl-quiet", on: () => leap(before, "before") });
-  const after = button({ icon: "right", label: "Next match", title: "Next match (n)", kind: "cl-small cl-quiet", on: () => leap(after, "after") });
-  const clear = button({ icon: "close", label: "Clear the search", title: "Clear the search (Esc)", kind: "cl-small cl-quiet", on: () => empty() });
+  const before = button({ icon: "left", label: "Previous match", title: "Previous match (N)", kind: "cl-small cl-quiet",
+    on: () => leap(before, "before") });
+  const after = button({ icon: "right", label: "Next match", title: "Next match (n)", kind: "cl-small cl-quiet",
+    on: () => leap(after, "after") });
+  const clear = button({ icon: "close", label: "Clear the search", title: "Clear the search (Esc)",
+    kind: "cl-small cl-quiet", on: () => empty() });
   const list = make("div", { class: "cl-found-list", role: "listbox", id, "aria-label": "Found in the run" });
   const box = make("div", { class: "cl-found", hidden: true },
     make("div", { class: "cl-found-head" }, total, make("span", { class: "cl-gap" }), before, after, clear), list);
   // What is typed into is a combobox: the focus stays in it while the arrows go through the list.
-  for (const [name, value] of Object.entries({ type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-autocomplete": "list", "aria-controls": id, "aria-expanded": "false", "aria-keyshortcuts": "/" })) put(field, name, value);
+  for (const [name, value] of Object.entries({ type: "text", role: "combobox", autocomplete: "off", spellcheck: "false",
+    "aria-autocomplete": "list", "aria-controls": id, "aria-expanded": "false", "aria-keyshortcuts": "/" }))
+  {
+    put(field, name, value);
+  }
   root.append(field, box);
   let hits = [];
   let next = { before: null, after: null };
@@ -38,7 +50,7 @@ function mountSearch(root, desk, reveal) {
   }
   function empty() {
     field.value = "";
-    desk.look("found", { query: "" });
+    lab.look("found", { query: "" });
     close();
     field.focus();
   }
@@ -61,15 +73,15 @@ function mountSearch(root, desk, reveal) {
     if (hits.length) point(hits[(from + step + hits.length) % hits.length].key);
   }
   function leap(node, which) {
-    if (!isDisabled(node) && next[which]) goTo(next[which], desk, reveal);
+    if (!isDisabled(node) && next[which]) goTo(next[which], lab, reveal);
   }
   function take(hit) {
     close();
-    if (hit) goTo(hit, desk, reveal);
+    if (hit) goTo(hit, lab, reveal);
   }
   function enter(isBack) {
     field.askNow();
-    if (desk.asks("look found")) {
+    if (lab.asks("look found")) {
       owed = { isBack };
       return;
     }
@@ -113,11 +125,14 @@ function mountSearch(root, desk, reveal) {
 
   return {
     parts: ["found"],
-    focus() { field.focus(); field.select(); },
+    focus() {
+      field.focus();
+      field.select();
+    },
     next: () => leap(after, "after"),
     previous: () => leap(before, "before"),
     answered() {
-      if (owed && !desk.asks("look found")) enter(owed.isBack);
+      if (owed && !lab.asks("look found")) enter(owed.isBack);
     },
     update(found, patch) {
       hits = found.hits;
@@ -136,13 +151,13 @@ function mountSearch(root, desk, reveal) {
 }
 
 /** Shows a hit in every view: the moment at which it came to be, and what it is picked out. */
-function goTo(hit, desk, reveal) {
+function goTo(hit, lab, reveal) {
   if (hit.kind === "pending") reveal(hit);
   else if (hit.kind === "stream") {
-    desk.send("select", { stream_id: hit.stream_id });
+    lab.send("select", { stream_id: hit.stream_id });
     // A stream that is there already is looked at as it is now.
-    if (!hit.is_past) desk.goto(hit.moment);
-  } else desk.send("select", { place: hit.place, go: true });
+    if (!hit.is_past) lab.goto(hit.moment);
+  } else lab.send("select", { place: hit.place, go: true });
 }
 
 function grouped({ groups, hits }) {
@@ -151,19 +166,22 @@ function grouped({ groups, hits }) {
 
 function groupNode({ kind }) {
   const title = make("div", { class: "cl-found-kind", id: freshId("kind") });
-  return make("div", { class: "cl-found-group", role: "group", "aria-labelledby": title.id, "data-kind": kind }, title, make("div", { role: "presentation" }));
+  return make("div", { class: "cl-found-group", role: "group", "aria-labelledby": title.id, "data-kind": kind }, title,
+    make("div", { role: "presentation" }));
 }
 
 function updateGroup(node, { kind, total, shown, hits }) {
   const [title, items] = node.children;
-  setText(title, shown < total ? `${FOUND_KINDS[kind]}: the nearest ${count(shown)} of ${count(total)}` : `${FOUND_KINDS[kind]}: ${count(total)}`);
+  setText(title, shown < total
+    ? `${FOUND_KINDS[kind]}: the nearest ${count(shown)} of ${count(total)}`
+    : `${FOUND_KINDS[kind]}: ${count(total)}`);
   keyed(items, hits, ({ key }) => key, hitNode, updateHit);
 }
 
 function hitNode({ key, shape }) {
   const node = make("div", { class: "cl-hit", role: "option", id: freshId("hit"), "aria-selected": "false" },
-    glyph(shape),
-    make("span", { class: "cl-hit-label" }), make("span", { class: "cl-hit-where" }), make("span", { class: "cl-hit-told" }), make("span", { class: "cl-hit-when" }));
+    glyph(shape), make("span", { class: "cl-hit-label" }), make("span", { class: "cl-hit-where" }),
+    make("span", { class: "cl-hit-told" }), make("span", { class: "cl-hit-when" }));
   node.hitKey = key;
   return node;
 }
@@ -174,7 +192,8 @@ function updateHit(node, hit) {
   setText(label, hit.label);
   setText(where, stream);
   setText(told, hit.told);
-  setText(when, hit.moment === null ? "pending" : hit.is_past ? `step ${count(hit.moment)}` : `step ${count(hit.moment)}, not yet`);
+  setText(when,
+    hit.moment === null ? "pending" : hit.is_past ? `step ${count(hit.moment)}` : `step ${count(hit.moment)}, not yet`);
   put(node, "title", [hit.label, stream, hit.told].filter(Boolean).join("\n"));
   node.classList.toggle("cl-later", !hit.is_past && hit.moment !== null);
 }

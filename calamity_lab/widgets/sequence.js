@@ -1,5 +1,11 @@
 // The sequence diagram: a column for each participant, a row for each message, the future greyed.
 
+import { button, pager } from "./buttons.js";
+import { clamp, counted, draw, make, put, setText, show } from "./kit.js";
+import { addPicked, keepInSight, keyed, rove } from "./lists.js";
+import { LOOKS } from "./looks.js";
+import { glyph, kindClass } from "./signs.js";
+
 const TOLD_ROW = 30;
 const TOLD_GAP = 8;
 const TOLD_NOTE = 24;
@@ -9,11 +15,12 @@ const SEQUENCE_PAGE = 16;
 
 const REACTIONS = ["started", "continued", "stopped", "ignored"];
 
-function mountSequence(root, desk) {
+export function mountSequence(root, lab) {
   const title = make("span", { class: "cl-sequence-title" });
   const total = make("span", { class: "cl-muted" });
   const pages = pager("commands", look);
-  const follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small", on: () => look(null) });
+  const follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small",
+    on: () => look(null) });
   const heads = make("div", { class: "cl-cast", "aria-hidden": "true" });
   const lines = draw("g");
   const rows = draw("g", { role: "listbox", "aria-label": "Messages, in order" });
@@ -21,7 +28,12 @@ function mountSequence(root, desk) {
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-sequence", tabindex: "-1" }, heads, svg);
   const hint = make("p", { class: "cl-hint", text: "Nothing is here yet: no command was sent." });
   show(follow, false);
-  root.append(make("div", { class: "cl-bar" }, glyph("command"), title, total, make("span", { class: "cl-gap" }), follow, pages.node), scroll, hint);
+  root.append(
+    make("div", { class: "cl-bar" }, glyph("command"), title, total, make("span", { class: "cl-gap" }), follow,
+      pages.node),
+    scroll,
+    hint,
+  );
   let shown = null;
   let wide = 0;
   let following = true;
@@ -29,7 +41,7 @@ function mountSequence(root, desk) {
   function look(first) {
     following = first === null;
     show(follow, !following);
-    desk.look("sequence", { first });
+    lab.look("sequence", { first });
   }
   function paint() {
     const width = scroll.clientWidth;
@@ -41,10 +53,12 @@ function mountSequence(root, desk) {
     paint();
     keepRowInSight(rows.querySelector(".cl-now-told"), scroll);
   }
-  const observer = new ResizeObserver(() => { if (scroll.clientWidth !== wide) follows(); });
+  const observer = new ResizeObserver(() => {
+    if (scroll.clientWidth !== wide) follows();
+  });
   observer.observe(scroll);
-  listenToRows(rows, desk);
-  addPicked(desk, "sequence", rows, scroll, (node, { moment }) => moment !== null && node.told?.moment === moment);
+  listenToRows(rows, lab);
+  addPicked(lab, "sequence", rows, scroll, (node, { moment }) => moment !== null && node.told?.moment === moment);
   return {
     parts: ["sequence"],
     close: () => observer.disconnect(),
@@ -60,7 +74,7 @@ function mountSequence(root, desk) {
       show(scroll, value.messages.length > 0);
       paint();
       // A panel that has just come into sight is measured once it is there.
-      desk.later(follows);
+      lab.later(follows);
     },
   };
 }
@@ -73,12 +87,23 @@ function drawSequence({ heads, lines, rows, svg }, value, width) {
   heads.style.width = `${plot}px`;
   put(svg, "width", plot);
   put(svg, "height", placed.height);
-  keyed(heads, value.participants.map((each) => ({ ...each, column })), (each) => `${each.kind} ${each.name}`, castHead, (head, each) => { head.style.width = `${each.column}px`; });
-  keyed(lines, value.participants.map((each, place) => ({ x: at(place), height: placed.height, key: `${each.kind} ${each.name}` })), (each) => each.key,
-    () => draw("line", { class: "cl-lifeline", y1: 0 }),
-    (line, { x, height }) => { put(line, "x1", x); put(line, "x2", x); put(line, "y2", height); });
-  keyed(rows, placed.rows.map((row) => ({ ...row, from: at(row.source), to: at(row.target), plot })), (row) => row.key, rowNode, updateRow);
-  if (!rows.querySelector("[tabindex='0']") && rows.firstChild) put(rows.querySelector(".cl-now-told") ?? rows.firstChild, "tabindex", "0");
+  keyed(heads, value.participants.map((each) => ({ ...each, column })), (each) => `${each.kind} ${each.name}`, castHead,
+    (head, each) => {
+      head.style.width = `${each.column}px`;
+    });
+  keyed(lines,
+    value.participants.map((each, place) => ({ x: at(place), height: placed.height,
+      key: `${each.kind} ${each.name}` })
+    ), (each) => each.key, () => draw("line", { class: "cl-lifeline", y1: 0 }), (line, { x, height }) => {
+    put(line, "x1", x);
+    put(line, "x2", x);
+    put(line, "y2", height);
+  });
+  keyed(rows, placed.rows.map((row) => ({ ...row, from: at(row.source), to: at(row.target), plot })), (row) => row.key,
+    rowNode, updateRow);
+  if (!rows.querySelector("[tabindex='0']") && rows.firstChild) {
+    put(rows.querySelector(".cl-now-told") ?? rows.firstChild, "tabindex", "0");
+  }
 }
 
 /** Where each row is: a command stands a little apart from what came before, a note takes room of its own. */
@@ -106,22 +131,18 @@ function keepRowInSight(node, scroll) {
 
 function castHead({ name, category, kind }) {
   const own = name.startsWith(`${category}-`) ? name.slice(category.length + 1) : "";
-  const sign = draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, draw("path", { d: LOOKS.kinds[kind].shape }));
+  const sign = draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
+    draw("path", { d: LOOKS.kinds[kind].shape }));
   return make("div", { class: `cl-cast-head ${kindClass(kind)}`, title: `${kind} ${name}` },
     make("span", { class: "cl-cast-type" }, sign, make("span", { text: own ? category : name })),
     own ? make("span", { class: "cl-cast-id", text: own }) : null);
 }
 
 function rowNode() {
-  return draw("g", { role: "option", tabindex: "-1" },
-    draw("title"),
-    draw("rect", { class: "cl-told-target", x: 0 }),
-    draw("rect", { class: "cl-told-bar", x: 0, width: 3 }),
-    draw("path", { class: "cl-told-line" }),
-    draw("path", { class: "cl-told-head" }),
-    draw("path", { class: "cl-told-sign" }),
-    draw("text", { class: "cl-told-label" }),
-    draw("g", { class: "cl-told-note" }, draw("path"), draw("text")));
+  return draw("g", { role: "option", tabindex: "-1" }, draw("title"), draw("rect", { class: "cl-told-target", x: 0 }),
+    draw("rect", { class: "cl-told-bar", x: 0, width: 3 }), draw("path", { class: "cl-told-line" }),
+    draw("path", { class: "cl-told-head" }), draw("path", { class: "cl-told-sign" }),
+    draw("text", { class: "cl-told-label" }), draw("g", { class: "cl-told-note" }, draw("path"), draw("text")));
 }
 
 function updateRow(node, row) {
@@ -129,7 +150,10 @@ function updateRow(node, row) {
   const looks = LOOKS.drawnAs[row.kind] ?? row.kind;
   const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
   node.told = row;
-  put(node, "class", `cl-told ${kindClass(looks)} cl-told-${row.kind.replaceAll(" ", "-")} ${{ past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]}`);
+  put(node, "class",
+    `cl-told ${kindClass(looks)} cl-told-${row.kind.replaceAll(" ", "-")} ${
+      { past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]
+    }`);
   put(node, "transform", `translate(0 ${row.y})`);
   put(node, "aria-selected", row.tense === "now" ? "true" : "false");
   put(node, "aria-disabled", row.moment === null ? "true" : null);
@@ -178,7 +202,8 @@ function drawnTurn({ kind, from, plot, y }) {
     head: isOwn ? `M${from + side * 6} ${y + 5}l${side * 7.5}-4v8z` : "",
     sign: isOwn ? LOOKS.kinds[LOOKS.drawnAs[kind] ?? kind].shape : "",
     signAt: `translate(${from} ${y - 7})`,
-    label: { x: from + side * (isOwn ? 32 : 10), y: y - 1, anchor: side < 0 ? "end" : "start", room: (side < 0 ? from : plot - from) - 38 },
+    label: { x: from + side * (isOwn ? 32 : 10), y: y - 1, anchor: side < 0 ? "end" : "start",
+      room: (side < 0 ? from : plot - from) - 38 },
   };
 }
 
@@ -217,11 +242,11 @@ function cutTo(text, room) {
 }
 
 /** Rows can be clicked, and reached by one tab stop and the arrow keys. */
-function listenToRows(rows, desk) {
+function listenToRows(rows, lab) {
   const rowOf = (event) => event.target.closest("[role=option]");
   function go(node) {
     rove(rows.children, node);
-    if (node.told.moment !== null) desk.select({ place: -node.told.moment, go: true });
+    if (node.told.moment !== null) lab.select({ place: -node.told.moment, go: true });
   }
   rows.addEventListener("click", (event) => {
     const node = rowOf(event);

@@ -1,13 +1,16 @@
 // Which part of the run the lanes show, by position or by time, and where in it each event stands.
 // Along the run an event takes up about one unit, its command the first half of it; idle gaps are folded to a few.
 
-const LEAST_SPAN = 4;
+import { lowest } from "./chart.js";
+import { clamp } from "./kit.js";
+
+export const LEAST_SPAN = 4;
 const FOLDED = 8;
 const LEAST_GAP = 0.4;
 const STRIDE = 12;
 const AHEAD = 0.25;
 
-class Span {
+export class Span {
   constructor(chart) {
     this.chart = chart;
     this.axis = "position";
@@ -26,7 +29,9 @@ class Span {
 
   /** How long the whole run is. */
   get length() {
-    return this.axis === "time" && this.chart.events.length ? this.along[this.chart.events.length - 1] + 1 : this.chart.events.length;
+    return this.axis === "time" && this.chart.events.length
+      ? this.along[this.chart.events.length - 1] + 1
+      : this.chart.events.length;
   }
 
   /** Takes in what is new in the chart. */
@@ -38,7 +43,8 @@ class Span {
 
   /** Goes along the other axis; the same events stay in sight. */
   choose(axis) {
-    const [first, last] = [clamp(this.eventAt(this.from), 1, this.chart.events.length), clamp(this.eventAt(this.to) - 1, 1, this.chart.events.length)];
+    const [first, last] = [clamp(this.eventAt(this.from), 1, this.chart.events.length),
+      clamp(this.eventAt(this.to) - 1, 1, this.chart.events.length)];
     this.axis = axis;
     this.refresh();
     if (!this.isFollowing) this.showEvents(first, last);
@@ -49,7 +55,9 @@ class Span {
     const { times, length } = this.chart.events;
     const gaps = [];
     const stride = Math.max(1, Math.floor(length / 2000));
-    for (let event = 1; event < length; event += stride) if (times[event] > times[event - 1]) gaps.push(times[event] - times[event - 1]);
+    for (let event = 1; event < length; event += stride) {
+      if (times[event] > times[event - 1]) gaps.push(times[event] - times[event - 1]);
+    }
     gaps.sort((a, b) => a - b);
     const usual = gaps[gaps.length >> 1] ?? 1;
     this.folds = [];

@@ -1,5 +1,11 @@
 // State: a card for each aggregate and process manager, what just changed first, old value → new value.
 
+import { button, pager, searchBox } from "./buttons.js";
+import { updateHistory } from "./field_history.js";
+import { count, counted, indent, make, nameParts, put, setText, show } from "./kit.js";
+import { addPicked, drawAnew, keyed, Reach, rove } from "./lists.js";
+import { icon, ICONS, kindClass, setGlyph } from "./signs.js";
+
 const STATE_PAGE = 24;
 const LONG_CHANGE = 48;
 // In letters: what is shorter has room in three lines even where they are short and the letters wide.
@@ -11,24 +17,26 @@ Object.assign(ICONS, {
   history: "M2 11.5 5.5 7l3 2.5L14 3.5",
 });
 
-function mountState(root, desk) {
+export function mountState(root, lab) {
   const total = make("span", { class: "cl-muted" });
-  const search = searchBox("Search the state", (query) => desk.look("state", { query, first: 0 }));
-  const pages = pager("rows", (first) => desk.look("state", { first }));
+  const search = searchBox("Search the state", (query) => lab.look("state", { query, first: 0 }));
+  const pages = pager("rows", (first) => lab.look("state", { first }));
   const cards = make("div", { class: "cl-cards" });
   const hint = make("p", { class: "cl-hint" });
   const scroll = make("div", { class: "cl-scroll cl-view-body", role: "group", "aria-label": "State", tabindex: "0" });
-  const reach = new Reach(scroll, { least: 6, room: 70, ask: (limit) => desk.look("state", { limit: Math.min(limit, STATE_PAGE) }) });
+  const reach = new Reach(scroll, { least: 6, room: 70,
+    ask: (limit) => lab.look("state", { limit: Math.min(limit, STATE_PAGE) }) });
   scroll.append(cards, reach.rest, hint);
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
-  const asks = stateAsks(desk);
+  const asks = stateAsks(lab);
   cards.addEventListener("keydown", moveAmongFields);
-  addPicked(desk, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id), () => {
-    const lacks = reach.include(STATE_PAGE);
-    // It is on another page.
-    if (!lacks) reach.restAtTop();
-    return lacks;
-  });
+  addPicked(lab, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id),
+    () => {
+      const lacks = reach.include(STATE_PAGE);
+      // It is on another page.
+      if (!lacks) reach.restAtTop();
+      return lacks;
+    });
   return {
     parts: ["state"],
     search,
@@ -42,7 +50,9 @@ function mountState(root, desk) {
       reach.told(rows.length, onPage);
       if (patch.first !== undefined) scroll.scrollTop = 0;
       show(hint, !rows.length && (query !== "" || !pinned.length));
-      setText(hint, query ? "Nothing here has that in its name or its fields." : "Nothing is here yet: no command has made anything.");
+      setText(hint, query
+        ? "Nothing here has that in its name or its fields."
+        : "Nothing is here yet: no command has made anything.");
       if (!patch.rows && !patch.pinned) return;
       const shown = [...pinned.map((row) => ({ ...row, pinned: true })), ...rows];
       keyed(cards, shown, (row) => row.stream_id, () => stateCard(asks), updateCard, () => true);
@@ -51,23 +61,25 @@ function mountState(root, desk) {
 }
 
 /** What a person asked to see: kept here too, so that presses in quick succession add up. */
-function stateAsks(desk) {
+function stateAsks(lab) {
   const asked = { pinned: [], unfolded: [], histories: [], as_of: [] };
   const isSame = (one) => (other) => JSON.stringify(one) === JSON.stringify(other);
   function ask(name, list) {
     asked[name] = list;
-    desk.look("state", { [name]: list });
+    lab.look("state", { [name]: list });
   }
   function toggle(name, item) {
     const others = asked[name].filter((each) => !isSame(item)(each));
     ask(name, others.length < asked[name].length ? others : [...others, item]);
   }
   return {
-    desk,
+    lab,
     // What was recorded without its Python can be pinned and searched, but not looked into.
-    isWhole: !desk.model.get("recorded"),
+    isWhole: !lab.model.get("recorded"),
     told({ pinned = [], unfolded = [], histories = [], as_of = [] }) {
-      if (!desk.asks("look state")) Object.assign(asked, { pinned: pinned.map((row) => row.stream_id), unfolded, histories, as_of });
+      if (!lab.asks("look state")) {
+        Object.assign(asked, { pinned: pinned.map((row) => row.stream_id), unfolded, histories, as_of });
+      }
     },
     pin: (id) => toggle("pinned", id),
     unfold: (id, path) => toggle("unfolded", [id, path]),
@@ -82,10 +94,12 @@ function stateAsks(desk) {
 /** A card of no stream yet: whose it is may change, and is asked when something of it is pressed. */
 function stateCard(asks) {
   const id = () => card.cardParts.row.stream_id;
-  const pick = make("button", { type: "button", class: "cl-card-name", on: { click: () => asks.desk.select({ stream_id: id() }) } });
+  const pick = make("button", { type: "button", class: "cl-card-name",
+    on: { click: () => asks.lab.select({ stream_id: id() }) } });
   const badge = make("span", { class: "cl-badge" });
   const version = make(asks.isWhole ? "button" : "span", { class: "cl-version cl-muted" });
-  const pin = button({ icon: "pin", title: "Keep this on top", kind: "cl-small cl-quiet cl-pin", on: () => asks.pin(id()) });
+  const pin = button({ icon: "pin", title: "Keep this on top", kind: "cl-small cl-quiet cl-pin",
+    on: () => asks.pin(id()) });
   const fields = make("dl", { class: "cl-card-fields" });
   const note = make("p", { class: "cl-card-note cl-muted" });
   const head = make("header", {}, make("h3", {}, pick), badge, make("span", { class: "cl-gap" }), version, pin);
@@ -116,7 +130,7 @@ function nameCard(card, { stream_id: id, kind, category }) {
   asOf?.node.remove();
   card.cardParts.asOf = null;
   // What a field was over time is told with whose it is.
-  for (const line of fields.children) if (line.lineParts.history) line.keyedItem = line.keyedText = null;
+  for (const line of fields.children) if (line.lineParts.history) drawAnew(line);
 }
 
 function updateCard(card, row) {
@@ -124,7 +138,9 @@ function updateCard(card, row) {
   const { version, badge, pin, fields, note, asks } = parts;
   if (parts.row?.stream_id !== row.stream_id) nameCard(card, row);
   parts.row = row;
-  for (const [name, holds] of [["changed", row.changed], ["new", row.is_new], ["gone", row.gone], ["pinned", row.pinned], ["as-of", row.as_of]]) {
+  for (const [name, holds] of [["changed", row.changed], ["new", row.is_new], ["gone", row.gone], ["pinned",
+    row.pinned], ["as-of", row.as_of]])
+  {
     card.classList.toggle(`cl-${name}`, Boolean(holds));
   }
   setText(version, `v${count(row.version)}`);
@@ -143,7 +159,8 @@ function updateCard(card, row) {
   updateAsOf(card, row);
   // Of what is new, everything is: the card says so once.
   const told = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;
-  keyed(fields, told, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine, () => true);
+  keyed(fields, told, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine,
+    () => true);
   const stops = [...fields.querySelectorAll(".cl-field")];
   if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) put(stops[0], "tabindex", "0");
 }
@@ -162,7 +179,7 @@ function updateAsOf(card, row) {
   const when = isFuture ? ", yet to come" : version === row.version ? ", the present one" : "";
   put(bar.range, "min", first);
   put(bar.range, "max", last);
-  if (!asks.desk.asks("look state")) bar.range.value = version;
+  if (!asks.lab.asks("look state")) bar.range.value = version;
   put(bar.range, "aria-valuetext", `${place}${event ? `, ${event}` : ""}${when}`);
   setText(bar.told, `as of ${place}`);
   setText(bar.event, `${event || (why ? "" : "before the first event")}${when}`);
@@ -175,11 +192,13 @@ function asOfBar(card) {
   const range = make("input", { type: "range", class: "cl-as-of-range", step: 1, "aria-label": `Version of ${id}` });
   const told = make("strong");
   const event = make("span");
-  const there = button({ icon: "follow", label: "Go to the moment of this version", title: "Go to the moment of this version", kind: "cl-small cl-quiet", on: () => asks.desk.goto(bar.moment) });
-  const now = button({ text: "Now", label: "Now, not as of a version", title: "Back to now", kind: "cl-small", on: () => {
-    card.cardParts.version.focus();
-    asks.asOf(id, null);
-  } });
+  const there = button({ icon: "follow", label: "Go to the moment of this version",
+    title: "Go to the moment of this version", kind: "cl-small cl-quiet", on: () => asks.lab.goto(bar.moment) });
+  const now = button({ text: "Now", label: "Now, not as of a version", title: "Back to now", kind: "cl-small",
+    on: () => {
+      card.cardParts.version.focus();
+      asks.asOf(id, null);
+    } });
   range.addEventListener("input", () => asks.asOf(id, Number(range.value)));
   const node = make("div", { class: "cl-as-of-bar" }, make("p", {}, told, event), range, there, now);
   card.firstChild.after(node);
@@ -245,11 +264,19 @@ function nameOfField(line, title, told, field) {
   if (known?.kind !== kind) {
     const ask = (what) => () => asks[what](card.cardParts.row.stream_id, line.lineParts.field.path);
     const press = ask(nested ? "unfold" : "history");
-    const label = kind === "plain" ? make("button", { type: "button", class: "cl-field cl-field-name", tabindex: "-1", on: { click: press } }) : make("span", { class: "cl-field-name" });
-    const node = canPress && nested ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, icon("unfold"), label) : label;
+    const label = kind === "plain"
+      ? make("button", { type: "button", class: "cl-field cl-field-name", tabindex: "-1", on: { click: press } })
+      : make("span", { class: "cl-field-name" });
+    const node = canPress && nested
+      ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, icon("unfold"),
+        label)
+      : label;
     title.replaceChildren(node);
     known?.more?.remove();
-    const more = kind === "nested" ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history", on: ask("history") }) : null;
+    const more = kind === "nested"
+      ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history",
+        on: ask("history") })
+      : null;
     if (more) told.append(more);
     told.classList.toggle("cl-has-history", Boolean(more));
     line.lineParts.name = { kind, node, label, more };
@@ -275,7 +302,11 @@ function moveAmongFields(event) {
   const depth = (stop) => stop.closest(".cl-line").lineParts.field.depth;
   const { inner, is_open: isOpen } = field.closest(".cl-line").lineParts.field;
   if ((event.key === "ArrowRight" && inner && !isOpen) || (event.key === "ArrowLeft" && isOpen)) return field.click();
-  const parent = event.key === "ArrowLeft" ? stops.slice(0, place).findLast((stop) => depth(stop) < depth(field)) : null;
-  const next = { ArrowUp: stops[place - 1], ArrowDown: stops[place + 1], ArrowRight: isOpen ? stops[place + 1] : null, ArrowLeft: parent }[event.key];
+  const parent = event.key === "ArrowLeft"
+    ? stops.slice(0, place).findLast((stop) => depth(stop) < depth(field))
+    : null;
+  const next =
+    { ArrowUp: stops[place - 1], ArrowDown: stops[place + 1], ArrowRight: isOpen ? stops[place + 1] : null,
+      ArrowLeft: parent }[event.key];
   if (next) rove(stops, next);
 }

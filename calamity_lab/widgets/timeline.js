@@ -1,20 +1,28 @@
 // The timeline: a lane for each stream, a mark for each thing that happened to it, the future greyed.
 // It holds the whole run (chart.js), so that it can be dragged along without asking Python.
 
-const AXIS = 20;
-const ZOOM = 1.6;
+import { disable, isDisabled } from "./buttons.js";
+import { Chart } from "./chart.js";
+import { clamp, count, draw, make, nameParts, namesOf, put, setText, show } from "./kit.js";
+import { DENSE, denseBars, densePaths, eachInSight, LANE, Lanes, MARK_STEP, marksInSight,
+  shapePaths } from "./lanes.js";
+import { keyed } from "./lists.js";
+import { glyph, icon, kindClass, setGlyph } from "./signs.js";
+import { LEAST_SPAN, Span } from "./span.js";
+import { listen } from "./timeline_input.js";
+import { AXIS, buildTimeline } from "./timeline_parts.js";
 
-function mountTimeline(root, desk) {
-  const timeline = new Timeline(desk);
-  root.append(timeline.node);
+export function mountTimeline(root, lab) {
+  const timeline = new Timeline(lab);
+  root.append(timeline.nodes.node);
   return timeline;
 }
 
 class Timeline {
   parts = ["controls", "fact", "chart", "selected", "pointed"];
 
-  constructor(desk) {
-    this.desk = desk;
+  constructor(lab) {
+    this.lab = lab;
     this.chart = new Chart();
     this.span = new Span(this.chart);
     this.lanes = new Lanes();
@@ -25,10 +33,13 @@ class Timeline {
     this.isListed = false;
     this.isScrolledHere = false;
     this.active = null;
-    this.build();
-    this.listen();
+    this.anchor = null;
+    this.focused = null;
+    this.now = 0;
+    this.nodes = buildTimeline(this);
+    listen(this);
     this.observer = new ResizeObserver(() => this.measure());
-    for (const node of [this.scroll, this.node]) this.observer.observe(node);
+    for (const node of [this.nodes.scroll, this.nodes.node]) this.observer.observe(node);
   }
 
   close() {
@@ -36,11 +47,11 @@ class Timeline {
   }
 
   get cursor() {
-    return this.desk.ahead ?? (this.desk.values.controls ?? this.desk.values.fact)?.cursor ?? 0;
+    return this.lab.ahead ?? (this.lab.values.controls ?? this.lab.values.fact)?.cursor ?? 0;
   }
 
   get selected() {
-    return this.desk.values.selected ?? {};
+    return this.lab.values.selected ?? {};
   }
 
   update(_value, patch, part) {
@@ -49,7 +60,7 @@ class Timeline {
       this.span.refresh();
       this.span.fit(this.span.room);
     }
-    if (part === "pointed") this.tip.tell(this.desk.values.pointed);
+    if (part === "pointed") this.nodes.tip.tell(this.lab.values.pointed);
     // All parts of an answer are drawn at once.
     this.paintSoon();
   }
@@ -69,11 +80,11 @@ class Timeline {
   }
 
   measure() {
-    const width = this.scroll.clientWidth - this.labels.offsetWidth;
+    const width = this.nodes.scroll.clientWidth - this.nodes.labels.offsetWidth;
     // Measured here only, and when it is scrolled: to measure while drawing costs a layout of the whole page.
-    this.view = { top: this.scroll.scrollTop, height: Math.max(this.scroll.clientHeight - AXIS, 0) };
+    this.view = { top: this.nodes.scroll.scrollTop, height: Math.max(this.nodes.scroll.clientHeight - AXIS, 0) };
     // Where they are a list instead, the lanes have no width.
-    this.isListed = width < 100 && this.node.clientWidth > 0;
+    this.isListed = width < 100 && this.nodes.node.clientWidth > 0;
     if (width >= 100) {
       this.plot = width;
       this.span.fit(clamp(Math.floor(this.plot / MARK_STEP), 8, 200));
@@ -84,14 +95,14 @@ class Timeline {
   paint() {
     const { chart, span } = this;
     const isEmpty = !chart.lanes.length;
-    show(this.hint, isEmpty);
-    show(this.scroll, !isEmpty);
+    show(this.nodes.hint, isEmpty);
+    show(this.nodes.scroll, !isEmpty);
     this.now = chart.past(this.cursor);
     if (span.isFollowing) span.follow(this.now);
     this.layRows();
     this.followLane();
     this.paintRows();
-    if (this.isListed) this.listed.update(this);
+    if (this.isListed) this.nodes.listed.update(this);
     this.paintBar();
   }
 
@@ -102,10 +113,14 @@ class Timeline {
     if (this.laidFor === laidFor) return;
     this.laidFor = laidFor;
     const isInSight = new Uint8Array(chart.lanes.length);
-    if (lanes.sifts(chart)) eachInSight(chart, span, (_place, _among, lane) => { isInSight[lane] = 1; });
+    if (lanes.sifts(chart)) {
+      eachInSight(chart, span, (_place, _among, lane) => {
+        isInSight[lane] = 1;
+      });
+    }
     lanes.lay(chart, isInSight);
     const height = `${lanes.rows.length * LANE}px`;
-    if (this.body.style.height !== height) this.body.style.height = height;
+    if (this.nodes.body.style.height !== height) this.nodes.body.style.height = height;
   }
 
   /** Scrolls to the lane in which something happened last, when the cursor has moved. */
@@ -117,12 +132,13 @@ class Timeline {
     const y = this.lanes.rowOf[last.lane] * LANE;
     const { top, height } = this.view;
     if (y >= top && y + LANE <= top + height) return;
-    this.view.top = clamp(LANE * Math.round((y - (height - LANE) / 2) / LANE), 0, Math.max(0, this.lanes.rows.length * LANE - height));
+    this.view.top = clamp(LANE * Math.round((y - (height - LANE) / 2) / LANE), 0,
+      Math.max(0, this.lanes.rows.length * LANE - height));
     // To scroll is to have the page laid out at once, so everything else is drawn before.
-    this.desk.later(() => {
-      const before = this.scroll.scrollTop;
-      this.scroll.scrollTop = this.view.top;
-      this.isScrolledHere = this.scroll.scrollTop !== before;
+    this.lab.later(() => {
+      const before = this.nodes.scroll.scrollTop;
+      this.nodes.scroll.scrollTop = this.view.top;
+      this.isScrolledHere = this.nodes.scroll.scrollTop !== before;
     });
   }
 
@@ -141,33 +157,42 @@ class Timeline {
     const [top, bottom] = this.rows;
     const height = (bottom - top) * LANE;
     const shown = this.lanes.rows.slice(top, bottom);
-    for (const { style } of [this.labels, this.svg]) if (style.top !== `${top * LANE}px`) style.top = `${top * LANE}px`;
-    put(this.svg, "width", this.plot);
-    put(this.svg, "height", height);
+    for (const { style } of [this.nodes.labels, this.nodes.svg]) {
+      if (style.top !== `${top * LANE}px`) style.top = `${top * LANE}px`;
+    }
+    put(this.nodes.svg, "width", this.plot);
+    put(this.nodes.svg, "height", height);
     this.paintLabels(shown);
     this.paintMarks(top, bottom, height);
-    this.axis.update(this, this.plot);
+    this.nodes.axis.update(this, this.plot);
   }
 
   paintLabels(shown) {
     const streams = new Set(this.selected.streams ?? []);
     const rows = shown.map((row) => (row.group
-      ? { key: row.key, kind: row.group.kind, category: row.group.category, all: row.group.all, shown: row.group.lanes.length, isClosed: row.isClosed }
-      : { ...row.lane, key: `${row.isAlone ? "alone" : "lane"} ${row.key}`, isAlone: row.isAlone, isSelected: streams.has(row.lane.stream_id) }));
-    keyed(this.labels, rows, ({ key }) => key, (row) => (isGroup(row) ? this.groupLabel() : this.laneLabel(row.isAlone)), updateLabel,
+      ? { key: row.key, kind: row.group.kind, category: row.group.category, all: row.group.all,
+        shown: row.group.lanes.length, isClosed: row.isClosed }
+      : { ...row.lane, key: `${row.isAlone ? "alone" : "lane"} ${row.key}`, isAlone: row.isAlone,
+        isSelected: streams.has(row.lane.stream_id) })
+    );
+    keyed(this.nodes.labels, rows, ({ key }) => key,
+      (row) => (isGroup(row) ? this.groupLabel() : this.laneLabel(row.isAlone)), updateLabel,
       ({ row }, next) => isGroup(row) === isGroup(next) && row.isAlone === next.isAlone);
-    put(this.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
+    put(this.nodes.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
   }
 
   groupLabel() {
-    const label = make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => { this.lanes.toggle(label.row.key); this.paint(); } } },
-      icon("down"), make("span", { class: "cl-name-category" }), make("span", { class: "cl-muted" }));
+    const label = make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => {
+      this.lanes.toggle(label.row.key);
+      this.paint();
+    } } }, icon("down"), make("span", { class: "cl-name-category" }), make("span", { class: "cl-muted" }));
     return label;
   }
 
   laneLabel(isAlone) {
     const isChosen = (id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
-    const label = make("button", { type: "button", class: "cl-lane-label", on: { click: () => this.desk.select(isChosen(label.row.stream_id) ? {} : { stream_id: label.row.stream_id }) } },
+    const label = make("button", { type: "button", class: "cl-lane-label",
+      on: { click: () => this.lab.select(isChosen(label.row.stream_id) ? {} : { stream_id: label.row.stream_id }) } },
       ...(isAlone ? nameParts({ stream_id: "" }) : [make("span", { class: "cl-lane-name" })]));
     return label;
   }
@@ -177,14 +202,15 @@ class Timeline {
     const isDense = plot / span.width < DENSE;
     this.marks = isDense && span.width > 2000 ? [] : marksInSight(chart, span, this.lanes, [top, bottom], plot);
     const paths = isDense ? densePaths(this.bars([top, bottom]), cursor) : shapePaths(this.marks, cursor);
-    keyed(this.paths, [...paths], ([key]) => key, ([key]) => draw("path", { class: pathClass(key) }), (path, [, d]) => put(path, "d", d));
+    keyed(this.nodes.paths, [...paths], ([key]) => key, ([key]) => draw("path", { class: pathClass(key) }),
+      (path, [, d]) => put(path, "d", d));
     const now = this.nowAt();
-    put(this.future, "x", clamp(now, 0, plot));
-    put(this.future, "width", Math.max(0, plot - Math.max(now, 0)));
-    put(this.future, "height", height);
-    put(this.nowLine, "transform", `translate(${now} 0)`);
-    put(this.nowLine.firstChild, "y2", height);
-    show(this.nowLine, now >= 0 && now <= plot);
+    put(this.nodes.future, "x", clamp(now, 0, plot));
+    put(this.nodes.future, "width", Math.max(0, plot - Math.max(now, 0)));
+    put(this.nodes.future, "height", height);
+    put(this.nodes.nowLine, "transform", `translate(${now} 0)`);
+    put(this.nodes.nowLine.firstChild, "y2", height);
+    show(this.nodes.nowLine, now >= 0 && now <= plot);
     this.paintLatest();
     this.paintSelection(top, height);
     this.paintActive();
@@ -203,7 +229,10 @@ class Timeline {
     const { chart, span, now, plot } = this;
     const step = chart.steps.upto("moments", this.cursor) - 1;
     const isBetween = step >= 0 && chart.steps.halves[step] === 2 * now + 1;
-    const [past, next] = [isBetween ? chart.amongAt(step) : now, step + 1 < chart.steps.length && chart.steps.halves[step + 1] === 2 * now + 1 ? chart.amongAt(step + 1) : now + 1];
+    const [past, next] = [isBetween ? chart.amongAt(step) : now,
+      step + 1 < chart.steps.length && chart.steps.halves[step + 1] === 2 * now + 1
+        ? chart.amongAt(step + 1)
+        : now + 1];
     return ((span.at((past + next) / 2) - span.from) * plot) / span.width;
   }
 
@@ -211,21 +240,29 @@ class Timeline {
   paintLatest() {
     const latest = this.latest();
     const marks = latest ? this.marks.filter((mark) => mark.moment === latest.moment) : [];
-    put(this.rings, "d", marks.map(({ x, y }) => `M${x - 9} ${y - 10}h18v20h-18z`).join(""));
+    put(this.nodes.rings, "d", marks.map(({ x, y }) => `M${x - 9} ${y - 10}h18v20h-18z`).join(""));
   }
 
   paintSelection(top, height) {
     const { span, selected, plot } = this;
     const scale = plot / span.width;
     const isRange = selected.kind === "range";
-    const [from, to] = isRange ? [span.at(selected.first - 0.4), span.at(selected.last + 0.4)].map((point) => (point - span.from) * scale) : [0, 0];
-    put(this.band, "x", from);
-    put(this.band, "width", Math.max(0, to - from));
-    put(this.band, "height", height);
-    show(this.band, isRange);
-    const arrows = (selected.arrows ?? []).map((arrow) => ({ ...arrow, from: this.pixelsOf(arrow.cause, top), to: this.pixelsOf(arrow.effect, top) }));
-    for (const [node, leads] of [[this.causes, true], [this.effects, false]]) {
-      put(node, "d", arrows.filter(({ leads_here, from: start, to: end }) => leads_here === leads && start && end).map(({ from: start, to: end }) => arrowPath(start, end)).join(""));
+    const [from, to] = isRange
+      ? [span.at(selected.first - 0.4), span.at(selected.last + 0.4)].map((point) => (point - span.from) * scale)
+      : [0, 0];
+    put(this.nodes.band, "x", from);
+    put(this.nodes.band, "width", Math.max(0, to - from));
+    put(this.nodes.band, "height", height);
+    show(this.nodes.band, isRange);
+    const arrows = (selected.arrows ?? []).map((arrow) => ({ ...arrow, from: this.pixelsOf(arrow.cause, top),
+      to: this.pixelsOf(arrow.effect, top) })
+    );
+    for (const [node, leads] of [[this.nodes.causes, true], [this.nodes.effects, false]]) {
+      put(node, "d", arrows.filter(({ leads_here, from: start, to: end }) =>
+        leads_here === leads && start && end
+      ).map(({ from: start, to: end }) =>
+        arrowPath(start, end)
+      ).join(""));
     }
   }
 
@@ -233,23 +270,25 @@ class Timeline {
     const found = this.chart.at(place);
     const row = found ? this.lanes.rowOf[found.lane] : -1;
     if (row < 0) return null;
-    return { x: (this.span.at(this.chart.among(place)) - this.span.from) * (this.plot / this.span.width), y: (row - top + 0.5) * LANE };
+    return { x: (this.span.at(this.chart.among(place)) - this.span.from) * (this.plot / this.span.width),
+      y: (row - top + 0.5) * LANE };
   }
 
   /** One mark can have the focus; the arrow keys move it. Where nobody chose, it is what happened last. */
   paintActive() {
     const marks = this.marks;
     const wanted = this.active ?? this.latest()?.place;
-    const mark = marks.find(({ place }) => place === wanted) ?? marks.findLast(({ moment }) => moment <= this.cursor) ?? marks[0];
-    show(this.list, mark !== undefined);
+    const mark = marks.find(({ place }) => place === wanted) ?? marks.findLast(({ moment }) => moment <= this.cursor)
+      ?? marks[0];
+    show(this.nodes.list, mark !== undefined);
     if (!mark) return;
-    this.option.mark = mark;
-    put(this.option, "transform", `translate(${mark.x.toFixed(1)} ${mark.y})`);
-    put(this.option, "aria-selected", this.selected.kind && this.isSelected(mark.place) ? "true" : "false");
-    put(this.option, "aria-label", this.words(mark));
-    put(this.option, "aria-posinset", marks.indexOf(mark) + 1);
-    put(this.option, "aria-setsize", marks.length);
-    put(this.option, "class", this.isSelected(mark.place) ? "cl-mark cl-chosen" : "cl-mark");
+    this.focused = mark;
+    put(this.nodes.option, "transform", `translate(${mark.x.toFixed(1)} ${mark.y})`);
+    put(this.nodes.option, "aria-selected", this.selected.kind && this.isSelected(mark.place) ? "true" : "false");
+    put(this.nodes.option, "aria-label", this.words(mark));
+    put(this.nodes.option, "aria-posinset", marks.indexOf(mark) + 1);
+    put(this.nodes.option, "aria-setsize", marks.length);
+    put(this.nodes.option, "class", this.isSelected(mark.place) ? "cl-mark cl-chosen" : "cl-mark");
   }
 
   isSelected(place) {
@@ -259,8 +298,69 @@ class Timeline {
 
   words(mark) {
     const { name, lane, kind } = this.chart.at(mark.place);
-    const what = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, refused: name }[kind] ?? `${kind} by ${name}`;
+    const what = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, refused: name }[kind]
+      ?? `${kind} by ${name}`;
     return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
+  }
+
+  paintBar() {
+    const { span, chart, selected } = this;
+    const total = chart.events.length;
+    const first = clamp(span.eventAt(span.from), 1, Math.max(total, 1));
+    const last = Math.min(span.eventAt(span.to) - 1, total);
+    setText(this.nodes.where, total ? `${count(first)}–${count(Math.max(last, first))} of ${count(total)}` : "");
+    disable(this.nodes.back, span.from <= 0);
+    disable(this.nodes.on, span.to >= span.length);
+    disable(this.nodes.nearer, span.width <= LEAST_SPAN);
+    disable(this.nodes.further, span.width >= Math.max(span.length + 1, span.room));
+    put(this.nodes.follow, "aria-pressed", span.isFollowing ? "true" : "false");
+    put(this.nodes.sift, "aria-pressed", this.lanes.sifts(chart) ? "true" : "false");
+    put(this.nodes.byTime, "aria-pressed", span.axis === "time" ? "true" : "false");
+    show(this.nodes.sift, chart.lanes.length > 6);
+    show(this.nodes.legend, !selected.kind);
+    keyed(this.nodes.legend, this.chart.kinds(), (kind) => kind,
+      (kind) => make("span", {}, glyph(kind), make("span", { text: kind })), () => {});
+    show(this.nodes.chosen, Boolean(selected.kind));
+    setText(this.nodes.chosenWords,
+      selected.kind === "range" ? `${selected.title}, ${selected.detail}` : selected.title ?? "");
+    put(this.nodes.chosenWords, "title", selected.detail ?? "");
+    show(this.nodes.zoomToIt, selected.kind === "range");
+  }
+
+  pan(share, node) {
+    if (node && isDisabled(node)) return;
+    this.span.pan(share);
+    this.paint();
+  }
+
+  zoom(factor, share) {
+    this.span.zoom(factor, share);
+    this.paint();
+  }
+
+  followCursor() {
+    this.span.reset();
+    this.span.fit(this.span.room);
+    this.shownCursor = null;
+    this.paint();
+  }
+
+  /** The run begins to play: they go along, as near as they are. */
+  plays() {
+    this.span.isFollowing = true;
+    this.paint();
+  }
+
+  /** Along the positions of the events, or along their times. */
+  choose(axis) {
+    this.span.choose(axis);
+    this.span.fit(this.span.room);
+    this.paint();
+  }
+
+  siftLanes() {
+    this.lanes.isSifted = !this.lanes.sifts(this.chart);
+    this.paint();
   }
 }
 
@@ -302,7 +402,10 @@ function arrowPath(from, to) {
   if (far < 12) return "";
   const [ux, uy] = [dx / far, dy / far];
   const [start, end] = [{ x: from.x + 8 * ux, y: from.y + 8 * uy }, { x: to.x - 9 * ux, y: to.y - 9 * uy }];
-  const head = (turn) => `L${(end.x - 5 * (ux * Math.cos(turn) - uy * Math.sin(turn))).toFixed(1)} ${(end.y - 5 * (uy * Math.cos(turn) + ux * Math.sin(turn))).toFixed(1)}`;
+  const head = (turn) =>
+    `L${(end.x - 5 * (ux * Math.cos(turn) - uy * Math.sin(turn))).toFixed(1)} ${
+      (end.y - 5 * (uy * Math.cos(turn) + ux * Math.sin(turn))).toFixed(1)
+    }`;
   const point = `${end.x.toFixed(1)} ${end.y.toFixed(1)}`;
   return `M${start.x.toFixed(1)} ${start.y.toFixed(1)}L${point}${head(0.6)}M${point}${head(-0.6)}`;
 }

@@ -5,7 +5,9 @@ window.accessibility = (() => {
   const told = (node) => node.outerHTML.slice(0, 120);
 
   // Colours are numbers from 0 to 255 and an opacity; whatever CSS calls them, a canvas knows them.
-  const pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+  const pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", {
+    willReadFrequently: true,
+  });
   const known = new Map();
   function parse(text) {
     if (!known.has(text)) {
@@ -49,14 +51,18 @@ window.accessibility = (() => {
   /** The fills of shapes that were drawn before a text in its own group, and so are behind it. */
   function shapesBehind(node) {
     const siblings = node.ownerSVGElement ? [...node.parentElement.children] : [];
-    const shapes = siblings.slice(0, siblings.indexOf(node)).filter((each) => each.matches("path, rect, circle") && middleIn(node, each));
+    const shapes = siblings.slice(0, siblings.indexOf(node)).filter((each) =>
+      each.matches("path, rect, circle") && middleIn(node, each)
+    );
     return shapes.map((each) => getComputedStyle(each).fill).filter((fill) => fill !== "none").map(parse);
   }
 
   function contrastOf(node, colour, reckoned) {
     const { ground: around, opacity } = painted(node, reckoned);
     // With forced colours the browser paints a ground of its own behind text, whatever is there.
-    const plate = matchMedia("(forced-colors: active)").matches ? parse(getComputedStyle(node.closest(".cl-root")).backgroundColor) : null;
+    const plate = matchMedia("(forced-colors: active)").matches
+      ? parse(getComputedStyle(node.closest(".cl-root")).backgroundColor)
+      : null;
     const ground = plate ?? shapesBehind(node).reduce((below, fill) => over(fill, below), around);
     const [r, g, b, a] = parse(colour);
     return contrast(over([r, g, b, a * opacity], ground), ground);
@@ -86,21 +92,28 @@ window.accessibility = (() => {
     /** How many texts there are, and those whose contrast with their ground is less than this. */
     faint: (roots, least) => {
       const [all, reckoned] = [roots.flatMap(texts), new Map()];
-      const measured = all.map(([node, colour, words]) => [contrastOf(node, colour, reckoned), words.trim().slice(0, 40), node]);
+      const measured = all.map((
+        [node, colour, words],
+      ) => [contrastOf(node, colour, reckoned), words.trim().slice(0, 40), node]);
       const faint = measured.filter(([ratio]) => ratio < least);
       return [all.length, faint.map(([ratio, words, node]) => `${ratio.toFixed(2)}: ${words} in ${told(node)}`)];
     },
 
     /** What can be pressed and is less than 24 pixels high or wide. */
-    small: (roots) => within(roots, OPERABLE)
-      .map((node) => [node, node.getBoundingClientRect()])
-      .filter(([, { width, height }]) => Math.min(width, height) < 23.99)
-      .map(([node, { width, height }]) => `${width.toFixed(0)} by ${height.toFixed(0)}: ${told(node)}`),
+    small: (roots) =>
+      within(roots, OPERABLE)
+        .map((node) => [node, node.getBoundingClientRect()])
+        .filter(([, { width, height }]) => Math.min(width, height) < 23.99)
+        .map(([node, { width, height }]) => `${width.toFixed(0)} by ${height.toFixed(0)}: ${told(node)}`),
 
     /** What the Tab key must reach, numbered; of a list with one tab stop, the arrows do the rest. */
-    stops: (roots) => within(roots, STOPS)
-      .filter((node) => !node.disabled && node.getAttribute("tabindex") !== "-1")
-      .map((node, place) => { node.dataset.stop = place; return told(node); }),
+    stops: (roots) =>
+      within(roots, STOPS)
+        .filter((node) => !node.disabled && node.getAttribute("tabindex") !== "-1")
+        .map((node, place) => {
+          node.dataset.stop = place;
+          return told(node);
+        }),
 
     /** The number of the stop that has the focus, and what it is if nobody can see that; null outside. */
     focused([root]) {
@@ -113,7 +126,8 @@ window.accessibility = (() => {
 
     /** Of a list with one item that moves: the places there are, and those the arrow keys lead to. */
     walked([list]) {
-      const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+      const press = (key) =>
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
       const option = list.querySelector("[tabindex='0']");
       const all = Number(option.getAttribute("aria-setsize"));
       option.focus();
@@ -139,17 +153,25 @@ window.accessibility = (() => {
     heard: ([region]) => region.heard,
 
     /** What moves by itself, or would at the next change. */
-    moving: (roots) => [...roots, ...within(roots, "*")].filter((node) => [null, "::before", "::after"].some((part) => {
-      const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(node, part);
-      const takesTime = transitionDuration.split(", ").some((each) => parseFloat(each) > 0);
-      return takesTime || animationName !== "none" || scrollBehavior === "smooth";
-    })).map(told),
+    moving: (roots) =>
+      [...roots, ...within(roots, "*")].filter((node) =>
+        [null, "::before", "::after"].some((part) => {
+          const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(node, part);
+          const takesTime = transitionDuration.split(", ").some((each) => parseFloat(each) > 0);
+          return takesTime || animationName !== "none" || scrollBehavior === "smooth";
+        })
+      ).map(told),
 
     /** What of a shape can be told from its ground: the better of its fill and its line. */
-    shapes: (roots, selector, reckoned = new Map()) => within(roots, selector).map((node) => {
-      const { fill, stroke } = getComputedStyle(node);
-      const { ground } = painted(node.ownerSVGElement, reckoned);
-      return Math.max(...[fill, stroke].filter((each) => each !== "none").map((each) => contrast(over(parse(each), ground), ground)));
-    }),
+    shapes: (roots, selector, reckoned = new Map()) =>
+      within(roots, selector).map((node) => {
+        const { fill, stroke } = getComputedStyle(node);
+        const { ground } = painted(node.ownerSVGElement, reckoned);
+        return Math.max(
+          ...[fill, stroke].filter((each) => each !== "none").map((each) =>
+            contrast(over(parse(each), ground), ground)
+          ),
+        );
+      }),
   };
 })();

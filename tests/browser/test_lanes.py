@@ -17,16 +17,13 @@ from calamity_lab.lab import Lab
 from calamity_lab.trace.selection import NOTHING
 from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.selected import selected
-from calamity_lab.widgets import front_end, style
+from calamity_lab.widgets import front_end
 from calamity_lab.widgets.patches import packed
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE, ask
 
-SCRIPTS = style.script() + "\n".join(
-    (front_end.FOLDER / f"{name}.js").read_text("utf-8")
-    for name in ("kit", "chart", "span", "lanes", "marks")
-)
+SCRIPTS = front_end.script("span.js", "lanes.js")
 READ = """
 async ([text, sizes]) => {
   %s

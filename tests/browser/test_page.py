@@ -20,26 +20,22 @@ from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.selected import selected, told
 from calamity_lab.views.state import state
-from calamity_lab.widgets import front_end, style
+from calamity_lab.widgets import front_end
 from calamity_lab.widgets.actions import selection_from
-from calamity_lab.widgets.page.page import FOLDER, page
-from calamity_lab.widgets.page.page import SCRIPTS as OWN
+from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.patches import plain
 from tests.browser.browser import Browser
 from tests.browser.lab_widget import scroll_through, state_in
 from tests.pages.carried import carried
 
-SCRIPTS = style.script() + "\n".join(
-    [(front_end.FOLDER / f"{name}.js").read_text("utf-8") for name in ("kit", "chart")]
-    + [(FOLDER / f"{name}.js").read_text("utf-8") for name in OWN if name not in ("host", "page")]
-)
+SCRIPTS = front_end.script("page/recording.js", "page/views.js")
 # The page's own reckoning of a view, asked without a page: what it would show at a place, looked at so.
 ASKED = """
 ([packed, asked]) => {
   %s
   const recording = new Recording(packed);
   return asked.map(([place, part, look]) =>
-    WINDOWS[part](recording.at(place), {...USUAL_LOOKS[part], ...look}, packed, packed.moments[place]));
+    WINDOWS[part](recording.at(place), {...USUAL_OPTIONS[part], ...look}, packed, packed.moments[place]));
 }
 """
 # What a page says is selected, and what it says of a place that is pointed at.

@@ -1,3 +1,150 @@
+// What stands in for Python: a model, as anywidget has it, that answers from a recorded run.
+
+import { TAB_VIEWS } from "../composite.js";
+import { render } from "../entry.js";
+import { make } from "../kit.js";
+import { unpack } from "./recording.js";
+import { NOTHING_SELECTED, recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
+
+const NEEDS_PYTHON =
+  "This is a recorded run: it can be looked at from every side. To act in it, open it in a notebook.";
+
+class RecordedModel {
+  constructor(recording, moved) {
+    this.recording = recording;
+    this.moved = moved;
+    this.place = recording.place(recording.packed.start);
+    this.looks = structuredClone(USUAL_OPTIONS);
+    this.sent = {};
+    this.said = null;
+    this.selected = NOTHING_SELECTED;
+    this.listeners = [];
+  }
+
+  get(name) {
+    return { face: "lab", token: "page", recorded: true }[name];
+  }
+
+  on(_name, listener) {
+    this.listeners.push(listener);
+  }
+
+  off(_name, listener) {
+    this.listeners = this.listeners.filter((other) => other !== listener);
+  }
+
+  get moment() {
+    return this.recording.moments[this.place];
+  }
+
+  send(message) {
+    if (["nudge", "seen"].includes(message.verb)) return;
+    this.act(message);
+    this.tell({ answers: message.seq });
+    this.moved(this.moment);
+  }
+
+  /** Goes to a moment that nobody on the page asked for. */
+  jump(moment) {
+    this.goto(moment);
+    this.tell({});
+  }
+
+  tell(answers) {
+    const message = { patch: this.changes(), ...answers };
+    for (const listener of this.listeners) listener(message);
+  }
+
+  act(message) {
+    const { verb } = message;
+    this.said = null;
+    if (verb === "ready") this.sent = {};
+    else if (verb === "look") this.look(message);
+    else if (verb === "goto") this.goto(message.moment);
+    else if (verb in WAYS) this.place = WAYS[verb](this.recording, this.place);
+    else if (verb === "play") this.play(message);
+    else if (verb === "select") this.select(message);
+    else this.said = NEEDS_PYTHON;
+  }
+
+  play({ by, times }) {
+    for (let n = 0; n < times; n += 1) this.place = WAYS[by](this.recording, this.place);
+  }
+
+  select({ verb, seq, go, ...picked }) {
+    this.selected = recordedSelected(this.recording.packed, picked);
+    if (go && this.selected.moment > 0) this.goto(this.selected.moment);
+  }
+
+  goto(moment) {
+    const { last } = this.recording.packed;
+    if (moment >= 0 && moment <= last) this.place = this.recording.place(moment);
+    else this.said = `there is no moment ${moment}; the run has the moments 0 to ${last}`;
+  }
+
+  look({ view, verb, seq, ...details }) {
+    const known = this.looks[view];
+    if (known && Object.keys(details).every((name) => name in known)) Object.assign(known, details);
+    else this.said = NEEDS_PYTHON;
+    if (view === "found") {
+      this.said = WINDOWS.found(this.recording.at(this.place), known, this.recording.packed, this.moment).sentence
+        || null;
+    }
+    const { pending } = this.recording.packed;
+    if (view === "agenda" && known.limit > pending) {
+      this.said = `This page keeps the first ${pending} pending commands of each moment.`;
+    }
+  }
+
+  /** What every part shows now; what is behind another tab is not asked for. */
+  views() {
+    const values = { ...this.recording.at(this.place), selected: this.selected };
+    const hidden = TAB_VIEWS.map(([name]) => name).filter((name) => name !== this.looks.tabs.shown);
+    const { tabs, chart } = this.recording.packed;
+    const views = { ...values, tabs: { shown: this.looks.tabs.shown, there: tabs }, chart };
+    for (const [part, look] of Object.entries(this.looks)) {
+      if (WINDOWS[part] && !hidden.includes(part)) {
+        views[part] = WINDOWS[part](values, look, this.recording.packed, this.moment);
+      }
+    }
+    for (const part of hidden) delete views[part];
+    if (this.said) views.controls = { ...views.controls, sentence: this.said, tone: "plain" };
+    return views;
+  }
+
+  /** The fields that differ from what was sent before, by part. */
+  changes() {
+    const patch = {};
+    for (const [part, view] of Object.entries(this.views())) {
+      const before = (this.sent[part] ??= {});
+      const fields = Object.entries(view).filter(([name, value]) => !(name in before) || !isSame(before[name], value));
+      if (fields.length) patch[part] = Object.fromEntries(fields);
+      this.sent[part] = { ...before, ...view };
+    }
+    return patch;
+  }
+}
+
+// Where the moves lead, as places among the kept moments.
+const WAYS = {
+  restart: () => 0,
+  end: (recording) => recording.last,
+  resume: (recording) => recording.last,
+  step_in: (recording, place) => Math.min(place + 1, recording.last),
+  step_back: (_recording, place) => Math.max(place - 1, 0),
+  step_over: (recording, place) => recording.place(recording.packed.over[place]),
+  step_out: (recording, place) => recording.place(recording.packed.out[place]),
+  step_back_over: (recording, place) =>
+    Math.min(recording.place(recording.packed.back_over[place]), Math.max(place - 1, 0)),
+};
+
+function isSame(one, other) {
+  if (Array.isArray(one) && Array.isArray(other)) {
+    return one.length === other.length && one.every((each, place) => each === other[place]);
+  }
+  return one === other;
+}
+
 // The page itself: unpacks the run that it carries and draws the lab on it. Its address may end in #moment.
 
 async function open() {
@@ -25,5 +172,7 @@ function remember(moment) {
 
 open().catch((error) => {
   document.documentElement.classList.add("cl-broken");
-  document.querySelector("#lab").append(make("p", { class: "cl-page-error", role: "alert", text: `This run cannot be shown here: ${error.message}` }));
+  document.querySelector("#lab").append(
+    make("p", { class: "cl-page-error", role: "alert", text: `This run cannot be shown here: ${error.message}` }),
+  );
 });

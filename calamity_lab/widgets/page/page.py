@@ -19,7 +19,6 @@ from calamity_lab.widgets.page.recording import recording
 from calamity_lab.widgets.stills.page import still
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("recording", "lanes", "found", "windows", "host", "page")
 TITLE = "A recorded run"
 
 
@@ -107,9 +106,8 @@ def _packed(recorded: dict[str, Any]) -> str:
 
 @cache
 def _script() -> str:
-    """The widgets' front end, and what stands in for Python in a scope of its own."""
-    own = "\n".join((FOLDER / name).with_suffix(".js").read_text(encoding="utf-8") for name in SCRIPTS)
-    return f"\n{front_end.script()}\n{{\n{own}\n}}\n"
+    """The widgets' front end, and what stands in for Python."""
+    return f"\n{front_end.script('page/page.js')}\n"
 
 
 @cache

@@ -1,5 +1,7 @@
 // A recorded run, unpacked: the values of every part at every moment, rows shared between moments.
 
+import { lowest } from "../chart.js";
+
 const KEEP = 32;
 
 class Recording {
@@ -54,7 +56,7 @@ class Recording {
 }
 
 /** Reads what the page carries: JSON, compressed, as text. */
-async function unpack(text) {
+export async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Recording(JSON.parse(await new Response(stream).text()));

@@ -1,5 +1,9 @@
 // What goes to Python and comes back. One message each way a step; what is newer replaces what still waits.
 
+import { isPacked, unpackedChart } from "./chart.js";
+import { make, put, setText } from "./kit.js";
+import { icon, ICONS } from "./signs.js";
+
 const SLOW = 300;
 const SILENT = 8000;
 // Between two answers to a drag: each has all views drawn anew, and in between the lanes keep up with the hand.
@@ -7,7 +11,7 @@ const REST = 200;
 const SPEAKS = "calamity-lab-speaks";
 const GOTO = "goto ";
 
-class Desk {
+export class LabHandle {
   constructor(model, root) {
     this.model = model;
     this.root = root;
@@ -157,7 +161,7 @@ class Desk {
       // A view that has just come in knows nothing yet of what others were sent; its own answer is on the way.
       if (!whole) continue;
       patch[part] = whole;
-      Object.assign((this.values[part] ??= {}), whole);
+      Object.assign(this.values[part] ??= {}, whole);
     }
     if (!this.asks("goto")) this.ahead = null;
     const document = this.root.getRootNode();
@@ -174,7 +178,9 @@ class Desk {
   /** Does what has to measure the page, once everything is drawn, and in a drag once a frame: each time costs a layout. */
   later(measure) {
     const soon = this.resting.has(GOTO) ? requestAnimationFrame : setTimeout;
-    soon(() => { if (this.root.isConnected) measure(); });
+    soon(() => {
+      if (this.root.isConnected) measure();
+    });
   }
 
   /** Shows that Python takes its time, and says so when it does not answer at all. */
@@ -217,7 +223,7 @@ const SILENCE = {
 };
 
 /** The foot of every widget: the last fact, as a sentence that is also spoken. */
-function mountFoot(root, parts) {
+export function mountFoot(root, parts) {
   const mark = make("span", { class: "cl-foot-mark" });
   const sentence = make("span", { class: "cl-foot-text" });
   const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence);

@@ -1,0 +1,4 @@
+// What everything looks like. Python puts the values of calamity_lab/views/looks.py in place of these empty ones.
+
+/** @type {import("./types.js").Looks} */
+export const LOOKS = { kinds: {}, inLanes: [], drawnAs: {}, signs: {} };

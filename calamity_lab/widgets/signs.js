@@ -1,0 +1,56 @@
+// The signs: icons for what a button does, and a shape for each kind of thing.
+
+import { draw } from "./kit.js";
+import { LOOKS } from "./looks.js";
+
+// Icons are drawn on a grid of 16 by 16, in the colour of the text beside them.
+export const ICONS = {
+  restart: "M3.5 3v10M12.5 3.5v9L6 8z",
+  back: "M12 3.5v9L4.5 8z",
+  in: "M8 2v7.5M4.8 6.6 8 9.8l3.2-3.2M6.6 13.6a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
+  over: "M2.5 9.5a5.5 5.5 0 0 1 10.6-1.6M13.6 4v4.2H9.4M6.6 13a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
+  out: "M8 10V2.4M4.8 5.4 8 2.2l3.2 3.2M6.6 13.6a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
+  resume: "M4 3.5v9L10.5 8zM12.5 3v10",
+  drawer: "M2.5 3h11v10h-11zM6.5 3v10",
+  height: "M8 2.2v11.6M5.2 5 8 2.2 10.8 5M5.2 11 8 13.8 10.8 11",
+  play: "M4.5 3v10L13 8z",
+  pause: "M5.2 3.5v9M10.8 3.5v9",
+  first: "M5.5 13V3.8M2.4 6.6 5.5 3.4l3.1 3.2M11 6h3M11 9.5h3M11 13h3",
+  close: "M4 4l8 8M12 4l-8 8",
+  left: "M10 3 5 8l5 5",
+  right: "M6 3l5 5-5 5",
+  down: "M3.5 6 8 10.5 12.5 6",
+  less: "M3 8h10",
+  whole: "M2 4v8M14 4v8M4.5 8h7M6.5 5.8 4.3 8l2.2 2.2M9.5 5.8 11.7 8 9.5 10.2",
+  clock: "M2 8a6 6 0 1 0 12 0 6 6 0 1 0-12 0M8 4.5V8l2.5 2",
+  sift: "M2 4h12M4.5 8h7M7 12h2",
+  follow: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M4.5 8a3.5 3.5 0 1 0 7 0 3.5 3.5 0 1 0-7 0",
+  add: "M8 3.5v9M3.5 8h9",
+  good: "M3 8.5l3.2 3.2L13 4.8",
+  refused: "M3 3l10 10M13 3 3 13",
+  conflict: "M2.5 5.5h8.7M8.8 3l2.6 2.5L8.8 8M13.5 10.5H4.8M7.2 8 4.6 10.5 7.2 13",
+  error: "M8 2.2 14.4 13.5H1.6zM8 6.4v3.4M8 11.6v.4",
+  plain: "M6 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
+};
+
+export function icon(name) {
+  return draw("svg", { class: `cl-icon cl-icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" },
+    draw("path", { d: ICONS[name] }));
+}
+
+export function kindClass(kind) {
+  return `cl-is-${kind.replaceAll(" ", "-")}`;
+}
+
+export function glyph(kind) {
+  return draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
+    draw("path", { d: LOOKS.kinds[kind].shape }));
+}
+
+/** Puts the sign of a kind in front of what is in a node, instead of that of another kind. */
+export function setGlyph(node, kind) {
+  if (node.glyphKind === kind) return;
+  if (node.glyphKind) node.firstChild.remove();
+  node.prepend(glyph(kind));
+  node.glyphKind = kind;
+}

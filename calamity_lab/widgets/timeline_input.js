@@ -1,0 +1,179 @@
+// How the timeline is used: with the wheel, the pointer and the keys.
+
+import { clamp, put, show } from "./kit.js";
+import { LANE, nearestMark, neighbour } from "./lanes.js";
+import { AXIS, ZOOM } from "./timeline_parts.js";
+
+export function listen(timeline) {
+  timeline.nodes.scroll.addEventListener("scroll", () => {
+    // Where it was scrolled to what is drawn, to ask how far would only cost a layout.
+    if (timeline.isScrolledHere) timeline.isScrolledHere = false;
+    else {
+      timeline.view.top = timeline.nodes.scroll.scrollTop;
+      timeline.paintRows();
+    }
+  });
+  timeline.nodes.scroll.addEventListener("wheel", (event) => wheel(timeline, event), { passive: false });
+  listenToPointer(timeline);
+  timeline.nodes.option.addEventListener("keydown", (event) => key(timeline, event));
+  timeline.nodes.option.addEventListener("blur", () => {
+    timeline.active = null;
+    timeline.nodes.tip.hide();
+  });
+  listenToAxis(timeline);
+}
+
+function wheel(timeline, event) {
+  const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+  if (event.ctrlKey || event.metaKey) timeline.zoom(event.deltaY > 0 ? 1.25 : 0.8, shareAt(timeline, event));
+  else if (Math.abs(sideways) >= 4) timeline.pan((sideways / timeline.plot) * 0.7);
+  else return;
+  event.preventDefault();
+}
+
+function shareAt(timeline, event) {
+  return clamp((event.clientX - timeline.nodes.svg.getBoundingClientRect().left) / timeline.plot, 0, 1);
+}
+
+/** A press picks what is under it; a drag picks all events from one end of it to the other. */
+function listenToPointer(timeline) {
+  let start = null;
+  const svg = timeline.nodes.svg;
+  const leave = () => {
+    start = null;
+    show(timeline.nodes.brush, false);
+  };
+  const at = (event) => {
+    const box = svg.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  };
+  svg.addEventListener("pointerdown", (event) => {
+    if (event.button === 0) start = at(event);
+  });
+  svg.addEventListener("pointermove", (event) => {
+    const here = at(event);
+    // It may have been let go outside.
+    if (start && !(event.buttons & 1)) leave();
+    if (!start) return point(timeline, nearestMark(timeline.marks, here.x, here.y), here);
+    if (Math.abs(here.x - start.x) < 5) return undefined;
+    svg.setPointerCapture(event.pointerId);
+    put(timeline.nodes.brush, "x", Math.min(start.x, here.x));
+    put(timeline.nodes.brush, "width", Math.abs(here.x - start.x));
+    put(timeline.nodes.brush, "height", svg.getAttribute("height"));
+    return show(timeline.nodes.brush, true);
+  });
+  svg.addEventListener("pointerleave", () => timeline.nodes.tip.hide());
+  const end = (event) => {
+    if (!start) return;
+    const here = at(event);
+    if (timeline.nodes.brush.hasAttribute("display")) press(timeline, nearestMark(timeline.marks, here.x, here.y));
+    else pickBetween(timeline, Math.min(start.x, here.x), Math.max(start.x, here.x));
+    leave();
+  };
+  svg.addEventListener("pointerup", end);
+  svg.addEventListener("pointercancel", leave);
+}
+
+function press(timeline, mark) {
+  timeline.nodes.tip.hide();
+  if (!mark) {
+    if (timeline.selected.kind) timeline.lab.select({});
+    return;
+  }
+  timeline.active = mark.place;
+  timeline.paintActive();
+  timeline.nodes.option.focus({ preventScroll: true });
+  timeline.lab.select({ place: mark.place, go: true });
+}
+
+function pickBetween(timeline, left, right) {
+  const point = (x) => timeline.span.from + (x * timeline.span.width) / timeline.plot;
+  const [first, last] = [timeline.span.eventAt(point(left)), timeline.span.eventAt(point(right)) - 1];
+  if (first <= last && first <= timeline.chart.events.length) {
+    timeline.lab.select({ place: first, until: Math.min(last, timeline.chart.events.length) });
+  }
+}
+
+function point(timeline, mark, { x, y }) {
+  if (mark) {
+    timeline.nodes.tip.show(mark, timeline.words(mark), timeline.nodes.labels.offsetWidth + x,
+      AXIS + y + timeline.rows[0] * LANE - timeline.nodes.scroll.scrollTop, timeline.nodes.node);
+  } else timeline.nodes.tip.hide();
+}
+
+function key(timeline, event) {
+  const mark = timeline.focused;
+  const act =
+    { Enter: () => press(timeline, mark), " ": () => press(timeline, mark),
+      "+": () => timeline.zoom(1 / ZOOM, mark.x / timeline.plot),
+      "-": () => timeline.zoom(ZOOM, mark.x / timeline.plot), Escape: () => {
+        timeline.nodes.tip.hide();
+        timeline.lab.select({});
+      } }[event.key];
+  if (!act && !event.key.startsWith("Arrow")) return;
+  event.preventDefault();
+  if (act) act();
+  else move(timeline, event.key, event.shiftKey);
+}
+
+/** To the next mark; beyond the edge the lanes move on. With Shift, all events on the way are picked. */
+function move(timeline, key, picks) {
+  const from = timeline.focused;
+  const backwards = key === "ArrowLeft" || key === "ArrowUp";
+  let found = neighbour(timeline.marks, from, key);
+  while (!found && goesOn(timeline, key)) {
+    const now = timeline.marks.find(({ place }) => place === from.place);
+    found = now ? neighbour(timeline.marks, now, key) : timeline.marks.at(backwards ? -1 : 0);
+  }
+  if (!found) return;
+  timeline.active = found.place;
+  timeline.paintActive();
+  timeline.nodes.option.focus({ preventScroll: true });
+  point(timeline, found, found);
+  if (picks) pickTo(timeline, from, found);
+  else timeline.anchor = null;
+}
+
+/** Moves the lanes on in a direction; whether there was anything further. */
+function goesOn(timeline, key) {
+  const { span, view, nodes: { scroll } } = timeline;
+  const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
+  if (key === "ArrowLeft" || key === "ArrowRight") {
+    if (sign < 0 ? span.from <= 0 : span.to >= span.length) return false;
+    timeline.pan(sign / 2);
+    return true;
+  }
+  scroll.scrollTop = view.top + sign * Math.max(view.height - LANE, LANE);
+  if (scroll.scrollTop === view.top) return false;
+  view.top = scroll.scrollTop;
+  timeline.paintRows();
+  return true;
+}
+
+function pickTo(timeline, from, to) {
+  const event = (mark) =>
+    clamp(Math.round(timeline.chart.among(mark.place)), 1, Math.max(timeline.chart.events.length, 1));
+  timeline.anchor ??= event(from);
+  const ends = [timeline.anchor, event(to)].sort((one, other) => one - other);
+  if (timeline.chart.events.length) timeline.lab.select({ place: ends[0], until: ends[1] });
+}
+
+/** The axis is dragged to pan. */
+function listenToAxis(timeline) {
+  let last = null;
+  const { node } = timeline.nodes.axis;
+  node.addEventListener("pointerdown", (event) => {
+    last = event.clientX;
+    node.setPointerCapture(event.pointerId);
+  });
+  node.addEventListener("pointermove", (event) => {
+    if (last === null) return;
+    timeline.pan((last - event.clientX) / timeline.plot);
+    last = event.clientX;
+  });
+  for (const type of ["pointerup", "pointercancel"]) {
+    node.addEventListener(type, () => {
+      last = null;
+    });
+  }
+}
