@@ -1,4 +1,4 @@
-"""The annotations of classes and methods: their names resolved, and values of their types read from text."""
+"""The annotations of classes and methods, with the names in them resolved."""
 
 from __future__ import annotations
 
@@ -6,29 +6,14 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import InitVar, dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from enum import Enum
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
-from uuid import UUID
 
 _UNIONS = (typing.Union, types.UnionType)
 _WRAPPERS = (typing.Annotated, typing.Final, typing.ClassVar, typing.Required, typing.NotRequired)
-
-FROM_TEXT: Mapping[type, Callable[[str], Any]] = {
-    str: str,
-    int: int,
-    float: float,
-    Decimal: Decimal,
-    date: date.fromisoformat,
-    datetime: datetime.fromisoformat,
-    time: time.fromisoformat,
-    UUID: UUID,
-}
-"""What reads the text that ``str()`` or ``isoformat()`` writes, by the type of the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +51,6 @@ def union_members(annotation: Any) -> tuple[Any, ...]:
     if not is_union(annotation):
         return (types.NoneType if annotation is None else annotation,)
     return tuple(dict.fromkeys(m for part in get_args(annotation) for m in union_members(part)))
-
-
-def value_from_text(annotation: Any, text: str) -> Any:
-    """The value of the annotated type that ``str()`` writes as that text; a ValueError where there is none.
-
-    An annotation that does not say how to read a text leaves the text as it is.
-    """
-    members = [member for member in union_members(annotation) if member is not types.NoneType]
-    if len(members) == 1:
-        return _value_from_text(members[0], text)
-    for member in sorted(members, key=lambda member: member is str):  # every text is a str
-        with suppress(ValueError):
-            return _value_from_text(member, text)
-    raise ValueError(f"{text!r} is a value of none of the types in {annotation}")
-
-
-def _value_from_text(cls: Any, text: str) -> Any:
-    if not isinstance(cls, type):
-        return text
-    if issubclass(cls, Enum):
-        return _member_from_text(cls, text)
-    read = FROM_TEXT.get(cls)
-    if read is None:
-        return text
-    try:
-        return read(text)
-    except ArithmeticError as error:  # as decimal has it
-        raise ValueError(f"{text!r} is not a {cls.__name__}") from error
-
-
-def _member_from_text(cls: type[Enum], text: str) -> Enum:
-    for member in cls:
-        if text in (str(member), member.name, str(member.value)):
-            return member
-    raise ValueError(f"{text!r} is not a {cls.__name__}: {', '.join(cls.__members__)}")
 
 
 def class_annotations(cls: type, known: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -11,21 +11,18 @@ back in the type that the class's ``new`` takes::
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from datetime import date, datetime, time
-from decimal import Decimal
-from enum import Enum, StrEnum
+from collections.abc import Iterable
+from enum import StrEnum
 from functools import lru_cache
-from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
-from uuid import UUID
+from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidModel, ModelError
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.annotations import Unresolved, method_annotations
+from calamity_lab.kernel.from_text import values_from_text
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Interest, Start, Stop
-from calamity_lab.kernel.schema import field_names
+from calamity_lab.kernel.schema import fields_in
 
 # What a class has that stands for events of which the class is not known, as a store reads them.
 UNKNOWN = "__calamity_unknown__"
@@ -99,7 +96,7 @@ def identity_in(cls: type, stream_id: str) -> Identity:
     """
     written = Identity.parse(stream_id).id
     wanted, is_annotated = _wanted(cls)
-    found = list(_read(wanted, written))
+    found = values_from_text(wanted, written)
     if len(found) == 1:
         return Identity(cls, found[0])
     if not is_annotated:
@@ -120,88 +117,15 @@ def _unreadable(cls: type, stream_id: str, written: str, wanted: Any, found: lis
     )
 
 
+@lru_cache(maxsize=256)
 def _wanted(cls: type) -> tuple[Any, bool]:
     """The type of a class's ids, and whether ``new`` is annotated with it; str where nothing tells a type."""
-    try:
-        return _annotated(cls)
-    except (NameError, TypeError, ValueError):  # a type that only the type checker sees tells nothing here
-        return str, False
-
-
-@lru_cache(maxsize=256)
-def _annotated(cls: type) -> tuple[Any, bool]:
-    new: Any = getattr(cls, "new", None)
-    hints = get_type_hints(getattr(new, "__func__", new), include_extras=True)
-    annotated = next((hint for name, hint in hints.items() if name != "return"), None)
-    if annotated is not None:
+    annotated = next(iter(method_annotations(cls, "new").values()), None)
+    if annotated is not None and not isinstance(annotated, Unresolved):
         return annotated, True
-    name = next(iter(inspect.signature(new).parameters), "")
-    return get_type_hints(cls, include_extras=True).get(name, str), False
-
-
-def _read(wanted: Any, written: str) -> Iterator[Any]:
-    """Every value of a type that is written as that text, each once."""
-    if wanted is str or wanted is Any or wanted is object or isinstance(wanted, TypeVar):
-        yield written
-    elif isinstance(wanted, type) and get_origin(wanted) is None:
-        yield from _of_class(wanted, written)
-    elif hasattr(wanted, "__supertype__"):  # a NewType
-        yield from _read(wanted.__supertype__, written)
-    elif hasattr(wanted, "__value__"):  # a type alias
-        yield from _read(wanted.__value__, written)
-    elif get_origin(wanted) is Annotated:
-        yield from _read(get_args(wanted)[0], written)
-    elif get_origin(wanted) is Literal:
-        yield from (value for value in get_args(wanted) if str(value) == written)
-    elif get_origin(wanted) in (Union, UnionType):
-        found: list[Any] = []
-        for value in (value for arm in get_args(wanted) for value in _read(arm, written)):
-            if not any(type(value) is type(known) and value == known for known in found):
-                found.append(value)
-        yield from found
-
-
-_READERS: dict[type, Callable[[str], Any]] = {
-    bool: lambda written: {"True": True, "False": False}[written],
-    date: date.fromisoformat,
-    datetime: datetime.fromisoformat,
-    time: time.fromisoformat,
-    **{cls: cls for cls in (int, float, Decimal, UUID)},
-}
-
-
-def _of_class(wanted: type, written: str) -> Iterator[Any]:
-    if issubclass(wanted, Enum):
-        yield from _members(wanted, written)
-        return
-    if wanted is type(None):
-        return
-    for value in _made(wanted, written):
-        if (written.lower() if wanted is UUID else written) in _writings(value):
-            yield value
-
-
-def _made(wanted: type, written: str) -> Iterator[Any]:
-    """What a class makes of the text, itself or by way of its one field."""
-    given: Iterable[Any] = (written,)
-    names = field_names(wanted)
-    if names is not None:
-        if len(names) != 1:
-            return
-        given = _read(get_type_hints(wanted).get(names[0], str), written)
-    make = _READERS.get(wanted, wanted)
-    for value in given:
-        with suppress(Exception):  # a foreign class refuses a text with whatever error it likes
-            yield make(value)
-
-
-def _writings(value: Any) -> set[str]:
-    """The texts that a value is written as."""
-    isoformat = getattr(value, "isoformat", None)
-    return {f"{value}", *([isoformat()] if callable(isoformat) else [])}
-
-
-def _members(wanted: type[Enum], written: str) -> list[Enum]:
-    """The members that a text means: one that is written so, else those that have it as value or as name."""
-    exact = [member for member in wanted if f"{member}" == written]
-    return exact or [member for member in wanted if written in (str(member.value), member.name)]
+    new: Any = getattr(cls, "new", None)
+    try:
+        parameter = next(iter(inspect.signature(new).parameters), "")
+    except (TypeError, ValueError):  # what cannot be inspected tells nothing here
+        return str, False
+    return next((field.annotation for field in fields_in(cls) if field.name == parameter), str), False

@@ -18,7 +18,8 @@ from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 from uuid import UUID
 
-from calamity_lab.kernel.annotations import FROM_TEXT, Unresolved, bare, is_union
+from calamity_lab.kernel.annotations import Unresolved, bare, is_union
+from calamity_lab.kernel.from_text import FROM_TEXT
 from calamity_lab.kernel.schema import Field, arguments_of, is_message_class
 from calamity_lab.probe import reading
 from calamity_lab.probe.reading import Unlike, Unreadable, quoted
