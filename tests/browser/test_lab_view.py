@@ -12,6 +12,7 @@ from calamity_lab.lab import Lab
 from calamity_lab.text import format_value
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+from tests.moments import after
 
 
 def states(lab: Lab) -> dict[str, dict[str, str]]:
@@ -112,7 +113,7 @@ def test_the_search_finds_streams_by_name_and_by_value(bare: BarePage) -> None:
 
 def test_the_table_of_events_greys_the_future_and_jumps_at_a_click(bare: BarePage) -> None:
     bare.lab.resume()
-    bare.lab.goto(20)
+    bare.lab.goto(after(bare.lab, "RequestTransfer"))
     bare.settle()
     panel = bare.tab("Events")
     rows = panel.get_by_role("row")
@@ -214,7 +215,7 @@ def test_a_form_says_beside_the_field_what_is_wrong_and_sends_nothing_until_it_i
 
 def test_acting_in_the_past_shows_the_branches_and_a_button_for_each(bare: BarePage) -> None:
     bare.lab.resume()
-    bare.lab.goto(5)
+    bare.lab.goto(after(bare.lab, "Completed"))
     bare.settle()
     assert not bare.root.get_by_role("group", name="Branches").is_visible()
     bare.root.get_by_role("button", name="Drop CreateAccount").first.click()

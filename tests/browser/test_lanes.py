@@ -22,6 +22,7 @@ from calamity_lab.widgets.patches import packed
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE, ask
+from tests.moments import after
 
 SCRIPTS = front_end.script("span.js", "lanes.js")
 READ = """
@@ -101,8 +102,8 @@ def shared(browser: Browser) -> Iterator[BarePage]:
 
 @pytest.fixture
 def bare(shared: BarePage) -> BarePage:
-    """At step 120, nothing selected, the lanes as they are at first."""
-    shared.lab.goto(120)
+    """Where the fourth order comes in, nothing selected, the lanes as they are at first."""
+    shared.lab.goto(after(shared.lab, "PlaceOrder", 4))
     shared.lab.stepper.select(NOTHING)
     shared.page.mouse.move(1, 1)
     if lanes(shared).get_by_role("button", name="By time").get_attribute("aria-pressed") == "true":
@@ -140,7 +141,7 @@ def test_a_press_on_a_mark_selects_it_goes_there_and_marks_it_in_all_views(bare:
     bare.settle()
     found = selected(bare.lab.trace, bare.lab.stepper.selection)
     assert found.kind == "event" or found.kind == "step"
-    assert bare.moment == bare.lab.cursor == found.moment != 120
+    assert bare.moment == bare.lab.cursor == found.moment != after(bare.lab, "PlaceOrder", 4)
     expect(bare.root.get_by_role("option", name=name, exact=True, selected=True)).to_be_focused()
     expect(lanes(bare).locator(".cl-chosen-words")).to_have_text(found.title)
     (stream,) = found.streams
@@ -170,7 +171,7 @@ def test_a_drag_picks_all_between_its_ends_and_they_can_be_zoomed_to_and_let_go(
     bare.settle()
     positions = [event.position for event in bare.lab.selected]
     assert positions == list(range(first + 4, first + 10))
-    assert bare.lab.cursor == 120, "what is picked is not gone to"
+    assert bare.lab.cursor == after(bare.lab, "PlaceOrder", 4), "what is picked is not gone to"
     expect(lanes(bare).locator(".cl-chosen-words")).to_contain_text("6 events of")
     expect(lanes(bare).locator(".cl-band").first).to_be_visible()
     bare.press("Zoom to the selection")

@@ -12,6 +12,7 @@ from calamity_lab.kernel.messages import command
 from calamity_lab.lab import Lab
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+from tests.moments import after
 
 
 @command(to="Shelf", by="id")
@@ -66,7 +67,7 @@ def press(bare: BarePage, *keys: str) -> None:
 def test_what_lies_in_a_value_unfolds_by_the_arrow_keys_and_folds_again(browser: Browser) -> None:
     lab = a_lab(fulfilment)
     lab.resume()
-    lab.goto(60)
+    lab.goto(after(lab, "PlaceOrder", 2))
     bare = BarePage(browser.page(width=1200, height=1400), lab, lab.state)
     root = bare.root
     order = card(root, "Order-1001")

@@ -37,6 +37,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild, recover
 from calamity_lab.kernel.run import advance
 from calamity_lab.stores.sql import SQLEventStore
+from tests.moments import after
 
 HALFWAY = RequestTransfer("t9", "alice", "bob", 10_00)
 
@@ -102,7 +103,7 @@ def test_stepping_back_and_forking_over_real_events_writes_nothing(path: Path, u
     lab.send(DepositFunds("alice", 5), RequestTransfer("t10", "alice", "bob", 7))
     lab.resume()
     assert [event.position for event in lab.events] == list(range(1, len(before) + 5))
-    lab.goto(1)
+    lab.goto(after(lab, "Dispatched"))
     lab.send(WithdrawFunds("bob", 1))
     lab.resume()
     lab.restart()
@@ -173,7 +174,7 @@ def test_a_commit_writes_the_branch_up_to_the_cursor_and_the_next_one_only_what_
     second = lab.commit()
     assert [event.event for event in second] == [FundsDeposited("alice", 6)]
     assert rows(url) == [*before, *first, *second] == list(lab.events)
-    lab.goto(1)
+    lab.goto(after(lab, "Dispatched"))
     lab.goto(0)
     assert not lab.commit(), "what is looked at is written already"
 

@@ -16,6 +16,7 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.steps import Conflicted
 from tests.kernel.outside import OutsideEvents
+from tests.moments import after
 
 
 def live(meanwhile: Any = None) -> tuple[Lab, OutsideEvents]:
@@ -96,7 +97,7 @@ def test_acting_before_what_a_live_store_keeps_is_refused_and_nothing_is_written
     lab, store = live()
     lab.send(DepositFunds("1", 100), DepositFunds("1", 50))
     lab.resume()
-    lab.goto(1)
+    lab.goto(after(lab, "Dispatched"))
     acts: list[Any] = [
         lambda: lab.send(WithdrawFunds("1", 10)),
         lambda: lab.choose(0),

@@ -10,6 +10,7 @@ from calamity_lab import ALL, Lab
 from calamity_lab.examples import bank
 from calamity_lab.widgets.view_widget import Sequence
 from tests.figures.drawing import texts
+from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -18,7 +19,7 @@ def lab() -> Lab:
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    lab.goto(57)
+    lab.goto(after(lab, "Refused", 2))
     return lab
 
 

@@ -26,6 +26,7 @@ from calamity_lab.views.state import state
 from calamity_lab.widgets.page import recording
 from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.patches import chart_patch, plain
+from tests.moments import after
 from tests.pages.carried import carried, shown
 from tests.widgets.charted import nothing, taken
 
@@ -134,9 +135,9 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_writing_a_page_leaves_the_cursor_and_tells_no_widget() -> None:
     lab = told(bank)
-    lab.goto(17)
+    lab.goto(there := after(lab, "FundsDeposited"))
     lab.stepper.observe(lambda: pytest.fail("nothing has changed"))
-    assert carried(page(lab))["start"] == lab.cursor == 17
+    assert carried(page(lab))["start"] == lab.cursor == there
 
 
 def test_a_page_asks_nobody_for_anything_and_runs_no_script_but_its_own() -> None:
@@ -165,7 +166,7 @@ def test_of_a_longer_run_a_page_keeps_moments_at_which_a_command_is_done_and_say
 
 def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
     lab = told(bank)
-    lab.goto(3)
+    lab.goto(after(lab, "Executed"))
     lab.send(bank.DepositFunds("alice", 5))
     text = page(lab)
     assert "of 2 branches the one named branch 1" in text

@@ -21,6 +21,7 @@ from calamity_lab.views.chart import Charts
 from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.patches import MANY, chart_patch, packed
 from calamity_lab.widgets.view_widget import LabView
+from tests.moments import after
 from tests.views.traces import stepper_of, trace_of
 from tests.widgets.charted import OF_EVENTS, OF_STEPS, nothing, taken, unpacked
 
@@ -68,11 +69,11 @@ def test_one_who_has_too_much_is_told_how_much_of_it_holds() -> None:
     charts, stepper = Charts(), stepper_of(*bank.story())
     stepper.resume()
     chart = charts.of(stepper.trace)
-    stepper.goto(20)
+    stepper.goto(there := after(stepper, "RequestTransfer"))
     stepper.submit(bank.DepositFunds("alice", 5))
     message = chart_patch(charts.of(stepper.trace), chart)
     assert message["count"] == [0, 0]
-    assert message["kept"][0] == stepper.trace.index.events_at(20)
+    assert message["kept"][0] == stepper.trace.index.events_at(there)
 
 
 def test_a_hundred_thousand_events_with_what_they_led_to_are_less_than_a_million_bytes() -> None:

@@ -28,6 +28,7 @@ from calamity_lab.widgets.view_widget import (
     Timeline,
     ViewWidget,
 )
+from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
 
 FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Sequence, Events)
@@ -68,10 +69,10 @@ def test_each_move_does_what_the_call_of_the_lab_does(
     twin.send(*bank.story())
     for each in (lab, twin):
         each.resume()
-        each.goto(30)
+        each.goto(there := after(each, "DepositFunds", 2))
     FrontEnd(Controls(lab)).ask(verb)
     call(twin)
-    assert lab.cursor == twin.cursor != 30
+    assert lab.cursor == twin.cursor != there
 
 
 def test_resume_and_step_out_run_on(lab: Lab) -> None:
@@ -92,8 +93,8 @@ def test_goto_choose_drop_and_switch_reach_the_stepper(lab: Lab) -> None:
     front_end.ask("drop", place=0)
     assert bank.CreateAccount("carol", name="Carol") not in list(lab.agenda)
     front_end.ask("resume")
-    front_end.ask("goto", moment=5)
-    assert lab.cursor == 5
+    front_end.ask("goto", moment=after(lab, "Completed"))
+    assert lab.cursor == after(lab, "Completed")
     front_end.ask("drop", place=0)
     assert len(lab.branches) == 2
     front_end.ask("switch", branch="main")
@@ -407,14 +408,14 @@ def test_a_model_that_may_go_no_further_is_told_and_everything_else_still_works(
 
 def test_what_is_picked_at_one_widget_is_picked_in_all_and_nothing_moves(lab: Lab) -> None:
     lab.resume()
-    lab.goto(3)
+    lab.goto(there := after(lab, "Executed"))
     lanes, table, all_views = (FrontEnd(face(lab)) for face in (Timeline, Events, LabView))
     patch = lanes.ask("select", place=4)
     assert set(patch) == {"selected"}, "only what is selected changed"
     for front_end in (lanes, table, all_views):
         assert front_end.values["selected"] == front_end.expected()["selected"]
         assert front_end.values["selected"]["position"] == 4
-    assert lab.cursor == 3
+    assert lab.cursor == there
     assert list(lab.selected) == [lab.trace.index.events[3]]
 
 
@@ -478,7 +479,7 @@ def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab)
     front_end = FrontEnd(Timeline(lab))
     last = len(lab.trace.index.events)
     front_end.ask("select", place=last)
-    lab.goto(3)
+    lab.goto(after(lab, "Executed"))
     lab.send(bank.CreateAccount("dan"))
     front_end.seen()
     assert front_end.values["selected"]["kind"] == ""

@@ -27,6 +27,7 @@ from calamity_lab.widgets.view_widget import (
     Timeline,
     ViewWidget,
 )
+from tests.moments import after
 
 FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Sequence, Events)
 
@@ -101,7 +102,7 @@ def test_a_still_of_the_same_moment_is_the_same_to_the_byte(face: type[ViewWidge
         lab = Lab(bank)
         lab.send(*bank.story())
         lab.resume()
-        lab.goto(30)
+        lab.goto(after(lab, "DepositFunds", 2))
         widget = face(lab)
         return widget.still().replace(f'"{widget.token}"', '"token"')
 
@@ -120,7 +121,7 @@ def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
         "10000",
         "→",
         "4000",
-        "Step 29 of 29",
+        f"Step {lab.cursor} of {lab.trace.last}",
         "RequestTransfer",
         "FundsWithdrawn",
     ):
@@ -133,10 +134,10 @@ def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    lab.goto(30)
+    lab.goto(after(lab, "DepositFunds", 2))
     text = Tags(Controls(lab).still()).text
-    assert f"Step 30 of {lab.trace.last}" in text
-    assert "Step 30:" in text
+    assert f"Step {lab.cursor} of {lab.trace.last}" in text
+    assert f"Step {lab.cursor}:" in text
     index = lab.trace.index
     assert f"of {len(index.dispatched)}, {len(index.refused)} refusals" in text
     assert "Branch main" in text
@@ -157,7 +158,7 @@ def test_the_future_is_greyed_in_a_still() -> None:
     lab.send(*bank.story())
     lab.resume()
     everything = Events(lab).still().count(COLOURS["later"].light)
-    lab.goto(20)
+    lab.goto(after(lab, "RequestTransfer"))
     assert Events(lab).still().count(COLOURS["later"].light) > everything
 
 
