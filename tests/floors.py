@@ -60,7 +60,7 @@ HOUSE: Mapping[str, Floor] = {
         ground="serializer",
     ),
     "trace": floor(f"{PURE} text", libraries="rpds", without="pickle"),
-    "probe": floor(f"{PURE} text trace"),
+    "probe": floor(f"{PURE} text model trace"),
     "views": floor(f"{PURE} text model trace probe", libraries="networkx rpds", without=EFFECTS),
     "figures": floor(f"{PURE} text trace views", libraries="matplotlib networkx numpy"),
     "frames": floor(f"{PURE} text trace views", libraries="networkx numpy pandas pyarrow"),

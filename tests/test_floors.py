@@ -186,3 +186,9 @@ def test_of_the_probe_only_what_mutes_the_process_keeps_anything_between_calls()
     # There is one standard output in a process, and so one count of who asks meanwhile.
     kept = global_caches(ROOT, "probe")
     assert [one for one in kept if "muted_output" not in one] == []
+
+
+def test_views_ask_the_model_nothing() -> None:
+    asking = [found for found in imports(ROOT) if found.imported == "calamity_lab.kernel.ask"]
+    assert asking, "the probe asks"
+    assert not [str(found) for found in asking if found.importer.startswith("calamity_lab.views.")]

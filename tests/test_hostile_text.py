@@ -29,7 +29,7 @@ from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
 from calamity_lab.views.process_graph import process_graph
-from calamity_lab.views.search import found
+from calamity_lab.views.search import search_results
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
@@ -114,7 +114,7 @@ def every_view(lab: Lab, cursor: int) -> Iterator[Any]:
     yield process_graph(trace, cursor, lab.model)
     yield sequence(trace, cursor, correlation=ALL, limit=99)
     yield event_rows(trace, cursor)
-    yield found(trace, cursor, query="a", limit=99)
+    yield search_results(trace, cursor, query="a", limit=99)
     yield forms(lab.model)
     yield step_rows(trace, cursor)
     yield [row._replace(state=None) for row in reaction_rows(trace, cursor)]

@@ -38,7 +38,7 @@ from calamity_lab.figures.looks import (
 )
 from calamity_lab.views.instance_status import Mark
 from calamity_lab.views.looks import SIGNS
-from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
+from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
 
 _KINDS = ("command", "event", "process manager", "aggregate")
 """The kinds of boxes, in the order of the legend."""
@@ -226,14 +226,16 @@ class _Box(NamedTuple):
 
 
 @themed
-def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
+def plot_process_managers(
+    graph: ProcessGraphView, ax: Axes | None = None, *, theme: Theme | None = None
+) -> Axes:
     """Draw which commands, events, aggregates and process managers lead to which, in layers.
 
     What has happened is solid, with how often; the rest is dashed. A thick edge marks what the moment is
     about. Signs tell how the chosen instance stands: what is done, on its way, refused, waited for or
     overdue; what it had to do with is tinted, and its arrows are dark or in the colour of the sign.
     """
-    if not isinstance(graph, ProcessGraph):
+    if not isinstance(graph, ProcessGraphView):
         raise InvalidValue(
             f"plot_process_managers({type(graph).__name__}): give the value of "
             "process_graph(trace, cursor, model), or call lab.plot_process_managers()"
@@ -253,7 +255,7 @@ def plot_process_managers(graph: ProcessGraph, ax: Axes | None = None, *, theme:
     return ax
 
 
-def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
+def _lay_out(ax: Axes, graph: ProcessGraphView, grid: Grid) -> None:
     across, down = [node.x for node in graph.nodes] or [0.5], [node.y for node in graph.nodes] or [0.5]
     ax.set_xlim(min(across) - 0.8 * grid.width, max(across) + 0.8 * grid.width)
     ax.set_ylim(max(down) + 1.05 * grid.height, min(down) - 0.75 * grid.height)
@@ -273,7 +275,7 @@ def _lay_out(ax: Axes, graph: ProcessGraph, grid: Grid) -> None:
         ax.text(0.5, 0.5, "there is nothing to show yet", ha="center", va="center", transform=ax.transAxes)
 
 
-def _tell_chosen(ax: Axes, graph: ProcessGraph) -> None:
+def _tell_chosen(ax: Axes, graph: ProcessGraphView) -> None:
     """A line above the graph: the instance looked at, its stage, and what it waits for."""
     if not graph.story:
         return
@@ -292,7 +294,7 @@ def _in_two(text: str, size: float, room: float) -> str:
     return "\n".join(each for each in lines if each)
 
 
-def _mark_box(box: Patch, graph: ProcessGraph, node: Node, mark: Mark | None) -> None:
+def _mark_box(box: Patch, graph: ProcessGraphView, node: Node, mark: Mark | None) -> None:
     """What the chosen instance had to do with is tinted, and has the edge of its sign."""
     if graph.chosen is None:
         return
@@ -307,7 +309,7 @@ _AWAITED = {"waited for", "overdue"}
 
 
 def _draw_signs(
-    ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, float], marks: Mapping[str, Mark]
+    ax: Axes, graph: ProcessGraphView, grid: Grid, scale: tuple[float, float], marks: Mapping[str, Mark]
 ) -> list[_Box]:
     """The signs above the boxes, with their words where there is room; and what room they take."""
     room = (1 - 0.7) / 0.7 * grid.height * scale[1]
@@ -371,7 +373,7 @@ def _look(edge: Edge, mark: Mark | None, chosen: str | None) -> dict[str, Any]:
     }
 
 
-def _draw_edges(ax: Axes, graph: ProcessGraph, grid: Grid, marks: Mapping[str, Mark]) -> None:
+def _draw_edges(ax: Axes, graph: ProcessGraphView, grid: Grid, marks: Mapping[str, Mark]) -> None:
     nodes = {node.key: node for node in graph.nodes}
     for edge in graph.edges:
         look = _look(edge, marks.get(edge.key), graph.chosen)
@@ -385,7 +387,7 @@ def _draw_edges(ax: Axes, graph: ProcessGraph, grid: Grid, marks: Mapping[str, M
 
 
 def _name_edges(
-    ax: Axes, graph: ProcessGraph, grid: Grid, scale: tuple[float, float], taken: list[_Box]
+    ax: Axes, graph: ProcessGraphView, grid: Grid, scale: tuple[float, float], taken: list[_Box]
 ) -> None:
     """Name the edges for whose name there is room, those that happened first."""
     half = grid.width * scale[0] / 2, grid.height * scale[1] / 2

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, in_points, legible, room_for, say_instead
 from calamity_lab.figures.looks import Theme, filling, hue, marker, strong, themed
-from calamity_lab.views.agenda import AgendaView, Entry
+from calamity_lab.views.agenda import AgendaEntry, AgendaView
 from calamity_lab.views.events import EventRow, EventTable
 
 WIDE = 7.1
@@ -202,6 +202,6 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
     return ax
 
 
-def _pending_row(place: str, entry: Entry) -> Row:
+def _pending_row(place: str, entry: AgendaEntry) -> Row:
     cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.foreseen)
     return Row(cells, False, "refused" if entry.outcome == "refused" else "command")

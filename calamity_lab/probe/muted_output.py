@@ -36,7 +36,7 @@ class _Heard:
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
+def muted_output() -> Iterator[None]:
     """What is printed and warned of belongs to what happens, and nothing happens in here."""
     thread = get_ident()
     with _lock:

@@ -25,7 +25,7 @@ from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Executed, Refused
 from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionStore
-from calamity_lab.probe.muted_output import unheard
+from calamity_lab.probe.muted_output import muted_output
 from calamity_lab.text import plain_sentence
 from calamity_lab.trace.purity import advance_watched
 from calamity_lab.trace.trace import Trace
@@ -42,17 +42,17 @@ _MOST_NAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class Preview:
     """What would come of a command, in a word and in a sentence; the sentence is empty where none is told."""
 
     outcome: Outcome
     sentence: str
 
 
-UNTOLD = Foreseen("unknown", "")
+NO_PREVIEW = Preview("unknown", "")
 
 
-class _Ground(NamedTuple):
+class _Basis(NamedTuple):
     """What a decision stands on: the aggregate (None: not known), its version, its stream's last event."""
 
     state: Any
@@ -60,7 +60,7 @@ class _Ground(NamedTuple):
     last: Any
 
 
-_ANSWERS = Slot[Foreseen](most=2_048)
+_ANSWERS = Slot[Preview](most=2_048)
 _SCRATCHES = Slot[Stack](most=32)
 # Which aggregate types were seen to be pure with which command types: these are not watched again.
 _PURE = Slot[bool](most=512)
@@ -70,30 +70,30 @@ _RESTS = Slot[float](most=512)
 
 def target_of(command: Any) -> Identity:
     """The aggregate that a command goes to, as the command itself says. Raises a `CalamityError`."""
-    with unheard():
+    with muted_output():
         return ask.target(command)
 
 
-def foreseen(trace: Trace, cursor: int, pending: Pending) -> Foreseen:
+def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
     """What the command would lead to if it came next at the cursor."""
     try:
         identity = target_of(pending.command)
     except CalamityError as error:
         return _breaks(error)
-    ground = _ground(trace, cursor, identity)
-    if ground is None:
-        return UNTOLD
-    memo, about = trace.memo, (ground.state, ground.last, pending)
-    found = memo.recall(_ANSWERS, *about, key=ground.version)
+    basis = _basis(trace, cursor, identity)
+    if basis is None:
+        return NO_PREVIEW
+    memo, about = trace.memo, (basis.state, basis.last, pending)
+    found = memo.recall(_ANSWERS, *about, key=basis.version)
     if found is None:
         if (memo.recall(_RESTS, identity.type) or 0) - perf_counter() > _REST * LONG:
-            return Foreseen("unknown", f"not foreseen: {identity.category} takes its time to decide")
-        answer = _timed(memo, trace[cursor].stack, pending, identity, ground)
-        found = memo.keep(_ANSWERS, answer, *about, key=ground.version)
+            return Preview("unknown", f"not foreseen: {identity.category} takes its time to decide")
+        answer = _timed(memo, trace[cursor].stack, pending, identity, basis)
+        found = memo.keep(_ANSWERS, answer, *about, key=basis.version)
     return found
 
 
-def _ground(trace: Trace, cursor: int, identity: Identity) -> _Ground | None:
+def _basis(trace: Trace, cursor: int, identity: Identity) -> _Basis | None:
     """What the aggregate would decide on; None where a store outside the value would have to be asked."""
     stack, stream_id = trace[cursor].stack, identity.stream_id
     if stack.aggregates.__class__ is not InMemoryAggregateStore:
@@ -101,18 +101,18 @@ def _ground(trace: Trace, cursor: int, identity: Identity) -> _Ground | None:
     state = stack.aggregates.get(stream_id)
     if stack.event_store.__class__ is InMemoryEventStore:
         version = stack.aggregate_versions.get(stream_id, 0)
-        return _Ground(state, version, stack.event_store.last(stream_id))
+        return _Basis(state, version, stack.event_store.last(stream_id))
     # What the trace never met has no stream: it is new.
     place = trace.index.places.get(stream_id)
     known = place is not None and place < trace.index.lanes_at(cursor)
-    return None if state is None and known else _Ground(state, 0, None)
+    return None if state is None and known else _Basis(state, 0, None)
 
 
-def _timed(memo: Memo, stack: Stack, pending: Pending, identity: Identity, ground: _Ground) -> Foreseen:
+def _timed(memo: Memo, stack: Stack, pending: Pending, identity: Identity, basis: _Basis) -> Preview:
     start, worked = perf_counter(), thread_time()
     try:
-        with unheard():
-            return _asked(memo, _kept_scratch(memo, stack, identity, ground), pending, identity)
+        with muted_output():
+            return _asked(memo, _kept_scratch(memo, stack, identity, basis), pending, identity)
     except Exception as error:  # noqa: BLE001 - a model may raise anything, wherever it is asked; it is told
         return _breaks(error)
     finally:
@@ -128,19 +128,17 @@ def _let_rest(memo: Memo, cls: type, took: float) -> None:
         memo.keep(_RESTS, max(rests, perf_counter()) + _REST * took, cls)
 
 
-def _kept_scratch(memo: Memo, stack: Stack, identity: Identity, ground: _Ground) -> Stack:
+def _kept_scratch(memo: Memo, stack: Stack, identity: Identity, basis: _Basis) -> Stack:
     """A state is copied once for all the commands that wait for it: it may be large."""
-    key = (ground.version, identity.stream_id)
-    return memo.once(
-        _SCRATCHES, lambda: _scratch(stack, identity, ground), ground.state, ground.last, key=key
-    )
+    key = (basis.version, identity.stream_id)
+    return memo.once(_SCRATCHES, lambda: _scratch(stack, identity, basis), basis.state, basis.last, key=key)
 
 
-def _scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
+def _scratch(stack: Stack, identity: Identity, basis: _Basis) -> Stack:
     """A stack with a copy of the aggregate, caught up, and nothing else that a callback could harm."""
-    stream_id, state = identity.stream_id, ground.state
+    stream_id, state = identity.stream_id, basis.state
     aggregates = InMemoryAggregateStore({} if state is None else {stream_id: deepcopy(state)})
-    if ground.last is None:
+    if basis.last is None:
         return Stack(aggregates=aggregates, cascade_limit=stack.cascade_limit)
     missed, version = events_missed(stack, identity)
     if missed:
@@ -149,25 +147,25 @@ def _scratch(stack: Stack, identity: Identity, ground: _Ground) -> Stack:
     return changed(stack, aggregates=aggregates, aggregate_versions=versions)
 
 
-def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Foreseen:
+def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Preview:
     """What the kernel tells, up to where the aggregate has decided."""
     run, step = Run(stack, Agenda([pending._replace(command=deepcopy(pending.command))])), None
     watched = (identity.type, type(pending.command))
     while not isinstance(step, (Executed, Refused)):
         if isinstance(run.progress, Handling):
-            return Foreseen("nothing", "would change nothing: its events are recorded already")
+            return Preview("nothing", "would change nothing: its events are recorded already")
         step, run = (advance if memo.recall(_PURE, *watched) else advance_watched)(run)
     memo.keep(_PURE, True, *watched)
     if isinstance(step, Refused):
-        return Foreseen("refused", plain_sentence(f"would be refused: {step.rejected}", _LENGTH))
+        return Preview("refused", plain_sentence(f"would be refused: {step.rejected}", _LENGTH))
     if not step.events:
-        return Foreseen("nothing", "would change nothing")
-    return Foreseen("records", plain_sentence(f"would record {_names(step.events)}", _LENGTH))
+        return Preview("nothing", "would change nothing")
+    return Preview("records", plain_sentence(f"would record {_names(step.events)}", _LENGTH))
 
 
-def _breaks(error: Exception) -> Foreseen:
+def _breaks(error: Exception) -> Preview:
     told = str(error) if isinstance(error, CalamityError) else f"{type(error).__name__}: {error}"
-    return Foreseen("breaks", plain_sentence(f"would break: {told}", _LENGTH))
+    return Preview("breaks", plain_sentence(f"would break: {told}", _LENGTH))
 
 
 def _names(events: tuple[Any, ...]) -> str:

@@ -12,12 +12,12 @@ from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.progress import Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Dispatched
-from calamity_lab.probe.preview import UNTOLD, Foreseen, Outcome, foreseen, target_of
+from calamity_lab.probe.preview import NO_PREVIEW, Outcome, Preview, preview, target_of
 from calamity_lab.text import format_fields, format_value
 from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
 
-MOST_FORESEEN = 12
+MOST_PREVIEWS = 12
 """Of so many commands is told what they would lead to; those behind them are too far off."""
 
 LENGTH = 200
@@ -30,14 +30,14 @@ _WORDS = Slot[tuple[str, str, str, str | None]](most=1_024)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AgendaEntry:
     """A pending command. ``target`` is its stream id, or why that cannot be told.
 
     Its place is told by the order alone, so that a command that waits is one and the same entry.
 
     ``origin`` tells who sent it and why, ``cause`` the moment to jump to for that: the one at which the
     event was recorded that the sender answered (0: before the trace began; None: it was submitted).
-    ``foreseen`` tells what the command would lead to if it came next, and ``outcome`` so in a word; where
+    ``preview`` tells what the command would lead to if it came next, and ``outcome`` so in a word; where
     others come before it, that may change yet.
     """
 
@@ -58,8 +58,8 @@ class AgendaView:
     """The command in progress, if there is one, and the first of those that are pending."""
 
     total: int
-    in_progress: Entry | None
-    entries: tuple[Entry, ...]
+    in_progress: AgendaEntry | None
+    entries: tuple[AgendaEntry, ...]
 
 
 def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
@@ -82,22 +82,22 @@ def moment_of(trace: Trace, event: RecordedEvent) -> int:
     return index.event_moments[place] if place < len(index.event_moments) else 0
 
 
-def _in_progress(trace: Trace, cursor: int) -> Entry | None:
+def _in_progress(trace: Trace, cursor: int) -> AgendaEntry | None:
     progress = trace[cursor].run.progress
     if progress is None:
         return None
     # What is decided already is told by the steps.
-    would = foreseen(trace, cursor, progress.pending) if isinstance(progress, UNDECIDED) else UNTOLD
+    would = preview(trace, cursor, progress.pending) if isinstance(progress, UNDECIDED) else NO_PREVIEW
     return _entry(trace, progress.pending, would)
 
 
-def _foreseen(trace: Trace, cursor: int, place: int, pending: Pending) -> Foreseen:
-    return foreseen(trace, cursor, pending) if place < MOST_FORESEEN else UNTOLD
+def _foreseen(trace: Trace, cursor: int, place: int, pending: Pending) -> Preview:
+    return preview(trace, cursor, pending) if place < MOST_PREVIEWS else NO_PREVIEW
 
 
-def _entry(trace: Trace, pending: Pending, would: Foreseen) -> Entry:
+def _entry(trace: Trace, pending: Pending, would: Preview) -> AgendaEntry:
     target, fields, came_from, sender = trace.memo.once(_WORDS, lambda: _words(pending), pending)
-    return Entry(
+    return AgendaEntry(
         command_id=pending.command_id,
         command=pending.command_type,
         target=target,

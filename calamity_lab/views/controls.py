@@ -34,7 +34,7 @@ def bounded(first: int | None, now: int, total: int, width: int) -> int:
     return max(0, min(first, total - 1))
 
 
-def has_matter(view: str, trace: Trace, model: Model) -> bool:
+def has_content(view: str, trace: Trace, model: Model) -> bool:
     """Whether a view by this name has anything to show at any moment of the branch, whatever the cursor."""
     holds = _NEEDS.get(view)
     return holds is None or holds(trace, model)
@@ -70,7 +70,7 @@ class BranchRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Controls:
+class ControlsView:
     """The cursor among the moments, and what happened at it as one sentence.
 
     ``ticks`` are the moments at which a command was dispatched (none when there are too many to tell apart),
@@ -91,14 +91,14 @@ class Controls:
     branches: tuple[BranchRow, ...]
 
 
-def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> Controls:
+def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> ControlsView:
     """The controls at the cursor; ``error`` is what stopped the last move, if anything did."""
     moment, index = trace[cursor], trace.index
     text, tone = _told(moment)
     before = index.events_at(0)
     if moment.step is None and before:
         text = f"{text}, after {plural(before, 'event')} from before"
-    return Controls(
+    return ControlsView(
         cursor=cursor,
         last=trace.last,
         at_start=cursor == 0,

@@ -25,14 +25,14 @@ EdgeKey = tuple[str, str, str]
 _VERBS = {"Started": "start", "Continued": "continue", "Stopped": "stop"}
 
 
-class Begun(NamedTuple):
+class InstanceStart(NamedTuple):
     """An instance's lane, and the moment at which it was started, or first met."""
 
     lane: int
     moment: int
 
 
-class Tally(NamedTuple):
+class Counters(NamedTuple):
     """What happened how often, who is alive, and which instances were started, oldest first.
 
     ``counts`` is by node, as in ``"command:DepositFunds"``, and by edge: source, target, label.
@@ -40,15 +40,15 @@ class Tally(NamedTuple):
     """
 
     counts: HashTrieMap[str | EdgeKey, int] = HashTrieMap()
-    instances: HashTrieMap[str, PersistentVector[Begun]] = HashTrieMap()
+    instances: HashTrieMap[str, PersistentVector[InstanceStart]] = HashTrieMap()
     living: int = 0
 
 
-_TALLIES = Slot[Tally](most=8_192)
+_COUNTERS = Slot[Counters](most=8_192)
 _BEFORE: Slot[HashTrieMap[str | EdgeKey, int]] = Slot(most=16)
 
 
-def tally(trace: Trace, cursor: int) -> Tally:
+def counters(trace: Trace, cursor: int) -> Counters:
     """What the steps up to the cursor add up to."""
     at = cursor - cursor % STRIDE
     while at and (found := _recall(trace, at)) is None:
@@ -60,7 +60,7 @@ def tally(trace: Trace, cursor: int) -> Tally:
         if step is not None:
             total = _add(total, step, places)
             if step.index % STRIDE == 0:
-                trace.memo.keep(_TALLIES, total, step)
+                trace.memo.keep(_COUNTERS, total, step)
     return total
 
 
@@ -69,22 +69,22 @@ def node(kind: str, name: str) -> str:
     return f"{kind}:{name}"
 
 
-def _recall(trace: Trace, at: int) -> Tally | None:
-    return trace.memo.recall(_TALLIES, trace[at].step)
+def _recall(trace: Trace, at: int) -> Counters | None:
+    return trace.memo.recall(_COUNTERS, trace[at].step)
 
 
-def _begin(trace: Trace) -> Tally:
+def _begin(trace: Trace) -> Counters:
     """What there was before the trace began."""
     index = trace.index
     known = index.lanes_at(0)
-    instances: HashTrieMap[str, PersistentVector[Begun]] = HashTrieMap()
+    instances: HashTrieMap[str, PersistentVector[InstanceStart]] = HashTrieMap()
     managers = bisect_left(index.lanes, True, hi=known, key=lambda lane: lane.is_manager)
     for lane in range(managers, known):
         category = index.lanes[lane].identity.category
         instances = instances.insert(
-            category, instances.get(category, PersistentVector()).append(Begun(lane, 0))
+            category, instances.get(category, PersistentVector()).append(InstanceStart(lane, 0))
         )
-    return Tally(_counted_before(trace), instances, (1 << known) - 1)
+    return Counters(_counted_before(trace), instances, (1 << known) - 1)
 
 
 def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
@@ -107,7 +107,7 @@ def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
     return trace.memo.keep(_BEFORE, HashTrieMap(counts), first, last)
 
 
-def _add(total: Tally, step: Step, places: HashTrieMap[str, int]) -> Tally:
+def _add(total: Counters, step: Step, places: HashTrieMap[str, int]) -> Counters:
     match step:
         case Dispatched():
             command = node("command", step.pending.command_type)
@@ -120,7 +120,7 @@ def _add(total: Tally, step: Step, places: HashTrieMap[str, int]) -> Tally:
     return total
 
 
-def _appended(total: Tally, step: Appended, places: HashTrieMap[str, int]) -> Tally:
+def _appended(total: Counters, step: Appended, places: HashTrieMap[str, int]) -> Counters:
     counts = total.counts
     command = node("command", step.pending.command_type)
     aggregate = node("aggregate", step.identity.category)
@@ -130,7 +130,7 @@ def _appended(total: Tally, step: Appended, places: HashTrieMap[str, int]) -> Ta
     return total._replace(counts=counts, living=total.living | _bit(places, step.identity.stream_id))
 
 
-def _reacted(total: Tally, step: AtProcessManager, places: HashTrieMap[str, int]) -> Tally:
+def _reacted(total: Counters, step: AtProcessManager, places: HashTrieMap[str, int]) -> Counters:
     stream_id, category = step.identity.stream_id, step.identity.category
     manager = node("process manager", category)
     refused = isinstance(step.trigger, Rejected)
@@ -145,9 +145,9 @@ def _reacted(total: Tally, step: AtProcessManager, places: HashTrieMap[str, int]
     instances = total.instances
     # Not only a start: an instance known from a history is met when it is continued or stopped.
     if bit and not total.living & bit:
-        begun = Begun(places[stream_id], step.index)
+        begun = InstanceStart(places[stream_id], step.index)
         instances = instances.insert(category, instances.get(category, PersistentVector()).append(begun))
-    return Tally(counts, instances, living)
+    return Counters(counts, instances, living)
 
 
 def _bit(places: HashTrieMap[str, int], stream_id: str) -> int:

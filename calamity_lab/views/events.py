@@ -13,7 +13,7 @@ from calamity_lab.kernel.schema import field_names
 from calamity_lab.text import NOTHING, format_fields, format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.controls import bounded
-from calamity_lab.views.search_index import Row, places, small
+from calamity_lab.views.search_index import Searchable, places, small
 
 LENGTH = 400
 """The text of an event's fields is cut there."""
@@ -87,7 +87,9 @@ def found_events(trace: Trace, wanted: str) -> list[int]:
     """The places of the events of the whole run in which the query (in small letters) stands."""
     events = trace.index.events
     texts = _EventTexts()
-    return places(trace.memo, Row("event", len(events), events.__getitem__, events.iterate, texts.of), wanted)
+    return places(
+        trace.memo, Searchable("event", len(events), events.__getitem__, events.iterate, texts.of), wanted
+    )
 
 
 class _EventTexts(dict[type, _Reader]):

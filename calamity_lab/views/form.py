@@ -9,11 +9,11 @@ from inspect import cleandoc
 from typing import Any
 
 from calamity_lab.errors import CalamityError
-from calamity_lab.kernel import ask
 from calamity_lab.kernel.schema import NO_DEFAULT, arguments_of
 from calamity_lab.kernel.schema import Field as Argument
 from calamity_lab.model import Model
 from calamity_lab.probe.field_types import SCALARS, TYPE, FieldType, Group, Kind, field_type, group_of
+from calamity_lab.probe.preview import target_of
 from calamity_lab.probe.samples import sample
 from calamity_lab.text import format_value
 
@@ -142,7 +142,7 @@ def _target(cls: type, names: Mapping[str, Any]) -> str:
     """The name of the aggregate type that the command goes to; empty where only a real command could tell."""
     made = sample(cls, names)
     try:
-        return "" if made is None else ask.target(made).category
+        return "" if made is None else target_of(made).category
     except CalamityError:
         return ""  # told when the command is sent, with what is missing
 

@@ -24,20 +24,20 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import AtProcessManager, Refused, Stopped
 from calamity_lab.model import Model
+from calamity_lab.probe.possible import MessageFlow, awaited, message_flow, possible
 from calamity_lab.text import format_value, plain_sentence, plural
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import EdgeKey, tally
+from calamity_lab.views.counters import EdgeKey, counters
 from calamity_lab.views.counters import node as key_of
-from calamity_lab.views.instances import Life, Sent, life, pending_at
+from calamity_lab.views.instances import InstanceHistory, SentCommand, instance_history, pending_at
 from calamity_lab.views.looks import Standing
-from calamity_lab.views.possible import Bringing, awaited, bringing, possible
 
 _MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Awaiting:
+class Expectation:
     """The event types that an instance waits for, those of them that are overdue, and why, in words."""
 
     events: tuple[str, ...] = ()
@@ -45,24 +45,26 @@ class Awaiting:
     told: str = ""
 
 
-def awaiting(model: Model, ways: Bringing, run: Run, manager: str, id_: Any, life: Life) -> Awaiting:
+def expectation(
+    model: Model, flow: MessageFlow, run: Run, manager: str, id_: Any, history: InstanceHistory
+) -> Expectation:
     """What an instance that is alive waits for."""
     if manager not in {cls.__name__ for cls in model.process_managers}:
-        return Awaiting()
+        return Expectation()
     listens = awaited(model, manager, _typed(model, manager, id_))
-    answered = {step.pending.command_id for step in life.reactions}
-    pending = [s for s in life.sent if s.is_open and s.pending.command_id not in answered]
-    if expected := _of(listens, ways.events_of(_types(pending))):
-        return Awaiting(expected, told=_named(expected) + _on_the_way(ways, expected, pending))
-    missed = _missed(life)
-    if expected := _of(listens, ways.events_of(_types(missed)) - _since(life)):
-        return _of_missed(ways, run, manager, life, expected, missed)
-    others = [event for event in listens if ways.others_for(event, manager)]
+    answered = {step.pending.command_id for step in history.reactions}
+    pending = [s for s in history.sent if s.is_open and s.pending.command_id not in answered]
+    if expected := _of(listens, flow.events_of(_types(pending))):
+        return Expectation(expected, told=_named(expected) + _on_the_way(flow, expected, pending))
+    missed = _missed(history)
+    if expected := _of(listens, flow.events_of(_types(missed)) - _since(history)):
+        return _missed_expectation(flow, run, manager, history, expected, missed)
+    others = [event for event in listens if flow.others_for(event, manager)]
     if others:
-        return Awaiting(tuple(others), told=_named(others) + _by_others(ways, others, manager))
+        return Expectation(tuple(others), told=_named(others) + _by_others(flow, others, manager))
     # What it sent before the trace began is not known.
-    known = ", and has sent nothing that leads to it" if life.reactions else ""
-    return Awaiting(listens, told=_named(listens) + known)
+    known = ", and has sent nothing that leads to it" if history.reactions else ""
+    return Expectation(listens, told=_named(listens) + known)
 
 
 def _typed(model: Model, manager: str, id_: Any) -> Any:
@@ -73,24 +75,29 @@ def _typed(model: Model, manager: str, id_: Any) -> Any:
         return id_
 
 
-def _of_missed(
-    ways: Bringing, run: Run, manager: str, life: Life, events: tuple[str, ...], missed: Sequence[Sent]
-) -> Awaiting:
+def _missed_expectation(
+    flow: MessageFlow,
+    run: Run,
+    manager: str,
+    history: InstanceHistory,
+    events: tuple[str, ...],
+    missed: Sequence[SentCommand],
+) -> Expectation:
     """The wait for events that the commands sent for them did not bring."""
-    reached = _still_reached(ways, run, life)
-    late = [e for e in events if e not in reached and not ways.others_for(e, manager)]
-    why = "; ".join(_what_came_of(each) for each in _leading(ways, missed, events)[:_MOST_NAMED])
+    reached = _still_reached(flow, run, history)
+    late = [e for e in events if e not in reached and not flow.others_for(e, manager)]
+    why = "; ".join(_what_came_of(each) for each in _leading(flow, missed, events)[:_MOST_NAMED])
     if late:
         verb = "is" if len(late) == 1 else "are"
-        return Awaiting(
+        return Expectation(
             events,
             frozenset(late),
             f"{_named(events)}, which {verb} overdue: {why}, and nothing else leads there",
         )
-    return Awaiting(events, told=f"{_named(events)}{_by_others(ways, events, manager)} ({why})")
+    return Expectation(events, told=f"{_named(events)}{_by_others(flow, events, manager)} ({why})")
 
 
-def _types(sent: Iterable[Sent]) -> set[str]:
+def _types(sent: Iterable[SentCommand]) -> set[str]:
     return {each.pending.command_type for each in sent}
 
 
@@ -98,30 +105,30 @@ def _of(listens: tuple[str, ...], events: set[str]) -> tuple[str, ...]:
     return tuple(event for event in listens if event in events)
 
 
-def _missed(life: Life) -> list[Sent]:
+def _missed(history: InstanceHistory) -> list[SentCommand]:
     """The commands sent last that are done and brought nothing that the instance took in."""
-    brought = {s.pending.command_id for s in life.reactions if not isinstance(s.trigger, Rejected)}
-    return [e for e in life.sent_last if not e.is_open and e.pending.command_id not in brought]
+    brought = {s.pending.command_id for s in history.reactions if not isinstance(s.trigger, Rejected)}
+    return [e for e in history.sent_last if not e.is_open and e.pending.command_id not in brought]
 
 
-def _since(life: Life) -> set[str]:
+def _since(history: InstanceHistory) -> set[str]:
     """The events that were taken in since the last commands were sent: others brought them."""
-    last = life.sent[-1].sent if life.sent else 0
-    later = (step.trigger for step in life.reactions if step.index > last)
+    last = history.sent[-1].sent if history.sent else 0
+    later = (step.trigger for step in history.reactions if step.index > last)
     return {trigger.event_type for trigger in later if not isinstance(trigger, Rejected)}
 
 
-def _still_reached(ways: Bringing, run: Run, life: Life) -> set[str]:
+def _still_reached(flow: MessageFlow, run: Run, history: InstanceHistory) -> set[str]:
     """The events that what is pending of the instance's cascades may still lead to."""
     begun = [] if run.progress is None else [run.progress.pending]
-    cascades = life.cascades
+    cascades = history.cascades
     types = {e.command_type for e in [*begun, *pending_at(run)] if e.correlation_id in cascades}
-    return {event for command in types for event in ways.reached_by(command)}
+    return {event for command in types for event in flow.reached_by(command)}
 
 
-def _leading(ways: Bringing, sent: Sequence[Sent], events: Iterable[str]) -> list[Sent]:
+def _leading(flow: MessageFlow, sent: Sequence[SentCommand], events: Iterable[str]) -> list[SentCommand]:
     wanted = set(events)
-    return [each for each in sent if wanted & ways.events_of([each.pending.command_type])]
+    return [each for each in sent if wanted & flow.events_of([each.pending.command_type])]
 
 
 def _named(names: Sequence[str]) -> str:
@@ -131,8 +138,8 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[: _MOST_NAMED - 1])} or one of {len(names) - _MOST_NAMED + 1} others"
 
 
-def _on_the_way(ways: Bringing, events: tuple[str, ...], pending: Sequence[Sent]) -> str:
-    leading = _leading(ways, pending, events)
+def _on_the_way(flow: MessageFlow, events: tuple[str, ...], pending: Sequence[SentCommand]) -> str:
+    leading = _leading(flow, pending, events)
     is_decided = all(each.outcome == "accepted" for each in leading)
     names = _named(list(dict.fromkeys(each.pending.command_type for each in leading)))
     told = f": {names} {'was just accepted' if is_decided else 'is on its way'}"
@@ -143,16 +150,16 @@ def _on_the_way(ways: Bringing, events: tuple[str, ...], pending: Sequence[Sent]
     return f"{told}, sent because {refused} was refused ({format_value(answered.reason, 60)})"
 
 
-def _by_others(ways: Bringing, events: Sequence[str], manager: str) -> str:
+def _by_others(flow: MessageFlow, events: Sequence[str], manager: str) -> str:
     """Who else brings the events about: people outside, or other process managers."""
-    commands = list(dict.fromkeys(c for event in events for c in ways.others_for(event, manager)))
-    outside = [command for command in commands if not ways.senders_of(command)]
-    senders = sorted({sender for command in commands for sender in ways.senders_of(command)})
+    commands = list(dict.fromkeys(c for event in events for c in flow.others_for(event, manager)))
+    outside = [command for command in commands if not flow.senders_of(command)]
+    senders = sorted({sender for command in commands for sender in flow.senders_of(command)})
     who, what = ("somebody outside", outside) if outside else (_named(senders), commands)
     return f": {who} has to send {_named(what)}"
 
 
-def _what_came_of(each: Sent) -> str:
+def _what_came_of(each: SentCommand) -> str:
     name, step = each.pending.command_type, each.decision
     match each.outcome:
         case "refused":
@@ -167,7 +174,7 @@ def _what_came_of(each: Sent) -> str:
     return f"{name} was sent at step {each.sent:,}"
 
 
-def _at(each: Sent) -> str:
+def _at(each: SentCommand) -> str:
     return f"{each.decision.index:,}" if each.decision is not None else "0"
 
 
@@ -227,8 +234,8 @@ class _Marks:
 def marks_of(
     model: Model,
     identity: Identity,
-    found: Life,
-    waits: Awaiting,
+    found: InstanceHistory,
+    waits: Expectation,
     last: AtProcessManager | None,
     edges: Sequence[EdgeKey],
 ) -> tuple[Mark, ...]:
@@ -279,13 +286,13 @@ _STANDINGS: dict[str, Standing] = {
 }
 
 
-def _weightiest_last(sent: Sequence[Sent]) -> list[Sent]:
+def _weightiest_last(sent: Sequence[SentCommand]) -> list[SentCommand]:
     """In order of sending; of what was sent together what is still open stands, then what was refused."""
     weights = list(_STANDINGS)
     return sorted(sent, key=lambda each: (each.sent, weights.index(each.outcome)))
 
 
-def _mark_sent(marks: _Marks, manager: str, each: Sent, targets: dict[str, str]) -> None:
+def _mark_sent(marks: _Marks, manager: str, each: SentCommand, targets: dict[str, str]) -> None:
     """What became of a command that the instance sent: on its node, its edges, and the aggregate's node."""
     name, at, told = each.pending.command_type, each.sent, _outcome(each)
     command, state = key_of("command", name), _STANDINGS[each.outcome]
@@ -308,7 +315,7 @@ def _mark_sent(marks: _Marks, manager: str, each: Sent, targets: dict[str, str])
         )
 
 
-def _outcome(each: Sent) -> str:
+def _outcome(each: SentCommand) -> str:
     """What became of a command, in words."""
     because = "" if each.answers is None else f" because {type(each.answers.command).__name__} was refused"
     sent = f"sent at step {each.sent:,}{because}"
@@ -324,7 +331,7 @@ def _outcome(each: Sent) -> str:
     return sent
 
 
-def _mark_awaited(marks: _Marks, manager: str, waits: Awaiting) -> None:
+def _mark_awaited(marks: _Marks, manager: str, waits: Expectation) -> None:
     for name in waits.events:
         event = key_of("event", name)
         state: Standing = "overdue" if name in waits.overdue else "waited for"
@@ -337,7 +344,7 @@ def _mark_awaited(marks: _Marks, manager: str, waits: Awaiting) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceStanding:
+class InstanceStatus:
     """How an instance stands: its marks, a sentence, and since when it has done nothing.
 
     ``since`` is the moment at which it did something last (None: not in this trace), ``then`` the time of the
@@ -366,20 +373,20 @@ def spell(seconds: float) -> str:
     return "" if found is None else plural(int(seconds // found[1]), found[0])
 
 
-def standing(
+def instance_status(
     trace: Trace, cursor: int, model: Model, lane: Lane, *, stage: str, edges: Sequence[EdgeKey]
-) -> InstanceStanding:
+) -> InstanceStatus:
     """How the instance of that lane stands at the cursor, on a graph with those edges."""
     stream_id = lane.identity.stream_id
-    found = life(trace, cursor, stream_id)
+    found = instance_history(trace, cursor, stream_id)
     last = found.reactions[-1] if found.reactions else None
     is_alive = trace[cursor].stack.process_managers.get(stream_id) is not None
-    waits = Awaiting()
+    waits = Expectation()
     if is_alive:
-        ways = bringing(model, [k for k in tally(trace, cursor).counts if isinstance(k, tuple)])
-        waits = awaiting(model, ways, trace[cursor].run, lane.identity.category, lane.identity.id, found)
+        flow = message_flow(model, [k for k in counters(trace, cursor).counts if isinstance(k, tuple)])
+        waits = expectation(model, flow, trace[cursor].run, lane.identity.category, lane.identity.id, found)
     since = None if last is None else last.index
-    return InstanceStanding(
+    return InstanceStatus(
         marks_of(model, lane.identity, found, waits, last, edges),
         _told(lane.identity, stage, last, waits),
         since,
@@ -388,7 +395,7 @@ def standing(
     )
 
 
-def _told(identity: Identity, stage: str, last: AtProcessManager | None, waits: Awaiting) -> str:
+def _told(identity: Identity, stage: str, last: AtProcessManager | None, waits: Expectation) -> str:
     name = format_value(identity.stream_id, 80)
     if isinstance(last, Stopped) or not (waits.events or stage):
         return plain_sentence(f"{name}: {stage or 'stopped'}")

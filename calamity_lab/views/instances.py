@@ -31,7 +31,7 @@ from calamity_lab.kernel.steps import (
 from calamity_lab.text import format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import Begun, tally
+from calamity_lab.views.counters import InstanceStart, counters
 from calamity_lab.views.sequence import last_moment
 
 MOST_REACTIONS = 200
@@ -47,7 +47,7 @@ Outcome = Literal["in flight", "accepted", "refused", "dropped", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentCommand:
     """A command that an instance sent at the moment ``sent``, and what became of it.
 
     ``is_open`` tells that it is still to be done to its end. ``decision`` is the step at which the aggregate
@@ -64,14 +64,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class InstanceHistory:
     """What an instance did since it was last started, oldest first, as far back as is looked."""
 
     reactions: tuple[AtProcessManager, ...] = ()
-    sent: tuple[Sent, ...] = ()
+    sent: tuple[SentCommand, ...] = ()
 
     @property
-    def sent_last(self) -> tuple[Sent, ...]:
+    def sent_last(self) -> tuple[SentCommand, ...]:
         """The commands that it sent last, together."""
         last = self.sent[-1].sent if self.sent else 0
         return tuple([each for each in self.sent if each.sent == last])
@@ -91,23 +91,23 @@ class _Order(NamedTuple):
     answers: Rejected | None
 
 
-def life(trace: Trace, cursor: int, stream_id: str) -> Life:
+def instance_history(trace: Trace, cursor: int, stream_id: str) -> InstanceHistory:
     """The life of the instance with that stream id; it costs what that one did, not what others do."""
     reactions = tuple(list(_reactions(trace, cursor, stream_id))[::-1])
-    orders = [*_owed(trace, stream_id, reactions), *_orders(reactions)]
+    orders = [*_outstanding(trace, stream_id, reactions), *_orders(reactions)]
     waiting = {each.command_id for each in pending_at(trace[cursor].run)}
     sought = [order for order in orders if order.pending.command_id not in waiting]
     found, is_complete = _dispatched(trace, cursor, sought)
     missing: Outcome = "dropped" if is_complete else "unknown"
 
-    def sent(order: _Order) -> Sent:
+    def sent(order: _Order) -> SentCommand:
         start = found.get(order.pending.command_id)
         if start is not None:
             return _decided(trace, cursor, order, start)
         is_open = order.pending.command_id in waiting
-        return Sent(*order, "in flight" if is_open else missing, is_open)
+        return SentCommand(*order, "in flight" if is_open else missing, is_open)
 
-    return Life(reactions, tuple(map(sent, orders)))
+    return InstanceHistory(reactions, tuple(map(sent, orders)))
 
 
 def pending_at(run: Run) -> list[Pending]:
@@ -138,7 +138,7 @@ def _orders(reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
         yield from [_Order(pending, step.index, refusal) for pending in step.commands]
 
 
-def _owed(trace: Trace, stream_id: str, reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
+def _outstanding(trace: Trace, stream_id: str, reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
     """What it had sent before the trace began and is still to be done then."""
     if reactions and isinstance(reactions[0], Started):
         return
@@ -170,16 +170,16 @@ def _dispatched(trace: Trace, cursor: int, orders: Sequence[_Order]) -> tuple[di
     return found, len(trace[cursor].agenda) <= MOST_PENDING
 
 
-def _decided(trace: Trace, cursor: int, order: _Order, start: int) -> Sent:
+def _decided(trace: Trace, cursor: int, order: _Order, start: int) -> SentCommand:
     """What came of a command that was dispatched at a moment."""
     moment = trace[min(last_moment(trace, start), cursor)]
     step, progress = trace[start].step, moment.run.progress
     identity = step.identity if isinstance(step, AtAggregate) else None
     is_open = progress is not None
     if isinstance(progress, (Dispatched, Populating, Executing, Appending)):
-        return Sent(*order, "in flight", is_open, identity)
+        return SentCommand(*order, "in flight", is_open, identity)
     outcome: Outcome = "refused" if isinstance(moment.decision, Refused) else "accepted"
-    return Sent(*order, outcome, is_open, identity, moment.decision)
+    return SentCommand(*order, outcome, is_open, identity, moment.decision)
 
 
 MOST = 50
@@ -216,7 +216,7 @@ def instances(
     ``wanted`` is an id, or a stream id. Without it the instance is chosen that the step is about, else the
     newest that has not stopped.
     """
-    total = tally(trace, cursor)
+    total = counters(trace, cursor)
     begun = list(islice(_newest(total.instances.get(manager)), MOST))
     at_work = _at_work(trace, cursor)
     extra = _wanted(trace, cursor, manager, wanted)
@@ -234,7 +234,7 @@ def about(step: Step | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(identity.stream_id for identity in found))
 
 
-def _newest(begun: Any) -> Iterator[Begun]:
+def _newest(begun: Any) -> Iterator[InstanceStart]:
     """Each instance once, at its latest start."""
     seen: set[int] = set()
     for each in islice(reversed(begun or ()), _MOST_PASSED):
@@ -243,7 +243,7 @@ def _newest(begun: Any) -> Iterator[Begun]:
             yield each
 
 
-def _wanted(trace: Trace, cursor: int, manager: str, wanted: str | None) -> Begun | None:
+def _wanted(trace: Trace, cursor: int, manager: str, wanted: str | None) -> InstanceStart | None:
     """The instance asked for, where it is known at the cursor."""
     if wanted is None:
         return None
@@ -253,7 +253,7 @@ def _wanted(trace: Trace, cursor: int, manager: str, wanted: str | None) -> Begu
         if place is not None:
             lane = index.lanes[place]
             if lane.is_manager and lane.identity.category == manager and lane.since <= cursor:
-                return Begun(place, lane.since)
+                return InstanceStart(place, lane.since)
     return None
 
 
@@ -276,7 +276,7 @@ def _at_work(trace: Trace, cursor: int) -> set[str]:
     return {each.sender.stream_id for each in pending if each.sender is not None}
 
 
-def _instance(trace: Trace, cursor: int, begun: Begun, living: int, at_work: set[str]) -> Instance:
+def _instance(trace: Trace, cursor: int, begun: InstanceStart, living: int, at_work: set[str]) -> Instance:
     lane = trace.index.lanes[begun.lane]
     stream_id, id_ = lane.identity.stream_id, lane.identity.id
     last = _last_step(trace, cursor, stream_id)

@@ -24,7 +24,7 @@ _INDEX = re.compile(r"\[([0-9]+)\]")
 _TEXT_KEY = re.compile(r"\['([^'\\\]]*)'\]")
 
 
-class Inner(NamedTuple):
+class InnerValue(NamedTuple):
     """One of the values that lie in another."""
 
     name: str
@@ -41,23 +41,23 @@ def count_in(value: Any) -> int:
     return len(value) if isinstance(value, (Mapping, list, tuple, Set)) else 0
 
 
-def within(value: Any, path: str, first: int = 0, limit: int | None = None) -> Iterator[Inner]:
+def within(value: Any, path: str, first: int = 0, limit: int | None = None) -> Iterator[InnerValue]:
     """What lies in a value, in order; ``limit`` of it, from the ``first`` on."""
     last = None if limit is None else first + limit
     if _is_record(value):
         for name, item in islice(fields_of(value).items(), first, last):
-            yield Inner(name, f"{path}.{name}" if path else name, item)
+            yield InnerValue(name, f"{path}.{name}" if path else name, item)
     elif isinstance(value, Mapping):
         for n, (key, item) in islice(enumerate(value.items()), first, last):
             text = _key(key, n)
-            yield Inner(text, f"{path}[{text}]", item)
+            yield InnerValue(text, f"{path}[{text}]", item)
     elif isinstance(value, Set):
         texts = sorted(((_key(item, n), item) for n, item in enumerate(value)), key=lambda pair: pair[0])
         for text, item in texts[first:last]:
-            yield Inner("", f"{path}{{{text}}}", item)
+            yield InnerValue("", f"{path}{{{text}}}", item)
     else:
         for n, item in enumerate(value[first:last], first):
-            yield Inner(f"[{n}]", f"{path}[{n}]", item)
+            yield InnerValue(f"[{n}]", f"{path}[{n}]", item)
 
 
 def summary(value: Any) -> str:
@@ -95,7 +95,7 @@ def _from(value: Any, here: str, path: str) -> Any:
     return value
 
 
-def deeper(value: Any, here: str, path: str) -> Inner | None:
+def deeper(value: Any, here: str, path: str) -> InnerValue | None:
     """The one of the values in a value, to which ``here`` leads, that is on the way to a path."""
     if not count_in(value):
         return None
@@ -106,7 +106,7 @@ def deeper(value: Any, here: str, path: str) -> Inner | None:
         return next(within(value, here, n, 1), None)
     key = _TEXT_KEY.match(rest)
     if key and isinstance(value, Mapping) and key[1] in value:
-        return Inner(key[1], here + key[0], value[key[1]])
+        return InnerValue(key[1], here + key[0], value[key[1]])
     return next((inner for inner in within(value, here) if _leads(inner.path, path)), None)
 
 
@@ -199,7 +199,7 @@ def unfolded(
     fields, old = state_fields(state), state_fields(before)
     same = state is before
     blocks = [
-        list(_rows(Inner(name, name, value), value if same else old.get(name, ABSENT), unfold, 0))
+        list(_rows(InnerValue(name, name, value), value if same else old.get(name, ABSENT), unfold, 0))
         for name, value in fields.items()
     ]
     rows = [row for block in sorted(blocks, key=lambda block: not block[0].changed) for row in block]
@@ -216,7 +216,7 @@ def _with_history(row: FieldRow, histories: Mapping[str, FieldHistory]) -> Field
     return row if history is None else replace(row, history=history)
 
 
-def _rows(this: Inner, old: Any, unfold: Collection[str], depth: int) -> Iterator[FieldRow]:
+def _rows(this: InnerValue, old: Any, unfold: Collection[str], depth: int) -> Iterator[FieldRow]:
     """A value's own row, and those of what lies in it."""
     inner = count_in(this.value)
     is_open = inner > 0 and this.path in unfold
@@ -225,7 +225,7 @@ def _rows(this: Inner, old: Any, unfold: Collection[str], depth: int) -> Iterato
         yield from _block(this, old, unfold, depth + 1, 0, inner)
 
 
-def _row(this: Inner, old: Any, depth: int, inner: int, *, is_open: bool) -> FieldRow:
+def _row(this: InnerValue, old: Any, depth: int, inner: int, *, is_open: bool) -> FieldRow:
     value, changed = this.value, differ(old, this.value)
     text = summary(value) if is_open else format_value(value, LENGTH)
     # What is unfolded tells its changes below.
@@ -245,7 +245,7 @@ def _row(this: Inner, old: Any, depth: int, inner: int, *, is_open: bool) -> Fie
 
 
 def _block(
-    this: Inner, old: Any, unfold: Collection[str], depth: int, first: int, inner: int
+    this: InnerValue, old: Any, unfold: Collection[str], depth: int, first: int, inner: int
 ) -> Iterator[FieldRow]:
     """A block of what lies in a value, and a row for the rest of it, which unfolds in turn."""
     comparable = type(old) is type(this.value)
@@ -264,7 +264,7 @@ def _block(
         yield from _gone(this, old, depth)
 
 
-def _gone(this: Inner, old: Any, depth: int) -> Iterator[FieldRow]:
+def _gone(this: InnerValue, old: Any, depth: int) -> Iterator[FieldRow]:
     """What lay in a value before, and lies in it no longer."""
     for child in within(old, this.path, 0, _MOST_COMPARED):
         if deeper(this.value, this.path, child.path) is None:

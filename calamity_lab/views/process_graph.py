@@ -11,21 +11,21 @@ from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, C
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.counters import counters
 from calamity_lab.views.counters import node as key_of
-from calamity_lab.views.counters import tally
 from calamity_lab.views.instance_status import (
-    InstanceStanding,
+    InstanceStatus,
     Mark,
     edge_key,
+    instance_status,
     spell,
-    standing,
     time_at,
 )
 from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import Place as Point
 from calamity_lab.views.layout import layout
 from calamity_lab.views.looks import SIGNS
-from calamity_lab.views.process_shape import Kind, Shape, shape_of
+from calamity_lab.views.process_shape import GraphShape, Kind, shape_of
 
 EVERYTHING = ""
 """Given as ``manager``, the graph is that of the whole model."""
@@ -64,11 +64,11 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessGraph:
+class ProcessGraphView:
     """The graph around one process manager, or of the whole model; its instances, the newest first.
 
     ``chosen`` is the id of the instance of which ``marks``, ``told``, ``since``, ``then`` and ``overdue``
-    tell how it stands (see `InstanceStanding`). ``about`` are the stream ids of the instances that the step
+    tell how it stands (see `InstanceStatus`). ``about`` are the stream ids of the instances that the step
     at the ``cursor`` is about, ``now`` the time of the latest event, in seconds since 1970.
     """
 
@@ -125,7 +125,7 @@ class ProcessGraph:
 
 def process_graph(
     trace: Trace, cursor: int, model: Model, *, manager: str | None = None, instance: str | None = None
-) -> ProcessGraph:
+) -> ProcessGraphView:
     """The graph of a process manager (None: the model's first), with one of its instances chosen."""
     managers = tuple(cls.__name__ for cls in model.process_managers)
     if manager is None:
@@ -135,37 +135,37 @@ def process_graph(
     shape, points = _drawn(trace, model, manager)
     running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
     found = next((each for each in running if each.id == chosen), None)
-    stands = InstanceStanding() if found is None else _standing(trace, cursor, model, shape, found)
-    return ProcessGraph(
+    stands = InstanceStatus() if found is None else _standing(trace, cursor, model, shape, found)
+    return ProcessGraphView(
         managers, manager, *_filled(trace, cursor, shape, points), running, chosen,
         stands.marks, stands.told, stands.since, stands.then, stands.overdue,
         tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor),
     )  # fmt: skip
 
 
-def instance_standing(
-    trace: Trace, cursor: int, model: Model, manager: str, instance: Instance
-) -> InstanceStanding:
+def status_of(trace: Trace, cursor: int, model: Model, manager: str, instance: Instance) -> InstanceStatus:
     """How an instance of a process manager stands on that one's graph: what `process_graph` tells of it."""
     return _standing(trace, cursor, model, _drawn(trace, model, manager)[0], instance)
 
 
-def _standing(trace: Trace, cursor: int, model: Model, shape: Shape, instance: Instance) -> InstanceStanding:
+def _standing(
+    trace: Trace, cursor: int, model: Model, shape: GraphShape, instance: Instance
+) -> InstanceStatus:
     lane = trace.index.lanes[instance.lane]
-    return standing(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
+    return instance_status(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
 
 
-_DRAWN = Slot[tuple[Shape, dict[str, Point]]](most=64)
+_DRAWN = Slot[tuple[GraphShape, dict[str, Point]]](most=64)
 
 
-def _drawn(trace: Trace, model: Model, manager: str) -> tuple[Shape, dict[str, Point]]:
+def _drawn(trace: Trace, model: Model, manager: str) -> tuple[GraphShape, dict[str, Point]]:
     """The shape of the graph and where its nodes stand, given what happened on the whole branch.
 
     What happens later counts too, so that no node moves at a step.
     """
-    observed = frozenset(key for key in tally(trace, trace.last).counts if isinstance(key, tuple))
+    observed = frozenset(key for key in counters(trace, trace.last).counts if isinstance(key, tuple))
 
-    def draw() -> tuple[Shape, dict[str, Point]]:
+    def draw() -> tuple[GraphShape, dict[str, Point]]:
         shape = shape_of(model, manager, observed)
         kinds = tuple((key, kind) for key, kind, _ in shape.nodes)
         return shape, layout(kinds, tuple((a, b) for a, b, _ in shape.edges))
@@ -174,10 +174,10 @@ def _drawn(trace: Trace, model: Model, manager: str) -> tuple[Shape, dict[str, P
 
 
 def _filled(
-    trace: Trace, cursor: int, shape: Shape, points: Mapping[str, Point]
+    trace: Trace, cursor: int, shape: GraphShape, points: Mapping[str, Point]
 ) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """The shape with what has happened up to the cursor."""
-    counts = tally(trace, cursor).counts
+    counts = counters(trace, cursor).counts
     current = _current(trace[cursor].step)
     nodes = tuple(
         Node(key, kind, name, *points[key], counts.get(key, 0), key in current)

@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from calamity_lab.model import Model
+from calamity_lab.probe.possible import Possible, possible
 from calamity_lab.views.counters import EdgeKey
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.layout import RANKS
-from calamity_lab.views.possible import Possible, possible
 
 Kind = Literal["command", "event", "process manager", "aggregate"]
 
 
-class Shape(NamedTuple):
+class GraphShape(NamedTuple):
     """A graph without what happens on it."""
 
     nodes: tuple[tuple[str, Kind, str], ...]
     edges: tuple[EdgeKey, ...]
 
 
-def shape_of(model: Model, manager: str, observed: frozenset[EdgeKey]) -> Shape:
+def shape_of(model: Model, manager: str, observed: frozenset[EdgeKey]) -> GraphShape:
     """What is possible, and what the branch observed, be it behind the cursor: so nothing jumps at a step."""
     edges = _edges(possible(model)) | {key for key in observed if key[2] != "leads to"}
     if manager:
@@ -34,7 +34,7 @@ def shape_of(model: Model, manager: str, observed: frozenset[EdgeKey]) -> Shape:
     nodes = [(key, *_kind_and_name(key)) for key in keys]
     nodes.sort(key=lambda node: (RANKS[node[1]], order.get(node[0], len(order)), node[2]))
     place = {node[0]: n for n, node in enumerate(nodes)}
-    return Shape(tuple(nodes), tuple(sorted(edges, key=lambda e: (place[e[0]], place[e[1]], e[2]))))
+    return GraphShape(tuple(nodes), tuple(sorted(edges, key=lambda e: (place[e[0]], place[e[1]], e[2]))))
 
 
 def _edges(found: Possible) -> set[EdgeKey]:

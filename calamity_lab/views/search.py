@@ -18,7 +18,7 @@ from calamity_lab.views.agenda import LENGTH, target_text
 from calamity_lab.views.controls import followed
 from calamity_lab.views.events import LENGTH as EVENT_LENGTH
 from calamity_lab.views.events import found_events
-from calamity_lab.views.search_index import Row, places, small
+from calamity_lab.views.search_index import Searchable, places, small
 
 Kind = Literal["stream", "event", "refusal", "pending"]
 Shape = Literal["aggregate", "process manager", "event", "refused", "command"]
@@ -169,7 +169,7 @@ _QUOTED = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class HitGroup:
     """Of one kind ``total`` are found, and ``shown`` of them told."""
 
     kind: Kind
@@ -178,7 +178,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResults:
     """What is found, by kind, those around the cursor; ``before`` and ``after`` are the next ones from there.
 
     Nothing is found where the query is empty. ``sentence`` tells how many there are, or that there are none.
@@ -187,7 +187,7 @@ class Found:
     query: str
     sentence: str
     total: int
-    groups: tuple[Group, ...]
+    groups: tuple[HitGroup, ...]
     hits: tuple[Hit, ...]
     before: Hit | None
     after: Hit | None
@@ -214,18 +214,18 @@ class _Matches(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Findable:
+class HitText:
     """A hit, and the text in which a query must stand."""
 
     hit: Hit
     text: str
 
 
-def found(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> Found:
+def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> SearchResults:
     """What the query finds in the whole run, at most ``limit`` told of each kind, nearest to the cursor."""
     wanted = query.strip().casefold()
     if not wanted:
-        return Found("", "", 0, (), (), None, None)
+        return SearchResults("", "", 0, (), (), None, None)
     lasting = [
         _streams(trace, cursor, wanted),
         _events(trace, cursor, wanted),
@@ -235,10 +235,10 @@ def found(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> Found:
     for matches in (*lasting, _pending(trace, cursor, wanted)):
         told = matches.told(max(limit, 1))
         if told:
-            groups.append(Group(matches.kind, len(matches.places), len(told)))
+            groups.append(HitGroup(matches.kind, len(matches.places), len(told)))
             hits += told
     total = sum(group.total for group in groups)
-    return Found(
+    return SearchResults(
         query=format_value(query),
         sentence=_sentence(format_value(query.strip(), _QUOTED), total),
         total=total,
@@ -253,17 +253,17 @@ def _sentence(query: str, total: int) -> str:
     return f"{total:,} found for “{query}”" if total else f"Nothing in this run has “{query}” in it"
 
 
-def streams(trace: Trace) -> tuple[Findable, ...]:
+def streams(trace: Trace) -> tuple[HitText, ...]:
     """Every stream of the run, for whoever searches by himself; none of them is past."""
     lanes = enumerate(trace.index.lanes)
-    return tuple(Findable(stream_hit(trace, place, -1), lane_text(lane)) for place, lane in lanes)
+    return tuple(HitText(stream_hit(trace, place, -1), lane_text(lane)) for place, lane in lanes)
 
 
-def refusals(trace: Trace) -> tuple[Findable, ...]:
+def refusals(trace: Trace) -> tuple[HitText, ...]:
     """Every refusal of the run, likewise."""
     refused = enumerate(trace.index.refused)
     return tuple(
-        Findable(refusal_hit(trace, number, -1), refusal_text(refusal_at(trace, moment)))
+        HitText(refusal_hit(trace, number, -1), refusal_text(refusal_at(trace, moment)))
         for number, moment in refused
     )
 
@@ -290,7 +290,7 @@ def _moment(hit: Hit) -> int:
 
 def _streams(trace: Trace, cursor: int, wanted: str) -> _Matches:
     index = trace.index
-    row = Row("stream", len(index.lanes), index.lanes.__getitem__, index.lanes.iterate, lane_text)
+    row = Searchable("stream", len(index.lanes), index.lanes.__getitem__, index.lanes.iterate, lane_text)
     there = places(trace.memo, row, wanted)
     past, earlier = (bisect_left(there, index.lanes_at(moment)) for moment in (cursor, cursor - 1))
     few = there if len(there) <= _FEW else ()
@@ -310,7 +310,7 @@ def _refusals(trace: Trace, cursor: int, wanted: str) -> _Matches:
     def since(start: int) -> Iterator[Refused]:
         return (refusal_at(trace, moment) for moment in refused.iterate(start))
 
-    row = Row("refusal", len(refused), lambda n: refusal_at(trace, refused[n]), since, refusal_text)
+    row = Searchable("refusal", len(refused), lambda n: refusal_at(trace, refused[n]), since, refusal_text)
     there = places(trace.memo, row, wanted)
     past, earlier = (bisect_left(there, bisect_right(refused, moment)) for moment in (cursor, cursor - 1))
     return _Matches("refusal", there, past, earlier, lambda place: refusal_hit(trace, place, cursor))

@@ -21,7 +21,7 @@ BETWEEN = "\x1f"
 _MOST_SEARCHES = 8
 
 
-class Row(NamedTuple):
+class Searchable(NamedTuple):
     """Things in order, of which later ones may come, and on another branch others behind the same first ones.
 
     ``item`` is the thing at a place, ``since`` gives those from a place on, ``text`` what is found in one.
@@ -52,7 +52,7 @@ class _Read(NamedTuple):
 _ROWS = Slot[_Read](most=6)
 
 
-def places(memo: Memo, row: Row, wanted: str) -> list[int]:
+def places(memo: Memo, row: Searchable, wanted: str) -> list[int]:
     """The places of the things in which the query (in small letters) stands, in order."""
     if not row.length:
         return []
@@ -72,7 +72,7 @@ def small(*texts: str) -> str:
     return BETWEEN.join(texts).casefold()
 
 
-def _read(memo: Memo, row: Row) -> _Read:
+def _read(memo: Memo, row: Searchable) -> _Read:
     """The row as far as it goes, with what was looked at before; what another branch has is forgotten."""
     first = row.item(0)
     read = memo.recall(_ROWS, first, key=row.kind) or _Read([], [], OrderedDict())
@@ -88,7 +88,7 @@ def _read(memo: Memo, row: Row) -> _Read:
     return memo.keep(_ROWS, read, first, key=row.kind)
 
 
-def _shared(items: list[Any], row: Row) -> int:
+def _shared(items: list[Any], row: Searchable) -> int:
     """How many of the first things are the same: branches that share one share all before it."""
     most = min(len(items), row.length)
     if most and items[most - 1] is row.item(most - 1):
@@ -119,10 +119,10 @@ _BLOCK = 64
 
 
 class _LaneSearch(NamedTuple):
-    """Which lanes matched at a moment, a bit for each; ``seal`` is what only that moment's past has."""
+    """Which lanes matched at a moment, a bit for each; ``token`` is what only that moment's past has."""
 
     cursor: int
-    seal: Any
+    token: Any
     bits: int
 
 
@@ -133,11 +133,11 @@ def matching(trace: Trace, cursor: int, wanted: str, living: int, matches: Calla
     """Those of the living lanes, a bit for each, that match at the cursor; ``matches`` is asked by number."""
     last = trace.memo.recall(_LANE_SEARCHES, key=wanted)
     bits, lanes = 0, None
-    if last is not None and last.cursor <= trace.last and _seal(trace, last.cursor) is last.seal:
+    if last is not None and last.cursor <= trace.last and _identity_token(trace, last.cursor) is last.token:
         bits, lanes = last.bits, _lanes_between(trace, last.cursor, cursor)
     for lane in members(living, 0, living.bit_count()) if lanes is None else lanes:
         bits = bits | 1 << lane if matches(lane) else bits & ~(1 << lane)
-    trace.memo.keep(_LANE_SEARCHES, _LaneSearch(cursor, _seal(trace, cursor), bits), key=wanted)
+    trace.memo.keep(_LANE_SEARCHES, _LaneSearch(cursor, _identity_token(trace, cursor), bits), key=wanted)
     return bits & living
 
 
@@ -162,7 +162,7 @@ def members(bits: int, skip: int, limit: int) -> Iterator[int]:
                 yield 8 * start + lowest.bit_length() - 1
 
 
-def _seal(trace: Trace, moment: int) -> Any:
+def _identity_token(trace: Trace, moment: int) -> Any:
     """An object that only this moment, on whatever branch, has; inputs do not change it."""
     step = trace[moment].step
     return trace[moment].stack.aggregates if step is None else step

@@ -63,7 +63,7 @@ def selected(trace: Trace, selection: Selection) -> Selected:
     return Selected()
 
 
-def told(trace: Trace, place: int) -> str:
+def described(trace: Trace, place: int) -> str:
     """What stands in the lanes at a place, as a sentence: an event's above 0, below 0 a moment's, negated."""
     if 0 < place <= len(trace.index.events):
         event = trace.index.events[place - 1]
@@ -80,7 +80,7 @@ def _event(trace: Trace, place: int) -> Selected:
     return Selected(
         kind="event",
         title=f"{event.event_type} #{event.position}",
-        detail=told(trace, place),
+        detail=described(trace, place),
         moment=moment,
         first=place,
         last=place,
@@ -102,7 +102,7 @@ def _step(trace: Trace, step: Step) -> Selected:
     return Selected(
         kind="step",
         title=format_value(f"{_subject(step)} {step.kind.lower()} at step {step.index:,}", _TITLE),
-        detail=told(trace, -step.index),
+        detail=described(trace, -step.index),
         moment=step.index,
         mark=place,
         command=format_value(step.pending.command_id),

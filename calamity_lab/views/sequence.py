@@ -118,7 +118,7 @@ _MOST_REACTIONS = 24
 _LABEL, _NOTE, _DETAIL = 80, 160, 300
 
 
-class Told(NamedTuple):
+class SequenceLine(NamedTuple):
     """A line of the diagram.
 
     ``kind`` is command, pending (a command not dispatched yet), decided (events that are not recorded),
@@ -139,7 +139,7 @@ class Told(NamedTuple):
     moment: int | None
 
 
-def of_pending(pending: Pending) -> Iterator[Told]:
+def of_pending(pending: Pending) -> Iterator[SequenceLine]:
     """A command that waits on the agenda."""
     sender, note = _sender(pending), ""
     try:
@@ -148,12 +148,12 @@ def of_pending(pending: Pending) -> Iterator[Told]:
         target, note = sender, plain_sentence(str(error), _NOTE)
     detail = plain_sentence(f"{_described(pending)}, on the agenda", _DETAIL)
     label = format_value(pending.command_type, _LABEL)
-    yield Told(
+    yield SequenceLine(
         f"pending {pending.command_id}", "pending", sender, target, label, detail, note, -1, None, None
     )
 
 
-def of_command(trace: Trace, start: int, cursor: int) -> Iterator[Told]:
+def of_command(trace: Trace, start: int, cursor: int) -> Iterator[SequenceLine]:
     """What happened from a command's dispatch on, up to the next one's."""
     end = last_moment(trace, start)
     yield _dispatched(trace, start)
@@ -169,7 +169,7 @@ def of_command(trace: Trace, start: int, cursor: int) -> Iterator[Told]:
             yield from _tried(step, start)
 
 
-def _dispatched(trace: Trace, start: int) -> Told:
+def _dispatched(trace: Trace, start: int) -> SequenceLine:
     moment = trace[start]
     if isinstance(moment.step, Dispatched):
         pending, target = moment.step.pending, moment.step.identity
@@ -177,19 +177,19 @@ def _dispatched(trace: Trace, start: int) -> Told:
         assert moment.run.progress is not None, "what was not dispatched in this trace is in progress"
         pending = moment.run.progress.pending
         target = target_of(pending.command)
-    return Told(
+    return SequenceLine(
         f"{start}", "command", _sender(pending), _aggregate(target),
         format_value(pending.command_type, _LABEL), _described(pending), "", start, start, start,
     )  # fmt: skip
 
 
-def _recorded(step: Appended, start: int, cursor: int) -> Iterator[Told]:
+def _recorded(step: Appended, start: int, cursor: int) -> Iterator[SequenceLine]:
     """The events as they are recorded; between that and the decision they are with the aggregate alone."""
     at, aggregate = step.index, _aggregate(step.identity)
     decided = max(at - 1, start + 1)
     kind, to = ("decided", aggregate) if decided <= cursor < at else ("event", STORE)
     for n, event in enumerate(step.recorded[:_MOST_EVENTS]):
-        yield Told(
+        yield SequenceLine(
             f"{at}.{n}", kind, aggregate, to, format_value(event.event_type, _LABEL), _event(event), "",
             start, decided, at,
         )  # fmt: skip
@@ -198,23 +198,23 @@ def _recorded(step: Appended, start: int, cursor: int) -> Iterator[Told]:
         yield _more(f"{at}.more", aggregate, to, f"and {plural(left, 'further event')}", start, decided, at)
 
 
-def _tried(step: Step, start: int) -> Iterator[Told]:
+def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
     """What happened at the aggregate without anything being recorded."""
     at, detail = step.index, format_value(fact(step), _DETAIL)
     match step:
         case Populated(identity=identity, count=count) | CaughtUp(identity=identity, count=count) if count:
             who = _manager(identity) if step.at_process_manager else _aggregate(identity)
             label = f"caught up with {plural(count, 'event')}"
-            yield Told(f"{at}", "caught up", STORE, who, label, detail, "", start, at, at)
+            yield SequenceLine(f"{at}", "caught up", STORE, who, label, detail, "", start, at, at)
         case Executed(identity=identity, events=events):
             who = _aggregate(identity)
             names = ", ".join(type(event).__name__ for event in events[:_MOST_EVENTS])
             label = format_value(names or "no event", _LABEL)
-            yield Told(f"{at}", "decided", who, who, label, detail, "", start, at, at)
+            yield SequenceLine(f"{at}", "decided", who, who, label, detail, "", start, at, at)
         case Refused(identity=identity, rejected=rejected):
             who, sender = _aggregate(identity), _sender(step.pending)
             label = format_value(f"{step.pending.command_type} refused", _LABEL)
-            yield Told(
+            yield SequenceLine(
                 f"{at}",
                 "refused",
                 who,
@@ -229,12 +229,12 @@ def _tried(step: Step, start: int) -> Iterator[Told]:
         case Conflicted(identity=identity, expected=expected, actual=actual):
             wanted = getattr(expected, "value", f"version {expected}")
             note = f"expected {wanted}, found version {actual}"
-            yield Told(
+            yield SequenceLine(
                 f"{at}", "conflict", STORE, _aggregate(identity), "conflict", detail, note, start, at, at
             )
 
 
-def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> Iterator[Told]:
+def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> Iterator[SequenceLine]:
     """What process managers made of it; of many reactions those around the cursor."""
     count = end - since + 1
     left = followed(min(max(cursor - since + 1, 0), count), count, _MOST_REACTIONS) if count > 0 else 0
@@ -251,20 +251,22 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
         yield _more(f"{start}.after", STORE, STORE, f"{end - until:,} steps more", start, until, until)
 
 
-def _reaction(step: AtProcessManager, start: int) -> Told:
+def _reaction(step: AtProcessManager, start: int) -> SequenceLine:
     at, manager, detail = step.index, _manager(step.identity), format_value(fact(step), _DETAIL)
     kind = step.kind.lower()
     if not isinstance(step.trigger, Rejected):
         label = format_value(step.trigger.event_type, _LABEL)
-        return Told(f"{at}", kind, STORE, manager, label, detail, "", start, at, at)
+        return SequenceLine(f"{at}", kind, STORE, manager, label, detail, "", start, at, at)
     sent = ", ".join(pending.command_type for pending in step.commands)
     missing = "is no longer there" if kind == "ignored" else "has no answer"
     label = format_value(f"answers with {sent}" if sent else missing, _LABEL)
-    return Told(f"{at}", kind, manager, manager, label, detail, "", start, at, at)
+    return SequenceLine(f"{at}", kind, manager, manager, label, detail, "", start, at, at)
 
 
-def _more(key: str, source: Who, target: Who, label: str, block: int, since: int, moment: int) -> Told:
-    return Told(key, "more", source, target, label, label, "", block, since, moment)
+def _more(
+    key: str, source: Who, target: Who, label: str, block: int, since: int, moment: int
+) -> SequenceLine:
+    return SequenceLine(key, "more", source, target, label, label, "", block, since, moment)
 
 
 def _described(pending: Pending) -> str:
@@ -310,11 +312,10 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something told from one participant to another, by their places; or by one to itself.
+    """A message from one participant to another, or to itself; ``source`` and ``target`` are their columns.
 
-    ``kind`` is what it is about (see `Told`), ``detail`` the fact as a sentence. ``moment`` is the one to go
-    to; None where nothing has happened yet. ``note`` is why: the reason of a refusal, the versions of a
-    conflict.
+    ``kind`` is as in `SequenceLine`, ``detail`` is the fact as a sentence. ``moment`` is where to go, None
+    where nothing has happened yet. ``note`` says why: the reason of a rejection, the versions of a conflict.
     """
 
     key: str
@@ -380,7 +381,7 @@ class _Cast:
 
     seen: dict[tuple[Role, str], Participant] = field(default_factory=dict)
 
-    def enter(self, told: Told) -> None:
+    def enter(self, told: SequenceLine) -> None:
         for role, who in (told.source, told.target):
             if (role, who) not in self.seen:
                 category = Identity.parse(who).category if role in ("aggregate", "process manager") else role
@@ -394,13 +395,13 @@ class _Cast:
         return {each: place for place, each in enumerate(ordered)}
 
 
-def _told(trace: Trace, cursor: int, cascade: Cascade, place: int) -> Iterator[Told]:
+def _told(trace: Trace, cursor: int, cascade: Cascade, place: int) -> Iterator[SequenceLine]:
     if place < cascade.happened:
         return of_command(trace, cascade.start(place), cursor)
     return of_pending(cascade.pending[place - cascade.happened])
 
 
-def _now(trace: Trace, cursor: int, told: list[Told]) -> tuple[int, int] | None:
+def _now(trace: Trace, cursor: int, told: list[SequenceLine]) -> tuple[int, int] | None:
     """What is being told at the cursor: the latest of the command that it stands in."""
     block = trace.index.command_start(cursor)
     there = [each.since for each in told if each.block == block and each.since is not None]
@@ -409,7 +410,7 @@ def _now(trace: Trace, cursor: int, told: list[Told]) -> tuple[int, int] | None:
 
 
 def _message(
-    told: Told,
+    told: SequenceLine,
     places: dict[Participant, int],
     cast: _Cast,
     cursor: int,

@@ -13,10 +13,10 @@ from calamity_lab.kernel.steps import AtProcessManager, Executed, Ignored, Stopp
 from calamity_lab.text import format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import tally
+from calamity_lab.views.counters import counters
 from calamity_lab.views.paths import FieldHistory, FieldRow, differ, unfolded
 from calamity_lab.views.search_index import matching, members
-from calamity_lab.views.versions import Revisions, field_history
+from calamity_lab.views.versions import Versions, field_history
 
 _NOT_READ = (FieldRow("not read yet", "when a command needs it", None, changed=False),)
 
@@ -120,10 +120,10 @@ class Drawing(NamedTuple):
         paths = self.histories.get(stream_id, ())
         if stream_id not in self.as_of and not paths:
             return self._present(lane, touched, self.unfold.get(stream_id, ()), {})
-        revisions = Revisions(self.trace, lane, self.types)
-        histories = {path: field_history(revisions, path, self.cursor) for path in paths}
+        versions = Versions(self.trace, lane, self.types)
+        histories = {path: field_history(versions, path, self.cursor) for path in paths}
         if stream_id in self.as_of:
-            return self._as_of(lane, revisions, histories)
+            return self._as_of(lane, versions, histories)
         return self._present(lane, touched, self.unfold.get(stream_id, ()), histories)
 
     def pinned(self, stream_id: str, touched: Mapping[int, Touched]) -> StateRow:
@@ -165,15 +165,15 @@ class Drawing(NamedTuple):
             lane, _version(stack, lane), fields, changed=True, is_new=touched.before is None, gone=gone
         )
 
-    def _as_of(self, lane: Lane, revisions: Revisions, histories: Mapping[str, FieldHistory]) -> StateRow:
+    def _as_of(self, lane: Lane, versions: Versions, histories: Mapping[str, FieldHistory]) -> StateRow:
         stream_id = lane.identity.stream_id
-        first, last = revisions.first, revisions.last
+        first, last = versions.first, versions.last
         version = max(first, min(self.as_of[stream_id], last))
-        revision = revisions.at(version)
-        earlier = revisions.at(version - 1) if version > first else revision
+        revision = versions.at(version)
+        earlier = versions.at(version - 1) if version > first else revision
         # Compared with itself, where the one before cannot be known, it has no changes.
         before = revision.state if earlier.why else earlier.state
-        now = revisions.upto(self.cursor)
+        now = versions.upto(self.cursor)
         told = AsOf(version, first, last, revision.event, revision.moment, version > now, revision.why)
         fields = unfolded(revision.state, before, self.unfold.get(stream_id, ()), histories)
         return replace(_dressed(lane, now, fields, note=revision.why), as_of=told)
@@ -181,7 +181,7 @@ class Drawing(NamedTuple):
 
 def _is_there(trace: Trace, lane: Lane, cursor: int) -> bool:
     place = trace.index.places[lane.identity.stream_id]
-    return bool(tally(trace, cursor).living >> place & 1)
+    return bool(counters(trace, cursor).living >> place & 1)
 
 
 def _dressed(
@@ -221,7 +221,7 @@ __all__ = ["AsOf", "FieldRow", "StateRow", "StateView", "state"]
 
 _NO_TYPES: Mapping[str, type] = MappingProxyType({})
 
-Look = tuple[str, str]
+FieldAddress = tuple[str, str]
 """A stream id and the path of one of its fields."""
 
 
@@ -239,8 +239,8 @@ class StateView:
     first: int
     rows: tuple[StateRow, ...]
     pinned: tuple[StateRow, ...] = ()
-    unfolded: tuple[Look, ...] = ()
-    histories: tuple[Look, ...] = ()
+    unfolded: tuple[FieldAddress, ...] = ()
+    histories: tuple[FieldAddress, ...] = ()
     as_of: tuple[tuple[str, int], ...] = ()
 
 
@@ -252,8 +252,8 @@ def state(
     first: int = 0,
     limit: int = 40,
     pinned: Sequence[str] = (),
-    unfolded: Sequence[Look] = (),
-    histories: Sequence[Look] = (),
+    unfolded: Sequence[FieldAddress] = (),
+    histories: Sequence[FieldAddress] = (),
     as_of: Sequence[tuple[str, int]] = (),
     types: Mapping[str, type] = _NO_TYPES,
     kept: KeptRows | None = None,
@@ -269,7 +269,7 @@ def state(
     kept = KeptRows() if kept is None else kept
     drawn = Drawing(trace, cursor, _by_stream(unfolded), _by_stream(histories), dict(as_of), types, kept)
     wanted = query.strip().casefold()
-    living, touched, places = tally(trace, cursor).living, _touched(trace, cursor), trace.index.places
+    living, touched, places = counters(trace, cursor).living, _touched(trace, cursor), trace.index.places
     held = {places[each] for each in pinned if each in places}
     changed = [each for place, each in touched.items() if place not in held]
     rest = living
@@ -291,7 +291,7 @@ def state(
     return StateView(query, total, count, first, tuple(rows), pins, *looks)
 
 
-def _by_stream(looks: Sequence[Look]) -> dict[str, list[str]]:
+def _by_stream(looks: Sequence[FieldAddress]) -> dict[str, list[str]]:
     paths: dict[str, list[str]] = {}
     for stream_id, path in looks:
         paths.setdefault(stream_id, []).append(path)

@@ -51,7 +51,7 @@ class StepRow(NamedTuple):
     fact: str
 
 
-class StateRow(NamedTuple):
+class StateAfterEvent(NamedTuple):
     """The state of an aggregate after an event; ``moment`` is 0 for an event older than the trace."""
 
     position: int
@@ -90,7 +90,7 @@ def step_rows(trace: Trace, cursor: int | None = None) -> tuple[StepRow, ...]:
 
 def state_rows(
     trace: Trace, cursor: int | None = None, types: Mapping[str, type] | None = None
-) -> tuple[StateRow, ...]:
+) -> tuple[StateAfterEvent, ...]:
     """The state of each aggregate after each event up to the cursor, in order of position.
 
     Events that are older than the trace are folded from ``new(id)``, where ``types`` has the class of that
@@ -139,7 +139,7 @@ def _step_row(step: Step) -> StepRow:
     )
 
 
-def _older(trace: Trace, types: Mapping[str, type]) -> Iterator[StateRow]:
+def _older(trace: Trace, types: Mapping[str, type]) -> Iterator[StateAfterEvent]:
     index = trace.index
     states: dict[str, Any] = {}
     for recorded in index.events.iterate(0, index.events_at(0)):
@@ -154,7 +154,7 @@ def _older(trace: Trace, types: Mapping[str, type]) -> Iterator[StateRow]:
         yield _state_row(recorded, 0, identity, state)
 
 
-def _recorded(trace: Trace, cursor: int | None) -> Iterator[StateRow]:
+def _recorded(trace: Trace, cursor: int | None) -> Iterator[StateAfterEvent]:
     states: tuple[Any, ...] = ()
     for step in _steps(trace, cursor):
         if isinstance(step, Executed):
@@ -164,8 +164,8 @@ def _recorded(trace: Trace, cursor: int | None) -> Iterator[StateRow]:
                 yield _state_row(recorded, step.index, step.identity, state)
 
 
-def _state_row(recorded: RecordedEvent, moment: int, identity: Identity, state: Any) -> StateRow:
-    return StateRow(
+def _state_row(recorded: RecordedEvent, moment: int, identity: Identity, state: Any) -> StateAfterEvent:
+    return StateAfterEvent(
         recorded.position,
         recorded.stream_id,
         recorded.stream_version,

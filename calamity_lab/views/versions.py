@@ -29,7 +29,7 @@ from calamity_lab.views.paths import FieldHistory, state_at, state_fields
 _NO_TYPES: Mapping[str, type] = MappingProxyType({})
 
 
-class Revision(NamedTuple):
+class Version(NamedTuple):
     """A version: the state as of then, what led to it, and the moment at which it came to be.
 
     ``state`` is None where there was none, or where it cannot be known; ``why`` then tells why. ``moment`` is
@@ -43,10 +43,10 @@ class Revision(NamedTuple):
     why: str = ""
 
 
-_REVISIONS = Slot[Revision](most=256)
+_VERSIONS = Slot[Version](most=256)
 
 
-class Revisions:
+class Versions:
     """All versions of one lane up to the end of the trace's branch."""
 
     def __init__(self, trace: Trace, lane: Lane, types: Mapping[str, type] = _NO_TYPES) -> None:
@@ -70,7 +70,7 @@ class Revisions:
         return self.upto(self.trace.last)
 
     @property
-    def seal(self) -> Any:
+    def token(self) -> Any:
         """An object that is the same as long as these versions are."""
         last = self.trace[self._moments[-1]].step if self._moments else None
         return self.trace[0].stack.event_store if last is None else last
@@ -83,22 +83,22 @@ class Revisions:
         version = getattr(stack.event_store, "version", None)
         return int(version(self.stream_id)) if callable(version) else self._version(moment)
 
-    def at(self, version: int) -> Revision:
+    def at(self, version: int) -> Version:
         """The state as of a version."""
-        memo, seal, key = self.trace.memo, self.seal, (self.stream_id, self.given, version)
-        revision = memo.recall(_REVISIONS, seal, key=key)
-        if revision is None:
-            revision = self._reacted(version) if self.lane.is_manager else self._decided(version)
-            if not revision.why:
-                memo.keep(_REVISIONS, revision, seal, key=key)
-        return revision
+        memo, token, key = self.trace.memo, self.token, (self.stream_id, self.given, version)
+        found = memo.recall(_VERSIONS, token, key=key)
+        if found is None:
+            found = self._reacted(version) if self.lane.is_manager else self._decided(version)
+            if not found.why:
+                memo.keep(_VERSIONS, found, token, key=key)
+        return found
 
     def _version(self, moment: int) -> int:
         stack = self.trace[moment].stack
         versions = stack.process_manager_versions if self.lane.is_manager else stack.aggregate_versions
         return int(versions.get(self.stream_id, 0))
 
-    def _reacted(self, version: int) -> Revision:
+    def _reacted(self, version: int) -> Version:
         """An instance's state after a reaction; one that stopped it shows the last state that it had."""
         place = bisect_left(self._moments, version, key=self._version)
         moment = self._moments[place] if place < len(self._moments) else 0
@@ -106,10 +106,10 @@ class Revisions:
         if isinstance(step, (Started, Continued, Stopped)) and self._version(moment) == version:
             trigger, state = step.trigger, step.before if isinstance(step, Stopped) else step.after
             if not isinstance(trigger, Rejected):
-                return Revision(version, state, trigger.event_type, moment)
-        return Revision(version, None, why="this version came about outside the trace")
+                return Version(version, state, trigger.event_type, moment)
+        return Version(version, None, why="this version came about outside the trace")
 
-    def _decided(self, version: int) -> Revision:
+    def _decided(self, version: int) -> Version:
         """An aggregate's state after the event of that version, as it was when it was decided."""
         place = bisect_left(self._moments, version, key=self._version)
         executed, appended = self._at_moment(place)
@@ -117,7 +117,7 @@ class Revisions:
             n = version - appended.recorded[0].stream_version
             if n >= 0:
                 event = appended.recorded[n].event_type
-                return Revision(version, executed.states[n], event, self._moments[place])
+                return Version(version, executed.states[n], event, self._moments[place])
         return self._folded(version, place)
 
     def _at_moment(self, place: int) -> tuple[Executed | None, Appended | None]:
@@ -129,7 +129,7 @@ class Revisions:
         assert isinstance(appended, Appended)
         return executed if isinstance(executed, Executed) else None, appended
 
-    def _folded(self, version: int, place: int) -> Revision:
+    def _folded(self, version: int, place: int) -> Version:
         try:
             since, state = self._known_before(version, place)
             store = self.trace[self.trace.last].stack.event_store
@@ -137,12 +137,12 @@ class Revisions:
             first = max(since, 1)
             events = list(islice(store.stream(self.stream_id, start_version=first), version - first + 1))
             if len(events) < version - first + 1:
-                return Revision(version, None, why="the events that led to it are not here")
+                return Version(version, None, why="the events that led to it are not here")
             state = fold(state, [each.event for each in events if each.stream_version > since])
         except CalamityError as error:
-            return Revision(version, None, why=format_value(str(error), 200))
+            return Version(version, None, why=format_value(str(error), 200))
         self._last_folded = (version, state)
-        return Revision(version, state, events[-1].event_type if events else "")
+        return Version(version, state, events[-1].event_type if events else "")
 
     def _known_before(self, version: int, place: int) -> tuple[int, Any]:
         """The nearest known state that is not later than a version."""
@@ -195,9 +195,9 @@ class _Looked(NamedTuple):
 _HISTORIES = Slot[_Looked](most=64)
 
 
-def field_history(revisions: Revisions, path: str, cursor: int) -> FieldHistory:
+def field_history(versions: Versions, path: str, cursor: int) -> FieldHistory:
     """The history of what a path leads to, up to the end of the branch."""
-    looked, now = _look(revisions, path), revisions.upto(cursor)
+    looked, now = _look(versions, path), versions.upto(cursor)
     if now not in looked.told:
         if len(looked.told) >= _MOST_TOLD:
             looked.told.clear()
@@ -273,28 +273,28 @@ def _told(
     )
 
 
-def _look(revisions: Revisions, path: str) -> _Looked:
+def _look(versions: Versions, path: str) -> _Looked:
     """The values by version; looked through once, as long as no further version comes."""
-    last = revisions.last
+    last = versions.last
 
     def look() -> _Looked:
         every = 1
         while last // every > POINTS:
             every *= 2
         looked_at = dict.fromkeys([*range(every, last + 1, every), last]) if last else {}
-        points = [_point(revisions, version, path) for version in looked_at]
+        points = [_point(versions, version, path) for version in looked_at]
         return _Looked(every, [point for point in points if point is not None], {})
 
-    key = (revisions.stream_id, revisions.given, path, last)
-    return revisions.trace.memo.once(_HISTORIES, look, revisions.seal, key=key)
+    key = (versions.stream_id, versions.given, path, last)
+    return versions.trace.memo.once(_HISTORIES, look, versions.token, key=key)
 
 
-def _point(revisions: Revisions, version: int, path: str) -> _Point | None:
+def _point(versions: Versions, version: int, path: str) -> _Point | None:
     """The value at a version; None where the state cannot be known."""
-    revision = revisions.at(version)
-    if revision.state is None:
+    found = versions.at(version)
+    if found.state is None:
         return None
-    return _Point(version, revision.moment, state_at(revision.state, path))
+    return _Point(version, found.moment, state_at(found.state, path))
 
 
 def _differ(before: _Point, after: _Point) -> bool:
@@ -332,12 +332,12 @@ def history_of(
     place = index.places.get(stream_id) if isinstance(stream_id, str) else None
     if place is None:
         raise InvalidValue(f"there is no stream {stream_id!r} in this run; {_named(_streams(trace))}")
-    revisions = Revisions(trace, index.lanes[place], types)
-    now = revisions.at(max(revisions.first, revisions.upto(cursor))).state
-    last = revisions.at(revisions.last).state
+    versions = Versions(trace, index.lanes[place], types)
+    now = versions.at(max(versions.first, versions.upto(cursor))).state
+    last = versions.at(versions.last).state
     if all(state is not None and state_at(state, field) is ABSENT for state in (now, last)):
         raise InvalidValue(f"{stream_id} has no field {field!r}; {_named(state_fields(last))}")
-    return field_history(revisions, field, cursor)
+    return field_history(versions, field, cursor)
 
 
 def _streams(trace: Trace) -> list[str]:

@@ -14,12 +14,12 @@ from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Chart, Charts
-from calamity_lab.views.controls import Tone, controls, has_matter
+from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
 from calamity_lab.views.process_graph import process_graph
-from calamity_lab.views.search import found
-from calamity_lab.views.selected import selected, told
+from calamity_lab.views.search import search_results
+from calamity_lab.views.selected import described, selected
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import KeptRows, state
 from calamity_lab.widgets.options import TABS
@@ -133,7 +133,7 @@ class Contents:
     def tabs(self) -> tuple[str, ...]:
         """The views that share a place and have matter; the one that is shown is never taken away."""
         trace, model = self.lab.stepper.trace, self.lab.model
-        return tuple(tab for tab in TABS if tab == self.tab or has_matter(tab, trace, model))
+        return tuple(tab for tab in TABS if tab == self.tab or has_content(tab, trace, model))
 
     def options_of(self, part: str) -> dict[str, Any]:
         """How a part is looked at."""
@@ -178,7 +178,7 @@ def _state(contents: Contents) -> Any:
 
 def _pointed(contents: Contents) -> Any:
     place = contents.options_of("pointed").get("place", 0)
-    return Pointed(place, told(contents.lab.stepper.trace, place))
+    return Pointed(place, described(contents.lab.stepper.trace, place))
 
 
 def _patch(before: Any, view: Any) -> dict[str, Any]:
@@ -203,7 +203,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "selected": lambda contents: selected(contents.lab.stepper.trace, contents.lab.stepper.selection),
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
-    "found": _at_cursor(found, "found", query="", limit=6),
+    "found": _at_cursor(search_results, "found", query="", limit=6),
     "sequence": _at_cursor(sequence, "sequence", limit=16),
 }
 

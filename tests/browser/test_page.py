@@ -18,7 +18,7 @@ from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
-from calamity_lab.views.selected import selected, told
+from calamity_lab.views.selected import described, selected
 from calamity_lab.views.state import state
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.actions import selection_from
@@ -272,4 +272,4 @@ def test_what_is_selected_on_a_page_and_pointed_at_is_what_python_says(model: An
         assert {**answer, "command": "", "detail": ""} == {**right, "command": "", "detail": ""}, asked
         # A page does not tell how long a range took, nor since when a stream is known, nor the command.
         assert right["detail"].startswith(answer["detail"]), asked
-    assert said == [told(trace, place) for place in places]
+    assert said == [described(trace, place) for place in places]

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from calamity_lab.examples import fulfilment
 from calamity_lab.kernel.sources import ticking_clock
 from calamity_lab.lab import Lab
-from calamity_lab.views.process_graph import ProcessGraph, process_graph
+from calamity_lab.views.process_graph import ProcessGraphView, process_graph
 from tests.browser.browser import Browser
 
 # Of each node what is written above it, and how it is named to those who do not see it.
@@ -61,7 +61,7 @@ def opened(root: Locator, tab: str) -> Locator:
     return root.get_by_role("tabpanel", name=tab)
 
 
-def shows(panel: Locator, graph: ProcessGraph) -> None:
+def shows(panel: Locator, graph: ProcessGraphView) -> None:
     """Raise an AssertionError where the panel tells anything else than the view."""
     expect(panel.locator(".cl-stage")).to_have_text(graph.story, use_inner_text=False)
     marks = {mark.key: mark for mark in graph.marks}

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.lab import Lab
-from calamity_lab.views.search import found
+from calamity_lab.views.search import search_results
 from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.patches import plain
 from tests.browser.bare_page import BarePage
@@ -179,4 +179,4 @@ def test_a_page_finds_what_python_finds(model: Any, browser: Browser) -> None:
     answers = empty.evaluate(ASKED % SCRIPTS, [carried(page(lab)), looks])
     empty.close()
     for (moment, look), answer in zip(looks, answers, strict=True):
-        assert answer == plain(found(trace, moment, **look)), (moment, look)
+        assert answer == plain(search_results(trace, moment, **look)), (moment, look)

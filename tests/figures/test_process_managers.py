@@ -19,13 +19,13 @@ from calamity_lab.figures import plot_process_managers
 from calamity_lab.figures.looks import strong
 from calamity_lab.model import Model
 from calamity_lab.views.looks import COLOURS, SIGNS
-from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraph, process_graph
+from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraphView, process_graph
 from tests.figures.drawing import overprinted, texts
 from tests.frames.histories import bank_day, shop_week
 
 
-def graph(*nodes: Node, edges: tuple[Edge, ...] = ()) -> ProcessGraph:
-    return ProcessGraph((), "", nodes, edges, (), None)
+def graph(*nodes: Node, edges: tuple[Edge, ...] = ()) -> ProcessGraphView:
+    return ProcessGraphView((), "", nodes, edges, (), None)
 
 
 def node(kind: Any, name: str, x: float, **known: Any) -> Node:
@@ -33,7 +33,7 @@ def node(kind: Any, name: str, x: float, **known: Any) -> Node:
     return Node(f"{kind}:{name}", kind, name, x, **told)
 
 
-def of_bank(cursor: int) -> ProcessGraph:
+def of_bank(cursor: int) -> ProcessGraphView:
     return process_graph(bank_day(), cursor, Model.find(bank))
 
 

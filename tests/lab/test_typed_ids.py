@@ -15,7 +15,7 @@ from calamity_lab import Lab, Stack, command, dispatch
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.stores.sql import SQLEventStore
 from calamity_lab.views.state import state
-from calamity_lab.views.versions import Revisions, field_history
+from calamity_lab.views.versions import Versions, field_history
 
 AccountId = NewType("AccountId", UUID)
 
@@ -93,7 +93,7 @@ def test_an_id_has_its_type_everywhere_in_an_attached_lab(annotation: Any, id_: 
     assert list(table["of"]) == [there.of, there.of]
     assert list(table["total"]) == [5, 7]
 
-    revisions = Revisions(lab.trace, lab.trace.index.lanes[0], {"Meter": Meter})
+    revisions = Versions(lab.trace, lab.trace.index.lanes[0], {"Meter": Meter})
     assert revisions.at(1).state == replace(there, total=5)
     assert field_history(revisions, "total", 0).values == ("5", "7")
     row = state(lab.trace, 0, as_of=[(f"Meter-{id_}", 1)], pinned=[f"Meter-{id_}"], types={"Meter": Meter})

@@ -10,7 +10,7 @@ import pytest
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.sources import ticking_clock
 from calamity_lab.lab import Lab
-from calamity_lab.views.process_graph import instance_standing, process_graph
+from calamity_lab.views.process_graph import process_graph, status_of
 from calamity_lab.widgets.page import recording
 from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.page.recording import Standings
@@ -24,7 +24,7 @@ def checked(lab: Lab, run: dict[str, Any], *, every: int) -> int:
     for moment, parts in list(zip(run["moments"], shown(run), strict=True))[::every]:
         for manager in (each.__name__ for each in lab.model.process_managers):
             for instance in process_graph(lab.trace, moment, lab.model, manager=manager).instances:
-                expected = instance_standing(lab.trace, moment, lab.model, manager, instance)
+                expected = status_of(lab.trace, moment, lab.model, manager, instance)
                 assert parts[f"standing {instance.lane}"] == plain(expected), (moment, instance)
                 compared += 1
     return compared

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds
 from calamity_lab.kernel.messages import command
-from calamity_lab.views.agenda import AgendaView, Entry, agenda
+from calamity_lab.views.agenda import AgendaEntry, AgendaView, agenda
 from tests.views.traces import stepper_of, story_of
 
 
@@ -23,7 +23,7 @@ def test_an_empty_agenda_has_no_entries() -> None:
 
 def test_a_submitted_command_is_shown_with_its_target_and_fields() -> None:
     (entry,) = agenda(stepper_of(DepositFunds("a", 5)).trace, 0).entries
-    assert replace(entry, command_id="") == Entry(
+    assert replace(entry, command_id="") == AgendaEntry(
         command="DepositFunds",
         target="BankAccount-a",
         fields="account_id='a', amount=5, transfer_id=–",

@@ -9,12 +9,12 @@ import pytest
 from calamity_lab.errors import IdleRun
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, DepositFunds, WithdrawFunds
-from calamity_lab.views.controls import MOST_TICKS, BranchRow, Controls, controls
+from calamity_lab.views.controls import MOST_TICKS, BranchRow, ControlsView, controls
 from tests.views.traces import stepper_of, story_of, trace_of
 
 
 def test_before_anything_happened_the_controls_stand_at_the_start() -> None:
-    assert controls(stepper_of(DepositFunds("a", 1)).trace, 0) == Controls(
+    assert controls(stepper_of(DepositFunds("a", 1)).trace, 0) == ControlsView(
         cursor=0,
         last=0,
         at_start=True,

@@ -23,7 +23,7 @@ from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
-from calamity_lab.views.search import found
+from calamity_lab.views.search import search_results
 from calamity_lab.views.selected import selected
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
@@ -42,7 +42,7 @@ VIEWS: dict[str, Callable[[Trace, int], Any]] = {
     "sequence": sequence,
     "sequence, the whole run": lambda trace, cursor: sequence(trace, cursor, correlation=ALL),
     "events, searched": lambda trace, cursor: event_rows(trace, cursor, query="T0000"),
-    "found": lambda trace, cursor: found(trace, cursor, query="T0000"),
+    "found": lambda trace, cursor: search_results(trace, cursor, query="T0000"),
     "process graph": lambda trace, cursor: process_graph(trace, cursor, BANK),
     "selected, a step": lambda trace, cursor: selected(trace, Selection(moment=max(cursor, 1))),
     "selected, an event": lambda trace, cursor: selected(trace, latest(trace, cursor)),

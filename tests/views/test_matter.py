@@ -8,12 +8,12 @@ from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
 from calamity_lab.model import Model
-from calamity_lab.views.controls import has_matter
+from calamity_lab.views.controls import has_content
 from calamity_lab.widgets.options import TABS
 
 
 def there(lab: Lab) -> list[str]:
-    return [view for view in TABS if has_matter(view, lab.trace, lab.model)]
+    return [view for view in TABS if has_content(view, lab.trace, lab.model)]
 
 
 def test_an_empty_lab_has_its_state_and_what_its_process_managers_could_do() -> None:
@@ -57,4 +57,4 @@ def test_a_command_in_progress_when_the_trace_began_has_a_sequence() -> None:
 
 
 def test_a_view_that_is_not_known_here_is_always_there() -> None:
-    assert has_matter("a later view", Lab(bank).trace, Model.find(bank))
+    assert has_content("a later view", Lab(bank).trace, Model.find(bank))

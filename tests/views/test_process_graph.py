@@ -15,18 +15,18 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.model import Model
 from calamity_lab.views.instances import MOST
 from calamity_lab.views.layout import RANKS, layout
-from calamity_lab.views.process_graph import EVERYTHING, Edge, ProcessGraph, process_graph
+from calamity_lab.views.process_graph import EVERYTHING, Edge, ProcessGraphView, process_graph
 from tests.views.traces import stepper_of, story_of, trace_of
 
 BANK = Model.find(bank)
 SHOP = Model.find(fulfilment)
 
 
-def counts(graph: ProcessGraph) -> dict[str, int]:
+def counts(graph: ProcessGraphView) -> dict[str, int]:
     return {node.name: node.count for node in graph.nodes}
 
 
-def marked(graph: ProcessGraph, mark: str) -> set[str]:
+def marked(graph: ProcessGraphView, mark: str) -> set[str]:
     return {node.name for node in graph.nodes if getattr(node, mark)}
 
 

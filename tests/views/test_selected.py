@@ -25,7 +25,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import MOST_ARROWS, Arrow
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.events import LENGTH
-from calamity_lab.views.selected import Selected, selected, told
+from calamity_lab.views.selected import Selected, described, selected
 from calamity_lab.views.tables import causes
 from tests.views import sagas
 from tests.views.batch import Fill
@@ -329,20 +329,22 @@ def test_text_is_told_as_it_is_and_long_text_is_cut() -> None:
         if view.kind != "stream":
             assert len(view.detail) < LENGTH + 100
     for place in (1, -1, -trace.index.refused[0]):
-        assert 0 < len(told(trace, place)) < LENGTH + 100
+        assert 0 < len(described(trace, place)) < LENGTH + 100
 
 
 @pytest.mark.parametrize("place", [0, 10**6, -(10**6)])
 def test_of_a_place_where_nothing_stands_nothing_is_told(place: int) -> None:
-    assert told(story_of(bank), place) == ""
+    assert described(story_of(bank), place) == ""
 
 
 def test_a_refused_command_is_told_as_its_refusal() -> None:
     trace = trace_of(WithdrawFunds("a", 5))
     assert (
-        told(trace, -1) == told(trace, -trace.index.refused[0]) == selected(trace, Selection(moment=1)).detail
+        described(trace, -1)
+        == described(trace, -trace.index.refused[0])
+        == selected(trace, Selection(moment=1)).detail
     )
-    assert told(trace, -1).startswith("WithdrawFunds refused: ")
+    assert described(trace, -1).startswith("WithdrawFunds refused: ")
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.arrows import links
 from calamity_lab.views.chart import Charts
-from calamity_lab.views.controls import has_matter
+from calamity_lab.views.controls import has_content
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.instance_status import InstanceStanding
+from calamity_lab.views.instance_status import InstanceStatus
 from calamity_lab.views.instances import Instance
-from calamity_lab.views.process_graph import ProcessGraph, instance_standing
+from calamity_lab.views.process_graph import ProcessGraphView, status_of
 from calamity_lab.views.search import refusals, streams
-from calamity_lab.views.selected import told
+from calamity_lab.views.selected import described
 from calamity_lab.widgets.contents import Contents, LabHandle
 from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.patches import chart_patch, plain
@@ -89,7 +89,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "start": lab.stepper.cursor,
         "last": trace.last,
         "pending": PENDING,
-        "tabs": [tab for tab in TABS if has_matter(tab, trace, lab.model)],
+        "tabs": [tab for tab in TABS if has_content(tab, trace, lab.model)],
         "moments": moments,
         "over": _over(trace, moments),
         "out": _outs(trace, moments),
@@ -200,7 +200,7 @@ def _lanes(trace: Trace) -> dict[str, Any]:
     cascades = {*trace.index.cascades, *([] if begun is None else [begun.pending.correlation_id])}
     return {
         **chart_patch(chart, None, many=_EVERY),
-        "told": [told(trace, -moment) for moment in chart.columns.steps.moments],
+        "told": [described(trace, -moment) for moment in chart.columns.steps.moments],
         "links": [list(link) for correlation in sorted(cascades) for link in links(trace, correlation)],
     }
 
@@ -258,7 +258,7 @@ class Standings:
         self._upto = 0
         self._dropped = {entry.at for entry in trace.branch.inputs if isinstance(entry, Dropped)}
 
-    def changed(self, graph: ProcessGraph) -> Iterator[tuple[str, InstanceStanding]]:
+    def changed(self, graph: ProcessGraphView) -> Iterator[tuple[str, InstanceStatus]]:
         """The part and the standing of each listed instance that may stand otherwise than it was told."""
         self._follow(graph.cursor)
         for instance in graph.instances:
@@ -267,10 +267,10 @@ class Standings:
                 self._asked[instance.lane] = graph.cursor
                 yield f"standing {instance.lane}", self._standing(graph, instance)
 
-    def _standing(self, graph: ProcessGraph, instance: Instance) -> InstanceStanding:
+    def _standing(self, graph: ProcessGraphView, instance: Instance) -> InstanceStatus:
         if instance.id == graph.chosen:
-            return InstanceStanding(graph.marks, graph.told, graph.since, graph.then, graph.overdue)
-        return instance_standing(self._trace, graph.cursor, self._model, graph.manager, instance)
+            return InstanceStatus(graph.marks, graph.told, graph.since, graph.then, graph.overdue)
+        return status_of(self._trace, graph.cursor, self._model, graph.manager, instance)
 
     def _follow(self, moment: int) -> None:
         """Note who was touched by the steps up to a moment."""

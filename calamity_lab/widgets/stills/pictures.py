@@ -7,7 +7,7 @@ from typing import NamedTuple
 from calamity_lab.text import plural
 from calamity_lab.views.instance_status import Mark
 from calamity_lab.views.looks import DRAWN_AS, LOOKS, SIGNS, Standing
-from calamity_lab.views.process_graph import Edge, Node, ProcessGraph
+from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 from calamity_lab.views.timeline import Mark as LaneMark
 from calamity_lab.views.timeline import TimelineView
@@ -98,7 +98,7 @@ class Place(NamedTuple):
     y: float
 
 
-def process_graph(view: ProcessGraph) -> str:
+def process_graph(view: ProcessGraphView) -> str:
     """The graph as an image, how the chosen instance stands above it, and the newest others below."""
     if not view.nodes:
         return line("This model has no process manager.", soft=True)
@@ -117,11 +117,11 @@ def process_graph(view: ProcessGraph) -> str:
     return _stage(view) + picture + _others(view)
 
 
-def _stage(view: ProcessGraph) -> str:
+def _stage(view: ProcessGraphView) -> str:
     return line(view.story) if view.story else ""
 
 
-def _graph_in_words(view: ProcessGraph) -> str:
+def _graph_in_words(view: ProcessGraphView) -> str:
     """The picture in words."""
     happened = [node.name for node in view.nodes if node.count]
     return (
@@ -143,7 +143,7 @@ def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
     }
 
 
-def _node(view: ProcessGraph, node: Node, place: Place, mark: Mark | None) -> str:
+def _node(view: ProcessGraphView, node: Node, place: Place, mark: Mark | None) -> str:
     state = None if mark is None or mark.standing in {"done", "waiting"} else mark.standing
     awaited = node.kind == "event" and state in {"waited for", "overdue"}
     reached = node.count and (view.chosen is None or mark is not None) and not awaited
@@ -167,7 +167,7 @@ def _node(view: ProcessGraph, node: Node, place: Place, mark: Mark | None) -> st
     )
 
 
-def _mark(view: ProcessGraph, node: Node, mark: Mark) -> str:
+def _mark(view: ProcessGraphView, node: Node, mark: Mark) -> str:
     """The sign of a standing and its word; at a process manager also the instance."""
     word = view.word(node, mark)
     told = text(20, -4, word, fill=standing_colour(mark.standing), size=10) if word else ""
@@ -176,7 +176,9 @@ def _mark(view: ProcessGraph, node: Node, mark: Mark) -> str:
     return told + sign(mark.standing, 9, -4)
 
 
-def _edge(view: ProcessGraph, edge: Edge, mark: Mark | None, places: dict[str, Place], bottom: float) -> str:
+def _edge(
+    view: ProcessGraphView, edge: Edge, mark: Mark | None, places: dict[str, Place], bottom: float
+) -> str:
     start, end = places[edge.source], places[edge.target]
     refusal = edge.label == "if refused"
     colour, weight, dash = _edge_look(view, edge, mark)
@@ -187,7 +189,7 @@ def _edge(view: ProcessGraph, edge: Edge, mark: Mark | None, places: dict[str, P
     return way + tip + _label(edge, start)
 
 
-def _edge_look(view: ProcessGraph, edge: Edge, mark: Mark | None) -> tuple[str, float, str]:
+def _edge_look(view: ProcessGraphView, edge: Edge, mark: Mark | None) -> tuple[str, float, str]:
     """The colour, weight and dashes of an edge."""
     refusal = stroke("refused") if edge.label == "if refused" else ""
     if mark is None:
@@ -217,7 +219,7 @@ def _label(edge: Edge, start: Place) -> str:
     return text(start.x + _BOX_WIDE + 3, start.y + 9, edge.label, fill=SOFT, size=10)
 
 
-def _key(view: ProcessGraph, y: float) -> str:
+def _key(view: ProcessGraphView, y: float) -> str:
     """What the marks mean that can be seen."""
     there = {mark.standing for mark in view.marks} - {"waiting"}
     states: list[Standing] = [state for state in SIGNS if state in there]
@@ -235,7 +237,7 @@ def _key(view: ProcessGraph, y: float) -> str:
     return told
 
 
-def _others(view: ProcessGraph) -> str:
+def _others(view: ProcessGraphView) -> str:
     others = [each for each in view.instances if each.id != view.chosen][:5]
     return "".join(line(f"{each.stream_id}: {each.stage or each.status}", soft=True) for each in others)
 

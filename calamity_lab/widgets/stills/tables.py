@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calamity_lab.text import escape_html
-from calamity_lab.views.agenda import AgendaView, Entry
+from calamity_lab.views.agenda import AgendaEntry, AgendaView
 from calamity_lab.views.events import EventRow, EventTable
 from calamity_lab.views.form import CommandForm
 from calamity_lab.views.state import FieldRow, StateRow, StateView
@@ -59,7 +59,7 @@ def commands(forms: Sequence[CommandForm]) -> str:
     return table(["Command", "To", "Fields"], rows)
 
 
-def _pending(entry: Entry, badge: str = "") -> list[str]:
+def _pending(entry: AgendaEntry, badge: str = "") -> list[str]:
     named = f"<b>{escape_html(entry.command)}</b>{badge}"
     told = _short(entry.foreseen)
     return [named, escape_html(entry.target), _short(entry.fields), escape_html(entry.origin), told]

@@ -13,7 +13,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended
 from calamity_lab.model import Model
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.process_graph import ProcessGraph, process_graph
+from calamity_lab.views.process_graph import ProcessGraphView, process_graph
 from tests.views.sagas import Asking, Open, Patient, Polite, Withdraw, model_of
 from tests.views.traces import stepper_of, story_of, trace_of
 
@@ -21,13 +21,13 @@ BANK = Model.find(bank)
 SHOP = Model.find(fulfilment)
 
 
-def nodes(graph: ProcessGraph) -> dict[str, str]:
+def nodes(graph: ProcessGraphView) -> dict[str, str]:
     """The standings of the nodes, by name."""
     names = {node.key: node.name for node in graph.nodes}
     return {names[mark.key]: mark.standing for mark in graph.marks if mark.key in names}
 
 
-def edges(graph: ProcessGraph) -> dict[tuple[str, ...], str]:
+def edges(graph: ProcessGraphView) -> dict[tuple[str, ...], str]:
     """The standings of the edges, by the names of their ends and their label."""
     names = {node.key: node.name for node in graph.nodes}
     keys = {
@@ -36,7 +36,7 @@ def edges(graph: ProcessGraph) -> dict[tuple[str, ...], str]:
     return {keys[mark.key]: mark.standing for mark in graph.marks if mark.key in keys}
 
 
-def told(graph: ProcessGraph, name: str) -> str:
+def told(graph: ProcessGraphView, name: str) -> str:
     """What is told of a node."""
     (key,) = [node.key for node in graph.nodes if node.name == name]
     return next(mark.told for mark in graph.marks if mark.key == key)

@@ -21,11 +21,11 @@ from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.run import advance
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.steps import Executed, Refused
-from calamity_lab.probe import preview as foreseen_module
-from calamity_lab.probe.preview import UNTOLD
+from calamity_lab.probe import preview as preview_module
+from calamity_lab.probe.preview import NO_PREVIEW
 from calamity_lab.stores.overlay.event_store import OverlayEventStore
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.agenda import MOST_FORESEEN, agenda
+from calamity_lab.views.agenda import MOST_PREVIEWS, agenda
 from tests.views.traces import stepper_of, story_of
 
 
@@ -190,7 +190,7 @@ def test_what_a_model_prints_or_warns_of_is_not_heard(capsys: pytest.CaptureFixt
 
 
 def test_a_model_that_takes_long_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreseen_module, "LONG", 0.01)
+    monkeypatch.setattr(preview_module, "LONG", 0.01)
     SLEPT.clear()
     found = told(*[Ask(f"{n}", "sleeps") for n in range(8)])
     assert found[0] == ("nothing", "would change nothing")
@@ -243,13 +243,13 @@ def test_a_large_state_is_copied_as_often_for_many_commands_as_for_one() -> None
 
 
 def test_time_that_is_taken_little_by_little_is_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreseen_module, "LONG", 0.05)
-    monkeypatch.setattr(foreseen_module, "_SHORT", 0.001)
-    monkeypatch.setattr(foreseen_module, "advance_watched", advance)  # which asks once, and not twice
+    monkeypatch.setattr(preview_module, "LONG", 0.05)
+    monkeypatch.setattr(preview_module, "_SHORT", 0.001)
+    monkeypatch.setattr(preview_module, "advance_watched", advance)  # which asks once, and not twice
     clock = count(0)
     # A clock of its own: each look at it is 10 ms later, whatever else the machine does.
     for name in ("perf_counter", "thread_time"):
-        monkeypatch.setattr(foreseen_module, name, lambda: next(clock) / 100)
+        monkeypatch.setattr(preview_module, name, lambda: next(clock) / 100)
     found = told(*[Ask("1", "works") for _ in range(12)])
     outcomes = [outcome for outcome, _ in found]
     assert 2 <= outcomes.count("nothing") < 12
@@ -258,8 +258,8 @@ def test_time_that_is_taken_little_by_little_is_added_up(monkeypatch: pytest.Mon
 
 def test_only_the_first_commands_are_told() -> None:
     found = told(*[DepositFunds("a", n) for n in range(1, 30)])
-    assert {outcome for outcome, _ in found[:MOST_FORESEEN]} == {"records"}
-    assert set(found[MOST_FORESEEN:]) == {(UNTOLD.outcome, UNTOLD.sentence)}
+    assert {outcome for outcome, _ in found[:MOST_PREVIEWS]} == {"records"}
+    assert set(found[MOST_PREVIEWS:]) == {(NO_PREVIEW.outcome, NO_PREVIEW.sentence)}
 
 
 def test_the_command_in_progress_is_told_until_it_is_decided() -> None:

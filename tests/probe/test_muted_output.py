@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from calamity_lab.probe.muted_output import unheard
+from calamity_lab.probe.muted_output import muted_output
 
 
 class Asking:
@@ -21,7 +21,7 @@ class Asking:
         assert self.inside.wait(5)
 
     def ask(self) -> None:
-        with unheard():
+        with muted_output():
             self.inside.set()
             assert self.go_on.wait(5)
             print("asked")
@@ -54,8 +54,8 @@ def test_two_that_ask_at_a_time_leave_output_and_warnings_as_they_were(
 
 
 def test_an_answer_that_asks_for_more_stays_unheard(capsys: pytest.CaptureFixture[str]) -> None:
-    with unheard():
-        with unheard():
+    with muted_output():
+        with muted_output():
             print("within")
         print("after it")
     assert capsys.readouterr().out == ""

@@ -14,7 +14,7 @@ from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model
-from calamity_lab.probe.muted_output import unheard
+from calamity_lab.probe.muted_output import muted_output
 from calamity_lab.probe.samples import changed_samples, samples
 from calamity_lab.text import format_value
 
@@ -116,7 +116,7 @@ def possible(model: Model) -> Possible:
 
 def _possible(model: Model) -> Possible:
     names = {cls.__name__: cls for cls in model}
-    with unheard():
+    with muted_output():
         commands = {cls: samples(cls, names) for cls in model.commands}
         events = {cls: samples(cls, names) for cls in model.events}
         decides, leads, targets = _of_aggregates(model, commands, events)
@@ -140,7 +140,7 @@ def _awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     wakes = [(event, verb) for event, of, verb in possible(model).reactions if of == manager]
     # Where nothing else does, the event that starts an instance continues it.
     known = [event for event, verb in wakes if verb != _VERBS["Start"]] or [event for event, _ in wakes]
-    with unheard():
+    with muted_output():
         found = [name for name in dict.fromkeys(known) if _is_for(cls, names[name], instance, names)]
     # An id that is made of several fields, say, is not found in any single one: then all may be for it.
     return tuple(found or dict.fromkeys(known))
@@ -279,7 +279,7 @@ _NamePairs = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Bringing:
+class MessageFlow:
     """Types of a model by what they lead to: found possible by asking it, or observed.
 
     ``leads`` are pairs of command and event, ``wakes`` of event and process manager, ``sends`` of process
@@ -328,13 +328,13 @@ class Bringing:
         return events
 
 
-def bringing(model: Model, observed: Iterable[tuple[str, str, str]]) -> Bringing:
+def message_flow(model: Model, observed: Iterable[tuple[str, str, str]]) -> MessageFlow:
     """What leads to what, given the edges that were observed (see `tally`)."""
     told = frozenset(
         (source.partition(":")[2], label, target.partition(":")[2]) for source, target, label in observed
     )
     seen = frozenset(each for each in told if each[1] in _LABELS)
-    return model.memo.once(_BRINGING, lambda: _bringing(model, seen), key=seen)
+    return model.memo.once(_MESSAGE_FLOWS, lambda: _message_flow(model, seen), key=seen)
 
 
 _SENDS = ("sends", "if refused")
@@ -342,16 +342,16 @@ _WAKES = ("start", "continue", "stop")
 _LABELS = ("leads to", *_SENDS, *_WAKES)
 
 
-_BRINGING = Slot[Bringing](most=64)
+_MESSAGE_FLOWS = Slot[MessageFlow](most=64)
 
 
-def _bringing(model: Model, observed: frozenset[tuple[str, str, str]]) -> Bringing:
+def _message_flow(model: Model, observed: frozenset[tuple[str, str, str]]) -> MessageFlow:
     found = possible(model)
 
     def seen(*labels: str) -> set[tuple[str, str]]:
         return {(source, target) for source, label, target in observed if label in labels}
 
-    return Bringing(
+    return MessageFlow(
         frozenset({*found.leads, *seen("leads to")}),
         frozenset({*((event, manager) for event, manager, _ in found.reactions), *seen(*_WAKES)}),
         frozenset({*found.sends, *found.answers, *seen(*_SENDS)}),

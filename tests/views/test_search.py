@@ -15,11 +15,11 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views import events as events_module
 from calamity_lab.views import search_index as searched
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.search import MOST_PENDING, Found, Hit, found, refusals, streams
+from calamity_lab.views.search import MOST_PENDING, Hit, SearchResults, refusals, search_results, streams
 from tests.views.traces import stepper_of, story_of, trace_of
 
 
-def keys(view: Found, kind: str | None = None) -> list[str]:
+def keys(view: SearchResults, kind: str | None = None) -> list[str]:
     return [name(hit) for hit in view.hits if kind in (None, hit.kind)]
 
 
@@ -28,12 +28,12 @@ def name(hit: Hit) -> str:
     return f"stream {hit.label}" if hit.kind == "stream" else hit.key
 
 
-def totals(view: Found) -> dict[str, int]:
+def totals(view: SearchResults) -> dict[str, int]:
     return {group.kind: group.total for group in view.groups}
 
 
 def test_a_query_finds_each_kind_of_thing_and_counts_all_of_them() -> None:
-    view = found(story_of(bank), 45, query="gift")
+    view = search_results(story_of(bank), 45, query="gift")
     assert totals(view) == {"stream": 1, "event": 3, "refusal": 1, "pending": 1}
     assert (view.total, view.sentence) == (6, "6 found for “gift”")
     assert keys(view)[:5] == ["stream Transfer-gift", "event 10", "event 11", "event 12", "refusal 57"]
@@ -41,7 +41,7 @@ def test_a_query_finds_each_kind_of_thing_and_counts_all_of_them() -> None:
 
 def test_a_hit_tells_what_it_is_where_and_when() -> None:
     trace = story_of(bank)
-    view = found(trace, 45, query="GIFT")
+    view = search_results(trace, 45, query="GIFT")
     by_kind = {hit.kind: hit for hit in view.hits}
     refused = trace[57].step
     assert refused is not None
@@ -96,39 +96,39 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
     ],
 )
 def test_things_are_found_by_what_they_are_called_and_say(query: str, there: str) -> None:
-    assert there in keys(found(story_of(bank), 68, query=query))
+    assert there in keys(search_results(story_of(bank), 68, query=query))
 
 
 def test_things_are_found_by_their_ids() -> None:
     trace = story_of(bank)
     event, step = trace.index.events[4], trace[36].step
     assert step is not None
-    assert "event 5" in keys(found(trace, 68, query=event.correlation_id))
-    assert keys(found(trace, 68, query=step.pending.command_id)) == ["refusal 36"]
+    assert "event 5" in keys(search_results(trace, 68, query=event.correlation_id))
+    assert keys(search_results(trace, 68, query=step.pending.command_id)) == ["refusal 36"]
 
 
 def test_an_empty_query_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searched, "places", lambda *_: pytest.fail("nothing was to be searched"))
-    assert found(story_of(bank), 45, query="  ") == Found("", "", 0, (), (), None, None)
+    assert search_results(story_of(bank), 45, query="  ") == SearchResults("", "", 0, (), (), None, None)
 
 
 def test_what_is_not_there_is_found_nowhere() -> None:
     sentence = "Nothing in this run has “nowhere” in it"
-    expected = Found("nowhere ", sentence, 0, (), (), None, None)
-    assert found(story_of(bank), 45, query="nowhere ") == expected
+    expected = SearchResults("nowhere ", sentence, 0, (), (), None, None)
+    assert search_results(story_of(bank), 45, query="nowhere ") == expected
 
 
 def test_the_next_and_the_last_hit_lead_through_all_of_them_by_moment() -> None:
     trace = story_of(bank)
     cursor, forwards = 0, []
-    while (hit := found(trace, cursor, query="bob", limit=1).after) is not None:
+    while (hit := search_results(trace, cursor, query="bob", limit=1).after) is not None:
         assert hit.moment is not None
         forwards.append(cursor := hit.moment)
     backwards = []
-    while (hit := found(trace, cursor, query="bob", limit=1).before) is not None:
+    while (hit := search_results(trace, cursor, query="bob", limit=1).before) is not None:
         assert hit.moment is not None
         backwards.append(cursor := hit.moment)
-    every = found(trace, 0, query="bob", limit=100)
+    every = search_results(trace, 0, query="bob", limit=100)
     assert forwards == sorted({hit.moment for hit in every.hits if hit.moment is not None})
     assert backwards == forwards[-2::-1]
 
@@ -136,7 +136,7 @@ def test_the_next_and_the_last_hit_lead_through_all_of_them_by_moment() -> None:
 def test_of_many_hits_those_around_the_cursor_are_told() -> None:
     trace = trace_of(*[DepositFunds("a", 7)] * 200)
     for cursor in range(0, len(trace), 50):
-        view = found(trace, cursor, query="fundsdeposited", limit=6)
+        view = search_results(trace, cursor, query="fundsdeposited", limit=6)
         positions = [hit.position for hit in view.hits if hit.position is not None]
         now = trace.index.events_at(cursor)
         assert totals(view) == {"event": 200}
@@ -147,23 +147,30 @@ def test_of_many_hits_those_around_the_cursor_are_told() -> None:
 def test_a_stream_that_is_named_in_full_stands_first() -> None:
     trace = trace_of(*[CreateAccount(f"{n}") for n in range(1, 120)])
     for query in ("bankaccount-1", "1"):
-        assert keys(found(trace, trace.last, query=query, limit=4), "stream")[0] == "stream BankAccount-1"
+        assert (
+            keys(search_results(trace, trace.last, query=query, limit=4), "stream")[0]
+            == "stream BankAccount-1"
+        )
 
 
 def test_a_search_follows_the_run_onto_other_branches_and_back() -> None:
     stepper = stepper_of(DepositFunds("a", 7), WithdrawFunds("a", 999))
     stepper.step_over()
-    assert totals(found(stepper.trace, 5, query="amount")) == {"event": 1, "pending": 1}
+    assert totals(search_results(stepper.trace, 5, query="amount")) == {"event": 1, "pending": 1}
     stepper.resume()
-    assert totals(found(stepper.trace, 5, query="amount")) == {"event": 1, "refusal": 1, "pending": 1}
+    assert totals(search_results(stepper.trace, 5, query="amount")) == {
+        "event": 1,
+        "refusal": 1,
+        "pending": 1,
+    }
     stepper.goto(5)
     stepper.submit(RenameAccount("a", "amount"))
     stepper.choose(1)
     stepper.step_over()
     there = stepper.cursor
-    assert totals(found(stepper.trace, there, query="amount")) == {"event": 2, "pending": 1}
+    assert totals(search_results(stepper.trace, there, query="amount")) == {"event": 2, "pending": 1}
     stepper.switch("main")
-    assert totals(found(stepper.trace, stepper.cursor, query="amount")) == {"event": 1, "refusal": 1}
+    assert totals(search_results(stepper.trace, stepper.cursor, query="amount")) == {"event": 1, "refusal": 1}
 
 
 def test_no_event_is_read_twice_for_further_letters_or_another_query(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +184,7 @@ def test_no_event_is_read_twice_for_further_letters_or_another_query(monkeypatch
 
     monkeypatch.setattr(events_module._EventTexts, "of", counted)
     for query in ("w", "wi", "with", "d", "withdrawn"):
-        found(trace, trace.last, query=query)
+        search_results(trace, trace.last, query=query)
         assert len(read) == len(trace.index.events)
 
 
@@ -194,9 +201,9 @@ def test_further_letters_look_only_at_what_the_first_found(monkeypatch: pytest.M
 
     text = events_module._EventTexts.of
     monkeypatch.setattr(events_module._EventTexts, "of", lambda texts, recorded: Text(text(texts, recorded)))
-    first = totals(found(trace, trace.last, query="transferinit"))["event"]
+    first = totals(search_results(trace, trace.last, query="transferinit"))["event"]
     looked.clear()
-    assert totals(found(trace, trace.last, query="transferiniti"))["event"] == first
+    assert totals(search_results(trace, trace.last, query="transferiniti"))["event"] == first
     assert len(looked) == first < len(trace.index.events)
 
 
@@ -220,14 +227,14 @@ def test_what_events_say_is_searched_as_it_is_shown() -> None:
 def test_the_table_of_events_finds_the_same_events() -> None:
     trace = story_of(fulfilment)
     for query in ("order", "1002", "card", "kettle"):
-        view = found(trace, trace.last, query=query, limit=1_000)
+        view = search_results(trace, trace.last, query=query, limit=1_000)
         positions = [hit.position for hit in view.hits if hit.kind == "event"]
         assert positions == [row.position for row in event_rows(trace, 0, query=query, limit=1_000).rows]
 
 
 def test_of_a_long_agenda_the_first_commands_are_searched() -> None:
     stepper = stepper_of(*[DepositFunds("a", n) for n in range(1, 2 * MOST_PENDING)])
-    view = found(stepper.trace, 0, query="depositfunds", limit=3)
+    view = search_results(stepper.trace, 0, query="depositfunds", limit=3)
     assert totals(view) == {"pending": MOST_PENDING}
     assert [hit.place for hit in view.hits] == [0, 1, 2]
 
@@ -235,7 +242,7 @@ def test_of_a_long_agenda_the_first_commands_are_searched() -> None:
 def test_what_a_page_searches_by_itself_is_what_is_found() -> None:
     trace = story_of(bank)
     for query in ("alice", "refused", "transfer", "account closed"):
-        view = found(trace, trace.last, query=query, limit=1_000)
+        view = search_results(trace, trace.last, query=query, limit=1_000)
         for kind, every in (("stream", streams(trace)), ("refusal", refusals(trace))):
             assert sorted(keys(view, kind)) == sorted(name(each.hit) for each in every if query in each.text)
 
@@ -243,7 +250,7 @@ def test_what_a_page_searches_by_itself_is_what_is_found() -> None:
 def test_hostile_text_is_found_and_told_as_it_is() -> None:
     nasty = "<script>alert('x')</script> \u202eabc 🚀" + "w" * 3_000
     trace: Trace = trace_of(CreateAccount(nasty, name=nasty), WithdrawFunds(nasty, 5))
-    view = found(trace, trace.last, query="<SCRIPT>")
+    view = search_results(trace, trace.last, query="<SCRIPT>")
     assert totals(view) == {"stream": 1, "event": 1, "refusal": 1}
     said = json.dumps(asdict(view), ensure_ascii=False)
     assert "<script>" in said

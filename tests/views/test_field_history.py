@@ -15,18 +15,18 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import command
 from calamity_lab.model import Model
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views import versions as revisions_module
+from calamity_lab.views import versions as versions_module
 from calamity_lab.views.state import StateRow, state
 from calamity_lab.views.tables import state_rows
-from calamity_lab.views.versions import POINTS, FieldHistory, Revisions, field_history
+from calamity_lab.views.versions import POINTS, FieldHistory, Versions, field_history
 from tests.views.traces import stepper_of, story_of, trace_of
 
 BOB = "BankAccount-bob"
 TYPES = {cls.__name__: cls for cls in (*Model.find(bank).aggregates, *Model.find(bank).process_managers)}
 
 
-def revisions(trace: Trace, stream_id: str) -> Revisions:
-    return Revisions(trace, trace.index.lanes[trace.index.places[stream_id]], TYPES)
+def revisions(trace: Trace, stream_id: str) -> Versions:
+    return Versions(trace, trace.index.lanes[trace.index.places[stream_id]], TYPES)
 
 
 def history(trace: Trace, stream_id: str, path: str, cursor: int | None = None) -> FieldHistory:
@@ -248,11 +248,11 @@ def test_a_step_elsewhere_does_not_look_through_a_history_again(monkeypatch: pyt
     stepper.submit(DepositFunds("b", 1))
     asked = []
 
-    def counted(self: Revisions, version: int) -> Any:
+    def counted(self: Versions, version: int) -> Any:
         asked.append(version)
         return None
 
-    monkeypatch.setattr(revisions_module.Revisions, "_decided", counted)
+    monkeypatch.setattr(versions_module.Versions, "_decided", counted)
     while not stepper.at_end:
         stepper.step_in()
         state(stepper.trace, stepper.cursor, **looks)
