@@ -1,4 +1,4 @@
-"""The views of a lab: widgets and pictures, each on its one cursor."""
+"""The views of a lab: widgets, figures, a page and a graph; all share the cursor of the lab."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Displays:
-    """What shows a model and the cursor of a stepper; each view loads what it needs when it is first used."""
+    """The views of a model and a stepper; each view imports its libraries when it is first used."""
 
     model: Model
     stepper: Stepper
@@ -29,12 +29,12 @@ class Displays:
     _dock: Dock | None = None
 
     def send(self, *commands: Any) -> Any:
-        """Put commands on the agenda, as the form does."""
+        """Put commands on the agenda; the form calls this."""
         raise NotImplementedError
 
     @property
     def view(self) -> ViewWidget:
-        """The composite: all views in one widget."""
+        """All views in one widget."""
         from calamity_lab.widgets.view_widget import LabView
 
         if self._view is None:
@@ -57,44 +57,44 @@ class Displays:
 
     @property
     def state(self) -> ViewWidget:
-        """Every aggregate and process manager, changed fields marked."""
+        """The state of every aggregate and process manager, with changed fields marked."""
         from calamity_lab.widgets.view_widget import State
 
         return State(self)
 
     @property
     def timeline(self) -> ViewWidget:
-        """A lane for each stream, events in order of position."""
+        """One lane per stream, with the events in order of position."""
         from calamity_lab.widgets.view_widget import Timeline
 
         return Timeline(self)
 
     @property
     def process_graph(self) -> ViewWidget:
-        """What sends, answers and wakes what; what has happened, and what an instance waits for."""
+        """Which commands, events and process managers cause which, and the status of one instance."""
         from calamity_lab.widgets.view_widget import ProcessGraph
 
         return ProcessGraph(self)
 
     @property
     def sequence(self) -> ViewWidget:
-        """Who told whom what in the cascade of the command at the cursor."""
+        """The messages that the submitted command at the cursor caused, in order."""
         from calamity_lab.widgets.view_widget import Sequence
 
         return Sequence(self)
 
     @property
     def table(self) -> ViewWidget:
-        """The events as a table."""
+        """The recorded events as a table."""
         from calamity_lab.widgets.view_widget import Events
 
         return Events(self)
 
     def dock(self, title: str | None = None) -> Dock | None:
-        """Show the composite beside the notebook, in JupyterLab; called again, it shows the same one.
+        """Show the lab in a panel beside the notebook, in JupyterLab; call it again to show the same panel.
 
-        ``title`` stands on its tab. Its ``close()`` takes it away. Elsewhere a warning says what works there,
-        and None is returned. Raises `MissingExtra` where sidecar is not installed.
+        ``title`` is the text on the tab of the panel; its ``close()`` closes the panel. Outside JupyterLab a
+        warning says what works there, and the result is None. Raises `MissingExtra` if sidecar is missing.
         """
         from calamity_lab.widgets.dock import Dock, docked
         from calamity_lab.widgets.view_widget import LabView
@@ -103,10 +103,10 @@ class Displays:
         return docked(self._dock, title)
 
     def plot_timeline(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
-        """The timeline as matplotlib axes.
+        """Plot the timeline on matplotlib axes, and return the axes.
 
-        As every ``plot_*``: without ``ax`` on a new figure; the ``theme`` is "light" or "dark", and without
-        one matplotlib's own settings are followed.
+        Every ``plot_*`` method makes a new figure if ``ax`` is missing. ``theme`` is "light" or "dark"; if it
+        is missing, matplotlib's own settings apply.
         """
         from calamity_lab.figures import plot_timeline
 
@@ -120,9 +120,10 @@ class Displays:
         instance: str | None = None,
         theme: Theme | None = None,
     ) -> Axes:
-        """The process graph as matplotlib axes, and how an instance stands on it.
+        """Plot the process graph with the status of one instance on matplotlib axes.
 
-        Without an ``instance`` (its id) that of the moment, else the newest that has not stopped.
+        ``instance`` is an id. By default it is the instance of the current step, or else the newest one that
+        has not stopped.
         """
         from calamity_lab.figures import plot_process_managers
         from calamity_lab.views.process_graph import process_graph
@@ -134,7 +135,7 @@ class Displays:
     def plot_sequence(
         self, ax: Axes | None = None, *, correlation: Correlation = None, theme: Theme | None = None
     ) -> Axes:
-        """The cascade of the command at the cursor as matplotlib axes; or the one of a correlation id."""
+        """Plot the messages of the submitted command at the cursor, or of a correlation id."""
         from calamity_lab.figures import plot_sequence
         from calamity_lab.views.sequence import sequence
 
@@ -142,9 +143,9 @@ class Displays:
         return plot_sequence(sequence(trace, cursor, correlation=correlation, limit=24), ax=ax, theme=theme)
 
     def plot_state(self, ax: Axes | None = None, *, query: str = "", theme: Theme | None = None) -> Axes:
-        """The aggregates and process managers as cards, changed fields first, as matplotlib axes.
+        """Plot the aggregates and process managers as cards, changed fields first.
 
-        Where there is a ``query``, those in which it stands.
+        A ``query`` keeps only the cards whose text contains it.
         """
         from calamity_lab.figures import plot_state
         from calamity_lab.views.state import state
@@ -155,7 +156,7 @@ class Displays:
     def plot_field(
         self, stream_id: str, field: str, ax: Axes | None = None, *, theme: Theme | None = None
     ) -> Axes:
-        """What a field was as of each version, as matplotlib axes: ``lab.plot_field("Order-7", "total")``."""
+        """Plot the value of a field at each version: ``lab.plot_field("Order-7", "total")``."""
         from calamity_lab.figures import plot_field
         from calamity_lab.views.versions import history_of
 
@@ -164,7 +165,7 @@ class Displays:
         return plot_field(history, ax=ax, name=f"{field} of {stream_id}", theme=theme)
 
     def plot_events(self, ax: Axes | None = None, *, query: str = "", theme: Theme | None = None) -> Axes:
-        """The events around the cursor as matplotlib axes; of those in which the ``query`` stands."""
+        """Plot the events around the cursor as a table; a ``query`` keeps only those that contain it."""
         from calamity_lab.figures import plot_events
         from calamity_lab.views.events import event_rows
 
@@ -172,23 +173,23 @@ class Displays:
         return plot_events(view, ax=ax, theme=theme)
 
     def plot_agenda(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
-        """What comes next as matplotlib axes: the pending commands, in order."""
+        """Plot the pending commands, in order."""
         from calamity_lab.figures import plot_agenda
         from calamity_lab.views.agenda import agenda
 
         return plot_agenda(agenda(self.stepper.trace, self.stepper.cursor, limit=30), ax=ax, theme=theme)
 
     def to_networkx(self) -> MultiDiGraph[str]:
-        """Commands and events up to the cursor as a graph of causes."""
+        """The commands and events up to the cursor, as a networkx graph of causes."""
         from calamity_lab.figures import to_networkx
 
         return to_networkx(self.stepper.trace, self.stepper.cursor)
 
     def to_html(self, path: str | PathLike[str], *, title: str | None = None, **unknown: Any) -> Path:
-        """Write the whole run, as the current branch has it, to one file that scrubs without a kernel.
+        """Write the run of the current branch to one HTML file that needs no kernel and no network.
 
-        The page asks nobody for anything; it opens at the cursor, and ``run.html#42`` at moment 42. Of a run
-        of more than 5,000 moments it keeps 2,000 at which a command is done. The same run gives the same
+        The page opens at the cursor, and ``run.html#42`` opens at moment 42. For a run of more than 5,000
+        moments, the page keeps 2,000 moments at which a command is completed. The same run gives the same
         bytes.
         """
         refuse_unknown("to_html()", unknown, ("path", "title"))
@@ -197,10 +198,10 @@ class Displays:
         return to_html(self, path, title)
 
     def to_mermaid(self, *, correlation: Correlation = None, limit: int = 100) -> str:
-        """The cascade of the command at the cursor as Mermaid text, for a README.
+        """The messages of the submitted command at the cursor as Mermaid text, for a README.
 
-        ``correlation`` chooses another one by its correlation id, or the whole run (``ALL``); ``limit``
-        counts commands. What is yet to come at the cursor stands on grey.
+        ``correlation`` is another correlation id, or ``ALL`` for the whole run. ``limit`` is a number of
+        commands. Messages after the cursor have a grey background.
         """
         from calamity_lab.views.mermaid import to_mermaid
         from calamity_lab.views.sequence import sequence
@@ -212,7 +213,7 @@ class Displays:
         self.view._ipython_display_()
 
     def _display_(self) -> ViewWidget:
-        """What marimo shows: one composite a cell, as it closes what a cell made before it runs it again."""
+        """A new widget for each cell of marimo, which closes the widgets of a cell that it reruns."""
         from calamity_lab.widgets.view_widget import LabView
 
         return LabView(self)
