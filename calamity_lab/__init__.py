@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         VersionStore,
     )
     from calamity_lab.kernel.recorded import RecordedEvent
-    from calamity_lab.kernel.run import Run, advance, begin, dispatch
+    from calamity_lab.kernel.run import Run, advance, begin, choices, dispatch
     from calamity_lab.kernel.sources import seeded_ids, ticking_clock
     from calamity_lab.kernel.stack import Stack
     from calamity_lab.lab.lab import Lab
@@ -45,7 +45,7 @@ _HOMES = {
         "Aggregate AggregateStore Command EventStore ProcessManager ProcessManagerStore VersionStore"
     ),
     "kernel.recorded": "RecordedEvent",
-    "kernel.run": "Run advance begin dispatch",
+    "kernel.run": "Run advance begin choices dispatch",
     "kernel.sources": "seeded_ids ticking_clock",
     "kernel.stack": "Stack",
     "lab.lab": "Lab",
@@ -80,6 +80,7 @@ __all__ = [
     "WrongExpectedVersion",
     "advance",
     "begin",
+    "choices",
     "command",
     "dispatch",
     "seeded_ids",

@@ -114,33 +114,66 @@ class Agenda(Sequence[Any]):
             return front.first, _make(_NO_LIST, front.rest, back, length) if length else _EMPTY
         return back.peek(), _make(_NO_LIST, front, back.dequeue(), length) if length else _EMPTY
 
-    def choose(self, index: int) -> Agenda:
-        """The agenda with the entry at ``index`` in front, also of what is still to be caused."""
-        place = self._place(index)
-        chosen = next(islice(self.entries(), place, None))
-        rest = self.drop(place)
+    def find(self, which: int | str | Pending | Any) -> Pending:
+        """The entry that is meant: by its index, by its command id, by the entry or the command itself.
+
+        Raises `OutOfRange` where there is none, `InvalidValue` where several equal commands are meant.
+        """
+        return next(islice(self.entries(), self._index(which), None))
+
+    def last(self, count: int) -> tuple[Pending, ...]:
+        """The last ``count`` entries, in order."""
+        return tuple(islice(self.entries(), self._length - count, None))
+
+    def choose(self, which: int | str | Pending | Any) -> Agenda:
+        """The agenda with that entry (see `find`) in front, also of what is still to be caused."""
+        index = self._index(which)
+        chosen = next(islice(self.entries(), index, None))
+        rest = self.drop(index)
         caused = List([*rest._caused, chosen])
         return _make(caused, rest._front, rest._back, self._length)
 
-    def drop(self, index: int) -> Agenda:
-        """The agenda without the entry at ``index``."""
-        place = self._place(index)
+    def drop(self, which: int | str | Pending | Any) -> Agenda:
+        """The agenda without that entry (see `find`)."""
+        index = self._index(which)
         parts = [list(reversed(list(self._caused))), list(self._front), list(self._back)]
         for part in parts:
-            if place < len(part):
-                del part[place]
+            if index < len(part):
+                del part[index]
                 break
-            place -= len(part)
+            index -= len(part)
         caused, front, back = parts
         return _make(List(caused[::-1]), List(front), Queue(back), self._length - 1)
 
-    def _place(self, index: int) -> int:
-        if isinstance(index, bool) or not isinstance(index, int):
-            raise InvalidValue(f"a place on the agenda is a whole number; found {index!r}")
-        if not -len(self) <= index < len(self):
-            there = f"0 to {len(self) - 1}" if len(self) else "none: the agenda is empty"
-            raise OutOfRange(f"no pending command at {index}; the places are {there}")
-        return index % len(self)
+    def _index(self, which: Any) -> int:
+        if isinstance(which, int) and not isinstance(which, bool):
+            if -len(self) <= which < len(self):
+                return which % len(self)
+            raise OutOfRange(f"There is no pending command at index {which}. {self._indices()}")
+        found = self._meant(which)
+        if not found:
+            raise OutOfRange(f"{_absent(which)}. {self._indices()}")
+        if len(found) > 1:
+            raise InvalidValue(
+                f"{which!r} is pending {len(found)} times, at {', '.join(map(str, found))}. "
+                "Give the index, or the command id of one"
+            )
+        return found[0]
+
+    def _meant(self, which: Any) -> list[int]:
+        """The indices of the entries that may be meant; those of the very object, where there are any."""
+        entries = list(self.entries())
+        if isinstance(which, Pending):
+            which = which.command_id
+        if isinstance(which, str):
+            return [n for n, entry in enumerate(entries) if entry.command_id == which][:1]
+        same = [n for n, entry in enumerate(entries) if entry.command is which]
+        return same or [n for n, entry in enumerate(entries) if entry.command == which]
+
+    def _indices(self) -> str:
+        if not self._length:
+            return "The agenda is empty"
+        return f"Choose an index from 0 to {self._length - 1}, a command id, or a command of the agenda"
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -149,7 +182,7 @@ class Agenda(Sequence[Any]):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return tuple(self)[index]
-        return next(islice(self, self._place(index), None))
+        return next(islice(self, self._index(index), None))
 
     def __iter__(self) -> Iterator[Any]:
         return (pending.command for pending in self.entries())
@@ -172,6 +205,12 @@ class Agenda(Sequence[Any]):
 
     def __repr__(self) -> str:
         return f"Agenda({list(self)!r})"
+
+
+def _absent(which: Any) -> str:
+    if isinstance(which, str):
+        return f"No command with the id {which!r} is pending"
+    return f"{which!r} is not pending"
 
 
 def _make(caused: Any, front: Any, back: Any, length: int) -> Agenda:

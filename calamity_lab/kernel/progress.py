@@ -6,7 +6,7 @@ values here: every moment keeps its own, so what a step can tell is not told aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from calamity_lab.kernel.agenda import Agenda, Pending
@@ -87,23 +87,31 @@ class Run(NamedTuple):
         """Whether nothing is in progress and the agenda is empty."""
         return self.progress is None and not self.agenda
 
-    def submit(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> Run:
-        """The run with further commands at the end of its agenda; nothing happens yet."""
+    def submit(
+        self,
+        *commands: Any,
+        metadata: Mapping[str, Any] | None = None,
+        command_ids: Sequence[str] = (),
+    ) -> Run:
+        """The run with further commands at the end of its agenda; nothing happens yet.
+
+        ``command_ids`` are ids that the commands had in an earlier run; else they are drawn.
+        """
         stack, agenda, progress, length = self
-        fresh, ids = draw(stack.ids, len(commands))
+        fresh, ids = draw(stack.ids, len(commands))  # drawn in any case, so that later ids stay the same
         known = NO_METADATA if metadata is None else of_submitted(metadata)
         pending = [
             Pending(command, id_, id_, 0, None, None, known)
-            for command, id_ in zip(commands, fresh, strict=True)
+            for command, id_ in zip(commands, command_ids or fresh, strict=True)
         ]
         if ids is not stack.ids:
             stack = changed(stack, ids=ids)
         return Run(stack, agenda.submit(pending), progress, length)
 
-    def choose(self, index: int) -> Run:
-        """The run in which the pending command at ``index`` comes next."""
-        return self._replace(agenda=self.agenda.choose(index))
+    def choose(self, which: int | str | Pending | Any) -> Run:
+        """The run in which that pending command comes next: by its index, its id, or the command itself."""
+        return self._replace(agenda=self.agenda.choose(which))
 
-    def drop(self, index: int) -> Run:
-        """The run without the pending command at ``index``."""
-        return self._replace(agenda=self.agenda.drop(index))
+    def drop(self, which: int | str | Pending | Any) -> Run:
+        """The run without that pending command: by its index, its id, or the command itself."""
+        return self._replace(agenda=self.agenda.drop(which))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError, EndlessCascade, IdleRun
 from calamity_lab.kernel import ask
@@ -24,6 +24,7 @@ from calamity_lab.kernel.steps import Appended, Dispatched, Executed, Refused, S
 
 __all__ = [
     "Appending",
+    "Choice",
     "Completing",
     "Executing",
     "Handling",
@@ -32,6 +33,7 @@ __all__ = [
     "Run",
     "advance",
     "begin",
+    "choices",
     "dispatch",
 ]
 
@@ -57,6 +59,34 @@ def advance(run: Run) -> tuple[Step, Run]:
         if error.run is None:
             error.run = run
         raise
+
+
+class Choice(NamedTuple):
+    """One thing that may happen next: a pending command, which `take` puts in front of the others."""
+
+    pending: Pending
+
+    @property
+    def command(self) -> Any:
+        """The command that would come next."""
+        return self.pending.command
+
+    @property
+    def command_id(self) -> str:
+        """The id of that command, which names the choice in every run that goes the same way."""
+        return self.pending.command_id
+
+    def take(self, run: Run) -> Run:
+        """The run in which that happens next."""
+        return run.choose(self.pending)
+
+    def __repr__(self) -> str:
+        return f"Choice({self.command!r})"
+
+
+def choices(run: Run) -> tuple[Choice, ...]:
+    """Everything that may happen next: each pending command is one choice, in the agenda's order."""
+    return tuple([Choice(pending) for pending in run.agenda.entries()])
 
 
 def dispatch(stack: Stack, command: Any) -> Stack:

@@ -152,14 +152,14 @@ class Lab(Displays):
         """Move the cursor to moment 0, before anything happened; the recorded run stays."""
         return self.stepper.restart()
 
-    def choose(self, index: int) -> PendingCommands:
-        """Move the pending command with that index to the front of the agenda."""
-        self.stepper.choose(index)
+    def choose(self, which: Any) -> PendingCommands:
+        """Move a pending command to the front: ``which`` is its index, its id, or the command itself."""
+        self.stepper.choose(which)
         return self.agenda
 
-    def drop(self, index: int) -> PendingCommands:
-        """Take the pending command with that index off the agenda."""
-        self.stepper.drop(index)
+    def drop(self, which: Any) -> PendingCommands:
+        """Take a pending command off the agenda: ``which`` is its index, its id, or the command itself."""
+        self.stepper.drop(which)
         return self.agenda
 
     def abandon(self) -> PendingCommands:

@@ -1,45 +1,106 @@
-"""What was put into a run from outside: a trace is these first, and moments second."""
+"""What was put into a run from outside: a trace is these inputs first, and moments second.
+
+An input names commands by their ids, and says after which step of which command it was put (`After`). So it
+means the same in a run that was decided again on changed classes. The set of inputs is open: a new kind is
+one class that follows `Input`, and says how it is put into a run and how it is told.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol, Self
 
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.run import Run
 
 
-class Submitted(NamedTuple):
-    """Commands were put on the agenda at that moment."""
+class Input(Protocol):
+    """Something that is put into a run from outside."""
 
+    def put(self, run: Run) -> tuple[Self, Run]:
+        """The run with it, and the input as it is put again later: with the ids that it was given now."""
+        ...
+
+    def told(self) -> str:
+        """What was done, in words: "sent WithdrawFunds"."""
+        ...
+
+
+class After(NamedTuple):
+    """When an input was put: after so many steps of that command."""
+
+    command_id: str
+    steps: int
+
+
+class Entry(NamedTuple):
+    """An input of a branch: what was put, at which of its moments, and after which step.
+
+    ``after`` is None for what was put before anything happened.
+    """
+
+    input: Input
     at: int
+    after: After | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Commands were put on the agenda; ``command_ids`` are the ids that they have there."""
+
     commands: tuple[Any, ...]
-    metadata: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    command_ids: tuple[str, ...] = ()
 
-    def put(self, run: Run) -> Run:
-        """The run with the commands on its agenda."""
-        return run.submit(*self.commands, metadata=self.metadata)
+    def put(self, run: Run) -> tuple[Submitted, Run]:
+        """The run with the commands at the end of its agenda."""
+        after = run.submit(*self.commands, metadata=self.metadata, command_ids=self.command_ids)
+        ids = tuple(pending.command_id for pending in after.agenda.last(len(self.commands)))
+        return replace(self, command_ids=ids), after
+
+    def told(self) -> str:
+        """Which commands were sent."""
+        return f"sent {', '.join(type(command).__name__ for command in self.commands)}"
 
 
-class Chosen(NamedTuple):
-    """The pending command at that place was chosen to go next."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A pending command was moved to the front of the agenda."""
 
-    at: int
-    place: int
+    command_id: str
+    command_type: str = ""
 
-    def put(self, run: Run) -> Run:
+    @classmethod
+    def of(cls, pending: Pending) -> Chosen:
+        """The choice of that pending command."""
+        return cls(pending.command_id, pending.command_type)
+
+    def put(self, run: Run) -> tuple[Chosen, Run]:
         """The run with that command in front."""
-        return run.choose(self.place)
+        return self, run.choose(self.command_id)
+
+    def told(self) -> str:
+        """Which command was chosen."""
+        return f"chose {self.command_type or self.command_id}"
 
 
-class Dropped(NamedTuple):
-    """The pending command at that place was taken off the agenda."""
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A pending command was taken off the agenda."""
 
-    at: int
-    place: int
+    command_id: str
+    command_type: str = ""
 
-    def put(self, run: Run) -> Run:
+    @classmethod
+    def of(cls, pending: Pending) -> Dropped:
+        """The drop of that pending command."""
+        return cls(pending.command_id, pending.command_type)
+
+    def put(self, run: Run) -> tuple[Dropped, Run]:
         """The run without that command."""
-        return run.drop(self.place)
+        return self, run.drop(self.command_id)
 
-
-Input = Submitted | Chosen | Dropped
+    def told(self) -> str:
+        """Which command was dropped."""
+        return f"dropped {self.command_type or self.command_id}"

@@ -15,6 +15,7 @@ from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.purity import advance_watched
 from calamity_lab.trace.selection import NOTHING, Selection
+from calamity_lab.trace.stops import Condition, EndsCascade, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
 
 DEFAULT_LIMIT = 100_000
@@ -74,16 +75,22 @@ class Stepper:
         return lambda: self._observers.remove(observer) if observer in self._observers else None
 
     def submit(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> None:
-        """Put commands on the agenda of the moment looked at."""
-        self._put(Submitted(self.cursor, commands, dict(metadata or {})))
+        """Put commands at the end of the agenda of the moment that is looked at."""
+        self.put(Submitted(commands, dict(metadata or {})))
 
-    def choose(self, place: int) -> None:
-        """Let the pending command at that place go next."""
-        self._put(Chosen(self.cursor, place))
+    def choose(self, which: Any) -> None:
+        """Move a pending command to the front: ``which`` is its index, its id, or the command itself."""
+        self.put(Chosen.of(self.moment.agenda.find(which)))
 
-    def drop(self, place: int) -> None:
-        """Take the pending command at that place off the agenda."""
-        self._put(Dropped(self.cursor, place))
+    def drop(self, which: Any) -> None:
+        """Take a pending command off the agenda: ``which`` is its index, its id, or the command itself."""
+        self.put(Dropped.of(self.moment.agenda.find(which)))
+
+    def put(self, entry: Input) -> None:
+        """Put an input into the run at the moment that is looked at; in the past this begins a branch."""
+        with self._change():
+            self._refuse_if_kept(self.cursor)
+            self.trace = self.trace.put(self.cursor, entry)
 
     def abandon(self) -> None:
         """Take the command in progress back and off the agenda: a new branch goes on without it."""
@@ -97,34 +104,30 @@ class Stepper:
                 "of before it; step to its end, or begin with a run in which it is not in progress"
             )
         self._refuse_if_kept(before)
-        pending = [entry.command_id for entry in self.trace[before].agenda.entries()]
         with self._change():
             self.cursor = before
-            self.drop(pending.index(given_up))
+            self.drop(given_up)
 
     def step_in(self) -> Moment:
-        """One kernel step."""
-        with self._change():
-            self._forward()
-        return self.moment
+        """Run one step, the smallest thing that can happen."""
+        return self.go(always)
 
     def step_over(self) -> Moment:
         """To the end of the command that is in progress, or else of the one that comes next."""
-        with self._change():
-            while not self._forward().ends:
-                pass
-        return self.moment
+        return self.go(ends_command)
 
     def step_out(self) -> Moment:
         """To the end of that command and of everything that it caused."""
+        return self.go(EndsCascade())
+
+    def go(self, *stops: Condition) -> Moment:
+        """Go forward until one of the conditions holds; each is asked at every new moment."""
         with self._change():
-            step = self._forward()
-            root = step.pending.command_id
-            family, open_ = {root}, 1
-            open_ += self._caused(step, family) - self._closed(step, family)
-            while open_:
-                step = self._forward()
-                open_ += self._caused(step, family) - self._closed(step, family)
+            is_there = False
+            while not is_there:
+                self._forward()
+                moment = self.moment
+                is_there = any([stop(moment) for stop in stops])
         return self.moment
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
@@ -136,14 +139,10 @@ class Stepper:
                 f"resume(until={until!r}): give a function of a moment, as in until=lambda m: m.rests; "
                 "goto(n) goes to a moment, limit=n does so many steps"
             )
-        with self._change():
-            for _ in range(limit):
-                if self.at_end:
-                    break
-                self._forward()
-                if until is not None and until(self.moment):
-                    break
-        return self.moment
+        if self.at_end:
+            return self.goto(self.cursor)
+        stops: list[Condition] = [Times(limit), self._is_at_end]
+        return self.go(*stops, *([] if until is None else [until]))
 
     def step_back(self) -> Moment:
         """One moment back."""
@@ -186,11 +185,6 @@ class Stepper:
         """The moment before the command of this one was dispatched; negative where the trace has none."""
         return self.trace.index.command_start(self.cursor) - 1
 
-    def _put(self, entry: Input) -> None:
-        with self._change():
-            self._refuse_if_kept(self.cursor)
-            self.trace = self.trace.put(self.cursor, entry)
-
     def _forward(self) -> Step:
         """One moment on: along the recorded ones, at the frontier by the kernel."""
         if self.cursor == self.trace.last:
@@ -217,17 +211,8 @@ class Stepper:
                 "the past, open the history with Lab.attach(store, model), which writes nothing"
             )
 
-    @staticmethod
-    def _caused(step: Step, family: set[str]) -> int:
-        """Remember the commands that a step of the family put on the agenda: how many."""
-        if step.pending.command_id not in family:
-            return 0
-        family.update(pending.command_id for pending in step.commands)
-        return len(step.commands)
-
-    @staticmethod
-    def _closed(step: Step, family: set[str]) -> int:
-        return int(step.ends and step.pending.command_id in family)
+    def _is_at_end(self, moment: Moment) -> bool:
+        return self.at_end
 
     @contextmanager
     def _change(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.index import Index
-from calamity_lab.trace.inputs import Input
+from calamity_lab.trace.inputs import After, Entry, Input
 from calamity_lab.trace.telling import sentence
 
 MAIN = "main"
@@ -70,7 +70,7 @@ class Branch:
 
     name: str
     moments: PersistentVector[Moment]
-    inputs: PersistentVector[Input]
+    inputs: PersistentVector[Entry]
     index: Index
     parent: str | None = None
     forked_at: int = 0
@@ -131,10 +131,11 @@ class Trace:
     def put(self, at: int, entry: Input) -> Trace:
         """The trace with an input at a moment: on this branch at its frontier, on a new one before it."""
         moment = self[at]
-        changed = replace(moment, run=entry.put(moment.run))
+        settled, run = entry.put(moment.run)
         branch = self.branch if at == self.last else self._forked(at)
-        moments = branch.moments.take(at).append(changed)
-        return self._with(replace(branch, moments=moments, inputs=branch.inputs.append(entry)))
+        moments = branch.moments.take(at).append(replace(moment, run=run))
+        inputs = branch.inputs.append(Entry(settled, at, self._after(at)))
+        return self._with(replace(branch, moments=moments, inputs=inputs))
 
     def recorded_since(self, at: int) -> int:
         """How many events were recorded since a moment in the very store that it has: none is taken back.
@@ -174,6 +175,10 @@ class Trace:
 
     def _with(self, branch: Branch) -> Trace:
         return Trace(branch, self.branches, self.memo)
+
+    def _after(self, at: int) -> After | None:
+        step, start = self[at].step, self.index.command_start(at)
+        return None if step is None else After(step.pending.command_id, at - max(start - 1, 0))
 
     def _forked(self, at: int) -> Branch:
         branch = self.branch

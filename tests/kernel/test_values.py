@@ -18,7 +18,7 @@ from calamity_lab.examples.bank import random_commands
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.run import begin, dispatch
+from calamity_lab.kernel.run import begin, choices, dispatch
 from calamity_lab.kernel.schema import field_names, fields_of
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
@@ -246,12 +246,40 @@ def test_metadata_that_is_no_dict_is_refused() -> None:
 def test_a_place_beyond_the_agenda_is_told_with_the_places_there_are(place: int) -> None:
     run = begin(stack_of(), DepositFunds("1", 1), DepositFunds("1", 2))
     for call in (run.choose, run.drop):
-        with pytest.raises(OutOfRange, match=rf"no pending command at {place}; the places are 0 to 1"):
+        with pytest.raises(OutOfRange, match=rf"no pending command at index {place}\. Choose an index"):
             call(place)
-    with pytest.raises(OutOfRange, match="the agenda is empty"):
+    with pytest.raises(OutOfRange, match="The agenda is empty"):
         begin(stack_of()).choose(0)
-    with pytest.raises(InvalidValue, match="a whole number; found 'first'"):
-        run.choose("first")  # type: ignore[arg-type]
+    with pytest.raises(OutOfRange, match="No command with the id 'first' is pending"):
+        run.choose("first")
+    with pytest.raises(OutOfRange, match=r"DepositFunds\(.*\) is not pending"):
+        run.drop(DepositFunds("1", 3))
+
+
+def test_a_pending_command_is_named_by_its_index_its_id_its_entry_or_itself() -> None:
+    first, second = DepositFunds("1", 1), DepositFunds("1", 2)
+    run = begin(stack_of(), first, second)
+    pending = run.agenda.pending[1]
+    for which in (1, -1, pending.command_id, pending, second, DepositFunds("1", 2)):
+        assert list(run.choose(which).agenda) == [second, first]
+        assert list(run.drop(which).agenda) == [first]
+
+
+def test_of_equal_commands_the_very_object_is_meant_else_the_index_is_asked_for() -> None:
+    first, second = DepositFunds("1", 1), DepositFunds("1", 1)
+    run = begin(stack_of(), first, second)
+    assert run.drop(second).agenda.pending == run.agenda.pending[:1]
+    with pytest.raises(InvalidValue, match="is pending 2 times, at 0, 1"):
+        run.drop(DepositFunds("1", 1))
+
+
+def test_every_pending_command_is_a_choice_that_names_itself_by_its_id() -> None:
+    run = begin(stack_of(), DepositFunds("1", 1), DepositFunds("1", 2))
+    first, second = choices(run)
+    assert [choice.command for choice in (first, second)] == list(run.agenda)
+    assert second.command_id == run.agenda.pending[1].command_id
+    assert list(second.take(run).agenda) == [second.command, first.command]
+    assert choices(begin(stack_of())) == ()
 
 
 def test_an_old_vector_shared_by_two_branches_keeps_them_apart_at_every_length() -> None:

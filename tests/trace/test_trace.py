@@ -9,19 +9,20 @@ from hypothesis import strategies as st
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
-from calamity_lab.kernel.run import advance
+from calamity_lab.kernel.agenda import Agenda
+from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, Completed, Dispatched, Refused
 from calamity_lab.trace.index import Index
-from calamity_lab.trace.inputs import Chosen, Submitted
+from calamity_lab.trace.inputs import After, Chosen, Dropped, Entry, Submitted
 from calamity_lab.trace.trace import Trace
 
 
 def recorded(*commands: object) -> Trace:
     """A trace of the bank, run to its end."""
     stack = Stack(process_manager_types=(Transfer,), ids=seeded_ids(1), clock=ticking_clock())
-    trace = Trace.of(stack).put(0, Submitted(0, commands))
+    trace = Trace.of(stack).put(0, Submitted(commands))
     while not trace[trace.last].run.idle:
         trace = trace.append(*advance(trace[trace.last].run))
     return trace
@@ -68,7 +69,7 @@ def test_the_index_upto_a_moment_is_the_one_that_there_was(data: st.DataObject) 
 def test_an_input_in_the_past_forks_and_keeps_what_was() -> None:
     trace = recorded(DepositFunds("1", 50))
     before = list(trace)
-    forked = trace.put(2, Submitted(2, (WithdrawFunds("1", 5),)))
+    forked = trace.put(2, Submitted((WithdrawFunds("1", 5),)))
     assert forked.branch.name == "branch 1"
     assert (forked.branch.parent, forked.branch.forked_at) == ("main", 2)
     assert len(forked) == 3
@@ -78,12 +79,52 @@ def test_an_input_in_the_past_forks_and_keeps_what_was() -> None:
 
 def test_a_branch_tells_every_input_that_led_to_it() -> None:
     trace = recorded(DepositFunds("1", 50), WithdrawFunds("1", 20))
-    forked = trace.put(0, Chosen(0, 1))
+    ids = [pending.command_id for pending in trace[0].agenda.entries()]
+    forked = trace.put(0, Chosen(ids[1], "WithdrawFunds"))
     assert list(forked.branch.inputs) == [
-        Submitted(0, (DepositFunds("1", 50), WithdrawFunds("1", 20))),
-        Chosen(0, 1),
+        Entry(Submitted((DepositFunds("1", 50), WithdrawFunds("1", 20)), command_ids=tuple(ids)), 0),
+        Entry(Chosen(ids[1], "WithdrawFunds"), 0),
+    ]
+    assert [entry.input.told() for entry in forked.branch.inputs] == [
+        "sent DepositFunds, WithdrawFunds",
+        "chose WithdrawFunds",
     ]
     assert list(forked[0].agenda) == [WithdrawFunds("1", 20), DepositFunds("1", 50)]
+
+
+def test_an_input_tells_after_which_step_of_which_command_it_was_put() -> None:
+    trace = recorded(DepositFunds("1", 50), WithdrawFunds("1", 20))
+    second = trace.index.dispatched[1]
+    command_id = trace[0].agenda.pending[1].command_id
+    forked = trace.put(second + 1, Submitted((DepositFunds("1", 1),)))
+    assert forked.branch.inputs[-1].after == After(command_id, 2)
+
+
+def test_the_same_inputs_put_again_give_the_same_run_to_the_last_id() -> None:
+    trace = recorded(DepositFunds("1", 50), WithdrawFunds("1", 20), WithdrawFunds("1", 10))
+    last = trace[0].agenda.pending[2]
+    changed = trace.put(0, Chosen.of(last)).put(0, Dropped.of(trace[0].agenda.pending[0]))
+    again = Trace.of(Stack(ids=seeded_ids(1), clock=ticking_clock()))
+    for entry in changed.branch.inputs:
+        again = again.put(entry.at, entry.input)
+    assert again[0].agenda == changed[0].agenda
+    assert list(again.branch.inputs) == list(changed.branch.inputs)
+    assert again[0].stack.ids == changed[0].stack.ids
+
+
+def test_an_input_of_another_kind_is_a_class_of_its_own() -> None:
+    class Emptied:
+        """Everything was taken off the agenda."""
+
+        def put(self, run: Run) -> tuple[Emptied, Run]:
+            return self, run._replace(agenda=Agenda())
+
+        def told(self) -> str:
+            return "emptied the agenda"
+
+    trace = Trace.of(begin(Stack(), DepositFunds("1", 50))).put(0, Emptied())
+    assert trace[0].run.idle
+    assert trace.branch.inputs[0].input.told() == "emptied the agenda"
 
 
 def test_a_moment_that_is_not_there_is_told_with_those_that_are() -> None:
@@ -106,7 +147,7 @@ def test_a_history_from_before_the_trace_is_in_its_index_at_moment_zero() -> Non
 def test_a_process_that_the_history_started_has_its_lane_from_the_moment_it_is_met() -> None:
     earlier = recorded(DepositFunds("1", 50), RequestTransfer("t1", "1", "2", 5))[12].stack.event_store
     trace = Trace.of(Stack(event_store=earlier, process_manager_types=(Transfer,)))
-    trace = trace.put(0, Submitted(0, (WithdrawFunds("1", 5, "t1"),)))
+    trace = trace.put(0, Submitted((WithdrawFunds("1", 5, "t1"),)))
     while not trace[trace.last].run.idle:
         trace = trace.append(*advance(trace[trace.last].run))
     lane = next(lane for lane in trace.index.lanes if lane.is_manager)

@@ -163,7 +163,7 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({"verb": "fly"}, "no verb 'fly'"),
         ({"verb": "goto", "moment": 99_999}, "no moment 99999"),
         ({"verb": "goto", "moment": "7"}, "whole number"),
-        ({"verb": "choose", "place": 99}, "no pending command at 99"),
+        ({"verb": "choose", "place": 99}, "There is no pending command at index 99"),
         ({"verb": "look", "view": "attic"}, "no view 'attic'"),
         ({"verb": "look", "view": "state", "colour": 1}, "'colour'"),
         ({"verb": "look", "view": "events", "limit": -1}, "whole number from 1"),

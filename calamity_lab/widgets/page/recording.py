@@ -256,7 +256,7 @@ class Standings:
         self._taking_part: dict[str, set[int]] = {}
         self._touched: dict[int, int] = {}
         self._upto = 0
-        self._dropped = {entry.at for entry in trace.branch.inputs if isinstance(entry, Dropped)}
+        self._dropped = {entry.at for entry in trace.branch.inputs if isinstance(entry.input, Dropped)}
 
     def changed(self, graph: ProcessGraphView) -> Iterator[tuple[str, InstanceStatus]]:
         """The part and the standing of each listed instance that may stand otherwise than it was told."""
