@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -99,10 +100,11 @@ def modules(root: Path) -> dict[str, Path]:
     return found
 
 
-def imports(root: Path) -> list[Import]:
-    """Every import in the package, wherever it stands in its module."""
+@cache
+def imports(root: Path) -> tuple[Import, ...]:
+    """Every import in the package, wherever it stands in its module; a package is read once."""
     known = modules(root)
-    return [found for name, path in known.items() for found in imports_of(name, path, known)]
+    return tuple(found for name, path in known.items() for found in imports_of(name, path, known))
 
 
 def imports_of(name: str, path: Path, known: Mapping[str, Path]) -> Iterator[Import]:

@@ -59,10 +59,6 @@ def test_the_product_has_at_most_220_files() -> None:
     assert len(product_files(ROOT)) <= 220
 
 
-def test_the_views_keep_nothing_between_calls() -> None:
-    assert not global_caches(ROOT, "views"), "\n".join(global_caches(ROOT, "views"))
-
-
 def test_the_readme_shows_the_rooms_in_the_order_of_the_floors() -> None:
     shown = re.findall(r"^\| `(\w+)(?:\.py|/)` \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     assert shown == list(HOUSE)
