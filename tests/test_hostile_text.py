@@ -25,15 +25,16 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.lab import Lab
 from calamity_lab.text import format_value
 from calamity_lab.views.agenda import agenda
+from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
+from calamity_lab.views.lanes import window
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.search import search_results
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
-from calamity_lab.views.timeline import timeline
 from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.view_widget import (
@@ -110,7 +111,7 @@ def every_view(lab: Lab, cursor: int) -> Iterator[Any]:
     fields = [(name, field) for name in names for field in ("id", "text", "texts", "stage")]
     yield state(trace, cursor, limit=99, unfolded=fields, histories=fields, pinned=names)
     yield state(trace, cursor, as_of=[(name, 1) for name in names], query="a")
-    yield timeline(trace, cursor)
+    yield window(Charts().of(trace), cursor)
     yield process_graph(trace, cursor, lab.model)
     yield sequence(trace, cursor, correlation=ALL, limit=99)
     yield event_rows(trace, cursor)

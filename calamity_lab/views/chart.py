@@ -18,13 +18,22 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused, Step
 from calamity_lab.text import format_value
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.timeline import LaneRow
+from calamity_lab.views.looks import IN_LANES
 
-KINDS = ("command", "refused", "started", "continued", "stopped", "ignored")
-"""What stands in the lanes besides events; a step's kind is told by its place here."""
+KINDS = IN_LANES[1:]
+"""What stands in the lanes besides events; a step's kind is told by its index here."""
 
 _COMMAND, _REFUSED = 0, 1
 _REACTIONS = {kind.capitalize(): place for place, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """A stream or a process manager instance."""
+
+    stream_id: str
+    category: str
+    kind: Literal["aggregate", "process manager"]
 
 
 class Events(NamedTuple):

@@ -46,7 +46,7 @@ class Dock:
         return f"the dock {self.title!r}; close() takes it away"
 
     def _show_stand_in(self) -> None:
-        html = docked_still(self.widget.face, self.widget.token, self.widget.contents.lab)
+        html = docked_still(self.widget.face, self.widget.token, self.widget.contents)
         show: Any = IPython.display.display
         show({"text/html": html}, raw=True)
 

@@ -4,7 +4,6 @@ import { clamp } from "./kit.js";
 import { LOOKS } from "./looks.js";
 
 export const LANE = 24;
-const MOST_LANES = 30;
 
 export class Lanes {
   constructor() {
@@ -19,7 +18,7 @@ export class Lanes {
 
   /** Whether only lanes are shown in which something is in sight: with many, unless a person chose. */
   sifts(chart) {
-    return this.isSifted ?? chart.lanes.length > MOST_LANES;
+    return this.isSifted ?? chart.lanes.length > LOOKS.lanes.most;
   }
 
   /** Puts the lanes in rows; `isInSight` tells of which lanes something is in sight. */

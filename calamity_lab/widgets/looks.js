@@ -1,4 +1,10 @@
 // What everything looks like. Python puts the values of calamity_lab/views/looks.py in place of these empty ones.
 
 /** @type {import("./types.js").Looks} */
-export const LOOKS = { kinds: {}, inLanes: [], drawnAs: {}, signs: {} };
+export const LOOKS = {
+  kinds: {},
+  inLanes: [],
+  drawnAs: {},
+  signs: {},
+  lanes: { most: 0, folded: 0, leastGap: 0, ahead: 0 },
+};

@@ -3,12 +3,12 @@
 
 import { lowest } from "./chart.js";
 import { clamp } from "./kit.js";
+import { LOOKS } from "./looks.js";
 
 export const LEAST_SPAN = 4;
-const FOLDED = 8;
-const LEAST_GAP = 0.4;
 const STRIDE = 12;
-const AHEAD = 0.25;
+// By the same numbers Python draws its pictures, see views/lanes.py.
+const { folded: FOLDED, leastGap: LEAST_GAP, ahead: AHEAD } = LOOKS.lanes;
 
 export class Span {
   constructor(chart) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from calamity_lab.views.lanes import AHEAD, FOLDED, LEAST_GAP, MOST_LANES
 from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, LOOKS, SIGNS, Look
 
 _FILLS = {"solid": "var(--kind)", "soft": "var(--kind-soft)", "empty": "var(--cl-paper)", "none": "none"}
@@ -32,6 +33,7 @@ def script() -> str:
             name: {"word": sign.word, "line": sign.line, "outline": sign.outline}
             for name, sign in SIGNS.items()
         },
+        "lanes": {"most": MOST_LANES, "folded": FOLDED, "leastGap": LEAST_GAP, "ahead": AHEAD},
     }
     return f"const LOOKS = {json.dumps(looks, indent=1)};\n"
 

@@ -229,10 +229,10 @@ class Timeline {
     const { chart, span, now, plot } = this;
     const step = chart.steps.upto("moments", this.cursor) - 1;
     const isBetween = step >= 0 && chart.steps.halves[step] === 2 * now + 1;
-    const [past, next] = [isBetween ? chart.amongAt(step) : now,
-      step + 1 < chart.steps.length && chart.steps.halves[step + 1] === 2 * now + 1
-        ? chart.amongAt(step + 1)
-        : now + 1];
+    // Between an event and what comes next in order, process managers may still react to it.
+    const following = Math.max(step + 1, chart.steps.upto("halves", 2 * now));
+    const isNext = following < chart.steps.length && chart.steps.halves[following] === 2 * now + 1;
+    const [past, next] = [isBetween ? chart.amongAt(step) : now, isNext ? chart.amongAt(following) : now + 1];
     return ((span.at((past + next) / 2) - span.from) * plot) / span.width;
   }
 

@@ -55,7 +55,7 @@ class ViewWidget(anywidget.AnyWidget):
 
     def still(self) -> str:
         """What the widget shows now as HTML that needs no kernel and no script."""
-        return still(self.face, self.token, self.contents.lab)
+        return still(self.face, self.token, self.contents)
 
     def __repr__(self) -> str:
         stepper = self.contents.lab.stepper

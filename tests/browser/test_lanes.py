@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -16,9 +17,10 @@ from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.trace.selection import NOTHING
 from calamity_lab.views.chart import Chart, Charts
+from calamity_lab.views.lanes import AHEAD, Lanes, in_order
 from calamity_lab.views.selected import selected
 from calamity_lab.widgets import front_end
-from calamity_lab.widgets.patches import packed
+from calamity_lab.widgets.patches import packed, plain
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE, ask
@@ -61,13 +63,37 @@ LOOK = """
 }
 """
 
+# Where marks stand along the run, the events' first; the lanes from the top down; where the past ends.
+WHERE = """
+([told, axis, moments]) => {
+  %s
+  const chart = new Chart();
+  chart.take(told);
+  const span = new Span(chart);
+  span.choose(axis);
+  const lanes = new Lanes();
+  lanes.isSifted = false;
+  lanes.lay(chart, []);
+  const events = Array.from({ length: chart.events.length }, (_each, index) => index + 1);
+  const steps = Array.from({ length: chart.steps.length }, (_each, index) => chart.amongAt(index));
+  Object.assign(span, { from: 0, width: 1 });
+  const timeline = Object.create(Timeline.prototype);
+  const past = moments.map((moment) => {
+    Object.defineProperty(timeline, "cursor", { value: moment, configurable: true });
+    return Object.assign(timeline, { chart, span, plot: 1, now: chart.past(moment) }).nowAt();
+  });
+  const order = lanes.rows.flatMap(({ number }) => number ?? []);
+  return [[...events, ...steps].map((among) => span.at(among)), order, past];
+}
+"""
+
 
 PATHS = "paths => paths.map(path => path.getAttribute('d'))"
 
 
 def told(chart: Chart) -> dict[str, object]:
     columns = [list(column) for column in (*chart.columns.events, *chart.columns.steps)]
-    lanes = [{"stream_id": lane.stream_id} for lane in chart.columns.lanes]
+    lanes = [plain(lane) for lane in chart.columns.lanes]
     return {"kept": [0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
 
 
@@ -392,3 +418,16 @@ def test_whatever_stands_in_a_part_of_the_run_is_found_in_it(empty: Page, axis: 
     assert count == chart.sizes.events + chart.sizes.steps
     assert wrong == []
     assert is_apart, "refusals by the hundred in one gap stand side by side"
+
+
+@pytest.mark.parametrize("axis", ["position", "time"])
+def test_the_browser_puts_everything_where_pictures_and_figures_have_it(
+    empty: Page, axis: Literal["position", "time"]
+) -> None:
+    chart = charted(200)
+    lanes = Lanes(chart, axis)
+    moments = list(range(0, lanes.events.moments[-1] + 1, 7))
+    where, order, past = empty.evaluate(WHERE % front_end.script("timeline.js"), [told(chart), axis, moments])
+    assert where == pytest.approx([mark.x - AHEAD for mark in lanes.marks()])
+    assert order == in_order(lanes.lanes, range(len(lanes.lanes)))
+    assert past == pytest.approx([lanes.cursor(moment) - AHEAD for moment in moments])

@@ -9,10 +9,11 @@ from time import process_time
 import pytest
 
 from calamity_lab.examples import bank
-from calamity_lab.figures.timeline import Lane, Mark, Marks, told_apart
+from calamity_lab.figures.timeline import told_apart
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
+from calamity_lab.views.lanes import Mark, Row, Whole
 from tests.figures.drawing import marks, texts
 
 EVENTS, LANES = 100_000, 1_000
@@ -52,15 +53,14 @@ def test_a_figure_of_a_large_run_takes_seconds_and_says_what_is_not_in_it(
 
 def test_of_marks_that_lie_under_each_other_one_is_kept_for_each_kind_and_side_of_the_cursor() -> None:
     drawn = random.Random(1)
-    found = Marks(
-        (Lane("Order", "Order", False, 1_000),),
+    found = Whole(
+        (Row("Order", "Order", "aggregate", 1_000),),
         tuple(
             Mark(drawn.random() * EVENTS, 0, drawn.choice(["event", "command"]), "", place, drawn.random())
             for place in range(EVENTS)
         ),
-        EVENTS,
     )
     kept = told_apart(found, EVENTS // 2, EVENTS / 100, 8 / 20)
     assert len(kept) == 2 * 2 * 100 * 20
-    few = Marks(found.lanes, found.marks[:5_000], 5_000)
+    few = Whole(found.rows, found.marks[:5_000])
     assert told_apart(few, 10, EVENTS, EVENTS) == few.marks

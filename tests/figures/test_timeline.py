@@ -16,13 +16,13 @@ from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_timeline
 from calamity_lab.figures.looks import hue, path_of, strong
-from calamity_lab.figures.timeline import marks_of
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES, LOOKS
 from tests.figures.drawing import ink, marks, overprinted, texts
 from tests.frames.histories import bank_day, bank_traffic, shop_week, traced
+from tests.views.test_lanes import marked, with_a_night, with_gaps
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,36 @@ class Do:
 
 @pytest.mark.parametrize("trace", [bank_day(), shop_week(), bank_traffic(300)])
 def test_every_mark_is_drawn_once(trace: Trace) -> None:
-    assert marks(plot_timeline(trace, trace.last // 2)) == len(marks_of(trace).marks)
+    assert marks(plot_timeline(trace, trace.last // 2)) == len(marked(trace).marks)
+
+
+@pytest.mark.parametrize("by", ["position", "time"])
+@pytest.mark.parametrize("trace", [with_gaps(), bank_day()], ids=["gaps", "bank"])
+def test_all_marks_are_drawn_within_the_axes(trace: Trace, by: Any) -> None:
+    ax = plot_timeline(trace, by=by)
+    low, high = ax.get_xlim()
+    places = [x for collection in ax.collections for x, _ in collection.get_offsets()]
+    assert len(places) == len(marked(trace).marks)
+    assert all(low < x < high for x in places)
+
+
+def test_the_axis_tells_the_positions_that_the_events_have() -> None:
+    trace = with_gaps()
+    ax = plot_timeline(trace)
+    told = {tick.get_text() for tick in ax.get_xticklabels()} - {""}
+    assert len(told) > 2
+    assert told <= {str(event.position) for event in trace.index.events}
+
+
+def test_along_the_time_no_text_stands_over_another_and_a_caret_shows_a_gap_that_is_folded() -> None:
+    ax = plot_timeline(with_a_night(), by="time")
+    assert not overprinted(ax)
+    assert [line for line in ax.lines if line.get_marker() == "^" and len(line.get_xdata())]
+
+
+def test_another_way_along_the_run_is_refused() -> None:
+    with pytest.raises(InvalidValue, match=r"plot_timeline\(by='date'\): give 'position' or 'time'"):
+        plot_timeline(bank_day(), by="date")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("trace", [bank_day(), shop_week(), bank_traffic(400)])
@@ -98,7 +127,7 @@ def test_each_kind_has_a_shape_and_a_colour_that_tell_it_from_the_others() -> No
 
 
 def test_what_is_ignored_is_a_ring_in_the_colour_of_process_managers() -> None:
-    ignored = sum(mark.kind == "ignored" for mark in marks_of(shop_week()).marks)
+    ignored = sum(mark.kind == "ignored" for mark in marked(shop_week()).marks)
     rings = [
         each
         for each in plot_timeline(shop_week()).collections
@@ -136,14 +165,14 @@ def test_a_lane_of_many_tells_how_many() -> None:
 
 
 def test_a_refusal_is_named_before_anything_else() -> None:
-    assert "RequestTransfer" in texts(plot_timeline(bank_day()))
+    assert "RequestTransfer refused" in texts(plot_timeline(bank_day()))
 
 
 @pytest.mark.parametrize("trace", [bank_day(), shop_week(), traced([bank.DepositFunds("a", 1)])])
 @pytest.mark.parametrize("wide", [4, 10, 24, 160])
 def test_accepted_commands_are_named_all_or_not_at_all(trace: Trace, wide: float) -> None:
-    commands = [mark.label for mark in marks_of(trace).marks if mark.kind == "command"]
-    refused = [mark.label for mark in marks_of(trace).marks if mark.kind == "refused"]
+    commands = [mark.label for mark in marked(trace).marks if mark.kind == "command"]
+    refused = [mark.label for mark in marked(trace).marks if mark.kind == "refused"]
     ax = plot_timeline(trace, ax=Figure(figsize=(wide, 9), layout="constrained").subplots())
     shown = texts(ax)
     named = [shown.count(name) - refused.count(name) for name in dict.fromkeys(commands)]

@@ -31,12 +31,13 @@ from calamity_lab.examples.bank import (
     Transfer,
     WithdrawFunds,
 )
-from calamity_lab.figures.timeline import marks_of
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild, recover
 from calamity_lab.kernel.run import advance
 from calamity_lab.stores.sql import SQLEventStore
+from calamity_lab.views.chart import Charts
+from calamity_lab.views.lanes import Lanes
 from tests.moments import after
 
 HALFWAY = RequestTransfer("t9", "alice", "bob", 10_00)
@@ -295,7 +296,7 @@ def test_a_history_without_its_code_is_shown_and_told_once(url: str) -> None:
     assert lab.events[0].event.name == "Alice"
     assert len(lab.aggregates) == 0
     assert "BankAccount-alice" in lab.view.still()
-    assert marks_of(lab.trace).events == len(lab.events)
+    assert Lanes(Charts().of(lab.trace)).total == len(lab.events)
 
 
 @dataclass(frozen=True)

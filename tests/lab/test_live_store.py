@@ -11,10 +11,11 @@ from calamity_lab import Lab, Stack, command, seeded_ids, ticking_clock
 from calamity_lab.errors import InvalidValue, ModelError
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
-from calamity_lab.figures.timeline import marks_of
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.steps import Conflicted
+from calamity_lab.views.chart import Charts
+from calamity_lab.views.lanes import Lanes, whole
 from tests.kernel.outside import OutsideEvents
 from tests.moments import after
 
@@ -49,7 +50,7 @@ def test_a_lab_opens_on_a_run_in_the_middle_and_goes_on_to_the_same_end() -> Non
         assert (len(lab.history), len(lab.steps)) == (4, end.index)
         assert "BankAccount-2" in lab.view.still()
         assert lab.to_networkx().number_of_nodes() > 0
-        assert marks_of(lab.trace)
+        assert whole(Lanes(Charts().of(lab.trace))).marks
         lab.step_back_over()
         lab.restart()
         assert lab.run == run._replace(length=0)
@@ -163,9 +164,9 @@ def test_a_history_has_no_gap_where_others_wrote_meanwhile() -> None:
     lab.resume()
     assert list(lab.events) == list(store.stream(ALL))
     assert balances(lab) == {"BankAccount-1": 1012}
-    marks = marks_of(lab.trace)
+    marks = whole(Lanes(Charts().of(lab.trace)))
     assert [mark.x for mark in marks.marks if mark.kind == "event"] == [1, 2, 3, 4]
-    assert [lane.name for lane in marks.lanes] == ["BankAccount-1", "BankAccount-2", "BankAccount-9"]
+    assert [row.name for row in marks.rows] == ["BankAccount-1", "BankAccount-2", "BankAccount-9"]
     assert lab.to_networkx().number_of_nodes() == 7
     for cursor in range(len(lab.trace)):
         lab.goto(cursor)

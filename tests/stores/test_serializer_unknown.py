@@ -20,9 +20,10 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
 from calamity_lab.stores.serializer import Serializer, UnknownEvent
 from calamity_lab.text import format_value
+from calamity_lab.views.chart import Charts
 from calamity_lab.views.events import event_rows
+from calamity_lab.views.lanes import window
 from calamity_lab.views.state import state
-from calamity_lab.views.timeline import timeline
 from tests.examples.driving import finished
 
 STORED = (
@@ -109,6 +110,6 @@ def test_a_lab_shows_a_history_of_unknown_events() -> None:
     assert format_value(lab.history[0].event) == "AccountCreated(account_id='alice', name='Alice')"
     lab.send(bank.CreateAccount("dora"))
     lab.resume()
-    assert "FundsDeposited" in {mark.label for mark in timeline(lab.trace, lab.cursor).marks}
+    assert "FundsDeposited" in {mark.label for mark in window(Charts().of(lab.trace), lab.cursor).marks}
     assert state(lab.trace, lab.cursor).rows[0].stream_id == "BankAccount-dora"
     assert "AccountCreated" in lab.history._repr_html_()

@@ -20,24 +20,27 @@ from calamity_lab.model import Model
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
+from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
+from calamity_lab.views.lanes import window
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.search import search_results
 from calamity_lab.views.selected import selected
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
-from calamity_lab.views.timeline import timeline
 from tests.views.traces import trace_of
 
 BANK = Model.find(bank)
+
+CHARTS = Charts()
 
 VIEWS: dict[str, Callable[[Trace, int], Any]] = {
     "controls": controls,
     "agenda": agenda,
     "state": state,
     "state, searched": lambda trace, cursor: state(trace, cursor, query="Greta"),
-    "timeline": timeline,
+    "lanes": lambda trace, cursor: window(CHARTS.of(trace), cursor),
     "events": event_rows,
     "sequence": sequence,
     "sequence, the whole run": lambda trace, cursor: sequence(trace, cursor, correlation=ALL),

@@ -14,7 +14,7 @@ from typing import Any
 from calamity_lab.errors import InvalidValue
 from calamity_lab.text import escape_html, format_value, plural
 from calamity_lab.widgets import front_end, style
-from calamity_lab.widgets.contents import LabHandle
+from calamity_lab.widgets.contents import Contents, LabHandle
 from calamity_lab.widgets.page.recording import recording
 from calamity_lab.widgets.stills.page import still
 
@@ -60,7 +60,7 @@ def page(lab: LabHandle, title: str = TITLE) -> str:
 <p>{escape_html(_told(lab, recorded))}</p>
 </header>
 <main id="lab"></main>
-<div id="still">{still("lab", "page", lab)}</div>
+<div id="still">{still("lab", "page", Contents(lab, ()))}</div>
 <script type="application/json" id="run">{_packed(recorded)}</script>
 <script type="module">{script}</script>
 </body>

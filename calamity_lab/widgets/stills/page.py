@@ -9,82 +9,89 @@ from calamity_lab.views.agenda import agenda
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
+from calamity_lab.views.lanes import window
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
-from calamity_lab.views.timeline import timeline
-from calamity_lab.widgets.contents import LabHandle, shown_instance
+from calamity_lab.widgets.contents import Contents, shown_instance
 from calamity_lab.widgets.stills import pictures, tables
 from calamity_lab.widgets.stills.paper import folded, heading, line, sheet, stand_in
 
 _ROWS = 12
 
 
-def still(face: str, token: str, lab: LabHandle) -> str:
+def still(face: str, token: str, contents: Contents) -> str:
     """What a widget's face shows at the lab's cursor, as HTML without script or network."""
-    return sheet(token, _fact(lab) + _FACES[face](lab))
+    return sheet(token, _fact(contents) + _FACES[face](contents))
 
 
-def docked_still(face: str, token: str, lab: LabHandle) -> str:
+def docked_still(face: str, token: str, contents: Contents) -> str:
     """The same where the widget is to be beside the notebook, with what to do where nothing can be."""
     told = line(
         "Docked beside the notebook in JupyterLab. Elsewhere, let a cell end with the lab.", soft=True
     )
-    return stand_in(token, told + _fact(lab) + _FACES[face](lab))
+    return stand_in(token, told + _fact(contents) + _FACES[face](contents))
 
 
-def _fact(lab: LabHandle) -> str:
-    view = controls(lab.stepper.trace, lab.stepper.cursor, lab.stepper.error)
+def _fact(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    view = controls(stepper.trace, stepper.cursor, stepper.error)
     where = f"Step {view.cursor:,} of {view.last:,}"
     return f'<div style="margin-bottom:8px">{line(where, soft=True)}{line(view.sentence)}</div>'
 
 
-def _controls(lab: LabHandle) -> str:
-    trace = lab.stepper.trace
-    view = controls(trace, lab.stepper.cursor, lab.stepper.error)
-    refusals = plural(len(trace.index.refused), "refusal")
+def _controls(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    view = controls(stepper.trace, stepper.cursor, stepper.error)
+    refusals = plural(len(stepper.trace.index.refused), "refusal")
     told = f"Command {view.command_number:,} of {view.commands:,}, {refusals} on the whole way"
     return line(told, soft=True) + line(f"Branch {view.branch}", soft=True)
 
 
-def _agenda(lab: LabHandle) -> str:
-    return tables.agenda(agenda(lab.stepper.trace, lab.stepper.cursor, limit=_ROWS))
+def _agenda(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    return tables.agenda(agenda(stepper.trace, stepper.cursor, limit=_ROWS))
 
 
-def _state(lab: LabHandle) -> str:
-    return tables.state(state(lab.stepper.trace, lab.stepper.cursor, limit=_ROWS))
+def _state(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    return tables.state(state(stepper.trace, stepper.cursor, limit=_ROWS))
 
 
-def _timeline(lab: LabHandle) -> str:
-    return pictures.timeline(timeline(lab.stepper.trace, lab.stepper.cursor, width=pictures.LANES_EVENTS))
+def _timeline(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    chart = contents.charts.of(stepper.trace)
+    return pictures.timeline(window(chart, stepper.cursor, width=pictures.LANES_EVENTS))
 
 
-def _process_graph(lab: LabHandle) -> str:
-    stepper, model = lab.stepper, lab.model
+def _process_graph(contents: Contents) -> str:
+    stepper, model = contents.lab.stepper, contents.lab.model
     look = shown_instance(stepper.trace, model, stepper.selection, {})
     return pictures.process_graph(process_graph(stepper.trace, stepper.cursor, model, **look))
 
 
-def _sequence(lab: LabHandle) -> str:
-    return pictures.sequence(sequence(lab.stepper.trace, lab.stepper.cursor, limit=_ROWS))
+def _sequence(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    return pictures.sequence(sequence(stepper.trace, stepper.cursor, limit=_ROWS))
 
 
-def _events(lab: LabHandle) -> str:
-    return tables.events(event_rows(lab.stepper.trace, lab.stepper.cursor, limit=_ROWS))
+def _events(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    return tables.events(event_rows(stepper.trace, stepper.cursor, limit=_ROWS))
 
 
-def _lab(lab: LabHandle) -> str:
+def _lab(contents: Contents) -> str:
     parts = {"Timeline": _timeline, "State": _state, "Next": _agenda}
-    shown = "".join(heading(title) + part(lab) for title, part in parts.items())
+    shown = "".join(heading(title) + part(contents) for title, part in parts.items())
     more = {"Process graph": _process_graph, "Sequence": _sequence, "Events": _events}
-    return shown + "".join(folded(title, part(lab)) for title, part in more.items())
+    return shown + "".join(folded(title, part(contents)) for title, part in more.items())
 
 
-_FACES: Mapping[str, Callable[[LabHandle], str]] = {
+_FACES: Mapping[str, Callable[[Contents], str]] = {
     "lab": _lab,
     "controls": _controls,
-    "agenda": lambda lab: (
-        heading("Next") + _agenda(lab) + heading("Command") + tables.commands(forms(lab.model))
+    "agenda": lambda contents: (
+        heading("Next") + _agenda(contents) + heading("Command") + tables.commands(forms(contents.lab.model))
     ),
     "state": _state,
     "timeline": _timeline,

@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 from calamity_lab.text import plural
 from calamity_lab.views.instance_status import Mark
+from calamity_lab.views.lanes import AHEAD, Window
 from calamity_lab.views.looks import DRAWN_AS, LOOKS, SIGNS, Standing
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
 from calamity_lab.views.sequence import Message, Participant, SequenceView
-from calamity_lab.views.timeline import Mark as LaneMark
-from calamity_lab.views.timeline import TimelineView
 from calamity_lab.widgets.stills.paper import (
     ACCENT,
     INK,
     LATER,
     LINE,
     PAPER,
+    SHADE,
     SOFT,
     fitted,
     ground,
@@ -31,52 +31,48 @@ from calamity_lab.widgets.stills.paper import (
 )
 
 _LANE, _LABEL, _LANES_TOP, _LANES_WIDE = 24, 190, 22, 860
-LANES_EVENTS = 36
+LANES_EVENTS = 24
 """So many events are in the picture."""
 
 
-def timeline(view: TimelineView) -> str:
+def timeline(view: Window) -> str:
     """The lanes and marks as an image, with a text for those who cannot see it."""
-    if not view.lanes:
+    if not view.rows:
         return line("No event has been recorded yet.", soft=True)
-    height = _LANES_TOP + _LANE * len(view.lanes) + 4
+    height = _LANES_TOP + _LANE * len(view.rows) + 4
     alt = (
-        f"Timeline: {plural(view.total, 'event')} in {plural(len(view.lanes), 'lane')}, "
+        f"Timeline: {plural(view.total, 'event')} in {plural(len(view.rows), 'lane')}, "
         f"{view.now:,} of them up to this moment"
     )
     return image(svg(_LANES_WIDE, height, _body(view, height)), alt, _LANES_WIDE)
 
 
-def _body(view: TimelineView, height: float) -> str:
-    step = (_LANES_WIDE - _LABEL - 8) / max(view.width, 1)
-    now = _LABEL + min(max(view.now - view.first, 0), view.width) * step
-    parts = [f'<rect x="{now:.4g}" y="0" width="{_LANES_WIDE - now:.4g}" height="{height}" fill=SHADE/>']
-    for number, lane in enumerate(view.lanes):
+def _body(view: Window, height: float) -> str:
+    now = min(max(_x(view, view.cursor), _LABEL), _LANES_WIDE)
+    parts = [f'<rect x="{now:.4g}" y="0" width="{_LANES_WIDE - now:.4g}" height="{height}" fill="{SHADE}"/>']
+    for number, row in enumerate(view.rows):
         y = _LANES_TOP + (number + 0.5) * _LANE
         parts += [
             f'<path d="M{_LABEL} {y}H{_LANES_WIDE}" stroke="{LINE}"/>',
-            shape(lane.kind, 10, y),
-            text(22, y + 4, fitted(lane.stream_id, 24)),
+            shape(row.kind, 10, y),
+            text(22, y + 4, fitted(row.name, 24)),
         ]
     until = min(view.first + view.width, view.total)
-    parts += [_ordinal(view, n, step) for n in range(view.first + 2, until + 1, 2)]
+    parts += [_ordinal(view, n) for n in range(view.first + 2, until + 1, 2)]
     parts.append(f'<path d="M{now:.4g} 0V{height}" stroke="{ACCENT}" stroke-width="1.5"/>')
-    parts += [_lane_mark(view, each, step) for each in view.marks]
+    for mark in view.marks:
+        y = _LANES_TOP + (mark.lane + mark.within) * _LANE
+        parts.append(shape(mark.kind, _x(view, mark.x), y, is_past=mark.moment <= view.moment))
     return "".join(parts)
 
 
-def _x(view: TimelineView, place: float, step: float) -> float:
-    return _LABEL + (place - view.first - 0.5) * step
+def _x(view: Window, along: float) -> float:
+    unit = (_LANES_WIDE - _LABEL - 8) / (view.width + 0.5)
+    return _LABEL + (along - view.first - AHEAD) * unit
 
 
-def _ordinal(view: TimelineView, place: int, step: float) -> str:
-    return text(round(_x(view, place, step), 1), 13, f"{place:,}", fill=SOFT, anchor="middle", size=11)
-
-
-def _lane_mark(view: TimelineView, each: LaneMark, step: float) -> str:
-    return shape(
-        each.kind, _x(view, each.x, step), _LANES_TOP + (each.lane + 0.5) * _LANE, is_past=each.is_past
-    )
+def _ordinal(view: Window, event: int) -> str:
+    return text(round(_x(view, event), 1), 13, f"{event:,}", fill=SOFT, anchor="middle", size=11)
 
 
 _BOX_WIDE, _BOX_HIGH, _BOX_ROW, _BOX_GAP, _BUS, _GRAPH_TOP, _KEY_HIGH = 142, 26, 42, 56, 28, 26, 24

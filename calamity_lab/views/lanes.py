@@ -1,0 +1,287 @@
+"""The geometry of the lanes, for every painter: which lane a mark stands in, and where along the run.
+
+The browser draws a run of any length from the columns of the chart by the same rules, with the numbers that
+stand here (see decision 46).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from calamity_lab.views.chart import Chart, Events, LaneRow, Steps
+from calamity_lab.views.controls import bounded
+from calamity_lab.views.looks import IN_LANES
+
+MOST_LANES = 30
+"""So many lanes are always shown; of more, those in which something happens in the window."""
+
+FOLDED = 8
+"""A gap between two events is drawn as so many usual gaps at most; a longer one is folded."""
+
+LEAST_GAP = 0.4
+"""Two events stand so many usual gaps apart at least, also where they were recorded at once."""
+
+AHEAD = 0.25
+"""A window begins so far ahead of the place of an event, so that its command is in the same unit."""
+
+_MOST_SAMPLED = 2_000
+_MOST_STEPS = 600
+
+Axis = Literal["position", "time"]
+"""Whether the events stand in even steps, in their order, or by the times at which they were recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened: its kind, where in the lanes it stands, and what it is called.
+
+    ``x`` is along the run, where events take up about one unit each; ``lane`` is an index among the lanes of
+    the chart. ``moment`` is the one at which it happened, ``within`` how far down in its row it stands (0 to
+    1).
+    """
+
+    x: float
+    lane: int
+    kind: str
+    label: str
+    moment: int
+    within: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the lanes: a stream, a process manager instance, or all ``count`` of a category together."""
+
+    name: str
+    category: str
+    kind: Literal["aggregate", "process manager"]
+    count: int = 1
+
+
+class Lanes:
+    """Where everything stands that a chart tells of, along its events or along their time."""
+
+    def __init__(self, chart: Chart, axis: Axis = "position") -> None:
+        columns, sizes = chart.columns, chart.sizes
+        self.chart, self.axis = chart, axis
+        self.events = Events(*(column[: sizes.events] for column in columns.events))
+        self.steps = Steps(*(column[: sizes.steps] for column in columns.steps))
+        self.lanes: Sequence[LaneRow] = columns.lanes[: sizes.lanes]
+        self._names = columns.names
+        self._gaps: dict[int, tuple[int, int]] = {}
+
+    @property
+    def total(self) -> int:
+        """How many events there are."""
+        return len(self.events.moments)
+
+    @property
+    def length(self) -> float:
+        """How long the whole run is: where its last event stands."""
+        return self.at(self.total)
+
+    def now(self, cursor: int) -> int:
+        """How many events are past at a moment."""
+        return bisect_right(self.events.moments, cursor)
+
+    def marks(self, first: int = 0, last: int | None = None) -> Iterator[Mark]:
+        """The marks of the events from one index to another, then of what stands at them and beside them."""
+        last = self.total if last is None else min(last, self.total)
+        for index in range(first, last):
+            yield self._event(index)
+        for index in self._steps(first, last):
+            yield self._step(index)
+
+    def at(self, among: float) -> float:
+        """Where a place among the events stands along the run; the events count from 1."""
+        if self.axis == "position" or not self.total:
+            return float(among)
+        index = min(max(int(among) - 1, 0), self.total - 1)
+        along, beyond = self._along.points, among - 1 - index
+        following = along[index + 1] if index + 1 < self.total else along[index] + 1
+        return 1 + along[index] + beyond * (1 if beyond < 0 else following - along[index])
+
+    @property
+    def folds(self) -> Sequence[int]:
+        """The events, from 1, behind which a long gap is folded."""
+        return self._along.folds if self.axis == "time" else ()
+
+    def cursor(self, moment: int) -> float:
+        """Where the past ends: between its last mark in order and the first one to come."""
+        now, halves = self.now(moment), self.steps.halves
+        step = bisect_right(self.steps.moments, moment) - 1
+        between = 2 * now + 1
+        past = self._among(step) if step >= 0 and halves[step] == between else float(now)
+        # Between an event and what comes next in order, process managers may still react to it.
+        following = bisect_left(halves, between, step + 1)
+        is_next = following < len(halves) and halves[following] == between
+        return self.at((past + (self._among(following) if is_next else now + 1)) / 2)
+
+    def _event(self, index: int) -> Mark:
+        moments, lanes, names, _ = self.events
+        return Mark(self.at(index + 1), lanes[index], "event", self._names[names[index]], moments[index])
+
+    def _step(self, index: int) -> Mark:
+        moments, _, lanes, kinds, names = self.steps
+        kind, label = IN_LANES[1 + kinds[index]], self._names[names[index]]
+        return Mark(self.at(self._among(index)), lanes[index], kind, label, moments[index])
+
+    def _steps(self, first: int, last: int) -> Iterator[int]:
+        """The steps that stand at those events and in the gaps beside them."""
+        moments, steps = self.events.moments, self.steps.moments
+        since = bisect_left(steps, moments[first - 1] if first else 0)
+        after = bisect_right(moments, moments[last - 1]) if last else 0
+        until = bisect_left(steps, moments[after]) if after < self.total else len(steps)
+        for index in range(since, until):
+            if 2 * first < self.steps.halves[index] <= 2 * last + 1:
+                yield index
+
+    def _among(self, index: int) -> float:
+        """Where a step stands among the events: those between two events share the room there, in order."""
+        half = self.steps.halves[index]
+        if half % 2 == 0:
+            return half / 2
+        first, last = self._gap(half, index)
+        return half // 2 + (index - first + 1) / (last - first + 2)
+
+    def _gap(self, half: int, index: int) -> tuple[int, int]:
+        """The first and the last step of those that stand between two events: they follow each other."""
+        if half not in self._gaps:
+            halves, first, last = self.steps.halves, index, index
+            while first > 0 and halves[first - 1] == half:
+                first -= 1
+            while last < len(halves) - 1 and halves[last + 1] == half:
+                last += 1
+            self._gaps[half] = first, last
+        return self._gaps[half]
+
+    @cached_property
+    def _along(self) -> Along:
+        return along(self.events.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """Where events stand along their time, the first at 0; behind which of them, from 1, a gap is folded."""
+
+    points: Sequence[float]
+    folds: Sequence[int]
+
+
+def along(times: Sequence[int]) -> Along:
+    """Lay events along their times (milliseconds, never falling): a gap much longer than most is folded."""
+    stride = max(1, len(times) // _MOST_SAMPLED)
+    sampled = (times[index] - times[index - 1] for index in range(1, len(times), stride))
+    gaps = sorted(gap for gap in sampled if gap > 0)
+    usual = gaps[len(gaps) // 2] if gaps else 1
+    points, folds = [0.0] * min(len(times), 1), list[int]()
+    for number, (before, after) in enumerate(pairwise(times), 1):
+        gap = (after - before) / usual
+        if gap > FOLDED:
+            folds.append(number)
+        points.append(points[-1] + min(max(gap, LEAST_GAP), FOLDED))
+    return Along(points, folds)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the lanes: the events ``first + 1`` to ``first + width``.
+
+    Of the ``total`` events ``now`` are past at the ``moment``; ``cursor`` is where the past ends. A mark's
+    ``lane`` is an index among these ``rows``.
+    """
+
+    moment: int
+    total: int
+    now: int
+    first: int
+    width: int
+    cursor: float
+    rows: tuple[Row, ...]
+    marks: tuple[Mark, ...]
+
+
+def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 80) -> Window:
+    """The lanes with the cursor in the window, or from ``first`` on.
+
+    Of more than `MOST_LANES` those are shown in which something happens there; of very many commands,
+    rejections and reactions the nearest to the cursor.
+    """
+    lanes, width = Lanes(chart), max(1, width)
+    total, now = lanes.total, lanes.now(cursor)
+    first = bounded(first, now, total, width)
+    # Behind the last event of the run commands may have been refused.
+    until = first + AHEAD + width if first + width < total else total + 1
+    inside = (each for each in lanes.marks(first, first + width) if first + AHEAD <= each.x <= until)
+    marks = sorted(inside, key=lambda mark: (mark.x, mark.moment))
+    if len(marks) > width + _MOST_STEPS:
+        near = sorted(marks, key=lambda mark: (mark.kind != "event", abs(mark.moment - cursor)))
+        marks = sorted(near[: width + _MOST_STEPS], key=lambda mark: (mark.x, mark.moment))
+    there = range(len(lanes.lanes)) if len(lanes.lanes) <= MOST_LANES else {mark.lane for mark in marks}
+    order = in_order(lanes.lanes, there)
+    rows = {lane: row for row, lane in enumerate(order)}
+    shown = tuple(_row(lanes.lanes[lane]) for lane in order)
+    placed = tuple(replace(mark, lane=rows[mark.lane]) for mark in marks)
+    return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed)
+
+
+def in_order(lanes: Sequence[LaneRow], chosen: Iterable[int]) -> list[int]:
+    """Lanes from the top down: aggregates, then process managers, each by type as these appeared."""
+    types: dict[tuple[str, str], int] = {}
+    places = [types.setdefault((lane.kind, lane.category), len(types)) for lane in lanes]
+    return sorted(chosen, key=lambda lane: (lanes[lane].kind != "aggregate", places[lane], lane))
+
+
+class Whole(NamedTuple):
+    """All rows of a run and all marks in them, in order of the moments; a ``lane`` is an index among rows."""
+
+    rows: tuple[Row, ...]
+    marks: tuple[Mark, ...]
+
+
+def whole(lanes: Lanes, most: int = MOST_LANES) -> Whole:
+    """Everything that there is; where there are more than ``most`` lanes, the largest types share a row each.
+
+    In a row of many each instance has a line of its own.
+    """
+    counts = Counter(lane.category for lane in lanes.lanes)
+    together = _largest(counts, len(lanes.lanes), most)
+    rows: dict[str | int, Row] = {}
+    homes: dict[int, tuple[int, float]] = {}
+    seen: Counter[str] = Counter()
+    for lane in in_order(lanes.lanes, range(len(lanes.lanes))):
+        row, category = _row(lanes.lanes[lane]), lanes.lanes[lane].category
+        seen[category] += 1
+        if category in together:
+            shared = rows.setdefault(category, replace(row, name=category, count=counts[category]))
+            homes[lane] = list(rows).index(category), seen[category] / (shared.count + 1)
+        else:
+            homes[lane] = len(rows), 0.5
+            rows[lane] = row
+    marks = sorted(lanes.marks(), key=lambda mark: (mark.moment, mark.x))
+    placed = (
+        Mark(each.x, homes[each.lane][0], each.kind, each.label, each.moment, homes[each.lane][1])
+        for each in marks
+    )
+    return Whole(tuple(rows.values()), tuple(placed))
+
+
+def _row(lane: LaneRow) -> Row:
+    return Row(lane.stream_id, lane.category, lane.kind)
+
+
+def _largest(counts: Counter[str], lanes: int, most: int) -> set[str]:
+    """The types that share a row each, so that there are no more than ``most`` rows."""
+    together: set[str] = set()
+    for category, count in counts.most_common():
+        if lanes <= most:
+            break
+        together.add(category)
+        lanes -= count - 1
+    return together
