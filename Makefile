@@ -1,7 +1,7 @@
 # Everything here needs Python 3.11 or newer, make and git; the rest is set up in .venv when first used.
 #   make lab        JupyterLab on the tutorials          (make lab ARGS=--no-browser)
 #   make test       the checks, then all tests, with a real browser   (make test ARGS="-k stepper")
-#   make check      format, lint, types, floors: what takes seconds
+#   make check      format, lint, types, floors, and the same for the JavaScript
 #   make bench      the benchmarks
 #   make shots      a picture of every view, in both themes and at three widths, to look at: shots/index.html
 #   make notebooks  runs the tutorials again and keeps what they show
@@ -21,7 +21,7 @@ export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
 # Each is a target of its own, so that two cores share them; all of them print only what is wrong.
-CHECKS := check-format check-lint check-types check-floors
+CHECKS := check-format check-lint check-types check-floors check-js
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test check $(CHECKS) bench shots notebooks pins clean
@@ -36,6 +36,14 @@ $(VENV)/.ready-lab: $(SETUP)
 $(VENV)/.ready-test: $(SETUP)
 	@$(PYTHON) scripts/bootstrap.py $(VENV) test
 	@touch $(VENV)/.ready-lab $@
+
+# Node comes from a wheel (the extra `check`), what runs on it from package-lock.json; users need neither.
+JS := PATH="$(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$$PATH"
+JS_FILES := calamity_lab tests/browser tests/front_end eslint.config.js
+
+node_modules/.ready: package-lock.json $(VENV)/.ready-test
+	@$(JS) npm ci --loglevel=error --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 lab: $(VENV)/.ready-lab
 	@$(BIN)/python -m scripts.open_lab $(ARGS)
@@ -59,6 +67,11 @@ check-types: $(VENV)/.ready-test
 check-floors: $(VENV)/.ready-test
 	@$(BIN)/python -m pytest -q --no-header --no-summary tests/test_floors.py
 
+check-js: node_modules/.ready
+	@$(JS) node tests/front_end/format.js --check
+	@$(JS) eslint $(JS_FILES)
+	@$(JS) node --import ./tests/front_end/looks.js --test --test-reporter=dot "tests/front_end/*.test.js"
+
 bench: $(VENV)/.ready-test
 	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m tests.benchmarks $(ARGS)
 
@@ -75,5 +88,5 @@ pins: $(VENV)/.ready-test
 	@mv $(VENV)/constraints.txt constraints.txt
 
 clean:
-	rm -rf $(VENV) .jupyter build dist shots .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules .jupyter build dist shots .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

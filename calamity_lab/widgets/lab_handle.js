@@ -207,7 +207,7 @@ export class LabHandle {
 }
 
 /** The changes with those rows that were told by the place where they stood before; null where one is not known. */
-function withRows(before, changed) {
+export function withRows(before, changed) {
   const whole = { ...changed };
   for (const [name, value] of Object.entries(changed)) {
     if (!value?.rows) continue;

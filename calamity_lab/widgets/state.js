@@ -254,42 +254,46 @@ function updateBefore(line, before, goesOn) {
 
 /** A field's name: it unfolds what lies in it, or else shows what it was over time. */
 function nameOfField(line, title, told, field) {
-  const { card, name: known } = line.lineParts;
-  const { asks } = card.cardParts;
-  const nested = field.inner > 0;
-  const canPress = asks.isWhole && Boolean(field.path) && !field.gone;
-  // What stands for the rest of a list unfolds, and has no history of its own.
-  const isRest = field.path?.endsWith(":]");
-  const kind = canPress ? (nested ? (isRest ? "rest" : "nested") : "plain") : "text";
-  if (known?.kind !== kind) {
-    const ask = (what) => () => asks[what](card.cardParts.row.stream_id, line.lineParts.field.path);
-    const press = ask(nested ? "unfold" : "history");
-    const label = kind === "plain"
-      ? make("button", { type: "button", class: "cl-field cl-field-name", tabindex: "-1", on: { click: press } })
-      : make("span", { class: "cl-field-name" });
-    const node = canPress && nested
-      ? make("button", { type: "button", class: "cl-field", tabindex: "-1", on: { click: press } }, icon("unfold"),
-        label)
-      : label;
-    title.replaceChildren(node);
-    known?.more?.remove();
-    const more = kind === "nested"
-      ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history",
-        on: ask("history") })
-      : null;
-    if (more) told.append(more);
-    told.classList.toggle("cl-has-history", Boolean(more));
-    line.lineParts.name = { kind, node, label, more };
-  }
+  const kind = kindOfName(line.lineParts.card.cardParts.asks, field);
+  if (line.lineParts.name?.kind !== kind) line.lineParts.name = newName(line, title, told, kind);
   const { node, label, more } = line.lineParts.name;
+  const name = field.name || field.path;
   setText(label, field.name || "·");
   put(title, "title", field.path && field.path !== field.name ? field.path : null);
-  if (!canPress) return;
-  put(node, "aria-expanded", (nested ? field.is_open : field.history) ? "true" : "false");
-  put(node, "aria-label", `${field.name || field.path}, ${nested ? counted(field.inner, "value") : "history"}`);
+  if (kind === "text") return;
+  const isNested = kind !== "plain";
+  put(node, "aria-expanded", (isNested ? field.is_open : field.history) ? "true" : "false");
+  put(node, "aria-label", `${name}, ${isNested ? counted(field.inner, "value") : "history"}`);
   if (!more) return;
-  put(more, "aria-label", `History of ${field.name || field.path}`);
+  put(more, "aria-label", `History of ${name}`);
   put(more, "aria-expanded", field.history ? "true" : "false");
+}
+
+/** What pressing a name does: nothing for a text; what stands for the rest of a list unfolds, and has no history. */
+function kindOfName(asks, field) {
+  if (!asks.isWhole || !field.path || field.gone) return "text";
+  if (!field.inner) return "plain";
+  return field.path.endsWith(":]") ? "rest" : "nested";
+}
+
+function newName(line, title, told, kind) {
+  const { card, name: known } = line.lineParts;
+  const ask = (what) => () => card.cardParts.asks[what](card.cardParts.row.stream_id, line.lineParts.field.path);
+  const pressed = (what) => ({ type: "button", tabindex: "-1", on: { click: ask(what) } });
+  const label = kind === "plain"
+    ? make("button", { class: "cl-field cl-field-name", ...pressed("history") })
+    : make("span", { class: "cl-field-name" });
+  const isNested = kind === "nested" || kind === "rest";
+  const node = isNested ? make("button", { class: "cl-field", ...pressed("unfold") }, icon("unfold"), label) : label;
+  title.replaceChildren(node);
+  known?.more?.remove();
+  const more = kind === "nested"
+    ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history",
+      on: ask("history") })
+    : null;
+  if (more) told.append(more);
+  told.classList.toggle("cl-has-history", Boolean(more));
+  return { kind, node, label, more };
 }
 
 /** Arrows move among a card's fields, of which one is a tab stop; left and right fold and unfold. */

@@ -132,15 +132,16 @@ function timeTicks(span, scale) {
   const [first, last] = [Math.max(span.eventAt(span.from), 1), Math.min(span.eventAt(span.to) - 1, length)];
   const until = times[last - 1] - times[first - 1] < 20_000 ? 23 : 19;
   const ticks = [];
-  let [day, beyond] = ["", -Infinity];
-  for (let event = first; event <= last; event = Math.max(event + 1, span.eventAt(beyond))) {
+  let [day, event] = ["", first];
+  while (event <= last) {
     const at = new Date(times[event - 1]).toISOString();
     const isNew = at.slice(0, 10) !== day;
     day = at.slice(0, 10);
     const text = isNew ? at.slice(0, until).replace("T", " ") : at.slice(11, until);
     ticks.push({ event, text });
     const half = 3.4 * text.length;
-    beyond = Math.max(span.at(event), span.from + half / scale) + (2 * half + 24) / scale;
+    const beyond = Math.max(span.at(event), span.from + half / scale) + (2 * half + 24) / scale;
+    event = Math.max(event + 1, span.eventAt(beyond));
   }
   return ticks;
 }

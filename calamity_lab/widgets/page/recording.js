@@ -4,7 +4,7 @@ import { lowest } from "../chart.js";
 
 const KEEP = 32;
 
-class Recording {
+export class Recording {
   constructor(packed) {
     this.packed = packed;
     this.moments = packed.moments;

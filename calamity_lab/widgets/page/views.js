@@ -115,7 +115,7 @@ function variant(row, name, values) {
 }
 
 /** The window's beginning: the one asked for, else one that holds the cursor and moves seldom. */
-function bounded(first, now, total, width) {
+export function bounded(first, now, total, width) {
   if (first !== null) return Math.max(0, Math.min(first, total - 1));
   const stride = Math.max(Math.floor(width / 2), 1);
   const before = Math.max(Math.floor(stride / 2), 1);

@@ -1,0 +1,46 @@
+// How lists keep what has not changed, and what the front end puts together from patches.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { canMove } from "../../calamity_lab/widgets/keyboard.js";
+import { counted, namesOf } from "../../calamity_lab/widgets/kit.js";
+import { withRows } from "../../calamity_lab/widgets/lab_handle.js";
+import { longestAscent } from "../../calamity_lab/widgets/lists.js";
+
+test("the nodes that stay in place are the longest ascent, so that as few as possible move", () => {
+  const kept = (/** @type {number[]} */ numbers) => longestAscent(numbers).map((index) => numbers[index]);
+  assert.deepEqual(kept([0, 1, 2, 3]), [0, 1, 2, 3]);
+  assert.deepEqual(kept([3, 0, 1, 2]), [0, 1, 2]);
+  assert.deepEqual(kept([1, 2, 3, 0]), [1, 2, 3]);
+  assert.deepEqual(kept([-1, 4, -1, 2, 5, -1]), [2, 5]);
+  assert.deepEqual(kept([]), []);
+});
+
+test("rows that are told by their place are those that stood there before", () => {
+  const before = { rows: [{ id: "a" }, { id: "b" }] };
+  const changed = { total: 3, rows: { rows: [1, { id: "c" }, 0] } };
+  assert.deepEqual(withRows(before, changed), { total: 3, rows: [{ id: "b" }, { id: "c" }, { id: "a" }] });
+});
+
+test("a patch that counts on rows which are not known is not taken", () => {
+  assert.equal(withRows(undefined, { rows: { rows: [0] } }), null);
+  assert.equal(withRows({ rows: [] }, { rows: { rows: [0] } }), null);
+});
+
+test("a move is possible where something is before or after the cursor", () => {
+  const start = canMove({ controls: { cursor: 0, last: 5, at_end: false } });
+  assert.deepEqual(["step_back", "restart", "end", "step_over"].map(start), [false, false, true, true]);
+  const end = canMove({ controls: { cursor: 5, last: 5, at_end: true } });
+  assert.deepEqual(["step_back", "restart", "end", "resume"].map(end), [true, true, false, false]);
+  assert.equal(canMove({})("step_over"), false);
+});
+
+test("a number and its noun agree", () => {
+  assert.deepEqual([0, 1, 2, 12_000].map((number) => counted(number, "event")), ["0 events", "1 event", "2 events",
+    "12,000 events"]);
+});
+
+test("a stream's name is its category and the rest; a name that does not begin with it is the rest", () => {
+  assert.deepEqual(namesOf({ stream_id: "Order-1-2", category: "Order" }), ["Order", "-1-2"]);
+  assert.deepEqual(namesOf({ stream_id: "x", category: "Order" }), ["", "x"]);
+});

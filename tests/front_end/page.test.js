@@ -1,0 +1,58 @@
+// What a page of a run answers in Python's stead: windows of long lists, and what is found.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Recording } from "../../calamity_lab/widgets/page/recording.js";
+import { bounded, USUAL_OPTIONS, WINDOWS } from "../../calamity_lab/widgets/page/views.js";
+
+const EVENTS = Array.from({ length: 100 }, (_, place) => ({
+  position: place + 1,
+  stream_id: `Order-${place % 7}`,
+  version: 1,
+  type: place % 2 ? "Paid" : "Placed",
+  fields: `total ${place}`,
+  command: "Pay",
+  correlation: "c",
+  recorded_at: "",
+  moment: 2 * place + 2,
+  is_past: false,
+}));
+/** @type {any} */
+const PACKED = { events: EVENTS, found: { streams: [], refusals: [] }, moments: [0, 1, 2] };
+/** @type {any} */
+const VALUES = { agenda: { entries: [] } };
+
+test("a window of events holds the cursor and begins at multiples of half its width", () => {
+  for (let now = 0; now <= 100; now += 1) {
+    const first = bounded(null, now, 100, 40);
+    assert.equal(first % 20, 0);
+    assert.ok(first <= now && now <= first + 40);
+  }
+  assert.equal(bounded(95, 0, 100, 40), 95);
+});
+
+test("a search in the events keeps those that have the text, the past ones told from the others", () => {
+  const { total, now, rows } = WINDOWS.events(VALUES, { query: " PAID ", first: 0, limit: 5 }, PACKED, 20);
+  assert.deepEqual([total, now, rows.map((row) => row.position)], [50, 5, [2, 4, 6, 8, 10]]);
+  assert.ok(rows.every((row) => row.is_past));
+});
+
+test("a search in the run tells how many are found, by kind, and the nearest before and after the cursor", () => {
+  const options = { ...USUAL_OPTIONS.found, query: "total 5" };
+  const found = WINDOWS.found(VALUES, options, PACKED, 60);
+  assert.deepEqual(found.groups, [{ kind: "event", total: 11, shown: 6 }]);
+  assert.deepEqual([found.before?.position, found.after?.position], [6, 51]);
+  assert.equal(WINDOWS.found(VALUES, USUAL_OPTIONS.found, PACKED, 60).total, 0);
+});
+
+test("the values of a moment are put together from the changes up to there, whichever was asked for before", () => {
+  const steps = Array.from({ length: 80 },
+    (_, place) => ({ state: { sum: { v: place }, rows: { l: [place, 0, [place]] } } }));
+  /** @type {any} */
+  const packed = { moments: steps.map((_, place) => place), steps, rows: [] };
+  const recording = new Recording(packed);
+  for (const place of [70, 3, 33, 79, 0]) {
+    assert.equal(recording.at(place).state.sum, place);
+    assert.equal(recording.at(place).state.rows.length, place + 1);
+  }
+});
