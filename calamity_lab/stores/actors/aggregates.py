@@ -12,44 +12,46 @@ from calamity_lab.kernel import ask
 from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.stores import InMemoryAggregateStore
 from calamity_lab.stores.actors.protocol import (
-    NO_NEWS,
+    NO_NEW_EVENTS,
     PAUSES,
     Behind,
     CaughtUp,
     Decided,
-    Latest,
-    News,
+    NewEvents,
     Read,
+    RecentValues,
     References,
 )
 
-# For so many aggregates is kept what an actor has told, and what it is to be told.
+# For how many aggregates the callers remember the last answer and the events to send with the next call.
 KEPT = 1_000
 
 
-class HeldAggregates:
-    """Aggregates as their streams tell them: nothing else ever gets in, so that nothing need be taken back.
+class AggregatesInActor:
+    """The aggregates that an actor holds: their recorded events and nothing else, so nothing is ever undone.
 
-    A command is decided and its outcome told, but taken in only when the events are recorded: then they come
-    as the news of a later call. Every caller says which version it knows to be recorded; where that is still
-    newer than what is here, the answer is `Behind`.
+    A command is decided and the decision returned, but its events are applied only when they are recorded:
+    then they come with a later call, as new events. Every caller says up to which version it knows events to
+    be recorded. Where the actor has not seen them, the answer is `Behind`.
     """
 
     def __init__(self) -> None:
         self._aggregates = InMemoryAggregateStore()
         self._versions: dict[str, int] = {}
 
-    def read(self, identity: Identity, known: int, news: News) -> Read | Behind | CaughtUp:
+    def read(self, identity: Identity, known: int, new_events: NewEvents) -> Read | Behind | CaughtUp:
         """The aggregate's state and version."""
-        caught_up = self.catch_up(identity, *news)
+        caught_up = self.catch_up(identity, *new_events)
         if caught_up.error is not None:
             return caught_up
         version = caught_up.upto
         return Behind(version) if version < known else Read(self._aggregates.get(identity.stream_id), version)
 
-    def decide(self, identity: Identity, command: Any, known: int, news: News) -> Decided | Behind | CaughtUp:
-        """What the command leads to; nothing of it is taken in."""
-        there = self.read(identity, known, news)
+    def decide(
+        self, identity: Identity, command: Any, known: int, new_events: NewEvents
+    ) -> Decided | Behind | CaughtUp:
+        """What the command leads to. The aggregate stays as it is."""
+        there = self.read(identity, known, new_events)
         if not isinstance(there, Read):
             return there
         try:
@@ -59,9 +61,9 @@ class HeldAggregates:
         return Decided(events, after.get(identity.stream_id) if events else there.state, there.upto)
 
     def catch_up(self, identity: Identity, after: int, events: Sequence[Any]) -> CaughtUp:
-        """Take in recorded events, the first of which stands after that version; those seen are no news.
+        """Apply recorded events, the first of which comes after that version. Events seen before are skipped.
 
-        Where events before them are missing nothing changes, and the answer tells up to where all is known.
+        Where earlier events are missing nothing changes, and the answer says how far the aggregate has come.
         """
         stream_id = identity.stream_id
         version = self._versions.get(stream_id, 0)
@@ -75,25 +77,25 @@ class HeldAggregates:
         return CaughtUp(version)
 
     def put(self, identity: Identity, state: Any, version: int) -> None:
-        """Begin with a state that was given, and not told by events."""
+        """Begin with a state that was given, instead of with events."""
         self._aggregates = self._aggregates.insert(identity.stream_id, state)
         self._versions[identity.stream_id] = version
 
     def forget(self, identity: Identity) -> None:
-        """Begin again from nothing: who asks next finds it behind, and its stream is read."""
+        """Remove the aggregate. The next caller finds it behind, and reads its stream."""
         self._aggregates = self._aggregates.forget(identity)
         self._versions.pop(identity.stream_id, None)
 
 
-class Known(NamedTuple):
-    """An aggregate that there is, and the version up to which its events are known to be recorded."""
+class KnownAggregate(NamedTuple):
+    """An aggregate that exists, and the version up to which its events are known to be recorded."""
 
     identity: Identity
     version: int
 
 
 class Outcome:
-    """What a command led to, on its way to the event store: in the hands of the caller, in no actor."""
+    """What a command led to, before its events are recorded: the caller has it, the actor does not."""
 
     __slots__ = ("__weakref__", "after", "events", "identity", "settled", "version")
 
@@ -110,14 +112,14 @@ class Outcome:
         return self.version + len(self.events)
 
 
-class Lately(local):
-    """What this thread learned last of an aggregate, so that it need not ask twice."""
+class LastAnswer(local):
+    """What this thread learned last about an aggregate, so that it need not ask twice."""
 
     stream_id: str | None = None
     version: int = 0
     outcome: Outcome | None = None
-    # The aggregate that has just decided nothing, and its state then: whether that decision is final depends
-    # on the version that it was made on, so for once that is what there is to read.
+    # The aggregate that has just decided without events, and its state then. Whether that decision is final
+    # depends on the version that it was made on, so the next read gets that state, once.
     idle: tuple[str, Any] | None = None
 
     def learn(
@@ -128,25 +130,25 @@ class Lately(local):
         *,
         idle: tuple[str, Any] | None = None,
     ) -> None:
-        """Keep it until the next."""
+        """Remember this until the next answer."""
         self.stream_id, self.version, self.outcome, self.idle = stream_id, version, outcome, idle
 
 
-class Aggregates:
-    """Aggregates in actors, which are told from the event store whatever they do not know."""
+class SharedAggregates:
+    """Aggregates in actors, as all callers share them. What an actor lacks comes from the event store."""
 
     def __init__(self, references: References, event_store: Any) -> None:
         self.references = references
-        self.lately = Lately()
+        self.last_answer = LastAnswer()
         self._event_store = event_store
-        self._known: dict[str, Known] = {}
-        self._told: Latest[Read] = Latest(KEPT)
-        self._news: Latest[News] = Latest(KEPT)
+        self._known: dict[str, KnownAggregate] = {}
+        self._answers: RecentValues[Read] = RecentValues(KEPT)
+        self._new_events: RecentValues[NewEvents] = RecentValues(KEPT)
         self._unsettled: WeakSet[Outcome] = WeakSet()
         self._lock = Lock()
 
-    def known(self, stream_id: str) -> Known | None:
-        """The aggregate, where there is one."""
+    def known(self, stream_id: str) -> KnownAggregate | None:
+        """The aggregate, or None."""
         return self._known.get(stream_id)
 
     def recorded(self, stream_id: str) -> int:
@@ -163,56 +165,55 @@ class Aggregates:
     def read(self, identity: Identity) -> Read:
         """The aggregate's state and version.
 
-        What is recorded does not change, so an actor is not asked again for a state that it has told and
-        that is still the latest known.
+        Recorded events do not change, so the last answer is good for as long as no later version is known.
         """
         stream_id = identity.stream_id
-        known, told = self._known.get(stream_id), self._told.get(stream_id)
-        if told is None or known is None or told.upto != known.version:
-            told = self._ask(identity, "read")
-            if told.upto:
-                self.advance(identity, told.upto)
-            self._told.put(stream_id, told)
-        return told
+        known, answer = self._known.get(stream_id), self._answers.get(stream_id)
+        if answer is None or known is None or answer.upto != known.version:
+            answer = self._ask(identity, "read")
+            if answer.upto:
+                self.advance(identity, answer.upto)
+            self._answers.put(stream_id, answer)
+        return answer
 
     def decide(self, identity: Identity, command: Any) -> Decided:
         """What a command leads to at the aggregate."""
         answer: Decided = self._ask(identity, "decide", command)
         if not answer.events and identity.stream_id not in self._known:
-            self.references.let_go(identity.stream_id)  # nothing has come of it yet
+            self.references.release(identity.stream_id)  # there is no such aggregate yet
         return answer
 
     def propose(self, identity: Identity, decided: Decided) -> Outcome:
-        """What a command led to, to be settled when its events are recorded."""
+        """Remember what a command led to, until its events are recorded."""
         outcome = Outcome(identity, decided)
         with self._lock:
             self._unsettled.add(outcome)
         return outcome
 
     def settle(self, outcome: Outcome) -> None:
-        """The outcome's events are recorded: its actor is told with the next call."""
+        """The outcome's events are recorded: the actor gets them with the next call."""
         self.drop(outcome)
         identity, version = outcome.identity, outcome.upto
         if self.recorded(identity.stream_id) <= version:
-            self._add_news(identity.stream_id, outcome.version, outcome.events)
-            self._told.put(identity.stream_id, Read(outcome.after, version))
+            self._add_new_events(identity.stream_id, outcome.version, outcome.events)
+            self._answers.put(identity.stream_id, Read(outcome.after, version))
             self.advance(identity, version)
-        if self.lately.outcome is outcome:
-            self.lately.learn(identity.stream_id, version)
+        if self.last_answer.outcome is outcome:
+            self.last_answer.learn(identity.stream_id, version)
 
     def drop(self, outcome: Outcome) -> None:
-        """The outcome is no longer on its way: its events were recorded, or never will be."""
+        """Forget the outcome: its events were recorded, or never will be."""
         outcome.settled = True
         with self._lock:
             self._unsettled.discard(outcome)
 
-    def settle_own(self, identity: Identity, count: int) -> bool:
-        """Settle what this thread last decided for the aggregate, if it is clear that nothing else is meant.
+    def settle_latest(self, identity: Identity, count: int) -> bool:
+        """Settle what this thread last decided for the aggregate, unless another outcome may be meant.
 
-        A run may have come here from another thread, with another outcome. Those that were decided on less
-        than is known cannot have been recorded.
+        A run may come from another thread, with another outcome. An outcome that was decided on an older
+        version than the known one cannot have been recorded.
         """
-        outcome, version = self.lately.outcome, self.recorded(identity.stream_id)
+        outcome, version = self.last_answer.outcome, self.recorded(identity.stream_id)
         if outcome is None or outcome.settled or len(outcome.events) != count:
             return False
         with self._lock:
@@ -223,54 +224,54 @@ class Aggregates:
         return True
 
     def advance(self, identity: Identity, version: int) -> None:
-        """It is known that events are recorded up to that version."""
+        """Remember that events are recorded up to that version."""
         with self._lock:
             known = self._known.get(identity.stream_id)
             if known is None or known.version < version:
-                self._known[identity.stream_id] = Known(identity, version)
+                self._known[identity.stream_id] = KnownAggregate(identity, version)
 
     def catch_up(self, identity: Identity, after: int, events: tuple[Any, ...]) -> int:
-        """Tell the actor recorded events, the first of which stands after that version: its version then."""
-        self._add_news(identity.stream_id, after, events)
+        """Send recorded events, the first of which comes after that version; the version then reached."""
+        self._add_new_events(identity.stream_id, after, events)
         self.advance(identity, after + len(events))
         return self.read(identity).upto
 
     def put(self, identity: Identity, state: Any, version: int) -> None:
-        """Begin with a state that was given, and not told by events."""
+        """Begin with a state that was given, instead of with events."""
         self.references.ask(identity.stream_id, "put", identity, state, version)
         self.advance(identity, version)
 
     def forget(self, identity: Identity) -> None:
-        """Let the actor begin again from nothing."""
-        self._told.pop(identity.stream_id)
-        self._news.pop(identity.stream_id)
+        """Let the actor remove the aggregate."""
+        self._answers.pop(identity.stream_id)
+        self._new_events.pop(identity.stream_id)
         self.references.tell(identity.stream_id, "forget", identity)
 
-    def _add_news(self, stream_id: str, after: int, events: tuple[Any, ...]) -> None:
-        """Keep events for the next call. What is not kept is missed there, and told from the event store."""
-        first, earlier = self._news.pop(stream_id) or NO_NEWS
+    def _add_new_events(self, stream_id: str, after: int, events: tuple[Any, ...]) -> None:
+        """Keep events for the next call. Events that are not kept come from the event store."""
+        first, earlier = self._new_events.pop(stream_id) or NO_NEW_EVENTS
         if earlier and first + len(earlier) == after:
             after, events = first, (*earlier, *events)
-        self._news.put(stream_id, (after, events))
+        self._new_events.put(stream_id, (after, events))
 
     def _ask(self, identity: Identity, method: str, *given: Any) -> Any:
-        """The actor's answer, once it is up to what is known."""
+        """The actor's answer, once the actor has seen all events that are known."""
         stream_id = identity.stream_id
         for _ in PAUSES:
-            news = self._news.pop(stream_id) or NO_NEWS
+            new_events = self._new_events.pop(stream_id) or NO_NEW_EVENTS
             known = self.recorded(stream_id)
-            answer = self.references.ask(stream_id, method, identity, *given, known, news)
+            answer = self.references.ask(stream_id, method, identity, *given, known, new_events)
             if isinstance(answer, CaughtUp) and answer.error is not None:
                 raise answer.error
             if not isinstance(answer, Behind):
                 return answer
             self._load(identity, answer.upto)
-        raise self._given_up(stream_id, method)
+        raise self._gave_up(stream_id, method)
 
     def _load(self, identity: Identity, upto: int) -> None:
-        """Tell the actor what the event store has beyond a version.
+        """Send the actor the events that the event store has after a version.
 
-        The event store is right in any case, also where less was recorded than was known.
+        The event store is right in any case, also where it has fewer events than were known.
         """
         stream_id = identity.stream_id
         for _ in PAUSES:
@@ -282,44 +283,47 @@ class Aggregates:
                 raise answer.error
             if answer.upto >= upto:
                 return self._correct(stream_id, known, answer.upto)
-            upto = answer.upto  # it was started anew
-        raise self._given_up(stream_id, "catch up")
+            upto = answer.upto  # a new actor has taken its place
+        raise self._gave_up(stream_id, "catch up")
 
-    def _correct(self, stream_id: str, known: Known | None, version: int) -> None:
-        """Less is recorded than was known, unless more was learned meanwhile."""
+    def _correct(self, stream_id: str, known: KnownAggregate | None, version: int) -> None:
+        """Fewer events are recorded than were known, unless another caller has learned of more."""
         with self._lock:
             if known is not None and known.version > version and self._known.get(stream_id) is known:
                 if version:
-                    self._known[stream_id] = Known(known.identity, version)
+                    self._known[stream_id] = KnownAggregate(known.identity, version)
                 else:
                     del self._known[stream_id]
 
-    def _given_up(self, stream_id: str, method: str) -> StoreUnavailable:
+    def _gave_up(self, stream_id: str, method: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"{stream_id} could not be asked to {method}: its actor died each time that it had been told "
-            "its events; the same call may work later"
+            f"{stream_id} could not be asked to {method}: its actor died each time after it was sent its "
+            "events. Try the same call again later"
         )
 
 
 class ActorAggregateStore(Mapping[str, Any]):
-    """Aggregates in actors. Any number of stacks and threads may share them.
+    """Aggregates in actors, as a stack's store. Any number of stacks and threads may share them.
 
-    The store that `dispatch` returns has the outcome of the command in hand; no actor has it before it is
-    recorded. Whoever goes on with that store says so; the kernel does after the append, and counts the
-    version up, which says so at once.
+    The store that `dispatch` returns has the outcome of the command; no actor has it before its events are
+    recorded. The next call on that store means that they are. The kernel counts the version up right after
+    the append, which means the same.
     """
 
     __slots__ = ("_forgotten", "_outcome", "_shared")
 
     def __init__(
-        self, shared: Aggregates, outcome: Outcome | None = None, forgotten: frozenset[str] = frozenset()
+        self,
+        shared: SharedAggregates,
+        outcome: Outcome | None = None,
+        forgotten: frozenset[str] = frozenset(),
     ) -> None:
         self._shared = shared
         self._outcome = outcome
         self._forgotten = forgotten
 
     @property
-    def shared(self) -> Aggregates:
+    def shared(self) -> SharedAggregates:
         """What all stores over the same actors share."""
         return self._shared
 
@@ -330,35 +334,35 @@ class ActorAggregateStore(Mapping[str, Any]):
         decided = self._shared.decide(identity, command)
         if not decided.events:
             stream_id = identity.stream_id
-            self._shared.lately.learn(stream_id, decided.version, idle=(stream_id, decided.state))
+            self._shared.last_answer.learn(stream_id, decided.version, idle=(stream_id, decided.state))
             if decided.error is not None:
                 raise decided.error
             return (), self
         outcome = self._shared.propose(identity, decided)
-        self._shared.lately.learn(identity.stream_id, decided.version, outcome)
+        self._shared.last_answer.learn(identity.stream_id, decided.version, outcome)
         return decided.events, ActorAggregateStore(
             self._shared, outcome, self._forgotten - {identity.stream_id}
         )
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> ActorAggregateStore:
-        """The store with events applied that were recorded elsewhere: those that its actor has not seen."""
+        """The store with events applied that somebody else recorded: those that its actor has not seen."""
         self._settle()
-        lately, stream_id = self._shared.lately, identity.stream_id
-        if lately.stream_id != stream_id:
+        last_answer, stream_id = self._shared.last_answer, identity.stream_id
+        if last_answer.stream_id != stream_id:
             self.get(identity)
-        version = self._shared.catch_up(identity, lately.version, tuple(events))
-        lately.learn(stream_id, version)
+        version = self._shared.catch_up(identity, last_answer.version, tuple(events))
+        last_answer.learn(stream_id, version)
         return ActorAggregateStore(self._shared, None, self._forgotten - {stream_id})
 
     def forget(self, identity: Identity) -> ActorAggregateStore:
-        """The store without that aggregate, which begins again from its stream for all others too."""
+        """The store without that aggregate. For all callers it begins again from its stream."""
         outcome = self._outcome
         if outcome is not None and outcome.identity == identity:
             self._shared.drop(outcome)
         else:
             self._settle()
         self._shared.forget(identity)
-        self._shared.lately.learn(identity.stream_id, 0)
+        self._shared.last_answer.learn(identity.stream_id, 0)
         return ActorAggregateStore(self._shared, None, self._forgotten | {identity.stream_id})
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -388,23 +392,23 @@ class ActorAggregateStore(Mapping[str, Any]):
         return f"{type(self).__name__}({len(self):,} aggregates)"
 
     def _is_latest(self, outcome: Outcome) -> bool:
-        """Whether nothing later is known of the aggregate than what was decided here."""
+        """Whether nothing later is known about the aggregate than what was decided here."""
         if outcome.settled:
             return False
-        just_decided = self._shared.lately.outcome is outcome
+        just_decided = self._shared.last_answer.outcome is outcome
         return just_decided or self._shared.recorded(outcome.identity.stream_id) < outcome.upto
 
     def _read(self, stream_id: str) -> Any:
-        lately = self._shared.lately
-        if lately.idle is not None and lately.idle[0] == stream_id:
-            state, lately.idle = lately.idle[1], None
+        last_answer = self._shared.last_answer
+        if last_answer.idle is not None and last_answer.idle[0] == stream_id:
+            state, last_answer.idle = last_answer.idle[1], None
             return state
         known = self._shared.known(stream_id)
         if known is None or stream_id in self._forgotten:
-            lately.learn(stream_id, 0)
+            last_answer.learn(stream_id, 0)
             return None
         state, version = self._shared.read(known.identity)
-        lately.learn(stream_id, version)
+        last_answer.learn(stream_id, version)
         return state
 
     def _settle(self) -> None:
@@ -414,31 +418,31 @@ class ActorAggregateStore(Mapping[str, Any]):
 
 
 class ActorVersionStore(Mapping[str, int]):
-    """The versions of aggregates that live in actors: how many of their events are known to be recorded."""
+    """The versions of aggregates in actors: how many of their events are known to be recorded."""
 
     __slots__ = ("_shared",)
 
-    def __init__(self, shared: Aggregates) -> None:
+    def __init__(self, shared: SharedAggregates) -> None:
         self._shared = shared
 
     def increment_version(self, identity: Identity, count: int) -> ActorVersionStore:
-        """The store with that version ``count`` higher: so many events were recorded, and the actor is told.
+        """The store with that version ``count`` higher: that many events were recorded.
 
-        The kernel takes a version back when it forgets an aggregate; that needs no telling here.
+        The kernel lowers a version when it forgets an aggregate; the actors need not know of that.
         """
-        if count > 0 and not self._shared.settle_own(identity, count):
+        if count > 0 and not self._shared.settle_latest(identity, count):
             self._shared.advance(identity, self.get(identity, 0) + count)
-            self._shared.lately.learn("", 0)
+            self._shared.last_answer.learn("", 0)
         return self
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The version of that stream id or `Identity`, or the default.
 
-        In a thread that has just been told of the aggregate it is the version that it was told of.
+        In a thread that has just read the aggregate, it is the version that was read.
         """
-        stream_id, lately = stream_id_of(key), self._shared.lately
-        if lately.stream_id == stream_id:
-            return lately.version or default
+        stream_id, last_answer = stream_id_of(key), self._shared.last_answer
+        if last_answer.stream_id == stream_id:
+            return last_answer.version or default
         return self._shared.recorded(stream_id) or default
 
     def __getitem__(self, key: Any) -> int:

@@ -17,24 +17,24 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.actors.aggregates import HeldAggregates
-from calamity_lab.stores.actors.process_managers import HeldInstances
-from calamity_lab.stores.actors.protocol import NO_NEWS, ActorDied, Decided, Reacted
-from calamity_lab.stores.actors.stack_actor import AroundAStack, Ticket
-from calamity_lab.stores.actors.worker import Host, Texts, path_of
+from calamity_lab.stores.actors.aggregates import AggregatesInActor
+from calamity_lab.stores.actors.process_managers import InstancesInActor
+from calamity_lab.stores.actors.protocol import NO_NEW_EVENTS, ActorDied, Decided, Reacted
+from calamity_lab.stores.actors.stack_actor import BaseStackActor, Submission
+from calamity_lab.stores.actors.worker import ActorHost, MessageCodec, path_of
 
-# How often is looked for what is awaited, and for how long a list of the workers is good, in seconds.
-_LOOK = 0.5
-_FRESH = 1.0
+# How often a waiting caller checks again, and for how long a list of the workers is used, in seconds.
+_CHECK_EVERY = 0.5
+_LIST_FOR = 1.0
 
 
 class Reference(NamedTuple):
-    """An actor: the worker's host that it lives with, its name there, and the path of what it holds.
+    """An actor: the host of its worker, its name there, and the path of the class that it holds.
 
-    One that is quick is called, and has died when it does not answer in time; others may take their time.
+    A quick actor that does not answer in time counts as dead; the others may take their time.
     """
 
-    host: Hosted
+    host: HostReference
     name: str
     held: str
     quick: bool
@@ -43,64 +43,64 @@ class Reference(NamedTuple):
 class ClusterActors:
     """Actors on the workers of a Dask cluster, many to a worker, spread by a hash of their names.
 
-    ``cluster`` is the address of a scheduler, as in ``"tcp://10.0.0.1:8786"``, a cluster, or a client. What
-    is sent is JSON; so the model must be a module that the workers can import. ``types`` is needed only where
-    messages have fields whose annotations do not tell what is in them. A call that is not answered within
-    ``timeout`` seconds counts as the death of its actor; for so long, too, is waited for a worker.
+    ``cluster`` is the address of a scheduler, as in ``"tcp://10.0.0.1:8786"``, a cluster, or a client. Calls
+    are sent as JSON, so the model must be in a module that the workers can import. Give ``types`` only where
+    messages have fields whose annotations do not say what is in them. An actor that does not answer within
+    ``timeout`` seconds counts as dead; a call waits as long for the first worker.
     """
 
     def __init__(self, cluster: Any, types: Iterable[type] = (), *, timeout: float = 30.0) -> None:
         vocabulary = tuple([path_of(cls) for cls in types])
-        self._texts = Texts(vocabulary)
+        self._codec = MessageCodec(vocabulary)
         self._timeout = timeout
-        self._hosts = Hosts(cluster, vocabulary, timeout)
+        self._hosts = HostDirectory(cluster, vocabulary, timeout)
         self._number = count(1)
 
     def start(self, name: str, held: Any) -> Reference:
-        """A reference to a new actor that holds a ``held()``, on one of the workers there are now.
+        """A reference to a new actor that holds a ``held()``, on one of the workers that run now.
 
-        It begins when it is first asked.
+        The actor starts when it is first asked.
         """
         host, name = self._hosts.host_for(name), f"{next(self._number)}:{name}"
         return Reference(host, name, path_of(held), isinstance(held, type))
 
     def ask(self, reference: Reference, method: str, *given: Any) -> Any:
-        """The answer of the method of what the actor holds. Raises `ActorDied` where none will come."""
+        """Call a method of what the actor holds, and wait for the answer. Raises `ActorDied`."""
         pending = self._call(reference, method, given)
         deadline = time.monotonic() + self._timeout
         while True:
             try:
-                answer = pending.result(timeout=_LOOK)
+                answer = pending.result(timeout=_CHECK_EVERY)
             except TimeoutError as error:
                 late = reference.quick and time.monotonic() > deadline
                 if late or not self.is_alive(reference):
                     raise _died(reference, "it gave no answer") from error
-            except Exception as error:  # in whatever words a cluster tells that nobody is there
+            except Exception as error:  # however a cluster says that nobody is there
                 raise _died(reference, str(error)) from error
             else:
-                return told_again(method, given, self._texts.read(answer))
+                return with_local_error(method, given, self._codec.read(answer))
 
     def tell(self, reference: Reference, method: str, *given: Any) -> None:
-        """Ask without waiting for the answer."""
+        """Call a method without waiting for the answer."""
         self._call(reference, method, given)
 
     def is_alive(self, reference: Reference) -> bool:
-        """Whether the actor's worker is there, as far as the scheduler has told."""
+        """Whether the actor's worker runs, as far as the scheduler has said."""
         return reference.host.is_alive()
 
-    def place(self, reference: Reference) -> str:
+    def location(self, reference: Reference) -> str:
         """The address of the actor's worker."""
         return reference.host.worker
 
     def stop(self, reference: Reference) -> None:
-        """Let the actor go; one that holds a stack at once."""
+        """Stop the actor: one that holds a stack at once, others with the next call to their worker."""
         if reference.quick:
             reference.host.ended.append(reference.name)
         elif reference.host.is_alive():
             reference.host.actor.drop(reference.name)
 
     def close(self) -> None:
-        """Let all actors go. A client that was given stays open."""
+        """Stop all actors. A client that was given stays open."""
         self._hosts.close()
 
     def __enter__(self) -> Self:
@@ -116,9 +116,9 @@ class ClusterActors:
 
     def _call(self, reference: Reference, method: str, given: tuple[Any, ...]) -> Any:
         host = reference.host
-        text = self._texts.write((reference.name, reference.held, method, given, host.take_ended()))
+        text = self._codec.write((reference.name, reference.held, method, given, host.take_ended()))
         try:
-            call = host.actor.call if reference.quick else host.actor.carry_out
+            call = host.actor.call if reference.quick else host.actor.call_in_thread
             return call(text)
         except Exception as error:
             raise _died(reference, str(error)) from error
@@ -128,10 +128,10 @@ def _died(reference: Reference, why: str) -> ActorDied:
     return ActorDied(f"on the worker {reference.host.worker}: {why}")
 
 
-class Hosted:
-    """A host: its worker's address, the Dask actor that it is, and Dask's future of that.
+class HostReference:
+    """The host of a worker's actors: the worker's address, the Dask actor, and Dask's future of it.
 
-    ``ended`` names actors that are no longer wanted; the host is told so with the next call.
+    ``ended`` has the names of actors to stop; the host gets them with the next call.
     """
 
     __slots__ = ("actor", "ended", "future", "worker")
@@ -143,7 +143,7 @@ class Hosted:
         self.ended: deque[str] = deque()
 
     def take_ended(self) -> list[str]:
-        """The names of those that ended since this was asked last."""
+        """The names of the actors to stop, each returned once."""
         taken: list[str] = []
         while True:  # several threads may ask
             try:
@@ -152,40 +152,40 @@ class Hosted:
                 return taken
 
     def is_alive(self) -> bool:
-        """Whether it is there, as far as the scheduler has told."""
+        """Whether the host runs, as far as the scheduler has said."""
         return str(self.future.status) == "finished"
 
 
-class Hosts:
-    """One host on each worker, started when its worker is first needed, and anew when it is lost."""
+class HostDirectory:
+    """The hosts by worker: each starts when its worker is first needed, and again when it was lost."""
 
     def __init__(self, cluster: Any, vocabulary: tuple[str, ...], timeout: float) -> None:
         self._vocabulary = vocabulary
         self._timeout = timeout
         self._client, self._owned = _client(cluster, timeout)
-        self._hosts: dict[str, Hosted] = {}
+        self._hosts: dict[str, HostReference] = {}
         self._workers: list[str] = []
-        self._listed = float("-inf")  # when
+        self._listed_at = float("-inf")  # when
         self._lock = Lock()
         self._closed = False
 
-    def host_for(self, name: str) -> Hosted:
-        """The host of the worker that this name falls to: always the same, as long as the workers are."""
+    def host_for(self, name: str) -> HostReference:
+        """The host for an actor with this name: the same one for as long as the workers stay the same."""
         with self._lock:
             if self._closed:
                 raise StoreUnavailable(
-                    f"no actor can be started for {name}: these actors were closed; start new ones, as in "
-                    "`with ClusterActors(address) as actors`, and make the stack anew from its event store"
+                    f"no actor can start for {name}: these actors were closed. Start new ones, as in "
+                    "`with ClusterActors(address) as actors`, and build the stack again from its event store"
                 )
-            workers = self._listed_workers()
+            workers = self._available_workers()
             worker = workers[crc32(name.encode()) % len(workers)]
             host = self._hosts.get(worker)
             if host is None or not host.is_alive():
-                host = self._hosts[worker] = self._started_on(worker)
+                host = self._hosts[worker] = self._start_on(worker)
             return host
 
     def close(self) -> None:
-        """Let all hosts go, and what they hold with them. A client that was given stays open."""
+        """Stop all hosts and their actors. A client that was given stays open."""
         with self._lock:
             self._closed = True
             for host in self._hosts.values():
@@ -197,53 +197,53 @@ class Hosts:
     def __repr__(self) -> str:
         return f"{len(self._hosts):,} hosts on {self._client!r}"
 
-    def _listed_workers(self) -> list[str]:
-        """The addresses of the workers there are, in order."""
+    def _available_workers(self) -> list[str]:
+        """The addresses of the workers that run, in order."""
         deadline = time.monotonic() + self._timeout
         while True:
-            if time.monotonic() - self._listed > _FRESH or not self._workers:
+            if time.monotonic() - self._listed_at > _LIST_FOR or not self._workers:
                 self._workers = sorted(self._workers_now())
-                self._listed = time.monotonic()
+                self._listed_at = time.monotonic()
             if self._workers:
                 return self._workers
             if time.monotonic() > deadline:
                 address = self._client.scheduler.address
                 raise StoreUnavailable(
-                    f"the cluster at {address} has had no worker for {self._timeout:g} seconds; start some, "
+                    f"the cluster at {address} has had no worker for {self._timeout:g} seconds. Start one, "
                     f"as in: dask worker {address}"
                 )
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_EVERY)
 
     def _workers_now(self) -> Collection[str]:
         try:
             found: Collection[str] = self._client.nthreads()
-        except Exception as error:  # in whatever words a cluster tells that nobody is there
+        except Exception as error:  # however a cluster says that nobody is there
             raise self._unanswered(error) from error
         return found
 
-    def _started_on(self, worker: str) -> Hosted:
-        """The host, once it was started there; without that worker it never will be."""
+    def _start_on(self, worker: str) -> HostReference:
+        """Start the host on that worker, and wait for it. Raises `ActorDied` when the worker is gone."""
         deadline = time.monotonic() + self._timeout
         with self._client.as_current():
-            future = self._submitted(worker)
+            future = self._submit(worker)
             while True:
                 try:
-                    return Hosted(worker, future, future.result(timeout=_LOOK))
+                    return HostReference(worker, future, future.result(timeout=_CHECK_EVERY))
                 except TimeoutError as error:
                     if worker not in self._workers_now() or time.monotonic() > deadline:
                         raise self._gone(worker, "it was gone before") from error
                 except ModuleNotFoundError as error:
                     raise StoreError(
-                        f"the worker {worker} cannot hold actors: {error}; install calamity-lab there, in "
-                        "the version that is here"
+                        f"the worker {worker} cannot hold actors: {error}. Install calamity-lab there, in "
+                        "the same version as here"
                     ) from error
                 except Exception as error:
                     raise self._gone(worker, str(error)) from error
 
-    def _submitted(self, worker: str) -> Any:
+    def _submit(self, worker: str) -> Any:
         try:
             return self._client.submit(
-                Host,
+                ActorHost,
                 self._vocabulary,
                 actor=True,
                 key=f"calamity-lab-{uuid4().hex}",
@@ -255,8 +255,9 @@ class Hosts:
 
     def _unanswered(self, error: Exception) -> StoreUnavailable:
         return StoreUnavailable(
-            f"the scheduler of {self._client!r} does not answer ({type(error).__name__}: {error}); see that "
-            "it runs, and that the client is open; then make new actors, and the stack anew from its events"
+            f"the scheduler of {self._client!r} does not answer ({type(error).__name__}: {error}). Check "
+            "that it runs and that the client is open. Then start new actors, and build the stack again "
+            "from its event store"
         )
 
     def _gone(self, worker: str, why: str) -> ActorDied:
@@ -265,69 +266,73 @@ class Hosts:
 
 
 def _client(cluster: Any, timeout: float) -> tuple[Any, bool]:
-    """A client of the cluster, and whether it is ours to close."""
+    """A client of the cluster, and whether we opened it and must close it."""
     try:
         from distributed import Client
     except ImportError as error:
         raise MissingExtra("actors on a cluster", "distributed", "cluster") from error
     if isinstance(cluster, Client):
         if cluster.asynchronous:
-            raise InvalidValue("ClusterActors needs a client that waits: Client(address), not asynchronous")
+            raise InvalidValue("ClusterActors needs a synchronous client: Client(address), not asynchronous")
         return cluster, False
     connect: Any = Client
     try:
         return connect(cluster, set_as_default=False, timeout=timeout), True
     except (OSError, TimeoutError) as error:
         raise StoreUnavailable(
-            f"no scheduler answers at {cluster}: {error}; start one, as in: dask scheduler, and give the "
-            "address that it tells"
+            f"no scheduler answers at {cluster}: {error}. Start one, as in: dask scheduler, and give the "
+            "address that it prints"
         ) from error
 
 
-def told_again(method: str, given: tuple[Any, ...], answer: Any) -> Any:
-    """The answer, with the model's own error in it where it has one."""
+def with_local_error(method: str, given: tuple[Any, ...], answer: Any) -> Any:
+    """The answer; an error of the model in it is raised again here, and replaced by that.
+
+    Errors do not travel: the details of a rejection may be of any type, and a cause has a traceback. But the
+    model is pure, so it raises the same error here, when it is asked with the same state.
+    """
     if getattr(answer, "error", None) is None:
         return answer
     if isinstance(answer, Decided):
         identity, command, *_ = given
-        return _same(answer, _decided(identity, command, answer))
+        return _if_same(answer, _decide_here(identity, command, answer))
     if isinstance(answer, Reacted):
         identity, recorded, _ = given
-        return _same(answer, _reacted(identity, recorded, answer))
+        return _if_same(answer, _react_here(identity, recorded, answer))
     return answer
 
 
-def _decided(identity: Identity, command: Any, answer: Decided) -> Any:
-    held = HeldAggregates()
+def _decide_here(identity: Identity, command: Any, answer: Decided) -> Any:
+    held = AggregatesInActor()
     if answer.state is not None:
         held.put(identity, answer.state, answer.version)
-    return held.decide(identity, command, 0, NO_NEWS)
+    return held.decide(identity, command, 0, NO_NEW_EVENTS)
 
 
-def _reacted(identity: Identity, recorded: RecordedEvent, answer: Reacted) -> Any:
-    held = HeldInstances()
+def _react_here(identity: Identity, recorded: RecordedEvent, answer: Reacted) -> Any:
+    held = InstancesInActor()
     before = recorded.position - 1
     if answer.before is not None:
         held.put(identity, answer.before, before)
     return held.react(identity, recorded, before if answer.before is not None else 0)
 
 
-def _same(answer: Any, again: Any) -> Any:
+def _if_same(answer: Any, again: Any) -> Any:
     alike = isinstance(again.error, ModelError) == isinstance(answer.error, ModelError)
     if again.error is not None and alike:
         return again
     callback = getattr(answer.error, "callback", "execute")
     problem = (
-        f"answered otherwise on a worker than here ({answer.error}): all must run the same code, and a model "
-        "must depend on nothing but what it is given"
+        f"answered differently on a worker than here ({answer.error}). Run the same code on all machines, "
+        "and let the model depend on nothing but its arguments"
     )
     return answer._replace(error=ModelError(callback, problem))
 
 
-class ClusterStackActor(AroundAStack):
-    """A stack on a worker of a cluster: it is sent commands, which are carried out one after another.
+class ClusterStackActor(BaseStackActor):
+    """A stack in an actor on a worker of a cluster. Commands are carried out one after another.
 
-    ``make`` is a function of a module that the worker can import. It makes the stack, on an event store that
+    ``make`` is a function in a module that the worker can import. It makes the stack, on an event store that
     the worker can reach::
 
         def new_stack() -> Stack:
@@ -336,7 +341,7 @@ class ClusterStackActor(AroundAStack):
         with ClusterActors(address) as actors, ClusterStackActor(new_stack, actors) as actor:
             actor.dispatch(DepositFunds("alice", 100))
 
-    Every actor that is started takes up what the event store has first, and carries out what is owed.
+    Every new actor first reads what the event store has, and carries out the outstanding commands.
     """
 
     def __init__(self, make: Callable[[], Stack], actors: ClusterActors) -> None:
@@ -345,11 +350,11 @@ class ClusterStackActor(AroundAStack):
         self._make = make
 
     def stack(self, aggregate_types: Iterable[type] = ()) -> Stack:
-        """A stack here, as the event store tells it now: aggregates of these types, and all instances."""
+        """A stack here, built from the event store: aggregates of these types, and all process managers."""
         return rebuild(self._make(), aggregate_types)
 
     def close(self) -> None:
-        """Let the actor go."""
+        """Stop the actor."""
         with self._lock:
             if self._reference is not None:
                 self._cluster.stop(self._reference)
@@ -361,5 +366,5 @@ class ClusterStackActor(AroundAStack):
     def _start(self) -> Any:
         return self._cluster.start(f"stack of {self._make.__qualname__}", self._make)
 
-    def _ticket(self) -> Ticket:
-        return Ticket(uuid4().hex)
+    def _submission(self) -> Submission:
+        return Submission(uuid4().hex)

@@ -1,4 +1,4 @@
-"""Where a stack's aggregates and process manager instances live: in one actor, or in one each."""
+"""Put a stack's aggregates and process managers into actors: all into one actor, or each into its own."""
 
 from __future__ import annotations
 
@@ -17,63 +17,66 @@ from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.stores.actors.aggregates import (
     ActorAggregateStore,
     ActorVersionStore,
-    Aggregates,
-    HeldAggregates,
+    AggregatesInActor,
+    SharedAggregates,
 )
 from calamity_lab.stores.actors.process_managers import (
     ActorInstanceVersions,
     ActorProcessManagerStore,
-    HeldInstances,
-    Instances,
+    InstancesInActor,
+    SharedInstances,
 )
 from calamity_lab.stores.actors.protocol import Actors, References
 
 
 def one_for_all(stack: Stack, actors: Actors) -> Stack:
     """The stack with all aggregates in one actor, and all process manager instances in another."""
-    return _delegating(stack, actors, lambda _: "aggregates", lambda _: "process managers")
+    return _in_actors(stack, actors, lambda _: "aggregates", lambda _: "process managers")
 
 
 def one_for_each(stack: Stack, actors: Actors) -> Stack:
     """The stack with an actor for each aggregate and each process manager instance.
 
-    Its stores are maps of references, and delegate. Each actor is started when it is first needed; that of
-    an instance ends with it.
+    Each actor starts when it is first needed. The actor of a process manager instance ends with the instance.
     """
-    return _delegating(stack, actors, _itself, _itself)
+    return _in_actors(stack, actors, _same_name, _same_name)
 
 
 def whereabouts(stack: Stack) -> dict[str, str]:
     """Where each aggregate and each process manager instance lives now, by stream id.
 
-    On a cluster that is the address of a worker; in a process all are at home.
+    On a cluster that is the address of a worker; with threads it is always this process.
     """
     found: dict[str, str] = {}
     for store in (stack.aggregates, stack.process_managers):
         if not isinstance(store, (ActorAggregateStore, ActorProcessManagerStore)):
             raise InvalidValue(
-                f"whereabouts needs a stack whose stores are actors, as one_for_each() gives; found {store!r}"
+                f"whereabouts needs a stack with its state in actors, but found {store!r}. Make one with "
+                "one_for_each(stack, actors)"
             )
-        places = ((stream_id, store.shared.references.place_of(stream_id)) for stream_id in store)
+        places = ((stream_id, store.shared.references.location_of(stream_id)) for stream_id in store)
         found |= {stream_id: place for stream_id, place in places if place is not None}
     return found
 
 
-def _itself(stream_id: str) -> str:
+def _same_name(stream_id: str) -> str:
     return stream_id
 
 
-def _delegating(
-    stack: Stack, actors: Actors, aggregates_at: Callable[[str], str], instances_at: Callable[[str], str]
+def _in_actors(
+    stack: Stack,
+    actors: Actors,
+    name_for_aggregate: Callable[[str], str],
+    name_for_instance: Callable[[str], str],
 ) -> Stack:
     event_store = stack.event_store
     if isinstance(event_store, InMemoryEventStore):
         event_store = HeldEventStore(event_store)
-    aggregates = Aggregates(References(actors, HeldAggregates, aggregates_at), event_store)
+    aggregates = SharedAggregates(References(actors, AggregatesInActor, name_for_aggregate), event_store)
     marks = dict(zip([cls.__name__ for cls in stack.process_manager_types], stack.handed, strict=True))
     versions = stack.process_manager_versions
-    instances = Instances(
-        References(actors, HeldInstances, instances_at),
+    instances = SharedInstances(
+        References(actors, InstancesInActor, name_for_instance),
         event_store,
         versions if isinstance(versions, Mapping) else {},
         marks,
@@ -90,19 +93,19 @@ def _delegating(
     )
 
 
-def _put_aggregates(stack: Stack, aggregates: Aggregates) -> None:
-    """What the stack holds already goes into actors; what it does not know is told by its stream later."""
-    for stream_id, state in _held(stack.aggregates):
+def _put_aggregates(stack: Stack, aggregates: SharedAggregates) -> None:
+    """Give the aggregates that the stack has to actors. All others come from their streams later."""
+    for stream_id, state in _states_in(stack.aggregates):
         version = stack.aggregate_versions.get(stream_id, 0)
         aggregates.put(_identity(stream_id, state), state, version)
 
 
-def _put_instances(stack: Stack, instances: Instances, marks: Mapping[str, int]) -> None:
-    for stream_id, state in _held(stack.process_managers):
+def _put_instances(stack: Stack, instances: SharedInstances, marks: Mapping[str, int]) -> None:
+    for stream_id, state in _states_in(stack.process_managers):
         instances.put(_identity(stream_id, state), state, marks.get(type(state).__name__, 0))
 
 
-def _held(store: Any) -> list[tuple[str, Any]]:
+def _states_in(store: Any) -> list[tuple[str, Any]]:
     return list(store.items()) if isinstance(store, Mapping) else []
 
 
@@ -111,11 +114,11 @@ def _identity(stream_id: str, state: Any) -> Identity:
 
 
 class HeldEventStore:
-    """An event store that changes in place, over one that is a value, as the in-memory one is.
+    """An event store that changes in place, around an event store that is a value, as the in-memory one is.
 
-    Actors are there for several callers, who must meet at one event store; of a value each would go on with
-    one of its own. Wrap any other event store that is a value in this; those that keep their events elsewhere
-    need none.
+    Several callers use the same actors, so they must use the same event store. Of a value, each caller would
+    go on with a copy. Wrap every event store that is a value in this one; a store that keeps its events
+    outside, such as `SQLEventStore`, needs no wrapper.
     """
 
     def __init__(self, store: Any = None) -> None:
@@ -124,7 +127,7 @@ class HeldEventStore:
 
     @property
     def value(self) -> Any:
-        """The event store as it is now."""
+        """The event store that is a value, as it is now."""
         return self._store
 
     def append(
@@ -138,7 +141,7 @@ class HeldEventStore:
     def stream(
         self, stream_id: StreamId, *, start_version: int = 0, direction: Direction = FORWARDS
     ) -> Iterator[RecordedEvent]:
-        """The events that there are now, from that version (with ALL: position) on, in that direction."""
+        """The events so far, from that version (with ALL: position) on, in that direction."""
         events: Iterable[RecordedEvent] = self._store.stream(
             stream_id, start_version=start_version, direction=direction
         )
@@ -156,7 +159,7 @@ class HeldEventStore:
 
     @property
     def stream_ids(self) -> tuple[str, ...]:
-        """The streams there are, by name."""
+        """The names of all streams."""
         return tuple(self._store.stream_ids)
 
     def __len__(self) -> int:

@@ -14,51 +14,59 @@ from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stores import InMemoryProcessManagerStore, Reaction
-from calamity_lab.stores.actors.protocol import PAUSES, Behind, CaughtUp, Latest, Reacted, Read, References
+from calamity_lab.stores.actors.protocol import (
+    PAUSES,
+    Behind,
+    CaughtUp,
+    Reacted,
+    Read,
+    RecentValues,
+    References,
+)
 
-# So many answers are kept. Whoever hands an event on that it recorded so long ago finds its instances silent.
+# How many answers are kept. An event that is handed on so much later gets no reaction from its instances.
 KEPT = 10_000
 
 
-class _Place(NamedTuple):
-    """How far an instance has come: the last position that it saw, and what it answered there."""
+class _Progress(NamedTuple):
+    """How far an instance has come: the last position that it saw, and its answer to that event."""
 
     position: int
     answer: Reacted | None = None
 
 
-_NOWHERE = _Place(0)
+_NOT_STARTED = _Progress(0)
 
 
-class HeldInstances:
-    """Process manager instances. Each takes an event in once, however often it is handed on.
+class InstancesInActor:
+    """The process manager instances that an actor holds. Each reacts to an event once.
 
-    Every caller says up to which position it knows the instance to have come; where that is further than
-    here, the answer is `Behind`.
+    Every caller says up to which position it knows the instance to have come. Where the instance has not come
+    so far, the answer is `Behind`.
     """
 
     def __init__(self) -> None:
         self._instances = InMemoryProcessManagerStore()
-        self._places: dict[str, _Place] = {}
+        self._progress: dict[str, _Progress] = {}
 
     def read(self, identity: Identity, known: int) -> Read | Behind:
         """The instance's state, and the last position that it saw."""
-        position = self._places.get(identity.stream_id, _NOWHERE).position
+        position = self._progress.get(identity.stream_id, _NOT_STARTED).position
         return (
             Behind(position) if position < known else Read(self._instances.get(identity.stream_id), position)
         )
 
     def react(self, identity: Identity, recorded: RecordedEvent, known: int) -> Reacted | Behind:
-        """What the instance makes of the event; the last event, handed again, is answered as before."""
+        """What the event does to the instance; the last event, when it comes again, gets the same answer."""
         stream_id = identity.stream_id
-        place = self._places.get(stream_id, _NOWHERE)
-        if place.position < known:
-            return Behind(place.position)
-        if recorded.position <= place.position:
-            same = place.answer if recorded.position == place.position else None
+        progress = self._progress.get(stream_id, _NOT_STARTED)
+        if progress.position < known:
+            return Behind(progress.position)
+        if recorded.position <= progress.position:
+            same = progress.answer if recorded.position == progress.position else None
             return same or Reacted(Verb.IGNORED, (), None, None)
-        if not known and place.position:
-            # Its life is over for all who know of it: it was begun again by one who came late to its start.
+        if not known and progress.position:
+            # The instance has ended for all callers who know of it; one who came late started it again.
             self._instances = self._instances.discard(stream_id)
         before = self._instances.get(stream_id)
         try:
@@ -67,16 +75,16 @@ class HeldInstances:
             return Reacted(Verb.IGNORED, (), before, before, error)
         verb, commands = (reactions[0].verb, reactions[0].commands) if reactions else (Verb.IGNORED, ())
         answer = Reacted(verb, commands, before, self._instances.get(stream_id))
-        self._keep(stream_id, _Place(recorded.position, answer))
+        self._keep(stream_id, _Progress(recorded.position, answer))
         return answer
 
     def restore(self, identity: Identity, history: Sequence[RecordedEvent], upto: int) -> CaughtUp:
-        """Begin again with the events that the instance had seen up to a position, all that concern it.
+        """Build the instance again from all events that concern it, up to a position.
 
-        One that has come further meanwhile stays as it is.
+        An instance that has come further meanwhile stays as it is.
         """
         stream_id = identity.stream_id
-        if self._places.get(stream_id, _NOWHERE).position >= upto:
+        if self._progress.get(stream_id, _NOT_STARTED).position >= upto:
             return CaughtUp(upto)
         instances = InMemoryProcessManagerStore()
         try:
@@ -87,24 +95,24 @@ class HeldInstances:
         return self.put(identity, instances.get(stream_id), upto)
 
     def put(self, identity: Identity, state: Any, position: int) -> CaughtUp:
-        """Begin with a state as of a position; None for an instance that is not there."""
+        """Begin with a state at a position; None for an instance that does not exist."""
         stream_id = identity.stream_id
         self._instances = (
             self._instances.discard(stream_id) if state is None else self._instances.insert(stream_id, state)
         )
-        self._places[stream_id] = _Place(position)
+        self._progress[stream_id] = _Progress(position)
         return CaughtUp(position)
 
-    def _keep(self, stream_id: str, place: _Place) -> None:
-        """Remember how far an instance has come, as long as there is one."""
+    def _keep(self, stream_id: str, progress: _Progress) -> None:
+        """Remember how far an instance has come, for as long as it exists."""
         if self._instances.get(stream_id) is None:
-            self._places.pop(stream_id, None)
+            self._progress.pop(stream_id, None)
         else:
-            self._places[stream_id] = place
+            self._progress[stream_id] = progress
 
 
-class Living(NamedTuple):
-    """An instance that there is: where it began, how far it has come, and the actor that held it then."""
+class RunningInstance(NamedTuple):
+    """An instance that exists: the positions of its first and last event, and the actor that held it then."""
 
     identity: Identity
     first: int
@@ -112,11 +120,11 @@ class Living(NamedTuple):
     reference: Any
 
 
-class Instances:
-    """Process manager instances in actors, each of which takes an event in once, whoever hands it on.
+class SharedInstances:
+    """Process manager instances in actors, as all callers share them. Each reacts to an event once.
 
-    Several callers may hand on the same event: one recorded it, others catch up. Whoever comes first has the
-    instance take it in; all of them are given the same answer.
+    Several callers may hand on the same event: one recorded it, others catch up. The instance reacts for the
+    first of them, and all of them get the same answer.
     """
 
     def __init__(
@@ -129,128 +137,130 @@ class Instances:
         self.references = references
         self.versions = dict(versions)
         self._event_store = event_store
-        self._handed = dict(handed)  # by type's name: up to where all that is of interest was handed on
-        self._living: dict[str, Living] = {}
-        self._answers: Latest[Reacted] = Latest(KEPT)
+        self._handed = dict(handed)  # by name of the type: up to which position it was handed events
+        self._running: dict[str, RunningInstance] = {}
+        self._answers: RecentValues[Reacted] = RecentValues(KEPT)
         self._lock = Lock()
 
-    def living(self, stream_id: str) -> Living | None:
-        """The instance, where there is one."""
-        return self._living.get(stream_id)
+    def running(self, stream_id: str) -> RunningInstance | None:
+        """The instance, or None."""
+        return self._running.get(stream_id)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._living))
+        return iter(sorted(self._running))
 
     def __len__(self) -> int:
-        return len(self._living)
+        return len(self._running)
 
     def read(self, stream_id: str) -> Any:
         """The instance's state; None where there is none."""
-        living = self._living.get(stream_id)
-        if living is None:
+        running = self._running.get(stream_id)
+        if running is None:
             return None
-        answer: Read = self._ask(living.identity, "read")
+        answer: Read = self._ask(running.identity, "read")
         return answer.state
 
-    def hand(self, manager: type, interest: Interest, recorded: RecordedEvent) -> Reacted:
-        """What the instance makes of an event that is of interest to it."""
+    def react(self, manager: type, interest: Interest, recorded: RecordedEvent) -> Reacted:
+        """What an event does to the instance that is interested in it."""
         identity = identify(manager, interest.id)
         answer = self._answers.get((identity.category, recorded.position))
         if answer is not None:
             return answer
-        if recorded.position <= self._seen(identity) or not self._has_a_say(identity, interest):
+        if recorded.position <= self._seen(identity) or not self._may_react(identity, interest):
             return Reacted(Verb.IGNORED, (), None, None)
         answer = self._ask(identity, "react", recorded)
         if answer.error is not None:
             raise answer.error
-        return self._note(identity, recorded.position, answer)
+        return self._keep_answer(identity, recorded.position, answer)
 
     def put(self, identity: Identity, state: Any, position: int) -> None:
-        """Begin with a state as of a position that was given, and not told by events."""
+        """Begin with a state that was given, as of a position, instead of with events."""
         self.references.ask(identity.stream_id, "put", identity, state, position)
         reference = self.references.current(identity.stream_id)
-        self._living[identity.stream_id] = Living(identity, 1, position, reference)
+        self._running[identity.stream_id] = RunningInstance(identity, 1, position, reference)
 
     def _seen(self, identity: Identity) -> int:
-        """The last position of which it is known that the instance has seen what concerns it."""
-        living = self._living.get(identity.stream_id)
-        return max(self._handed.get(identity.category, 0), 0 if living is None else living.last)
+        """The position up to which the instance is known to have seen all that concerns it."""
+        running = self._running.get(identity.stream_id)
+        return max(self._handed.get(identity.category, 0), 0 if running is None else running.last)
 
-    def _has_a_say(self, identity: Identity, interest: Interest) -> bool:
-        return isinstance(interest, Start) or identity.stream_id in self._living
+    def _may_react(self, identity: Identity, interest: Interest) -> bool:
+        return isinstance(interest, Start) or identity.stream_id in self._running
 
-    def _note(self, identity: Identity, position: int, answer: Reacted) -> Reacted:
-        """Keep what an instance answered, once, however many asked at the same time."""
+    def _keep_answer(self, identity: Identity, position: int, answer: Reacted) -> Reacted:
+        """Keep the answer of an instance, once, however many callers asked at the same time."""
         stream_id, key = identity.stream_id, (identity.category, position)
         with self._lock:
             noted = self._answers.get(key)
             if noted is None and answer.verb != Verb.IGNORED:
                 self._answers.put(key, answer)
-                self._take_note(identity, position, answer.after)
-        if stream_id not in self._living:
-            self.references.let_go(stream_id)
+                self._record(identity, position, answer.after)
+        if stream_id not in self._running:
+            self.references.release(stream_id)
         return noted or answer
 
-    def _take_note(self, identity: Identity, position: int, after: Any) -> None:
-        """An instance has taken in the event at that position."""
+    def _record(self, identity: Identity, position: int, after: Any) -> None:
+        """Remember that an instance has reacted to the event at that position."""
         stream_id, category = identity.stream_id, identity.category
         self._handed[category] = max(self._handed.get(category, 0), position)
         self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
-        living = self._living.pop(stream_id, None)
+        running = self._running.pop(stream_id, None)
         if after is not None:
-            first = position if living is None else living.first
-            self._living[stream_id] = Living(identity, first, position, self.references.current(stream_id))
+            first = position if running is None else running.first
+            self._running[stream_id] = RunningInstance(
+                identity, first, position, self.references.current(stream_id)
+            )
 
     def _ask(self, identity: Identity, method: str, *given: Any) -> Any:
-        """The actor's answer, once it is up to what is known."""
+        """The actor's answer, once the actor has seen all events that are known."""
         stream_id = identity.stream_id
         for _ in PAUSES:
-            living = self._living.get(stream_id)
-            known = 0 if living is None else living.last
+            running = self._running.get(stream_id)
+            known = 0 if running is None else running.last
             answer = self.references.ask(stream_id, method, identity, *given, known)
             if not isinstance(answer, Behind):
                 return answer
             self._restore(stream_id)
         raise StoreUnavailable(
-            f"{stream_id} could not be asked to {method}: its actor died each time that it had been told "
-            "its history; the same call may work later"
+            f"{stream_id} could not be asked to {method}: its actor died each time after it was sent its "
+            "history. Try the same call again later"
         )
 
     def _restore(self, stream_id: str) -> None:
-        """Tell the actor of an instance its history, and those of all others that were lost with it."""
+        """Send an instance's history to its actor, and the histories of all others that were lost with it."""
         lost = {
-            name: living
-            for name, living in list(self._living.items())
-            if name == stream_id or self.references.is_lost(name, living.reference)
+            name: running
+            for name, running in list(self._running.items())
+            if name == stream_id or self.references.is_lost(name, running.reference)
         }
         for name, history in self._histories(lost).items():
-            living = lost[name]
-            answer: CaughtUp = self.references.ask(name, "restore", living.identity, history, living.last)
+            running = lost[name]
+            answer: CaughtUp = self.references.ask(name, "restore", running.identity, history, running.last)
             if answer.error is not None:
                 raise answer.error
             with self._lock:
-                if self._living.get(name) is living:
-                    self._living[name] = living._replace(reference=self.references.current(name))
-            if name not in self._living:  # it came to its end meanwhile
-                self.references.let_go(name)
+                if self._running.get(name) is running:
+                    self._running[name] = running._replace(reference=self.references.current(name))
+            if name not in self._running:  # it has ended meanwhile
+                self.references.release(name)
 
-    def _histories(self, lost: Mapping[str, Living]) -> dict[str, list[RecordedEvent]]:
-        """For each of the instances the events that it had seen; one look at the history does for all."""
+    def _histories(self, lost: Mapping[str, RunningInstance]) -> dict[str, list[RecordedEvent]]:
+        """For each instance the events that it had seen: the history is read once for all of them."""
         histories: dict[str, list[RecordedEvent]] = {name: [] for name in lost}
-        upto = max((living.last for living in lost.values()), default=0)
-        since = min((living.first for living in lost.values()), default=1)
-        managers = {living.identity.type for living in lost.values()}
+        upto = max((running.last for running in lost.values()), default=0)
+        since = min((running.first for running in lost.values()), default=1)
+        managers = {running.identity.type for running in lost.values()}
         for recorded in self._event_store.stream(ALL, start_version=since):
             if recorded.position > upto:
                 break
-            for name in _concerned(recorded, managers):
-                living = lost.get(name)
-                if living is not None and living.first <= recorded.position <= living.last:
+            for name in _interested(recorded, managers):
+                running = lost.get(name)
+                if running is not None and running.first <= recorded.position <= running.last:
                     histories[name].append(recorded)
         return histories
 
 
-def _concerned(recorded: RecordedEvent, managers: Iterable[type]) -> Iterator[str]:
+def _interested(recorded: RecordedEvent, managers: Iterable[type]) -> Iterator[str]:
     for manager in managers:
         interest = ask.interested(manager, recorded.event)
         if interest is not None:
@@ -258,12 +268,12 @@ def _concerned(recorded: RecordedEvent, managers: Iterable[type]) -> Iterator[st
 
 
 def reaction(manager: type, interest: Interest, answer: Reacted) -> Reaction:
-    """The answer of an instance as the kernel asks for it."""
+    """The answer of an instance as the kernel needs it."""
     return Reaction(manager, interest.id, Verb(answer.verb), answer.commands)
 
 
-class _Told(NamedTuple):
-    """What this thread was told last: before it by one store, and after it by the next."""
+class _LastReaction(NamedTuple):
+    """What this thread learned last: the state before, as one store has it, and after, as the next has it."""
 
     stream_id: str
     position: int
@@ -271,21 +281,21 @@ class _Told(NamedTuple):
     after: tuple[ActorProcessManagerStore, Any]
 
 
-class _Lately(local):
-    told: _Told | None = None
+class _LastAnswer(local):
+    reaction: _LastReaction | None = None
 
 
 class ActorProcessManagerStore(Mapping[str, Any]):
-    """Process manager instances in actors. Any number of stacks and threads may share them."""
+    """Process manager instances in actors, as a stack's store. Stacks and threads may share them."""
 
-    __slots__ = ("_lately", "_shared")
+    __slots__ = ("_last_answer", "_shared")
 
-    def __init__(self, shared: Instances, lately: _Lately | None = None) -> None:
+    def __init__(self, shared: SharedInstances, last_answer: _LastAnswer | None = None) -> None:
         self._shared = shared
-        self._lately = lately or _Lately()
+        self._last_answer = last_answer or _LastAnswer()
 
     @property
-    def shared(self) -> Instances:
+    def shared(self) -> SharedInstances:
         """What all stores over the same actors share."""
         return self._shared
 
@@ -297,16 +307,16 @@ class ActorProcessManagerStore(Mapping[str, Any]):
         for manager in process_manager_types:
             interest = ask.interested(manager, recorded_event.event)
             if interest is not None:
-                answer = self._shared.hand(manager, interest, recorded_event)
+                answer = self._shared.react(manager, interest, recorded_event)
                 stream_id = identify(manager, interest.id).stream_id
-                store = store._told(stream_id, recorded_event.position, answer)
+                store = store._after(stream_id, recorded_event.position, answer)
                 reactions.append(reaction(manager, interest, answer))
         return tuple(reactions), store
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The instance with that stream id or `Identity`, or the default."""
         stream_id = stream_id_of(key)
-        known, state = self._just_told(stream_id)
+        known, state = self._just_learned(stream_id)
         if not known:
             state = self._shared.read(stream_id)
         return default if state is None else state
@@ -329,40 +339,42 @@ class ActorProcessManagerStore(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self):,} instances)"
 
-    def _told(self, stream_id: str, position: int, answer: Reacted) -> ActorProcessManagerStore:
-        after = ActorProcessManagerStore(self._shared, self._lately)
-        self._lately.told = _Told(stream_id, position, (self, answer.before), (after, answer.after))
+    def _after(self, stream_id: str, position: int, answer: Reacted) -> ActorProcessManagerStore:
+        after = ActorProcessManagerStore(self._shared, self._last_answer)
+        self._last_answer.reaction = _LastReaction(
+            stream_id, position, (self, answer.before), (after, answer.after)
+        )
         return after
 
-    def _just_told(self, stream_id: str) -> tuple[bool, Any]:
-        """Whether this very store has just told that instance's state, and the state: for the step to show.
+    def _just_learned(self, stream_id: str) -> tuple[bool, Any]:
+        """Whether this store has just learned the instance's state, and the state, for the step to show.
 
-        An actor knows only how its instance is now; what it was before is what it answered.
+        An actor knows only the instance's state of now; the state before comes with its answer.
         """
-        told = self._lately.told
-        if told is None or told.stream_id != stream_id:
+        reaction = self._last_answer.reaction
+        if reaction is None or reaction.stream_id != stream_id:
             return False, None
-        store, state = told.before
+        store, state = reaction.before
         if store is self:
-            self._lately.told = told._replace(
+            self._last_answer.reaction = reaction._replace(
                 before=(None, None)
             )  # that was for the step; now it has changed
             return True, state
-        store, state = told.after
-        living = self._shared.living(stream_id)
-        return store is self and (living is None or living.last == told.position), state
+        store, state = reaction.after
+        running = self._shared.running(stream_id)
+        return store is self and (running is None or running.last == reaction.position), state
 
 
 class ActorInstanceVersions(Mapping[str, int]):
-    """The versions of process manager instances in actors, counted where events are taken in."""
+    """The versions of process manager instances in actors, counted where they react to events."""
 
     __slots__ = ("_shared",)
 
-    def __init__(self, shared: Instances) -> None:
+    def __init__(self, shared: SharedInstances) -> None:
         self._shared = shared
 
     def increment_version(self, identity: Identity, count: int) -> ActorInstanceVersions:
-        """The same store: it has counted already, once, however many handed the event on."""
+        """The same store: the reaction was counted once already, for all callers."""
         return self
 
     def get(self, key: Any, default: Any = None) -> Any:

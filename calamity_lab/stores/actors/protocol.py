@@ -1,4 +1,4 @@
-"""What an actor is, what is said to it, and who remembers which actor holds what."""
+"""What an actor is, what callers and actors say to each other, and the map from names to actors."""
 
 from __future__ import annotations
 
@@ -10,57 +10,114 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from calamity_lab.errors import StoreUnavailable
 
-# How long to wait before each further attempt, in seconds: actors die seldom, and are soon back.
+# How long to wait before each further attempt, in seconds: actors die seldom, and are soon replaced.
 PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+
+V = TypeVar("V")
 
 
 class ActorDied(StoreUnavailable):
-    """An actor does not answer any more, whatever it did last; it is started anew and asked again."""
+    """An actor no longer answers. The caller starts a new actor and asks again."""
 
 
 class Actors(Protocol):
     """Where actors live: threads of this process, or the workers of a cluster."""
 
     def start(self, name: str, held: Any) -> Any:
-        """A reference to a new actor that holds a ``held()``, once it can be asked."""
+        """Start an actor that holds a ``held()``, and return a reference to the actor."""
         ...
 
     def ask(self, reference: Any, method: str, *given: Any) -> Any:
-        """The answer of the method of what the actor holds. Raises `ActorDied` where none will come."""
+        """Call a method of what the actor holds, and wait for the answer. Raises `ActorDied`."""
         ...
 
     def tell(self, reference: Any, method: str, *given: Any) -> None:
-        """Ask without waiting for the answer: it may be lost."""
+        """Call a method without waiting for the answer: the call may be lost."""
         ...
 
     def is_alive(self, reference: Any) -> bool:
-        """Whether the actor is there, as far as is known without asking."""
+        """Whether the actor runs, as far as is known without asking it."""
         ...
 
-    def place(self, reference: Any) -> str:
-        """Where the actor lives, in words or as an address."""
+    def location(self, reference: Any) -> str:
+        """Where the actor runs, in words or as an address."""
         ...
 
     def stop(self, reference: Any) -> None:
-        """Let the actor go."""
+        """Stop the actor."""
         ...
 
 
-class References:
-    """The actors of one store. ``place`` tells which of them holds what has that stream id."""
+NewEvents = tuple[int, tuple[Any, ...]]
+"""Recorded events that an actor may not have seen, and the version after which the first of them comes."""
 
-    def __init__(self, actors: Actors, held: type, place: Callable[[str], str]) -> None:
+NO_NEW_EVENTS: NewEvents = (0, ())
+
+
+class Behind(NamedTuple):
+    """The actor has seen less than the caller knows: the actor needs what comes after ``upto`` first.
+
+    So a caller finds out that an actor was replaced by a new one.
+    """
+
+    upto: int
+
+
+class Read(NamedTuple):
+    """A state (or None), and the version (of an instance: the position) that it has reached."""
+
+    state: Any
+    upto: int
+
+
+class Decided(NamedTuple):
+    """What a command leads to at the aggregate's recorded state. The actor keeps nothing of it yet.
+
+    ``version`` is the version that the aggregate decided on, ``state`` is the state after the events. Without
+    events, ``state`` is the state that the aggregate decided on; ``error`` is what the model raised.
+    """
+
+    events: tuple[Any, ...]
+    state: Any
+    version: int
+    error: Exception | None = None
+
+
+class CaughtUp(NamedTuple):
+    """The version (of an instance: the position) up to which an actor has applied events."""
+
+    upto: int
+    error: Exception | None = None
+
+
+class Reacted(NamedTuple):
+    """What an event did to an instance. ``verb`` is as in `Reaction`."""
+
+    verb: str
+    commands: tuple[Any, ...]
+    before: Any
+    after: Any
+    error: Exception | None = None
+
+
+class References:
+    """The actors of one store, by name. ``name_for`` says which actor holds the state with a stream id.
+
+    An actor starts when it is first asked, and a new one starts when it has died.
+    """
+
+    def __init__(self, actors: Actors, held: type, name_for: Callable[[str], str]) -> None:
         self._actors = actors
         self._held = held
-        self._place = place
+        self._name_for = name_for
         self._references: dict[str, Any] = {}
         self._changing = RLock()
 
     def ask(self, stream_id: str, method: str, *given: Any) -> Any:
-        """The answer of the actor that holds this, by whichever attempt.
+        """The answer of the actor that holds the state with this stream id.
 
         No call has effects outside its actor, so asking again does no harm. Raises `StoreUnavailable` when
-        actor after actor dies of it.
+        one actor after the other dies.
         """
         for pause in PAUSES:
             if pause:
@@ -74,12 +131,12 @@ class References:
                 self._drop(stream_id, reference)
         raise StoreUnavailable(
             f"{stream_id} could not be asked to {method}: {len(PAUSES)} actors that held it died, one after "
-            f"the other ({cause}); if the model ends its process or thread itself, that must go; "
-            "else the same call may work later"
+            f"the other ({cause}). If the model ends its own process or thread, remove that; otherwise try "
+            "the same call again later"
         ) from cause
 
     def tell(self, stream_id: str, method: str, *given: Any) -> None:
-        """Ask without waiting; where the actor has died that is found out by whoever asks next."""
+        """Call without waiting. Where the actor has died, the next caller who asks finds out."""
         reference = self.current(stream_id)
         if reference is not None:
             try:
@@ -88,8 +145,8 @@ class References:
                 self._drop(stream_id, reference)
 
     def reference(self, stream_id: str) -> Any:
-        """The actor that holds this; a new one where there is none, or none any more."""
-        name = self._place(stream_id)
+        """The actor for this stream id; a new actor where none is alive."""
+        name = self._name_for(stream_id)
         reference = self._references.get(name)
         if reference is not None and self._actors.is_alive(reference):
             return reference
@@ -101,111 +158,55 @@ class References:
             return reference
 
     def current(self, stream_id: str) -> Any:
-        """The actor that holds this; None where there is none now."""
-        return self._references.get(self._place(stream_id))
+        """The actor for this stream id; None where there is none now."""
+        return self._references.get(self._name_for(stream_id))
 
     def is_lost(self, stream_id: str, reference: Any) -> bool:
-        """Whether what that actor held is gone with it."""
+        """Whether the state that this actor held was lost with the actor."""
         same = reference is not None and self.current(stream_id) is reference
         return not same or not self._actors.is_alive(reference)
 
-    def let_go(self, stream_id: str) -> None:
-        """Stop the actor that holds this, if it holds nothing else."""
-        if self._place(stream_id) == stream_id:
+    def release(self, stream_id: str) -> None:
+        """Stop the actor for this stream id, if the actor holds nothing else."""
+        if self._name_for(stream_id) == stream_id:
             self._drop(stream_id, self._references.get(stream_id))
 
-    def place_of(self, stream_id: str) -> str | None:
-        """Where the actor that holds this lives; None where nobody holds it now."""
+    def location_of(self, stream_id: str) -> str | None:
+        """Where the actor for this stream id runs; None where there is none now."""
         reference = self.current(stream_id)
         if reference is None or not self._actors.is_alive(reference):
             return None
-        return self._actors.place(reference)
+        return self._actors.location(reference)
 
     def _drop(self, stream_id: str, reference: Any) -> None:
         with self._changing:
-            name = self._place(stream_id)
+            name = self._name_for(stream_id)
             if reference is not None and self._references.get(name) is reference:
                 del self._references[name]
                 self._actors.stop(reference)
 
 
-News = tuple[int, tuple[Any, ...]]
-"""Recorded events that an actor may not have seen, and the version after which the first of them stands."""
-
-NO_NEWS: News = (0, ())
-
-
-class Behind(NamedTuple):
-    """The actor has seen less than the caller knows of: it needs what comes after ``upto`` first.
-
-    So a caller finds out that an actor was started anew.
-    """
-
-    upto: int
-
-
-class Read(NamedTuple):
-    """A state, and up to which version (an instance: which position) it is; None where there is nothing."""
-
-    state: Any
-    upto: int
-
-
-class Decided(NamedTuple):
-    """What a command leads to at the aggregate's recorded state: nothing of it is in the actor yet.
-
-    ``version`` is the one that was decided on, ``state`` the one that the events lead to. Where the model
-    refused or broke, ``error`` tells it, and there are no events; where there are none, ``state`` is the one
-    that was decided on.
-    """
-
-    events: tuple[Any, ...]
-    state: Any
-    version: int
-    error: Exception | None = None
-
-
-class CaughtUp(NamedTuple):
-    """Up to which version (an instance: which position) an actor has taken events in."""
-
-    upto: int
-    error: Exception | None = None
-
-
-class Reacted(NamedTuple):
-    """What an instance made of an event. ``verb`` is as in `Reaction`."""
-
-    verb: str
-    commands: tuple[Any, ...]
-    before: Any
-    after: Any
-    error: Exception | None = None
-
-
-V = TypeVar("V")
-
-
-class Latest(Generic[V]):
-    """So many values, by name, for several threads; those that were put first go when more are put."""
+class RecentValues(Generic[V]):
+    """The values that were put last, by key, for several threads: at most ``count`` of them."""
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._values: OrderedDict[object, V] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, name: object) -> V | None:
-        """The value under that name, while it is kept."""
-        return self._values.get(name)
+    def get(self, key: object) -> V | None:
+        """The value with that key, or None."""
+        return self._values.get(key)
 
-    def put(self, name: object, value: V) -> None:
-        """Keep the value under that name, instead of another."""
+    def put(self, key: object, value: V) -> None:
+        """Keep the value, instead of another with that key. The oldest value goes when there are too many."""
         with self._lock:
-            self._values[name] = value
-            self._values.move_to_end(name)
+            self._values[key] = value
+            self._values.move_to_end(key)
             if len(self._values) > self._count:
                 self._values.popitem(last=False)
 
-    def pop(self, name: object) -> V | None:
-        """The value under that name, which is not kept any longer."""
+    def pop(self, key: object) -> V | None:
+        """Remove the value with that key and return it; None where there is none."""
         with self._lock:
-            return self._values.pop(name, None)
+            return self._values.pop(key, None)

@@ -24,62 +24,62 @@ from calamity_lab.stores.actors.protocol import PAUSES, ActorDied, Actors
 from calamity_lab.stores.actors.threads import ThreadActors
 
 
-class Carried(NamedTuple):
-    """What came of a command: all that was recorded, or the error that ended it."""
+class DispatchResult(NamedTuple):
+    """What came of a command: all events that it caused, or the error that ended it."""
 
     recorded: tuple[RecordedEvent, ...]
     error: Exception | None = None
 
 
-class Ticket:
-    """Goes with a command, so that it is carried out once: its id, and whether it was sent before.
+class Submission:
+    """What goes with a command so that it is carried out once: its id, and whether it was sent before.
 
-    Without an id it gets the next of the stack's own.
+    A command without an id gets the next id of the stack.
     """
 
-    __slots__ = ("again", "command_id")
+    __slots__ = ("command_id", "is_retry")
 
     def __init__(self, command_id: str | None = None) -> None:
         self.command_id = command_id
-        self.again = False
+        self.is_retry = False
 
 
-class HeldStack:
-    """A stack that changes in place: each command is carried out, with all that it causes, before the next.
+class StackInActor:
+    """The stack that an actor holds: each command is carried out, with all that it causes, before the next.
 
-    ``keep`` is called with the stack after each, so that it outlives the actor. Where the model or a store
-    breaks, the stack stays as it was before the command, and what was recorded by then stays recorded. Where
-    it was the store, what that left owed is carried out before the next command.
+    ``keep`` is called with the stack after each command, so that the stack outlives the actor. Where the
+    model or a store raises an error, the stack stays as it was before the command, and what was recorded by
+    then stays recorded. After an error of the store, the outstanding commands are carried out first.
     """
 
     def __init__(self, stack: Stack, keep: Callable[[Stack], None]) -> None:
         self._stack = stack
         self._keep = keep
-        self._after_others = False
+        self._is_behind = False
 
     @classmethod
-    def after_others(cls, stack: Stack, keep: Callable[[Stack], None]) -> HeldStack:
-        """A stack whose history others may have written, as an actor that died: it is taken up first.
+    def behind(cls, stack: Stack, keep: Callable[[Stack], None]) -> StackInActor:
+        """A stack that may be behind its history, as after an actor that died: it catches up first.
 
-        That is: what was recorded, and the commands that are owed. A history that is part of the stack itself
-        has nothing that the stack does not know.
+        It reads the events that were recorded since, and carries out the outstanding commands. A history that
+        is part of the stack itself has nothing that the stack does not know.
         """
-        held = cls(stack, keep)
-        held._after_others = not isinstance(stack.event_store, InMemoryEventStore)
-        return held
+        behind = cls(stack, keep)
+        behind._is_behind = not isinstance(stack.event_store, InMemoryEventStore)
+        return behind
 
-    def dispatch(self, command: Any, ticket: Ticket) -> Carried:
+    def dispatch(self, command: Any, submission: Submission) -> DispatchResult:
         """Carry out the command and all that it causes, unless that was done before."""
         try:
-            self._take_up()
-            recorded = self._recorded_before(command, ticket) if ticket.again else ()
-            return Carried(recorded) if recorded else self._carry_out(self._begun(command, ticket))
+            self._catch_up()
+            recorded = self._already_recorded(command, submission) if submission.is_retry else ()
+            return DispatchResult(recorded) if recorded else self._run(self._start_run(command, submission))
         except (StoreError, TooManyConflicts) as error:
-            # What was recorded by then may have left commands owed, which the next call takes up first.
-            self._after_others = not isinstance(self._stack.event_store, InMemoryEventStore)
-            return Carried((), error)
+            # What was recorded by then may have left commands outstanding: the next call begins with them.
+            self._is_behind = not isinstance(self._stack.event_store, InMemoryEventStore)
+            return DispatchResult((), error)
         except CalamityError as error:
-            return Carried((), error)
+            return DispatchResult((), error)
 
     def read(self) -> Stack:
         """The stack as it is now."""
@@ -91,42 +91,42 @@ class HeldStack:
         if close is not None:
             close()
 
-    def _take_up(self) -> None:
-        if self._after_others:
-            self._carry_out(recover(self._stack))
-            self._after_others = False
+    def _catch_up(self) -> None:
+        if self._is_behind:
+            self._run(recover(self._stack))
+            self._is_behind = False
 
-    def _begun(self, command: Any, ticket: Ticket) -> Run:
-        if ticket.command_id is not None:
-            return Run(self._stack, Agenda([Pending(command, ticket.command_id, ticket.command_id)]))
+    def _start_run(self, command: Any, submission: Submission) -> Run:
+        if submission.command_id is not None:
+            return Run(self._stack, Agenda([Pending(command, submission.command_id, submission.command_id)]))
         run = begin(self._stack, command)
-        ticket.command_id = run.agenda.pending[0].command_id
+        submission.command_id = run.agenda.pending[0].command_id
         return run
 
-    def _recorded_before(self, command: Any, ticket: Ticket) -> tuple[RecordedEvent, ...]:
+    def _already_recorded(self, command: Any, submission: Submission) -> tuple[RecordedEvent, ...]:
         """All that was recorded because of a command that an earlier actor may have carried out."""
         stream = self._stack.event_store.stream(ask.target(command).stream_id)
-        own = next((r.position for r in stream if r.causation_id == ticket.command_id), None)
+        own = next((r.position for r in stream if r.causation_id == submission.command_id), None)
         if own is None:
             return ()
         history = self._stack.event_store.stream(ALL, start_version=own)
-        return tuple([r for r in history if r.correlation_id == ticket.command_id])
+        return tuple([r for r in history if r.correlation_id == submission.command_id])
 
-    def _carry_out(self, run: Run) -> Carried:
+    def _run(self, run: Run) -> DispatchResult:
         recorded: list[RecordedEvent] = []
         while not run.idle:
             step, run = advance(run)
             if isinstance(step, Refused) and step.pending.sender is None:
-                return Carried((), step.rejected)
+                return DispatchResult((), step.rejected)
             if isinstance(step, Appended):
                 recorded += step.recorded
         self._stack = run.stack
         self._keep(run.stack)
-        return Carried(tuple(recorded))
+        return DispatchResult(tuple(recorded))
 
 
-class AroundAStack:
-    """A stack in an actor that is started when it is first asked, and anew when it has died."""
+class BaseStackActor:
+    """A stack in an actor, wherever the actor lives. A new actor takes over when it has died."""
 
     def __init__(self, actors: Actors) -> None:
         self._actors = actors
@@ -134,19 +134,18 @@ class AroundAStack:
         self._lock = Lock()
 
     def dispatch(self, command: Any) -> tuple[RecordedEvent, ...]:
-        """All that was recorded because of the command, in order. Raises `Rejected` when it is refused.
+        """All events that were recorded because of the command, in order. Raises `Rejected`.
 
-        An actor that dies meanwhile is replaced, and the new one asked; what was recorded already is not
-        recorded again.
+        Where the actor dies meanwhile, a new actor is asked; nothing is recorded twice.
         """
-        ticket = self._ticket()
-        carried: Carried = self._ask(ticket, "dispatch", command, ticket)
-        if carried.error is not None:
-            raise carried.error
-        return carried.recorded
+        submission = self._submission()
+        result: DispatchResult = self._ask(submission, "dispatch", command, submission)
+        if result.error is not None:
+            raise result.error
+        return result.recorded
 
     def close(self) -> None:
-        """End the actor, after the commands that it was sent."""
+        """Stop the actor, after the commands that it was sent."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -161,67 +160,68 @@ class AroundAStack:
         """A reference to a new actor."""
         raise NotImplementedError
 
-    def _ticket(self) -> Ticket:
-        """What goes with a command."""
-        return Ticket()
+    def _submission(self) -> Submission:
+        """What goes with a command, so that it is carried out once."""
+        return Submission()
 
-    def _ask(self, ticket: Ticket, method: str, *given: Any) -> Any:
+    def _ask(self, submission: Submission, method: str, *given: Any) -> Any:
         for pause in PAUSES:
             if pause:
                 time.sleep(pause)
             try:
-                return self._actors.ask(self._living(), method, *given)
+                return self._actors.ask(self._reference_alive(), method, *given)
             except ActorDied as died:
-                ticket.again = ticket.command_id is not None
+                submission.is_retry = submission.command_id is not None
                 cause = died
         raise StoreUnavailable(
             f"the stack could not be asked to {method}: {len(PAUSES)} actors died, one after the other "
-            f"({cause}); see in the history how far that came; if the model ends its thread itself, that "
-            "must go; else the same call may work later"
+            f"({cause}). Look at the history to see how far it came. If the model ends its own thread, "
+            "remove that; otherwise try the same call again later"
         ) from cause
 
-    def _living(self) -> Any:
+    def _reference_alive(self) -> Any:
         with self._lock:
             if self._reference is None or not self._actors.is_alive(self._reference):
                 self._reference = self._start()
             return self._reference
 
 
-class StackActor(AroundAStack):
-    """A stack in an actor: threads send it commands, which are carried out one after another.
+class StackActor(BaseStackActor):
+    """A stack in an actor, in a thread of this process. Commands are carried out one after another.
 
     ::
 
         with StackActor(Stack(process_manager_types=[Transfer])) as bank:
             bank.dispatch(DepositFunds("alice", 100))
 
-    An actor that died is started again: with the stack as it was after its last command, and where the event
-    store is elsewhere, with what it recorded since and the commands that it owed.
+    When the actor has died, a new one begins with the stack after the last command. Where the event store
+    lives outside the stack, the new actor first reads what was recorded since, and carries out the
+    outstanding commands.
     """
 
     def __init__(self, stack: Stack) -> None:
         self._threads = ThreadActors()
         super().__init__(self._threads)
         self._latest = stack
-        self._reference = self._threads.start("stack", partial(HeldStack, stack, self._keep))
+        self._reference = self._threads.start("stack", partial(StackInActor, stack, self._keep))
 
     @property
     def stack(self) -> Stack:
-        """The stack as it is after all that was carried out so far; after `close`, the last."""
+        """The stack after all commands so far; after `close`, after the last command."""
         if self._threads.closed:
             return self._latest
-        stack: Stack = self._ask(Ticket(), "read")
+        stack: Stack = self._ask(Submission(), "read")
         return stack
 
     def close(self) -> None:
-        """End the actor, after the commands that it was sent."""
+        """Stop the actor, after the commands that it was sent."""
         self._threads.close()
 
     def __repr__(self) -> str:
         return f"StackActor({self._latest!r})"
 
     def _start(self) -> Any:
-        return self._threads.start("stack", partial(HeldStack.after_others, self._latest, self._keep))
+        return self._threads.start("stack", partial(StackInActor.behind, self._latest, self._keep))
 
     def _keep(self, stack: Stack) -> None:
         self._latest = stack

@@ -10,14 +10,14 @@ from typing import Any, Self
 from calamity_lab.errors import MissingExtra, StoreUnavailable
 from calamity_lab.stores.actors.protocol import ActorDied
 
-# How often a caller who waits looks whether the actor is still there, in seconds.
-_LOOK = 0.2
+# How often a waiting caller checks that the actor is alive, in seconds.
+_CHECK_EVERY = 0.2
 
 
 class ThreadActors:
-    """Actors in this process, a thread each. They end with the ``with`` block, or by `close`.
+    """Actors in threads of this process. They stop at the end of the ``with`` block, or with `close`.
 
-    Messages, events and states go to and fro as they are, so that a model needs nothing but to be pure.
+    Commands, events and states are passed as they are, so a model needs only to be pure.
     """
 
     def __init__(self) -> None:
@@ -27,26 +27,26 @@ class ThreadActors:
         self._lock = threading.Lock()
 
     def start(self, name: str, held: Any) -> Any:
-        """A reference to a new actor that holds a ``held()``."""
+        """Start an actor that holds a ``held()``, and return a reference to the actor."""
         with self._lock:
             if self._closed:
                 raise StoreUnavailable(
-                    f"no actor can be started for {name}: these actors were closed; start new ones, as in "
-                    "`with ThreadActors() as actors`, and make the stack anew from its event store"
+                    f"no actor can start for {name}: these actors were closed. Start new ones, as in "
+                    "`with ThreadActors() as actors`, and build the stack again from its event store"
                 )
             reference = _actor().start(held())
             self._started[reference.actor_urn] = reference
         return reference
 
     def ask(self, reference: Any, method: str, *given: Any) -> Any:
-        """The answer of the method of what the actor holds. Raises `ActorDied` where none will come."""
+        """Call a method of what the actor holds, and wait for the answer. Raises `ActorDied`."""
         dead, timeout = pykka().ActorDeadError, pykka().Timeout
         answer = reference.ask((method, given), block=False)
         while True:
-            # An actor that stops in just this moment may leave a message unanswered.
+            # An actor that stops at this very moment may leave a message unanswered.
             lost = not reference.is_alive()
             try:
-                return answer.get(timeout=0.0 if lost else _LOOK)
+                return answer.get(timeout=0.0 if lost else _CHECK_EVERY)
             except dead as error:
                 raise ActorDied(f"the actor stopped: {error}") from error
             except timeout as error:
@@ -54,32 +54,32 @@ class ThreadActors:
                     raise ActorDied("the actor stopped while it was asked") from error
 
     def tell(self, reference: Any, method: str, *given: Any) -> None:
-        """Ask without waiting for the answer."""
+        """Call a method without waiting for the answer."""
         try:
             reference.tell((method, given))
         except pykka().ActorDeadError as error:
             raise ActorDied(f"the actor stopped: {error}") from error
 
     def is_alive(self, reference: Any) -> bool:
-        """Whether the actor is there."""
+        """Whether the actor runs."""
         return bool(reference.is_alive())
 
-    def place(self, reference: Any) -> str:
-        """Where the actor lives: all of them here."""
+    def location(self, reference: Any) -> str:
+        """Where the actor runs: all of them in this process."""
         return "this process"
 
     def stop(self, reference: Any) -> None:
-        """Let the actor go, after what it was asked so far."""
+        """Stop the actor, after the calls that it was sent."""
         self._started.pop(reference.actor_urn, None)
         reference.stop(block=False)
 
     @property
     def closed(self) -> bool:
-        """Whether there are no actors any more."""
+        """Whether the actors were closed."""
         return self._closed
 
     def close(self) -> None:
-        """Stop all actors, and wait until they have."""
+        """Stop all actors, and wait until they have stopped."""
         with self._lock:
             self._closed = True
             started = list(self._started.values())
@@ -103,7 +103,7 @@ class ThreadActors:
 
 
 def pykka() -> Any:
-    """The package, or an error that tells how to install it."""
+    """The package pykka, or an error that says how to install it."""
     try:
         import pykka as package
     except ImportError as error:
@@ -113,12 +113,12 @@ def pykka() -> Any:
 
 @cache
 def _actor() -> Any:
-    """The class of the actors: made when first needed, because its base comes with an extra."""
+    """The class of the actors: made when it is first needed, since its base class comes with an extra."""
 
     class Actor(pykka().ThreadingActor):  # type: ignore[misc]
-        """Holds something, and passes on to it what it is asked."""
+        """Holds an object, and calls the object's methods."""
 
-        # A program that forgets to stop its actors must still come to its end.
+        # A program that forgets to stop its actors must still end.
         use_daemon_thread = True
 
         def __init__(self, held: Any) -> None:
@@ -131,7 +131,7 @@ def _actor() -> Any:
                 return getattr(self.held, method)(*given)
             except Exception:
                 raise
-            except BaseException as error:  # else it would end every actor there is, and answer nobody
+            except BaseException as error:  # otherwise it would stop every actor, and answer nobody
                 self.stop()
                 raise ActorDied(f"{type(error).__name__} ended the actor: {error}") from error
 

@@ -1,7 +1,7 @@
-"""What a worker of a cluster runs, and the JSON in which it is called and answers.
+"""What a worker of a cluster runs, and the JSON in which callers and workers write to each other.
 
-A list begins with the word for what it is; where that is empty, it is a sequence. Messages and states are
-written by the serializer, and go by the path that their class is imported from.
+A JSON list begins with a word for what it is; where the word is empty, the list is a sequence. The serializer
+writes messages and states, each with the path that its class is imported from.
 """
 
 from __future__ import annotations
@@ -32,62 +32,64 @@ from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.recorded import RecordedEvent, make_recorded
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.protocol import Behind, CaughtUp, Decided, Reacted, Read
-from calamity_lab.stores.actors.stack_actor import Carried, HeldStack, Ticket
+from calamity_lab.stores.actors.stack_actor import DispatchResult, StackInActor, Submission
 from calamity_lab.stores.serializer.serializer import Serializer
 
 
-class Host:
-    """The actors of one worker, by name. It takes calls and gives answers as JSON.
+class ActorHost:
+    """The actors of one worker, by name. Calls and answers are JSON.
 
-    To Dask it is one actor: those of a worker share a thread and die together in any case, and each of its
-    own costs a start by the scheduler.
+    To Dask it is one actor. Dask's actors of one worker share a thread and die together in any case, and the
+    scheduler takes its time to start each of them.
     """
 
     def __init__(self, vocabulary: tuple[str, ...]) -> None:
-        self._texts = Texts(vocabulary)
+        self._codec = MessageCodec(vocabulary)
         self._actors: dict[str, Any] = {}
 
     async def call(self, text: bytes) -> bytes:
-        """The answer of an actor to a method and what it is given; one that is not there begins.
+        """The answer of an actor to a call; an actor that is not there starts.
 
-        A call is a matter of microseconds, so it is answered where it arrives.
+        A call takes microseconds, so it is answered in the worker's event loop.
         """
         return self._answer(text)
 
-    def carry_out(self, text: bytes) -> bytes:
-        """The same for what takes its time: the worker can do other things meanwhile."""
+    def call_in_thread(self, text: bytes) -> bytes:
+        """The same for a call that takes its time: the worker can do other things meanwhile."""
         return self._answer(text)
 
     def _answer(self, text: bytes) -> bytes:
         try:
-            name, held, method, given, ended = self._texts.read(text)
+            name, held, method, given, ended = self._codec.read(text)
             for gone in ended:
                 self.drop(gone)
             actor = self._actors.get(name)
             if actor is None:
-                actor = self._actors[name] = _made(class_at(held)())
-            return self._texts.write(getattr(actor, method)(*given))
-        except Exception as error:  # noqa: BLE001 - whatever went wrong here, the caller must hear of it
-            return self._texts.failure(error)
+                actor = self._actors[name] = _held_by_actor(class_at(held)())
+            return self._codec.write(getattr(actor, method)(*given))
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the caller must hear of it
+            return self._codec.failure(error)
 
     def names(self) -> list[str]:
-        """The actors that are here."""
+        """The names of the actors on this worker."""
         return sorted(self._actors)
 
     def drop(self, name: str) -> None:
-        """Let an actor go. What a stack's own function opened is closed with it."""
+        """Stop an actor. A stack's event store, which the stack's own function opened, is closed."""
         actor = self._actors.pop(name, None)
-        if isinstance(actor, HeldStack):
+        if isinstance(actor, StackInActor):
             actor.close()
 
 
-def _made(held: Any) -> Any:
-    """What an actor holds; a stack is held by what carries out its commands."""
-    return HeldStack.after_others(held, lambda stack: None) if isinstance(held, Stack) else held
+def _held_by_actor(held: Any) -> Any:
+    """What an actor holds: for a stack, the object that carries out its commands."""
+    return StackInActor.behind(held, lambda stack: None) if isinstance(held, Stack) else held
 
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
-_ANSWERS: dict[str, type] = {cls.__name__: cls for cls in (Behind, CaughtUp, Carried, Decided, Reacted, Read)}
+_ANSWERS: dict[str, type] = {
+    cls.__name__: cls for cls in (Behind, CaughtUp, DispatchResult, Decided, Reacted, Read)
+}
 _FAILURES: dict[str, type[CalamityError]] = {
     cls.__name__: cls
     for cls in (
@@ -102,8 +104,8 @@ _FAILURES: dict[str, type[CalamityError]] = {
 }
 
 
-class Texts:
-    """Writes and reads what is sent. ``vocabulary`` has the paths of classes that no annotation names."""
+class MessageCodec:
+    """Writes and reads calls and answers. ``vocabulary`` has the paths of classes in no annotation."""
 
     def __init__(self, vocabulary: Iterable[str] = ()) -> None:
         self._serializer = Serializer([class_at(path) for path in vocabulary])
@@ -113,7 +115,7 @@ class Texts:
             Identity: lambda identity: ["identity", path_of(identity.type), self._id(identity.id)],
             RecordedEvent: self._of_recorded,
             Verb: lambda verb: verb.value,
-            Ticket: lambda ticket: ["ticket", ticket.command_id, ticket.again],
+            Submission: lambda sent: ["submission", sent.command_id, sent.is_retry],
             **dict.fromkeys(_ANSWERS.values(), self._of_answer),
         }
         self._readers: dict[str, Callable[..., Any]] = {
@@ -122,7 +124,7 @@ class Texts:
             "id": lambda text: self._serializer.decode_metadata(text)["id"],
             "identity": lambda path, id_: identify(class_at(path), self._value(id_)),
             "recorded": self._recorded,
-            "ticket": _ticket,
+            "submission": _submission,
             "answer": lambda name, *parts: _ANSWERS[name](*[self._value(part) for part in parts]),
             "rejected": self._rejected,
             "broken": ModelError,
@@ -134,7 +136,7 @@ class Texts:
         return msgspec.json.encode(self._tree(value))
 
     def read(self, text: bytes) -> Any:
-        """The call or the answer that was written so. Raises what a worker told as its failure."""
+        """The call or the answer in a JSON text. Raises the error that a worker reported."""
         tree = msgspec.json.decode(text)
         if isinstance(tree, list) and tree[0] == "failure":
             raise _FAILURES.get(tree[1], StoreError)(tree[2])
@@ -144,8 +146,8 @@ class Texts:
     def failure(error: Exception) -> bytes:
         """Why a call could not be answered, as JSON."""
         name = type(error).__name__
-        told = str(error) if name in _FAILURES else f"a worker could not answer: {name}: {error}"
-        return msgspec.json.encode(["failure", name, told])
+        message = str(error) if name in _FAILURES else f"a worker could not answer: {name}: {error}"
+        return msgspec.json.encode(["failure", name, message])
 
     def _tree(self, value: Any) -> Any:
         cls: type = type(value)
@@ -178,11 +180,11 @@ class Texts:
         ]
 
     def _recorded(
-        self, event: Any, named: list[Any], placed: list[Any], caused: list[Any], metadata: str
+        self, event: Any, names: list[Any], numbers: list[Any], causes: list[Any], metadata: str
     ) -> RecordedEvent:
-        *ids, at = caused
+        *ids, at = causes
         when, known = datetime.fromisoformat(at), self._serializer.decode_metadata(metadata)
-        recorded: RecordedEvent = make_recorded(self._value(event), *named, *placed, *ids, when, known)
+        recorded: RecordedEvent = make_recorded(self._value(event), *names, *numbers, *ids, when, known)
         return recorded
 
     def _of_error(self, error: CalamityError) -> list[Any]:
@@ -192,36 +194,36 @@ class Texts:
             return ["error", str(error)]
         cls: Any = type(error)
         try:
-            told = [path_of(cls), self._serializer.encode_metadata(error.details)]
-        except (InvalidModel, SerializationError):  # then it is told in words
+            described = [path_of(cls), self._serializer.encode_metadata(error.details)]
+        except (InvalidModel, SerializationError):  # then in words
             details = {name: repr(detail) for name, detail in error.details.items()}
-            told = [path_of(Rejected), self._serializer.encode_metadata(details)]
-        return ["rejected", str(error.reason), *told, self._tree(error.command)]
+            described = [path_of(Rejected), self._serializer.encode_metadata(details)]
+        return ["rejected", str(error.reason), *described, self._tree(error.command)]
 
     def _rejected(self, reason: str, path: str, details: str, command: Any) -> Rejected:
         cls = class_at(path)
-        # Past its own __init__, which may take something else.
+        # Without its own __init__, which may take other arguments.
         rejected: Rejected = cls.__new__(cls, reason)
         Rejected.__init__(rejected, reason, **self._serializer.decode_metadata(details))
         rejected.command = self._value(command)
         return rejected
 
 
-def _ticket(command_id: str, again: Any) -> Ticket:
-    ticket = Ticket(command_id)
-    ticket.again = again
-    return ticket
+def _submission(command_id: str, is_retry: Any) -> Submission:
+    submission = Submission(command_id)
+    submission.is_retry = is_retry
+    return submission
 
 
 @cache
 def path_of(cls: Any) -> str:
-    """The path by which another process finds the class or function; `InvalidModel` where it cannot."""
+    """The path from which another process can import the class or function. Raises `InvalidModel`."""
     module, name = cls.__module__, cls.__qualname__
-    if module == "__main__" or "<locals>" in name or _named(sys.modules.get(module), name) is not cls:
+    if module == "__main__" or "<locals>" in name or _attribute(sys.modules.get(module), name) is not cls:
         where = "a notebook cell or a script" if module == "__main__" else f"{name} of {module}"
         raise InvalidModel(
-            f"the workers of a cluster cannot import {cls.__name__}: it was defined in {where}; put the "
-            "model into a module, as with %%writefile bank.py, import it from there, and give that module to "
+            f"the workers of a cluster cannot import {cls.__name__}: it was defined in {where}. Put the "
+            "model into a module, as with %%writefile bank.py, import it from there, and send that module to "
             "the workers: client.upload_file('bank.py')"
         )
     return f"{module}:{name}"
@@ -229,27 +231,27 @@ def path_of(cls: Any) -> str:
 
 @cache
 def class_at(path: str) -> Any:
-    """The class that is found there. Raises `InvalidModel` where there is none."""
+    """The class at that path. Raises `InvalidModel` where there is none."""
     module, _, name = path.partition(":")
     try:
-        found = _named(import_module(module), name)
+        found = _attribute(import_module(module), name)
     except ImportError as error:
-        raise _not_there(path, str(error)) from error
+        raise _import_error(path, str(error)) from error
     if found is None:
-        raise _not_there(path, f"the module {module} has no {name}")
+        raise _import_error(path, f"the module {module} has no {name}")
     return found
 
 
-def _named(module: Any, name: str) -> Any:
+def _attribute(module: Any, name: str) -> Any:
     found = module
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
 
 
-def _not_there(path: str, why: str) -> InvalidModel:
+def _import_error(path: str, why: str) -> InvalidModel:
     module = path.partition(":")[0]
     return InvalidModel(
-        f"a worker cannot import {path}: {why}; install the package that has it on every worker, or send the "
-        f"module there: client.upload_file('{module.replace('.', '/')}.py')"
+        f"a worker cannot import {path}: {why}. Install its package on every worker, or send the "
+        f"module to the workers: client.upload_file('{module.replace('.', '/')}.py')"
     )

@@ -212,7 +212,7 @@ def test_a_model_that_answers_otherwise_on_a_worker_is_told(
         return ()
 
     monkeypatch.setattr(BankAccount, "execute", execute)
-    with pytest.raises(ModelError, match=r"answered otherwise on a worker than here \(only there\)"):
+    with pytest.raises(ModelError, match=r"answered differently on a worker than here \(only there\)"):
         dispatch(stack, DepositFunds("1", 1))
 
 
@@ -239,7 +239,7 @@ def test_all_in_one_live_on_one_worker(actors: ClusterActors) -> None:
 
 
 def test_whereabouts_needs_actors() -> None:
-    with pytest.raises(InvalidValue, match="whereabouts needs a stack whose stores are actors"):
+    with pytest.raises(InvalidValue, match="whereabouts needs a stack with its state in actors"):
         whereabouts(stack_of())
 
 
@@ -274,7 +274,7 @@ def test_a_cluster_without_workers_is_told(client: Any) -> None:
         nobody.nthreads = dict  # type: ignore[attr-defined]
         nobody.scheduler = client.scheduler  # type: ignore[attr-defined]
         actors._hosts._client = nobody
-        with pytest.raises(StoreUnavailable, match=r"has had no worker for 0.2 seconds; start some"):
+        with pytest.raises(StoreUnavailable, match=r"has had no worker for 0.2 seconds. Start one"):
             dispatch(one_for_each(stack_of(), actors), DepositFunds("a", 100))
 
 
@@ -297,7 +297,7 @@ def test_closed_actors_say_so_and_leave_a_client_that_was_given_open(client: Any
     with ClusterActors(client) as actors:
         stack = dispatch(one_for_each(stack_of(), actors), DepositFunds("a", 100))
     assert client.status == "running"
-    with pytest.raises(StoreUnavailable, match="these actors were closed; start new ones"):
+    with pytest.raises(StoreUnavailable, match=r"these actors were closed\. Start new ones"):
         dispatch(stack, DepositFunds("b", 1))
 
 

@@ -24,8 +24,8 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.steps import Appended
 from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor
-from calamity_lab.stores.actors.stack_actor import HeldStack, Ticket
-from calamity_lab.stores.actors.worker import Texts
+from calamity_lab.stores.actors.stack_actor import StackInActor, Submission
+from calamity_lab.stores.actors.worker import MessageCodec
 from tests.stores.actors.bank_on_worker import new_stack
 
 
@@ -75,12 +75,12 @@ def test_a_new_actor_carries_out_what_an_earlier_one_left_owed(actor: ClusterSta
 
 
 def test_a_command_that_is_sent_again_is_carried_out_once(actor: ClusterStackActor) -> None:
-    sent = HeldStack.after_others(new_stack(), lambda stack: None)
-    ticket = Ticket("7")
-    first = sent.dispatch(DepositFunds("a", 100), ticket)
-    again = HeldStack.after_others(new_stack(), lambda stack: None)
-    ticket.again = True
-    assert again.dispatch(DepositFunds("a", 100), ticket) == first
+    sent = StackInActor.behind(new_stack(), lambda stack: None)
+    submission = Submission("7")
+    first = sent.dispatch(DepositFunds("a", 100), submission)
+    again = StackInActor.behind(new_stack(), lambda stack: None)
+    submission.is_retry = True
+    assert again.dispatch(DepositFunds("a", 100), submission) == first
     assert len(list(actor.stack().event_store.stream(ALL))) == 1
 
 
@@ -101,7 +101,7 @@ class Grave(Rejected):
     ],
 )
 def test_errors_are_told_as_they_are_or_in_words(error: Exception) -> None:
-    texts = Texts()
+    texts = MessageCodec()
     found = texts.read(texts.write(error))
     assert type(found) is type(error)
     assert str(found) == str(error) or repr(error.details["odd"]) in str(found)  # type: ignore[attr-defined]
@@ -110,5 +110,5 @@ def test_errors_are_told_as_they_are_or_in_words(error: Exception) -> None:
 @pytest.mark.parametrize("kind", [StoreError, StoreUnavailable, StoreFull, ReadOnlyStore, WrongSchema])
 def test_a_stores_error_on_a_worker_has_its_class_and_its_words_here(kind: type[StoreError]) -> None:
     with pytest.raises(StoreError, match=r"^no room$") as raised:
-        Texts().read(Texts.failure(kind("no room")))
+        MessageCodec().read(MessageCodec.failure(kind("no room")))
     assert type(raised.value) is kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from threading import Event, Thread
 from typing import Any, Self
@@ -18,6 +18,7 @@ from calamity_lab.examples.bank import (
     RequestTransfer,
     Transfer,
 )
+from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors import protocol
@@ -143,5 +144,44 @@ def test_closed_actors_say_so() -> None:
     with ThreadActors() as actors:
         stack = dispatch(one_for_each(stack_of(Transfer), actors), DepositFunds("alice", 100))
     assert len(actors) == 0
-    with pytest.raises(StoreUnavailable, match="these actors were closed; start new ones"):
+    with pytest.raises(StoreUnavailable, match=r"these actors were closed\. Start new ones"):
         dispatch(stack, DepositFunds("alice", 1))
+
+
+@command(to="Tally", by="tally_id")
+@dataclass(frozen=True)
+class Add:
+    tally_id: int
+    by: int
+
+
+@dataclass(frozen=True)
+class Added:
+    by: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    tally_id: int
+    total: int = 0
+
+    @classmethod
+    def new(cls, tally_id: int) -> Tally:
+        return cls(tally_id)
+
+    def execute(self, command: Add) -> Added:
+        return Added(command.by)
+
+    def apply(self, event: Added) -> Tally:
+        return replace(self, total=self.total + event.by)
+
+
+@SHAPES
+def test_an_aggregate_that_is_built_again_from_its_events_has_its_id_in_the_type_that_new_takes(
+    shape: Shape,
+) -> None:
+    before = dispatch(stack_of(), Add(7, 2))
+    with ThreadActors() as actors:
+        stack = shape(before, actors)
+        kill_all(actors)
+        assert stack.aggregates["Tally-7"] == Tally(7, 2)

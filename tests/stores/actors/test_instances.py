@@ -13,7 +13,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors import process_managers
 from calamity_lab.stores.actors.placement import one_for_each
-from calamity_lab.stores.actors.process_managers import HeldInstances
+from calamity_lab.stores.actors.process_managers import InstancesInActor
 from calamity_lab.stores.actors.protocol import Behind, CaughtUp
 from calamity_lab.stores.actors.threads import ThreadActors
 from calamity_lab.testing.models import Count, Errand, ErrandDone, ErrandGiven, RainFell, StopReached
@@ -33,7 +33,7 @@ def store() -> Iterator[Any]:
 
 
 def test_an_event_that_is_handed_again_changes_nothing_and_is_answered_the_same() -> None:
-    held = HeldInstances()
+    held = InstancesInActor()
     given, reached = recorded(ErrandGiven("e1", ("mill", "inn")), StopReached("e1", "mill"))
     first = held.react(E1, given, 0)
     assert held.react(E1, given, 0) == held.react(E1, given, 1) == first
@@ -45,7 +45,7 @@ def test_an_event_that_is_handed_again_changes_nothing_and_is_answered_the_same(
 
 
 def test_an_instance_says_how_far_it_has_come_where_the_caller_knows_of_more() -> None:
-    held = HeldInstances()
+    held = InstancesInActor()
     given, _, reached = recorded(ErrandGiven("e1", ("mill",)), RainFell(), StopReached("e1", "mill"))
     assert held.read(E1, 1) == held.react(E1, reached, 1) == Behind(0)
     assert held.restore(E1, [given], 2) == CaughtUp(2)
@@ -56,7 +56,7 @@ def test_an_instance_says_how_far_it_has_come_where_the_caller_knows_of_more() -
 
 
 def test_an_instance_that_nobody_knows_to_live_begins_anew() -> None:
-    held = HeldInstances()
+    held = InstancesInActor()
     once, again = recorded(ErrandGiven("e1", ("mill",)), ErrandGiven("e1", ("inn",)))
     held.react(E1, once, 0)
     answer = held.react(E1, again, 0)
