@@ -23,7 +23,7 @@ class Colour(Enum):
     BLUE = "b"
 """
 
-# The heading of a class of each kind; "plain" has an ``__init__`` instead.
+# The heading of a class of each kind; "plain" has an ``__init__`` beside it.
 HEADINGS = {
     "dataclass": "@dataclass(frozen=True)\nclass {name}:",
     "dataclass with slots": "@dataclass(frozen=True, slots=True)\nclass {name}:",

@@ -11,7 +11,8 @@ import msgspec
 import pydantic
 import pytest
 
-from calamity_lab import Lab
+from calamity_lab import Lab, command
+from calamity_lab.errors import InvalidModel
 from calamity_lab.kernel.schema import arguments_of, fields_in, kind_of
 from calamity_lab.model import Model
 from calamity_lab.probe.samples import sample
@@ -88,6 +89,13 @@ def test_a_lab_steps_it(basket: Any) -> None:
     assert plain(lab.aggregates["Basket-b1"]) == plain(
         basket.Basket(basket_id="b1", items=(parse(basket.AddItem, TYPED).item,))
     )
+
+
+def test_a_command_names_its_aggregate_by_a_decorator(basket: Any) -> None:
+    decorated = command(to=basket.Basket, by="basket_id")(basket.AddItem)
+    assert parse(decorated, TYPED).aggregate() == (basket.Basket, "b1")
+    with pytest.raises(InvalidModel, match=r"has no field 'basket' \(its fields: basket_id, item, count\)"):
+        command(to=basket.Basket, by="basket")(basket.AddItem)
 
 
 def test_a_history_leaves_as_a_table_and_as_text(basket: Any) -> None:

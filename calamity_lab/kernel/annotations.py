@@ -71,6 +71,14 @@ def class_annotations(cls: type, known: Mapping[str, Any] | None = None) -> dict
     return found
 
 
+def annotated_names(cls: type) -> tuple[str, ...]:
+    """The names that a class and its bases annotate, without class variables; nothing is resolved for it."""
+    written = [_written(base) for base in reversed(cls.__mro__) if base.__module__ != "builtins"]
+    return tuple(
+        name for names in written for name, annotation in names.items() if not _is_class_variable(annotation)
+    )
+
+
 def method_annotations(cls: type, name: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The annotations of a method's parameters by name, resolved where they can be."""
     base = next((base for base in cls.__mro__ if name in vars(base)), None)

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from calamity_lab.errors import InvalidModel, UnresolvedTarget, refuse_unknown
+from calamity_lab.kernel.schema import declared_names
 
 C = TypeVar("C", bound=type)
 
@@ -55,8 +56,8 @@ def command(*misplaced: Any, to: type | str = "", by: str = "", **unknown: Any) 
     find: Callable[[Any], type] = _known(to) if isinstance(to, type) else _Name(to, sys._getframe(1))
 
     def decorate(cls: C) -> C:
-        if not _has_field(cls, by):
-            fields = ", ".join(getattr(cls, "__annotations__", {})) or "none"
+        if not hasattr(cls, by) and by not in declared_names(cls):
+            fields = ", ".join(declared_names(cls)) or "none"
             raise InvalidModel(
                 f"@command(by={by!r}): {cls.__name__} has no field {by!r} (its fields: {fields})"
             )
@@ -108,7 +109,3 @@ class _Name:
             + (f"did you mean {near[0]!r}? Else " if near else "")
             + f"define it there, or give the class itself: @command(to={name}, ...)",
         )
-
-
-def _has_field(cls: type, name: str) -> bool:
-    return hasattr(cls, name) or any(name in getattr(base, "__annotations__", {}) for base in cls.__mro__)

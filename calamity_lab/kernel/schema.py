@@ -14,7 +14,7 @@ from enum import Enum
 from types import FunctionType
 from typing import Annotated, Any, Literal
 
-from calamity_lab.kernel.annotations import class_annotations, method_annotations
+from calamity_lab.kernel.annotations import annotated_names, class_annotations, method_annotations
 
 Kind = Literal["dataclass", "attrs", "struct", "named tuple", "pydantic", "plain"]
 
@@ -104,6 +104,11 @@ def field_names(cls: type) -> tuple[str, ...] | None:
         return tuple([a.name for a in attrs])
     pydantic = _pydantic_fields(cls)
     return None if pydantic is None else tuple(pydantic)
+
+
+def declared_names(cls: type) -> tuple[str, ...]:
+    """The fields of a class, also before ``@dataclass`` has made it one: then what it annotates."""
+    return tuple(dict.fromkeys((*(field_names(cls) or ()), *_kept_arguments(cls), *annotated_names(cls))))
 
 
 def fields_of(value: Any) -> dict[str, Any]:

@@ -224,5 +224,5 @@ def test_a_number_that_json_has_no_word_for_is_refused_wherever_it_stands(number
     if math.isfinite(number):
         assert serializer.decode(*serializer.encode(cls(held))) == cls(held)
     else:
-        with pytest.raises(SerializationError, match="no word for"):
+        with pytest.raises(SerializationError, match="cannot hold"):
             serializer.encode(cls(held))

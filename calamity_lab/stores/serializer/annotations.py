@@ -29,47 +29,47 @@ from calamity_lab.stores.serializer.codec import (
     Codecs,
     Json,
     Misfit,
-    as_it_is,
     at,
+    by_msgspec,
     from_json,
+    is_for_msgspec,
     is_key,
     is_named,
-    is_native,
     is_plain_enum,
-    natively,
+    short_repr,
     step_to,
     to_items,
     to_json,
     to_pairs,
-    told,
+    unchanged,
 )
 from calamity_lab.stores.serializer.names import Names
 from calamity_lab.stores.serializer.records import (
-    RecordShape,
+    RecordCodec,
     abstract,
     is_abstract,
     is_record_class,
-    record_shape,
+    record_codec,
 )
 from calamity_lab.stores.serializer.tagged import union, untyped
 
 
-class Shapes(Codecs):
-    """The codecs of one serializer, made when first asked for."""
+class CodecTable(Codecs):
+    """The codecs of one serializer, each made when it is first needed."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
         self._untyped = untyped(self)
         self._codecs: dict[Any, Codec] = {Any: self._untyped}
-        self._records: dict[type, RecordShape] = {}
-        self._hints: dict[type, dict[str, Any]] = {}
+        self._records: dict[type, RecordCodec] = {}
+        self._annotations: dict[type, dict[str, Any]] = {}
         self._unresolved = False
 
-    def of(self, hint: Any) -> Codec:
-        hint = bare(hint)
-        codec = self._codecs.get(hint)
+    def of(self, annotation: Any) -> Codec:
+        annotation = bare(annotation)
+        codec = self._codecs.get(annotation)
         if codec is None:
-            codec = self._codecs[hint] = self._made(hint)
+            codec = self._codecs[annotation] = self._made(annotation)
         return codec
 
     def record(self, cls: type) -> Codec:
@@ -85,53 +85,53 @@ class Shapes(Codecs):
     def class_of(self, name: str) -> type | None:
         return self._names.class_of(name)
 
-    def hints_of(self, cls: type) -> dict[str, Any]:
-        hints = self._hints.get(cls)
-        if hints is None:
+    def annotations_of(self, cls: type) -> dict[str, Any]:
+        annotations = self._annotations.get(cls)
+        if annotations is None:
             fields = fields_in(cls, self._names.by_class_name())
             if any(isinstance(field.annotation, Unresolved) for field in fields):
                 self._unresolved = True
-            hints = self._hints[cls] = {field.name: _annotation(field) for field in fields}
-        return hints
+            annotations = self._annotations[cls] = {field.name: _allowed(field) for field in fields}
+        return annotations
 
     def forget(self) -> bool:
-        """Whether some annotation named what was not there yet; it will be looked for again."""
+        """Forget all codecs if an annotation could not be resolved yet; return whether that was so."""
         unresolved, self._unresolved = self._unresolved, False
         if unresolved:
-            self._codecs, self._records, self._hints = {Any: self._untyped}, {}, {}
+            self._codecs, self._records, self._annotations = {Any: self._untyped}, {}, {}
         return unresolved
 
-    def _record(self, cls: type) -> RecordShape:
-        shape = self._records.get(cls)
-        if shape is None:
-            shape = self._records[cls] = record_shape(cls, self)
-        return shape
+    def _record(self, cls: type) -> RecordCodec:
+        codec = self._records.get(cls)
+        if codec is None:
+            codec = self._records[cls] = record_codec(cls, self)
+        return codec
 
-    def _made(self, hint: Any) -> Codec:
-        if not is_native(hint, self.hints_of):
-            return self._composed(hint)
-        native = natively(hint)
+    def _made(self, annotation: Any) -> Codec:
+        if not is_for_msgspec(annotation, self.annotations_of):
+            return self._composed(annotation)
+        native = by_msgspec(annotation)
 
         def read(text: Json) -> Any:
-            # msgspec would pass over a name that was written where the annotation told less, or other things.
-            return self._composed(hint).read(text) if is_named(text) else native.read(text)
+            # msgspec would ignore a type name, which an older annotation of the field may have needed.
+            return self._composed(annotation).read(text) if is_named(text) else native.read(text)
 
         return Codec(native.write, read)
 
-    def _composed(self, hint: Any) -> Codec:
-        """The codec that is made of the parts' codecs."""
-        origin = get_origin(hint) or hint
-        if is_union(hint):
-            return union(hint, self)
+    def _composed(self, annotation: Any) -> Codec:
+        """The codec made of the codecs of the annotation's parts."""
+        origin = get_origin(annotation) or annotation
+        if is_union(annotation):
+            return union(annotation, self)
         if is_typeddict(origin):
             return self.of(dict[str, Any])
-        return container(hint, self) or self._single(hint, origin)
+        return container(annotation, self) or self._single(annotation, origin)
 
-    def _single(self, hint: Any, cls: Any) -> Codec:
+    def _single(self, annotation: Any, cls: Any) -> Codec:
         if not isinstance(cls, type):
             return self._untyped
-        if hint in SCALARS:
-            return Codec(as_it_is, self._untyped.read)
+        if annotation in SCALARS:
+            return Codec(unchanged, self._untyped.read)
         if issubclass(cls, Enum):
             return enum(cls)
         for base in (str, int, float):
@@ -142,8 +142,8 @@ class Shapes(Codecs):
         return self.record(cls) if is_record_class(cls) else self._untyped
 
 
-def _annotation(field: Field) -> Any:
-    """What a field may hold: also None where that is the default, although the annotation does not say so."""
+def _allowed(field: Field) -> Any:
+    """The annotation of a field, with None where that is the default and the annotation does not say so."""
     annotation = field.annotation
     if isinstance(annotation, Unresolved):
         return Any
@@ -154,7 +154,7 @@ def _annotation(field: Field) -> Any:
 
 Make = Callable[[Iterable[Any]], Any]
 
-# What an array is read as; abstract ones as what cannot be changed, as the fields of a message should be.
+# The container that an array is read as. For an abstract type, one that cannot be changed, as in any message.
 _ARRAYS: dict[Any, Make] = {
     list: list, MutableSequence: list, deque: deque,
     tuple: tuple, Sequence: tuple, Collection: tuple, Iterable: tuple,
@@ -163,10 +163,10 @@ _SETS: dict[Any, Make] = {set: set, MutableSet: set, frozenset: frozenset, Abstr
 _MAPS = (dict, Mapping, MutableMapping)
 
 
-def container(hint: Any, codecs: Codecs) -> Codec | None:
-    """The codec for that container; None where it is none."""
-    origin, args = get_origin(hint) or hint, get_args(hint)
-    if (origin is tuple and args and args[-1] is not Ellipsis) or hint == tuple[()]:
+def container(annotation: Any, codecs: Codecs) -> Codec | None:
+    """The codec for a container; None where the annotation is no container."""
+    origin, args = get_origin(annotation) or annotation, get_args(annotation)
+    if (origin is tuple and args and args[-1] is not Ellipsis) or annotation == tuple[()]:
         return _places([codecs.of(part) for part in args])
     item = codecs.of(args[0]) if args else codecs.of(Any)
     if origin in _SETS:
@@ -186,7 +186,7 @@ def _array(make: Make, item: Codec) -> Codec:
 
 
 def _set(make: Make, item: Codec) -> Codec:
-    """In the order of what is written, so that the same set is always written alike."""
+    """A set, written in the order of its texts, so that equal sets are written alike."""
     return Codec(
         lambda value: [
             msgspec.Raw(text) for text in sorted(map(to_json, _each(item.write, _iterable(value))))
@@ -200,7 +200,7 @@ def _places(items: list[Codec]) -> Codec:
 
     def through(calls: list[Callable[[Any], Any]], values: Any) -> list[Any]:
         if len(values) != len(items):
-            raise Misfit(f"there are {len(values)} items where {len(items)} are annotated")
+            raise Misfit(f"the annotation has {len(items)} items, and the value has {len(values)}")
         return [at(f"[{n}]", call, value) for n, (call, value) in enumerate(zip(calls, values, strict=True))]
 
     return Codec(
@@ -210,7 +210,7 @@ def _places(items: list[Codec]) -> Codec:
 
 
 def _object(key: Any, item: Codec) -> Codec:
-    """A dict with keys that JSON can have, once they are texts."""
+    """A dict whose keys JSON can hold as texts."""
     read_keys = msgspec.json.Decoder(dict[key, msgspec.Raw]).decode
     return Codec(
         lambda value: {name: at(step_to(name), item.write, found) for name, found in _items(value)},
@@ -219,7 +219,7 @@ def _object(key: Any, item: Codec) -> Codec:
 
 
 def _pairs(key: Codec, item: Codec) -> Codec:
-    """A dict with keys of other kinds, as a list of keys and values."""
+    """A dict with other keys, as a list of pairs."""
     return Codec(
         lambda value: [
             [key.write(name), at(step_to(name), item.write, found)] for name, found in _items(value)
@@ -238,41 +238,41 @@ def _each(call: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
 def _iterable(value: Any) -> Iterable[Any]:
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return value
-    raise Misfit(f"{told(value)} is no array")
+    raise Misfit(f"{short_repr(value)} is not an array")
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, dict):
         return value.items()
-    raise Misfit(f"{told(value)} is no dict")
+    raise Misfit(f"{short_repr(value)} is not a dict")
 
 
 def enum(cls: type[Enum]) -> Codec:
-    """Members by their value, where all have texts or all have whole numbers, else by their name."""
+    """Members by value, if all values are texts or all are whole numbers; else by name."""
     if is_plain_enum(cls):
-        return natively(cls)
+        return by_msgspec(cls)
 
     def write(value: Any) -> str:
         if type(value) is not cls or value.name not in cls.__members__:
-            raise Misfit(f"{told(value)} is no member of {cls.__name__}")
+            raise Misfit(f"{short_repr(value)} is not a member of {cls.__name__}")
         return str(value.name)
 
     def read(text: Json) -> Any:
         name = from_json(text)
         if not isinstance(name, str) or name not in cls.__members__:
-            raise Misfit(f"{cls.__name__} has no member {told(name)}, but {', '.join(cls.__members__)}")
+            raise Misfit(f"{cls.__name__} has no member {short_repr(name)}, but {', '.join(cls.__members__)}")
         return cls[name]
 
     return Codec(write, read)
 
 
 def subclass(cls: type, base: type) -> Codec:
-    """A text or a number of a class of its own, as what it is made from."""
-    plain = natively(base)
+    """A text or a number of a subclass, as a plain text or number."""
+    plain = by_msgspec(base)
 
     def write(value: Any) -> Any:
         if type(value) is not cls:
-            raise Misfit(f"{told(value)} is no {cls.__name__}")
+            raise Misfit(f"{short_repr(value)} is not a {cls.__name__}")
         return base(value)
 
     return Codec(write, lambda text: cls(plain.read(text)))

@@ -16,13 +16,13 @@ from calamity_lab.kernel import schema
 from calamity_lab.kernel.annotations import bare, is_union
 
 TYPE = "_type"
-"""Under this key stands what a value is, where its field's annotation does not tell."""
+"""The key of the type of a value, where the annotation of its field does not tell the type."""
 
 VALUE = "_value"
-"""Under this key stands the value itself, where it has no fields to stand beside `TYPE`."""
+"""The key of a value that has no fields of its own to stand beside `TYPE`."""
 
 LONGEST = 80
-"""How much of a value is told in an error."""
+"""The number of characters of a value that an error shows."""
 
 Json = bytes | str | msgspec.Raw
 
@@ -36,7 +36,7 @@ to_pairs: Callable[[Json], list[tuple[msgspec.Raw, msgspec.Raw]]] = msgspec.json
 
 
 class Misfit(ValueError):
-    """A value that a shape has no place for, or JSON that is none of its shape; ``path`` leads to it."""
+    """A value that its annotation does not allow, or JSON that is no value of it; ``path`` leads to it."""
 
     def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(problem)
@@ -44,26 +44,22 @@ class Misfit(ValueError):
         self.path = path
 
     def within(self, step: str) -> Misfit:
-        """The same, told from one level up."""
+        """The same problem, with the path seen from one level up."""
         return Misfit(self.problem, f"{step}{self.path}")
 
 
 class Codec(NamedTuple):
-    """Writes values of one shape as something that msgspec writes, and reads them from JSON.
-
-    ``native`` tells that msgspec alone does both.
-    """
+    """Writes values of one type as something that msgspec writes, and reads them from JSON."""
 
     write: Callable[[Any], Any]
     read: Callable[[Json], Any]
-    native: bool = False
 
 
 class Codecs:
-    """The codecs by the annotation that each is for: what the makers of codecs are given to ask for parts."""
+    """The codecs by annotation, for a codec that needs those of its parts."""
 
-    def of(self, hint: Any) -> Codec:
-        """The codec for values that are annotated so."""
+    def of(self, annotation: Any) -> Codec:
+        """The codec for values with that annotation."""
         raise NotImplementedError
 
     def record(self, cls: type) -> Codec:
@@ -71,29 +67,29 @@ class Codecs:
         raise NotImplementedError
 
     def name_of(self, cls: type) -> str:
-        """The name that a class goes by in JSON."""
+        """The name of a class in JSON."""
         raise NotImplementedError
 
     def claim(self, cls: type) -> str:
-        """The name that a class goes by, which from now on leads to it."""
+        """The name of a class in JSON; from now on the name leads to the class."""
         raise NotImplementedError
 
     def class_of(self, name: str) -> type | None:
-        """The class that goes by that name."""
+        """The class of that name."""
         raise NotImplementedError
 
-    def hints_of(self, cls: type) -> dict[str, Any]:
-        """The annotations of a class by field, resolved; ``Any`` where that cannot be."""
+    def annotations_of(self, cls: type) -> dict[str, Any]:
+        """The annotations of a class by field; ``Any`` for one that cannot be resolved."""
         raise NotImplementedError
 
 
-def as_it_is(value: Any) -> Any:
-    """What msgspec writes without help."""
+def unchanged(value: Any) -> Any:
+    """The value itself, which msgspec writes without help."""
     return value
 
 
 def is_named(text: Json) -> bool:
-    """Whether the name of a type may stand anywhere in the JSON."""
+    """Whether the JSON may hold the name of a type."""
     return f'"{TYPE}"' in text if isinstance(text, str) else f'"{TYPE}"'.encode() in bytes(text)
 
 
@@ -103,7 +99,7 @@ def without_type(plain: dict[str, Any]) -> bytes:
 
 
 def at(step: str, call: Callable[[Any], Any], given: Any) -> Any:
-    """What the call makes of what is given; a misfit tells the step that led there."""
+    """The result of the call; a `Misfit` in it gets the step that led there."""
     try:
         return call(given)
     except Misfit as misfit:
@@ -113,38 +109,38 @@ def at(step: str, call: Callable[[Any], Any], given: Any) -> Any:
 
 
 def _located(error: Exception) -> Misfit:
-    """Msgspec's own error, which has its path behind the problem, as in ``Expected `int` - at `$.x` ``."""
+    """An error of msgspec as a `Misfit`; msgspec writes ``Expected `int` - at `$.x` ``."""
     problem, _, path = str(error).partition(" - at `")
     return Misfit(problem, path.removesuffix("`").removeprefix("$"))
 
 
 def misfit_of(error: Exception) -> Misfit:
-    """Whatever went wrong while values were read or written, as a misfit."""
+    """Any error that came up while values were read or written, as a `Misfit`."""
     if isinstance(error, Misfit):
         return error
     if isinstance(error, msgspec.MsgspecError):
         return _located(error)
     if isinstance(error, RecursionError):
-        return Misfit("it is nested too deeply, or holds itself")
+        return Misfit("the value is nested too deeply, or holds itself")
     return Misfit(f"{type(error).__name__}: {error}")
 
 
-def no_word(value: Any) -> str:
-    """What is wrong with a value that cannot be written."""
+def not_json(value: Any) -> str:
+    """The problem of a value that JSON cannot hold."""
     cls = type(value)
     return (
-        f"JSON has no word for {told(value)} ({cls.__module__}.{cls.__qualname__}); use texts, numbers, "
+        f"JSON cannot hold {short_repr(value)} ({cls.__module__}.{cls.__qualname__}). Use texts, numbers, "
         "times, enums, collections, and records of these"
     )
 
 
 def step_to(key: Any) -> str:
-    """How the path in an error goes on to what a dict has under that key."""
-    return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{told(key)}]"
+    """The step in a path that leads to the value of a key."""
+    return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{short_repr(key)}]"
 
 
-def told(value: Any) -> str:
-    """A value in a few words, whatever its repr does."""
+def short_repr(value: Any) -> str:
+    """The repr of a value, cut to a length; also where the repr fails."""
     try:
         text = repr(value)
     except Exception as error:  # noqa: BLE001 - a repr may be the user's own
@@ -156,64 +152,68 @@ JSONS_OWN: frozenset[type] = frozenset({str, int, float, bool, types.NoneType})
 SCALARS: frozenset[type] = JSONS_OWN | {bytes, Decimal, UUID, datetime, date, time, timedelta}
 _KEYS = SCALARS - {bool, types.NoneType, time, timedelta}
 MAYBE_NONE = "may be None, since that is its default"
-"""Marks an annotation that says less than the field may hold, so that msgspec does not learn of it."""
+"""Marks the annotation of a field that is None by default and does not say so: msgspec must not read it."""
 
 
-def is_native(hint: Any, hints_of: Callable[[type], dict[str, Any]]) -> bool:
-    """Whether msgspec alone can do it."""
-    return _is_native(hint, hints_of, set()) and can_be_read(hint)
+def is_for_msgspec(annotation: Any, annotations_of: Callable[[type], dict[str, Any]]) -> bool:
+    """Whether msgspec alone writes and reads values with that annotation."""
+    return _is_for_msgspec(annotation, annotations_of, set()) and can_be_read(annotation)
 
 
-def can_be_read(hint: Any) -> bool:
-    """Whether msgspec takes the annotation at all."""
+def can_be_read(annotation: Any) -> bool:
+    """Whether msgspec accepts the annotation."""
     try:
-        msgspec.json.Decoder(hint)
+        msgspec.json.Decoder(annotation)
     except Exception:  # noqa: BLE001 - it resolves the user's own annotations once more, which may fail in any way
         return False
     return True
 
 
-def natively(hint: Any) -> Codec:
-    """The codec that leaves all to msgspec."""
-    return Codec(as_it_is, msgspec.json.Decoder(hint).decode, native=True)
+def by_msgspec(annotation: Any) -> Codec:
+    """The codec that leaves everything to msgspec."""
+    return Codec(unchanged, msgspec.json.Decoder(annotation).decode)
 
 
-def _is_native(hint: Any, hints_of: Callable[[type], dict[str, Any]], seen: set[type]) -> bool:
-    if MAYBE_NONE in getattr(hint, "__metadata__", ()):
+def _is_for_msgspec(
+    annotation: Any, annotations_of: Callable[[type], dict[str, Any]], seen: set[type]
+) -> bool:
+    if MAYBE_NONE in getattr(annotation, "__metadata__", ()):
         return False
-    hint = bare(hint)
-    origin, args = get_origin(hint), get_args(hint)
+    annotation = bare(annotation)
+    origin, args = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return all(type(value) in (str, int, types.NoneType) for value in args)
-    if is_union(hint) or origin in (list, tuple):
-        return all(part is Ellipsis or _is_native(part, hints_of, seen) for part in args)
+    if is_union(annotation) or origin in (list, tuple):
+        return all(part is Ellipsis or _is_for_msgspec(part, annotations_of, seen) for part in args)
     if origin is dict:
-        return is_key(args[0]) and _is_native(args[1], hints_of, seen)
-    if not isinstance(hint, type):
-        return hint is None
-    if hint in SCALARS or hint in seen:
+        return is_key(args[0]) and _is_for_msgspec(args[1], annotations_of, seen)
+    if not isinstance(annotation, type):
+        return annotation is None
+    if annotation in SCALARS or annotation in seen:
         return True
-    if issubclass(hint, Enum):
-        return is_plain_enum(hint)
-    if not _is_native_record(hint) or hint.__subclasses__():
+    if issubclass(annotation, Enum):
+        return is_plain_enum(annotation)
+    if not _is_record_for_msgspec(annotation) or annotation.__subclasses__():
         return False  # a record of a subclass is written with its name
-    seen.add(hint)
-    return all(_is_native(part, hints_of, seen) for part in hints_of(hint).values())
+    seen.add(annotation)
+    return all(_is_for_msgspec(part, annotations_of, seen) for part in annotations_of(annotation).values())
 
 
-def is_key(hint: Any) -> bool:
-    """Whether msgspec writes values that are annotated so as keys of an object."""
-    hint = bare(hint)
-    return isinstance(hint, type) and (hint in _KEYS or (issubclass(hint, Enum) and is_plain_enum(hint)))
+def is_key(annotation: Any) -> bool:
+    """Whether msgspec writes values with that annotation as keys of an object."""
+    annotation = bare(annotation)
+    return isinstance(annotation, type) and (
+        annotation in _KEYS or (issubclass(annotation, Enum) and is_plain_enum(annotation))
+    )
 
 
 def is_plain_enum(enum: type[Enum]) -> bool:
-    """Whether all members have texts, or all have whole numbers, for values."""
+    """Whether all members have texts as values, or all have whole numbers."""
     values = {type(member.value) for member in enum}
     return values in ({str}, {int})
 
 
-def _is_native_record(cls: type) -> bool:
+def _is_record_for_msgspec(cls: type) -> bool:
     kind = schema.kind_of(cls)
     if kind == "attrs":  # of which msgspec does not write what has a private name
         return not any(name.startswith("_") for name in schema.field_names(cls) or ())

@@ -16,7 +16,7 @@ Types = Model | ModuleType | Mapping[str, Any] | Iterable[type]
 
 
 class Names:
-    """Names and classes, one to one; a class that a cell defined again takes the place of the earlier one.
+    """The stored names of classes; a class that a cell defined again takes the place of the earlier one.
 
     ``parts`` are classes that stand beside messages; they go by their names unless a message does.
     """
@@ -35,27 +35,27 @@ class Names:
         self._seen: set[type] = set()
 
     def name_of(self, cls: type) -> str:
-        """The name that was chosen for the class, or its own."""
+        """The stored name of a class: the one that was given, or the class's own."""
         return self._chosen.get(_home(cls), cls.__name__)
 
     def version_of(self, cls: type) -> int | None:
-        """The version that was chosen for the class."""
+        """The version that was given for the class."""
         return self._versions.get(_home(cls))
 
     def class_of(self, name: str) -> type | None:
-        """The class that goes by that name."""
+        """The class with that stored name."""
         return self._classes.get(name) or self._parts.get(name)
 
     def knows(self, cls: type) -> bool:
-        """Whether the class was seen."""
+        """Whether the class was added before."""
         return cls in self._seen
 
     def by_class_name(self) -> dict[str, type]:
-        """The classes by the name that they have in Python."""
+        """The classes by their names in Python."""
         return {cls.__name__: cls for cls in (*self._parts.values(), *self._classes.values())}
 
     def add(self, cls: type) -> None:
-        """Let the class go by its name, unless another one does.
+        """Add a class under its stored name. Raises `InvalidModel` if another class has that name.
 
         Of two definitions of the same class, the one that its module has by now is taken; else the later.
         """
@@ -69,26 +69,26 @@ class Names:
                 return
         elif other is not None:
             raise InvalidModel(
-                f"two classes claim the type name {name!r}: {_worded(other)} and {_worded(cls)}; "
-                f"choose another name for one, as in names={{{cls.__name__}: 'another.{cls.__name__}'}}"
+                f"two classes have the stored name {name!r}: {_worded(other)} and {_worded(cls)}. "
+                f"Give one another name, as in names={{{cls.__name__}: 'another.{cls.__name__}'}}"
             )
         self._classes[name] = cls
         self._seen.add(cls)
 
 
 def listed(types: Types) -> list[type]:
-    """The messages and states of a model, a module, a namespace; or classes, and the messages they name."""
+    """The messages and states of a model, a module or a namespace; or classes and the messages they name."""
     if isinstance(types, (ModuleType, Mapping)):
         types = Model.find(types)
     if isinstance(types, Model):
         return [*types, *types.unplaced]
     given = [types] if isinstance(types, type) else types
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InvalidModel(f"a serializer takes a model, a module or classes; found {given!r}")
+        raise InvalidModel(f"a serializer takes a model, a module or classes. Found {given!r}")
     given = list(given)
     for cls in given:
         if not isinstance(cls, type):
-            raise InvalidModel(f"a serializer takes a model, a module or classes; found {cls!r}")
+            raise InvalidModel(f"a serializer takes a model, a module or classes. Found {cls!r}")
     # One by one, since a model has no two classes of one name, but a serializer may choose other names.
     return list(dict.fromkeys([*given, *(found for cls in given for found in Model.of([cls]))]))
 
@@ -109,7 +109,7 @@ def parts(types: Types) -> list[type]:
 
 
 def _is_current(cls: type) -> bool:
-    """Whether the class is what its module has under its name."""
+    """Whether the module of the class has this class under its name."""
     return getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls
 
 
@@ -127,7 +127,7 @@ def _checked(asked: str, given: Mapping[type, Any], wanted: type) -> Mapping[typ
         if not fits or (wanted is int and value < 1):
             example = "'bank.FundsDeposited'" if wanted is str else "2"
             raise InvalidValue(
-                f"{asked}= takes classes, as in {{FundsDeposited: {example}}}; found {cls!r}: {value!r}"
+                f"{asked}= takes classes, as in {{FundsDeposited: {example}}}. Found {cls!r}: {value!r}"
             )
     return given
 
@@ -137,7 +137,7 @@ Upcaster = Callable[[Fields], Fields | tuple[str, Fields]]
 
 
 class Upcasters:
-    """Upcasters by the name and version that each starts from.
+    """Upcasters by the name and version from which each starts.
 
     Each takes the fields as JSON has them and returns those of the next version; with another name, as in
     ``return "bank.FundsDeposited", fields``, if the type is called so from there on.
@@ -148,7 +148,7 @@ class Upcasters:
         for start, upcaster in self._given.items():
             if not _is_start(start) or not callable(upcaster):
                 raise InvalidValue(
-                    "upcasters= takes functions by the type name and version that they start from, as in "
+                    "upcasters= takes functions by the stored name and version from which they start, as in "
                     f"{{('bank.FundsDeposited', 1): with_currency}}; found {start!r}: {upcaster!r}"
                 )
 
@@ -157,11 +157,11 @@ class Upcasters:
         return max((version + 1 for known, version in self._given if known == name), default=1)
 
     def start(self, name: str, version: int) -> bool:
-        """Whether there is an upcaster for just that."""
+        """Whether an upcaster starts from that name and version."""
         return (name, version) in self._given
 
     def step(self, name: str, version: int, fields: Fields) -> tuple[str, Fields]:
-        """The name and the fields in the next version; the same, where nothing is to be changed."""
+        """The name and the fields in the next version; unchanged where no upcaster starts here."""
         upcaster = self._given.get((name, version))
         if upcaster is None:
             return name, fields

@@ -1,4 +1,4 @@
-"""Records: written as an object of their fields, read field by field and made anew."""
+"""Records as JSON objects of their fields, and back."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from calamity_lab.stores.serializer.codec import (
     at,
     from_json,
     misfit_of,
+    short_repr,
     to_fields,
-    told,
     without_type,
 )
 
-# How Python makes a value, and how a value says that it is to be taken apart.
+# How a class makes its values, and how it takes them apart for a copy.
 _WAYS = ("__new__", "__reduce__", "__setstate__")
 
 Make = Callable[[dict[str, Any]], Any]
@@ -42,12 +42,12 @@ def is_record_class(cls: type) -> bool:
 
 
 def _is_open(cls: type) -> bool:
-    """Whether another class may inherit from it: so from all that are written in Python."""
+    """Whether another class may inherit from it, as from every class written in Python."""
     return bool(cls.__flags__ & 1 << 10)
 
 
 @dataclass(frozen=True, slots=True)
-class RecordShape:
+class RecordCodec:
     """How one class is written: the name of each field in Python and in JSON, and its codec.
 
     An ``open`` class declares no fields, so that each of its values has those that it has.
@@ -61,11 +61,14 @@ class RecordShape:
     make: Make
 
     def write(self, value: Any) -> Any:
-        """The fields, as something that msgspec writes; with its name, if it is of a subclass."""
+        """The fields of a value as something that msgspec writes; a subclass has its name beside them."""
         if type(value) is not self.cls:
             if not isinstance(value, self.cls):
                 name = self.cls.__name__
-                raise Misfit(f"{told(value)} is no {name}; annotate it as {name} | {type(value).__name__}")
+                raise Misfit(
+                    f"{short_repr(value)} is not a {name}. "
+                    f"Annotate the field as {name} | {type(value).__name__}"
+                )
             return self.parts.of(Any).write(value)
         codecs = self.codecs
         if self.open:
@@ -77,7 +80,7 @@ class RecordShape:
         }
 
     def read(self, text: Json) -> Any:
-        """The value that has these fields; those that its class does not know are left out."""
+        """The value with these fields; fields that its class does not have are left out."""
         found = to_fields(text)
         if TYPE in found and TYPE not in self.stored.values():
             return _named(self.cls, from_json(found[TYPE]), text, self.parts)
@@ -93,13 +96,13 @@ class RecordShape:
             return self.make(values)
         except Exception as error:
             raise Misfit(
-                f"{self.cls.__name__} cannot be made of {', '.join(values) or 'no fields'}: "
+                f"{self.cls.__name__} cannot be made from {', '.join(values) or 'no fields'}: "
                 f"{misfit_of(error).problem}"
             ) from error
 
 
 def abstract(cls: type, parts: Codecs) -> Codec:
-    """Values of whatever class has the shape of that one, which has no values of its own."""
+    """The codec for an abstract class or a protocol: its values are of other classes."""
     rest = parts.of(Any)
 
     def read(text: Json) -> Any:
@@ -110,7 +113,7 @@ def abstract(cls: type, parts: Codecs) -> Codec:
 
 
 def is_abstract(cls: type) -> bool:
-    """Whether a class only tells what others must have."""
+    """Whether a class has no values of its own: an abstract class or a protocol."""
     return inspect.isabstract(cls) or getattr(cls, "_is_protocol", False)
 
 
@@ -119,20 +122,20 @@ def _has_name(plain: Any) -> bool:
 
 
 def _named(cls: type, name: Any, text: Json, parts: Codecs) -> Any:
-    """What was written with the name of its class: that one, or one that inherits from it."""
-    for heir in _family(cls):
-        if is_record_class(heir) and parts.name_of(heir) == name:
-            return parts.record(heir).read(without_type(from_json(text)))
+    """The value that was written with the name of its class, which is that one or a subclass."""
+    for subclass in _family(cls):
+        if is_record_class(subclass) and parts.name_of(subclass) == name:
+            return parts.record(subclass).read(without_type(from_json(text)))
     return parts.of(Any).read(text)
 
 
-def record_shape(cls: type, parts: Codecs) -> RecordShape:
-    """The shape of that class."""
+def record_codec(cls: type, parts: Codecs) -> RecordCodec:
+    """The codec for records of that class."""
     fields = fields_in(cls)
-    return RecordShape(
+    return RecordCodec(
         cls,
         parts,
-        {name: parts.of(hint) for name, hint in parts.hints_of(cls).items()},
+        {name: parts.of(annotation) for name, annotation in parts.annotations_of(cls).items()},
         {field.name: field.stored for field in fields},
         field_names(cls) is None,
         _maker(cls, fields),
@@ -141,13 +144,13 @@ def record_shape(cls: type, parts: Codecs) -> RecordShape:
 
 def _family(cls: type) -> Iterator[type]:
     yield cls
-    heirs: list[type] = cls.__subclasses__()
-    for heir in heirs:
-        yield from _family(heir)
+    subclasses: list[type] = cls.__subclasses__()
+    for subclass in subclasses:
+        yield from _family(subclass)
 
 
 def _maker(cls: type, fields: Sequence[Field]) -> Make:
-    """What makes a value from its fields: its constructor, where that takes them, else each is set."""
+    """What makes a value from its fields: the constructor if it takes them, else each field is set."""
     if kind_of(cls) in ("plain", None):
         return lambda values: _set(object.__new__(cls), values)
     arguments = {field.name: field.argument for field in fields if field.argument}
@@ -163,7 +166,7 @@ def _constructed(cls: type, arguments: Mapping[str, str], values: dict[str, Any]
 
 
 def _defaults(fields: Sequence[Field], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of the fields that have no value, for a class whose ``__init__`` may take anything."""
+    """The defaults of the absent fields, for a class with an ``__init__`` of its own."""
     absent = [field for field in fields if field.name not in values]
     for field in absent:
         if field.required:

@@ -16,71 +16,71 @@ from uuid import UUID
 import msgspec
 
 from calamity_lab.kernel.annotations import bare, is_union
-from calamity_lab.kernel.schema import field_names, fields_of, is_record
-from calamity_lab.stores.serializer.annotations import Shapes
+from calamity_lab.kernel.schema import field_names, fields_of, is_record, kind_of
+from calamity_lab.stores.serializer.annotations import CodecTable
 from calamity_lab.stores.serializer.codec import (
     TYPE,
     Json,
     Misfit,
-    as_it_is,
-    is_native,
+    is_for_msgspec,
     misfit_of,
-    no_word,
+    not_json,
+    short_repr,
     step_to,
     to_json,
-    told,
+    unchanged,
 )
 
 _NAMED = f'"{TYPE}"'
 _NAMED_BYTES = _NAMED.encode()
-# Values of exactly these types, in a field that is annotated so, come back as they were, whatever they are.
+# A value of exactly one of these types, in a field with that annotation, always comes back as it was.
 _SURE = frozenset({str, int, bool, NoneType, Decimal, UUID, date, bytes})
 
 
-# What looks at the fields of a class, or changes them, when a value is made.
-_CHECKS = ("__post_init__", "__attrs_post_init__", "__attrs_attrs__")
+# What a class may have that checks or changes the fields of a new value.
+_CHECKS = ("__post_init__", "__attrs_post_init__")
 
 Write = Callable[[Any], str]
 Fields = Callable[[Any], Any]
 
 
-class Plan(NamedTuple):
-    """Writes a value as JSON, and reads one."""
+class MessageCodec(NamedTuple):
+    """Writes messages of one class as JSON, and reads them."""
 
     write: Write
     read: Callable[[Json], Any]
 
 
-def plan_of(cls: type, shapes: Shapes) -> Plan:
-    """The plan for records of that class."""
-    record = shapes.record(cls)
-    if not is_native(cls, shapes.hints_of) or _is_array(cls):
-        return Plan(_checked(record.write, record.read, None), record.read)
+def message_codec(cls: type, codecs: CodecTable) -> MessageCodec:
+    """The codec for messages of that class."""
+    record = codecs.record(cls)
+    if not is_for_msgspec(cls, codecs.annotations_of) or _is_array(cls):
+        return MessageCodec(_checked(record.write, record.read, None), record.read)
     decode: Callable[[Json], Any] = msgspec.json.Decoder(cls).decode
 
     def read(text: Json) -> Any:
         named = _NAMED in text if isinstance(text, str) else _NAMED_BYTES in bytes(text)
         return record.read(text) if named else decode(text)
 
-    hints = shapes.hints_of(cls)
-    fields, types = _fields(list(hints)), [_types(hint) for hint in hints.values()]
+    annotations = codecs.annotations_of(cls)
+    fields, types = _fields(list(annotations)), [_types(annotation) for annotation in annotations.values()]
     sure = [kinds for kinds in types if kinds is not None]
-    if len(sure) < len(types) or any(hasattr(cls, name) for name in _CHECKS):
-        return Plan(_checked(as_it_is, read, fields), read)
-    return Plan(_sure(read, fields, sure), read)
+    if len(sure) < len(types) or kind_of(cls) == "attrs" or any(hasattr(cls, name) for name in _CHECKS):
+        return MessageCodec(_checked(unchanged, read, fields), read)
+    return MessageCodec(_sure(read, fields, sure), read)
 
 
 def _is_array(cls: type) -> bool:
-    """Whether msgspec was told to write the class without the names of its fields."""
+    """Whether msgspec writes the class as an array, without the names of its fields."""
     return issubclass(cls, msgspec.Struct) and cls.__struct_config__.array_like
 
 
 def written(value: Any) -> str:
-    """The JSON of what msgspec writes."""
+    """A value as JSON text. Raises `Misfit` with the part that msgspec cannot write."""
     try:
         return str(to_json(value), "utf-8")
     except Exception as error:
-        raise blame(value, error) from error
+        raise unwritable_part(value, error) from error
 
 
 def _fields(names: list[str]) -> Fields:
@@ -88,7 +88,7 @@ def _fields(names: list[str]) -> Fields:
 
 
 def _checked(write: Callable[[Any], Any], read: Callable[[Json], Any], fields: Fields | None) -> Write:
-    """Writes, and reads at once what was written: an event that nobody can read must not be recorded."""
+    """Write and read back at once: an event that nobody can read must not be recorded."""
 
     def checked(value: Any) -> str:
         text = written(write(value))
@@ -99,7 +99,7 @@ def _checked(write: Callable[[Any], Any], read: Callable[[Json], Any], fields: F
 
 
 def _sure(read: Callable[[Json], Any], fields: Fields, allowed: list[frozenset[type]]) -> Write:
-    """Like `_checked`, but not for types of values of which it is sure; so most messages cost half."""
+    """Like `_checked`, but without the check for types of values that passed it; most messages cost half."""
     known: set[tuple[type, ...]] = set()
 
     def sure(value: Any) -> str:
@@ -119,8 +119,8 @@ def _check(value: Any, text: str, read: Callable[[Json], Any], fields: Fields | 
         found = read(text)
     except Exception as error:
         misfit = misfit_of(error)
-        problem = f"{misfit.problem} when it is read back; annotate it as what it holds"
-        # A number that JSON has no word for differs from itself, and is the better explanation.
+        problem = f"{misfit.problem} when it is read back. Annotate the field with the type that it holds"
+        # A number that JSON cannot hold differs from itself, and is the better explanation.
         raise difference(value, value) or Misfit(problem, misfit.path) from error
     if fields is not None and _equal(fields, value, found):
         return
@@ -136,13 +136,13 @@ def _equal(fields: Fields, value: Any, found: Any) -> bool:
         return False
 
 
-def _types(hint: Any) -> frozenset[type] | None:
-    hint = bare(hint)
-    if is_union(hint):
-        parts = [_types(part) for part in get_args(hint)]
+def _types(annotation: Any) -> frozenset[type] | None:
+    annotation = bare(annotation)
+    if is_union(annotation):
+        parts = [_types(part) for part in get_args(annotation)]
         return frozenset[type]().union(*(part for part in parts if part)) if all(parts) else None
-    if hint in _SURE or (isinstance(hint, type) and issubclass(hint, Enum)):
-        return frozenset({hint})
+    if annotation in _SURE or (isinstance(annotation, type) and issubclass(annotation, Enum)):
+        return frozenset({annotation})
     return None
 
 
@@ -151,18 +151,20 @@ _DEEPEST = 40
 
 
 def difference(value: Any, found: Any, path: str = "") -> Misfit | None:
-    """Where what was read differs from what was written; None if nowhere.
+    """Where the value that was read differs from the one that was written; None if nowhere.
 
     A list may come back as a tuple and the other way round, where the annotation says so.
     """
     if isinstance(value, float) and not math.isfinite(value):
-        return Misfit(f"JSON has no word for {value}; use None, or a Decimal", path)
+        return Misfit(f"JSON cannot hold {value}. Use None, or a Decimal", path)
     pairs = _pairs(value, found)
     if pairs is None:
         if value is found or _same(value, found):
             return None
         return Misfit(
-            f"{told(value)} would be read back as {told(found)}; annotate it as what it holds", path
+            f"{short_repr(value)} would be read back as {short_repr(found)}. "
+            "Annotate the field with the type that it holds",
+            path,
         )
     for step, mine, theirs in pairs:
         differs = difference(mine, theirs, f"{path}{step}")
@@ -172,7 +174,7 @@ def difference(value: Any, found: Any, path: str = "") -> Misfit | None:
 
 
 def _pairs(value: Any, found: Any) -> Iterator[tuple[str, Any, Any]] | None:
-    """The parts of both, side by side; None where they have no parts, or not the same."""
+    """The parts of both values, side by side; None where they do not have the same parts."""
     if is_record(value) and not isinstance(value, (Enum, str, int, float)):
         if type(value) is not type(found):
             return None
@@ -198,13 +200,13 @@ def _same(value: Any, found: Any) -> bool:
         return False
 
 
-def blame(value: Any, error: Exception, path: str = "") -> Misfit:
-    """The smallest part of a value that msgspec does not write, and why."""
+def unwritable_part(value: Any, error: Exception, path: str = "") -> Misfit:
+    """The smallest part of a value that msgspec cannot write, with the reason."""
     for step, part in _parts(value) if path.count(".") + path.count("[") < _DEEPEST else ():
         try:
             to_json(part)
         except Exception as inner:  # noqa: BLE001 - whatever it is, it is told where it comes from
-            return blame(part, inner, f"{path}{step}")
+            return unwritable_part(part, inner, f"{path}{step}")
     return Misfit(_why(value, error), path)
 
 
@@ -219,7 +221,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _why(value: Any, error: Exception) -> str:
     if isinstance(error, UnicodeError):
-        return f"{told(value)} has a lone surrogate, which is no character; give whole characters"
+        return f"{short_repr(value)} has a lone surrogate, which is not a character. Give whole characters"
     if isinstance(error, TypeError):
-        return no_word(value)
+        return not_json(value)
     return misfit_of(error).problem

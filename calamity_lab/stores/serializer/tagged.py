@@ -32,11 +32,11 @@ from calamity_lab.stores.serializer.codec import (
     Json,
     Misfit,
     at,
+    by_msgspec,
     can_be_read,
     from_json,
     misfit_of,
-    natively,
-    no_word,
+    not_json,
     step_to,
     to_json,
     without_type,
@@ -54,7 +54,7 @@ _NAMED: dict[str, type] = {
 
 
 def untyped(codecs: Codecs) -> Codec:
-    """The codec for them."""
+    """The codec for values without an annotation that tells their type."""
     return Codec(lambda value: write(value, codecs), lambda text: read(text, codecs))
 
 
@@ -71,17 +71,17 @@ def write(value: Any, codecs: Codecs) -> Any:
 
 
 def tagged(value: Any, cls: type, codecs: Codecs) -> dict[str, Any]:
-    """The value with the name of its class: beside its fields, where it has some."""
+    """The value with the name of its class, beside its fields if it has fields."""
     name = cls.__name__
     if _NAMED.get(name) is cls:
         return {TYPE: name, VALUE: _pairs(value, codecs) if cls is dict else codecs.of(cls).write(value)}
     is_record = is_record_class(cls)
     if not is_record and not issubclass(cls, (Enum, str, int, float)):
-        raise Misfit(no_word(value))
+        raise Misfit(not_json(value))
     name = codecs.claim(cls)
     if name in _NAMED:
         raise Misfit(
-            f"{name} of {cls.__module__} needs another name here, as in names={{{name}: 'my.{name}'}}"
+            f"{name} of {cls.__module__} needs another stored name, as in names={{{name}: 'my.{name}'}}"
         )
     if is_record:
         return with_fields(name, codecs.record(cls).write(value))
@@ -91,7 +91,9 @@ def tagged(value: Any, cls: type, codecs: Codecs) -> dict[str, Any]:
 def with_fields(name: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record with the name of its class."""
     if TYPE in fields:
-        raise Misfit(f"{name} has a field {TYPE!r}, under which its name would stand")
+        raise Misfit(
+            f"{name} has a field {TYPE!r}, which is the key for the name of the class. Rename the field"
+        )
     return {TYPE: name, **fields}
 
 
@@ -105,7 +107,7 @@ def read(text: Json, codecs: Codecs) -> Any:
 
 
 def revived(plain: Any, codecs: Codecs) -> Any:
-    """The value of which JSON has this."""
+    """The value that plain JSON values stand for."""
     if isinstance(plain, list):
         return [revived(item, codecs) for item in plain]
     if not isinstance(plain, dict):
@@ -129,7 +131,7 @@ def _known(plain: dict[str, Any], codecs: Codecs) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One type of a union: the name that is written with its values, and their codec."""
+    """One type of a union: the name that is written with its values, and the codec for them."""
 
     name: str
     is_record: bool
@@ -148,8 +150,8 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class UnionShape:
-    """The members of a union by their class and by their name; ``own`` reads what JSON has a word for."""
+class UnionCodec:
+    """The members of a union by class and by name; ``own`` reads what JSON itself tells apart."""
 
     members: Mapping[type, Member]
     by_name: Mapping[str, Member]
@@ -179,9 +181,9 @@ class UnionShape:
         return _first([*own, *(member.codec for member in self.members.values())], text)
 
 
-def union(hint: Any, codecs: Codecs) -> Codec:
-    """The codec for values that are annotated so."""
-    parts = union_members(hint)
+def union(annotation: Any, codecs: Codecs) -> Codec:
+    """The codec for a union."""
+    parts = union_members(annotation)
     if any(part is Any or part is object for part in parts):
         return codecs.of(Any)
     others = [part for part in parts if part is not NoneType]
@@ -191,8 +193,10 @@ def union(hint: Any, codecs: Codecs) -> Codec:
     members = _members([part for part in parts if part not in own], codecs)
     by_name = {member.name: member for member in members.values()}
     if len(by_name) < len(members):
-        raise Misfit(f"two members of {hint} go by the same name; choose another for one with names={{...}}")
-    shape = UnionShape(members, by_name, _own(own, codecs), codecs.of(Any))
+        raise Misfit(
+            f"two members of {annotation} have the same stored name. Give one another name with names={{...}}"
+        )
+    shape = UnionCodec(members, by_name, _own(own, codecs), codecs.of(Any))
     return Codec(shape.write, shape.read)
 
 
@@ -212,11 +216,15 @@ def _members(parts: Sequence[Any], codecs: Codecs) -> dict[type, Member]:
 
 def _own(parts: Sequence[Any], codecs: Codecs) -> Codec:
     """What reads a text, a number, a truth value or None of a union."""
-    hint = Union[tuple(parts)] if parts else None  # noqa: UP007 - of a list of types, not of names
+    annotation = Union[tuple(parts)] if parts else None  # noqa: UP007 - of a list of types, not of names
     literals = [value for part in parts if get_origin(part) is Literal for value in get_args(part)]
-    if hint is None or not can_be_read(hint) or not all(type(value) in (str, int) for value in literals):
+    if (
+        annotation is None
+        or not can_be_read(annotation)
+        or not all(type(value) in (str, int) for value in literals)
+    ):
         return codecs.of(Any)
-    return natively(hint)
+    return by_msgspec(annotation)
 
 
 def _optional(codec: Codec) -> Codec:
@@ -237,4 +245,4 @@ def _first(codecs: Sequence[Codec], text: Json) -> Any:
             return codec.read(text)
         except Exception as error:  # noqa: BLE001 - a class may check its own fields, and raise what it likes
             problems.append(misfit_of(error).problem)
-    raise Misfit(f"no member of the union can be made of it ({'; '.join(problems)})")
+    raise Misfit(f"no member of the union can be read from it ({'; '.join(problems)})")

@@ -1,4 +1,4 @@
-"""An event whose class is not known: its fields as they were stored, under the name of the type it was."""
+"""An event whose class is not known: its stored name and its fields as they were stored."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 
-class _Beside:
-    """Something told about an event beside its fields; a field of the same name comes first."""
+class _Property:
+    """A property of an event that is not a field; a field of the same name hides it."""
 
     def __init__(self, slot: str) -> None:
         self.slot = slot
@@ -20,16 +20,16 @@ class _Beside:
 class UnknownEvent:
     """An event whose class is not known, so that a history can be seen without its code.
 
-    Its fields are attributes, with the values that JSON has; ``event_type`` and ``version`` tell what it
-    was stored as. Each stored type has a class of its own here, named as that type was, so that the event
-    shows everywhere as what it was. Two are equal whose type, version and fields are.
+    Its fields are attributes with JSON values; ``event_type`` and ``version`` are the stored ones.
+    Each stored name has a class of its own here, so that the event has its own name everywhere. Two unknown
+    events are equal if their names, versions and fields are.
     """
 
     __slots__ = ("__dict__", "_stored_text", "_stored_version")
 
     __calamity_unknown__ = True  # so that no aggregate takes it for one of the events that it knows
     event_type = ""
-    version = _Beside("_stored_version")
+    version = _Property("_stored_version")
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"{type(self).event_type} is an event of the past: {name!r} cannot be set")
@@ -40,10 +40,10 @@ class UnknownEvent:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, UnknownEvent):
             return NotImplemented
-        return _told(self) == _told(other) and self.__dict__ == other.__dict__
+        return _name_and_version(self) == _name_and_version(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        return hash((_told(self), frozenset(self.__dict__)))
+        return hash((_name_and_version(self), frozenset(self.__dict__)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         name, version, text = stored(self)
@@ -55,7 +55,7 @@ class UnknownEvent:
 
 
 def unknown(name: str, version: int, fields: Mapping[str, Any], text: str) -> UnknownEvent:
-    """The event of that type, with those fields; ``text`` is how they were stored."""
+    """The event of that name, with those fields; ``text`` is the stored text of the fields."""
     event: UnknownEvent = object.__new__(_class(name))
     object.__setattr__(event, "_stored_text", text)
     object.__setattr__(event, "_stored_version", version)
@@ -64,11 +64,11 @@ def unknown(name: str, version: int, fields: Mapping[str, Any], text: str) -> Un
 
 
 def stored(event: UnknownEvent) -> tuple[str, int, str]:
-    """What the event was stored as: the type's name, its version, and the text of its fields."""
-    return (*_told(event), object.__getattribute__(event, "_stored_text"))
+    """The stored name, version and text of the event."""
+    return (*_name_and_version(event), object.__getattribute__(event, "_stored_text"))
 
 
-def _told(event: UnknownEvent) -> tuple[str, int]:
+def _name_and_version(event: UnknownEvent) -> tuple[str, int]:
     return type(event).event_type, object.__getattribute__(event, "_stored_version")
 
 
