@@ -1,6 +1,6 @@
-"""Sets up the virtual environment that everything runs in: `python3 scripts/bootstrap.py .venv [extra ...]`.
+"""Set up the virtual environment in which everything runs: `python3 scripts/bootstrap.py .venv [extra ...]`.
 
-Runs on a bare Python: standard library only, and syntax old enough to refuse an old Python politely.
+Uses only the standard library, and syntax that an old Python understands, so that it can say what is wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OLDEST = (3, 11)
 
 
 def main(arguments: list[str]) -> None:
-    """Make the environment, or bring it up to date, and install this package with these extras."""
+    """Make or update the environment, and install this package with these extras."""
     if sys.version_info[:2] < OLDEST:
         found = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
 
 
 def make_environment(folder: Path) -> None:
-    """A virtual environment with a Python that works; a broken one is made anew."""
+    """Make a virtual environment; replace one whose Python does not work."""
     python = folder / "bin" / "python"
     if works(python):
         return
@@ -53,7 +53,7 @@ def works(python: Path) -> bool:
 
 
 def has_venv() -> bool:
-    """Whether this Python can make environments; Debian keeps that in a package of its own."""
+    """Whether this Python can make environments; on Debian this needs a separate package."""
     if importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip"):
         return True
     sys.path.insert(0, str(ROOT))
@@ -63,7 +63,7 @@ def has_venv() -> bool:
 
 
 def install_package(folder: Path, extras: list[str]) -> None:
-    """This package, editable, with its pinned dependencies: by uv, which takes seconds, else by pip."""
+    """Install this package, editable, with its pinned dependencies: with uv, or with pip, which is slower."""
     python = str(folder / "bin" / "python")
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     wanted = ["--editable", target, "--constraint", str(ROOT / "constraints.txt")]
@@ -77,11 +77,11 @@ def install_package(folder: Path, extras: list[str]) -> None:
             return
         say("uv could not install it; trying pip, which takes longer")
     if subprocess.run([*pip, *wanted], env=environment, check=False).returncode != 0:
-        sys.exit("The dependencies could not be installed; what pip says above tells why.")
+        sys.exit("The dependencies could not be installed; see the messages of pip above.")
 
 
 def say(text: str) -> None:
-    """One line of what is being done, at once."""
+    """Print one line about the current work, at once."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Finds or installs a Chromium for the browser tests: `python -m scripts.chromium` prints its path.
+"""Find or install a Chromium for the browser tests: `python -m scripts.chromium` prints its path.
 
 It looks, in this order, at the environment's CHROMIUM, the names on PATH, the usual places of each system,
 and playwright's own download. Where there is none it installs Debian's package if it may do so without
@@ -35,11 +35,11 @@ PLACES = (
 
 
 class NoChromium(RuntimeError):
-    """There is no Chromium or Chrome here; the message says what was tried and what would help."""
+    """No Chromium or Chrome was found; the message says what was tried and what to do."""
 
 
 def find_chromium() -> str:
-    """The path of an installed Chromium or Chrome that starts; raises NoChromium where there is none."""
+    """The path of an installed Chromium or Chrome that starts; raises NoChromium if there is none."""
     asked = os.environ.get("CHROMIUM")
     if asked:
         path = shutil.which(asked)
@@ -56,7 +56,7 @@ def find_chromium() -> str:
 
 
 def candidates() -> Iterator[str]:
-    """Paths of browsers that exist, the likeliest first."""
+    """Paths of the browsers on this machine, the most likely one first."""
     yield from filter(None, map(shutil.which, NAMES))
     yield from (str(path) for path in map(Path.expanduser, map(Path, PLACES)) if path.exists())
     downloaded = playwrights_own()
@@ -65,7 +65,7 @@ def candidates() -> Iterator[str]:
 
 
 def playwrights_own() -> str | None:
-    """Where playwright puts the browser that it downloads; None without playwright."""
+    """The path to which playwright downloads its browser; None without playwright."""
     probe = (
         "from playwright.sync_api import sync_playwright\n"
         "with sync_playwright() as p: print(p.chromium.executable_path)"
@@ -75,7 +75,7 @@ def playwrights_own() -> str | None:
 
 
 def starts(path: str) -> bool:
-    """Whether the browser runs at all: a wrapper for a snap that is not installed, say, does not."""
+    """Whether the browser starts; for example, a wrapper for a snap that is not installed does not."""
     try:
         return (
             subprocess.run([path, "--version"], capture_output=True, timeout=30, check=False).returncode == 0
@@ -85,7 +85,7 @@ def starts(path: str) -> bool:
 
 
 def install_chromium() -> None:
-    """Put a Chromium on this machine: Debian's package where nobody need be asked, else playwright's."""
+    """Install a Chromium: Debian's package if that needs no password, or else playwright's."""
     if debian.can_install() and debian.install("chromium", "fonts-dejavu-core"):
         return
     say("Downloading playwright's Chromium")
@@ -94,7 +94,7 @@ def install_chromium() -> None:
 
 
 def main() -> None:
-    """Find or install, and print the path alone on standard output."""
+    """Find or install a browser, and print only its path on standard output."""
     try:
         path = find_chromium()
     except NoChromium as missing:
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def say(text: str) -> None:
-    """One line of what is being done, at once."""
+    """Print one line about the current work, at once."""
     print(text, file=sys.stderr, flush=True)
 
 

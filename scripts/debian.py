@@ -1,4 +1,4 @@
-"""Debian's packages, for what no Python package brings."""
+"""Install Debian packages, for what no Python package contains."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 def is_debian() -> bool:
-    """Whether this is Debian itself; Ubuntu's chromium package, for one, is only a door to snap."""
+    """Whether this is Debian itself; Ubuntu's chromium package, for example, only installs a snap."""
     release = Path("/etc/os-release")
     return release.exists() and "ID=debian" in release.read_text(encoding="utf-8").splitlines()
 
 
 def privilege() -> list[str] | None:
-    """The words before a command that make it run as root without asking, or None where there are none."""
+    """The words before a command that run it as root without a password, or None if that is not possible."""
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")
@@ -26,12 +26,12 @@ def privilege() -> list[str] | None:
 
 
 def can_install() -> bool:
-    """Whether apt-get can install something here without asking anybody."""
+    """Whether apt-get can install packages here without a password."""
     return is_debian() and shutil.which("apt-get") is not None and privilege() is not None
 
 
 def install(*packages: str) -> bool:
-    """Install Debian packages, telling on standard error what is done; False when apt-get fails."""
+    """Install Debian packages, and print each action on standard error; False if apt-get fails."""
     apt = [*(privilege() or []), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     print(f"Installing with apt-get: {' '.join(packages)}", file=sys.stderr, flush=True)
     for action in (["update"], ["install", "-y", "--no-install-recommends", *packages]):

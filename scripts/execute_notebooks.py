@@ -1,8 +1,8 @@
-"""Runs the tutorials and keeps what they show: `python scripts/execute_notebooks.py [--check] [FILE ...]`.
+"""Run the tutorials and save their outputs: `python scripts/execute_notebooks.py [--check] [FILE ...]`.
 
-Each runs from its top in a fresh kernel of this Python, in an empty folder. What differs from run to run is
-taken out, so that running them again changes nothing. With `--check` nothing is written: the first place
-where a tutorial shows something else than it did is told.
+Each tutorial runs from the top in a new kernel of this Python, in an empty folder. Whatever differs from run
+to run is removed, so that running them again changes nothing. With `--check` the script writes nothing; it
+prints the first output that has changed.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ LANGUAGE = {
     "nbconvert_exporter": "python",
     "pygments_lexer": "ipython3",
 }
-# Newer kernels warn of an unencrypted port; it is one of this machine, for some seconds.
+# Newer kernels warn of an unencrypted port; this one is local and open for a few seconds.
 QUIET = "--IPKernelApp.log_level=ERROR"
-# A picture that tells which version drew it would change with every version.
+# A picture that names the version of its library would change with every version.
 INLINE = "--InlineBackend.print_figure_kwargs={'bbox_inches': 'tight', 'metadata': {'Software': None}}"
 
 
@@ -61,7 +61,7 @@ class ThisPython(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """How the kernel is started."""
+        """The command that starts the kernel."""
         words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", QUIET, INLINE]
         return KernelSpec(argv=words, display_name=KERNEL["display_name"], language=KERNEL["language"])
 
@@ -72,17 +72,17 @@ def tutorials() -> list[Path]:
 
 
 def read(path: Path) -> Any:
-    """A notebook as it lies there."""
+    """The notebook in a file."""
     return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
 
 def written(notebook: Any) -> str:
-    """The text of a notebook's file."""
+    """The text of the file of a notebook."""
     return str(nbformat.writes(notebook)) + "\n"  # type: ignore[no-untyped-call]
 
 
 def ran(paths: Sequence[Path]) -> list[Any]:
-    """The notebooks as they are after running every cell, in the same order; a cell that raises ends it."""
+    """The notebooks after running every cell, in the same order; a cell that raises ends the run."""
 
     async def run_all() -> list[Any]:
         turns = asyncio.Semaphore(AT_ONCE)
@@ -92,12 +92,12 @@ def ran(paths: Sequence[Path]) -> list[Any]:
         async with turns:
             return await run(read(path))
 
-    with ThreadPoolExecutor(1) as alone:  # whoever calls this may have an event loop running
+    with ThreadPoolExecutor(1) as alone:  # the caller may have a running event loop
         return alone.submit(asyncio.run, run_all()).result()
 
 
 async def run(notebook: Any) -> Any:
-    """The notebook after running it in a folder of its own, where nothing of the user's home reaches it."""
+    """The notebook after running it in an empty folder, without the settings of the user's home."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         home, folder = Path(name) / "home", Path(name) / "here"
         home.mkdir()
@@ -117,7 +117,7 @@ async def run(notebook: Any) -> Any:
 
 
 def settled(notebook: Any, before: Any) -> Any:
-    """A notebook without what differs from run to run; pictures that look as before stay as they were."""
+    """A notebook without what differs from run to run; pictures that look the same stay the same."""
     notebook = deepcopy(notebook)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})  # type: ignore[no-untyped-call]
     for number, cell in enumerate(notebook.cells):
@@ -130,7 +130,7 @@ def settled(notebook: Any, before: Any) -> Any:
 
 
 def without_widget(output: Any) -> Any:
-    """An output without its live widget, which only its kernel can draw; None if there was nothing else."""
+    """An output without its live widget, which needs its kernel; None if nothing else is left."""
     if WIDGET in output.get("data", {}):
         del output.data[WIDGET]
         if not set(output.data) - {"text/plain"}:
@@ -139,7 +139,7 @@ def without_widget(output: Any) -> Any:
 
 
 def name_stills(outputs: Sequence[Any], number: int) -> None:
-    """Name each still picture of a widget for its cell: no widget of a later kernel is called so."""
+    """Name each still picture of a widget for its cell; no widget of a later kernel has such a name."""
     names = (f'{STILL}="cell-{number}-{place}"' for place in itertools.count(1))
     for output in outputs:
         shown = output.get("data", {}).get("text/html")
@@ -148,7 +148,7 @@ def name_stills(outputs: Sequence[Any], number: int) -> None:
 
 
 def keep_pictures(notebook: Any, before: Any) -> None:
-    """Take over the pictures that were there and look the same; another machine packs them otherwise."""
+    """Keep each earlier picture that looks the same, because another machine compresses it differently."""
     for cell, old in zip(notebook.cells, before.cells, strict=True):
         for output, was in zip(cell.get("outputs", ()), old.get("outputs", ()), strict=False):
             new_one, old_one = (each.get("data", {}).get(PICTURE) for each in (output, was))
@@ -157,7 +157,7 @@ def keep_pictures(notebook: Any, before: Any) -> None:
 
 
 def look_the_same(one: str, other: str) -> bool:
-    """Whether two pictures (base64) are of one size, and differ in fewer than one of 200 pixels."""
+    """Whether two pictures (base64) have one size, and differ in less than one of 200 pixels."""
     pixels, others = (imread(io.BytesIO(base64.b64decode(picture)), format="png") for picture in (one, other))
     if pixels.shape != others.shape:
         return False
@@ -166,7 +166,7 @@ def look_the_same(one: str, other: str) -> bool:
 
 
 def difference(committed: Any, now: Any) -> str | None:
-    """The first cell in which two notebooks differ, and how; None where there is none."""
+    """The first cell in which two notebooks differ, and the difference; None if they are the same."""
     for number, (old, new) in enumerate(zip(committed.cells, now.cells, strict=True)):
         found = list(unified_diff(lines(old), lines(new), "committed", "executed now", lineterm="", n=1))
         if found:
@@ -179,15 +179,17 @@ def difference(committed: Any, now: Any) -> str | None:
 
 
 def lines(cell: Any) -> list[str]:
-    """A cell as text to compare, with a line for each element of HTML."""
+    """A cell as lines to compare, with one line per element of HTML."""
     return json.dumps(cell, ensure_ascii=False, indent=1, sort_keys=True).replace("><", ">\n<").splitlines()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run, and write or check; the exit code is 1 where a cell raises or a check finds a difference."""
+    """Run, and write or check; the exit code is 1 if a cell raises or a check finds a difference."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, metavar="FILE", help="all, if none is named")
-    parser.add_argument("--check", action="store_true", help="write nothing; tell the first difference")
+    parser.add_argument(
+        "notebooks", nargs="*", type=Path, metavar="FILE", help="a tutorial; by default all of them"
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; print the first difference")
     asked = parser.parse_args(arguments)
     paths = asked.notebooks or tutorials()
     told = [tell(path, notebook, check=asked.check) for path, notebook in zip(paths, ran(paths), strict=True)]
@@ -199,7 +201,7 @@ UNCHANGED = "unchanged"
 
 
 def tell(path: Path, notebook: Any, *, check: bool) -> str:
-    """What running a notebook changes; written to its file, unless it is only to be checked."""
+    """What running a notebook changes; the result is written to its file, unless ``check`` is set."""
     before = read(path)
     now = settled(notebook, before)
     if check:

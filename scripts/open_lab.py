@@ -1,4 +1,4 @@
-"""Opens JupyterLab on the first tutorial: `python -m scripts.open_lab [options of jupyter lab]`.
+"""Open JupyterLab on the first tutorial: `python -m scripts.open_lab [options of jupyter lab]`.
 
 It opens copies, in `playground/`, where notebooks of one's own may lie too: running a tutorial leaves the
 one in `notebooks/` as it is.
@@ -21,7 +21,7 @@ NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
 def settings(folder: Path) -> dict[str, str]:
-    """The environment that makes Jupyter keep its settings in this folder, and not ask about its news."""
+    """The environment in which Jupyter keeps its settings in this folder, and does not ask about news."""
     answer = folder / "config" / "lab" / "user-settings" / NEWS
     if not answer.exists():
         answer.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def settings(folder: Path) -> dict[str, str]:
 
 
 def lay_out(notebooks: Path, playground: Path) -> list[str]:
-    """Copy the tutorials to where they are played with; a copy that somebody has changed stays as it is."""
+    """Copy the tutorials to the playground; a copy that somebody has changed stays as it is."""
     playground.mkdir(exist_ok=True)
     list_ = playground / ".laid-out.json"
     laid_out = json.loads(list_.read_text(encoding="utf-8")) if list_.exists() else {}
@@ -53,7 +53,7 @@ def lay_out(notebooks: Path, playground: Path) -> list[str]:
 
 
 def command(arguments: list[str]) -> list[str]:
-    """The jupyter command line: the first tutorial is opened, and the others lie beside it."""
+    """The command line of JupyterLab, which opens the first tutorial in the folder of all tutorials."""
     root = ROOT / "playground"
     tutorials = lay_out(ROOT / "notebooks", root)
     # Jupyter refuses to run as root unless told to, as happens in a container.
@@ -65,7 +65,7 @@ def command(arguments: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Become JupyterLab, so that Ctrl-C and the exit code are its own."""
+    """Replace this process by JupyterLab, so that Ctrl-C and the exit code are those of JupyterLab."""
     os.chdir(ROOT)
     words = command(sys.argv[1:])
     os.execve(words[0], words, {**os.environ, **settings(ROOT / ".jupyter")})

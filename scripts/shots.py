@@ -37,7 +37,7 @@ img {{ display: block; width: 100%; }}
 
 
 def main(folder: Path) -> None:
-    """Take every picture anew, and the page that shows them."""
+    """Take every picture, and write the page that shows them."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     taken: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ def main(folder: Path) -> None:
 
 
 def sights(gallery: Gallery) -> Iterator[tuple[str, Locator]]:
-    """Each thing to look at by its name, brought about when it is asked for."""
+    """Each view by its name, set up only when it is needed."""
     root = gallery.lab.root
     for tab in gallery.tabs:
         gallery.lab.tab(tab)
@@ -75,7 +75,7 @@ def sights(gallery: Gallery) -> Iterator[tuple[str, Locator]]:
 
 
 def used(gallery: Gallery, root: Locator) -> Iterator[tuple[str, Locator]]:
-    """The composite in the middle of what a person does with it."""
+    """The whole lab while a person uses it."""
     gallery.page.python("lab.select(11)")
     gallery.settle()
     yield "Composite selected event", root
@@ -101,7 +101,7 @@ def used(gallery: Gallery, root: Locator) -> Iterator[tuple[str, Locator]]:
 
 
 def press(gallery: Gallery, root: Locator, name: str) -> None:
-    """Press one of the lanes' tools; where they are a list there is none."""
+    """Press a button above the lanes; on a narrow page the lanes are a list and have no buttons."""
     tool = root.get_by_role("button", name=name, exact=True)
     if tool.is_visible():
         tool.click()
@@ -109,7 +109,7 @@ def press(gallery: Gallery, root: Locator, name: str) -> None:
 
 
 def index(taken: dict[str, list[str]]) -> str:
-    """The page that shows all: for each view a row for each theme, the widths beside each other."""
+    """The page with all pictures: per view one row per theme, with the widths side by side."""
     links = " ".join(f'<a href="#{escape(files[0])}">{escape(name)}</a>' for name, files in taken.items())
     return PAGE.format(links=links, views="\n".join(section(name, files) for name, files in taken.items()))
 
@@ -122,7 +122,7 @@ def section(name: str, files: list[str]) -> str:
 
 
 def figure(file: str, width: int) -> str:
-    """One picture, as wide beside the others as it is."""
+    """One picture, in its true width."""
     name = escape(file)
     picture = f'<a href="{name}"><img src="{name}" alt="{name}" loading="lazy"></a>'
     return f'<figure style="flex: {width}">{picture}</figure>'
