@@ -17,6 +17,7 @@ from calamity_lab.examples.bank import (
     Transfer,
 )
 from calamity_lab.kernel.constants import ALL, ANY, Expected
+from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.sources import seeded_ids
@@ -69,6 +70,29 @@ def test_an_append_that_another_writer_came_before_is_still_a_conflict() -> None
     steps, after = finish(run)
     assert isinstance(steps[0], Conflicted)
     assert after.stack.aggregates["BankAccount-a"].balance == 10
+
+
+def test_a_store_that_says_what_it_recorded_is_not_read_again() -> None:
+    class Recording(OutsideEvents):
+        def record(self, stream_id: str, proposals: Any, expected_version: Expected) -> Any:
+            recorded, self.held = self.held.record(stream_id, proposals, expected_version)
+            return recorded, self
+
+    store = Recording()
+    run = decided(stack_of(event_store=store), DepositFunds("a", 5))
+    store.append = store.stream = None  # type: ignore[assignment, method-assign]
+    step, after = advance(run)
+    assert step.recorded == tuple(store.held)
+    assert after.stack.event_store is store
+
+
+def test_a_subclass_with_an_append_of_its_own_is_asked_to_append() -> None:
+    class Full(InMemoryEventStore):
+        def append(self, *given: Any, **options: Any) -> Any:
+            raise StoreUnavailable("the disk is full")
+
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        finish(begin(stack_of(event_store=Full()), DepositFunds("a", 5)))
 
 
 def test_a_process_managers_command_that_somebody_else_carried_out_is_not_run_again() -> None:

@@ -21,7 +21,7 @@ from calamity_lab.errors import (
 from calamity_lab.examples.bank import FundsDeposited
 from calamity_lab.kernel.constants import ALL, BACKWARDS, FORWARDS, NO_STREAM, Direction, StreamId
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.stores.overlay import OverlayEventStore
 from tests.kernel.outside import OutsideEvents
@@ -344,3 +344,22 @@ def test_a_store_that_cannot_write_to_several_streams_at_once_is_not_committed_t
     overlay = overlay_on(watched(1)).append("BankAccount-1", [paid(2)])
     with pytest.raises(InvalidValue, match="cannot be committed to: it has no append_all"):
         overlay.commit()
+
+
+def test_what_is_recorded_on_top_is_told_as_it_will_be_read() -> None:
+    base = InMemoryEventStore().append("BankAccount-1", [paid(1)])
+    overlay = OverlayEventStore(base)
+    proposals = list(map(proposal, base))
+    recorded, after = overlay.record("BankAccount-1", proposals, 1)
+    assert recorded == tuple(after.stream("BankAccount-1", start_version=2))
+    assert [(r.stream_version, r.position) for r in recorded] == [(2, 2)]
+    assert len(overlay) == 1
+    assert after.record("BankAccount-1", [], 2) == ((), after)
+    with pytest.raises(WrongExpectedVersion):
+        after.record("BankAccount-1", proposals, 1)
+
+
+def proposal(recorded: RecordedEvent) -> ProposedEvent:
+    return ProposedEvent(
+        recorded.event, "another id", recorded.correlation_id, None, recorded.recorded_at, recorded.metadata
+    )

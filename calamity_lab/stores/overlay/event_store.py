@@ -300,23 +300,30 @@ class OverlayEventStore:
         """The store with the events at the end of the stream, on top; subscribers are told afterwards."""
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         proposals, store = self._proposed(listed(events))
+        recorded, store = store.record(stream_id, proposals, expected_version)
+        return store if recorded else self
+
+    def record(
+        self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
+    ) -> tuple[tuple[RecordedEvent, ...], OverlayEventStore]:
+        """Append events of which all is known: what was recorded, and the store with it on top."""
         version = self.version(stream_id)
         check_expected(stream_id, expected_version, version)
         if not proposals:
-            return self
+            return (), self
         position, name_of, recorded = self.version(ALL), self._past.name_of, []
         for n, (event, event_id, *known) in enumerate(proposals, 1):
             name = name_of(type(event))
             recorded.append(
                 make_recorded(event, name, event_id, stream_id, version + n, position + n, *known)
             )
+        store = self._copy()
         store._own = self._own.extend(recorded)
-        store._streams = self._streams.insert(
-            stream_id, self._streams.get(stream_id, _NOTHING).extend(recorded)
-        )
+        own = self._streams.get(stream_id, _NOTHING).extend(recorded)
+        store._streams = self._streams.insert(stream_id, own)
         of_stream = [subscriber for of, subscriber in self._subscribers if of == stream_id]
         tell((*of_stream, *(subscriber for of, subscriber in self._subscribers if of is ALL)), recorded)
-        return store
+        return tuple(recorded), store
 
     def stream(
         self, stream_id: StreamId, *, start_version: int = 0, direction: Direction = FORWARDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Self
@@ -27,14 +27,14 @@ from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, syste
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.opening import open_database
-from calamity_lab.stores.sql.rows import Codec, backwards, forwards, recorded_from
+from calamity_lab.stores.sql.rows import Codec, Entry, Heads, backwards, forwards, recorded_from
 from calamity_lab.stores.sql.subscription import Subscribers, Subscription
 
 _FAR = 2**63 - 1
 _BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}
 
 
-class Asked:
+class Sources:
     """The sources of ids and times for events that come without; drawn from by one thread at a time."""
 
     def __init__(self, clock: Clock | Callable[[], datetime], ids: Ids | Callable[[], str]) -> None:
@@ -123,7 +123,7 @@ class SQLEventStore:
         self.url = url
         self.serializer = types if isinstance(types, Serializer) else Serializer(types)
         self._codec = Codec(self.serializer)
-        self._asked = Asked(clock, ids)
+        self._sources = Sources(clock, ids)
         self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
         self._statements = self._database.statements
         self._subscriptions: list[Subscription] = []
@@ -139,16 +139,22 @@ class SQLEventStore:
         Raises `WrongExpectedVersion` and writes nothing when the stream is not at the version expected.
         """
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
-        bounds = bounds_of(expected_version)
-        proposals = self._asked.proposals(events)
-        if not proposals:
-            if expected_version is not ANY:
-                check_expected(stream_id, expected_version, self.version(stream_id))
-            return self
+        proposals = self._sources.proposals(events)
         entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
-        heads = self._database.append(entries, {stream_id: bounds})
-        check_expected(stream_id, expected_version, heads.versions[stream_id])
+        self._write(stream_id, entries, expected_version)
         return self
+
+    def record(
+        self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
+    ) -> tuple[tuple[RecordedEvent, ...], Self]:
+        """Append events of which all is known: what was recorded, as a read would find it, and the store.
+
+        Nothing is read from the database, and nothing is written that could not be read.
+        """
+        entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
+        known = self._codec.read_back(entries)
+        heads = self._write(stream_id, entries, expected_version)
+        return recorded_from(entries, known, heads), self
 
     def append_all(
         self,
@@ -170,9 +176,10 @@ class SQLEventStore:
             check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
             return ()
         rows = self._codec.entries(proposals)
+        known = self._codec.read_back(rows)
         heads = self._database.append(rows, bounds)
         check_all(expected, heads.versions)
-        return recorded_from(proposals, rows, heads)
+        return recorded_from(rows, known, heads)
 
     def stream(
         self,
@@ -248,12 +255,12 @@ class SQLEventStore:
     @property
     def clock(self) -> Clock | Callable[[], datetime]:
         """Where bare events get their times from."""
-        return self._asked.clock
+        return self._sources.clock
 
     @property
     def ids(self) -> Ids | Callable[[], str]:
         """Where bare events get their ids from."""
-        return self._asked.ids
+        return self._sources.ids
 
     def close(self) -> None:
         """End the subscriptions and give back the connections; closing twice does no harm."""
@@ -275,6 +282,17 @@ class SQLEventStore:
 
     def __repr__(self) -> str:
         return f"SQLEventStore({self._database.name!r})"
+
+    def _write(self, stream_id: str, entries: Sequence[Entry], expected: Expected) -> Heads:
+        """Append entries to a stream that is at the version expected: where the ends were."""
+        bounds = bounds_of(expected)
+        if entries:
+            heads = self._database.append(entries, {stream_id: bounds})
+        else:  # there is nothing to write, so whether the version is right is all there is to say
+            heads = Heads(0, {} if expected is ANY else {stream_id: self.version(stream_id)})
+        if expected is not ANY:
+            check_expected(stream_id, expected, heads.versions[stream_id])
+        return heads
 
     def _rows(self, stream_id: StreamId, low: int, upto: int, direction: Direction) -> Iterator[Any]:
         whole, on = stream_id is ALL, direction is FORWARDS

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
+
+import msgspec
 
 from calamity_lab.errors import InvalidValue, SerializationError
 from calamity_lab.kernel.recorded import Metadata, ProposedEvent, RecordedEvent, make_recorded
@@ -27,6 +30,7 @@ COLUMNS = (
 )
 _SNAPSHOT = ("stream_id", "version", "position", "event_id", "shape", "state")
 
+_json = msgspec.json.Encoder().encode
 _SHARED = 1_000  # Metadata up to so many characters is kept, since the next event's is likely the same.
 
 
@@ -95,6 +99,12 @@ class Entry(NamedTuple):
     payload: str
 
 
+# The quick way to an Entry.
+_make_entry: Callable[[tuple[Any, ...]], Entry] = partial(tuple.__new__, Entry)
+# What a row says of an event that is not in its entry as it will be read: event, metadata, recorded_at.
+Known = tuple[Any, Metadata, datetime]
+
+
 class Heads(NamedTuple):
     """Where an append found the ends: the last position of all, and the last version of its streams."""
 
@@ -106,7 +116,7 @@ def placed(entries: Iterable[Entry], heads: Heads) -> Iterator[tuple[Any, ...]]:
     """The entries as rows, each behind the one before it and behind the heads."""
     versions = heads.versions
     for position, entry in enumerate(entries, heads.position + 1):
-        yield (position, entry[0], versions[entry[0]] + entry[1], *entry[2:])
+        yield (position, entry[0], versions[entry[0]] + entry[1]) + entry[2:]  # noqa: RUF005 - it is quicker
 
 
 class Codec:
@@ -117,30 +127,44 @@ class Codec:
         self._metadata: dict[str, Metadata] = {}
 
     def entries(self, proposals: Iterable[tuple[str, ProposedEvent]]) -> list[Entry]:
-        """The proposals as they will stand in their rows, but for their places."""
+        """The proposals as they will stand in their rows, but for position and version."""
         encode, encode_metadata = self.serializer.encode, self.serializer.encode_metadata
         offsets: dict[str, int] = {}
-        known: Any = None  # that of one command's events is one and the same
+        known: Any = None  # the metadata of a command's events is one and the same
         moment: Any = None
         metadata = at = ""
         entries = []
-        for stream_id, proposal in proposals:
-            event, event_id, correlation_id, causation_id, recorded_at, given = proposal
+        for stream_id, (event, event_id, correlation_id, causation_id, recorded_at, given) in proposals:
             if given is not known:
                 known, metadata = given, encode_metadata(given)
             if recorded_at is not moment:
                 moment, at = recorded_at, _written(recorded_at)
+            if event_id.__class__ is not str or not event_id:
+                event_id = _checked_id(event_id, "event_id")
+            if correlation_id.__class__ is not str or not correlation_id:
+                correlation_id = _checked_id(correlation_id, "correlation_id")
+            if causation_id is not None and (causation_id.__class__ is not str or not causation_id):
+                causation_id = _checked_id(causation_id, "causation_id")
             offset = offsets[stream_id] = offsets.get(stream_id, 0) + 1
             name, version, payload = encode(event)
             entries.append(
-                Entry(
-                    stream_id, offset, _id(event_id, "event_id"), name, version,
-                    _id(correlation_id, "correlation_id"),
-                    None if causation_id is None else _id(causation_id, "causation_id"),
-                    at, metadata, payload,
-                )
+                _make_entry((
+                    stream_id, offset, event_id, name, version, correlation_id, causation_id, at, metadata,
+                    payload,
+                ))
             )  # fmt: skip
         return entries
+
+    def read_back(self, entries: Iterable[Entry]) -> list[Known]:
+        """What a reader will find in the rows of these entries; raises where it would not be able to."""
+        return [
+            (
+                self.serializer.decode(entry.event_type, entry.type_version, entry.payload),
+                self.serializer.decode_metadata(entry.metadata),
+                datetime.fromisoformat(entry.recorded_at),
+            )
+            for entry in entries
+        ]
 
     def recorded(self, row: Sequence[Any]) -> RecordedEvent:
         """The event that a row holds."""
@@ -173,30 +197,32 @@ class Codec:
         return metadata
 
 
-def recorded_from(proposals: Iterable[tuple[str, ProposedEvent]], entries: Iterable[Entry], heads: Heads) -> (
-    tuple[RecordedEvent, ...]
-):  # fmt: skip
-    """The events as an append has recorded them, which found those heads."""
+def recorded_from(
+    entries: Iterable[Entry], known: Iterable[Known], heads: Heads
+) -> tuple[RecordedEvent, ...]:
+    """The events as an append has recorded them behind those heads, equal to what a read finds."""
     return tuple([
         make_recorded(
-            proposal.event, entry.event_type, entry.event_id, entry.stream_id,
+            event, entry.event_type, entry.event_id, entry.stream_id,
             heads.versions[entry.stream_id] + entry.offset, position,
-            entry.correlation_id, entry.causation_id, proposal.recorded_at.astimezone(UTC),
-            Metadata(proposal.metadata),
+            entry.correlation_id, entry.causation_id, recorded_at, metadata,
         )
-        for position, ((_, proposal), entry) in enumerate(
-            zip(proposals, entries, strict=True), heads.position + 1
+        for position, (entry, (event, metadata, recorded_at)) in enumerate(
+            zip(entries, known, strict=True), heads.position + 1
         )
     ])  # fmt: skip
 
 
 def _written(at: Any) -> str:
+    """The moment in UTC as a text: 2026-01-31 09:30:00.000000+00:00. Such texts sort as the moments do."""
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise InvalidValue(f"recorded_at={at!r}: give a datetime with a time zone, as datetime.now(UTC) is")
-    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(" ", "microseconds")
+    text = _json(at if at.tzinfo is UTC else at.astimezone(UTC)).decode()  # ten times as quick as isoformat
+    fraction = text[20:-2] if text[20] == "." else ".000000"
+    return f"{text[1:11]} {text[12:20]}{fraction}+00:00"
 
 
-def _id(given: Any, name: str) -> str:
+def _checked_id(given: Any, name: str) -> str:
     if not given or not isinstance(given, str):
         raise InvalidValue(f"{name}={given!r}: an id is a text, and not an empty one")
     return str(given)

@@ -13,7 +13,7 @@ import pytest
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.constants import ALL
-from calamity_lab.kernel.recorded import NOTHING, ProposedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent
 from calamity_lab.kernel.sources import system_clock
 from calamity_lab.stores.sql.event_store import SQLEventStore
 
@@ -27,7 +27,7 @@ def proposed(*texts: str, ids: tuple[str, ...] = ()) -> list[ProposedEvent]:
     """Notes with ids of their own, or with the ids given."""
     now = system_clock()
     return [
-        ProposedEvent(Noted(note), id_, "correlation", None, now, NOTHING)
+        ProposedEvent(Noted(note), id_, "correlation", None, now, NO_METADATA)
         for note, id_ in zip(texts, ids or [f"id of {note}" for note in texts], strict=True)
     ]
 

@@ -12,16 +12,25 @@ import warnings
 from _thread import interrupt_main
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, make_dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from calamity_lab.errors import CommitConflict, InvalidValue, SerializationError, StoreError
+from calamity_lab.errors import (
+    CommitConflict,
+    InvalidValue,
+    SerializationError,
+    StoreError,
+    WrongExpectedVersion,
+)
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
+from calamity_lab.kernel.sources import seeded_ids, system_clock, ticking_clock
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.serializer.unknown import UnknownEvent
 from calamity_lab.stores.sql import sqlite
@@ -77,6 +86,69 @@ def test_an_id_that_is_there_already_is_told_with_its_place(url: str) -> None:
         with refused(StoreError, "two of the events have one id"):
             store.append("Note-2", proposed("c", "d", ids=("same", "same")))
         assert texts(store.append("Note-2", proposed("c"), expected_version=NO_STREAM)) == ["a", "b", "c"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An event whose fields are read as they are annotated, whatever was put in."""
+
+    values: tuple[int, ...]
+    share: float = 0.0
+    what: Any = None
+
+
+class Text(str):
+    __slots__ = ()
+
+
+AT = datetime(2026, 1, 1, 12, 30, 0, 7, tzinfo=timezone(timedelta(hours=2)))
+TO_RECORD = [
+    ProposedEvent(Measured((1, 2)), "a", "corr", None, system_clock(), {}),
+    ProposedEvent(Measured([1, 2], 3), "b", "corr", "command 1", AT, {"tags": ["x"], "nested": {"n": [1.5]}}),  # type: ignore[arg-type]
+    ProposedEvent(Measured((), 0.1, Decimal("1.10")), Text("c"), Text("corr"), Text("d"), AT, NO_METADATA),
+    ProposedEvent(Measured((), 0.1, ('naïve 😀 \\ "', True)), "d", "corr", None, AT, {"command": "Measure"}),
+    ProposedEvent(Noted("a"), "e", "corr", None, AT.astimezone(UTC).replace(microsecond=0), {"user": "ada"}),
+]
+
+
+def test_what_is_recorded_is_told_as_it_will_be_read_and_nothing_is_read_for_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SQLEventStore(url, [Noted, Measured]) as store:
+        store.append("Note-2", proposed("before"))
+        with monkeypatch.context() as patched:
+            patched.setattr(store._database, "rows", None)
+            first, same = store.record("Note-1", TO_RECORD[:2], NO_STREAM)
+            second, _ = store.record("Note-1", TO_RECORD[2:], 2)
+            several = store.append_all(
+                [
+                    ("Note-1", TO_RECORD[1]._replace(event_id="f")),
+                    ("Note-3", TO_RECORD[2]._replace(event_id="g")),
+                ]
+            )
+        assert same is store
+        read = list(store.stream(ALL, start_version=2))
+        assert [*first, *second, *several] == read
+        assert list(map(repr, [*first, *second, *several])) == list(map(repr, read))
+        assert second[-1].recorded_at.tzinfo is UTC
+
+
+def test_what_another_writer_came_before_is_not_recorded(url: str) -> None:
+    with SQLEventStore(url, [Noted]) as store:
+        store.append("Note-1", proposed("a"))
+        with refused(WrongExpectedVersion, "version 1"):
+            store.record("Note-1", proposed("b"), NO_STREAM)
+        assert store.record("Note-1", [], 1) == ((), store)
+        assert texts(store) == ["a"]
+
+
+def test_what_could_not_be_read_is_not_recorded(url: str) -> None:
+    older = make_dataclass("Noted", [("text", int)], namespace={"__module__": Noted.__module__})
+    with SQLEventStore(url, [Noted]) as store:
+        store.append("Note-1", proposed("a"))
+        with refused(SerializationError, "Noted"):
+            store.record("Note-1", [proposed("b")[0]._replace(event=older(7))], 1)
+        assert texts(store) == ["a"]
 
 
 def test_bare_events_get_ids_and_times_from_the_sources_as_in_memory(url: str) -> None:

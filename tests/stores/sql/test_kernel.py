@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from calamity_lab import Lab
 from calamity_lab.errors import Rejected
 from calamity_lab.examples import bank
@@ -16,9 +18,10 @@ from calamity_lab.examples.bank import (
     story,
 )
 from calamity_lab.kernel.recovery import rebuild, take_snapshots
-from calamity_lab.kernel.run import begin, dispatch
+from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Appended
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 
@@ -81,3 +84,26 @@ def test_a_stack_is_rebuilt_from_it_with_and_without_snapshots(url: str) -> None
             again = rebuild(stack(event_store=store), [BankAccount], snapshots=kept)
             assert again.aggregates == before.aggregates
             assert again.process_managers == before.process_managers
+
+
+def test_a_command_on_a_known_aggregate_reads_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SQLEventStore(url, bank) as store:
+        stack = dispatch(Stack(event_store=store), DepositFunds("1", 100))
+        reads: list[Any] = []
+        read = store._database.rows
+        monkeypatch.setattr(store._database, "rows", lambda *what: reads.append(what) or read(*what))
+        stack = dispatch(stack, WithdrawFunds("1", 30))
+        stack = dispatch(stack, DepositFunds("1", 5))
+        assert reads == []
+        assert stack.aggregates["BankAccount-1"].balance == 75
+
+
+def test_the_step_of_an_append_has_the_events_as_a_read_finds_them(url: str) -> None:
+    with SQLEventStore(url, bank) as store:
+        run = begin(Stack(event_store=store), DepositFunds("1", 100))
+        steps = []
+        while not run.idle:
+            step, run = advance(run)
+            steps.append(step)
+        (appended,) = [step for step in steps if isinstance(step, Appended)]
+        assert list(appended.recorded) == list(store)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calamity_lab.errors import WrongExpectedVersion
-from calamity_lab.kernel.recorded import NOTHING, ProposedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent
 from calamity_lab.kernel.sources import SeededIds, system_clock
 from calamity_lab.stores.sql.event_store import SQLEventStore
 
@@ -57,7 +57,7 @@ class Writer:
         drawn, self.ids = self.ids.draw(size)
         now = system_clock()
         events = [
-            ProposedEvent(Written(self.name, self.appends, size, n), id_, drawn[0], None, now, NOTHING)
+            ProposedEvent(Written(self.name, self.appends, size, n), id_, drawn[0], None, now, NO_METADATA)
             for n, id_ in enumerate(drawn)
         ]
         version = self._appended(stream_id, events)
