@@ -1,29 +1,29 @@
-"""What can go wrong, as one tree.
+"""Every error of calamity_lab, as one tree.
 
 ::
 
     CalamityError
-    ├── Rejected               a command was refused: no fault, an answer
-    ├── WrongExpectedVersion   an append found another version than it expected
-    │   └── TooManyConflicts   ... again and again, until the bound was reached
-    ├── IdleRun                nothing is in progress and the agenda is empty
+    ├── Rejected               an aggregate rejected a command: an answer, not a fault
+    ├── WrongExpectedVersion   an append expected another version of the stream
+    │   └── TooManyConflicts   ... at every attempt, up to the limit
+    ├── IdleRun                the agenda is empty, so there is no next step
     ├── EndlessCascade         a command causes commands without end
-    ├── ModelError             a callback of the model broke; carries the run up to there
-    │   ├── UnresolvedTarget   a command does not tell which aggregate it is for
-    │   └── ImpureModel        a callback changed what it was given, or answered twice differently
-    ├── InvalidModel           classes that cannot stand together in one model
-    ├── InvalidValue           a value that has no place where it was given
-    │   └── InvalidFields      ... in a form: every wrong field of a command, each with its reason
-    ├── UnknownArgument        a keyword argument that nobody knows
-    ├── OutOfRange             an index beyond what there is
+    ├── ModelError             a callback of the model failed; the error has the run up to there
+    │   ├── UnresolvedTarget   a command does not say which aggregate it goes to
+    │   └── ImpureModel        a callback changed its arguments, or gave two answers
+    ├── InvalidModel           these classes do not make one model
+    ├── InvalidValue           a value that this call does not accept
+    │   └── InvalidFields      ... in a form: each wrong field of a command, with the reason
+    ├── UnknownArgument        an unknown keyword argument
+    ├── OutOfRange             an index that is too large or too small
     ├── MissingExtra           an optional package is not installed
-    ├── SerializationError     a message or a state cannot be written as JSON, or read back from it
-    ├── CommitConflict         streams moved on since the history was attached; nothing was written
-    └── StoreError             a store could not do what it was asked; nothing is half-written
-        ├── StoreUnavailable   ... because it does not answer: the server is gone, the file is locked
-        ├── StoreFull          ... because there is no room left
-        ├── ReadOnlyStore      ... because it may be read, not written
-        └── WrongSchema        ... because the database holds another schema, or another version of ours
+    ├── SerializationError     a message or a state cannot be written as JSON, or read from JSON
+    ├── CommitConflict         streams have new events since the lab was attached; nothing was written
+    └── StoreError             a store failed; it has written nothing
+        ├── StoreUnavailable   ... because the server does not answer or the file is locked
+        ├── StoreFull          ... because the disk is full
+        ├── ReadOnlyStore      ... because the store is read-only
+        └── WrongSchema        ... because the database has other tables, or another version of ours
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from typing import Any
 
 
 class CalamityError(Exception):
-    """The root of every error that calamity_lab raises itself.
+    """The root of all errors of calamity_lab.
 
-    ``run`` is the run up to the failure where there is one: with values nothing is lost.
+    ``run`` is the run up to the failure, if there is one; you can continue from it.
     """
 
     run: Any = None
 
 
 class Rejected(CalamityError):
-    """A refusal: ``raise Rejected("insufficient funds", balance=3)`` from an aggregate's ``execute``.
+    """A rejection: raise ``Rejected("insufficient funds", balance=3)`` in an aggregate's ``execute``.
 
-    ``reason`` is a short sentence, ``details`` whatever helps to understand it.
-    ``command`` is the command that was refused; the kernel fills it in.
+    ``reason`` is a short text, and ``details`` are values that help to understand it.
+    ``command`` is the rejected command; the kernel sets it.
     """
 
     def __init__(self, reason: str = "refused", /, **details: Any) -> None:
@@ -79,14 +79,14 @@ class Rejected(CalamityError):
 class WrongExpectedVersion(CalamityError):
     """An append expected one version of a stream and found another; nothing was written.
 
-    ``expected`` is what was asked for, ``actual`` the stream's version (0 where there is no stream).
+    ``expected`` is the version in the call, ``actual`` that of the stream (0 if there is no such stream).
     """
 
     def __init__(self, stream_id: str, expected: Any, actual: int) -> None:
         found = f"it is at version {actual}" if actual else "there is no such stream"
         super().__init__(
             f"append to {stream_id!r} expected {_worded(expected)}, but {found}; "
-            "read the stream again and decide anew"
+            "read the stream again and decide again"
         )
         self.stream_id = stream_id
         self.expected = expected
@@ -94,40 +94,40 @@ class WrongExpectedVersion(CalamityError):
 
 
 class TooManyConflicts(WrongExpectedVersion):
-    """A command met another writer at every attempt, until the bound was reached."""
+    """A command met another writer at every attempt, up to the limit."""
 
     def __init__(self, stream_id: str, expected: Any, actual: int, attempts: int, run: Any = None) -> None:
         super().__init__(stream_id, expected, actual)
         self.attempts = attempts
         self.run = run
         self.args = (
-            f"{self.args[0]} (given up after {attempts} attempts; raise Stack(conflict_limit=...) "
-            "if that many writers are expected)",
+            f"{self.args[0]} (given up after {attempts} attempts; set a higher Stack(conflict_limit=...) "
+            "if so many writers are expected)",
         )
 
 
 class IdleRun(CalamityError):
-    """A run was asked to advance while nothing is in progress and its agenda is empty."""
+    """A run cannot advance, because nothing is in progress and its agenda is empty."""
 
     def __init__(self, run: Any = None) -> None:
         super().__init__(
             "cannot advance: nothing is in progress and the agenda is empty; "
-            "put a command on it with begin(stack, command), run.submit(command) or lab.send(command)"
+            "add a command with begin(stack, command), run.submit(command) or lab.send(command)"
         )
         self.run = run
 
 
 class EndlessCascade(CalamityError):
-    """A command causes commands without end: a process manager that answers itself.
+    """A command causes commands without end, because a process manager reacts to its own commands.
 
-    ``cycle`` names the command, event and manager types that repeat, in order.
+    ``cycle`` has the names of the command, event and process manager types that repeat, in order.
     """
 
     def __init__(self, limit: int, cycle: Sequence[str], run: Any = None) -> None:
         super().__init__(
-            f"the cascade is more than {limit} commands deep and goes round in a circle: "
-            f"{' → '.join(cycle)}; let the process manager stop, or raise Stack(cascade_limit=...) "
-            "if the chain is meant to be that long"
+            f"one command caused a chain of more than {limit} commands, which repeats: "
+            f"{' → '.join(cycle)}; let the process manager stop, or set a higher Stack(cascade_limit=...) "
+            "if the chain is meant to be so long"
         )
         self.limit = limit
         self.cycle = tuple(cycle)
@@ -135,9 +135,9 @@ class EndlessCascade(CalamityError):
 
 
 class ModelError(CalamityError):
-    """A callback of the model raised, or returned what it must not.
+    """A callback of the model raised an exception, or returned a value that is not allowed.
 
-    ``callback`` is its name, as in ``BankAccount.apply``; the cause is the original exception.
+    ``callback`` is its name, such as ``BankAccount.apply``. ``__cause__`` is the original exception.
     """
 
     def __init__(self, callback: str, problem: str, run: Any = None) -> None:
@@ -148,13 +148,13 @@ class ModelError(CalamityError):
 
 
 class UnresolvedTarget(ModelError):
-    """A command does not tell which aggregate it is for."""
+    """A command does not say which aggregate it goes to."""
 
 
 class ImpureModel(ModelError):
-    """A callback changed what it was given, or gave another answer when asked twice.
+    """A callback changed its arguments, or gave two answers for the same arguments.
 
-    ``field`` is the path of the field that differed, as in ``balance`` or ``lines[2].price``.
+    ``field`` is the path of the field that differs, such as ``balance`` or ``lines[2].price``.
     """
 
     def __init__(self, callback: str, field: str, problem: str, run: Any = None) -> None:
@@ -163,17 +163,17 @@ class ImpureModel(ModelError):
 
 
 class InvalidModel(CalamityError):
-    """Classes that cannot stand together in one model, or that are no model at all."""
+    """Classes that do not make one model, or no model at all."""
 
 
 class InvalidValue(CalamityError, ValueError):
-    """A value that has no place where it was given: what was asked, what was found, what would work."""
+    """A value that a call does not accept; the message says what was found and what would work."""
 
 
 class InvalidFields(InvalidValue):
-    """The fields of a command that are wrong, all at once; ``errors`` has the reason by the field's path.
+    """All wrong fields of a command; ``errors`` maps the path of each field to the reason.
 
-    A path is as in ``lines[0].price``; under ``""`` stands what the command as a whole has to say.
+    A path looks like ``lines[0].price``; the path ``""`` has the reason that concerns the whole command.
     """
 
     def __init__(self, command: str, errors: Mapping[str, str]) -> None:
@@ -184,11 +184,11 @@ class InvalidFields(InvalidValue):
 
 
 class UnknownArgument(CalamityError, TypeError):
-    """A keyword argument that nobody knows."""
+    """An unknown keyword argument."""
 
 
 class OutOfRange(CalamityError, IndexError):
-    """An index beyond what there is."""
+    """An index that is too large or too small."""
 
 
 class MissingExtra(CalamityError, ImportError):
@@ -203,14 +203,13 @@ class MissingExtra(CalamityError, ImportError):
 
 
 class SerializationError(CalamityError, ValueError):
-    """A message or a state cannot be written as JSON, or what was read is none of its shape."""
+    """A message or a state cannot be written as JSON, or the JSON does not have its shape."""
 
 
 class CommitConflict(CalamityError):
-    """Streams moved on since the history was attached, so a commit would decide over what it never saw.
+    """Streams have new events since the lab was attached, so the commit has written nothing.
 
-    ``streams`` has the version that the branch builds on and the version found, by stream id. Nothing was
-    written.
+    ``streams`` maps each stream id to the version that the branch builds on and the version in the store.
     """
 
     def __init__(self, streams: Mapping[str, tuple[int, int]]) -> None:
@@ -219,30 +218,30 @@ class CommitConflict(CalamityError):
             for stream_id, (expected, actual) in streams.items()
         )
         super().__init__(
-            f"nothing was written: {listed} moved on since; attach again to see what happened there, "
-            "and decide anew"
+            f"commit() has written nothing, because these streams have new events: {listed}; "
+            "attach a new lab with Lab.attach(...) to see them, and decide again"
         )
         self.streams: Mapping[str, tuple[int, int]] = dict(streams)
 
 
 class StoreError(CalamityError):
-    """A store could not do what it was asked; nothing is half-written, and it can be used afterwards."""
+    """A store failed. It has written nothing, and it can be used again."""
 
 
 class StoreUnavailable(StoreError):
-    """A store does not answer now: its server is gone, its file is locked. The same call may work later."""
+    """A store does not answer: its server is gone or its file is locked. The same call may work later."""
 
 
 class StoreFull(StoreError):
-    """There is no room left where a store writes."""
+    """The disk of a store is full."""
 
 
 class ReadOnlyStore(StoreError):
-    """A store may be read, but not written."""
+    """A store is read-only."""
 
 
 class WrongSchema(StoreError):
-    """A database holds another schema than an event store's, or another version of it."""
+    """A database has tables that are not those of an event store, or another version of them."""
 
 
 def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -252,7 +251,7 @@ def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> Non
         if name not in names:
             near = get_close_matches(name, names, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
-            there = f"known: {', '.join(names)}" if names else "it takes none"
+            there = f"known: {', '.join(names)}" if names else "it takes no keyword arguments"
             raise UnknownArgument(f"{call} got an unknown argument {name!r}{meant} ({there})")
 
 
