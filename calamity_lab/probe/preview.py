@@ -8,6 +8,7 @@ the same. No store outside the value is read: what is not at hand is not told.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter, thread_time
@@ -23,7 +24,6 @@ from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.progress import Handling
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Executed, Refused
 from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionStore
 from calamity_lab.probe.muted_output import muted_output
 from calamity_lab.text import plain_sentence
@@ -151,16 +151,16 @@ def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Pr
     """What the kernel tells, up to where the aggregate has decided."""
     run, step = Run(stack, Agenda([pending._replace(command=deepcopy(pending.command))])), None
     watched = (identity.type, type(pending.command))
-    while not isinstance(step, (Executed, Refused)):
+    while step is None or not step.decides:
         if isinstance(run.progress, Handling):
             return Preview("nothing", "would change nothing: its events are recorded already")
         step, run = (advance if memo.recall(_PURE, *watched) else advance_watched)(run)
     memo.keep(_PURE, True, *watched)
-    if isinstance(step, Refused):
+    if step.rejected is not None:
         return Preview("refused", plain_sentence(f"would be refused: {step.rejected}", _LENGTH))
-    if not step.events:
+    if not step.event_types:
         return Preview("nothing", "would change nothing")
-    return Preview("records", plain_sentence(f"would record {_names(step.events)}", _LENGTH))
+    return Preview("records", plain_sentence(f"would record {_names(step.event_types)}", _LENGTH))
 
 
 def _breaks(error: Exception) -> Preview:
@@ -168,9 +168,9 @@ def _breaks(error: Exception) -> Preview:
     return Preview("breaks", plain_sentence(f"would break: {told}", _LENGTH))
 
 
-def _names(events: tuple[Any, ...]) -> str:
+def _names(types: Iterable[str]) -> str:
     """The events' types in order, each once: "OrderPlaced, 3 × LineAdded"."""
-    counts = Counter(type(event).__name__ for event in events)
+    counts = Counter(types)
     told = [name if count == 1 else f"{count} × {name}" for name, count in counts.items()]
     more = len(told) - _MOST_NAMES
     return ", ".join(told[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

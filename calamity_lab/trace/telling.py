@@ -6,7 +6,7 @@ from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.folding import begun
+from calamity_lab.kernel.folding import Verb, begun
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import (
     Appended,
@@ -15,12 +15,11 @@ from calamity_lab.kernel.steps import (
     Conflicted,
     Dispatched,
     Executed,
-    Ignored,
     Populated,
     Refused,
     Step,
 )
-from calamity_lab.text import format_value, plain_sentence
+from calamity_lab.text import format_value, plain_sentence, plural
 from calamity_lab.trace.differences import differences
 
 
@@ -44,16 +43,16 @@ def fact(step: Step) -> str:
 def _fact(step: Step) -> str:
     command = type(step.command).__name__
     match step:
-        case Dispatched(identity=identity):
-            return f"{command} dispatched to {identity}"
+        case Dispatched():
+            return f"{command} dispatched to {step.subject}"
         case Populated(count=0):
             return f"{step.subject} is new: its stream has no events"
         case Populated(count=count):
-            return f"{step.subject} caught up with {counted(count, 'event')}"
+            return f"{step.subject} caught up with {plural(count, 'event')}"
         case CaughtUp(identity=identity, count=count):
-            return f"{identity.category} caught up with {counted(count, 'event')} up to {step.position:,}"
+            return f"{identity.category} caught up with {plural(count, 'event')} up to {step.position:,}"
         case Executed(events=events, identity=identity):
-            outcome = f"{counted(len(events), 'event')}{_now(identity, step)}" if events else "no event"
+            outcome = f"{plural(len(events), 'event')}{_now(identity, step)}" if events else "no event"
             return f"{command} accepted, {outcome}"
         case Refused(rejected=rejected):
             return f"{command} refused: {rejected}"
@@ -67,11 +66,6 @@ def _fact(step: Step) -> str:
         case AtProcessManager():
             return _of_manager(step)
     return f"{step.subject or command} {step.verb}"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number and its noun, as in "1 event" and "1,200 events"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def origin(pending: Pending) -> str:
@@ -105,7 +99,7 @@ def _of_manager(step: AtProcessManager) -> str:
         if isinstance(step.trigger, Rejected)
         else step.trigger.event_type
     )
-    if isinstance(step, Ignored):
+    if step.verb == Verb.IGNORED:
         return f"{what} {step.verb}: {step.identity} is not there"
     sent = ", ".join(pending.command_type for pending in step.commands)
     return f"{step.identity} {step.verb} by {what}" + (f", sends {sent}" if sent else "")

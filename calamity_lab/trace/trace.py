@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -120,6 +121,12 @@ class Trace:
     def steps(self) -> Iterator[Step]:
         """The steps of the current branch, in order."""
         return (moment.step for moment in self.branch.moments.iterate(1) if moment.step is not None)
+
+    def command_end(self, start: int) -> int:
+        """The last moment of the command that was dispatched at a moment."""
+        dispatched = self.index.dispatched
+        following = bisect_right(dispatched, start)
+        return dispatched[following] - 1 if following < len(dispatched) else self.last
 
     def append(self, step: Step, run: Run) -> Trace:
         """The trace with a further moment."""

@@ -18,7 +18,6 @@ from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Refused, Step
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import ordinal
-from calamity_lab.views.sequence import last_moment
 
 MOST_ARROWS = 80
 
@@ -63,7 +62,7 @@ def mark(trace: Trace, step: Step) -> int:
 
 def _command(trace: Trace, start: int) -> int:
     """The place of the command that was dispatched at a moment: a refused one stands where it was refused."""
-    decision = trace[last_moment(trace, start)].decision
+    decision = trace[trace.command_end(start)].decision
     return -decision.index if isinstance(decision, Refused) else -start
 
 
@@ -130,7 +129,7 @@ def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
         command, step = _command(trace, start), trace[start].step
         if step is not None and step.pending.command_id in sent:
             yield Link(sent[step.pending.command_id], command)
-        for reached in trace.branch.moments.iterate(start, last_moment(trace, start) + 1):
+        for reached in trace.branch.moments.iterate(start, trace.command_end(start) + 1):
             match reached.step:
                 case Appended(recorded=recorded) if command:
                     yield from (Link(command, ordinal(trace, event)) for event in recorded)

@@ -9,7 +9,6 @@ from typing import Literal
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.persistent import PersistentVector
-from calamity_lab.kernel.steps import Appended, Completed, Conflicted, Executed, Refused, Step
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Moment, Trace
@@ -116,19 +115,12 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
 
 def _told(moment: Moment) -> tuple[str, Tone]:
     """The sentence of a moment, and in which tone; of a completed command it tells how it was decided."""
-    decisive = moment.decision if isinstance(moment.step, Completed) else moment.step
-    return format_value(repr(moment)), _tone(decisive)
+    step = moment.step
+    decisive = moment.decision if step is not None and step.ends else step
+    return format_value(repr(moment)), "plain" if decisive is None else _TONES.get(decisive.tone, "plain")
 
 
-def _tone(step: Step | None) -> Tone:
-    match step:
-        case Refused():
-            return "refused"
-        case Conflicted():
-            return "conflict"
-        case Executed() | Appended():
-            return "good"
-    return "plain"
+_TONES: Mapping[str, Tone] = {"accepted": "good", "rejected": "refused", "conflict": "conflict"}
 
 
 def _thinned(moments: PersistentVector[int]) -> tuple[int, ...]:

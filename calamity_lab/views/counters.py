@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from rpds import HashTrieMap
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.folding import Verb
+from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Ignored, Step, Stopped
+from calamity_lab.kernel.steps import AtProcessManager, Step
 from calamity_lab.trace.trace import Trace
 
 STRIDE = 32
 
 EdgeKey = tuple[str, str, str]
 
-_VERBS = {"Started": "start", "Continued": "continue", "Stopped": "stop"}
+_VERBS: Mapping[str, str] = {Verb.STARTED: "start", Verb.CONTINUED: "continue", Verb.STOPPED: "stop"}
 
 
 class InstanceStart(NamedTuple):
@@ -69,6 +72,11 @@ def node(kind: str, name: str) -> str:
     return f"{kind}:{name}"
 
 
+def edge_verb(step: AtProcessManager) -> str:
+    """What an event does to an instance, as the label of an edge from the event to the process manager."""
+    return _VERBS.get(step.verb, step.verb)
+
+
 def _recall(trace: Trace, at: int) -> Counters | None:
     return trace.memo.recall(_COUNTERS, trace[at].step)
 
@@ -108,26 +116,25 @@ def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
 
 
 def _add(total: Counters, step: Step, places: HashTrieMap[str, int]) -> Counters:
-    match step:
-        case Dispatched():
-            command = node("command", step.pending.command_type)
-            aggregate = node("aggregate", step.identity.category)
-            return total._replace(counts=_up(total.counts, command, aggregate, (command, aggregate, "to")))
-        case Appended():
-            return _appended(total, step, places)
-        case AtProcessManager() if not isinstance(step, Ignored):
-            return _reacted(total, step, places)
-    return total
+    if isinstance(step, AtProcessManager):
+        return total if step.verb == Verb.IGNORED else _reacted(total, step, places)
+    if step.subject is None:
+        return total
+    if step.begins:
+        command = node("command", step.pending.command_type)
+        aggregate = node("aggregate", step.subject.category)
+        return total._replace(counts=_up(total.counts, command, aggregate, (command, aggregate, "to")))
+    return _appended(total, step, step.subject, places) if step.recorded else total
 
 
-def _appended(total: Counters, step: Appended, places: HashTrieMap[str, int]) -> Counters:
+def _appended(total: Counters, step: Step, identity: Identity, places: HashTrieMap[str, int]) -> Counters:
     counts = total.counts
     command = node("command", step.pending.command_type)
-    aggregate = node("aggregate", step.identity.category)
+    aggregate = node("aggregate", identity.category)
     for recorded in step.recorded:
         event = node("event", recorded.event_type)
         counts = _up(counts, event, (aggregate, event, "records"), (command, event, "leads to"))
-    return total._replace(counts=counts, living=total.living | _bit(places, step.identity.stream_id))
+    return total._replace(counts=counts, living=total.living | _bit(places, identity.stream_id))
 
 
 def _reacted(total: Counters, step: AtProcessManager, places: HashTrieMap[str, int]) -> Counters:
@@ -136,12 +143,12 @@ def _reacted(total: Counters, step: AtProcessManager, places: HashTrieMap[str, i
     refused = isinstance(step.trigger, Rejected)
     counts = _up(total.counts, manager)
     if not isinstance(step.trigger, Rejected):
-        counts = _up(counts, (node("event", step.trigger.event_type), manager, _VERBS[step.kind]))
+        counts = _up(counts, (node("event", step.trigger.event_type), manager, edge_verb(step)))
     for pending in step.commands:
         sent = node("command", pending.command_type)
         counts = _up(counts, (manager, sent, "if refused" if refused else "sends"))
     bit = _bit(places, stream_id)
-    living = total.living & ~bit if isinstance(step, Stopped) else total.living | bit
+    living = total.living & ~bit if step.verb == Verb.STOPPED else total.living | bit
     instances = total.instances
     # Not only a start: an instance known from a history is met when it is continued or stopped.
     if bit and not total.living & bit:

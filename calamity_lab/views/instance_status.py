@@ -19,16 +19,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calamity_lab.errors import InvalidModel, Rejected
-from calamity_lab.kernel.folding import identity_in
+from calamity_lab.kernel.folding import Verb, identity_in
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.run import Run
-from calamity_lab.kernel.steps import AtProcessManager, Refused, Stopped
+from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
 from calamity_lab.probe.possible import MessageFlow, awaited, message_flow, possible
 from calamity_lab.text import format_value, plain_sentence, plural
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import EdgeKey, counters
+from calamity_lab.views.counters import EdgeKey, counters, edge_verb
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.instances import InstanceHistory, SentCommand, instance_history, pending_at
 from calamity_lab.views.looks import Standing
@@ -249,9 +249,14 @@ def marks_of(
     for each in _weightiest_last(found.sent):
         _mark_sent(marks, manager, each, targets)
     _mark_awaited(marks, manager, waits)
-    state: Standing = "done" if isinstance(last, Stopped) else "overdue" if waits.overdue else "waiting"
+    state: Standing = "done" if _has_stopped(last) else "overdue" if waits.overdue else "waiting"
     marks.put(_NOW, manager, state, format_value(identity.stream_id, 80), times=len(found.reactions))
     return tuple(marks.found.values())
+
+
+def _has_stopped(last: AtProcessManager | None) -> bool:
+    """Whether an instance has stopped, given its latest reaction."""
+    return last is not None and last.verb == Verb.STOPPED
 
 
 # Later than any moment: what an instance waits for stands over what it took in before.
@@ -267,7 +272,7 @@ def _mark_taken_in(marks: _Marks, manager: str, step: AtProcessManager, own: set
     event = key_of("event", name)
     aggregate = key_of("aggregate", Identity.parse(trigger.stream_id).category)
     command = key_of("command", step.pending.command_type)
-    verb = {"Started": "start", "Continued": "continue"}.get(step.kind, "stop")
+    verb = edge_verb(step)
     marks.put(at, event, "done", f"taken in at step {at:,}")
     marks.put(at, (event, manager, verb), "done", f"at step {at:,}")
     marks.put(at, (aggregate, event, "records"), "done", f"in {stream_id}")
@@ -305,7 +310,7 @@ def _mark_sent(marks: _Marks, manager: str, each: SentCommand, targets: dict[str
     marks.put(at, (manager, command, label), on_edge, told, instead=instead)
     marks.put(at, (command, aggregate, "to"), state, told, instead=instead)
     if each.decision is not None and each.identity is not None:
-        answered: Standing = "refused" if isinstance(each.decision, Refused) else "done"
+        answered: Standing = "refused" if each.decision.rejected is not None else "done"
         verb = "refused" if answered == "refused" else "accepted"
         marks.put(
             each.decision.index,
@@ -397,7 +402,7 @@ def instance_status(
 
 def _told(identity: Identity, stage: str, last: AtProcessManager | None, waits: Expectation) -> str:
     name = format_value(identity.stream_id, 80)
-    if isinstance(last, Stopped) or not (waits.events or stage):
+    if _has_stopped(last) or not (waits.events or stage):
         return plain_sentence(f"{name}: {stage or 'stopped'}")
     parts = [f"“{stage}”" if stage else "", f"waits for {waits.told}" if waits.events else ""]
     return plain_sentence(f"{name}: {', '.join(part for part in parts if part)}")

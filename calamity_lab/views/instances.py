@@ -14,25 +14,20 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.progress import Appending, Executing, Populating
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import (
-    AtAggregate,
     AtProcessManager,
     Dispatched,
-    Ignored,
-    Refused,
-    Started,
     Step,
-    Stopped,
 )
 from calamity_lab.text import format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import InstanceStart, counters
-from calamity_lab.views.sequence import last_moment
 
 MOST_REACTIONS = 200
 """So many reactions of an instance are looked at, the latest."""
@@ -122,12 +117,12 @@ def _reactions(trace: Trace, cursor: int, stream_id: str) -> Iterator[AtProcessM
     is_first = True
     for place in range(upto - 1, max(upto - MOST_REACTIONS, 0) - 1, -1):
         step = trace[moments[place]].step
-        if not isinstance(step, AtProcessManager) or isinstance(step, Ignored):
+        if not isinstance(step, AtProcessManager) or step.verb == Verb.IGNORED:
             continue
-        if isinstance(step, Stopped) and not is_first:
+        if step.verb == Verb.STOPPED and not is_first:
             return  # that was the life before
         yield step
-        if isinstance(step, Started):
+        if step.verb == Verb.STARTED:
             return
         is_first = False
 
@@ -140,7 +135,7 @@ def _orders(reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
 
 def _outstanding(trace: Trace, stream_id: str, reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
     """What it had sent before the trace began and is still to be done then."""
-    if reactions and isinstance(reactions[0], Started):
+    if reactions and reactions[0].verb == Verb.STARTED:
         return
     run = trace[0].run
     begun = [] if run.progress is None else [run.progress.pending]
@@ -164,7 +159,7 @@ def _dispatched(trace: Trace, cursor: int, orders: Sequence[_Order]) -> tuple[di
             if not budget:
                 return found, False
             step = trace[moments[place]].step
-            if isinstance(step, Dispatched) and sought.pop(step.pending.command_id, None) is not None:
+            if step is not None and sought.pop(step.pending.command_id, None) is not None:
                 found[step.pending.command_id] = moments[place]
             place, budget = place + 1, budget - 1
     return found, len(trace[cursor].agenda) <= MOST_PENDING
@@ -172,13 +167,15 @@ def _dispatched(trace: Trace, cursor: int, orders: Sequence[_Order]) -> tuple[di
 
 def _decided(trace: Trace, cursor: int, order: _Order, start: int) -> SentCommand:
     """What came of a command that was dispatched at a moment."""
-    moment = trace[min(last_moment(trace, start), cursor)]
+    moment = trace[min(trace.command_end(start), cursor)]
     step, progress = trace[start].step, moment.run.progress
-    identity = step.identity if isinstance(step, AtAggregate) else None
+    identity = None if step is None else step.subject
     is_open = progress is not None
     if isinstance(progress, (Dispatched, Populating, Executing, Appending)):
         return SentCommand(*order, "in flight", is_open, identity)
-    outcome: Outcome = "refused" if isinstance(moment.decision, Refused) else "accepted"
+    outcome: Outcome = (
+        "refused" if moment.decision is not None and moment.decision.rejected is not None else "accepted"
+    )
     return SentCommand(*order, outcome, is_open, identity, moment.decision)
 
 

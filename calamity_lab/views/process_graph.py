@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Appended, AtAggregate, AtProcessManager, CaughtUp, Executed, Step
+from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
@@ -190,21 +189,11 @@ def _current(step: Step | None) -> set[str]:
     """The nodes that a step is about."""
     if step is None:
         return set()
-    keys = {key_of("command", step.pending.command_type)}
-    match step:
-        case Executed(identity=identity, events=events):
-            keys |= {key_of("event", type(event).__name__) for event in events}
-            keys.add(key_of("aggregate", identity.category))
-        case Appended(identity=identity, recorded=recorded):
-            keys |= {key_of("event", event.event_type) for event in recorded}
-            keys.add(key_of("aggregate", identity.category))
-        case CaughtUp(identity=identity):
-            keys.add(key_of("process manager", identity.category))
-        case AtAggregate(identity=identity):
-            keys.add(key_of("aggregate", identity.category))
-        case AtProcessManager(identity=identity, trigger=trigger):
-            keys = {key_of("process manager", identity.category)}
-            if isinstance(trigger, RecordedEvent):
-                keys.add(key_of("event", trigger.event_type))
-            keys |= {key_of("command", pending.command_type) for pending in step.commands}
+    keys = {key_of("event", name) for name in step.event_types}
+    keys |= {key_of("command", pending.command_type) for pending in step.commands}
+    if step.trigger is None:
+        keys.add(key_of("command", step.pending.command_type))
+    if step.subject is not None:
+        kind = "process manager" if step.at_process_manager else "aggregate"
+        keys.add(key_of(kind, step.subject.category))
     return keys

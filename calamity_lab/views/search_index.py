@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from calamity_lab.kernel.memo import Memo, Slot
-from calamity_lab.kernel.steps import AtAggregate, AtProcessManager
 from calamity_lab.trace.trace import Trace
 
 BETWEEN = "\x1f"
@@ -177,6 +176,7 @@ def _lanes_between(trace: Trace, here: int, there: int) -> list[int] | None:
     found = set()
     for moment in trace.branch.moments.iterate(start + 1, stop + 1):
         step = moment.step
-        if isinstance(step, (AtAggregate, AtProcessManager)) and step.identity.stream_id in places:
-            found.add(places[step.identity.stream_id])
+        place = None if step is None or step.stream_id is None else places.get(step.stream_id)
+        if place is not None:
+            found.add(place)
     return sorted(found)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import islice
 
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Step
+from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.telling import fact
@@ -16,7 +16,6 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import Arrow, arrows, mark
 from calamity_lab.views.chart import ordinal
 from calamity_lab.views.events import LENGTH
-from calamity_lab.views.sequence import last_moment
 
 MOST_STREAMS = 200
 
@@ -71,7 +70,7 @@ def described(trace: Trace, place: int) -> str:
     step = trace[-place].step if 0 < -place <= trace.last else None
     if step is None:
         return ""
-    decision = trace[last_moment(trace, -place)].decision if isinstance(step, Dispatched) else None
+    decision = trace[trace.command_end(-place)].decision if step.begins else None
     return format_value(fact(decision or step), _DETAIL)
 
 
@@ -93,27 +92,27 @@ def _event(trace: Trace, place: int) -> Selected:
 
 
 def _step(trace: Trace, step: Step) -> Selected:
-    if isinstance(step, Appended):
-        events = step.recorded
+    if events := step.recorded:
         if len(events) == 1:
             return _event(trace, ordinal(trace, events[0]))
         return replace(_range(trace, events[0].position, events[-1].position), moment=step.index)
-    identity, place = getattr(step, "identity", None), mark(trace, step)
+    place = mark(trace, step)
     return Selected(
         kind="step",
-        title=format_value(f"{_subject(step)} {step.kind.lower()} at step {step.index:,}", _TITLE),
+        title=format_value(f"{_subject(step)} {step.verb} at step {step.index:,}", _TITLE),
         detail=described(trace, -step.index),
         moment=step.index,
         mark=place,
         command=format_value(step.pending.command_id),
-        streams=() if identity is None else (format_value(identity.stream_id),),
+        streams=() if step.stream_id is None else (format_value(step.stream_id),),
         arrows=arrows(trace, place, step.pending.correlation_id, step.index),
     )
 
 
 def _subject(step: Step) -> str:
     """Whose step it is: a process manager instance's, or a command's."""
-    return step.identity.stream_id if isinstance(step, AtProcessManager) else step.pending.command_type
+    stream_id = step.stream_id if step.at_process_manager else None
+    return step.pending.command_type if stream_id is None else stream_id
 
 
 def _stream(trace: Trace, stream_id: str) -> Selected:

@@ -11,12 +11,13 @@ from typing import Literal, NamedTuple
 from calamity_lab.errors import CalamityError, InvalidValue, Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.constants import AllStreams
+from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
-    Appended,
     AtProcessManager,
     CaughtUp,
+    Completed,
     Conflicted,
     Dispatched,
     Executed,
@@ -87,13 +88,6 @@ def cascade_of(trace: Trace, cursor: int, correlation: Correlation) -> Cascade:
     return found
 
 
-def last_moment(trace: Trace, start: int) -> int:
-    """The last moment of the command that was dispatched at a moment."""
-    dispatched = trace.index.dispatched
-    place = bisect_right(dispatched, start)
-    return dispatched[place] - 1 if place < len(dispatched) else trace.last
-
-
 def _correlation_at(trace: Trace, cursor: int) -> str:
     """The correlation id of the moment's command; before the first, of the one that comes next."""
     moment = trace[cursor]
@@ -155,37 +149,38 @@ def of_pending(pending: Pending) -> Iterator[SequenceLine]:
 
 def of_command(trace: Trace, start: int, cursor: int) -> Iterator[SequenceLine]:
     """What happened from a command's dispatch on, up to the next one's."""
-    end = last_moment(trace, start)
+    end = trace.command_end(start)
     yield _dispatched(trace, start)
     for at in range(start + 1, end + 1):
         step = trace[at].step
-        if isinstance(step, Appended):
+        if step is not None and step.recorded:
             yield from _recorded(step, start, cursor)
             return (yield from _reactions(trace, start, at + 1, end, cursor))
         if isinstance(step, AtProcessManager):
             return (yield from _reactions(trace, start, at, end, cursor))
         following = trace[at + 1].step if at < end else None
-        if step is not None and not isinstance(following, Appended):
+        if step is not None and (following is None or not following.recorded):
             yield from _tried(step, start)
 
 
 def _dispatched(trace: Trace, start: int) -> SequenceLine:
     moment = trace[start]
-    if isinstance(moment.step, Dispatched):
-        pending, target = moment.step.pending, moment.step.identity
+    if moment.step is not None:
+        pending = moment.step.pending
     else:
         assert moment.run.progress is not None, "what was not dispatched in this trace is in progress"
         pending = moment.run.progress.pending
-        target = target_of(pending.command)
+    target = moment.step.subject if moment.step is not None else None
+    target = target_of(pending.command) if target is None else target
     return SequenceLine(
         f"{start}", "command", _sender(pending), _aggregate(target),
         format_value(pending.command_type, _LABEL), _described(pending), "", start, start, start,
     )  # fmt: skip
 
 
-def _recorded(step: Appended, start: int, cursor: int) -> Iterator[SequenceLine]:
+def _recorded(step: Step, start: int, cursor: int) -> Iterator[SequenceLine]:
     """The events as they are recorded; between that and the decision they are with the aggregate alone."""
-    at, aggregate = step.index, _aggregate(step.identity)
+    at, aggregate = step.index, _subject(step)
     decided = max(at - 1, start + 1)
     kind, to = ("decided", aggregate) if decided <= cursor < at else ("event", STORE)
     for n, event in enumerate(step.recorded[:_MOST_EVENTS]):
@@ -199,20 +194,21 @@ def _recorded(step: Appended, start: int, cursor: int) -> Iterator[SequenceLine]
 
 
 def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
-    """What happened at the aggregate without anything being recorded."""
+    """A line for a step at which nothing was recorded."""
     at, detail = step.index, format_value(fact(step), _DETAIL)
+    who = _subject(step)
     match step:
-        case Populated(identity=identity, count=count) | CaughtUp(identity=identity, count=count) if count:
-            who = _manager(identity) if step.at_process_manager else _aggregate(identity)
+        case Dispatched() | Completed() | Populated(count=0) | CaughtUp(count=0):
+            return
+        case Populated(count=count) | CaughtUp(count=count):
             label = f"caught up with {plural(count, 'event')}"
             yield SequenceLine(f"{at}", "caught up", STORE, who, label, detail, "", start, at, at)
-        case Executed(identity=identity, events=events):
-            who = _aggregate(identity)
-            names = ", ".join(type(event).__name__ for event in events[:_MOST_EVENTS])
+        case Executed():
+            names = ", ".join(step.event_types[:_MOST_EVENTS])
             label = format_value(names or "no event", _LABEL)
             yield SequenceLine(f"{at}", "decided", who, who, label, detail, "", start, at, at)
-        case Refused(identity=identity, rejected=rejected):
-            who, sender = _aggregate(identity), _sender(step.pending)
+        case Refused(rejected=rejected):
+            sender = _sender(step.pending)
             label = format_value(f"{step.pending.command_type} refused", _LABEL)
             yield SequenceLine(
                 f"{at}",
@@ -226,12 +222,13 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
                 at,
                 at,
             )
-        case Conflicted(identity=identity, expected=expected, actual=actual):
+        case Conflicted(expected=expected, actual=actual):
             wanted = getattr(expected, "value", f"version {expected}")
             note = f"expected {wanted}, found version {actual}"
-            yield SequenceLine(
-                f"{at}", "conflict", STORE, _aggregate(identity), "conflict", detail, note, start, at, at
-            )
+            yield SequenceLine(f"{at}", "conflict", STORE, who, "conflict", detail, note, start, at, at)
+        case _:
+            label = format_value(step.verb, _LABEL)
+            yield SequenceLine(f"{at}", "more", who, who, label, detail, "", start, at, at)
 
 
 def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> Iterator[SequenceLine]:
@@ -245,7 +242,7 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
         step = moment.step
         if isinstance(step, AtProcessManager):
             yield _reaction(step, start)
-        elif isinstance(step, CaughtUp):
+        elif step is not None:
             yield from _tried(step, start)
     if until <= end - 1:
         yield _more(f"{start}.after", STORE, STORE, f"{end - until:,} steps more", start, until, until)
@@ -253,12 +250,12 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
 
 def _reaction(step: AtProcessManager, start: int) -> SequenceLine:
     at, manager, detail = step.index, _manager(step.identity), format_value(fact(step), _DETAIL)
-    kind = step.kind.lower()
+    kind = step.verb
     if not isinstance(step.trigger, Rejected):
         label = format_value(step.trigger.event_type, _LABEL)
         return SequenceLine(f"{at}", kind, STORE, manager, label, detail, "", start, at, at)
     sent = ", ".join(pending.command_type for pending in step.commands)
-    missing = "is no longer there" if kind == "ignored" else "has no answer"
+    missing = "is no longer there" if kind == Verb.IGNORED else "has no answer"
     label = format_value(f"answers with {sent}" if sent else missing, _LABEL)
     return SequenceLine(f"{at}", kind, manager, manager, label, detail, "", start, at, at)
 
@@ -285,6 +282,13 @@ def _sender(pending: Pending) -> Who:
         return _manager(pending.sender)
     user = pending.metadata.get("user")
     return ("user", user if isinstance(user, str) and user else "User")
+
+
+def _subject(step: Step) -> Who:
+    """Whom a step concerns; the event store, where it concerns no aggregate or instance."""
+    if step.subject is None:
+        return STORE
+    return _manager(step.subject) if step.at_process_manager else _aggregate(step.subject)
 
 
 def _aggregate(identity: Identity) -> Who:

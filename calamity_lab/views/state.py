@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import AtProcessManager, Executed, Ignored, Stopped
 from calamity_lab.text import format_value
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
@@ -309,10 +308,11 @@ def _touched(trace: Trace, cursor: int) -> dict[int, Touched]:
     ended: dict[str, Any] = {}
     for moment in trace.branch.moments.iterate(start, cursor + 1):
         step = moment.step
-        if isinstance(step, (Executed, AtProcessManager)) and not isinstance(step, Ignored):
-            first.setdefault(step.identity.stream_id, step.before)
-        if isinstance(step, Stopped):
-            ended[step.identity.stream_id] = step.before
+        if step is None or step.stream_id is None or (step.before is None and step.after is None):
+            continue
+        first.setdefault(step.stream_id, step.before)
+        if step.after is None:
+            ended[step.stream_id] = step.before
     found = {}
     for stream_id, met in first.items():
         place = index.places.get(stream_id)

@@ -13,12 +13,8 @@ from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
-    Appended,
     AtProcessManager,
-    Completed,
-    Dispatched,
     Executed,
-    Refused,
     Step,
 )
 from calamity_lab.trace.telling import fact
@@ -159,9 +155,9 @@ def _recorded(trace: Trace, cursor: int | None) -> Iterator[StateAfterEvent]:
     for step in _steps(trace, cursor):
         if isinstance(step, Executed):
             states = step.states
-        elif isinstance(step, Appended):
+        elif step.recorded and step.subject is not None:
             for recorded, state in zip(step.recorded, states, strict=True):
-                yield _state_row(recorded, step.index, step.identity, state)
+                yield _state_row(recorded, step.index, step.subject, state)
 
 
 def _state_row(recorded: RecordedEvent, moment: int, identity: Identity, state: Any) -> StateAfterEvent:
@@ -183,7 +179,7 @@ def _reaction_row(step: AtProcessManager) -> ReactionRow:
     return ReactionRow(
         moment=step.index,
         stream_id=step.identity.stream_id,
-        verb=step.kind.lower(),
+        verb=step.verb,
         trigger=type(trigger.command).__name__ if isinstance(trigger, Rejected) else trigger.event_type,
         position=None if isinstance(trigger, Rejected) else trigger.position,
         refusal=str(trigger) if refused else None,
@@ -262,12 +258,14 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
         commands[begun.pending.command_id] = _command_node(begun.pending, "in progress")
     for moment in trace.branch.moments.iterate(1, at + 1):
         step = moment.step
-        if isinstance(step, Dispatched):
+        if step is None:
+            continue
+        if step.begins:
             pendings[step.pending.command_id] = step.pending
             commands[step.pending.command_id] = _command_node(step.pending, "in progress")
-        elif isinstance(step, Refused):
+        elif step.rejected is not None:
             commands[step.pending.command_id] = _command_node(step.pending, "refused")
-        elif isinstance(step, (Appended, Completed)):
+        elif step.recorded or step.ends:
             known = commands[step.pending.command_id]
             if known.outcome == "in progress":
                 commands[known.id] = _command_node(step.pending, "accepted")

@@ -19,7 +19,7 @@ from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejec
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
-from calamity_lab.kernel.steps import Appended, Continued, Executed, Started, Stopped
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.index import Lane
@@ -103,8 +103,8 @@ class Versions:
         place = bisect_left(self._moments, version, key=self._version)
         moment = self._moments[place] if place < len(self._moments) else 0
         step = self.trace[moment].step
-        if isinstance(step, (Started, Continued, Stopped)) and self._version(moment) == version:
-            trigger, state = step.trigger, step.before if isinstance(step, Stopped) else step.after
+        if isinstance(step, AtProcessManager) and self._version(moment) == version:
+            trigger, state = step.trigger, step.before if step.after is None else step.after
             if not isinstance(trigger, Rejected):
                 return Version(version, state, trigger.event_type, moment)
         return Version(version, None, why="this version came about outside the trace")

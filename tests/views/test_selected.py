@@ -153,7 +153,7 @@ def test_a_refusal_leads_to_what_answers_it() -> None:
     trace = STORIES["sagas"]()
     refused = next(step for step in trace.steps if isinstance(step, Refused))
     view = selected(trace, Selection(moment=refused.index))
-    assert view.title == f"Ask refused at step {refused.index}"
+    assert view.title == f"Ask rejected at step {refused.index}"
     assert view.detail == "Ask refused: nobody is here (desk 'b shut')"
     kinds = {
         arrow: (
