@@ -24,7 +24,6 @@ from calamity_lab.figures.axes import (
     width,
 )
 from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, soft, strong, themed
-from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.lanes import Axis, Lanes, Mark, Row, Whole, whole
@@ -91,7 +90,7 @@ def plot_timeline(
     _name_lanes(ax, found, tops, 8.0, room)
     _draw_cursor(ax, lanes.cursor(at), at)
     size_in_points(ax)  # the names take some room from what is below
-    _draw_legend(ax, found.marks)
+    _draw_legend(ax, found.marks, gap=36 if by == "position" else 46)
     wide, high = size_in_points(ax)
     along, across = wide / (lanes.length + 1), high / max(tops[-1], 1)
     if across < 9:
@@ -211,11 +210,11 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
             )  # fmt: skip
 
 
-def _draw_legend(ax: Axes, marks: Iterable[Mark]) -> None:
+def _draw_legend(ax: Axes, marks: Iterable[Mark], *, gap: float) -> None:
     kinds = {mark.kind for mark in marks}
     handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
     if handles:
-        legend_below(ax, handles, gap=36)
+        legend_below(ax, handles, gap=gap)
 
 
 def _named(placed: Sequence[_Placed], found: Whole, along: float, names: Mapping[Mark, str]) -> list[_Placed]:
@@ -241,7 +240,7 @@ def _named(placed: Sequence[_Placed], found: Whole, along: float, names: Mapping
 def _name(trace: Trace, mark: Mark) -> str:
     """What stands at a mark: of a reaction, what was sent."""
     step = trace[mark.moment].step if mark.kind != "event" else None
-    if not isinstance(step, AtProcessManager):
+    if step is None or step.trigger is None:
         return mark.label
     return ", ".join(f"→ {pending.command_type}" for pending in step.commands) or mark.kind
 

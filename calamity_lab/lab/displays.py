@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
     from calamity_lab.figures.looks import Theme
+    from calamity_lab.views.lanes import Axis
     from calamity_lab.views.sequence import Correlation
     from calamity_lab.widgets.dock import Dock
     from calamity_lab.widgets.view_widget import ViewWidget
@@ -102,15 +103,17 @@ class Displays:
         self._dock = self._dock or Dock(LabView(self))
         return docked(self._dock, title)
 
-    def plot_timeline(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
-        """Plot the timeline on matplotlib axes, and return the axes.
+    def plot_timeline(
+        self, ax: Axes | None = None, *, by: Axis = "position", theme: Theme | None = None
+    ) -> Axes:
+        """The timeline as matplotlib axes: by the position of the events, or by their time with gaps folded.
 
-        Every ``plot_*`` method makes a new figure if ``ax`` is missing. ``theme`` is "light" or "dark"; if it
-        is missing, matplotlib's own settings apply.
+        As every ``plot_*``: without ``ax`` on a new figure; the ``theme`` is "light" or "dark", and without
+        one matplotlib's own settings are followed.
         """
         from calamity_lab.figures import plot_timeline
 
-        return plot_timeline(self.stepper.trace, self.stepper.cursor, ax=ax, theme=theme)
+        return plot_timeline(self.stepper.trace, self.stepper.cursor, ax=ax, by=by, theme=theme)
 
     def plot_process_managers(
         self,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.persistent import PersistentVector
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Refused, Step
+from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import ordinal
 
@@ -55,7 +55,7 @@ def arrows(trace: Trace, here: int, correlation: str, moment: int) -> tuple[Arro
 
 def mark(trace: Trace, step: Step) -> int:
     """The place of a step in the lanes; what has no mark of its own is part of its command."""
-    if isinstance(step, (Refused, AtProcessManager)):
+    if step.rejected is not None or step.trigger is not None:
         return -step.index
     return _command(trace, trace.index.command_start(step.index))
 
@@ -63,7 +63,7 @@ def mark(trace: Trace, step: Step) -> int:
 def _command(trace: Trace, start: int) -> int:
     """The place of the command that was dispatched at a moment: a refused one stands where it was refused."""
     decision = trace[trace.command_end(start)].decision
-    return -decision.index if isinstance(decision, Refused) else -start
+    return -start if decision is None or decision.rejected is None else -decision.index
 
 
 def _reached(start: int, neighbours: dict[int, list[int]]) -> Iterator[tuple[int, int]]:
@@ -99,7 +99,7 @@ def _cause_of_event(trace: Trace, place: int) -> int:
 def _cause_of_step(trace: Trace, moment: int) -> int:
     """The place of what caused a reaction or a command; 0 for a command that was submitted."""
     step = trace[moment].step
-    if isinstance(step, AtProcessManager):
+    if step is not None and step.trigger is not None:
         if isinstance(step.trigger, Rejected):
             return _command(trace, trace.index.command_start(moment))
         return ordinal(trace, step.trigger)
@@ -109,7 +109,7 @@ def _cause_of_step(trace: Trace, moment: int) -> int:
     reactions = trace.index.reactions.get(sender.stream_id, PersistentVector())
     for at in islice(reactions.take(bisect_right(reactions, moment)).backwards(), _MOST_LINKS):
         reaction = trace[at].step
-        sent = reaction.commands if isinstance(reaction, AtProcessManager) else ()
+        sent = () if reaction is None else reaction.commands
         if any(pending.command_id == step.pending.command_id for pending in sent):
             return -at
     return 0
@@ -130,14 +130,16 @@ def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
         if step is not None and step.pending.command_id in sent:
             yield Link(sent[step.pending.command_id], command)
         for reached in trace.branch.moments.iterate(start, trace.command_end(start) + 1):
-            match reached.step:
-                case Appended(recorded=recorded) if command:
-                    yield from (Link(command, ordinal(trace, event)) for event in recorded)
-                case AtProcessManager(trigger=trigger, commands=commands, index=at):
-                    cause = command if isinstance(trigger, Rejected) else ordinal(trace, trigger)
-                    if cause:
-                        yield Link(cause, -at)
-                    sent.update((pending.command_id, -at) for pending in commands)
+            done = reached.step
+            if done is None:
+                continue
+            if command:
+                yield from (Link(command, ordinal(trace, event)) for event in done.recorded)
+            if done.trigger is not None:
+                cause = command if isinstance(done.trigger, Rejected) else ordinal(trace, done.trigger)
+                if cause:
+                    yield Link(cause, -done.index)
+            sent.update((pending.command_id, -done.index) for pending in done.commands)
 
 
 def _starts(trace: Trace, correlation: str, since: int) -> Iterator[int]:

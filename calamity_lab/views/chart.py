@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused, Step
+from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_value
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES
@@ -23,8 +23,8 @@ from calamity_lab.views.looks import IN_LANES
 KINDS = IN_LANES[1:]
 """What stands in the lanes besides events; a step's kind is told by its index here."""
 
-_COMMAND, _REFUSED = 0, 1
-_REACTIONS = {kind.capitalize(): place for place, kind in enumerate(KINDS)}
+_KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind in enumerate(KINDS)}}
+"""The kind of a mark by the verb of its step; a step whose verb has no look stands in no lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,23 +172,28 @@ class Columns:
         return cut
 
     def _add(self, trace: Trace, step: Step) -> None:
-        match step:
-            case Dispatched():
-                self.begun = step.index
-            case Executed():
-                # One that was in progress at the beginning was dispatched before; one tried again is there.
-                if self.begun and self.steps.moments[-1:] != array("Q", [self.begun]):
-                    self._between(step, _COMMAND, self.begun, step.pending.command_type)
-            case Refused():
-                self._between(step, _REFUSED, step.index, f"{step.pending.command_type} refused")
-            case Appended():
-                if step.recorded[0].position == self.position + 1:
-                    self._record(step.recorded, step.index)
-                else:  # others recorded something meanwhile
-                    known, upto = len(self.events.moments), trace.index.events_at(step.index)
-                    self._record(trace.index.events.iterate(known, upto), step.index)
-            case AtProcessManager():
-                self._reaction(trace, step)
+        if step.begins:
+            self.begun = step.index
+        if step.decides:
+            self._decision(step)
+        if step.recorded:
+            self._recorded(trace, step)
+        if step.trigger is not None:
+            self._reaction(trace, step, step.trigger)
+
+    def _decision(self, step: Step) -> None:
+        if step.rejected is not None:
+            self._between(step, step.index, f"{step.pending.command_type} refused")
+        # One that was in progress at the beginning was dispatched before; one tried again is there.
+        elif self.begun and self.steps.moments[-1:] != array("Q", [self.begun]):
+            self._between(step, self.begun, step.pending.command_type)
+
+    def _recorded(self, trace: Trace, step: Step) -> None:
+        if step.recorded[0].position == self.position + 1:
+            self._record(step.recorded, step.index)
+        else:  # others recorded something meanwhile
+            known, upto = len(self.events.moments), trace.index.events_at(step.index)
+            self._record(trace.index.events.iterate(known, upto), step.index)
 
     def _record(self, events: Iterable[RecordedEvent], moment: int) -> None:
         moments, lanes, names, times = self.events
@@ -201,19 +206,20 @@ class Columns:
             times.append(latest)
             self.position = event.position
 
-    def _between(self, step: Executed | Refused, kind: int, moment: int, name: str) -> None:
-        half = 2 * len(self.events.moments) + 1
-        lane = self._lane(step.identity, step.index, is_manager=False)
-        self._step(step.index, (moment, half, lane, kind, self._number(name, step.index)))
+    def _between(self, step: Step, moment: int, name: str) -> None:
+        self._put(step, moment, 2 * len(self.events.moments) + 1, name)
 
-    def _reaction(self, trace: Trace, step: AtProcessManager) -> None:
-        lane = self._lane(step.identity, step.index, is_manager=True)
-        if isinstance(step.trigger, Rejected):
-            half, name = 2 * len(self.events.moments) + 1, f"{step.pending.command_type} refused"
+    def _reaction(self, trace: Trace, step: Step, trigger: RecordedEvent | Rejected) -> None:
+        if isinstance(trigger, Rejected):
+            self._between(step, step.index, f"{step.pending.command_type} refused")
         else:
-            half, name = 2 * ordinal(trace, step.trigger), step.trigger.event_type
-        number = self._number(name, step.index)
-        self._step(step.index, (step.index, half, lane, _REACTIONS[step.kind], number))
+            self._put(step, step.index, 2 * ordinal(trace, trigger), trigger.event_type)
+
+    def _put(self, step: Step, moment: int, half: int, name: str) -> None:
+        kind = _KIND_NUMBERS.get(step.verb)
+        if kind is not None and step.subject is not None:
+            lane = self._lane(step.subject, step.index, is_manager=step.at_process_manager)
+            self._step(step.index, (moment, half, lane, kind, self._number(name, step.index)))
 
     def _step(self, known: int, items: Iterable[int]) -> None:
         self.steps_known.append(known)
