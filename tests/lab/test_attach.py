@@ -203,9 +203,7 @@ def test_a_stream_that_moved_on_is_a_conflict_and_nothing_is_written(url: str, s
     moment = lab.resume()
     store.append("BankAccount-alice", [FundsWithdrawn("alice", 1)])
     written = list(store)
-    with pytest.raises(
-        CommitConflict, match=r"BankAccount-alice \(built on version 5, now 6\)"
-    ) as caught:
+    with pytest.raises(CommitConflict, match=r"BankAccount-alice \(built on version 5, now 6\)") as caught:
         lab.commit()
     assert caught.value.streams == {"BankAccount-alice": (5, 6)}
     assert (list(store), lab.moment) == (written, moment)

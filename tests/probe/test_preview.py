@@ -211,7 +211,7 @@ def test_the_same_command_on_the_same_aggregate_is_asked_once(monkeypatch: pytes
     agenda(stepper.trace, 0)
     first = len(asked)
     agenda(stepper.trace, 0)
-    stepper.trace = stepper.trace.put(0, stepper.trace.branch.inputs[0])
+    stepper.trace = stepper.trace.put(0, stepper.trace.branch.inputs[0].input)
     agenda(stepper.trace, 0)
     assert 0 < len(asked) - first <= first, "only what was put on the agenda is asked about"
     asked.clear()

@@ -299,9 +299,7 @@ def test_a_commit_that_meets_what_was_written_meanwhile_writes_nothing_and_names
     base = kept if kind is Keeping else kept.held
     overlay = overlay_on(base, position=2)
     overlay = overlay.append("BankAccount-3", [paid(1)]).append("BankAccount-1", [paid(7)])
-    with pytest.raises(
-        CommitConflict, match=r"BankAccount-1 \(built on version 1, now 2\)"
-    ) as caught:
+    with pytest.raises(CommitConflict, match=r"BankAccount-1 \(built on version 1, now 2\)") as caught:
         overlay.commit()
     assert caught.value.streams == {"BankAccount-1": (1, 2)}
     assert len(kept.held) == 4
