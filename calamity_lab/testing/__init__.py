@@ -1,4 +1,6 @@
-"""What tests of event-sourced systems need: suites for whoever writes a store, and a throwaway PostgreSQL.
+"""For your tests: conformance suites for stores that you write, and a temporary PostgreSQL server.
+
+Writing your own store? Subclass the conformance suites and you get their tests.
 
 Each name loads its module, and with it pytest or a server's wheel, when it is first used.
 """
@@ -41,7 +43,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in ("hypothesis", "pytest"):
             raise
-        raise MissingExtra(f"{name}, a suite for tests,", error.name, "testing") from error
+        raise MissingExtra(f"the conformance suite {name}", error.name, "testing") from error
 
 
 def __dir__() -> list[str]:

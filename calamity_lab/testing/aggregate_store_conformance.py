@@ -1,4 +1,4 @@
-"""The suite for aggregate stores: whoever writes one subclasses it, and says how a store is made."""
+"""The conformance suite for aggregate stores: subclass it, say how your store is made, and run pytest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from calamity_lab.testing.models import (
     Look,
     SetGauge,
 )
-from calamity_lab.testing.suite import StoreOnTrial, must_equal, must_raise, outcome
+from calamity_lab.testing.suite import StoreSuite, must_equal, must_raise, outcome
 
 IDS = ("1", "2", "ü-%s")
 STRANGE_IDS = (
@@ -50,28 +50,30 @@ EVENTS = st.tuples(ID, st.lists(st.builds(Counted, ID, AMOUNT), min_size=1, max_
 FORGET = st.builds(Identity, st.sampled_from([Counter, Gauge]), ID)
 
 
-class AggregateStoreConformance(StoreOnTrial):
-    """All that an aggregate store must do. An adapter's whole test::
+class AggregateStoreConformance(StoreSuite):
+    """All that an aggregate store must do.
+
+    Writing your own store? Subclass this suite and you get its tests::
 
         class TestMyAggregateStore(AggregateStoreConformance):
             def new_store(self, types):
                 return MyAggregateStore(types)
 
     Stores that are values and stores that change in place both pass: the suite goes on with the store that
-    each call returns. Where it must be closed by more than its own ``close()``, give ``close``; where
-    several threads may write to it, ``writers``.
+    each call returns. Override ``close`` where your store needs more than its own ``close()``, and
+    ``writers`` where several threads may write to it.
     """
 
     types = COUNTERS
 
-    def test_a_command_tells_its_events_and_changes_its_aggregate(self, store: Any) -> None:
+    def test_a_command_returns_its_events_and_changes_its_aggregate(self, store: Any) -> None:
         events, store = store.dispatch(Count("1", 3))
-        must_equal(list(events), [Counted("1", 3)], "dispatch must tell what the command led to")
+        must_equal(list(events), [Counted("1", 3)], "dispatch must return the events of the command")
         events, store = store.dispatch(Count("1", 4))
-        must_equal(list(events), [Counted("1", 4)], "dispatch must tell what the command led to")
+        must_equal(list(events), [Counted("1", 4)], "dispatch must return the events of the command")
         must_equal(store.get("Counter-1"), Counter("1", 7, (3, 4)), "its events must have been applied")
 
-    def test_several_events_are_told_and_applied_in_order(self, store: Any) -> None:
+    def test_several_events_are_returned_and_applied_in_order(self, store: Any) -> None:
         events, store = store.dispatch(CountAll("1", (5, 6, 7)))
         must_equal(list(events), [Counted("1", n) for n in (5, 6, 7)], "all events, in order")
         must_equal(store.get("Counter-1"), Counter("1", 18, (5, 6, 7)), "all applied, in order")
@@ -83,45 +85,45 @@ class AggregateStoreConformance(StoreOnTrial):
             must_equal(list(events), [], f"{command!r} leads to no events")
         must_equal(store.get("Counter-1"), Counter("1", 3, (3,)), "no events, no change")
 
-    def test_a_refusal_reaches_the_caller_and_changes_nothing(self, store: Any) -> None:
+    def test_a_rejection_reaches_the_caller_and_changes_nothing(self, store: Any) -> None:
         _, store = store.dispatch(Count("1", 3))
         command = Count("1", LIMIT + 1)
-        with must_raise(Rejected, "a refused command must raise the aggregate's Rejected") as raised:
+        with must_raise(Rejected, "a rejected command must raise the aggregate's Rejected") as raised:
             store.dispatch(command)
-        told = (raised[0].reason, dict(raised[0].details), raised[0].command)
+        found = (raised[0].reason, dict(raised[0].details), raised[0].command)
         wanted = ("too much at once", {"by": LIMIT + 1, "total": 3}, command)
-        must_equal(told, wanted, "a refusal must tell its reason, details and command")
-        must_equal(store.get("Counter-1"), Counter("1", 3, (3,)), "a refused command must change nothing")
+        must_equal(found, wanted, "a Rejected must have its reason, details and command")
+        must_equal(store.get("Counter-1"), Counter("1", 3, (3,)), "a rejected command must change nothing")
         _, store = store.dispatch(Count("1", 1))
         must_equal(store.get("Counter-1"), Counter("1", 4, (3, 1)), "the store must be usable afterwards")
 
-    def test_a_model_that_breaks_changes_nothing(self, store: Any) -> None:
+    def test_an_error_in_the_model_changes_nothing(self, store: Any) -> None:
         _, store = store.dispatch(Count("1", 3))
         for while_, callback in (("deciding", "Counter.execute"), ("applying", "Counter.apply")):
             for counter_id, wanted in (("1", Counter("1", 3, (3,))), ("9", None)):
-                where = f"a model that breaks while {while_}"
+                where = f"an error in the model while {while_}"
                 with must_raise(ModelError, f"{where} must raise ModelError") as raised:
                     store.dispatch(Break(counter_id, while_))
-                must_equal(raised[0].callback, callback, f"{where} must be told by its callback")
+                must_equal(raised[0].callback, callback, f"{where} must name the callback")
                 must_equal(store.get(f"Counter-{counter_id}"), wanted, f"{where} must change nothing")
         _, store = store.dispatch(Count("1", 1))
         must_equal(store.get("Counter-1"), Counter("1", 4, (3, 1)), "the store must be usable afterwards")
 
-    def test_what_is_no_command_is_refused(self, store: Any) -> None:
-        with must_raise(ModelError, "what tells no aggregate must be refused as a ModelError"):
+    def test_an_object_that_is_no_command_raises(self, store: Any) -> None:
+        with must_raise(ModelError, "an object without aggregate() must raise ModelError"):
             store.dispatch(Counted("1", 1))
 
-    def test_an_unknown_aggregate_is_the_default(self, store: Any) -> None:
+    def test_get_returns_the_default_for_an_unknown_aggregate(self, store: Any) -> None:
         _, store = store.dispatch(Count("1", 3))
         nothing = object()
         for key in ("Counter-9", Identity(Counter, "9"), "Gauge-1"):
-            must_equal(store.get(key), None, f"get({key!r}) of what is not there must be None")
+            must_equal(store.get(key), None, f"get({key!r}) must be None where there is no such aggregate")
             must_equal(store.get(key, nothing), nothing, f"get({key!r}, default) must be the default")
 
     def test_an_aggregate_is_read_by_stream_id_and_by_identity(self, store: Any) -> None:
         _, store = store.dispatch(Count("1", 3))
         for key in ("Counter-1", Identity(Counter, "1"), Identity("Counter", "1")):
-            must_equal(store.get(key), Counter("1", 3, (3,)), f"get({key!r}) must tell the aggregate")
+            must_equal(store.get(key), Counter("1", 3, (3,)), f"get({key!r}) must return the aggregate")
 
     def test_aggregates_do_not_mix(self, store: Any) -> None:
         for command in (Count("1", 1), SetGauge("1", 0.5), Count("2", 2), SetGauge("2", 1.5), Count("1", 3)):
@@ -137,30 +139,34 @@ class AggregateStoreConformance(StoreOnTrial):
             _, store = store.dispatch(Count(counter_id, number))
         for number, counter_id in enumerate(STRANGE_IDS):
             wanted = Counter(counter_id, number, (number,))
-            must_equal(store.get(Identity(Counter, counter_id)), wanted, f"id {counter_id!r} must do")
+            must_equal(store.get(Identity(Counter, counter_id)), wanted, f"id {counter_id!r} must work")
 
-    def test_events_recorded_elsewhere_are_applied(self, store: Any) -> None:
+    def test_events_that_somebody_else_recorded_are_applied(self, store: Any) -> None:
         counter, gauge = Identity(Counter, "1"), Identity(Gauge, "1")
         store = store.apply(counter, [Counted("1", 5), Counted("1", 6)])
-        must_equal(store.get(counter), Counter("1", 11, (5, 6)), "an unknown aggregate must begin anew")
+        must_equal(store.get(counter), Counter("1", 11, (5, 6)), "an unknown aggregate must begin with new()")
         _, store = store.dispatch(Count("1", 7))
         store = store.apply(counter, iter([Counted("1", 8)])).apply(gauge, (GaugeSet("1", 2.5),))
-        must_equal(store.get(counter), Counter("1", 26, (5, 6, 7, 8)), "a known one must go on")
+        must_equal(
+            store.get(counter), Counter("1", 26, (5, 6, 7, 8)), "a known aggregate must go on from its state"
+        )
         must_equal(store.get(gauge), Gauge("1", 2.5), "each event must go to the aggregate that was named")
 
-    def test_an_aggregate_that_was_forgotten_begins_anew(self, store: Any) -> None:
+    def test_a_forgotten_aggregate_begins_again(self, store: Any) -> None:
         counter = Identity(Counter, "1")
         for command in (Count("1", 3), SetGauge("1", 0.5), Count("2", 2)):
             _, store = store.dispatch(command)
         store = store.forget(counter)
         must_equal(store.get(counter), None, "a forgotten aggregate must be gone")
         store = store.forget(counter).forget(Identity(Counter, "9"))
-        must_equal(store.get("Counter-2"), Counter("2", 2, (2,)), "the others must stay")
-        must_equal(store.get("Gauge-1"), Gauge("1", 0.5), "one of another type with that id must stay")
+        must_equal(store.get("Counter-2"), Counter("2", 2, (2,)), "the other aggregates must stay")
+        must_equal(
+            store.get("Gauge-1"), Gauge("1", 0.5), "an aggregate of another type with the same id must stay"
+        )
         _, store = store.dispatch(Count("1", 1))
-        must_equal(store.get(counter), Counter("1", 1, (1,)), "a forgotten aggregate must begin anew")
+        must_equal(store.get(counter), Counter("1", 1, (1,)), "a forgotten aggregate must begin with new()")
 
-    def test_many_events_and_many_aggregates_are_no_matter(self, store: Any) -> None:
+    def test_many_events_and_many_aggregates_are_no_problem(self, store: Any) -> None:
         events, store = store.dispatch(CountAll("1", (1,) * 2000))
         must_equal((len(events), store.get("Counter-1").total), (2000, 2000), "2,000 events at once")
         for number in range(100):
@@ -173,7 +179,9 @@ class AggregateStoreConformance(StoreOnTrial):
         with ThreadPoolExecutor(len(writers)) as threads:
             stores = list(threads.map(_count, writers))
         total = 50 * len(writers)
-        must_equal(stores[-1].get("Counter-1").total, total, "each update must be one, whoever else is there")
+        must_equal(
+            stores[-1].get("Counter-1").total, total, "no update may be lost when several threads write"
+        )
 
     def test_a_store_answers_as_the_in_memory_store_does(self) -> None:
         self.try_examples(st.lists(COMMAND | EVENTS | FORGET, min_size=1, max_size=15), self._compare)
@@ -184,16 +192,18 @@ class AggregateStoreConformance(StoreOnTrial):
         for operation in operations:
             wanted, model = _answer(model, operation)
             found, store = _answer(store, operation)
-            must_equal(found, wanted, f"{operation!r} must be answered as by the model")
+            must_equal(found, wanted, f"{operation!r} must get the same answer as from the in-memory store")
             for key in (f"{cls.__name__}-{id_}" for cls in (Counter, Gauge) for id_ in IDS):
                 must_equal(
-                    store.get(key), model.get(key), f"{key} after {operation!r} must be as the model's"
+                    store.get(key),
+                    model.get(key),
+                    f"{key} after {operation!r} must be as in the in-memory store",
                 )
         self.close(store)
 
 
 def _answer(store: Any, operation: Any) -> tuple[Any, Any]:
-    """What a store says to an operation, in plain values, and the store after it."""
+    """The answer of a store to an operation, in plain values, and the store after it."""
     if isinstance(operation, Identity):
         return None, store.forget(operation)
     if isinstance(operation, tuple):

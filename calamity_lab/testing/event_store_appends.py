@@ -1,4 +1,4 @@
-"""The part of the suite for event stores that is about ``append``: when it writes, and what is kept."""
+"""The part of the conformance suite for event stores about ``append``: when it writes, and what is kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from calamity_lab.errors import CalamityError, InvalidValue, WrongExpectedVersio
 from calamity_lab.kernel.constants import ALL, ANY, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.testing.models import CountRead, NoteTaken, PageFilled, notes, proposed
-from calamity_lab.testing.suite import EventStoreOnTrial, must, must_equal, must_raise, read
+from calamity_lab.testing.suite import EventStoreSuite, must, must_equal, must_raise, read
 
-# What a stream has before the append, what the append expects, and whether that fits.
+# How many events a stream has, the version that an append expects, and whether the append succeeds.
 EXPECTATIONS: tuple[tuple[int, Any, bool], ...] = (
     (0, ANY, True),
     (0, NO_STREAM, True),
@@ -34,13 +34,13 @@ NO_STREAM_IDS: tuple[Any, ...] = (None, "", 5, b"Note-1", ALL)
 
 
 class Broken(Exception):
-    """What a caller's own code raises while it makes events."""
+    """What the caller's own code raises while it makes events."""
 
 
-class Appending(EventStoreOnTrial):
-    """The demands on ``append``."""
+class Appending(EventStoreSuite):
+    """When an append writes, and when it raises."""
 
-    def test_an_append_finds_what_it_expects_or_writes_nothing(self, store: Any) -> None:
+    def test_an_append_at_another_version_than_expected_writes_nothing(self, store: Any) -> None:
         for number, (before, expected, fits) in enumerate(EXPECTATIONS):
             stream_id = f"Expected-{number}"
             store = store.append(stream_id, notes(before))
@@ -52,11 +52,11 @@ class Appending(EventStoreOnTrial):
             everything = read(store)
             with must_raise(WrongExpectedVersion, f"{where} must raise WrongExpectedVersion") as raised:
                 store.append(stream_id, [CountRead(7)], expected_version=expected)
-            told = (raised[0].stream_id, raised[0].expected, raised[0].actual)
-            must_equal(told, (stream_id, expected, before), f"{where} must tell what it expected and found")
+            found = (raised[0].stream_id, raised[0].expected, raised[0].actual)
+            must_equal(found, (stream_id, expected, before), f"{where} must say what it expected and found")
             must_equal(read(store), everything, f"{where} must write nothing")
 
-    def test_an_expectation_that_makes_no_sense_is_refused(self, store: Any) -> None:
+    def test_an_invalid_expected_version_raises(self, store: Any) -> None:
         store = store.append("Note-1", notes(1))
         for stream_id in ("Note-1", "Note-9"):
             for expected in NONSENSE:
@@ -70,12 +70,12 @@ class Appending(EventStoreOnTrial):
         must_equal(read(store), [], "an append of no events must write nothing")
         with must_raise(WrongExpectedVersion, "a stream to which nothing was appended must not exist"):
             store.append("Note-1", notes(1), expected_version=STREAM_EXISTS)
-        with must_raise(WrongExpectedVersion, "an append of no events must find what it expects, too"):
+        with must_raise(WrongExpectedVersion, "an append of no events must check the expected version, too"):
             store.append("Note-1", [], expected_version=2)
         store = store.append("Note-1", notes(1), expected_version=NO_STREAM)
-        must_equal(len(read(store)), 1, "after appends of nothing, a stream must begin as any other")
+        must_equal(len(read(store)), 1, "after an append of no events, a stream must begin as any other")
 
-    def test_versions_count_within_a_stream_and_positions_over_all(self, store: Any) -> None:
+    def test_versions_count_within_a_stream_and_positions_over_all_streams(self, store: Any) -> None:
         store = store.append("Note-1", notes(2)).append("Note-2", notes(1)).append("Note-1", notes(1))
         must_equal(
             [(r.stream_id, r.stream_version, r.position) for r in read(store)],
@@ -91,11 +91,11 @@ class Appending(EventStoreOnTrial):
             "Identity('Note', '1') and 'Note-1' must mean the same stream",
         )
 
-    def test_what_is_no_stream_id_is_refused(self, store: Any) -> None:
+    def test_an_invalid_stream_id_raises_on_append(self, store: Any) -> None:
         for stream_id in NO_STREAM_IDS:
             with must_raise(InvalidValue, f"append({stream_id!r}, ...) must raise InvalidValue"):
                 store.append(stream_id, notes(1))
-        must_equal(read(store), [], "a refused append must write nothing")
+        must_equal(read(store), [], "an append that raises must write nothing")
 
     def test_events_may_come_from_any_iterable(self, store: Any) -> None:
         store = store.append("Note-1", iter(notes(3))).append("Note-1", tuple(notes(2)))
@@ -105,21 +105,21 @@ class Appending(EventStoreOnTrial):
             "events from an iterator and a tuple must be recorded in order",
         )
 
-    def test_a_batch_that_breaks_while_it_is_made_leaves_nothing(self, store: Any) -> None:
+    def test_an_error_while_the_events_are_made_leaves_nothing(self, store: Any) -> None:
         def making() -> Iterator[Any]:
             yield from notes(3)
             raise Broken
 
-        with must_raise(Broken, "what raises while events are made must reach the caller"):
+        with must_raise(Broken, "an error while events are made must reach the caller"):
             store.append("Note-1", making())
-        must_equal(read(store), [], "a batch that broke halfway must leave nothing behind")
+        must_equal(read(store), [], "an append that failed halfway must leave nothing behind")
         must_equal(len(read(store.append("Note-1", notes(1)))), 1, "the store must be usable afterwards")
 
     def test_a_batch_is_recorded_wholly_or_not_at_all(self, store: Any) -> None:
         (first, second) = proposed(notes(2))
         store = store.append("Note-1", [first])
         doubtful = (
-            NoteTaken(object()),  # type: ignore[arg-type]  # what no serializer knows
+            NoteTaken(object()),  # type: ignore[arg-type]  # no serializer can write this
             NoteTaken("half a character: \ud83d"),
             object(),
             second._replace(event_id=first.event_id),
@@ -130,24 +130,30 @@ class Appending(EventStoreOnTrial):
             try:
                 store = store.append("Note-1", [CountRead(1), event, CountRead(2)])
             except CalamityError:
-                must_equal(read(store), before, f"an append that refuses {event!r} must leave nothing")
+                must_equal(read(store), before, f"an append that raises for {event!r} must write nothing")
             else:
-                must_equal(len(read(store)), len(before) + 3, f"an append of {event!r} must record it all")
+                must_equal(
+                    len(read(store)), len(before) + 3, f"an append of {event!r} must record all three events"
+                )
         length = len(read(store, "Note-1"))
         store = store.append("Note-1", [CountRead(3)], expected_version=length)
-        must(read(store)[-1].event == CountRead(3), "the store must be usable after events it refused")
+        must(read(store)[-1].event == CountRead(3), "the store must be usable after an append that raised")
 
     def test_a_large_batch_is_recorded_in_order(self, store: Any) -> None:
         batch = list(proposed(notes(5000)))
         store = store.append("Note-0", notes(1)).append("Note-1", batch, expected_version=NO_STREAM)
         recorded = read(store, "Note-1")
-        must_equal([r.event_id for r in recorded], [p.event_id for p in batch], "all, and in order")
-        must_equal([r.stream_version for r in recorded], list(range(1, 5001)), "versions without a gap")
-        must_equal([r.position for r in recorded], list(range(2, 5002)), "positions without a gap")
+        must_equal(
+            [r.event_id for r in recorded],
+            [p.event_id for p in batch],
+            "all events must be recorded, in order",
+        )
+        must_equal([r.stream_version for r in recorded], list(range(1, 5001)), "versions must have no gap")
+        must_equal([r.position for r in recorded], list(range(2, 5002)), "positions must have no gap")
         must_equal(
             read(store, "Note-1", start=4999),
             recorded[-2:],
-            "the end of a long stream must be found by its version",
+            "start_version must find the end of a long stream",
         )
 
 
@@ -170,7 +176,7 @@ TEXTS = (
 )
 NUMBERS = (0, -1, 2**31, -(2**31) - 1, 2**53 + 1, 2**63 - 1, -(2**63))
 RATIOS = (0.0, 0.1, -1.5, 1e300, 5e-324, 1.0, 123456789.123456789)
-# Each is another stream; what an engine might take for the same stands side by side.
+# Each is another stream. Ids that a database might take for the same are next to each other.
 STREAM_IDS = (
     "Note-1",
     "note-1",
@@ -199,10 +205,10 @@ STREAM_IDS = (
 )
 
 
-class Contents(EventStoreOnTrial):
-    """The demands on what is recorded."""
+class Contents(EventStoreSuite):
+    """What is kept of an event: each of its values, and all that is known about it."""
 
-    def test_all_that_is_known_of_a_proposed_event_is_kept(self, store: Any) -> None:
+    def test_every_field_of_a_proposed_event_is_kept(self, store: Any) -> None:
         batch = list(proposed(notes(4)))
         store = store.append("Note-1", batch)
         for event, recorded in zip(batch, read(store), strict=True):
@@ -216,16 +222,19 @@ class Contents(EventStoreOnTrial):
     def test_a_bare_event_gets_an_id_and_a_time(self, store: Any) -> None:
         store = store.append("Note-1", notes(2)).append("Note-1", notes(1))
         first, second, later = read(store)
-        must(len({first.event_id, second.event_id, later.event_id}) == 3, "each must get an id of its own")
+        must(
+            len({first.event_id, second.event_id, later.event_id}) == 3,
+            "each event must get an id of its own",
+        )
         for recorded in (first, second, later):
             must(bool(recorded.event_id), "a bare event must get an id")
-            must_equal(recorded.causation_id, None, "nothing must be told as the cause of a bare event")
+            must_equal(recorded.causation_id, None, "a bare event must have no causation_id")
             must_equal(dict(recorded.metadata), {}, "a bare event must have no metadata")
             must_equal(recorded.recorded_at.utcoffset(), timedelta(0), "recorded_at must be in UTC")
         must_equal(
             (first.correlation_id, second.correlation_id, later.correlation_id),
             (first.event_id, first.event_id, later.event_id),
-            "bare events of one append must belong together, and to no other append",
+            "bare events of one append must share a correlation_id, and no other append may have it",
         )
 
     def test_bare_and_proposed_events_may_be_mixed(self, store: Any) -> None:
@@ -233,18 +242,18 @@ class Contents(EventStoreOnTrial):
         store = store.append("Note-1", [CountRead(1), dressed, CountRead(2)])
         before, between, after = read(store)
         must_equal(between.event_id, dressed.event_id, "a proposed event must keep its id among bare ones")
-        must_equal(before.correlation_id, after.correlation_id, "the bare ones must belong together")
+        must_equal(before.correlation_id, after.correlation_id, "the bare events must share a correlation_id")
 
-    def test_an_event_recorded_elsewhere_keeps_all_but_its_place(self, store: Any) -> None:
+    def test_an_event_of_another_store_keeps_all_but_its_version_and_position(self, store: Any) -> None:
         elsewhere = self.new_store((NoteTaken, CountRead))
         filled = elsewhere.append("Other-1", list(proposed(notes(2), seed="elsewhere")))
         events = read(filled)
         store = store.append("Note-1", notes(1)).append("Note-1", events)
-        for place, (recorded, event) in enumerate(zip(read(store, start=2), events, strict=True), 2):
+        for number, (recorded, event) in enumerate(zip(read(store, start=2), events, strict=True), 2):
             must_equal(
                 (recorded.stream_id, recorded.stream_version, recorded.position),
-                ("Note-1", place, place),
-                "an event recorded elsewhere must get its place anew",
+                ("Note-1", number, number),
+                "an event of another store must get a new version and position",
             )
             for field in ("event", "event_id", "correlation_id", "causation_id", "recorded_at", "metadata"):
                 must_equal(getattr(recorded, field), getattr(event, field), f"{field} must be kept")
@@ -272,7 +281,7 @@ class Contents(EventStoreOnTrial):
         store = store.append("Note-1", [NoteTaken(text)])
         must(read(store)[0].event == NoteTaken(text), "a text of more than 1 MB must come back as it was")
 
-    def test_streams_are_told_apart_to_the_letter(self, store: Any) -> None:
+    def test_stream_ids_that_differ_in_one_character_are_different_streams(self, store: Any) -> None:
         for number, stream_id in enumerate(STREAM_IDS):
             store = store.append(stream_id, [CountRead(number), CountRead(number)])
         for number, stream_id in enumerate(STREAM_IDS):

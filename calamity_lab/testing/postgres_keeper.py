@@ -1,9 +1,8 @@
-"""Keeps a throwaway server: runs the commands it is told, and ends the server once nobody tells it any more.
+"""Runs the programs of a temporary server, and stops and removes the server when its caller has ended.
 
-A script of its own, in a process of its own, so that it outlives whoever asked for the server: when that
-process is killed, what it would have cleaned up is cleaned up here. It therefore needs the standard library
-only. Each line it is told is a JSON list, the words of a command; each line it answers is the command's
-return code and what the command said. An empty list, or the end of the lines, is the end.
+This is a script for a process of its own, which outlives its caller: when the caller is killed, this process
+cleans up. It needs the standard library only. Each input line is a JSON list, the words of a command; each
+output line is the command's exit code and output. An empty list, or the end of the input, is the end.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 
 
 def main(directory: Path, pg_ctl: str, options: Mapping[str, Any]) -> None:
-    """Run what is told line by line; then end the server, if it runs, and tidy away."""
+    """Run the commands line by line; then stop the server, if it runs, and remove its directory."""
     data = directory / "data"
     adopt()
     try:
@@ -39,7 +38,7 @@ def main(directory: Path, pg_ctl: str, options: Mapping[str, Any]) -> None:
 
 
 def adopt() -> None:
-    """Become the parent of servers that their starter leaves behind, where the system has that.
+    """Become the parent of servers that their starter leaves behind, where the system allows it.
 
     Else a machine whose first process does not look after orphans, as in a container, keeps them as zombies.
     """
@@ -49,7 +48,7 @@ def adopt() -> None:
 
 
 def bury(how: int) -> None:
-    """Take note of the end of processes that were adopted, so that nothing is left of them."""
+    """Collect the exit codes of adopted processes, so that no zombies are left."""
     if sys.platform == "linux":
         with suppress(ChildProcessError):
             while os.waitpid(-1, how)[0]:
@@ -57,15 +56,15 @@ def bury(how: int) -> None:
 
 
 def answer(said: tuple[int, str]) -> None:
-    """Tell what a command returned and said."""
+    """Write a command's exit code and output."""
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
 
 
 def run(words: Sequence[str], directory: Path, options: Mapping[str, Any]) -> tuple[int, str]:
-    """The return code of a command and what it said.
+    """The exit code of a command and its output.
 
-    That goes into a file, not a pipe: a server that stays behind would hold the pipe open.
+    The output goes into a file, not a pipe: a server that stays behind would hold the pipe open.
     """
     said = directory / "said"
     with said.open("w+", encoding="utf-8", errors="replace") as out:

@@ -1,4 +1,4 @@
-"""The suite for process manager stores: whoever writes one subclasses it, and says how a store is made."""
+"""The conformance suite for process manager stores: subclass it, say how your store is made, run pytest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from calamity_lab.testing.models import (
     StopReached,
     Visits,
 )
-from calamity_lab.testing.suite import StoreOnTrial, must_equal, must_raise, outcome
+from calamity_lab.testing.suite import StoreSuite, must_equal, must_raise, outcome
 
 IDS = ("e1", "ü-%s")
 STOPS = ("mill", "inn", NOWHERE)
@@ -38,39 +38,47 @@ EVENT = st.one_of(
     st.builds(ErrandDone, ID),
     st.builds(RainFell),
 )
-# Together or one after the other: either way each type hears of the event once.
+# Together or one after the other: either way each type gets the event once.
 ASKED = st.sampled_from([(MANAGERS,), ((Errand,), (Visits,)), ((Visits, Errand),)])
 KEYS = tuple(Identity(cls, id_).stream_id for cls, ids in ((Errand, IDS), (Visits, STOPS)) for id_ in ids)
 
 
-class ProcessManagerStoreConformance(StoreOnTrial):
-    """All that a process manager store must do. An adapter's whole test::
+class ProcessManagerStoreConformance(StoreSuite):
+    """All that a process manager store must do.
+
+    Writing your own store? Subclass this suite and you get its tests::
 
         class TestMyProcessManagerStore(ProcessManagerStoreConformance):
             def new_store(self, types):
                 return MyProcessManagerStore(types)
 
     Stores that are values and stores that change in place both pass: the suite goes on with the store that
-    each call returns. Where it must be closed by more than its own ``close()``, give ``close``. Events come
+    each call returns. Override ``close`` where your store needs more than its own ``close()``. Events come
     with rising positions, each to a type once.
     """
 
     types = ERRANDS
 
-    def test_a_start_begins_an_instance_and_tells_its_commands(self, store: Any) -> None:
-        told, store = tell(store, ErrandGiven("e1", ("mill", "inn")))
+    def test_a_start_begins_an_instance_and_returns_its_commands(self, store: Any) -> None:
+        reactions, store = hand_on(store, ErrandGiven("e1", ("mill", "inn")))
         wanted = [(Errand, "e1", "started", (Count("mill", 1), Count("inn", 2)))]
-        must_equal(told[0], wanted, "a Start must be told as started, with the instance's commands in order")
+        must_equal(
+            reactions[0],
+            wanted,
+            "a Start must be answered by started, with the commands of the instance in order",
+        )
         must_equal(store.get("Errand-e1"), Errand("e1", ("mill", "inn")), "the event must have been applied")
 
-    def test_a_start_for_an_instance_that_runs_continues_it(self, store: Any) -> None:
-        told, store = tell(store, ErrandGiven("e1", ("mill",)), ErrandGiven("e1", ("inn",)))
+    def test_a_start_for_a_running_instance_continues_it(self, store: Any) -> None:
+        reactions, store = hand_on(store, ErrandGiven("e1", ("mill",)), ErrandGiven("e1", ("inn",)))
         wanted = [(Errand, "e1", "continued", (Count("inn", 1),))]
-        must_equal(told[1], wanted, "a Start for an instance that runs must continue it")
-        must_equal(store.get("Errand-e1"), Errand("e1", ("mill", "inn")), "it must go on from its state")
+        must_equal(reactions[1], wanted, "a Start for an instance that runs must continue it")
+        must_equal(
+            store.get("Errand-e1"), Errand("e1", ("mill", "inn")), "the instance must go on from its state"
+        )
 
-    def test_a_continue_goes_on_with_the_instance(self, store: Any) -> None:
-        told, store = tell(
+    def test_a_continue_continues_the_instance(self, store: Any) -> None:
+        reactions, store = hand_on(
             store,
             ErrandGiven("e1", ("mill", "inn")),
             StopReached("e1", "mill"),
@@ -78,56 +86,68 @@ class ProcessManagerStoreConformance(StoreOnTrial):
             types=(Errand,),
         )
         must_equal(
-            told[1:],
+            reactions[1:],
             [[(Errand, "e1", "continued", (Count("mill", 1),))], [(Errand, "e1", "continued", ())]],
-            "a Continue must be told as continued, with the one command or with none",
+            "a Continue must be answered by continued, with the one command or with none",
         )
         must_equal(store.get("Errand-e1"), Errand("e1", (), ("mill", "inn")), "both must have been applied")
 
     def test_a_stop_ends_the_instance_without_a_command(self, store: Any) -> None:
-        told, store = tell(store, ErrandGiven("e1", ("mill",)), ErrandDone("e1"))
+        reactions, store = hand_on(store, ErrandGiven("e1", ("mill",)), ErrandDone("e1"))
         must_equal(
-            told[1], [(Errand, "e1", "stopped", ())], "a Stop must be told as stopped, without commands"
+            reactions[1],
+            [(Errand, "e1", "stopped", ())],
+            "a Stop must be answered by stopped, without commands",
         )
-        must_equal(store.get("Errand-e1"), None, "an instance that was stopped must be gone")
-        told, store = tell(store, ErrandGiven("e1", ("inn",)), after=2)
-        must_equal(told[0], [(Errand, "e1", "started", (Count("inn", 1),))], "it may be started again")
-        must_equal(store.get("Errand-e1"), Errand("e1", ("inn",)), "and must then begin anew")
+        must_equal(store.get("Errand-e1"), None, "a stopped instance must be gone")
+        reactions, store = hand_on(store, ErrandGiven("e1", ("inn",)), after=2)
+        must_equal(
+            reactions[0],
+            [(Errand, "e1", "started", (Count("inn", 1),))],
+            "a stopped instance may be started again",
+        )
+        must_equal(store.get("Errand-e1"), Errand("e1", ("inn",)), "and must then begin with new()")
 
-    def test_a_continue_or_stop_without_an_instance_does_nothing_and_is_told(self, store: Any) -> None:
+    def test_a_continue_or_stop_without_an_instance_is_ignored(self, store: Any) -> None:
         for event in (StopReached("e1", "mill"), ErrandDone("e1")):
-            told, store = tell(store, event, types=(Errand,))
-            must_equal(told[0], [(Errand, "e1", "ignored", ())], f"{event!r} must be told as ignored")
+            reactions, store = hand_on(store, event, types=(Errand,))
+            must_equal(
+                reactions[0], [(Errand, "e1", "ignored", ())], f"{event!r} must be answered by ignored"
+            )
             must_equal(store.get("Errand-e1"), None, f"{event!r} must not begin an instance")
 
     def test_an_event_of_no_interest_has_no_reactions(self, store: Any) -> None:
-        told, store = tell(store, ErrandGiven("e1"), RainFell("here"))
+        reactions, store = hand_on(store, ErrandGiven("e1"), RainFell("here"))
         must_equal(
-            told, [[(Errand, "e1", "started", ())], []], "what nobody is interested in has no reaction"
+            reactions,
+            [[(Errand, "e1", "started", ())], []],
+            "an event that no type is interested in has no reaction",
         )
 
     def test_every_type_reacts_in_the_order_in_which_types_are_given(self, store: Any) -> None:
-        _, store = tell(store, ErrandGiven("e1", ("mill", "inn")))
+        _, store = hand_on(store, ErrandGiven("e1", ("mill", "inn")))
         to_errand = (Errand, "e1", "continued", (Count("mill", 1),))
         to_visits = (Visits, "mill", "started", (Count("mill", 1),))
-        told, store = tell(store, StopReached("e1", "mill"), after=1)
-        must_equal(told[0], [to_errand, to_visits], "reactions must come in the order of the types")
-        told, store = tell(store, StopReached("e1", "inn"), types=(Visits, Errand), after=2)
-        must_equal([manager for manager, *_ in told[0]], [Visits, Errand], "also when it is turned")
+        reactions, store = hand_on(store, StopReached("e1", "mill"), after=1)
+        must_equal(reactions[0], [to_errand, to_visits], "reactions must come in the order of the types")
+        reactions, store = hand_on(store, StopReached("e1", "inn"), types=(Visits, Errand), after=2)
+        must_equal(
+            [manager for manager, *_ in reactions[0]], [Visits, Errand], "also when the order is reversed"
+        )
         must_equal(
             [store.get(key) for key in ("Errand-e1", "Visits-mill", "Visits-inn")],
             [Errand("e1", (), ("mill", "inn")), Visits("mill", 1), Visits("inn", 1)],
             "instances of every type must have their own state",
         )
 
-    def test_types_that_are_not_given_hear_nothing(self, store: Any) -> None:
-        told, store = tell(store, StopReached("e1", "mill"), types=())
-        must_equal(told, [[]], "where no type is given there is no reaction")
-        must_equal(store.get("Visits-mill"), None, "a type that is not given must hear nothing")
+    def test_types_that_are_not_given_do_not_react(self, store: Any) -> None:
+        reactions, store = hand_on(store, StopReached("e1", "mill"), types=())
+        must_equal(reactions, [[]], "where no type is given there is no reaction")
+        must_equal(store.get("Visits-mill"), None, "a type that is not given must not react")
 
     def test_instances_do_not_mix(self, store: Any) -> None:
         ids = ("e1", "e2", "ü-%s")
-        _, store = tell(store, *(ErrandGiven(id_, (id_,)) for id_ in ids), StopReached("e2", "e2"))
+        _, store = hand_on(store, *(ErrandGiven(id_, (id_,)) for id_ in ids), StopReached("e2", "e2"))
         must_equal(
             [store.get(Identity(Errand, id_)) for id_ in ids],
             [Errand("e1", ("e1",)), Errand("e2", (), ("e2",)), Errand("ü-%s", ("ü-%s",))],
@@ -135,19 +155,21 @@ class ProcessManagerStoreConformance(StoreOnTrial):
         )
 
     def test_an_instance_is_read_by_stream_id_and_by_identity(self, store: Any) -> None:
-        _, store = tell(store, ErrandGiven("e1"))
+        _, store = hand_on(store, ErrandGiven("e1"))
         nothing = object()
         for key in ("Errand-e1", Identity(Errand, "e1"), Identity("Errand", "e1")):
-            must_equal(store.get(key), Errand("e1"), f"get({key!r}) must tell the instance")
-        must_equal(store.get("Errand-e9", nothing), nothing, "of an unknown instance, the default")
+            must_equal(store.get(key), Errand("e1"), f"get({key!r}) must return the instance")
+        must_equal(
+            store.get("Errand-e9", nothing), nothing, "get must return the default for an unknown instance"
+        )
 
-    def test_a_model_that_breaks_leaves_its_instance_as_it_was(self, store: Any) -> None:
-        _, store = tell(store, ErrandGiven("e1", ("mill",)))
-        with must_raise(ModelError, "a model that breaks must raise ModelError") as raised:
-            tell(store, StopReached("e1", NOWHERE), types=(Errand,), after=1)
-        must_equal(raised[0].callback, "Errand.handle", "it must be told by its callback")
-        must_equal(store.get("Errand-e1"), Errand("e1", ("mill",)), "and must change nothing")
-        _, store = tell(store, StopReached("e1", "mill"), types=(Errand,), after=2)
+    def test_an_error_in_the_model_leaves_the_instance_as_it_was(self, store: Any) -> None:
+        _, store = hand_on(store, ErrandGiven("e1", ("mill",)))
+        with must_raise(ModelError, "an error in the model must raise ModelError") as raised:
+            hand_on(store, StopReached("e1", NOWHERE), types=(Errand,), after=1)
+        must_equal(raised[0].callback, "Errand.handle", "the error must name the callback")
+        must_equal(store.get("Errand-e1"), Errand("e1", ("mill",)), "and the instance must stay as it was")
+        _, store = hand_on(store, StopReached("e1", "mill"), types=(Errand,), after=2)
         must_equal(store.get("Errand-e1"), Errand("e1", (), ("mill",)), "the store must be usable afterwards")
 
     def test_a_store_answers_as_the_in_memory_store_does(self) -> None:
@@ -157,14 +179,16 @@ class ProcessManagerStoreConformance(StoreOnTrial):
         store: Any = self.new_store(self.types)
         model: Any = InMemoryProcessManagerStore()
         for recorded, (event, asked) in zip(record(event for event, _ in events), events, strict=True):
-            # What several types made of an event before one broke is nobody's promise: then one at a time.
+            # Where one of several types breaks, what the others did is not defined: then one type at a time.
             breaks = isinstance(event, StopReached) and event.stop == NOWHERE
             for types in ((Errand,), (Visits,)) if breaks else asked:
                 wanted, model = _answer(model, recorded, types)
                 found, store = _answer(store, recorded, types)
-                must_equal(found, wanted, f"{event!r} must be answered as by the model")
+                must_equal(found, wanted, f"{event!r} must get the same answer as from the in-memory store")
             for key in KEYS:
-                must_equal(store.get(key), model.get(key), f"{key} after {event!r} must be as the model's")
+                must_equal(
+                    store.get(key), model.get(key), f"{key} after {event!r} must be as in the in-memory store"
+                )
         self.close(store)
 
 
@@ -174,15 +198,15 @@ def record(events: Iterable[Any], *, after: int = 0) -> list[RecordedEvent]:
     return list(store.append("Errands-1", list(events)).stream("Errands-1"))
 
 
-def tell(
+def hand_on(
     store: Any, *events: Any, types: tuple[type, ...] = MANAGERS, after: int = 0
 ) -> tuple[list[list[tuple[Any, ...]]], Any]:
     """The reactions to each event in plain values, and the store after all of them."""
-    told = []
+    answers = []
     for recorded in record(events, after=after):
         reactions, store = store.handle_event(recorded, types)
-        told.append([(r.manager, r.id, str(r.verb), tuple(r.commands)) for r in reactions])
-    return told, store
+        answers.append([(r.manager, r.id, str(r.verb), tuple(r.commands)) for r in reactions])
+    return answers, store
 
 
 def _answer(store: Any, recorded: RecordedEvent, types: tuple[type, ...]) -> tuple[Any, Any]:

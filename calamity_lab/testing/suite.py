@@ -17,33 +17,33 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.testing.models import EVENTS
 
 
-class StoreOnTrial:
-    """What an adapter's own test says: how a store is made, and where it is not as a plain value is."""
+class StoreSuite:
+    """What your own test class overrides: how your store is made, closed, and used by several threads."""
 
-    # The classes of whatever a suite puts into a store; a suite gives its own.
+    # The classes of all that the suite puts into a store: each suite sets its own.
     types: ClassVar[tuple[type, ...]] = ()
-    # On how many random series of calls a store is compared with the model; each gets a new store.
+    # On how many random series of calls a store is compared with the in-memory store, each with a new store.
     examples: ClassVar[int] = 30
 
     def new_store(self, types: tuple[type, ...]) -> Any:
-        """A new, empty store that can take messages and states of these types."""
+        """A new, empty store for messages and states of these types."""
         raise NotImplementedError(
-            f"{type(self).__name__} must say how its store is made: "
+            f"{type(self).__name__} must say how its store is made. Add this method: "
             "def new_store(self, types): return MyStore(...)"
         )
 
     def close(self, store: Any) -> None:
-        """Give up what a store holds. It may have been closed before."""
+        """Close a store. It may be closed already."""
         close = getattr(store, "close", None)
         if close is not None:
             close()
 
     def writers(self, store: Any, count: int) -> Sequence[Any]:
-        """That many stores with the same contents, for as many threads; one where only one may write."""
+        """Stores with the same contents, one for each of ``count`` threads; one if only one may write."""
         return [store]
 
     def try_examples(self, series: SearchStrategy[Any], compare: Callable[[Any], None]) -> None:
-        """Compare a store with the model on random series of calls, the same ones every time."""
+        """Compare a store with the in-memory store on random series of calls, the same ones every time."""
         run = given(series)(compare)
         settings(
             max_examples=self.examples,
@@ -63,19 +63,19 @@ class StoreOnTrial:
         self.close(store)
 
 
-class EventStoreOnTrial(StoreOnTrial):
-    """What an adapter's own test says of an event store."""
+class EventStoreSuite(StoreSuite):
+    """What your own test class for an event store may override, too."""
 
     types = EVENTS
-    # For how many seconds a subscriber that is told in the background may yet hear what it should not.
+    # For how many seconds to wait for events that a subscriber should not get, where it is called later.
     patience: ClassVar[float] = 0.0
 
     def reopen(self, store: Any) -> Any:
-        """The store after its process was started again; one that is not durable stays as it is."""
+        """The store as another process would open it; a store that is not durable stays as it is."""
         return store
 
     def await_all(self, heard: Sequence[Any], count: int) -> None:
-        """Give a subscriber the time to hear so many events, and to hear more than it should."""
+        """Wait until a subscriber has got ``count`` events, and for events that it should not get."""
         wait_until(lambda: len(heard) >= count, seconds=10)
         sleep(self.patience)
 
@@ -83,7 +83,7 @@ class EventStoreOnTrial(StoreOnTrial):
 def read(
     store: Any, stream_id: StreamId = ALL, *, start: int = 0, direction: Direction = FORWARDS
 ) -> list[RecordedEvent]:
-    """What a store tells of a stream."""
+    """The events of a stream, as a list."""
     return list(store.stream(stream_id, start_version=start, direction=direction))
 
 
@@ -95,7 +95,7 @@ _brief.maxlist = _brief.maxtuple = _brief.maxdict = 12
 
 
 def must_equal(found: Any, wanted: Any, sentence: str) -> None:
-    """Raise an AssertionError that begins with what a store must do, unless it was found so."""
+    """Raise an AssertionError that begins with what a store must do, unless the two are equal."""
     __tracebackhide__ = True
     if found == wanted:
         return
@@ -114,7 +114,7 @@ def must(holds: bool, sentence: str) -> None:
 
 @contextmanager
 def must_raise(kind: type[E], sentence: str) -> Iterator[list[E]]:
-    """Expect an error of that kind from what is inside; it is in the list afterwards."""
+    """Expect an error of that kind from the block; the list then has the error."""
     __tracebackhide__ = True
     raised: list[E] = []
     try:
@@ -128,7 +128,7 @@ def must_raise(kind: type[E], sentence: str) -> Iterator[list[E]]:
 
 
 def outcome(call: Callable[[], Any], kinds: tuple[type[Exception], ...]) -> tuple[Any, Exception | None]:
-    """What a call answers, or the error of one of these kinds that it raises."""
+    """What a call returns, or the error of one of these kinds that it raises."""
     try:
         return call(), None
     except kinds as error:
@@ -136,7 +136,7 @@ def outcome(call: Callable[[], Any], kinds: tuple[type[Exception], ...]) -> tupl
 
 
 def wait_until(holds: Callable[[], bool], *, seconds: float) -> bool:
-    """Whether it holds before the time is up; that it does at once is the usual case."""
+    """Whether a condition becomes true within the time; usually it is true at once."""
     end = monotonic() + seconds
     while not holds():
         if monotonic() > end:
@@ -146,10 +146,10 @@ def wait_until(holds: Callable[[], bool], *, seconds: float) -> bool:
 
 
 def _first_difference(found: Sequence[Any], wanted: Sequence[Any]) -> list[str]:
-    for place, (one, other) in enumerate(zip(found, wanted, strict=False)):
+    for index, (one, other) in enumerate(zip(found, wanted, strict=False)):
         if one != other:
             return [
-                f"  first difference, at index {place}:",
+                f"  first difference, at index {index}:",
                 f"    wanted: {_brief.repr(other)}",
                 f"    found:  {_brief.repr(one)}",
             ]

@@ -238,7 +238,7 @@ def test_a_subscriber_that_breaks_is_named() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", None, 7])
-def test_what_is_no_stream_id_is_refused(wrong: Any) -> None:
+def test_an_invalid_stream_id_raises_on_append(wrong: Any) -> None:
     overlay = overlay_on(watched())
     for ask in (lambda: overlay.append(wrong, []), lambda: overlay.stream(wrong)):
         with pytest.raises(InvalidValue, match="as in 'BankAccount-1'"):

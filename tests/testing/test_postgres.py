@@ -1,4 +1,4 @@
-"""The throwaway PostgreSQL: it comes with a wheel, for root too, and nothing is left of it."""
+"""The temporary PostgreSQL: it comes with a wheel, for root too, and nothing is left of it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def test_a_server_that_went_away_comes_back_with_its_databases(
 
 
 def test_what_the_server_cannot_do_is_told_with_its_own_words(postgres_server: PostgresServer) -> None:
-    with pytest.raises(StoreUnavailable, match=r"was asked to start, and it could not \(1\)(?s:.*)already"):
+    with pytest.raises(
+        StoreUnavailable, match=r"the temporary PostgreSQL could not start \(exit code 1\)(?s:.*)already"
+    ):
         postgres_server.start()
 
 

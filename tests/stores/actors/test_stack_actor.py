@@ -57,7 +57,7 @@ def test_a_command_answers_with_all_that_was_recorded_because_of_it(bank: StackA
     }
 
 
-def test_a_refusal_reaches_the_caller_and_changes_nothing(bank: StackActor) -> None:
+def test_a_rejection_reaches_the_caller_and_changes_nothing(bank: StackActor) -> None:
     bank.dispatch(DepositFunds("a", 100))
     before = bank.stack
     with pytest.raises(Rejected, match="insufficient funds") as refused:

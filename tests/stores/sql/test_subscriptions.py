@@ -256,7 +256,7 @@ def test_it_is_closed_while_it_waits_for_a_server(postgres_server: PostgresServe
 @pytest.mark.parametrize(
     ("stream_id", "subscriber"), [(None, print), ("", print), (ALL, "print"), (ALL, None)]
 )
-def test_what_cannot_be_subscribed_is_refused(stream_id: Any, subscriber: Any) -> None:
+def test_an_invalid_subscription_raises(stream_id: Any, subscriber: Any) -> None:
     with SQLEventStore("sqlite://") as store:
         with refused(InvalidValue, "subscription needs"):
             store.subscription(stream_id, subscriber)
