@@ -21,16 +21,16 @@ Places = slice | np.ndarray[Any, np.dtype[np.intp]]
 
 
 class Piece(NamedTuple):
-    """Some values of a column, and their rows."""
+    """Some values of a column, and the rows that they are in."""
 
     places: Places
     values: Sequence[Any]
 
 
 def column(kind: Kind, pieces: Iterable[Piece], length: int) -> Any:
-    """An array of that kind; rows that no piece has, and None, are missing.
+    """An array of that kind; a row in no piece is missing, and so is one with None.
 
-    Where a value is too large for the dtype, or is no valid text, the whole column stays as it was given.
+    If a value is too large for the dtype, or is not valid text, the whole column stays Python objects.
     """
     pieces = list(pieces)
     build = _BUILDERS.get(kind.name, _whole)
@@ -45,18 +45,18 @@ def column(kind: Kind, pieces: Iterable[Piece], length: int) -> Any:
 
 
 def text(values: Sequence[Any]) -> Any:
-    """A column of texts; None is missing. Where there are other values among them, they stay as they are."""
+    """A column of texts, in which None is missing; Python objects if there are other values too."""
     kind = kind_of(values)
     return column(Kind("text") if kind is NOTHING else kind, [Piece(slice(None), values)], len(values))
 
 
 def labels(values: Sequence[str | None]) -> Any:
-    """A category column of texts that come again and again; the categories are sorted."""
+    """A category column, for texts that repeat; the categories are sorted."""
     return _categories(values, sorted({value for value in values if value is not None}))
 
 
 def nullable(values: Sequence[int | None]) -> Any:
-    """A column of ints, of which some may be missing, now or in a longer table."""
+    """A column of ints of which some may be missing, here or in a longer table."""
     return pd.array(values, dtype="Int64")
 
 
@@ -156,10 +156,10 @@ _EXACT = {bool: "boolean", int: "integer", float: "number", str: "text", timedel
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of column, and the types that make it up where the name alone does not tell.
+    """A kind of column, with the types of its values where the name alone is not enough.
 
     ``name`` is boolean, integer, number, text, duration, moment (with a time zone), local moment (without),
-    choice (of one Enum), whole (anything else, kept as it is) or nothing (only None).
+    choice (of one Enum), whole (anything else, kept as Python objects) or nothing (only None).
     """
 
     name: str
@@ -170,10 +170,10 @@ NOTHING = Kind("nothing")
 
 
 def kind_of(values: Sequence[Any], annotation: Any = None) -> Kind:
-    """The kind of column that holds all the values unchanged; None may stand in any.
+    """The kind of column that holds all the values unchanged; any kind may hold None.
 
     Ints count as numbers beside floats, or in a field annotated as ``float``, where none loses a digit.
-    Subclasses of the plain types are kept whole: they may mean more than they show.
+    Subclasses of the plain types stay Python objects: they may mean more than they show.
     """
     types = frozenset(map(type, values)) - {type(None)}
     if not types:
@@ -194,7 +194,7 @@ def kind_of(values: Sequence[Any], annotation: Any = None) -> Kind:
 
 
 def together(kinds: Sequence[Kind]) -> Kind:
-    """The kind for values of one event type whose classes differ: theirs where they agree."""
+    """The kind for values of one event type from several classes: their kind if they agree."""
     some = list(dict.fromkeys(kind for kind in kinds if kind is not NOTHING))
     if len(some) < 2:
         return some[0] if some else NOTHING

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import date, time
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from numbers import Integral, Number, Rational, Real
@@ -17,20 +18,27 @@ from calamity_lab.errors import MissingExtra
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names, fields_of, is_record
 
+# Valid in JSON, but many readers of JSON Lines take these for the end of a line.
+_LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
 
 def json_lines(recorded: Sequence[RecordedEvent]) -> Iterator[str]:
-    """One JSON object a line for each event, its fields under ``event``."""
+    """One line per event: a JSON object with the fields of the event under ``event``."""
     for entry in recorded:
-        yield json.dumps(_line(entry), ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(_line(entry), ensure_ascii=False, allow_nan=False)
+        yield f"{text.translate(_LINE_ENDS)}\n"
 
 
 def as_json(value: Any) -> Any:
-    """A value in JSON's own types.
+    """A value in the types that JSON has.
 
-    Records and mappings become objects, sequences and sets lists (a set's in order); an Enum's member is
-    its name; times are in ISO 8601; numbers that JSON does not have (Decimal, NaN, infinities) and all else
-    are texts, bytes in base 64.
+    Records and mappings become objects; sequences, sets and numpy arrays become lists, a set's in order. A
+    member of an Enum becomes its name. Times and durations are in ISO 8601, bytes in base 64. Numbers that
+    JSON does not have (Decimal, NaN, infinities) become texts, an exception its message, and everything else
+    its text.
     """
+    if type(value).__module__ == "numpy":
+        value = value.tolist()
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Enum):
@@ -41,8 +49,12 @@ def as_json(value: Any) -> Any:
         return _number(value)
     if isinstance(value, (date, time)):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return _iso_duration(value)
     if isinstance(value, (bytes, bytearray)):
         return b64encode(value).decode()
+    if isinstance(value, BaseException):
+        return str(value) or type(value).__name__
     return _nested(value)
 
 
@@ -59,13 +71,22 @@ def _nested(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str | None:
-    """A value as the text of one cell: nested ones as JSON, others as they print; None stays None."""
+    """A value as the text of one cell: JSON if it has parts, else as it prints; None stays None."""
     if value is None:
         return None
     plain = as_json(value)
     if isinstance(plain, (dict, list)):
         return json.dumps(plain, ensure_ascii=False)
     return plain if isinstance(plain, str) else str(value)
+
+
+def _iso_duration(value: timedelta) -> str:
+    """A duration in ISO 8601, as the stores write it: ``P1DT30S``."""
+    sign, value = ("-", -value) if value < timedelta(0) else ("", value)
+    seconds = f"{value.seconds}.{value.microseconds:06}".rstrip("0").rstrip(".")
+    time = f"T{seconds}S" if value.seconds or value.microseconds else ""
+    days = f"{value.days}D" if value.days or not time else ""
+    return f"{sign}P{days}{time}"
 
 
 def _line(entry: RecordedEvent) -> dict[str, Any]:
@@ -98,14 +119,19 @@ def _number(value: Any) -> Any:
 
 
 def csv_text(frame: Any) -> str:
-    """A DataFrame as CSV: a heading, a line a row, nested values as JSON."""
+    """A DataFrame as CSV: a line of headings, then one line per row; values with parts are JSON."""
     import pandas as pd
 
     columns = {
-        name: pd.Series(list(map(as_text, column)), dtype=object) if column.dtype == object else column
+        name: pd.Series([None if value is pd.NaT else as_text(value) for value in column], dtype=object)
+        if column.dtype == object or column.dtype.kind == "m"
+        else column
         for name, column in frame.items()
     }
-    return str(pd.DataFrame(columns, copy=False).to_csv(index=False, lineterminator="\n"))
+    texts = pd.DataFrame(columns, copy=False)
+    found = str(texts.to_csv(index=False, lineterminator="\n"))
+    # A carriage return in a text is only put in quotes where lines end with one.
+    return str(texts.to_csv(index=False, lineterminator="\r\n")) if "\r" in found else found
 
 
 def pyarrow(purpose: str) -> Any:
@@ -120,8 +146,9 @@ def pyarrow(purpose: str) -> Any:
 def arrow_table(frame: Any, purpose: str) -> Any:
     """A pandas DataFrame as an Arrow table.
 
-    Columns of objects become the Arrow type that holds all of them (Decimal, date, bytes, lists of those);
-    where there is none, as for records, texts: nested values as JSON, others as they print.
+    A column of objects gets the Arrow type that holds all of them unchanged (Decimal, date, bytes, lists of
+    these). Where there is no such type, as for records, sets, or several types in one column, it becomes a
+    column of texts: JSON for values with parts, others as they print.
     """
     pa = pyarrow(purpose)
     columns = {}
@@ -134,25 +161,48 @@ def arrow_table(frame: Any, purpose: str) -> Any:
 
 
 def _dtypes(pa: Any, frame: Any) -> Any:
-    """What pandas notes in a schema, so that it reads the same dtypes back."""
+    """The notes of pandas in a schema, by which it reads the same dtypes back."""
     return pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False).metadata
 
 
 def _objects(pa: Any, values: Sequence[Any]) -> Any:
-    try:
-        array = pa.array(values)
-    except (pa.ArrowException, OverflowError, UnicodeError):
-        array = None
-    if array is None or _keyed(pa, array.type):
-        return pa.array([_encodable(as_text(value)) for value in values], type=pa.string())
-    return array
+    if _are_alike(values):
+        with suppress(pa.ArrowException, OverflowError, UnicodeError):
+            array = pa.array(values)
+            if not pa.types.is_decimal256(array.type):  # which few other programs read
+                return array
+    return pa.array([_encodable(as_text(value)) for value in values], type=pa.string())
 
 
-def _keyed(pa: Any, kind: Any) -> bool:
-    """Whether an Arrow type has fields of its own: the keys of dicts would be those of all the others too."""
-    while pa.types.is_list(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_struct(kind))
+def _are_alike(values: Sequence[Any]) -> bool:
+    """Whether one Arrow type holds all the values and tells them apart as Python does."""
+    return _kind_of_all(values) != _NO_KIND
+
+
+def _kind_of_all(values: Iterable[Any]) -> str:
+    """The one kind of all the values, empty where there are none; `_NO_KIND` where they have several."""
+    kinds = {_arrow_kind(value) for value in values} - {""}
+    return max(kinds, default="") if len(kinds) <= 1 or kinds in _ALIKE else _NO_KIND
+
+
+_NO_KIND = "none"
+_ALIKE = ({"int", "float"}, {"int", "Decimal"})
+
+
+def _arrow_kind(value: Any) -> str:
+    """The kind of Arrow values that a value becomes; `_NO_KIND` where Arrow would lose something of it."""
+    if value is None:
+        return ""
+    if isinstance(value, (Enum, Mapping, AbstractSet)) or field_names(type(value)) is not None:
+        return _NO_KIND
+    if isinstance(value, (list, tuple)):
+        kind = _kind_of_all(value)
+        return kind if kind == _NO_KIND else f"list of {kind}" if value else ""
+    if isinstance(value, Decimal):
+        return "Decimal" if value.is_finite() else _NO_KIND
+    if isinstance(value, datetime):
+        return "local time" if value.utcoffset() is None else "time"
+    return type(value).__name__
 
 
 def _encodable(value: str | None) -> str | None:

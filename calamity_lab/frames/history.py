@@ -1,4 +1,4 @@
-"""The event history, to be looked at, and taken away."""
+"""The event history: recorded events as a sequence, with exports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADINGS = ("position", "stream_id", "stream_version", "event_type", "recorded_
 class History(Sequence[RecordedEvent]):
     """Recorded events as a frozen sequence, in the order given: ``History(stack.event_store.stream(ALL))``.
 
-    A slice of it is a history too. All exports leave it as it is; those that take a path write UTF-8.
+    A slice of a history is a history too. An export never changes it; those that take a path write UTF-8.
     """
 
     __slots__ = ("_recorded",)
@@ -35,28 +35,27 @@ class History(Sequence[RecordedEvent]):
         self._recorded = _checked(recorded_events)
 
     def to_pandas(self, **unknown: Any) -> DataFrame:
-        """A DataFrame with one row an event.
+        """A DataFrame with one row per event.
 
-        First what is known about every event: ``position``, ``stream_id``, ``stream_version``,
+        The first columns are those that every event has: ``position``, ``stream_id``, ``stream_version``,
         ``event_type``, ``event_id``, ``correlation_id``, ``causation_id``, ``recorded_at`` (UTC), ``command``
-        (the type of the command that caused it) and ``process_manager`` (the instance that sent that command,
-        if one did).
-        Metadata given with a command follows as ``metadata.user`` and so on.
+        (the type of the command that caused the event) and ``process_manager`` (the instance that sent the
+        command, if one did). The metadata of the command follows, as ``metadata.user``.
 
-        Then the events' own fields, by name. A row whose event has no such field, or None in it, is missing
-        there (NaN, NA, NaT or None, as the dtype has it).
+        Then the fields of the events follow, by name. Where an event has no such field, or None in it, the
+        value is missing (NaN, NA, NaT or None, by the dtype).
 
-        - int is ``int64``, or ``Int64`` where rows are missing; beyond 64 bits Python's own ints (``object``)
-        - float is ``float64``: NaN and missing look alike there. Ints among floats, or in a field annotated
-          as ``float``, are floats
+        - int is ``int64``, or ``Int64`` if values are missing; beyond 64 bits Python's own int (``object``)
+        - float is ``float64``: NaN and a missing value look alike. An int among floats, or in a field that is
+          annotated as ``float``, is a float
         - bool is ``boolean``, str is ``str``, timedelta is ``timedelta64``
-        - datetime is ``datetime64`` in microseconds: in UTC with a time zone, as it is without
+        - datetime is ``datetime64`` in microseconds: in UTC if it has a time zone, else unchanged
         - an Enum is a category of its members' names
-        - everything else stays whole, as ``object``: Decimal, date, lists, nested records, subclasses of the
-          above, and fields that hold several of these kinds
+        - everything else stays a Python object (``object``): Decimal, date, lists, records, subclasses of the
+          above, and fields that hold values of several kinds
 
-        Fields of different event types that share a name share a column when they are of one kind. Otherwise
-        each type gets its own, as ``FundsDeposited.amount``; so does a field with the name of a column above.
+        Fields of one name share a column if their values are of one kind. Otherwise each event type has its
+        own column, as ``FundsDeposited.amount``; so does a field with the name of a column above.
         """
         refuse_unknown("to_pandas()", unknown, ())
         from calamity_lab.frames.tables import recorded_frame
@@ -66,7 +65,7 @@ class History(Sequence[RecordedEvent]):
     def to_arrow(self, **unknown: Any) -> Any:
         """A ``pyarrow.Table`` with the columns of `to_pandas`; needs the extra ``arrow``.
 
-        Objects that Arrow has no type for become texts, nested ones JSON.
+        A column of objects that no Arrow type holds unchanged becomes text: JSON for values with parts.
         """
         refuse_unknown("to_arrow()", unknown, ())
         pyarrow("to_arrow()")
@@ -82,17 +81,20 @@ class History(Sequence[RecordedEvent]):
         _write("to_parquet", path, lambda target: parquet.write_table(arrow, target))
 
     def to_csv(self, path: Path | None = None, **unknown: Any) -> str | None:
-        """Write the columns of `to_pandas` as CSV, nested values as JSON; without a path, give the text."""
+        """Write the columns of `to_pandas` as CSV; without a path, return the text.
+
+        Records, lists and other values with parts are JSON.
+        """
         refuse_unknown("to_csv()", unknown, ("path",))
         from calamity_lab.frames.files import csv_text
 
         return _write_text("to_csv", path, [csv_text(self.to_pandas())])
 
     def to_json_lines(self, path: Path | None = None, **unknown: Any) -> str | None:
-        """Write one JSON object a line, an event's fields under ``event``; without a path, give the text.
+        """Write one JSON object per event and line; without a path, return the text.
 
-        An Enum's member is its name, times are in ISO 8601; a Decimal, and a float that JSON does not have,
-        is a text.
+        The fields of the event are under ``event``. A member of an Enum is its name; times and durations are
+        in ISO 8601; a Decimal, and a float that JSON does not have, is a text.
         """
         refuse_unknown("to_json_lines()", unknown, ("path",))
         return _write_text("to_json_lines", path, json_lines(self._recorded))
@@ -100,7 +102,7 @@ class History(Sequence[RecordedEvent]):
     def to_networkx(self, **unknown: Any) -> MultiDiGraph[str]:
         """Commands and events as a graph of causes; see `calamity_lab.views.causes`.
 
-        Events do not tell which event a process manager answered when it sent a command; a trace does, and
+        A history does not hold which event a process manager answered with a command. A trace does:
         ``lab.to_networkx()`` has those edges too.
         """
         refuse_unknown("to_networkx()", unknown, ())
@@ -116,7 +118,7 @@ class History(Sequence[RecordedEvent]):
         if isinstance(index, slice):
             return History(self._recorded[index])
         if not -len(self) <= index < len(self):
-            raise OutOfRange(f"there is no event {index}; the history has {plural(len(self), 'event')}")
+            raise OutOfRange(f"There is no event {index}: the history has {plural(len(self), 'event')}")
         return self._recorded[index]
 
     def __len__(self) -> int:
@@ -164,7 +166,7 @@ def _row(recorded: RecordedEvent) -> tuple[str, ...]:
 def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, ...]:
     if isinstance(recorded_events, (str, bytes)) or not isinstance(recorded_events, Iterable):
         raise InvalidValue(
-            f"History needs recorded events, found {format_value(recorded_events, 60)}; give it an event "
+            f"History needs recorded events, found {format_value(recorded_events, 60)}. Give it an event "
             "store's stream, as in History(stack.event_store.stream(ALL)), or use lab.history"
         )
     recorded = tuple(recorded_events)
@@ -172,8 +174,8 @@ def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, .
     if wrong:
         place, found = next((n, item) for n, item in enumerate(recorded) if type(item) in wrong)
         raise InvalidValue(
-            f"History needs RecordedEvents, found {format_value(found, 60)} at place {place}; bare events "
-            "are recorded by an event store: store.append(stream_id, events), then History(store.stream(ALL))"
+            f"History needs RecordedEvents, found {format_value(found, 60)} at index {place}. An event store "
+            "records bare events: store.append(stream_id, events), then History(store.stream(ALL))"
         )
     return recorded
 
@@ -192,13 +194,11 @@ def _write_text(call: str, path: Path | None, chunks: Iterable[str]) -> str | No
 
 def _write(call: str, path: Path, write: Callable[[Path], object]) -> None:
     if not isinstance(path, (str, os.PathLike)):
-        raise InvalidValue(
-            f"{call}({path!r}): the path must be a text or a Path, as in {call}('history.out')"
-        )
+        raise InvalidValue(f"{call}({path!r}): the path must be a str or a Path, as in {call}('history.out')")
     try:
         write(path)
     except OSError as error:
         raise InvalidValue(
-            f"{call}({str(path)!r}) could not write: {error.strerror or error}; "
-            "name a file in a folder that exists and may be written to"
+            f"{call}({str(path)!r}) could not write: {error.strerror or error}. "
+            "Give a file in a folder that exists and can be written to"
         ) from error

@@ -65,7 +65,7 @@ _REACTIONS = {
 
 
 def steps_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
-    """One row a step up to the cursor (None: all); `calamity_lab.views.tables.StepRow` tells the columns."""
+    """One row per step up to the cursor (None: all); `calamity_lab.views.tables.StepRow` has the columns."""
     rows = step_rows(trace, cursor)
     return flat(_columns(rows, _STEPS), (), len(rows))
 
@@ -73,11 +73,11 @@ def steps_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
 def aggregates_to_pandas(
     trace: Trace, cursor: int | None = None, types: Mapping[str, type] | None = None
 ) -> DataFrame:
-    """One row for each event up to the cursor: which, and the fields of its aggregate's state after it.
+    """One row per event up to the cursor, with the fields of its aggregate's state after it.
 
-    The fields are flattened as those of events are, see `calamity_lab.frames.history.History.to_pandas`; so
+    The fields get columns as those of events do, see `calamity_lab.frames.history.History.to_pandas`; so
     ``frame[frame.stream_id == "BankAccount-1"].plot("recorded_at", "balance")`` is the balance over time.
-    ``types`` has the aggregate classes by name, to fold events that are older than the trace.
+    ``types`` are the aggregate classes by name; events that are older than the trace are folded with them.
     """
     rows = state_rows(trace, cursor, types)
     groups = _groups([(row.aggregate, row.state) for row in rows])
@@ -85,10 +85,10 @@ def aggregates_to_pandas(
 
 
 def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
-    """One row for each reaction of a process manager up to the cursor, and the fields of its state after it.
+    """One row per reaction of a process manager up to the cursor, with the fields of its state after it.
 
-    ``verb`` tells whether the instance was started, continued or stopped, or ignored the trigger;
-    ``commands`` lists the types of the commands that it sent, separated by commas.
+    ``verb`` is whether the instance was started, continued or stopped, or ignored the trigger. ``commands``
+    has the types of the commands that it sent, separated by commas.
     """
     rows = reaction_rows(trace, cursor)
     known = [row._replace(commands=", ".join(row.commands)) for row in rows]  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ def _columns(rows: Sequence[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _groups(states: Sequence[tuple[str, Any]]) -> list[Any]:
-    """The states by type name and class, in order of appearance; rows without a state belong to none."""
+    """The states by type name and class, in order of appearance, without rows that have no state."""
     places: dict[tuple[str, type], list[int]] = {}
     for place, (name, state) in enumerate(states):
         if state is not None:
@@ -141,8 +141,8 @@ class _Part(NamedTuple):
 def flat(known: Mapping[str, Any], groups: Iterable[Group], length: int) -> Any:
     """A DataFrame of the known columns, then a column for each field of the groups.
 
-    Types whose fields share a name share the column when the values are of one kind. Where they are not, or
-    where a known column has the name, each gets a column of its own, as in ``FundsDeposited.amount``.
+    Fields of one name share a column if their values are of one kind. Otherwise, or if a known column has the
+    name, each type has its own column, as ``FundsDeposited.amount``.
     """
     columns = dict(known)
     for name, parts in _by_field(groups).items():
@@ -169,7 +169,7 @@ def _by_field(groups: Iterable[Group]) -> dict[str, list[_Part]]:
 
 
 def _kinds(parts: Sequence[_Part]) -> dict[str, Kind]:
-    """The kind that each type needs for a field."""
+    """The kind of column that each type needs for a field."""
     found: dict[str, list[Kind]] = {}
     for part in parts:
         found.setdefault(part.type, []).append(part.kind)
@@ -181,7 +181,7 @@ def _declared(values: Sequence[Any]) -> tuple[Field, ...]:
 
 
 def _fields(values: Sequence[Any]) -> dict[str, list[Any]]:
-    """The fields of values of one class, as lists; what a value lacks is None."""
+    """The values of each field, for values of one class; None where a value lacks the field."""
     names = field_names(type(values[0])) if len(values) else ()
     if names is None:
         rows = [fields_of(value) for value in values]
@@ -204,12 +204,12 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
     return name
 
 
-_TOLD = ("command", "process_manager")
-"""What the kernel notes in an event's metadata; the rest was put there by whoever submitted the command."""
+_BY_THE_KERNEL = ("command", "process_manager")
+"""The metadata that the kernel adds to an event; the rest came with the submitted command."""
 
 
 def recorded_frame(recorded: Sequence[RecordedEvent]) -> Any:
-    """One row an event. `History.to_pandas` tells the rules."""
+    """One row per event, by the rules of `History.to_pandas`."""
     length = len(recorded)
     types = _each(recorded, "event_type")
     metadata = _each(recorded, "metadata")
@@ -243,7 +243,7 @@ def _times(recorded: Sequence[RecordedEvent]) -> Any:
 
 def _rest(metadata: Sequence[Mapping[str, Any]], length: int) -> dict[str, Any]:
     """Columns for further metadata, as in ``metadata.user``."""
-    names = sorted({*chain.from_iterable(metadata)} - {*_TOLD}, key=str)
+    names = sorted({*chain.from_iterable(metadata)} - {*_BY_THE_KERNEL}, key=str)
     lists = {name: [entries.get(name) for entries in metadata] for name in names}
     return {
         f"metadata.{name}": column(kind_of(values), [Piece(slice(None), values)], length)
