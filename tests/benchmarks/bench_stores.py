@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -18,6 +20,7 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
 from calamity_lab.kernel.run import begin, dispatch
+from calamity_lab.kernel.sources import RandomIds, draw
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
@@ -45,16 +48,27 @@ def run() -> list[str]:
             ("PostgreSQL (psycopg 3, a unix socket, fsync off)", *on_postgres(server)),
         ):
             lines += [name]
-            for what, count, size in (
-                ("appends, one event a transaction", SINGLES, 1),
-                (f"appends, {BATCH} events a transaction", BATCHED, BATCH),
+            for what, history, size in (
+                ("appends, one event a transaction", recorded_events(SINGLES, streams=50), 1),
+                (f"appends, {BATCH} events a transaction", drawn_by_a_stack(BATCHED), BATCH),
+                ("the same, with ids in no order", recorded_events(BATCHED, streams=50), BATCH),
             ):
-                lines += compared(what, in_turn(contenders, recorded_events(count, streams=50), size), count)
+                lines += compared(what, in_turn(contenders, history, size), len(history))
             lines += compared(
                 f"reads, {BATCHED:,} events in order of position", in_turn(readers, [], 1), BATCHED
             )
         lines += rebuilding(Path(folder))
     return lines
+
+
+def drawn_by_a_stack(count: int) -> list[RecordedEvent]:
+    """So many events with the ids that a stack draws for them, each batch after the one before it."""
+    history: list[RecordedEvent] = []
+    for part in events_by_hand.batches(recorded_events(count, streams=50), BATCH):
+        ids, _ = draw(RandomIds(), len(part))
+        history += [replace(event, event_id=id_) for event, id_ in zip(part, ids, strict=True)]
+        sleep(0.001)
+    return history
 
 
 def on_sqlite(folder: Path) -> tuple[dict[str, Contender], dict[str, Contender]]:

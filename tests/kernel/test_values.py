@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Self
+from uuid import UUID
 
 import attrs
 import msgspec
@@ -20,7 +22,7 @@ from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import begin, choices, dispatch
 from calamity_lab.kernel.schema import field_names, fields_of
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.sources import RandomIds, draw, seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from tests.kernel.elixir import REQUEST, BankAccount, DepositFunds, FundsDeposited, Transfer, two_accounts
 from tests.kernel.running import events, finish, stack_of, steps_of
@@ -61,6 +63,15 @@ def test_the_same_seed_and_clock_give_the_same_run_to_the_byte() -> None:
 def test_another_seed_gives_other_ids() -> None:
     one, two = (dispatch(stack_of(ids=seeded_ids(seed)), DepositFunds("1", 1)) for seed in (1, 2))
     assert next(iter(one.event_store)).event_id != next(iter(two.event_store)).event_id
+
+
+def test_random_ids_come_in_order_of_time_and_look_like_uuids() -> None:
+    earlier, ids = draw(RandomIds(), 3)
+    time.sleep(0.002)
+    later, _ = draw(ids, 1_000)
+    assert max(earlier) < min(later)
+    assert len({*earlier, *later}) == 1_003
+    assert all(str(UUID(id_)) == id_ for id_ in (*earlier, *later))
 
 
 def test_events_given_bare_get_their_ids_and_times_from_the_stack() -> None:
