@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, TypeGuard, TypeVar, get_args
 
 from calamity_lab.errors import InvalidModel, InvalidValue
-from calamity_lab.kernel.annotations import closed_over
 from calamity_lab.kernel.memo import Memo
+from calamity_lab.kernel.mentions import CALLBACKS, classes_mentioned, names_in, names_reached
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
 
 T = TypeVar("T", bound=type)
@@ -32,7 +32,6 @@ _SIGNATURES = {
 _NOUNS = {"aggregates": "an aggregate", "commands": "a command", "process_managers": "a process manager"}
 # Where classes come from that a notebook imports and does not define: protocols and bases.
 _NOT_THE_USERS = ("calamity_lab.kernel.", "builtins.", "typing.", "msgspec.", "pydantic.")
-_CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,19 @@ class Model:
         aggregates = tuple(c for c in found if _has(c, "execute", "apply") and c not in managers)
         commands = tuple(c for c in found if _has(c, "aggregate") and c not in managers + aggregates)
         placed = (*managers, *aggregates, *commands)
+        managers, aggregates, commands = map(_without_bases, (managers, aggregates, commands))
         records = [c for c in found if c not in placed and is_message_class(c) and not _is_other(c)]
-        facts = {name for c in managers for name in _names_used(c, "interested")}
-        facts |= {name for c in aggregates for name in _names_used(c, "execute") & _names_used(c, "apply")}
-        named = facts | {name for c in (*managers, *aggregates) for name in _names_used(c, *_CALLBACKS)}
+        askers = (*managers, *aggregates)
+        facts = {name for c in askers for name in _told_apart(c, names_in)}
+        named = {name for c in askers for name in names_in(c, *CALLBACKS)}
+        # Where the callbacks hand on to other functions, those tell the messages apart.
+        handed_on = {name for c in askers for name in _told_apart(c, names_reached)}
         known = {c.__name__: c for c in found}
         parts = {part for c in (*placed, *records) for part in _field_types(c, known)}
         # A plain class that only one callback names may be anything, as a calculator that it uses.
-        named = {c.__name__ for c in records if c.__name__ in named and field_names(c) is not None}
+        named = {
+            c.__name__ for c in records if c.__name__ in named and field_names(c) is not None
+        } | handed_on
         events = tuple(c for c in records if c.__name__ in facts or (c.__name__ in named and c not in parts))
         unplaced = tuple(
             c for c in records if c not in events and c not in parts and field_names(c) is not None
@@ -224,40 +228,27 @@ def _is_other(cls: type) -> bool:
     return issubclass(cls, (Enum, BaseException))
 
 
-def _names_used(cls: type, *methods: str) -> set[str]:
-    """The global names in those callbacks of a class: the messages that the callbacks tell apart."""
-    codes = (_code(getattr(cls, method, None)) for method in methods)
-    return {name for code in codes if code is not None for name in _code_names(code)}
-
-
 def _mentioned(cls: type) -> Iterator[type]:
-    """The message classes that the callbacks of an aggregate or process manager name."""
-    if not _has(cls, "apply"):
-        return
-    for method in _CALLBACKS:
-        bare: Any = getattr(cls, method, None)
-        bare = getattr(bare, "__func__", bare)
-        code = _code(bare)
-        if code is None:
-            continue
-        scope = {**bare.__globals__, **closed_over(bare)}
-        for name in sorted(set(_code_names(code)) | set(code.co_freevars)):
-            value = scope.get(name)
-            if _is_the_users(value) and is_message_class(value):
-                yield value
+    """The message classes that the callbacks of an aggregate or process manager mention."""
+    if _has(cls, "apply"):
+        found = classes_mentioned(cls, *CALLBACKS)
+        yield from (value for value in found if _is_the_users(value) and is_message_class(value))
 
 
-def _code(function: Any) -> CodeType | None:
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return code if isinstance(code, CodeType) else None
+def _told_apart(cls: type, names: Callable[..., set[str]]) -> set[str]:
+    """What an aggregate both decides and applies, or what a process manager is interested in."""
+    return (
+        names(cls, "interested") if _has(cls, "interested") else names(cls, "execute") & names(cls, "apply")
+    )
 
 
-def _code_names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    yield from code.co_freevars
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code_names(constant)
+def _without_bases(classes: tuple[T, ...]) -> tuple[T, ...]:
+    """The classes without those that declare no fields and only give other classes their methods."""
+    return tuple(
+        cls
+        for cls in classes
+        if is_message_class(cls) or not any(other is not cls and issubclass(other, cls) for other in classes)
+    )
 
 
 def _field_types(cls: type, known: Mapping[str, type]) -> Iterator[type]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import Enum
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.model import Model, assemble
+from calamity_lab.probe.possible import possible
 
 
 def names(classes: tuple[type, ...]) -> set[str]:
@@ -183,3 +185,126 @@ def test_a_class_that_is_used_but_not_the_models_own_is_outdated() -> None:
 def test_an_earlier_definition_that_was_kept_aside_is_no_part_of_the_model() -> None:
     earlier = type("Slot", (Slot,), {})
     assert Model.find({"Slot": Slot, "Insert": Insert, "OldSlot": earlier}).aggregates == (Slot,)
+
+
+HEAD = """
+from dataclasses import dataclass, replace
+from functools import singledispatchmethod
+from calamity_lab import command
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+
+@command(to="Dog", by="dog")
+@dataclass(frozen=True)
+class Name:
+    dog: str
+    name: str
+"""
+DOG = """
+@dataclass(frozen=True)
+class Dog:
+    id: str
+    name: str = ""
+    @classmethod
+    def new(cls, id): return cls(id)
+"""
+WAYS_TO_HAND_ON = {
+    "singledispatchmethod": DOG
+    + """
+    @singledispatchmethod
+    def execute(self, c): return None
+    @execute.register
+    def _(self, c: Name): return Named(c.name)
+    @singledispatchmethod
+    def apply(self, e): return self
+    @apply.register
+    def _(self, e: Named): return replace(self, name=e.name)
+""",
+    "functions": """
+def decide(c, s): return Named(c.name)
+def evolve(s, e): return replace(s, name=e.name) if isinstance(e, Named) else s
+"""
+    + DOG
+    + """
+    def execute(self, c): return decide(c, self)
+    def apply(self, e): return evolve(self, e)
+""",
+    "a method per message": DOG
+    + """
+    def execute(self, c): return getattr(self, f"on_{type(c).__name__}")(c)
+    def apply(self, e): return getattr(self, f"on_{type(e).__name__}")(e)
+    def on_Name(self, c): return Named(c.name)
+    def on_Named(self, e): return replace(self, name=e.name)
+""",
+    "an event in the aggregate": DOG
+    + """
+    @dataclass(frozen=True)
+    class Named:
+        name: str
+    def execute(self, c): return Dog.Named(c.name)
+    def apply(self, e): return replace(self, name=e.name) if isinstance(e, Dog.Named) else self
+""",
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_HAND_ON)
+def test_events_that_the_callbacks_leave_to_other_functions_are_found(way: str) -> None:
+    module = ModuleType("dogs")
+    sys.modules["dogs"] = module
+    try:
+        exec(HEAD + WAYS_TO_HAND_ON[way], module.__dict__)
+        if way == "an event in the aggregate":
+            del module.__dict__["Named"]
+        model = Model.find(module)
+        assert names(model.events) == {"Named"}
+        assert possible(model).decides == (("Dog", "Named"),)
+    finally:
+        del sys.modules["dogs"]
+
+
+def test_an_event_of_another_module_is_found() -> None:
+    facts = ModuleType("facts")
+    facts.Inserted = Inserted  # type: ignore[attr-defined]
+
+    class Machine:
+        def __init__(self, slot_id: str) -> None:
+            self.slot_id = slot_id
+
+        @classmethod
+        def new(cls, slot_id: str) -> Machine:
+            return cls(slot_id)
+
+        def execute(self, command: Any) -> Any:
+            return facts.Inserted(self.slot_id, command.coin)
+
+        def apply(self, event: Any) -> Machine:
+            assert isinstance(event, facts.Inserted)
+            return self
+
+    assert Model.of([Machine]).events == (Inserted,)
+
+
+def test_a_base_that_only_shares_methods_is_no_part_of_the_model() -> None:
+    class Base:
+        def aggregate(self) -> tuple[type, str]:
+            return Slot, "1"
+
+    @dataclass(frozen=True)
+    class Eject(Base):
+        slot_id: str
+
+    class AnySlot:
+        def execute(self, command: Any) -> Any:
+            raise NotImplementedError
+
+        def apply(self, event: Any) -> Any:
+            return self
+
+    @dataclass(frozen=True)
+    class WideSlot(AnySlot):
+        slot_id: str
+
+    model = Model.of([Base, Eject, AnySlot, WideSlot])
+    assert (model.commands, model.aggregates) == ((Eject,), (WideSlot,))

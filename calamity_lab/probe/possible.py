@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from types import CodeType
 from typing import Any, TypeVar
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.memo import Slot
+from calamity_lab.kernel.mentions import names_reached
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model
 from calamity_lab.probe.muted_output import muted_output
@@ -50,35 +50,6 @@ def explore(
         distance, _, state = heappop(waiting)
         for further, after in following(state):
             put(distance + further, after)
-
-
-def mentioned(cls: type, method: str) -> set[str]:
-    """The global names and attributes that a method mentions, directly or through methods it calls."""
-    found: set[str] = set()
-    methods = [method]
-    seen = {method}
-    while methods:
-        for name in _names(_code(getattr(cls, methods.pop(), None))):
-            found.add(name)
-            if name not in seen and _code(getattr(cls, name, None)) is not None:
-                seen.add(name)
-                methods.append(name)
-    return found
-
-
-def _code(function: Any) -> CodeType | None:
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return code if isinstance(code, CodeType) else None
-
-
-def _names(code: CodeType | None) -> Iterator[str]:
-    if code is None:
-        return
-    yield from code.co_names
-    yield from code.co_freevars
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
 
 
 T = TypeVar("T")
@@ -184,7 +155,7 @@ def _of_aggregates(
         found = _decided(aggregate, list(ids.values())[:3], orders, events)
         leads |= found
         decides |= {(aggregate.__name__, event) for _, event in found}
-        written = mentioned(aggregate, "execute") & {cls.__name__ for cls in model.events}
+        written = names_reached(aggregate, "execute") & {cls.__name__ for cls in model.events}
         decides |= {(aggregate.__name__, event) for event in written}
         leads |= _left_over(written, found, [command for command, of in targets if of == aggregate.__name__])
     return decides, leads, targets
