@@ -5,11 +5,18 @@ import { count, freshId, indent, make, put, setText, show } from "./kit.js";
 import { keepInSight, keyed, Reach } from "./lists.js";
 import { glyph, icon } from "./signs.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Agenda, Entry } from "./types.js"
+ */
+
 // What a command would lead to, as an icon beside the sentence.
+/** @type {Record<string, string>} */
 const OUTCOMES = { records: "good", nothing: "plain", refused: "refused", breaks: "error", unknown: "plain" };
 const AGENDA_PAGE = 24;
-const AS_THINGS_STAND = "As things stand now: what comes before it may change that";
+const AS_THINGS_STAND = "This is how things stand now; commands before this one may change it";
 
+/** @param {HTMLElement} root @param {LabHandle} lab */
 export function mountAgenda(root, lab) {
   const title = freshId("next");
   const total = make("span", { class: "cl-muted" });
@@ -20,8 +27,9 @@ export function mountAgenda(root, lab) {
     on: { click: () => showUpto(page + AGENDA_PAGE) } });
   const scroll = make("div", { class: "cl-scroll", tabindex: "-1" });
   const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => lab.look("agenda", { limit }) });
-  // So many can be scrolled to, and more are a press away.
+  // So many can be scrolled to; a press shows more.
   let page = 12;
+  /** @type {string | null} */
   let sought = null;
   scroll.append(progress, list, reach.rest, more, hint);
   root.append(
@@ -29,6 +37,7 @@ export function mountAgenda(root, lab) {
       make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll),
   );
 
+  /** @param {number} place */
   function showUpto(place) {
     page = Math.max(page, place);
     if (place > reach.there) reach.want(place);
@@ -38,23 +47,27 @@ export function mountAgenda(root, lab) {
   function mark() {
     for (const node of list.children) {
       const known = node.hasAttribute("aria-current");
-      put(node, "aria-current", node.commandId === sought ? "true" : null);
-      if (!known && node.commandId === sought) keepInSight(node, scroll);
+      const isSought = node.getAttribute("data-command") === sought;
+      put(node, "aria-current", isSought ? "true" : null);
+      if (!known && isSought) keepInSight(node, scroll);
     }
   }
   return {
     parts: ["agenda"],
     close: () => reach.close(),
+    /** @param {{ command_id: string | null, place: number | null }} hit */
     reveal({ command_id, place }) {
       sought = null;
       mark();
       sought = command_id;
-      showUpto(place + 1);
+      showUpto((place ?? 0) + 1);
       mark();
     },
+    /** @param {Agenda} value */
     update({ total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
-      keyed(progress, now ? [now] : [], (entry) => entry.command_id, () => entryNode(lab, null), updateEntry);
+      keyed(progress, now ? [{ ...now, is_next: false, waits: false }] : [], (entry) => entry.command_id,
+        () => entryNode(lab, null), updateEntry);
       keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id,
         () => entryNode(lab, list), updateEntry, () => true);
       // A page keeps the first only, and has no more of them however many are asked for.
@@ -70,7 +83,10 @@ export function mountAgenda(root, lab) {
   };
 }
 
-/** An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone. */
+/**
+ * An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone.
+ * @param {Entry} entry @param {number} place @param {boolean} isRunning
+ */
 function placed(entry, place, isRunning) {
   return { ...entry, is_next: place === 0, waits: place > 0 || isRunning };
 }
@@ -78,38 +94,44 @@ function placed(entry, place, isRunning) {
 /**
  * A command that waits in a list, where its place tells what is meant; or, in none, the one in progress. Which command
  * it is may change.
+ * @param {LabHandle} lab @param {Element | null} list
  */
 function entryNode(lab, list) {
-  const place = () => [...list.children].indexOf(node);
+  const place = () => [...(list?.children ?? [])].indexOf(node);
   const name = make("span", { class: "cl-entry-name" });
   const badge = make("span", { class: "cl-badge" });
   const run = button({ icon: "first", title: "Run this next", kind: "cl-small cl-quiet",
     on: () => lab.send("choose", { place: place() }) });
   const running = list === null;
   const drop = button({ icon: "close", kind: "cl-small cl-quiet",
-    title: running ? "Take it back and off the agenda" : "Take it off the agenda",
+    title: running ? "Take this command back, off the agenda" : "Take this command off the agenda",
     on: () => (running ? lab.send("abandon") : lab.send("drop", { place: place() })) });
   const cause = make("button", { type: "button", class: "cl-link",
-    on: { click: () => lab.goto(node.entryParts.entry.cause) } });
+    on: { click: () => lab.goto(Number(node.entryParts.cause.value)) } });
   const origin = make("span", { class: "cl-muted" });
-  const node = make("li", { class: "cl-entry" },
+  const line = make("li", { class: "cl-entry" },
     make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run,
       drop), make("div", { class: "cl-entry-target" }, make("span"), origin), make("div", { class: "cl-entry-fields" }),
     make("div", { class: "cl-entry-foreseen" }, make("span"), make("span")),
     make("div", { class: "cl-entry-origin" }, cause));
-  node.entryParts = { name, badge, run, drop, running, cause, origin, entry: null };
+  const node = Object.assign(line, { entryParts: { name, badge, run, drop, running, cause, origin } });
   return node;
 }
 
+/**
+ * @typedef {ReturnType<typeof entryNode>} EntryNode
+ * @typedef {Entry & { is_next: boolean, waits: boolean }} PlacedEntry
+ */
+
+/** @param {EntryNode} node @param {PlacedEntry} entry */
 function updateEntry(node, entry) {
   const { name, badge, run, drop, running, cause, origin } = node.entryParts;
   const [, target, fields, foreseen] = node.children;
-  node.entryParts.entry = entry;
-  node.commandId = entry.command_id;
+  put(node, "data-command", entry.command_id);
   setText(name, entry.command);
   put(run, "aria-label", `Run ${entry.command} next`);
   put(drop, "aria-label", running ? `Take ${entry.command} back` : `Drop ${entry.command}`);
-  setText(target.firstChild, entry.target);
+  setText(target.children[0], entry.target);
   setText(fields, entry.fields);
   put(fields, "title", entry.fields);
   show(badge, running || entry.is_next);
@@ -119,12 +141,14 @@ function updateEntry(node, entry) {
   indent(node, Math.min(entry.depth, 4));
   show(cause, entry.cause !== null);
   setText(cause, entry.origin);
+  put(cause, "value", entry.cause);
   put(cause, "title", entry.cause === null ? null : `Go to step ${count(entry.cause)}, which caused it`);
   show(origin, entry.cause === null);
   setText(origin, entry.origin);
-  updateForeseen(foreseen, entry);
+  updateForeseen(/** @type {HTMLElement} */ (foreseen), entry);
 }
 
+/** @param {HTMLElement} node @param {PlacedEntry} entry */
 function updateForeseen(node, { outcome, foreseen, waits }) {
   const [mark, sentence] = node.children;
   show(node, foreseen !== "");

@@ -3,18 +3,35 @@
 
 import { LOOKS } from "./looks.js";
 
+/** @import { ChartMark, ChartPatch, Lane } from "./types.js" */
+
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
+/** @type {ColumnName[]} */
 export const OF_EVENTS = ["moments", "lanes", "names", "times"];
+/** @type {ColumnName[]} */
 export const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names"];
 
+/** @typedef {"moments" | "lanes" | "names" | "times" | "halves" | "kinds"} ColumnName */
+
+/** Columns of whole numbers, of which those that are named grow together. */
 class Columns {
+  length = 0;
+  moments = new Float64Array(256);
+  lanes = new Float64Array(256);
+  names = new Float64Array(256);
+  times = new Float64Array(256);
+  halves = new Float64Array(256);
+  kinds = new Float64Array(256);
+
+  /** @param {ColumnName[]} columns */
   constructor(columns) {
     this.columns = columns;
-    this.length = 0;
-    for (const name of columns) this[name] = new Float64Array(256);
   }
 
-  /** Keeps the first `kept` items and puts others behind them. */
+  /**
+   * Keeps the first `kept` items and puts others behind them.
+   * @param {number} kept @param {ArrayLike<number>[]} columns
+   */
   take(kept, columns) {
     this.length = kept + columns[0].length;
     this.columns.forEach((name, place) => {
@@ -27,13 +44,19 @@ class Columns {
     });
   }
 
-  /** How many of the items have a value in that column of at most `most`; the column never falls. */
+  /**
+   * How many of the items have a value in that column of at most `most`; the column never falls.
+   * @param {ColumnName} name @param {number} most
+   */
   upto(name, most) {
     return lowest(this.length, (place) => this[name][place] > most);
   }
 }
 
-/** The lowest of `length` places at which something holds that goes on to hold; `length` where it never does. */
+/**
+ * The lowest of `length` places at which something holds that goes on to hold; `length` where it never does.
+ * @param {number} length @param {(place: number) => boolean} holds
+ */
 export function lowest(length, holds) {
   let [low, high] = [0, length];
   while (low < high) {
@@ -48,14 +71,22 @@ export class Chart {
   constructor() {
     this.events = new Columns(OF_EVENTS);
     this.steps = new Columns(OF_STEPS);
+    /** @type {Lane[]} */
     this.lanes = [];
+    /** @type {string[]} */
     this.names = [];
+    /** @type {Set<number>} */
     this.met = new Set();
+    /** @type {{ half: number, first: number, last: number } | null} */
+    this.gap = null;
     this.looked = 0;
     this.edition = 0;
   }
 
-  /** Takes what Python tells; what does not go on from what is here belongs to another view's answer. */
+  /**
+   * Takes what Python tells; what does not go on from what is here belongs to another view's answer.
+   * @param {Omit<ChartPatch, "count">} patch
+   */
   take({ kept: [events, steps, lanes, names], columns, lanes: newLanes, names: newNames }) {
     if (events > this.events.length || steps > this.steps.length || lanes > this.lanes.length) return;
     this.events.take(events, columns.slice(0, OF_EVENTS.length));
@@ -73,12 +104,15 @@ export class Chart {
     return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter((_kind, place) => this.met.has(place))];
   }
 
-  /** How many events are past at a moment. */
+  /** How many events are past at a moment. @param {number} cursor */
   past(cursor) {
     return this.events.upto("moments", cursor);
   }
 
-  /** The steps, from one to before another, among which are all that stand between two events and at them. */
+  /**
+   * The steps, from one to before another, among which are all that stand between two events and at them.
+   * @param {number} first @param {number} last
+   */
   stepsAround(first, last) {
     const { moments } = this.events;
     const since = first > 1 ? moments[first - 2] : 0;
@@ -87,13 +121,16 @@ export class Chart {
     return [this.steps.upto("moments", since - 1), this.steps.upto("moments", upto - 1)];
   }
 
-  /** The step with that moment, or -1. */
+  /** The step with that moment, or -1. @param {number} moment */
   stepAt(moment) {
     const step = this.steps.upto("moments", moment) - 1;
     return step >= 0 && this.steps.moments[step] === moment ? step : -1;
   }
 
-  /** What a place says of itself: kind, name, lane and moment; nothing where it is not known. */
+  /**
+   * What a place says of itself: kind, name, lane and moment; nothing where it is not known.
+   * @param {number} place @returns {ChartMark | null}
+   */
   at(place) {
     if (place > 0) {
       return place > this.events.length ? null : {
@@ -114,13 +151,14 @@ export class Chart {
     };
   }
 
-  /** Where a place stands among the events: those between two events share the room there. */
+  /** Where a place stands among the events: those between two events share the room there. @param {number} place */
   among(place) {
     if (place > 0) return place;
     const step = this.stepAt(-place);
     return step < 0 ? 0 : this.amongAt(step);
   }
 
+  /** @param {number} step */
   amongAt(step) {
     const { halves, length } = this.steps;
     const half = halves[step];
@@ -136,11 +174,15 @@ export class Chart {
   }
 }
 
+/** @param {any} chart */
 export function isPacked(chart) {
   return [chart?.columns, chart?.lanes].some((value) => value?.buffer !== undefined);
 }
 
-/** A chart's message with what was packed put in its place. */
+/**
+ * A chart's message with what was packed put in its place.
+ * @param {any} chart @param {(ArrayBuffer | DataView<ArrayBuffer>)[]} buffers
+ */
 export async function unpackedChart(chart, buffers) {
   const whole = { ...chart };
   if (chart.lanes.buffer !== undefined) {
@@ -152,12 +194,13 @@ export async function unpackedChart(chart, buffers) {
   return whole;
 }
 
+/** @param {ArrayBuffer | DataView<ArrayBuffer>} buffer */
 async function inflated(buffer) {
   const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Reads what `packed` in columns.py writes. */
+/** Reads what `packed` in columns.py writes. @param {Uint8Array} bytes @param {number[]} sizes */
 function unpackedColumns(bytes, [events, steps]) {
   let start = 0;
   return [...OF_EVENTS.map(() => events), ...OF_STEPS.map(() => steps)].map((length) => {

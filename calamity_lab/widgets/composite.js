@@ -5,9 +5,9 @@ import { button } from "./buttons.js";
 import { mountControls } from "./controls.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
-import { clamp, count, freshId, make, put, setText, show } from "./kit.js";
+import { choiceOf, clamp, closest, count, freshId, make, put, setText, show } from "./kit.js";
 import { mountFoot } from "./lab_handle.js";
-import { rove } from "./lists.js";
+import { focusedIn, rove } from "./lists.js";
 import { mountProcessGraph } from "./process_graph.js";
 import { mountSearch } from "./search.js";
 import { mountSequence } from "./sequence.js";
@@ -15,6 +15,12 @@ import { icon } from "./signs.js";
 import { mountState } from "./state.js";
 import { mountTimeline } from "./timeline.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Hit, Tabs, View } from "./types.js"
+ */
+
+/** @type {[string, string, (root: HTMLElement, lab: LabHandle) => View][]} */
 export const TAB_VIEWS = [
   ["state", "State", (root, lab) => mountState(root, lab)],
   ["process_graph", "Process graph", (root, lab) => mountProcessGraph(root, lab)],
@@ -26,6 +32,7 @@ const LAB_HEIGHT = { least: 480, most: 2000 };
 const LANES_HEIGHT = { least: 96, most: 900 };
 const TABBED_HEIGHT = { least: 170 };
 
+/** @param {HTMLElement} root @param {LabHandle} lab @param {() => void} openHelp */
 export function mountComposite(root, lab, openHelp) {
   const controls = lab.add(mountControls(root, lab, openHelp));
   const left = make("div", { class: "cl-left" });
@@ -33,13 +40,12 @@ export function mountComposite(root, lab, openHelp) {
   root.append(columns);
   const drawer = lab.add(mountDrawer(root, controls.row, left, lab));
   const agenda = lab.add(mountAgenda(left, lab));
-  const search = lab.add(mountSearch(controls.search, lab, (hit) => {
+  const search = lab.add(mountSearch(controls.search, lab, (/** @type {Hit} */ hit) => {
     drawer.reveal();
     agenda.reveal(hit);
   }));
   lab.add(mountForm(left, lab));
-  lab.add(mountTimeline(columns, lab));
-  const lanes = columns.lastElementChild;
+  const lanes = lab.add(mountTimeline(columns, lab)).nodes.node;
   columns.append(
     lab.add(
       mountHandle(root, lanes, { label: "Height of the lanes", property: "--cl-lanes-height", least: LANES_HEIGHT.least,
@@ -58,11 +64,12 @@ export function mountComposite(root, lab, openHelp) {
     play: controls.play };
 }
 
-/** In one column the page scrolls, and the lanes may be as high as they like. */
+/** In one column the page scrolls, and the lanes may be as high as they like. @param {HTMLElement} columns */
 function roomForLanes(columns) {
   return getComputedStyle(columns).display === "grid" ? columns.clientHeight - TABBED_HEIGHT.least : LANES_HEIGHT.most;
 }
 
+/** @param {HTMLElement} root @param {LabHandle} lab */
 function mountTabs(root, lab) {
   const list = make("div", { class: "cl-tabs", role: "tablist", "aria-label": "Views" });
   const tabs = TAB_VIEWS.map(([name, title, mount]) => {
@@ -75,14 +82,16 @@ function mountTabs(root, lab) {
   const nodes = tabs.map(({ tab }) => tab);
   list.append(...nodes);
   root.append(make("section", { class: "cl-pane cl-tabbed" }, list, ...tabs.map(({ panel }) => panel)));
+  /** @type {string | null} */
   let shown = null;
 
+  /** @param {string} name */
   function choose(name) {
     if (name !== shown) lab.look("tabs", { shown: name });
   }
   for (const { name, tab } of tabs) tab.addEventListener("click", () => choose(name));
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const step = choiceOf(event.key, { ArrowLeft: -1, ArrowRight: 1 });
     if (!step) return;
     event.preventDefault();
     const there = tabs.filter(({ tab }) => !tab.hidden);
@@ -94,8 +103,9 @@ function mountTabs(root, lab) {
   return {
     parts: ["tabs"],
     // What a tab shows comes with the answer that chooses it, so that no view ever shows another moment.
+    /** @param {Tabs} value */
     update(value) {
-      const chosen = tabs.find(({ name }) => name === value.shown);
+      const chosen = tabs.find(({ name }) => name === value.shown) ?? tabs[0];
       for (const { name, tab, panel } of tabs) {
         show(tab, value.there.includes(name));
         put(tab, "aria-selected", name === value.shown ? "true" : "false");
@@ -108,7 +118,10 @@ function mountTabs(root, lab) {
   };
 }
 
-/** Scrolls a list sideways, and nothing around it, so that an item can be seen. */
+/**
+ * Scrolls a list sideways, and nothing around it, so that an item can be seen.
+ * @param {HTMLElement} item @param {HTMLElement} list
+ */
 function slideInSight(item, list) {
   const [inner, outer] = [item.getBoundingClientRect(), list.getBoundingClientRect()];
   if (inner.left < outer.left) list.scrollLeft -= outer.left - inner.left;
@@ -119,6 +132,7 @@ function slideInSight(item, list) {
 
 const ONE_COLUMN = 640;
 
+/** @param {HTMLElement} root @param {HTMLElement} row @param {HTMLElement} left @param {LabHandle} lab */
 function mountDrawer(root, row, left, lab) {
   const pending = make("span", { class: "cl-drawer-count" }, make("span"),
     make("span", { class: "cl-unseen", text: " pending" }));
@@ -138,6 +152,7 @@ function mountDrawer(root, row, left, lab) {
   function isOpen() {
     return root.hasAttribute("data-drawer");
   }
+  /** @param {boolean} opened */
   function draw(opened) {
     put(root, "data-drawer", opened ? "open" : null);
     put(opener, "aria-expanded", opened ? "true" : "false");
@@ -155,23 +170,26 @@ function mountDrawer(root, row, left, lab) {
     leave();
     opener.focus({ preventScroll: true });
   }
-  // The head stays at hand: stepping along while one looks at what comes next is what the drawer is for.
+  // A press in the head does not close the drawer, so that a person can step and see what comes next.
+  /** @param {Event} event */
   function pressed(event) {
     const path = event.composedPath();
-    if (!path.includes(left) && !path.includes(row.parentElement)) leave();
+    if (!path.includes(left) && !path.includes(/** @type {Element} */ (row.parentElement))) leave();
   }
   root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && isOpen() && !event.defaultPrevented && !event.target.closest("[role=dialog]")) {
+    if (event.key === "Escape" && isOpen() && !event.defaultPrevented && !closest(event.target, "[role=dialog]")) {
       close();
     }
   });
   // What has the focus must not be under the drawer.
   root.addEventListener("focusin", (event) => {
-    if (isOpen() && left.parentElement.contains(event.target) && !left.contains(event.target)) leave();
+    const { target } = event;
+    if (!(target instanceof Node) || !isOpen()) return;
+    if (left.parentElement?.contains(target) && !left.contains(target)) leave();
   });
   // In one column it stands between the lanes and the tabs, on the page as in the order of the Tab key.
   const observer = new ResizeObserver(() => {
-    const columns = left.parentElement;
+    const columns = /** @type {HTMLElement} */ (left.parentElement);
     const next = root.offsetWidth < ONE_COLUMN ? columns.querySelector(".cl-tabbed") : columns.firstElementChild;
     if (next !== left && next !== left.nextElementSibling) keepFocus(left, () => columns.insertBefore(left, next));
   });
@@ -186,44 +204,51 @@ function mountDrawer(root, row, left, lab) {
       leave();
       observer.disconnect();
     },
+    /** @param {any} value @param {any} _patch @param {string} part */
     update(value, _patch, part) {
       if (part === "agenda") {
-        setText(pending.firstChild, count(value.total));
+        setText(pending.children[0], count(value.total));
         show(pending, value.total > 0);
       } else {
-        // In an empty lab all begins in here.
+        // In an empty lab a person begins here.
         opener.classList.toggle("cl-primary", value.at_end && value.last === 0);
       }
     },
   };
 }
 
-/** Moves a node, and lets what has the focus in it keep it. */
+/** Moves a node, and lets what has the focus in it keep it. @param {Element} node @param {() => void} move */
 function keepFocus(node, move) {
-  const focused = node.getRootNode().activeElement;
+  const focused = focusedIn(node);
   const isWithin = node.contains(focused);
   move();
-  if (isWithin) focused.focus({ preventScroll: true });
+  if (isWithin) focused?.focus({ preventScroll: true });
 }
 
 // A handle that makes what is above it as high as a person wants: dragged, or moved by the arrow keys.
 
 // This module is evaluated once for each model: heights are kept as long as it lives, in whatever cell it is drawn.
+/** @type {Map<string, number>} */
 const HEIGHTS = new Map();
 const HEIGHT_KEYS = { ArrowUp: -16, ArrowDown: 16, PageUp: -96, PageDown: 96 };
 
 /**
  * `property` is the CSS variable on the root that tells the height of the pane, in pixels from `least` to
  * what `most` answers. Until the handle is moved, the sheet decides.
+ * @param {HTMLElement} root @param {HTMLElement} pane
+ * @param {{ label: string, property: string, least: number, most: () => number }} options
  */
 function mountHandle(root, pane, { label, property, least, most }) {
   const node = make("div", { class: "cl-handle", role: "separator", tabindex: "0", "aria-orientation": "horizontal",
     "aria-label": label, title: `${label}: drag, or press the arrow keys` }, icon("height"));
+  /** @type {{ from: number, height: number } | null} */
   let grip = null;
 
+  /** @param {number} height */
   function bounded(height) {
     return Math.round(clamp(height, least, Math.max(least, most())));
   }
+  /** @param {number} height */
   function set(height) {
     HEIGHTS.set(property, bounded(height));
     apply();
@@ -255,8 +280,9 @@ function mountHandle(root, pane, { label, property, least, most }) {
     });
   }
   node.addEventListener("keydown", (event) => {
-    const ends = { Home: least, End: Infinity };
-    const height = event.key in HEIGHT_KEYS ? pane.offsetHeight + HEIGHT_KEYS[event.key] : ends[event.key];
+    const by = choiceOf(event.key, HEIGHT_KEYS);
+    const ends = choiceOf(event.key, { Home: least, End: Infinity });
+    const height = by === undefined ? ends : pane.offsetHeight + by;
     if (height === undefined) return;
     event.preventDefault();
     set(height);

@@ -1,24 +1,32 @@
-// The head: the six moves, the scrubber over the moments, and a button for each branch.
+// The head: the moves, Play, the scrubber over the moments, and a button for each branch.
 
 import { button, disable, isDisabled } from "./buttons.js";
 import { clamp, count, draw, make, put, setText, show } from "./kit.js";
-import { keyed } from "./lists.js";
+import { focusedIn, keyed } from "./lists.js";
 import { icon } from "./signs.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Branch, Controls } from "./types.js"
+ */
+
+/** Each move's verb, icon, name, tooltip and key. @type {[string, string, string, string, string | null][]} */
 const MOVES = [
-  ["restart", "restart", "Restart", "To the start, before anything happened; nothing is lost", "Home"],
-  ["step_back", "back", "Step back", "One step back", "["],
-  ["step_in", "in", "Step in", "One kernel step", "]"],
-  ["step_over", "over", "Step over", "One whole command", "."],
-  ["step_out", "out", "Step out", "The command and all that it causes", null],
-  ["resume", "resume", "Resume", "On until the agenda is empty", ">"],
+  ["restart", "restart", "Rewind", "Go back to the start; nothing is lost", "Home"],
+  ["step_back", "back", "Step back", "Go back one step", "["],
+  ["step_back_over", "backOver", "Back over", "Go back one whole command", ","],
+  ["step_in", "in", "Step in", "Run the smallest possible step", "]"],
+  ["step_over", "over", "Step over", "Run one whole command", "."],
+  ["step_out", "out", "Step out", "Run the command and all that it causes", null],
+  ["resume", "resume", "Resume", "Run until the agenda is empty", ">"],
 ];
 
+/** @param {HTMLElement} root @param {LabHandle} lab @param {() => void} openHelp */
 export function mountControls(root, lab, openHelp) {
   const moves = new Map(MOVES.map((move) => [move[0], moveButton(lab, move)]));
   const scrubber = mountScrubber(lab);
   const play = lab.add(mountPlay(lab));
-  // Under a thumb that is held, nothing may move.
+  // Nothing may move under the slider's thumb while a person holds it.
   scrubber.slider.addEventListener("pointerdown", play.pause);
   const help = button({ text: "?", label: "Keys", title: "Keys (?)", kind: "cl-quiet cl-help-button", on: openHelp });
   const branches = make("div", { class: "cl-branches", role: "group", "aria-label": "Branches", hidden: true });
@@ -39,6 +47,7 @@ export function mountControls(root, lab, openHelp) {
     play: play.toggle,
     focusGo: scrubber.focusGo,
     close: scrubber.close,
+    /** @param {Controls} value @param {Partial<Controls>} patch */
     update(value, patch) {
       for (const [verb, node] of moves) disable(node, isForward(verb) ? value.at_end : value.at_start);
       scrubber.update(value, patch);
@@ -47,10 +56,12 @@ export function mountControls(root, lab, openHelp) {
   };
 }
 
+/** @param {string} verb */
 function isForward(verb) {
   return ["step_in", "step_over", "step_out", "resume"].includes(verb);
 }
 
+/** @param {LabHandle} lab @param {[string, string, string, string, string | null]} move */
 function moveButton(lab, [verb, name, text, title, key]) {
   const node = button({ icon: name, text, title: key ? `${title} (${key})` : title,
     kind: verb === "step_over" ? "cl-primary" : "", on: () => {
@@ -60,6 +71,7 @@ function moveButton(lab, [verb, name, text, title, key]) {
   return node;
 }
 
+/** @param {LabHandle} lab */
 function mountScrubber(lab) {
   const slider = make("input", { type: "range", class: "cl-slider", "aria-label": "Moment", min: "0", step: "1" });
   const ticks = draw("path", { class: "cl-ticks" });
@@ -77,9 +89,9 @@ function mountScrubber(lab) {
   });
   slider.addEventListener("change", () => lab.rested());
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && askFor(field, lab)) field.closest(".cl-root").focus({ preventScroll: true });
+    if (event.key === "Enter" && askFor(field, lab)) lab.root.focus({ preventScroll: true });
     if (event.key === "Escape") {
-      field.value = String(lab.values.controls.cursor);
+      field.value = String(lab.values.controls?.cursor ?? "");
       slider.focus();
     }
   });
@@ -102,6 +114,7 @@ function mountScrubber(lab) {
       field.focus();
       field.select();
     },
+    /** @param {Controls} value @param {Partial<Controls>} patch */
     update(value, patch) {
       put(slider, "max", value.last);
       put(slider, "disabled", value.last === 0);
@@ -111,7 +124,7 @@ function mountScrubber(lab) {
         paint(done, value.cursor, value.last);
       }
       put(slider, "aria-valuetext", `${count(value.cursor)} of ${count(value.last)}`);
-      if (field.getRootNode().activeElement !== field) field.value = String(value.cursor);
+      if (focusedIn(field) !== field) field.value = String(value.cursor);
       setText(total, `of ${count(value.last)}`);
       setText(command, value.commands ? `command ${count(value.command_number)} of ${count(value.commands)}` : "");
       if ("ticks" in patch || "refused" in patch || "last" in patch) paintMoments(ticks, refusals, value, width);
@@ -119,6 +132,7 @@ function mountScrubber(lab) {
   };
 }
 
+/** @param {HTMLInputElement} field @param {LabHandle} lab */
 function askFor(field, lab) {
   const moment = Number(field.value.replaceAll(",", "").trim() || NaN);
   if (Number.isInteger(moment)) lab.goto(moment);
@@ -126,17 +140,23 @@ function askFor(field, lab) {
   return Number.isInteger(moment);
 }
 
+/** @param {HTMLElement} done @param {number} cursor @param {number} last */
 function paint(done, cursor, last) {
   done.style.width = `${last ? (100 * cursor) / last : 0}%`;
 }
 
-/** A line for each command and a cross for each refusal, as one path each: there may be hundreds. */
+/**
+ * A line for each command and a cross for each refusal, as one path each: there may be hundreds.
+ * @param {Element} ticks @param {Element} refusals @param {Controls} value @param {number} width
+ */
 function paintMoments(ticks, refusals, value, width) {
+  /** @param {number} moment */
   const at = (moment) => Math.round((2 * width * moment) / Math.max(value.last, 1)) / 2;
   put(ticks, "d", value.ticks.map((moment) => `M${at(moment)} 8v12`).join(""));
   put(refusals, "d", value.refused.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
 }
 
+/** @param {Element} row @param {Element} chips @param {{ branches: Branch[] }} value @param {LabHandle} lab */
 function updateBranches(row, chips, { branches }, lab) {
   show(row, branches.length > 1);
   keyed(chips, branches, (branch) => branch.name,
@@ -146,9 +166,9 @@ function updateBranches(row, chips, { branches }, lab) {
         make("span", { class: "cl-muted" })), (chip, branch) => {
     put(chip, "aria-pressed", branch.current ? "true" : "false");
     put(chip, "title",
-      branch.parent ? `Left ${branch.parent} after step ${count(branch.forked_at)}` : "The first branch");
-    setText(chip.firstChild, branch.name);
-    setText(chip.lastChild,
+      branch.parent ? `Forked from ${branch.parent} after step ${count(branch.forked_at)}` : "The first branch");
+    setText(chip.children[0], branch.name);
+    setText(chip.children[1],
       branch.parent ? `${count(branch.forked_at)} → ${count(branch.last)}` : `0 → ${count(branch.last)}`);
   });
 }
@@ -167,22 +187,26 @@ const USUAL = "3";
 // Between an answer and the next move the page is painted, and hears what is pressed.
 const BREATH = 16;
 
+/** @param {LabHandle} lab */
 function mountPlay(lab) {
   const node = button({ icon: "play", text: "Play", kind: "cl-play", on: toggle });
   const speed = make("select", { class: "cl-input cl-select cl-speed", "aria-label": "Speed",
-    title: "How fast it plays" },
+    title: "How fast Play goes" },
     ...PACES.map(({ name, text }) => make("option", { value: name, text, selected: name === USUAL })));
   put(node, "aria-keyshortcuts", "p");
-  const pace = () => PACES.find(({ name }) => name === speed.value);
+  const pace = () => PACES.find(({ name }) => name === speed.value) ?? PACES[0];
+  const controls = () => /** @type {Controls} */ (lab.values.controls);
   let playing = false;
   // The verb that Play has asked for and that is not answered, and what is to be said once it is.
+  /** @type {string | null} */
   let open = null;
+  /** @type {string | null} */
   let owed = null;
   let timer = 0;
   let due = 0;
   // Where the last answer left the cursor, and the fact there, without what Play put before it.
   let at = 0;
-  let fact = null;
+  let fact = "";
   let telling = false;
 
   function toggle() {
@@ -193,10 +217,10 @@ function mountPlay(lab) {
     playing = true;
     owed = null;
     due = performance.now();
-    at = lab.values.controls.cursor;
+    at = controls().cursor;
     draw();
     for (const view of lab.views) view.plays?.();
-    ask(lab.values.controls.at_end ? "restart" : "play");
+    ask(controls().at_end ? "restart" : "play");
   }
   function pause() {
     if (!playing) return;
@@ -210,11 +234,15 @@ function mountPlay(lab) {
     clearTimeout(timer);
     draw();
   }
+  /** @param {string} verb */
   function ask(verb) {
     open = verb;
     lab.send(verb, verb === "play" ? { by: pace().by, times: becomeDue() } : {});
   }
-  /** How many moves are due. Of a long wait only a tenth of a second is made up for: the answer that a pause finds on its way is short, too. */
+  /**
+   * How many moves are due. Of a long wait only a tenth of a second is made up for: the answer that a pause finds on its
+   * way is short, too.
+   */
   function becomeDue() {
     const { perSecond } = pace();
     const now = performance.now();
@@ -224,27 +252,34 @@ function mountPlay(lab) {
   }
   function wait() {
     clearTimeout(timer);
-    timer = setTimeout(() => ask("play"), Math.max(BREATH, due - performance.now()));
+    timer = window.setTimeout(() => ask("play"), Math.max(BREATH, due - performance.now()));
   }
+  /** @param {string} why */
   function tell(why) {
     owed = null;
     telling = true;
-    lab.apply({ controls: { sentence: `${why}. ${fact}`, tone: lab.values.controls.tone } });
+    lab.apply({ controls: { sentence: `${why}. ${fact}`, tone: controls().tone } });
     telling = false;
   }
   function draw() {
-    node.firstChild.replaceWith(icon(playing ? "pause" : "play"));
-    setText(node.lastChild, playing ? "Pause" : "Play");
+    node.children[0].replaceWith(icon(playing ? "pause" : "play"));
+    setText(node.children[1], playing ? "Pause" : "Play");
     // What passes by is not read out; what stands there at rest is.
-    put(lab.root.querySelector(".cl-foot"), "aria-busy", playing ? "true" : null);
+    const foot = lab.root.querySelector(".cl-foot");
+    if (foot) put(foot, "aria-busy", playing ? "true" : null);
     hint();
   }
   function hint() {
-    const does = playing ? "Stay here" : lab.values.controls?.at_end ? "Once more, from the start" : "Go on by itself";
+    const does = playing
+      ? "Stop here"
+      : lab.values.controls?.at_end
+      ? "Play again from the start"
+      : "Run command after command";
     put(node, "title", `${does} (p)`);
   }
+  /** @param {string} verb */
   function answer(verb) {
-    const { cursor, at_end: atEnd, tone } = lab.values.controls;
+    const { cursor, at_end: atEnd, tone } = controls();
     at = cursor;
     if (tone === "error" || atEnd) {
       stop();
@@ -265,8 +300,9 @@ function mountPlay(lab) {
     toggle,
     pause,
     close: stop,
+    /** @param {Controls} value @param {Partial<Controls>} patch */
     update(value, patch) {
-      if (!telling && "sentence" in patch) fact = patch.sentence;
+      if (!telling && patch.sentence !== undefined) fact = patch.sentence;
       disable(node, value.at_end && value.last === 0);
       hint();
       // Not as an answer: nothing was heard of Python for long.
@@ -275,16 +311,20 @@ function mountPlay(lab) {
         tell("Play stopped");
       }
     },
-    /** Whoever asks for something else ends it; looking around does not, unless it leads elsewhere. */
+    /**
+     * Whoever asks for something else ends it; looking around does not, unless it leads elsewhere.
+     * @param {string} name
+     */
     asked(name) {
       const looks = name.startsWith("look") || name === "select";
       if (playing && name !== open && !looks) stop();
     },
+    /** @param {string | undefined} name */
     answered(name) {
       const own = open !== null && name === open;
       if (own) open = null;
-      if (playing && own) answer(name);
-      else if (playing && lab.values.controls.cursor !== at) stop();
+      if (playing && own && name) answer(name);
+      else if (playing && controls().cursor !== at) stop();
       else if (own && owed) tell(owed);
     },
   };

@@ -13,6 +13,14 @@ import { mountSequence } from "./sequence.js";
 import { mountState } from "./state.js";
 import { mountTimeline } from "./timeline.js";
 
+/**
+ * @import { Places } from "./keyboard.js"
+ * @import { Model, View } from "./types.js"
+ */
+
+/** @typedef {(root: HTMLElement, lab: LabHandle, openHelp: () => void) => Places} Mount */
+
+/** What draws each face, and answers with what its keys do. @type {Record<string, Mount>} */
 const FACES = {
   lab: mountComposite,
   controls(root, lab, openHelp) {
@@ -34,6 +42,7 @@ const FACES = {
   sequence: single(mountSequence),
 };
 
+/** @param {(root: HTMLElement, lab: LabHandle) => View & { search?: HTMLInputElement }} mount @returns {Mount} */
 function single(mount) {
   return (root, lab) => {
     const pane = make("div", { class: "cl-single" });
@@ -43,18 +52,21 @@ function single(mount) {
   };
 }
 
+/** @param {HTMLElement} root @param {LabHandle} lab @param {HTMLInputElement} [search] @returns {Places} */
 function withFoot(root, lab, search) {
   lab.add(mountFoot(root, ["fact"]));
   return { search: search ? () => search.focus() : undefined };
 }
 
+/** @param {{ model: Model, el: HTMLElement }} context */
 export function render({ model, el }) {
   const face = model.get("face");
   const root = make("div", { class: `cl-root cl-face-${face}`, role: "group",
     "aria-label": face === "lab" ? "Lab" : face.replaceAll("_", " ") });
   const lab = new LabHandle(model, root);
+  /** @type {{ open: () => void } | null} */
   let help = null;
-  const places = FACES[face](root, lab, () => help.open());
+  const places = FACES[face](root, lab, () => help?.open());
   help = listenToKeys(root, lab, { ...places, can: (verb) => canMove(lab.values)(verb) });
   el.append(make("div", { class: "cl-frame" }, root));
   const release = hideStill(el, model.get("token"));
@@ -69,6 +81,7 @@ export function render({ model, el }) {
 /**
  * Hides the still picture of a live widget: it is the next output of the same cell, or of the one that docked it.
  * What holds a live widget is left out of the search: the browser looks through all of it anew at each change.
+ * @param {HTMLElement} el @param {string} token
  */
 function hideStill(el, token) {
   const style = make("style");
@@ -77,11 +90,13 @@ function hideStill(el, token) {
   const output = ".jp-OutputArea-child:not(.cl-live)";
   document.head.append(style);
   let settle = 0;
+  /** @type {Element | null} */
   let live = null;
   // The element is put on the page some time after it was drawn.
+  /** @param {number} tries */
   function hide(tries) {
     if (!el.isConnected && tries > 0) {
-      settle = setTimeout(() => hide(tries - 1), 20);
+      settle = window.setTimeout(() => hide(tries - 1), 20);
       return;
     }
     live = el.closest(".jp-OutputArea-child");

@@ -1,13 +1,19 @@
 // The table of events: past ones, and future ones greyed; a click goes to the moment of the record.
 
 import { button, pager, searchBox } from "./buttons.js";
-import { count, make, nameParts, put, setText, show } from "./kit.js";
+import { count, counted, make, nameParts, put, setText, show } from "./kit.js";
 import { addPicked, isPosition, keepInSight, keyed } from "./lists.js";
 import { glyph } from "./signs.js";
+
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { EventRow, EventTable } from "./types.js"
+ */
 
 const EVENT_PAGE = 40;
 const EVENT_COLUMNS = ["#", "Stream", "Event", "Fields", "Command", "Time"];
 
+/** @param {HTMLElement} root @param {LabHandle} lab */
 export function mountEvents(root, lab) {
   const search = searchBox("Search the events", (query) => lab.look("events", { query, first: null }));
   const total = make("span", { class: "cl-muted" });
@@ -25,52 +31,59 @@ export function mountEvents(root, lab) {
   const hint = make("p", { class: "cl-hint" });
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-events", tabindex: "-1" }, table, hint);
   show(follow, false);
-  addPicked(lab, "events", body, scroll, (node, selected) => isPosition(node.position(), selected));
+  addPicked(lab, "events", body, scroll,
+    (/** @type {ReturnType<typeof eventRow>} */ node, selected) => isPosition(node.position(), selected));
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), follow, pages.node),
     scroll);
   return {
     parts: ["events"],
     search,
+    /** @param {EventTable} value @param {Partial<EventTable>} patch */
     update({ rows, total: all, now, first }, patch) {
-      setText(total, all ? `${count(now)} of ${count(all)} past` : "");
+      setText(total, all ? `${count(now)} of ${counted(all, "event")} so far` : "");
       pages.update(first, rows.length, all, EVENT_PAGE);
       show(table, rows.length > 0);
       show(hint, !rows.length);
-      setText(hint, search.value ? "No event has that in it." : "No event has been recorded yet.");
+      setText(hint, search.value ? "No matches" : "No event has been recorded yet.");
       if (patch.rows) keyed(body, rows, (row) => row.position, (row) => eventRow(row, lab), updateEventRow);
       if (patch.first !== undefined || patch.now !== undefined) markLatest(body, rows, scroll, lab);
     },
   };
 }
 
+/** @param {EventRow} first @param {LabHandle} lab */
 function eventRow(first, lab) {
   let row = first;
   const jump = make("button", { type: "button", class: "cl-link", title: "Go to the moment of this event" });
-  const node = make("tr", { on: { click: () => pickEvent(row, lab) } }, make("td", { class: "cl-figure" }, jump),
+  const line = make("tr", { on: { click: () => pickEvent(row, lab) } }, make("td", { class: "cl-figure" }, jump),
     make("td", {}, make("span", { class: "cl-stream" })), make("td", {}, glyph("event"), make("span")),
     make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
-  node.setRow = (changed) => {
-    row = changed;
-  };
-  node.position = () => row.position;
-  return node;
+  return Object.assign(line, {
+    /** @param {EventRow} changed */
+    setRow(changed) {
+      row = changed;
+    },
+    position: () => row.position,
+  });
 }
 
+/** @param {EventRow} row @param {LabHandle} lab */
 function pickEvent({ position, moment }, lab) {
   lab.select({ position });
   lab.goto(moment);
 }
 
+/** @param {ReturnType<typeof eventRow>} node @param {EventRow} row */
 function updateEventRow(node, row) {
   node.setRow(row);
   const [position, stream, type, fields, command, time] = node.children;
   put(node, "class", row.is_past ? "cl-past" : "cl-later");
-  put(position.firstChild, "aria-label", `Go to event ${row.position}, ${row.type}${row.is_past ? "" : " (not yet)"}`);
-  setText(position.firstChild, count(row.position));
+  put(position.children[0], "aria-label", `Go to event ${row.position}, ${row.type}${row.is_past ? "" : " (not yet)"}`);
+  setText(position.children[0], count(row.position));
   // Of what has no room, the type goes first: it is the id that tells one stream from another.
-  stream.firstChild.replaceChildren(...nameParts({ stream_id: row.stream_id, category: row.stream_id.split("-")[0] }));
+  stream.children[0].replaceChildren(...nameParts({ stream_id: row.stream_id, category: row.stream_id.split("-")[0] }));
   put(stream, "title", `${row.stream_id}, version ${count(row.version)}`);
-  setText(type.lastChild, row.type);
+  setText(type.children[1], row.type);
   setText(fields, row.fields);
   put(fields, "title", row.fields);
   setText(command, row.command);
@@ -78,7 +91,10 @@ function updateEventRow(node, row) {
   put(time, "title", `${row.recorded_at}, correlation ${row.correlation}`);
 }
 
-/** Marks the last of the past events, and keeps it in sight. */
+/**
+ * Marks the last of the past events, and keeps it in sight.
+ * @param {Element} body @param {EventRow[]} rows @param {Element} scroll @param {LabHandle} lab
+ */
 function markLatest(body, rows, scroll, lab) {
   const place = rows.findLastIndex((row) => row.is_past);
   [...body.children].forEach((node, index) => put(node, "aria-current", index === place ? "true" : null));

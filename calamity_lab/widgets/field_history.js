@@ -1,16 +1,29 @@
 // What a field was over time: a sparkline of numbers, or a list of changes. Each point leads to its moment.
 
-import { clamp, count, counted, draw, make, put, setText, show } from "./kit.js";
-import { keyed } from "./lists.js";
+import { choiceOf, clamp, count, counted, draw, make, put, setText, show } from "./kit.js";
+import { focusedIn, keyed } from "./lists.js";
+
+/**
+ * @import { FieldLine } from "./state.js"
+ * @import { FieldHistory, FieldRow } from "./types.js"
+ */
 
 const SPARK_WIDTH = 100;
 const SPARK_HEIGHT = 30;
 const SPARK_EDGE = 3;
 
-/** Draws, changes or takes away the history below a field's line. */
+/**
+ * `Go` goes to a moment, or to a version where the moment is not known.
+ * @typedef {(moment: number | null, version: number) => void} Go
+ * @typedef {{ version: number, moment: number | null, value: string, is_later: boolean, is_now: boolean }} Change
+ * @typedef {{ node: HTMLElement, update(history: FieldHistory): void }} Drawing
+ */
+
+/** Draws, changes or takes away the history below a field's line. @param {FieldLine} line @param {FieldRow} field */
 export function updateHistory(line, field) {
   const { history: known, card } = line.lineParts;
-  const { asks, row: { stream_id: id } } = card.cardParts;
+  const { asks } = card.cardParts;
+  const id = card.cardParts.row?.stream_id ?? "";
   const kind = field.history?.kind ?? null;
   const name = `${field.path} of ${id}`;
   if (known && (known.kind !== kind || known.name !== name)) {
@@ -18,13 +31,15 @@ export function updateHistory(line, field) {
     line.lineParts.history = null;
   }
   if (!kind) return;
+  /** @type {Go} */
   const go = (moment, version) => (moment === null ? asks.asOf(id, version) : asks.lab.goto(moment));
   const shown =
     (line.lineParts.history ??= { kind, name, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
   if (!shown.node.isConnected) line.append(shown.node);
-  shown.update(field.history);
+  if (field.history) shown.update(field.history);
 }
 
+/** @param {string} name @param {Go} go @returns {Drawing} */
 function sparkline(name, go) {
   const parts = ["cl-spark-later", "cl-spark-past", "cl-spark-now", "cl-spark-dots cl-later", "cl-spark-dots",
     "cl-spark-chosen"];
@@ -33,22 +48,27 @@ function sparkline(name, go) {
   const svg = draw("svg", { viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none",
     "aria-hidden": "true" }, ...paths);
   const slider = make("div", { class: "cl-spark", role: "slider", tabindex: "0", "aria-label": `${name} by version`,
-    title: "Go to the moment of a value: press it, or choose by the arrow keys and press Enter" }, svg);
+    title: "Press a value to go to its moment, or choose one with the arrow keys and press Enter" }, svg);
   const told = make("span");
   const range = make("span", { class: "cl-muted" });
   const node = make("dd", { class: "cl-history" }, slider, make("p", { class: "cl-history-told" }, told, range));
-  let history = null;
+  /** @type {FieldHistory} */
+  let history;
   let chosen = 0;
 
   const here = () => Math.max(history.past - 1, 0);
-  const x = (
-    place,
-  ) => (history.versions.length > 1
-    ? SPARK_EDGE + (place * (SPARK_WIDTH - 2 * SPARK_EDGE)) / (history.versions.length - 1)
-    : SPARK_WIDTH / 2);
-  const y = (place) => SPARK_HEIGHT - SPARK_EDGE - history.heights[place] * (SPARK_HEIGHT - 2 * SPARK_EDGE);
+  /** @param {number} place */
+  function x(place) {
+    const last = history.versions.length - 1;
+    return last ? SPARK_EDGE + (place * (SPARK_WIDTH - 2 * SPARK_EDGE)) / last : SPARK_WIDTH / 2;
+  }
+  /** @param {number} place */
+  const y = (place) => SPARK_HEIGHT - SPARK_EDGE - Number(history.heights[place]) * (SPARK_HEIGHT - 2 * SPARK_EDGE);
 
-  /** A value holds until the next one: steps, and a gap where there was no number. */
+  /**
+   * A value holds until the next one: steps, and a gap where there was no number.
+   * @param {number} from @param {number} upto
+   */
   function steps(from, upto) {
     let path = "";
     for (let place = from; place <= upto; place += 1) {
@@ -59,15 +79,14 @@ function sparkline(name, go) {
     return path;
   }
 
+  /** @param {number} from @param {number} upto */
   function dots(from, upto) {
-    const few = history.versions.length <= 40;
-    return few
-      ? history.heights.map((height,
-        place) => (height === null || place < from || place > upto ? "" : `M${x(place)} ${y(place)}h0`)
-      ).join("")
-      : "";
+    if (history.versions.length > 40) return "";
+    const isIn = (/** @type {number} */ place) => history.heights[place] !== null && place >= from && place <= upto;
+    return history.versions.map((_version, place) => (isIn(place) ? `M${x(place)} ${y(place)}h0` : "")).join("");
   }
 
+  /** @param {number} place */
   function choose(place) {
     chosen = clamp(place, 0, history.versions.length - 1);
     const version = history.versions[chosen];
@@ -78,6 +97,7 @@ function sparkline(name, go) {
     put(slider, "aria-valuetext", `version ${count(version)}: ${history.values[chosen]}${when}`);
   }
 
+  /** @param {MouseEvent} event */
   function nearest(event) {
     const box = svg.getBoundingClientRect();
     const at = ((event.clientX - box.left) / box.width) * SPARK_WIDTH - SPARK_EDGE;
@@ -85,7 +105,7 @@ function sparkline(name, go) {
   }
 
   const leave = () => {
-    if (slider.getRootNode().activeElement !== slider) choose(here());
+    if (focusedIn(slider) !== slider) choose(here());
   };
   slider.addEventListener("pointermove", (event) => choose(nearest(event)));
   slider.addEventListener("pointerleave", leave);
@@ -95,9 +115,8 @@ function sparkline(name, go) {
     go(history.moments[chosen], history.versions[chosen]);
   });
   slider.addEventListener("keydown", (event) => {
-    const by =
-      { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity,
-        End: Infinity }[event.key];
+    const by = choiceOf(event.key, { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10,
+      Home: -Infinity, End: Infinity });
     if (by === undefined && event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
     if (by === undefined) go(history.moments[chosen], history.versions[chosen]);
@@ -105,6 +124,7 @@ function sparkline(name, go) {
   });
   return {
     node,
+    /** @param {FieldHistory} value */
     update(value) {
       history = value;
       const last = value.versions.length - 1;
@@ -122,12 +142,14 @@ function sparkline(name, go) {
   };
 }
 
+/** @param {string} name @param {Go} go @returns {Drawing} */
 function changeList(name, go) {
   const list = make("ol", { "aria-label": `${name} by version` });
   const left = make("p", { class: "cl-history-told cl-muted" });
   const node = make("dd", { class: "cl-history" }, left, list);
   return {
     node,
+    /** @param {FieldHistory} history */
     update({ versions, moments, values, past, every, earlier }) {
       const skipped = [earlier ? `${counted(earlier, "change")} before` : "",
         every > 1 ? `of every ${every} versions one was looked at` : "", versions.length ? "" : "no value is known"];
@@ -141,22 +163,28 @@ function changeList(name, go) {
   };
 }
 
+/** @param {Change} first @param {Go} go */
 function changeItem(first, go) {
-  const item = make("li", {},
-    make("button", { type: "button", class: "cl-change",
-      on: { click: () => go(item.change.moment, item.change.version) } }, make("span", { class: "cl-muted" }),
-      make("span")));
-  item.change = first;
-  return item;
+  let change = first;
+  const press = make("button", { type: "button", class: "cl-change",
+    on: { click: () => go(change.moment, change.version) } }, make("span", { class: "cl-muted" }), make("span"));
+  return Object.assign(make("li", {}, press), {
+    press,
+    /** @param {Change} changed */
+    take(changed) {
+      change = changed;
+    },
+  });
 }
 
+/** @param {ReturnType<typeof changeItem>} item @param {Change} change */
 function updateChange(item, change) {
-  item.change = change;
-  const [version, value] = item.firstChild.children;
+  item.take(change);
+  const [version, value] = item.press.children;
   item.classList.toggle("cl-later", change.is_later);
-  put(item.firstChild, "aria-current", change.is_now ? "true" : null);
+  put(item.press, "aria-current", change.is_now ? "true" : null);
   setText(version, `v${count(change.version)}`);
   setText(value, change.value);
-  put(item.firstChild, "title",
-    `${change.value}\n${change.is_later ? "Yet to come: go to its moment" : "Go to its moment"}`);
+  put(item.press, "title",
+    `${change.value}\n${change.is_later ? "Go to its moment, yet to come" : "Go to its moment"}`);
 }

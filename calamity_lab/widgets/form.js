@@ -4,8 +4,15 @@
 import { button } from "./buttons.js";
 import { freshId, make, put, setText, show } from "./kit.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { CommandForm, FormField, FormView } from "./types.js"
+ */
+
+/** @param {HTMLElement} root @param {LabHandle} lab */
 export function mountForm(root, lab) {
   const title = freshId("command");
+  /** @type {Map<string, FieldGroup>} */
   const made = new Map();
   const select = make("select", { class: "cl-input cl-select", "aria-label": "Command type" });
   const doc = make("p", { class: "cl-hint cl-form-doc" });
@@ -16,18 +23,19 @@ export function mountForm(root, lab) {
     make("div", { class: "cl-form-foot" },
       make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
   const none = make("p", { class: "cl-hint",
-    text: "No command is known here. Give them to the lab: Lab(aggregates=[…], commands=[…])." });
+    text: "This lab has no commands. Give it some: Lab(aggregates=[…], commands=[…])." });
   const pane = make("div", { class: "cl-pane cl-command", role: "group", "aria-labelledby": title },
     make("header", { role: "none" }, make("h2", { id: title, text: "Command" }), select), form, none);
   root.append(pane);
+  /** @type {CommandForm[]} */
   let known = [];
-  let asked = null;
+  let asked = "";
 
   function chosen() {
     const shown = known.find((form) => form.command === select.value);
     if (!shown) return;
     if (!made.has(shown.command)) made.set(shown.command, fieldGroup(shown.fields));
-    const fields = made.get(shown.command);
+    const fields = made.get(shown.command) ?? fieldGroup([]);
     if (place.firstChild !== fields.node) place.replaceChildren(fields.node);
     setText(doc, shown.doc + (shown.target ? ` To ${shown.target}.` : ""));
     setText(overall, "");
@@ -37,7 +45,7 @@ export function mountForm(root, lab) {
   function send() {
     if (!select.value) return;
     asked = select.value;
-    lab.send("send", { command: asked, fields: made.get(asked).read() });
+    lab.send("send", { command: asked, fields: made.get(asked)?.read() });
   }
 
   select.addEventListener("change", chosen);
@@ -53,6 +61,7 @@ export function mountForm(root, lab) {
   });
   return {
     parts: ["form"],
+    /** @param {FormView} value @param {Partial<FormView>} patch */
     update({ forms, errors }, patch) {
       if (patch.forms) {
         known = forms;
@@ -63,19 +72,33 @@ export function mountForm(root, lab) {
         show(none, !forms.length);
         chosen();
       }
-      if (!patch.errors || !made.has(asked)) return;
       const fields = made.get(asked);
+      if (!patch.errors || !fields) return;
       fields.tell(errors, "");
       const told = errors[""] ?? "";
       setText(overall, told);
       show(overall, told !== "" && asked === select.value);
-      if (Object.keys(errors).length) fields.node.querySelector("[aria-invalid=true]")?.focus();
+      if (Object.keys(errors).length) focusOn(fields.node.querySelector("[aria-invalid=true]"));
     },
   };
 }
 
-/** Fields below each other; reads as an object by their names. */
+/** @param {Element | null} node */
+function focusOn(node) {
+  if (node instanceof HTMLElement) node.focus();
+}
+
+/**
+ * What reads and writes the value of a field, and tells what is wrong with it, by its path.
+ * @typedef {{
+ *   node: HTMLElement, read(): any, write(value: any): void, tell(errors: Record<string, string>, path: string): void,
+ * }} FieldControl
+ * @typedef {FieldControl} FieldGroup
+ */
+
+/** Fields below each other; reads as an object by their names. @param {FormField[]} fields @returns {FieldGroup} */
 function fieldGroup(fields) {
+  /** @type {[string, FieldControl][]} */
   const controls = fields.map((field) => [field.name, formField(field)]);
   return {
     node: make("div", { class: "cl-field-group" }, ...controls.map(([, control]) => control.node)),
@@ -89,6 +112,7 @@ function fieldGroup(fields) {
   };
 }
 
+/** @param {FormField} field @returns {FieldControl} */
 function formField(field) {
   const made = FIELD_KINDS[field.kind] ?? textField;
   const control = made(field);
@@ -96,6 +120,7 @@ function formField(field) {
   return control;
 }
 
+/** @type {Record<string, (field: FormField) => FieldControl>} */
 const FIELD_KINDS = {
   boolean: booleanField,
   choice: choiceField,
@@ -105,7 +130,10 @@ const FIELD_KINDS = {
   datetime: (field) => textField(field, "datetime-local"),
 };
 
-/** A label, its control, and what is wrong with it. */
+/**
+ * A label, its control, and what is wrong with it.
+ * @param {FormField} field @param {HTMLElement} input @param {HTMLElement[]} extra
+ */
 function labelled(field, input, ...extra) {
   const id = freshId("field");
   const problem = make("p", { class: "cl-problem", id: `${id}-problem`, hidden: true });
@@ -115,6 +143,7 @@ function labelled(field, input, ...extra) {
   const label = make("div", { class: "cl-field-head" }, make("label", { for: id, text: field.name || "item" }), mark);
   return {
     node: make("div", { class: "cl-form-field" }, label, input, ...extra, problem),
+    /** @param {Record<string, string>} errors @param {string} path */
     tell(errors, path) {
       const told = errors[path] ?? "";
       setText(problem, told);
@@ -125,7 +154,9 @@ function labelled(field, input, ...extra) {
   };
 }
 
+/** @param {FormField} field @param {string} type @returns {FieldControl} */
 function textField(field, type = "text") {
+  /** @type {Record<string, string>} */
   const modes = { integer: "numeric", number: "decimal", decimal: "decimal" };
   const input = make("input", { class: "cl-input", type, inputmode: modes[field.kind],
     placeholder: type === "text" ? field.hint : null, title: field.hint || null, autocomplete: "off",
@@ -142,6 +173,7 @@ function textField(field, type = "text") {
   };
 }
 
+/** @param {FormField} field @returns {FieldControl} */
 function booleanField(field) {
   if (field.optional) return choiceField({ ...field, options: ["true", "false"] });
   const input = make("input", { type: "checkbox", class: "cl-check" });
@@ -152,6 +184,7 @@ function booleanField(field) {
   } };
 }
 
+/** @param {FormField} field @returns {FieldControl} */
 function choiceField(field) {
   const select = make("select", { class: "cl-input cl-select" });
   if (field.optional || field.default === null) {
@@ -163,7 +196,10 @@ function choiceField(field) {
   } };
 }
 
-/** A nested record; an optional one is there only when its box is ticked. */
+/**
+ * A nested record; an optional one is there only when its box is ticked.
+ * @param {FormField} field @returns {FieldControl}
+ */
 function groupField(field) {
   const inner = fieldGroup(field.fields);
   const there = make("input", { type: "checkbox", class: "cl-check", "aria-label": `give ${field.name || "item"}` });
@@ -190,8 +226,9 @@ function groupField(field) {
   };
 }
 
-/** Any number of items, each with a button that takes it away. */
+/** Any number of items, each with a button that takes it away. @param {FormField} field @returns {FieldControl} */
 function listField(field) {
+  /** @type {{ control: FieldControl, row: HTMLElement }[]} */
   const items = [];
   const list = make("div", { class: "cl-items" });
   const problem = make("p", { class: "cl-problem", hidden: true });
@@ -199,19 +236,21 @@ function listField(field) {
     on: () => append().focus() });
   const node = make("fieldset", { class: "cl-set" }, make("legend", {}, make("span", { text: field.name || "list" })),
     list, add, problem);
+  const item = /** @type {FormField} */ (field.item);
+  /** @param {any} value */
   function append(value = null) {
-    const control = formField({ ...field.item, name: field.item.name || singular(field.name) });
+    const control = formField({ ...item, name: item.name || singular(field.name) });
     const remove = button({ icon: "close", label: `Remove from ${field.name || "list"}`, title: "Remove",
       kind: "cl-small cl-quiet", on: () => {
-        items.splice(items.indexOf(item), 1);
-        item.row.remove();
+        items.splice(items.indexOf(added), 1);
+        added.row.remove();
         add.focus();
       } });
-    const item = { control, row: make("div", { class: "cl-item" }, control.node, remove) };
-    items.push(item);
-    list.append(item.row);
+    const added = { control, row: make("div", { class: "cl-item" }, control.node, remove) };
+    items.push(added);
+    list.append(added.row);
     if (value !== null) control.write(value);
-    return { focus: () => control.node.querySelector("input, select")?.focus() };
+    return { focus: () => focusOn(control.node.querySelector("input, select")) };
   }
   // One item to begin with, so that what is asked for can be seen; a list may be emptied.
   if (field.required) append();
@@ -231,6 +270,7 @@ function listField(field) {
   };
 }
 
+/** @param {string} name */
 function singular(name) {
   return name.length > 2 && name.endsWith("s") ? name.slice(0, -1) : name;
 }

@@ -1,41 +1,57 @@
-// Keys on the widget. They end here: the notebook must not see them, and a text field keeps its own.
+// Keys on the widget. The notebook must not see them, and a text field keeps its own.
 
 import { button } from "./buttons.js";
 import { freshId, make, put } from "./kit.js";
+import { focusedIn } from "./lists.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Values } from "./types.js"
+ */
+
+/** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play", () => void>>} Places */
+
+/** Each key, what it does, and the verb that it stands for. @type {[string, string, string][]} */
 const KEYS = [
-  [".", "Step over: one command on", "step_over"],
-  [",", "Back over one command", "step_back_over"],
-  ["p", "Play, and pause; so does the space bar where no button has the focus", "play"],
-  ["]", "Step in: one step on", "step_in"],
-  ["[", "Step back: one step", "step_back"],
-  [">", "Resume: on to the end of the agenda", "resume"],
-  ["Home", "To the start", "restart"],
-  ["End", "To the last recorded step", "end"],
+  [".", "Step over: run one whole command", "step_over"],
+  [",", "Back over: go back one whole command", "step_back_over"],
+  ["p", "Play or pause; the space bar too, where no button has the focus", "play"],
+  ["]", "Step in: run the smallest possible step", "step_in"],
+  ["[", "Step back: go back one step", "step_back"],
+  [">", "Resume: run until the agenda is empty", "resume"],
+  ["Home", "Rewind: go back to the start", "restart"],
+  ["End", "Go to the last recorded step", "end"],
   ["g", "Go to a step", "go"],
-  ["/", "Search the run, or what this view shows", "search"],
+  ["/", "Search the run, or this view", "search"],
   ["n", "Next match of the search", "next"],
   ["N", "Previous match of the search", "previous"],
-  ["?", "These keys", "help"],
+  ["?", "Show these keys", "help"],
 ];
-// What other keys do is up to what has the focus.
+// What these keys do depends on what has the focus.
+/** @type {[string, string][]} */
 const KEYS_IN_PLACE = [
-  ["\u2190 \u2191 \u2193 \u2192",
-    "In tabs, lists, lanes and the scrubber: to what is beside it; on a handle: higher or lower"],
-  ["Enter", "Go where that leads"],
-  ["Esc", "Close what lies over the rest"],
+  ["\u2190 \u2191 \u2193 \u2192", "Move between items; on a handle, make the pane higher or lower"],
+  ["Enter", "Jump to the selected item"],
+  ["Esc", "Close the dialog"],
 ];
 
+/** @param {EventTarget | null} node */
 function isTextField(node) {
+  if (!(node instanceof HTMLElement)) return false;
   if (node.isContentEditable || node.tagName === "TEXTAREA" || node.tagName === "SELECT") return true;
-  return node.tagName === "INPUT" && !["range", "checkbox", "radio", "button"].includes(node.type);
+  return node instanceof HTMLInputElement && !["range", "checkbox", "radio", "button"].includes(node.type);
 }
 
-/** Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them. */
+/**
+ * Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them.
+ * @param {HTMLElement} root @param {LabHandle} lab @param {Places & { can: (verb: string) => boolean }} places
+ */
 export function listenToKeys(root, lab, { go, search, next, previous, play, can }) {
+  /** @type {Record<string, (() => void) | undefined>} */
   const places = { go, search, next, previous, play };
   const help = helpOverlay(root, KEYS.filter(([, , verb]) => !(verb in places) || places[verb]),
-    lab.isRecorded ? "" : "Acting in the past begins a new branch; nothing is lost.");
+    lab.isRecorded ? "" : "If you act in the past, the lab forks a new branch; nothing is lost.");
+  /** @type {Record<string, (() => void) | undefined>} */
   const acts = { ...places, help: () => help.open() };
   put(root, "tabindex", "0");
   put(root, "data-lm-suppress-shortcuts", "true");
@@ -49,7 +65,7 @@ export function listenToKeys(root, lab, { go, search, next, previous, play, can 
     event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (help.isOpen || isTextField(event.target)) return;
-    if (event.target.type === "range" && ["Home", "End"].includes(event.key)) return;
+    if (event.target instanceof HTMLInputElement && ["Home", "End"].includes(event.key)) return;
     const pressed = event.key === " " && event.target === root ? "p" : event.key;
     const key = KEYS.find(([name]) => name === pressed);
     if (!key) return;
@@ -62,9 +78,10 @@ export function listenToKeys(root, lab, { go, search, next, previous, play, can 
   return help;
 }
 
-/** What a move needs: something before the cursor, or something after it. */
+/** What a move needs: something before the cursor, or something after it. @param {Values} values */
 export function canMove(values) {
   const where = values.controls ?? values.fact;
+  /** @param {string} verb */
   return (verb) => {
     if (!where) return false;
     if (["step_back", "step_back_over", "restart"].includes(verb)) return where.cursor > 0;
@@ -73,6 +90,7 @@ export function canMove(values) {
   };
 }
 
+/** @param {HTMLElement} root @param {[string, string, string][]} keys @param {string} hint */
 function helpOverlay(root, keys, hint) {
   const title = freshId("help");
   const rows = [...keys, ...KEYS_IN_PLACE].flatMap((
@@ -82,16 +100,23 @@ function helpOverlay(root, keys, hint) {
   const dialog = make("div", { class: "cl-help", role: "dialog", "aria-modal": "true", "aria-labelledby": title,
     tabindex: "-1", hidden: true }, make("h2", { id: title, text: "Keys" }), make("dl", {}, ...rows),
     make("p", { class: "cl-muted",
-      text: `They act while the focus is in this widget, and never from a text field. ${hint}` }), done);
+      text: `The keys work while the focus is in this widget, but not in a text field. ${hint}` }), done);
+  /** @type {HTMLElement | SVGElement | null} */
   let before = null;
-  // A press anywhere beside it closes the help; the focus goes where the press puts it.
+  // A press anywhere else closes the help; the focus goes where the press puts it.
+  /** @param {Event} event */
   function pressed(event) {
     const path = event.composedPath();
-    if (!path.includes(dialog) && !path.includes(root.querySelector(".cl-help-button"))) leave();
+    if (!path.includes(dialog) && !path.some((node) => node instanceof Element && node.matches(".cl-help-button"))) {
+      leave();
+    }
   }
   function open() {
-    if (!dialog.hidden) return close();
-    before = root.getRootNode().activeElement;
+    if (!dialog.hidden) {
+      close();
+      return;
+    }
+    before = focusedIn(root);
     dialog.hidden = false;
     document.addEventListener("pointerdown", pressed, true);
     done.focus();

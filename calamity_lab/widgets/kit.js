@@ -112,3 +112,17 @@ export function nameParts(stream) {
   const [category, id] = namesOf(stream);
   return [make("span", { class: "cl-name-category", text: category }), make("span", { class: "cl-name-id", text: id })];
 }
+
+/**
+ * What one of the choices holds for a name, such as that of a key that was pressed.
+ * @template T
+ * @param {string} name @param {Record<string, T>} choices @returns {T | undefined}
+ */
+export function choiceOf(name, choices) {
+  return choices[name];
+}
+
+/** The node, or its nearest ancestor, that fits a selector. @param {EventTarget | null} target @param {string} selector */
+export function closest(target, selector) {
+  return target instanceof Element ? target.closest(selector) : null;
+}

@@ -2,7 +2,10 @@
 
 import { isPacked, unpackedChart } from "./chart.js";
 import { make, put, setText } from "./kit.js";
+import { focusedIn } from "./lists.js";
 import { icon, ICONS } from "./signs.js";
+
+/** @import { Model, Selected, Values, View } from "./types.js" */
 
 const SLOW = 300;
 const SILENT = 8000;
@@ -11,19 +14,33 @@ const REST = 200;
 const SPEAKS = "calamity-lab-speaks";
 const GOTO = "goto ";
 
+/** What is selected where nothing is. @type {Selected} */
+export const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, mark: 0,
+  position: null, until: null, command: "", streams: [], arrows: [] };
+
 export class LabHandle {
+  /** @param {Model} model @param {HTMLElement} root */
   constructor(model, root) {
     this.model = model;
     this.root = root;
     // A page with a recorded run has nobody who could act.
     this.isRecorded = model.get("recorded") === true;
+    /** @type {Values & Record<string, any>} */
     this.values = {};
+    /** @type {View[]} */
     this.views = [];
+    /** @type {Map<number, string>} */
     this.open = new Map();
+    /** @type {Map<string, any>} */
     this.waiting = new Map();
+    /** @type {Map<string, number>} */
     this.resting = new Map();
+    /** @type {number | null} */
     this.ahead = null;
+    /** @type {Promise<void> | null} */
     this.unpacking = null;
+    this.slow = 0;
+    this.silent = 0;
     this.behind = 0;
     // Several views may share a model: each counts from a number of its own.
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
@@ -38,25 +55,32 @@ export class LabHandle {
    * Adds a view: an object with `parts`, the names of the values that it draws, and `update`. It may have
    * `asked` and `answered`, which hear the name of each thing asked for; what came unasked has none; and
    * `plays`, which hears that the run begins to play.
+   * @template {View} V @param {V} view @returns {V}
    */
   add(view) {
     this.views.push(view);
     return view;
   }
 
-  /** Adds a view that is updated before the others: what they are drawn into. */
+  /**
+   * Adds a view that is updated before the others: what they are drawn into.
+   * @template {View} V @param {V} view @returns {V}
+   */
   addFirst(view) {
     this.views.unshift(view);
     return view;
   }
 
-  /** Asks for something that must happen, in order. */
+  /** Asks for something that must happen, in order. @param {string} verb @param {Record<string, any>} details */
   send(verb, details = {}) {
     for (const name of [...this.waiting.keys()]) this.flush(name);
     this.post(verb, { verb, ...details });
   }
 
-  /** Asks for something of which only the newest counts, such as a drag of the scrubber. */
+  /**
+   * Asks for something of which only the newest counts, such as a drag of the scrubber.
+   * @param {string} verb @param {Record<string, any>} details
+   */
   newest(verb, details) {
     const name = `${verb} ${details.view ?? ""}`;
     if (!this.isOpen(name) && !this.resting.has(name)) return this.post(name, { verb, ...details });
@@ -64,16 +88,17 @@ export class LabHandle {
     this.expect();
   }
 
+  /** @param {string} name */
   isOpen(name) {
     return [...this.open.values()].includes(name);
   }
 
-  /** Goes to a moment; views that know the whole run are there before Python answers. */
+  /** Goes to a moment; views that know the whole run are there before Python answers. @param {number} moment */
   goto(moment) {
     this.ahead = moment;
     for (const view of this.views) view.goesAhead?.();
     this.newest("goto", { moment });
-    if (!this.resting.has(GOTO)) this.resting.set(GOTO, setTimeout(() => this.rested(), REST));
+    if (!this.resting.has(GOTO)) this.resting.set(GOTO, window.setTimeout(() => this.rested(), REST));
   }
 
   /** Asks for the moment that was gone to last, without waiting for more: the hand has let go. */
@@ -83,20 +108,25 @@ export class LabHandle {
     if (!this.isOpen(GOTO)) this.flush(GOTO);
   }
 
-  /** Picks something out for all views to show: a place in the lanes, a position, a stream; {} for nothing. */
+  /**
+   * Picks something out for all views to show: a place in the lanes, a position, a stream; {} for nothing.
+   * @param {Record<string, any>} picked
+   */
   select(picked) {
     this.send("select", picked);
   }
 
+  /** @param {string} view @param {Record<string, any>} details */
   look(view, details) {
     this.newest("look", { view, ...details });
   }
 
-  /** Whether something of this kind was asked and not answered yet. */
+  /** Whether something of this kind was asked and not answered yet. @param {string} name */
   asks(name) {
     return [...this.open.values(), ...this.waiting.keys()].some((asked) => asked.startsWith(name));
   }
 
+  /** @param {string} name @param {Record<string, any>} message */
   post(name, message) {
     this.seq += 1;
     this.open.set(this.seq, name);
@@ -108,11 +138,13 @@ export class LabHandle {
   /**
    * A word back as soon as Python is heard to be at work. Jupyter's server holds the answer until what came
    * before it is acknowledged, and without this the browser takes its time for that: 40 ms a step.
+   * @param {any} message
    */
   nudge(message) {
     if (message?.content?.execution_state === "busy") this.model.send({ verb: "nudge" });
   }
 
+  /** @param {string} name */
   flush(name) {
     const message = this.waiting.get(name);
     if (!message) return;
@@ -120,6 +152,7 @@ export class LabHandle {
     this.post(name, message);
   }
 
+  /** @param {any} message @param {any} buffers */
   hear(message, buffers) {
     if (!message?.patch) return;
     // What comes behind something that is still being unpacked waits for it.
@@ -130,13 +163,14 @@ export class LabHandle {
     }
   }
 
+  /** @param {Promise<void> | null} before @param {any} message @param {any} buffers */
   async unpack(before, message, buffers) {
     await before;
     try {
       if (isPacked(message.patch.chart)) message.patch.chart = await unpackedChart(message.patch.chart, buffers);
     } catch (error) {
       delete message.patch.chart;
-      const told = { sentence: `The lanes could not be read: ${error.message}`, tone: "error" };
+      const told = { sentence: `The lanes could not be read: ${error}`, tone: "error" };
       for (const part of ["controls", "fact"]) if (message.patch[part]) Object.assign(message.patch[part], told);
     }
     this.take(message);
@@ -144,6 +178,7 @@ export class LabHandle {
     if (this.behind === 0) this.unpacking = null;
   }
 
+  /** @param {any} message */
   take(message) {
     const name = this.open.get(message.answers);
     this.open.delete(message.answers);
@@ -154,7 +189,9 @@ export class LabHandle {
     this.expect();
   }
 
+  /** @param {Record<string, any>} message */
   apply(message) {
+    /** @type {Record<string, any>} */
     const patch = {};
     for (const [part, changed] of Object.entries(message)) {
       const whole = withRows(this.values[part], changed);
@@ -164,18 +201,21 @@ export class LabHandle {
       Object.assign(this.values[part] ??= {}, whole);
     }
     if (!this.asks("goto")) this.ahead = null;
-    const document = this.root.getRootNode();
-    const focused = this.root.contains(document.activeElement);
+    const focused = focusedIn(this.root);
+    const wasHere = focused && this.root.contains(focused);
     for (const view of this.views) {
       for (const part of view.parts) {
         if (patch[part]) view.update(this.values[part], patch[part], part);
       }
     }
     // What had the focus may be gone; the keys still belong here, and not to the notebook.
-    if (focused && !this.root.contains(document.activeElement)) this.root.focus({ preventScroll: true });
+    if (wasHere && !this.root.contains(focusedIn(this.root))) this.root.focus({ preventScroll: true });
   }
 
-  /** Does what has to measure the page, once everything is drawn, and in a drag once a frame: each time costs a layout. */
+  /**
+   * Does what has to measure the page, once everything is drawn, and in a drag once a frame: each time costs a layout.
+   * @param {() => void} measure
+   */
   later(measure) {
     const soon = this.resting.has(GOTO) ? requestAnimationFrame : setTimeout;
     soon(() => {
@@ -192,8 +232,8 @@ export class LabHandle {
       put(this.root, "aria-busy", null);
       return;
     }
-    this.slow = setTimeout(() => put(this.root, "aria-busy", "true"), SLOW);
-    this.silent = setTimeout(() => {
+    this.slow = window.setTimeout(() => put(this.root, "aria-busy", "true"), SLOW);
+    this.silent = window.setTimeout(() => {
       this.apply({ fact: SILENCE, controls: SILENCE });
     }, SILENT);
   }
@@ -206,12 +246,15 @@ export class LabHandle {
   }
 }
 
-/** The changes with those rows that were told by the place where they stood before; null where one is not known. */
+/**
+ * The changes with those rows that were told by the place where they stood before; null where one is not known.
+ * @param {any} before @param {Record<string, any>} changed
+ */
 export function withRows(before, changed) {
   const whole = { ...changed };
   for (const [name, value] of Object.entries(changed)) {
     if (!value?.rows) continue;
-    whole[name] = value.rows.map((row) => (typeof row === "number" ? before?.[name]?.[row] : row));
+    whole[name] = value.rows.map((/** @type {any} */ row) => (typeof row === "number" ? before?.[name]?.[row] : row));
     if (whole[name].includes(undefined)) return null;
   }
   return whole;
@@ -222,7 +265,10 @@ const SILENCE = {
   tone: "error",
 };
 
-/** The foot of every widget: the last fact, as a sentence that is also spoken. */
+/**
+ * The foot of every widget: the last fact, as a sentence that is also spoken.
+ * @param {HTMLElement} root @param {string[]} parts
+ */
 export function mountFoot(root, parts) {
   const mark = make("span", { class: "cl-foot-mark" });
   const sentence = make("span", { class: "cl-foot-text" });
@@ -230,12 +276,15 @@ export function mountFoot(root, parts) {
   root.append(foot);
   // Several widgets may show one lab: only that which is used speaks, or each fact would be heard from all. They tell
   // each other by the document, since a host may put each into a shadow of its own.
-  const hush = ({ detail }) => put(foot, "aria-live", detail === foot ? "polite" : "off");
+  /** @param {Event} event */
+  const hush = (event) =>
+    put(foot, "aria-live", event instanceof CustomEvent && event.detail === foot ? "polite" : "off");
   document.addEventListener(SPEAKS, hush);
   root.addEventListener("focusin", () => document.dispatchEvent(new CustomEvent(SPEAKS, { detail: foot })));
   return {
     parts,
     close: () => document.removeEventListener(SPEAKS, hush),
+    /** @param {{ sentence: string, tone: string }} fact */
     update({ sentence: text, tone }) {
       setText(sentence, text);
       put(sentence, "title", text);

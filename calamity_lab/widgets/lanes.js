@@ -3,25 +3,53 @@
 import { clamp } from "./kit.js";
 import { LOOKS } from "./looks.js";
 
+/**
+ * @import { Chart } from "./chart.js"
+ * @import { Span } from "./span.js"
+ * @import { DrawnMark, Lane } from "./types.js"
+ */
+
 export const LANE = 24;
+
+/**
+ * A row is a lane, or the heading of a group of lanes.
+ * @typedef {{ key: string, kind: string, category: string, all: number, lanes: number[] }} LaneGroup
+ * @typedef {{
+ *   key: string, group?: LaneGroup, isClosed?: boolean, lane?: Lane, number?: number, isAlone?: boolean,
+ * }} Row
+ * @typedef {{ kind: string, earliest: number, drawn: string }} Bar
+ * @typedef {(place: number, among: number, lane: number, kind: number, moment: number) => void} Each
+ */
 
 export class Lanes {
   constructor() {
+    /** @type {Set<string>} */
     this.closed = new Set();
+    /** @type {Lane[]} */
     this.lanes = [];
+    /** @type {LaneGroup[]} */
     this.groupOf = [];
+    /** @type {LaneGroup[]} */
     this.groups = [];
+    /** @type {Row[]} */
     this.rows = [];
     this.rowOf = new Int32Array(0);
+    /** @type {boolean | null} */
     this.isSifted = null;
   }
 
-  /** Whether only lanes are shown in which something is in sight: with many, unless a person chose. */
+  /**
+   * Whether only lanes are shown in which something is in sight: with many, unless a person chose.
+   * @param {Chart} chart
+   */
   sifts(chart) {
     return this.isSifted ?? chart.lanes.length > LOOKS.lanes.most;
   }
 
-  /** Puts the lanes in rows; `isInSight` tells of which lanes something is in sight. */
+  /**
+   * Puts the lanes in rows; `isInSight` tells of which lanes something is in sight.
+   * @param {Chart} chart @param {ArrayLike<number>} isInSight
+   */
   lay(chart, isInSight) {
     const sifts = this.sifts(chart);
     this.group(chart.lanes);
@@ -34,7 +62,7 @@ export class Lanes {
     for (const group of this.groups) if (group.lanes.length) this.layGroup(chart, group);
   }
 
-  /** Finds the group of each lane; of those that were there before, it is known. */
+  /** Finds the group of each lane; of those that were there before, it is known. @param {Lane[]} lanes */
   group(lanes) {
     if (this.lanes === lanes) return;
     if (!this.lanes.every((lane, number) => lane === lanes[number])) [this.groups, this.groupOf] = [[], []];
@@ -42,9 +70,10 @@ export class Lanes {
     for (let number = this.groupOf.length; number < lanes.length; number += 1) {
       const { kind, category } = lanes[number];
       const key = `${kind} ${category}`;
-      if (!groups.has(key)) groups.set(key, { key, kind, category, all: 0, lanes: [] });
-      groups.get(key).all += 1;
-      this.groupOf.push(groups.get(key));
+      const group = groups.get(key) ?? { key, kind, category, all: 0, lanes: [] };
+      groups.set(key, group);
+      group.all += 1;
+      this.groupOf.push(group);
     }
     // Aggregates first, as they appeared; what watches them stands below.
     this.groups = [...groups.values()].sort((one, other) =>
@@ -53,6 +82,7 @@ export class Lanes {
     this.lanes = lanes;
   }
 
+  /** @param {Chart} chart @param {LaneGroup} group */
   layGroup(chart, group) {
     const isClosed = this.closed.has(group.key);
     const isAlone = group.all === 1;
@@ -66,11 +96,12 @@ export class Lanes {
     }
   }
 
+  /** @param {string} key */
   toggle(key) {
     if (!this.closed.delete(key)) this.closed.add(key);
   }
 
-  /** The first row in sight and the one behind the last. */
+  /** The first row in sight and the one behind the last. @param {{ top: number, height: number }} view */
   inSight({ top, height }) {
     const first = clamp(Math.floor(top / LANE), 0, this.rows.length);
     const last = clamp(Math.ceil((top + height) / LANE), first, this.rows.length);
@@ -85,9 +116,13 @@ export const DENSE = 12;
 const CELL = 3;
 const REACH = 14;
 
-/** The marks of a span, in the rows in sight: where each stands in pixels, and what it is. */
+/**
+ * The marks of a span, in the rows in sight: where each stands in pixels, and what it is.
+ * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
+ */
 export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   const scale = plot / span.width;
+  /** @type {DrawnMark[]} */
   const marks = [];
   eachInSight(chart, span, (place, among, lane, kind, moment) => {
     const row = lanes.rowOf[lane];
@@ -97,7 +132,10 @@ export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   return marks.sort((one, other) => one.x - other.x || one.moment - other.moment);
 }
 
-/** Calls `each` with what stands in a span: the events, then commands, refusals and reactions. */
+/**
+ * Calls `each` with what stands in a span: the events, then commands, refusals and reactions.
+ * @param {Chart} chart @param {Span} span @param {Each} each
+ */
 export function eachInSight(chart, span, each) {
   const { events, steps } = chart;
   const first = span.eventAt(span.from);
@@ -115,8 +153,12 @@ export function eachInSight(chart, span, each) {
   }
 }
 
-/** The shapes of the marks as one path for each kind, the past's and the future's apart. */
+/**
+ * The shapes of the marks as one path for each kind, the past's and the future's apart.
+ * @param {DrawnMark[]} marks @param {number} cursor
+ */
 export function shapePaths(marks, cursor) {
+  /** @type {Map<string, string>} */
   const paths = new Map();
   for (const { kind, moment, x, y } of marks) {
     const key = `${LOOKS.inLanes[kind]} ${moment <= cursor ? "past" : "later"}`;
@@ -125,7 +167,10 @@ export function shapePaths(marks, cursor) {
   return paths;
 }
 
-/** Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more; refusals keep a cross. */
+/**
+ * Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more; refusals keep a cross.
+ * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
+ */
 export function denseBars(chart, span, lanes, [top, bottom], plot) {
   const [scale, cells] = [plot / span.width, Math.ceil(plot / CELL) + 1];
   const size = (bottom - top) * cells;
@@ -138,6 +183,7 @@ export function denseBars(chart, span, lanes, [top, bottom], plot) {
     counts[kind === 0 ? "event" : kind === 2 ? "refused" : "continued"][cell] += 1;
     if (moment < earliest[cell]) earliest[cell] = moment;
   });
+  /** @type {Bar[]} */
   const bars = [];
   for (const [kind, numbers] of Object.entries(counts)) {
     numbers.forEach((number, cell) => {
@@ -153,19 +199,22 @@ export function denseBars(chart, span, lanes, [top, bottom], plot) {
   return bars;
 }
 
-/** The bars as one path for each kind, the past's and the future's apart. */
+/** The bars as one path for each kind, the past's and the future's apart. @param {Bar[]} bars @param {number} cursor */
 export function densePaths(bars, cursor) {
+  /** @type {Map<string, string[]>} */
   const drawn = new Map();
   for (const bar of bars) {
     const key = `${bar.kind} ${bar.earliest <= cursor ? "past" : "later"} dense`;
-    if (!drawn.has(key)) drawn.set(key, []);
-    drawn.get(key).push(bar.drawn);
+    const parts = drawn.get(key) ?? [];
+    parts.push(bar.drawn);
+    drawn.set(key, parts);
   }
   return new Map([...drawn].map(([key, parts]) => [key, parts.join("")]));
 }
 
-/** The mark that is nearest to a point, within reach. */
+/** The mark that is nearest to a point, within reach. @param {DrawnMark[]} marks @param {number} x @param {number} y */
 export function nearestMark(marks, x, y) {
+  /** @type {{ mark: DrawnMark, far: number } | null} */
   let best = null;
   for (const mark of marks) {
     const far = Math.hypot(mark.x - x, mark.y - y);
@@ -174,14 +223,20 @@ export function nearestMark(marks, x, y) {
   return best?.mark ?? null;
 }
 
-/** The next mark from one in a direction that an arrow key tells. */
+/**
+ * The next mark from one in a direction that an arrow key tells.
+ * @param {DrawnMark[]} marks @param {DrawnMark} from @param {string} key
+ */
 export function neighbour(marks, from, key) {
   const sideways = key === "ArrowLeft" || key === "ArrowRight";
   const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
+  /** @param {DrawnMark} mark */
   const far = (
     mark,
   ) => (sideways ? sign * (mark.x - from.x || (mark.moment - from.moment) / 1e9) : sign * (mark.y - from.y));
+  /** @param {DrawnMark} mark */
   const off = (mark) => (sideways ? Math.abs(mark.y - from.y) * 0.001 : Math.abs(mark.x - from.x) * 0.01);
+  /** @type {{ mark: DrawnMark, cost: number } | null} */
   let best = null;
   for (const mark of marks) {
     if (far(mark) <= 0 || mark.place === from.place) continue;

@@ -55,7 +55,7 @@ export function keyed(parent, items, keyOf, create, update, suits = null) {
 }
 
 /** What has the focus in the document, or in the shadow, of a node. @param {Node} node */
-function focusedIn(node) {
+export function focusedIn(node) {
   const root = node.getRootNode();
   const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
   return focused instanceof HTMLElement || focused instanceof SVGElement ? focused : null;

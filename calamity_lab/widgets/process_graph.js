@@ -4,22 +4,32 @@ import { count, counted, draw, freshId, make, setText, show } from "./kit.js";
 import { keepInSight, keyed } from "./lists.js";
 import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, standingSign } from "./process_nodes.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Instance, ProcessGraph, Selected } from "./types.js"
+ */
+
+/** @param {HTMLElement} root @param {LabHandle} lab */
 export function mountProcessGraph(root, lab) {
   const managers = make("select", { class: "cl-input cl-select", "aria-label": "Process manager" });
   const instances = make("select", { class: "cl-input cl-select", "aria-label": "Instance" });
   const stage = mountStage();
   const marker = freshId("arrow");
-  const parts = { headings: draw("g"), edges: draw("g"), nodes: draw("g"), marker };
-  parts.svg = draw("svg", { class: "cl-graph", role: "none" },
-    draw("defs", {}, ...ARROWS.map((name) => arrowHead(`${marker}-${name}`, name))), parts.headings, parts.edges,
-    parts.nodes);
+  const layers = { headings: draw("g"), edges: draw("g"), nodes: draw("g"), marker };
+  const svg = draw("svg", { class: "cl-graph", role: "none" },
+    draw("defs", {}, ...ARROWS.map((name) => arrowHead(`${marker}-${name}`, name))), layers.headings, layers.edges,
+    layers.nodes);
+  const parts = { ...layers, svg };
   const key = make("div", { class: "cl-graph-key", role: "list", "aria-label": "What the marks mean" });
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group",
     "aria-label": "Process graph", tabindex: "0" }, parts.svg, key);
   const hint = make("p", { class: "cl-hint" });
   root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage.node), scroll, hint);
   // What is picked out elsewhere is followed, unless an instance was chosen here since.
-  let [chosen, passed] = ["", null];
+  let chosen = "";
+  /** @type {string | null} */
+  let passed = null;
+  /** @param {string} manager @param {string} instance */
   const look = (manager, instance) => {
     [chosen, passed] = [instance, pickedStream(lab.values.selected) || null];
     lab.look("process_graph", { manager: manager || null, instance: instance || null, passed });
@@ -29,6 +39,7 @@ export function mountProcessGraph(root, lab) {
   instances.addEventListener("change", () => look(managers.value, instances.value));
   return {
     parts: ["process_graph"],
+    /** @param {ProcessGraph} value @param {Partial<ProcessGraph>} patch */
     update(value, patch) {
       if (patch.managers || "manager" in patch) {
         options(managers, value.managers.map((name) => [name, name]), value.manager);
@@ -49,6 +60,7 @@ export function mountProcessGraph(root, lab) {
   };
 }
 
+/** @param {HTMLSelectElement} select @param {string[][]} wanted @param {string | null | undefined} chosen */
 function options(select, wanted, chosen) {
   keyed(select, wanted, ([value]) => value, ([value]) => make("option", { value }),
     (option, [, text]) => setText(option, text));
@@ -56,16 +68,19 @@ function options(select, wanted, chosen) {
   show(select, wanted.length > 1);
 }
 
+/** @param {{ instances: Instance[] }} graph */
 function instanceOptions({ instances }) {
-  const named = instances.map((
-    each,
-  ) => [each.stream_id, `${each.stream_id}${each.status === "stopped" ? " (stopped)" : ""}`]);
-  return named.length ? [["", "instance at work"], ...named] : [];
+  const names = instances.map(({ stream_id: id, status }) => [id, status === "stopped" ? `${id} (stopped)` : id]);
+  return names.length ? [["", "instance at work"], ...names] : [];
 }
 
-/** Scrolls to what the step is about where nothing of it can be seen; so that stepping moves the picture seldom. */
+/**
+ * Scrolls to what the step is about where nothing of it can be seen; so that stepping moves the picture seldom.
+ * @param {Element} nodes @param {Element} scroll
+ */
 function keepStepInSight(nodes, scroll) {
   const [outer, current] = [scroll.getBoundingClientRect(), [...nodes.querySelectorAll(".cl-current.cl-own")]];
+  /** @param {Element} node */
   const isSeen = (node) => {
     const { top, bottom } = node.getBoundingClientRect();
     return top >= outer.top && bottom <= outer.bottom;
@@ -73,9 +88,12 @@ function keepStepInSight(nodes, scroll) {
   if (!current.some(isSeen)) keepInSight(current[0], scroll);
 }
 
-/** The stream that was picked out of the run, by itself or by one of its steps. */
+/**
+ * The stream that was picked out of the run, by itself or by one of its steps.
+ * @param {Selected | undefined} selected
+ */
 function pickedStream(selected) {
-  return ["stream", "step"].includes(selected?.kind) ? selected.streams[0] : "";
+  return selected && ["stream", "step"].includes(selected.kind) ? selected.streams[0] : "";
 }
 
 /** How the instance stands, in a sentence, and how long it has been so. */
@@ -85,6 +103,7 @@ function mountStage() {
   const since = make("span", { class: "cl-stage-since" });
   return {
     node: make("span", { class: "cl-stage" }, sign, words, since),
+    /** @param {ProcessGraph} value */
     update(value) {
       const { instances, manager, told, since: from } = value;
       const found = chosenOf(value);
@@ -98,17 +117,21 @@ function mountStage() {
   };
 }
 
-/** Since when the instance has done nothing: the step, how many steps ago, and how long by the events' times. */
+/**
+ * Since when the instance has done nothing: the step, how many steps ago, and how long by the events' times.
+ * @param {ProcessGraph} graph
+ */
 function waited({ cursor, since, now, then }) {
   const time = spell((now ?? 0) - (then ?? now ?? 0));
-  return `since step ${count(since)}${
-    cursor > since ? `: ${counted(cursor - since, "step")}${time && `, ${time}`}` : ""
-  }`;
+  const from = Number(since);
+  const steps = cursor > from ? `: ${counted(cursor - from, "step")}${time && `, ${time}`}` : "";
+  return `since step ${count(from)}${steps}`;
 }
 
+/** @type {[string, number][]} */
 const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-/** A length of time by its largest unit; nothing for less than a second. */
+/** A length of time by its largest unit; nothing for less than a second. @param {number} seconds */
 function spell(seconds) {
   const found = SPANS.find(([, length]) => seconds >= length);
   return found ? counted(Math.floor(seconds / found[1]), found[0]) : "";

@@ -5,6 +5,8 @@ import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { kindClass } from "./signs.js";
 
+/** @import { GraphEdge, GraphNode, Point, ProcessGraph, StandingMark } from "./types.js" */
+
 const NODE_WIDTH = 134;
 const NODE_HEIGHT = 28;
 const NAME_ROOM = NODE_WIDTH - 24;
@@ -20,6 +22,7 @@ const SMALLEST = 0.9;
 
 export const ARROWS = ["plain", "later", "if-refused", "in-flight", "refused", "waited-for", "overdue"];
 
+/** @param {string} id @param {string} name */
 export function arrowHead(id, name) {
   const d = name === "refused" ? "M1.4 1.4 6.6 6.6M6.6 1.4 1.4 6.6" : "M0 0.8 7.5 4 0 7.2z";
   return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7",
@@ -27,15 +30,20 @@ export function arrowHead(id, name) {
     draw("path", { class: `cl-arrow-head cl-arrow-${name}`, d }));
 }
 
+/** @type {Record<string, string>} */
 const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events",
   "process manager": "process managers" };
 
-/** Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs. */
+/**
+ * Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs.
+ * @param {GraphNode[]} nodes
+ */
 function layOut(nodes) {
   const layers = [...new Set(nodes.map(({ x }) => x))].sort((a, b) => a - b);
   const byLayer = layers.map((x) => nodes.filter((node) => node.x === x).sort((a, b) => a.y - b.y));
   const rows = Math.max(1, ...byLayer.map((layer) => layer.length));
   const height = rows * (NODE_HEIGHT + ROW_GAP);
+  /** @type {Map<string, Point>} */
   const places = new Map();
   const columns = byLayer.map((layer, column) => ({ kind: layer[0].kind, x: columnAt(column) }));
   byLayer.forEach((layer, column) =>
@@ -50,12 +58,18 @@ function layOut(nodes) {
   return { places, width: right, height: GRAPH_TOP + height + BUS, bus: GRAPH_TOP + height + 6, columns };
 }
 
+/** @param {number} column */
 function columnAt(column) {
   return GRAPH_EDGE + BUS + column * NODE_WIDTH + LAYER_GAPS.slice(0, column).reduce((sum, gap) => sum + gap, 0);
 }
 
+/**
+ * @param {{ svg: SVGElement, headings: Element, nodes: Element, edges: Element, marker: string }} parts
+ * @param {ProcessGraph} value
+ */
 export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   const { places, columns, width, height, bus } = layOut(value.nodes);
+  const placeOf = (/** @type {string} */ key) => /** @type {Point} */ (places.get(key));
   const marks = new Map(value.marks.map((mark) => [mark.key, mark]));
   const instance = chosenOf(value)?.stream_id;
   const instanceId = chosenOf(value)?.id;
@@ -70,18 +84,19 @@ export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target)).map((edge) => {
     const key = `${edge.source} ${edge.target} ${edge.label}`;
     return { ...edge, key, mark: marks.get(key) ?? null, instance,
-      ends: [names.get(edge.source), names.get(edge.target)], from: places.get(edge.source),
-      to: places.get(edge.target), bus };
+      ends: [names.get(edge.source), names.get(edge.target)], from: placeOf(edge.source), to: placeOf(edge.target),
+      bus };
   });
   // What the instance had to do with lies over the rest.
   const ordered = [...drawable.filter(({ mark }) => !mark), ...drawable.filter(({ mark }) => mark)];
   keyed(edges, ordered, ({ key }) => key, edgeNode, (node, edge) => updateEdge(node, edge, marker));
   keyed(nodes,
-    value.nodes.map((node) => ({ ...node, place: places.get(node.key), mark: marks.get(node.key) ?? null, instance,
+    value.nodes.map((node) => ({ ...node, place: placeOf(node.key), mark: marks.get(node.key) ?? null, instance,
       instanceId, isOwn })
     ), (node) => node.key, graphNode, updateGraphNode);
 }
 
+/** @type {Record<string, (width: number, height: number) => string>} */
 const NODE_SHAPES = {
   command: (w, h) => `M0 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H0z`,
   event: (w, h) => `M0 0H${w}V${h - 8}L${w - 8} ${h}H0zM${w} ${h - 8}H${w - 8}V${h}`,
@@ -90,9 +105,19 @@ const NODE_SHAPES = {
     `M${h / 2} 0H${w - h / 2}A${h / 2} ${h / 2} 0 0 1 ${w - h / 2} ${h}H${h / 2}A${h / 2} ${h / 2} 0 0 1 ${h / 2} 0z`,
 };
 
+/**
+ * What is drawn of a node and of an edge: where it stands, and what it is to the instance that is looked at.
+ * @typedef {{ mark: StandingMark | null, instance: string | undefined }} Stands
+ * @typedef {GraphNode & Stands & { place: Point, instanceId: string | undefined, isOwn: boolean }} PlacedNode
+ * @typedef {GraphEdge & Stands & {
+ *   key: string, ends: (string | undefined)[], from: Point, to: Point, bus: number,
+ * }} PlacedEdge
+ */
+
+/** @param {PlacedNode} node */
 function graphNode(node) {
   const name = draw("text", { class: "cl-node-name", x: NODE_WIDTH / 2 }, draw("tspan"), draw("tspan"));
-  const lines = nameLines(node.name, node.kind === "process manager");
+  const lines = nameLines(node.name);
   [...name.children].forEach((line, place) => {
     put(line, "x", NODE_WIDTH / 2);
     put(line, "y", NODE_HEIGHT / 2 + (lines.length > 1 ? (place ? 6.5 : -5.5) : 0));
@@ -110,25 +135,22 @@ function graphNode(node) {
   const drawn = draw("g", { role: "img" }, parts.title,
     draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), name, parts.times,
     parts.word, parts.instance, parts.sign);
-  drawn.nodeParts = parts;
-  return drawn;
+  return Object.assign(drawn, { nodeParts: parts });
 }
 
+/** @param {ReturnType<typeof graphNode>} drawn @param {PlacedNode} node */
 function updateGraphNode(drawn, node) {
   const { title, times, sign, word, instance } = drawn.nodeParts;
   const { mark } = node;
-  const classes = ["cl-node", kindClass(node.kind), node.count ? "cl-happened" : "cl-possible"];
-  if (node.current) classes.push("cl-current", node.isOwn ? "cl-own" : "cl-of-another");
-  if (mark) classes.push(standingClass(mark.standing));
-  else if (node.instance) classes.push("cl-unreached");
   put(drawn, "transform", `translate(${node.place.x} ${node.place.y})`);
-  put(drawn, "class", classes.join(" "));
+  put(drawn, "class", nodeClass(node));
   setText(times,
     [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
   setText(word, mark ? markWord(node, mark) : "");
-  setText(instance, mark && node.kind === "process manager" ? nameCutTo(node.instanceId, NODE_WIDTH - 24, 11) : "");
-  if (sign.dataset.standing !== mark?.standing) {
-    sign.dataset.standing = mark?.standing;
+  setText(instance,
+    mark && node.kind === "process manager" ? nameCutTo(node.instanceId ?? "", NODE_WIDTH - 24, 11) : "");
+  if (sign.dataset.standing !== (mark?.standing ?? "")) {
+    sign.dataset.standing = mark?.standing ?? "";
     sign.replaceChildren(...(mark ? signPaths(mark.standing) : []));
   }
   const words = [`${node.kind} ${node.name}: ${standingWords(node)}`, wholeRun(node.count)];
@@ -137,32 +159,52 @@ function updateGraphNode(drawn, node) {
   put(drawn, "aria-label", words.join("; "));
 }
 
-const measuringPen = document.createElement("canvas").getContext("2d");
-const knownWidths = new Map();
-
-/** How wide a text is, in pixels; told without the page, so also of what cannot be seen yet. */
-function widthOf(text, size) {
-  const key = `${size} ${text}`;
-  if (!knownWidths.has(key)) {
-    measuringPen.font = `${size}px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif`;
-    knownWidths.set(key, measuringPen.measureText(text).width);
-  }
-  return knownWidths.get(key);
+/** @param {PlacedNode} node */
+function nodeClass({ kind, count: times, current, isOwn, mark, instance }) {
+  const classes = ["cl-node", kindClass(kind), times ? "cl-happened" : "cl-possible"];
+  if (current) classes.push("cl-current", isOwn ? "cl-own" : "cl-of-another");
+  if (mark) classes.push(standingClass(mark.standing));
+  else if (instance) classes.push("cl-unreached");
+  return classes.join(" ");
 }
 
+/** @type {CanvasRenderingContext2D | null} */
+let pen = null;
+/** @type {Map<string, number>} */
+const knownWidths = new Map();
+
+/**
+ * How wide a text is, in pixels, without asking the page for its layout: so also of what cannot be seen yet.
+ * @param {string} text @param {number} size @param {string} weight
+ */
+export function widthOf(text, size, weight = "") {
+  const font = `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif`;
+  const known = knownWidths.get(font + text);
+  if (known !== undefined) return known;
+  pen ??= document.createElement("canvas").getContext("2d");
+  if (!pen) return 0;
+  pen.font = font;
+  const { width } = pen.measureText(text);
+  knownWidths.set(font + text, width);
+  return width;
+}
+
+/** @param {string} text @param {number} room @param {number} size */
 function nameCutTo(text, room, size) {
   let shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
   while (shown.length > 2 && widthOf(shown, size) > room) shown = `${[...shown].slice(0, -2).join("")}…`;
   return shown;
 }
 
-/** A name in one line, or in two that are broken between its words, so that it stays within its box. */
+/**
+ * A name in one line, or in two that are broken between its words, so that it stays within its box.
+ * @param {string} name
+ */
 function nameLines(name) {
   if (widthOf(name, 12) <= NAME_ROOM) return [name];
   const words = name.slice(0, 80).split(/(?<=[\p{Ll}\d])(?=\p{Lu})|(?<=[_ ])/u);
-  const breaks = words.slice(1).map((_,
-    place) => [words.slice(0, place + 1).join(""), words.slice(place + 1).join("")]
-  );
+  const breaks = words.slice(1).map((_word, at) => [words.slice(0, at + 1).join(""), words.slice(at + 1).join("")]);
+  /** @param {string[]} lines */
   const widest = ([one, other]) => Math.max(widthOf(one, 11), widthOf(other, 11));
   const lines = breaks.sort((a, b) => widest(a) - widest(b))[0] ?? [name];
   return lines.map((line) => nameCutTo(line, NAME_ROOM, lines.length > 1 ? 11 : 12));
@@ -172,13 +214,14 @@ function edgeNode() {
   return draw("g", { role: "img" }, draw("title"), draw("path"), draw("text"));
 }
 
+/** @param {Element} node @param {PlacedEdge} edge @param {string} marker */
 function updateEdge(node, edge, marker) {
   const [title, path, text] = node.children;
   const { mark } = edge;
   const { d, label } = edgePath(edge);
   const isRefusal = edge.label === "if refused";
   const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRefusal && "cl-if-refused"];
-  classes.push(mark ? standingClass(mark.standing) : edge.instance && "cl-unreached");
+  classes.push(mark ? standingClass(mark.standing) : edge.instance ? "cl-unreached" : "");
   put(node, "class", classes.filter(Boolean).join(" "));
   put(path, "d", d);
   put(path, "marker-end", `url(#${marker}-${arrowOf(edge)})`);
@@ -192,14 +235,18 @@ function updateEdge(node, edge, marker) {
   put(node, "aria-label", words);
 }
 
+/** @param {PlacedEdge} edge */
 function arrowOf({ mark, count: times, label, instance }) {
   const standing = mark?.standing.replaceAll(" ", "-");
-  if (ARROWS.includes(standing)) return standing;
+  if (standing && ARROWS.includes(standing)) return standing;
   if (label === "if refused") return "if-refused";
   return mark || (times && !instance) ? "plain" : "later";
 }
 
-/** An edge: a curve to the right, or, going back, a line that runs below and left of everything. */
+/**
+ * An edge: a curve to the right, or, going back, a line that runs below and left of everything.
+ * @param {PlacedEdge} edge
+ */
 function edgePath({ from, to, bus, label: verb }) {
   const start = { x: from.x + NODE_WIDTH, y: from.y + NODE_HEIGHT / 2 };
   const end = { x: to.x - 1, y: to.y + NODE_HEIGHT / 2 };
@@ -217,26 +264,29 @@ function edgePath({ from, to, bus, label: verb }) {
 
 // How an instance stands: the sign and the words for what a node or an edge of the process graph is to it.
 
+/** @param {string} name */
 export function standingSign(name) {
   return draw("svg", { class: `cl-sign ${standingClass(name)}`, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
     ...signPaths(name));
 }
 
+/** @param {string} name */
 function signPaths(name) {
   const { outline, line } = LOOKS.signs[name];
   return [draw("path", { d: outline }), draw("path", { class: "cl-sign-line", d: line })];
 }
 
+/** @param {string} name */
 function standingClass(name) {
   return `cl-stands cl-stands-${name.replaceAll(" ", "-")}`;
 }
 
-/** What the marks mean that can be seen now. */
+/** What the marks mean that can be seen now. @param {Element} node @param {ProcessGraph} graph */
 export function keyToMarks(node, { marks, nodes, edges, chosen }) {
   const there = new Set(marks.map(({ standing }) => standing).filter((standing) => standing !== "waiting"));
-  const items = Object.keys(LOOKS.signs).filter((name) => there.has(name)).map((
-    name,
-  ) => [name, LOOKS.signs[name].word]);
+  const items = [...Object.entries(LOOKS.signs)].filter(([name]) => there.has(name)).map((
+    [name, { word }],
+  ) => [name, word]);
   if (nodes.some(({ count: times }) => !times)) items.push(["possible", "possible, has not happened"]);
   if (chosen !== null && nodes.some(({ count: times, key }) => times && !marks.some((mark) => mark.key === key))) {
     items.push(["elsewhere", "happened, not to this instance"]);
@@ -247,6 +297,7 @@ export function keyToMarks(node, { marks, nodes, edges, chosen }) {
     ([name, words]) => make("span", { role: "listitem" }, keySign(name), make("span", { text: words })), () => {});
 }
 
+/** @param {string} name */
 function keySign(name) {
   if (name in LOOKS.signs) return standingSign(name);
   if (name === "count") return make("span", { class: "cl-key-count", text: "×3" });
@@ -254,7 +305,10 @@ function keySign(name) {
     draw("path", { d: name === "refusal" ? "M1 6H21" : "M1 1H21V11H1z" }));
 }
 
-/** The word beside the icon; of what was sent because another command was refused, that it came instead. */
+/**
+ * The word beside the icon; of what was sent because another command was refused, that it came instead.
+ * @param {{ kind: string }} node @param {StandingMark} mark
+ */
 function markWord({ kind }, { standing, times, instead }) {
   if (kind === "process manager" && standing === "done") return "stopped";
   const often = times > 1 && ["command", "event"].includes(kind) ? `×${count(times)}` : "";
@@ -266,6 +320,7 @@ function markWord({ kind }, { standing, times, instead }) {
   return [state, often].filter(Boolean).join(" ");
 }
 
+/** @param {Stands & { kind: string }} node */
 function standingWords({ mark, instance, kind }) {
   if (!instance) return "";
   if (!mark) return `not reached by ${instance}`;
@@ -276,11 +331,12 @@ function standingWords({ mark, instance, kind }) {
   }`;
 }
 
+/** @param {number} times */
 function wholeRun(times) {
-  return times ? `${counted(times, "time")} in the whole run` : "possible, not yet";
+  return times ? `${counted(times, "time")} in the whole run` : "possible, has not happened";
 }
 
-/** The instance whose standing is shown. */
+/** The instance whose standing is shown. @param {ProcessGraph} graph */
 export function chosenOf({ instances, chosen }) {
   return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }

@@ -1,12 +1,19 @@
 // The search over the whole run, in the head: what is found, by kind, and the way from one match to the next.
 
 import { button, disable, isDisabled, searchBox } from "./buttons.js";
-import { count, freshId, make, put, setText, show } from "./kit.js";
+import { choiceOf, closest, count, freshId, make, put, setText, show } from "./kit.js";
 import { keepInSight, keyed } from "./lists.js";
 import { glyph } from "./signs.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Found, Hit, HitGroup } from "./types.js"
+ */
+
+/** @type {Record<string, string>} */
 const FOUND_KINDS = { stream: "Streams", event: "Events", refusal: "Refusals", pending: "Pending commands" };
 
+/** @param {HTMLElement} root @param {LabHandle} lab @param {(hit: Hit) => void} reveal */
 export function mountSearch(root, lab, reveal) {
   const id = freshId("found");
   const field = searchBox("Search the run", (query) => lab.look("found", { query }));
@@ -27,11 +34,15 @@ export function mountSearch(root, lab, reveal) {
     put(field, name, value);
   }
   root.append(field, box);
+  /** @type {Hit[]} */
   let hits = [];
+  /** @type {{ before: Hit | null, after: Hit | null }} */
   let next = { before: null, after: null };
+  /** @type {string | null} */
   let active = null;
   let isFresh = true;
   // Enter, while what was typed is not found yet: whether it leads back.
+  /** @type {{ isBack: boolean } | null} */
   let owed = null;
 
   const isOpen = () => !box.hidden;
@@ -54,31 +65,39 @@ export function mountSearch(root, lab, reveal) {
     close();
     field.focus();
   }
-  /** Marks the hit that Enter takes; it never has the focus itself. */
+  /** Marks the hit that Enter takes; it never has the focus itself. @param {string | null} key */
   function point(key) {
     active = key;
+    /** @type {Element | null} */
     let pointed = null;
     for (const option of options()) {
-      const chosen = option.hitKey === key;
+      const chosen = option.getAttribute("data-hit") === key;
       put(option, "aria-selected", chosen ? "true" : "false");
       if (chosen) pointed = option;
     }
     put(field, "aria-activedescendant", pointed?.id);
     if (pointed) keepInSight(pointed, list);
   }
+  /** @param {number} step */
   function move(step) {
-    if (!isOpen()) return open();
+    if (!isOpen()) {
+      open();
+      return;
+    }
     const place = hits.findIndex(({ key }) => key === active);
     const from = place < 0 && step < 0 ? 0 : place;
     if (hits.length) point(hits[(from + step + hits.length) % hits.length].key);
   }
+  /** @param {Element} node @param {"before" | "after"} which */
   function leap(node, which) {
     if (!isDisabled(node) && next[which]) goTo(next[which], lab, reveal);
   }
+  /** @param {Hit | null | undefined} hit */
   function take(hit) {
     close();
     if (hit) goTo(hit, lab, reveal);
   }
+  /** @param {boolean} isBack */
   function enter(isBack) {
     field.askNow();
     if (lab.asks("look found")) {
@@ -103,24 +122,25 @@ export function mountSearch(root, lab, reveal) {
       Enter: () => enter(event.shiftKey),
       Escape: () => (isOpen() ? close() : empty()),
     };
-    if (!acts[event.key] || event.isComposing) return;
+    const act = choiceOf(event.key, acts);
+    if (!act || event.isComposing) return;
     event.preventDefault();
-    acts[event.key]();
+    act();
   });
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     close();
     field.focus();
   });
-  // A press in the list must not take the focus from the field, or the list would be gone before it is a click.
+  // A press in the list must not take the focus from the field, or the list would close before the click.
   list.addEventListener("pointerdown", (event) => event.preventDefault());
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
-    const option = event.target.closest("[role=option]");
-    if (option) take(hits.find(({ key }) => key === option.hitKey));
+    const option = closest(event.target, "[role=option]");
+    if (option) take(hits.find(({ key }) => key === option.getAttribute("data-hit")));
   });
   root.addEventListener("focusout", (event) => {
-    if (!root.contains(event.relatedTarget)) close();
+    if (!(event.relatedTarget instanceof Node && root.contains(event.relatedTarget))) close();
   });
 
   return {
@@ -134,9 +154,10 @@ export function mountSearch(root, lab, reveal) {
     answered() {
       if (owed && !lab.asks("look found")) enter(owed.isBack);
     },
+    /** @param {Found} found @param {Partial<Found>} patch */
     update(found, patch) {
       hits = found.hits;
-      // Whoever opens the page again has what he searched for; it was never forgotten by Python.
+      // Python still knows the search when the page is opened again.
       if (isFresh && field.value === "") field.value = found.query;
       isFresh = false;
       next = { before: found.before, after: found.after };
@@ -150,26 +171,32 @@ export function mountSearch(root, lab, reveal) {
   };
 }
 
-/** Shows a hit in every view: the moment at which it came to be, and what it is picked out. */
+/**
+ * Shows a hit in every view: goes to the moment at which it came to be, and selects it.
+ * @param {Hit} hit @param {LabHandle} lab @param {(hit: Hit) => void} reveal
+ */
 function goTo(hit, lab, reveal) {
   if (hit.kind === "pending") reveal(hit);
   else if (hit.kind === "stream") {
     lab.send("select", { stream_id: hit.stream_id });
     // A stream that is there already is looked at as it is now.
-    if (!hit.is_past) lab.goto(hit.moment);
+    if (!hit.is_past) lab.goto(Number(hit.moment));
   } else lab.send("select", { place: hit.place, go: true });
 }
 
+/** @param {Found} found */
 function grouped({ groups, hits }) {
   return groups.map((group) => ({ ...group, hits: hits.filter(({ kind }) => kind === group.kind) }));
 }
 
+/** @param {HitGroup} group */
 function groupNode({ kind }) {
   const title = make("div", { class: "cl-found-kind", id: freshId("kind") });
   return make("div", { class: "cl-found-group", role: "group", "aria-labelledby": title.id, "data-kind": kind }, title,
     make("div", { role: "presentation" }));
 }
 
+/** @param {Element} node @param {HitGroup & { hits: Hit[] }} group */
 function updateGroup(node, { kind, total, shown, hits }) {
   const [title, items] = node.children;
   setText(title, shown < total
@@ -178,14 +205,16 @@ function updateGroup(node, { kind, total, shown, hits }) {
   keyed(items, hits, ({ key }) => key, hitNode, updateHit);
 }
 
+/** @param {Hit} hit */
 function hitNode({ key, shape }) {
   const node = make("div", { class: "cl-hit", role: "option", id: freshId("hit"), "aria-selected": "false" },
     glyph(shape), make("span", { class: "cl-hit-label" }), make("span", { class: "cl-hit-where" }),
     make("span", { class: "cl-hit-told" }), make("span", { class: "cl-hit-when" }));
-  node.hitKey = key;
+  put(node, "data-hit", key);
   return node;
 }
 
+/** @param {Element} node @param {Hit} hit */
 function updateHit(node, hit) {
   const [, label, where, told, when] = node.children;
   const stream = hit.kind === "stream" ? hit.shape : hit.stream_id;

@@ -1,10 +1,16 @@
 // The sequence diagram: a column for each participant, a row for each message, the future greyed.
 
 import { button, pager } from "./buttons.js";
-import { clamp, counted, draw, make, put, setText, show } from "./kit.js";
+import { choiceOf, clamp, closest, counted, draw, make, put, setText, show } from "./kit.js";
 import { addPicked, keepInSight, keyed, rove } from "./lists.js";
 import { LOOKS } from "./looks.js";
+import { widthOf } from "./process_nodes.js";
 import { glyph, kindClass } from "./signs.js";
+
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Message, Participant, SequenceView } from "./types.js"
+ */
 
 const TOLD_ROW = 30;
 const TOLD_GAP = 8;
@@ -13,8 +19,17 @@ const COLUMN_LEAST = 92;
 const COLUMN_MOST = 176;
 const SEQUENCE_PAGE = 16;
 
+/**
+ * A message with its room, and where its ends are.
+ * @typedef {Message & { y: number, height: number, from: number, to: number, plot: number }} Row
+ * @typedef {SVGGElement} RowNode
+ */
+
+/** What is drawn in each row. @type {WeakMap<Element, Row>} */
+const ROWS = new WeakMap();
 const REACTIONS = ["started", "continued", "stopped", "ignored"];
 
+/** @param {HTMLElement} root @param {LabHandle} lab */
 export function mountSequence(root, lab) {
   const title = make("span", { class: "cl-sequence-title" });
   const total = make("span", { class: "cl-muted" });
@@ -26,7 +41,7 @@ export function mountSequence(root, lab) {
   const rows = draw("g", { role: "listbox", "aria-label": "Messages, in order" });
   const svg = draw("svg", { class: "cl-told-plot" }, lines, rows);
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-sequence", tabindex: "-1" }, heads, svg);
-  const hint = make("p", { class: "cl-hint", text: "Nothing is here yet: no command was sent." });
+  const hint = make("p", { class: "cl-hint", text: "Send a command to see its sequence here." });
   show(follow, false);
   root.append(
     make("div", { class: "cl-bar" }, glyph("command"), title, total, make("span", { class: "cl-gap" }), follow,
@@ -34,10 +49,12 @@ export function mountSequence(root, lab) {
     scroll,
     hint,
   );
+  /** @type {SequenceView | null} */
   let shown = null;
   let wide = 0;
   let following = true;
 
+  /** @param {number | null} first */
   function look(first) {
     following = first === null;
     show(follow, !following);
@@ -58,10 +75,12 @@ export function mountSequence(root, lab) {
   });
   observer.observe(scroll);
   listenToRows(rows, lab);
-  addPicked(lab, "sequence", rows, scroll, (node, { moment }) => moment !== null && node.told?.moment === moment);
+  addPicked(lab, "sequence", rows, scroll,
+    (/** @type {RowNode} */ node, { moment }) => moment !== null && ROWS.get(node)?.moment === moment);
   return {
     parts: ["sequence"],
     close: () => observer.disconnect(),
+    /** @param {SequenceView} value @param {Partial<SequenceView>} patch */
     update(value, patch) {
       shown = value;
       // What was looked at of one cascade is not what to look at of the next.
@@ -79,8 +98,13 @@ export function mountSequence(root, lab) {
   };
 }
 
+/**
+ * @param {{ heads: HTMLElement, lines: Element, rows: Element, svg: Element }} parts @param {SequenceView} value
+ * @param {number} width
+ */
 function drawSequence({ heads, lines, rows, svg }, value, width) {
   const column = clamp(Math.floor(width / value.participants.length), COLUMN_LEAST, COLUMN_MOST);
+  /** @param {number} place */
   const at = (place) => (place + 0.5) * column;
   const placed = placeRows(value.messages);
   const plot = Math.max(width, column * value.participants.length);
@@ -102,11 +126,14 @@ function drawSequence({ heads, lines, rows, svg }, value, width) {
   keyed(rows, placed.rows.map((row) => ({ ...row, from: at(row.source), to: at(row.target), plot })), (row) => row.key,
     rowNode, updateRow);
   if (!rows.querySelector("[tabindex='0']") && rows.firstChild) {
-    put(rows.querySelector(".cl-now-told") ?? rows.firstChild, "tabindex", "0");
+    put(rows.querySelector(".cl-now-told") ?? rows.children[0], "tabindex", "0");
   }
 }
 
-/** Where each row is: a command stands a little apart from what came before, a note takes room of its own. */
+/**
+ * Where each row is: a command stands a little apart from what came before, a note takes room of its own.
+ * @param {Message[]} messages
+ */
 function placeRows(messages) {
   let y = 4;
   const rows = messages.map((message, place) => {
@@ -119,16 +146,21 @@ function placeRows(messages) {
   return { rows, height: y + 8 };
 }
 
-/** Scrolls so that a row can be seen, and both of its ends where there is room for them. */
+/**
+ * Scrolls so that a row can be seen, and both of its ends where there is room for them.
+ * @param {Element | null} node @param {Element} scroll
+ */
 function keepRowInSight(node, scroll) {
-  if (!node) return;
+  const row = node && ROWS.get(node);
+  if (!row) return;
   keepInSight(node, scroll, 48);
-  const left = Math.min(node.told.from, node.told.to) - 60;
-  const right = Math.max(node.told.from, node.told.to) + 60;
+  const left = Math.min(row.from, row.to) - 60;
+  const right = Math.max(row.from, row.to) + 60;
   if (right > scroll.scrollLeft + scroll.clientWidth) scroll.scrollLeft = right - scroll.clientWidth;
   if (left < scroll.scrollLeft) scroll.scrollLeft = left;
 }
 
+/** @param {Participant} participant */
 function castHead({ name, category, kind }) {
   const own = name.startsWith(`${category}-`) ? name.slice(category.length + 1) : "";
   const sign = draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
@@ -145,11 +177,12 @@ function rowNode() {
     draw("text", { class: "cl-told-label" }), draw("g", { class: "cl-told-note" }, draw("path"), draw("text")));
 }
 
+/** @param {Element} node @param {Row} row */
 function updateRow(node, row) {
   const [title, target, bar, line, head, sign, label, note] = node.children;
   const looks = LOOKS.drawnAs[row.kind] ?? row.kind;
   const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
-  node.told = row;
+  ROWS.set(node, row);
   put(node, "class",
     `cl-told ${kindClass(looks)} cl-told-${row.kind.replaceAll(" ", "-")} ${
       { past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]
@@ -174,7 +207,10 @@ function updateRow(node, row) {
   drawNote(note, row);
 }
 
-/** The line from one column to another, or round to the same, with its head, its sign and the place of its text. */
+/**
+ * The line from one column to another, or round to the same, with its head, its sign and the place of its text.
+ * @param {Row} row
+ */
 function drawnMessage({ kind, from, to, plot }) {
   const y = 21;
   if (from === to) return drawnTurn({ kind, from, plot, y });
@@ -193,7 +229,10 @@ function drawnMessage({ kind, from, to, plot }) {
   };
 }
 
-/** What one tells itself: a loop, and its text on the side where there is more room. */
+/**
+ * What one tells itself: a loop, and its text on the side where there is more room.
+ * @param {{ kind: string, from: number, plot: number, y: number }} turn
+ */
 function drawnTurn({ kind, from, plot, y }) {
   const side = from > plot / 2 ? -1 : 1;
   const isOwn = kind !== "more";
@@ -207,6 +246,7 @@ function drawnTurn({ kind, from, plot, y }) {
   };
 }
 
+/** @param {Element} note @param {Row} row */
 function drawNote(note, { note: text, from, plot }) {
   show(note, text !== "");
   if (!text) return;
@@ -220,14 +260,12 @@ function drawNote(note, { note: text, from, plot }) {
   setText(words, cutTo(text, wide - 14));
 }
 
-let ruler = null;
-/** How wide a text is drawn, told without asking the page for its layout. */
+/** How wide a text is drawn. @param {string} text */
 function textWidth(text) {
-  ruler ??= document.createElement("canvas").getContext("2d");
-  ruler.font = "600 12px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
-  return ruler.measureText(text).width;
+  return widthOf(text, 12, "600");
 }
 
+/** @param {string} text @param {number} room */
 function cutTo(text, room) {
   if (textWidth(text) <= room) return text;
   const letters = Array.from(text);
@@ -241,12 +279,15 @@ function cutTo(text, room) {
   return `${letters.slice(0, least).join("")}…`;
 }
 
-/** Rows can be clicked, and reached by one tab stop and the arrow keys. */
+/** Rows can be clicked, and reached by one tab stop and the arrow keys. @param {SVGElement} rows @param {LabHandle} lab */
 function listenToRows(rows, lab) {
-  const rowOf = (event) => event.target.closest("[role=option]");
+  /** @param {Event} event */
+  const rowOf = ({ target }) => /** @type {RowNode | null} */ (closest(target, "[role=option]"));
+  /** @param {RowNode} node */
   function go(node) {
     rove(rows.children, node);
-    if (node.told.moment !== null) lab.select({ place: -node.told.moment, go: true });
+    const moment = ROWS.get(node)?.moment ?? null;
+    if (moment !== null) lab.select({ place: -moment, go: true });
   }
   rows.addEventListener("click", (event) => {
     const node = rowOf(event);
@@ -255,13 +296,13 @@ function listenToRows(rows, lab) {
   rows.addEventListener("keydown", (event) => {
     const node = rowOf(event);
     if (!node) return;
-    const next = { ArrowDown: node.nextSibling, ArrowUp: node.previousSibling }[event.key];
+    const next = choiceOf(event.key, { ArrowDown: node.nextElementSibling, ArrowUp: node.previousElementSibling });
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       go(node);
     } else if (event.key.startsWith("Arrow")) {
       event.preventDefault();
-      if (next) rove(rows.children, next);
+      if (next) rove(rows.children, /** @type {RowNode} */ (next));
     }
   });
 }

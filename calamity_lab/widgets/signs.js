@@ -4,9 +4,11 @@ import { draw } from "./kit.js";
 import { LOOKS } from "./looks.js";
 
 // Icons are drawn on a grid of 16 by 16, in the colour of the text beside them.
+/** @type {Record<string, string>} */
 export const ICONS = {
   restart: "M3.5 3v10M12.5 3.5v9L6 8z",
   back: "M12 3.5v9L4.5 8z",
+  backOver: "M13.5 9.5A5.5 5.5 0 0 0 2.9 7.9M2.4 4v4.2h4.2M6.6 13a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
   in: "M8 2v7.5M4.8 6.6 8 9.8l3.2-3.2M6.6 13.6a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
   over: "M2.5 9.5a5.5 5.5 0 0 1 10.6-1.6M13.6 4v4.2H9.4M6.6 13a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
   out: "M8 10V2.4M4.8 5.4 8 2.2l3.2 3.2M6.6 13.6a1.4 1.4 0 1 0 2.8 0 1.4 1.4 0 1 0-2.8 0",
@@ -30,27 +32,40 @@ export const ICONS = {
   refused: "M3 3l10 10M13 3 3 13",
   conflict: "M2.5 5.5h8.7M8.8 3l2.6 2.5L8.8 8M13.5 10.5H4.8M7.2 8 4.6 10.5 7.2 13",
   error: "M8 2.2 14.4 13.5H1.6zM8 6.4v3.4M8 11.6v.4",
+  pin: "M6 2.5h4M6.8 2.5v4.2L4.4 9.4h7.2L9.2 6.7V2.5M8 9.4v4.4",
+  unfold: "M6 3.5 10.5 8 6 12.5",
+  history: "M2 11.5 5.5 7l3 2.5L14 3.5",
   plain: "M6 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
 };
 
+/** @param {string} name */
 export function icon(name) {
   return draw("svg", { class: `cl-icon cl-icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" },
     draw("path", { d: ICONS[name] }));
 }
 
+/** @param {string} kind */
 export function kindClass(kind) {
   return `cl-is-${kind.replaceAll(" ", "-")}`;
 }
 
+/** @param {string} kind */
 export function glyph(kind) {
   return draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
     draw("path", { d: LOOKS.kinds[kind].shape }));
 }
 
-/** Puts the sign of a kind in front of what is in a node, instead of that of another kind. */
+/** The kind whose sign is in front of what is in a node. @type {WeakMap<Element, string>} */
+const SIGNED = new WeakMap();
+
+/**
+ * Puts the sign of a kind in front of what is in a node, instead of that of another kind.
+ * @param {Element} node @param {string} kind
+ */
 export function setGlyph(node, kind) {
-  if (node.glyphKind === kind) return;
-  if (node.glyphKind) node.firstChild.remove();
+  const known = SIGNED.get(node);
+  if (known === kind) return;
+  if (known) node.firstChild?.remove();
   node.prepend(glyph(kind));
-  node.glyphKind = kind;
+  SIGNED.set(node, kind);
 }

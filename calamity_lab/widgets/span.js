@@ -5,20 +5,26 @@ import { lowest } from "./chart.js";
 import { clamp } from "./kit.js";
 import { LOOKS } from "./looks.js";
 
+/** @import { Chart } from "./chart.js" */
+
 export const LEAST_SPAN = 4;
 const STRIDE = 12;
 // By the same numbers Python draws its pictures, see views/lanes.py.
 const { folded: FOLDED, leastGap: LEAST_GAP, ahead: AHEAD } = LOOKS.lanes;
 
 export class Span {
+  /** @param {Chart} chart */
   constructor(chart) {
     this.chart = chart;
+    /** @type {"position" | "time"} */
     this.axis = "position";
     this.from = 0;
     this.width = 24;
     this.room = 24;
+    /** @type {number | null} */
     this.zoomed = null;
     this.isFollowing = true;
+    /** @type {number[]} */
     this.folds = [];
     this.along = new Float64Array(0);
   }
@@ -41,7 +47,7 @@ export class Span {
     if (!this.isFollowing && this.from >= this.length) this.from = Math.max(0, this.length - this.width);
   }
 
-  /** Goes along the other axis; the same events stay in sight. */
+  /** Goes along the other axis; the same events stay in sight. @param {"position" | "time"} axis */
   choose(axis) {
     const [first, last] = [clamp(this.eventAt(this.from), 1, this.chart.events.length),
       clamp(this.eventAt(this.to) - 1, 1, this.chart.events.length)];
@@ -53,6 +59,7 @@ export class Span {
   /** Lays the events along the time: a gap much longer than most is folded, and its place noted. */
   lay() {
     const { times, length } = this.chart.events;
+    /** @type {number[]} */
     const gaps = [];
     const stride = Math.max(1, Math.floor(length / 2000));
     for (let event = 1; event < length; event += stride) {
@@ -69,7 +76,7 @@ export class Span {
     }
   }
 
-  /** Where a place among the events (from 1, halves between them) stands along the run. */
+  /** Where a place among the events (from 1, halves between them) stands along the run. @param {number} among */
   at(among) {
     if (this.axis === "position") return among - AHEAD;
     const last = this.chart.events.length - 1;
@@ -80,21 +87,27 @@ export class Span {
     return 1 - AHEAD + this.along[event] + beyond * (beyond < 0 ? 1 : next - this.along[event]);
   }
 
-  /** The first event, from 1, that stands at a point along the run or behind it. */
+  /** The first event, from 1, that stands at a point along the run or behind it. @param {number} point */
   eventAt(point) {
     const { length } = this.chart.events;
     if (this.axis === "position") return clamp(Math.ceil(point + AHEAD), 1, length + 1);
     return 1 + lowest(length, (event) => 1 - AHEAD + this.along[event] >= point);
   }
 
-  /** How many units have room; few events are spread over it, in strides so that it seldom changes. */
+  /**
+   * How many units have room; few events are spread over it, in strides so that it seldom changes.
+   * @param {number} room
+   */
   fit(room) {
     this.room = room;
     const fitting = Math.ceil((this.length + 2) / STRIDE) * STRIDE;
     this.width = this.zoomed ?? Math.min(room, Math.max(fitting, Math.ceil((5 * room) / 12)));
   }
 
-  /** Moves to where the cursor is, and no further than needed: windows begin at multiples of half their width. */
+  /**
+   * Moves to where the cursor is, and no further than needed: windows begin at multiples of half their width.
+   * @param {number} now
+   */
   follow(now) {
     const stride = Math.max(this.width / 2, 1);
     const before = Math.max(stride / 2, 1);
@@ -103,16 +116,21 @@ export class Span {
     this.from = Math.min(Math.max(0, Math.floor((point - before) / stride) * stride), furthest);
   }
 
+  /** @param {number} from */
   show(from) {
     this.isFollowing = false;
     this.from = clamp(from, 0, Math.max(0, this.length - Math.min(1, this.width)));
   }
 
+  /** @param {number} share */
   pan(share) {
     this.show(this.from + share * this.width);
   }
 
-  /** Makes the units wider or narrower; the point at that share of the width stays where it is. */
+  /**
+   * Makes the units wider or narrower; the point at that share of the width stays where it is.
+   * @param {number} factor @param {number} share
+   */
   zoom(factor, share = 0.5) {
     const point = this.from + share * this.width;
     this.zoomed = clamp(this.width * factor, LEAST_SPAN, Math.max(this.length + 1, this.room));
@@ -122,7 +140,7 @@ export class Span {
     this.isFollowing = follows;
   }
 
-  /** Shows the events from one to another, with a little room about them. */
+  /** Shows the events from one to another, with a little room about them. @param {number} first @param {number} last */
   showEvents(first, last) {
     const [from, to] = [this.at(first) - 1, this.at(last) + 1];
     this.zoomed = this.width = Math.max(to - from, LEAST_SPAN);

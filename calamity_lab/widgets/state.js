@@ -2,21 +2,21 @@
 
 import { button, pager, searchBox } from "./buttons.js";
 import { updateHistory } from "./field_history.js";
-import { count, counted, indent, make, nameParts, put, setText, show } from "./kit.js";
+import { choiceOf, closest, count, counted, indent, make, nameParts, put, setText, show } from "./kit.js";
 import { addPicked, drawAnew, keyed, Reach, rove } from "./lists.js";
-import { icon, ICONS, kindClass, setGlyph } from "./signs.js";
+import { icon, kindClass, setGlyph } from "./signs.js";
+
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { AsOf, FieldRow, StateRow, StateView } from "./types.js"
+ */
 
 const STATE_PAGE = 24;
 const LONG_CHANGE = 48;
 // In letters: what is shorter has room in three lines even where they are short and the letters wide.
 const TALL = 30;
 
-Object.assign(ICONS, {
-  pin: "M6 2.5h4M6.8 2.5v4.2L4.4 9.4h7.2L9.2 6.7V2.5M8 9.4v4.4",
-  unfold: "M6 3.5 10.5 8 6 12.5",
-  history: "M2 11.5 5.5 7l3 2.5L14 3.5",
-});
-
+/** @param {HTMLElement} root @param {LabHandle} lab */
 export function mountState(root, lab) {
   const total = make("span", { class: "cl-muted" });
   const search = searchBox("Search the state", (query) => lab.look("state", { query, first: 0 }));
@@ -30,7 +30,7 @@ export function mountState(root, lab) {
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
   const asks = stateAsks(lab);
   cards.addEventListener("keydown", moveAmongFields);
-  addPicked(lab, "state", cards, scroll, (card, { streams = [] }) => streams.includes(card.cardParts.row.stream_id),
+  addPicked(lab, "state", cards, scroll, (/** @type {Card} */ card, { streams = [] }) => streams.includes(idOf(card)),
     () => {
       const lacks = reach.include(STATE_PAGE);
       // It is on another page.
@@ -41,6 +41,7 @@ export function mountState(root, lab) {
     parts: ["state"],
     search,
     close: () => reach.close(),
+    /** @param {StateView} value @param {Partial<StateView>} patch */
     update(value, patch) {
       const { rows, pinned = [], total: all, matching, first, query } = value;
       asks.told(value);
@@ -51,8 +52,8 @@ export function mountState(root, lab) {
       if (patch.first !== undefined) scroll.scrollTop = 0;
       show(hint, !rows.length && (query !== "" || !pinned.length));
       setText(hint, query
-        ? "Nothing here has that in its name or its fields."
-        : "Nothing is here yet: no command has made anything.");
+        ? "No matches"
+        : "Nothing here yet. Aggregates and process managers appear as commands run.");
       if (!patch.rows && !patch.pinned) return;
       const shown = [...pinned.map((row) => ({ ...row, pinned: true })), ...rows];
       keyed(cards, shown, (row) => row.stream_id, () => stateCard(asks), updateCard, () => true);
@@ -60,14 +61,18 @@ export function mountState(root, lab) {
   };
 }
 
-/** What a person asked to see: kept here too, so that presses in quick succession add up. */
+/** What a person asked to see: kept here too, so that presses in quick succession add up. @param {LabHandle} lab */
 function stateAsks(lab) {
+  /** @type {Record<string, any[]>} */
   const asked = { pinned: [], unfolded: [], histories: [], as_of: [] };
-  const isSame = (one) => (other) => JSON.stringify(one) === JSON.stringify(other);
+  /** @param {any} one */
+  const isSame = (one) => (/** @type {any} */ other) => JSON.stringify(one) === JSON.stringify(other);
+  /** @param {string} name @param {any[]} list */
   function ask(name, list) {
     asked[name] = list;
     lab.look("state", { [name]: list });
   }
+  /** @param {string} name @param {any} item */
   function toggle(name, item) {
     const others = asked[name].filter((each) => !isSame(item)(each));
     ask(name, others.length < asked[name].length ? others : [...others, item]);
@@ -76,14 +81,16 @@ function stateAsks(lab) {
     lab,
     // What was recorded without its Python can be pinned and searched, but not looked into.
     isWhole: !lab.model.get("recorded"),
+    /** @param {StateView} value */
     told({ pinned = [], unfolded = [], histories = [], as_of = [] }) {
       if (!lab.asks("look state")) {
         Object.assign(asked, { pinned: pinned.map((row) => row.stream_id), unfolded, histories, as_of });
       }
     },
-    pin: (id) => toggle("pinned", id),
-    unfold: (id, path) => toggle("unfolded", [id, path]),
-    history: (id, path) => toggle("histories", [id, path]),
+    pin: (/** @type {string} */ id) => toggle("pinned", id),
+    unfold: (/** @type {string} */ id, /** @type {string} */ path) => toggle("unfolded", [id, path]),
+    history: (/** @type {string} */ id, /** @type {string} */ path) => toggle("histories", [id, path]),
+    /** @param {string} id @param {number | null} version */
     asOf(id, version) {
       const others = asked.as_of.filter(([other]) => other !== id);
       ask("as_of", version === null ? others : [...others, [id, version]]);
@@ -91,32 +98,67 @@ function stateAsks(lab) {
   };
 }
 
-/** A card of no stream yet: whose it is may change, and is asked when something of it is pressed. */
+/**
+ * What is drawn of a stream and of a field, and for which.
+ * @typedef {ReturnType<typeof stateAsks>} Asks
+ * @typedef {{
+ *   head: HTMLElement, pick: HTMLElement, version: HTMLElement, badge: HTMLElement, pin: HTMLElement, fields: HTMLElement,
+ *   note: HTMLElement, asks: Asks, row: StateRow | null, asOf: ReturnType<typeof asOfBar> | null,
+ * }} CardParts
+ * @typedef {HTMLElement & { cardParts: CardParts }} Card
+ * @typedef {{ kind: string, node: HTMLElement, label: HTMLElement, more: HTMLElement | null }} FieldName
+ * @typedef {{
+ *   card: Card, field: FieldRow, value: HTMLElement, before: HTMLElement[] | null, name: FieldName | null,
+ *   history: { kind: string, name: string, node: HTMLElement, update(history: any): void } | null,
+ * }} LineParts
+ * @typedef {HTMLElement & { lineParts: LineParts }} FieldLine
+ */
+
+/** The stream whose card it is. @param {Card} card */
+function idOf(card) {
+  return card.cardParts.row?.stream_id ?? "";
+}
+
+/** @param {HTMLElement} fields */
+function linesOf(fields) {
+  return /** @type {FieldLine[]} */ ([...fields.children]);
+}
+
+/** What the arrow keys move among. @param {Element} fields @returns {HTMLElement[]} */
+function stopsIn(fields) {
+  return [...fields.querySelectorAll(".cl-field")].filter((stop) => stop instanceof HTMLElement);
+}
+
+/**
+ * A card of no stream yet: whose it is may change, and is asked when something of it is pressed.
+ * @param {Asks} asks @returns {Card}
+ */
 function stateCard(asks) {
-  const id = () => card.cardParts.row.stream_id;
+  const id = () => idOf(card);
   const pick = make("button", { type: "button", class: "cl-card-name",
     on: { click: () => asks.lab.select({ stream_id: id() }) } });
   const badge = make("span", { class: "cl-badge" });
   const version = make(asks.isWhole ? "button" : "span", { class: "cl-version cl-muted" });
-  const pin = button({ icon: "pin", title: "Keep this on top", kind: "cl-small cl-quiet cl-pin",
+  const pin = button({ icon: "pin", title: "Pin: keep this on top", kind: "cl-small cl-quiet cl-pin",
     on: () => asks.pin(id()) });
   const fields = make("dl", { class: "cl-card-fields" });
   const note = make("p", { class: "cl-card-note cl-muted" });
   const head = make("header", {}, make("h3", {}, pick), badge, make("span", { class: "cl-gap" }), version, pin);
-  const card = make("article", { class: "cl-card" }, head, note, fields);
-  card.cardParts = { head, pick, version, badge, pin, fields, note, asks, row: null, asOf: null };
+  /** @type {CardParts} */
+  const cardParts = { head, pick, version, badge, pin, fields, note, asks, row: null, asOf: null };
+  const card = Object.assign(make("article", { class: "cl-card" }, head, note, fields), { cardParts });
   if (asks.isWhole) {
     put(version, "type", "button");
     version.classList.add("cl-button", "cl-small", "cl-quiet");
     version.addEventListener("click", () => {
       const { row } = card.cardParts;
-      asks.asOf(id(), row.as_of ? null : row.version);
+      if (row) asks.asOf(row.stream_id, row.as_of ? null : row.version);
     });
   }
   return card;
 }
 
-/** Makes a card that of another stream. */
+/** Makes a card that of another stream. @param {Card} card @param {StateRow} row */
 function nameCard(card, { stream_id: id, kind, category }) {
   const { head, pick, pin, asOf, fields, row: before } = card.cardParts;
   setGlyph(head, kind);
@@ -130,9 +172,10 @@ function nameCard(card, { stream_id: id, kind, category }) {
   asOf?.node.remove();
   card.cardParts.asOf = null;
   // What a field was over time is told with whose it is.
-  for (const line of fields.children) if (line.lineParts.history) drawAnew(line);
+  for (const line of linesOf(fields)) if (line.lineParts.history) drawAnew(line);
 }
 
+/** @param {Card} card @param {StateRow} row */
 function updateCard(card, row) {
   const parts = card.cardParts;
   const { version, badge, pin, fields, note, asks } = parts;
@@ -150,7 +193,7 @@ function updateCard(card, row) {
     put(version, "aria-expanded", row.as_of ? "true" : "false");
   }
   put(pin, "aria-pressed", row.pinned ? "true" : "false");
-  put(pin, "title", row.pinned ? "No longer keep this on top" : "Keep this on top");
+  put(pin, "title", row.pinned ? "Unpin" : "Pin: keep this on top");
   const word = row.as_of ? "" : row.gone ? "stopped" : row.is_new ? "new" : row.changed ? "changed" : "";
   setText(badge, word);
   show(badge, word !== "");
@@ -161,11 +204,14 @@ function updateCard(card, row) {
   const told = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;
   keyed(fields, told, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine,
     () => true);
-  const stops = [...fields.querySelectorAll(".cl-field")];
+  const stops = stopsIn(fields);
   if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) put(stops[0], "tabindex", "0");
 }
 
-/** The bar below a card's head that tells which version is shown, and leads to others and back to now. */
+/**
+ * The bar below a card's head that tells which version is shown, and leads to others and back to now.
+ * @param {Card} card @param {StateRow} row
+ */
 function updateAsOf(card, row) {
   const { asks } = card.cardParts;
   if (!row.as_of) {
@@ -179,7 +225,7 @@ function updateAsOf(card, row) {
   const when = isFuture ? ", yet to come" : version === row.version ? ", the present one" : "";
   put(bar.range, "min", first);
   put(bar.range, "max", last);
-  if (!asks.lab.asks("look state")) bar.range.value = version;
+  if (!asks.lab.asks("look state")) bar.range.value = String(version);
   put(bar.range, "aria-valuetext", `${place}${event ? `, ${event}` : ""}${when}`);
   setText(bar.told, `as of ${place}`);
   setText(bar.event, `${event || (why ? "" : "before the first event")}${when}`);
@@ -187,13 +233,16 @@ function updateAsOf(card, row) {
   show(bar.there, moment !== null);
 }
 
+/** @param {Card} card */
 function asOfBar(card) {
-  const { asks, row: { stream_id: id } } = card.cardParts;
+  const { asks } = card.cardParts;
+  const id = idOf(card);
   const range = make("input", { type: "range", class: "cl-as-of-range", step: 1, "aria-label": `Version of ${id}` });
   const told = make("strong");
   const event = make("span");
   const there = button({ icon: "follow", label: "Go to the moment of this version",
-    title: "Go to the moment of this version", kind: "cl-small cl-quiet", on: () => asks.lab.goto(bar.moment) });
+    title: "Go to the moment of this version", kind: "cl-small cl-quiet",
+    on: () => asks.lab.goto(Number(bar.moment)) });
   const now = button({ text: "Now", label: "Now, not as of a version", title: "Back to now", kind: "cl-small",
     on: () => {
       card.cardParts.version.focus();
@@ -201,20 +250,23 @@ function asOfBar(card) {
     } });
   range.addEventListener("input", () => asks.asOf(id, Number(range.value)));
   const node = make("div", { class: "cl-as-of-bar" }, make("p", {}, told, event), range, there, now);
-  card.firstChild.after(node);
-  const bar = { node, range, told, event, there, moment: null };
+  card.children[0].after(node);
+  const bar = { node, range, told, event, there, moment: /** @type {number | null} */ (null) };
   return bar;
 }
 
+/** @param {Card} card @param {FieldRow} field @returns {FieldLine} */
 function fieldLine(card, field) {
   const value = make("ins");
   const line = make("div", { class: "cl-line" }, make("dt"), make("dd", {}, value));
-  line.lineParts = { card, field, value, before: null, name: null, history: null };
-  return line;
+  /** @type {LineParts} */
+  const lineParts = { card, field, value, before: null, name: null, history: null };
+  return Object.assign(line, { lineParts });
 }
 
+/** @param {FieldLine} line @param {FieldRow} field */
 function updateFieldLine(line, field) {
-  const [title, told] = line.children;
+  const [title, told] = /** @type {any} */ (line.children);
   const { value } = line.lineParts;
   line.lineParts.field = field;
   nameOfField(line, title, told, field);
@@ -224,8 +276,8 @@ function updateFieldLine(line, field) {
   line.classList.toggle("cl-taken", Boolean(field.gone));
   line.classList.toggle("cl-opened", Boolean(field.is_open));
   // Of two long values, the old one must leave room for the new one.
-  line.classList.toggle("cl-long", had && field.before.length + field.value.length > LONG_CHANGE);
-  line.classList.toggle("cl-tall", field.value.length + (had || field.gone ? field.before.length : 0) > TALL);
+  line.classList.toggle("cl-long", had && String(field.before).length + field.value.length > LONG_CHANGE);
+  line.classList.toggle("cl-tall", field.value.length + (had || field.gone ? String(field.before).length : 0) > TALL);
   // What can be unfolded need not be read here.
   line.classList.toggle("cl-short", field.inner > 0 && !had);
   updateBefore(line, had || field.gone ? field.before : null, had);
@@ -234,7 +286,10 @@ function updateFieldLine(line, field) {
   updateHistory(line, field);
 }
 
-/** What a field was before, in front of what it is: there only where it has changed. */
+/**
+ * What a field was before, in front of what it is: there only where it has changed.
+ * @param {FieldLine} line @param {string | null} before @param {boolean} goesOn
+ */
 function updateBefore(line, before, goesOn) {
   const { lineParts: parts } = line;
   if (before === null) {
@@ -252,7 +307,10 @@ function updateBefore(line, before, goesOn) {
   show(arrow, goesOn);
 }
 
-/** A field's name: it unfolds what lies in it, or else shows what it was over time. */
+/**
+ * A field's name: it unfolds what lies in it, or else shows what it was over time.
+ * @param {FieldLine} line @param {Element} title @param {Element} told @param {FieldRow} field
+ */
 function nameOfField(line, title, told, field) {
   const kind = kindOfName(line.lineParts.card.cardParts.asks, field);
   if (line.lineParts.name?.kind !== kind) line.lineParts.name = newName(line, title, told, kind);
@@ -269,16 +327,22 @@ function nameOfField(line, title, told, field) {
   put(more, "aria-expanded", field.history ? "true" : "false");
 }
 
-/** What pressing a name does: nothing for a text; what stands for the rest of a list unfolds, and has no history. */
+/**
+ * What pressing a name does: nothing for a text; what stands for the rest of a list unfolds, and has no history.
+ * @param {Asks} asks @param {FieldRow} field
+ */
 function kindOfName(asks, field) {
   if (!asks.isWhole || !field.path || field.gone) return "text";
   if (!field.inner) return "plain";
   return field.path.endsWith(":]") ? "rest" : "nested";
 }
 
+/** @param {FieldLine} line @param {Element} title @param {Element} told @param {string} kind */
 function newName(line, title, told, kind) {
   const { card, name: known } = line.lineParts;
-  const ask = (what) => () => card.cardParts.asks[what](card.cardParts.row.stream_id, line.lineParts.field.path);
+  /** @param {"unfold" | "history"} what */
+  const ask = (what) => () => card.cardParts.asks[what](idOf(card), line.lineParts.field.path);
+  /** @param {"unfold" | "history"} what */
   const pressed = (what) => ({ type: "button", tabindex: "-1", on: { click: ask(what) } });
   const label = kind === "plain"
     ? make("button", { class: "cl-field cl-field-name", ...pressed("history") })
@@ -296,21 +360,28 @@ function newName(line, title, told, kind) {
   return { kind, node, label, more };
 }
 
-/** Arrows move among a card's fields, of which one is a tab stop; left and right fold and unfold. */
+/**
+ * Arrows move among a card's fields, of which one is a tab stop; left and right fold and unfold.
+ * @param {KeyboardEvent} event
+ */
 function moveAmongFields(event) {
-  const field = event.target.closest(".cl-field");
-  if (!field || !event.key.startsWith("Arrow")) return;
+  const field = closest(event.target, ".cl-field");
+  const list = field?.closest("dl");
+  if (!(field instanceof HTMLElement) || !list || !event.key.startsWith("Arrow")) return;
   event.preventDefault();
-  const stops = [...field.closest("dl").querySelectorAll(".cl-field")];
+  const stops = stopsIn(list);
   const place = stops.indexOf(field);
-  const depth = (stop) => stop.closest(".cl-line").lineParts.field.depth;
-  const { inner, is_open: isOpen } = field.closest(".cl-line").lineParts.field;
-  if ((event.key === "ArrowRight" && inner && !isOpen) || (event.key === "ArrowLeft" && isOpen)) return field.click();
-  const parent = event.key === "ArrowLeft"
-    ? stops.slice(0, place).findLast((stop) => depth(stop) < depth(field))
-    : null;
-  const next =
-    { ArrowUp: stops[place - 1], ArrowDown: stops[place + 1], ArrowRight: isOpen ? stops[place + 1] : null,
-      ArrowLeft: parent }[event.key];
+  const rowOf = (/** @type {Element} */ stop) => /** @type {FieldLine} */ (stop.closest(".cl-line")).lineParts.field;
+  const { inner, is_open: isOpen, depth } = rowOf(field);
+  if ((event.key === "ArrowRight" && inner && !isOpen) || (event.key === "ArrowLeft" && isOpen)) {
+    field.click();
+    return;
+  }
+  const next = choiceOf(event.key, {
+    ArrowUp: stops[place - 1],
+    ArrowDown: stops[place + 1],
+    ArrowRight: isOpen ? stops[place + 1] : undefined,
+    ArrowLeft: stops.slice(0, place).findLast((stop) => rowOf(stop).depth < depth),
+  });
   if (next) rove(stops, next);
 }

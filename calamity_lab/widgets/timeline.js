@@ -3,7 +3,8 @@
 
 import { disable, isDisabled } from "./buttons.js";
 import { Chart } from "./chart.js";
-import { clamp, count, draw, make, nameParts, namesOf, put, setText, show } from "./kit.js";
+import { choiceOf, clamp, count, draw, make, nameParts, namesOf, put, setText, show } from "./kit.js";
+import { NOTHING_SELECTED } from "./lab_handle.js";
 import { DENSE, denseBars, densePaths, eachInSight, LANE, Lanes, MARK_STEP, marksInSight,
   shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
@@ -12,29 +13,46 @@ import { LEAST_SPAN, Span } from "./span.js";
 import { listen } from "./timeline_input.js";
 import { AXIS, buildTimeline } from "./timeline_parts.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { DrawnMark, Point } from "./types.js"
+ */
+
+/** @param {HTMLElement} root @param {LabHandle} lab */
 export function mountTimeline(root, lab) {
   const timeline = new Timeline(lab);
   root.append(timeline.nodes.node);
   return timeline;
 }
 
-class Timeline {
+export class Timeline {
   parts = ["controls", "fact", "chart", "selected", "pointed"];
 
+  /** @param {LabHandle} lab */
   constructor(lab) {
     this.lab = lab;
     this.chart = new Chart();
     this.span = new Span(this.chart);
     this.lanes = new Lanes();
+    /** @type {DrawnMark[]} */
     this.marks = [];
     this.rows = [0, 0];
     this.plot = 480;
     this.view = { top: 0, height: 8 * LANE };
     this.isListed = false;
     this.isScrolledHere = false;
+    /** @type {number | null} */
     this.active = null;
+    /** @type {number | null} */
     this.anchor = null;
+    /** @type {DrawnMark | null} */
     this.focused = null;
+    /** @type {number | null} */
+    this.shownCursor = null;
+    this.isPlanned = false;
+    this.laidFor = "";
+    /** @type {{ drawnFor: string, bars: ReturnType<typeof denseBars> } | null} */
+    this.dense = null;
     this.now = 0;
     this.nodes = buildTimeline(this);
     listen(this);
@@ -51,9 +69,10 @@ class Timeline {
   }
 
   get selected() {
-    return this.lab.values.selected ?? {};
+    return this.lab.values.selected ?? NOTHING_SELECTED;
   }
 
+  /** @param {any} _value @param {any} patch @param {string} part */
   update(_value, patch, part) {
     if (part === "chart") {
       this.chart.take(patch);
@@ -167,36 +186,37 @@ class Timeline {
     this.nodes.axis.update(this, this.plot);
   }
 
+  /** @param {import("./lanes.js").Row[]} shown */
   paintLabels(shown) {
-    const streams = new Set(this.selected.streams ?? []);
-    const rows = shown.map((row) => (row.group
-      ? { key: row.key, kind: row.group.kind, category: row.group.category, all: row.group.all,
-        shown: row.group.lanes.length, isClosed: row.isClosed }
-      : { ...row.lane, key: `${row.isAlone ? "alone" : "lane"} ${row.key}`, isAlone: row.isAlone,
-        isSelected: streams.has(row.lane.stream_id) })
-    );
+    const streams = new Set(this.selected.streams);
+    const rows = shown.map((row) => labelOf(row, streams));
     keyed(this.nodes.labels, rows, ({ key }) => key,
-      (row) => (isGroup(row) ? this.groupLabel() : this.laneLabel(row.isAlone)), updateLabel,
-      ({ row }, next) => isGroup(row) === isGroup(next) && row.isAlone === next.isAlone);
+      (row) => (isGroup(row) ? this.groupLabel(row) : this.laneLabel(row)), updateLabel,
+      ({ label }, next) => isGroup(label) === isGroup(next) && label.isAlone === next.isAlone);
     put(this.nodes.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
   }
 
-  groupLabel() {
-    const label = make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => {
-      this.lanes.toggle(label.row.key);
+  /** @param {Label} first */
+  groupLabel(first) {
+    const node = make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => {
+      this.lanes.toggle(label.label.key);
       this.paint();
     } } }, icon("down"), make("span", { class: "cl-name-category" }), make("span", { class: "cl-muted" }));
+    const label = Object.assign(node, { label: first });
     return label;
   }
 
-  laneLabel(isAlone) {
-    const isChosen = (id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
-    const label = make("button", { type: "button", class: "cl-lane-label",
-      on: { click: () => this.lab.select(isChosen(label.row.stream_id) ? {} : { stream_id: label.row.stream_id }) } },
-      ...(isAlone ? nameParts({ stream_id: "" }) : [make("span", { class: "cl-lane-name" })]));
+  /** @param {Label} first */
+  laneLabel(first) {
+    const isChosen = (/** @type {string} */ id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
+    const press = () => this.lab.select(isChosen(label.label.stream_id) ? {} : { stream_id: label.label.stream_id });
+    const node = make("button", { type: "button", class: "cl-lane-label", on: { click: press } },
+      ...(first.isAlone ? nameParts({ stream_id: "" }) : [make("span", { class: "cl-lane-name" })]));
+    const label = Object.assign(node, { label: first });
     return label;
   }
 
+  /** @param {number} top @param {number} bottom @param {number} height */
   paintMarks(top, bottom, height) {
     const { chart, span, plot, cursor } = this;
     const isDense = plot / span.width < DENSE;
@@ -209,14 +229,14 @@ class Timeline {
     put(this.nodes.future, "width", Math.max(0, plot - Math.max(now, 0)));
     put(this.nodes.future, "height", height);
     put(this.nodes.nowLine, "transform", `translate(${now} 0)`);
-    put(this.nodes.nowLine.firstChild, "y2", height);
+    put(this.nodes.nowLine.children[0], "y2", height);
     show(this.nodes.nowLine, now >= 0 && now <= plot);
     this.paintLatest();
     this.paintSelection(top, height);
     this.paintActive();
   }
 
-  /** The bars for marks that stand too close; they stay the same wherever the cursor is. */
+  /** The bars for marks that stand too close; they stay the same wherever the cursor is. @param {number[]} rows */
   bars(rows) {
     const { chart, span, lanes, plot } = this;
     const drawnFor = [this.laidFor, plot, ...rows].join();
@@ -243,6 +263,7 @@ class Timeline {
     put(this.nodes.rings, "d", marks.map(({ x, y }) => `M${x - 9} ${y - 10}h18v20h-18z`).join(""));
   }
 
+  /** @param {number} top @param {number} height */
   paintSelection(top, height) {
     const { span, selected, plot } = this;
     const scale = plot / span.width;
@@ -254,18 +275,15 @@ class Timeline {
     put(this.nodes.band, "width", Math.max(0, to - from));
     put(this.nodes.band, "height", height);
     show(this.nodes.band, isRange);
-    const arrows = (selected.arrows ?? []).map((arrow) => ({ ...arrow, from: this.pixelsOf(arrow.cause, top),
-      to: this.pixelsOf(arrow.effect, top) })
-    );
-    for (const [node, leads] of [[this.nodes.causes, true], [this.nodes.effects, false]]) {
-      put(node, "d", arrows.filter(({ leads_here, from: start, to: end }) =>
-        leads_here === leads && start && end
-      ).map(({ from: start, to: end }) =>
-        arrowPath(start, end)
-      ).join(""));
-    }
+    const path = (/** @type {boolean} */ leads) =>
+      selected.arrows.filter((arrow) => arrow.leads_here === leads).map(({ cause, effect }) =>
+        arrowPath(this.pixelsOf(cause, top), this.pixelsOf(effect, top))
+      ).join("");
+    put(this.nodes.causes, "d", path(true));
+    put(this.nodes.effects, "d", path(false));
   }
 
+  /** @param {number} place @param {number} top */
   pixelsOf(place, top) {
     const found = this.chart.at(place);
     const row = found ? this.lanes.rowOf[found.lane] : -1;
@@ -291,15 +309,19 @@ class Timeline {
     put(this.nodes.option, "class", this.isSelected(mark.place) ? "cl-mark cl-chosen" : "cl-mark");
   }
 
+  /** @param {number} place */
   isSelected(place) {
     const { kind, first, last, mark } = this.selected;
     return kind === "range" ? place >= first && place <= last : mark === place;
   }
 
+  /** @param {{ place: number, moment: number }} mark */
   words(mark) {
-    const { name, lane, kind } = this.chart.at(mark.place);
-    const what = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, refused: name }[kind]
-      ?? `${kind} by ${name}`;
+    const found = this.chart.at(mark.place);
+    if (!found) return "";
+    const { name, lane, kind } = found;
+    const names = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, refused: name };
+    const what = choiceOf(kind, names) ?? `${kind} by ${name}`;
     return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
   }
 
@@ -322,17 +344,19 @@ class Timeline {
       (kind) => make("span", {}, glyph(kind), make("span", { text: kind })), () => {});
     show(this.nodes.chosen, Boolean(selected.kind));
     setText(this.nodes.chosenWords,
-      selected.kind === "range" ? `${selected.title}, ${selected.detail}` : selected.title ?? "");
-    put(this.nodes.chosenWords, "title", selected.detail ?? "");
+      selected.kind === "range" ? `${selected.title}, ${selected.detail}` : selected.title);
+    put(this.nodes.chosenWords, "title", selected.detail);
     show(this.nodes.zoomToIt, selected.kind === "range");
   }
 
+  /** @param {number} share @param {Element} [node] */
   pan(share, node) {
     if (node && isDisabled(node)) return;
     this.span.pan(share);
     this.paint();
   }
 
+  /** @param {number} factor @param {number} [share] */
   zoom(factor, share) {
     this.span.zoom(factor, share);
     this.paint();
@@ -351,7 +375,7 @@ class Timeline {
     this.paint();
   }
 
-  /** Along the positions of the events, or along their times. */
+  /** Along the positions of the events, or along their times. @param {"position" | "time"} axis */
   choose(axis) {
     this.span.choose(axis);
     this.span.fit(this.span.room);
@@ -364,18 +388,46 @@ class Timeline {
   }
 }
 
+/** @param {string} key */
 function pathClass(key) {
   const [kind, tense, dense] = key.split(" ");
   return `cl-marks ${kindClass(kind)} cl-${tense}${dense ? " cl-dense" : ""}`;
 }
 
-function isGroup(row) {
-  return row.stream_id === undefined;
+/**
+ * What a label in front of the lanes says: of a lane, or of a group of lanes, which has no stream.
+ * @typedef {{
+ *   key: string, kind: string, category: string, all: number, shown: number, stream_id: string, isClosed?: boolean,
+ *   isAlone?: boolean, isSelected: boolean,
+ * }} Label
+ * @typedef {HTMLElement & { label: Label }} LabelNode
+ */
+
+/** @param {import("./lanes.js").Row} row @param {Set<string>} selected @returns {Label} */
+function labelOf({ key, group, lane, isClosed, isAlone }, selected) {
+  if (group) {
+    const { kind, category, all, lanes } = group;
+    return { key, kind, category, all, shown: lanes.length, stream_id: "", isClosed, isSelected: false };
+  }
+  const { kind = "", category = "", stream_id = "" } = lane ?? {};
+  return { key: `${isAlone ? "alone" : "lane"} ${key}`, kind, category, all: 1, shown: 1, stream_id, isAlone,
+    isSelected: selected.has(stream_id) };
 }
 
+/** @param {Label} label */
+function isGroup(label) {
+  return label.stream_id === "";
+}
+
+/** @param {LabelNode} node @param {Label} row */
 function updateLabel(node, row) {
-  node.row = row;
-  if (!isGroup(row)) return updateLaneLabel(node, row);
+  node.label = row;
+  if (isGroup(row)) updateGroupLabel(node, row);
+  else updateLaneLabel(node, row);
+}
+
+/** @param {Element} node @param {Label} row */
+function updateGroupLabel(node, row) {
   put(node, "aria-expanded", row.isClosed ? "false" : "true");
   setText(node.children[1], row.category);
   const lanes = row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`;
@@ -384,28 +436,33 @@ function updateLabel(node, row) {
   put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
 }
 
+/** @param {Element} node @param {Label} row */
 function updateLaneLabel(node, row) {
   setGlyph(node, row.kind);
   const [category, id] = namesOf(row);
   const names = [...node.children].slice(1);
   if (row.isAlone) setText(names[0], category);
-  setText(names.at(-1), row.isAlone ? id : id.replace(/^-/, "") || row.stream_id);
+  setText(names[names.length - 1], row.isAlone ? id : id.replace(/^-/, "") || row.stream_id);
   put(node, "title", row.stream_id);
   put(node, "aria-label", row.stream_id);
   put(node, "aria-pressed", row.isSelected ? "true" : "false");
 }
 
-/** From mark to mark, bent where both stand in one row, and with a head at the effect. */
+/**
+ * From mark to mark, bent where both stand in one row, and with a head at the effect.
+ * @param {Point | null} from @param {Point | null} to
+ */
 function arrowPath(from, to) {
+  if (!from || !to) return "";
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const far = Math.hypot(dx, dy);
   if (far < 12) return "";
   const [ux, uy] = [dx / far, dy / far];
   const [start, end] = [{ x: from.x + 8 * ux, y: from.y + 8 * uy }, { x: to.x - 9 * ux, y: to.y - 9 * uy }];
-  const head = (turn) =>
-    `L${(end.x - 5 * (ux * Math.cos(turn) - uy * Math.sin(turn))).toFixed(1)} ${
-      (end.y - 5 * (uy * Math.cos(turn) + ux * Math.sin(turn))).toFixed(1)
-    }`;
+  const head = (/** @type {number} */ turn) => {
+    const [sin, cos] = [Math.sin(turn), Math.cos(turn)];
+    return `L${(end.x - 5 * (ux * cos - uy * sin)).toFixed(1)} ${(end.y - 5 * (uy * cos + ux * sin)).toFixed(1)}`;
+  };
   const point = `${end.x.toFixed(1)} ${end.y.toFixed(1)}`;
   return `M${start.x.toFixed(1)} ${start.y.toFixed(1)}L${point}${head(0.6)}M${point}${head(-0.6)}`;
 }

@@ -4,6 +4,12 @@ import { clamp, put, show } from "./kit.js";
 import { LANE, nearestMark, neighbour } from "./lanes.js";
 import { AXIS, ZOOM } from "./timeline_parts.js";
 
+/**
+ * @import { Timeline } from "./timeline.js"
+ * @import { DrawnMark, Point } from "./types.js"
+ */
+
+/** @param {Timeline} timeline */
 export function listen(timeline) {
   timeline.nodes.scroll.addEventListener("scroll", () => {
     // Where it was scrolled to what is drawn, to ask how far would only cost a layout.
@@ -23,6 +29,7 @@ export function listen(timeline) {
   listenToAxis(timeline);
 }
 
+/** @param {Timeline} timeline @param {WheelEvent} event */
 function wheel(timeline, event) {
   const sideways = event.shiftKey ? event.deltaY : event.deltaX;
   if (event.ctrlKey || event.metaKey) timeline.zoom(event.deltaY > 0 ? 1.25 : 0.8, shareAt(timeline, event));
@@ -31,18 +38,24 @@ function wheel(timeline, event) {
   event.preventDefault();
 }
 
+/** @param {Timeline} timeline @param {MouseEvent} event */
 function shareAt(timeline, event) {
   return clamp((event.clientX - timeline.nodes.svg.getBoundingClientRect().left) / timeline.plot, 0, 1);
 }
 
-/** A press picks what is under it; a drag picks all events from one end of it to the other. */
+/**
+ * A press picks what is under it; a drag picks all events from one end of it to the other.
+ * @param {Timeline} timeline
+ */
 function listenToPointer(timeline) {
+  /** @type {Point | null} */
   let start = null;
   const svg = timeline.nodes.svg;
   const leave = () => {
     start = null;
     show(timeline.nodes.brush, false);
   };
+  /** @param {PointerEvent} event */
   const at = (event) => {
     const box = svg.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
@@ -63,6 +76,7 @@ function listenToPointer(timeline) {
     return show(timeline.nodes.brush, true);
   });
   svg.addEventListener("pointerleave", () => timeline.nodes.tip.hide());
+  /** @param {PointerEvent} event */
   const end = (event) => {
     if (!start) return;
     const here = at(event);
@@ -74,6 +88,7 @@ function listenToPointer(timeline) {
   svg.addEventListener("pointercancel", leave);
 }
 
+/** @param {Timeline} timeline @param {DrawnMark | null} mark */
 function press(timeline, mark) {
   timeline.nodes.tip.hide();
   if (!mark) {
@@ -86,7 +101,9 @@ function press(timeline, mark) {
   timeline.lab.select({ place: mark.place, go: true });
 }
 
+/** @param {Timeline} timeline @param {number} left @param {number} right */
 function pickBetween(timeline, left, right) {
+  /** @param {number} x */
   const point = (x) => timeline.span.from + (x * timeline.span.width) / timeline.plot;
   const [first, last] = [timeline.span.eventAt(point(left)), timeline.span.eventAt(point(right)) - 1];
   if (first <= last && first <= timeline.chart.events.length) {
@@ -94,6 +111,7 @@ function pickBetween(timeline, left, right) {
   }
 }
 
+/** @param {Timeline} timeline @param {DrawnMark | null} mark @param {Point} at */
 function point(timeline, mark, { x, y }) {
   if (mark) {
     timeline.nodes.tip.show(mark, timeline.words(mark), timeline.nodes.labels.offsetWidth + x,
@@ -101,8 +119,10 @@ function point(timeline, mark, { x, y }) {
   } else timeline.nodes.tip.hide();
 }
 
+/** @param {Timeline} timeline @param {KeyboardEvent} event */
 function key(timeline, event) {
   const mark = timeline.focused;
+  if (!mark) return;
   const act =
     { Enter: () => press(timeline, mark), " ": () => press(timeline, mark),
       "+": () => timeline.zoom(1 / ZOOM, mark.x / timeline.plot),
@@ -116,14 +136,18 @@ function key(timeline, event) {
   else move(timeline, event.key, event.shiftKey);
 }
 
-/** To the next mark; beyond the edge the lanes move on. With Shift, all events on the way are picked. */
+/**
+ * To the next mark; beyond the edge the lanes move on. With Shift, all events on the way are picked.
+ * @param {Timeline} timeline @param {string} key @param {boolean} picks
+ */
 function move(timeline, key, picks) {
   const from = timeline.focused;
+  if (!from) return;
   const backwards = key === "ArrowLeft" || key === "ArrowUp";
   let found = neighbour(timeline.marks, from, key);
   while (!found && goesOn(timeline, key)) {
     const now = timeline.marks.find(({ place }) => place === from.place);
-    found = now ? neighbour(timeline.marks, now, key) : timeline.marks.at(backwards ? -1 : 0);
+    found = now ? neighbour(timeline.marks, now, key) : timeline.marks.at(backwards ? -1 : 0) ?? null;
   }
   if (!found) return;
   timeline.active = found.place;
@@ -134,7 +158,10 @@ function move(timeline, key, picks) {
   else timeline.anchor = null;
 }
 
-/** Moves the lanes on in a direction; whether there was anything further. */
+/**
+ * Moves the lanes on in a direction; whether there was anything further.
+ * @param {Timeline} timeline @param {string} key
+ */
 function goesOn(timeline, key) {
   const { span, view, nodes: { scroll } } = timeline;
   const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
@@ -150,7 +177,9 @@ function goesOn(timeline, key) {
   return true;
 }
 
+/** @param {Timeline} timeline @param {DrawnMark} from @param {DrawnMark} to */
 function pickTo(timeline, from, to) {
+  /** @param {DrawnMark} mark */
   const event = (mark) =>
     clamp(Math.round(timeline.chart.among(mark.place)), 1, Math.max(timeline.chart.events.length, 1));
   timeline.anchor ??= event(from);
@@ -158,8 +187,9 @@ function pickTo(timeline, from, to) {
   if (timeline.chart.events.length) timeline.lab.select({ place: ends[0], until: ends[1] });
 }
 
-/** The axis is dragged to pan. */
+/** The axis is dragged to pan. @param {Timeline} timeline */
 function listenToAxis(timeline) {
+  /** @type {number | null} */
   let last = null;
   const { node } = timeline.nodes.axis;
   node.addEventListener("pointerdown", (event) => {

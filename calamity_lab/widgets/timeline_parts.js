@@ -5,11 +5,20 @@ import { clamp, count, draw, freshId, make, nameParts, put, setText, show } from
 import { keepInSight, keyed } from "./lists.js";
 import { glyph } from "./signs.js";
 
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { Span } from "./span.js"
+ * @import { Timeline } from "./timeline.js"
+ * @import { ChartMark, Pointed } from "./types.js"
+ */
+
 export const AXIS = 20;
 export const ZOOM = 1.6;
 
+/** @param {Timeline} timeline */
 export function buildTimeline(timeline) {
   const title = freshId("timeline");
+  /** @param {import("./buttons.js").ButtonOptions} options */
   const small = (options) => button({ kind: "cl-small cl-quiet", title: options.label, ...options });
   const back = small({ icon: "left", label: "Earlier events", on: () => timeline.pan(-0.5, back) });
   const on = small({ icon: "right", label: "Later events", on: () => timeline.pan(0.5, on) });
@@ -37,6 +46,7 @@ export function buildTimeline(timeline) {
   return { ...selection, ...plot, back, on, nearer, further, whole, follow, sift, byTime, where, legend, hint, node };
 }
 
+/** @param {Timeline} timeline */
 function buildSelection(timeline) {
   const chosenWords = make("span", { class: "cl-chosen-words" });
   const zoomToIt = button({ icon: "whole", label: "Zoom to the selection", title: "Zoom to the selection",
@@ -50,6 +60,7 @@ function buildSelection(timeline) {
   return { chosen, chosenWords, zoomToIt };
 }
 
+/** @param {Timeline} timeline */
 function buildPlot(timeline) {
   const lines = draw("path", { class: "cl-lane-line" });
   const future = draw("rect", { class: "cl-future" });
@@ -84,6 +95,7 @@ function mountAxis() {
   const svg = draw("svg", { class: "cl-axis", height: AXIS }, ticks, folds, tip);
   return {
     node: make("div", { class: "cl-axis-row", "aria-hidden": "true", title: "Drag to move along the run" }, svg),
+    /** @param {Timeline} timeline @param {number} plot */
     update(timeline, plot) {
       const { span } = timeline;
       const scale = plot / span.width;
@@ -101,7 +113,7 @@ function mountAxis() {
   };
 }
 
-/** A caret where an idle gap is folded, as far as they can be told apart. */
+/** A caret where an idle gap is folded, as far as they can be told apart. @param {Span} span @param {number} scale */
 function foldMarks(span, scale) {
   if (span.axis !== "time") return "";
   let [d, last] = ["", -Infinity];
@@ -114,6 +126,7 @@ function foldMarks(span, scale) {
   return d;
 }
 
+/** @param {Span} span @param {number} scale */
 function positionTicks(span, scale) {
   const [first, last] = [Math.max(span.eventAt(span.from), 1),
     Math.min(span.eventAt(span.to) - 1, span.chart.events.length)];
@@ -126,7 +139,10 @@ function positionTicks(span, scale) {
   return ticks.map((event) => ({ event, text: count(event) }));
 }
 
-/** The time of an event every so many pixels; the day, where it is another one than before. */
+/**
+ * The time of an event every so many pixels; the day, where it is another one than before.
+ * @param {Span} span @param {number} scale
+ */
 function timeTicks(span, scale) {
   const { times, length } = span.chart.events;
   const [first, last] = [Math.max(span.eventAt(span.from), 1), Math.min(span.eventAt(span.to) - 1, length)];
@@ -146,12 +162,17 @@ function timeTicks(span, scale) {
   return ticks;
 }
 
-/** What is under the pointer: its name at once, and all of it when Python has told. */
+/** What is under the pointer: its name at once, and all of it when Python has told. @param {LabHandle} lab */
 function mountTip(lab) {
   const node = make("div", { class: "cl-tip", hidden: true, "aria-hidden": "true" });
-  let [place, resting] = [null, 0];
+  /** @type {number | null} */
+  let place = null;
+  let resting = 0;
   return {
     node,
+    /**
+     * @param {{ place: number }} mark @param {string} words @param {number} x @param {number} y @param {HTMLElement} pane
+     */
     show(mark, words, x, y, pane) {
       if (place === mark.place && !node.hidden) return;
       place = mark.place;
@@ -160,15 +181,16 @@ function mountTip(lab) {
       node.style.left = `${clamp(x + 12, 4, Math.max(4, pane.clientWidth - 260))}px`;
       node.style.top = `${y + 52}px`;
       clearTimeout(resting);
-      resting = setTimeout(() => lab.look("pointed", { place }), 120);
+      resting = window.setTimeout(() => lab.look("pointed", { place }), 120);
     },
     hide() {
       clearTimeout(resting);
       node.hidden = true;
       place = null;
     },
+    /** @param {Pointed | undefined} pointed */
     tell(pointed) {
-      if (!node.hidden && pointed.place === place && pointed.sentence) setText(node, pointed.sentence);
+      if (!node.hidden && pointed?.place === place && pointed?.sentence) setText(node, pointed.sentence);
     },
   };
 }
@@ -178,10 +200,12 @@ function mountTip(lab) {
 const LISTED_BEFORE = 10;
 const LISTED_AFTER = 5;
 
+/** @param {(mark: { place: number }) => void} pick */
 function mountLaneList(pick) {
   const list = make("ol", { class: "cl-lane-list" });
   return {
     node: list,
+    /** @param {Timeline} timeline */
     update(timeline) {
       const { chart, cursor } = timeline;
       const latest = timeline.latest();
@@ -200,21 +224,32 @@ function mountLaneList(pick) {
   };
 }
 
-/** The marks before and after the cursor, in order of what happened. */
+/**
+ * The marks before and after the cursor, in order of what happened.
+ * @param {import("./chart.js").Chart} chart @param {number} now @param {number} cursor
+ */
 function marksAround(chart, now, cursor) {
+  /** @type {number[]} */
   const places = [];
-  for (let event = Math.max(now - LISTED_BEFORE, 0) + 1; event <= Math.min(now + LISTED_AFTER, chart.events.length);
-    event += 1) places.push(event);
+  const last = Math.min(now + LISTED_AFTER, chart.events.length);
+  for (let event = Math.max(now - LISTED_BEFORE, 0) + 1; event <= last; event += 1) places.push(event);
   const step = chart.steps.upto("moments", cursor);
-  for (let other = Math.max(step - LISTED_BEFORE, 0); other < Math.min(step + LISTED_AFTER, chart.steps.length);
-    other += 1) places.push(-chart.steps.moments[other]);
-  const marks = places.map((place) => chart.at(place)).sort((one, other) =>
+  const end = Math.min(step + LISTED_AFTER, chart.steps.length);
+  for (let other = Math.max(step - LISTED_BEFORE, 0); other < end; other += 1) places.push(-chart.steps.moments[other]);
+  const marks = places.flatMap((place) => chart.at(place) ?? []).sort((one, other) =>
     one.moment - other.moment || one.place - other.place
   );
   const at = marks.filter(({ moment }) => moment <= cursor).length;
   return marks.slice(Math.max(at - LISTED_BEFORE, 0), at + LISTED_AFTER);
 }
 
+/**
+ * @typedef {ChartMark & {
+ *   words: string, stream_id: string, category: string, isPast: boolean, isLatest: boolean, isPicked: boolean,
+ * }} Listed
+ */
+
+/** @param {Listed} row @param {(mark: { place: number }) => void} pick */
 function listedMark(row, pick) {
   const name = make("span", { class: "cl-listed-name",
     text: row.kind === "event" ? `${row.name} #${count(row.place)}` : row.name });
@@ -223,8 +258,9 @@ function listedMark(row, pick) {
   return make("li", {}, node);
 }
 
+/** @param {Element} item @param {Listed} row */
 function updateListed(item, { words, isPast, isLatest, isPicked }) {
-  const node = item.firstChild;
+  const node = item.children[0];
   put(node, "class", `cl-listed ${isPast ? "cl-past" : "cl-later"}`);
   put(node, "aria-label", words);
   put(node, "aria-current", isLatest ? "step" : null);

@@ -7,7 +7,6 @@
  * @typedef {{
  *   parts: string[], update(value: any, patch: any, part: string): void, asked?(name: string): void,
  *   answered?(name: string | undefined): void, plays?(): void, goesAhead?(): void, close?(): void,
- *   search?: HTMLInputElement,
  * }} View
  * @typedef {(message: any, buffers?: (ArrayBuffer | DataView)[]) => void} Listener
  * What anywidget hands over, or what stands in for it on a page.
@@ -116,6 +115,21 @@
  *   state?: StateView, selected?: Selected, events?: EventTable, found?: Found, process_graph?: ProcessGraph,
  *   sequence?: SequenceView, chart?: any,
  * }} Values
+ */
+
+/**
+ * What a page carries of a run: see `page/recording.py`. Columns are those of the chart, the events' first.
+ * @typedef {{
+ *   columns: number[][], lanes: Lane[], names: string[], told: string[], links: [number, number][], kept: number[],
+ *   count: number[],
+ * }} PackedChart
+ * @typedef {{ hit: Hit, text: string }} Findable
+ * @typedef {{
+ *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
+ *   back_over: number[], events: EventRow[], chart: PackedChart, found: { streams: Findable[], refusals: Findable[] },
+ *   steps: Record<string, Record<string, any>>[], rows: any[],
+ * }} Packed
+ * @typedef {{ place?: number, until?: number, position?: number, stream_id?: string }} Picked
  */
 
 /**

@@ -98,7 +98,7 @@ def test_nothing_is_cut_off_or_lies_over_something_else(bare: BarePage, width: i
     bare.widen(width)
     assert bare.root.evaluate(CLASHES) == []
     assert bare.root.evaluate("root => root.scrollWidth <= root.clientWidth")
-    for name in ("Restart", "Step back", "Step in", "Step over", "Step out", "Resume", "Play"):
+    for name in ("Rewind", "Step back", "Step in", "Step over", "Step out", "Resume", "Play"):
         expect(bare.button(name)).to_be_visible()
 
 

@@ -39,7 +39,7 @@ def test_stepping_to_the_end_back_to_the_start_and_forward_again_shows_the_same_
         assert (bare.moment, bare.state(), bare.fact) == (moment, *seen[moment])
         bare.root.press(",")
         bare.settle()
-    bare.press("Restart")
+    bare.press("Rewind")
     assert bare.moment == 0
     assert bare.state() == {}
     for moment in sorted(seen)[:5]:
@@ -56,7 +56,7 @@ def test_each_button_moves_as_its_name_says(bare: BarePage) -> None:
     assert bare.fact.endswith("completed")
     bare.press("Resume")
     assert bare.lab.stepper.at_end
-    bare.press("Restart")
+    bare.press("Rewind")
     assert (bare.moment, bare.fact) == (0, "Nothing has happened yet")
     for _ in range(5):
         bare.press("Step out")
@@ -108,7 +108,7 @@ def test_the_search_finds_streams_by_name_and_by_value(bare: BarePage) -> None:
     expect(bare.root.locator(".cl-card")).to_have_count(1)
     assert list(bare.state()) == ["BankAccount-carol"]
     search.fill("no such thing")
-    expect(bare.root.get_by_text("Nothing here has that")).to_be_visible()
+    expect(bare.root.get_by_text("No matches")).to_be_visible()
 
 
 def test_the_table_of_events_greys_the_future_and_jumps_at_a_click(bare: BarePage) -> None:
@@ -171,7 +171,7 @@ def test_a_command_that_broke_in_the_model_is_taken_back_by_its_button(
     expect(foot).to_contain_text("take it back with the ✕ beside it, under Next")
     pending = bare.root.get_by_role("group", name="Next")
     take_back = pending.get_by_role("button", name="Take CreateAccount back")
-    expect(take_back).to_have_attribute("title", "Take it back and off the agenda")
+    expect(take_back).to_have_attribute("title", "Take this command back, off the agenda")
     take_back.click()
     expect(take_back).to_have_count(0)
     expect(pending).to_contain_text("9 pending")

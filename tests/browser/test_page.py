@@ -141,7 +141,7 @@ def test_two_thousand_moments_scrub_forwards_and_back_and_say_what_python_says(
     assert path.stat().st_size < 5_000_000
     run = RunPage(empty, path)
     run.shows(lab, 2_000)
-    run.press("Restart")
+    run.press("Rewind")
     run.shows(lab, 0)
     lab.goto(0)
     for name, move in {"Step over": lab.step, "Step in": lab.step_in, "Step out": lab.step_out}.items():

@@ -128,7 +128,7 @@ def test_any_other_move_and_its_own_keys_end_it(bare: BarePage) -> None:
     slider = bare.root.get_by_role("slider", name="Moment")
     before, first = plays(bare), after(bare.lab, "Completed")
     endings: list[tuple[Callable[[], object], int]] = [
-        (lambda: bare.button("Restart").click(), 0),
+        (lambda: bare.button("Rewind").click(), 0),
         (lambda: bare.root.press("]"), first + 1),
         (lambda: slider.fill("33"), 33),
         (lambda: go_to(bare.root, 31), 31),

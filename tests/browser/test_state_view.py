@@ -127,7 +127,7 @@ def test_a_state_can_be_looked_back_at_by_a_numbers_history_and_as_of_a_version(
     look_as_of_a_version(bare, card(bare.root, "BankAccount-alice"))
     assert bare.moment == last == bare.lab.cursor, "only the card looked elsewhere"
     follow_a_number(bare, card(bare.root, "BankAccount-bob"))
-    bare.press("Restart")
+    bare.press("Rewind")
     expect(card(bare.root, "BankAccount-bob").get_by_text("not there yet")).to_be_visible()
     assert list(bare.state()) == ["BankAccount-bob"], "what is pinned stays on top, there or not"
     bare.check()

@@ -72,7 +72,7 @@ def test_forward_to_the_end_back_to_the_start_and_forward_again_shows_the_same_s
     lab_page.run_all()
     lab = shown_lab(lab_page, path, variable)
 
-    lab.press("Restart")
+    lab.press("Rewind")
     at_the_start = lab.state.inner_text()
     lab.press_to_the_end("Step over")
     at_the_end, states = lab.state.inner_text(), lab_page.python(f"dict({variable}.aggregates)")
@@ -80,7 +80,7 @@ def test_forward_to_the_end_back_to_the_start_and_forward_again_shows_the_same_s
     assert at_the_end != at_the_start
 
     lab.press("Step back", times=3)
-    lab.press("Restart")
+    lab.press("Rewind")
     assert lab.state.inner_text() == at_the_start
     assert lab_page.python(f"{variable}.aggregates == {variable}.trace[0].stack.aggregates") == "True"
 

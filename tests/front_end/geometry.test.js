@@ -7,6 +7,7 @@ import { denseBars, eachInSight, Lanes, marksInSight, nearestMark,
   neighbour } from "../../calamity_lab/widgets/lanes.js";
 import { Span } from "../../calamity_lab/widgets/span.js";
 
+/** @type {import("../../calamity_lab/widgets/types.js").Lane[]} */
 const LANES = [
   { stream_id: "Order-1", category: "Order", kind: "aggregate" },
   { stream_id: "Saga-1", category: "Saga", kind: "process manager" },
@@ -49,7 +50,7 @@ test("how many events are past follows from the moment", () => {
 
 test("the event at a point along the run is the one that stands there, by position and by time", () => {
   const span = new Span(chart());
-  for (const axis of ["position", "time"]) {
+  for (const axis of /** @type {const} */ (["position", "time"])) {
     span.choose(axis);
     for (let event = 1; event <= 6; event += 1) assert.equal(span.eventAt(span.at(event)), event, `${axis} ${event}`);
   }

@@ -2,33 +2,46 @@
 
 import { TAB_VIEWS } from "../composite.js";
 import { render } from "../entry.js";
-import { make } from "../kit.js";
+import { choiceOf, make } from "../kit.js";
+import { NOTHING_SELECTED } from "../lab_handle.js";
 import { unpack } from "./recording.js";
-import { NOTHING_SELECTED, recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
+import { recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
 
-const NEEDS_PYTHON =
-  "This is a recorded run: it can be looked at from every side. To act in it, open it in a notebook.";
+/**
+ * @import { Recording } from "./recording.js"
+ * @import { Listener, Selected } from "../types.js"
+ */
+
+const NEEDS_PYTHON = "Read-only recording. To send commands, open the run in a notebook.";
 
 class RecordedModel {
+  /** @param {Recording} recording @param {(moment: number) => void} moved */
   constructor(recording, moved) {
     this.recording = recording;
     this.moved = moved;
     this.place = recording.place(recording.packed.start);
     this.looks = structuredClone(USUAL_OPTIONS);
+    /** @type {Record<string, any>} */
     this.sent = {};
+    /** @type {string | null} */
     this.said = null;
+    /** @type {Selected} */
     this.selected = NOTHING_SELECTED;
+    /** @type {Listener[]} */
     this.listeners = [];
   }
 
+  /** @param {string} name */
   get(name) {
-    return { face: "lab", token: "page", recorded: true }[name];
+    return choiceOf(name, /** @type {Record<string, any>} */ ({ face: "lab", token: "page", recorded: true }));
   }
 
+  /** @param {string} _name @param {Listener} listener */
   on(_name, listener) {
     this.listeners.push(listener);
   }
 
+  /** @param {string} _name @param {Listener} listener */
   off(_name, listener) {
     this.listeners = this.listeners.filter((other) => other !== listener);
   }
@@ -37,6 +50,7 @@ class RecordedModel {
     return this.recording.moments[this.place];
   }
 
+  /** @param {any} message */
   send(message) {
     if (["nudge", "seen"].includes(message.verb)) return;
     this.act(message);
@@ -44,17 +58,19 @@ class RecordedModel {
     this.moved(this.moment);
   }
 
-  /** Goes to a moment that nobody on the page asked for. */
+  /** Goes to a moment that nobody on the page asked for. @param {number} moment */
   jump(moment) {
     this.goto(moment);
     this.tell({});
   }
 
+  /** @param {{ answers?: number }} answers */
   tell(answers) {
     const message = { patch: this.changes(), ...answers };
     for (const listener of this.listeners) listener(message);
   }
 
+  /** @param {any} message */
   act(message) {
     const { verb } = message;
     this.said = null;
@@ -67,21 +83,25 @@ class RecordedModel {
     else this.said = NEEDS_PYTHON;
   }
 
+  /** @param {{ by: string, times: number }} message */
   play({ by, times }) {
     for (let n = 0; n < times; n += 1) this.place = WAYS[by](this.recording, this.place);
   }
 
+  /** @param {any} message */
   select({ verb, seq, go, ...picked }) {
     this.selected = recordedSelected(this.recording.packed, picked);
-    if (go && this.selected.moment > 0) this.goto(this.selected.moment);
+    if (go && this.selected.moment) this.goto(this.selected.moment);
   }
 
+  /** @param {number} moment */
   goto(moment) {
     const { last } = this.recording.packed;
     if (moment >= 0 && moment <= last) this.place = this.recording.place(moment);
-    else this.said = `there is no moment ${moment}; the run has the moments 0 to ${last}`;
+    else this.said = `There is no moment ${moment}; this run has moments 0 to ${last}.`;
   }
 
+  /** @param {any} message */
   look({ view, verb, seq, ...details }) {
     const known = this.looks[view];
     if (known && Object.keys(details).every((name) => name in known)) Object.assign(known, details);
@@ -101,6 +121,7 @@ class RecordedModel {
     const values = { ...this.recording.at(this.place), selected: this.selected };
     const hidden = TAB_VIEWS.map(([name]) => name).filter((name) => name !== this.looks.tabs.shown);
     const { tabs, chart } = this.recording.packed;
+    /** @type {Record<string, any>} */
     const views = { ...values, tabs: { shown: this.looks.tabs.shown, there: tabs }, chart };
     for (const [part, look] of Object.entries(this.looks)) {
       if (WINDOWS[part] && !hidden.includes(part)) {
@@ -114,6 +135,7 @@ class RecordedModel {
 
   /** The fields that differ from what was sent before, by part. */
   changes() {
+    /** @type {Record<string, any>} */
     const patch = {};
     for (const [part, view] of Object.entries(this.views())) {
       const before = (this.sent[part] ??= {});
@@ -126,6 +148,7 @@ class RecordedModel {
 }
 
 // Where the moves lead, as places among the kept moments.
+/** @type {Record<string, (recording: Recording, place: number) => number>} */
 const WAYS = {
   restart: () => 0,
   end: (recording) => recording.last,
@@ -138,6 +161,7 @@ const WAYS = {
     Math.min(recording.place(recording.packed.back_over[place]), Math.max(place - 1, 0)),
 };
 
+/** @param {any} one @param {any} other */
 function isSame(one, other) {
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((each, place) => each === other[place]);
@@ -148,8 +172,8 @@ function isSame(one, other) {
 // The page itself: unpacks the run that it carries and draws the lab on it. Its address may end in #moment.
 
 async function open() {
-  const place = document.querySelector("#lab");
-  const recording = await unpack(JSON.parse(document.querySelector("#run").textContent).deflated);
+  const place = /** @type {HTMLElement} */ (document.querySelector("#lab"));
+  const recording = await unpack(JSON.parse(String(document.querySelector("#run")?.textContent)).deflated);
   const model = new RecordedModel(recording, remember);
   model.goto(asked() ?? model.moment);
   render({ model, el: place });
@@ -164,15 +188,18 @@ function asked() {
 
 let resting = 0;
 
-/** Lets the address tell the moment, so that a link can lead to it; not at each of a drag's many moments. */
+/**
+ * Lets the address tell the moment, so that a link can lead to it; not at each of a drag's many moments.
+ * @param {number} moment
+ */
 function remember(moment) {
   clearTimeout(resting);
-  resting = setTimeout(() => history.replaceState(null, "", `#${moment}`), 250);
+  resting = window.setTimeout(() => history.replaceState(null, "", `#${moment}`), 250);
 }
 
 open().catch((error) => {
   document.documentElement.classList.add("cl-broken");
-  document.querySelector("#lab").append(
+  document.querySelector("#lab")?.append(
     make("p", { class: "cl-page-error", role: "alert", text: `This run cannot be shown here: ${error.message}` }),
   );
 });

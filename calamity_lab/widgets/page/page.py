@@ -94,7 +94,7 @@ def _told(lab: LabHandle, recorded: dict[str, Any]) -> str:
         about = f"{about}, of {len(trace.branches)} branches the one named {format_value(trace.branch.name)}"
     if len(moments) < len(trace):
         about = f"{about}; kept are {len(moments):,} moments at which a command is done"
-    return f"{about}. A recording to look at: sending commands takes a notebook."
+    return f"{about}. Read-only recording. To send commands, open the run in a notebook."
 
 
 def _packed(recorded: dict[str, Any]) -> str:

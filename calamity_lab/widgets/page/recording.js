@@ -2,13 +2,17 @@
 
 import { lowest } from "../chart.js";
 
+/** @import { Packed } from "../types.js" */
+
 const KEEP = 32;
 
 export class Recording {
+  /** @param {Packed} packed */
   constructor(packed) {
     this.packed = packed;
     this.moments = packed.moments;
     // The values at every 32nd moment that was passed: from there, a few changes lead to any other.
+    /** @type {Map<number, any>} */
     this.known = new Map([[-1, {}]]);
   }
 
@@ -16,12 +20,15 @@ export class Recording {
     return this.moments.length - 1;
   }
 
-  /** The place of the first kept moment from that one on. */
+  /** The place of the first kept moment from that one on. @param {number} moment */
   place(moment) {
     return Math.min(lowest(this.moments.length, (place) => this.moments[place] >= moment), this.last);
   }
 
-  /** The values at a place, by part and field. They are shared: whoever wants others makes new ones. */
+  /**
+   * The values at a place, by part and field. They are shared: whoever wants others makes new ones.
+   * @param {number} place @returns {any}
+   */
   at(place) {
     let from = place - (place % KEEP);
     while (from > 0 && !this.known.has(from)) from -= KEEP;
@@ -34,6 +41,7 @@ export class Recording {
     return values;
   }
 
+  /** @param {any} values @param {Record<string, Record<string, any>>} step */
   changed(values, step) {
     const after = { ...values };
     for (const [part, fields] of Object.entries(step)) {
@@ -44,18 +52,21 @@ export class Recording {
     return after;
   }
 
-  /** A field's value, after one of the changes that `Packing` (in Python) tells. */
+  /**
+   * A field's value, after one of the changes that `Packing` (in Python) tells.
+   * @param {any} before @param {any} change
+   */
   unpacked(before, change) {
     if ("v" in change) return change.v;
     if ("o" in change) return this.packed.rows[change.o];
     const [start, end, middle] = change.l ?? change.r;
     const old = Array.isArray(before) ? before : [];
-    const fresh = change.r ? middle.map((number) => this.packed.rows[number]) : middle;
+    const fresh = change.r ? middle.map((/** @type {number} */ number) => this.packed.rows[number]) : middle;
     return [...old.slice(0, start), ...fresh, ...old.slice(old.length - end)];
   }
 }
 
-/** Reads what the page carries: JSON, compressed, as text. */
+/** Reads what the page carries: JSON, compressed, as text. @param {string} text */
 export async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));

@@ -3,7 +3,11 @@
 
 import { lowest, OF_EVENTS, OF_STEPS, STEP_KINDS } from "../chart.js";
 import { count, counted } from "../kit.js";
+import { NOTHING_SELECTED } from "../lab_handle.js";
 
+/** @import { EventRow, Findable, Hit, Packed, PackedChart, Picked, Selected, StateRow } from "../types.js" */
+
+/** How each view is looked at until a person says otherwise. @type {Record<string, Record<string, any>>} */
 export const USUAL_OPTIONS = {
   tabs: { shown: "state" },
   agenda: { limit: 4 },
@@ -15,6 +19,10 @@ export const USUAL_OPTIONS = {
   sequence: { first: null, limit: 100 },
 };
 
+/**
+ * What each view shows, from the values of the moment, as it is looked at.
+ * @type {Record<string, (values: any, options: any, packed: Packed, cursor: number) => any>}
+ */
 export const WINDOWS = {
   agenda(values, { limit }) {
     return { ...values.agenda, entries: values.agenda.entries.slice(0, limit) };
@@ -22,8 +30,8 @@ export const WINDOWS = {
 
   state(values, { query, first, limit, pinned }, packed, cursor) {
     const wanted = folded(query);
-    const others = values.state.rows.filter(({ stream_id }) => !pinned.includes(stream_id));
-    const rows = others.filter((row) => !wanted || stateMatches(row, wanted));
+    const others = values.state.rows.filter((/** @type {StateRow} */ { stream_id }) => !pinned.includes(stream_id));
+    const rows = others.filter((/** @type {StateRow} */ row) => !wanted || stateMatches(row, wanted));
     const from = Math.max(Math.min(first, rows.length - 1), 0);
     return {
       ...values.state,
@@ -32,8 +40,9 @@ export const WINDOWS = {
       matching: rows.length,
       first: from,
       rows: rows.slice(from, from + limit),
-      pinned: pinned.map((name) =>
-        values.state.rows.find(({ stream_id }) => stream_id === name) ?? absent(name, packed, cursor)
+      pinned: pinned.map((/** @type {string} */ name) =>
+        values.state.rows.find((/** @type {StateRow} */ { stream_id }) => stream_id === name)
+          ?? absent(name, packed, cursor)
       ),
     };
   },
@@ -53,34 +62,44 @@ export const WINDOWS = {
     return { place, sentence: recordedTold(packed, place) };
   },
 
-  process_graph(values, look) {
-    const { manager, instance } = followed(values, look);
+  process_graph(values, options) {
+    const { manager, instance } = followed(values, options);
     const graph = values[`process_graph ${manager}`] ?? values.process_graph;
     const wanted = instance === null
       ? null
-      : graph.instances.find(({ id, stream_id }) => instance === id || instance === stream_id);
+      : graph.instances.find((/** @type {import("../types.js").Instance} */ { id, stream_id }) =>
+        instance === id || instance === stream_id
+      );
     if (!wanted || wanted.id === graph.chosen) return graph;
     return { ...graph, ...values[`standing ${wanted.lane}`], chosen: wanted.id };
   },
 };
 
-/** The instance that was picked out of the run, unless another was chosen in the graph since. */
+/**
+ * The instance that was picked out of the run, unless another was chosen in the graph since.
+ * @param {any} values @param {any} options
+ */
 function followed({ selected, process_graph: { managers } }, { manager, instance, passed }) {
   const stream = ["stream", "step"].includes(selected?.kind) ? selected.streams[0] : "";
-  const category = managers.find((name) => stream.startsWith(`${name}-`));
+  const category = managers.find((/** @type {string} */ name) => stream.startsWith(`${name}-`));
   return category && stream !== passed ? { manager: category, instance: stream } : { manager, instance };
 }
 
+/** @param {string} text */
 function folded(text) {
   return text.trim().toLowerCase();
 }
 
+/** @param {StateRow} row @param {string} wanted */
 function stateMatches(row, wanted) {
   const texts = [row.stream_id, ...row.fields.flatMap(({ name, value }) => [name, value])];
   return texts.some((text) => text.toLowerCase().includes(wanted));
 }
 
-/** The row of a pinned stream that is not there at the cursor. */
+/**
+ * The row of a pinned stream that is not there at the cursor.
+ * @param {string} stream_id @param {Packed} packed @param {number} cursor
+ */
 function absent(stream_id, packed, cursor) {
   const { lane, version } = recordedVersion(packed, stream_id, cursor);
   const { category = "", kind = "aggregate" } = lane ?? {};
@@ -88,33 +107,42 @@ function absent(stream_id, packed, cursor) {
     note: version ? "no longer there" : "not there yet" };
 }
 
+/** @param {EventRow} row @param {string} wanted */
 function eventMatches(row, wanted) {
   return [row.stream_id, row.type, row.command, row.correlation, row.fields].some((text) =>
     text.toLowerCase().includes(wanted)
   );
 }
 
-/** How many of the events are past. */
+/** How many of the events are past. @param {{ moment: number | null }[]} events @param {number} cursor */
 function upTo(events, cursor) {
-  return lowest(events.length, (place) => events[place].moment > cursor);
+  return lowest(events.length, (place) => Number(events[place].moment) > cursor);
 }
 
+/** @template {EventRow | Hit} T @param {T} row @param {number} cursor @returns {T} */
 function told(row, cursor) {
-  const is_past = row.moment <= cursor;
-  return row.is_past === is_past ? row : variant(row, String(is_past), { is_past });
+  const is_past = Number(row.moment) <= cursor;
+  return row.is_past === is_past ? row : variant(row, String(is_past), { ...row, is_past });
 }
 
+/** @type {WeakMap<object, Map<string, any>>} */
 const variants = new WeakMap();
 
-/** A row with other values, the same object for the same name: so that it is seen to be the same. */
-function variant(row, name, values) {
-  if (!variants.has(row)) variants.set(row, new Map());
-  const known = variants.get(row);
-  if (!known.has(name)) known.set(name, { ...row, ...values });
+/**
+ * A row with other values, the same object for the same name: so that it is seen to be the same.
+ * @template {object} T @param {T} row @param {string} name @param {T} other @returns {T}
+ */
+function variant(row, name, other) {
+  const known = variants.get(row) ?? new Map();
+  variants.set(row, known);
+  if (!known.has(name)) known.set(name, other);
   return known.get(name);
 }
 
-/** The window's beginning: the one asked for, else one that holds the cursor and moves seldom. */
+/**
+ * The window's beginning: the one asked for, else one that holds the cursor and moves seldom.
+ * @param {number | null} first @param {number} now @param {number} total @param {number} width
+ */
 export function bounded(first, now, total, width) {
   if (first !== null) return Math.max(0, Math.min(first, total - 1));
   const stride = Math.max(Math.floor(width / 2), 1);
@@ -125,10 +153,15 @@ export function bounded(first, now, total, width) {
 
 // What the search finds in a recorded run: the same as the view `found` in Python, on what the page carries.
 
+/** @type {import("../types.js").Found} */
 const NOTHING_FOUND = { query: "", sentence: "", total: 0, groups: [], hits: [], before: null, after: null };
 const FEW = 500;
 const QUOTED = 60;
 
+/**
+ * @param {any} values @param {{ query: string, limit: number }} options @param {Packed} packed
+ * @param {number} cursor
+ */
 function recordedFound(values, { query, limit }, packed, cursor) {
   const wanted = folded(query);
   if (!wanted) return NOTHING_FOUND;
@@ -153,14 +186,19 @@ function recordedFound(values, { query, limit }, packed, cursor) {
   };
 }
 
+/** @typedef {{ streams: Findable[], refusals: Findable[], events: Findable[] }} Findables */
+
+/** @type {WeakMap<Packed, Findables>} */
 const prepared = new WeakMap();
 
-/** Everything that can be found, each with its text; that of the events is put together once. */
+/** Everything that can be found, each with its text; that of the events is put together once. @param {Packed} packed */
 function findables(packed) {
-  if (!prepared.has(packed)) prepared.set(packed, { ...packed.found, events: packed.events.map(eventFindable) });
-  return prepared.get(packed);
+  const known = prepared.get(packed) ?? { ...packed.found, events: packed.events.map(eventFindable) };
+  prepared.set(packed, known);
+  return known;
 }
 
+/** @param {EventRow} row @param {number} number @returns {Findable} */
 function eventFindable(row, number) {
   const { position, type, fields, moment, stream_id, command, correlation } = row;
   return {
@@ -170,6 +208,7 @@ function eventFindable(row, number) {
   };
 }
 
+/** @param {import("../types.js").Entry} entry @param {number} place @returns {Findable} */
 function pendingFindable({ command, target, fields, command_id }, place) {
   return {
     text: [command, target, command_id, fields].join("\x1f").toLowerCase(),
@@ -178,32 +217,45 @@ function pendingFindable({ command, target, fields, command_id }, place) {
   };
 }
 
+/** @param {string} kind @param {Findable[]} all @param {string} wanted @param {number} cursor */
 function matchesOf(kind, all, wanted, cursor) {
   const found = all.filter(({ text }) => text.includes(wanted));
   const hits = found.map(({ hit }) => hit);
+  /** @param {Findable} findable */
   const isNamed = ({ text }) => text === wanted || (text.includes("-") && text.slice(text.indexOf("-") + 1) === wanted);
   const exact = kind === "stream" && found.length <= FEW ? found.filter(isNamed).map(({ hit }) => hit) : [];
   const [past, earlier] = kind === "pending" ? [0, 0] : [upTo(hits, cursor), upTo(hits, cursor - 1)];
   return { kind, hits, exact, past, earlier };
 }
 
-/** Those that are named, and the nearest to the cursor. */
+/**
+ * Those that are named, and the nearest to the cursor.
+ * @param {{ hits: Hit[], exact: Hit[], past: number }} matches @param {number} limit
+ */
 function toldOf({ hits, exact, past }, limit) {
   const first = bounded(null, past, hits.length, limit);
   return [...new Set([...exact, ...hits.slice(first, first + limit)])].slice(0, limit);
 }
 
+/** @param {Hit} hit @param {number} cursor */
 function toldHit(hit, cursor) {
   return hit.moment === null ? hit : told(hit, cursor);
 }
 
-/** The nearest of some hits in a direction; of those at one moment the first. */
+/**
+ * The nearest of some hits in a direction; of those at one moment the first.
+ * @param {(Hit | undefined)[]} hits @param {number} direction @param {number} cursor
+ */
 function nearestHit(hits, direction, cursor) {
-  const known = hits.filter((hit) => hit !== undefined);
-  const nearest = known.reduce((best, hit) => (best && direction * (hit.moment - best.moment) >= 0 ? best : hit), null);
+  /** @type {Hit | null} */
+  let nearest = null;
+  for (const hit of hits) {
+    if (hit && (!nearest || direction * (Number(hit.moment) - Number(nearest.moment)) < 0)) nearest = hit;
+  }
   return nearest && toldHit(nearest, cursor);
 }
 
+/** @param {string} query @param {number} total */
 function foundSentence(query, total) {
   const letters = [...query];
   const quoted = letters.length > QUOTED ? `${letters.slice(0, QUOTED - 1).join("")}…` : query;
@@ -215,7 +267,10 @@ function foundSentence(query, total) {
 const MOST_ARROWS = 40;
 const MOST_STREAMS = 200;
 
-/** What stands at a place, as a sentence. */
+/**
+ * What stands at a place, as a sentence.
+ * @param {{ events: EventRow[], chart: PackedChart }} packed @param {number} place
+ */
 function recordedTold({ events, chart }, place) {
   if (place > 0) {
     return events[place - 1]
@@ -225,14 +280,15 @@ function recordedTold({ events, chart }, place) {
   return chart.told[stepPlace(chart, -place)] ?? "";
 }
 
+/** @param {PackedChart} chart @param {number} moment */
 function stepPlace({ columns }, moment) {
   return columns[OF_EVENTS.length].indexOf(moment);
 }
 
-export const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, mark: 0,
-  position: null, until: null, command: "", streams: [], arrows: [] };
-
-/** What a selection means; `picked` is what the front end asked for. */
+/**
+ * What a selection means; `picked` is what the front end asked for.
+ * @param {Packed} packed @param {Picked} picked @returns {Selected}
+ */
 export function recordedSelected(packed, { place, until, position, stream_id: stream }) {
   const { events, chart } = packed;
   const first = place ?? (position === undefined ? 0 : events.findIndex((row) => row.position === position) + 1);
@@ -248,6 +304,7 @@ export function recordedSelected(packed, { place, until, position, stream_id: st
   return NOTHING_SELECTED;
 }
 
+/** @param {Packed} packed @param {number} moment */
 function ofMoment(packed, moment) {
   const { events, chart } = packed;
   const first = events.findIndex((row) => row.moment === moment) + 1;
@@ -260,10 +317,12 @@ function ofMoment(packed, moment) {
   return isMark ? ofStep(chart, after, moment) : NOTHING_SELECTED;
 }
 
+/** @param {{ columns: number[][] }} chart @param {number} step */
 function kindOf({ columns }, step) {
   return STEP_KINDS[columns[OF_EVENTS.length + OF_STEPS.indexOf("kinds")][step]];
 }
 
+/** @param {Packed} packed @param {number} place */
 function ofEvent(packed, place) {
   const { type, position, moment, stream_id: stream } = packed.events[place - 1];
   return {
@@ -281,10 +340,11 @@ function ofEvent(packed, place) {
   };
 }
 
+/** @param {EventRow[]} events @param {number} first @param {number} last */
 function ofRange(events, first, last) {
   const rows = events.slice(first - 1, last);
   const streams = [...new Set(rows.map((row) => row.stream_id))];
-  const [position, until] = [rows[0].position, rows.at(-1).position];
+  const [position, until] = [rows[0].position, rows[rows.length - 1].position];
   return {
     ...NOTHING_SELECTED,
     kind: "range",
@@ -298,6 +358,7 @@ function ofRange(events, first, last) {
   };
 }
 
+/** @param {PackedChart} chart @param {number} step @param {number} moment */
 function ofStep(chart, step, moment) {
   const [mark, lane] = [-chart.columns[OF_EVENTS.length][step],
     chart.columns[OF_EVENTS.length + OF_STEPS.indexOf("lanes")][step]];
@@ -313,25 +374,36 @@ function ofStep(chart, step, moment) {
   };
 }
 
+/** @param {PackedChart} chart @param {number} step @param {boolean} isMark */
 function whatHappened({ columns, lanes, names }, step, isMark) {
-  const [lane, name] = ["lanes", "names"].map((column) => columns[OF_EVENTS.length + OF_STEPS.indexOf(column)][step]);
+  const ofSteps = columns.slice(OF_EVENTS.length).map((column) => column[step]);
+  const [lane, name] = [ofSteps[OF_STEPS.indexOf("lanes")], ofSteps[OF_STEPS.indexOf("names")]];
   const kind = kindOf({ columns }, step);
   if (kind === "command") return `${names[name]} dispatched`;
   if (kind === "refused") return isMark ? names[name] : names[name].replace(/refused$/, "dispatched");
   return `${lanes[lane].stream_id} ${kind}`;
 }
 
+/** @param {PackedChart} chart @param {number} here */
 function arrowsFrom({ links }, here) {
-  const towards = (from, to) => reached(here, links, from, to).slice(0, MOST_ARROWS);
+  const towards = (/** @type {0 | 1} */ from, /** @type {0 | 1} */ to) =>
+    reached(here, links, from, to).slice(0, MOST_ARROWS);
   return [
     ...towards(1, 0).map(([effect, cause]) => ({ cause, effect, leads_here: true })),
     ...towards(0, 1).map(([cause, effect]) => ({ cause, effect, leads_here: false })),
   ];
 }
 
-/** Every link that can be reached from a place, breadth first. */
+/**
+ * Every link that can be reached from a place, breadth first.
+ * @param {number} here @param {[number, number][]} links @param {0 | 1} from @param {0 | 1} to
+ */
 function reached(here, links, from, to) {
-  const [found, waiting, seen, ends] = [[], [here], new Set([here]), new Map()];
+  /** @type {[number, number][]} */
+  const found = [];
+  const [waiting, seen] = [[here], new Set([here])];
+  /** @type {Map<number, number[]>} */
+  const ends = new Map();
   for (const link of links) ends.set(link[from], [...(ends.get(link[from]) ?? []), link[to]]);
   for (const place of waiting) {
     for (const end of ends.get(place) ?? []) {
@@ -343,7 +415,10 @@ function reached(here, links, from, to) {
   return found;
 }
 
-/** The version of a stream at a moment: what took in an event has one more. */
+/**
+ * The version of a stream at a moment: what took in an event has one more.
+ * @param {Packed} packed @param {string} name @param {number} cursor
+ */
 function recordedVersion({ chart }, name, cursor) {
   const number = chart.lanes.findIndex((lane) => lane.stream_id === name);
   const [moments, lanes, , , steps, halves, stepLanes, kinds] = chart.columns;
