@@ -180,7 +180,7 @@ def _event_row(row: EventRow) -> Row:
 @themed
 def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw the command in progress and those that wait, in order: for whom, with what, who sent them, and
-    what each would lead to as things stand; one that would be refused has the sign of a refusal.
+    what each would lead to as things stand; one that would be rejected has the sign of a refusal.
     """
     if not isinstance(view, AgendaView):
         raise InvalidValue(

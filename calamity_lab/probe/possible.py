@@ -65,7 +65,7 @@ _MOST_QUESTIONS = 6_000
 class Possible:
     """Pairs of names, in the model's order: which command goes where, what it leads to, who answers how.
 
-    ``answers`` are the commands that a manager sends when one of its commands is refused.
+    ``answers`` are the commands that a manager sends when one of its commands is rejected.
     """
 
     targets: tuple[tuple[str, str], ...] = ()

@@ -87,7 +87,7 @@ def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
     found = memo.recall(_ANSWERS, *about, key=basis.version)
     if found is None:
         if (memo.recall(_RESTS, identity.type) or 0) - perf_counter() > _REST * LONG:
-            return Preview("unknown", f"not foreseen: {identity.category} takes its time to decide")
+            return Preview("unknown", f"no preview: {identity.category} takes too long to decide")
         answer = _timed(memo, trace[cursor].stack, pending, identity, basis)
         found = memo.keep(_ANSWERS, answer, *about, key=basis.version)
     return found
@@ -157,7 +157,7 @@ def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Pr
         step, run = (advance if memo.recall(_PURE, *watched) else advance_watched)(run)
     memo.keep(_PURE, True, *watched)
     if step.rejected is not None:
-        return Preview("refused", plain_sentence(f"would be refused: {step.rejected}", _LENGTH))
+        return Preview("refused", plain_sentence(f"would be rejected: {step.rejected}", _LENGTH))
     if not step.event_types:
         return Preview("nothing", "would change nothing")
     return Preview("records", plain_sentence(f"would record {_names(step.event_types)}", _LENGTH))

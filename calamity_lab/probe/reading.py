@@ -1,7 +1,7 @@
 """Single values read from what was typed, or from JSON: numbers, truth values, times, durations, bytes.
 
 Blanks around a value do not matter, except in texts, which stay as they are typed. Digits may be grouped by
-threes with a blank or an underscore. A comma is refused, because half of the world writes it for thousands
+threes with a blank or an underscore. A comma is rejected, because half of the world writes it for thousands
 and the other half for decimals. NaN and infinity are refused, since nothing can be calculated with them.
 """
 

@@ -26,7 +26,7 @@ from calamity_lab.trace.differences import differences
 def sentence(step: Step | None, decision: Step | None = None) -> str:
     """What happened at a step, as one sentence with its number.
 
-    ``decision`` is the step at which its command was accepted or refused: a completed command tells it again.
+    ``decision`` is the step at which its command was accepted or rejected: the completed step repeats it.
     """
     if step is None:
         return "Nothing has happened yet"
@@ -55,14 +55,17 @@ def _fact(step: Step) -> str:
             outcome = f"{plural(len(events), 'event')}{_now(identity, step)}" if events else "no event"
             return f"{command} accepted, {outcome}"
         case Refused(rejected=rejected):
-            return f"{command} refused: {rejected}"
+            return f"{command} rejected: {rejected}"
         case Appended(recorded=recorded, identity=identity):
             names = ", ".join(event.event_type for event in recorded)
             places = ", ".join(str(event.position) for event in recorded)
             return f"{names} recorded in {identity} at position {places}"
         case Conflicted(identity=identity, expected=expected, actual=actual):
             wanted = getattr(expected, "value", expected)
-            return f"{identity} moved on (expected {wanted}, found version {actual}), {command} tried again"
+            return (
+                f"{identity} was changed by another writer (expected version {wanted}, found {actual}), "
+                f"{command} tried again"
+            )
         case AtProcessManager():
             return _of_manager(step)
     return f"{step.subject or command} {step.verb}"
@@ -76,7 +79,7 @@ def origin(pending: Pending) -> str:
     # What answers an event was sent under the command that caused that event; what answers a refusal, under
     # the refused command, and is caused by the event that led to that one.
     if parent is not None and (cause is None or cause.causation_id != parent.command_id):
-        return plain_sentence(f"{pending.sender} after {parent.command_type} was refused")
+        return plain_sentence(f"{pending.sender} after {parent.command_type} was rejected")
     assert cause is not None, "a command without a parent has no sender"
     return plain_sentence(f"{cause.event_type} #{cause.position} by {pending.sender}")
 
@@ -95,7 +98,7 @@ def _now(identity: Any, step: Executed) -> str:
 
 def _of_manager(step: AtProcessManager) -> str:
     what = (
-        f"the refusal of {type(step.trigger.command).__name__}"
+        f"the rejection of {type(step.trigger.command).__name__}"
         if isinstance(step.trigger, Rejected)
         else step.trigger.event_type
     )

@@ -61,7 +61,7 @@ def mark(trace: Trace, step: Step) -> int:
 
 
 def _command(trace: Trace, start: int) -> int:
-    """The place of the command that was dispatched at a moment: a refused one stands where it was refused."""
+    """The place of the command that was dispatched at a moment: a rejected one stands at its rejection."""
     decision = trace[trace.command_end(start)].decision
     return -start if decision is None or decision.rejected is None else -decision.index
 

@@ -183,7 +183,7 @@ class Columns:
 
     def _decision(self, step: Step) -> None:
         if step.rejected is not None:
-            self._between(step, step.index, f"{step.pending.command_type} refused")
+            self._between(step, step.index, f"{step.pending.command_type} rejected")
         # One that was in progress at the beginning was dispatched before; one tried again is there.
         elif self.begun and self.steps.moments[-1:] != array("Q", [self.begun]):
             self._between(step, self.begun, step.pending.command_type)
@@ -211,7 +211,7 @@ class Columns:
 
     def _reaction(self, trace: Trace, step: Step, trigger: RecordedEvent | Rejected) -> None:
         if isinstance(trigger, Rejected):
-            self._between(step, step.index, f"{step.pending.command_type} refused")
+            self._between(step, step.index, f"{step.pending.command_type} rejected")
         else:
             self._put(step, step.index, 2 * ordinal(trace, trigger), trigger.event_type)
 

@@ -96,7 +96,7 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
     text, tone = _told(moment)
     before = index.events_at(0)
     if moment.step is None and before:
-        text = f"{text}, after {plural(before, 'event')} from before"
+        text = f"{text}; the history has {plural(before, 'event')}"
     return ControlsView(
         cursor=cursor,
         last=trace.last,

@@ -92,7 +92,7 @@ def _missed_expectation(
         return Expectation(
             events,
             frozenset(late),
-            f"{_named(events)}, which {verb} overdue: {why}, and nothing else leads there",
+            f"{_named(events)}, which {verb} overdue: {why}, and nothing else leads to it",
         )
     return Expectation(events, told=f"{_named(events)}{_by_others(flow, events, manager)} ({why})")
 
@@ -147,7 +147,7 @@ def _on_the_way(flow: MessageFlow, events: tuple[str, ...], pending: Sequence[Se
     if answered is None:
         return told
     refused = type(answered.command).__name__
-    return f"{told}, sent because {refused} was refused ({format_value(answered.reason, 60)})"
+    return f"{told}, sent because {refused} was rejected ({format_value(answered.reason, 60)})"
 
 
 def _by_others(flow: MessageFlow, events: Sequence[str], manager: str) -> str:
@@ -155,7 +155,7 @@ def _by_others(flow: MessageFlow, events: Sequence[str], manager: str) -> str:
     commands = list(dict.fromkeys(c for event in events for c in flow.others_for(event, manager)))
     outside = [command for command in commands if not flow.senders_of(command)]
     senders = sorted({sender for command in commands for sender in flow.senders_of(command)})
-    who, what = ("somebody outside", outside) if outside else (_named(senders), commands)
+    who, what = ("a user", outside) if outside else (_named(senders), commands)
     return f": {who} has to send {_named(what)}"
 
 
@@ -164,11 +164,11 @@ def _what_came_of(each: SentCommand) -> str:
     match each.outcome:
         case "refused":
             reason = getattr(step, "reason", "")
-            return f"{name} was refused at step {_at(each)}" + (
+            return f"{name} was rejected at step {_at(each)}" + (
                 f" ({format_value(reason, 60)})" if reason else ""
             )
         case "accepted":
-            return f"{name} was accepted at step {_at(each)} and did not bring it"
+            return f"{name} was accepted at step {_at(each)} and did not lead to it"
         case "dropped":
             return f"{name} was taken off the agenda"
     return f"{name} was sent at step {each.sent:,}"
@@ -183,7 +183,7 @@ class Mark:
     """What a node or an edge is to the instance: ``key`` is a node's, or an edge's (see `edge_key`).
 
     ``times`` counts how often the instance had to do with it; ``told`` says what came of it last, and
-    ``instead`` that it makes good a refusal: a command sent because another was refused.
+    ``instead`` that it makes good a refusal: a command sent because another was rejected.
     """
 
     key: str
@@ -292,7 +292,7 @@ _STANDINGS: dict[str, Standing] = {
 
 
 def _weightiest_last(sent: Sequence[SentCommand]) -> list[SentCommand]:
-    """In order of sending; of what was sent together what is still open stands, then what was refused."""
+    """In order of sending; of what was sent together what is still open stands, then what was rejected."""
     weights = list(_STANDINGS)
     return sorted(sent, key=lambda each: (each.sent, weights.index(each.outcome)))
 
@@ -322,7 +322,7 @@ def _mark_sent(marks: _Marks, manager: str, each: SentCommand, targets: dict[str
 
 def _outcome(each: SentCommand) -> str:
     """What became of a command, in words."""
-    because = "" if each.answers is None else f" because {type(each.answers.command).__name__} was refused"
+    because = "" if each.answers is None else f" because {type(each.answers.command).__name__} was rejected"
     sent = f"sent at step {each.sent:,}{because}"
     match each.outcome:
         case "in flight":

@@ -316,5 +316,5 @@ def _stage(trace: Trace, cursor: int, lane: Lane, last: AtProcessManager | None)
 
 def _trigger(step: AtProcessManager) -> str:
     if isinstance(step.trigger, Rejected):
-        return f"{step.pending.command_type} was refused"
+        return f"{step.pending.command_type} was rejected"
     return step.trigger.event_type

@@ -15,7 +15,7 @@ Standing = Literal["done", "in flight", "refused", "dropped", "waited for", "wai
 
 ``done``: it took that event in, sent that command and it was accepted, that aggregate answered it; or the
 instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``refused``: the
-command was refused; ``dropped``: taken off the agenda. ``waited for``: the events that would go on with it,
+command was rejected; ``dropped``: taken off the agenda. ``waited for``: the events that would go on with it,
 ``overdue`` where they will not come (see `awaiting`); ``waiting``: the process manager itself, meanwhile.
 """
 
@@ -92,7 +92,7 @@ LOOKS: Mapping[str, Look] = {
     "continued": Look("manager", "m0-5.2l5.2 5.2-5.2 5.2-5.2-5.2z", "continued"),
     "stopped": Look("manager", "m-4.6-4.6h9.2v9.2h-9.2z", "stopped"),
     "ignored": Look("manager", "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0", "ignored", "empty"),
-    "refused": Look("refused", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command refused", "none"),
+    "refused": Look("refused", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command rejected", "none"),
     "aggregate": Look("aggregate", "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0", "aggregate", "soft"),
     "process manager": Look("manager", "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z", "process manager", "soft"),
     "user": Look(

@@ -34,11 +34,11 @@ def to_mermaid(view: SequenceView) -> str:
     lines = [f"{_keyword(each)} {name} as {escaped(each.name, _NAME)}" for name, each in _cast(view, names)]
     beside = names[0] if names else "U"
     if view.first:
-        lines.append(_note(beside, f"{plural(view.first, 'command')} before"))
+        lines.append(_note(beside, plural(view.first, "earlier command")))
     lines += _drawn(view, names, MOST_CHARACTERS - 500 - sum(map(len, lines)))
     left = view.total - view.first - view.commands
     if left:
-        lines.append(_note(beside, f"{plural(left, 'further command')}"))
+        lines.append(_note(beside, plural(left, "more command")))
     if not view.total:
         lines = ["participant U as User", _note("U", "nothing has happened yet")]
     return "\n".join(["sequenceDiagram", *(f"    {line}" for line in lines)])
@@ -92,7 +92,7 @@ def _drawn(view: SequenceView, names: Sequence[str], room: int) -> Iterator[str]
         statements = _statements(message, names)
         used += sum(len(statement) + 9 for statement in statements)
         if used > room:
-            left = plural(len(view.messages) - place, "further message")
+            left = plural(len(view.messages) - place, "more message")
             statements = [_note(names[message.source], left)]
         elif is_grey is not (message.tense == "future"):
             is_grey = not is_grey

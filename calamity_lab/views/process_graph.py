@@ -48,7 +48,7 @@ class Edge:
     """What leads from one node to another, and how often it did; 0: it has only been found possible.
 
     Labels: ``to`` (a command's aggregate), ``records``, ``start`` / ``continue`` / ``stop``, ``sends``, and
-    ``if refused``: what a manager sends when one of its commands is refused.
+    ``if refused``: what a manager sends when one of its commands is rejected.
     """
 
     source: str

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Refused
-from calamity_lab.text import format_fields, format_value
+from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import LENGTH, target_text
@@ -103,7 +103,7 @@ def refusal_at(trace: Trace, moment: int) -> Refused:
 def refusal_text(step: Refused) -> str:
     """What is found of a refusal: the command and its fields, the reason, the stream, the ids."""
     return small(
-        f"{step.pending.command_type} refused",
+        f"{step.pending.command_type} rejected",
         format_value(str(step.rejected)),
         format_value(step.identity.stream_id),
         format_value(step.pending.command_id),
@@ -113,14 +113,14 @@ def refusal_text(step: Refused) -> str:
 
 
 def refusal_hit(trace: Trace, number: int, cursor: int) -> Hit:
-    """A command that was refused."""
+    """A command that was rejected."""
     moment = trace.index.refused[number]
     step = refusal_at(trace, moment)
     return Hit(
         key=f"refusal {moment}",
         kind="refusal",
         shape="refused",
-        label=f"{step.pending.command_type} refused",
+        label=f"{step.pending.command_type} rejected",
         told=format_value(str(step.rejected), LENGTH),
         moment=moment,
         is_past=moment <= cursor,
@@ -250,7 +250,7 @@ def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> 
 
 
 def _sentence(query: str, total: int) -> str:
-    return f"{total:,} found for “{query}”" if total else f"Nothing in this run has “{query}” in it"
+    return f"{plural(total, 'match', 'matches')} for “{query}”" if total else f"No matches for “{query}”"
 
 
 def streams(trace: Trace) -> tuple[HitText, ...]:

@@ -120,7 +120,7 @@ def _stream(trace: Trace, stream_id: str) -> Selected:
     if since is None:
         return Selected()
     name = format_value(stream_id)
-    return Selected("stream", name, f"{name}, known since step {since:,}", streams=(name,))
+    return Selected("stream", name, f"{name}, first seen at step {since:,}", streams=(name,))
 
 
 def _range(trace: Trace, first: int, until: int) -> Selected:

@@ -190,7 +190,7 @@ def _recorded(step: Step, start: int, cursor: int) -> Iterator[SequenceLine]:
         )  # fmt: skip
     left = len(step.recorded) - _MOST_EVENTS
     if left > 0:
-        yield _more(f"{at}.more", aggregate, to, f"and {plural(left, 'further event')}", start, decided, at)
+        yield _more(f"{at}.more", aggregate, to, f"and {plural(left, 'more event')}", start, decided, at)
 
 
 def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
@@ -209,7 +209,7 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
             yield SequenceLine(f"{at}", "decided", who, who, label, detail, "", start, at, at)
         case Refused(rejected=rejected):
             sender = _sender(step.pending)
-            label = format_value(f"{step.pending.command_type} refused", _LABEL)
+            label = format_value(f"{step.pending.command_type} rejected", _LABEL)
             yield SequenceLine(
                 f"{at}",
                 "refused",
@@ -236,7 +236,7 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
     count = end - since + 1
     left = followed(min(max(cursor - since + 1, 0), count), count, _MOST_REACTIONS) if count > 0 else 0
     if left:
-        yield _more(f"{start}.before", STORE, STORE, f"{left:,} steps before", start, since, since)
+        yield _more(f"{start}.before", STORE, STORE, plural(left, "earlier step"), start, since, since)
     until = min(since + left + _MOST_REACTIONS, end + 1)
     for moment in trace.branch.moments.iterate(since + left, until):
         step = moment.step
@@ -245,7 +245,7 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
         elif step is not None:
             yield from _tried(step, start)
     if until <= end - 1:
-        yield _more(f"{start}.after", STORE, STORE, f"{end - until:,} steps more", start, until, until)
+        yield _more(f"{start}.after", STORE, STORE, plural(end - until, "later step"), start, until, until)
 
 
 def _reaction(step: AtProcessManager, start: int) -> SequenceLine:
@@ -255,7 +255,7 @@ def _reaction(step: AtProcessManager, start: int) -> SequenceLine:
         label = format_value(step.trigger.event_type, _LABEL)
         return SequenceLine(f"{at}", kind, STORE, manager, label, detail, "", start, at, at)
     sent = ", ".join(pending.command_type for pending in step.commands)
-    missing = "is no longer there" if kind == Verb.IGNORED else "has no answer"
+    missing = "has ended" if kind == Verb.IGNORED else "sends no command"
     label = format_value(f"answers with {sent}" if sent else missing, _LABEL)
     return SequenceLine(f"{at}", kind, manager, manager, label, detail, "", start, at, at)
 
@@ -442,7 +442,7 @@ def _title(trace: Trace, cascade: Cascade) -> str:
     if not len(cascade):
         return ""
     if not cascade.correlation:
-        return f"The whole run: {len(cascade):,} commands" if len(cascade) > 1 else "The whole run: 1 command"
+        return f"The whole run: {plural(len(cascade), 'command')}"
     if not cascade.happened:
         return _root(cascade.pending[0])
     step, progress = trace[cascade.start(0)].step, trace[0].run.progress

@@ -30,7 +30,7 @@ class StepRow(NamedTuple):
     ``stream_id`` is the aggregate or process manager concerned; None when the command is completed.
     ``cause`` is the type and ``cause_position`` the position of the event whose answer the command is, and
     ``sender`` the process manager that gave it; None for a submitted command. ``reason`` is why a command
-    was refused, at the step at which it was.
+    was rejected, at the step at which it was.
     """
 
     step: int
@@ -64,7 +64,7 @@ class ReactionRow(NamedTuple):
     """What a process manager instance made of an event or a refusal, and its state afterwards.
 
     ``verb`` is started, continued, stopped or ignored. ``trigger`` is the event's type, and ``position``
-    where it stands; or ``trigger`` is the type of the refused command, and ``refusal`` why it was refused.
+    where it stands; or ``trigger`` is the type of the refused command, and ``refusal`` why it was rejected.
     ``commands`` are the types of those sent. ``state`` is None once the instance is stopped.
     """
 
@@ -106,7 +106,8 @@ def moment_of(trace: Trace, cursor: int | None) -> int:
         return trace.last
     if isinstance(cursor, bool) or not isinstance(cursor, int):
         raise InvalidValue(
-            f"cursor={cursor!r}: a moment is a whole number from 0 to {trace.last}, None is the last"
+            f"cursor={cursor!r} is no moment. Give a whole number from 0 to {trace.last}, "
+            "or None for the last moment"
         )
     return trace[cursor].index  # raises OutOfRange, which tells the moments there are
 

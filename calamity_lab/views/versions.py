@@ -107,7 +107,7 @@ class Versions:
             trigger, state = step.trigger, step.before if step.after is None else step.after
             if not isinstance(trigger, Rejected):
                 return Version(version, state, trigger.event_type, moment)
-        return Version(version, None, why="this version came about outside the trace")
+        return Version(version, None, why="this version is not in the recorded run")
 
     def _decided(self, version: int) -> Version:
         """An aggregate's state after the event of that version, as it was when it was decided."""
@@ -137,7 +137,7 @@ class Versions:
             first = max(since, 1)
             events = list(islice(store.stream(self.stream_id, start_version=first), version - first + 1))
             if len(events) < version - first + 1:
-                return Version(version, None, why="the events that led to it are not here")
+                return Version(version, None, why="the events of this version are not in the event store")
             state = fold(state, [each.event for each in events if each.stream_version > since])
         except CalamityError as error:
             return Version(version, None, why=format_value(str(error), 200))
@@ -331,12 +331,14 @@ def history_of(
     index = trace.index
     place = index.places.get(stream_id) if isinstance(stream_id, str) else None
     if place is None:
-        raise InvalidValue(f"there is no stream {stream_id!r} in this run; {_named(_streams(trace))}")
+        raise InvalidValue(
+            f"There is no stream {stream_id!r} in this run. Streams: {_named(_streams(trace))}"
+        )
     versions = Versions(trace, index.lanes[place], types)
     now = versions.at(max(versions.first, versions.upto(cursor))).state
     last = versions.at(versions.last).state
     if all(state is not None and state_at(state, field) is ABSENT for state in (now, last)):
-        raise InvalidValue(f"{stream_id} has no field {field!r}; {_named(state_fields(last))}")
+        raise InvalidValue(f"{stream_id} has no field {field!r}. Fields: {_named(state_fields(last))}")
     return field_history(versions, field, cursor)
 
 
@@ -347,6 +349,6 @@ def _streams(trace: Trace) -> list[str]:
 
 def _named(names: Collection[str]) -> str:
     if not names:
-        return "there is none"
+        return "none"
     more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return f"there is {', '.join(format_value(name, 60) for name in islice(names, _MOST_NAMED))}{more}"
+    return f"{', '.join(format_value(name, 60) for name in islice(names, _MOST_NAMED))}{more}"

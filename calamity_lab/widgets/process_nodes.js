@@ -15,7 +15,7 @@ const ROW_GAP = 17;
 const GRAPH_EDGE = 8;
 const BUS = 24;
 const GRAPH_TOP = 34;
-// The line of what is sent if a command is refused runs outside the other, so that both are seen.
+// The line of what is sent if a command is rejected runs outside the other, so that both are seen.
 const REFUSAL_ASIDE = 6;
 // So far the picture shrinks before it scrolls.
 const SMALLEST = 0.9;
@@ -291,7 +291,7 @@ export function keyToMarks(node, { marks, nodes, edges, chosen }) {
   if (chosen !== null && nodes.some(({ count: times, key }) => times && !marks.some((mark) => mark.key === key))) {
     items.push(["elsewhere", "happened, not to this instance"]);
   }
-  if (edges.some(({ label }) => label === "if refused")) items.push(["refusal", "sent if a command is refused"]);
+  if (edges.some(({ label }) => label === "if refused")) items.push(["refusal", "sent if a command is rejected"]);
   if (nodes.some(({ count: times }) => times)) items.push(["count", "how often in the whole run"]);
   keyed(node, items, ([name]) => name,
     ([name, words]) => make("span", { role: "listitem" }, keySign(name), make("span", { text: words })), () => {});
@@ -306,7 +306,7 @@ function keySign(name) {
 }
 
 /**
- * The word beside the icon; of what was sent because another command was refused, that it came instead.
+ * The word beside the icon; of what was sent because another command was rejected, that it came instead.
  * @param {{ kind: string }} node @param {StandingMark} mark
  */
 function markWord({ kind }, { standing, times, instead }) {

@@ -154,7 +154,7 @@ def test_one_polite_region_of_the_widget_in_use_says_what_a_step_did_in_one_sent
     said = {
         4: "Step 5: CreateAccount accepted, 1 event, BankAccount-alice is new, with name Alice, status open;"
         " completed",
-        34: "Step 37: RequestTransfer refused: insufficient funds (balance 4000); completed",
+        34: "Step 37: RequestTransfer rejected: insufficient funds (balance 4000); completed",
     }
     for moment, sentence in said.items():
         gallery.page.python(f"lab.goto({moment})")

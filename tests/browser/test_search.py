@@ -73,8 +73,8 @@ def test_by_keyboard_a_hit_is_found_chosen_and_followed_by_the_next(bare: BarePa
     bare.root.focus()
     bare.page.keyboard.press("/")
     expect(field(bare)).to_be_focused()
-    search(bare, "refused")
-    assert bare.fact == "2 found for “refused”"
+    search(bare, "rejected")
+    assert bare.fact == "2 matches for “rejected”"
     expect(options(bare)).to_have_count(2)
     bare.page.keyboard.press("ArrowDown")
     bare.page.keyboard.press("ArrowDown")
@@ -136,8 +136,8 @@ def test_enter_right_after_typing_goes_to_what_was_typed_and_not_to_what_was_fou
 
 def test_what_is_not_there_is_said(bare: BarePage) -> None:
     search(bare, "no such thing")
-    assert bare.fact == "Nothing in this run has “no such thing” in it"
-    expect(bare.root.locator(".cl-found")).to_contain_text("Nothing in this run has “no such thing” in it")
+    assert bare.fact == "No matches for “no such thing”"
+    expect(bare.root.locator(".cl-found")).to_contain_text("No matches for “no such thing”")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -155,7 +155,7 @@ def test_the_list_is_within_the_widget_hostile_text_is_text_and_axe_finds_nothin
         assert box["x"] < inside["x"]
         assert inside["x"] + inside["width"] < box["x"] + box["width"]
         assert bare.root.locator("b, img").count() == 0
-    search(bare, "refused")
+    search(bare, "rejected")
     # The grey of what is yet to come, on the ground of what is chosen.
     bare.page.keyboard.press("ArrowDown")
     bare.page.evaluate(AXE)

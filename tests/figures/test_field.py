@@ -60,9 +60,9 @@ def test_a_stream_or_a_field_that_is_not_there_is_refused_and_it_says_what_there
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    with pytest.raises(InvalidValue, match="no stream 'alice' in this run; there is BankAccount-alice, "):
+    with pytest.raises(InvalidValue, match=r"no stream 'alice' in this run\. Streams: BankAccount-alice, "):
         lab.plot_field("alice", "balance")
-    with pytest.raises(InvalidValue, match="BankAccount-alice has no field 'amount'; there is account_id, "):
+    with pytest.raises(InvalidValue, match=r"BankAccount-alice has no field 'amount'\. Fields: account_id, "):
         lab.plot_field("BankAccount-alice", "amount")
     with pytest.raises(InvalidValue, match=r"call lab.plot_field\(stream_id, field\)"):
         plot_field(bank_day())  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def test_a_line_parts_the_past_from_the_future_where_there_are_both() -> None:
 def test_the_legend_tells_the_kinds_that_are_there() -> None:
     legend = plot_sequence(sequence(bank_day(), 36)).get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["command", "command refused"]
+    assert [text.get_text() for text in legend.get_texts()] == ["command", "command rejected"]
 
 
 def test_a_run_in_which_nothing_happened_says_so() -> None:

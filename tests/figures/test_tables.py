@@ -61,7 +61,7 @@ def test_a_command_that_would_be_refused_has_the_sign_of_a_refusal_and_says_why(
     stepper = stepper_of(bank.WithdrawFunds("alice", 5), bank.DepositFunds("alice", 5))
     ax = plot_agenda(agenda(stepper.trace, 0))
     told = texts(ax)
-    assert any(text.startswith("would be refused: ") for text in told)
+    assert any(text.startswith("would be rejected: ") for text in told)
     assert "would record FundsDeposited" in told
     assert [same_color(ink(each), strong("refused")) for each in ax.collections] == [True, False]
 

@@ -122,7 +122,7 @@ def test_each_kind_has_a_shape_and_a_colour_that_tell_it_from_the_others() -> No
         "process manager started",
         "continued",
         "stopped",
-        "command refused",
+        "command rejected",
     ]
 
 

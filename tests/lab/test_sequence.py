@@ -30,15 +30,15 @@ def test_the_text_is_that_of_the_cascade_at_the_cursor_and_of_another_where_that
     other = lab.to_mermaid(correlation=lab.events[4].correlation_id)
     assert "Transfer-rent" in other
     assert "Transfer-gift" not in other
-    assert lab.to_mermaid(correlation=ALL).count("RequestTransfer") == 4  # one of them is refused
-    assert "14 further commands" in lab.to_mermaid(correlation=ALL, limit=1)
+    assert lab.to_mermaid(correlation=ALL).count("RequestTransfer") == 4  # one of them is rejected
+    assert "14 more commands" in lab.to_mermaid(correlation=ALL, limit=1)
 
 
 def test_the_figure_is_drawn_on_the_axes_that_were_given(lab: Lab) -> None:
     mpl.use("Agg")
     ax = Figure(figsize=(9, 6), layout="constrained").subplots()
     assert lab.plot_sequence(ax) is ax
-    assert {"DepositFunds refused", "account closed"} <= set(texts(ax))
+    assert {"DepositFunds rejected", "account closed"} <= set(texts(ax))
 
 
 def test_the_widget_follows_the_cursor_and_turns_the_pages_of_a_long_cascade(lab: Lab) -> None:

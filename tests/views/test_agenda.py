@@ -49,7 +49,7 @@ def test_a_command_that_a_manager_sent_names_the_event_and_the_moment_that_cause
 def test_a_command_that_answers_a_refusal_says_so() -> None:
     first = agenda(story_of(bank), 58).entries[0]
     assert (first.command, first.cause) == ("RefundTransfer", 53)
-    assert first.origin == "Transfer-gift after DepositFunds was refused"
+    assert first.origin == "Transfer-gift after DepositFunds was rejected"
 
 
 def test_a_target_that_cannot_be_resolved_is_told_in_its_place() -> None:

@@ -127,9 +127,9 @@ def walked(trace: Trace) -> Iterator[Told]:
                     yield Told(start, between, to.stream_id, "command", command)
                 decided.add(pending.command_id)
             case Refused(identity=to, index=at):
-                yield Told(at, between, to.stream_id, "refused", f"{command} refused")
+                yield Told(at, between, to.stream_id, "refused", f"{command} rejected")
             case AtProcessManager(trigger=Rejected(), identity=to, index=at):
-                yield Told(at, between, to.stream_id, step.kind.lower(), f"{command} refused")
+                yield Told(at, between, to.stream_id, step.kind.lower(), f"{command} rejected")
             case AtProcessManager(trigger=RecordedEvent() as cause, identity=to, index=at):
                 half = 2.0 * (events.index(cause) + 1)
                 yield Told(at, half, to.stream_id, step.kind.lower(), cause.event_type)
@@ -365,7 +365,7 @@ def test_a_command_stands_before_its_events_and_is_there_once_it_is_decided() ->
     assert rows(charts.of(stepper.trace)) == [
         Told(4, 2, "BankAccount-a", "event", "FundsDeposited"),
         Told(1, 1, "BankAccount-a", "command", "DepositFunds"),
-        Told(7, 3, "BankAccount-a", "refused", "WithdrawFunds refused"),
+        Told(7, 3, "BankAccount-a", "refused", "WithdrawFunds rejected"),
     ]
 
 

@@ -33,7 +33,7 @@ def test_before_anything_happened_the_controls_stand_at_the_start() -> None:
 def test_a_lab_on_a_history_tells_at_its_start_how_long_that_is() -> None:
     history = trace_of(DepositFunds("a", 1))[5].stack.event_store
     view = controls(trace_of(DepositFunds("a", 1), event_store=history), 0)
-    assert view.sentence == "Nothing has happened yet, after 1 event from before"
+    assert view.sentence == "Nothing has happened yet; the history has 1 event"
 
 
 def test_ticks_are_commands_and_refusals_are_marked() -> None:
@@ -48,8 +48,8 @@ def test_ticks_are_commands_and_refusals_are_marked() -> None:
     [
         (1, "plain", "Step 1: CreateAccount dispatched to BankAccount-alice"),
         (26, "good", "Step 26: WithdrawFunds accepted, 1 event, BankAccount-alice now has balance 4000"),
-        (36, "refused", "Step 36: RequestTransfer refused: insufficient funds (balance 4000)"),
-        (37, "refused", "Step 37: RequestTransfer refused: insufficient funds (balance 4000); completed"),
+        (36, "refused", "Step 36: RequestTransfer rejected: insufficient funds (balance 4000)"),
+        (37, "refused", "Step 37: RequestTransfer rejected: insufficient funds (balance 4000); completed"),
         (63, "plain", "Step 63: Transfer-gift stopped by FundsRefunded"),
         (
             68,
@@ -95,7 +95,7 @@ def test_a_conflict_is_told_as_one() -> None:
     )
     view = controls(trace, 3)
     assert view.tone == "conflict"
-    assert "BankAccount-a moved on" in view.sentence
+    assert "BankAccount-a was changed by another writer" in view.sentence
     assert controls(trace, trace.last).tone == "good"
 
 

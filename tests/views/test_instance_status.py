@@ -83,7 +83,7 @@ def test_a_refused_command_and_what_was_sent_instead_are_told_apart() -> None:
     ]
     assert told(graph, "DepositFunds") == "sent at step 54, refused: account closed"
     assert graph.told.endswith(
-        "waits for FundsRefunded: RefundTransfer is on its way, sent because DepositFunds was refused "
+        "waits for FundsRefunded: RefundTransfer is on its way, sent because DepositFunds was rejected "
         "(account closed)"
     )
 
@@ -118,8 +118,7 @@ def test_a_wait_for_what_people_send_is_no_delay_and_tells_what_they_have_to_sen
     graph = process_graph(trace, 58, SHOP)
     assert nodes(graph)["ParcelDelivered"] == "waited for"
     assert graph.told == (
-        "OrderFulfilment-1001: “ON_THE_WAY”, waits for ParcelDelivered: somebody outside has to send "
-        "ConfirmDelivery"
+        "OrderFulfilment-1001: “ON_THE_WAY”, waits for ParcelDelivered: a user has to send ConfirmDelivery"
     )
     assert not graph.overdue
 
@@ -132,8 +131,8 @@ def test_the_wait_is_told_with_its_beginning_in_steps_and_in_time() -> None:
     assert (graph.since, graph.cursor, graph.then, graph.now) == (40, 70, since, now)
 
 
-REFUSED = "Ask was refused at step 8 (nobody is here)"
-SILENT = "Ask was accepted at step 8 and did not bring it"
+REFUSED = "Ask was rejected at step 8 (nobody is here)"
+SILENT = "Ask was accepted at step 8 and did not lead to it"
 
 
 @pytest.mark.parametrize(("desk", "why"), [("1-shut", REFUSED), ("1-deaf", SILENT)])
@@ -146,7 +145,7 @@ def test_an_event_is_overdue_once_the_command_sent_for_it_is_done_without_it(des
     assert edges(graph)["Answered", "Asking", "stop"] == "overdue"
     assert graph.told == (
         f"Asking-{desk}: “after Opened”, waits for Answered, which is overdue: "
-        f"{why}, and nothing else leads there"
+        f"{why}, and nothing else leads to it"
     )
 
 
@@ -176,7 +175,7 @@ def test_no_wait_is_overdue_while_something_of_its_cascade_is_pending_or_others_
     trace = trace_of(Open("1"), managers=(Patient,))
     graph = process_graph(trace, trace.last, model_of(Patient))
     assert not graph.overdue
-    assert "somebody outside has to send Ask or Withdraw" in graph.told
+    assert "a user has to send Ask or Withdraw" in graph.told
 
 
 def test_an_instance_that_is_started_again_begins_anew() -> None:

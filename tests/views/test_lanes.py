@@ -67,7 +67,7 @@ def test_a_window_holds_its_rows_and_marks() -> None:
             Mark(6.5, 1, "command", "DepositFunds", 30),
             Mark(7.0, 1, "event", "FundsDeposited", 32),
             Mark(7.0, 3, "stopped", "FundsDeposited", 33),
-            Mark(7 + 1 / 3, 0, "refused", "RequestTransfer refused", 36),
+            Mark(7 + 1 / 3, 0, "refused", "RequestTransfer rejected", 36),
             Mark(7 + 2 / 3, 2, "command", "RenameAccount", 38),
             Mark(8.0, 2, "event", "AccountRenamed", 40),
         ),
@@ -82,7 +82,7 @@ def test_the_future_is_shown_and_told_from_the_past() -> None:
 
 
 def test_a_reaction_to_a_refusal_stands_beside_it() -> None:
-    marks = [mark for mark in seen(story_of(bank), 0).marks if mark.label == "DepositFunds refused"]
+    marks = [mark for mark in seen(story_of(bank), 0).marks if mark.label == "DepositFunds rejected"]
     assert [(mark.kind, mark.moment) for mark in marks] == [("refused", 57), ("continued", 58)]
     assert 11 < marks[0].x < marks[1].x < 12
 

@@ -29,7 +29,7 @@ def test_a_transfer_that_is_refused_halfway_is_this_text() -> None:
         "    A1->>S: FundsWithdrawn\n"
         "    S-->>M1: FundsWithdrawn\n"
         "    M1->>A2: DepositFunds\n"
-        "    A2--xM1: DepositFunds refused\n"
+        "    A2--xM1: DepositFunds rejected\n"
         "    Note over A2: account closed\n"
         "    M1->>M1: answers with RefundTransfer\n"
         "    rect rgba(128, 128, 128, 0.2)\n"
@@ -48,8 +48,8 @@ def test_a_run_in_which_nothing_happened_says_so() -> None:
 
 def test_what_is_left_out_is_told() -> None:
     lines = to_mermaid(sequence(story_of(bank), 0, correlation=ALL, first=2, limit=3)).splitlines()
-    assert "    Note over U: 2 commands before" in lines
-    assert lines[-1] == "    Note over U: 10 further commands"
+    assert "    Note over U: 2 earlier commands" in lines
+    assert lines[-1] == "    Note over U: 10 more commands"
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_long_note_is_broken_into_lines_and_cut() -> None:
 def test_no_text_is_longer_than_mermaid_takes() -> None:
     text = to_mermaid(hostile_view(2_000))
     assert 0.9 * MOST_CHARACTERS < len(text) < 50_000
-    assert re.search(r"Note over A1: [\d,]+ further messages$", text)
+    assert re.search(r"Note over A1: [\d,]+ more messages$", text)
     grey = hostile_view(2_000)
     later = replace(grey, messages=tuple(replace(each, tense="future") for each in grey.messages))
-    assert to_mermaid(later).endswith("further messages\n    end")
+    assert to_mermaid(later).endswith("more messages\n    end")
     assert len(to_mermaid(later)) < 50_000
 
 

@@ -35,7 +35,7 @@ def totals(view: SearchResults) -> dict[str, int]:
 def test_a_query_finds_each_kind_of_thing_and_counts_all_of_them() -> None:
     view = search_results(story_of(bank), 45, query="gift")
     assert totals(view) == {"stream": 1, "event": 3, "refusal": 1, "pending": 1}
-    assert (view.total, view.sentence) == (6, "6 found for “gift”")
+    assert (view.total, view.sentence) == (6, "6 matches for “gift”")
     assert keys(view)[:5] == ["stream Transfer-gift", "event 10", "event 11", "event 12", "refusal 57"]
 
 
@@ -71,7 +71,7 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
         key="refusal 57",
         kind="refusal",
         shape="refused",
-        label="DepositFunds refused",
+        label="DepositFunds rejected",
         told="account closed",
         moment=57,
         is_past=False,
@@ -88,7 +88,7 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
     ("query", "there"),
     [
         ("insufficient", "refusal 36"),
-        ("RequestTransfer refused", "refusal 36"),
+        ("RequestTransfer rejected", "refusal 36"),
         ("FundsWithdrawn", "event 6"),
         ("renameaccount", "event 8"),
         ("to_account='bob'", "event 5"),
@@ -113,7 +113,7 @@ def test_an_empty_query_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_is_not_there_is_found_nowhere() -> None:
-    sentence = "Nothing in this run has “nowhere” in it"
+    sentence = "No matches for “nowhere”"
     expected = SearchResults("nowhere ", sentence, 0, (), (), None, None)
     assert search_results(story_of(bank), 45, query="nowhere ") == expected
 

@@ -154,7 +154,7 @@ def test_a_refusal_leads_to_what_answers_it() -> None:
     refused = next(step for step in trace.steps if isinstance(step, Refused))
     view = selected(trace, Selection(moment=refused.index))
     assert view.title == f"Ask rejected at step {refused.index}"
-    assert view.detail == "Ask refused: nobody is here (desk 'b shut')"
+    assert view.detail == "Ask rejected: nobody is here (desk 'b shut')"
     kinds = {
         arrow: (
             getattr(trace[abs(arrow.cause)].step, "kind", None),
@@ -225,7 +225,7 @@ def test_a_stream_is_told_with_the_moment_since_which_it_is_known() -> None:
     lane = trace.index.lanes[2]
     view = selected(trace, Selection(stream_id=lane.identity.stream_id))
     assert (view.kind, view.title, view.streams) == ("stream", str(lane.identity), (str(lane.identity),))
-    assert view.detail == f"{lane.identity}, known since step {lane.since}"
+    assert view.detail == f"{lane.identity}, first seen at step {lane.since}"
 
 
 def test_every_lane_of_the_chart_can_be_selected_also_one_without_an_event() -> None:
@@ -233,7 +233,7 @@ def test_every_lane_of_the_chart_can_be_selected_also_one_without_an_event() -> 
     lanes = [lane.stream_id for lane in Charts().of(trace).columns.lanes]
     assert lanes == ["BankAccount-poor", "BankAccount-rich", "Transfer-gone"]
     assert [selected(trace, Selection(stream_id=name)).kind for name in lanes] == ["stream"] * 3
-    assert selected(trace, Selection(stream_id="BankAccount-poor")).detail.endswith("known since step 3")
+    assert selected(trace, Selection(stream_id="BankAccount-poor")).detail.endswith("first seen at step 3")
 
 
 def test_the_step_that_recorded_events_is_told_as_its_events() -> None:
@@ -344,7 +344,7 @@ def test_a_refused_command_is_told_as_its_refusal() -> None:
         == described(trace, -trace.index.refused[0])
         == selected(trace, Selection(moment=1)).detail
     )
-    assert described(trace, -1).startswith("WithdrawFunds refused: ")
+    assert described(trace, -1).startswith("WithdrawFunds rejected: ")
 
 
 @dataclass(frozen=True)

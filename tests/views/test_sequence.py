@@ -69,7 +69,7 @@ def test_a_transfer_that_is_refused_halfway_tells_why_and_what_mends_it() -> Non
     view = sequence(story_of(bank), 64)
     assert told(view)[6:] == [
         ("command", "Transfer-gift", "carol", "DepositFunds"),
-        ("refused", "carol", "Transfer-gift", "DepositFunds refused"),
+        ("refused", "carol", "Transfer-gift", "DepositFunds rejected"),
         ("continued", "Transfer-gift", "Transfer-gift", "answers with RefundTransfer"),
         ("command", "Transfer-gift", "bob", "RefundTransfer"),
         ("event", "bob", "Event store", "FundsRefunded"),
@@ -82,7 +82,7 @@ def test_a_refusal_at_once_goes_back_to_who_submitted_the_command() -> None:
     view = sequence(story_of(bank), 36)
     assert told(view) == [
         ("command", "User", "alice", "RequestTransfer"),
-        ("refused", "alice", "User", "RequestTransfer refused"),
+        ("refused", "alice", "User", "RequestTransfer rejected"),
     ]
     assert view.messages[1].note == "insufficient funds (balance 4000)"
     assert STORE not in view.participants
@@ -136,7 +136,7 @@ def test_an_order_out_of_stock_tells_the_compensation() -> None:
         "User", "Order-1002", "StockItem-mug", "StockItem-kettle", "Event store", "OrderFulfilment-1002",
     ]  # fmt: skip
     assert told(view)[7:11] == [
-        ("refused", "StockItem-kettle", "OrderFulfilment-1002", "ReserveStock refused"),
+        ("refused", "StockItem-kettle", "OrderFulfilment-1002", "ReserveStock rejected"),
         (
             "continued",
             "OrderFulfilment-1002",
@@ -302,7 +302,7 @@ def test_of_many_events_the_first_are_told_and_of_many_reactions_those_around_th
     view = sequence(trace, 300)
     assert len(view.messages) < 40
     assert [each.label for each in view.messages if each.kind == "more"] == [
-        "and 492 further events", "288 steps before", "188 steps more",
+        "and 492 more events", "288 earlier steps", "188 later steps",
     ]  # fmt: skip
     assert [each.moment for each in view.messages if each.tense == "now"] == [300]
 

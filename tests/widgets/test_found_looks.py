@@ -26,7 +26,7 @@ def test_what_is_found_comes_with_the_answer_and_is_told_in_the_foot(front_end: 
     front_end.ask("look", view="found", query="gift")
     view = front_end.values["found"]
     assert [hit["label"] for hit in view["hits"]][:2] == ["Transfer-gift", "TransferInitiated #10"]
-    assert front_end.values["controls"]["sentence"] == view["sentence"] == "5 found for “gift”"
+    assert front_end.values["controls"]["sentence"] == view["sentence"] == "5 matches for “gift”"
     front_end.ask("look", view="found", query="")
     assert front_end.values["found"]["hits"] == []
     assert front_end.values["controls"]["sentence"].startswith("Step 68: ")
@@ -48,20 +48,20 @@ def test_a_step_sends_of_what_is_found_what_changed(front_end: FrontEnd) -> None
 def test_without_a_query_nothing_is_searched(front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
     assert front_end.values["found"]["query"] == ""
     asked: list[str] = []
-    found = contents.found
+    found = contents.search_results
 
     def counted(*given: Any, query: str, **options: Any) -> Any:
         asked.append(query)
         return found(*given, query=query, **options)
 
-    monkeypatch.setattr(contents, "found", counted)
+    monkeypatch.setattr(contents, "search_results", counted)
     patches = [front_end.ask(verb) for verb in ("step_back", "restart", "step_over")]
     assert not any("found" in patch for patch in patches)
     assert set(asked) <= {""}
 
 
 def test_a_hit_leads_to_its_moment_and_is_selected_for_every_view(front_end: FrontEnd) -> None:
-    front_end.ask("look", view="found", query="refused")
+    front_end.ask("look", view="found", query="rejected")
     (first, second) = front_end.values["found"]["hits"]
     for hit in (first, second):
         front_end.ask("select", place=hit["place"], go=True)

@@ -44,7 +44,7 @@ def test_the_sentence_stands_above_the_picture_with_the_time_that_it_takes() -> 
 def test_what_is_overdue_is_told_by_a_sign_of_its_own_and_by_the_word() -> None:
     trace = trace_of(Open("1-shut"), managers=(Asking,))
     still = drawn(process_graph(trace, trace.last, model_of(Asking)))
-    assert "which is overdue: Ask was refused" in still
+    assert "which is overdue: Ask was rejected" in still
     assert words(picture(still)).count("overdue") == 3  # the event, the process manager, and the key
 
 

@@ -1,4 +1,4 @@
-"""A bank: accounts, and transfers between them that may be refused halfway.
+"""A bank: accounts, and transfers between them that may be rejected halfway.
 
 `account` holds the commands, the events and the aggregate; `transfer` the process manager;
 `story()` is a day at the bank, `random_commands()` a year.

@@ -75,7 +75,7 @@ class Transfer:
         return None
 
     def handle_rejection(self, rejected: Rejected) -> AccountCommand | None:
-        """What to do instead, now that one of this transfer's commands was refused."""
+        """What to do instead, now that one of this transfer's commands was rejected."""
         match rejected.command:
             case WithdrawFunds():
                 return CancelTransfer(self.from_account, self.transfer_id)

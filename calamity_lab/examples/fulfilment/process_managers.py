@@ -144,7 +144,7 @@ class OrderFulfilment:
         return DispatchParcel(self.shipment_id, self.order_id, order.ship_to, pieces, order.ship_on)
 
     def handle_rejection(self, rejected: Rejected) -> list[FulfilmentCommand]:
-        """What to undo, latest first, now that one of this order's commands was refused."""
+        """What to undo, latest first, now that one of this order's commands was rejected."""
         releases = [ReleaseStock(sku, self.order_id) for sku in reversed(self.reserved)]
         cancel = CancelOrder(self.order_id, rejected.reason)
         match rejected.command:

@@ -259,7 +259,8 @@ function nearestHit(hits, direction, cursor) {
 function foundSentence(query, total) {
   const letters = [...query];
   const quoted = letters.length > QUOTED ? `${letters.slice(0, QUOTED - 1).join("")}…` : query;
-  return total ? `${total.toLocaleString("en-GB")} found for “${quoted}”` : `Nothing in this run has “${quoted}” in it`;
+  if (!total) return `No matches for “${quoted}”`;
+  return `${total.toLocaleString("en-GB")} ${total === 1 ? "match" : "matches"} for “${quoted}”`;
 }
 
 // What Python tells of the lanes, from what the page carries: what is pointed at, what is selected, what led to it.
@@ -310,7 +311,7 @@ function ofMoment(packed, moment) {
   const first = events.findIndex((row) => row.moment === moment) + 1;
   const last = events.findLastIndex((row) => row.moment === moment) + 1;
   if (first) return first === last ? ofEvent(packed, first) : { ...ofRange(events, first, last), moment };
-  // A refused command stands where it was refused.
+  // A refused command stands where it was rejected.
   const after = chart.columns[OF_EVENTS.length].findIndex((other) => other >= moment);
   const isMark = after >= 0
     && (chart.columns[OF_EVENTS.length][after] === moment || kindOf(chart, after) === "refused");

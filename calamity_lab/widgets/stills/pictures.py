@@ -76,7 +76,7 @@ def _ordinal(view: Window, event: int) -> str:
 
 
 _BOX_WIDE, _BOX_HIGH, _BOX_ROW, _BOX_GAP, _BUS, _GRAPH_TOP, _KEY_HIGH = 142, 26, 42, 56, 28, 26, 24
-# The line of what is sent if a command is refused runs outside the other.
+# The line of what is sent if a command is rejected runs outside the other.
 _ASIDE = 6
 
 _OUTLINES = {
@@ -229,7 +229,7 @@ def _key(view: ProcessGraphView, y: float) -> str:
         x += 190
     if any(edge.label == "if refused" for edge in view.edges):
         told += f'<path d="M{x:g} {y:g}h20" stroke="{stroke("refused")}" stroke-width="1.5"/>'
-        told += text(x + 26, y + 4, "sent if a command is refused", fill=SOFT, size=10.5)
+        told += text(x + 26, y + 4, "sent if a command is rejected", fill=SOFT, size=10.5)
     return told
 
 
