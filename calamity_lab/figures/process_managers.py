@@ -36,7 +36,7 @@ from calamity_lab.figures.looks import (
     strong,
     themed,
 )
-from calamity_lab.views.instance_status import Mark
+from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.looks import SIGNS
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
 
@@ -294,7 +294,7 @@ def _in_two(text: str, size: float, room: float) -> str:
     return "\n".join(each for each in lines if each)
 
 
-def _mark_box(box: Patch, graph: ProcessGraphView, node: Node, mark: Mark | None) -> None:
+def _mark_box(box: Patch, graph: ProcessGraphView, node: Node, mark: StatusMark | None) -> None:
     """What the chosen instance had to do with is tinted, and has the edge of its sign."""
     if graph.chosen is None:
         return
@@ -309,7 +309,7 @@ _AWAITED = {"waited for", "overdue"}
 
 
 def _draw_signs(
-    ax: Axes, graph: ProcessGraphView, grid: Grid, scale: tuple[float, float], marks: Mapping[str, Mark]
+    ax: Axes, graph: ProcessGraphView, grid: Grid, scale: tuple[float, float], marks: Mapping[str, StatusMark]
 ) -> list[_Box]:
     """The signs above the boxes, with their words where there is room; and what room they take."""
     room = (1 - 0.7) / 0.7 * grid.height * scale[1]
@@ -350,7 +350,7 @@ _DASHES: Mapping[str, tuple[int, tuple[float, float]]] = {
 }
 
 
-def _look(edge: Edge, mark: Mark | None, chosen: str | None) -> dict[str, Any]:
+def _look(edge: Edge, mark: StatusMark | None, chosen: str | None) -> dict[str, Any]:
     """An arrow of the chosen instance is dark or in the colour of its sign; the others are pale."""
     happened = edge.count > 0
     ink = rcParams["text.color"]
@@ -373,7 +373,7 @@ def _look(edge: Edge, mark: Mark | None, chosen: str | None) -> dict[str, Any]:
     }
 
 
-def _draw_edges(ax: Axes, graph: ProcessGraphView, grid: Grid, marks: Mapping[str, Mark]) -> None:
+def _draw_edges(ax: Axes, graph: ProcessGraphView, grid: Grid, marks: Mapping[str, StatusMark]) -> None:
     nodes = {node.key: node for node in graph.nodes}
     for edge in graph.edges:
         look = _look(edge, marks.get(edge.key), graph.chosen)

@@ -203,5 +203,5 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
 
 
 def _pending_row(place: str, entry: AgendaEntry) -> Row:
-    cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.foreseen)
+    cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.preview)
     return Row(cells, False, "refused" if entry.outcome == "refused" else "command")

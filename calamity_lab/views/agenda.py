@@ -50,7 +50,7 @@ class AgendaEntry:
     cause: int | None
     depth: int
     outcome: Outcome
-    foreseen: str
+    preview: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
         total=len(moment.agenda),
         in_progress=_in_progress(trace, cursor),
         entries=tuple(
-            _entry(trace, pending, _foreseen(trace, cursor, place, pending))
+            _entry(trace, pending, _preview(trace, cursor, place, pending))
             for place, pending in enumerate(islice(moment.agenda.entries(), max(limit, 0)))
         ),
     )
@@ -91,7 +91,7 @@ def _in_progress(trace: Trace, cursor: int) -> AgendaEntry | None:
     return _entry(trace, progress.pending, would)
 
 
-def _foreseen(trace: Trace, cursor: int, place: int, pending: Pending) -> Preview:
+def _preview(trace: Trace, cursor: int, place: int, pending: Pending) -> Preview:
     return preview(trace, cursor, pending) if place < MOST_PREVIEWS else NO_PREVIEW
 
 
@@ -107,7 +107,7 @@ def _entry(trace: Trace, pending: Pending, would: Preview) -> AgendaEntry:
         cause=None if pending.cause is None else moment_of(trace, pending.cause),
         depth=pending.depth,
         outcome=would.outcome,
-        foreseen=would.sentence,
+        preview=would.sentence,
     )
 
 

@@ -179,7 +179,7 @@ def _at(each: SentCommand) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StatusMark:
     """What a node or an edge is to the instance: ``key`` is a node's, or an edge's (see `edge_key`).
 
     ``times`` counts how often the instance had to do with it; ``told`` says what came of it last, and
@@ -198,13 +198,13 @@ def edge_key(edge: EdgeKey) -> str:
     return " ".join(edge)
 
 
-class _Marks:
+class _StatusMarks:
     """Marks as they are gathered, by key; the latest stands, and of two as late the second."""
 
     def __init__(self, edges: Iterable[EdgeKey]) -> None:
         self.edges = frozenset(edges)
         self.nodes = {key for source, target, _ in self.edges for key in (source, target)}
-        self.found: dict[str, Mark] = {}
+        self.found: dict[str, StatusMark] = {}
         self._moments: dict[str, int] = {}
 
     def put(
@@ -228,7 +228,7 @@ class _Marks:
             self.found[name] = replace(before, times=times)
             return
         self._moments[name] = at
-        self.found[name] = Mark(name, standing, times, told, instead)
+        self.found[name] = StatusMark(name, standing, times, told, instead)
 
 
 def marks_of(
@@ -238,9 +238,9 @@ def marks_of(
     waits: Expectation,
     last: AtProcessManager | None,
     edges: Sequence[EdgeKey],
-) -> tuple[Mark, ...]:
+) -> tuple[StatusMark, ...]:
     """The marks of an instance on a graph with those edges; ``last`` is its latest reaction."""
-    marks = _Marks(edges)
+    marks = _StatusMarks(edges)
     manager = key_of("process manager", identity.category)
     own = {each.pending.command_id for each in found.sent}
     for step in found.reactions:
@@ -263,7 +263,7 @@ def _has_stopped(last: AtProcessManager | None) -> bool:
 _NOW = 2**62
 
 
-def _mark_taken_in(marks: _Marks, manager: str, step: AtProcessManager, own: set[str]) -> None:
+def _mark_taken_in(marks: _StatusMarks, manager: str, step: AtProcessManager, own: set[str]) -> None:
     """What led to a reaction: the event, the aggregate that recorded it, and the command before it."""
     trigger, at = step.trigger, step.index
     if isinstance(trigger, Rejected):
@@ -297,7 +297,7 @@ def _weightiest_last(sent: Sequence[SentCommand]) -> list[SentCommand]:
     return sorted(sent, key=lambda each: (each.sent, weights.index(each.outcome)))
 
 
-def _mark_sent(marks: _Marks, manager: str, each: SentCommand, targets: dict[str, str]) -> None:
+def _mark_sent(marks: _StatusMarks, manager: str, each: SentCommand, targets: dict[str, str]) -> None:
     """What became of a command that the instance sent: on its node, its edges, and the aggregate's node."""
     name, at, told = each.pending.command_type, each.sent, _outcome(each)
     command, state = key_of("command", name), _STANDINGS[each.outcome]
@@ -336,7 +336,7 @@ def _outcome(each: SentCommand) -> str:
     return sent
 
 
-def _mark_awaited(marks: _Marks, manager: str, waits: Expectation) -> None:
+def _mark_awaited(marks: _StatusMarks, manager: str, waits: Expectation) -> None:
     for name in waits.events:
         event = key_of("event", name)
         state: Standing = "overdue" if name in waits.overdue else "waited for"
@@ -356,7 +356,7 @@ class InstanceStatus:
     latest event at that moment, in seconds since 1970.
     """
 
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[StatusMark, ...] = ()
     told: str = ""
     since: int | None = None
     then: float | None = None

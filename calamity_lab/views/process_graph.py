@@ -14,7 +14,7 @@ from calamity_lab.views.counters import counters
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.instance_status import (
     InstanceStatus,
-    Mark,
+    StatusMark,
     edge_key,
     instance_status,
     spell,
@@ -77,7 +77,7 @@ class ProcessGraphView:
     edges: tuple[Edge, ...]
     instances: tuple[Instance, ...]
     chosen: str | None
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[StatusMark, ...] = ()
     told: str = ""
     since: int | None = None
     then: float | None = None
@@ -111,7 +111,7 @@ class ProcessGraphView:
         """How the chosen instance stands, in a sentence, and since when."""
         return f"{self.told} ({self.waited})" if self.waited else self.told
 
-    def word(self, node: Node, mark: Mark) -> str:
+    def word(self, node: Node, mark: StatusMark) -> str:
         """What is written at a node; of a command that makes good a refusal, that it came instead."""
         if node.kind == "process manager" and mark.standing == "done":
             return "stopped"

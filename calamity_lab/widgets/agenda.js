@@ -112,7 +112,7 @@ function entryNode(lab, list) {
   const line = make("li", { class: "cl-entry" },
     make("div", { class: "cl-entry-head" }, glyph("command"), name, badge, make("span", { class: "cl-gap" }), run,
       drop), make("div", { class: "cl-entry-target" }, make("span"), origin), make("div", { class: "cl-entry-fields" }),
-    make("div", { class: "cl-entry-foreseen" }, make("span"), make("span")),
+    make("div", { class: "cl-entry-preview" }, make("span"), make("span")),
     make("div", { class: "cl-entry-origin" }, cause));
   const node = Object.assign(line, { entryParts: { name, badge, run, drop, running, cause, origin } });
   return node;
@@ -126,7 +126,7 @@ function entryNode(lab, list) {
 /** @param {EntryNode} node @param {PlacedEntry} entry */
 function updateEntry(node, entry) {
   const { name, badge, run, drop, running, cause, origin } = node.entryParts;
-  const [, target, fields, foreseen] = node.children;
+  const [, target, fields, preview] = node.children;
   put(node, "data-command", entry.command_id);
   setText(name, entry.command);
   put(run, "aria-label", `Run ${entry.command} next`);
@@ -145,15 +145,15 @@ function updateEntry(node, entry) {
   put(cause, "title", entry.cause === null ? null : `Go to step ${count(entry.cause)}, which caused it`);
   show(origin, entry.cause === null);
   setText(origin, entry.origin);
-  updateForeseen(/** @type {HTMLElement} */ (foreseen), entry);
+  updatePreview(/** @type {HTMLElement} */ (preview), entry);
 }
 
 /** @param {HTMLElement} node @param {PlacedEntry} entry */
-function updateForeseen(node, { outcome, foreseen, waits }) {
+function updatePreview(node, { outcome, preview, waits }) {
   const [mark, sentence] = node.children;
-  show(node, foreseen !== "");
-  setText(sentence, waits ? foreseen.replace(/^would /, "would now ") : foreseen);
-  put(node, "title", waits ? `${foreseen}\n${AS_THINGS_STAND}` : foreseen);
+  show(node, preview !== "");
+  setText(sentence, waits ? preview.replace(/^would /, "would now ") : preview);
+  put(node, "title", waits ? `${preview}\n${AS_THINGS_STAND}` : preview);
   if (node.dataset.outcome === outcome) return;
   node.dataset.outcome = outcome;
   mark.replaceChildren(icon(OUTCOMES[outcome]));

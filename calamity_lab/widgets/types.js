@@ -30,7 +30,7 @@
  *
  * @typedef {{
  *   command_id: string, command: string, target: string, fields: string, origin: string, sender: string | null,
- *   cause: number | null, depth: number, outcome: string, foreseen: string,
+ *   cause: number | null, depth: number, outcome: string, preview: string,
  * }} Entry
  * @typedef {{ total: number, in_progress: Entry | null, entries: Entry[] }} Agenda
  *

@@ -109,7 +109,7 @@ HOWS: dict[str, Callable[[Oddity, Ask], Any]] = {
 
 def told(*commands: Any, cursor: int = 0, **stack: Any) -> list[tuple[str, str]]:
     trace = stepper_of(*commands, **stack).trace
-    return [(entry.outcome, entry.foreseen) for entry in agenda(trace, cursor).entries]
+    return [(entry.outcome, entry.preview) for entry in agenda(trace, cursor).entries]
 
 
 @pytest.mark.parametrize("domain", [bank, fulfilment])
@@ -121,13 +121,13 @@ def test_what_comes_next_is_what_then_happens(domain: ModuleType) -> None:
         if run.progress is None and run.agenda:
             entry, decided = agenda(trace, cursor).entries[0], decision(trace, cursor)
             if isinstance(decided, Refused):
-                assert (entry.outcome, entry.foreseen) == (
+                assert (entry.outcome, entry.preview) == (
                     "refused",
                     f"would be rejected: {decided.rejected}",
                 )
             else:
                 names = [type(event).__name__ for event in decided.events]
-                assert (entry.outcome, entry.foreseen) == ("records", f"would record {', '.join(names)}")
+                assert (entry.outcome, entry.preview) == ("records", f"would record {', '.join(names)}")
             compared += 1
     assert compared == len(trace.index.dispatched)
 
@@ -180,7 +180,7 @@ def test_an_impure_model_is_told_and_harms_no_recorded_moment() -> None:
     before = stepper.moment.stack.aggregates["Oddity-1"]
     (entry,) = agenda(stepper.trace, stepper.cursor).entries
     assert entry.outcome == "breaks"
-    assert "changed self.heard" in entry.foreseen
+    assert "changed self.heard" in entry.preview
     assert stepper.moment.stack.aggregates["Oddity-1"] is before
     assert before.heard == ["well"]
 
@@ -308,7 +308,7 @@ def test_a_store_outside_the_value_is_not_read(monkeypatch: pytest.MonkeyPatch) 
         WithdrawFunds("a", 5), CreateAccount("b", "Bob"), event_store=OverlayEventStore(history())
     )
     monkeypatch.setattr(OverlayEventStore, "stream", lambda *_given, **_options: pytest.fail("it was read"))
-    found = [(entry.outcome, entry.foreseen) for entry in agenda(stepper.trace, 0).entries]
+    found = [(entry.outcome, entry.preview) for entry in agenda(stepper.trace, 0).entries]
     assert found == [("unknown", ""), ("records", "would record AccountCreated")]
 
 
@@ -344,4 +344,4 @@ def test_a_command_at_the_limit_of_its_cascade_would_break() -> None:
         stepper.resume()
     entry = agenda(stepper.trace, stepper.cursor).entries[0]
     assert entry.outcome == "breaks"
-    assert entry.foreseen.startswith("would break: one command caused a chain")
+    assert entry.preview.startswith("would break: one command caused a chain")

@@ -33,7 +33,7 @@ def test_a_submitted_command_is_shown_with_its_target_and_fields() -> None:
         depth=0,
         command_id="",
         outcome="records",
-        foreseen="would record FundsDeposited",
+        preview="would record FundsDeposited",
     )
 
 

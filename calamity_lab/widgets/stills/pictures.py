@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from calamity_lab.text import plural
-from calamity_lab.views.instance_status import Mark
+from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.lanes import AHEAD, Window
 from calamity_lab.views.looks import DRAWN_AS, LOOKS, SIGNS, Standing
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
@@ -139,7 +139,7 @@ def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
     }
 
 
-def _node(view: ProcessGraphView, node: Node, place: Place, mark: Mark | None) -> str:
+def _node(view: ProcessGraphView, node: Node, place: Place, mark: StatusMark | None) -> str:
     state = None if mark is None or mark.standing in {"done", "waiting"} else mark.standing
     awaited = node.kind == "event" and state in {"waited for", "overdue"}
     reached = node.count and (view.chosen is None or mark is not None) and not awaited
@@ -163,7 +163,7 @@ def _node(view: ProcessGraphView, node: Node, place: Place, mark: Mark | None) -
     )
 
 
-def _mark(view: ProcessGraphView, node: Node, mark: Mark) -> str:
+def _mark(view: ProcessGraphView, node: Node, mark: StatusMark) -> str:
     """The sign of a standing and its word; at a process manager also the instance."""
     word = view.word(node, mark)
     told = text(20, -4, word, fill=standing_colour(mark.standing), size=10) if word else ""
@@ -173,7 +173,7 @@ def _mark(view: ProcessGraphView, node: Node, mark: Mark) -> str:
 
 
 def _edge(
-    view: ProcessGraphView, edge: Edge, mark: Mark | None, places: dict[str, Place], bottom: float
+    view: ProcessGraphView, edge: Edge, mark: StatusMark | None, places: dict[str, Place], bottom: float
 ) -> str:
     start, end = places[edge.source], places[edge.target]
     refusal = edge.label == "if refused"
@@ -185,7 +185,7 @@ def _edge(
     return way + tip + _label(edge, start)
 
 
-def _edge_look(view: ProcessGraphView, edge: Edge, mark: Mark | None) -> tuple[str, float, str]:
+def _edge_look(view: ProcessGraphView, edge: Edge, mark: StatusMark | None) -> tuple[str, float, str]:
     """The colour, weight and dashes of an edge."""
     refusal = stroke("refused") if edge.label == "if refused" else ""
     if mark is None:

@@ -61,7 +61,7 @@ def commands(forms: Sequence[CommandForm]) -> str:
 
 def _pending(entry: AgendaEntry, badge: str = "") -> list[str]:
     named = f"<b>{escape_html(entry.command)}</b>{badge}"
-    told = _short(entry.foreseen)
+    told = _short(entry.preview)
     return [named, escape_html(entry.target), _short(entry.fields), escape_html(entry.origin), told]
 
 
