@@ -108,7 +108,12 @@ class ProcessManagerStore(Protocol):
 
 @runtime_checkable
 class EventStore(Protocol):
-    """Records events in streams."""
+    """Records events in streams.
+
+    A store may also have ``record(stream_id, proposals, expected_version)``: like `append`, of a list of
+    `ProposedEvent`, and it returns the tuple of `RecordedEvent` with the store. The kernel asks for it where
+    it is there; else it reads back from the store what it has just appended.
+    """
 
     def append(
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY

@@ -10,8 +10,10 @@ from calamity_lab.errors import InvalidValue, WrongExpectedVersion
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.sources import seeded_ids, ticking_clock
-from tests.kernel.elixir import BankAccount, FundsDeposited
+from calamity_lab.kernel.stack import Stack
+from tests.kernel.elixir import BankAccount, DepositFunds, FundsDeposited
 
 ONE = FundsDeposited("1", 1)
 
@@ -158,3 +160,35 @@ def test_a_store_tells_its_size() -> None:
 def test_an_append_of_a_bare_event_says_that_it_takes_a_list() -> None:
     with pytest.raises(InvalidValue, match=r"takes a list of events, as in append\(stream_id, \[event\]\)"):
         InMemoryEventStore().append("BankAccount-1", FundsDeposited("1", 5))
+
+
+class Telling:
+    """An event store of somebody's own that tells what it has recorded, and counts how often it is read."""
+
+    def __init__(self) -> None:
+        self.store = InMemoryEventStore()
+        self.reads = 0
+
+    def append(self, stream_id: str, events: Any, *, expected_version: Any = ANY) -> Telling:
+        raise AssertionError("a store that has record() is asked by it")
+
+    def record(self, stream_id: str, proposals: Any, expected_version: Any) -> tuple[Any, Telling]:
+        recorded, self.store = self.store.record(stream_id, proposals, expected_version)
+        return recorded, self
+
+    def stream(self, stream_id: Any, **options: Any) -> Any:
+        self.reads += 1
+        return self.store.stream(stream_id, **options)
+
+    def subscribe(self, stream_id: Any, subscriber: Any) -> Telling:
+        self.store = self.store.subscribe(stream_id, subscriber)
+        return self
+
+
+def test_a_store_that_tells_what_it_recorded_is_not_read_for_that() -> None:
+    store = Telling()
+    stack = dispatch(Stack(event_store=store), DepositFunds("1", 5))
+    reads = store.reads
+    dispatch(stack, DepositFunds("1", 5))
+    assert store.reads == reads == 1, "once, to catch up with what is not known yet"
+    assert [event.event.amount for event in store.store] == [5, 5]
