@@ -21,7 +21,7 @@ from calamity_lab.kernel.progress import (
 )
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, of_event
 from calamity_lab.kernel.sources import draw, read
-from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.stack import Stack, changed, with_decision
 from calamity_lab.kernel.steps import Appended, Conflicted, Dispatched, Executed, Populated, Refused, Step
 from calamity_lab.kernel.stores import InMemoryAggregateStore
 
@@ -128,14 +128,8 @@ def append(run: Run, progress: Appending) -> tuple[Step, Run]:
     except Exception:
         aggregates.forget(identity)  # one that lives outside has applied what is not recorded
         raise
-    stack = changed(
-        stack,
-        aggregates=aggregates,
-        aggregate_versions=stack.aggregate_versions.increment_version(identity, len(events)),
-        event_store=event_store,
-        clock=clock,
-        ids=ids,
-    )
+    versions = stack.aggregate_versions.increment_version(identity, len(events))
+    stack = with_decision(stack, aggregates, versions, event_store, clock, ids)
     step = Appended(index, pending, identity, recorded)
     return step, Run(stack, run.agenda, step, index)
 

@@ -14,7 +14,7 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_submitted
 from calamity_lab.kernel.sources import draw
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Appended, Dispatched, Executed, Refused
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused
 
 
 class Populating(NamedTuple):
@@ -57,17 +57,19 @@ class Handling(NamedTuple):
     manager: int
 
 
-class Completing(NamedTuple):
-    """In progress: nothing is left to do for the command."""
-
-    pending: Pending
-
-
 # After Dispatched the aggregate decides (or is caught up first, where the stack does not know it), after
-# Appended the events are handed on from the first, after Refused the sender is told, and an Executed that
-# stands here decided no events, so that the command is done.
+# Appended the events are handed on from the first, and after Refused the sender is told. An Executed that
+# stands here decided no events, and a reaction is the last one: the command is to be completed.
 Progress = (
-    Dispatched | Populating | Executing | Appending | Appended | Handling | Refused | Executed | Completing
+    Dispatched
+    | Populating
+    | Executing
+    | Appending
+    | Appended
+    | Handling
+    | Refused
+    | Executed
+    | AtProcessManager
 )
 
 

@@ -13,10 +13,10 @@ from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Interest, Start
-from calamity_lab.kernel.progress import Completing, Handling, Run
+from calamity_lab.kernel.progress import Handling, Run
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import derived_ids
-from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.stack import Stack, changed, with_handed, with_reaction
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
@@ -70,7 +70,7 @@ def _hand_on(
                 interest = ask.interested(types[m], event.event)
                 if interest is None:
                     continue
-                stack, count = catch_up(changed(stack, handed=tuple(handed)), m, position - 1)
+                stack, count = catch_up(with_handed(stack, tuple(handed)), m, position - 1)
                 handed[m] = position - 1
                 if count:
                     there = Handling(pending, recorded, n, m)
@@ -78,12 +78,14 @@ def _hand_on(
             reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
             handed[m] = position
             if reactions:
-                there = Handling(pending, recorded, n, m + 1)
-                return _react(run, stack, there, reactions[0], process_managers, tuple(handed))
+                is_last = m + 1 == len(types) and n + 1 == len(recorded)
+                left = None if is_last else Handling(pending, recorded, n, m + 1)
+                after = (process_managers, tuple(handed))
+                return _react(run, stack, pending, event, reactions[0], after, left)
         at_manager = 0
     upto = tuple(handed)
     if upto != stack.handed:
-        stack = changed(stack, handed=upto)
+        stack = with_handed(stack, upto)
     index = length + 1
     return Completed(index, pending), Run(stack, agenda, None, index)
 
@@ -102,18 +104,18 @@ def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
         )
     index = run.length + 1
     if instance is None:
-        step: Step = Ignored(index, pending, sender, rejected, None, None)
-        return step, Run(stack, run.agenda, Completing(pending), index)
+        ignored = Ignored(index, pending, sender, rejected, None, None)
+        return ignored, Run(stack, run.agenda, ignored, index)
     if not hasattr(instance, "handle_rejection"):
         return complete(run, refused)
     commands = ask.handle_rejection(instance, rejected)
     caused = caused_by_refusal(pending, sender, commands)
     step = Continued(index, pending, sender, rejected, instance, instance, caused)
-    return step, Run(stack, run.agenda.cause(caused), Completing(pending), index)
+    return step, Run(stack, run.agenda.cause(caused), step, index)
 
 
-def complete(run: Run, progress: Completing | Executed | Refused) -> tuple[Step, Run]:
-    """The command is done."""
+def complete(run: Run, progress: Executed | Refused | AtProcessManager) -> tuple[Step, Run]:
+    """Complete the command: after that step nothing is left to do for it."""
     index = run.length + 1
     return Completed(index, progress.pending), Run(run.stack, run.agenda, None, index)
 
@@ -127,10 +129,17 @@ def _caught_up(
 
 
 def _react(
-    run: Run, stack: Stack, progress: Handling, reaction: Any, process_managers: Any, handed: tuple[int, ...]
+    run: Run,
+    stack: Stack,
+    pending: Pending,
+    event: RecordedEvent,
+    reaction: Any,
+    store_and_handed: tuple[Any, tuple[int, ...]],
+    left: Handling | None,
 ) -> tuple[Step, Run]:
-    pending, identity = progress.pending, identify(reaction.manager, reaction.id)
-    event, kind = progress.recorded[progress.event], _KINDS[reaction.verb]
+    """The step of a reaction; ``left`` is what is to be handed on after it, where anything is."""
+    identity, kind = identify(reaction.manager, reaction.id), _KINDS[reaction.verb]
+    process_managers, handed = store_and_handed
     before = stack.process_managers.get(identity.stream_id)
     after = process_managers.get(identity.stream_id)
     versions, agenda = stack.process_manager_versions, run.agenda
@@ -140,12 +149,10 @@ def _react(
     if reaction.commands:
         caused = caused_by_event(pending, event, identity, reaction.commands)
         agenda = agenda.cause(caused)
-    stack = changed(
-        stack, process_managers=process_managers, process_manager_versions=versions, handed=handed
-    )
+    stack = with_reaction(stack, process_managers, versions, handed)
     index = run.length + 1
     step = kind(index, pending, identity, event, before, after, caused)
-    return step, Run(stack, agenda, progress, index)
+    return step, Run(stack, agenda, left or step, index)
 
 
 def caused_by_event(

@@ -11,7 +11,6 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.deciding import append, decide, execute, populate
 from calamity_lab.kernel.progress import (
     Appending,
-    Completing,
     Executing,
     Handling,
     Populating,
@@ -20,12 +19,21 @@ from calamity_lab.kernel.progress import (
 )
 from calamity_lab.kernel.reacting import compensate, complete, hand_on, handle
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Appended, Dispatched, Executed, Refused, Step
+from calamity_lab.kernel.steps import (
+    Appended,
+    Continued,
+    Dispatched,
+    Executed,
+    Ignored,
+    Refused,
+    Started,
+    Step,
+    Stopped,
+)
 
 __all__ = [
     "Appending",
     "Choice",
-    "Completing",
     "Executing",
     "Handling",
     "Populating",
@@ -121,7 +129,10 @@ _PHASES: dict[type, Any] = {
     Handling: handle,
     Refused: compensate,
     Executed: complete,
-    Completing: complete,
+    Started: complete,
+    Continued: complete,
+    Stopped: complete,
+    Ignored: complete,
 }
 
 

@@ -87,6 +87,14 @@ class Stack:
 _changed = changer(Stack)
 
 
+# What a decision and what a reaction change of a stack, in that order: the two changes there are most often.
+with_decision: Callable[..., Stack] = changer(
+    Stack, "aggregates", "aggregate_versions", "event_store", "clock", "ids"
+)
+with_reaction: Callable[..., Stack] = changer(Stack, "process_managers", "process_manager_versions", "handed")
+with_handed: Callable[..., Stack] = changer(Stack, "handed")
+
+
 def changed(stack: Stack, **fields: Any) -> Stack:
     """The stack with some fields replaced, unchecked: the kernel's quick way from one stack to the next."""
     new: Stack = _changed(stack, fields)
