@@ -148,12 +148,15 @@ def test_a_position_that_is_none_is_refused(position: Any) -> None:
 
 
 def test_a_position_to_which_the_store_has_not_come_is_refused() -> None:
-    with pytest.raises(OutOfRange, match="position=3: the store has come to position 2 so far"):
+    with pytest.raises(
+        OutOfRange,
+        match="position=3: the last event of the store is at position 2; give a position up to that",
+    ):
         OverlayEventStore(watched(1, 2), position=3)
 
 
 def test_what_is_no_event_store_cannot_be_laid_under() -> None:
-    with pytest.raises(InvalidValue, match=r"\{\} has no stream\(\), so nothing can be laid over it"):
+    with pytest.raises(InvalidValue, match=r"\{\} has no stream\(\), so it cannot be the base of an overlay"):
         OverlayEventStore({})
 
 

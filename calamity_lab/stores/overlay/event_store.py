@@ -1,4 +1,4 @@
-"""An event store laid over another: what is below is only read, what is appended stays on top."""
+"""`OverlayEventStore`: a store whose events lie on top of another store, which is only read."""
 
 from __future__ import annotations
 
@@ -24,225 +24,32 @@ from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
+from calamity_lab.text import plural
 
-Entries = list[tuple[str, ProposedEvent]]
+_NOTHING: PersistentVector[RecordedEvent] = PersistentVector()
+_position: Callable[[RecordedEvent], int] = attrgetter("position")
+_stream_version: Callable[[RecordedEvent], int] = attrgetter("stream_version")
 
 
 class Commit(NamedTuple):
-    """What a commit wrote: the events as they are recorded in the store below, and that store after it."""
+    """What a commit wrote: the events as the store below recorded them, and that store after the commit."""
 
     events: tuple[RecordedEvent, ...]
     store: Any
 
 
-def append_all(store: Any, own: Sequence[RecordedEvent]) -> Commit:
-    """Write the events to a store that keeps them, in one transaction."""
-    if not own:
-        return Commit((), store)
-    if not callable(getattr(store, "append_all", None)):
-        raise InvalidValue(
-            f"{store!r} cannot be committed to: it has no append_all(entries, expected_versions=...), which "
-            "writes to several streams at once or not at all; a SQLEventStore has it"
-        )
-    try:
-        recorded = store.append_all(_entries(own), expected_versions=expected_versions(own))
-    except CommitConflict:
-        recorded = _written_before(store, own)
-        if not recorded:
-            raise
-    return Commit(tuple(recorded), store)
-
-
-def append_each(store: Any, own: Sequence[RecordedEvent]) -> Commit:
-    """Add the events to a store that is a value: the old one stays as it was, so that is all at once too."""
-    moved = {
-        stream_id: (expected, store.version(stream_id))
-        for stream_id, expected in expected_versions(own).items()
-        if store.version(stream_id) != expected
-    }
-    if moved:
-        raise CommitConflict(moved)
-    head = store.version(ALL)
-    for stream_id, proposed in _entries(own):
-        store = store.append(stream_id, [proposed])
-    return Commit(tuple(store.stream(ALL, start_version=head + 1)), store)
-
-
-def expected_versions(own: Sequence[RecordedEvent]) -> dict[str, int]:
-    """The version of each stream on which the events build."""
-    expected: dict[str, int] = {}
-    for event in own:
-        expected.setdefault(event.stream_id, event.stream_version - 1)
-    return expected
-
-
-def _written_before(store: Any, own: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-    """The same events, where they are in the store by an earlier commit whose outcome was not known."""
-    there = {
-        event.event_id: event
-        for stream_id, version in expected_versions(own).items()
-        for event in store.stream(stream_id, start_version=version + 1)
-    }
-    found = [there.get(event.event_id, event) for event in own]
-    same = all(
-        here is not event and here.event == event.event for here, event in zip(found, own, strict=True)
-    )
-    return found if same else []
-
-
-def _entries(own: Sequence[RecordedEvent]) -> Entries:
-    """The events with all that is known of them, but for the places that a store gives."""
-    return [
-        (
-            event.stream_id,
-            ProposedEvent(
-                event.event,
-                event.event_id,
-                event.correlation_id,
-                event.causation_id,
-                event.recorded_at,
-                event.metadata,
-            ),
-        )
-        for event in own
-    ]
-
-
-_position: Callable[[RecordedEvent], int] = attrgetter("position")
-_stream_version: Callable[[RecordedEvent], int] = attrgetter("stream_version")
-
-
-class _Read(NamedTuple):
-    """The events of a stream from a version on, up to the last that there was."""
-
-    start: int
-    events: tuple[RecordedEvent, ...]
-
-
-class Past:
-    """What a store held at a position. All overlays on it share what one of them has read.
-
-    A stream that was read to its end is kept; with ALL, that is the whole history, and all its streams.
-    """
-
-    __slots__ = ("_kept", "_knows_positions", "_versions", "_whole", "base", "name_of", "position")
-
-    def __init__(self, base: Any, position: int | None) -> None:
-        for member in ("stream", "version"):
-            if not callable(getattr(base, member, None)):
-                raise InvalidValue(
-                    f"{base!r} has no {member}(), so nothing can be laid over it; give an event store, "
-                    "as in OverlayEventStore(SQLEventStore('sqlite:///bank.db', bank))"
-                )
-        self.base = base
-        self.position = _checked(position, base.version(ALL))
-        self.name_of: Callable[[type], str] = getattr(
-            getattr(base, "serializer", None), "name_of", attrgetter("__name__")
-        )
-        self._knows_positions = "upto_position" in signature(base.stream).parameters
-        self._kept: dict[StreamId, _Read] = {}
-        self._versions: dict[str, int] = {}
-        self._whole = self.position == 0  # whether there is nothing left to be read
-
-    def version(self, stream_id: str) -> int:
-        """The version of a stream's last event then; 0 where there was no such stream."""
-        known = self._versions.get(stream_id)
-        if known is None:
-            last = None if self._whole else next(self._backwards(stream_id, 0), None)
-            known = self._versions[stream_id] = 0 if last is None else last.stream_version
-        return known
-
-    def stream(self, stream_id: StreamId, start: int, direction: Direction) -> Iterator[RecordedEvent]:
-        """The events whose version (with ALL: position) was at least ``start``, in that direction."""
-        start = max(start, 1)
-        if start > (self.position if stream_id is ALL else self.version(stream_id)):
-            return iter(())
-        kept = self._kept.get(stream_id)
-        if kept is None or start < kept.start:
-            forwards = direction is FORWARDS
-            return self._remembered(stream_id, start) if forwards else self._backwards(stream_id, start)
-        number = _position if stream_id is ALL else _stream_version
-        events = kept.events[bisect_left(kept.events, start, key=number) :]
-        return iter(events) if direction is FORWARDS else reversed(events)
-
-    @property
-    def stream_ids(self) -> Iterable[str]:
-        """The streams that there were."""
-        if not self._whole:
-            for _ in self.stream(ALL, 1, FORWARDS):
-                pass
-        return [stream_id for stream_id in self._kept if stream_id is not ALL]
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return isinstance(other, Past) and (self.position, self.base) == (other.position, other.base)
-
-    def __hash__(self) -> int:
-        return hash(self.position)
-
-    def _remembered(self, stream_id: StreamId, start: int) -> Iterator[RecordedEvent]:
-        """The events from the base, one by one; kept once all of them were asked for."""
-        read = []
-        for event in self._forwards(stream_id, start):
-            read.append(event)
-            yield event
-        if stream_id is ALL and start == 1:
-            self._keep_all(read)
-        self._kept[stream_id] = _Read(start, tuple(read))
-
-    def _keep_all(self, log: Iterable[RecordedEvent]) -> None:
-        streams: dict[str, list[RecordedEvent]] = {}
-        for event in log:
-            streams.setdefault(event.stream_id, []).append(event)
-        for stream_id, events in streams.items():
-            self._kept[stream_id] = _Read(1, tuple(events))
-            self._versions[stream_id] = events[-1].stream_version
-        self._whole = True
-
-    def _forwards(self, stream_id: StreamId, start: int) -> Iterator[RecordedEvent]:
-        if self._knows_positions:
-            return iter(self.base.stream(stream_id, start_version=start, upto_position=self.position))
-        return takewhile(self._was_there, self.base.stream(stream_id, start_version=start))
-
-    def _backwards(self, stream_id: StreamId, start: int) -> Iterator[RecordedEvent]:
-        asked: dict[str, Any] = {"start_version": start, "direction": BACKWARDS}
-        if self._knows_positions:
-            return iter(self.base.stream(stream_id, **asked, upto_position=self.position))
-        return dropwhile(lambda event: not self._was_there(event), self.base.stream(stream_id, **asked))
-
-    def _was_there(self, event: RecordedEvent) -> bool:
-        return event.position <= self.position
-
-
-def _checked(position: int | None, head: int) -> int:
-    """The position that was asked for, once it is clear that the store has come that far."""
-    if position is None:
-        return head
-    if isinstance(position, bool) or not isinstance(position, int) or position < 0:
-        raise InvalidValue(
-            f"position={position!r}: a position is a whole number from 0 (before the first event) to {head}"
-        )
-    if position > head:
-        raise OutOfRange(f"position={position}: the store has come to position {head} so far")
-    return position
-
-
-_NOTHING: PersistentVector[RecordedEvent] = PersistentVector()
-
-
 class OverlayEventStore:
     """A real store as of a position, with events on top that only this value has.
 
-    As with an `InMemoryEventStore`, appending gives a new one, and an old one may be appended to again.
-    ``position`` is by default that of the last event in ``base``; what is written to the base later is not
-    seen. Versions and positions go on from there. Subscribers are told of what is appended on top.
-    ``ids`` must not give ids that are in the base already.
+    It is a value, as an `InMemoryEventStore` is: appending gives a new one, and an old one may be appended to
+    again. ``position`` is by default that of the last event in ``base``; events that are written to the base
+    later are not seen. Versions and positions continue from there. Subscribers are called for the events on
+    top. ``ids`` must not give ids that the base has already.
     """
 
     __slots__ = ("_clock", "_ids", "_own", "_past", "_streams", "_subscribers")
 
-    _past: Past
+    _past: _Past
     _own: PersistentVector[RecordedEvent]
     _streams: PersistentMap[PersistentVector[RecordedEvent]]  # what is on top, by stream
     _subscribers: tuple[tuple[StreamId, Subscriber], ...]
@@ -257,7 +64,7 @@ class OverlayEventStore:
         clock: Clock | Callable[[], datetime] = system_clock,
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> None:
-        self._past = Past(base, position)
+        self._past = _Past(base, position)
         self._own = _NOTHING
         self._streams = PersistentMap()
         self._subscribers = ()
@@ -271,33 +78,33 @@ class OverlayEventStore:
 
     @property
     def position(self) -> int:
-        """As of which position the store below is seen."""
+        """The position up to which the store below is seen."""
         return self._past.position
 
     @property
     def serializer(self) -> Any:
-        """What the store below names its events with; None where it has none."""
+        """The serializer of the store below; None when it has none."""
         return getattr(self.base, "serializer", None)
 
     @property
     def own(self) -> tuple[RecordedEvent, ...]:
-        """The events on top, in order, as they are recorded here."""
+        """The events on top, in order, with the positions and versions that they have here."""
         return tuple(self._own)
 
     @property
     def clock(self) -> Clock | Callable[[], datetime]:
-        """Where bare events get their times from."""
+        """The source of times for bare events."""
         return self._clock
 
     @property
     def ids(self) -> Ids | Callable[[], str]:
-        """Where bare events get their ids from."""
+        """The source of ids for bare events."""
         return self._ids
 
     def append(
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
     ) -> OverlayEventStore:
-        """The store with the events at the end of the stream, on top; subscribers are told afterwards."""
+        """The store with the events appended to the stream, on top; subscribers are called afterwards."""
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         proposals, store = self._proposed(listed(events))
         recorded, store = store.record(stream_id, proposals, expected_version)
@@ -306,7 +113,7 @@ class OverlayEventStore:
     def record(
         self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
     ) -> tuple[tuple[RecordedEvent, ...], OverlayEventStore]:
-        """Append events of which all is known: what was recorded, and the store with it on top."""
+        """Append events that have their ids and times; return the recorded events and the new store."""
         version = self.version(stream_id)
         check_expected(stream_id, expected_version, version)
         if not proposals:
@@ -358,25 +165,24 @@ class OverlayEventStore:
 
     @property
     def stream_ids(self) -> tuple[str, ...]:
-        """The streams there are, below and on top, by name; asks for the whole history once."""
+        """The ids of all streams, below and on top, sorted; reads the whole history once."""
         return tuple(sorted({*self._past.stream_ids, *self._streams}))
 
     def commit(self, *, after: int = 0, to: Any = None) -> Commit:
-        """Write what is on top to the base in one transaction: the events as recorded there, and the base.
+        """Write the events on top to the base in one transaction; return what was recorded, and the base.
 
-        Ids, causes, times and metadata stay as they are; positions are those that the base gives. Each
-        stream must stand where this overlay saw it, or `CommitConflict` tells which have moved on, and
-        nothing is written. ``after`` leaves out so many of the first events, because they were committed
-        before. A commit whose outcome was not known, because the base went away, may be repeated: what is
-        there already is not written again.
+        Ids, causes, times and metadata stay as they are; the base gives new positions. When a stream of the
+        base is not where this overlay saw it, nothing is written, and `CommitConflict` names the streams.
+        ``after`` is the number of events that were committed before; they are left out. A commit may be
+        repeated when its outcome was unknown, because the base went away: what is there is not written again.
 
-        An in-memory base is a value: it stays as it is, and the one with the events is ``store`` of the
-        answer, to be given as ``to`` the next time.
+        An in-memory base is a value and stays as it is. The store with the events is ``store`` of the answer;
+        give it as ``to`` the next time.
         """
         base, own = self.base if to is None else to, tuple(self._own.iterate(after))
         if isinstance(base, (InMemoryEventStore, OverlayEventStore)):
-            return append_each(base, own)
-        return append_all(base, own)
+            return _append_each(base, own)
+        return _append_all(base, own)
 
     def __len__(self) -> int:
         return self.version(ALL)
@@ -391,8 +197,8 @@ class OverlayEventStore:
         return hash((self._past, len(self._own)))
 
     def __repr__(self) -> str:
-        events = "1 event" if len(self._own) == 1 else f"{len(self._own):,} events"
-        return f"OverlayEventStore({events} on {self.base!r} as of position {self.position:,})"
+        own = plural(len(self._own), "event")
+        return f"OverlayEventStore({own} on {self.base!r} as of position {self.position:,})"
 
     def _copy(self) -> OverlayEventStore:
         store = object.__new__(OverlayEventStore)
@@ -401,7 +207,7 @@ class OverlayEventStore:
         return store
 
     def _proposed(self, events: list[Any]) -> tuple[list[ProposedEvent], OverlayEventStore]:
-        """The events with all that is to be known of them; bare ones are dressed with ids and a time."""
+        """The events with their ids and times, and a store whose sources go on from there."""
         store = self._copy()
         if all(isinstance(event, ProposedEvent) for event in events):
             return events, store
@@ -411,3 +217,195 @@ class OverlayEventStore:
             dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
+
+
+class _Read(NamedTuple):
+    """The events of a stream from a version on, to its end."""
+
+    start: int
+    events: tuple[RecordedEvent, ...]
+
+
+class _Past:
+    """A store as it was at a position. All overlays on it share what one of them has read.
+
+    A stream that was read to its end is kept. With ALL that is the whole history, and with it all streams.
+    """
+
+    __slots__ = ("_kept", "_knows_positions", "_versions", "_whole", "base", "name_of", "position")
+
+    def __init__(self, base: Any, position: int | None) -> None:
+        for member in ("stream", "version"):
+            if not callable(getattr(base, member, None)):
+                raise InvalidValue(
+                    f"{base!r} has no {member}(), so it cannot be the base of an overlay; give an event "
+                    "store, as in OverlayEventStore(SQLEventStore('sqlite:///bank.db', bank))"
+                )
+        self.base = base
+        self.position = _checked(position, base.version(ALL))
+        self.name_of: Callable[[type], str] = getattr(
+            getattr(base, "serializer", None), "name_of", attrgetter("__name__")
+        )
+        self._knows_positions = "upto_position" in signature(base.stream).parameters
+        self._kept: dict[StreamId, _Read] = {}
+        self._versions: dict[str, int] = {}
+        self._whole = self.position == 0  # whether everything was read
+
+    def version(self, stream_id: str) -> int:
+        """The version that a stream had; 0 when there was no such stream."""
+        known = self._versions.get(stream_id)
+        if known is None:
+            last = None if self._whole else next(self._backwards(stream_id, 0), None)
+            known = self._versions[stream_id] = 0 if last is None else last.stream_version
+        return known
+
+    def stream(self, stream_id: StreamId, start: int, direction: Direction) -> Iterator[RecordedEvent]:
+        """The events whose version (with ALL: position) was at least ``start``, in that direction."""
+        start = max(start, 1)
+        if start > (self.position if stream_id is ALL else self.version(stream_id)):
+            return iter(())
+        kept = self._kept.get(stream_id)
+        if kept is None or start < kept.start:
+            forwards = direction is FORWARDS
+            return self._remembered(stream_id, start) if forwards else self._backwards(stream_id, start)
+        number = _position if stream_id is ALL else _stream_version
+        events = kept.events[bisect_left(kept.events, start, key=number) :]
+        return iter(events) if direction is FORWARDS else reversed(events)
+
+    @property
+    def stream_ids(self) -> Iterable[str]:
+        """The ids of the streams that there were."""
+        if not self._whole:
+            for _ in self.stream(ALL, 1, FORWARDS):
+                pass
+        return [stream_id for stream_id in self._kept if stream_id is not ALL]
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, _Past) and (self.position, self.base) == (other.position, other.base)
+
+    def __hash__(self) -> int:
+        return hash(self.position)
+
+    def _remembered(self, stream_id: StreamId, start: int) -> Iterator[RecordedEvent]:
+        """The events from the base, one by one; they are kept when the last one was read."""
+        read = []
+        for event in self._forwards(stream_id, start):
+            read.append(event)
+            yield event
+        if stream_id is ALL and start == 1:
+            self._keep_all(read)
+        self._kept[stream_id] = _Read(start, tuple(read))
+
+    def _keep_all(self, log: Iterable[RecordedEvent]) -> None:
+        streams: dict[str, list[RecordedEvent]] = {}
+        for event in log:
+            streams.setdefault(event.stream_id, []).append(event)
+        for stream_id, events in streams.items():
+            self._kept[stream_id] = _Read(1, tuple(events))
+            self._versions[stream_id] = events[-1].stream_version
+        self._whole = True
+
+    def _forwards(self, stream_id: StreamId, start: int) -> Iterator[RecordedEvent]:
+        if self._knows_positions:
+            return iter(self.base.stream(stream_id, start_version=start, upto_position=self.position))
+        return takewhile(self._was_there, self.base.stream(stream_id, start_version=start))
+
+    def _backwards(self, stream_id: StreamId, start: int) -> Iterator[RecordedEvent]:
+        options: dict[str, Any] = {"start_version": start, "direction": BACKWARDS}
+        if self._knows_positions:
+            return iter(self.base.stream(stream_id, **options, upto_position=self.position))
+        return dropwhile(lambda event: not self._was_there(event), self.base.stream(stream_id, **options))
+
+    def _was_there(self, event: RecordedEvent) -> bool:
+        return event.position <= self.position
+
+
+def _checked(position: int | None, head: int) -> int:
+    """The position, after a check that the store has come that far; by default that of the last event."""
+    if position is None:
+        return head
+    if isinstance(position, bool) or not isinstance(position, int) or position < 0:
+        raise InvalidValue(
+            f"position={position!r}: a position is a whole number from 0 (before the first event) to {head}"
+        )
+    if position > head:
+        raise OutOfRange(
+            f"position={position}: the last event of the store is at position {head}; give "
+            "a position up to that"
+        )
+    return position
+
+
+def _append_all(store: Any, own: Sequence[RecordedEvent]) -> Commit:
+    """Write the events to a store that is not a value, in one transaction."""
+    if not own:
+        return Commit((), store)
+    if not callable(getattr(store, "append_all", None)):
+        raise InvalidValue(
+            f"{store!r} cannot be committed to: it has no append_all(entries, expected_versions=...), which "
+            "writes to several streams at once or not at all; a SQLEventStore has it"
+        )
+    try:
+        recorded = store.append_all(_entries(own), expected_versions=_expected_versions(own))
+    except CommitConflict:
+        recorded = _written_before(store, own)
+        if not recorded:
+            raise
+    return Commit(tuple(recorded), store)
+
+
+def _append_each(store: Any, own: Sequence[RecordedEvent]) -> Commit:
+    """Append the events to a store that is a value; the old one stays as it was, so all come at once too."""
+    moved = {
+        stream_id: (expected, store.version(stream_id))
+        for stream_id, expected in _expected_versions(own).items()
+        if store.version(stream_id) != expected
+    }
+    if moved:
+        raise CommitConflict(moved)
+    head = store.version(ALL)
+    for stream_id, proposed in _entries(own):
+        store = store.append(stream_id, [proposed])
+    return Commit(tuple(store.stream(ALL, start_version=head + 1)), store)
+
+
+def _expected_versions(own: Sequence[RecordedEvent]) -> dict[str, int]:
+    """The version that each stream must have for the events to follow."""
+    expected: dict[str, int] = {}
+    for event in own:
+        expected.setdefault(event.stream_id, event.stream_version - 1)
+    return expected
+
+
+def _written_before(store: Any, own: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """The same events, when an earlier commit whose outcome was unknown has written them."""
+    there = {
+        event.event_id: event
+        for stream_id, version in _expected_versions(own).items()
+        for event in store.stream(stream_id, start_version=version + 1)
+    }
+    found = [there.get(event.event_id, event) for event in own]
+    same = all(
+        here is not event and here.event == event.event for here, event in zip(found, own, strict=True)
+    )
+    return found if same else []
+
+
+def _entries(own: Sequence[RecordedEvent]) -> list[tuple[str, ProposedEvent]]:
+    """The events with their streams, without the positions and versions that a store gives."""
+    return [
+        (
+            event.stream_id,
+            ProposedEvent(
+                event.event,
+                event.event_id,
+                event.correlation_id,
+                event.causation_id,
+                event.recorded_at,
+                event.metadata,
+            ),
+        )
+        for event in own
+    ]

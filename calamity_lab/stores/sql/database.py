@@ -1,4 +1,4 @@
-"""A database that holds events: its connections, its tables, and how rows are read and appended."""
+"""`Database`: what all databases share. A subclass per database has the rest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Bounds = tuple[int, int]
 # An error of ours, and what it says; {} stands for what the driver said.
 Meaning = tuple[type[CalamityError], str]
 
-OR_WAIT = "try again when it is done, or give the store a longer timeout"
+OR_WAIT = "try again later, or give the store a longer timeout"
 NO_ROOM = "there is no room left ({}); nothing was written; make room and try again"
 READ_ONLY = "it may be read, but not written ({})"
 OTHER_TABLES = "its tables are not those of an event store ({})"
@@ -32,9 +32,9 @@ _KEPT, _MOST = 5, 15  # connections for reading: those that stay open, and those
 class Database(ABC):
     """A database with the tables of an event store; safe to use from threads, and after a fork.
 
-    A subclass says all that is particular to one kind of database. Its connections are those of its driver
+    A subclass has all that is particular to one kind of database. Its connections are those of its driver
     (PEP 249), with cursors that take statements and named values. They commit each statement by itself,
-    unless it stands between a BEGIN and a COMMIT. One is kept for appends, others are lent for reading.
+    unless it stands between a BEGIN and a COMMIT. One connection is for appends, others are for reading.
     """
 
     schemes: ClassVar[frozenset[str]]  # what its URLs begin with
@@ -58,12 +58,12 @@ class Database(ABC):
         self._process = os.getpid()
         self._left_behind: list[Any] = []
 
-    # What a kind of database has to say.
+    # For each kind of database to define.
 
     @property
     @abstractmethod
     def errors(self) -> tuple[type[Exception], ...]:
-        """What its driver raises."""
+        """The errors that its driver raises."""
 
     @abstractmethod
     def connect(self) -> Any:
@@ -71,19 +71,19 @@ class Database(ABC):
 
     @abstractmethod
     def table_names(self) -> set[str]:
-        """The tables that are there, of whomever."""
+        """The names of all tables in the database."""
 
     @abstractmethod
     def create_tables(self, version: int) -> None:
-        """Make the tables, and write down their version; of several programs at once, one does so."""
+        """Make the tables and record their version; when several programs do so at once, one makes them."""
 
     @abstractmethod
     def waiting(self) -> Waiting:
-        """A way to wait for what others append."""
+        """A way to wait for what is appended next."""
 
     @abstractmethod
     def _append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
-        """Append in one transaction; the lock is held."""
+        """Append in one transaction; the caller holds the lock."""
 
     @abstractmethod
     def _meaning(self, error: Exception, said: str) -> Meaning:
@@ -91,19 +91,19 @@ class Database(ABC):
 
     @abstractmethod
     def _repeats_an_id(self, error: Exception) -> bool:
-        """Whether the error means that there is a row with this id already."""
+        """Whether the error means that an event with this id is there already."""
 
     def _is_lost(self, error: Exception) -> bool:
-        """Whether the error means that the connection is gone, and with it the answer."""
+        """Whether the error means that the connection was lost, and the answer with it."""
         return False
 
     def _check_still_there(self, action: str) -> None:
-        """Make sure that the database is where it was, as a server always is; the lock is held."""
+        """Check that the database is where it was, as a server always is; the caller holds the lock."""
 
-    # What is the same for all of them.
+    # The same for all.
 
     def rows(self, statement: str, values: Mapping[str, Any], action: str) -> list[Any]:
-        """The rows that a statement finds; on a connection that turns out to be dead it is tried again."""
+        """The rows that a statement finds; if the connection was lost, it tries once more on a new one."""
         self._check_open()
         try:
             try:
@@ -122,9 +122,9 @@ class Database(ABC):
         return found
 
     def append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
-        """Write the entries at the ends of their streams, all or none; say where the ends were.
+        """Append the entries to their streams, all or none; return where the ends were.
 
-        Nothing is written where one of the streams is not within its bounds.
+        Nothing is written when a stream's version is not within its bounds.
         """
         self._check_writable("append to")
         with self._lock:
@@ -137,7 +137,7 @@ class Database(ABC):
                 raise self.translated(error, f"append {plural(len(entries), 'event')} to") from error
 
     def write(self, statement: str, values: Mapping[str, Any], action: str) -> None:
-        """Carry out one statement that changes something beside the events, and may be carried out twice."""
+        """Execute one statement that changes something beside the events; it may be executed twice."""
         self._check_writable(action)
         with self._lock:
             self._check_still_there(action)
@@ -154,14 +154,14 @@ class Database(ABC):
                 raise self.translated(error, action) from error
 
     def translated(self, error: Exception, action: str) -> CalamityError:
-        """The error of this project for a driver's error: the one place where they are translated."""
+        """The error of this project for an error of the driver: they are translated only here."""
         said = self.url.redacted(str(error).strip().partition("\n")[0] or type(error).__name__)
         unfit = isinstance(error, (OverflowError, UnicodeError))
         kind, meaning = (InvalidValue, UNFIT) if unfit else self._meaning(error, said)
         return kind(f"cannot {action} {self._where}: {meaning.format(said)}")
 
     def close(self) -> None:
-        """Close every connection; after a fork, those of the child."""
+        """Close all connections; in the child of a fork, only its own."""
         self._look_for_fork()
         with self._lock:
             self.closed = True
@@ -187,12 +187,12 @@ class Database(ABC):
         return found
 
     def _close_lent(self) -> None:
-        """Close the connections for reading, each when it is given back; new ones are made when needed."""
+        """Close the connections for reading; those in use are closed when they are given back."""
         lent, self._lent = self._lent, _Lent(self)
         lent.close()
 
     def _writing(self) -> Any:
-        """The connection that is kept for appends."""
+        """The connection for appends."""
         if self._writer is None:
             self._writer = self.connect()
         return self._writer
@@ -205,7 +205,7 @@ class Database(ABC):
             writer.close()
 
     def _repeated(self, entries: Sequence[Entry], error: Exception) -> StoreError:
-        """The error that names the event whose id is there already."""
+        """The error for an id that is there already; it names the event."""
         for entry in entries:
             values = {"event_id": entry.event_id}
             for event_id, stream_id, version, position in self.rows(
@@ -233,7 +233,7 @@ class Database(ABC):
             raise ReadOnlyStore(f"cannot {action} {self._where}: it was opened with read_only=True")
 
     def _look_for_fork(self) -> None:
-        """In a child, leave the parent's connections alone, which must not even be closed there."""
+        """In the child of a fork, leave the parent's connections alone: they must not be closed there."""
         if self._process == os.getpid():
             return
         self._process = os.getpid()
@@ -244,7 +244,7 @@ class Database(ABC):
 
 
 class _Lent:
-    """Connections for reading, each lent to one thread at a time; the last ones to come back stay open."""
+    """Connections for reading: each is lent to one thread at a time, and some stay open for the next."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -269,7 +269,7 @@ class _Lent:
             raise
 
     def give_back(self, connection: Any, *, usable: bool = True) -> None:
-        """Let others have the connection, unless it was left in the middle of something."""
+        """Let others use the connection, unless it was interrupted in the middle of a statement."""
         if usable and not self._closed and len(self._idle) < _KEPT:
             self._idle.append(connection)
         else:
@@ -283,7 +283,7 @@ class _Lent:
 
 
 def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> list[Any]:
-    """Carry out a statement: the rows that it finds, if it is one that finds any."""
+    """Execute a statement; return the rows that it finds, if it is one that finds rows."""
     cursor = connection.cursor()
     try:
         cursor.execute(statement, values)

@@ -1,4 +1,4 @@
-"""An event store in a database: SQLite, or PostgreSQL."""
+"""`SQLEventStore`: events in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,79 +34,20 @@ _FAR = 2**63 - 1
 _BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}
 
 
-class Sources:
-    """The sources of ids and times for events that come without; drawn from by one thread at a time."""
-
-    def __init__(self, clock: Clock | Callable[[], datetime], ids: Ids | Callable[[], str]) -> None:
-        self.clock = clock
-        self.ids = ids
-        self._lock = threading.Lock()
-
-    def proposals(self, events: Iterable[ProposedEvent | Any]) -> list[ProposedEvent]:
-        """The events with what is known of them; bare ones get ids and a time, the first is the root."""
-        given = listed(events)
-        if all([event.__class__ is ProposedEvent for event in given]):
-            return given
-        with self._lock:
-            now, self.clock = read(self.clock)
-            fresh, self.ids = draw(self.ids, len(given))
-        return [
-            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
-            for event, id_ in zip(given, fresh, strict=True)
-        ]
-
-
-def bounds_of(expected: Expected) -> tuple[int, int]:
-    """The lowest and the highest version at which a stream may be for an append to be let in."""
-    if isinstance(expected, int) and not isinstance(expected, bool) and expected >= 0:
-        return (expected, expected) if expected <= _FAR else (_FAR, _FAR)
-    try:
-        return _BOUNDS[expected]  # type: ignore[index]
-    except (KeyError, TypeError):
-        raise InvalidValue(
-            f"expected_version={expected!r}: use ANY, NO_STREAM, STREAM_EXISTS or a version from 0 on"
-        ) from None
-
-
-def check_all(expected: Mapping[str, Expected], versions: Mapping[str, int]) -> None:
-    """Raise `CommitConflict` with every stream that is not at the version expected of it.
-
-    Of one that should exist, version 1 is told as expected.
-    """
-    moved = {}
-    for stream_id, version in expected.items():
-        low, high = bounds_of(version)
-        if not low <= versions[stream_id] <= high:
-            moved[stream_id] = (low, versions[stream_id])
-    if moved:
-        raise CommitConflict(moved)
-
-
-def checked_subscription(stream_id: StreamId, subscriber: Subscriber, asked: str) -> StreamId:
-    """The stream to follow, once it is clear that it can be one, and that the subscriber can be called."""
-    if not callable(subscriber):
-        raise InvalidValue(f"{asked} needs a callable that takes a RecordedEvent; found {subscriber!r}")
-    return (
-        stream_id
-        if stream_id is ALL
-        else checked_stream_id(stream_id, f"{asked} needs the id of a stream, or ALL")
-    )
-
-
-_FAR = 2**63 - 1
 _POSITION, _VERSION = 0, 2  # the columns by which streams are read
 
 
 class SQLEventStore:
-    """Streams of recorded events in a database with a URL: ``SQLEventStore("sqlite:///bank.db", bank)``.
+    """Streams of recorded events in a database: ``SQLEventStore("sqlite:///bank.db", bank)``.
 
-    ``types`` are the model whose events are read (a Model, a module, classes, or a `Serializer`); the classes
-    of events that are appended here are learnt. An event of a class that is not known is read as
-    `UnknownEvent`. Bare events get their ids and times from ``ids`` and ``clock``.
+    ``types`` is the model: a Model, a module, classes, or a `Serializer`. The store also learns the classes
+    of the events that are appended. It reads an event of an unknown class as an `UnknownEvent`. Bare events
+    get their ids from ``ids`` and their times from ``clock``.
 
-    ``timeout`` is how many seconds an append waits for other writers, ``poll`` how often subscriptions look
-    where nobody tells them. What is appended is there for everybody at once: an append returns the store.
-    It may be used from several threads, and after a fork.
+    ``timeout`` is the number of seconds that an append waits for other writers. ``poll`` is the number of
+    seconds between two looks of a subscription, where the database does not notify it. Everybody sees an
+    append at once, so `append` returns the same store. The store may be used from several threads, and after
+    a fork.
     """
 
     def __init__(
@@ -123,20 +64,20 @@ class SQLEventStore:
         self.url = url
         self.serializer = types if isinstance(types, Serializer) else Serializer(types)
         self._codec = Codec(self.serializer)
-        self._sources = Sources(clock, ids)
+        self._sources = _Sources(clock, ids)
         self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
         self._statements = self._database.statements
         self._subscriptions: list[Subscription] = []
         self._subscribers = Subscribers()
-        self._telling: Subscription | None = None
+        self._notifying: Subscription | None = None
         self._lock = threading.Lock()
 
     def append(
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
     ) -> Self:
-        """Record events at the end of a stream, all or none.
+        """Append events to a stream, all or none.
 
-        Raises `WrongExpectedVersion` and writes nothing when the stream is not at the version expected.
+        Raises `WrongExpectedVersion`, and writes nothing, when the stream is not at the expected version.
         """
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         proposals = self._sources.proposals(events)
@@ -147,14 +88,15 @@ class SQLEventStore:
     def record(
         self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
     ) -> tuple[tuple[RecordedEvent, ...], Self]:
-        """Append events of which all is known: what was recorded, as a read would find it, and the store.
+        """Append events that have their ids and times; return the recorded events and the store.
 
-        Nothing is read from the database, and nothing is written that could not be read.
+        The recorded events equal those that `stream` reads; the database is not asked for them. An event that
+        could not be read is refused before anything is written.
         """
         entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
-        known = self._codec.read_back(entries)
+        contents = self._codec.read_back(entries)
         heads = self._write(stream_id, entries, expected_version)
-        return recorded_from(entries, known, heads), self
+        return recorded_from(entries, contents, heads), self
 
     def append_all(
         self,
@@ -162,24 +104,24 @@ class SQLEventStore:
         *,
         expected_versions: Mapping[str, Expected] = {},
     ) -> tuple[RecordedEvent, ...]:
-        """Record events of several streams in one transaction, in the given order: what was recorded.
+        """Append events to several streams in one transaction, in the given order; return what was recorded.
 
-        Where a stream is not at the version expected, nothing is written: `CommitConflict` names all of them.
+        When streams are not at their expected versions, nothing is written, and `CommitConflict` names them.
         """
         proposals = [
             (checked_stream_id(stream_id, "append_all needs the id of a stream with each event"), proposal)
             for stream_id, proposal in entries
         ]
         expected = {**dict.fromkeys([stream_id for stream_id, _ in proposals], ANY), **expected_versions}
-        bounds = {stream_id: bounds_of(version) for stream_id, version in expected.items()}
+        bounds = {stream_id: _bounds_of(version) for stream_id, version in expected.items()}
         if not proposals:
-            check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
+            _check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
             return ()
         rows = self._codec.entries(proposals)
-        known = self._codec.read_back(rows)
+        contents = self._codec.read_back(rows)
         heads = self._database.append(rows, bounds)
-        check_all(expected, heads.versions)
-        return recorded_from(rows, known, heads)
+        _check_all(expected, heads.versions)
+        return recorded_from(rows, contents, heads)
 
     def stream(
         self,
@@ -191,8 +133,8 @@ class SQLEventStore:
     ) -> Iterator[RecordedEvent]:
         """The events whose version (with ALL: position) is at least ``start_version``, in that direction.
 
-        They are what was there when it was called, up to ``upto_position``; they are read as they are
-        consumed, some at a time.
+        Events that are appended later, or lie behind ``upto_position``, are not among them. The events are
+        read page by page, while they are consumed.
         """
         if direction is not FORWARDS and direction is not BACKWARDS:
             raise InvalidValue(f"stream(direction={direction!r}): use FORWARDS or BACKWARDS")
@@ -211,59 +153,60 @@ class SQLEventStore:
 
     @property
     def stream_ids(self) -> tuple[str, ...]:
-        """The streams there are, by name."""
+        """The ids of all streams, sorted."""
         return tuple(
             sorted(row[0] for row in self._database.rows(self._statements.stream_ids, {}, "read from"))
         )
 
     def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> Self:
-        """Call the subscriber with every event appended from now on, by whomever, once each, in order.
+        """Call the subscriber once for each event that anybody appends from now on, in order.
 
-        It is called from a thread of the store's. One that raises is not called again: the error is logged,
-        and is in `subscriber_errors`.
+        The store calls it from a thread of its own. A subscriber that raises is not called again: the error
+        is logged, and added to `subscriber_errors`.
         """
-        stream_id = checked_subscription(stream_id, subscriber, "subscribe")
+        stream_id = _checked_subscription(stream_id, subscriber, "subscribe")
         with self._lock:
             position = self.version(ALL)
-            if self._telling is None or not self._telling.running:
+            if self._notifying is None or not self._notifying.running:
                 self._subscribers = Subscribers(self._subscribers.errors)
-                self._telling = self._follow(ALL, self._subscribers.tell, position + 1)
+                self._notifying = self._follow(ALL, self._subscribers.notify, position + 1)
             self._subscribers.add(stream_id, subscriber, position)
         return self
 
     def subscription(
         self, stream_id: StreamId, subscriber: Subscriber, *, start_version: int = 1
     ) -> Subscription:
-        """Call the subscriber with every event from a version (with ALL: a position) on, and with new ones.
+        """Call the subscriber once for each event from a version (with ALL: a position) on, also new ones.
 
-        Each comes once, in order, from a thread of its own. ``.close()`` ends it, ``.error`` says what did.
+        The events come in order, from a thread of the subscription. ``.close()`` ends the subscription;
+        ``.error`` is the error that ended it.
         """
-        stream_id = checked_subscription(stream_id, subscriber, "subscription")
+        stream_id = _checked_subscription(stream_id, subscriber, "subscription")
         with self._lock:
             return self._follow(stream_id, subscriber, max(start_version, 1))
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """The subscriptions that were begun here and are not closed; that of `subscribe` is one of them."""
+        """The open subscriptions of this store; `subscribe` uses one of them."""
         return tuple(self._subscriptions)
 
     @property
     def subscriber_errors(self) -> tuple[Exception, ...]:
-        """What subscribers that `subscribe` was given have raised."""
+        """The errors that subscribers of `subscribe` raised."""
         return tuple(self._subscribers.errors)
 
     @property
     def clock(self) -> Clock | Callable[[], datetime]:
-        """Where bare events get their times from."""
+        """The source of times for bare events."""
         return self._sources.clock
 
     @property
     def ids(self) -> Ids | Callable[[], str]:
-        """Where bare events get their ids from."""
+        """The source of ids for bare events."""
         return self._sources.ids
 
     def close(self) -> None:
-        """End the subscriptions and give back the connections; closing twice does no harm."""
+        """Close the subscriptions and the connections; closing twice does no harm."""
         for subscription in self.subscriptions:
             subscription.close()
         self._database.close()
@@ -284,19 +227,19 @@ class SQLEventStore:
         return f"SQLEventStore({self._database.name!r})"
 
     def _write(self, stream_id: str, entries: Sequence[Entry], expected: Expected) -> Heads:
-        """Append entries to a stream that is at the version expected: where the ends were."""
-        bounds = bounds_of(expected)
+        """Append entries to a stream at its expected version; return where the ends were."""
+        bounds = _bounds_of(expected)
         if entries:
             heads = self._database.append(entries, {stream_id: bounds})
-        else:  # there is nothing to write, so whether the version is right is all there is to say
+        else:  # without entries there is only the version to check
             heads = Heads(0, {} if expected is ANY else {stream_id: self.version(stream_id)})
         if expected is not ANY:
             check_expected(stream_id, expected, heads.versions[stream_id])
         return heads
 
     def _rows(self, stream_id: StreamId, low: int, upto: int, direction: Direction) -> Iterator[Any]:
-        whole, on = stream_id is ALL, direction is FORWARDS
-        of_one, of_all = ("forwards", "all_forwards") if on else ("backwards", "all_backwards")
+        whole, ascending = stream_id is ALL, direction is FORWARDS
+        of_one, of_all = ("forwards", "all_forwards") if ascending else ("backwards", "all_backwards")
         statement: str = getattr(self._statements, of_all if whole else of_one)
         values = {} if whole else {"stream_id": stream_id, "upto": upto}
         read = self._database.rows
@@ -305,7 +248,7 @@ class SQLEventStore:
             return read(statement, {**values, "low": low, "high": high, "size": size}, "read from")
 
         key, high = (_POSITION, upto) if whole else (_VERSION, _FAR)
-        if on:
+        if ascending:
             return forwards(fetch, low, high, key, lambda: self.version(stream_id))
         return backwards(fetch, low, high, key)
 
@@ -316,7 +259,7 @@ class SQLEventStore:
             subscriber,
             self._database.waiting(),
             start,
-            place=attrgetter("position" if stream_id is ALL else "stream_version"),
+            number_of=attrgetter("position" if stream_id is ALL else "stream_version"),
             ended=self._ended,
         )
         self._subscriptions.append(made)
@@ -325,3 +268,60 @@ class SQLEventStore:
     def _ended(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
+
+
+class _Sources:
+    """Gives ids and times to events that have none; safe to use from threads."""
+
+    def __init__(self, clock: Clock | Callable[[], datetime], ids: Ids | Callable[[], str]) -> None:
+        self.clock = clock
+        self.ids = ids
+        self._lock = threading.Lock()
+
+    def proposals(self, events: Iterable[ProposedEvent | Any]) -> list[ProposedEvent]:
+        """The events with their ids and times; the id of the first one is the correlation id of all."""
+        given = listed(events)
+        if all([event.__class__ is ProposedEvent for event in given]):
+            return given
+        with self._lock:
+            now, self.clock = read(self.clock)
+            fresh, self.ids = draw(self.ids, len(given))
+        return [
+            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
+            for event, id_ in zip(given, fresh, strict=True)
+        ]
+
+
+def _bounds_of(expected: Expected) -> tuple[int, int]:
+    """The lowest and the highest version of a stream that fit an expectation."""
+    if isinstance(expected, int) and not isinstance(expected, bool) and expected >= 0:
+        return (expected, expected) if expected <= _FAR else (_FAR, _FAR)
+    try:
+        return _BOUNDS[expected]  # type: ignore[index]
+    except (KeyError, TypeError):
+        raise InvalidValue(
+            f"expected_version={expected!r}: use ANY, NO_STREAM, STREAM_EXISTS or a version from 0 on"
+        ) from None
+
+
+def _check_all(expected: Mapping[str, Expected], versions: Mapping[str, int]) -> None:
+    """Raise `CommitConflict` with every stream that is not at its expected version.
+
+    For `STREAM_EXISTS` the error shows 1 as the expected version.
+    """
+    moved = {}
+    for stream_id, version in expected.items():
+        low, high = _bounds_of(version)
+        if not low <= versions[stream_id] <= high:
+            moved[stream_id] = (low, versions[stream_id])
+    if moved:
+        raise CommitConflict(moved)
+
+
+def _checked_subscription(stream_id: StreamId, subscriber: Subscriber, method: str) -> StreamId:
+    """The id of the stream, after a check of both arguments of a method."""
+    if not callable(subscriber):
+        raise InvalidValue(f"{method} needs a callable that takes a RecordedEvent; found {subscriber!r}")
+    if stream_id is ALL:
+        return stream_id
+    return checked_stream_id(stream_id, f"{method} needs the id of a stream, or ALL")

@@ -10,7 +10,7 @@ from calamity_lab.stores.sql.postgres import PostgresDatabase
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
 from calamity_lab.stores.sql.urls import EXAMPLES, URL, parsed
 
-# A kind of database is a module of its own, and a word here.
+# A new kind of database is a module of its own, and an entry here.
 DATABASES: tuple[type[Any], ...] = (SQLiteDatabase, PostgresDatabase)
 
 _VERSION = 1  # of the tables
@@ -19,7 +19,7 @@ _TABLES = (_VERSIONS, "events", "snapshots")
 
 
 def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bool) -> Database:
-    """The database that a URL names, with the tables of an event store; made where it is empty."""
+    """Open the database of a URL; an empty one gets the tables of an event store."""
     _check_seconds("timeout", timeout)
     if poll is not None:
         _check_seconds("poll", poll)
@@ -33,7 +33,7 @@ def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bo
 
 
 def create_tables(url: Any, *, timeout: float = 10.0) -> None:
-    """Make the tables of an event store in a database that holds those of something else, too."""
+    """Make the tables of an event store in a database that has other tables, too."""
     database = _database(url, timeout=timeout, poll=None, read_only=False)
     try:
         _prepare(database, beside=True)
@@ -62,7 +62,7 @@ def _check_driver(url: URL, kind: type[Database]) -> None:
 
 
 def _prepare(database: Database, *, beside: bool) -> None:
-    """Make sure that the tables are there, and are ours; ``beside`` those of something else only if meant."""
+    """Check the tables, or make them; ``beside`` other tables only when that is meant."""
     try:
         found = database.table_names()
         if _VERSIONS in found:
@@ -103,7 +103,7 @@ def _check_version(database: Database) -> None:
 
 
 def _refuse_ours(found: set[str], name: str) -> None:
-    """Raise where tables of something else bear our names."""
+    """Raise when other tables have the names of ours."""
     for table in _TABLES:
         if table in found:
             raise WrongSchema(

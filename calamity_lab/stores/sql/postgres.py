@@ -214,7 +214,7 @@ class PostgresDatabase(Database):
         return connection
 
     def _settings(self, milliseconds: int) -> str:
-        """Whatever the server's default is: an append must see what was committed while it waited."""
+        """Settings of our own: an append must see what was committed while it waited."""
         settings = {
             "timezone": "'UTC'",
             "lock_timeout": str(milliseconds),
@@ -280,7 +280,7 @@ class PostgresDatabase(Database):
         return Heads(position, {stream_id: version})
 
     def _to_several(self, connection: Any, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
-        """Append to several streams: their ends are read under the lock, and all entries get their places."""
+        """Append to several streams: read their ends under the lock, then insert all entries."""
         connection.execute("BEGIN")
         connection.execute(_TAKE_LOCK)
         versions, position = {}, 0
@@ -299,9 +299,9 @@ class PostgresDatabase(Database):
     def _look_for(
         self, error: Exception, entries: Sequence[Entry], bounds: Mapping[str, Bounds]
     ) -> Heads | None:
-        """Where an append found the ends whose answer was lost; None where it was not recorded.
+        """The ends that an append found whose answer was lost; None when the append was not recorded.
 
-        Looked for under the lock, which a server that still works on the append holds until it is done.
+        The search takes the lock, which the server holds as long as it still works on the append.
         """
         if not self._is_lost(error):
             raise error
@@ -355,21 +355,21 @@ class PostgresDatabase(Database):
 
 
 class Listening(Waiting):
-    """Waits for a notification on a connection of its own; looks from time to time in any case.
+    """Waits for a notification on a connection of its own, and looks from time to time in any case.
 
-    The connection is used for nothing else, so a notification that comes while the events before it are still
-    being read stays there, and is found by the next wait.
+    The connection is used for nothing else, so a notification that comes while older events are still being
+    read stays there, and the next wait finds it.
     """
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
         self._connection: Any = None
         self._lock = threading.Lock()
-        self._bell, self._rope = socket.socketpair()
-        self._bell.setblocking(False)
+        self._read_end, self._write_end = socket.socketpair()
+        self._read_end.setblocking(False)
 
     def start(self) -> None:
-        self._hang_up()
+        self._disconnect()
         try:
             self._connection = self._database.connect()
             self._connection.execute(_LISTEN)
@@ -379,35 +379,35 @@ class Listening(Waiting):
 
     def wait(self) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._bell, selectors.EVENT_READ)
+            selector.register(self._read_end, selectors.EVENT_READ)
             selector.register(self._connection.fileno(), selectors.EVENT_READ)
             ready = selector.select(self._database.poll)
         for key, _ in ready:
-            if key.fileobj is self._bell:
-                self._bell.recv(4096)
+            if key.fileobj is self._read_end:
+                self._read_end.recv(4096)
             else:
                 self._take()
 
     def wake(self) -> None:
         with self._lock:
-            if self._rope.fileno() >= 0:
-                self._rope.send(b".")
+            if self._write_end.fileno() >= 0:
+                self._write_end.send(b".")
 
     def close(self) -> None:
-        self._hang_up()
-        with self._lock:  # somebody may be about to wake whoever no longer waits
-            self._bell.close()
-            self._rope.close()
+        self._disconnect()
+        with self._lock:  # another thread may be in wake()
+            self._read_end.close()
+            self._write_end.close()
 
     def _take(self) -> None:
-        """Take the notifications that are there; what was appended is read from the events themselves."""
+        """Take the notifications; they say only that there are new events."""
         try:
             for _ in self._connection.notifies(timeout=0):
                 pass
         except self._database.errors as error:
             raise self._database.translated(error, "listen to") from error
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -416,7 +416,7 @@ class Listening(Waiting):
 def _heads_before(
     entries: Sequence[Entry], bounds: Mapping[str, Bounds], found: Mapping[str, tuple[str, int, int]]
 ) -> Heads | None:
-    """The ends that an append found, worked out from its events; None where its events are not there."""
+    """The ends that an append found, computed from its events; None when its events are not there."""
     first = found.get(entries[0].event_id)
     if first is None:
         return None
@@ -435,7 +435,7 @@ def _state_of_words(said: str) -> str:
 
 
 def _array(values: Sequence[Any]) -> str:
-    """The values as PostgreSQL writes an array; psycopg does so ten times as slowly."""
+    """The values as an array in PostgreSQL's own text; psycopg takes ten times as long."""
     return "{" + ",".join([_element(value) for value in values]) + "}"
 
 

@@ -1,4 +1,4 @@
-"""Events as rows: what an append brings along, and what a row tells."""
+"""Events as rows of a table: the statements, and how events are written and read."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from calamity_lab.errors import InvalidValue, SerializationError
 from calamity_lab.kernel.recorded import Metadata, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.stores.serializer.serializer import Serializer
 
-# The columns of the table of events. Its position counts over all streams, without a gap, in the order of the
-# commits; payload and metadata are JSON as text, so that a person can query them and nothing of them is lost.
+# The columns of the table of events. A position counts over all streams, without a gap, in the order of the
+# commits. Payload and metadata are JSON as text, so that people can query them and nothing of them is lost.
 COLUMNS = (
     "position",
     "stream_id",
@@ -31,11 +31,10 @@ COLUMNS = (
 _SNAPSHOT = ("stream_id", "version", "position", "event_id", "shape", "state")
 
 _json = msgspec.json.Encoder().encode
-_SHARED = 1_000  # Metadata up to so many characters is kept, since the next event's is likely the same.
 
 
 class Statements:
-    """What is asked of the tables, whatever the database; ``parameter`` is how it names a value.
+    """The SQL that all databases share; ``parameter`` is how a database names a value, {} being the name.
 
     A page is ``size`` events from ``low`` to ``high``: positions of all streams, or versions of one, of which
     none lies behind position ``upto``.
@@ -67,13 +66,13 @@ class Statements:
         self.forwards = f"{of_one} ASC {size}"
         self.backwards = f"{of_one} DESC {size}"
         self.table_version = "SELECT version FROM calamity_lab_schema"
-        # What fails where a column is missing.
+        # These fail when a column is missing.
         self.probes = (
             f"SELECT {columns} FROM events WHERE 1 = 0",
             f"SELECT {', '.join(_SNAPSHOT)} FROM snapshots WHERE 1 = 0",
         )
         self.snapshot = f"SELECT {', '.join(_SNAPSHOT)} FROM snapshots WHERE stream_id = {stream_id}"
-        # Where there is none, or an earlier one; SQLite and PostgreSQL say it alike.
+        # It keeps the later snapshot of a stream.
         changes = ", ".join([f"{name} = excluded.{name}" for name in _SNAPSHOT[1:]])
         self.put_snapshot = (
             f"INSERT INTO snapshots ({', '.join(_SNAPSHOT)}) VALUES ({', '.join(map(value, _SNAPSHOT))}) "
@@ -82,9 +81,9 @@ class Statements:
 
 
 class Entry(NamedTuple):
-    """An event on its way into its row; ``offset`` counts the entries of one append to its stream, from 1.
+    """An event before it has a position and a version; its fields stand in the order of the columns.
 
-    What follows is in the order of the columns.
+    ``offset`` counts the entries of one append to the stream, from 1.
     """
 
     stream_id: str
@@ -101,19 +100,19 @@ class Entry(NamedTuple):
 
 # The quick way to an Entry.
 _make_entry: Callable[[tuple[Any, ...]], Entry] = partial(tuple.__new__, Entry)
-# What a row says of an event that is not in its entry as it will be read: event, metadata, recorded_at.
-Known = tuple[Any, Metadata, datetime]
+# Event, metadata and time of an entry, as they will be read.
+Content = tuple[Any, Metadata, datetime]
 
 
 class Heads(NamedTuple):
-    """Where an append found the ends: the last position of all, and the last version of its streams."""
+    """The last position of all, and the last versions of the streams of an append, before the append."""
 
     position: int
     versions: dict[str, int]
 
 
 def placed(entries: Iterable[Entry], heads: Heads) -> Iterator[tuple[Any, ...]]:
-    """The entries as rows, each behind the one before it and behind the heads."""
+    """The entries as rows, with positions and versions that follow the heads."""
     versions = heads.versions
     for position, entry in enumerate(entries, heads.position + 1):
         yield (position, entry[0], versions[entry[0]] + entry[1]) + entry[2:]  # noqa: RUF005 - it is quicker
@@ -124,10 +123,9 @@ class Codec:
 
     def __init__(self, serializer: Serializer) -> None:
         self.serializer = serializer
-        self._metadata: dict[str, Metadata] = {}
 
     def entries(self, proposals: Iterable[tuple[str, ProposedEvent]]) -> list[Entry]:
-        """The proposals as they will stand in their rows, but for position and version."""
+        """The proposals as entries; checks their ids and times."""
         encode, encode_metadata = self.serializer.encode, self.serializer.encode_metadata
         offsets: dict[str, int] = {}
         known: Any = None  # the metadata of a command's events is one and the same
@@ -155,8 +153,8 @@ class Codec:
             )  # fmt: skip
         return entries
 
-    def read_back(self, entries: Iterable[Entry]) -> list[Known]:
-        """What a reader will find in the rows of these entries; raises where it would not be able to."""
+    def read_back(self, entries: Iterable[Entry]) -> list[Content]:
+        """The content of the entries as it will be read; raises when it could not be read."""
         return [
             (
                 self.serializer.decode(entry.event_type, entry.type_version, entry.payload),
@@ -167,15 +165,13 @@ class Codec:
         ]
 
     def recorded(self, row: Sequence[Any]) -> RecordedEvent:
-        """The event that a row holds."""
+        """The event in a row."""
         (
             position, stream_id, version, event_id, event_type, type_version, correlation_id, causation_id,
             at, metadata, payload,
         ) = row  # fmt: skip
         try:
-            known = self._metadata.get(metadata)
-            if known is None:
-                known = self._read_metadata(metadata)
+            known = self.serializer.decode_metadata(metadata)
             event = self.serializer.decode(event_type, type_version, payload)
             recorded: RecordedEvent = make_recorded(
                 event, event_type, event_id, stream_id, version, position, correlation_id, causation_id,
@@ -188,19 +184,11 @@ class Codec:
             ) from error
         return recorded
 
-    def _read_metadata(self, text: str) -> Metadata:
-        metadata = self.serializer.decode_metadata(text)
-        if len(text) <= _SHARED:
-            if len(self._metadata) >= _SHARED:
-                self._metadata = {}
-            self._metadata[text] = metadata
-        return metadata
-
 
 def recorded_from(
-    entries: Iterable[Entry], known: Iterable[Known], heads: Heads
+    entries: Iterable[Entry], contents: Iterable[Content], heads: Heads
 ) -> tuple[RecordedEvent, ...]:
-    """The events as an append has recorded them behind those heads, equal to what a read finds."""
+    """The events of an append that found those heads; they equal those that a read finds."""
     return tuple([
         make_recorded(
             event, entry.event_type, entry.event_id, entry.stream_id,
@@ -208,7 +196,7 @@ def recorded_from(
             entry.correlation_id, entry.causation_id, recorded_at, metadata,
         )
         for position, (entry, (event, metadata, recorded_at)) in enumerate(
-            zip(entries, known, strict=True), heads.position + 1
+            zip(entries, contents, strict=True), heads.position + 1
         )
     ])  # fmt: skip
 
@@ -229,16 +217,16 @@ def _checked_id(given: Any, name: str) -> str:
 
 
 _FIRST, _LARGEST = 64, 2_000  # events
-_AMPLE = 4_000_000  # characters of payload and metadata; a page aims below that
+_AMPLE = 4_000_000  # characters of payload and metadata that a page should have at most
 
 Fetch = Callable[[int, int, int], list[Any]]
 
 
 def forwards(fetch: Fetch, low: int, high: int, key: int, end: Callable[[], int]) -> Iterator[Any]:
-    """The rows from ``low`` to ``high``, which count in column ``key``; ``fetch(low, high, size)`` gets some.
+    """The rows whose column ``key`` is from ``low`` to ``high``; ``fetch(low, high, size)`` gets a page.
 
-    The first page is fetched at once, and where it is full, ``end()`` says up to where there is anything now:
-    what is appended later is not among the rows.
+    The first page is fetched at once. When it is full, ``end()`` gives the last row of this moment, so that
+    rows that are appended later are left out.
     """
     page = fetch(low, high, _FIRST) if low <= high else []
     if len(page) == _FIRST:
@@ -275,6 +263,6 @@ def _back(page: list[Any], fetch: Fetch, low: int, key: int) -> Iterator[Any]:
 
 
 def _size(page: list[Any]) -> int:
-    """How many events the next page may have, given how wide these are; at most four times as many."""
+    """The size of the next page: at most four times this one, and smaller when the events are wide."""
     width = sum([len(row[-1]) + len(row[-2]) for row in page]) // len(page) + 1
     return max(1, min(_LARGEST, 4 * len(page), _AMPLE // width))

@@ -1,4 +1,4 @@
-"""Snapshots in a database: states beside the events, so that a long history need not be applied again."""
+"""`SQLSnapshotStore`: states beside the events, so that a long history need not be applied again."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _log = logging.getLogger("calamity_lab")
 class SQLSnapshotStore:
     """The latest snapshot of each aggregate and process manager instance, in the database of the events.
 
-    One whose class has other fields by now, or that cannot be read, is as good as none: a warning is logged,
-    and the events tell the state.
+    A snapshot is ignored, with a warning in the log, when its class has other fields now, or when it cannot
+    be read. The state is then built from the events.
     """
 
     def __init__(
@@ -33,22 +33,24 @@ class SQLSnapshotStore:
         self._database = open_database(url, timeout=timeout, poll=None, read_only=read_only)
 
     def get(self, stream_id: str, cls: type) -> Snapshot | None:
-        """The snapshot of that aggregate or instance, a ``cls``; None where there is none that fits."""
+        """The snapshot of an aggregate or instance of class ``cls``; None when there is none that fits."""
         rows = self._database.rows(self._database.statements.snapshot, {"stream_id": stream_id}, "read from")
         if not rows:
             return None
         _, version, position, event_id, shape, text = rows[0]
         try:
             if shape != shape_of(cls):
-                raise SerializationError(f"it was taken of another shape of {cls.__name__}")
+                raise SerializationError(f"it was taken when other fields were in {cls.__name__}")
             state = self.serializer.decode_state(cls, text)
         except SerializationError as error:
-            _log.warning("the snapshot of %s is left aside, its events tell the state: %s", stream_id, error)
+            _log.warning(
+                "the snapshot of %s is ignored, and its state is built from its events: %s", stream_id, error
+            )
             return None
         return Snapshot(stream_id, version, position, event_id, state)
 
     def put(self, snapshot: Snapshot) -> Self:
-        """The store with that snapshot, unless it has a later one."""
+        """Keep the snapshot, unless there is a later one of the stream."""
         stream_id, version, position, event_id, state = snapshot
         values = {
             "stream_id": stream_id,
@@ -64,7 +66,7 @@ class SQLSnapshotStore:
         return self
 
     def close(self) -> None:
-        """Give back the connections; closing twice does no harm."""
+        """Close the connections; closing twice does no harm."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -78,14 +80,14 @@ class SQLSnapshotStore:
 
 
 def shape_of(cls: type) -> str:
-    """A text that changes when the class gets other fields, or those it holds do."""
+    """A text that changes when the fields of the class change, or the fields of their classes."""
     try:
-        told = json.dumps(msgspec.json.schema(cls), sort_keys=True)
-    except (TypeError, ValueError):  # a class that cannot be described so: by its own fields alone
+        described = json.dumps(msgspec.json.schema(cls), sort_keys=True)
+    except (TypeError, ValueError):  # msgspec cannot describe the class, so only its own fields count
         fields = {name: hint for base in cls.__mro__ for name, hint in inspect.get_annotations(base).items()}
-        told = repr(sorted((name, _worded(hint)) for name, hint in fields.items()))
-    return f"{cls.__name__} {blake2b(told.encode(), digest_size=12).hexdigest()}"
+        described = repr(sorted((name, _name_of(hint)) for name, hint in fields.items()))
+    return f"{cls.__name__} {blake2b(described.encode(), digest_size=12).hexdigest()}"
 
 
-def _worded(hint: Any) -> str:
+def _name_of(hint: Any) -> str:
     return hint if isinstance(hint, str) else getattr(hint, "__qualname__", repr(hint))

@@ -116,7 +116,7 @@ _MEANINGS: Mapping[int, Meaning] = {
 
 
 class SQLiteDatabase(Database):
-    """Events in SQLite. Writers take turns from BEGIN IMMEDIATE on, so positions come in order of commit."""
+    """Events in SQLite. BEGIN IMMEDIATE lets one writer in at a time, so positions follow the commits."""
 
     schemes: ClassVar[frozenset[str]] = frozenset({"sqlite"})
     drivers: ClassVar[frozenset[str]] = frozenset({"pysqlite"})
@@ -131,12 +131,12 @@ class SQLiteDatabase(Database):
             url, timeout=timeout, poll=_POLL if poll is None else poll, read_only=read_only, lasting=lasting
         )
         self._target = url.database or ":memory:"  # what sqlite3 opens
-        self._file: str | None = None  # where that is surely a file
+        self._file: str | None = None  # the same, if it is the path of a file
         if _is_uri(url):
             self._target += f"?{urlencode(options, quote_via=quote)}" if options else ""
         elif lasting:
             self._target = self._file = _checked_path(url, read_only)
-        self._opened: tuple[int, int] | None = None  # which file it was that the writer's connection opened
+        self._opened: tuple[int, int] | None = None  # the file that the connection for appends opened
         self._waiting: list[Polling] = []
 
     @property
@@ -216,7 +216,7 @@ class SQLiteDatabase(Database):
         return Heads(position, versions)
 
     def _roll_back(self, cursor: sqlite3.Cursor) -> None:
-        """Undo what was begun; where that fails, the connection is given up, and SQLite undoes it later."""
+        """Undo the transaction; if that fails, drop the connection, and SQLite undoes it later."""
         try:
             if cursor.connection.in_transaction:
                 cursor.execute("ROLLBACK")
@@ -224,7 +224,7 @@ class SQLiteDatabase(Database):
             self._drop_writer()
 
     def _write_ahead(self, connection: sqlite3.Connection) -> None:
-        """Turn on the write-ahead log for good; SQLite itself does not wait while another program does so."""
+        """Turn on the write-ahead log; SQLite itself does not wait while another program does so."""
         until = time.monotonic() + self.timeout
         while True:
             try:
@@ -249,7 +249,7 @@ class SQLiteDatabase(Database):
         return connection
 
     def _check_still_there(self, action: str) -> None:
-        """Make sure that the file is still there: SQLite goes on with one that was deleted."""
+        """Check that the file is still there: SQLite would go on with a deleted one."""
         if self._writer is not None and _identity(self._file) != self._opened:
             raise StoreError(
                 f"cannot {action} {self._where}: the file was moved, deleted or replaced while it was open; "
@@ -267,7 +267,7 @@ class SQLiteDatabase(Database):
 
 
 class Polling(Waiting):
-    """Looks every few moments, and at once after an append in this process."""
+    """Looks from time to time, and at once after an append in this process."""
 
     def __init__(self, seconds: float, forget: Callable[[Polling], None]) -> None:
         self._seconds = seconds
@@ -286,7 +286,7 @@ class Polling(Waiting):
 
 
 def _identity(file: str | None) -> tuple[int, int] | None:
-    """What tells one file from another of the same name; None where there is none."""
+    """What distinguishes a file from another of the same name; None when there is no file."""
     if file is None:
         return None
     try:
@@ -296,7 +296,7 @@ def _identity(file: str | None) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-# What sqlite3.connect takes, and is decided here: a URL that names one is no mistake, since others take it.
+# Options of sqlite3.connect, which `connect` sets itself: in a URL they are ignored, since others have them.
 _DRIVER_OPTIONS = {"cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout"}
 _IN_MEMORY = {None, ":memory:", "file::memory:"}
 _YES, _NO = {"1", "on", "t", "true", "y", "yes"}, {"", "0", "f", "false", "n", "no", "off"}
@@ -307,7 +307,7 @@ def _is_uri(url: URL) -> bool:
 
 
 def _options(url: URL) -> dict[str, str]:
-    """The options that the URL has for one of SQLite's own URIs, once it is clear that it may have them."""
+    """The options of the URL for a URI of SQLite's own, after a check of the whole URL."""
     if url.user is not None or url.host is not None or url.port is not None:
         raise InvalidValue(
             f"{url.text!r}: three slashes stand between sqlite: and the name of a file, and four before "
@@ -328,7 +328,7 @@ def _options(url: URL) -> dict[str, str]:
 
 
 def _checked_path(url: URL, read_only: bool) -> str:
-    """The whole path of a file, or what is wrong with it in better words than SQLite's."""
+    """The whole path of a file, after a check that says in better words than SQLite what is wrong."""
     path = Path(str(url.database)).absolute()
     try:
         if path.is_dir():

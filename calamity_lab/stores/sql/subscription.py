@@ -1,4 +1,4 @@
-"""A reader that follows a stream: first what is there, then what is appended."""
+"""`Subscription`: calls a subscriber with the events of a stream, first the old ones, then the new ones."""
 
 from __future__ import annotations
 
@@ -15,30 +15,27 @@ from calamity_lab.kernel.recorded import RecordedEvent
 
 
 class Waiting(ABC):
-    """Waits until there may be something new; `wake` ends the wait from another thread."""
+    """Waits until there may be new events; `wake` ends the wait from another thread."""
 
     def start(self) -> None:
-        """Be told of everything that is appended from now on."""
+        """Begin to notice what is appended."""
 
     @abstractmethod
     def wait(self) -> None:
-        """Return when there may be something new, or when a while has passed."""
+        """Return when there may be new events, or after some time in any case."""
 
     @abstractmethod
     def wake(self) -> None:
-        """Let whoever waits look."""
+        """End a wait that another thread is in."""
 
     def close(self) -> None:
-        """Wait no more."""
-
-
-_log = logging.getLogger("calamity_lab")
+        """Release what the waiting needed."""
 
 
 class Subscribers:
-    """Subscribers by stream, told in the order in which an in-memory store tells its own.
+    """The subscribers of a store, called in the order in which an in-memory store calls its own.
 
-    One that subscribed to a stream and to all of them is told once; one that raises is told no more.
+    One that subscribed to a stream and to ALL is called once per event. One that raises is not called again.
     """
 
     def __init__(self, errors: list[ModelError] | None = None) -> None:
@@ -47,29 +44,29 @@ class Subscribers:
         self._lock = threading.Lock()
 
     def add(self, stream_id: StreamId, subscriber: Subscriber, position: int) -> None:
-        """Tell the subscriber what comes to the stream after a position."""
+        """Call the subscriber for each event of the stream behind a position."""
         with self._lock:
             self._known.append((stream_id, subscriber, position))
 
-    def tell(self, event: RecordedEvent) -> None:
-        """Call everybody whom the event concerns, those first who asked for its stream alone."""
-        for subscriber in self._concerned(event):
+    def notify(self, event: RecordedEvent) -> None:
+        """Call the subscribers of the event's stream, then those of ALL."""
+        for subscriber in self._interested_in(event):
             try:
                 subscriber(event)
-            except Exception as error:  # noqa: BLE001 - it is logged and kept, and the others are told
+            except Exception as error:  # noqa: BLE001 - it is logged and kept, and the others are called
                 self._remove(subscriber)
-                told = raised(subscriber, event, error)
-                told.__cause__ = error
-                self.errors.append(told)
-                _log.error("%s; it is told no more", told, exc_info=error)
+                failure = raised(subscriber, event, error)
+                failure.__cause__ = error
+                self.errors.append(failure)
+                _log.error("%s; it is not called again", failure, exc_info=error)
 
-    def _concerned(self, event: RecordedEvent) -> list[Subscriber]:
-        concerned: list[Subscriber] = []
+    def _interested_in(self, event: RecordedEvent) -> list[Subscriber]:
+        found: list[Subscriber] = []
         for wanted in (event.stream_id, ALL):
             for stream_id, subscriber, position in tuple(self._known):
-                if stream_id == wanted and event.position > position and subscriber not in concerned:
-                    concerned.append(subscriber)
-        return concerned
+                if stream_id == wanted and event.position > position and subscriber not in found:
+                    found.append(subscriber)
+        return found
 
     def _remove(self, subscriber: Subscriber) -> None:
         with self._lock:
@@ -81,12 +78,12 @@ _SOON, _LATER = 0.05, 2.0  # seconds between two attempts to reach a server that
 
 
 class Subscription:
-    """Calls a subscriber with every event of a stream from a version (with ALL: a position) on, in order.
+    """Calls a subscriber once for each event of a stream from a version (with ALL: a position) on, in order.
 
-    Each event comes once, whoever appended it: what is there is read first, and between that and what is
-    appended later there is neither gap nor double, since both are read by their place. ``position`` is the
-    place of the last event that the subscriber took. ``error`` is what ended it: a subscriber that raised, or
-    an event that cannot be read. A server that goes away does not end it; it goes on when there is one again.
+    It reads the old events first and the new ones later, both by version or position, so that none is missing
+    and none comes twice. ``position`` is the version or position of the last event that the subscriber took.
+    ``error`` is the error that ended the subscription: the subscriber raised, or an event cannot be read.
+    When the server goes away, the subscription waits and goes on when the server is back.
     """
 
     def __init__(
@@ -97,13 +94,13 @@ class Subscription:
         waiting: Waiting,
         start: int,
         *,
-        place: Callable[[RecordedEvent], int],
+        number_of: Callable[[RecordedEvent], int],
         ended: Callable[[Subscription], None],
     ) -> None:
         self.position = start - 1
         self.error: CalamityError | None = None
         self._name, self._read, self._subscriber, self._waiting = name, read, subscriber, waiting
-        self._place, self._ended = place, ended
+        self._number_of, self._ended = number_of, ended
         self._moved = threading.Condition()
         self._closing = threading.Event()
         self._caught_up = False
@@ -112,22 +109,22 @@ class Subscription:
 
     @property
     def caught_up(self) -> bool:
-        """Whether the subscriber has taken every event that was there at the last look."""
+        """Whether the subscriber has taken all events that the last look found."""
         return self._caught_up
 
     @property
     def running(self) -> bool:
-        """Whether further events will come."""
+        """Whether the subscriber will be called again."""
         return self._thread.is_alive() and not self._closing.is_set() and self.error is None
 
-    def wait_for(self, place: int, *, timeout: float | None = None) -> bool:
-        """Wait until the subscriber has taken the event at that place: whether it has, in that time."""
+    def wait_for(self, position: int, *, timeout: float | None = None) -> bool:
+        """Wait until the subscriber has taken the event at a position; return whether it has."""
         with self._moved:
-            self._moved.wait_for(lambda: self.position >= place or not self.running, timeout)
-            return self.position >= place
+            self._moved.wait_for(lambda: self.position >= position or not self.running, timeout)
+            return self.position >= position
 
     def close(self) -> None:
-        """Call the subscriber no more, and wait until a call that is under way has come to its end."""
+        """End the subscription; a call of the subscriber that has begun is waited for."""
         self._closing.set()
         if self._thread.is_alive():
             self._waiting.wake()
@@ -158,10 +155,10 @@ class Subscription:
             self._follow()
         except CalamityError as error:
             self._stop(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told: there is nobody to raise it to
-            told = StoreError(f"the subscription to {self._name} broke: {type(error).__name__}: {error}")
-            told.__cause__ = error
-            self._stop(told)
+        except Exception as error:  # noqa: BLE001 - nobody is there to catch it, so it is kept in error
+            failure = StoreError(f"the subscription to {self._name} broke: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            self._stop(failure)
         finally:
             self._waiting.close()
             with self._moved:
@@ -192,7 +189,7 @@ class Subscription:
             except BaseException as error:
                 raise raised(self._subscriber, event, error) from error
             with self._moved:
-                self.position = self._place(event)
+                self.position = self._number_of(event)
                 self._moved.notify_all()
         self._caught_up = True
 

@@ -59,7 +59,7 @@ def test_where_streams_moved_on_nothing_is_written_and_all_of_them_are_named(url
     with SQLEventStore(url, [Noted]) as store:
         store.append("Note-1", [a]).append("Note-2", [b])
         expected: dict[str, Any] = {"Note-1": NO_STREAM, "Note-2": 1, "Note-3": STREAM_EXISTS, "Note-4": 0}
-        with refused(CommitConflict, "Note-1 (", "now 1", "Note-3 (", "nothing was written") as raised:
+        with refused(CommitConflict, "Note-1 (", "now 1", "Note-3 (", "written nothing") as raised:
             store.append_all([("Note-1", c), ("Note-2", d)], expected_versions=expected)
         assert raised[0].streams == {"Note-1": (0, 1), "Note-3": (1, 0)}
         with refused(CommitConflict, "Note-1 (built on version 5, now 1)"):

@@ -186,7 +186,7 @@ def test_a_subscriber_of_the_store_that_raises_is_told_no_more_and_the_others_ar
         assert [str(error) for error in store.subscriber_errors] == [
             f"subscriber {counting.__qualname__} raised RuntimeError: no bees for Noted(text='b')"
         ]
-        assert "it is told no more" in caplog.text
+        assert "it is not called again" in caplog.text
 
 
 def test_a_subscriber_that_leaves_by_exit_is_an_error_too(url: str) -> None:
