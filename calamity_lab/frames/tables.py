@@ -117,12 +117,12 @@ def _groups(states: Sequence[tuple[str, Any]]) -> list[Any]:
         if state is not None:
             places.setdefault((name, type(state)), []).append(place)
     return [
-        Group(name, np.array(rows, dtype=np.intp), [states[row][1] for row in rows])
+        _Group(name, np.array(rows, dtype=np.intp), [states[row][1] for row in rows])
         for (name, _), rows in places.items()
     ]
 
 
-class Group(NamedTuple):
+class _Group(NamedTuple):
     """Values of one class under one type name, and the rows that they fill."""
 
     type: str
@@ -138,7 +138,7 @@ class _Part(NamedTuple):
     piece: Piece
 
 
-def flat(known: Mapping[str, Any], groups: Iterable[Group], length: int) -> Any:
+def flat(known: Mapping[str, Any], groups: Iterable[_Group], length: int) -> Any:
     """A DataFrame of the known columns, then a column for each field of the groups.
 
     Fields of one name share a column if their values are of one kind. Otherwise, or if a known column has the
@@ -158,7 +158,7 @@ def flat(known: Mapping[str, Any], groups: Iterable[Group], length: int) -> Any:
     return pd.DataFrame(columns, copy=False)
 
 
-def _by_field(groups: Iterable[Group]) -> dict[str, list[_Part]]:
+def _by_field(groups: Iterable[_Group]) -> dict[str, list[_Part]]:
     parts: dict[str, list[_Part]] = {}
     for group in groups:
         declared = {field.name: field.annotation for field in _declared(group.values)}
@@ -251,20 +251,20 @@ def _rest(metadata: Sequence[Mapping[str, Any]], length: int) -> dict[str, Any]:
     }
 
 
-def _event_groups(names: Sequence[str], events: Sequence[Any]) -> Iterator[Group]:
+def _event_groups(names: Sequence[str], events: Sequence[Any]) -> Iterator[_Group]:
     """The events by type name and class, in order of appearance."""
     classes = list(map(type, events))
     by_name, by_class = _codes(names), _codes(classes)
     pairs = by_name * (int(by_class.max(initial=0)) + 1) + by_class
     _, first, codes = np.unique(pairs, return_index=True, return_inverse=True)
     if len(first) == 1:
-        yield Group(names[0], slice(None), events)
+        yield _Group(names[0], slice(None), events)
         return
     every = np.fromiter(events, dtype=object, count=len(events))
     order = np.argsort(codes, kind="stable")
     places = np.split(order, np.cumsum(np.bincount(codes))[:-1]) if len(first) else []
     for rows in sorted(places, key=lambda rows: rows[0]):
-        yield Group(names[rows[0]], rows, every[rows].tolist())
+        yield _Group(names[rows[0]], rows, every[rows].tolist())
 
 
 def _codes(values: Sequence[Any]) -> Any:

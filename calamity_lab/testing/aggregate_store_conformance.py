@@ -20,7 +20,7 @@ from calamity_lab.testing.models import (
     Counter,
     Gauge,
     GaugeSet,
-    Look,
+    Inspect,
     SetGauge,
 )
 from calamity_lab.testing.suite import StoreSuite, must_equal, must_raise, outcome
@@ -42,7 +42,7 @@ ID = st.sampled_from(IDS)
 COMMAND = st.one_of(
     st.builds(Count, ID, AMOUNT),
     st.builds(CountAll, ID, st.lists(AMOUNT, max_size=3).map(tuple)),
-    st.builds(Look, ID),
+    st.builds(Inspect, ID),
     st.builds(Break, ID, st.sampled_from(["deciding", "applying"])),
     st.builds(SetGauge, ID, st.floats(allow_nan=False, allow_infinity=False)),
 )
@@ -80,7 +80,7 @@ class AggregateStoreConformance(StoreSuite):
 
     def test_a_command_without_events_changes_nothing(self, store: Any) -> None:
         _, store = store.dispatch(Count("1", 3))
-        for command in (Look("1"), CountAll("1", ())):
+        for command in (Inspect("1"), CountAll("1", ())):
             events, store = store.dispatch(command)
             must_equal(list(events), [], f"{command!r} leads to no events")
         must_equal(store.get("Counter-1"), Counter("1", 3, (3,)), "no events, no change")

@@ -33,11 +33,11 @@ NONSENSE: tuple[Any, ...] = (-1, True, False, 1.0, 0.5, "any", "1", None)
 NO_STREAM_IDS: tuple[Any, ...] = (None, "", 5, b"Note-1", ALL)
 
 
-class Broken(Exception):
+class _Broken(Exception):
     """What the caller's own code raises while it makes events."""
 
 
-class Appending(EventStoreSuite):
+class AppendTests(EventStoreSuite):
     """When an append writes, and when it raises."""
 
     def test_an_append_at_another_version_than_expected_writes_nothing(self, store: Any) -> None:
@@ -108,9 +108,9 @@ class Appending(EventStoreSuite):
     def test_an_error_while_the_events_are_made_leaves_nothing(self, store: Any) -> None:
         def making() -> Iterator[Any]:
             yield from notes(3)
-            raise Broken
+            raise _Broken
 
-        with must_raise(Broken, "an error while events are made must reach the caller"):
+        with must_raise(_Broken, "an error while events are made must reach the caller"):
             store.append("Note-1", making())
         must_equal(read(store), [], "an append that failed halfway must leave nothing behind")
         must_equal(len(read(store.append("Note-1", notes(1)))), 1, "the store must be usable afterwards")
@@ -205,7 +205,7 @@ STREAM_IDS = (
 )
 
 
-class Contents(EventStoreSuite):
+class ContentTests(EventStoreSuite):
     """What is kept of an event: each of its values, and all that is known about it."""
 
     def test_every_field_of_a_proposed_event_is_kept(self, store: Any) -> None:

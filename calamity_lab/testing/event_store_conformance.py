@@ -13,7 +13,7 @@ from calamity_lab.errors import InvalidValue, WrongExpectedVersion
 from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.testing.event_store_appends import Appending, Contents
+from calamity_lab.testing.event_store_appends import AppendTests, ContentTests
 from calamity_lab.testing.models import CountRead, NoteTaken, PageFilled, notes, proposed
 from calamity_lab.testing.suite import EventStoreSuite, must_equal, must_raise, outcome, read
 
@@ -29,7 +29,7 @@ STARTS: tuple[tuple[int, list[int]], ...] = (
 )
 
 
-class Reading(EventStoreSuite):
+class ReadTests(EventStoreSuite):
     """What ``stream`` returns: from which version, in which direction, in which order."""
 
     def test_start_version_is_inclusive_in_both_directions(self, store: Any) -> None:
@@ -112,7 +112,7 @@ class Reading(EventStoreSuite):
         self.close(again)
 
 
-class Subscribing(EventStoreSuite):
+class SubscribeTests(EventStoreSuite):
     """What a subscriber gets: each event after the subscription, once, after the append, in order."""
 
     def test_a_subscriber_to_all_streams_gets_every_later_event_once_and_in_order(self, store: Any) -> None:
@@ -201,7 +201,7 @@ WRITERS = 4
 EACH = 25
 
 
-class Contending(EventStoreSuite):
+class ConcurrencyTests(EventStoreSuite):
     """What several writers at once lead to: no event is lost, doubled or written at an old version."""
 
     def test_writers_that_expect_a_version_never_overwrite_each_other(self, store: Any) -> None:
@@ -270,7 +270,7 @@ READ = st.tuples(st.sampled_from([*STREAMS, ALL]), st.integers(-1, 9), st.sample
 OPERATIONS = st.lists(APPEND | READ, min_size=1, max_size=12)
 
 
-class Modelled(EventStoreSuite):
+class ComparisonTests(EventStoreSuite):
     """On random series of calls, a store answers as the in-memory store does."""
 
     def test_a_store_answers_as_the_in_memory_store_does(self) -> None:
@@ -319,7 +319,9 @@ def _facts(error: Exception | None) -> Any:
     return type(error)
 
 
-class EventStoreConformance(Appending, Reading, Contents, Subscribing, Contending, Modelled):
+class EventStoreConformance(
+    AppendTests, ReadTests, ContentTests, SubscribeTests, ConcurrencyTests, ComparisonTests
+):
     """All that an event store must do.
 
     Writing your own store? Subclass this suite and you get its tests::

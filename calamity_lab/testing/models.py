@@ -36,7 +36,7 @@ class CountAll:
 
 @command(to="Counter", by="counter_id")
 @dataclass(frozen=True, slots=True)
-class Look:
+class Inspect:
     """A command without events."""
 
     counter_id: str
@@ -142,7 +142,7 @@ class Gauge:
 
 
 COUNTERS: tuple[type, ...] = (
-    Counter, Gauge, Count, CountAll, Look, Break, SetGauge, Counted, Broken, GaugeSet,
+    Counter, Gauge, Count, CountAll, Inspect, Break, SetGauge, Counted, Broken, GaugeSet,
 )  # fmt: skip
 
 
