@@ -1,6 +1,6 @@
-"""What a model prints and warns of while it is asked about what has not happened: nobody hears it.
+"""Muted output: what a model prints and warns while the probe asks it is thrown away.
 
-A kernel may answer widgets in one thread while a cell runs in another, and the cell is heard.
+A kernel may answer widgets in one thread while a cell runs in another; the output of the cell is kept.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from threading import Lock, get_ident
 from typing import Any
 
 _lock = Lock()
-# The threads in which something is asked now, each as often as it asks within an answer.
+# How many muted blocks each thread is in; a muted block may contain another.
 _asking: Counter[int] = Counter()
 _asked = ExitStack()
 
 
-class _Heard:
-    """Standard output without what is printed where something is asked."""
+class _MutedStream:
+    """Standard output that drops what muted threads print."""
 
     def __init__(self, output: Any) -> None:
         self.output = output
@@ -37,7 +37,7 @@ class _Heard:
 
 @contextmanager
 def muted_output() -> Iterator[None]:
-    """What is printed and warned of belongs to what happens, and nothing happens in here."""
+    """Drop what this thread prints and warns in the block: nothing that happens in it is part of the run."""
     thread = get_ident()
     with _lock:
         if not _asking:
@@ -55,16 +55,16 @@ def muted_output() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Put together for all threads: what two replace at a time, neither could put back."""
+    """Replace standard output once for all threads: two threads that both replace it could not restore it."""
     _asked.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
     output = sys.stdout
-    if not isinstance(output, _Heard):
-        sys.stdout = heard = _Heard(output)
-        _asked.callback(_put_back, heard)
+    if not isinstance(output, _MutedStream):
+        sys.stdout = stream = _MutedStream(output)
+        _asked.callback(_put_back, stream)
 
 
-def _put_back(heard: _Heard) -> None:
-    # A cell may have put something else there meanwhile; what it puts back then lets everything through.
-    if sys.stdout is heard:
-        sys.stdout = heard.output
+def _put_back(stream: _MutedStream) -> None:
+    # A cell may have replaced it meanwhile; what the cell restores later is not muted any more.
+    if sys.stdout is stream:
+        sys.stdout = stream.output

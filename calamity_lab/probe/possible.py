@@ -24,7 +24,7 @@ _LENGTH = 2_000
 def explore(
     first: Iterable[tuple[int, Any]], following: Callable[[Any], Iterable[tuple[int, Any]]], most: int
 ) -> None:
-    """Call ``following`` with at most ``most`` different states: it tells which follow, and how far they are.
+    """Visit at most ``most`` states, nearest first: ``following`` gives those that follow, with distances.
 
     None stands for no state. States are the same when they look the same.
     """
@@ -55,7 +55,7 @@ def explore(
 T = TypeVar("T")
 
 MOST_STATES = 40
-"""So many states of a class are looked at, or fewer where each is asked a lot."""
+"""At most this many states of a class are visited, fewer if each is asked many questions."""
 
 _FEWEST_STATES = 8
 _MOST_QUESTIONS = 6_000
@@ -63,7 +63,7 @@ _MOST_QUESTIONS = 6_000
 
 @dataclass(frozen=True, slots=True)
 class Possible:
-    """Pairs of names, in the model's order: which command goes where, what it leads to, who answers how.
+    """Pairs of names, in the model's order: the target of each command, its events, and who reacts how.
 
     ``answers`` are the commands that a manager sends when one of its commands is rejected.
     """
@@ -81,7 +81,7 @@ _AWAITED = Slot[tuple[str, ...]](most=4_096)
 
 
 def possible(model: Model) -> Possible:
-    """What the model's classes may do to each other. Worked out once for a model."""
+    """What the model's classes may do to each other, worked out once per model."""
     return model.memo.once(_POSSIBLE, lambda: _possible(model))
 
 
@@ -109,11 +109,11 @@ def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
 def _awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     cls, names = model.process_manager(manager), {c.__name__: c for c in model}
     wakes = [(event, verb) for event, of, verb in possible(model).reactions if of == manager]
-    # Where nothing else does, the event that starts an instance continues it.
+    # If no other event continues an instance, the one that starts it does.
     known = [event for event, verb in wakes if verb != _VERBS["Start"]] or [event for event, _ in wakes]
     with muted_output():
         found = [name for name in dict.fromkeys(known) if _is_for(cls, names[name], instance, names)]
-    # An id that is made of several fields, say, is not found in any single one: then all may be for it.
+    # An id that is made of several fields is in no single field: then every event may be for it.
     return tuple(found or dict.fromkeys(known))
 
 
@@ -121,7 +121,7 @@ _VERBS = {"Start": "start", "Continue": "continue", "Stop": "stop"}
 
 
 def _asked(ask: Callable[..., T], *given: Any) -> T | None:
-    """The answer, or None. A made-up message may be nonsense to a model: what it raises then is no fault."""
+    """The answer, or None if the model raises: a made-up message may be nonsense to it, which is no fault."""
     try:
         return ask(*given)
     except Exception:  # noqa: BLE001 - deliberately ignored, see above
@@ -185,7 +185,7 @@ def _decided(
                 yield 1 + 2 * min(place, 1), _asked(fold, state, decided)
 
     first = [(0, _asked(ask.new, aggregate, id_)) for id_ in ids]
-    # A state may be out of the commands' reach only because they were made up: events may lead there.
+    # Made-up commands may not reach a state that real ones reach: events may lead there.
     told = [
         (3, _asked(ask.apply, state, made))
         for _, state in first[:1]
@@ -234,7 +234,7 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
 
 
 def _states_to_ask(questions: int) -> int:
-    """How many states to look at when each is asked that much."""
+    """How many states to visit if each is asked this many questions."""
     return max(_FEWEST_STATES, min(MOST_STATES, _MOST_QUESTIONS // max(questions, 1)))
 
 
@@ -251,7 +251,7 @@ _NamePairs = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True)
 class MessageFlow:
-    """Types of a model by what they lead to: found possible by asking it, or observed.
+    """What leads to what in a model, by type: found by asking the model, or observed in a run.
 
     ``leads`` are pairs of command and event, ``wakes`` of event and process manager, ``sends`` of process
     manager and command.
@@ -263,16 +263,16 @@ class MessageFlow:
     _reached: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def events_of(self, commands: Iterable[str]) -> set[str]:
-        """The events that these commands lead to at once."""
+        """The events that these commands lead to directly."""
         wanted = set(commands)
         return {event for command, event in self.leads if command in wanted}
 
     def commands_for(self, event: str) -> list[str]:
-        """The commands that lead to an event at once, by name."""
+        """The commands that lead directly to an event, sorted by name."""
         return sorted(command for command, led in self.leads if led == event)
 
     def senders_of(self, command: str) -> set[str]:
-        """The process managers that send a command; none: only people outside do."""
+        """The process managers that send a command; empty if only users send it."""
         return {manager for manager, sent in self.sends if sent == command}
 
     def others_for(self, event: str, manager: str) -> list[str]:
@@ -280,7 +280,7 @@ class MessageFlow:
         return [each for each in self.commands_for(event) if manager not in self.senders_of(each)]
 
     def reached_by(self, command: str) -> frozenset[str]:
-        """The events that a command may lead to, also through the process managers that it wakes."""
+        """The events that a command may lead to, directly or by way of process managers."""
         if command not in self._reached:
             self._reached[command] = frozenset(self._reach(command))
         return self._reached[command]
@@ -288,7 +288,7 @@ class MessageFlow:
     def _reach(self, command: str) -> set[str]:
         events: set[str] = set()
         commands, waiting = {command}, [command]
-        # A refused command makes its sender send others, so what that one sends counts from the beginning.
+        # If the command is rejected, its sender may send others: they count from the beginning.
         managers = self.senders_of(command)
         while waiting or managers:
             events |= self.events_of(waiting)
@@ -300,7 +300,7 @@ class MessageFlow:
 
 
 def message_flow(model: Model, observed: Iterable[tuple[str, str, str]]) -> MessageFlow:
-    """What leads to what, given the edges that were observed (see `tally`)."""
+    """What leads to what, given the edges that were observed (see `counters`)."""
     told = frozenset(
         (source.partition(":")[2], label, target.partition(":")[2]) for source, target, label in observed
     )

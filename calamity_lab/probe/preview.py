@@ -1,4 +1,4 @@
-"""What a pending command would lead to as things stand: its aggregate is asked, and nothing happens.
+"""The preview of a pending command: what its aggregate would decide now. Nothing is recorded.
 
 The kernel is asked, on a stack that holds nothing but a copy of that aggregate; so what a callback does to
 what it is given never reaches the recorded moments. The answer is remembered for as long as the aggregate is
@@ -33,7 +33,7 @@ from calamity_lab.trace.trace import Trace
 Outcome = Literal["records", "nothing", "refused", "breaks", "unknown"]
 
 LONG = 0.25
-"""Seconds: an aggregate type that took so long to decide, at once or little by little, is left alone."""
+"""Seconds: an aggregate type that needed this long in all is not asked again for a while."""
 
 _SHORT = 0.02
 _REST = 50
@@ -43,7 +43,7 @@ _MOST_NAMES = 4
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would come of a command, in a word and in a sentence; the sentence is empty where none is told."""
+    """What a command would lead to, as a word and as a sentence; the sentence is empty if it is not known."""
 
     outcome: Outcome
     sentence: str
@@ -53,7 +53,7 @@ NO_PREVIEW = Preview("unknown", "")
 
 
 class _Basis(NamedTuple):
-    """What a decision stands on: the aggregate (None: not known), its version, its stream's last event."""
+    """What a decision depends on: the aggregate (None: not known), its version, its last event."""
 
     state: Any
     version: int
@@ -62,9 +62,9 @@ class _Basis(NamedTuple):
 
 _ANSWERS = Slot[Preview](most=2_048)
 _SCRATCHES = Slot[Stack](most=32)
-# Which aggregate types were seen to be pure with which command types: these are not watched again.
+# Pairs of aggregate type and command type that were found pure: these are not watched again.
 _PURE = Slot[bool](most=512)
-# Until when each aggregate type rests to make up for the time that it took.
+# The time before which an aggregate type is not asked, because earlier previews took long.
 _RESTS = Slot[float](most=512)
 
 
@@ -75,7 +75,7 @@ def target_of(command: Any) -> Identity:
 
 
 def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
-    """What the command would lead to if it came next at the cursor."""
+    """The preview of a command as if it were the next one at the cursor."""
     try:
         identity = target_of(pending.command)
     except CalamityError as error:
@@ -94,7 +94,7 @@ def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
 
 
 def _basis(trace: Trace, cursor: int, identity: Identity) -> _Basis | None:
-    """What the aggregate would decide on; None where a store outside the value would have to be asked."""
+    """What the aggregate would decide on; None if only a store outside the stack knows."""
     stack, stream_id = trace[cursor].stack, identity.stream_id
     if stack.aggregates.__class__ is not InMemoryAggregateStore:
         return None
@@ -102,7 +102,7 @@ def _basis(trace: Trace, cursor: int, identity: Identity) -> _Basis | None:
     if stack.event_store.__class__ is InMemoryEventStore:
         version = stack.aggregate_versions.get(stream_id, 0)
         return _Basis(state, version, stack.event_store.last(stream_id))
-    # What the trace never met has no stream: it is new.
+    # A stream that the trace never met has no events: its aggregate is new.
     place = trace.index.places.get(stream_id)
     known = place is not None and place < trace.index.lanes_at(cursor)
     return None if state is None and known else _Basis(state, 0, None)
@@ -117,19 +117,19 @@ def _timed(memo: Memo, stack: Stack, pending: Pending, identity: Identity, basis
         return _breaks(error)
     finally:
         waited = perf_counter() - start
-        # What others do on the machine meanwhile is not the model's; but it may sleep, or wait for something.
+        # Time that other programs take does not count, unless the model sleeps or waits.
         _let_rest(memo, identity.type, waited if waited > LONG else thread_time() - worked)
 
 
 def _let_rest(memo: Memo, cls: type, took: float) -> None:
-    """Let a type that took its time rest fifty times as long, once it has taken `LONG` altogether."""
+    """Let an aggregate type rest for fifty times the time that it took."""
     if took > _SHORT:
         rests = memo.recall(_RESTS, cls) or 0
         memo.keep(_RESTS, max(rests, perf_counter()) + _REST * took, cls)
 
 
 def _kept_scratch(memo: Memo, stack: Stack, identity: Identity, basis: _Basis) -> Stack:
-    """A state is copied once for all the commands that wait for it: it may be large."""
+    """The scratch stack of an aggregate, made once for all its pending commands: its state may be large."""
     key = (basis.version, identity.stream_id)
     return memo.once(_SCRATCHES, lambda: _scratch(stack, identity, basis), basis.state, basis.last, key=key)
 
@@ -148,7 +148,7 @@ def _scratch(stack: Stack, identity: Identity, basis: _Basis) -> Stack:
 
 
 def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Preview:
-    """What the kernel tells, up to where the aggregate has decided."""
+    """The preview that the kernel gives by advancing the scratch stack until the aggregate has decided."""
     run, step = Run(stack, Agenda([pending._replace(command=deepcopy(pending.command))])), None
     watched = (identity.type, type(pending.command))
     while step is None or not step.decides:

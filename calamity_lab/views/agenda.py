@@ -1,4 +1,4 @@
-"""What lies on the agenda at the cursor: the pending commands in order, their causes, what they would do."""
+"""The agenda at the cursor: the pending commands in order, their causes, and a preview of each."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from calamity_lab.trace.telling import origin
 from calamity_lab.trace.trace import Trace
 
 MOST_PREVIEWS = 12
-"""Of so many commands is told what they would lead to; those behind them are too far off."""
+"""Preview only this many pending commands."""
 
 LENGTH = 200
-"""The text of a command's fields is cut there."""
+"""The longest text of the fields of a command."""
 
 UNDECIDED = (Dispatched, Populating, Executing)
-"""How far a command in progress has come of which is told what it would lead to."""
+"""The phases in which a command in progress is still undecided, so that it has a preview."""
 
 _WORDS = Slot[tuple[str, str, str, str | None]](most=1_024)
 
 
 @dataclass(frozen=True, slots=True)
 class AgendaEntry:
-    """A pending command. ``target`` is its stream id, or why that cannot be told.
+    """A pending command. ``target`` is the stream id of its aggregate, or why there is none.
 
-    Its place is told by the order alone, so that a command that waits is one and the same entry.
+    The entry does not hold its index on the agenda, so that it stays equal while the command waits.
 
     ``origin`` tells who sent it and why, ``cause`` the moment to jump to for that: the one at which the
     event was recorded that the sender answered (0: before the trace began; None: it was submitted).
@@ -55,7 +55,7 @@ class AgendaEntry:
 
 @dataclass(frozen=True, slots=True)
 class AgendaView:
-    """The command in progress, if there is one, and the first of those that are pending."""
+    """The command in progress, if there is one, and the first pending commands."""
 
     total: int
     in_progress: AgendaEntry | None
@@ -86,7 +86,7 @@ def _in_progress(trace: Trace, cursor: int) -> AgendaEntry | None:
     progress = trace[cursor].run.progress
     if progress is None:
         return None
-    # What is decided already is told by the steps.
+    # Once the command is decided, the steps say so.
     would = preview(trace, cursor, progress.pending) if isinstance(progress, UNDECIDED) else NO_PREVIEW
     return _entry(trace, progress.pending, would)
 
@@ -112,7 +112,7 @@ def _entry(trace: Trace, pending: Pending, would: Preview) -> AgendaEntry:
 
 
 def _words(pending: Pending) -> tuple[str, str, str, str | None]:
-    """The texts of a command that stay the same however long it waits: target, fields, origin and sender."""
+    """The texts of a command that do not change while it waits: target, fields, origin and sender."""
     return (
         target_text(pending),
         format_fields(pending.command, LENGTH),

@@ -15,7 +15,7 @@ from calamity_lab.trace.trace import Moment, Trace
 
 
 def followed(now: int, total: int, width: int) -> int:
-    """How many items are left of a window that holds the item ``now``, with room before and after it.
+    """The index at which a window begins that holds item ``now``, with room before and after it.
 
     Windows begin at multiples of half their width, so that stepping moves them seldom.
     """
@@ -27,20 +27,20 @@ def followed(now: int, total: int, width: int) -> int:
 
 
 def bounded(first: int | None, now: int, total: int, width: int) -> int:
-    """The window's beginning: the one asked for, as far as there is something, else the one that follows."""
+    """The index at which a window begins: ``first`` within bounds, else one that follows ``now``."""
     if first is None:
         return followed(now, total, width)
     return max(0, min(first, total - 1))
 
 
 def has_content(view: str, trace: Trace, model: Model) -> bool:
-    """Whether a view by this name has anything to show at any moment of the branch, whatever the cursor."""
+    """Whether a view has anything to show at any moment of the branch, wherever the cursor is."""
     holds = _NEEDS.get(view)
     return holds is None or holds(trace, model)
 
 
 def _has_cascades(trace: Trace, _model: Model) -> bool:
-    """A command was dispatched, is in progress from before, or left events in the history."""
+    """Whether a command was dispatched, is in progress, or left events in the history."""
     index = trace.index
     return bool(index.dispatched or index.events) or trace[0].run.progress is not None
 
@@ -59,7 +59,7 @@ Tone = Literal["plain", "good", "refused", "conflict", "error"]
 
 @dataclass(frozen=True, slots=True)
 class BranchRow:
-    """A branch: its last moment, and which branch it left at which moment."""
+    """A branch: its last moment, and the branch and moment at which it was forked."""
 
     name: str
     last: int
@@ -114,7 +114,7 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
 
 
 def _told(moment: Moment) -> tuple[str, Tone]:
-    """The sentence of a moment, and in which tone; of a completed command it tells how it was decided."""
+    """The sentence of a moment and its tone; a completed command has the tone of its decision."""
     step = moment.step
     decisive = moment.decision if step is not None and step.ends else step
     return format_value(repr(moment)), "plain" if decisive is None else _TONES.get(decisive.tone, "plain")
@@ -124,7 +124,7 @@ _TONES: Mapping[str, Tone] = {"accepted": "good", "rejected": "refused", "confli
 
 
 def _thinned(moments: PersistentVector[int]) -> tuple[int, ...]:
-    """At most `MOST_TICKS` of the moments, evenly, the last among them; few change when one is added."""
+    """At most `MOST_TICKS` of the moments, evenly spread, with the last one; few change when one is added."""
     stride = 1
     while len(moments) > stride * (MOST_TICKS - 1):
         stride *= 2

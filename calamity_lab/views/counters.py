@@ -1,4 +1,4 @@
-"""What the steps up to a moment add up to, remembered at every few moments, so that no view walks a trace.
+"""Counters of the steps up to a moment, kept for every few moments, so that no view walks a whole trace.
 
 A step is one object, made once, and all branches that hold it share everything before it; so what was added
 up at a step holds on every branch that has it.
@@ -36,7 +36,7 @@ class InstanceStart(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """What happened how often, who is alive, and which instances were started, oldest first.
+    """How often each thing happened, which streams are alive, and which instances started, oldest first.
 
     ``counts`` is by node, as in ``"command:DepositFunds"``, and by edge: source, target, label.
     ``living`` has a bit for each lane, set while there is something in it.
@@ -52,7 +52,7 @@ _BEFORE: Slot[HashTrieMap[str | EdgeKey, int]] = Slot(most=16)
 
 
 def counters(trace: Trace, cursor: int) -> Counters:
-    """What the steps up to the cursor add up to."""
+    """The counters at the cursor."""
     at = cursor - cursor % STRIDE
     while at and (found := _recall(trace, at)) is None:
         at -= STRIDE
@@ -82,7 +82,7 @@ def _recall(trace: Trace, at: int) -> Counters | None:
 
 
 def _begin(trace: Trace) -> Counters:
-    """What there was before the trace began."""
+    """The counters before the first step of the trace."""
     index = trace.index
     known = index.lanes_at(0)
     instances: HashTrieMap[str, PersistentVector[InstanceStart]] = HashTrieMap()
@@ -150,7 +150,7 @@ def _reacted(total: Counters, step: AtProcessManager, places: HashTrieMap[str, i
     bit = _bit(places, stream_id)
     living = total.living & ~bit if step.verb == Verb.STOPPED else total.living | bit
     instances = total.instances
-    # Not only a start: an instance known from a history is met when it is continued or stopped.
+    # An instance that the history started is first met when it is continued or stopped.
     if bit and not total.living & bit:
         begun = InstanceStart(places[stream_id], step.index)
         instances = instances.insert(category, instances.get(category, PersistentVector()).append(begun))

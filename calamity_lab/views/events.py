@@ -16,7 +16,7 @@ from calamity_lab.views.controls import bounded
 from calamity_lab.views.search_index import Searchable, places, small
 
 LENGTH = 400
-"""The text of an event's fields is cut there."""
+"""The longest text of the fields of an event."""
 
 _LARGE = 10**100
 
@@ -41,7 +41,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class EventTable:
-    """A window on the events that match: ``total`` there are, ``now`` of them past, ``first`` above it."""
+    """A window on the matching events: ``total`` match, ``now`` of them past, ``first`` before it."""
 
     total: int
     now: int
@@ -52,7 +52,7 @@ class EventTable:
 def event_rows(
     trace: Trace, cursor: int, *, first: int | None = None, limit: int = 50, query: str = ""
 ) -> EventTable:
-    """The events around the cursor, or from ``first`` on, of those in which the query stands."""
+    """The events that match the query, around the cursor or from index ``first`` on."""
     index, wanted, limit = trace.index, query.strip().casefold(), max(1, limit)
     shown_places: Iterable[int]
     if wanted:
@@ -84,7 +84,7 @@ def _row(recorded: RecordedEvent, moment: int, cursor: int) -> EventRow:
 
 
 def found_events(trace: Trace, wanted: str) -> list[int]:
-    """The places of the events of the whole run in which the query (in small letters) stands."""
+    """The indices of all events of the run that contain the query, which must be in lower case."""
     events = trace.index.events
     texts = _EventTexts()
     return places(
@@ -93,14 +93,14 @@ def found_events(trace: Trace, wanted: str) -> list[int]:
 
 
 class _EventTexts(dict[type, _Reader]):
-    """The texts in which events are searched; it works out once how the fields of a class are read."""
+    """The text of each event for the search. How to read the fields of a class is worked out once."""
 
     def __missing__(self, cls: type) -> _Reader:
         self[cls] = reader = _reader(cls)
         return reader
 
     def of(self, recorded: RecordedEvent) -> str:
-        """What is found of an event."""
+        """The text of an event in which a query is searched."""
         return small(
             recorded.stream_id,
             recorded.event_type,
@@ -111,7 +111,7 @@ class _EventTexts(dict[type, _Reader]):
 
 
 def _fields(event: Any, reader: _Reader) -> str:
-    """What `format_fields` says, sooner where all fields are plain: a search may ask it of every event."""
+    """The text of `format_fields`, made faster for plain fields: a search may need it for every event."""
     names, read = reader
     try:
         values = read(event)
@@ -136,7 +136,7 @@ def _nothing_of(_event: Any) -> tuple[Any, ...]:
 
 
 def _reader(cls: type) -> _Reader:
-    """The names of a class's fields as they are told, and what reads the fields' values."""
+    """The names of the fields of a class as they are written, and a function that reads their values."""
     names = field_names(cls)
     if not names:
         return (), _nothing_of

@@ -38,7 +38,7 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The event types that an instance waits for, those of them that are overdue, and why, in words."""
+    """The event types that an instance waits for, which of them are overdue, and a sentence that says why."""
 
     events: tuple[str, ...] = ()
     overdue: frozenset[str] = frozenset()
@@ -62,7 +62,7 @@ def expectation(
     others = [event for event in listens if flow.others_for(event, manager)]
     if others:
         return Expectation(tuple(others), told=_named(others) + _by_others(flow, others, manager))
-    # What it sent before the trace began is not known.
+    # Which commands the instance sent before the trace began is not known.
     known = ", and has sent nothing that leads to it" if history.reactions else ""
     return Expectation(listens, told=_named(listens) + known)
 
@@ -83,7 +83,7 @@ def _missed_expectation(
     events: tuple[str, ...],
     missed: Sequence[SentCommand],
 ) -> Expectation:
-    """The wait for events that the commands sent for them did not bring."""
+    """The expectation of events that the commands sent for them did not lead to."""
     reached = _still_reached(flow, run, history)
     late = [e for e in events if e not in reached and not flow.others_for(e, manager)]
     why = "; ".join(_what_came_of(each) for each in _leading(flow, missed, events)[:_MOST_NAMED])
@@ -106,20 +106,20 @@ def _of(listens: tuple[str, ...], events: set[str]) -> tuple[str, ...]:
 
 
 def _missed(history: InstanceHistory) -> list[SentCommand]:
-    """The commands sent last that are done and brought nothing that the instance took in."""
+    """The commands sent last that are done and led to nothing that the instance reacted to."""
     brought = {s.pending.command_id for s in history.reactions if not isinstance(s.trigger, Rejected)}
     return [e for e in history.sent_last if not e.is_open and e.pending.command_id not in brought]
 
 
 def _since(history: InstanceHistory) -> set[str]:
-    """The events that were taken in since the last commands were sent: others brought them."""
+    """The events that the instance reacted to since it last sent commands: others caused them."""
     last = history.sent[-1].sent if history.sent else 0
     later = (step.trigger for step in history.reactions if step.index > last)
     return {trigger.event_type for trigger in later if not isinstance(trigger, Rejected)}
 
 
 def _still_reached(flow: MessageFlow, run: Run, history: InstanceHistory) -> set[str]:
-    """The events that what is pending of the instance's cascades may still lead to."""
+    """The events that the pending commands of the instance's cascades may still lead to."""
     begun = [] if run.progress is None else [run.progress.pending]
     cascades = history.cascades
     types = {e.command_type for e in [*begun, *pending_at(run)] if e.correlation_id in cascades}
@@ -151,7 +151,7 @@ def _on_the_way(flow: MessageFlow, events: tuple[str, ...], pending: Sequence[Se
 
 
 def _by_others(flow: MessageFlow, events: Sequence[str], manager: str) -> str:
-    """Who else brings the events about: people outside, or other process managers."""
+    """Who else causes the events: users, or other process managers."""
     commands = list(dict.fromkeys(c for event in events for c in flow.others_for(event, manager)))
     outside = [command for command in commands if not flow.senders_of(command)]
     senders = sorted({sender for command in commands for sender in flow.senders_of(command)})
@@ -199,7 +199,7 @@ def edge_key(edge: EdgeKey) -> str:
 
 
 class _StatusMarks:
-    """Marks as they are gathered, by key; the latest stands, and of two as late the second."""
+    """The marks collected so far, by key; the latest wins, and of two at one moment the second."""
 
     def __init__(self, edges: Iterable[EdgeKey]) -> None:
         self.edges = frozenset(edges)
@@ -217,7 +217,7 @@ class _StatusMarks:
         times: int = 1,
         instead: bool = False,
     ) -> None:
-        """Note what a node or an edge is since a moment; what the graph does not show is passed over."""
+        """Set the mark of a node or an edge from a moment on; skip what the graph does not show."""
         if key not in (self.nodes if isinstance(key, str) else self.edges):
             return
         name = key if isinstance(key, str) else edge_key(key)
@@ -259,7 +259,7 @@ def _has_stopped(last: AtProcessManager | None) -> bool:
     return last is not None and last.verb == Verb.STOPPED
 
 
-# Later than any moment: what an instance waits for stands over what it took in before.
+# Later than any moment: what an instance waits for hides what it reacted to before.
 _NOW = 2**62
 
 
@@ -292,13 +292,13 @@ _STANDINGS: dict[str, Standing] = {
 
 
 def _weightiest_last(sent: Sequence[SentCommand]) -> list[SentCommand]:
-    """In order of sending; of what was sent together what is still open stands, then what was rejected."""
+    """The commands in order of sending; those sent together by weight, open ones last."""
     weights = list(_STANDINGS)
     return sorted(sent, key=lambda each: (each.sent, weights.index(each.outcome)))
 
 
 def _mark_sent(marks: _StatusMarks, manager: str, each: SentCommand, targets: dict[str, str]) -> None:
-    """What became of a command that the instance sent: on its node, its edges, and the aggregate's node."""
+    """Mark what became of a sent command: its node, its edges, and the node of the aggregate."""
     name, at, told = each.pending.command_type, each.sent, _outcome(each)
     command, state = key_of("command", name), _STANDINGS[each.outcome]
     category = targets.get(name, "") if each.identity is None else each.identity.category
@@ -350,7 +350,7 @@ def _mark_awaited(marks: _StatusMarks, manager: str, waits: Expectation) -> None
 
 @dataclass(frozen=True, slots=True)
 class InstanceStatus:
-    """How an instance stands: its marks, a sentence, and since when it has done nothing.
+    """The status of an instance: its marks, a sentence, and since when it has done nothing.
 
     ``since`` is the moment at which it did something last (None: not in this trace), ``then`` the time of the
     latest event at that moment, in seconds since 1970.
@@ -381,7 +381,7 @@ def spell(seconds: float) -> str:
 def instance_status(
     trace: Trace, cursor: int, model: Model, lane: Lane, *, stage: str, edges: Sequence[EdgeKey]
 ) -> InstanceStatus:
-    """How the instance of that lane stands at the cursor, on a graph with those edges."""
+    """The status of the instance of a lane at the cursor, on a graph with those edges."""
     stream_id = lane.identity.stream_id
     found = instance_history(trace, cursor, stream_id)
     last = found.reactions[-1] if found.reactions else None

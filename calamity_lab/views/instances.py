@@ -30,13 +30,13 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import InstanceStart, counters
 
 MOST_REACTIONS = 200
-"""So many reactions of an instance are looked at, the latest."""
+"""At most this many reactions of an instance are read, the latest ones."""
 
 MOST_DISPATCHED = 600
-"""Among so many commands of its cascades those are looked for that it sent."""
+"""Search at most this many commands of the cascades of an instance for those that it sent."""
 
 MOST_PENDING = 500
-"""So many entries of the agenda are looked at; what was caused lies in front."""
+"""Search at most this many pending commands; caused commands are at the front of the agenda."""
 
 Outcome = Literal["in flight", "accepted", "refused", "dropped", "unknown"]
 
@@ -60,26 +60,26 @@ class SentCommand:
 
 @dataclass(frozen=True, slots=True)
 class InstanceHistory:
-    """What an instance did since it was last started, oldest first, as far back as is looked."""
+    """What an instance did since it last started, oldest first, up to `MOST_REACTIONS`."""
 
     reactions: tuple[AtProcessManager, ...] = ()
     sent: tuple[SentCommand, ...] = ()
 
     @property
     def sent_last(self) -> tuple[SentCommand, ...]:
-        """The commands that it sent last, together."""
+        """The commands of the latest reaction that sent any."""
         last = self.sent[-1].sent if self.sent else 0
         return tuple([each for each in self.sent if each.sent == last])
 
     @property
     def cascades(self) -> set[str]:
-        """The correlation ids of all that it takes part in."""
+        """The correlation ids of the cascades that the instance takes part in."""
         found = {step.pending.correlation_id for step in self.reactions}
         return found | {each.pending.correlation_id for each in self.sent}
 
 
 class _Order(NamedTuple):
-    """A command that was sent, when, and which refusal it answers."""
+    """A command that was sent, the moment, and the rejection that it answers."""
 
     pending: Pending
     sent: int
@@ -87,7 +87,7 @@ class _Order(NamedTuple):
 
 
 def instance_history(trace: Trace, cursor: int, stream_id: str) -> InstanceHistory:
-    """The life of the instance with that stream id; it costs what that one did, not what others do."""
+    """The history of the instance with that stream id. The cost grows with what this instance did alone."""
     reactions = tuple(list(_reactions(trace, cursor, stream_id))[::-1])
     orders = [*_outstanding(trace, stream_id, reactions), *_orders(reactions)]
     waiting = {each.command_id for each in pending_at(trace[cursor].run)}
@@ -106,7 +106,7 @@ def instance_history(trace: Trace, cursor: int, stream_id: str) -> InstanceHisto
 
 
 def pending_at(run: Run) -> list[Pending]:
-    """What is pending, without what is in progress; of a long agenda the front."""
+    """The pending commands without the one in progress, at most `MOST_PENDING`."""
     return list(islice(run.agenda.entries(), MOST_PENDING))
 
 
@@ -120,7 +120,7 @@ def _reactions(trace: Trace, cursor: int, stream_id: str) -> Iterator[AtProcessM
         if not isinstance(step, AtProcessManager) or step.verb == Verb.IGNORED:
             continue
         if step.verb == Verb.STOPPED and not is_first:
-            return  # that was the life before
+            return  # the instance that had this id before
         yield step
         if step.verb == Verb.STARTED:
             return
@@ -134,7 +134,7 @@ def _orders(reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
 
 
 def _outstanding(trace: Trace, stream_id: str, reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
-    """What it had sent before the trace began and is still to be done then."""
+    """The outstanding commands: those that the instance sent before the trace began."""
     if reactions and reactions[0].verb == Verb.STARTED:
         return
     run = trace[0].run
@@ -145,7 +145,7 @@ def _outstanding(trace: Trace, stream_id: str, reactions: Sequence[AtProcessMana
 
 
 def _dispatched(trace: Trace, cursor: int, orders: Sequence[_Order]) -> tuple[dict[str, int], bool]:
-    """When each command was dispatched, by its id, and whether no other can have been."""
+    """The moment at which each command was dispatched, by id, and whether the search was complete."""
     found: dict[str, int] = {}
     budget = MOST_DISPATCHED
     begun = trace[0].run.progress
@@ -180,9 +180,9 @@ def _decided(trace: Trace, cursor: int, order: _Order, start: int) -> SentComman
 
 
 MOST = 50
-"""So many instances are listed, the newest."""
+"""At most this many instances are listed, the newest ones."""
 
-# An instance that is started again and again is listed once; so many of its starts are passed over.
+# An instance that is started many times is listed once; at most this many of its starts are skipped.
 _MOST_PASSED = 500
 _MOST_PENDING = 500
 _STAGES = ("stage", "status", "state", "phase", "step")
@@ -224,7 +224,7 @@ def instances(
 
 
 def about(step: Step | None) -> tuple[str, ...]:
-    """The stream ids of the instances that a step is about: who took something in, whose command it is of."""
+    """The stream ids of the instances that a step concerns: who reacted, and who sent the command."""
     found = [step.identity] if isinstance(step, AtProcessManager) else []
     if step is not None and step.pending.sender is not None:
         found.append(step.pending.sender)
@@ -241,7 +241,7 @@ def _newest(begun: Any) -> Iterator[InstanceStart]:
 
 
 def _wanted(trace: Trace, cursor: int, manager: str, wanted: str | None) -> InstanceStart | None:
-    """The instance asked for, where it is known at the cursor."""
+    """The wanted instance, if it is known at the cursor."""
     if wanted is None:
         return None
     index = trace.index
@@ -265,7 +265,7 @@ def _chosen(
 
 
 def _at_work(trace: Trace, cursor: int) -> set[str]:
-    """The stream ids of those whose commands are pending or in progress."""
+    """The stream ids of the instances with commands that are pending or in progress."""
     run = trace[cursor].run
     pending = list(islice(run.agenda.entries(), _MOST_PENDING))
     if run.progress is not None:
@@ -300,7 +300,7 @@ def _last_step(trace: Trace, cursor: int, stream_id: str) -> AtProcessManager | 
 
 
 def _stage(trace: Trace, cursor: int, lane: Lane, last: AtProcessManager | None) -> str:
-    """How far an instance has come, in the model's own words where it has any."""
+    """The stage of an instance, in the model's own words if it has any."""
     state = trace[cursor].stack.process_managers.get(lane.identity.stream_id)
     if state is None:
         return "" if last is None else f"stopped by {_trigger(last)}"

@@ -1,4 +1,4 @@
-"""The sequence diagram as Mermaid text, to be pasted into any README.
+"""The sequence diagram as Mermaid text, to paste into a README.
 
 Any text shows as it is: what Mermaid, or the Markdown and HTML around it, would read as its own is written
 as an entity code, as in ``#35;``. The rules are those of https://mermaid.js.org/syntax/sequenceDiagram.
@@ -29,7 +29,7 @@ _BOX = "▯"
 
 
 def to_mermaid(view: SequenceView) -> str:
-    """The diagram as the text of a ``sequenceDiagram``; what is yet to come at the cursor stands on grey."""
+    """The diagram as the text of a ``sequenceDiagram``; messages after the cursor are on grey."""
     names = _short_names(view.participants)
     lines = [f"{_keyword(each)} {name} as {escaped(each.name, _NAME)}" for name, each in _cast(view, names)]
     beside = names[0] if names else "U"
@@ -49,7 +49,7 @@ def escaped(text: str, length: int = _LABEL) -> str:
     flat = " ".join(text.split()) or NOTHING
     cut = flat if len(flat) <= length else f"{flat[: length - 1]}…"
     safe = "".join(map(_character, cut))
-    # That word is Mermaid's own wherever it stands.
+    # "end" is a keyword of Mermaid anywhere in a line.
     return re.sub(r"(?<!\w)e(?=nd(?!\w))", lambda found: _code(found[0]), safe, flags=re.IGNORECASE)
 
 
@@ -66,7 +66,7 @@ def _code(character: str) -> str:
 
 
 def _short_names(participants: Sequence[Participant]) -> list[str]:
-    """A name for each that can never be read as a word of Mermaid's."""
+    """A name for each participant that is no keyword of Mermaid."""
     seen: Counter[str] = Counter()
     names = []
     for each in participants:
@@ -86,7 +86,7 @@ def _keyword(participant: Participant) -> str:
 
 
 def _drawn(view: SequenceView, names: Sequence[str], room: int) -> Iterator[str]:
-    """A statement or two for each message, as many as there is room for."""
+    """One or two statements for each message, as many as fit."""
     is_grey, used = False, 0
     for place, message in enumerate(view.messages):
         statements = _statements(message, names)

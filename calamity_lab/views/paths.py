@@ -25,7 +25,7 @@ _TEXT_KEY = re.compile(r"\['([^'\\\]]*)'\]")
 
 
 class InnerValue(NamedTuple):
-    """One of the values that lie in another."""
+    """A value inside another value."""
 
     name: str
     path: str
@@ -33,7 +33,7 @@ class InnerValue(NamedTuple):
 
 
 def count_in(value: Any) -> int:
-    """How many values lie in this one; 0 for a text, a number, and all that is shown whole."""
+    """How many values are inside this one; 0 for a text, a number, and all that is shown as a whole."""
     if type(value) in _ATOMS or isinstance(value, (Enum, type)):
         return 0
     if _is_record(value):
@@ -42,7 +42,7 @@ def count_in(value: Any) -> int:
 
 
 def within(value: Any, path: str, first: int = 0, limit: int | None = None) -> Iterator[InnerValue]:
-    """What lies in a value, in order; ``limit`` of it, from the ``first`` on."""
+    """The values inside a value, in order; at most ``limit`` of them, from index ``first`` on."""
     last = None if limit is None else first + limit
     if _is_record(value):
         for name, item in islice(fields_of(value).items(), first, last):
@@ -61,7 +61,7 @@ def within(value: Any, path: str, first: int = 0, limit: int | None = None) -> I
 
 
 def summary(value: Any) -> str:
-    """What a value is, where all that lies in it is shown below."""
+    """A short text for a value whose inner values are shown below it."""
     if _is_record(value):
         return type(value).__name__
     noun = "entry" if isinstance(value, Mapping) else "item"
@@ -71,7 +71,7 @@ def summary(value: Any) -> str:
 
 
 def state_fields(state: Any) -> dict[str, Any]:
-    """The fields of a state; one that is no record is its own only field."""
+    """The fields of a state; a state that is no record has itself as its only field."""
     if state is None:
         return {}
     if isinstance(state, dict) or is_record(state):
@@ -80,7 +80,7 @@ def state_fields(state: Any) -> dict[str, Any]:
 
 
 def state_at(state: Any, path: str) -> Any:
-    """What a path leads to from a state, of which it begins with a field's name."""
+    """The value at a path in a state; a path begins with the name of a field."""
     fields = state_fields(state)
     whole = max((name for name in fields if _leads(name, path)), key=len, default=None)
     return ABSENT if whole is None else _from(fields[whole], whole, path)
@@ -96,7 +96,7 @@ def _from(value: Any, here: str, path: str) -> Any:
 
 
 def deeper(value: Any, here: str, path: str) -> InnerValue | None:
-    """The one of the values in a value, to which ``here`` leads, that is on the way to a path."""
+    """The inner value on the way from ``here``, the path of ``value``, to ``path``."""
     if not count_in(value):
         return None
     rest = path[len(here) :]
@@ -115,7 +115,7 @@ def _leads(path: str, further: str) -> bool:
 
 
 def _is_record(value: Any) -> bool:
-    """Whether a value is known by its fields; one with a repr of its own is known by that."""
+    """Whether a value is shown by its fields; a class with its own repr is shown by that."""
     cls = type(value)
     if is_dataclass(cls) or field_names(cls) is not None:
         return True
@@ -129,17 +129,17 @@ def _has_no_repr(cls: type) -> bool:
 def _key(key: Any, place: int) -> str:
     if type(key) is str and len(key) <= _KEY_LENGTH:
         return format_value(repr(key))
-    # As it is written inside of other values: a text in quotes.
+    # As inside other values: a text is in quotes.
     text = format_value([key], _KEY_LENGTH)[1:]
     return text.removesuffix("]") if text.endswith("]") else f"{text}#{place}"  # others may begin like it
 
 
 LENGTH = 200
-"""A value's text is cut there."""
+"""The longest text of a value."""
 WHOLE = 2_000
-"""A long text's whole is cut there."""
+"""The longest text that is kept whole beside the cut one."""
 BLOCK = 20
-"""So much of a long list is unfolded at once."""
+"""At most this many items of a long list are unfolded at once."""
 _MOST_COMPARED = 1_000
 
 
@@ -217,7 +217,7 @@ def _with_history(row: FieldRow, histories: Mapping[str, FieldHistory]) -> Field
 
 
 def _rows(this: InnerValue, old: Any, unfold: Collection[str], depth: int) -> Iterator[FieldRow]:
-    """A value's own row, and those of what lies in it."""
+    """The row of a value, and the rows of its inner values if it is unfolded."""
     inner = count_in(this.value)
     is_open = inner > 0 and this.path in unfold
     yield _row(this, old, depth, inner, is_open=is_open)
@@ -228,7 +228,7 @@ def _rows(this: InnerValue, old: Any, unfold: Collection[str], depth: int) -> It
 def _row(this: InnerValue, old: Any, depth: int, inner: int, *, is_open: bool) -> FieldRow:
     value, changed = this.value, differ(old, this.value)
     text = summary(value) if is_open else format_value(value, LENGTH)
-    # What is unfolded tells its changes below.
+    # The rows below an unfolded value show what changed.
     before = format_value(old, LENGTH) if changed and old is not ABSENT and not is_open else None
     whole = format_value(value, WHOLE) if isinstance(value, str) and len(value) > LENGTH else None
     return FieldRow(
@@ -247,7 +247,7 @@ def _row(this: InnerValue, old: Any, depth: int, inner: int, *, is_open: bool) -
 def _block(
     this: InnerValue, old: Any, unfold: Collection[str], depth: int, first: int, inner: int
 ) -> Iterator[FieldRow]:
-    """A block of what lies in a value, and a row for the rest of it, which unfolds in turn."""
+    """The rows of a block of inner values, and a row for the rest, which can be unfolded in turn."""
     comparable = type(old) is type(this.value)
     for child in within(this.value, this.path, first, BLOCK):
         found = deeper(old, this.path, child.path) if comparable else None
@@ -265,7 +265,7 @@ def _block(
 
 
 def _gone(this: InnerValue, old: Any, depth: int) -> Iterator[FieldRow]:
-    """What lay in a value before, and lies in it no longer."""
+    """The rows of inner values that are gone."""
     for child in within(old, this.path, 0, _MOST_COMPARED):
         if deeper(this.value, this.path, child.path) is None:
             before = format_value(child.value, LENGTH)

@@ -1,4 +1,4 @@
-"""The process graph: who sends what to whom, what has happened of it, and how an instance stands on it."""
+"""The process graph: who sends what to whom, how often it happened, and the status of an instance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVERYTHING = ""
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A type of the model; ``count`` is how often it happened up to the cursor, ``current`` at it."""
+    """A type of the model; ``count`` is how often it happened so far, ``current`` if it does now."""
 
     key: str
     kind: Kind
@@ -45,7 +45,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What leads from one node to another, and how often it did; 0: it has only been found possible.
+    """What leads from one node to another, and how often it did; 0 if it is only possible.
 
     Labels: ``to`` (a command's aggregate), ``records``, ``start`` / ``continue`` / ``stop``, ``sends``, and
     ``if refused``: what a manager sends when one of its commands is rejected.
@@ -58,7 +58,7 @@ class Edge:
 
     @property
     def key(self) -> str:
-        """The key of its mark."""
+        """The key of the edge's status mark."""
         return edge_key((self.source, self.target, self.label))
 
 
@@ -93,7 +93,7 @@ class ProcessGraphView:
 
     @property
     def is_own(self) -> bool:
-        """Whether the step is about the chosen instance; also where none is chosen."""
+        """Whether the step concerns the chosen instance; True if none is chosen."""
         return self.found is None or self.found.stream_id in self.about
 
     @property
@@ -108,11 +108,11 @@ class ProcessGraphView:
 
     @property
     def story(self) -> str:
-        """How the chosen instance stands, in a sentence, and since when."""
+        """The status of the chosen instance as a sentence, and since when it has it."""
         return f"{self.told} ({self.waited})" if self.waited else self.told
 
     def word(self, node: Node, mark: StatusMark) -> str:
-        """What is written at a node; of a command that makes good a refusal, that it came instead."""
+        """The word at a node; "instead" for a command that was sent because another was rejected."""
         if node.kind == "process manager" and mark.standing == "done":
             return "stopped"
         often = f"×{mark.times:,}" if mark.times > 1 and node.kind in {"command", "event"} else ""
@@ -158,7 +158,7 @@ _DRAWN = Slot[tuple[GraphShape, dict[str, Point]]](most=64)
 
 
 def _drawn(trace: Trace, model: Model, manager: str) -> tuple[GraphShape, dict[str, Point]]:
-    """The shape of the graph and where its nodes stand, given what happened on the whole branch.
+    """The shape of the graph and the points of its nodes, given what happened on the whole branch.
 
     What happens later counts too, so that no node moves at a step.
     """
@@ -186,7 +186,7 @@ def _filled(
 
 
 def _current(step: Step | None) -> set[str]:
-    """The nodes that a step is about."""
+    """The keys of the nodes that a step concerns."""
     if step is None:
         return set()
     keys = {key_of("event", name) for name in step.event_types}

@@ -29,7 +29,7 @@ _PENDING_TEXTS = Slot[str](most=1_024)
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something in which the query stands.
+    """A match: something that contains the query.
 
     ``moment`` is when it came to be (None: it is pending), ``place`` where a view has it: of an event its
     place among all, from 1; of a refusal its moment, negated; of a pending command its place on the agenda.
@@ -66,13 +66,13 @@ def stream_hit(trace: Trace, place: int, cursor: int) -> Hit:
 
 
 def is_named(lane: Lane, wanted: str) -> bool:
-    """Whether the query is a stream's id, or that of its aggregate, in full."""
+    """Whether the query is the whole id of a stream, or of its aggregate."""
     name = lane_text(lane)
     return name == wanted or name.partition("-")[2] == wanted
 
 
 def lane_text(lane: Lane) -> str:
-    """What is found of a stream: its id."""
+    """The text of a stream in which a query is searched: its id."""
     return small(format_value(lane.identity.stream_id))
 
 
@@ -94,14 +94,14 @@ def event_hit(trace: Trace, place: int, cursor: int) -> Hit:
 
 
 def refusal_at(trace: Trace, moment: int) -> Refused:
-    """The refusal at a moment that the index has among the refused ones."""
+    """The step of a rejection at a moment that the index lists."""
     step = trace[moment].step
     assert isinstance(step, Refused), "the index knows the moments of refusals"
     return step
 
 
 def refusal_text(step: Refused) -> str:
-    """What is found of a refusal: the command and its fields, the reason, the stream, the ids."""
+    """The text of a rejection in which a query is searched: command, fields, reason, stream and ids."""
     return small(
         f"{step.pending.command_type} rejected",
         format_value(str(step.rejected)),
@@ -148,7 +148,7 @@ def pending_hit(pending: Pending, place: int) -> Hit:
 
 
 def pending_text(trace: Trace, pending: Pending) -> str:
-    """What is found of a pending command: its name and fields, its target, its id."""
+    """The text of a pending command in which a query is searched: name, fields, target and id."""
 
     def text() -> str:
         return small(
@@ -162,7 +162,7 @@ def pending_text(trace: Trace, pending: Pending) -> str:
 
 
 MOST_PENDING = 400
-"""So many of the pending commands are searched, the first ones."""
+"""Search at most this many pending commands, the first ones."""
 
 _FEW = 500
 _QUOTED = 60
@@ -170,7 +170,7 @@ _QUOTED = 60
 
 @dataclass(frozen=True, slots=True)
 class HitGroup:
-    """Of one kind ``total`` are found, and ``shown`` of them told."""
+    """The matches of one kind: ``total`` in all, and ``shown`` of them in the list."""
 
     kind: Kind
     total: int
@@ -179,7 +179,7 @@ class HitGroup:
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """What is found, by kind, those around the cursor; ``before`` and ``after`` are the next ones from there.
+    """The matches by kind, those around the cursor; ``before`` and ``after`` are the nearest from there.
 
     Nothing is found where the query is empty. ``sentence`` tells how many there are, or that there are none.
     """
@@ -194,7 +194,7 @@ class SearchResults:
 
 
 class _Matches(NamedTuple):
-    """The places of one kind: how many are past at the cursor, how many were at the moment before it.
+    """The indices of the matches of one kind, and how many are past at the cursor and a moment before it.
 
     ``exact`` are those that are named by the query, and not only found by it.
     """
@@ -207,7 +207,7 @@ class _Matches(NamedTuple):
     exact: Sequence[int] = ()
 
     def told(self, limit: int) -> list[Hit]:
-        """Those that are named, and the nearest to the cursor."""
+        """The exact matches, and those nearest to the cursor."""
         first = followed(self.past, len(self.places), limit)
         nearest = self.places[first : first + limit]
         return [self.hit(place) for place in [*dict.fromkeys((*self.exact, *nearest))][:limit]]
@@ -215,14 +215,14 @@ class _Matches(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HitText:
-    """A hit, and the text in which a query must stand."""
+    """A match, and the text that must contain the query."""
 
     hit: Hit
     text: str
 
 
 def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> SearchResults:
-    """What the query finds in the whole run, at most ``limit`` told of each kind, nearest to the cursor."""
+    """The matches of a query in the whole run, at most ``limit`` of each kind, nearest to the cursor."""
     wanted = query.strip().casefold()
     if not wanted:
         return SearchResults("", "", 0, (), (), None, None)
@@ -254,13 +254,13 @@ def _sentence(query: str, total: int) -> str:
 
 
 def streams(trace: Trace) -> tuple[HitText, ...]:
-    """Every stream of the run, for whoever searches by himself; none of them is past."""
+    """Every stream of the run, for a page that searches by itself; none of them counts as past."""
     lanes = enumerate(trace.index.lanes)
     return tuple(HitText(stream_hit(trace, place, -1), lane_text(lane)) for place, lane in lanes)
 
 
 def refusals(trace: Trace) -> tuple[HitText, ...]:
-    """Every refusal of the run, likewise."""
+    """Every rejection of the run, for a page that searches by itself."""
     refused = enumerate(trace.index.refused)
     return tuple(
         HitText(refusal_hit(trace, number, -1), refusal_text(refusal_at(trace, moment)))
@@ -269,7 +269,7 @@ def refusals(trace: Trace) -> tuple[HitText, ...]:
 
 
 def _next(lasting: list[_Matches], step: int) -> Iterator[Hit]:
-    """Of each kind the nearest that came to be before the cursor's moment, or after it."""
+    """The nearest match of each kind before the cursor, or after it."""
     for matches in lasting:
         number = matches.past if step > 0 else matches.earlier - 1
         if 0 <= number < len(matches.places):

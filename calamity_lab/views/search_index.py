@@ -15,13 +15,13 @@ from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.trace.trace import Trace
 
 BETWEEN = "\x1f"
-"""What stands between the texts of one thing: a separator that nobody types."""
+"""The separator between the texts of one thing: a character that nobody types."""
 
 _MOST_SEARCHES = 8
 
 
 class Searchable(NamedTuple):
-    """Things in order, of which later ones may come, and on another branch others behind the same first ones.
+    """Things in order that can be searched: more may come, and another branch may continue differently.
 
     ``item`` is the thing at a place, ``since`` gives those from a place on, ``text`` what is found in one.
     """
@@ -34,14 +34,14 @@ class Searchable(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """The places below ``upto`` at which the query stands."""
+    """The indices below ``upto`` of the things that contain the query."""
 
     upto: int
     places: list[int]
 
 
 class _Read(NamedTuple):
-    """The things that were looked at, the text of each, and the searches in these."""
+    """The things that were read, the text of each, and the searches in these texts."""
 
     items: list[Any]
     texts: list[str]
@@ -52,7 +52,7 @@ _ROWS = Slot[_Read](most=6)
 
 
 def places(memo: Memo, row: Searchable, wanted: str) -> list[int]:
-    """The places of the things in which the query (in small letters) stands, in order."""
+    """The indices of the things that contain the query, which must be in lower case, in order."""
     if not row.length:
         return []
     read = _read(memo, row)
@@ -67,18 +67,18 @@ def places(memo: Memo, row: Searchable, wanted: str) -> list[int]:
 
 
 def small(*texts: str) -> str:
-    """Texts as one in which a query is found whatever its letters' case."""
+    """The texts as one text in lower case, so that the case of a query does not matter."""
     return BETWEEN.join(texts).casefold()
 
 
 def _read(memo: Memo, row: Searchable) -> _Read:
-    """The row as far as it goes, with what was looked at before; what another branch has is forgotten."""
+    """All things of this branch with their texts; what only another branch has is forgotten."""
     first = row.item(0)
     read = memo.recall(_ROWS, first, key=row.kind) or _Read([], [], OrderedDict())
     shared = _shared(read.items, row)
     if shared < len(read.items) or shared < row.length:
         fresh = list(row.since(shared))
-        # New lists: whoever holds the old ones, in another thread, keeps his.
+        # New lists, because another thread may hold the old ones.
         read = _Read(
             read.items[:shared] + fresh,
             read.texts[:shared] + [row.text(item) for item in fresh],
@@ -88,7 +88,7 @@ def _read(memo: Memo, row: Searchable) -> _Read:
 
 
 def _shared(items: list[Any], row: Searchable) -> int:
-    """How many of the first things are the same: branches that share one share all before it."""
+    """How many things from the first on are shared: branches that share one share all before it."""
     most = min(len(items), row.length)
     if most and items[most - 1] is row.item(most - 1):
         return most
@@ -102,7 +102,7 @@ def _upto(search: _Search, shared: int) -> _Search:
 
 
 def _nearest(read: _Read, wanted: str) -> _Search:
-    """The search that left the least to look at, of those whose query stands in this one."""
+    """The earlier search that leaves the fewest texts to read, of those whose query this one contains."""
     wider = [search for query, search in read.searches.items() if query in wanted]
     return min(wider, key=lambda search: len(search.places) - search.upto, default=_Search(0, []))
 
@@ -129,7 +129,7 @@ _LANE_SEARCHES = Slot[_LaneSearch](most=8)
 
 
 def matching(trace: Trace, cursor: int, wanted: str, living: int, matches: Callable[[int], bool]) -> int:
-    """Those of the living lanes, a bit for each, that match at the cursor; ``matches`` is asked by number."""
+    """The living lanes that match at the cursor, one bit each; ``matches`` takes the number of a lane."""
     last = trace.memo.recall(_LANE_SEARCHES, key=wanted)
     bits, lanes = 0, None
     if last is not None and last.cursor <= trace.last and _identity_token(trace, last.cursor) is last.token:
@@ -162,13 +162,13 @@ def members(bits: int, skip: int, limit: int) -> Iterator[int]:
 
 
 def _identity_token(trace: Trace, moment: int) -> Any:
-    """An object that only this moment, on whatever branch, has; inputs do not change it."""
+    """An object that only this moment has, on any branch; inputs do not change it."""
     step = trace[moment].step
     return trace[moment].stack.aggregates if step is None else step
 
 
 def _lanes_between(trace: Trace, here: int, there: int) -> list[int] | None:
-    """The lanes that may differ between two moments; None where that is too far to walk."""
+    """The lanes that may differ between two moments; None if there are too many moments between them."""
     start, stop = sorted((here, there))
     if stop - start > _FAR:
         return None

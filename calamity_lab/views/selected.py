@@ -1,4 +1,4 @@
-"""What is selected, told in a sentence, and what led to it and what it led to."""
+"""The selection as a sentence, with what caused it and what it caused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TITLE = 120
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What is selected: nothing where ``kind`` is "".
+    """What is selected; nothing is if ``kind`` is "".
 
     ``first`` to ``last`` are the places of the selected events among all, from 1; ``mark`` is the place of
     what stands alone in the lanes (see `Arrow`). ``moment`` is the one to go to. ``streams`` are those that
@@ -48,7 +48,7 @@ class Selected:
 
 
 def selected(trace: Trace, selection: Selection) -> Selected:
-    """What a selection means on the current branch; what it has not, nothing is selected of."""
+    """The selection on the current branch; nothing is selected if the branch does not have it."""
     if selection.position is not None and selection.until is not None:
         return _range(trace, selection.position, selection.until)
     if selection.position is not None:
@@ -63,7 +63,7 @@ def selected(trace: Trace, selection: Selection) -> Selected:
 
 
 def described(trace: Trace, place: int) -> str:
-    """What stands in the lanes at a place, as a sentence: an event's above 0, below 0 a moment's, negated."""
+    """A mark in the lanes as a sentence: of the event with that number, or of the moment, negated."""
     if 0 < place <= len(trace.index.events):
         event = trace.index.events[place - 1]
         return f"{event.event_type} #{event.position}: {format_fields(event.event, LENGTH)}"
@@ -110,7 +110,7 @@ def _step(trace: Trace, step: Step) -> Selected:
 
 
 def _subject(step: Step) -> str:
-    """Whose step it is: a process manager instance's, or a command's."""
+    """The subject of a step: the process manager instance, else the command."""
     stream_id = step.stream_id if step.at_process_manager else None
     return step.pending.command_type if stream_id is None else stream_id
 
@@ -155,7 +155,7 @@ _RANGES = Slot[dict[str, None]](most=8)
 
 
 def _streams(trace: Trace, since: int, upto: int) -> dict[str, None]:
-    """The streams of a range, by appearance: counted once, since a run goes on and a range stays selected.
+    """The streams of a range, by appearance, kept: a range stays selected while the run goes on.
 
     An event is one object, made once, and all branches that hold it share everything before it.
     """
@@ -168,7 +168,7 @@ def _streams(trace: Trace, since: int, upto: int) -> dict[str, None]:
 
 
 def _after(trace: Trace, position: int) -> int:
-    """How many events stand at that position or before it."""
+    """How many events have that position or an earlier one."""
     events = trace.index.events
     if 0 < position <= len(events) and events[position - 1].position == position:
         return position

@@ -1,4 +1,4 @@
-"""The sequence diagram of a cascade: who sent what to whom, in order, and which moment each was."""
+"""The sequence diagram of a cascade: who sent what to whom, in order, with the moment of each message."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.controls import bounded, followed
 
 Correlation = str | AllStreams | None
-"""Which cascade: that of the moment (None), that with a correlation id, or the whole run (ALL)."""
+"""Which cascade: the one at the cursor (None), the one with a correlation id, or the whole run (ALL)."""
 
 _MOST_PENDING = 64
 
 
 class Cascade(NamedTuple):
-    """The commands of a cascade: when each was dispatched, and those that wait at the end of the trace.
+    """The commands of a cascade: the moments of dispatch, and those still pending at the end of the trace.
 
     ``correlation`` is the id that they share, ``""`` for those of a whole run. ``begun`` tells that the
     first was in progress already when the trace began: it was dispatched before.
@@ -58,11 +58,11 @@ class Cascade(NamedTuple):
         return self.begun + len(self.dispatched)
 
     def start(self, place: int) -> int:
-        """The moment at which the command at a place was dispatched; 0 for one that was in progress."""
+        """The moment at which the command with that index was dispatched; 0 if it was in progress."""
         return 0 if place < self.begun else self.dispatched[place - self.begun]
 
     def place(self, moment: int) -> int:
-        """The place of the latest command that was dispatched at a moment or before."""
+        """The index of the latest command that was dispatched by a moment."""
         return max(self.begun + bisect_right(self.dispatched, moment) - 1, 0)
 
 
@@ -76,7 +76,7 @@ def cascade_of(trace: Trace, cursor: int, correlation: Correlation) -> Cascade:
         return Cascade("", trace.index.dispatched, pending, first is not None)
     wanted = _correlation_at(trace, cursor) if correlation is None else correlation
     begun = first is not None and first.correlation_id == wanted
-    # What a command caused lies in front of the others, so it need not be looked for behind them.
+    # Caused commands are at the front of the agenda, so only the front is searched.
     waiting = islice(frontier.entries(), _MOST_PENDING)
     pending = tuple([entry for entry in waiting if entry.correlation_id == wanted])
     found = Cascade(wanted, trace.index.cascades.get(wanted, ()), pending, begun)
@@ -89,7 +89,7 @@ def cascade_of(trace: Trace, cursor: int, correlation: Correlation) -> Cascade:
 
 
 def _correlation_at(trace: Trace, cursor: int) -> str:
-    """The correlation id of the moment's command; before the first, of the one that comes next."""
+    """The correlation id of the command at the cursor; before the first command, of the next one."""
     moment = trace[cursor]
     if moment.step is not None:
         return moment.step.pending.correlation_id
@@ -134,7 +134,7 @@ class SequenceLine(NamedTuple):
 
 
 def of_pending(pending: Pending) -> Iterator[SequenceLine]:
-    """A command that waits on the agenda."""
+    """The line of a pending command."""
     sender, note = _sender(pending), ""
     try:
         target: Who = ("aggregate", target_of(pending.command).stream_id)
@@ -148,7 +148,7 @@ def of_pending(pending: Pending) -> Iterator[SequenceLine]:
 
 
 def of_command(trace: Trace, start: int, cursor: int) -> Iterator[SequenceLine]:
-    """What happened from a command's dispatch on, up to the next one's."""
+    """The lines of a command, from its dispatch to the next one's."""
     end = trace.command_end(start)
     yield _dispatched(trace, start)
     for at in range(start + 1, end + 1):
@@ -179,7 +179,7 @@ def _dispatched(trace: Trace, start: int) -> SequenceLine:
 
 
 def _recorded(step: Step, start: int, cursor: int) -> Iterator[SequenceLine]:
-    """The events as they are recorded; between that and the decision they are with the aggregate alone."""
+    """The lines of recorded events; from the decision to the append the aggregate has them alone."""
     at, aggregate = step.index, _subject(step)
     decided = max(at - 1, start + 1)
     kind, to = ("decided", aggregate) if decided <= cursor < at else ("event", STORE)
@@ -232,7 +232,7 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
 
 
 def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> Iterator[SequenceLine]:
-    """What process managers made of it; of many reactions those around the cursor."""
+    """The lines of the reactions of process managers; of many, those around the cursor."""
     count = end - since + 1
     left = followed(min(max(cursor - since + 1, 0), count), count, _MOST_REACTIONS) if count > 0 else 0
     if left:
@@ -307,7 +307,7 @@ _NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """Who takes part: the one who submits, an aggregate, the event store or a process manager."""
+    """A participant: the user, an aggregate, the event store or a process manager."""
 
     name: str
     category: str
@@ -381,7 +381,7 @@ def sequence(
 
 @dataclass
 class _Cast:
-    """Who takes part, in order of appearance."""
+    """The participants, in order of appearance."""
 
     seen: dict[tuple[Role, str], Participant] = field(default_factory=dict)
 
@@ -394,7 +394,7 @@ class _Cast:
                 )
 
     def places(self) -> dict[Participant, int]:
-        """Each one's place: who submits on the left, then aggregates, the event store, process managers."""
+        """The column of each: the user on the left, then aggregates, the event store, process managers."""
         ordered = sorted(self.seen.values(), key=lambda each: _GROUPS.index(each.kind))
         return {each: place for place, each in enumerate(ordered)}
 
@@ -406,7 +406,7 @@ def _told(trace: Trace, cursor: int, cascade: Cascade, place: int) -> Iterator[S
 
 
 def _now(trace: Trace, cursor: int, told: list[SequenceLine]) -> tuple[int, int] | None:
-    """What is being told at the cursor: the latest of the command that it stands in."""
+    """The block and moment of the latest line at the cursor, in the command that the cursor is in."""
     block = trace.index.command_start(cursor)
     there = [each.since for each in told if each.block == block and each.since is not None]
     begun = [since for since in there if since <= cursor]
@@ -438,7 +438,7 @@ def _message(
 
 
 def _title(trace: Trace, cascade: Cascade) -> str:
-    """The submitted command; of a run, how many there are."""
+    """The submitted command, or how many commands the whole run has."""
     if not len(cascade):
         return ""
     if not cascade.correlation:

@@ -17,14 +17,14 @@ from calamity_lab.views.paths import FieldHistory, FieldRow, differ, unfolded
 from calamity_lab.views.search_index import matching, members
 from calamity_lab.views.versions import Versions, field_history
 
-_NOT_READ = (FieldRow("not read yet", "when a command needs it", None, changed=False),)
+_NOT_READ = (FieldRow("not loaded yet", "a command loads it when needed", None, changed=False),)
 
 Kind = Literal["aggregate", "process manager"]
 
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """The version that a row shows in place of the present one, of those from ``first`` to ``last``.
+    """The version that a row shows instead of the current one, of the versions ``first`` to ``last``.
 
     ``event`` is what made it, ``moment`` when, where that is known; ``is_future`` is what is later than the
     cursor. ``why`` tells why its state cannot be shown, where it cannot.
@@ -41,7 +41,7 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """An aggregate or an instance: what the command of the cursor's moment made of it.
+    """An aggregate or an instance, and what the command at the cursor changed.
 
     ``is_new``: it was not there before that command; ``gone``: the command's event stopped it. ``as_of`` is
     the version that its fields are of, where that is not the present one; changed is then what that version
@@ -61,7 +61,7 @@ class StateRow:
 
 
 class Touched(NamedTuple):
-    """What the command did to one lane: the states before it and now, or the last one."""
+    """What a command did to one lane: the states before and after it, or the last state."""
 
     lane: Lane
     before: Any
@@ -70,7 +70,7 @@ class Touched(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A row that was drawn, and what it was drawn from."""
+    """A row, and what it was made from."""
 
     state: Any
     version: int
@@ -79,7 +79,7 @@ class Kept(NamedTuple):
 
 
 class KeptRows:
-    """The rows of lanes that a command left alone, as they were drawn before: most of what is in sight.
+    """The rows of lanes that a command did not change, kept from before: most of the rows in sight.
 
     States are values, so one that is the same object has the same row.
     """
@@ -90,7 +90,7 @@ class KeptRows:
         self._rows: dict[str, Kept] = {}
 
     def of(self, lane: Lane, state: Any, version: int, unfold: Sequence[str]) -> StateRow:
-        """The row of a lane with this state and version; None is a state that was not read yet."""
+        """The row of a lane with this state and version; the state is None if it is not loaded yet."""
         name = lane.identity.stream_id
         kept = self._rows.get(name)
         if kept and kept.state is state and kept.version == version and kept.unfold == unfold:
@@ -103,7 +103,7 @@ class KeptRows:
 
 
 class Drawing(NamedTuple):
-    """What the rows at a moment are made from, and how each of them is looked at."""
+    """What the rows at a moment are made from, and what each of them shows."""
 
     trace: Trace
     cursor: int
@@ -114,7 +114,7 @@ class Drawing(NamedTuple):
     kept: KeptRows
 
     def row(self, lane: Lane, touched: Touched | None = None) -> StateRow:
-        """A lane's row, as it is looked at; ``touched`` where the command changed it."""
+        """The row of a lane; ``touched`` if the command changed the lane."""
         stream_id = lane.identity.stream_id
         paths = self.histories.get(stream_id, ())
         if stream_id not in self.as_of and not paths:
@@ -126,7 +126,7 @@ class Drawing(NamedTuple):
         return self._present(lane, touched, self.unfold.get(stream_id, ()), histories)
 
     def pinned(self, stream_id: str, touched: Mapping[int, Touched]) -> StateRow:
-        """A pinned lane's row, also where it is not there."""
+        """The row of a pinned lane, even if the lane does not exist at the cursor."""
         index = self.trace.index
         place = index.places.get(stream_id)
         if place is None:
@@ -140,7 +140,7 @@ class Drawing(NamedTuple):
         return _dressed(lane, _version(self.trace[self.cursor].stack, lane), (), note=note)
 
     def mentions(self, lane: Lane, touched: Touched | None, wanted: str) -> bool:
-        """Whether a text stands in the row of a lane, whatever of it is unfolded."""
+        """Whether the row of a lane contains a text; what is unfolded does not matter."""
         return _row_matches(self._present(lane, touched, (), {}), wanted)
 
     def _present(
@@ -170,7 +170,7 @@ class Drawing(NamedTuple):
         version = max(first, min(self.as_of[stream_id], last))
         revision = versions.at(version)
         earlier = versions.at(version - 1) if version > first else revision
-        # Compared with itself, where the one before cannot be known, it has no changes.
+        # If the earlier version is not known, the state is compared with itself and has no changes.
         before = revision.state if earlier.why else earlier.state
         now = versions.upto(self.cursor)
         told = AsOf(version, first, last, revision.event, revision.moment, version > now, revision.why)
@@ -206,7 +206,7 @@ def _row_matches(row: StateRow, wanted: str) -> bool:
 
 
 def stored(stack: Stack, lane: Lane) -> Any:
-    """The state of a lane in a stack; None where there is none, or it was not read yet."""
+    """The state of a lane in a stack; None if there is none, or it is not loaded yet."""
     store = stack.process_managers if lane.is_manager else stack.aggregates
     return store.get(lane.identity.stream_id)
 
@@ -226,7 +226,7 @@ FieldAddress = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class StateView:
-    """The pinned rows, and a window on all others that match: changed first, then in order of appearance.
+    """The pinned rows, and a window on the other rows that match: changed ones first, then by appearance.
 
     ``total`` and ``matching`` do not count the pinned ones. ``unfolded``, ``histories`` and ``as_of`` are
     what was asked for, in sight or not.
@@ -257,7 +257,7 @@ def state(
     types: Mapping[str, type] = _NO_TYPES,
     kept: KeptRows | None = None,
 ) -> StateView:
-    """The state at the cursor: ``limit`` rows from the ``first`` on, of those in which the query stands.
+    """The state at the cursor: ``limit`` rows from index ``first`` on, of those that contain the query.
 
     The query is looked for in what the rows show: stream id, fields' names and values, whatever the case.
     The ``pinned`` streams come apart from them, in that order, whatever the query. The paths in ``unfolded``
@@ -298,7 +298,7 @@ def _by_stream(looks: Sequence[FieldAddress]) -> dict[str, list[str]]:
 
 
 def _touched(trace: Trace, cursor: int) -> dict[int, Touched]:
-    """The lanes that differ from what they were before the command of that moment, by their number."""
+    """The lanes that the command at the cursor has changed so far, by number."""
     index = trace.index
     start = index.command_start(cursor)
     if not start:
@@ -318,7 +318,7 @@ def _touched(trace: Trace, cursor: int) -> dict[int, Touched]:
         place = index.places.get(stream_id)
         if place is not None and index.lanes[place].since <= cursor:
             lane = index.lanes[place]
-            # What was not in the store before may have been read from its stream, and then decided upon.
+            # A state that was not in the store before may have been loaded from its stream by this command.
             old, new = stored(before, lane), stored(after, lane)
             old = met if old is None else old
             last = ended.get(stream_id) if new is None else None

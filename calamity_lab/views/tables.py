@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class StepRow(NamedTuple):
-    """A step, what it is about, and what caused its command.
+    """A step, its subject, and what caused its command.
 
     ``stream_id`` is the aggregate or process manager concerned; None when the command is completed.
     ``cause`` is the type and ``cause_position`` the position of the event whose answer the command is, and
@@ -61,7 +61,7 @@ class StateAfterEvent(NamedTuple):
 
 
 class ReactionRow(NamedTuple):
-    """What a process manager instance made of an event or a refusal, and its state afterwards.
+    """The reaction of a process manager instance to an event or a rejection, and its state afterwards.
 
     ``verb`` is started, continued, stopped or ignored. ``trigger`` is the event's type, and ``position``
     where it stands; or ``trigger`` is the type of the refused command, and ``refusal`` why it was rejected.
@@ -96,12 +96,12 @@ def state_rows(
 
 
 def reaction_rows(trace: Trace, cursor: int | None = None) -> tuple[ReactionRow, ...]:
-    """What process managers made of events and refusals up to the cursor, in order."""
+    """The reactions of process managers to events and rejections up to the cursor, in order."""
     return tuple(_reaction_row(step) for step in _steps(trace, cursor) if isinstance(step, AtProcessManager))
 
 
 def moment_of(trace: Trace, cursor: int | None) -> int:
-    """The moment that a cursor means: None is the last one, a negative number counts from it."""
+    """The moment of a cursor: None is the last one, a negative number counts from the end."""
     if cursor is None:
         return trace.last
     if isinstance(cursor, bool) or not isinstance(cursor, int):
@@ -247,7 +247,7 @@ class Causes:
 
 
 def causes(trace: Trace, cursor: int | None = None) -> Causes:
-    """What had caused what at the cursor (None: at the last moment); commands that wait are in it too."""
+    """The graph of causes at the cursor (None: at the last moment), with the pending commands."""
     at = moment_of(trace, cursor)
     index = trace.index
     events = tuple(index.events.iterate(0, index.events_at(at)))
@@ -278,7 +278,7 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
 
 
 def causes_of_events(recorded: Iterable[RecordedEvent]) -> Causes:
-    """What events tell of their causes: the command of each, and who sent it.
+    """The graph of causes that recorded events show: the command of each event, and its sender.
 
     They do not tell which event made a process manager send a command, nor of commands without events.
     """
@@ -334,5 +334,5 @@ def _emitted(pending: Pending) -> tuple[CauseEdge, ...]:
 
 
 def _attributes(node: CommandNode | EventNode) -> dict[str, object]:
-    """The fields of a node that are there, besides its id: formats such as GraphML know no None."""
+    """The fields of a node besides its id, without None, which formats such as GraphML do not know."""
     return {name: value for name, value in asdict(node).items() if name != "id" and value is not None}

@@ -30,7 +30,7 @@ _NO_TYPES: Mapping[str, type] = MappingProxyType({})
 
 
 class Version(NamedTuple):
-    """A version: the state as of then, what led to it, and the moment at which it came to be.
+    """A version: its state, the event that led to it, and its moment.
 
     ``state`` is None where there was none, or where it cannot be known; ``why`` then tells why. ``moment`` is
     None for a version that is older than the trace, or of which no more is known than that it was.
@@ -53,7 +53,7 @@ class Versions:
         self.trace = trace
         self.lane = lane
         self.stream_id = lane.identity.stream_id
-        # What makes a state older than the trace; two labs on one store may have two classes of one name.
+        # The class for states older than the trace; two labs on one store may have classes of one name.
         self.given = types.get(lane.identity.category)
         self._last_folded: tuple[int, Any] | None = None
         known = trace.index.reactions if lane.is_manager else trace.index.decided
@@ -61,7 +61,7 @@ class Versions:
 
     @property
     def first(self) -> int:
-        """The least version of which something can be told: 0 is the aggregate before its first event."""
+        """The first version that can be shown: 0 is the aggregate before its first event."""
         return 1 if self.lane.is_manager else 0
 
     @property
@@ -71,12 +71,12 @@ class Versions:
 
     @property
     def token(self) -> Any:
-        """An object that is the same as long as these versions are."""
+        """An identity token: an object that changes when the versions do."""
         last = self.trace[self._moments[-1]].step if self._moments else None
         return self.trace[0].stack.event_store if last is None else last
 
     def upto(self, moment: int) -> int:
-        """The version at a moment; of an aggregate that is not read yet, that of its stream."""
+        """The version at a moment; the version of the stream if the aggregate is not loaded yet."""
         stack = self.trace[moment].stack
         if self.lane.is_manager or stack.aggregates.get(self.stream_id) is not None:
             return self._version(moment)
@@ -99,7 +99,7 @@ class Versions:
         return int(versions.get(self.stream_id, 0))
 
     def _reacted(self, version: int) -> Version:
-        """An instance's state after a reaction; one that stopped it shows the last state that it had."""
+        """The state of an instance after a reaction; its last state if the reaction stopped it."""
         place = bisect_left(self._moments, version, key=self._version)
         moment = self._moments[place] if place < len(self._moments) else 0
         step = self.trace[moment].step
@@ -110,7 +110,7 @@ class Versions:
         return Version(version, None, why="this version is not in the recorded run")
 
     def _decided(self, version: int) -> Version:
-        """An aggregate's state after the event of that version, as it was when it was decided."""
+        """The state of an aggregate after the event of that version, as the aggregate decided it."""
         place = bisect_left(self._moments, version, key=self._version)
         executed, appended = self._at_moment(place)
         if appended is not None and executed is not None:
@@ -133,7 +133,7 @@ class Versions:
         try:
             since, state = self._known_before(version, place)
             store = self.trace[self.trace.last].stack.event_store
-            # One more than is folded, so that a state that is known needs no other look for what led to it.
+            # One event more than is folded: its type names what led to a known state.
             first = max(since, 1)
             events = list(islice(store.stream(self.stream_id, start_version=first), version - first + 1))
             if len(events) < version - first + 1:
@@ -169,9 +169,9 @@ class Versions:
 
 
 POINTS = 128
-"""Of a longer history every second version is looked at, or every fourth, and so on."""
+"""A history has at most this many points: every second or fourth version is read, and so on."""
 CHANGES = 12
-"""So many values of a list of changes are told."""
+"""At most this many changes are listed."""
 
 _LENGTH = 80
 _LATER = 4
@@ -185,7 +185,7 @@ class _Point(NamedTuple):
 
 
 class _Looked(NamedTuple):
-    """What was found when a history was looked through, and how it was told, by the version at the cursor."""
+    """The points of a history, and its views by the version at the cursor."""
 
     every: int
     points: list[_Point]
@@ -196,7 +196,7 @@ _HISTORIES = Slot[_Looked](most=64)
 
 
 def field_history(versions: Versions, path: str, cursor: int) -> FieldHistory:
-    """The history of what a path leads to, up to the end of the branch."""
+    """The history of the value at a path, up to the end of the branch."""
     looked, now = _look(versions, path), versions.upto(cursor)
     if now not in looked.told:
         if len(looked.told) >= _MOST_TOLD:
@@ -274,7 +274,7 @@ def _told(
 
 
 def _look(versions: Versions, path: str) -> _Looked:
-    """The values by version; looked through once, as long as no further version comes."""
+    """The points by version, read once until a further version comes."""
     last = versions.last
 
     def look() -> _Looked:
@@ -290,7 +290,7 @@ def _look(versions: Versions, path: str) -> _Looked:
 
 
 def _point(versions: Versions, version: int, path: str) -> _Point | None:
-    """The value at a version; None where the state cannot be known."""
+    """The value at a version; None if the state is not known."""
     found = versions.at(version)
     if found.state is None:
         return None

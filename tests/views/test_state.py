@@ -94,7 +94,7 @@ def test_an_aggregate_that_was_read_from_its_stream_shows_what_the_command_chang
 def test_an_aggregate_that_is_not_read_from_its_history_yet_says_so() -> None:
     history = trace_of(DepositFunds("1", 5))[5].stack.event_store
     (row,) = state(trace_of(DepositFunds("2", 2), event_store=history), 0).rows
-    assert row.fields == (FieldRow("not read yet", "when a command needs it", None, changed=False),)
+    assert row.fields == (FieldRow("not loaded yet", "a command loads it when needed", None, changed=False),)
 
 
 def test_an_instance_that_a_history_started_is_not_new() -> None:
@@ -113,7 +113,7 @@ def test_an_aggregate_that_is_rebuilt_after_a_conflict_is_not_gone() -> None:
     )
     seen = {type(trace[n].step).__name__: state(trace, n).rows for n in range(1, len(trace))}
     (forgotten,), (rebuilt,), (after,) = (seen[name] for name in ("Conflicted", "Populated", "Completed"))
-    assert (forgotten.gone, [field.name for field in forgotten.fields]) == (False, ["not read yet"])
+    assert (forgotten.gone, [field.name for field in forgotten.fields]) == (False, ["not loaded yet"])
     assert rebuilt.fields[0] == field("balance", "5", "0", changed=True)
     assert after.fields[0] == field("balance", "6", "0", changed=True)
 
