@@ -28,7 +28,7 @@ _ACROSS = 46
 """So many letters should go on a line; on a narrow one they are smaller."""
 
 
-class Row(NamedTuple):
+class _Row(NamedTuple):
     """The texts of a row, and whether it is yet to come; ``sign`` is the kind of mark before its name."""
 
     cells: tuple[str, ...]
@@ -43,7 +43,7 @@ class Table(NamedTuple):
     """
 
     titles: tuple[str, ...]
-    rows: Sequence[Row]
+    rows: Sequence[_Row]
     named: int
     longest: int
     now: int
@@ -89,7 +89,7 @@ def _kept(count: int, now: int, room: int) -> tuple[int, int]:
 
 
 def _columns(
-    table: Table, rows: Sequence[Row], letters: float, wide: float
+    table: Table, rows: Sequence[_Row], letters: float, wide: float
 ) -> tuple[list[float], list[float]]:
     """Where each column begins and what room it has: the widest ones give, if there is not enough."""
     sign, gap = 1.6 * letters, _APART * letters
@@ -119,7 +119,7 @@ def _shared(asked: Sequence[float], room: float) -> list[float]:
 
 
 def _draw_row(
-    ax: Axes, named: int, row: Row, y: float, letters: float, columns: Sequence[tuple[float, float]]
+    ax: Axes, named: int, row: _Row, y: float, letters: float, columns: Sequence[tuple[float, float]]
 ) -> None:
     ink = hue("later") if row.is_later else rcParams["text.color"]
     for (left, room), text in zip(columns, row.cells, strict=True):
@@ -172,9 +172,9 @@ def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None
     return ax
 
 
-def _event_row(row: EventRow) -> Row:
+def _event_row(row: EventRow) -> _Row:
     stream = f"{row.stream_id} v{row.version:,}"
-    return Row((f"{row.position:,}", stream, row.type, row.fields, row.command), not row.is_past, "event")
+    return _Row((f"{row.position:,}", stream, row.type, row.fields, row.command), not row.is_past, "event")
 
 
 @themed
@@ -202,6 +202,6 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
     return ax
 
 
-def _pending_row(place: str, entry: AgendaEntry) -> Row:
+def _pending_row(place: str, entry: AgendaEntry) -> _Row:
     cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.preview)
-    return Row(cells, False, "refused" if entry.outcome == "refused" else "command")
+    return _Row(cells, False, "refused" if entry.outcome == "refused" else "command")

@@ -36,7 +36,7 @@ class LaneRow:
     kind: Literal["aggregate", "process manager"]
 
 
-class Events(NamedTuple):
+class EventColumns(NamedTuple):
     """The events in order, an item in each column.
 
     ``moments`` are those of their recording, ``lanes`` and ``names`` places among the chart's own, ``times``
@@ -49,7 +49,7 @@ class Events(NamedTuple):
     times: array[int]
 
 
-class Steps(NamedTuple):
+class StepColumns(NamedTuple):
     """The commands, refusals and reactions in order of their moments, an item in each column.
 
     ``halves`` are twice the place among the events, from 1: a reaction stands at the event reacted to, the
@@ -117,8 +117,8 @@ class Columns:
         self.lanes: list[LaneRow] = []
         self.numbers: dict[str, int] = {}
         self.names: list[str] = []
-        self.events = Events(*(array("Q") for _ in Events._fields))
-        self.steps = Steps(*(array("Q") for _ in Steps._fields))
+        self.events = EventColumns(*(array("Q") for _ in EventColumns._fields))
+        self.steps = StepColumns(*(array("Q") for _ in StepColumns._fields))
         # The moments at which each lane, name and step came to be known: a command is, when it is decided.
         self.lanes_known, self.names_known, self.steps_known = array("Q"), array("Q"), array("Q")
         self.inherited = Sizes()
@@ -163,8 +163,8 @@ class Columns:
         cut.numbers = {name: number for name, number in self.numbers.items() if number < names}
         cut.lanes, cut.lanes_known = self.lanes[:lanes], self.lanes_known[:lanes]
         cut.places = {name: place for name, place in self.places.items() if place < lanes}
-        cut.events = Events(*(column[:events] for column in self.events))
-        cut.steps = Steps(*(column[:steps] for column in self.steps))
+        cut.events = EventColumns(*(column[:events] for column in self.events))
+        cut.steps = StepColumns(*(column[:steps] for column in self.steps))
         cut.steps_known = self.steps_known[:steps]
         cut.position = trace.index.events[events - 1].position if events else 0
         cut.begun = trace.index.command_start(moment)

@@ -21,7 +21,7 @@ _DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FormField:
     """A field of a form.
 
     ``default`` is a JSON value, or None; ``optional``: it may be left empty, and is None then; ``options``
@@ -35,8 +35,8 @@ class Field:
     options: tuple[str, ...] = ()
     hint: str = ""
     optional: bool = False
-    fields: tuple[Field, ...] = ()
-    item: Field | None = None
+    fields: tuple[FormField, ...] = ()
+    item: FormField | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CommandForm:
     command: str
     target: str
     doc: str
-    fields: tuple[Field, ...]
+    fields: tuple[FormField, ...]
 
 
 def forms(model: Model) -> tuple[CommandForm, ...]:
@@ -70,7 +70,7 @@ def written(message: Any, names: Mapping[str, Any] | None = None) -> dict[str, A
 
 def _fields(
     parts: Sequence[Argument], names: Mapping[str, Any], above: tuple[type, ...]
-) -> tuple[Field, ...]:
+) -> tuple[FormField, ...]:
     return tuple(
         _field(part.argument, field_type(part.annotation), names, above, part.made_default(), part.doc)
         for part in parts
@@ -84,7 +84,7 @@ def _field(
     above: tuple[type, ...],
     default: Any = NO_DEFAULT,
     doc: str = "",
-) -> Field:
+) -> FormField:
     group = takes.group
     if group is not None and (group.cls in above or len(above) > _DEEPEST) and not group.ordered:
         takes = FieldType("text", f"{group.name}: nested too deep for a form", takes.optional)
@@ -93,7 +93,7 @@ def _field(
     if not is_shown and default not in (None, NO_DEFAULT):
         # A default that cannot be typed is not put into the field, where it would be sent as a text.
         hints.append(f"{format_value(default, 40)} when left empty")
-    return Field(
+    return FormField(
         name=name,
         kind=takes.kind,
         required=default is NO_DEFAULT and not takes.optional,

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from calamity_lab.views.chart import Chart, Events, LaneRow, Steps
+from calamity_lab.views.chart import Chart, EventColumns, LaneRow, StepColumns
 from calamity_lab.views.controls import bounded
 from calamity_lab.views.looks import IN_LANES
 
@@ -70,8 +70,8 @@ class Lanes:
     def __init__(self, chart: Chart, axis: Axis = "position") -> None:
         columns, sizes = chart.columns, chart.sizes
         self.chart, self.axis = chart, axis
-        self.events = Events(*(column[: sizes.events] for column in columns.events))
-        self.steps = Steps(*(column[: sizes.steps] for column in columns.steps))
+        self.events = EventColumns(*(column[: sizes.events] for column in columns.events))
+        self.steps = StepColumns(*(column[: sizes.steps] for column in columns.steps))
         self.lanes: Sequence[LaneRow] = columns.lanes[: sizes.lanes]
         self._names = columns.names
         self._gaps: dict[int, tuple[int, int]] = {}

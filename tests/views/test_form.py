@@ -17,7 +17,7 @@ import pytest
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.messages import command
 from calamity_lab.model import Model
-from calamity_lab.views.form import CommandForm, Field, forms
+from calamity_lab.views.form import CommandForm, FormField, forms
 
 Sku = NewType("Sku", str)
 
@@ -66,7 +66,7 @@ class Thing:
         return self
 
 
-def form_of(hint: Any, **given: Any) -> Field:
+def form_of(hint: Any, **given: Any) -> FormField:
     """The form's field for a type."""
     namespace: dict[str, Any] = {"__annotations__": {"id": str, "value": hint}, **given}
     order = command(to=Thing, by="id")(dataclass(frozen=True)(type("Order", (), namespace)))
@@ -121,15 +121,15 @@ def test_a_form_names_its_target_and_what_the_command_is_for() -> None:
         target="BankAccount",
         doc="Pay money in, be it cash or the second half of a transfer.",
         fields=(
-            Field("account_id", "text"),
-            Field("amount", "integer", hint="a whole number, as in 42"),
-            Field("transfer_id", "text", required=False, optional=True),
+            FormField("account_id", "text"),
+            FormField("amount", "integer", hint="a whole number, as in 42"),
+            FormField("transfer_id", "text", required=False, optional=True),
         ),
     )
 
 
 def test_a_choice_offers_the_names_of_an_enums_members() -> None:
-    assert form_of(Colour, value=Colour.BLUE) == Field(
+    assert form_of(Colour, value=Colour.BLUE) == FormField(
         "value", "choice", required=False, default="BLUE", options=("RED", "BLUE")
     )
 
@@ -141,8 +141,8 @@ def test_a_choice_offers_the_values_of_a_literal() -> None:
 
 def test_a_group_has_the_fields_of_its_class() -> None:
     assert form_of(Line).fields == (
-        Field("sku", "text"),
-        Field("price", "decimal", required=False, default="1.50", hint="a decimal number, as in 12.50"),
+        FormField("sku", "text"),
+        FormField("price", "decimal", required=False, default="1.50", hint="a decimal number, as in 12.50"),
     )
 
 
@@ -194,7 +194,7 @@ def test_what_a_class_says_about_a_field_is_in_its_hint() -> None:
 
 
 def test_attrs_and_msgspec_classes_tell_their_defaults_too() -> None:
-    assert form_of(Weight).fields[1] == Field("note", "text", required=False, default="")
+    assert form_of(Weight).fields[1] == FormField("note", "text", required=False, default="")
     assert form_of(Size).fields[1].default == ["new"]
 
 

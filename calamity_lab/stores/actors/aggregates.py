@@ -15,7 +15,7 @@ from calamity_lab.stores.actors.protocol import (
     NO_NEW_EVENTS,
     PAUSES,
     Behind,
-    CaughtUp,
+    CatchUpResult,
     Decided,
     NewEvents,
     Read,
@@ -39,7 +39,7 @@ class AggregatesInActor:
         self._aggregates = InMemoryAggregateStore()
         self._versions: dict[str, int] = {}
 
-    def read(self, identity: Identity, known: int, new_events: NewEvents) -> Read | Behind | CaughtUp:
+    def read(self, identity: Identity, known: int, new_events: NewEvents) -> Read | Behind | CatchUpResult:
         """The aggregate's state and version."""
         caught_up = self.catch_up(identity, *new_events)
         if caught_up.error is not None:
@@ -49,7 +49,7 @@ class AggregatesInActor:
 
     def decide(
         self, identity: Identity, command: Any, known: int, new_events: NewEvents
-    ) -> Decided | Behind | CaughtUp:
+    ) -> Decided | Behind | CatchUpResult:
         """What the command leads to. The aggregate stays as it is."""
         there = self.read(identity, known, new_events)
         if not isinstance(there, Read):
@@ -60,7 +60,7 @@ class AggregatesInActor:
             return Decided((), there.state, there.upto, error)
         return Decided(events, after.get(identity.stream_id) if events else there.state, there.upto)
 
-    def catch_up(self, identity: Identity, after: int, events: Sequence[Any]) -> CaughtUp:
+    def catch_up(self, identity: Identity, after: int, events: Sequence[Any]) -> CatchUpResult:
         """Apply recorded events, the first of which comes after that version. Events seen before are skipped.
 
         Where earlier events are missing nothing changes, and the answer says how far the aggregate has come.
@@ -72,9 +72,9 @@ class AggregatesInActor:
             try:
                 self._aggregates = self._aggregates.apply(identity, unseen)
             except CalamityError as error:
-                return CaughtUp(version, error)
+                return CatchUpResult(version, error)
             version = self._versions[stream_id] = after + len(events)
-        return CaughtUp(version)
+        return CatchUpResult(version)
 
     def put(self, identity: Identity, state: Any, version: int) -> None:
         """Begin with a state that was given, instead of with events."""
@@ -261,7 +261,7 @@ class SharedAggregates:
             new_events = self._new_events.pop(stream_id) or NO_NEW_EVENTS
             known = self.recorded(stream_id)
             answer = self.references.ask(stream_id, method, identity, *given, known, new_events)
-            if isinstance(answer, CaughtUp) and answer.error is not None:
+            if isinstance(answer, CatchUpResult) and answer.error is not None:
                 raise answer.error
             if not isinstance(answer, Behind):
                 return answer
@@ -278,7 +278,7 @@ class SharedAggregates:
             known = self._known.get(stream_id)
             stream = self._event_store.stream(stream_id, start_version=upto + 1)
             events = tuple([recorded.event for recorded in stream])
-            answer: CaughtUp = self.references.ask(stream_id, "catch_up", identity, upto, events)
+            answer: CatchUpResult = self.references.ask(stream_id, "catch_up", identity, upto, events)
             if answer.error is not None:
                 raise answer.error
             if answer.upto >= upto:

@@ -19,9 +19,9 @@ from calamity_lab.kernel.recovery import rebuild
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.aggregates import AggregatesInActor
 from calamity_lab.stores.actors.process_managers import InstancesInActor
-from calamity_lab.stores.actors.protocol import NO_NEW_EVENTS, ActorDied, Decided, Reacted
+from calamity_lab.stores.actors.protocol import NO_NEW_EVENTS, ActorDied, Decided, ReactResult
 from calamity_lab.stores.actors.stack_actor import BaseStackActor, Submission
-from calamity_lab.stores.actors.worker import ActorHost, MessageCodec, path_of
+from calamity_lab.stores.actors.worker import ActorHost, WireCodec, path_of
 
 # How often a waiting caller checks again, and for how long a list of the workers is used, in seconds.
 _CHECK_EVERY = 0.5
@@ -51,7 +51,7 @@ class ClusterActors:
 
     def __init__(self, cluster: Any, types: Iterable[type] = (), *, timeout: float = 30.0) -> None:
         vocabulary = tuple([path_of(cls) for cls in types])
-        self._codec = MessageCodec(vocabulary)
+        self._codec = WireCodec(vocabulary)
         self._timeout = timeout
         self._hosts = HostDirectory(cluster, vocabulary, timeout)
         self._number = count(1)
@@ -296,7 +296,7 @@ def with_local_error(method: str, given: tuple[Any, ...], answer: Any) -> Any:
     if isinstance(answer, Decided):
         identity, command, *_ = given
         return _if_same(answer, _decide_here(identity, command, answer))
-    if isinstance(answer, Reacted):
+    if isinstance(answer, ReactResult):
         identity, recorded, _ = given
         return _if_same(answer, _react_here(identity, recorded, answer))
     return answer
@@ -309,7 +309,7 @@ def _decide_here(identity: Identity, command: Any, answer: Decided) -> Any:
     return held.decide(identity, command, 0, NO_NEW_EVENTS)
 
 
-def _react_here(identity: Identity, recorded: RecordedEvent, answer: Reacted) -> Any:
+def _react_here(identity: Identity, recorded: RecordedEvent, answer: ReactResult) -> Any:
     held = InstancesInActor()
     before = recorded.position - 1
     if answer.before is not None:

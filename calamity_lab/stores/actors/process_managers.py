@@ -17,8 +17,8 @@ from calamity_lab.kernel.stores import InMemoryProcessManagerStore, Reaction
 from calamity_lab.stores.actors.protocol import (
     PAUSES,
     Behind,
-    CaughtUp,
-    Reacted,
+    CatchUpResult,
+    ReactResult,
     Read,
     RecentValues,
     References,
@@ -32,7 +32,7 @@ class _Progress(NamedTuple):
     """How far an instance has come: the last position that it saw, and its answer to that event."""
 
     position: int
-    answer: Reacted | None = None
+    answer: ReactResult | None = None
 
 
 _NOT_STARTED = _Progress(0)
@@ -56,7 +56,7 @@ class InstancesInActor:
             Behind(position) if position < known else Read(self._instances.get(identity.stream_id), position)
         )
 
-    def react(self, identity: Identity, recorded: RecordedEvent, known: int) -> Reacted | Behind:
+    def react(self, identity: Identity, recorded: RecordedEvent, known: int) -> ReactResult | Behind:
         """What the event does to the instance; the last event, when it comes again, gets the same answer."""
         stream_id = identity.stream_id
         progress = self._progress.get(stream_id, _NOT_STARTED)
@@ -64,7 +64,7 @@ class InstancesInActor:
             return Behind(progress.position)
         if recorded.position <= progress.position:
             same = progress.answer if recorded.position == progress.position else None
-            return same or Reacted(Verb.IGNORED, (), None, None)
+            return same or ReactResult(Verb.IGNORED, (), None, None)
         if not known and progress.position:
             # The instance has ended for all callers who know of it; one who came late started it again.
             self._instances = self._instances.discard(stream_id)
@@ -72,36 +72,36 @@ class InstancesInActor:
         try:
             reactions, self._instances = self._instances.handle_event(recorded, (identity.type,))
         except CalamityError as error:
-            return Reacted(Verb.IGNORED, (), before, before, error)
+            return ReactResult(Verb.IGNORED, (), before, before, error)
         verb, commands = (reactions[0].verb, reactions[0].commands) if reactions else (Verb.IGNORED, ())
-        answer = Reacted(verb, commands, before, self._instances.get(stream_id))
+        answer = ReactResult(verb, commands, before, self._instances.get(stream_id))
         self._keep(stream_id, _Progress(recorded.position, answer))
         return answer
 
-    def restore(self, identity: Identity, history: Sequence[RecordedEvent], upto: int) -> CaughtUp:
+    def restore(self, identity: Identity, history: Sequence[RecordedEvent], upto: int) -> CatchUpResult:
         """Build the instance again from all events that concern it, up to a position.
 
         An instance that has come further meanwhile stays as it is.
         """
         stream_id = identity.stream_id
         if self._progress.get(stream_id, _NOT_STARTED).position >= upto:
-            return CaughtUp(upto)
+            return CatchUpResult(upto)
         instances = InMemoryProcessManagerStore()
         try:
             for recorded in history:
                 _, instances = instances.handle_event(recorded, (identity.type,))
         except CalamityError as error:
-            return CaughtUp(0, error)
+            return CatchUpResult(0, error)
         return self.put(identity, instances.get(stream_id), upto)
 
-    def put(self, identity: Identity, state: Any, position: int) -> CaughtUp:
+    def put(self, identity: Identity, state: Any, position: int) -> CatchUpResult:
         """Begin with a state at a position; None for an instance that does not exist."""
         stream_id = identity.stream_id
         self._instances = (
             self._instances.discard(stream_id) if state is None else self._instances.insert(stream_id, state)
         )
         self._progress[stream_id] = _Progress(position)
-        return CaughtUp(position)
+        return CatchUpResult(position)
 
     def _keep(self, stream_id: str, progress: _Progress) -> None:
         """Remember how far an instance has come, for as long as it exists."""
@@ -139,7 +139,7 @@ class SharedInstances:
         self._event_store = event_store
         self._handed = dict(handed)  # by name of the type: up to which position it was handed events
         self._running: dict[str, RunningInstance] = {}
-        self._answers: RecentValues[Reacted] = RecentValues(KEPT)
+        self._answers: RecentValues[ReactResult] = RecentValues(KEPT)
         self._lock = Lock()
 
     def running(self, stream_id: str) -> RunningInstance | None:
@@ -160,14 +160,14 @@ class SharedInstances:
         answer: Read = self._ask(running.identity, "read")
         return answer.state
 
-    def react(self, manager: type, interest: Interest, recorded: RecordedEvent) -> Reacted:
+    def react(self, manager: type, interest: Interest, recorded: RecordedEvent) -> ReactResult:
         """What an event does to the instance that is interested in it."""
         identity = identify(manager, interest.id)
         answer = self._answers.get((identity.category, recorded.position))
         if answer is not None:
             return answer
         if recorded.position <= self._seen(identity) or not self._may_react(identity, interest):
-            return Reacted(Verb.IGNORED, (), None, None)
+            return ReactResult(Verb.IGNORED, (), None, None)
         answer = self._ask(identity, "react", recorded)
         if answer.error is not None:
             raise answer.error
@@ -187,7 +187,7 @@ class SharedInstances:
     def _may_react(self, identity: Identity, interest: Interest) -> bool:
         return isinstance(interest, Start) or identity.stream_id in self._running
 
-    def _keep_answer(self, identity: Identity, position: int, answer: Reacted) -> Reacted:
+    def _keep_answer(self, identity: Identity, position: int, answer: ReactResult) -> ReactResult:
         """Keep the answer of an instance, once, however many callers asked at the same time."""
         stream_id, key = identity.stream_id, (identity.category, position)
         with self._lock:
@@ -235,7 +235,9 @@ class SharedInstances:
         }
         for name, history in self._histories(lost).items():
             running = lost[name]
-            answer: CaughtUp = self.references.ask(name, "restore", running.identity, history, running.last)
+            answer: CatchUpResult = self.references.ask(
+                name, "restore", running.identity, history, running.last
+            )
             if answer.error is not None:
                 raise answer.error
             with self._lock:
@@ -267,7 +269,7 @@ def _interested(recorded: RecordedEvent, managers: Iterable[type]) -> Iterator[s
             yield identify(manager, interest.id).stream_id
 
 
-def reaction(manager: type, interest: Interest, answer: Reacted) -> Reaction:
+def reaction(manager: type, interest: Interest, answer: ReactResult) -> Reaction:
     """The answer of an instance as the kernel needs it."""
     return Reaction(manager, interest.id, Verb(answer.verb), answer.commands)
 
@@ -339,7 +341,7 @@ class ActorProcessManagerStore(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self):,} instances)"
 
-    def _after(self, stream_id: str, position: int, answer: Reacted) -> ActorProcessManagerStore:
+    def _after(self, stream_id: str, position: int, answer: ReactResult) -> ActorProcessManagerStore:
         after = ActorProcessManagerStore(self._shared, self._last_answer)
         self._last_answer.reaction = _LastReaction(
             stream_id, position, (self, answer.before), (after, answer.after)

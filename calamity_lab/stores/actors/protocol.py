@@ -83,14 +83,14 @@ class Decided(NamedTuple):
     error: Exception | None = None
 
 
-class CaughtUp(NamedTuple):
+class CatchUpResult(NamedTuple):
     """The version (of an instance: the position) up to which an actor has applied events."""
 
     upto: int
     error: Exception | None = None
 
 
-class Reacted(NamedTuple):
+class ReactResult(NamedTuple):
     """What an event did to an instance. ``verb`` is as in `Reaction`."""
 
     verb: str

@@ -31,7 +31,7 @@ from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.recorded import RecordedEvent, make_recorded
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.actors.protocol import Behind, CaughtUp, Decided, Reacted, Read
+from calamity_lab.stores.actors.protocol import Behind, CatchUpResult, Decided, ReactResult, Read
 from calamity_lab.stores.actors.stack_actor import DispatchResult, StackInActor, Submission
 from calamity_lab.stores.serializer.serializer import Serializer
 
@@ -44,7 +44,7 @@ class ActorHost:
     """
 
     def __init__(self, vocabulary: tuple[str, ...]) -> None:
-        self._codec = MessageCodec(vocabulary)
+        self._codec = WireCodec(vocabulary)
         self._actors: dict[str, Any] = {}
 
     async def call(self, text: bytes) -> bytes:
@@ -88,7 +88,7 @@ def _held_by_actor(held: Any) -> Any:
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _ANSWERS: dict[str, type] = {
-    cls.__name__: cls for cls in (Behind, CaughtUp, DispatchResult, Decided, Reacted, Read)
+    cls.__name__: cls for cls in (Behind, CatchUpResult, DispatchResult, Decided, ReactResult, Read)
 }
 _FAILURES: dict[str, type[CalamityError]] = {
     cls.__name__: cls
@@ -104,7 +104,7 @@ _FAILURES: dict[str, type[CalamityError]] = {
 }
 
 
-class MessageCodec:
+class WireCodec:
     """Writes and reads calls and answers. ``vocabulary`` has the paths of classes in no annotation."""
 
     def __init__(self, vocabulary: Iterable[str] = ()) -> None:

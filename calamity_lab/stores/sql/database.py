@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from calamity_lab.errors import CalamityError, InvalidValue, ReadOnlyStore, StoreError, StoreUnavailable
-from calamity_lab.stores.sql.rows import Entry, Heads, Statements
+from calamity_lab.stores.sql.rows import Heads, Statements, StoredRow
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
@@ -82,7 +82,7 @@ class Database(ABC):
         """A way to wait for what is appended next."""
 
     @abstractmethod
-    def _append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+    def _append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
         """Append in one transaction; the caller holds the lock."""
 
     @abstractmethod
@@ -121,7 +121,7 @@ class Database(ABC):
         found: int = self.rows(statement, values, action)[0][0]
         return found
 
-    def append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+    def append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
         """Append the entries to their streams, all or none; return where the ends were.
 
         Nothing is written when a stream's version is not within its bounds.
@@ -204,7 +204,7 @@ class Database(ABC):
         if writer is not None:
             writer.close()
 
-    def _repeated(self, entries: Sequence[Entry], error: Exception) -> StoreError:
+    def _repeated(self, entries: Sequence[StoredRow], error: Exception) -> StoreError:
         """The error for an id that is there already; it names the event."""
         for entry in entries:
             values = {"event_id": entry.event_id}

@@ -27,7 +27,7 @@ from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, syste
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.opening import open_database
-from calamity_lab.stores.sql.rows import Codec, Entry, Heads, backwards, forwards, recorded_from
+from calamity_lab.stores.sql.rows import Heads, RowCodec, StoredRow, backwards, forwards, recorded_from
 from calamity_lab.stores.sql.subscription import Subscribers, Subscription
 
 _FAR = 2**63 - 1
@@ -63,7 +63,7 @@ class SQLEventStore:
     ) -> None:
         self.url = url
         self.serializer = types if isinstance(types, Serializer) else Serializer(types)
-        self._codec = Codec(self.serializer)
+        self._codec = RowCodec(self.serializer)
         self._sources = _Sources(clock, ids)
         self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
         self._statements = self._database.statements
@@ -226,7 +226,7 @@ class SQLEventStore:
     def __repr__(self) -> str:
         return f"SQLEventStore({self._database.name!r})"
 
-    def _write(self, stream_id: str, entries: Sequence[Entry], expected: Expected) -> Heads:
+    def _write(self, stream_id: str, entries: Sequence[StoredRow], expected: Expected) -> Heads:
         """Append entries to a stream at its expected version; return where the ends were."""
         bounds = _bounds_of(expected)
         if entries:

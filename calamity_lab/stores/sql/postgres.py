@@ -30,7 +30,7 @@ from calamity_lab.stores.sql.database import (
     Database,
     Meaning,
 )
-from calamity_lab.stores.sql.rows import COLUMNS, Entry, Heads, placed
+from calamity_lab.stores.sql.rows import COLUMNS, Heads, StoredRow, placed
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
@@ -240,7 +240,7 @@ class PostgresDatabase(Database):
     def waiting(self) -> Waiting:
         return Listening(self)
 
-    def _append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+    def _append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
         try:
             return self._attempt(entries, bounds)
         except self.errors as error:
@@ -258,7 +258,7 @@ class PostgresDatabase(Database):
                 f"twice ({self.url.redacted(str(error))}); nothing was written; try again"
             ) from error
 
-    def _attempt(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+    def _attempt(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
         connection = self._writing()
         try:
             if len(bounds) == 1:
@@ -271,7 +271,7 @@ class PostgresDatabase(Database):
             self._drop_writer()  # an interruption leaves a connection in the middle of something
             raise
 
-    def _to_one(self, connection: Any, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+    def _to_one(self, connection: Any, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
         ((stream_id, (low, high)),) = bounds.items()
         columns = list(zip(*entries, strict=True))[2:]
         values: dict[str, Any] = dict(zip(_OWN, map(_array, columns), strict=True))
@@ -279,7 +279,9 @@ class PostgresDatabase(Database):
         position, version = connection.execute(_APPEND, values, prepare=True).fetchone()
         return Heads(position, {stream_id: version})
 
-    def _to_several(self, connection: Any, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+    def _to_several(
+        self, connection: Any, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]
+    ) -> Heads:
         """Append to several streams: read their ends under the lock, then insert all entries."""
         connection.execute("BEGIN")
         connection.execute(_TAKE_LOCK)
@@ -297,7 +299,7 @@ class PostgresDatabase(Database):
         return heads
 
     def _look_for(
-        self, error: Exception, entries: Sequence[Entry], bounds: Mapping[str, Bounds]
+        self, error: Exception, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]
     ) -> Heads | None:
         """The ends that an append found whose answer was lost; None when the append was not recorded.
 
@@ -414,7 +416,7 @@ class Listening(Waiting):
 
 
 def _heads_before(
-    entries: Sequence[Entry], bounds: Mapping[str, Bounds], found: Mapping[str, tuple[str, int, int]]
+    entries: Sequence[StoredRow], bounds: Mapping[str, Bounds], found: Mapping[str, tuple[str, int, int]]
 ) -> Heads | None:
     """The ends that an append found, computed from its events; None when its events are not there."""
     first = found.get(entries[0].event_id)

@@ -80,7 +80,7 @@ class Statements:
         )
 
 
-class Entry(NamedTuple):
+class StoredRow(NamedTuple):
     """An event before it has a position and a version; its fields stand in the order of the columns.
 
     ``offset`` counts the entries of one append to the stream, from 1.
@@ -98,8 +98,8 @@ class Entry(NamedTuple):
     payload: str
 
 
-# The quick way to an Entry.
-_make_entry: Callable[[tuple[Any, ...]], Entry] = partial(tuple.__new__, Entry)
+# The quick way to a StoredRow.
+_make_entry: Callable[[tuple[Any, ...]], StoredRow] = partial(tuple.__new__, StoredRow)
 # Event, metadata and time of an entry, as they will be read.
 Content = tuple[Any, Metadata, datetime]
 
@@ -111,20 +111,20 @@ class Heads(NamedTuple):
     versions: dict[str, int]
 
 
-def placed(entries: Iterable[Entry], heads: Heads) -> Iterator[tuple[Any, ...]]:
+def placed(entries: Iterable[StoredRow], heads: Heads) -> Iterator[tuple[Any, ...]]:
     """The entries as rows, with positions and versions that follow the heads."""
     versions = heads.versions
     for position, entry in enumerate(entries, heads.position + 1):
         yield (position, entry[0], versions[entry[0]] + entry[1]) + entry[2:]  # noqa: RUF005 - it is quicker
 
 
-class Codec:
+class RowCodec:
     """Turns events into entries and rows into events, by a serializer."""
 
     def __init__(self, serializer: Serializer) -> None:
         self.serializer = serializer
 
-    def entries(self, proposals: Iterable[tuple[str, ProposedEvent]]) -> list[Entry]:
+    def entries(self, proposals: Iterable[tuple[str, ProposedEvent]]) -> list[StoredRow]:
         """The proposals as entries; checks their ids and times."""
         encode, encode_metadata = self.serializer.encode, self.serializer.encode_metadata
         offsets: dict[str, int] = {}
@@ -153,7 +153,7 @@ class Codec:
             )  # fmt: skip
         return entries
 
-    def read_back(self, entries: Iterable[Entry]) -> list[Content]:
+    def read_back(self, entries: Iterable[StoredRow]) -> list[Content]:
         """The content of the entries as it will be read; raises when it could not be read."""
         return [
             (
@@ -186,7 +186,7 @@ class Codec:
 
 
 def recorded_from(
-    entries: Iterable[Entry], contents: Iterable[Content], heads: Heads
+    entries: Iterable[StoredRow], contents: Iterable[Content], heads: Heads
 ) -> tuple[RecordedEvent, ...]:
     """The events of an append that found those heads; they equal those that a read finds."""
     return tuple([

@@ -32,7 +32,7 @@ from calamity_lab.stores.sql.database import (
     Meaning,
     execute,
 )
-from calamity_lab.stores.sql.rows import COLUMNS, Entry, Heads, placed
+from calamity_lab.stores.sql.rows import COLUMNS, Heads, StoredRow, placed
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import EXAMPLES, URL
 
@@ -188,7 +188,7 @@ class SQLiteDatabase(Database):
         self._waiting.append(waiting)
         return waiting
 
-    def _append(self, entries: Sequence[Entry], bounds: Mapping[str, Bounds]) -> Heads:
+    def _append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
         cursor = self._writing().cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")

@@ -25,7 +25,7 @@ from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.steps import Appended
 from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor
 from calamity_lab.stores.actors.stack_actor import StackInActor, Submission
-from calamity_lab.stores.actors.worker import MessageCodec
+from calamity_lab.stores.actors.worker import WireCodec
 from tests.stores.actors.bank_on_worker import new_stack
 
 
@@ -101,7 +101,7 @@ class Grave(Rejected):
     ],
 )
 def test_errors_are_told_as_they_are_or_in_words(error: Exception) -> None:
-    texts = MessageCodec()
+    texts = WireCodec()
     found = texts.read(texts.write(error))
     assert type(found) is type(error)
     assert str(found) == str(error) or repr(error.details["odd"]) in str(found)  # type: ignore[attr-defined]
@@ -110,5 +110,5 @@ def test_errors_are_told_as_they_are_or_in_words(error: Exception) -> None:
 @pytest.mark.parametrize("kind", [StoreError, StoreUnavailable, StoreFull, ReadOnlyStore, WrongSchema])
 def test_a_stores_error_on_a_worker_has_its_class_and_its_words_here(kind: type[StoreError]) -> None:
     with pytest.raises(StoreError, match=r"^no room$") as raised:
-        MessageCodec().read(MessageCodec.failure(kind("no room")))
+        WireCodec().read(WireCodec.failure(kind("no room")))
     assert type(raised.value) is kind

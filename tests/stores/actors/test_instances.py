@@ -14,7 +14,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors import process_managers
 from calamity_lab.stores.actors.placement import one_for_each
 from calamity_lab.stores.actors.process_managers import InstancesInActor
-from calamity_lab.stores.actors.protocol import Behind, CaughtUp
+from calamity_lab.stores.actors.protocol import Behind, CatchUpResult
 from calamity_lab.stores.actors.threads import ThreadActors
 from calamity_lab.testing.models import Count, Errand, ErrandDone, ErrandGiven, RainFell, StopReached
 
@@ -48,10 +48,10 @@ def test_an_instance_says_how_far_it_has_come_where_the_caller_knows_of_more() -
     held = InstancesInActor()
     given, _, reached = recorded(ErrandGiven("e1", ("mill",)), RainFell(), StopReached("e1", "mill"))
     assert held.read(E1, 1) == held.react(E1, reached, 1) == Behind(0)
-    assert held.restore(E1, [given], 2) == CaughtUp(2)
+    assert held.restore(E1, [given], 2) == CatchUpResult(2)
     assert held.read(E1, 2).state == Errand("e1", ("mill",))
     held.react(E1, reached, 2)
-    assert held.restore(E1, [given], 2) == CaughtUp(2), "one that has come further stays as it is"
+    assert held.restore(E1, [given], 2) == CatchUpResult(2), "one that has come further stays as it is"
     assert held.read(E1, 3).state == Errand("e1", (), ("mill",))
 
 
