@@ -6,6 +6,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from calamity_lab.errors import CalamityError, InvalidValue, ReadOnlyStore, StoreError, StoreUnavailable
@@ -272,14 +273,17 @@ class _Lent:
         """Let others use the connection, unless it was interrupted in the middle of a statement."""
         if usable and not self._closed and len(self._idle) < _KEPT:
             self._idle.append(connection)
+            if self._closed:  # by another thread, which may have looked before this connection came back
+                self.close()
         else:
             connection.close()
         self._free.release()
 
     def close(self) -> None:
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # two threads may close
+            while True:
+                self._idle.pop().close()
 
 
 def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> list[Any]:

@@ -133,6 +133,37 @@ def test_what_is_recorded_is_told_as_it_will_be_read_and_nothing_is_read_for_it(
         assert second[-1].recorded_at.tzinfo is UTC
 
 
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("metadata", None),
+        ("metadata", "x"),
+        ("metadata", []),
+        ("recorded_at", None),
+        ("recorded_at", ""),
+        ("recorded_at", datetime(2026, 1, 1)),  # noqa: DTZ001 - that is what is refused
+        ("recorded_at", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2)))),
+        ("event_id", None),
+        ("event_id", ""),
+        ("correlation_id", None),
+        ("causation_id", ""),
+        ("causation_id", 7),
+    ],
+)
+def test_an_event_that_nobody_could_read_again_is_refused(url: str, field: str, given: Any) -> None:
+    (event,) = proposed("b")
+    with SQLEventStore(url, [Noted]) as store:
+        store.append("Note-1", proposed("a"))
+        for append in (
+            lambda poison: store.append("Note-1", [poison]),
+            lambda poison: store.record("Note-1", [poison], 1),
+            lambda poison: store.append_all([("Note-1", poison)]),
+        ):
+            with refused(InvalidValue, f"{field}={given!r}"):
+                append(event._replace(**{field: given}))
+        assert texts(store) == ["a"]
+
+
 def test_what_another_writer_came_before_is_not_recorded(url: str) -> None:
     with SQLEventStore(url, [Noted]) as store:
         store.append("Note-1", proposed("a"))
