@@ -16,8 +16,7 @@ const OUTCOMES = { records: "good", nothing: "plain", refused: "refused", breaks
 const AGENDA_PAGE = 24;
 const AS_THINGS_STAND = "This is how things stand now; commands before this one may change it";
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-export function mountAgenda(root, lab) {
+export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const title = freshId("next");
   const total = make("span", { class: "cl-muted" });
   const progress = make("ol", { class: "cl-entries" });
@@ -37,8 +36,7 @@ export function mountAgenda(root, lab) {
       make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll),
   );
 
-  /** @param {number} place */
-  function showUpto(place) {
+  function showUpto(/** @type {number} */ place) {
     page = Math.max(page, place);
     if (place > reach.there) reach.want(place);
   }
@@ -55,16 +53,14 @@ export function mountAgenda(root, lab) {
   return {
     parts: ["agenda"],
     close: () => reach.close(),
-    /** @param {{ command_id: string | null, place: number | null }} hit */
-    reveal({ command_id, place }) {
+    reveal(/** @type {{ command_id: string | null, place: number | null }} */ { command_id, place }) {
       sought = null;
       mark();
       sought = command_id;
       showUpto((place ?? 0) + 1);
       mark();
     },
-    /** @param {Agenda} value */
-    update({ total: all, in_progress: now, entries }) {
+    update(/** @type {Agenda} */ { total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [{ ...now, is_next: false, waits: false }] : [], (entry) => entry.command_id,
         () => entryNode(lab, null), updateEntry);
@@ -83,20 +79,16 @@ export function mountAgenda(root, lab) {
   };
 }
 
-/**
- * An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone.
- * @param {Entry} entry @param {number} place @param {boolean} isRunning
- */
-function placed(entry, place, isRunning) {
+/** An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone. */
+function placed(/** @type {Entry} */ entry, /** @type {number} */ place, /** @type {boolean} */ isRunning) {
   return { ...entry, is_next: place === 0, waits: place > 0 || isRunning };
 }
 
 /**
  * A command that waits in a list, where its place tells what is meant; or, in none, the one in progress. Which command
  * it is may change.
- * @param {LabHandle} lab @param {Element | null} list
  */
-function entryNode(lab, list) {
+function entryNode(/** @type {LabHandle} */ lab, /** @type {Element | null} */ list) {
   const place = () => [...(list?.children ?? [])].indexOf(node);
   const name = make("span", { class: "cl-entry-name" });
   const badge = make("span", { class: "cl-badge" });
@@ -123,8 +115,7 @@ function entryNode(lab, list) {
  * @typedef {Entry & { is_next: boolean, waits: boolean }} PlacedEntry
  */
 
-/** @param {EntryNode} node @param {PlacedEntry} entry */
-function updateEntry(node, entry) {
+function updateEntry(/** @type {EntryNode} */ node, /** @type {PlacedEntry} */ entry) {
   const { name, badge, run, drop, running, cause, origin } = node.entryParts;
   const [, target, fields, preview] = node.children;
   put(node, "data-command", entry.command_id);
@@ -148,8 +139,7 @@ function updateEntry(node, entry) {
   updatePreview(/** @type {HTMLElement} */ (preview), entry);
 }
 
-/** @param {HTMLElement} node @param {PlacedEntry} entry */
-function updatePreview(node, { outcome, preview, waits }) {
+function updatePreview(/** @type {HTMLElement} */ node, /** @type {PlacedEntry} */ { outcome, preview, waits }) {
   const [mark, sentence] = node.children;
   show(node, preview !== "");
   setText(sentence, waits ? preview.replace(/^would /, "would now ") : preview);

@@ -15,24 +15,17 @@ export function button({ icon: name, text, label, title, on, kind = "" }) {
     name ? icon(name) : null, text ? make("span", { class: "cl-button-text", text }) : null);
 }
 
-/**
- * Marks a button that can do nothing now; the focus can still reach it.
- * @param {Element} node @param {boolean} disabled
- */
-export function disable(node, disabled) {
+/** Marks a button that can do nothing now; the focus can still reach it. */
+export function disable(/** @type {Element} */ node, /** @type {boolean} */ disabled) {
   put(node, "aria-disabled", disabled ? "true" : null);
 }
 
-/** @param {Element} node */
-export function isDisabled(node) {
+export function isDisabled(/** @type {Element} */ node) {
   return node.getAttribute("aria-disabled") === "true";
 }
 
-/**
- * The way through a long list: back, the part that is shown, and on; `go` gets the number of the first item.
- * @param {string} noun @param {(first: number) => void} go
- */
-export function pager(noun, go) {
+/** The way through a long list: back, the part that is shown, and on; `go` gets the number of the first item. */
+export function pager(/** @type {string} */ noun, /** @type {(first: number) => void} */ go) {
   const back = button({ icon: "left", label: `Earlier ${noun}`, title: `Earlier ${noun}`, kind: "cl-small",
     on: () => turn(-1) });
   const on = button({ icon: "right", label: `Further ${noun}`, title: `Further ${noun}`, kind: "cl-small",
@@ -40,8 +33,7 @@ export function pager(noun, go) {
   const where = make("span", { class: "cl-muted" });
   const node = make("span", { class: "cl-pager" }, back, where, on);
   let page = { first: 0, shown: 0, total: 0, size: 1 };
-  /** @param {number} direction */
-  function turn(direction) {
+  function turn(/** @type {number} */ direction) {
     if (isDisabled(direction < 0 ? back : on)) return;
     go(Math.max(0, page.first + direction * page.size));
   }
@@ -58,11 +50,8 @@ export function pager(noun, go) {
   };
 }
 
-/**
- * A search box that asks once the typing rests for a moment; `askNow` does not wait for that.
- * @param {string} label @param {(query: string) => void} ask
- */
-export function searchBox(label, ask) {
+/** A search box that asks once the typing rests for a moment; `askNow` does not wait for that. */
+export function searchBox(/** @type {string} */ label, /** @type {(query: string) => void} */ ask) {
   let resting = 0;
   const input = make("input", { type: "search", class: "cl-input cl-search", "aria-label": label, placeholder: label });
   const field = Object.assign(input, {

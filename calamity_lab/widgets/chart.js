@@ -23,16 +23,12 @@ class Columns {
   halves = new Float64Array(256);
   kinds = new Float64Array(256);
 
-  /** @param {ColumnName[]} columns */
-  constructor(columns) {
+  constructor(/** @type {ColumnName[]} */ columns) {
     this.columns = columns;
   }
 
-  /**
-   * Keeps the first `kept` items and puts others behind them.
-   * @param {number} kept @param {ArrayLike<number>[]} columns
-   */
-  take(kept, columns) {
+  /** Keeps the first `kept` items and puts others behind them. */
+  take(/** @type {number} */ kept, /** @type {ArrayLike<number>[]} */ columns) {
     this.length = kept + columns[0].length;
     this.columns.forEach((name, place) => {
       if (this[name].length < this.length) {
@@ -44,20 +40,14 @@ class Columns {
     });
   }
 
-  /**
-   * How many of the items have a value in that column of at most `most`; the column never falls.
-   * @param {ColumnName} name @param {number} most
-   */
-  upto(name, most) {
+  /** How many of the items have a value in that column of at most `most`; the column never falls. */
+  upto(/** @type {ColumnName} */ name, /** @type {number} */ most) {
     return lowest(this.length, (place) => this[name][place] > most);
   }
 }
 
-/**
- * The lowest of `length` places at which something holds that goes on to hold; `length` where it never does.
- * @param {number} length @param {(place: number) => boolean} holds
- */
-export function lowest(length, holds) {
+/** The lowest of `length` places at which something holds that goes on to hold; `length` where it never does. */
+export function lowest(/** @type {number} */ length, /** @type {(place: number) => boolean} */ holds) {
   let [low, high] = [0, length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -104,16 +94,13 @@ export class Chart {
     return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter((_kind, place) => this.met.has(place))];
   }
 
-  /** How many events are past at a moment. @param {number} cursor */
-  past(cursor) {
+  /** How many events are past at a moment. */
+  past(/** @type {number} */ cursor) {
     return this.events.upto("moments", cursor);
   }
 
-  /**
-   * The steps, from one to before another, among which are all that stand between two events and at them.
-   * @param {number} first @param {number} last
-   */
-  stepsAround(first, last) {
+  /** The steps, from one to before another, among which are all that stand between two events and at them. */
+  stepsAround(/** @type {number} */ first, /** @type {number} */ last) {
     const { moments } = this.events;
     const since = first > 1 ? moments[first - 2] : 0;
     const after = last > 0 ? this.events.upto("moments", moments[last - 1]) : 0;
@@ -121,8 +108,8 @@ export class Chart {
     return [this.steps.upto("moments", since - 1), this.steps.upto("moments", upto - 1)];
   }
 
-  /** The step with that moment, or -1. @param {number} moment */
-  stepAt(moment) {
+  /** The step with that moment, or -1. */
+  stepAt(/** @type {number} */ moment) {
     const step = this.steps.upto("moments", moment) - 1;
     return step >= 0 && this.steps.moments[step] === moment ? step : -1;
   }
@@ -151,15 +138,14 @@ export class Chart {
     };
   }
 
-  /** Where a place stands among the events: those between two events share the room there. @param {number} place */
-  among(place) {
+  /** Where a place stands among the events: those between two events share the room there. */
+  among(/** @type {number} */ place) {
     if (place > 0) return place;
     const step = this.stepAt(-place);
     return step < 0 ? 0 : this.amongAt(step);
   }
 
-  /** @param {number} step */
-  amongAt(step) {
+  amongAt(/** @type {number} */ step) {
     const { halves, length } = this.steps;
     const half = halves[step];
     if (half % 2 === 0) return half / 2;
@@ -174,8 +160,7 @@ export class Chart {
   }
 }
 
-/** @param {any} chart */
-export function isPacked(chart) {
+export function isPacked(/** @type {any} */ chart) {
   return [chart?.columns, chart?.lanes].some((value) => value?.buffer !== undefined);
 }
 
@@ -194,14 +179,13 @@ export async function unpackedChart(chart, buffers) {
   return whole;
 }
 
-/** @param {ArrayBuffer | DataView<ArrayBuffer>} buffer */
-async function inflated(buffer) {
+async function inflated(/** @type {ArrayBuffer | DataView<ArrayBuffer>} */ buffer) {
   const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Reads what `packed` in columns.py writes. @param {Uint8Array} bytes @param {number[]} sizes */
-function unpackedColumns(bytes, [events, steps]) {
+/** Reads what `packed` in columns.py writes. */
+function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ [events, steps]) {
   let start = 0;
   return [...OF_EVENTS.map(() => events), ...OF_STEPS.map(() => steps)].map((length) => {
     const column = new Float64Array(length);

@@ -64,13 +64,12 @@ export function mountComposite(root, lab, openHelp) {
     play: controls.play };
 }
 
-/** In one column the page scrolls, and the lanes may be as high as they like. @param {HTMLElement} columns */
-function roomForLanes(columns) {
+/** In one column the page scrolls, and the lanes may be as high as they like. */
+function roomForLanes(/** @type {HTMLElement} */ columns) {
   return getComputedStyle(columns).display === "grid" ? columns.clientHeight - TABBED_HEIGHT.least : LANES_HEIGHT.most;
 }
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-function mountTabs(root, lab) {
+function mountTabs(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const list = make("div", { class: "cl-tabs", role: "tablist", "aria-label": "Views" });
   const tabs = TAB_VIEWS.map(([name, title, mount]) => {
     const panel = make("div", { class: "cl-panel", role: "tabpanel", id: freshId("panel"), hidden: true });
@@ -85,8 +84,7 @@ function mountTabs(root, lab) {
   /** @type {string | null} */
   let shown = null;
 
-  /** @param {string} name */
-  function choose(name) {
+  function choose(/** @type {string} */ name) {
     if (name !== shown) lab.look("tabs", { shown: name });
   }
   for (const { name, tab } of tabs) tab.addEventListener("click", () => choose(name));
@@ -103,8 +101,7 @@ function mountTabs(root, lab) {
   return {
     parts: ["tabs"],
     // What a tab shows comes with the answer that chooses it, so that no view ever shows another moment.
-    /** @param {Tabs} value */
-    update(value) {
+    update(/** @type {Tabs} */ value) {
       const chosen = tabs.find(({ name }) => name === value.shown) ?? tabs[0];
       for (const { name, tab, panel } of tabs) {
         show(tab, value.there.includes(name));
@@ -118,11 +115,8 @@ function mountTabs(root, lab) {
   };
 }
 
-/**
- * Scrolls a list sideways, and nothing around it, so that an item can be seen.
- * @param {HTMLElement} item @param {HTMLElement} list
- */
-function slideInSight(item, list) {
+/** Scrolls a list sideways, and nothing around it, so that an item can be seen. */
+function slideInSight(/** @type {HTMLElement} */ item, /** @type {HTMLElement} */ list) {
   const [inner, outer] = [item.getBoundingClientRect(), list.getBoundingClientRect()];
   if (inner.left < outer.left) list.scrollLeft -= outer.left - inner.left;
   else if (inner.right > outer.right) list.scrollLeft += inner.right - outer.right;
@@ -152,8 +146,7 @@ function mountDrawer(root, row, left, lab) {
   function isOpen() {
     return root.hasAttribute("data-drawer");
   }
-  /** @param {boolean} opened */
-  function draw(opened) {
+  function draw(/** @type {boolean} */ opened) {
     put(root, "data-drawer", opened ? "open" : null);
     put(opener, "aria-expanded", opened ? "true" : "false");
   }
@@ -171,8 +164,7 @@ function mountDrawer(root, row, left, lab) {
     opener.focus({ preventScroll: true });
   }
   // A press in the head does not close the drawer, so that a person can step and see what comes next.
-  /** @param {Event} event */
-  function pressed(event) {
+  function pressed(/** @type {Event} */ event) {
     const path = event.composedPath();
     if (!path.includes(left) && !path.includes(/** @type {Element} */ (row.parentElement))) leave();
   }
@@ -204,8 +196,7 @@ function mountDrawer(root, row, left, lab) {
       leave();
       observer.disconnect();
     },
-    /** @param {any} value @param {any} _patch @param {string} part */
-    update(value, _patch, part) {
+    update(/** @type {any} */ value, /** @type {any} */ _patch, /** @type {string} */ part) {
       if (part === "agenda") {
         setText(pending.children[0], count(value.total));
         show(pending, value.total > 0);
@@ -217,8 +208,8 @@ function mountDrawer(root, row, left, lab) {
   };
 }
 
-/** Moves a node, and lets what has the focus in it keep it. @param {Element} node @param {() => void} move */
-function keepFocus(node, move) {
+/** Moves a node, and lets what has the focus in it keep it. */
+function keepFocus(/** @type {Element} */ node, /** @type {() => void} */ move) {
   const focused = focusedIn(node);
   const isWithin = node.contains(focused);
   move();
@@ -244,12 +235,10 @@ function mountHandle(root, pane, { label, property, least, most }) {
   /** @type {{ from: number, height: number } | null} */
   let grip = null;
 
-  /** @param {number} height */
-  function bounded(height) {
+  function bounded(/** @type {number} */ height) {
     return Math.round(clamp(height, least, Math.max(least, most())));
   }
-  /** @param {number} height */
-  function set(height) {
+  function set(/** @type {number} */ height) {
     HEIGHTS.set(property, bounded(height));
     apply();
     told();

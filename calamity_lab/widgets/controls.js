@@ -47,8 +47,7 @@ export function mountControls(root, lab, openHelp) {
     play: play.toggle,
     focusGo: scrubber.focusGo,
     close: scrubber.close,
-    /** @param {Controls} value @param {Partial<Controls>} patch */
-    update(value, patch) {
+    update(/** @type {Controls} */ value, /** @type {Partial<Controls>} */ patch) {
       for (const [verb, node] of moves) disable(node, isForward(verb) ? value.at_end : value.at_start);
       scrubber.update(value, patch);
       if (patch.branches || patch.branch) updateBranches(branches, chips, value, lab);
@@ -56,8 +55,7 @@ export function mountControls(root, lab, openHelp) {
   };
 }
 
-/** @param {string} verb */
-function isForward(verb) {
+function isForward(/** @type {string} */ verb) {
   return ["step_in", "step_over", "step_out", "resume"].includes(verb);
 }
 
@@ -71,8 +69,7 @@ function moveButton(lab, [verb, name, text, title, key]) {
   return node;
 }
 
-/** @param {LabHandle} lab */
-function mountScrubber(lab) {
+function mountScrubber(/** @type {LabHandle} */ lab) {
   const slider = make("input", { type: "range", class: "cl-slider", "aria-label": "Moment", min: "0", step: "1" });
   const ticks = draw("path", { class: "cl-ticks" });
   const done = make("span", { class: "cl-track-done" });
@@ -114,8 +111,7 @@ function mountScrubber(lab) {
       field.focus();
       field.select();
     },
-    /** @param {Controls} value @param {Partial<Controls>} patch */
-    update(value, patch) {
+    update(/** @type {Controls} */ value, /** @type {Partial<Controls>} */ patch) {
       put(slider, "max", value.last);
       put(slider, "disabled", value.last === 0);
       // While it is dragged, the slider is ahead of what Python has answered.
@@ -132,16 +128,14 @@ function mountScrubber(lab) {
   };
 }
 
-/** @param {HTMLInputElement} field @param {LabHandle} lab */
-function askFor(field, lab) {
+function askFor(/** @type {HTMLInputElement} */ field, /** @type {LabHandle} */ lab) {
   const moment = Number(field.value.replaceAll(",", "").trim() || NaN);
   if (Number.isInteger(moment)) lab.goto(moment);
   else field.select();
   return Number.isInteger(moment);
 }
 
-/** @param {HTMLElement} done @param {number} cursor @param {number} last */
-function paint(done, cursor, last) {
+function paint(/** @type {HTMLElement} */ done, /** @type {number} */ cursor, /** @type {number} */ last) {
   done.style.width = `${last ? (100 * cursor) / last : 0}%`;
 }
 
@@ -150,8 +144,7 @@ function paint(done, cursor, last) {
  * @param {Element} ticks @param {Element} refusals @param {Controls} value @param {number} width
  */
 function paintMoments(ticks, refusals, value, width) {
-  /** @param {number} moment */
-  const at = (moment) => Math.round((2 * width * moment) / Math.max(value.last, 1)) / 2;
+  const at = (/** @type {number} */ moment) => Math.round((2 * width * moment) / Math.max(value.last, 1)) / 2;
   put(ticks, "d", value.ticks.map((moment) => `M${at(moment)} 8v12`).join(""));
   put(refusals, "d", value.refused.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
 }
@@ -187,8 +180,7 @@ const USUAL = "3";
 // Between an answer and the next move the page is painted, and hears what is pressed.
 const BREATH = 16;
 
-/** @param {LabHandle} lab */
-function mountPlay(lab) {
+function mountPlay(/** @type {LabHandle} */ lab) {
   const node = button({ icon: "play", text: "Play", kind: "cl-play", on: toggle });
   const speed = make("select", { class: "cl-input cl-select cl-speed", "aria-label": "Speed",
     title: "How fast Play goes" },
@@ -234,8 +226,7 @@ function mountPlay(lab) {
     clearTimeout(timer);
     draw();
   }
-  /** @param {string} verb */
-  function ask(verb) {
+  function ask(/** @type {string} */ verb) {
     open = verb;
     lab.send(verb, verb === "play" ? { by: pace().by, times: becomeDue() } : {});
   }
@@ -254,8 +245,7 @@ function mountPlay(lab) {
     clearTimeout(timer);
     timer = window.setTimeout(() => ask("play"), Math.max(BREATH, due - performance.now()));
   }
-  /** @param {string} why */
-  function tell(why) {
+  function tell(/** @type {string} */ why) {
     owed = null;
     telling = true;
     lab.apply({ controls: { sentence: `${why}. ${fact}`, tone: controls().tone } });
@@ -277,8 +267,7 @@ function mountPlay(lab) {
       : "Run command after command";
     put(node, "title", `${does} (p)`);
   }
-  /** @param {string} verb */
-  function answer(verb) {
+  function answer(/** @type {string} */ verb) {
     const { cursor, at_end: atEnd, tone } = controls();
     at = cursor;
     if (tone === "error" || atEnd) {
@@ -300,8 +289,7 @@ function mountPlay(lab) {
     toggle,
     pause,
     close: stop,
-    /** @param {Controls} value @param {Partial<Controls>} patch */
-    update(value, patch) {
+    update(/** @type {Controls} */ value, /** @type {Partial<Controls>} */ patch) {
       if (!telling && patch.sentence !== undefined) fact = patch.sentence;
       disable(node, value.at_end && value.last === 0);
       hint();
@@ -311,16 +299,12 @@ function mountPlay(lab) {
         tell("Play stopped");
       }
     },
-    /**
-     * Whoever asks for something else ends it; looking around does not, unless it leads elsewhere.
-     * @param {string} name
-     */
-    asked(name) {
+    /** Whoever asks for something else ends it; looking around does not, unless it leads elsewhere. */
+    asked(/** @type {string} */ name) {
       const looks = name.startsWith("look") || name === "select";
       if (playing && name !== open && !looks) stop();
     },
-    /** @param {string | undefined} name */
-    answered(name) {
+    answered(/** @type {string | undefined} */ name) {
       const own = open !== null && name === open;
       if (own) open = null;
       if (playing && own && name) answer(name);

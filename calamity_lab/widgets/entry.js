@@ -58,8 +58,7 @@ function withFoot(root, lab, search) {
   return { search: search ? () => search.focus() : undefined };
 }
 
-/** @param {{ model: Model, el: HTMLElement }} context */
-export function render({ model, el }) {
+export function render(/** @type {{ model: Model, el: HTMLElement }} */ { model, el }) {
   const face = model.get("face");
   const root = make("div", { class: `cl-root cl-face-${face}`, role: "group",
     "aria-label": face === "lab" ? "Lab" : face.replaceAll("_", " ") });
@@ -81,9 +80,8 @@ export function render({ model, el }) {
 /**
  * Hides the still picture of a live widget: it is the next output of the same cell, or of the one that docked it.
  * What holds a live widget is left out of the search: the browser looks through all of it anew at each change.
- * @param {HTMLElement} el @param {string} token
  */
-function hideStill(el, token) {
+function hideStill(/** @type {HTMLElement} */ el, /** @type {string} */ token) {
   const style = make("style");
   const name = `cl-live-${Math.random().toString(36).slice(2)}`;
   const still = `[data-calamity-still="${CSS.escape(token)}"]`;
@@ -93,8 +91,7 @@ function hideStill(el, token) {
   /** @type {Element | null} */
   let live = null;
   // The element is put on the page some time after it was drawn.
-  /** @param {number} tries */
-  function hide(tries) {
+  function hide(/** @type {number} */ tries) {
     if (!el.isConnected && tries > 0) {
       settle = window.setTimeout(() => hide(tries - 1), 20);
       return;

@@ -13,8 +13,7 @@ import { glyph } from "./signs.js";
 const EVENT_PAGE = 40;
 const EVENT_COLUMNS = ["#", "Stream", "Event", "Fields", "Command", "Time"];
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-export function mountEvents(root, lab) {
+export function mountEvents(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const search = searchBox("Search the events", (query) => lab.look("events", { query, first: null }));
   const total = make("span", { class: "cl-muted" });
   const pages = pager("events", (first) => {
@@ -38,8 +37,7 @@ export function mountEvents(root, lab) {
   return {
     parts: ["events"],
     search,
-    /** @param {EventTable} value @param {Partial<EventTable>} patch */
-    update({ rows, total: all, now, first }, patch) {
+    update(/** @type {EventTable} */ { rows, total: all, now, first }, /** @type {Partial<EventTable>} */ patch) {
       setText(total, all ? `${count(now)} of ${counted(all, "event")} so far` : "");
       pages.update(first, rows.length, all, EVENT_PAGE);
       show(table, rows.length > 0);
@@ -51,30 +49,26 @@ export function mountEvents(root, lab) {
   };
 }
 
-/** @param {EventRow} first @param {LabHandle} lab */
-function eventRow(first, lab) {
+function eventRow(/** @type {EventRow} */ first, /** @type {LabHandle} */ lab) {
   let row = first;
   const jump = make("button", { type: "button", class: "cl-link", title: "Go to the moment of this event" });
   const line = make("tr", { on: { click: () => pickEvent(row, lab) } }, make("td", { class: "cl-figure" }, jump),
     make("td", {}, make("span", { class: "cl-stream" })), make("td", {}, glyph("event"), make("span")),
     make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
   return Object.assign(line, {
-    /** @param {EventRow} changed */
-    setRow(changed) {
+    setRow(/** @type {EventRow} */ changed) {
       row = changed;
     },
     position: () => row.position,
   });
 }
 
-/** @param {EventRow} row @param {LabHandle} lab */
-function pickEvent({ position, moment }, lab) {
+function pickEvent(/** @type {EventRow} */ { position, moment }, /** @type {LabHandle} */ lab) {
   lab.select({ position });
   lab.goto(moment);
 }
 
-/** @param {ReturnType<typeof eventRow>} node @param {EventRow} row */
-function updateEventRow(node, row) {
+function updateEventRow(/** @type {ReturnType<typeof eventRow>} */ node, /** @type {EventRow} */ row) {
   node.setRow(row);
   const [position, stream, type, fields, command, time] = node.children;
   put(node, "class", row.is_past ? "cl-past" : "cl-later");

@@ -19,8 +19,8 @@ const SPARK_EDGE = 3;
  * @typedef {{ node: HTMLElement, update(history: FieldHistory): void }} Drawing
  */
 
-/** Draws, changes or takes away the history below a field's line. @param {FieldLine} line @param {FieldRow} field */
-export function updateHistory(line, field) {
+/** Draws, changes or takes away the history below a field's line. */
+export function updateHistory(/** @type {FieldLine} */ line, /** @type {FieldRow} */ field) {
   const { history: known, card } = line.lineParts;
   const { asks } = card.cardParts;
   const id = card.cardParts.row?.stream_id ?? "";
@@ -57,19 +57,15 @@ function sparkline(name, go) {
   let chosen = 0;
 
   const here = () => Math.max(history.past - 1, 0);
-  /** @param {number} place */
-  function x(place) {
+  function x(/** @type {number} */ place) {
     const last = history.versions.length - 1;
     return last ? SPARK_EDGE + (place * (SPARK_WIDTH - 2 * SPARK_EDGE)) / last : SPARK_WIDTH / 2;
   }
   /** @param {number} place */
   const y = (place) => SPARK_HEIGHT - SPARK_EDGE - Number(history.heights[place]) * (SPARK_HEIGHT - 2 * SPARK_EDGE);
 
-  /**
-   * A value holds until the next one: steps, and a gap where there was no number.
-   * @param {number} from @param {number} upto
-   */
-  function steps(from, upto) {
+  /** A value holds until the next one: steps, and a gap where there was no number. */
+  function steps(/** @type {number} */ from, /** @type {number} */ upto) {
     let path = "";
     for (let place = from; place <= upto; place += 1) {
       if (history.heights[place] === null) continue;
@@ -79,15 +75,13 @@ function sparkline(name, go) {
     return path;
   }
 
-  /** @param {number} from @param {number} upto */
-  function dots(from, upto) {
+  function dots(/** @type {number} */ from, /** @type {number} */ upto) {
     if (history.versions.length > 40) return "";
     const isIn = (/** @type {number} */ place) => history.heights[place] !== null && place >= from && place <= upto;
     return history.versions.map((_version, place) => (isIn(place) ? `M${x(place)} ${y(place)}h0` : "")).join("");
   }
 
-  /** @param {number} place */
-  function choose(place) {
+  function choose(/** @type {number} */ place) {
     chosen = clamp(place, 0, history.versions.length - 1);
     const version = history.versions[chosen];
     const when = chosen >= history.past ? ", yet to come" : chosen === here() ? ", now" : "";
@@ -97,8 +91,7 @@ function sparkline(name, go) {
     put(slider, "aria-valuetext", `version ${count(version)}: ${history.values[chosen]}${when}`);
   }
 
-  /** @param {MouseEvent} event */
-  function nearest(event) {
+  function nearest(/** @type {MouseEvent} */ event) {
     const box = svg.getBoundingClientRect();
     const at = ((event.clientX - box.left) / box.width) * SPARK_WIDTH - SPARK_EDGE;
     return Math.round((at * (history.versions.length - 1)) / (SPARK_WIDTH - 2 * SPARK_EDGE));
@@ -124,8 +117,7 @@ function sparkline(name, go) {
   });
   return {
     node,
-    /** @param {FieldHistory} value */
-    update(value) {
+    update(/** @type {FieldHistory} */ value) {
       history = value;
       const last = value.versions.length - 1;
       put(past, "d", steps(0, value.past - 1));
@@ -149,8 +141,7 @@ function changeList(name, go) {
   const node = make("dd", { class: "cl-history" }, left, list);
   return {
     node,
-    /** @param {FieldHistory} history */
-    update({ versions, moments, values, past, every, earlier }) {
+    update(/** @type {FieldHistory} */ { versions, moments, values, past, every, earlier }) {
       const skipped = [earlier ? `${counted(earlier, "change")} before` : "",
         every > 1 ? `of every ${every} versions one was looked at` : "", versions.length ? "" : "no value is known"];
       setText(left, skipped.filter(Boolean).join("; "));
@@ -163,22 +154,19 @@ function changeList(name, go) {
   };
 }
 
-/** @param {Change} first @param {Go} go */
-function changeItem(first, go) {
+function changeItem(/** @type {Change} */ first, /** @type {Go} */ go) {
   let change = first;
   const press = make("button", { type: "button", class: "cl-change",
     on: { click: () => go(change.moment, change.version) } }, make("span", { class: "cl-muted" }), make("span"));
   return Object.assign(make("li", {}, press), {
     press,
-    /** @param {Change} changed */
-    take(changed) {
+    take(/** @type {Change} */ changed) {
       change = changed;
     },
   });
 }
 
-/** @param {ReturnType<typeof changeItem>} item @param {Change} change */
-function updateChange(item, change) {
+function updateChange(/** @type {ReturnType<typeof changeItem>} */ item, /** @type {Change} */ change) {
   item.take(change);
   const [version, value] = item.press.children;
   item.classList.toggle("cl-later", change.is_later);

@@ -9,8 +9,7 @@ import { freshId, make, put, setText, show } from "./kit.js";
  * @import { CommandForm, FormField, FormView } from "./types.js"
  */
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-export function mountForm(root, lab) {
+export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const title = freshId("command");
   /** @type {Map<string, FieldGroup>} */
   const made = new Map();
@@ -61,8 +60,7 @@ export function mountForm(root, lab) {
   });
   return {
     parts: ["form"],
-    /** @param {FormView} value @param {Partial<FormView>} patch */
-    update({ forms, errors }, patch) {
+    update(/** @type {FormView} */ { forms, errors }, /** @type {Partial<FormView>} */ patch) {
       if (patch.forms) {
         known = forms;
         made.clear();
@@ -83,8 +81,7 @@ export function mountForm(root, lab) {
   };
 }
 
-/** @param {Element | null} node */
-function focusOn(node) {
+function focusOn(/** @type {Element | null} */ node) {
   if (node instanceof HTMLElement) node.focus();
 }
 
@@ -143,8 +140,7 @@ function labelled(field, input, ...extra) {
   const label = make("div", { class: "cl-field-head" }, make("label", { for: id, text: field.name || "item" }), mark);
   return {
     node: make("div", { class: "cl-form-field" }, label, input, ...extra, problem),
-    /** @param {Record<string, string>} errors @param {string} path */
-    tell(errors, path) {
+    tell(/** @type {Record<string, string>} */ errors, /** @type {string} */ path) {
       const told = errors[path] ?? "";
       setText(problem, told);
       show(problem, told !== "");
@@ -237,8 +233,7 @@ function listField(field) {
   const node = make("fieldset", { class: "cl-set" }, make("legend", {}, make("span", { text: field.name || "list" })),
     list, add, problem);
   const item = /** @type {FormField} */ (field.item);
-  /** @param {any} value */
-  function append(value = null) {
+  function append(/** @type {any} */ value = null) {
     const control = formField({ ...item, name: item.name || singular(field.name) });
     const remove = button({ icon: "close", label: `Remove from ${field.name || "list"}`, title: "Remove",
       kind: "cl-small cl-quiet", on: () => {
@@ -270,7 +265,6 @@ function listField(field) {
   };
 }
 
-/** @param {string} name */
-function singular(name) {
+function singular(/** @type {string} */ name) {
   return name.length > 2 && name.endsWith("s") ? name.slice(0, -1) : name;
 }

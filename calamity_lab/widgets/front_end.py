@@ -35,11 +35,15 @@ IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async |function |class |const |let ))", re.MULTILINE)
 """What makes a declaration an export; `export default` stays, as the face of the whole."""
 
+COMMENT = re.compile(r"^ */\*\*.*?\*/\n|/\*\*.*?\*/ ?", re.MULTILINE | re.DOTALL)
+"""A comment for the reader and the type checker; it would only make a widget larger."""
+
 
 @cache
 def script(*entries: str) -> str:
     """The modules that these modules need, and themselves, as the text of one module: the whole front end."""
-    return "\n".join(EXPORT.sub("", IMPORT.sub("", _read(name))) for name in modules(*entries))
+    texts = (COMMENT.sub("", IMPORT.sub("", _read(name))) for name in modules(*entries))
+    return "\n".join(EXPORT.sub("", text) for text in texts)
 
 
 @cache

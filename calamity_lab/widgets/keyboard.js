@@ -35,8 +35,7 @@ const KEYS_IN_PLACE = [
   ["Esc", "Close the dialog"],
 ];
 
-/** @param {EventTarget | null} node */
-function isTextField(node) {
+function isTextField(/** @type {EventTarget | null} */ node) {
   if (!(node instanceof HTMLElement)) return false;
   if (node.isContentEditable || node.tagName === "TEXTAREA" || node.tagName === "SELECT") return true;
   return node instanceof HTMLInputElement && !["range", "checkbox", "radio", "button"].includes(node.type);
@@ -78,8 +77,8 @@ export function listenToKeys(root, lab, { go, search, next, previous, play, can 
   return help;
 }
 
-/** What a move needs: something before the cursor, or something after it. @param {Values} values */
-export function canMove(values) {
+/** What a move needs: something before the cursor, or something after it. */
+export function canMove(/** @type {Values} */ values) {
   const where = values.controls ?? values.fact;
   /** @param {string} verb */
   return (verb) => {
@@ -104,8 +103,7 @@ function helpOverlay(root, keys, hint) {
   /** @type {HTMLElement | SVGElement | null} */
   let before = null;
   // A press anywhere else closes the help; the focus goes where the press puts it.
-  /** @param {Event} event */
-  function pressed(event) {
+  function pressed(/** @type {Event} */ event) {
     const path = event.composedPath();
     if (!path.includes(dialog) && !path.some((node) => node instanceof Element && node.matches(".cl-help-button"))) {
       leave();

@@ -49,41 +49,34 @@ export function put(node, name, value) {
   if (node.getAttribute(name) !== text) node.setAttribute(name, text);
 }
 
-/** @param {Element} node @param {string | null | undefined} text */
-export function setText(node, text) {
+export function setText(/** @type {Element} */ node, /** @type {string | null | undefined} */ text) {
   const wanted = text ?? "";
   if (node.textContent !== wanted) node.textContent = wanted;
 }
 
-/**
- * How far a line is indented. A line that is not indented has no style of its own, so that styles can be shared.
- * @param {HTMLElement} node @param {number} depth
- */
-export function indent(node, depth) {
+/** How far a line is indented. A line that is not indented has no style of its own, so that styles can be shared. */
+export function indent(/** @type {HTMLElement} */ node, /** @type {number} */ depth) {
   if (depth) node.style.setProperty("--cl-depth", String(depth));
   else if (node.style.length) node.style.removeProperty("--cl-depth");
 }
 
-/** @param {Element} node @param {boolean} visible */
-export function show(node, visible) {
+export function show(/** @type {Element} */ node, /** @type {boolean} */ visible) {
   if (node instanceof SVGElement) put(node, "display", visible ? null : "none");
   else if (node instanceof HTMLElement && node.hidden === visible) node.hidden = !visible;
 }
 
 const NUMBER = new Intl.NumberFormat("en-GB");
 
-/** @param {number} number */
-export function count(number) {
+export function count(/** @type {number} */ number) {
   return NUMBER.format(number);
 }
 
-/** A number and its noun: "1 event", "2 events". @param {number} number @param {string} noun */
-export function counted(number, noun) {
+/** A number and its noun: "1 event", "2 events". */
+export function counted(/** @type {number} */ number, /** @type {string} */ noun) {
   return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** @param {number} number @param {number} least @param {number} most */
-export function clamp(number, least, most) {
+export function clamp(/** @type {number} */ number, /** @type {number} */ least, /** @type {number} */ most) {
   return Math.max(least, Math.min(number, most));
 }
 
@@ -92,23 +85,19 @@ let nextId = 0;
 // This module is evaluated once for every model, so counting alone would give the same ids to all on the page.
 const OWN = Math.random().toString(36).slice(2, 8);
 
-/** @param {string} word */
-export function freshId(word) {
+export function freshId(/** @type {string} */ word) {
   nextId += 1;
   return `cl-${word}-${OWN}-${nextId}`;
 }
 
-/** A stream's name in two parts, its category and the rest. @param {{ stream_id: string, category?: string }} stream */
-export function namesOf({ stream_id: name, category }) {
+/** A stream's name in two parts, its category and the rest. */
+export function namesOf(/** @type {{ stream_id: string, category?: string }} */ { stream_id: name, category }) {
   const known = category && name.startsWith(category) ? category.length : 0;
   return [name.slice(0, known), name.slice(known)];
 }
 
-/**
- * The two parts as elements: the category gives way where there is no room for both.
- * @param {{ stream_id: string, category?: string }} stream
- */
-export function nameParts(stream) {
+/** The two parts as elements: the category gives way where there is no room for both. */
+export function nameParts(/** @type {{ stream_id: string, category?: string }} */ stream) {
   const [category, id] = namesOf(stream);
   return [make("span", { class: "cl-name-category", text: category }), make("span", { class: "cl-name-id", text: id })];
 }
@@ -122,7 +111,43 @@ export function choiceOf(name, choices) {
   return choices[name];
 }
 
-/** The node, or its nearest ancestor, that fits a selector. @param {EventTarget | null} target @param {string} selector */
-export function closest(target, selector) {
+/** The node, or its nearest ancestor, that fits a selector. */
+export function closest(/** @type {EventTarget | null} */ target, /** @type {string} */ selector) {
   return target instanceof Element ? target.closest(selector) : null;
+}
+
+/** @type {CanvasRenderingContext2D | null} */
+let pen = null;
+const MOST_WIDTHS = 5000;
+/** @type {Map<string, number>} */
+const knownWidths = new Map();
+
+/** How wide a text is, in pixels, without asking the page for its layout: so also of what cannot be seen yet. */
+export function widthOf(/** @type {string} */ text, /** @type {number} */ size, /** @type {string} */ weight = "") {
+  const font = `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif`;
+  const known = knownWidths.get(font + text);
+  if (known !== undefined) return known;
+  pen ??= document.createElement("canvas").getContext("2d");
+  if (!pen) return 0;
+  pen.font = font;
+  const { width } = pen.measureText(text);
+  if (knownWidths.size > MOST_WIDTHS) knownWidths.clear();
+  knownWidths.set(font + text, width);
+  return width;
+}
+
+/**
+ * As much of a text as has room, with an ellipsis where something is cut off.
+ * @param {string} text @param {number} room @param {number} size @param {string} weight
+ */
+export function cutTo(text, room, size, weight = "") {
+  if (widthOf(text, size, weight) <= room) return text;
+  const letters = Array.from(text);
+  let [least, most] = [0, letters.length];
+  while (least < most) {
+    const middle = Math.ceil((least + most) / 2);
+    if (widthOf(`${letters.slice(0, middle).join("")}…`, size, weight) <= room) least = middle;
+    else most = middle - 1;
+  }
+  return `${letters.slice(0, least).join("")}…`;
 }

@@ -19,8 +19,7 @@ export const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null,
   position: null, until: null, command: "", streams: [], arrows: [] };
 
 export class LabHandle {
-  /** @param {Model} model @param {HTMLElement} root */
-  constructor(model, root) {
+  constructor(/** @type {Model} */ model, /** @type {HTMLElement} */ root) {
     this.model = model;
     this.root = root;
     // A page with a recorded run has nobody who could act.
@@ -71,30 +70,26 @@ export class LabHandle {
     return view;
   }
 
-  /** Asks for something that must happen, in order. @param {string} verb @param {Record<string, any>} details */
-  send(verb, details = {}) {
+  /** Asks for something that must happen, in order. */
+  send(/** @type {string} */ verb, /** @type {Record<string, any>} */ details = {}) {
     for (const name of [...this.waiting.keys()]) this.flush(name);
     this.post(verb, { verb, ...details });
   }
 
-  /**
-   * Asks for something of which only the newest counts, such as a drag of the scrubber.
-   * @param {string} verb @param {Record<string, any>} details
-   */
-  newest(verb, details) {
+  /** Asks for something of which only the newest counts, such as a drag of the scrubber. */
+  newest(/** @type {string} */ verb, /** @type {Record<string, any>} */ details) {
     const name = `${verb} ${details.view ?? ""}`;
     if (!this.isOpen(name) && !this.resting.has(name)) return this.post(name, { verb, ...details });
     this.waiting.set(name, { ...this.waiting.get(name), verb, ...details });
     this.expect();
   }
 
-  /** @param {string} name */
-  isOpen(name) {
+  isOpen(/** @type {string} */ name) {
     return [...this.open.values()].includes(name);
   }
 
-  /** Goes to a moment; views that know the whole run are there before Python answers. @param {number} moment */
-  goto(moment) {
+  /** Goes to a moment; views that know the whole run are there before Python answers. */
+  goto(/** @type {number} */ moment) {
     this.ahead = moment;
     for (const view of this.views) view.goesAhead?.();
     this.newest("goto", { moment });
@@ -108,26 +103,21 @@ export class LabHandle {
     if (!this.isOpen(GOTO)) this.flush(GOTO);
   }
 
-  /**
-   * Picks something out for all views to show: a place in the lanes, a position, a stream; {} for nothing.
-   * @param {Record<string, any>} picked
-   */
-  select(picked) {
+  /** Picks something out for all views to show: a place in the lanes, a position, a stream; {} for nothing. */
+  select(/** @type {Record<string, any>} */ picked) {
     this.send("select", picked);
   }
 
-  /** @param {string} view @param {Record<string, any>} details */
-  look(view, details) {
+  look(/** @type {string} */ view, /** @type {Record<string, any>} */ details) {
     this.newest("look", { view, ...details });
   }
 
-  /** Whether something of this kind was asked and not answered yet. @param {string} name */
-  asks(name) {
+  /** Whether something of this kind was asked and not answered yet. */
+  asks(/** @type {string} */ name) {
     return [...this.open.values(), ...this.waiting.keys()].some((asked) => asked.startsWith(name));
   }
 
-  /** @param {string} name @param {Record<string, any>} message */
-  post(name, message) {
+  post(/** @type {string} */ name, /** @type {Record<string, any>} */ message) {
     this.seq += 1;
     this.open.set(this.seq, name);
     for (const view of this.views) view.asked?.(name);
@@ -138,22 +128,19 @@ export class LabHandle {
   /**
    * A word back as soon as Python is heard to be at work. Jupyter's server holds the answer until what came
    * before it is acknowledged, and without this the browser takes its time for that: 40 ms a step.
-   * @param {any} message
    */
-  nudge(message) {
+  nudge(/** @type {any} */ message) {
     if (message?.content?.execution_state === "busy") this.model.send({ verb: "nudge" });
   }
 
-  /** @param {string} name */
-  flush(name) {
+  flush(/** @type {string} */ name) {
     const message = this.waiting.get(name);
     if (!message) return;
     this.waiting.delete(name);
     this.post(name, message);
   }
 
-  /** @param {any} message @param {any} buffers */
-  hear(message, buffers) {
+  hear(/** @type {any} */ message, /** @type {any} */ buffers) {
     if (!message?.patch) return;
     // What comes behind something that is still being unpacked waits for it.
     if (!this.unpacking && !isPacked(message.patch.chart)) this.take(message);
@@ -163,8 +150,7 @@ export class LabHandle {
     }
   }
 
-  /** @param {Promise<void> | null} before @param {any} message @param {any} buffers */
-  async unpack(before, message, buffers) {
+  async unpack(/** @type {Promise<void> | null} */ before, /** @type {any} */ message, /** @type {any} */ buffers) {
     await before;
     try {
       if (isPacked(message.patch.chart)) message.patch.chart = await unpackedChart(message.patch.chart, buffers);
@@ -178,8 +164,7 @@ export class LabHandle {
     if (this.behind === 0) this.unpacking = null;
   }
 
-  /** @param {any} message */
-  take(message) {
+  take(/** @type {any} */ message) {
     const name = this.open.get(message.answers);
     this.open.delete(message.answers);
     if (message.answers === undefined || message.answers === null) this.model.send({ verb: "seen" });
@@ -189,8 +174,7 @@ export class LabHandle {
     this.expect();
   }
 
-  /** @param {Record<string, any>} message */
-  apply(message) {
+  apply(/** @type {Record<string, any>} */ message) {
     /** @type {Record<string, any>} */
     const patch = {};
     for (const [part, changed] of Object.entries(message)) {
@@ -214,9 +198,8 @@ export class LabHandle {
 
   /**
    * Does what has to measure the page, once everything is drawn, and in a drag once a frame: each time costs a layout.
-   * @param {() => void} measure
    */
-  later(measure) {
+  later(/** @type {() => void} */ measure) {
     const soon = this.resting.has(GOTO) ? requestAnimationFrame : setTimeout;
     soon(() => {
       if (this.root.isConnected) measure();
@@ -246,11 +229,8 @@ export class LabHandle {
   }
 }
 
-/**
- * The changes with those rows that were told by the place where they stood before; null where one is not known.
- * @param {any} before @param {Record<string, any>} changed
- */
-export function withRows(before, changed) {
+/** The changes with those rows that were told by the place where they stood before; null where one is not known. */
+export function withRows(/** @type {any} */ before, /** @type {Record<string, any>} */ changed) {
   const whole = { ...changed };
   for (const [name, value] of Object.entries(changed)) {
     if (!value?.rows) continue;
@@ -265,27 +245,22 @@ const SILENCE = {
   tone: "error",
 };
 
-/**
- * The foot of every widget: the last fact, as a sentence that is also spoken.
- * @param {HTMLElement} root @param {string[]} parts
- */
-export function mountFoot(root, parts) {
+/** The foot of every widget: the last fact, as a sentence that is also spoken. */
+export function mountFoot(/** @type {HTMLElement} */ root, /** @type {string[]} */ parts) {
   const mark = make("span", { class: "cl-foot-mark" });
   const sentence = make("span", { class: "cl-foot-text" });
   const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence);
   root.append(foot);
   // Several widgets may show one lab: only that which is used speaks, or each fact would be heard from all. They tell
   // each other by the document, since a host may put each into a shadow of its own.
-  /** @param {Event} event */
-  const hush = (event) =>
+  const hush = (/** @type {Event} */ event) =>
     put(foot, "aria-live", event instanceof CustomEvent && event.detail === foot ? "polite" : "off");
   document.addEventListener(SPEAKS, hush);
   root.addEventListener("focusin", () => document.dispatchEvent(new CustomEvent(SPEAKS, { detail: foot })));
   return {
     parts,
     close: () => document.removeEventListener(SPEAKS, hush),
-    /** @param {{ sentence: string, tone: string }} fact */
-    update({ sentence: text, tone }) {
+    update(/** @type {{ sentence: string, tone: string }} */ { sentence: text, tone }) {
       setText(sentence, text);
       put(sentence, "title", text);
       if (foot.dataset.tone === tone) return;

@@ -38,19 +38,13 @@ export class Lanes {
     this.isSifted = null;
   }
 
-  /**
-   * Whether only lanes are shown in which something is in sight: with many, unless a person chose.
-   * @param {Chart} chart
-   */
-  sifts(chart) {
+  /** Whether only lanes are shown in which something is in sight: with many, unless a person chose. */
+  sifts(/** @type {Chart} */ chart) {
     return this.isSifted ?? chart.lanes.length > LOOKS.lanes.most;
   }
 
-  /**
-   * Puts the lanes in rows; `isInSight` tells of which lanes something is in sight.
-   * @param {Chart} chart @param {ArrayLike<number>} isInSight
-   */
-  lay(chart, isInSight) {
+  /** Puts the lanes in rows; `isInSight` tells of which lanes something is in sight. */
+  lay(/** @type {Chart} */ chart, /** @type {ArrayLike<number>} */ isInSight) {
     const sifts = this.sifts(chart);
     this.group(chart.lanes);
     for (const group of this.groups) group.lanes = [];
@@ -62,8 +56,8 @@ export class Lanes {
     for (const group of this.groups) if (group.lanes.length) this.layGroup(chart, group);
   }
 
-  /** Finds the group of each lane; of those that were there before, it is known. @param {Lane[]} lanes */
-  group(lanes) {
+  /** Finds the group of each lane; of those that were there before, it is known. */
+  group(/** @type {Lane[]} */ lanes) {
     if (this.lanes === lanes) return;
     if (!this.lanes.every((lane, number) => lane === lanes[number])) [this.groups, this.groupOf] = [[], []];
     const groups = new Map(this.groups.map((group) => [group.key, group]));
@@ -82,8 +76,7 @@ export class Lanes {
     this.lanes = lanes;
   }
 
-  /** @param {Chart} chart @param {LaneGroup} group */
-  layGroup(chart, group) {
+  layGroup(/** @type {Chart} */ chart, /** @type {LaneGroup} */ group) {
     const isClosed = this.closed.has(group.key);
     const isAlone = group.all === 1;
     const heading = this.rows.length;
@@ -96,13 +89,12 @@ export class Lanes {
     }
   }
 
-  /** @param {string} key */
-  toggle(key) {
+  toggle(/** @type {string} */ key) {
     if (!this.closed.delete(key)) this.closed.add(key);
   }
 
-  /** The first row in sight and the one behind the last. @param {{ top: number, height: number }} view */
-  inSight({ top, height }) {
+  /** The first row in sight and the one behind the last. */
+  inSight(/** @type {{ top: number, height: number }} */ { top, height }) {
     const first = clamp(Math.floor(top / LANE), 0, this.rows.length);
     const last = clamp(Math.ceil((top + height) / LANE), first, this.rows.length);
     return [first, last];
@@ -132,11 +124,8 @@ export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   return marks.sort((one, other) => one.x - other.x || one.moment - other.moment);
 }
 
-/**
- * Calls `each` with what stands in a span: the events, then commands, refusals and reactions.
- * @param {Chart} chart @param {Span} span @param {Each} each
- */
-export function eachInSight(chart, span, each) {
+/** Calls `each` with what stands in a span: the events, then commands, refusals and reactions. */
+export function eachInSight(/** @type {Chart} */ chart, /** @type {Span} */ span, /** @type {Each} */ each) {
   const { events, steps } = chart;
   const first = span.eventAt(span.from);
   const last = Math.min(span.eventAt(span.to), events.length + 1) - 1;
@@ -153,11 +142,8 @@ export function eachInSight(chart, span, each) {
   }
 }
 
-/**
- * The shapes of the marks as one path for each kind, the past's and the future's apart.
- * @param {DrawnMark[]} marks @param {number} cursor
- */
-export function shapePaths(marks, cursor) {
+/** The shapes of the marks as one path for each kind, the past's and the future's apart. */
+export function shapePaths(/** @type {DrawnMark[]} */ marks, /** @type {number} */ cursor) {
   /** @type {Map<string, string>} */
   const paths = new Map();
   for (const { kind, moment, x, y } of marks) {
@@ -199,8 +185,8 @@ export function denseBars(chart, span, lanes, [top, bottom], plot) {
   return bars;
 }
 
-/** The bars as one path for each kind, the past's and the future's apart. @param {Bar[]} bars @param {number} cursor */
-export function densePaths(bars, cursor) {
+/** The bars as one path for each kind, the past's and the future's apart. */
+export function densePaths(/** @type {Bar[]} */ bars, /** @type {number} */ cursor) {
   /** @type {Map<string, string[]>} */
   const drawn = new Map();
   for (const bar of bars) {
@@ -212,8 +198,8 @@ export function densePaths(bars, cursor) {
   return new Map([...drawn].map(([key, parts]) => [key, parts.join("")]));
 }
 
-/** The mark that is nearest to a point, within reach. @param {DrawnMark[]} marks @param {number} x @param {number} y */
-export function nearestMark(marks, x, y) {
+/** The mark that is nearest to a point, within reach. */
+export function nearestMark(/** @type {DrawnMark[]} */ marks, /** @type {number} */ x, /** @type {number} */ y) {
   /** @type {{ mark: DrawnMark, far: number } | null} */
   let best = null;
   for (const mark of marks) {
@@ -223,11 +209,8 @@ export function nearestMark(marks, x, y) {
   return best?.mark ?? null;
 }
 
-/**
- * The next mark from one in a direction that an arrow key tells.
- * @param {DrawnMark[]} marks @param {DrawnMark} from @param {string} key
- */
-export function neighbour(marks, from, key) {
+/** The next mark from one in a direction that an arrow key tells. */
+export function neighbour(/** @type {DrawnMark[]} */ marks, /** @type {DrawnMark} */ from, /** @type {string} */ key) {
   const sideways = key === "ArrowLeft" || key === "ArrowRight";
   const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
   /** @param {DrawnMark} mark */

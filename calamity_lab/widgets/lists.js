@@ -54,15 +54,15 @@ export function keyed(parent, items, keyOf, create, update, suits = null) {
   }
 }
 
-/** What has the focus in the document, or in the shadow, of a node. @param {Node} node */
-export function focusedIn(node) {
+/** What has the focus in the document, or in the shadow, of a node. */
+export function focusedIn(/** @type {Node} */ node) {
   const root = node.getRootNode();
   const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
   return focused instanceof HTMLElement || focused instanceof SVGElement ? focused : null;
 }
 
-/** Has a child drawn anew with the next answer, though its item be the same. @param {Element} node */
-export function drawAnew(node) {
+/** Has a child drawn anew with the next answer, though its item be the same. */
+export function drawAnew(/** @type {Element} */ node) {
   DRAWN.delete(node);
 }
 
@@ -105,9 +105,8 @@ function placesIn(parent) {
 
 /**
  * Puts the nodes in this order in front of whatever else is there, and moves as few as possible: each is laid out anew.
- * @param {Element} parent @param {Element[]} nodes
  */
-function arrange(parent, nodes) {
+function arrange(/** @type {Element} */ parent, /** @type {Element[]} */ nodes) {
   const places = placesIn(parent);
   const staying = new Set(longestAscent(nodes.map((node) => places.get(node) ?? -1)).map((index) => nodes[index]));
   let place = parent.firstChild;
@@ -117,11 +116,8 @@ function arrange(parent, nodes) {
   }
 }
 
-/**
- * The indices of the longest part of a list that goes up all along; negative numbers are left out.
- * @param {number[]} numbers
- */
-export function longestAscent(numbers) {
+/** The indices of the longest part of a list that goes up all along; negative numbers are left out. */
+export function longestAscent(/** @type {number[]} */ numbers) {
   /** @type {(number | undefined)[]} */
   const before = [];
   /** @type {number[]} */
@@ -195,8 +191,8 @@ export class Reach {
     this.observer.disconnect();
   }
 
-  /** Takes how many there are now, of so many that there could be. @param {number} there @param {number} all */
-  told(there, all) {
+  /** Takes how many there are now, of so many that there could be. */
+  told(/** @type {number} */ there, /** @type {number} */ all) {
     if (this.there === there && this.all === all) return;
     this.there = there;
     this.all = all;
@@ -206,8 +202,8 @@ export class Reach {
     this.observer.observe(this.rest);
   }
 
-  /** Asks for so many at least; whether there are fewer. @param {number} wanted */
-  include(wanted) {
+  /** Asks for so many at least; whether there are fewer. */
+  include(/** @type {number} */ wanted) {
     const lacks = wanted > this.there && this.there < this.all;
     if (lacks) this.want(wanted);
     return lacks;
@@ -226,8 +222,7 @@ export class Reach {
     if (this.there > this.filled && !(focused && this.scroll.contains(focused))) this.want(this.filled);
   }
 
-  /** @param {number} wanted */
-  want(wanted) {
+  want(/** @type {number} */ wanted) {
     this.wanted = wanted;
     this.ask(wanted);
   }
@@ -261,8 +256,8 @@ export function addPicked(lab, part, parent, scroll, isOf, lacks = () => false) 
   lab.add({ parts: ["selected", part], update: () => queueMicrotask(mark) });
 }
 
-/** Whether an event of that position is selected. @param {number} position @param {Selected} selected */
-export function isPosition(position, { kind, position: first, until }) {
+/** Whether an event of that position is selected. */
+export function isPosition(/** @type {number} */ position, /** @type {Selected} */ { kind, position: first, until }) {
   return kind === "event"
     ? position === first
     : kind === "range" && position >= Number(first) && position <= Number(until);

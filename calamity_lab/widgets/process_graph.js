@@ -9,8 +9,7 @@ import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, standingSign } from
  * @import { Instance, ProcessGraph, Selected } from "./types.js"
  */
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-export function mountProcessGraph(root, lab) {
+export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const managers = make("select", { class: "cl-input cl-select", "aria-label": "Process manager" });
   const instances = make("select", { class: "cl-input cl-select", "aria-label": "Instance" });
   const stage = mountStage();
@@ -29,8 +28,7 @@ export function mountProcessGraph(root, lab) {
   let chosen = "";
   /** @type {string | null} */
   let passed = null;
-  /** @param {string} manager @param {string} instance */
-  const look = (manager, instance) => {
+  const look = (/** @type {string} */ manager, /** @type {string} */ instance) => {
     [chosen, passed] = [instance, pickedStream(lab.values.selected) || null];
     lab.look("process_graph", { manager: manager || null, instance: instance || null, passed });
     if (instance) lab.select({ stream_id: instance });
@@ -39,8 +37,7 @@ export function mountProcessGraph(root, lab) {
   instances.addEventListener("change", () => look(managers.value, instances.value));
   return {
     parts: ["process_graph"],
-    /** @param {ProcessGraph} value @param {Partial<ProcessGraph>} patch */
-    update(value, patch) {
+    update(/** @type {ProcessGraph} */ value, /** @type {Partial<ProcessGraph>} */ patch) {
       if (patch.managers || "manager" in patch) {
         options(managers, value.managers.map((name) => [name, name]), value.manager);
       }
@@ -68,31 +65,23 @@ function options(select, wanted, chosen) {
   show(select, wanted.length > 1);
 }
 
-/** @param {{ instances: Instance[] }} graph */
-function instanceOptions({ instances }) {
+function instanceOptions(/** @type {{ instances: Instance[] }} */ { instances }) {
   const names = instances.map(({ stream_id: id, status }) => [id, status === "stopped" ? `${id} (stopped)` : id]);
   return names.length ? [["", "instance at work"], ...names] : [];
 }
 
-/**
- * Scrolls to what the step is about where nothing of it can be seen; so that stepping moves the picture seldom.
- * @param {Element} nodes @param {Element} scroll
- */
-function keepStepInSight(nodes, scroll) {
+/** Scrolls to what the step is about where nothing of it can be seen; so that stepping moves the picture seldom. */
+function keepStepInSight(/** @type {Element} */ nodes, /** @type {Element} */ scroll) {
   const [outer, current] = [scroll.getBoundingClientRect(), [...nodes.querySelectorAll(".cl-current.cl-own")]];
-  /** @param {Element} node */
-  const isSeen = (node) => {
+  const isSeen = (/** @type {Element} */ node) => {
     const { top, bottom } = node.getBoundingClientRect();
     return top >= outer.top && bottom <= outer.bottom;
   };
   if (!current.some(isSeen)) keepInSight(current[0], scroll);
 }
 
-/**
- * The stream that was picked out of the run, by itself or by one of its steps.
- * @param {Selected | undefined} selected
- */
-function pickedStream(selected) {
+/** The stream that was picked out of the run, by itself or by one of its steps. */
+function pickedStream(/** @type {Selected | undefined} */ selected) {
   return selected && ["stream", "step"].includes(selected.kind) ? selected.streams[0] : "";
 }
 
@@ -103,8 +92,7 @@ function mountStage() {
   const since = make("span", { class: "cl-stage-since" });
   return {
     node: make("span", { class: "cl-stage" }, sign, words, since),
-    /** @param {ProcessGraph} value */
-    update(value) {
+    update(/** @type {ProcessGraph} */ value) {
       const { instances, manager, told, since: from } = value;
       const found = chosenOf(value);
       const state = !found ? "" : found.status === "stopped" ? "done" : value.overdue ? "overdue" : "waiting";
@@ -117,11 +105,8 @@ function mountStage() {
   };
 }
 
-/**
- * Since when the instance has done nothing: the step, how many steps ago, and how long by the events' times.
- * @param {ProcessGraph} graph
- */
-function waited({ cursor, since, now, then }) {
+/** Since when the instance has done nothing: the step, how many steps ago, and how long by the events' times. */
+function waited(/** @type {ProcessGraph} */ { cursor, since, now, then }) {
   const time = spell((now ?? 0) - (then ?? now ?? 0));
   const from = Number(since);
   const steps = cursor > from ? `: ${counted(cursor - from, "step")}${time && `, ${time}`}` : "";
@@ -131,8 +116,8 @@ function waited({ cursor, since, now, then }) {
 /** @type {[string, number][]} */
 const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-/** A length of time by its largest unit; nothing for less than a second. @param {number} seconds */
-function spell(seconds) {
+/** A length of time by its largest unit; nothing for less than a second. */
+function spell(/** @type {number} */ seconds) {
   const found = SPANS.find(([, length]) => seconds >= length);
   return found ? counted(Math.floor(seconds / found[1]), found[0]) : "";
 }

@@ -1,6 +1,6 @@
 // The nodes and the edges of the process graph, as they are laid out and drawn.
 
-import { count, counted, draw, make, put, setText } from "./kit.js";
+import { count, counted, cutTo, draw, make, put, setText, widthOf } from "./kit.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { kindClass } from "./signs.js";
@@ -22,8 +22,7 @@ const SMALLEST = 0.9;
 
 export const ARROWS = ["plain", "later", "if-refused", "in-flight", "refused", "waited-for", "overdue"];
 
-/** @param {string} id @param {string} name */
-export function arrowHead(id, name) {
+export function arrowHead(/** @type {string} */ id, /** @type {string} */ name) {
   const d = name === "refused" ? "M1.4 1.4 6.6 6.6M6.6 1.4 1.4 6.6" : "M0 0.8 7.5 4 0 7.2z";
   return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7",
     markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
@@ -34,11 +33,8 @@ export function arrowHead(id, name) {
 const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events",
   "process manager": "process managers" };
 
-/**
- * Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs.
- * @param {GraphNode[]} nodes
- */
-function layOut(nodes) {
+/** Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs. */
+function layOut(/** @type {GraphNode[]} */ nodes) {
   const layers = [...new Set(nodes.map(({ x }) => x))].sort((a, b) => a - b);
   const byLayer = layers.map((x) => nodes.filter((node) => node.x === x).sort((a, b) => a.y - b.y));
   const rows = Math.max(1, ...byLayer.map((layer) => layer.length));
@@ -58,8 +54,7 @@ function layOut(nodes) {
   return { places, width: right, height: GRAPH_TOP + height + BUS, bus: GRAPH_TOP + height + 6, columns };
 }
 
-/** @param {number} column */
-function columnAt(column) {
+function columnAt(/** @type {number} */ column) {
   return GRAPH_EDGE + BUS + column * NODE_WIDTH + LAYER_GAPS.slice(0, column).reduce((sum, gap) => sum + gap, 0);
 }
 
@@ -114,8 +109,7 @@ const NODE_SHAPES = {
  * }} PlacedEdge
  */
 
-/** @param {PlacedNode} node */
-function graphNode(node) {
+function graphNode(/** @type {PlacedNode} */ node) {
   const name = draw("text", { class: "cl-node-name", x: NODE_WIDTH / 2 }, draw("tspan"), draw("tspan"));
   const lines = nameLines(node.name);
   [...name.children].forEach((line, place) => {
@@ -138,8 +132,7 @@ function graphNode(node) {
   return Object.assign(drawn, { nodeParts: parts });
 }
 
-/** @param {ReturnType<typeof graphNode>} drawn @param {PlacedNode} node */
-function updateGraphNode(drawn, node) {
+function updateGraphNode(/** @type {ReturnType<typeof graphNode>} */ drawn, /** @type {PlacedNode} */ node) {
   const { title, times, sign, word, instance } = drawn.nodeParts;
   const { mark } = node;
   put(drawn, "transform", `translate(${node.place.x} ${node.place.y})`);
@@ -147,8 +140,7 @@ function updateGraphNode(drawn, node) {
   setText(times,
     [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
   setText(word, mark ? markWord(node, mark) : "");
-  setText(instance,
-    mark && node.kind === "process manager" ? nameCutTo(node.instanceId ?? "", NODE_WIDTH - 24, 11) : "");
+  setText(instance, mark && node.kind === "process manager" ? cutTo(node.instanceId ?? "", NODE_WIDTH - 24, 11) : "");
   if (sign.dataset.standing !== (mark?.standing ?? "")) {
     sign.dataset.standing = mark?.standing ?? "";
     sign.replaceChildren(...(mark ? signPaths(mark.standing) : []));
@@ -159,8 +151,7 @@ function updateGraphNode(drawn, node) {
   put(drawn, "aria-label", words.join("; "));
 }
 
-/** @param {PlacedNode} node */
-function nodeClass({ kind, count: times, current, isOwn, mark, instance }) {
+function nodeClass(/** @type {PlacedNode} */ { kind, count: times, current, isOwn, mark, instance }) {
   const classes = ["cl-node", kindClass(kind), times ? "cl-happened" : "cl-possible"];
   if (current) classes.push("cl-current", isOwn ? "cl-own" : "cl-of-another");
   if (mark) classes.push(standingClass(mark.standing));
@@ -168,54 +159,21 @@ function nodeClass({ kind, count: times, current, isOwn, mark, instance }) {
   return classes.join(" ");
 }
 
-/** @type {CanvasRenderingContext2D | null} */
-let pen = null;
-/** @type {Map<string, number>} */
-const knownWidths = new Map();
-
-/**
- * How wide a text is, in pixels, without asking the page for its layout: so also of what cannot be seen yet.
- * @param {string} text @param {number} size @param {string} weight
- */
-export function widthOf(text, size, weight = "") {
-  const font = `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif`;
-  const known = knownWidths.get(font + text);
-  if (known !== undefined) return known;
-  pen ??= document.createElement("canvas").getContext("2d");
-  if (!pen) return 0;
-  pen.font = font;
-  const { width } = pen.measureText(text);
-  knownWidths.set(font + text, width);
-  return width;
-}
-
-/** @param {string} text @param {number} room @param {number} size */
-function nameCutTo(text, room, size) {
-  let shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
-  while (shown.length > 2 && widthOf(shown, size) > room) shown = `${[...shown].slice(0, -2).join("")}…`;
-  return shown;
-}
-
-/**
- * A name in one line, or in two that are broken between its words, so that it stays within its box.
- * @param {string} name
- */
-function nameLines(name) {
+/** A name in one line, or in two that are broken between its words, so that it stays within its box. */
+function nameLines(/** @type {string} */ name) {
   if (widthOf(name, 12) <= NAME_ROOM) return [name];
   const words = name.slice(0, 80).split(/(?<=[\p{Ll}\d])(?=\p{Lu})|(?<=[_ ])/u);
   const breaks = words.slice(1).map((_word, at) => [words.slice(0, at + 1).join(""), words.slice(at + 1).join("")]);
-  /** @param {string[]} lines */
-  const widest = ([one, other]) => Math.max(widthOf(one, 11), widthOf(other, 11));
+  const widest = (/** @type {string[]} */ [one, other]) => Math.max(widthOf(one, 11), widthOf(other, 11));
   const lines = breaks.sort((a, b) => widest(a) - widest(b))[0] ?? [name];
-  return lines.map((line) => nameCutTo(line, NAME_ROOM, lines.length > 1 ? 11 : 12));
+  return lines.map((line) => cutTo(line, NAME_ROOM, lines.length > 1 ? 11 : 12));
 }
 
 function edgeNode() {
   return draw("g", { role: "img" }, draw("title"), draw("path"), draw("text"));
 }
 
-/** @param {Element} node @param {PlacedEdge} edge @param {string} marker */
-function updateEdge(node, edge, marker) {
+function updateEdge(/** @type {Element} */ node, /** @type {PlacedEdge} */ edge, /** @type {string} */ marker) {
   const [title, path, text] = node.children;
   const { mark } = edge;
   const { d, label } = edgePath(edge);
@@ -235,19 +193,15 @@ function updateEdge(node, edge, marker) {
   put(node, "aria-label", words);
 }
 
-/** @param {PlacedEdge} edge */
-function arrowOf({ mark, count: times, label, instance }) {
+function arrowOf(/** @type {PlacedEdge} */ { mark, count: times, label, instance }) {
   const standing = mark?.standing.replaceAll(" ", "-");
   if (standing && ARROWS.includes(standing)) return standing;
   if (label === "if refused") return "if-refused";
   return mark || (times && !instance) ? "plain" : "later";
 }
 
-/**
- * An edge: a curve to the right, or, going back, a line that runs below and left of everything.
- * @param {PlacedEdge} edge
- */
-function edgePath({ from, to, bus, label: verb }) {
+/** An edge: a curve to the right, or, going back, a line that runs below and left of everything. */
+function edgePath(/** @type {PlacedEdge} */ { from, to, bus, label: verb }) {
   const start = { x: from.x + NODE_WIDTH, y: from.y + NODE_HEIGHT / 2 };
   const end = { x: to.x - 1, y: to.y + NODE_HEIGHT / 2 };
   const label = { x: start.x + 4, y: start.y - 4 };
@@ -264,25 +218,22 @@ function edgePath({ from, to, bus, label: verb }) {
 
 // How an instance stands: the sign and the words for what a node or an edge of the process graph is to it.
 
-/** @param {string} name */
-export function standingSign(name) {
+export function standingSign(/** @type {string} */ name) {
   return draw("svg", { class: `cl-sign ${standingClass(name)}`, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
     ...signPaths(name));
 }
 
-/** @param {string} name */
-function signPaths(name) {
+function signPaths(/** @type {string} */ name) {
   const { outline, line } = LOOKS.signs[name];
   return [draw("path", { d: outline }), draw("path", { class: "cl-sign-line", d: line })];
 }
 
-/** @param {string} name */
-function standingClass(name) {
+function standingClass(/** @type {string} */ name) {
   return `cl-stands cl-stands-${name.replaceAll(" ", "-")}`;
 }
 
-/** What the marks mean that can be seen now. @param {Element} node @param {ProcessGraph} graph */
-export function keyToMarks(node, { marks, nodes, edges, chosen }) {
+/** What the marks mean that can be seen now. */
+export function keyToMarks(/** @type {Element} */ node, /** @type {ProcessGraph} */ { marks, nodes, edges, chosen }) {
   const there = new Set(marks.map(({ standing }) => standing).filter((standing) => standing !== "waiting"));
   const items = [...Object.entries(LOOKS.signs)].filter(([name]) => there.has(name)).map((
     [name, { word }],
@@ -297,19 +248,15 @@ export function keyToMarks(node, { marks, nodes, edges, chosen }) {
     ([name, words]) => make("span", { role: "listitem" }, keySign(name), make("span", { text: words })), () => {});
 }
 
-/** @param {string} name */
-function keySign(name) {
+function keySign(/** @type {string} */ name) {
   if (name in LOOKS.signs) return standingSign(name);
   if (name === "count") return make("span", { class: "cl-key-count", text: "×3" });
   return draw("svg", { class: `cl-key-sign cl-key-${name}`, viewBox: "0 0 22 12", "aria-hidden": "true" },
     draw("path", { d: name === "refusal" ? "M1 6H21" : "M1 1H21V11H1z" }));
 }
 
-/**
- * The word beside the icon; of what was sent because another command was rejected, that it came instead.
- * @param {{ kind: string }} node @param {StandingMark} mark
- */
-function markWord({ kind }, { standing, times, instead }) {
+/** The word beside the icon; of what was sent because another command was rejected, that it came instead. */
+function markWord(/** @type {{ kind: string }} */ { kind }, /** @type {StandingMark} */ { standing, times, instead }) {
   if (kind === "process manager" && standing === "done") return "stopped";
   const often = times > 1 && ["command", "event"].includes(kind) ? `×${count(times)}` : "";
   const state = instead && ["done", "in flight"].includes(standing)
@@ -320,8 +267,7 @@ function markWord({ kind }, { standing, times, instead }) {
   return [state, often].filter(Boolean).join(" ");
 }
 
-/** @param {Stands & { kind: string }} node */
-function standingWords({ mark, instance, kind }) {
+function standingWords(/** @type {Stands & { kind: string }} */ { mark, instance, kind }) {
   if (!instance) return "";
   if (!mark) return `not reached by ${instance}`;
   const state = kind === "process manager" && mark.standing === "done" ? "stopped" : LOOKS.signs[mark.standing].word;
@@ -331,12 +277,11 @@ function standingWords({ mark, instance, kind }) {
   }`;
 }
 
-/** @param {number} times */
-function wholeRun(times) {
+function wholeRun(/** @type {number} */ times) {
   return times ? `${counted(times, "time")} in the whole run` : "possible, has not happened";
 }
 
-/** The instance whose standing is shown. @param {ProcessGraph} graph */
-export function chosenOf({ instances, chosen }) {
+/** The instance whose standing is shown. */
+export function chosenOf(/** @type {ProcessGraph} */ { instances, chosen }) {
   return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }

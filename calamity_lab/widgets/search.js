@@ -65,8 +65,8 @@ export function mountSearch(root, lab, reveal) {
     close();
     field.focus();
   }
-  /** Marks the hit that Enter takes; it never has the focus itself. @param {string | null} key */
-  function point(key) {
+  /** Marks the hit that Enter takes; it never has the focus itself. */
+  function point(/** @type {string | null} */ key) {
     active = key;
     /** @type {Element | null} */
     let pointed = null;
@@ -78,8 +78,7 @@ export function mountSearch(root, lab, reveal) {
     put(field, "aria-activedescendant", pointed?.id);
     if (pointed) keepInSight(pointed, list);
   }
-  /** @param {number} step */
-  function move(step) {
+  function move(/** @type {number} */ step) {
     if (!isOpen()) {
       open();
       return;
@@ -88,17 +87,14 @@ export function mountSearch(root, lab, reveal) {
     const from = place < 0 && step < 0 ? 0 : place;
     if (hits.length) point(hits[(from + step + hits.length) % hits.length].key);
   }
-  /** @param {Element} node @param {"before" | "after"} which */
-  function leap(node, which) {
+  function leap(/** @type {Element} */ node, /** @type {"before" | "after"} */ which) {
     if (!isDisabled(node) && next[which]) goTo(next[which], lab, reveal);
   }
-  /** @param {Hit | null | undefined} hit */
-  function take(hit) {
+  function take(/** @type {Hit | null | undefined} */ hit) {
     close();
     if (hit) goTo(hit, lab, reveal);
   }
-  /** @param {boolean} isBack */
-  function enter(isBack) {
+  function enter(/** @type {boolean} */ isBack) {
     field.askNow();
     if (lab.asks("look found")) {
       owed = { isBack };
@@ -154,8 +150,7 @@ export function mountSearch(root, lab, reveal) {
     answered() {
       if (owed && !lab.asks("look found")) enter(owed.isBack);
     },
-    /** @param {Found} found @param {Partial<Found>} patch */
-    update(found, patch) {
+    update(/** @type {Found} */ found, /** @type {Partial<Found>} */ patch) {
       hits = found.hits;
       // Python still knows the search when the page is opened again.
       if (isFresh && field.value === "") field.value = found.query;
@@ -171,11 +166,8 @@ export function mountSearch(root, lab, reveal) {
   };
 }
 
-/**
- * Shows a hit in every view: goes to the moment at which it came to be, and selects it.
- * @param {Hit} hit @param {LabHandle} lab @param {(hit: Hit) => void} reveal
- */
-function goTo(hit, lab, reveal) {
+/** Shows a hit in every view: goes to the moment at which it came to be, and selects it. */
+function goTo(/** @type {Hit} */ hit, /** @type {LabHandle} */ lab, /** @type {(hit: Hit) => void} */ reveal) {
   if (hit.kind === "pending") reveal(hit);
   else if (hit.kind === "stream") {
     lab.send("select", { stream_id: hit.stream_id });
@@ -184,13 +176,11 @@ function goTo(hit, lab, reveal) {
   } else lab.send("select", { place: hit.place, go: true });
 }
 
-/** @param {Found} found */
-function grouped({ groups, hits }) {
+function grouped(/** @type {Found} */ { groups, hits }) {
   return groups.map((group) => ({ ...group, hits: hits.filter(({ kind }) => kind === group.kind) }));
 }
 
-/** @param {HitGroup} group */
-function groupNode({ kind }) {
+function groupNode(/** @type {HitGroup} */ { kind }) {
   const title = make("div", { class: "cl-found-kind", id: freshId("kind") });
   return make("div", { class: "cl-found-group", role: "group", "aria-labelledby": title.id, "data-kind": kind }, title,
     make("div", { role: "presentation" }));
@@ -205,8 +195,7 @@ function updateGroup(node, { kind, total, shown, hits }) {
   keyed(items, hits, ({ key }) => key, hitNode, updateHit);
 }
 
-/** @param {Hit} hit */
-function hitNode({ key, shape }) {
+function hitNode(/** @type {Hit} */ { key, shape }) {
   const node = make("div", { class: "cl-hit", role: "option", id: freshId("hit"), "aria-selected": "false" },
     glyph(shape), make("span", { class: "cl-hit-label" }), make("span", { class: "cl-hit-where" }),
     make("span", { class: "cl-hit-told" }), make("span", { class: "cl-hit-when" }));
@@ -214,8 +203,7 @@ function hitNode({ key, shape }) {
   return node;
 }
 
-/** @param {Element} node @param {Hit} hit */
-function updateHit(node, hit) {
+function updateHit(/** @type {Element} */ node, /** @type {Hit} */ hit) {
   const [, label, where, told, when] = node.children;
   const stream = hit.kind === "stream" ? hit.shape : hit.stream_id;
   setText(label, hit.label);

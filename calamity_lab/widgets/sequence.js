@@ -1,10 +1,9 @@
 // The sequence diagram: a column for each participant, a row for each message, the future greyed.
 
 import { button, pager } from "./buttons.js";
-import { choiceOf, clamp, closest, counted, draw, make, put, setText, show } from "./kit.js";
+import { choiceOf, clamp, closest, counted, cutTo, draw, make, put, setText, show, widthOf } from "./kit.js";
 import { addPicked, keepInSight, keyed, rove } from "./lists.js";
 import { LOOKS } from "./looks.js";
-import { widthOf } from "./process_nodes.js";
 import { glyph, kindClass } from "./signs.js";
 
 /**
@@ -29,8 +28,7 @@ const SEQUENCE_PAGE = 16;
 const ROWS = new WeakMap();
 const REACTIONS = ["started", "continued", "stopped", "ignored"];
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-export function mountSequence(root, lab) {
+export function mountSequence(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const title = make("span", { class: "cl-sequence-title" });
   const total = make("span", { class: "cl-muted" });
   const pages = pager("commands", look);
@@ -54,8 +52,7 @@ export function mountSequence(root, lab) {
   let wide = 0;
   let following = true;
 
-  /** @param {number | null} first */
-  function look(first) {
+  function look(/** @type {number | null} */ first) {
     following = first === null;
     show(follow, !following);
     lab.look("sequence", { first });
@@ -80,8 +77,7 @@ export function mountSequence(root, lab) {
   return {
     parts: ["sequence"],
     close: () => observer.disconnect(),
-    /** @param {SequenceView} value @param {Partial<SequenceView>} patch */
-    update(value, patch) {
+    update(/** @type {SequenceView} */ value, /** @type {Partial<SequenceView>} */ patch) {
       shown = value;
       // What was looked at of one cascade is not what to look at of the next.
       if (patch.correlation !== undefined && !following) look(null);
@@ -104,8 +100,7 @@ export function mountSequence(root, lab) {
  */
 function drawSequence({ heads, lines, rows, svg }, value, width) {
   const column = clamp(Math.floor(width / value.participants.length), COLUMN_LEAST, COLUMN_MOST);
-  /** @param {number} place */
-  const at = (place) => (place + 0.5) * column;
+  const at = (/** @type {number} */ place) => (place + 0.5) * column;
   const placed = placeRows(value.messages);
   const plot = Math.max(width, column * value.participants.length);
   heads.style.width = `${plot}px`;
@@ -130,11 +125,8 @@ function drawSequence({ heads, lines, rows, svg }, value, width) {
   }
 }
 
-/**
- * Where each row is: a command stands a little apart from what came before, a note takes room of its own.
- * @param {Message[]} messages
- */
-function placeRows(messages) {
+/** Where each row is: a command stands a little apart from what came before, a note takes room of its own. */
+function placeRows(/** @type {Message[]} */ messages) {
   let y = 4;
   const rows = messages.map((message, place) => {
     if (place && ["command", "pending"].includes(message.kind)) y += TOLD_GAP;
@@ -146,11 +138,8 @@ function placeRows(messages) {
   return { rows, height: y + 8 };
 }
 
-/**
- * Scrolls so that a row can be seen, and both of its ends where there is room for them.
- * @param {Element | null} node @param {Element} scroll
- */
-function keepRowInSight(node, scroll) {
+/** Scrolls so that a row can be seen, and both of its ends where there is room for them. */
+function keepRowInSight(/** @type {Element | null} */ node, /** @type {Element} */ scroll) {
   const row = node && ROWS.get(node);
   if (!row) return;
   keepInSight(node, scroll, 48);
@@ -160,8 +149,7 @@ function keepRowInSight(node, scroll) {
   if (left < scroll.scrollLeft) scroll.scrollLeft = left;
 }
 
-/** @param {Participant} participant */
-function castHead({ name, category, kind }) {
+function castHead(/** @type {Participant} */ { name, category, kind }) {
   const own = name.startsWith(`${category}-`) ? name.slice(category.length + 1) : "";
   const sign = draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
     draw("path", { d: LOOKS.kinds[kind].shape }));
@@ -177,8 +165,7 @@ function rowNode() {
     draw("text", { class: "cl-told-label" }), draw("g", { class: "cl-told-note" }, draw("path"), draw("text")));
 }
 
-/** @param {Element} node @param {Row} row */
-function updateRow(node, row) {
+function updateRow(/** @type {Element} */ node, /** @type {Row} */ row) {
   const [title, target, bar, line, head, sign, label, note] = node.children;
   const looks = LOOKS.drawnAs[row.kind] ?? row.kind;
   const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
@@ -203,15 +190,12 @@ function updateRow(node, row) {
   put(label, "x", drawn.label.x);
   put(label, "y", drawn.label.y);
   put(label, "text-anchor", drawn.label.anchor);
-  setText(label, cutTo(row.label, drawn.label.room));
+  setText(label, cutTo(row.label, drawn.label.room, 12, "600"));
   drawNote(note, row);
 }
 
-/**
- * The line from one column to another, or round to the same, with its head, its sign and the place of its text.
- * @param {Row} row
- */
-function drawnMessage({ kind, from, to, plot }) {
+/** The line from one column to another, or round to the same, with its head, its sign and the place of its text. */
+function drawnMessage(/** @type {Row} */ { kind, from, to, plot }) {
   const y = 21;
   if (from === to) return drawnTurn({ kind, from, plot, y });
   const way = Math.sign(to - from);
@@ -229,11 +213,8 @@ function drawnMessage({ kind, from, to, plot }) {
   };
 }
 
-/**
- * What one tells itself: a loop, and its text on the side where there is more room.
- * @param {{ kind: string, from: number, plot: number, y: number }} turn
- */
-function drawnTurn({ kind, from, plot, y }) {
+/** What one tells itself: a loop, and its text on the side where there is more room. */
+function drawnTurn(/** @type {{ kind: string, from: number, plot: number, y: number }} */ { kind, from, plot, y }) {
   const side = from > plot / 2 ? -1 : 1;
   const isOwn = kind !== "more";
   return {
@@ -246,45 +227,23 @@ function drawnTurn({ kind, from, plot, y }) {
   };
 }
 
-/** @param {Element} note @param {Row} row */
-function drawNote(note, { note: text, from, plot }) {
+function drawNote(/** @type {Element} */ note, /** @type {Row} */ { note: text, from, plot }) {
   show(note, text !== "");
   if (!text) return;
   const [sheet, words] = note.children;
-  const wide = Math.min(textWidth(text) + 16, plot - 12);
+  const wide = Math.min(widthOf(text, 12, "600") + 16, plot - 12);
   const left = clamp(from - wide / 2, 6, plot - wide - 6);
   put(note, "transform", `translate(${left} ${TOLD_ROW})`);
   put(sheet, "d", `M0 0H${wide - 6}L${wide} 6V18H0z`);
   put(words, "x", wide / 2);
   put(words, "y", 13);
-  setText(words, cutTo(text, wide - 14));
+  setText(words, cutTo(text, wide - 14, 12, "600"));
 }
 
-/** How wide a text is drawn. @param {string} text */
-function textWidth(text) {
-  return widthOf(text, 12, "600");
-}
-
-/** @param {string} text @param {number} room */
-function cutTo(text, room) {
-  if (textWidth(text) <= room) return text;
-  const letters = Array.from(text);
-  let least = 0;
-  let most = letters.length;
-  while (least < most) {
-    const middle = Math.ceil((least + most) / 2);
-    if (textWidth(`${letters.slice(0, middle).join("")}…`) <= room) least = middle;
-    else most = middle - 1;
-  }
-  return `${letters.slice(0, least).join("")}…`;
-}
-
-/** Rows can be clicked, and reached by one tab stop and the arrow keys. @param {SVGElement} rows @param {LabHandle} lab */
-function listenToRows(rows, lab) {
-  /** @param {Event} event */
-  const rowOf = ({ target }) => /** @type {RowNode | null} */ (closest(target, "[role=option]"));
-  /** @param {RowNode} node */
-  function go(node) {
+/** Rows can be clicked, and reached by one tab stop and the arrow keys. */
+function listenToRows(/** @type {SVGElement} */ rows, /** @type {LabHandle} */ lab) {
+  const rowOf = (/** @type {Event} */ { target }) => /** @type {RowNode | null} */ (closest(target, "[role=option]"));
+  function go(/** @type {RowNode} */ node) {
     rove(rows.children, node);
     const moment = ROWS.get(node)?.moment ?? null;
     if (moment !== null) lab.select({ place: -moment, go: true });

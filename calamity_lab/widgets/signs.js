@@ -38,19 +38,16 @@ export const ICONS = {
   plain: "M6 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
 };
 
-/** @param {string} name */
-export function icon(name) {
+export function icon(/** @type {string} */ name) {
   return draw("svg", { class: `cl-icon cl-icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" },
     draw("path", { d: ICONS[name] }));
 }
 
-/** @param {string} kind */
-export function kindClass(kind) {
+export function kindClass(/** @type {string} */ kind) {
   return `cl-is-${kind.replaceAll(" ", "-")}`;
 }
 
-/** @param {string} kind */
-export function glyph(kind) {
+export function glyph(/** @type {string} */ kind) {
   return draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
     draw("path", { d: LOOKS.kinds[kind].shape }));
 }
@@ -58,11 +55,8 @@ export function glyph(kind) {
 /** The kind whose sign is in front of what is in a node. @type {WeakMap<Element, string>} */
 const SIGNED = new WeakMap();
 
-/**
- * Puts the sign of a kind in front of what is in a node, instead of that of another kind.
- * @param {Element} node @param {string} kind
- */
-export function setGlyph(node, kind) {
+/** Puts the sign of a kind in front of what is in a node, instead of that of another kind. */
+export function setGlyph(/** @type {Element} */ node, /** @type {string} */ kind) {
   const known = SIGNED.get(node);
   if (known === kind) return;
   if (known) node.firstChild?.remove();

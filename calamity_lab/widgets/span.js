@@ -13,8 +13,7 @@ const STRIDE = 12;
 const { folded: FOLDED, leastGap: LEAST_GAP, ahead: AHEAD } = LOOKS.lanes;
 
 export class Span {
-  /** @param {Chart} chart */
-  constructor(chart) {
+  constructor(/** @type {Chart} */ chart) {
     this.chart = chart;
     /** @type {"position" | "time"} */
     this.axis = "position";
@@ -47,8 +46,8 @@ export class Span {
     if (!this.isFollowing && this.from >= this.length) this.from = Math.max(0, this.length - this.width);
   }
 
-  /** Goes along the other axis; the same events stay in sight. @param {"position" | "time"} axis */
-  choose(axis) {
+  /** Goes along the other axis; the same events stay in sight. */
+  choose(/** @type {"position" | "time"} */ axis) {
     const [first, last] = [clamp(this.eventAt(this.from), 1, this.chart.events.length),
       clamp(this.eventAt(this.to) - 1, 1, this.chart.events.length)];
     this.axis = axis;
@@ -76,8 +75,8 @@ export class Span {
     }
   }
 
-  /** Where a place among the events (from 1, halves between them) stands along the run. @param {number} among */
-  at(among) {
+  /** Where a place among the events (from 1, halves between them) stands along the run. */
+  at(/** @type {number} */ among) {
     if (this.axis === "position") return among - AHEAD;
     const last = this.chart.events.length - 1;
     if (last < 0) return among;
@@ -87,28 +86,22 @@ export class Span {
     return 1 - AHEAD + this.along[event] + beyond * (beyond < 0 ? 1 : next - this.along[event]);
   }
 
-  /** The first event, from 1, that stands at a point along the run or behind it. @param {number} point */
-  eventAt(point) {
+  /** The first event, from 1, that stands at a point along the run or behind it. */
+  eventAt(/** @type {number} */ point) {
     const { length } = this.chart.events;
     if (this.axis === "position") return clamp(Math.ceil(point + AHEAD), 1, length + 1);
     return 1 + lowest(length, (event) => 1 - AHEAD + this.along[event] >= point);
   }
 
-  /**
-   * How many units have room; few events are spread over it, in strides so that it seldom changes.
-   * @param {number} room
-   */
-  fit(room) {
+  /** How many units have room; few events are spread over it, in strides so that it seldom changes. */
+  fit(/** @type {number} */ room) {
     this.room = room;
     const fitting = Math.ceil((this.length + 2) / STRIDE) * STRIDE;
     this.width = this.zoomed ?? Math.min(room, Math.max(fitting, Math.ceil((5 * room) / 12)));
   }
 
-  /**
-   * Moves to where the cursor is, and no further than needed: windows begin at multiples of half their width.
-   * @param {number} now
-   */
-  follow(now) {
+  /** Moves to where the cursor is, and no further than needed: windows begin at multiples of half their width. */
+  follow(/** @type {number} */ now) {
     const stride = Math.max(this.width / 2, 1);
     const before = Math.max(stride / 2, 1);
     const point = now > 0 ? this.at(now) + AHEAD : 0;
@@ -116,22 +109,17 @@ export class Span {
     this.from = Math.min(Math.max(0, Math.floor((point - before) / stride) * stride), furthest);
   }
 
-  /** @param {number} from */
-  show(from) {
+  show(/** @type {number} */ from) {
     this.isFollowing = false;
     this.from = clamp(from, 0, Math.max(0, this.length - Math.min(1, this.width)));
   }
 
-  /** @param {number} share */
-  pan(share) {
+  pan(/** @type {number} */ share) {
     this.show(this.from + share * this.width);
   }
 
-  /**
-   * Makes the units wider or narrower; the point at that share of the width stays where it is.
-   * @param {number} factor @param {number} share
-   */
-  zoom(factor, share = 0.5) {
+  /** Makes the units wider or narrower; the point at that share of the width stays where it is. */
+  zoom(/** @type {number} */ factor, /** @type {number} */ share = 0.5) {
     const point = this.from + share * this.width;
     this.zoomed = clamp(this.width * factor, LEAST_SPAN, Math.max(this.length + 1, this.room));
     const follows = this.isFollowing;
@@ -140,8 +128,8 @@ export class Span {
     this.isFollowing = follows;
   }
 
-  /** Shows the events from one to another, with a little room about them. @param {number} first @param {number} last */
-  showEvents(first, last) {
+  /** Shows the events from one to another, with a little room about them. */
+  showEvents(/** @type {number} */ first, /** @type {number} */ last) {
     const [from, to] = [this.at(first) - 1, this.at(last) + 1];
     this.zoomed = this.width = Math.max(to - from, LEAST_SPAN);
     this.show(from);

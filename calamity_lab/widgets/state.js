@@ -16,8 +16,7 @@ const LONG_CHANGE = 48;
 // In letters: what is shorter has room in three lines even where they are short and the letters wide.
 const TALL = 30;
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-export function mountState(root, lab) {
+export function mountState(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const total = make("span", { class: "cl-muted" });
   const search = searchBox("Search the state", (query) => lab.look("state", { query, first: 0 }));
   const pages = pager("rows", (first) => lab.look("state", { first }));
@@ -41,8 +40,7 @@ export function mountState(root, lab) {
     parts: ["state"],
     search,
     close: () => reach.close(),
-    /** @param {StateView} value @param {Partial<StateView>} patch */
-    update(value, patch) {
+    update(/** @type {StateView} */ value, /** @type {Partial<StateView>} */ patch) {
       const { rows, pinned = [], total: all, matching, first, query } = value;
       asks.told(value);
       setText(total, query ? `${count(matching)} of ${count(all)}` : "");
@@ -61,19 +59,17 @@ export function mountState(root, lab) {
   };
 }
 
-/** What a person asked to see: kept here too, so that presses in quick succession add up. @param {LabHandle} lab */
-function stateAsks(lab) {
+/** What a person asked to see: kept here too, so that presses in quick succession add up. */
+function stateAsks(/** @type {LabHandle} */ lab) {
   /** @type {Record<string, any[]>} */
   const asked = { pinned: [], unfolded: [], histories: [], as_of: [] };
   /** @param {any} one */
   const isSame = (one) => (/** @type {any} */ other) => JSON.stringify(one) === JSON.stringify(other);
-  /** @param {string} name @param {any[]} list */
-  function ask(name, list) {
+  function ask(/** @type {string} */ name, /** @type {any[]} */ list) {
     asked[name] = list;
     lab.look("state", { [name]: list });
   }
-  /** @param {string} name @param {any} item */
-  function toggle(name, item) {
+  function toggle(/** @type {string} */ name, /** @type {any} */ item) {
     const others = asked[name].filter((each) => !isSame(item)(each));
     ask(name, others.length < asked[name].length ? others : [...others, item]);
   }
@@ -81,8 +77,7 @@ function stateAsks(lab) {
     lab,
     // What was recorded without its Python can be pinned and searched, but not looked into.
     isWhole: !lab.model.get("recorded"),
-    /** @param {StateView} value */
-    told({ pinned = [], unfolded = [], histories = [], as_of = [] }) {
+    told(/** @type {StateView} */ { pinned = [], unfolded = [], histories = [], as_of = [] }) {
       if (!lab.asks("look state")) {
         Object.assign(asked, { pinned: pinned.map((row) => row.stream_id), unfolded, histories, as_of });
       }
@@ -90,8 +85,7 @@ function stateAsks(lab) {
     pin: (/** @type {string} */ id) => toggle("pinned", id),
     unfold: (/** @type {string} */ id, /** @type {string} */ path) => toggle("unfolded", [id, path]),
     history: (/** @type {string} */ id, /** @type {string} */ path) => toggle("histories", [id, path]),
-    /** @param {string} id @param {number | null} version */
-    asOf(id, version) {
+    asOf(/** @type {string} */ id, /** @type {number | null} */ version) {
       const others = asked.as_of.filter(([other]) => other !== id);
       ask("as_of", version === null ? others : [...others, [id, version]]);
     },
@@ -114,13 +108,12 @@ function stateAsks(lab) {
  * @typedef {HTMLElement & { lineParts: LineParts }} FieldLine
  */
 
-/** The stream whose card it is. @param {Card} card */
-function idOf(card) {
+/** The stream whose card it is. */
+function idOf(/** @type {Card} */ card) {
   return card.cardParts.row?.stream_id ?? "";
 }
 
-/** @param {HTMLElement} fields */
-function linesOf(fields) {
+function linesOf(/** @type {HTMLElement} */ fields) {
   return /** @type {FieldLine[]} */ ([...fields.children]);
 }
 
@@ -158,8 +151,8 @@ function stateCard(asks) {
   return card;
 }
 
-/** Makes a card that of another stream. @param {Card} card @param {StateRow} row */
-function nameCard(card, { stream_id: id, kind, category }) {
+/** Makes a card that of another stream. */
+function nameCard(/** @type {Card} */ card, /** @type {StateRow} */ { stream_id: id, kind, category }) {
   const { head, pick, pin, asOf, fields, row: before } = card.cardParts;
   setGlyph(head, kind);
   if (before) card.classList.remove(kindClass(before.kind));
@@ -175,8 +168,7 @@ function nameCard(card, { stream_id: id, kind, category }) {
   for (const line of linesOf(fields)) if (line.lineParts.history) drawAnew(line);
 }
 
-/** @param {Card} card @param {StateRow} row */
-function updateCard(card, row) {
+function updateCard(/** @type {Card} */ card, /** @type {StateRow} */ row) {
   const parts = card.cardParts;
   const { version, badge, pin, fields, note, asks } = parts;
   if (parts.row?.stream_id !== row.stream_id) nameCard(card, row);
@@ -208,11 +200,8 @@ function updateCard(card, row) {
   if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) put(stops[0], "tabindex", "0");
 }
 
-/**
- * The bar below a card's head that tells which version is shown, and leads to others and back to now.
- * @param {Card} card @param {StateRow} row
- */
-function updateAsOf(card, row) {
+/** The bar below a card's head that tells which version is shown, and leads to others and back to now. */
+function updateAsOf(/** @type {Card} */ card, /** @type {StateRow} */ row) {
   const { asks } = card.cardParts;
   if (!row.as_of) {
     card.cardParts.asOf?.node.remove();
@@ -233,8 +222,7 @@ function updateAsOf(card, row) {
   show(bar.there, moment !== null);
 }
 
-/** @param {Card} card */
-function asOfBar(card) {
+function asOfBar(/** @type {Card} */ card) {
   const { asks } = card.cardParts;
   const id = idOf(card);
   const range = make("input", { type: "range", class: "cl-as-of-range", step: 1, "aria-label": `Version of ${id}` });
@@ -264,8 +252,7 @@ function fieldLine(card, field) {
   return Object.assign(line, { lineParts });
 }
 
-/** @param {FieldLine} line @param {FieldRow} field */
-function updateFieldLine(line, field) {
+function updateFieldLine(/** @type {FieldLine} */ line, /** @type {FieldRow} */ field) {
   const [title, told] = /** @type {any} */ (line.children);
   const { value } = line.lineParts;
   line.lineParts.field = field;
@@ -327,11 +314,8 @@ function nameOfField(line, title, told, field) {
   put(more, "aria-expanded", field.history ? "true" : "false");
 }
 
-/**
- * What pressing a name does: nothing for a text; what stands for the rest of a list unfolds, and has no history.
- * @param {Asks} asks @param {FieldRow} field
- */
-function kindOfName(asks, field) {
+/** What pressing a name does: nothing for a text; what stands for the rest of a list unfolds, and has no history. */
+function kindOfName(/** @type {Asks} */ asks, /** @type {FieldRow} */ field) {
   if (!asks.isWhole || !field.path || field.gone) return "text";
   if (!field.inner) return "plain";
   return field.path.endsWith(":]") ? "rest" : "nested";
@@ -360,11 +344,8 @@ function newName(line, title, told, kind) {
   return { kind, node, label, more };
 }
 
-/**
- * Arrows move among a card's fields, of which one is a tab stop; left and right fold and unfold.
- * @param {KeyboardEvent} event
- */
-function moveAmongFields(event) {
+/** Arrows move among a card's fields, of which one is a tab stop; left and right fold and unfold. */
+function moveAmongFields(/** @type {KeyboardEvent} */ event) {
   const field = closest(event.target, ".cl-field");
   const list = field?.closest("dl");
   if (!(field instanceof HTMLElement) || !list || !event.key.startsWith("Arrow")) return;

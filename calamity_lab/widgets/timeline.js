@@ -18,8 +18,7 @@ import { AXIS, buildTimeline } from "./timeline_parts.js";
  * @import { DrawnMark, Point } from "./types.js"
  */
 
-/** @param {HTMLElement} root @param {LabHandle} lab */
-export function mountTimeline(root, lab) {
+export function mountTimeline(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const timeline = new Timeline(lab);
   root.append(timeline.nodes.node);
   return timeline;
@@ -28,8 +27,7 @@ export function mountTimeline(root, lab) {
 export class Timeline {
   parts = ["controls", "fact", "chart", "selected", "pointed"];
 
-  /** @param {LabHandle} lab */
-  constructor(lab) {
+  constructor(/** @type {LabHandle} */ lab) {
     this.lab = lab;
     this.chart = new Chart();
     this.span = new Span(this.chart);
@@ -72,8 +70,7 @@ export class Timeline {
     return this.lab.values.selected ?? NOTHING_SELECTED;
   }
 
-  /** @param {any} _value @param {any} patch @param {string} part */
-  update(_value, patch, part) {
+  update(/** @type {any} */ _value, /** @type {any} */ patch, /** @type {string} */ part) {
     if (part === "chart") {
       this.chart.take(patch);
       this.span.refresh();
@@ -186,8 +183,7 @@ export class Timeline {
     this.nodes.axis.update(this, this.plot);
   }
 
-  /** @param {import("./lanes.js").Row[]} shown */
-  paintLabels(shown) {
+  paintLabels(/** @type {import("./lanes.js").Row[]} */ shown) {
     const streams = new Set(this.selected.streams);
     const rows = shown.map((row) => labelOf(row, streams));
     keyed(this.nodes.labels, rows, ({ key }) => key,
@@ -196,8 +192,7 @@ export class Timeline {
     put(this.nodes.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
   }
 
-  /** @param {Label} first */
-  groupLabel(first) {
+  groupLabel(/** @type {Label} */ first) {
     const node = make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => {
       this.lanes.toggle(label.label.key);
       this.paint();
@@ -206,8 +201,7 @@ export class Timeline {
     return label;
   }
 
-  /** @param {Label} first */
-  laneLabel(first) {
+  laneLabel(/** @type {Label} */ first) {
     const isChosen = (/** @type {string} */ id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
     const press = () => this.lab.select(isChosen(label.label.stream_id) ? {} : { stream_id: label.label.stream_id });
     const node = make("button", { type: "button", class: "cl-lane-label", on: { click: press } },
@@ -216,8 +210,7 @@ export class Timeline {
     return label;
   }
 
-  /** @param {number} top @param {number} bottom @param {number} height */
-  paintMarks(top, bottom, height) {
+  paintMarks(/** @type {number} */ top, /** @type {number} */ bottom, /** @type {number} */ height) {
     const { chart, span, plot, cursor } = this;
     const isDense = plot / span.width < DENSE;
     this.marks = isDense && span.width > 2000 ? [] : marksInSight(chart, span, this.lanes, [top, bottom], plot);
@@ -236,8 +229,8 @@ export class Timeline {
     this.paintActive();
   }
 
-  /** The bars for marks that stand too close; they stay the same wherever the cursor is. @param {number[]} rows */
-  bars(rows) {
+  /** The bars for marks that stand too close; they stay the same wherever the cursor is. */
+  bars(/** @type {number[]} */ rows) {
     const { chart, span, lanes, plot } = this;
     const drawnFor = [this.laidFor, plot, ...rows].join();
     if (this.dense?.drawnFor !== drawnFor) this.dense = { drawnFor, bars: denseBars(chart, span, lanes, rows, plot) };
@@ -263,8 +256,7 @@ export class Timeline {
     put(this.nodes.rings, "d", marks.map(({ x, y }) => `M${x - 9} ${y - 10}h18v20h-18z`).join(""));
   }
 
-  /** @param {number} top @param {number} height */
-  paintSelection(top, height) {
+  paintSelection(/** @type {number} */ top, /** @type {number} */ height) {
     const { span, selected, plot } = this;
     const scale = plot / span.width;
     const isRange = selected.kind === "range";
@@ -283,8 +275,7 @@ export class Timeline {
     put(this.nodes.effects, "d", path(false));
   }
 
-  /** @param {number} place @param {number} top */
-  pixelsOf(place, top) {
+  pixelsOf(/** @type {number} */ place, /** @type {number} */ top) {
     const found = this.chart.at(place);
     const row = found ? this.lanes.rowOf[found.lane] : -1;
     if (row < 0) return null;
@@ -309,14 +300,12 @@ export class Timeline {
     put(this.nodes.option, "class", this.isSelected(mark.place) ? "cl-mark cl-chosen" : "cl-mark");
   }
 
-  /** @param {number} place */
-  isSelected(place) {
+  isSelected(/** @type {number} */ place) {
     const { kind, first, last, mark } = this.selected;
     return kind === "range" ? place >= first && place <= last : mark === place;
   }
 
-  /** @param {{ place: number, moment: number }} mark */
-  words(mark) {
+  words(/** @type {{ place: number, moment: number }} */ mark) {
     const found = this.chart.at(mark.place);
     if (!found) return "";
     const { name, lane, kind } = found;
@@ -375,8 +364,8 @@ export class Timeline {
     this.paint();
   }
 
-  /** Along the positions of the events, or along their times. @param {"position" | "time"} axis */
-  choose(axis) {
+  /** Along the positions of the events, or along their times. */
+  choose(/** @type {"position" | "time"} */ axis) {
     this.span.choose(axis);
     this.span.fit(this.span.room);
     this.paint();
@@ -388,8 +377,7 @@ export class Timeline {
   }
 }
 
-/** @param {string} key */
-function pathClass(key) {
+function pathClass(/** @type {string} */ key) {
   const [kind, tense, dense] = key.split(" ");
   return `cl-marks ${kindClass(kind)} cl-${tense}${dense ? " cl-dense" : ""}`;
 }
@@ -414,20 +402,17 @@ function labelOf({ key, group, lane, isClosed, isAlone }, selected) {
     isSelected: selected.has(stream_id) };
 }
 
-/** @param {Label} label */
-function isGroup(label) {
+function isGroup(/** @type {Label} */ label) {
   return label.stream_id === "";
 }
 
-/** @param {LabelNode} node @param {Label} row */
-function updateLabel(node, row) {
+function updateLabel(/** @type {LabelNode} */ node, /** @type {Label} */ row) {
   node.label = row;
   if (isGroup(row)) updateGroupLabel(node, row);
   else updateLaneLabel(node, row);
 }
 
-/** @param {Element} node @param {Label} row */
-function updateGroupLabel(node, row) {
+function updateGroupLabel(/** @type {Element} */ node, /** @type {Label} */ row) {
   put(node, "aria-expanded", row.isClosed ? "false" : "true");
   setText(node.children[1], row.category);
   const lanes = row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`;
@@ -436,8 +421,7 @@ function updateGroupLabel(node, row) {
   put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
 }
 
-/** @param {Element} node @param {Label} row */
-function updateLaneLabel(node, row) {
+function updateLaneLabel(/** @type {Element} */ node, /** @type {Label} */ row) {
   setGlyph(node, row.kind);
   const [category, id] = namesOf(row);
   const names = [...node.children].slice(1);
@@ -448,11 +432,8 @@ function updateLaneLabel(node, row) {
   put(node, "aria-pressed", row.isSelected ? "true" : "false");
 }
 
-/**
- * From mark to mark, bent where both stand in one row, and with a head at the effect.
- * @param {Point | null} from @param {Point | null} to
- */
-function arrowPath(from, to) {
+/** From mark to mark, bent where both stand in one row, and with a head at the effect. */
+function arrowPath(/** @type {Point | null} */ from, /** @type {Point | null} */ to) {
   if (!from || !to) return "";
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const far = Math.hypot(dx, dy);

@@ -9,8 +9,7 @@ import { AXIS, ZOOM } from "./timeline_parts.js";
  * @import { DrawnMark, Point } from "./types.js"
  */
 
-/** @param {Timeline} timeline */
-export function listen(timeline) {
+export function listen(/** @type {Timeline} */ timeline) {
   timeline.nodes.scroll.addEventListener("scroll", () => {
     // Where it was scrolled to what is drawn, to ask how far would only cost a layout.
     if (timeline.isScrolledHere) timeline.isScrolledHere = false;
@@ -29,8 +28,7 @@ export function listen(timeline) {
   listenToAxis(timeline);
 }
 
-/** @param {Timeline} timeline @param {WheelEvent} event */
-function wheel(timeline, event) {
+function wheel(/** @type {Timeline} */ timeline, /** @type {WheelEvent} */ event) {
   const sideways = event.shiftKey ? event.deltaY : event.deltaX;
   if (event.ctrlKey || event.metaKey) timeline.zoom(event.deltaY > 0 ? 1.25 : 0.8, shareAt(timeline, event));
   else if (Math.abs(sideways) >= 4) timeline.pan((sideways / timeline.plot) * 0.7);
@@ -38,16 +36,12 @@ function wheel(timeline, event) {
   event.preventDefault();
 }
 
-/** @param {Timeline} timeline @param {MouseEvent} event */
-function shareAt(timeline, event) {
+function shareAt(/** @type {Timeline} */ timeline, /** @type {MouseEvent} */ event) {
   return clamp((event.clientX - timeline.nodes.svg.getBoundingClientRect().left) / timeline.plot, 0, 1);
 }
 
-/**
- * A press picks what is under it; a drag picks all events from one end of it to the other.
- * @param {Timeline} timeline
- */
-function listenToPointer(timeline) {
+/** A press picks what is under it; a drag picks all events from one end of it to the other. */
+function listenToPointer(/** @type {Timeline} */ timeline) {
   /** @type {Point | null} */
   let start = null;
   const svg = timeline.nodes.svg;
@@ -55,8 +49,7 @@ function listenToPointer(timeline) {
     start = null;
     show(timeline.nodes.brush, false);
   };
-  /** @param {PointerEvent} event */
-  const at = (event) => {
+  const at = (/** @type {PointerEvent} */ event) => {
     const box = svg.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
@@ -76,8 +69,7 @@ function listenToPointer(timeline) {
     return show(timeline.nodes.brush, true);
   });
   svg.addEventListener("pointerleave", () => timeline.nodes.tip.hide());
-  /** @param {PointerEvent} event */
-  const end = (event) => {
+  const end = (/** @type {PointerEvent} */ event) => {
     if (!start) return;
     const here = at(event);
     if (timeline.nodes.brush.hasAttribute("display")) press(timeline, nearestMark(timeline.marks, here.x, here.y));
@@ -88,8 +80,7 @@ function listenToPointer(timeline) {
   svg.addEventListener("pointercancel", leave);
 }
 
-/** @param {Timeline} timeline @param {DrawnMark | null} mark */
-function press(timeline, mark) {
+function press(/** @type {Timeline} */ timeline, /** @type {DrawnMark | null} */ mark) {
   timeline.nodes.tip.hide();
   if (!mark) {
     if (timeline.selected.kind) timeline.lab.select({});
@@ -101,26 +92,22 @@ function press(timeline, mark) {
   timeline.lab.select({ place: mark.place, go: true });
 }
 
-/** @param {Timeline} timeline @param {number} left @param {number} right */
-function pickBetween(timeline, left, right) {
-  /** @param {number} x */
-  const point = (x) => timeline.span.from + (x * timeline.span.width) / timeline.plot;
+function pickBetween(/** @type {Timeline} */ timeline, /** @type {number} */ left, /** @type {number} */ right) {
+  const point = (/** @type {number} */ x) => timeline.span.from + (x * timeline.span.width) / timeline.plot;
   const [first, last] = [timeline.span.eventAt(point(left)), timeline.span.eventAt(point(right)) - 1];
   if (first <= last && first <= timeline.chart.events.length) {
     timeline.lab.select({ place: first, until: Math.min(last, timeline.chart.events.length) });
   }
 }
 
-/** @param {Timeline} timeline @param {DrawnMark | null} mark @param {Point} at */
-function point(timeline, mark, { x, y }) {
+function point(/** @type {Timeline} */ timeline, /** @type {DrawnMark | null} */ mark, /** @type {Point} */ { x, y }) {
   if (mark) {
     timeline.nodes.tip.show(mark, timeline.words(mark), timeline.nodes.labels.offsetWidth + x,
       AXIS + y + timeline.rows[0] * LANE - timeline.nodes.scroll.scrollTop, timeline.nodes.node);
   } else timeline.nodes.tip.hide();
 }
 
-/** @param {Timeline} timeline @param {KeyboardEvent} event */
-function key(timeline, event) {
+function key(/** @type {Timeline} */ timeline, /** @type {KeyboardEvent} */ event) {
   const mark = timeline.focused;
   if (!mark) return;
   const act =
@@ -136,11 +123,8 @@ function key(timeline, event) {
   else move(timeline, event.key, event.shiftKey);
 }
 
-/**
- * To the next mark; beyond the edge the lanes move on. With Shift, all events on the way are picked.
- * @param {Timeline} timeline @param {string} key @param {boolean} picks
- */
-function move(timeline, key, picks) {
+/** To the next mark; beyond the edge the lanes move on. With Shift, all events on the way are picked. */
+function move(/** @type {Timeline} */ timeline, /** @type {string} */ key, /** @type {boolean} */ picks) {
   const from = timeline.focused;
   if (!from) return;
   const backwards = key === "ArrowLeft" || key === "ArrowUp";
@@ -158,11 +142,8 @@ function move(timeline, key, picks) {
   else timeline.anchor = null;
 }
 
-/**
- * Moves the lanes on in a direction; whether there was anything further.
- * @param {Timeline} timeline @param {string} key
- */
-function goesOn(timeline, key) {
+/** Moves the lanes on in a direction; whether there was anything further. */
+function goesOn(/** @type {Timeline} */ timeline, /** @type {string} */ key) {
   const { span, view, nodes: { scroll } } = timeline;
   const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
   if (key === "ArrowLeft" || key === "ArrowRight") {
@@ -177,18 +158,16 @@ function goesOn(timeline, key) {
   return true;
 }
 
-/** @param {Timeline} timeline @param {DrawnMark} from @param {DrawnMark} to */
-function pickTo(timeline, from, to) {
-  /** @param {DrawnMark} mark */
-  const event = (mark) =>
+function pickTo(/** @type {Timeline} */ timeline, /** @type {DrawnMark} */ from, /** @type {DrawnMark} */ to) {
+  const event = (/** @type {DrawnMark} */ mark) =>
     clamp(Math.round(timeline.chart.among(mark.place)), 1, Math.max(timeline.chart.events.length, 1));
   timeline.anchor ??= event(from);
   const ends = [timeline.anchor, event(to)].sort((one, other) => one - other);
   if (timeline.chart.events.length) timeline.lab.select({ place: ends[0], until: ends[1] });
 }
 
-/** The axis is dragged to pan. @param {Timeline} timeline */
-function listenToAxis(timeline) {
+/** The axis is dragged to pan. */
+function listenToAxis(/** @type {Timeline} */ timeline) {
   /** @type {number | null} */
   let last = null;
   const { node } = timeline.nodes.axis;

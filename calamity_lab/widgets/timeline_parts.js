@@ -15,8 +15,7 @@ import { glyph } from "./signs.js";
 export const AXIS = 20;
 export const ZOOM = 1.6;
 
-/** @param {Timeline} timeline */
-export function buildTimeline(timeline) {
+export function buildTimeline(/** @type {Timeline} */ timeline) {
   const title = freshId("timeline");
   /** @param {import("./buttons.js").ButtonOptions} options */
   const small = (options) => button({ kind: "cl-small cl-quiet", title: options.label, ...options });
@@ -46,8 +45,7 @@ export function buildTimeline(timeline) {
   return { ...selection, ...plot, back, on, nearer, further, whole, follow, sift, byTime, where, legend, hint, node };
 }
 
-/** @param {Timeline} timeline */
-function buildSelection(timeline) {
+function buildSelection(/** @type {Timeline} */ timeline) {
   const chosenWords = make("span", { class: "cl-chosen-words" });
   const zoomToIt = button({ icon: "whole", label: "Zoom to the selection", title: "Zoom to the selection",
     kind: "cl-small cl-quiet", on: () => {
@@ -60,8 +58,7 @@ function buildSelection(timeline) {
   return { chosen, chosenWords, zoomToIt };
 }
 
-/** @param {Timeline} timeline */
-function buildPlot(timeline) {
+function buildPlot(/** @type {Timeline} */ timeline) {
   const lines = draw("path", { class: "cl-lane-line" });
   const future = draw("rect", { class: "cl-future" });
   const band = draw("rect", { class: "cl-band" });
@@ -95,8 +92,7 @@ function mountAxis() {
   const svg = draw("svg", { class: "cl-axis", height: AXIS }, ticks, folds, tip);
   return {
     node: make("div", { class: "cl-axis-row", "aria-hidden": "true", title: "Drag to move along the run" }, svg),
-    /** @param {Timeline} timeline @param {number} plot */
-    update(timeline, plot) {
+    update(/** @type {Timeline} */ timeline, /** @type {number} */ plot) {
       const { span } = timeline;
       const scale = plot / span.width;
       const marks = (span.axis === "time" ? timeTicks : positionTicks)(span, scale).map((tick) => ({ ...tick,
@@ -113,8 +109,8 @@ function mountAxis() {
   };
 }
 
-/** A caret where an idle gap is folded, as far as they can be told apart. @param {Span} span @param {number} scale */
-function foldMarks(span, scale) {
+/** A caret where an idle gap is folded, as far as they can be told apart. */
+function foldMarks(/** @type {Span} */ span, /** @type {number} */ scale) {
   if (span.axis !== "time") return "";
   let [d, last] = ["", -Infinity];
   for (const event of span.folds) {
@@ -126,8 +122,7 @@ function foldMarks(span, scale) {
   return d;
 }
 
-/** @param {Span} span @param {number} scale */
-function positionTicks(span, scale) {
+function positionTicks(/** @type {Span} */ span, /** @type {number} */ scale) {
   const [first, last] = [Math.max(span.eventAt(span.from), 1),
     Math.min(span.eventAt(span.to) - 1, span.chart.events.length)];
   if (first > last) return [];
@@ -139,11 +134,8 @@ function positionTicks(span, scale) {
   return ticks.map((event) => ({ event, text: count(event) }));
 }
 
-/**
- * The time of an event every so many pixels; the day, where it is another one than before.
- * @param {Span} span @param {number} scale
- */
-function timeTicks(span, scale) {
+/** The time of an event every so many pixels; the day, where it is another one than before. */
+function timeTicks(/** @type {Span} */ span, /** @type {number} */ scale) {
   const { times, length } = span.chart.events;
   const [first, last] = [Math.max(span.eventAt(span.from), 1), Math.min(span.eventAt(span.to) - 1, length)];
   const until = times[last - 1] - times[first - 1] < 20_000 ? 23 : 19;
@@ -162,8 +154,8 @@ function timeTicks(span, scale) {
   return ticks;
 }
 
-/** What is under the pointer: its name at once, and all of it when Python has told. @param {LabHandle} lab */
-function mountTip(lab) {
+/** What is under the pointer: its name at once, and all of it when Python has told. */
+function mountTip(/** @type {LabHandle} */ lab) {
   const node = make("div", { class: "cl-tip", hidden: true, "aria-hidden": "true" });
   /** @type {number | null} */
   let place = null;
@@ -188,8 +180,7 @@ function mountTip(lab) {
       node.hidden = true;
       place = null;
     },
-    /** @param {Pointed | undefined} pointed */
-    tell(pointed) {
+    tell(/** @type {Pointed | undefined} */ pointed) {
       if (!node.hidden && pointed?.place === place && pointed?.sentence) setText(node, pointed.sentence);
     },
   };
@@ -200,13 +191,11 @@ function mountTip(lab) {
 const LISTED_BEFORE = 10;
 const LISTED_AFTER = 5;
 
-/** @param {(mark: { place: number }) => void} pick */
-function mountLaneList(pick) {
+function mountLaneList(/** @type {(mark: { place: number }) => void} */ pick) {
   const list = make("ol", { class: "cl-lane-list" });
   return {
     node: list,
-    /** @param {Timeline} timeline */
-    update(timeline) {
+    update(/** @type {Timeline} */ timeline) {
       const { chart, cursor } = timeline;
       const latest = timeline.latest();
       const rows = marksAround(chart, timeline.now, cursor).map((mark) => ({
@@ -249,8 +238,7 @@ function marksAround(chart, now, cursor) {
  * }} Listed
  */
 
-/** @param {Listed} row @param {(mark: { place: number }) => void} pick */
-function listedMark(row, pick) {
+function listedMark(/** @type {Listed} */ row, /** @type {(mark: { place: number }) => void} */ pick) {
   const name = make("span", { class: "cl-listed-name",
     text: row.kind === "event" ? `${row.name} #${count(row.place)}` : row.name });
   const node = make("button", { type: "button", class: "cl-listed", on: { click: () => pick(row) } }, glyph(row.kind),
@@ -258,8 +246,7 @@ function listedMark(row, pick) {
   return make("li", {}, node);
 }
 
-/** @param {Element} item @param {Listed} row */
-function updateListed(item, { words, isPast, isLatest, isPicked }) {
+function updateListed(/** @type {Element} */ item, /** @type {Listed} */ { words, isPast, isLatest, isPicked }) {
   const node = item.children[0];
   put(node, "class", `cl-listed ${isPast ? "cl-past" : "cl-later"}`);
   put(node, "aria-label", words);

@@ -46,6 +46,7 @@ def test_a_name_at_the_top_of_a_module_is_used_once_since_all_modules_share_a_sc
 def test_what_the_browser_gets_imports_nothing_and_exports_the_face_that_anywidget_wants() -> None:
     for script in (front_end.script(), front_end.script("page/page.js")):
         assert STATEMENT.findall(script) == ["export default { render };"]
+        assert not {"/**", "*/"} & set(re.findall(r"/\*\*|\*/", script))
 
 
 def test_every_sheet_is_in_the_style() -> None:

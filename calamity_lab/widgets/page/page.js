@@ -15,8 +15,7 @@ import { recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
 const NEEDS_PYTHON = "Read-only recording. To send commands, open the run in a notebook.";
 
 class RecordedModel {
-  /** @param {Recording} recording @param {(moment: number) => void} moved */
-  constructor(recording, moved) {
+  constructor(/** @type {Recording} */ recording, /** @type {(moment: number) => void} */ moved) {
     this.recording = recording;
     this.moved = moved;
     this.place = recording.place(recording.packed.start);
@@ -31,18 +30,15 @@ class RecordedModel {
     this.listeners = [];
   }
 
-  /** @param {string} name */
-  get(name) {
+  get(/** @type {string} */ name) {
     return choiceOf(name, /** @type {Record<string, any>} */ ({ face: "lab", token: "page", recorded: true }));
   }
 
-  /** @param {string} _name @param {Listener} listener */
-  on(_name, listener) {
+  on(/** @type {string} */ _name, /** @type {Listener} */ listener) {
     this.listeners.push(listener);
   }
 
-  /** @param {string} _name @param {Listener} listener */
-  off(_name, listener) {
+  off(/** @type {string} */ _name, /** @type {Listener} */ listener) {
     this.listeners = this.listeners.filter((other) => other !== listener);
   }
 
@@ -50,28 +46,25 @@ class RecordedModel {
     return this.recording.moments[this.place];
   }
 
-  /** @param {any} message */
-  send(message) {
+  send(/** @type {any} */ message) {
     if (["nudge", "seen"].includes(message.verb)) return;
     this.act(message);
     this.tell({ answers: message.seq });
     this.moved(this.moment);
   }
 
-  /** Goes to a moment that nobody on the page asked for. @param {number} moment */
-  jump(moment) {
+  /** Goes to a moment that nobody on the page asked for. */
+  jump(/** @type {number} */ moment) {
     this.goto(moment);
     this.tell({});
   }
 
-  /** @param {{ answers?: number }} answers */
-  tell(answers) {
+  tell(/** @type {{ answers?: number }} */ answers) {
     const message = { patch: this.changes(), ...answers };
     for (const listener of this.listeners) listener(message);
   }
 
-  /** @param {any} message */
-  act(message) {
+  act(/** @type {any} */ message) {
     const { verb } = message;
     this.said = null;
     if (verb === "ready") this.sent = {};
@@ -83,26 +76,22 @@ class RecordedModel {
     else this.said = NEEDS_PYTHON;
   }
 
-  /** @param {{ by: string, times: number }} message */
-  play({ by, times }) {
+  play(/** @type {{ by: string, times: number }} */ { by, times }) {
     for (let n = 0; n < times; n += 1) this.place = WAYS[by](this.recording, this.place);
   }
 
-  /** @param {any} message */
-  select({ verb, seq, go, ...picked }) {
+  select(/** @type {any} */ { verb, seq, go, ...picked }) {
     this.selected = recordedSelected(this.recording.packed, picked);
     if (go && this.selected.moment) this.goto(this.selected.moment);
   }
 
-  /** @param {number} moment */
-  goto(moment) {
+  goto(/** @type {number} */ moment) {
     const { last } = this.recording.packed;
     if (moment >= 0 && moment <= last) this.place = this.recording.place(moment);
     else this.said = `There is no moment ${moment}; this run has moments 0 to ${last}.`;
   }
 
-  /** @param {any} message */
-  look({ view, verb, seq, ...details }) {
+  look(/** @type {any} */ { view, verb, seq, ...details }) {
     const known = this.looks[view];
     if (known && Object.keys(details).every((name) => name in known)) Object.assign(known, details);
     else this.said = NEEDS_PYTHON;
@@ -161,8 +150,7 @@ const WAYS = {
     Math.min(recording.place(recording.packed.back_over[place]), Math.max(place - 1, 0)),
 };
 
-/** @param {any} one @param {any} other */
-function isSame(one, other) {
+function isSame(/** @type {any} */ one, /** @type {any} */ other) {
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((each, place) => each === other[place]);
   }
@@ -188,11 +176,8 @@ function asked() {
 
 let resting = 0;
 
-/**
- * Lets the address tell the moment, so that a link can lead to it; not at each of a drag's many moments.
- * @param {number} moment
- */
-function remember(moment) {
+/** Lets the address tell the moment, so that a link can lead to it; not at each of a drag's many moments. */
+function remember(/** @type {number} */ moment) {
   clearTimeout(resting);
   resting = window.setTimeout(() => history.replaceState(null, "", `#${moment}`), 250);
 }

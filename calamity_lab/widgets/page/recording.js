@@ -7,8 +7,7 @@ import { lowest } from "../chart.js";
 const KEEP = 32;
 
 export class Recording {
-  /** @param {Packed} packed */
-  constructor(packed) {
+  constructor(/** @type {Packed} */ packed) {
     this.packed = packed;
     this.moments = packed.moments;
     // The values at every 32nd moment that was passed: from there, a few changes lead to any other.
@@ -20,8 +19,8 @@ export class Recording {
     return this.moments.length - 1;
   }
 
-  /** The place of the first kept moment from that one on. @param {number} moment */
-  place(moment) {
+  /** The place of the first kept moment from that one on. */
+  place(/** @type {number} */ moment) {
     return Math.min(lowest(this.moments.length, (place) => this.moments[place] >= moment), this.last);
   }
 
@@ -41,8 +40,7 @@ export class Recording {
     return values;
   }
 
-  /** @param {any} values @param {Record<string, Record<string, any>>} step */
-  changed(values, step) {
+  changed(/** @type {any} */ values, /** @type {Record<string, Record<string, any>>} */ step) {
     const after = { ...values };
     for (const [part, fields] of Object.entries(step)) {
       const view = { ...after[part] };
@@ -52,11 +50,8 @@ export class Recording {
     return after;
   }
 
-  /**
-   * A field's value, after one of the changes that `Packing` (in Python) tells.
-   * @param {any} before @param {any} change
-   */
-  unpacked(before, change) {
+  /** A field's value, after one of the changes that `Packing` (in Python) tells. */
+  unpacked(/** @type {any} */ before, /** @type {any} */ change) {
     if ("v" in change) return change.v;
     if ("o" in change) return this.packed.rows[change.o];
     const [start, end, middle] = change.l ?? change.r;
@@ -66,8 +61,8 @@ export class Recording {
   }
 }
 
-/** Reads what the page carries: JSON, compressed, as text. @param {string} text */
-export async function unpack(text) {
+/** Reads what the page carries: JSON, compressed, as text. */
+export async function unpack(/** @type {string} */ text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Recording(JSON.parse(await new Response(stream).text()));

@@ -85,37 +85,31 @@ function followed({ selected, process_graph: { managers } }, { manager, instance
   return category && stream !== passed ? { manager: category, instance: stream } : { manager, instance };
 }
 
-/** @param {string} text */
-function folded(text) {
+function folded(/** @type {string} */ text) {
   return text.trim().toLowerCase();
 }
 
-/** @param {StateRow} row @param {string} wanted */
-function stateMatches(row, wanted) {
+function stateMatches(/** @type {StateRow} */ row, /** @type {string} */ wanted) {
   const texts = [row.stream_id, ...row.fields.flatMap(({ name, value }) => [name, value])];
   return texts.some((text) => text.toLowerCase().includes(wanted));
 }
 
-/**
- * The row of a pinned stream that is not there at the cursor.
- * @param {string} stream_id @param {Packed} packed @param {number} cursor
- */
-function absent(stream_id, packed, cursor) {
+/** The row of a pinned stream that is not there at the cursor. */
+function absent(/** @type {string} */ stream_id, /** @type {Packed} */ packed, /** @type {number} */ cursor) {
   const { lane, version } = recordedVersion(packed, stream_id, cursor);
   const { category = "", kind = "aggregate" } = lane ?? {};
   return { stream_id, category, kind, version, changed: false, is_new: false, gone: false, fields: [], as_of: null,
     note: version ? "no longer there" : "not there yet" };
 }
 
-/** @param {EventRow} row @param {string} wanted */
-function eventMatches(row, wanted) {
+function eventMatches(/** @type {EventRow} */ row, /** @type {string} */ wanted) {
   return [row.stream_id, row.type, row.command, row.correlation, row.fields].some((text) =>
     text.toLowerCase().includes(wanted)
   );
 }
 
-/** How many of the events are past. @param {{ moment: number | null }[]} events @param {number} cursor */
-function upTo(events, cursor) {
+/** How many of the events are past. */
+function upTo(/** @type {{ moment: number | null }[]} */ events, /** @type {number} */ cursor) {
   return lowest(events.length, (place) => Number(events[place].moment) > cursor);
 }
 
@@ -191,8 +185,8 @@ function recordedFound(values, { query, limit }, packed, cursor) {
 /** @type {WeakMap<Packed, Findables>} */
 const prepared = new WeakMap();
 
-/** Everything that can be found, each with its text; that of the events is put together once. @param {Packed} packed */
-function findables(packed) {
+/** Everything that can be found, each with its text; that of the events is put together once. */
+function findables(/** @type {Packed} */ packed) {
   const known = prepared.get(packed) ?? { ...packed.found, events: packed.events.map(eventFindable) };
   prepared.set(packed, known);
   return known;
@@ -237,8 +231,7 @@ function toldOf({ hits, exact, past }, limit) {
   return [...new Set([...exact, ...hits.slice(first, first + limit)])].slice(0, limit);
 }
 
-/** @param {Hit} hit @param {number} cursor */
-function toldHit(hit, cursor) {
+function toldHit(/** @type {Hit} */ hit, /** @type {number} */ cursor) {
   return hit.moment === null ? hit : told(hit, cursor);
 }
 
@@ -255,8 +248,7 @@ function nearestHit(hits, direction, cursor) {
   return nearest && toldHit(nearest, cursor);
 }
 
-/** @param {string} query @param {number} total */
-function foundSentence(query, total) {
+function foundSentence(/** @type {string} */ query, /** @type {number} */ total) {
   const letters = [...query];
   const quoted = letters.length > QUOTED ? `${letters.slice(0, QUOTED - 1).join("")}…` : query;
   if (!total) return `No matches for “${quoted}”`;
@@ -281,8 +273,7 @@ function recordedTold({ events, chart }, place) {
   return chart.told[stepPlace(chart, -place)] ?? "";
 }
 
-/** @param {PackedChart} chart @param {number} moment */
-function stepPlace({ columns }, moment) {
+function stepPlace(/** @type {PackedChart} */ { columns }, /** @type {number} */ moment) {
   return columns[OF_EVENTS.length].indexOf(moment);
 }
 
@@ -305,8 +296,7 @@ export function recordedSelected(packed, { place, until, position, stream_id: st
   return NOTHING_SELECTED;
 }
 
-/** @param {Packed} packed @param {number} moment */
-function ofMoment(packed, moment) {
+function ofMoment(/** @type {Packed} */ packed, /** @type {number} */ moment) {
   const { events, chart } = packed;
   const first = events.findIndex((row) => row.moment === moment) + 1;
   const last = events.findLastIndex((row) => row.moment === moment) + 1;
@@ -318,13 +308,11 @@ function ofMoment(packed, moment) {
   return isMark ? ofStep(chart, after, moment) : NOTHING_SELECTED;
 }
 
-/** @param {{ columns: number[][] }} chart @param {number} step */
-function kindOf({ columns }, step) {
+function kindOf(/** @type {{ columns: number[][] }} */ { columns }, /** @type {number} */ step) {
   return STEP_KINDS[columns[OF_EVENTS.length + OF_STEPS.indexOf("kinds")][step]];
 }
 
-/** @param {Packed} packed @param {number} place */
-function ofEvent(packed, place) {
+function ofEvent(/** @type {Packed} */ packed, /** @type {number} */ place) {
   const { type, position, moment, stream_id: stream } = packed.events[place - 1];
   return {
     ...NOTHING_SELECTED,
@@ -341,8 +329,7 @@ function ofEvent(packed, place) {
   };
 }
 
-/** @param {EventRow[]} events @param {number} first @param {number} last */
-function ofRange(events, first, last) {
+function ofRange(/** @type {EventRow[]} */ events, /** @type {number} */ first, /** @type {number} */ last) {
   const rows = events.slice(first - 1, last);
   const streams = [...new Set(rows.map((row) => row.stream_id))];
   const [position, until] = [rows[0].position, rows[rows.length - 1].position];
@@ -359,8 +346,7 @@ function ofRange(events, first, last) {
   };
 }
 
-/** @param {PackedChart} chart @param {number} step @param {number} moment */
-function ofStep(chart, step, moment) {
+function ofStep(/** @type {PackedChart} */ chart, /** @type {number} */ step, /** @type {number} */ moment) {
   const [mark, lane] = [-chart.columns[OF_EVENTS.length][step],
     chart.columns[OF_EVENTS.length + OF_STEPS.indexOf("lanes")][step]];
   return {
@@ -385,8 +371,7 @@ function whatHappened({ columns, lanes, names }, step, isMark) {
   return `${lanes[lane].stream_id} ${kind}`;
 }
 
-/** @param {PackedChart} chart @param {number} here */
-function arrowsFrom({ links }, here) {
+function arrowsFrom(/** @type {PackedChart} */ { links }, /** @type {number} */ here) {
   const towards = (/** @type {0 | 1} */ from, /** @type {0 | 1} */ to) =>
     reached(here, links, from, to).slice(0, MOST_ARROWS);
   return [
@@ -416,11 +401,8 @@ function reached(here, links, from, to) {
   return found;
 }
 
-/**
- * The version of a stream at a moment: what took in an event has one more.
- * @param {Packed} packed @param {string} name @param {number} cursor
- */
-function recordedVersion({ chart }, name, cursor) {
+/** The version of a stream at a moment: what took in an event has one more. */
+function recordedVersion(/** @type {Packed} */ { chart }, /** @type {string} */ name, /** @type {number} */ cursor) {
   const number = chart.lanes.findIndex((lane) => lane.stream_id === name);
   const [moments, lanes, , , steps, halves, stepLanes, kinds] = chart.columns;
   const events = moments.filter((moment, place) => lanes[place] === number && moment <= cursor).length;
