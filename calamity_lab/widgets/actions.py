@@ -16,10 +16,10 @@ from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
 
 MOST = 10
-"""So many moves at most are put together."""
+"""At most this many moves are put into one answer."""
 
 ENOUGH = 0.1
-"""Seconds after which no further move is begun: who pauses must not have to wait."""
+"""After this many seconds no other move begins, so that Pause acts at once."""
 
 _MOVES: Mapping[str, Callable[[Stepper], object]] = {
     "step_in": Stepper.step_in,
@@ -33,7 +33,7 @@ _MOVES: Mapping[str, Callable[[Stepper], object]] = {
     "abandon": Stepper.abandon,
 }
 _PACES = ("step_in", "step_over")
-"""The moves that Play makes."""
+"""The moves that Play can make."""
 
 
 def perform(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
         act(contents, message)
     else:
         raise InvalidValue(
-            f"a widget knows no verb {verb!r}; it knows: {', '.join([*_MOVES, *_ACTS, 'look', 'select'])}"
+            f"There is no verb {verb!r} for a widget. Verbs: {', '.join([*_MOVES, *_ACTS, 'look', 'select'])}"
         )
     return None
 
@@ -79,7 +79,7 @@ def _choose(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def _drop(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.lab.stepper.drop(_number(message, "place"))
-    contents.say("Taken off the agenda", "plain")
+    contents.say("The command was taken off the agenda", "plain")
 
 
 def _play(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -91,14 +91,14 @@ def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
 
 
 def _send(contents: Contents, message: Mapping[str, Any]) -> None:
-    """Put a command on the agenda, or tell what is wrong with its fields."""
+    """Put a command on the agenda, or say what is wrong with its fields."""
     cls = contents.lab.model.command(str(message.get("command")))
     fields = message.get("fields")
     try:
         command = parse(cls, fields if isinstance(fields, Mapping) else {}, classes=contents.lab.model)
     except InvalidFields as error:
         contents.form = replace(contents.form, errors=dict(error.errors))
-        # Each field tells its own; the sentence would be as long as the form.
+        # Each field says what is wrong with it; one sentence for all would be as long as the form.
         return contents.say(_not_sent(error) if len(error.errors) > 1 else str(error), "error")
     contents.lab.send(command)
     contents.form = replace(contents.form, errors={}, sent=contents.form.sent + 1)
@@ -106,7 +106,9 @@ def _send(contents: Contents, message: Mapping[str, Any]) -> None:
 
 
 def _not_sent(error: InvalidFields) -> str:
-    return f"{error.command} was not sent: {len(error.errors)} of its fields are not right yet, each says why"
+    return (
+        f"{error.command} was not sent: {len(error.errors)} of its fields are not valid. Each field says why"
+    )
 
 
 def _first_command(contents: Contents) -> str:
@@ -147,7 +149,7 @@ def play(stepper: Stepper, *, by: Any, times: Any) -> None:
 
 
 def select(contents: Contents, message: Mapping[str, Any]) -> None:
-    """Pick out what a message names, and go there where it says ``go``; without a name, nothing is picked.
+    """Select what a message names, and go there if it says ``go``; without a name, nothing is selected.
 
     ``place`` is an event's place among all, from 1, or a moment, negated; with ``until`` the events from the
     one place to the other. ``position`` is an event's own, ``stream_id`` a stream's.
@@ -163,7 +165,7 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
 
 
 def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
-    """What a message names."""
+    """What a message selects."""
     place, events = _whole(message, "place"), trace.index.events
     if place is not None and place < 0:
         return Selection(moment=-place)

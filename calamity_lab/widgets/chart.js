@@ -184,7 +184,7 @@ async function inflated(/** @type {ArrayBuffer | DataView<ArrayBuffer>} */ buffe
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Reads what `packed` in columns.py writes. */
+/** Reads what `packed` in patches.py writes. */
 function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ [events, steps]) {
   let start = 0;
   return [...OF_EVENTS.map(() => events), ...OF_STEPS.map(() => steps)].map((length) => {

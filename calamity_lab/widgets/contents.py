@@ -40,8 +40,8 @@ class LabHandle(Protocol):
         ...
 
 
-_WAY_OUT = "To go on without this command, take it back with the ✕ beside it, under Next"
-_WAY_OUT_BY_CALL = "To go on without this command, take it back with abandon()"
+_WAY_OUT = "To continue without this command, press the ✕ beside it under Next"
+_WAY_OUT_BY_CALL = "To continue without this command, call lab.abandon()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Tabs:
-    """Which of the views that share a place is shown, and which are there; those not shown cost nothing."""
+    """The tab that is shown, and the tabs that there are; a tab that is not shown costs nothing."""
 
     shown: str
     there: tuple[str, ...]
@@ -64,7 +64,7 @@ class Tabs:
 
 @dataclass(frozen=True, slots=True)
 class Pointed:
-    """What stands in the lanes at the place that is pointed at, as a sentence."""
+    """What the pointer is on in the lanes, as a sentence."""
 
     place: int
     sentence: str
@@ -72,7 +72,7 @@ class Pointed:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """The commands that can be sent, what is wrong with the one that was not, and how many were."""
+    """The commands that can be sent, what is wrong with the last one, and how many were sent."""
 
     forms: tuple[CommandForm, ...]
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class FormView:
 
 
 class Contents:
-    """The parts of a widget, how each is looked at, and what the front end knows of them already."""
+    """The parts of a widget, the options of each, and what the front end already has of them."""
 
     def __init__(self, lab: LabHandle, parts: tuple[str, ...]) -> None:
         self.lab = lab
@@ -97,20 +97,20 @@ class Contents:
         self.options[view] = {**self.options.get(view, {}), **options}
 
     def say(self, sentence: str, tone: Tone) -> None:
-        """Say something in the foot until the next fact."""
+        """Show a sentence in the foot until the next fact."""
         self._said = (format_value(sentence), tone)
 
     def hush(self) -> None:
-        """Let the foot tell the fact of the moment again."""
+        """Show the fact of the moment in the foot again."""
         self._said = None
 
     def say_found(self) -> None:
-        """Let the foot, which is spoken, tell how many are found; the fact where nothing is searched."""
+        """Show in the foot, which is spoken, how many matches there are; without a search, the fact."""
         sentence = _PARTS["found"](self).sentence
         self._said = (sentence, "plain") if sentence else None
 
     def forget(self) -> None:
-        """Take it that the front end knows nothing."""
+        """Send everything with the next answer."""
         self._sent = {}
 
     def views(self) -> dict[str, Any]:
@@ -126,21 +126,21 @@ class Contents:
 
     @property
     def tab(self) -> str:
-        """The view that is shown of those that share a place."""
+        """The tab that is shown."""
         return str(self.options.get("tabs", {}).get("shown", TABS[0]))
 
     @property
     def tabs(self) -> tuple[str, ...]:
-        """The views that share a place and have matter; the one that is shown is never taken away."""
+        """The tabs that have something to show; the one that is shown is never taken away."""
         trace, model = self.lab.stepper.trace, self.lab.model
         return tuple(tab for tab in TABS if tab == self.tab or has_content(tab, trace, model))
 
     def options_of(self, part: str) -> dict[str, Any]:
-        """How a part is looked at."""
+        """The options of a part."""
         return self.options.get(part, {})
 
     def with_sentence(self, view: Any) -> Any:
-        """A view of the controls, with what is to be said instead of the moment's fact."""
+        """A view of the controls, with the sentence that is shown instead of the moment's fact."""
         sentence, tone = self._said or (view.sentence, view.tone)
         if tone == "error" and self.lab.stepper.is_stuck:
             sentence = f"{sentence}. {_WAY_OUT if 'agenda' in self.parts else _WAY_OUT_BY_CALL}"
@@ -211,7 +211,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
 def shown_instance(
     trace: Trace, model: Model, picked: Selection, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """How to look at the process graph.
+    """The options of the process graph: it follows an instance that was selected since.
 
     ``options`` is what a person chose there; ``passed`` is what was selected at that time, and gives way.
     """

@@ -1,4 +1,4 @@
-"""How a widget looks at its views: the search, the window, the tab. It changes what is in sight only."""
+"""The options of a widget's views: search, window, tab. They change only what is shown."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _tab(value: Any) -> str:
 
 
 def _key(value: Any) -> str:
-    """What must be whole to be found again."""
+    """A text that is not cut, since it is used to find something again."""
     if not isinstance(value, str) or len(value) > 1_000:
         raise ValueError("a text of 1,000 characters at most")
     return value
@@ -98,17 +98,19 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
 
 
 def read(view: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a look, once they are known to be right."""
+    """The options of a view, checked."""
     known = _KNOWN.get(view) if isinstance(view, str) else None
     if known is None:
-        raise InvalidValue(f"there is no view {view!r} to look at; there are: {', '.join(_KNOWN)}")
+        raise InvalidValue(f"There is no view {view!r}. Views: {', '.join(_KNOWN)}")
     return {name: _read(view, name, value, known) for name, value in given.items()}
 
 
 def _read(view: str, name: str, value: Any, known: Mapping[str, Callable[[Any], Any]]) -> Any:
     if name not in known:
-        raise InvalidValue(f"the view {view!r} cannot be looked at by {name!r}; known: {', '.join(known)}")
+        raise InvalidValue(f"The view {view!r} has no option {name!r}. Options: {', '.join(known)}")
     try:
         return known[name](value)
     except ValueError as error:
-        raise InvalidValue(f"{name} of the view {view!r} is {error}; found {value!r}") from error
+        raise InvalidValue(
+            f"The option {name!r} of the view {view!r} must be {error}. Found: {value!r}"
+        ) from error

@@ -86,7 +86,7 @@ _reader: Callable[[Any], Any] = cache(_field_reader)
 
 
 def chart_patch(chart: Chart, earlier: Chart | None, *, many: int = MANY) -> dict[str, Any]:
-    """What the front end needs that knows an earlier chart; nothing where it knows all.
+    """What a front end needs that has an earlier chart; nothing if it has all of the chart.
 
     ``kept`` tells how much holds of what it knows (events, steps, lanes, names), the others what comes behind
     it: ``columns`` are the new items of each column, the events' first. Many are packed, as bytes; ``count``

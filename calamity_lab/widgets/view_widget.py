@@ -26,7 +26,7 @@ _log = logging.getLogger("calamity_lab")
 _tokens = count(1)
 
 PAUSE = 0.1
-"""Seconds between two messages that nobody asked for, while the front end has not seen the first."""
+"""Seconds between two messages that were not asked for, while the front end has not seen the first."""
 
 
 class ViewWidget(anywidget.AnyWidget):
@@ -62,7 +62,7 @@ class ViewWidget(anywidget.AnyWidget):
         return f"{type(self).__name__} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
 
     def _ipython_display_(self, **_: Any) -> None:
-        """Two outputs: the live widget, and a picture of it, which the widget hides as long as it lives."""
+        """Two outputs: the live widget, and a picture of it, which the widget hides while it lives."""
         if self.comm is not None:
             _display(self._repr_mimebundle_())
         _display(({"text/html": self.still()}, {}))
@@ -106,7 +106,7 @@ class ViewWidget(anywidget.AnyWidget):
             self._post()
 
     def _post(self, **answers: Any) -> None:
-        """Send what changed; a view that breaks is told, and does not stop what it looks at."""
+        """Send what changed; a view that breaks says so, and does not stop the run."""
         # A cell may move the stepper in one thread while another answers: each goes on from the other.
         with self._posting:
             self._post_changes(answers)
@@ -125,7 +125,7 @@ class ViewWidget(anywidget.AnyWidget):
 
 
 def _apart(changes: Any, buffers: list[bytes]) -> Any:
-    """The changes with what is bytes put among the buffers, and its place there in its stead."""
+    """The changes, with each value of bytes moved to the buffers and its index in its place."""
     if isinstance(changes, bytes):
         buffers.append(changes)
         return {"buffer": len(buffers) - 1}
@@ -163,7 +163,7 @@ PARTS = ("controls", "found", "selected", "pointed", "chart", "agenda", "form", 
 
 
 class LabView(ViewWidget):
-    """The lab at a glance: controls, what comes next, the timeline, and the tabs of the other views."""
+    """All views: controls, what comes next, the timeline, and tabs for the others."""
 
     def __init__(self, lab: LabHandle) -> None:
         super().__init__(lab, face="lab", parts=PARTS)

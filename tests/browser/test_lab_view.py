@@ -168,7 +168,7 @@ def test_a_command_that_broke_in_the_model_is_taken_back_by_its_button(
     bare.press("Step over")
     foot = bare.root.get_by_role("status")
     expect(foot).to_contain_text("returned 42")
-    expect(foot).to_contain_text("take it back with the ✕ beside it, under Next")
+    expect(foot).to_contain_text("press the ✕ beside it under Next")
     pending = bare.root.get_by_role("group", name="Next")
     take_back = pending.get_by_role("button", name="Take CreateAccount back")
     expect(take_back).to_have_attribute("title", "Take this command back, off the agenda")

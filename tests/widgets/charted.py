@@ -1,4 +1,4 @@
-"""The lanes' columns as the front end keeps them: what `chart.js` does with what Python tells."""
+"""The lanes' columns as the front end keeps them: what `chart.js` does with what Python sends."""
 
 from __future__ import annotations
 

@@ -362,7 +362,7 @@ def test_a_command_that_broke_is_taken_back_and_the_foot_says_how(monkeypatch: p
     monkeypatch.setattr(bank.BankAccount, "execute", lambda self, command: 42)
     front_end.ask("step_over")
     assert "returned 42" in front_end.values["controls"]["sentence"]
-    assert front_end.values["controls"]["sentence"].endswith("take it back with the ✕ beside it, under Next")
+    assert front_end.values["controls"]["sentence"].endswith("press the ✕ beside it under Next")
     front_end.ask("abandon")
     assert front_end.values["agenda"]["in_progress"] is None
     assert len(lab.agenda) == 0
@@ -378,7 +378,7 @@ def test_a_widget_without_the_agenda_names_the_call_that_takes_a_broken_command_
     front_end = FrontEnd(State(lab))
     monkeypatch.setattr(bank.BankAccount, "execute", lambda self, command: 42)
     front_end.ask("step_over")
-    assert front_end.values["fact"]["sentence"].endswith("take it back with abandon()")
+    assert front_end.values["fact"]["sentence"].endswith("call lab.abandon()")
 
 
 @pytest.mark.parametrize("verb", ["step_in", "step_over", "step_out", "resume"])

@@ -30,13 +30,13 @@ from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.patches import chart_patch, plain
 
 MOST_MOMENTS = 5_000
-"""A run of so many moments is kept whole."""
+"""A run with at most this many moments is kept whole."""
 
 THINNED = 2_000
-"""Of a longer one so many moments are kept, evenly, at which a command is done."""
+"""Of a longer run this many moments are kept, evenly, at which a command is done."""
 
 PENDING = 36
-"""So many commands of the agenda are told at each moment."""
+"""At each moment the page has this many pending commands."""
 
 _EVERY = 10**9
 _OPTIONS: Mapping[str, Mapping[str, int]] = {
