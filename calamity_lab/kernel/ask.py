@@ -15,8 +15,8 @@ at all::
         step, run = advance(run)
 
 A wrapper gives back the answer, or raises: `Rejected` is a rejection, a `ModelError` passes as it is, and any
-other exception is told as if the callback had raised it. Wrappers nest: the inner one is asked first. Nobody
-pays for wrapping who does not wrap. `calamity_lab.trace.purity` is the wrapper that watches a model.
+other exception is reported as if the callback had raised it. Wrappers nest: the inner one is asked first.
+Without a wrapper the door costs nothing. `calamity_lab.trace.purity` is the wrapper that watches a model.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def new(cls: type, id_: Any) -> Any:
         hint = (
             "" if getattr(make, "__self__", None) is cls else "; it must be a @classmethod that takes the id"
         )
-        raise ModelError(callback, f"raised {_told(error)} for the id {id_!r}{hint}") from error
+        raise ModelError(callback, f"raised {_words(error)} for the id {id_!r}{hint}") from error
     if made is None:
         raise ModelError(callback, f"returned None for the id {id_!r}; return a {cls.__name__}")
     return made
@@ -159,7 +159,7 @@ def interested(manager: Any, event: Any) -> Interest | None:
     except ModelError:
         raise
     except Exception as error:
-        problem = f"raised {_told(error)} for {event!r}; return None where an event is not of interest"
+        problem = f"raised {_words(error)} for {event!r}; return None where an event is not of interest"
         raise ModelError(f"{manager.__name__}.interested", problem) from error
     if interest is None:
         return None
@@ -250,10 +250,10 @@ def _broken(state: Any, method: str, parameter: str, error: Exception, given: An
     callback = f"{_name(state)}.{method}"
     if not hasattr(state, method):
         return ModelError(callback, f"is missing: add `def {method}(self, {parameter}): ...` for {given!r}")
-    return ModelError(callback, f"raised {_told(error)} for {given!r}")
+    return ModelError(callback, f"raised {_words(error)} for {given!r}")
 
 
-def _told(error: Exception) -> str:
+def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -269,4 +269,4 @@ def _why_unresolved(command: Any, error: Exception) -> str:
         )
     if isinstance(command, type):
         return f"was asked of the class itself; send a command, as in {command.__name__}(...)"
-    return f"raised {_told(error)} for {command!r}; it must return (aggregate type, id)"
+    return f"raised {_words(error)} for {command!r}; it must return (aggregate type, id)"

@@ -78,14 +78,14 @@ class InMemoryEventStore:
         store = cls(clock=clock, ids=ids)
         streams: dict[str, list[RecordedEvent]] = {}
         log = sorted(recorded, key=lambda r: r.position)
-        for place, event in enumerate(log, 1):
+        for n, event in enumerate(log, 1):
             stream = streams.setdefault(event.stream_id, [])
             stream.append(event)
-            if (event.position, event.stream_version) != (place, len(stream)):
+            if (event.position, event.stream_version) != (n, len(stream)):
                 raise InvalidValue(
                     f"event {event.event_id} of {event.stream_id} is at position {event.position}, version "
-                    f"{event.stream_version}; expected {place} and {len(stream)}: "
-                    "the history has a gap or a double"
+                    f"{event.stream_version}; expected {n} and {len(stream)}: "
+                    "the history has a gap or an event twice"
                 )
         store._log = PersistentVector(log)
         store._streams = PersistentMap({name: List(events[::-1]) for name, events in streams.items()})
@@ -112,7 +112,7 @@ class InMemoryEventStore:
     def append(
         self, stream_id: str, events: Iterable[ProposedEvent | Any], *, expected_version: Expected = ANY
     ) -> InMemoryEventStore:
-        """The store with the events at the end of the stream; subscribers are told afterwards."""
+        """The store with the events at the end of the stream; subscribers are called afterwards."""
         store, proposals = self, listed(events)
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         if not all(isinstance(event, ProposedEvent) for event in proposals):
@@ -273,7 +273,7 @@ def check_expected(stream_id: str, expected: Expected, actual: int) -> None:
 
 
 def tell(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent]) -> None:
-    """Call each subscriber with each event, in order; one that asked twice is told once.
+    """Call each subscriber with each event, in order; one that subscribed twice is called once.
 
     Raises `ModelError` where one raises.
     """

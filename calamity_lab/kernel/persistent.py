@@ -1,6 +1,12 @@
-"""An append-only sequence as a value: old versions stay good, and share what they have in common.
+"""A mapping and a sequence as values: a change gives a new version, and shares all else with the old one.
 
-A trie of tuples, 32 wide, with a tail, after Bagwell's and Hickey's persistent vectors
+`PersistentMap` keeps versions that follow each other on one line: a list of values that only grows, of which
+each version sees as many as there were, and for each name the ordinals of its values in that list. So a
+change costs a hundred bytes, however many names there are. (The fat nodes of Driscoll, Sarnak, Sleator and
+Tarjan, "Making Data Structures Persistent", 1989.) A second version that goes on from the same one gets a
+line of its own.
+
+`PersistentVector` is a trie of tuples, 32 wide, with a tail, after Bagwell's and Hickey's persistent vectors
 (P. Bagwell, "Ideal Hash Trees", 2001; Clojure's PersistentVector). Versions that follow each other share
 one growing tail, of which each sees no more than its own length.
 """
@@ -23,15 +29,15 @@ _DEEP = 16  # So many lines may rest on one another, before all they hold is cop
 class _Line:
     """What versions that follow each other share: what was there before them, and what each put."""
 
-    __slots__ = ("base", "depth", "flat", "full", "places", "tickets", "values")
+    __slots__ = ("base", "depth", "flat", "full", "ordinals", "tickets", "values")
 
     def __init__(self, base: Mapping[str, Any], size: int, depth: int) -> None:
         self.base = base
         self.depth = depth
         self.full = _FULL * (size + 4)
         self.values: list[Any] = []
-        self.places: dict[str, list[int]] = {}
-        self.tickets = count()  # who draws the number of the next place may put there, whatever threads do
+        self.ordinals: dict[str, list[int]] = {}
+        self.tickets = count()  # who draws the number of the next ordinal may put there, whatever threads do
         self.flat: tuple[int, dict[str, Any]] = (-1, {})  # all that one of the versions holds
 
 
@@ -54,36 +60,36 @@ class PersistentMap(Mapping[str, V]):
     def get(self, key: Any, default: Any = None) -> Any:
         """The value under that name, or the default."""
         line = self._line
-        places = line.places.get(key)
-        if places is None:
+        ordinals = line.ordinals.get(key)
+        if ordinals is None:
             if key.__class__ is Identity:
                 return self.get(key.stream_id, default)
             return line.base.get(key, default)
-        place = places[-1]
-        if place >= self._upto:  # a later version has put another
-            earlier = bisect_left(places, self._upto)
+        ordinal = ordinals[-1]
+        if ordinal >= self._upto:  # a later version has put another
+            earlier = bisect_left(ordinals, self._upto)
             if not earlier:
                 return line.base.get(key, default)
-            place = places[earlier - 1]
-        value = line.values[place]
+            ordinal = ordinals[earlier - 1]
+        value = line.values[ordinal]
         return default if value is None else value
 
     def insert(self, name: str, value: V) -> Self:
         """The table with that value under that name."""
-        line, place = self._line, self._upto
-        if len(line.values) != place or place == line.full or next(line.tickets) != place:
+        line, ordinal = self._line, self._upto
+        if len(line.values) != ordinal or ordinal == line.full or next(line.tickets) != ordinal:
             return self._on_a_line_of_its_own().insert(name, value)
-        places = line.places.get(name)
-        if places is None:
+        ordinals = line.ordinals.get(name)
+        if ordinals is None:
             before = line.base.get(name)
-            line.places[name] = [place]
+            line.ordinals[name] = [ordinal]
         else:
-            before = line.values[places[-1]]
-            places.append(place)
+            before = line.values[ordinals[-1]]
+            ordinals.append(ordinal)
         line.values.append(value)
         table = object.__new__(self.__class__)
         table._line = line
-        table._upto = place + 1
+        table._upto = ordinal + 1
         table._size = self._size + (before is None) - (value is None)
         return table
 
@@ -116,7 +122,7 @@ class PersistentMap(Mapping[str, V]):
         """All that the table holds, as a dict of its own."""
         base = self._line.base
         flat = base._flat() if isinstance(base, PersistentMap) else dict(base)
-        for name in tuple(self._line.places):
+        for name in tuple(self._line.ordinals):
             value = self.get(name)
             if value is None:
                 flat.pop(name, None)
@@ -169,13 +175,13 @@ class PersistentVector(Sequence[T], Generic[T]):
     def append(self, item: T) -> PersistentVector[T]:
         """The vector with ``item`` behind all others."""
         length, shift, root, tail = self._length, self._shift, self._root, self._tail
-        place = length & _MASK
-        if place:
-            if len(tail) == place:
+        ordinal = length & _MASK
+        if ordinal:
+            if len(tail) == ordinal:
                 tail.append(item)
             # Another version (or another thread) may have come first: then this one gets a tail of its own.
-            if tail[place] is not item:
-                tail = [*tail[:place], item]
+            if tail[ordinal] is not item:
+                tail = [*tail[:ordinal], item]
         else:
             if length:
                 shift, root = _push(shift, root, length - _WIDTH, tuple(tail[:_WIDTH]))

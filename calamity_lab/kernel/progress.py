@@ -1,7 +1,7 @@
 """A run, and how far the command in progress has come.
 
-That is told by the step it came to, where the step says all that is needed to go on, and else by one of the
-values here: every moment keeps its own, so what a step can tell is not told again.
+Where the latest step says all that is needed to continue, that step is the progress; else it is one of the
+values here. Every moment keeps its progress, so nothing is kept twice.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Handling(NamedTuple):
 
 
 # After Dispatched the aggregate decides (or is caught up first, where the stack does not know it), after
-# Appended the events are handed on from the first, and after Refused the sender is told. An Executed that
+# Appended the events are handed on from the first, and after Refused the sender is asked. An Executed that
 # stands here decided no events, and a reaction is the last one: the command is to be completed.
 Progress = (
     Dispatched

@@ -16,7 +16,7 @@ from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Handling, Run
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.sources import derived_ids
-from calamity_lab.kernel.stack import Stack, changed, with_handed, with_reaction
+from calamity_lab.kernel.stack import Stack, changed, with_delivered, with_reaction
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
@@ -59,39 +59,39 @@ def _hand_on(
 ) -> tuple[Step, Run]:
     """Hand the events on, in order, up to the first that a process manager is interested in."""
     stack, agenda, _, length = run
-    types, handed = stack.process_manager_types, list(stack.handed)
+    types, delivered = stack.process_manager_types, list(stack.delivered_upto)
     for n in range(at_event, len(recorded)):
         event = recorded[n]
         position = event.position
         for m in range(at_manager, len(types)):
-            if handed[m] >= position:  # the type has seen it: the command was carried out before
+            if delivered[m] >= position:  # the type has seen it: the command was carried out before
                 continue
-            if handed[m] < position - 1:  # others have written meanwhile, or the type is new here
+            if delivered[m] < position - 1:  # others have written meanwhile, or the type is new here
                 interest = ask.interested(types[m], event.event)
                 if interest is None:
                     continue
-                stack, count = catch_up(with_handed(stack, tuple(handed)), m, position - 1)
-                handed[m] = position - 1
+                stack, count = catch_up(with_delivered(stack, tuple(delivered)), m, position - 1)
+                delivered[m] = position - 1
                 if count:
                     there = Handling(pending, recorded, n, m)
                     return _caught_up(run, stack, there, identify(types[m], interest.id), count)
             reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
-            handed[m] = position
+            delivered[m] = position
             if reactions:
                 is_last = m + 1 == len(types) and n + 1 == len(recorded)
                 left = None if is_last else Handling(pending, recorded, n, m + 1)
-                after = (process_managers, tuple(handed))
+                after = (process_managers, tuple(delivered))
                 return _react(run, stack, pending, event, reactions[0], after, left)
         at_manager = 0
-    upto = tuple(handed)
-    if upto != stack.handed:
-        stack = with_handed(stack, upto)
+    upto = tuple(delivered)
+    if upto != stack.delivered_upto:
+        stack = with_delivered(stack, upto)
     index = length + 1
     return Completed(index, pending), Run(stack, agenda, None, index)
 
 
 def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
-    """Tell the sender of a refused command; what it answers is caused by the event that it had answered."""
+    """Ask the sender of a rejected command; its answer is caused by the event that the command answered."""
     pending, rejected = refused.pending, refused.rejected
     stack, sender = run.stack, pending.sender
     if sender is None:
@@ -100,7 +100,11 @@ def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
     if instance is None or not hasattr(instance, "handle_rejection"):
         lack = "is no longer there" if instance is None else "has no handle_rejection(rejected)"
         _log.warning(
-            "%s was refused (%s), and %s %s to answer it", pending.command_type, rejected, sender, lack
+            "%s was rejected (%s), and %s %s to answer the rejection",
+            pending.command_type,
+            rejected,
+            sender,
+            lack,
         )
     index = run.length + 1
     if instance is None:
@@ -134,12 +138,12 @@ def _react(
     pending: Pending,
     event: RecordedEvent,
     reaction: Any,
-    store_and_handed: tuple[Any, tuple[int, ...]],
+    store_and_delivered: tuple[Any, tuple[int, ...]],
     left: Handling | None,
 ) -> tuple[Step, Run]:
-    """The step of a reaction; ``left`` is what is to be handed on after it, where anything is."""
+    """The step of a reaction; ``left`` is what is to be delivered on after it, where anything is."""
     identity, kind = identify(reaction.manager, reaction.id), _KINDS[reaction.verb]
-    process_managers, handed = store_and_handed
+    process_managers, delivered = store_and_delivered
     before = stack.process_managers.get(identity.stream_id)
     after = process_managers.get(identity.stream_id)
     versions, agenda = stack.process_manager_versions, run.agenda
@@ -149,7 +153,7 @@ def _react(
     if reaction.commands:
         caused = caused_by_event(pending, event, identity, reaction.commands)
         agenda = agenda.cause(caused)
-    stack = with_reaction(stack, process_managers, versions, handed)
+    stack = with_reaction(stack, process_managers, versions, delivered)
     index = run.length + 1
     step = kind(index, pending, identity, event, before, after, caused)
     return step, Run(stack, agenda, left or step, index)
@@ -179,13 +183,13 @@ def _caused(
     return tuple(caused)
 
 
-def catch_up(stack: Stack, place: int, position: int) -> tuple[Stack, int]:
-    """Show a process manager type what it missed up to that position: the stack then, how many events.
+def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
+    """Hand a process manager type the events that it missed, up to that position: the stack, how many events.
 
-    Each event is looked at once for each type, so a long history is paid for once. Instances change as they
-    would have; what they answer is dropped, because it was sent when the events happened.
+    Each event is read once for each type, so a long history costs time once. Instances change as they would
+    have; the commands that they answer are dropped, because they were sent when the events happened.
     """
-    manager, mark = stack.process_manager_types[place], stack.handed[place]
+    manager, mark = stack.process_manager_types[index], stack.delivered_upto[index]
     managers, versions = stack.process_managers, stack.process_manager_versions
     met = _met(stack, manager, mark, position)
     # A type that is new here may have instances from elsewhere, which have seen the first of their events.
@@ -199,8 +203,10 @@ def catch_up(stack: Stack, place: int, position: int) -> tuple[Stack, int]:
         if reactions and reactions[0].verb != Verb.IGNORED:
             versions = versions.increment_version(identity, 1)
             count += 1
-    handed = (*stack.handed[:place], position, *stack.handed[place + 1 :])
-    caught_up = changed(stack, process_managers=managers, process_manager_versions=versions, handed=handed)
+    delivered = (*stack.delivered_upto[:index], position, *stack.delivered_upto[index + 1 :])
+    caught_up = changed(
+        stack, process_managers=managers, process_manager_versions=versions, delivered_upto=delivered
+    )
     return caught_up, count
 
 
@@ -230,11 +236,11 @@ def _covered(version: int, interests: list[Interest]) -> int:
     """How many of these an instance at that version has behind it; those that were ignored did not count."""
     if not any(isinstance(interest, Start) for interest in interests):
         return version  # it was started elsewhere
-    place, running = 0, False
-    while version and place < len(interests):
-        interest = interests[place]
+    n, running = 0, False
+    while version and n < len(interests):
+        interest = interests[n]
         verb = verb_of(interest, is_running=running)
         if verb is not Verb.IGNORED:
             version, running = version - 1, verb is not Verb.STOPPED
-        place += 1
-    return place
+        n += 1
+    return n

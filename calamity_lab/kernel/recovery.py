@@ -1,4 +1,4 @@
-"""What an event store tells of a stack that is gone: its states, and the commands that are still owed."""
+"""Rebuild a stack from its event store: its states, and the commands that are still outstanding."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ S = TypeVar("S", bound=SnapshotStore)
 def rebuild(
     stack: Stack, aggregate_types: Iterable[type] = (), *, snapshots: SnapshotStore | None = None
 ) -> Stack:
-    """The stack with the states that its event store tells: aggregates of these types, and all instances.
+    """The stack with its states folded from the event store: aggregates of these types, and all instances.
 
-    Other aggregates are caught up when a command first needs them. What the stack's in-memory stores held is
-    replaced; stores that live elsewhere look after themselves.
+    Other aggregates are caught up when a command first needs them. The contents of the stack's in-memory
+    stores are replaced; stores that live elsewhere stay as they are.
     """
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
     if snapshots is not None and not stack.process_manager_types and hasattr(stack.event_store, "stream_ids"):
@@ -42,41 +42,46 @@ def rebuild(
             aggregates.take_stream(stream_id)
         return _with_aggregates(stack, aggregates)
     instances = Instances(stack.event_store, stack.process_manager_types, snapshots)
-    return _told(stack, aggregates, instances, None)
+    return _rebuilt(stack, aggregates, instances, None)
 
 
 def recover(
     stack: Stack, aggregate_types: Iterable[type] = (), *, snapshots: SnapshotStore | None = None
 ) -> Run:
-    """The run to go on with after a crash: the stack rebuilt, and the owed commands on its agenda.
+    """The run to continue with after a crash: the rebuilt stack, with the outstanding commands on its agenda.
 
-    Owed is what a process manager sent and nobody carried out: no event has its id as causation id. A command
-    that was refused, or led to no event, left no trace; it is asked again what it came to at the time, and
-    is owed only if that was something. Snapshots spare the aggregates their events, but not the process
-    managers: what an instance sent may be owed by a process that died, whoever took its snapshot.
+    A command is outstanding when a process manager sent it and no event has its id as causation id. A command
+    that was rejected, or that led to no event, left no trace in the store. The model is asked again how such
+    a command was decided at the time; it is outstanding only if the decision has events. Snapshots save
+    reading the events of aggregates, but not of process managers: a snapshot does not say which commands of
+    an instance were carried out.
     """
     instances = Instances(stack.event_store, stack.process_manager_types)
-    owed = Owed(stack.event_store, instances)
-    rebuilt = _told(stack, Aggregates(stack.event_store, aggregate_types, snapshots), instances, owed)
-    return Run(rebuilt, Agenda(owed.commands()))
+    outstanding = Outstanding(stack.event_store, instances)
+    rebuilt = _rebuilt(
+        stack, Aggregates(stack.event_store, aggregate_types, snapshots), instances, outstanding
+    )
+    return Run(rebuilt, Agenda(outstanding.commands()))
 
 
-def _told(stack: Stack, aggregates: Aggregates, instances: Instances, owed: Owed | None) -> Stack:
-    """The stack as its whole history tells it, read once."""
+def _rebuilt(
+    stack: Stack, aggregates: Aggregates, instances: Instances, outstanding: Outstanding | None
+) -> Stack:
+    """The stack with the states of its whole history, which is read once."""
     head = 0
     for recorded in _history(stack.event_store, instances):
         head = recorded.position
-        if owed is not None:
-            owed.turn(recorded)
+        if outstanding is not None:
+            outstanding.turn(recorded)
         aggregates.take(recorded)
         for identity, commands in instances.take(recorded):
-            if owed is not None:
-                owed.send(recorded, identity, commands)
+            if outstanding is not None:
+                outstanding.send(recorded, identity, commands)
     return _with_instances(_with_aggregates(stack, aggregates), instances, head)
 
 
 def _history(event_store: Any, instances: Instances) -> Iterator[RecordedEvent]:
-    """All events, and those recorded meanwhile, where the snapshot of an instance has seen them."""
+    """All events; also those recorded meanwhile, as far as a snapshot of an instance includes them."""
     head, furthest = 0, 1
     while head < furthest:
         for recorded in event_store.stream(ALL, start_version=head + 1):
@@ -86,14 +91,14 @@ def _history(event_store: Any, instances: Instances) -> Iterator[RecordedEvent]:
 
 
 def take_snapshots(run: Run, snapshots: S) -> S:
-    """The snapshot store with the state of every aggregate and instance of a run at rest.
+    """The snapshot store with the state of every aggregate and instance of an idle run.
 
     Raises `InvalidValue` while commands are pending.
     """
     if not run.idle:
         raise InvalidValue(
-            f"a snapshot needs a run at rest, and here {len(run.agenda)} commands are pending"
-            f"{'' if run.progress is None else ' and one is in progress'}; carry them out first"
+            f"Snapshots can be taken of an idle run only; pending commands: {len(run.agenda)}"
+            f"{'' if run.progress is None else ', and one is in progress'}. Advance the run until it is idle"
         )
     stack = run.stack
     for stream_id, state in stack.aggregates.items():
@@ -103,7 +108,9 @@ def take_snapshots(run: Run, snapshots: S) -> S:
         )
         if version and last is not None and last.stream_version == version:
             snapshots = _put(snapshots, Snapshot(stream_id, version, last.position, last.event_id, state))
-    marks = dict(zip([cls.__name__ for cls in stack.process_manager_types], stack.handed, strict=True))
+    marks = dict(
+        zip([cls.__name__ for cls in stack.process_manager_types], stack.delivered_upto, strict=True)
+    )
     for stream_id, state in stack.process_managers.items():
         mark = event_at(stack.event_store, marks[type(state).__name__])
         if mark is not None:
@@ -133,12 +140,12 @@ def _with_instances(stack: Stack, instances: Instances, head: int) -> Stack:
         stack,
         process_managers=InMemoryProcessManagerStore(instances.states),
         process_manager_versions=InMemoryVersionStore(instances.versions),
-        handed=(head,) * len(stack.process_manager_types),
+        delivered_upto=(head,) * len(stack.process_manager_types),
     )
 
 
 class Aggregates:
-    """The aggregates of some types, as far as the history went by: states and versions by stream id."""
+    """The aggregates of some types after the events read so far: states and versions by stream id."""
 
     def __init__(
         self, event_store: Any, types: Iterable[type], snapshots: SnapshotStore | None = None
@@ -151,7 +158,7 @@ class Aggregates:
         self._ahead: dict[str, int] = {}
 
     def take(self, recorded: RecordedEvent) -> None:
-        """Let the event change the aggregate of its stream."""
+        """Apply the event to the aggregate of its stream."""
         stream_id = recorded.stream_id
         state = self.states.get(stream_id)
         if state is None:
@@ -164,7 +171,7 @@ class Aggregates:
             self.versions[stream_id] = recorded.stream_version
 
     def take_stream(self, stream_id: str) -> None:
-        """Let a whole stream change its aggregate; with a snapshot, only what came after that is read."""
+        """Apply a whole stream to its aggregate; with a snapshot, only the events after it are read."""
         cls = self._types.get(stream_id.partition("-")[0])
         if cls is None:
             return
@@ -176,7 +183,7 @@ class Aggregates:
             self.take(recorded)
 
     def _first(self, stream_id: str, cls: type) -> Any:
-        """The state to begin with: that of a snapshot which the events bear out, or a new one."""
+        """The state to begin with: that of a snapshot that agrees with the events, or a new one."""
         snapshot = self._snapshot(stream_id, cls)
         if snapshot is not None and self._since(snapshot) is not None:
             return self._begin(snapshot)
@@ -192,7 +199,7 @@ class Aggregates:
         return snapshot.state
 
     def _since(self, snapshot: Snapshot) -> Iterator[RecordedEvent] | None:
-        """The events after a snapshot; None where the one before them is not that which it tells."""
+        """The events after a snapshot; None where the snapshot's event is another."""
         version = snapshot.version
         events = iter(self._event_store.stream(snapshot.stream_id, start_version=version))
         last = next(events, None)
@@ -201,7 +208,7 @@ class Aggregates:
 
 
 class Instances:
-    """The process manager instances, as far as the history went by: states and versions by stream id."""
+    """The process manager instances after the events read so far: states and versions by stream id."""
 
     def __init__(
         self, event_store: Any, types: Iterable[type], snapshots: SnapshotStore | None = None
@@ -216,11 +223,11 @@ class Instances:
 
     @property
     def furthest(self) -> int:
-        """Up to which position the snapshots that are used have seen the history; 0 where none is."""
+        """The latest position that a used snapshot includes; 0 where no snapshot is used."""
         return max(self._ahead.values(), default=0)
 
     def take(self, recorded: RecordedEvent) -> Iterator[tuple[Identity, tuple[Any, ...]]]:
-        """Let the event change every instance that it concerns: each with the commands that it answers."""
+        """Apply the event to every instance that it concerns: those that send commands, with them."""
         event = recorded.event
         for cls in self._types:
             interest = ask.interested(cls, event)
@@ -244,7 +251,7 @@ class Instances:
                 yield identity, reacted.commands
 
     def _begin(self, identity: Identity) -> None:
-        """Take an instance up from its snapshot, where there is one that the events bear out."""
+        """Begin an instance with its snapshot, where there is one that agrees with the events."""
         stream_id = identity.stream_id
         snapshot = None if self._snapshots is None else self._snapshots.get(stream_id, identity.type)
         if stream_id not in self._ahead and snapshot is not None and self._borne_out(snapshot):
@@ -266,20 +273,21 @@ def event_at(event_store: Any, position: int) -> RecordedEvent | None:
 
 
 def _classes(types: Any) -> Iterable[type]:
-    """The aggregates' classes, once it is clear that they are some."""
+    """The aggregate types, after a check that they are a list of classes."""
     listed = list(types) if isinstance(types, Iterable) and not isinstance(types, type) else [types]
     if isinstance(types, type) or not all(isinstance(cls, type) for cls in listed):
         raise InvalidModel(
-            f"the aggregates are given as a list of their classes, as in [BankAccount]; found {types!r}"
+            f"Give the aggregates as a list of their classes, as in [BankAccount]; found {types!r}"
         )
     return listed
 
 
-class Owed:
-    """The agendas of all cascades, one for each correlation id: each goes depth first, one command at a time.
+class Outstanding:
+    """The commands that process managers sent and that were not carried out, found while a history is read.
 
-    So what stands on an agenda before a command that has events was done before it, though it may have left
-    none: it was refused, or decided that nothing happens. The model is pure, and can be asked again.
+    Each cascade (one correlation id) has an agenda and goes depth first, one command at a time. So a command
+    that stands on the agenda before a command with events was done before it, even where it left no event:
+    it was rejected, or it decided nothing. The model is pure, so it can be asked again.
     """
 
     def __init__(self, event_store: Any, instances: Instances) -> None:
@@ -291,7 +299,7 @@ class Owed:
         self._upto: dict[str, int] = {}
 
     def turn(self, recorded: RecordedEvent) -> None:
-        """Before the event changes anything: where it is the first of its command, that leaves the agenda."""
+        """Take the event's command off the agenda; call this before the event is applied."""
         cascade = recorded.correlation_id
         pending = self._in_progress.get(cascade)
         if pending is None or pending.command_id != recorded.causation_id:
@@ -303,24 +311,24 @@ class Owed:
         self._upto[cascade] = recorded.position
 
     def send(self, recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...]) -> None:
-        """After the event: an instance answers it with commands, which go on the cascade's agenda."""
+        """Put the commands that an instance sends for the event on the cascade's agenda."""
         pending = self._in_progress[recorded.correlation_id]
         sent = caused_by_event(pending, recorded, sender, commands)
-        if pending.command is None:  # what was submitted is not recorded: there is none to be called a parent
+        if pending.command is None:  # what was submitted is not recorded: so it cannot be a parent
             sent = tuple([child._replace(parent=None) for child in sent])
         self._caused.setdefault(recorded.correlation_id, []).extend(sent)
 
     def commands(self) -> Iterator[Pending]:
-        """What is owed at the end of the history: the cascade that got furthest behind comes first."""
+        """The commands that are outstanding at the end of the history; the oldest cascade comes first."""
         for cascade in sorted({*self._caused, *self._waiting}, key=self._upto.__getitem__):
             waiting = [*self._caused.get(cascade, ()), *self._waiting.get(cascade, ())]
-            # What comes after an owed command cannot be asked what it came to, as it depends on that one.
+            # The decision on a command after an outstanding one depends on that one, and is not known.
             while waiting and self._outcome(waiting[0], self._upto[cascade]) == ():
                 del waiting[0]
             yield from waiting
 
     def _carried_out(self, recorded: RecordedEvent, waiting: list[Pending]) -> tuple[Pending, list[Pending]]:
-        """The command that an event is of, and those that still wait, also for the user had another order."""
+        """The command of an event, and those that still wait, also where the user chose another order."""
         passed: list[Pending] = []
         while waiting:
             pending = waiting.pop(0)
@@ -331,17 +339,17 @@ class Owed:
                 passed.append(pending)
             else:
                 waiting[:0] = outcome
-        for place, pending in enumerate(passed):
+        for n, pending in enumerate(passed):
             answers = self._answers_with(pending, recorded)
             if answers:
-                return self._carried_out(recorded, [*passed[:place], *answers, *passed[place + 1 :]])
+                return self._carried_out(recorded, [*passed[:n], *answers, *passed[n + 1 :]])
         return _submitted(recorded), passed
 
     def _answers_with(self, pending: Pending, recorded: RecordedEvent) -> tuple[Pending, ...]:
-        """What a command was answered with that was refused, the event's command among it.
+        """The commands that answered the rejection of a command, if the event's command is among them.
 
-        Others may have written to its aggregate since, so that it would no longer be refused: it is asked
-        again at each state that it may have met.
+        Others may have written to the aggregate since, so that the command would no longer be rejected. So
+        the aggregate is asked again in each state in which the command may have found it.
         """
         since = 0 if pending.cause is None else pending.cause.position
         for outcome in self._outcomes(pending, since, recorded.position - 1):
@@ -350,12 +358,12 @@ class Owed:
         return ()
 
     def _outcome(self, pending: Pending, upto: int) -> tuple[Pending, ...] | None:
-        """What a command without events had led to: further commands or none; None where it has events."""
+        """The commands that a command without events led to; None where the command has events."""
         (outcome,) = self._outcomes(pending, upto, upto)
         return outcome
 
     def _outcomes(self, pending: Pending, since: int, upto: int) -> Iterator[tuple[Pending, ...] | None]:
-        """What a command came to at each state of its aggregate from one position to another, in order."""
+        """The outcome of a command in each state of its aggregate between two positions, in order."""
         identity = ask.target(pending.command)
         state = begun(identity)
         history = self._event_store.stream(identity.stream_id)
@@ -380,6 +388,6 @@ class Owed:
 
 
 def _submitted(recorded: RecordedEvent) -> Pending:
-    """What can be known of a submitted command from one of its events; the command itself is not recorded."""
+    """A submitted command as far as one of its events tells it; the command itself is not recorded."""
     command_id = recorded.causation_id or recorded.event_id
     return Pending(None, command_id, recorded.correlation_id, metadata=of_recorded(recorded.metadata))

@@ -91,7 +91,7 @@ def draw(ids: Ids | Callable[[], str], count: int) -> tuple[tuple[str, ...], Any
     if hasattr(ids, "draw"):
         drawn, later = ids.draw(count)
         if len(drawn) != count:
-            raise InvalidValue(f"the ids {ids!r} gave {len(drawn)} ids when asked for {count}")
+            raise InvalidValue(f"The source of ids {ids!r} returned {len(drawn)} ids when asked for {count}")
         return drawn, later
     return tuple([_id(ids()) for _ in range(count)]), ids
 
@@ -112,14 +112,14 @@ def read(clock: Clock | Callable[[], datetime]) -> tuple[datetime, Any]:
     now, later = clock.read() if hasattr(clock, "read") else (clock(), clock)
     if not isinstance(now, datetime) or now.tzinfo is None:
         raise InvalidValue(
-            f"the clock told {now!r}; it must tell a datetime with a time zone, as datetime.now(UTC) does"
+            f"The clock returned {now!r}. Let it return a datetime with a time zone, as datetime.now(UTC)"
         )
     return now if now.tzinfo is UTC else now.astimezone(UTC), later
 
 
 def _id(drawn: Any) -> str:
     if drawn is None or drawn == "":
-        raise InvalidValue(f"the ids gave {drawn!r}; an id is a text, or what can be written as one")
+        raise InvalidValue(f"The source of ids returned {drawn!r}; an id is a text, or a value with a text")
     return str(drawn)
 
 

@@ -43,9 +43,9 @@ class Stack:
     ids: Ids | Callable[[], str] = RandomIds()
     cascade_limit: int = 500
     conflict_limit: int = 10
-    # Up to which position each type in `told` was handed all that is of interest to it.
-    handed: tuple[int, ...] = field(default=(), repr=False, compare=False)
-    told: tuple[type, ...] = field(default=(), repr=False, compare=False)
+    # Up to which position each of `delivered_types` was handed the events that interest it.
+    delivered_upto: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    delivered_types: tuple[type, ...] = field(default=(), repr=False, compare=False)
 
     def __new__(cls, **given: Any) -> Self:
         refuse_unknown("Stack", given, cls.__slots__)
@@ -62,15 +62,15 @@ class Stack:
         for name in ("aggregate_versions", "process_manager_versions"):
             put(self, name, _store(getattr(self, name), InMemoryVersionStore, "increment_version"))
         types = process_manager_types(self.process_manager_types)
-        marks = dict(zip([cls.__name__ for cls in self.told], self.handed, strict=True))
+        marks = dict(zip([cls.__name__ for cls in self.delivered_types], self.delivered_upto, strict=True))
         put(self, "process_manager_types", types)
-        put(self, "handed", tuple(marks.get(cls.__name__, 0) for cls in types))
-        put(self, "told", types)
+        put(self, "delivered_upto", tuple(marks.get(cls.__name__, 0) for cls in types))
+        put(self, "delivered_types", types)
         _check_source(
-            "clock", self.clock, "read", "a clock, as in ticking_clock(), or a callable that tells the time"
+            "clock", self.clock, "read", "a clock, as in ticking_clock(), or a function that returns the time"
         )
         _check_source(
-            "ids", self.ids, "draw", "a source of ids, as in seeded_ids(7), or a callable that gives one"
+            "ids", self.ids, "draw", "a source of ids, as in seeded_ids(7), or a function that returns an id"
         )
         for name in ("cascade_limit", "conflict_limit"):
             _check_limit(name, getattr(self, name))
@@ -91,8 +91,10 @@ _changed = changer(Stack)
 with_decision: Callable[..., Stack] = changer(
     Stack, "aggregates", "aggregate_versions", "event_store", "clock", "ids"
 )
-with_reaction: Callable[..., Stack] = changer(Stack, "process_managers", "process_manager_versions", "handed")
-with_handed: Callable[..., Stack] = changer(Stack, "handed")
+with_reaction: Callable[..., Stack] = changer(
+    Stack, "process_managers", "process_manager_versions", "delivered_upto"
+)
+with_delivered: Callable[..., Stack] = changer(Stack, "delivered_upto")
 
 
 def changed(stack: Stack, **fields: Any) -> Stack:
@@ -102,24 +104,33 @@ def changed(stack: Stack, **fields: Any) -> Stack:
 
 
 def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
-    """The types as a tuple, once it is clear that each can be a process manager and no two share a name."""
+    """The types as a tuple, after a check that each is a process manager and that no two share a name."""
     if isinstance(types, type) or not isinstance(types, Iterable):
-        raise InvalidModel(f"process_manager_types needs a list of classes; found {types!r}")
+        raise InvalidModel(
+            f"Give process_manager_types as a list of classes, as in [Transfer]; found {types!r}"
+        )
     known: dict[str, type] = {}
     for cls in types:
         if not isinstance(cls, type):
-            raise InvalidModel(f"{cls!r} is no process manager type; give the class itself")
+            raise InvalidModel(f"{cls!r} is not a class; give the process manager's class, as in [Transfer]")
         missing = [name for name in _MANAGER_MEMBERS if not callable(getattr(cls, name, None))]
         if missing:
-            raise InvalidModel(
-                f"{cls.__name__} is no process manager type yet: it lacks {', '.join(missing)}"
-            )
+            raise InvalidModel(f"{cls.__name__} needs {_methods(missing)} to be a process manager")
         if known.setdefault(cls.__name__, cls) is not cls:
             raise InvalidModel(
-                f"two process managers are called {cls.__name__} ({known[cls.__name__].__module__} and "
-                f"{cls.__module__}); instances are told apart by the name, so rename one"
+                f"Two process managers are called {cls.__name__} ({known[cls.__name__].__module__} and "
+                f"{cls.__module__}). Instances are identified by the name of their class, so rename one class"
             )
     return tuple(known.values())
+
+
+def _methods(names: list[str]) -> str:
+    """The methods that a class needs, as in "an apply(event) method"."""
+    signatures = {"interested": "interested(event)", "new": "new(id)"}
+    listed = [signatures.get(name, f"{name}(event)") for name in names]
+    if len(listed) == 1:
+        return f"{'an' if listed[0][0] in 'ai' else 'a'} {listed[0]} method"
+    return f"the methods {', '.join(listed[:-1])} and {listed[-1]}"
 
 
 def _store(given: Any, kind: Callable[[Any], Any], member: str) -> Any:
@@ -130,7 +141,7 @@ def _store(given: Any, kind: Callable[[Any], Any], member: str) -> Any:
         return store
     if not hasattr(given, member):
         raise InvalidValue(
-            f"{given!r} is no store: it has no {member}(); give a dict by stream id, as in "
+            f"{given!r} cannot be a store, because it has no {member}(). Give a dict by stream id, as in "
             "{'BankAccount-1': BankAccount('1')}, or an object that implements the protocol"
         )
     return given
@@ -157,7 +168,7 @@ def _check_limit(name: str, given: Any) -> None:
 
 
 def _event_store(given: Any, clock: Any, ids: Any) -> Any:
-    """The event store that was meant; events without ids and times get theirs from the stack's sources."""
+    """The event store that was given or described; bare events get ids and times from the stack's sources."""
     if hasattr(given, "append") and hasattr(given, "stream"):
         return given
     if isinstance(given, Mapping):
@@ -165,6 +176,6 @@ def _event_store(given: Any, clock: Any, ids: Any) -> Any:
     if isinstance(given, (list, tuple)) and all(isinstance(event, RecordedEvent) for event in given):
         return InMemoryEventStore.of(given, clock=clock, ids=ids)
     raise InvalidValue(
-        f"{given!r} is no event store; give a list of RecordedEvents, a dict of events by stream id, "
+        f"{given!r} cannot be an event store. Give a list of RecordedEvents, a dict of events by stream id, "
         "or an object with append(), stream() and subscribe()"
     )

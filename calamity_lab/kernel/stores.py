@@ -133,14 +133,14 @@ def _checked(key: Any) -> str:
     stream_id = stream_id_of(key)
     if not isinstance(stream_id, str) or "-" not in stream_id:
         raise InvalidValue(
-            f"{key!r} is no stream id; a store is read by category, dash and id, as in 'BankAccount-1', "
-            "or by Identity(BankAccount, '1')"
+            f"{key!r} is not a stream id. Give a category, a dash and an id, as in 'BankAccount-1', "
+            "or Identity(BankAccount, '1')"
         )
     return stream_id
 
 
 def _same_class(identity: Identity, state: Any) -> None:
-    """Tell a class that was defined again from the one whose instance is stored."""
+    """Raise for a state whose class was defined again since it was stored."""
     cls, wanted = type(state), identity.type
     if cls is not wanted and isinstance(wanted, type) and cls.__name__ == wanted.__name__:
         raise InvalidModel(
@@ -155,7 +155,7 @@ class Snapshot(NamedTuple):
     """The state of an aggregate, or of a process manager instance, after one event.
 
     ``version`` counts the events that it has taken in. ``position`` and ``event_id`` tell the event: the last
-    of an aggregate's own; for an instance the last that its type was handed.
+    of an aggregate's own; for an instance the last that was delivered to its type.
     """
 
     stream_id: str

@@ -145,7 +145,7 @@ def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -
         aggregate_versions=InMemoryVersionStore(aggregates.versions),
         process_managers=InMemoryProcessManagerStore(states),
         process_manager_versions=InMemoryVersionStore(versions),
-        handed=tuple(handed),
+        delivered_upto=tuple(handed),
     )
 
 

@@ -22,15 +22,15 @@ DEFAULT_LIMIT = 100_000
 
 
 class Stepper:
-    """Moves through a recorded run and records what is new.
+    """Moves a cursor along a recorded run, and records new steps at its end.
 
-    ``cursor`` is the index of the moment looked at, ``selection`` what is picked out of the run. ``error`` is
-    what stopped the last move forward, if anything did; the cursor then stands at the moment before it, and
-    nothing is lost.
-    With ``checked`` every callback of the model is asked twice and watched before it is believed.
-    ``guard`` is called before a move runs the kernel, and may refuse by raising.
-    It begins with a stack, or goes on from a run. Where the event store keeps what was recorded, as a
-    database does, the past can be looked at, but not acted in.
+    ``cursor`` is the index of the current moment, ``selection`` what is selected in the run. ``error`` is the
+    error that stopped the last move forward, if any; the cursor then stands at the moment before, and nothing
+    is lost.
+    With ``checked`` every callback of the model is asked twice, to find one that is not pure.
+    ``guard`` is called before a move runs the kernel; it may raise to prevent the move.
+    A stepper begins with a stack or with a run. Where the event store keeps what was recorded, as a database
+    does, the past can be looked at, but not changed.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Stepper:
 
     @property
     def moment(self) -> Moment:
-        """The moment looked at."""
+        """The current moment."""
         return self.trace[self.cursor]
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a callback of the model broke in the middle of a command, and `abandon` is the way out."""
+        """Whether a callback of the model failed during a command, so that only `abandon` leads on."""
         before = self._before_command()
         return (
             isinstance(self.error, ModelError)
@@ -66,7 +66,7 @@ class Stepper:
 
     @property
     def at_end(self) -> bool:
-        """Whether there is nothing further: the frontier, with nothing left to do."""
+        """Whether the cursor is at the last moment, and the run is idle."""
         return self.cursor == self.trace.last and self.moment.run.idle
 
     def observe(self, observer: Callable[[], object]) -> Callable[[], None]:
@@ -75,7 +75,7 @@ class Stepper:
         return lambda: self._observers.remove(observer) if observer in self._observers else None
 
     def submit(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> None:
-        """Put commands at the end of the agenda of the moment that is looked at."""
+        """Put commands at the end of the agenda of the current moment."""
         self.put(Submitted(commands, dict(metadata or {})))
 
     def choose(self, which: Any) -> None:
@@ -87,21 +87,22 @@ class Stepper:
         self.put(Dropped.of(self.moment.agenda.find(which)))
 
     def put(self, entry: Input) -> None:
-        """Put an input into the run at the moment that is looked at; in the past this begins a branch."""
+        """Put an input into the run at the current moment; in the past this begins a new branch."""
         with self._change():
             self._refuse_if_kept(self.cursor)
             self.trace = self.trace.put(self.cursor, entry)
 
     def abandon(self) -> None:
-        """Take the command in progress back and off the agenda: a new branch goes on without it."""
+        """Skip the command in progress: a new branch continues without it, from before it began."""
         progress, before = self.moment.run.progress, self._before_command()
         if progress is None:
-            raise InvalidValue("no command is in progress; drop(place) takes a pending one off the agenda")
+            raise InvalidValue("No command is in progress. To skip a pending command, use drop(index)")
         given_up = progress.pending.command_id
         if before < 0:
             raise InvalidValue(
-                f"{progress.pending.command_type} was in progress when this trace began, so nothing is known "
-                "of before it; step to its end, or begin with a run in which it is not in progress"
+                f"{progress.pending.command_type} was in progress when this trace began, so the moment "
+                "before it is not known. Step to its end, or begin with a run in which no command is in "
+                "progress"
             )
         self._refuse_if_kept(before)
         with self._change():
@@ -113,11 +114,11 @@ class Stepper:
         return self.go(always)
 
     def step_over(self) -> Moment:
-        """To the end of the command that is in progress, or else of the one that comes next."""
+        """Run to the end of the command in progress, or else of the next command."""
         return self.go(ends_command)
 
     def step_out(self) -> Moment:
-        """To the end of that command and of everything that it caused."""
+        """Run to the end of that command and of everything that it causes."""
         return self.go(EndsCascade())
 
     def go(self, *stops: Condition) -> Moment:
@@ -131,7 +132,7 @@ class Stepper:
         return self.moment
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
-        """On until the agenda is empty, ``until`` holds, or ``limit`` steps are done."""
+        """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run."""
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InvalidValue(f"resume(limit={limit!r}): the limit is a number of steps from 1 on")
         if until is not None and not callable(until):
@@ -205,10 +206,10 @@ class Stepper:
         kept = self.trace.recorded_since(at)
         if kept:
             raise InvalidValue(
-                f"cannot act at moment {at:,}: {plural(kept, 'event')} recorded since cannot be taken back, "
-                f"as {self.trace[at].stack.event_store!r} keeps what is recorded. Look at the past as you "
-                "like, and go on from the last moment of the branch with those events (goto(-1)); to act in "
-                "the past, open the history with Lab.attach(store, model), which writes nothing"
+                f"The run cannot be changed at moment {at:,}: {plural(kept, 'event')} recorded since cannot "
+                f"be taken back, as {self.trace[at].stack.event_store!r} keeps what is recorded. Continue "
+                "from the last moment of the branch with those events (goto(-1)). To change the past, open "
+                "the history with Lab.attach(store, model), which writes nothing"
             )
 
     def _is_at_end(self, moment: Moment) -> bool:
@@ -228,8 +229,8 @@ class Stepper:
             self.error = error
             if self.is_stuck:
                 error.add_note(
-                    f"The run stands at moment {self.cursor:,}, before this, with the command in progress; "
-                    "abandon() takes it back and off the agenda."
+                    f"Stopped at step {self.cursor:,}, before the failing call. Fix the class and run %lab, "
+                    "or skip this command with lab.abandon()."
                 )
             raise
         finally:

@@ -149,7 +149,7 @@ def test_a_history_recorded_elsewhere_is_taken_as_it_is() -> None:
 def test_a_history_with_a_gap_or_a_double_is_refused() -> None:
     first, second, third = store_of(1, 2, 3)
     for broken in ([first, third], [first, second, second], [second]):
-        with pytest.raises(InvalidValue, match="the history has a gap or a double"):
+        with pytest.raises(InvalidValue, match="the history has a gap or an event twice"):
             InMemoryEventStore.of(broken)
 
 

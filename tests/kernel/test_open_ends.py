@@ -354,7 +354,7 @@ def test_a_refused_command_that_nobody_compensates_is_a_warning_and_a_step(caplo
     with caplog.at_level(logging.WARNING, logger="calamity_lab"):
         steps, run = finish(run)
     assert kinds(steps) == ["Dispatched", "Refused", "Completed"]
-    assert "WithdrawFunds was refused" in caplog.text
+    assert "WithdrawFunds was rejected" in caplog.text
     assert "Transfer-t has no handle_rejection" in caplog.text
 
 

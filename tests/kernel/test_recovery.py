@@ -214,7 +214,7 @@ def test_a_stack_is_rebuilt_with_every_aggregate_and_instance() -> None:
     store = run.stack.event_store
     rebuilt = rebuild(Stack(event_store=store, process_manager_types=SHOP.process_managers), SHOP.aggregates)
     assert told(rebuilt) == told(run.stack)
-    assert rebuilt.handed == (len(store),) * len(SHOP.process_managers)
+    assert rebuilt.delivered_upto == (len(store),) * len(SHOP.process_managers)
 
 
 def test_a_rebuilt_stack_hands_no_event_on_twice() -> None:
@@ -337,7 +337,7 @@ def test_an_instances_snapshot_from_beyond_the_end_of_the_history_is_left_aside(
 
 
 def test_no_snapshot_is_taken_while_commands_are_pending() -> None:
-    with pytest.raises(InvalidValue, match="1 commands are pending"):
+    with pytest.raises(InvalidValue, match="pending commands: 1"):
         take_snapshots(begin(stack_of(Transfer), DepositFunds("a", 1)), InMemorySnapshotStore())
 
 
@@ -421,4 +421,4 @@ def test_an_instance_whose_snapshot_is_ahead_of_the_reading_takes_in_no_event_tw
     last = list(store.held.stream(ALL))[-1]
     ahead = InMemorySnapshotStore([Snapshot("Tally-x", 3, 3, last.event_id, Tally("x", 3))])
     rebuilt = rebuild(Stack(event_store=store, process_manager_types=(Tally,)), snapshots=ahead)
-    assert (rebuilt.process_managers["Tally-x"].count, rebuilt.handed) == (3, (3,))
+    assert (rebuilt.process_managers["Tally-x"].count, rebuilt.delivered_upto) == (3, (3,))

@@ -191,18 +191,26 @@ def test_a_recorded_event_is_a_dataclass_with_defaults() -> None:
 
 BAD: list[tuple[dict[str, Any], type[CalamityError], str]] = [
     ({"agregates": {}}, UnknownArgument, "did you mean 'aggregates'"),
-    ({"aggregates": {"1": BankAccount("1")}}, InvalidValue, "'1' is no stream id; .* 'BankAccount-1'"),
+    ({"aggregates": {"1": BankAccount("1")}}, InvalidValue, "'1' is not a stream id. .* 'BankAccount-1'"),
     (
         {"aggregates": {"Account-1": BankAccount("1")}},
         InvalidValue,
         "holds a BankAccount; .* 'BankAccount-1'",
     ),
-    ({"aggregates": [BankAccount("1")]}, InvalidValue, "is no store: it has no dispatch"),
-    ({"event_store": [FundsDeposited("1", 1)]}, InvalidValue, "is no event store; give a list of Recorded"),
-    ({"process_manager_types": Transfer}, InvalidModel, "needs a list of classes"),
-    ({"process_manager_types": [Transfer("t")]}, InvalidModel, "give the class itself"),
-    ({"process_manager_types": [BankAccount]}, InvalidModel, "it lacks interested, handle"),
-    ({"process_manager_types": [Transfer, CarefulTransfer]}, InvalidModel, "two process managers are called"),
+    ({"aggregates": [BankAccount("1")]}, InvalidValue, "cannot be a store, because it has no dispatch"),
+    (
+        {"event_store": [FundsDeposited("1", 1)]},
+        InvalidValue,
+        "cannot be an event store. Give a list of Recorded",
+    ),
+    ({"process_manager_types": Transfer}, InvalidModel, "as a list of classes"),
+    ({"process_manager_types": [Transfer("t")]}, InvalidModel, "give the process manager's class"),
+    (
+        {"process_manager_types": [BankAccount]},
+        InvalidModel,
+        r"BankAccount needs the methods interested\(event\) and handle\(event\) to be",
+    ),
+    ({"process_manager_types": [Transfer, CarefulTransfer]}, InvalidModel, "Two process managers are called"),
     ({"clock": 5}, InvalidValue, r"Stack\(clock=5\): give a clock"),
     ({"ids": "abc"}, InvalidValue, r"Stack\(ids='abc'\): give a source of ids"),
     ({"cascade_limit": -1}, InvalidValue, "a limit is a whole number from 0 on"),
@@ -220,7 +228,7 @@ def test_a_stack_that_cannot_stand_is_refused_with_what_would_work(
 
 @pytest.mark.parametrize("told", ["2026-01-01", 5, None, datetime(2026, 1, 1)])  # noqa: DTZ001 - that is the point
 def test_a_clock_that_tells_no_time_with_a_zone_is_named(told: Any) -> None:
-    with pytest.raises(InvalidValue, match=r"the clock told .* datetime with a time zone"):
+    with pytest.raises(InvalidValue, match=r"The clock returned .* datetime with a time zone"):
         dispatch(stack_of(clock=lambda: told), DepositFunds("1", 1))
 
 
@@ -232,7 +240,7 @@ def test_a_clock_in_another_zone_is_read_in_utc() -> None:
 
 
 def test_ids_that_are_none_are_named() -> None:
-    with pytest.raises(InvalidValue, match="the ids gave None"):
+    with pytest.raises(InvalidValue, match="The source of ids returned None"):
         dispatch(stack_of(ids=lambda: None), DepositFunds("1", 1))
 
 

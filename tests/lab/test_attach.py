@@ -90,7 +90,7 @@ def test_an_attached_lab_opens_on_the_states_that_the_events_tell(url: str, stor
         "aggregate_versions",
         "process_managers",
         "process_manager_versions",
-        "handed",
+        "delivered_upto",
     ):
         assert getattr(lab.stack, name) == getattr(told, name), name
     assert lab.process_managers["Transfer-t9"].stage == "initiated"

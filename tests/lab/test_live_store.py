@@ -106,7 +106,9 @@ def test_acting_before_what_a_live_store_keeps_is_refused_and_nothing_is_written
         lab.abandon,
     ]
     for act in acts:
-        with pytest.raises(InvalidValue, match=r"cannot act at moment [01]: 2 events recorded .*Lab\.attach"):
+        with pytest.raises(
+            InvalidValue, match=r"cannot be changed at moment [01]: 2 events recorded .*Lab\.attach"
+        ):
             act()
         assert (lab.cursor, len(lab.branches), len(list(store.stream(ALL)))) == (1, 1, 2)
     lab.goto(-1)
@@ -137,7 +139,7 @@ def test_a_branch_that_a_live_store_has_left_behind_can_be_looked_at_but_does_no
     lab.resume()
     assert lab.switch("main").index == 4
     for act in (lab.step, lab.resume, lambda: lab.send(DepositFunds("1", 1))):
-        with pytest.raises(InvalidValue, match="cannot act at moment 4: 2 events recorded since"):
+        with pytest.raises(InvalidValue, match="cannot be changed at moment 4: 2 events recorded since"):
             act()
     assert len(list(store.stream(ALL))) == 2, "the same deposit lay on both agendas, and was made once"
 

@@ -367,7 +367,7 @@ def test_a_command_that_broke_is_taken_back_and_the_foot_says_how(monkeypatch: p
     assert front_end.values["agenda"]["in_progress"] is None
     assert len(lab.agenda) == 0
     front_end.ask("abandon")
-    assert "no command is in progress" in front_end.values["controls"]["sentence"]
+    assert "No command is in progress" in front_end.values["controls"]["sentence"]
 
 
 def test_a_widget_without_the_agenda_names_the_call_that_takes_a_broken_command_back(

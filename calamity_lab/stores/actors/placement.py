@@ -73,7 +73,9 @@ def _in_actors(
     if isinstance(event_store, InMemoryEventStore):
         event_store = HeldEventStore(event_store)
     aggregates = SharedAggregates(References(actors, AggregatesInActor, name_for_aggregate), event_store)
-    marks = dict(zip([cls.__name__ for cls in stack.process_manager_types], stack.handed, strict=True))
+    marks = dict(
+        zip([cls.__name__ for cls in stack.process_manager_types], stack.delivered_upto, strict=True)
+    )
     versions = stack.process_manager_versions
     instances = SharedInstances(
         References(actors, InstancesInActor, name_for_instance),

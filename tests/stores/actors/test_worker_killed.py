@@ -56,7 +56,7 @@ def test_a_killed_worker_loses_no_money_and_all_transfers_end(processes: Any, po
     with SQLEventStore(postgres_url, [BankAccount, Transfer]) as store, ClusterActors(processes) as actors:
         for n in range(COUNT):
             store.append(f"BankAccount-{n}", [FundsDeposited(f"{n}", 100)])
-        marks = {"told": (Transfer,), "handed": (store.version(ALL),)}
+        marks = {"delivered_types": (Transfer,), "delivered_upto": (store.version(ALL),)}
         given = Stack(event_store=store, process_manager_types=[Transfer], conflict_limit=100, **marks)
         stack = one_for_each(given, actors)
         pids = processes.run(os.getpid)
