@@ -66,14 +66,14 @@ _METHODS = {
 }
 
 
-def source_of(kind: str, *, annotations_as_text: bool) -> str:
-    """The model's source, with classes of that kind."""
+def source_of(kind: str, *, annotations_as_text: bool, **fields: str) -> str:
+    """The model's source, with classes of that kind; ``fields`` are other fields for some of them."""
     start = "from __future__ import annotations\n" if annotations_as_text else ""
-    return start + _IMPORTS + "".join(_class(kind, name) for name in _FIELDS)
+    return start + _IMPORTS + "".join(_class(kind, *each) for each in {**_FIELDS, **fields}.items())
 
 
-def _class(kind: str, name: str) -> str:
-    fields = _FIELDS[name].split("; ")
+def _class(kind: str, name: str, declared: str) -> str:
+    fields = declared.split("; ")
     if kind == "plain":
         kept = "".join(f"        self.{f.partition(':')[0]} = {f.partition(':')[0]}\n" for f in fields)
         body = f"    def __init__(self, {', '.join(fields)}) -> None:\n{kept}"
@@ -83,12 +83,12 @@ def _class(kind: str, name: str) -> str:
 
 
 @contextmanager
-def model_of(kind: str, *, annotations_as_text: bool) -> Iterator[Any]:
+def model_of(kind: str, *, annotations_as_text: bool, **fields: str) -> Iterator[Any]:
     """The model as a module of its own, as a user has it."""
     name = f"basket_of_{kind.replace(' ', '_')}_{annotations_as_text}"
     module = sys.modules[name] = ModuleType(name)
     try:
-        exec(source_of(kind, annotations_as_text=annotations_as_text), module.__dict__)
+        exec(source_of(kind, annotations_as_text=annotations_as_text, **fields), module.__dict__)
         yield module
     finally:
         del sys.modules[name]

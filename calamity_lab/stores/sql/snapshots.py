@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Any, Self, get_args, get_origin
 
 import msgspec
 
 from calamity_lab.errors import SerializationError
+from calamity_lab.kernel.annotations import Unresolved
+from calamity_lab.kernel.schema import fields_in, is_message_class
 from calamity_lab.kernel.stores import Snapshot
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
@@ -83,11 +84,19 @@ def shape_of(cls: type) -> str:
     """A text that changes when the fields of the class change, or the fields of their classes."""
     try:
         described = json.dumps(msgspec.json.schema(cls), sort_keys=True)
-    except (TypeError, ValueError):  # msgspec cannot describe the class, so only its own fields count
-        fields = {name: hint for base in cls.__mro__ for name, hint in inspect.get_annotations(base).items()}
-        described = repr(sorted((name, _name_of(hint)) for name, hint in fields.items()))
+    except (TypeError, ValueError):  # msgspec cannot describe the class
+        described = repr(sorted((field.name, _worded(field.annotation, (cls,))) for field in fields_in(cls)))
     return f"{cls.__name__} {blake2b(described.encode(), digest_size=12).hexdigest()}"
 
 
-def _name_of(hint: Any) -> str:
-    return hint if isinstance(hint, str) else getattr(hint, "__qualname__", repr(hint))
+def _worded(annotation: Any, above: tuple[type, ...]) -> str:
+    """An annotation as a text, with the fields of the message classes in it."""
+    if isinstance(annotation, Unresolved):
+        return annotation.text
+    if isinstance(annotation, type) and is_message_class(annotation) and annotation not in above:
+        above = (*above, annotation)
+        fields = sorted((field.name, _worded(field.annotation, above)) for field in fields_in(annotation))
+        return f"{annotation.__qualname__}{fields}"
+    name = getattr(get_origin(annotation) or annotation, "__qualname__", repr(annotation))
+    parts = [_worded(part, above) for part in get_args(annotation)]
+    return f"{name}[{', '.join(parts)}]" if parts else name

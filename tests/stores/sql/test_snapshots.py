@@ -12,7 +12,8 @@ import pytest
 from calamity_lab.errors import ReadOnlyStore, SerializationError, StoreError
 from calamity_lab.kernel.stores import InMemorySnapshotStore, Snapshot
 from calamity_lab.stores.sql.event_store import SQLEventStore
-from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
+from calamity_lab.stores.sql.snapshots import SQLSnapshotStore, shape_of
+from tests.kinds_of_class import HEADINGS, model_of
 from tests.stores.sql.notes import Noted, execute, refused, texts
 
 
@@ -115,3 +116,13 @@ def test_a_store_that_is_read_only_or_closed_says_so(url: str) -> None:
             snapshots.put(of("Basket-1", 2))
     with refused(StoreError, "is closed"):
         snapshots.get("Basket-1", Basket)
+
+
+@pytest.mark.parametrize("kind", HEADINGS)
+def test_a_class_of_any_kind_has_another_shape_once_a_class_that_it_holds_has(kind: str) -> None:
+    with model_of(kind, annotations_as_text=True) as before:
+        shape = shape_of(before.Basket)
+    with model_of(kind, annotations_as_text=True) as again:
+        assert shape_of(again.Basket) == shape
+    with model_of(kind, annotations_as_text=True, Item="sku: str; price: Decimal") as after:
+        assert shape_of(after.Basket) != shape
