@@ -10,6 +10,7 @@ import collections
 import collections.abc
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -154,14 +155,18 @@ class FieldType:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is a way to type a value of that type."""
+        """Whether a value of the type can be typed into a form."""
         return self.kind != "text" or self.scalar is not None or bool(self.alternatives)
 
     @property
     def takes_any_text(self) -> bool:
-        """Whether blanks are a value, and not nothing."""
-        is_text = self.cls is str or (self.kind == "text" and self.scalar is None and not self.alternatives)
-        return is_text or any(other.takes_any_text for other in self.alternatives)
+        """Whether a text of blanks is a value of the type."""
+        is_unknown = self.kind == "text" and self.scalar is None and not self.alternatives
+        return self._is_text or is_unknown or any(other.takes_any_text for other in self.alternatives)
+
+    @property
+    def _is_text(self) -> bool:
+        return self.cls is not None and issubclass(self.cls, str) and not self.choices
 
     def described(self) -> str:
         """What fits, in a few words."""
@@ -186,15 +191,13 @@ class FieldType:
         if self.scalar is None:
             return given
         try:
-            return self.scalar.read(
-                given.strip() if isinstance(given, str) and self.cls is not str else given
-            )
+            return self.scalar.read(given.strip() if isinstance(given, str) and not self._is_text else given)
         except Unlike:
             raise Unreadable(f"{quoted(given)} is not {self.scalar.example}") from None
 
 
 def field_type(annotation: Any) -> FieldType:
-    """What a field takes whose annotation, with all names in it resolved, is this one."""
+    """What a field with that annotation takes; the names in the annotation must be resolved."""
     annotation = bare(annotation)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is NoneType:
@@ -229,8 +232,12 @@ def group_of(cls: type) -> Group:
 
 
 def _subclass(cls: type, base: Scalar) -> FieldType:
-    """A text or a number of a class of its own, as what it is made from."""
-    scalar = base._replace(read=lambda given: cls(base.read(given)), samples=tuple(map(cls, base.samples)))
+    """A text or a number of a subclass, typed as a plain one."""
+    samples: list[Any] = []
+    for plain in base.samples:
+        with suppress(Exception):  # the class may refuse some of them
+            samples.append(cls(plain))
+    scalar = base._replace(read=lambda given: cls(base.read(given)), samples=tuple(samples))
     return FieldType(base.kind, base.example or f"a text, for {cls.__name__}", cls=cls, scalar=scalar)
 
 
@@ -252,7 +259,7 @@ def _literal(values: tuple[Any, ...]) -> FieldType:
 
 
 def _union(members: list[FieldType]) -> FieldType:
-    """The only member that is more than None, or all of them as alternatives."""
+    """The only member that is not None, or all of them as alternatives."""
     optional = any(member.optional for member in members)
     some = [member for member in members if member.hint != "nothing"]
     if len(some) == 1:
@@ -323,7 +330,7 @@ def _attribute(value: Any, part: Field) -> Any:
 
 _ABSENT: Any = object()
 
-# Of an abstract type, what cannot be changed: as the fields of a message should be.
+# For an abstract type, a container that cannot be changed, as the fields of a message should be.
 _GENERICS: Mapping[Any, Callable[[Any, tuple[Any, ...]], FieldType]] = {
     list: _sequence(list),
     collections.abc.MutableSequence: _sequence(list),

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # A blank, a non-breaking one, a narrow one, a thin one, or an underscore between groups of three digits.
 _GROUPED = re.compile(r"([+-]?[0-9]{1,3})((?:[ \u00a0\u202f\u2009_][0-9]{3})+)(?![0-9])")
 _NO_NUMBERS = frozenset({"nan", "snan", "inf", "infinity"})
-# Python itself reads no longer ones, because that takes long.
+# Python itself refuses longer ones, because they take long to read.
 _MOST_DIGITS = 4_000
 # As str() writes it, "2 days, 1:30:00"; and as ISO 8601 and the stores do, "P2DT1H30M".
 _CLOCK = re.compile(
@@ -37,18 +37,18 @@ _ISO = re.compile(
 
 
 class Unreadable(ValueError):
-    """A text that is no value of the type asked for; the message says what it should look like."""
+    """A text that is not a value of the wanted type; the message says what would be."""
 
 
 class Unlike(Unreadable):
-    """A text that does not look like a value of the type at all; the type's own example says what would."""
+    """A text that does not look like a value of the wanted type; the example of the type says what does."""
 
     def __init__(self, given: Any) -> None:
         super().__init__(f"{quoted(given)} is not a value of that type")
 
 
 def quoted(given: Any) -> str:
-    """What was given, short, in quotes where it is a text."""
+    """A given value, cut to a length; a text in quotes."""
     text = format_value(given, 40)
     return f"‘{text}’" if isinstance(given, str) else text
 
@@ -146,7 +146,7 @@ def read_bytes(given: Any) -> bytes:
 
 
 def reader_of_text(make: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """What reads a value by the function that makes one of its text, and refuses all but texts."""
+    """A reader of texts, from the function that makes a value of a text."""
 
     def read(given: Any) -> Any:
         if isinstance(given, str):
@@ -160,7 +160,7 @@ def reader_of_text(make: Callable[[str], Any]) -> Callable[[Any], Any]:
 
 
 def _digits(given: Any) -> str | None:
-    """The text of a number without what groups its digits; None where it can be none."""
+    """The text of a number without the characters that group its digits; None if it cannot be a number."""
     if not isinstance(given, str) or len(given) > _MOST_DIGITS:
         return None
     grouped = _GROUPED.match(given)

@@ -1,4 +1,4 @@
-"""Made-up messages: what a model's classes can be asked about before anything happened."""
+"""Made-up messages, to ask a model's classes about before anything happened."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _of(takes: FieldType, name: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
-    """Values of that type; texts are the field's own name, so that fields of one name hold the same id."""
+    """Values of that type. A text is the name of the field, so that fields of one name hold the same id."""
     for alternative in takes.alternatives:
         yield from _of(alternative, name, names, depth)
     if takes.choices:
@@ -75,13 +75,15 @@ def _of(takes: FieldType, name: str, names: Mapping[str, Any], depth: int) -> It
     elif takes.scalar is not None and takes.scalar.samples:
         yield from takes.scalar.samples
     elif not takes.alternatives and takes.group is None:
-        yield name if takes.cls is None else takes.cls(name)
+        cls = takes.cls or str
+        made = _make(lambda: cls(name), {})
+        yield from () if made is None else (made,)
     if takes.optional:
         yield None
 
 
 def changed_samples(cls: type, id_: Any, names: Mapping[str, Any] | None = None) -> Iterator[Any]:
-    """Made-up objects of a class with the id in each field, in turn, that could hold it."""
+    """Made-up objects of a class that hold the id in one field, one for each field that can hold it."""
     fields = arguments_of(cls, names)
     for made in samples(cls, names):
         arguments = {field.argument: getattr(made, field.name or field.argument, None) for field in fields}

@@ -1,4 +1,4 @@
-"""What a command's form asks for: its fields with their kinds, defaults and hints."""
+"""The form of a command: its fields with their kinds, defaults and hints."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _DEEPEST = 4
 class FormField:
     """A field of a form.
 
-    ``default`` is a JSON value, or None; ``optional``: it may be left empty, and is None then; ``options``
-    are the labels of a choice, ``fields`` those of a group, ``item`` is what a list has any number of.
+    ``default`` is a JSON value, or None. An ``optional`` field may be left empty, and is None then.
+    ``options`` are the labels of a choice, ``fields`` the fields of a group, ``item`` the items of a list.
     """
 
     name: str
@@ -41,7 +41,7 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class CommandForm:
-    """The form of a command type: which aggregate type it goes to, and what it asks for."""
+    """The form of a command type: the aggregate type that it goes to, and its fields."""
 
     command: str
     target: str
@@ -64,7 +64,7 @@ def forms(model: Model) -> tuple[CommandForm, ...]:
 
 
 def written(message: Any, names: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A message as the JSON values that its form would hold: `parse` reads them back."""
+    """A message as the JSON values of its form; `parse` reads them back."""
     return _parts(group_of(type(message)), message, names or {})
 
 
@@ -91,7 +91,7 @@ def _field(
     is_shown = default is not NO_DEFAULT and (takes.is_known or isinstance(default, str))
     hints = [doc, takes.hint]
     if not is_shown and default not in (None, NO_DEFAULT):
-        # A default that cannot be typed is not put into the field, where it would be sent as a text.
+        # A default that cannot be typed does not go into the field: it would be sent as a text.
         hints.append(f"{format_value(default, 40)} when left empty")
     return FormField(
         name=name,
@@ -114,7 +114,7 @@ def _default(takes: FieldType, default: Any, names: Mapping[str, Any]) -> Any:
 
 
 def _value(takes: FieldType, value: Any, names: Mapping[str, Any]) -> Any:
-    """A value of that type as JSON; what has no form of its own as text."""
+    """A value of that type as JSON; as text, if the type is not known."""
     if value is None:
         return None
     for label, choice in takes.choices:
@@ -139,12 +139,12 @@ def _parts(group: Group, value: Any, names: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _target(cls: type, names: Mapping[str, Any]) -> str:
-    """The name of the aggregate type that the command goes to; empty where only a real command could tell."""
+    """The name of the aggregate type that the command goes to; empty if only a real command can tell."""
     made = sample(cls, names)
     try:
         return "" if made is None else target_of(made).category
     except CalamityError:
-        return ""  # told when the command is sent, with what is missing
+        return ""  # the error comes, with what is missing, when the command is sent
 
 
 def _first_line(cls: type) -> str:

@@ -1,6 +1,6 @@
-"""What was typed into a form, made into a command; everything that is wrong is told at once.
+"""Commands from what was typed into their forms; all problems are reported at once.
 
-Texts become values by the rules of `reading`; nothing that was typed is ever evaluated.
+Texts become values by the rules of `calamity_lab.probe.reading`; nothing that was typed is ever evaluated.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ _WRONG = object()
 
 
 def parse(command_cls: type, values: Mapping[str, Any], *, classes: Iterable[type] = ()) -> Any:
-    """The command that the values, as JSON, make: texts are read by the types of the command's fields.
+    """The command with these values, which are JSON; texts are read by the types of the command's fields.
 
-    A field that is left out or empty takes its default, or None where that may be; else it is missing.
-    ``classes`` are those that annotations written as text may name beside what the command's module knows.
-    Raises `InvalidFields`, which tells every wrong field; what the class itself refuses is told under the
-    path of what was to be made.
+    A field that is left out or empty takes its default, or None if it may be None; else it is missing.
+    ``classes`` are further classes that the annotations of the command may name. Raises `InvalidFields` with
+    every wrong field; if a class refuses its values, the path of the object that it was to be has the reason.
     """
     form = _Form({cls.__name__: cls for cls in classes})
     command = form.group(group_of(command_cls), values, "")
@@ -35,7 +34,7 @@ def parse(command_cls: type, values: Mapping[str, Any], *, classes: Iterable[typ
 
 
 class _Form:
-    """Reads values, and notes by path what is wrong with them."""
+    """Reads values, and notes their problems by path."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:
         self.names = names
@@ -63,7 +62,7 @@ class _Form:
             return self._wrong(path, format_value(str(error) or type(error).__name__))
 
     def _argument(self, part: Field, values: Mapping[str, Any], path: str) -> Any:
-        """The value of a field; `NO_DEFAULT` where it is left to the class."""
+        """The value of a field; `NO_DEFAULT` if the class is to take its default."""
         takes, path = field_type(part.annotation), _joined(path, part.argument)
         given = values.get(part.argument)
         if part.argument in values and not _is_empty(takes, given):
@@ -122,7 +121,7 @@ class _Form:
             return _WRONG
         try:
             return items.make(read)
-        except (TypeError, ValueError) as error:  # a set of what cannot be in one, a key that is there twice
+        except (TypeError, ValueError) as error:  # an item that a set cannot hold, a key that is there twice
             return self._wrong(path, format_value(str(error)))
 
     def _item(self, takes: FieldType, given: Any, path: str) -> Any:
@@ -139,7 +138,7 @@ class _Form:
 
 
 def _by_name(group: Group, known: list[str], given: Any) -> Mapping[str, Any] | None:
-    """What is given for each part of a group; None where it is given in no way that a group can be."""
+    """The given value of each part of a group; None if what is given is not a group."""
     given = _from_json(given)
     if group.ordered and isinstance(given, (list, tuple)) and len(given) == len(known):
         return dict(zip(known, given, strict=True))
@@ -147,17 +146,17 @@ def _by_name(group: Group, known: list[str], given: Any) -> Mapping[str, Any] | 
 
 
 def _from_json(given: Any) -> Any:
-    """A value with parts that was typed as JSON text; anything else as it is."""
+    """The value of a JSON text of an object or a list; any other value unchanged."""
     if not isinstance(given, str) or not given.lstrip().startswith(("{", "[")):
         return given
     try:
         return json.loads(given)
     except (ValueError, RecursionError):
-        return given  # told as what it is: no object, no list
+        return given  # the caller reports it: it is not an object or a list
 
 
 def _named_member(takes: FieldType, given: Any) -> tuple[Sequence[FieldType], Any]:
-    """The members of a union that may fit, and what is given for them, without the name of the one meant."""
+    """The members of a union that may fit, and the given value, without the name of the member in it."""
     plain = _from_json(given)
     if isinstance(plain, Mapping) and TYPE in plain:
         named = [member for member in takes.alternatives if member.group and member.group.name == plain[TYPE]]

@@ -235,7 +235,7 @@ def test_the_stories_of_the_examples_are_read_back() -> None:
         (Card | Iban, {"_type": "Iban", "number": "DE02"}, Iban("DE02")),
         (Card | Iban, '{"_type": "Iban", "number": "DE02"}', Iban("DE02")),
         (Card | Iban, {"number": "4000"}, Card("4000")),
-        (Sku, "mug", Sku("mug")),
+        (Sku, " mug ", Sku(" mug ")),
         (list[int], [" 1 ", 2], [1, 2]),
         (set[Colour], ["RED"], {Colour.RED}),
     ],
