@@ -1,1 +1,1 @@
-"""The domains that the tutorials step through: a bank with transfers, and a shop that fulfils orders."""
+"""The example models of the tutorials: a bank with transfers, and a shop that fulfils orders."""

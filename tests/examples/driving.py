@@ -11,8 +11,9 @@ def moments(run: Run, picks: Sequence[int] = (0,)) -> Iterator[tuple[Step, Run]]
     """Every step of the run, and the run after it; before each command the next pick says which one goes."""
     pick = cycle(picks)
     while not run.idle:
-        if run.progress is None:
-            run = run.choose(next(pick) % len(run.agenda))
+        # The first is next anyway; to choose it would cost a copy of the agenda each time.
+        if run.progress is None and (chosen := next(pick) % len(run.agenda)):
+            run = run.choose(chosen)
         step, run = advance(run)
         yield step, run
 

@@ -58,7 +58,7 @@ def test_nobody_sends_money_to_himself() -> None:
 
 
 def test_a_count_below_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="asked for -1 commands"):
+    with pytest.raises(ValueError, match="count of 0 or more; it got -1"):
         random_commands(-1)
 
 

@@ -1,7 +1,7 @@
-"""A bank: accounts, and transfers between them that may be rejected halfway.
+"""A bank: accounts, and transfers between accounts, which may be rejected halfway.
 
-`account` holds the commands, the events and the aggregate; `transfer` the process manager;
-`story()` is a day at the bank, `random_commands()` a year.
+Read `account` first: the commands, the events and the aggregate. Then read `transfer`: the process manager.
+`story()` returns the commands of a day at the bank, `random_commands()` those of a year.
 """
 
 from calamity_lab.examples.bank.account import (

@@ -1,8 +1,8 @@
-"""A bank account: what can be asked of it, what can happen to it, and the rules in between.
+"""A bank account: its commands, its events, and the rules that decide which events a command leads to.
 
-Every amount is an int, in pence. After the example in Calamity's tests (Rosa Richter, MIT).
-As there, an account need not be created before money is paid in; closing it, cancelling a
-transfer and refunding one are added here.
+Every amount is an int, in pence. The example comes from Calamity's tests (Rosa Richter, MIT). As there, you
+can pay money into an account that nobody has created. Closing an account, cancelling a transfer and refunding
+a transfer are added here.
 """
 
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from typing import Literal, Self
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.messages import command
 
-# Commands: what somebody wants to happen.
+# Commands are orders: what somebody wants to happen. The bank may reject a command.
 
 
 @command(to="BankAccount", by="account_id")
 @dataclass(frozen=True, slots=True)
 class CreateAccount:
-    """Open an account, with nothing on it."""
+    """Open an account with a balance of zero."""
 
     account_id: str
     name: str | None = None
@@ -66,7 +66,7 @@ class RequestTransfer:
 @command(to="BankAccount", by="account_id")
 @dataclass(frozen=True, slots=True)
 class CancelTransfer:
-    """Give a transfer up before any money has moved."""
+    """Cancel a transfer before any money has moved."""
 
     account_id: str
     transfer_id: str
@@ -75,7 +75,7 @@ class CancelTransfer:
 @command(to="BankAccount", by="account_id")
 @dataclass(frozen=True, slots=True)
 class RefundTransfer:
-    """Put money back where it came from, because it could not arrive."""
+    """Pay money back to the account it came from, because it could not arrive."""
 
     account_id: str
     amount: int
@@ -90,7 +90,7 @@ class CloseAccount:
     account_id: str
 
 
-# Events: what has happened.
+# Events are facts: what has happened. Nobody can reject an event.
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class FundsWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class TransferInitiated:
-    """A transfer was asked for; no money has moved."""
+    """Somebody asked for a transfer; no money has moved yet."""
 
     transfer_id: str
     from_account: str
@@ -139,7 +139,7 @@ class TransferInitiated:
 
 @dataclass(frozen=True, slots=True)
 class TransferCancelled:
-    """A transfer was given up; no money has moved."""
+    """A transfer was cancelled; no money has moved."""
 
     account_id: str
     transfer_id: str
@@ -185,7 +185,7 @@ AccountEvent = (
 
 @dataclass(frozen=True, slots=True)
 class BankAccount:
-    """An account: the money on it, and whether it takes more."""
+    """A bank account: its balance, and whether it is open."""
 
     account_id: str
     balance: int = 0
@@ -198,8 +198,8 @@ class BankAccount:
         return cls(account_id, status="unopened")
 
     def execute(self, command: AccountCommand) -> AccountEvent:
-        """Decide what a command leads to, or refuse it."""
-        self._refuse_if_against_the_rules(command)
+        """Decide which event a command leads to, or reject the command."""
+        self._reject_if_against_the_rules(command)
         match command:
             case CreateAccount(account_id, name):
                 return AccountCreated(account_id, name)
@@ -218,7 +218,7 @@ class BankAccount:
             case CloseAccount(account_id):
                 return AccountClosed(account_id)
 
-    def _refuse_if_against_the_rules(self, command: AccountCommand) -> None:
+    def _reject_if_against_the_rules(self, command: AccountCommand) -> None:
         match command:
             case RefundTransfer() | CancelTransfer():
                 return  # a transfer must be able to end, even if its account was closed meanwhile

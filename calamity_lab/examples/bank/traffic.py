@@ -1,4 +1,4 @@
-"""Random traffic at the bank: a history as long as you like, the same for the same seed."""
+"""Commands for the bank: the story of one day, and random traffic, which is the same for the same seed."""
 
 from collections.abc import Iterator
 from itertools import count as counting
@@ -21,15 +21,15 @@ _KINDS_AND_WEIGHTS = {"transfer": 50, "deposit": 25, "withdrawal": 18, "rename":
 
 
 def random_commands(count: int, *, seed: int = 0, accounts: int = 20) -> tuple[AccountCommand, ...]:
-    """A mixed history of `count` commands: mostly transfers, some refused at once, some halfway.
+    """A mixed history of `count` commands: mostly transfers, some rejected at once, some halfway.
 
-    First `accounts` accounts are opened and paid into. Some later accounts are closed as soon as
-    they are opened; people go on sending money there, and those transfers are refunded.
+    First, `accounts` accounts are opened and get money. Some later accounts are closed right after
+    they are opened; transfers to those accounts are refunded.
     """
     if count < 0:
-        raise ValueError(f"random_commands was asked for {count} commands; count must be 0 or more")
+        raise ValueError(f"random_commands needs a count of 0 or more; it got {count}")
     if accounts < 2:
-        raise ValueError(f"random_commands was asked for {accounts} accounts; a transfer needs at least 2")
+        raise ValueError(f"random_commands needs at least 2 accounts, for transfers; it got {accounts}")
     return tuple(islice(_traffic(Random(seed), accounts), count))
 
 
@@ -70,7 +70,7 @@ def _amount(random: Random, *, typical: int) -> int:
 
 
 def story() -> tuple[AccountCommand, ...]:
-    """A day at the bank: a transfer that arrives, one refused at once, and one refused halfway."""
+    """A day at the bank: a transfer that arrives, one rejected at once, and one rejected halfway."""
     return (
         CreateAccount("alice", name="Alice"),
         CreateAccount("bob", name="Bob"),

@@ -1,7 +1,7 @@
-"""A transfer between two accounts: a process, because no command changes two accounts at once.
+"""A transfer between two accounts. It takes a process manager, because a command changes one account only.
 
-The money leaves one account, then enters the other. When the other does not take it, it goes back.
-A refusal is no event, so a transfer that fails ends with a command of its own, and the event of that.
+The money leaves the first account, then enters the second. When the second account rejects it, the money goes
+back. A rejection is not an event, so a transfer that fails ends with another command, and the event of that.
 """
 
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Transfer:
 
     @classmethod
     def interested(cls, event: object) -> Start | Continue | Stop | None:
-        """Which transfer an event belongs to; cash has no transfer_id, and belongs to none."""
+        """The transfer that an event belongs to. Cash has no transfer_id and belongs to none."""
         match event:
             case TransferInitiated(transfer_id=transfer_id):
                 return Start(transfer_id)
@@ -66,7 +66,7 @@ class Transfer:
         return self
 
     def handle(self, event: TransferEvent) -> AccountCommand | None:
-        """What to do next, now that an event has happened."""
+        """The next command, now that an event has happened."""
         match event:
             case TransferInitiated():
                 return WithdrawFunds(self.from_account, self.amount, self.transfer_id)
@@ -75,7 +75,7 @@ class Transfer:
         return None
 
     def handle_rejection(self, rejected: Rejected) -> AccountCommand | None:
-        """What to do instead, now that one of this transfer's commands was rejected."""
+        """The command to send instead, now that a command of this transfer was rejected."""
         match rejected.command:
             case WithdrawFunds():
                 return CancelTransfer(self.from_account, self.transfer_id)

@@ -1,7 +1,8 @@
-"""A shop that fulfils orders: stock, payment, shipping, and what to undo when one of them says no.
+"""A shop that fulfils orders: stock, payment, shipping, and what to undo when one of them rejects a command.
 
-Four aggregates, each in a module with its commands and events: `order`, `stock_item`, `payment`, `shipment`.
-Two process managers: `order_fulfilment` and `replenishment`. `story()` is a week in the shop.
+There are four aggregates: `Order`, `Payment` and `Shipment` in `order`, and `StockItem` in `stock_item`, each
+with its commands and events. The two `process_managers` are `OrderFulfilment` and `Replenishment`. `story()`
+returns the commands of a week in the shop.
 """
 
 from calamity_lab.examples.fulfilment.order import (

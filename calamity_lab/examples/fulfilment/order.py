@@ -1,4 +1,4 @@
-"""An order: what a customer wants, where it goes, and how far it has come."""
+"""An order, its payment and its shipment: three aggregates, each with its commands and events."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -9,6 +9,8 @@ from typing import Self
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.messages import command
 
+# The order
+
 
 class Speed(Enum):
     """How soon a parcel leaves."""
@@ -18,7 +20,7 @@ class Speed(Enum):
 
 
 class OrderStatus(Enum):
-    """How far an order has come."""
+    """The stage that an order has reached."""
 
     NEW = "new"
     PLACED = "placed"
@@ -52,14 +54,11 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A payment card, valid through a day, and good for a sum at a time."""
+    """A payment card: the last day on which it is valid, and the most that it pays at a time."""
 
     number: str
     valid_through: date
     limit: Decimal
-
-
-# Commands
 
 
 @command(to="Order", by="order_id")
@@ -96,18 +95,15 @@ class CompleteOrder:
 @command(to="Order", by="order_id")
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Give an order up that has not been shipped."""
+    """Cancel an order that has not been shipped."""
 
     order_id: str
     reason: str
 
 
-# Events
-
-
 @dataclass(frozen=True, slots=True)
 class OrderPlaced:
-    """An order came in; its total has been worked out, and the day its parcel should leave."""
+    """An order came in; its total and the day on which its parcel should leave are known."""
 
     order_id: str
     customer: str
@@ -137,7 +133,7 @@ class OrderCompleted:
 
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
-    """The order was given up."""
+    """The order was cancelled."""
 
     order_id: str
     reason: str
@@ -152,7 +148,7 @@ DAYS_TO_PACK = {Speed.STANDARD: 2, Speed.EXPRESS: 0}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order: what a customer wants, what it costs, and how far it has come."""
+    """An order: what a customer wants, what it costs, and the stage that it has reached."""
 
     order_id: str
     customer: str = ""
@@ -169,7 +165,7 @@ class Order:
         return cls(order_id)
 
     def execute(self, command: OrderCommand) -> OrderEvent:
-        """Decide what a command leads to, or refuse it."""
+        """Decide which event a command leads to, or reject the command."""
         match command:
             case PlaceOrder():
                 return self._place(command)
@@ -232,6 +228,9 @@ class Order:
                 return replace(self, status=OrderStatus.CANCELLED, reason=reason)
 
 
+# The payment
+
+
 class PaymentStatus(Enum):
     """Where the money is."""
 
@@ -255,7 +254,7 @@ class ChargeCard:
 @command(to="Payment", by="payment_id")
 @dataclass(frozen=True, slots=True)
 class RefundPayment:
-    """Give all of it back."""
+    """Pay the whole amount back to the card."""
 
     payment_id: str
 
@@ -298,7 +297,7 @@ class Payment:
         return cls(payment_id)
 
     def execute(self, command: PaymentCommand) -> PaymentEvent:
-        """Decide what a command leads to, or refuse it."""
+        """Decide which event a command leads to, or reject the command."""
         match command:
             case ChargeCard() if self.status is not PaymentStatus.DUE:
                 raise Rejected("paid already", status=self.status.value)
@@ -320,6 +319,9 @@ class Payment:
                 return replace(self, order_id=order_id, amount=amount, status=PaymentStatus.CHARGED)
             case PaymentRefunded():
                 return replace(self, status=PaymentStatus.REFUNDED)
+
+
+# The shipment
 
 
 class ShipmentStatus(Enum):
@@ -345,7 +347,7 @@ class DispatchParcel:
 @command(to="Shipment", by="shipment_id")
 @dataclass(frozen=True, slots=True)
 class ConfirmDelivery:
-    """Tell that the parcel has arrived: the courier does, some days later."""
+    """Report that the parcel has arrived. The courier does so, some days later."""
 
     shipment_id: str
     delivered_at: datetime
@@ -396,7 +398,7 @@ class Shipment:
         return cls(shipment_id)
 
     def execute(self, command: ShipmentCommand) -> ShipmentEvent:
-        """Decide what a command leads to, or refuse it."""
+        """Decide which event a command leads to, or reject the command."""
         match command:
             case DispatchParcel() if self.status is not ShipmentStatus.PACKING:
                 raise Rejected("dispatched already", status=self.status.value)

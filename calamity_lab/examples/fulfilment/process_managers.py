@@ -1,7 +1,11 @@
-"""The way of an order: reserve, charge, ship, and complete; or undo what was done, and cancel.
+"""The shop's two process managers: one fulfils orders, the other orders supplies when an article runs low.
 
-Lines are reserved one after the other, never all at once. A refusal changes no state, so a process
-with several commands out could not tell which of them are still to come, and would cancel too early.
+An order is reserved, charged, shipped and completed. When a command is rejected, what was done is undone and
+the order is cancelled. Order lines are reserved one after the other, never all at once. A rejection changes
+no state, so a process manager that waits for several commands could not know which of them are still to come,
+and would cancel too early.
+
+Both process managers react to `StockReserved`, for different reasons.
 """
 
 from dataclasses import dataclass, replace
@@ -51,7 +55,7 @@ FulfilmentEvent = (
 
 
 class FulfilmentStage(Enum):
-    """What has been done for an order."""
+    """What has been done for an order so far."""
 
     NEW = "new"
     RESERVING = "reserving"
@@ -63,7 +67,7 @@ class FulfilmentStage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OrderFulfilment:
-    """Brings an order from the shop to the customer's door, or undoes what was done for it."""
+    """Brings an order from the shop to the customer, or undoes what was done for it."""
 
     order_id: str
     order: OrderPlaced | None = None
@@ -72,7 +76,7 @@ class OrderFulfilment:
 
     @classmethod
     def interested(cls, event: object) -> Start | Continue | Stop | None:
-        """Which order an event belongs to."""
+        """The order that an event belongs to."""
         match event:
             case OrderPlaced(order_id=order_id):
                 return Start(order_id)
@@ -118,7 +122,7 @@ class OrderFulfilment:
         return self
 
     def handle(self, event: FulfilmentEvent) -> list[FulfilmentCommand]:
-        """What to do next, now that an event has happened."""
+        """The next commands, now that an event has happened."""
         if self.order is None:
             return []
         match event:
@@ -144,7 +148,7 @@ class OrderFulfilment:
         return DispatchParcel(self.shipment_id, self.order_id, order.ship_to, pieces, order.ship_on)
 
     def handle_rejection(self, rejected: Rejected) -> list[FulfilmentCommand]:
-        """What to undo, latest first, now that one of this order's commands was rejected."""
+        """The commands that undo what was done, the latest first, now that a command was rejected."""
         releases = [ReleaseStock(sku, self.order_id) for sku in reversed(self.reserved)]
         cancel = CancelOrder(self.order_id, rejected.reason)
         match rejected.command:
@@ -158,10 +162,10 @@ class OrderFulfilment:
 ReplenishmentEvent = StockReserved | SuppliesOrdered | StockReceived
 
 FEW = 3
-"""With so many free pieces or fewer, more are ordered."""
+"""With this many free pieces or fewer, more are ordered."""
 
 BATCH = 10
-"""So many pieces are ordered at a time."""
+"""How many pieces are ordered at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Replenishment:
 
     @classmethod
     def interested(cls, event: object) -> Start | Continue | Stop | None:
-        """Which article an event belongs to."""
+        """The article that an event belongs to."""
         match event:
             case StockReserved(sku=sku, free=free) if free <= FEW:
                 return Start(sku)
@@ -198,7 +202,7 @@ class Replenishment:
         return self
 
     def handle(self, event: ReplenishmentEvent) -> OrderSupplies | None:
-        """What to do next, now that an event has happened."""
+        """The next commands, now that an event has happened."""
         match event:
             case StockReserved() if self.stage == "running low":
                 return OrderSupplies(self.sku, BATCH)

@@ -31,7 +31,7 @@ class ReserveStock:
 @command(to="StockItem", by="sku")
 @dataclass(frozen=True, slots=True)
 class ReleaseStock:
-    """Give up what was set aside for an order."""
+    """Put pieces that were set aside for an order back."""
 
     sku: str
     order_id: str
@@ -68,7 +68,7 @@ class StockReceived:
 
 @dataclass(frozen=True, slots=True)
 class StockReserved:
-    """Pieces were set aside for an order; so many are left that are free."""
+    """Pieces were set aside for an order; ``free`` pieces are left."""
 
     sku: str
     order_id: str
@@ -130,11 +130,11 @@ class StockItem:
 
     @property
     def free(self) -> int:
-        """Pieces on the shelf that nobody has a claim on."""
+        """The pieces on the shelf that are not set aside."""
         return self.on_shelf - sum(reservation.quantity for reservation in self.reservations)
 
     def execute(self, command: StockCommand) -> StockEvent:
-        """Decide what a command leads to, or refuse it."""
+        """Decide which event a command leads to, or reject the command."""
         match command:
             case (
                 ReceiveStock(quantity=quantity)
