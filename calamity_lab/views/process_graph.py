@@ -23,11 +23,17 @@ from calamity_lab.views.instance_status import (
 from calamity_lab.views.instances import Instance, about, instances
 from calamity_lab.views.layout import Place as Point
 from calamity_lab.views.layout import layout
-from calamity_lab.views.looks import SIGNS
+from calamity_lab.views.looks import LOOKS, SIGNS
 from calamity_lab.views.process_shape import GraphShape, Kind, shape_of
+from calamity_lab.views.scenes import GraphScene, Stroke, graph_scene
 
 EVERYTHING = ""
 """Given as ``manager``, the graph is that of the whole model."""
+
+
+_EMPTY = GraphScene()
+_QUIET = frozenset({"done", "waiting", "dropped"})
+_DASHES: Mapping[str, str] = {"in flight": "7 3", "waited for": "2 4", "overdue": "2 4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,8 @@ class ProcessGraphView:
 
     ``chosen`` is the id of the instance of which ``marks``, ``told``, ``since``, ``then`` and ``overdue``
     tell how it stands (see `InstanceStatus`). ``about`` are the stream ids of the instances that the step
-    at the ``cursor`` is about, ``now`` the time of the latest event, in seconds since 1970.
+    at the ``cursor`` is about, ``now`` the time of the latest event, in seconds since 1970. ``scene`` tells
+    where everything stands.
     """
 
     managers: tuple[str, ...]
@@ -85,6 +92,7 @@ class ProcessGraphView:
     about: tuple[str, ...] = ()
     cursor: int = 0
     now: float | None = None
+    scene: GraphScene = _EMPTY
 
     @property
     def found(self) -> Instance | None:
@@ -111,6 +119,30 @@ class ProcessGraphView:
         """The status of the chosen instance as a sentence, and since when it has it."""
         return f"{self.told} ({self.waited})" if self.waited else self.told
 
+    def is_now(self, node: Node) -> bool:
+        """Whether the step is about a node, and about the chosen instance."""
+        return node.current and self.is_own
+
+    def look(self, node: Node, mark: StatusMark | None) -> Stroke:
+        """How a box is drawn: dashed where it has not happened, tinted where the instance was there."""
+        is_reached = node.count > 0 and (self.chosen is None or mark is not None)
+        standing = None if mark is None or mark.standing in _QUIET else mark.standing
+        is_expected = standing == "waited for" or (standing == "overdue" and node.kind == "event")
+        width = 2.8 if node.current else 2.2 if standing else 1.4
+        colour = SIGNS[standing].colour if standing else LOOKS[node.kind].colour
+        return Stroke(colour, width, "" if node.count else "4 3", is_reached and not is_expected)
+
+    def edge_look(self, edge: Edge, mark: StatusMark | None) -> Stroke:
+        """How a way is drawn: dark or in the colour of its sign where the chosen instance went, else pale."""
+        usual = "refused" if edge.label == "if refused" else ""
+        if mark is None:
+            is_strong = edge.count > 0 and self.chosen is None
+            pale = Stroke("ink-soft", 1.6) if is_strong else Stroke("later", 1.2)
+            return pale._replace(colour=usual or pale.colour, dash="" if edge.count else "3 4")
+        if mark.standing == "done":
+            return Stroke(usual or "ink", 1.9)
+        return Stroke(SIGNS[mark.standing].colour, 2.2, _DASHES.get(mark.standing, ""))
+
     def word(self, node: Node, mark: StatusMark) -> str:
         """The word at a node; "instead" for a command that was sent because another was rejected."""
         if node.kind == "process manager" and mark.standing == "done":
@@ -131,14 +163,14 @@ def process_graph(
         manager = managers[0] if managers else EVERYTHING
     if manager:
         model.process_manager(manager)  # raises, and tells which there are
-    shape, points = _drawn(trace, model, manager)
+    shape, points, scene = _drawn(trace, model, manager)
     running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
     found = next((each for each in running if each.id == chosen), None)
     stands = InstanceStatus() if found is None else _standing(trace, cursor, model, shape, found)
     return ProcessGraphView(
         managers, manager, *_filled(trace, cursor, shape, points), running, chosen,
         stands.marks, stands.told, stands.since, stands.then, stands.overdue,
-        tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor),
+        tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor), scene,
     )  # fmt: skip
 
 
@@ -154,20 +186,23 @@ def _standing(
     return instance_status(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
 
 
-_DRAWN = Slot[tuple[GraphShape, dict[str, Point]]](most=64)
+_Drawn = tuple[GraphShape, dict[str, Point], GraphScene]
+_DRAWN = Slot[_Drawn](most=64)
 
 
-def _drawn(trace: Trace, model: Model, manager: str) -> tuple[GraphShape, dict[str, Point]]:
-    """The shape of the graph and the points of its nodes, given what happened on the whole branch.
+def _drawn(trace: Trace, model: Model, manager: str) -> _Drawn:
+    """The shape of the graph and where its nodes stand, given what happened on the whole branch.
 
     What happens later counts too, so that no node moves at a step.
     """
     observed = frozenset(key for key in counters(trace, trace.last).counts if isinstance(key, tuple))
 
-    def draw() -> tuple[GraphShape, dict[str, Point]]:
+    def draw() -> _Drawn:
         shape = shape_of(model, manager, observed)
         kinds = tuple((key, kind) for key, kind, _ in shape.nodes)
-        return shape, layout(kinds, tuple((a, b) for a, b, _ in shape.edges))
+        points = layout(kinds, tuple((a, b) for a, b, _ in shape.edges))
+        nodes = [Node(key, kind, name, *points[key], 0, False) for key, kind, name in shape.nodes]
+        return shape, points, graph_scene(nodes, [Edge(*key, 0) for key in shape.edges])
 
     return model.memo.once(_DRAWN, draw, key=(manager, observed))
 

@@ -6,5 +6,6 @@ export const LOOKS = {
   inLanes: [],
   drawnAs: {},
   signs: {},
+  graph: { boxWide: 0, boxHigh: 0, nameRoom: 0 },
   lanes: { most: 0, folded: 0, leastGap: 0, ahead: 0 },
 };

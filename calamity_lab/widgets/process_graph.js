@@ -49,7 +49,7 @@ export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {La
       show(scroll, value.nodes.length > 0);
       show(hint, !value.nodes.length);
       setText(hint, "This model has no process manager, and nothing has happened yet.");
-      if (!["nodes", "edges", "marks", "chosen", "about"].some((name) => name in patch)) return;
+      if (!["scene", "nodes", "edges", "marks", "chosen", "about"].some((name) => name in patch)) return;
       drawGraph(parts, value);
       keyToMarks(key, value);
       lab.later(() => keepStepInSight(parts.nodes, scroll));

@@ -1,22 +1,13 @@
-// The nodes and the edges of the process graph, as they are laid out and drawn.
+// The nodes and the edges of the process graph, drawn where Python has them (views/scenes.py).
 
-import { count, counted, cutTo, draw, make, put, setText, widthOf } from "./kit.js";
+import { count, counted, cutTo, draw, make, put, setText } from "./kit.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { kindClass } from "./signs.js";
 
-/** @import { GraphEdge, GraphNode, Point, ProcessGraph, StandingMark } from "./types.js" */
+/** @import { GraphEdge, GraphNode, GraphScene, ProcessGraph, StandingMark } from "./types.js" */
 
-const NODE_WIDTH = 134;
-const NODE_HEIGHT = 28;
-const NAME_ROOM = NODE_WIDTH - 24;
-const LAYER_GAPS = [28, 28, 58];
-const ROW_GAP = 17;
-const GRAPH_EDGE = 8;
-const BUS = 24;
-const GRAPH_TOP = 34;
-// The line of what is sent if a command is rejected runs outside the other, so that both are seen.
-const REFUSAL_ASIDE = 6;
+const { boxWide: BOX_WIDE, boxHigh: BOX_HIGH, nameRoom: NAME_ROOM } = LOOKS.graph;
 // So far the picture shrinks before it scrolls.
 const SMALLEST = 0.9;
 
@@ -29,42 +20,12 @@ export function arrowHead(/** @type {string} */ id, /** @type {string} */ name) 
     draw("path", { class: `cl-arrow-head cl-arrow-${name}`, d }));
 }
 
-/** @type {Record<string, string>} */
-const HEADINGS = { command: "commands", aggregate: "aggregates", event: "events",
-  "process manager": "process managers" };
-
-/** Places of the nodes in pixels: layers and rows keep their order, and get the room that text needs. */
-function layOut(/** @type {GraphNode[]} */ nodes) {
-  const layers = [...new Set(nodes.map(({ x }) => x))].sort((a, b) => a - b);
-  const byLayer = layers.map((x) => nodes.filter((node) => node.x === x).sort((a, b) => a.y - b.y));
-  const rows = Math.max(1, ...byLayer.map((layer) => layer.length));
-  const height = rows * (NODE_HEIGHT + ROW_GAP);
-  /** @type {Map<string, Point>} */
-  const places = new Map();
-  const columns = byLayer.map((layer, column) => ({ kind: layer[0].kind, x: columnAt(column) }));
-  byLayer.forEach((layer, column) =>
-    layer.forEach((node, row) => {
-      places.set(node.key, {
-        x: columnAt(column),
-        y: GRAPH_TOP + ((row + 0.5) * height) / layer.length - NODE_HEIGHT / 2,
-      });
-    })
-  );
-  const right = Math.max(0, ...[...places.values()].map(({ x }) => x)) + NODE_WIDTH + GRAPH_EDGE;
-  return { places, width: right, height: GRAPH_TOP + height + BUS, bus: GRAPH_TOP + height + 6, columns };
-}
-
-function columnAt(/** @type {number} */ column) {
-  return GRAPH_EDGE + BUS + column * NODE_WIDTH + LAYER_GAPS.slice(0, column).reduce((sum, gap) => sum + gap, 0);
-}
-
 /**
  * @param {{ svg: SVGElement, headings: Element, nodes: Element, edges: Element, marker: string }} parts
  * @param {ProcessGraph} value
  */
 export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
-  const { places, columns, width, height, bus } = layOut(value.nodes);
-  const placeOf = (/** @type {string} */ key) => /** @type {Point} */ (places.get(key));
+  const { boxes, ways, headings: titles, width, height } = value.scene;
   const marks = new Map(value.marks.map((mark) => [mark.key, mark]));
   const instance = chosenOf(value)?.stream_id;
   const instanceId = chosenOf(value)?.id;
@@ -72,75 +33,65 @@ export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   put(svg, "viewBox", `0 0 ${width} ${height}`);
   svg.style.minWidth = `${Math.round(width * SMALLEST)}px`;
   svg.style.maxWidth = `${width}px`;
-  keyed(headings, columns, ({ kind, x }) => `${kind} ${x}`,
-    ({ kind }) => draw("text", { class: "cl-graph-heading", y: 14, text: HEADINGS[kind] }),
-    (text, { x }) => put(text, "x", x + NODE_WIDTH / 2));
+  keyed(headings, titles, ({ text, x }) => `${text} ${x}`,
+    ({ text }) => draw("text", { class: "cl-graph-heading", y: 14, text }), (text, { x }) => put(text, "x", x));
   const names = new Map(value.nodes.map(({ key, name }) => [key, name]));
-  const drawable = value.edges.filter((edge) => places.has(edge.source) && places.has(edge.target)).map((edge) => {
-    const key = `${edge.source} ${edge.target} ${edge.label}`;
-    return { ...edge, key, mark: marks.get(key) ?? null, instance,
-      ends: [names.get(edge.source), names.get(edge.target)], from: placeOf(edge.source), to: placeOf(edge.target),
-      bus };
+  const edgeOf = new Map(value.edges.map((edge) => [`${edge.source} ${edge.target} ${edge.label}`, edge]));
+  const drawable = ways.flatMap((way) => {
+    const edge = edgeOf.get(way.key);
+    if (!edge) return [];
+    const ends = [names.get(edge.source), names.get(edge.target)];
+    return [{ ...edge, key: way.key, mark: marks.get(way.key) ?? null, instance, ends, way }];
   });
   // What the instance had to do with lies over the rest.
   const ordered = [...drawable.filter(({ mark }) => !mark), ...drawable.filter(({ mark }) => mark)];
   keyed(edges, ordered, ({ key }) => key, edgeNode, (node, edge) => updateEdge(node, edge, marker));
   keyed(nodes,
-    value.nodes.map((node) => ({ ...node, place: placeOf(node.key), mark: marks.get(node.key) ?? null, instance,
+    value.nodes.map((node, index) => ({ ...node, box: boxes[index], mark: marks.get(node.key) ?? null, instance,
       instanceId, isOwn })
     ), (node) => node.key, graphNode, updateGraphNode);
 }
 
-/** @type {Record<string, (width: number, height: number) => string>} */
-const NODE_SHAPES = {
-  command: (w, h) => `M0 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H0z`,
-  event: (w, h) => `M0 0H${w}V${h - 8}L${w - 8} ${h}H0zM${w} ${h - 8}H${w - 8}V${h}`,
-  "process manager": (w, h) => `M10 0H${w - 10}L${w} ${h / 2} ${w - 10} ${h}H10L0 ${h / 2}z`,
-  aggregate: (w, h) =>
-    `M${h / 2} 0H${w - h / 2}A${h / 2} ${h / 2} 0 0 1 ${w - h / 2} ${h}H${h / 2}A${h / 2} ${h / 2} 0 0 1 ${h / 2} 0z`,
-};
-
 /**
  * What is drawn of a node and of an edge: where it stands, and what it is to the instance that is looked at.
  * @typedef {{ mark: StandingMark | null, instance: string | undefined }} Stands
- * @typedef {GraphNode & Stands & { place: Point, instanceId: string | undefined, isOwn: boolean }} PlacedNode
+ * @typedef {GraphNode & Stands & { box: GraphScene["boxes"][number], instanceId: string | undefined, isOwn: boolean }} PlacedNode
  * @typedef {GraphEdge & Stands & {
- *   key: string, ends: (string | undefined)[], from: Point, to: Point, bus: number,
+ *   key: string, ends: (string | undefined)[], way: GraphScene["ways"][number],
  * }} PlacedEdge
  */
 
 function graphNode(/** @type {PlacedNode} */ node) {
-  const name = draw("text", { class: "cl-node-name", x: NODE_WIDTH / 2 }, draw("tspan"), draw("tspan"));
-  const lines = nameLines(node.name);
+  const name = draw("text", { class: "cl-node-name", x: BOX_WIDE / 2 }, draw("tspan"), draw("tspan"));
+  const lines = node.box.lines.map((line, _at, all) => cutTo(line, NAME_ROOM, all.length > 1 ? 11 : 12));
   [...name.children].forEach((line, place) => {
-    put(line, "x", NODE_WIDTH / 2);
-    put(line, "y", NODE_HEIGHT / 2 + (lines.length > 1 ? (place ? 6.5 : -5.5) : 0));
+    put(line, "x", BOX_WIDE / 2);
+    put(line, "y", BOX_HIGH / 2 + (lines.length > 1 ? (place ? 6.5 : -5.5) : 0));
     setText(line, lines[place] ?? "");
   });
   put(name, "class", lines.length > 1 ? "cl-node-name cl-two-lines" : "cl-node-name");
   const parts = {
     title: draw("title"),
     name,
-    times: draw("text", { class: "cl-node-count", x: NODE_WIDTH - 2, y: -4 }),
+    times: draw("text", { class: "cl-node-count", x: BOX_WIDE - 2, y: -4 }),
     sign: draw("g", { transform: "translate(8 -5)" }),
     word: draw("text", { class: "cl-node-word", x: 19, y: -4 }),
-    instance: draw("text", { class: "cl-node-instance", x: 26, y: NODE_HEIGHT + 12 }),
+    instance: draw("text", { class: "cl-node-instance", x: 26, y: BOX_HIGH + 12 }),
   };
-  const drawn = draw("g", { role: "img" }, parts.title,
-    draw("path", { class: "cl-node-shape", d: NODE_SHAPES[node.kind](NODE_WIDTH, NODE_HEIGHT) }), name, parts.times,
-    parts.word, parts.instance, parts.sign);
+  const drawn = draw("g", { role: "img" }, parts.title, draw("path", { class: "cl-node-shape", d: node.box.outline }),
+    name, parts.times, parts.word, parts.instance, parts.sign);
   return Object.assign(drawn, { nodeParts: parts });
 }
 
 function updateGraphNode(/** @type {ReturnType<typeof graphNode>} */ drawn, /** @type {PlacedNode} */ node) {
   const { title, times, sign, word, instance } = drawn.nodeParts;
   const { mark } = node;
-  put(drawn, "transform", `translate(${node.place.x} ${node.place.y})`);
+  put(drawn, "transform", `translate(${node.box.x} ${node.box.y})`);
   put(drawn, "class", nodeClass(node));
   setText(times,
     [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
   setText(word, mark ? markWord(node, mark) : "");
-  setText(instance, mark && node.kind === "process manager" ? cutTo(node.instanceId ?? "", NODE_WIDTH - 24, 11) : "");
+  setText(instance, mark && node.kind === "process manager" ? cutTo(node.instanceId ?? "", NAME_ROOM, 11) : "");
   if (sign.dataset.standing !== (mark?.standing ?? "")) {
     sign.dataset.standing = mark?.standing ?? "";
     sign.replaceChildren(...(mark ? signPaths(mark.standing) : []));
@@ -159,16 +110,6 @@ function nodeClass(/** @type {PlacedNode} */ { kind, count: times, current, isOw
   return classes.join(" ");
 }
 
-/** A name in one line, or in two that are broken between its words, so that it stays within its box. */
-function nameLines(/** @type {string} */ name) {
-  if (widthOf(name, 12) <= NAME_ROOM) return [name];
-  const words = name.slice(0, 80).split(/(?<=[\p{Ll}\d])(?=\p{Lu})|(?<=[_ ])/u);
-  const breaks = words.slice(1).map((_word, at) => [words.slice(0, at + 1).join(""), words.slice(at + 1).join("")]);
-  const widest = (/** @type {string[]} */ [one, other]) => Math.max(widthOf(one, 11), widthOf(other, 11));
-  const lines = breaks.sort((a, b) => widest(a) - widest(b))[0] ?? [name];
-  return lines.map((line) => cutTo(line, NAME_ROOM, lines.length > 1 ? 11 : 12));
-}
-
 function edgeNode() {
   return draw("g", { role: "img" }, draw("title"), draw("path"), draw("text"));
 }
@@ -176,16 +117,16 @@ function edgeNode() {
 function updateEdge(/** @type {Element} */ node, /** @type {PlacedEdge} */ edge, /** @type {string} */ marker) {
   const [title, path, text] = node.children;
   const { mark } = edge;
-  const { d, label } = edgePath(edge);
+  const { line, word } = edge.way;
   const isRefusal = edge.label === "if refused";
   const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRefusal && "cl-if-refused"];
   classes.push(mark ? standingClass(mark.standing) : edge.instance ? "cl-unreached" : "");
   put(node, "class", classes.filter(Boolean).join(" "));
-  put(path, "d", d);
+  put(path, "d", line);
   put(path, "marker-end", `url(#${marker}-${arrowOf(edge)})`);
-  put(text, "x", label.x);
-  put(text, "y", label.y);
-  setText(text, ["start", "continue", "stop"].includes(edge.label) ? edge.label : "");
+  put(text, "x", word?.[0]);
+  put(text, "y", word?.[1]);
+  setText(text, word ? edge.label : "");
   const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.label}: ${
     edge.instance ? `${standingWords({ ...edge, kind: "edge" })}; ` : ""
   }${wholeRun(edge.count)}`;
@@ -198,22 +139,6 @@ function arrowOf(/** @type {PlacedEdge} */ { mark, count: times, label, instance
   if (standing && ARROWS.includes(standing)) return standing;
   if (label === "if refused") return "if-refused";
   return mark || (times && !instance) ? "plain" : "later";
-}
-
-/** An edge: a curve to the right, or, going back, a line that runs below and left of everything. */
-function edgePath(/** @type {PlacedEdge} */ { from, to, bus, label: verb }) {
-  const start = { x: from.x + NODE_WIDTH, y: from.y + NODE_HEIGHT / 2 };
-  const end = { x: to.x - 1, y: to.y + NODE_HEIGHT / 2 };
-  const label = { x: start.x + 4, y: start.y - 4 };
-  if (end.x > start.x) {
-    const bend = (end.x - start.x) * 0.55;
-    return { d: `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`,
-      label };
-  }
-  const out = verb === "if refused" ? REFUSAL_ASIDE : 0;
-  const down = { x: from.x + 14 + out, y: from.y + NODE_HEIGHT };
-  const [left, low] = [GRAPH_EDGE + REFUSAL_ASIDE - out, bus + out];
-  return { d: `M${down.x} ${down.y}V${low - 8}q0 8-8 8H${left + 8}q-8 0-8-8V${end.y + 8}q0-8 8-8H${end.x}`, label };
 }
 
 // How an instance stands: the sign and the words for what a node or an edge of the process graph is to it.

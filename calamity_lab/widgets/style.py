@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from calamity_lab.views.lanes import AHEAD, FOLDED, LEAST_GAP, MOST_LANES
 from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, LOOKS, SIGNS, Look
+from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM
 
 _FILLS = {"solid": "var(--kind)", "soft": "var(--kind-soft)", "empty": "var(--cl-paper)", "none": "none"}
 
@@ -32,6 +33,11 @@ def script() -> str:
         "signs": {
             name: {"word": sign.word, "line": sign.line, "outline": sign.outline}
             for name, sign in SIGNS.items()
+        },
+        "graph": {
+            "boxWide": BOX_WIDE,
+            "boxHigh": BOX_HIGH,
+            "nameRoom": NAME_ROOM,
         },
         "lanes": {"most": MOST_LANES, "folded": FOLDED, "leastGap": LEAST_GAP, "ahead": AHEAD},
     }

@@ -95,9 +95,14 @@
  * @typedef {{ source: string, target: string, label: string, count: number }} GraphEdge
  * @typedef {{ id: string, stream_id: string, stage: string, status: string, started: number, lane: number }} Instance
  * @typedef {{
+ *   width: number, height: number, headings: { x: number, text: string }[],
+ *   boxes: { key: string, x: number, y: number, outline: string, lines: string[] }[],
+ *   ways: { key: string, line: string, tip: number[], word: number[] | null }[],
+ * }} GraphScene
+ * @typedef {{
  *   managers: string[], manager: string, nodes: GraphNode[], edges: GraphEdge[], instances: Instance[],
  *   chosen: string | null, marks: StandingMark[], told: string, since: number | null, then: number | null,
- *   overdue: boolean, about: string[], cursor: number, now: number | null,
+ *   overdue: boolean, about: string[], cursor: number, now: number | null, scene: GraphScene,
  * }} ProcessGraph
  *
  * @typedef {{ name: string, category: string, kind: string }} Participant
@@ -138,6 +143,7 @@
  * @typedef {{
  *   kinds: Record<string, { shape: string, word: string }>, inLanes: string[], drawnAs: Record<string, string>,
  *   signs: Record<string, { word: string, line: string, outline: string }>,
+ *   graph: { boxWide: number, boxHigh: number, nameRoom: number },
  *   lanes: { most: number, folded: number, leastGap: number, ahead: number },
  * }} Looks
  */

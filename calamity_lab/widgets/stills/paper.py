@@ -115,33 +115,38 @@ def _fade(later: bool) -> str:
     return f";color:{LATER}" if later else ""
 
 
+def hue(name: str) -> str:
+    """A colour by its name."""
+    return COLOURS[name].light
+
+
 def stroke(kind: str) -> str:
     """The colour of a kind's lines."""
-    return COLOURS[LOOKS[kind].colour].light
+    return hue(LOOKS[kind].colour)
 
 
 def ground(kind: str) -> str:
     """The colour of a kind that is a ground for ink."""
-    return COLOURS[LOOKS[kind].soft].light
+    return hue(LOOKS[kind].soft)
 
 
 def shape(kind: str, x: float, y: float, *, is_past: bool = True, turned: str = "") -> str:
     """The shape of a kind; without colour inside it, and grey, where it is yet to come."""
     look = LOOKS[kind]
-    colour = stroke(kind) if is_past else LATER
-    fills = {"solid": colour, "soft": ground(kind), "empty": PAPER, "none": "none"}
+    ink = stroke(kind) if is_past else LATER
+    fills = {"solid": ink, "soft": ground(kind), "empty": PAPER, "none": "none"}
     fill = fills[look.fill] if is_past or look.fill == "none" else PAPER
     dash = ' stroke-dasharray="2.5 2"' if look.fill == "empty" else ""
     width = 2.2 if look.fill == "none" else 1.3
     return (
         f'<path d="{look.shape}" transform="translate({x:.4g} {y:.4g}){turned}" fill="{fill}" '
-        f'stroke="{colour}" stroke-width="{width}"{dash} stroke-linejoin="round"/>'
+        f'stroke="{ink}" stroke-width="{width}"{dash} stroke-linejoin="round"/>'
     )
 
 
 def standing_colour(standing: Standing) -> str:
     """The colour of a standing."""
-    return COLOURS[SIGNS[standing].colour].light
+    return hue(SIGNS[standing].colour)
 
 
 def sign(standing: Standing, x: float, y: float) -> str:

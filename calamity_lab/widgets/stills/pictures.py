@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from calamity_lab.text import plural
 from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.lanes import AHEAD, Window
 from calamity_lab.views.looks import DRAWN_AS, LOOKS, SIGNS, Standing
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
+from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM, Box, Stroke, Way, cut, text_width
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 from calamity_lab.widgets.stills.paper import (
     ACCENT,
@@ -20,6 +21,7 @@ from calamity_lab.widgets.stills.paper import (
     SOFT,
     fitted,
     ground,
+    hue,
     image,
     line,
     shape,
@@ -75,42 +77,27 @@ def _ordinal(view: Window, event: int) -> str:
     return text(round(_x(view, event), 1), 13, f"{event:,}", fill=SOFT, anchor="middle", size=11)
 
 
-_BOX_WIDE, _BOX_HIGH, _BOX_ROW, _BOX_GAP, _BUS, _GRAPH_TOP, _KEY_HIGH = 142, 26, 42, 56, 28, 26, 24
-# The line of what is sent if a command is rejected runs outside the other.
-_ASIDE = 6
-
-_OUTLINES = {
-    "command": f"M0 0H{_BOX_WIDE - 10}L{_BOX_WIDE} 13 {_BOX_WIDE - 10} 26H0z",
-    "event": f"M0 0H{_BOX_WIDE}V18L{_BOX_WIDE - 8} 26H0z",
-    "process manager": f"M10 0H{_BOX_WIDE - 10}L{_BOX_WIDE} 13 {_BOX_WIDE - 10} 26H10L0 13z",
-    "aggregate": f"M13 0H{_BOX_WIDE - 13}a13 13 0 0 1 0 26H13a13 13 0 0 1 0-26z",
-}
-
-
-class Place(NamedTuple):
-    """Where the left upper corner of a node is."""
-
-    x: float
-    y: float
-
-
 def process_graph(view: ProcessGraphView) -> str:
     """The graph as an image, how the chosen instance stands above it, and the newest others below."""
     if not view.nodes:
         return line("This model has no process manager.", soft=True)
-    places, marks = _places(view.nodes), {mark.key: mark for mark in view.marks}
-    width = max(place.x for place in places.values()) + _BOX_WIDE + 14
-    bottom = max(place.y for place in places.values()) + _BOX_ROW
-    edges = [each for each in view.edges if {each.source, each.target} <= set(places)]
-    told = [(each, marks.get(each.key)) for each in edges]
-    # What the instance had to do with lies over the rest.
+    scene, marks = view.scene, {mark.key: mark for mark in view.marks}
+    edges = {edge.key: edge for edge in view.edges}
     body = "".join(
-        _edge(view, *each, places, bottom) for each in sorted(told, key=lambda each: bool(each[1]))
+        text(each.x, 14, each.text, fill=SOFT, anchor="middle", size=11) for each in scene.headings
     )
-    body += "".join(_node(view, each, places[each.key], marks.get(each.key)) for each in view.nodes)
-    body += _key(view, bottom + 22)
-    picture = image(svg(width, bottom + 22 + _KEY_HIGH, body), _graph_in_words(view), int(width))
+    # What the instance had to do with lies over the rest.
+    for way in sorted(scene.ways, key=lambda way: way.key in marks):
+        body += _edge(view, way, edges[way.key], marks.get(way.key))
+    for node, box in zip(view.nodes, scene.boxes, strict=True):
+        body += _node(view, node, box, marks.get(node.key))
+    body += _key(view, scene.height + 10)
+    picture = image(svg(scene.width, scene.height + 24, body), _graph_in_words(view), int(scene.width))
     return _stage(view) + picture + _others(view)
+
+
+def _heading(x: float, told: str) -> str:
+    return text(x, 14, told, fill=SOFT, anchor="middle", size=11)
 
 
 def _stage(view: ProcessGraphView) -> str:
@@ -125,42 +112,31 @@ def _graph_in_words(view: ProcessGraphView) -> str:
     )
 
 
-def _places(nodes: tuple[Node, ...]) -> dict[str, Place]:
-    layers = sorted({node.x for node in nodes})
-    rows = {x: sorted((node for node in nodes if node.x == x), key=lambda node: node.y) for x in layers}
-    most = max(len(layer) for layer in rows.values())
-    return {
-        node.key: Place(
-            14 + _BUS + layers.index(x) * (_BOX_WIDE + _BOX_GAP),
-            _GRAPH_TOP + (row + 0.5) * most * _BOX_ROW / len(layer) - _BOX_HIGH / 2 - 6,
-        )
-        for x, layer in rows.items()
-        for row, node in enumerate(layer)
-    }
-
-
-def _node(view: ProcessGraphView, node: Node, place: Place, mark: StatusMark | None) -> str:
-    state = None if mark is None or mark.standing in {"done", "waiting"} else mark.standing
-    awaited = node.kind == "event" and state in {"waited for", "overdue"}
-    reached = node.count and (view.chosen is None or mark is not None) and not awaited
-    fill = ground(node.kind) if reached else PAPER
-    weight = 2.6 if node.current else 2 if state else 1.3
-    dress = f'fill="{fill}" stroke="{standing_colour(state) if state else stroke(node.kind)}"'
-    dash = "" if node.count else ' stroke-dasharray="4 3"'
-    count = f"×{node.count:,}" if node.count else ""
-    now = "now " if node.current and view.is_own else ""
-    told = "" if mark is None else _mark(view, node, mark)
+def _node(view: ProcessGraphView, node: Node, box: Box, mark: StatusMark | None) -> str:
+    look = view.look(node, mark)
+    fill = ground(node.kind) if look.is_filled else PAPER
+    dress = f'stroke="{hue(look.colour)}" stroke-width="{look.width}"{_dashes(look)}'
+    now, count = "now" if view.is_now(node) else "", f"×{node.count:,}" if node.count else ""
     return (
-        f'<g transform="translate({place.x:g} {place.y:g})">'
-        f'<path d="{_OUTLINES[node.kind]}" {dress} stroke-width="{weight}"{dash}/>'
-        + text(_BOX_WIDE / 2, 17, fitted(node.name, 20), anchor="middle", size=11.5)
-        + (
-            text(_BOX_WIDE - 2, -4, f"{now}{count}".strip(), fill=SOFT, anchor="end", size=10)
-            if now or count
-            else ""
-        )
-        + f"{told}</g>"
+        f'<g transform="translate({box.x:g} {box.y:g})"><path d="{box.outline}" fill="{fill}" {dress}/>'
+        + _name(box)
+        + text(BOX_WIDE - 2, -4, f"{now} {count}".strip(), fill=SOFT, anchor="end", size=10)
+        + ("" if mark is None else _mark(view, node, mark))
+        + "</g>"
     )
+
+
+def _name(box: Box) -> str:
+    size, step = (12, 0) if len(box.lines) == 1 else (11, 12)
+    lines = [cut(each, NAME_ROOM, size) for each in box.lines]
+    return "".join(
+        text(BOX_WIDE / 2, 18 - step / 2 + row * step, each, anchor="middle", size=size)
+        for row, each in enumerate(lines)
+    )
+
+
+def _dashes(look: Stroke) -> str:
+    return f' stroke-dasharray="{look.dash}"' if look.dash else ""
 
 
 def _mark(view: ProcessGraphView, node: Node, mark: StatusMark) -> str:
@@ -168,51 +144,17 @@ def _mark(view: ProcessGraphView, node: Node, mark: StatusMark) -> str:
     word = view.word(node, mark)
     told = text(20, -4, word, fill=standing_colour(mark.standing), size=10) if word else ""
     if node.kind == "process manager" and view.chosen is not None:
-        told += text(26, _BOX_HIGH + 11, fitted(view.chosen, 18), fill=SOFT, size=10)
+        told += text(26, BOX_HIGH + 11, cut(view.chosen, NAME_ROOM, 10), fill=SOFT, size=10)
     return told + sign(mark.standing, 9, -4)
 
 
-def _edge(
-    view: ProcessGraphView, edge: Edge, mark: StatusMark | None, places: dict[str, Place], bottom: float
-) -> str:
-    start, end = places[edge.source], places[edge.target]
-    refusal = edge.label == "if refused"
-    colour, weight, dash = _edge_look(view, edge, mark)
-    y = end.y + _BOX_HIGH / 2
-    d = _curve(start, end) if end.x > start.x else _round_below(start, end, bottom, _ASIDE if refusal else 0)
-    tip = f'<path d="M{end.x - 7:g} {y - 3.5:g}L{end.x:g} {y:g} {end.x - 7:g} {y + 3.5:g}z" fill="{colour}"/>'
-    way = f'<path d="{d}" fill="none" stroke="{colour}" stroke-width="{weight}"{dash}/>'
-    return way + tip + _label(edge, start)
-
-
-def _edge_look(view: ProcessGraphView, edge: Edge, mark: StatusMark | None) -> tuple[str, float, str]:
-    """The colour, weight and dashes of an edge."""
-    refusal = stroke("refused") if edge.label == "if refused" else ""
-    if mark is None:
-        weight = 1.3 if view.chosen is None else 1
-        return refusal or SOFT, weight, "" if edge.count else ' stroke-dasharray="3 4"'
-    if mark.standing == "done":
-        return refusal or INK, 1.8, ""
-    dashes = {"in flight": "7 3", "waited for": "2 3", "overdue": "2 3"}.get(mark.standing, "")
-    return standing_colour(mark.standing), 2, f' stroke-dasharray="{dashes}"' if dashes else ""
-
-
-def _curve(start: Place, end: Place) -> str:
-    x1, y1, x2, y2 = start.x + _BOX_WIDE, start.y + _BOX_HIGH / 2, end.x - 2, end.y + _BOX_HIGH / 2
-    bend = (x2 - x1) * 0.55
-    return f"M{x1:g} {y1:g}C{x1 + bend:.5g} {y1:g} {x2 - bend:.5g} {y2:g} {x2:g} {y2:g}"
-
-
-def _round_below(start: Place, end: Place, bottom: float, aside: float) -> str:
-    x, y, low, left = start.x + 12 + aside, end.y + _BOX_HIGH / 2, bottom + aside, 14 + _ASIDE - aside
-    down = f"M{x:g} {start.y + _BOX_HIGH:g}V{low - 8:g}q0 8-8 8H{left + 8:g}q-8 0-8-8"
-    return f"{down}V{y + 8:g}q0-8 8-8H{end.x - 2:g}"
-
-
-def _label(edge: Edge, start: Place) -> str:
-    if edge.label not in {"start", "continue", "stop"}:
-        return ""
-    return text(start.x + _BOX_WIDE + 3, start.y + 9, edge.label, fill=SOFT, size=10)
+def _edge(view: ProcessGraphView, way: Way, edge: Edge, mark: StatusMark | None) -> str:
+    look, (x, y) = view.edge_look(edge, mark), way.tip
+    dress = f'fill="none" stroke="{hue(look.colour)}" stroke-width="{look.width}"{_dashes(look)}'
+    head = f"M{x - 7:g} {y - 3.5:g}L{x:g} {y:g} {x - 7:g} {y + 3.5:g}z"
+    return f'<path d="{way.line}" {dress}/><path d="{head}" fill="{hue(look.colour)}"/>' + (
+        text(*way.word, edge.label, fill=SOFT, size=10) if way.word else ""
+    )
 
 
 def _key(view: ProcessGraphView, y: float) -> str:
@@ -222,15 +164,23 @@ def _key(view: ProcessGraphView, y: float) -> str:
     told, x = "", 20.0
     for state in states:
         told += sign(state, x, y) + text(x + 11, y + 4, SIGNS[state].word, fill=SOFT, size=10.5)
-        x += 36 + 6 * len(SIGNS[state].word)
-    if any(not node.count for node in view.nodes):
-        told += f'<path d="M{x:g} {y - 5:g}h20v10h-20z" fill="none" stroke="{SOFT}" stroke-dasharray="3 2"/>'
-        told += text(x + 26, y + 4, "possible, has not happened", fill=SOFT, size=10.5)
-        x += 190
-    if any(edge.label == "if refused" for edge in view.edges):
-        told += f'<path d="M{x:g} {y:g}h20" stroke="{stroke("refused")}" stroke-width="1.5"/>'
-        told += text(x + 26, y + 4, "sent if a command is rejected", fill=SOFT, size=10.5)
+        x += 34 + text_width(SIGNS[state].word, 10.5)
+    x -= 8
+    for path, words in _key_to_lines(view):
+        told += f'<path d="M{x:g} {y:g}{path}/>' + text(x + 26, y + 4, words, fill=SOFT, size=10.5)
+        x += 42 + text_width(words, 10.5)
     return told
+
+
+def _key_to_lines(view: ProcessGraphView) -> Iterator[tuple[str, str]]:
+    """A box or a line from where it is put, with its dress, and what it means."""
+    if any(not node.count for node in view.nodes):
+        yield (
+            f'm0-5h20v10h-20z" fill="none" stroke="{SOFT}" stroke-dasharray="3 2"',
+            "possible, has not happened",
+        )
+    if any(edge.label == "if refused" for edge in view.edges):
+        yield f'h20" stroke="{stroke("refused")}" stroke-width="1.5"', "sent if a command is rejected"
 
 
 def _others(view: ProcessGraphView) -> str:
