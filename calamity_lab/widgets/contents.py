@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.selection import Selection
@@ -227,7 +226,7 @@ def _instance(trace: Trace, picked: Selection) -> str | None:
     """The stream id of the instance that was picked out, by its lane or by one of its steps."""
     if picked.moment is not None and 0 < picked.moment <= trace.last:
         step = trace[picked.moment].step
-        return step.identity.stream_id if isinstance(step, AtProcessManager) else None
+        return step.stream_id if step is not None and step.at_process_manager else None
     place = None if picked.stream_id is None else trace.index.places.get(picked.stream_id)
     return picked.stream_id if place is not None and trace.index.lanes[place].is_manager else None
 

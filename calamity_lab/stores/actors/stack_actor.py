@@ -19,7 +19,6 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Appended, Refused
 from calamity_lab.stores.actors.protocol import PAUSES, ActorDied, Actors
 from calamity_lab.stores.actors.threads import ThreadActors
 
@@ -116,10 +115,9 @@ class StackInActor:
         recorded: list[RecordedEvent] = []
         while not run.idle:
             step, run = advance(run)
-            if isinstance(step, Refused) and step.pending.sender is None:
+            if step.rejected is not None and step.pending.sender is None:
                 return DispatchResult((), step.rejected)
-            if isinstance(step, Appended):
-                recorded += step.recorded
+            recorded += step.recorded
         self._stack = run.stack
         self._keep(run.stack)
         return DispatchResult(tuple(recorded))

@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from calamity_lab.errors import ModelError
-from calamity_lab.kernel.steps import AtProcessManager, Completed
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.inputs import Dropped
 from calamity_lab.trace.stepper import Stepper
+from calamity_lab.trace.stops import EndsCascade
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.arrows import links
@@ -223,23 +223,9 @@ def _back_over(trace: Trace, moments: Sequence[int]) -> list[int]:
 
 
 def _out(trace: Trace, moment: int) -> int:
-    family: set[str] = set()
-    open_ = 0
-    for reached in trace.branch.moments.iterate(moment + 1):
-        step = reached.step
-        if step is None:
-            break
-        if not family:
-            family, open_ = {step.pending.command_id}, 1
-        if step.pending.command_id not in family:
-            continue
-        if isinstance(step, AtProcessManager):
-            family.update(pending.command_id for pending in step.commands)
-            open_ += len(step.commands)
-        open_ -= isinstance(step, Completed)
-        if not open_:
-            return reached.index
-    return trace.last
+    ends = EndsCascade()
+    reached = (each.index for each in trace.branch.moments.iterate(moment + 1) if ends(each))
+    return next(reached, trace.last)
 
 
 class Standings:
