@@ -1,4 +1,4 @@
-"""Views that a run has no matter for stay out of the way, and come when there is some."""
+"""A view without content has no tab until there is something to show."""
 
 from __future__ import annotations
 
