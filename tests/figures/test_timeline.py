@@ -165,7 +165,7 @@ def test_a_lane_of_many_tells_how_many() -> None:
 
 
 def test_a_refusal_is_named_before_anything_else() -> None:
-    assert "RequestTransfer refused" in texts(plot_timeline(bank_day()))
+    assert "RequestTransfer rejected" in texts(plot_timeline(bank_day()))
 
 
 @pytest.mark.parametrize("trace", [bank_day(), shop_week(), traced([bank.DepositFunds("a", 1)])])

@@ -139,7 +139,7 @@ def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_
     assert f"Step {lab.cursor} of {lab.trace.last}" in text
     assert f"Step {lab.cursor}:" in text
     index = lab.trace.index
-    assert f"of {len(index.dispatched)}, {len(index.refused)} refusals" in text
+    assert f"of {len(index.dispatched)}, {len(index.refused)} rejections in the whole run" in text
     assert "Branch main" in text
 
 

@@ -43,8 +43,8 @@ def _fact(contents: Contents) -> str:
 def _controls(contents: Contents) -> str:
     stepper = contents.lab.stepper
     view = controls(stepper.trace, stepper.cursor, stepper.error)
-    refusals = plural(len(stepper.trace.index.refused), "refusal")
-    told = f"Command {view.command_number:,} of {view.commands:,}, {refusals} on the whole way"
+    rejections = plural(len(stepper.trace.index.refused), "rejection")
+    told = f"Command {view.command_number:,} of {view.commands:,}, {rejections} in the whole run"
     return line(told, soft=True) + line(f"Branch {view.branch}", soft=True)
 
 
