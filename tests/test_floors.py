@@ -59,6 +59,11 @@ def test_the_product_has_at_most_220_files() -> None:
     assert len(product_files(ROOT)) <= 220
 
 
+def test_a_public_class_name_means_one_thing() -> None:
+    twice = {name: homes for name, homes in public_classes(ROOT).items() if len(homes) > 1}
+    assert not twice, f"name each class for what it is, or make it private: {twice}"
+
+
 def test_the_readme_shows_the_rooms_in_the_order_of_the_floors() -> None:
     shown = re.findall(r"^\| `(\w+)(?:\.py|/)` \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     assert shown == list(HOUSE)
