@@ -125,7 +125,7 @@ class EndlessCascade(CalamityError):
 
     def __init__(self, limit: int, cycle: Sequence[str], run: Any = None) -> None:
         super().__init__(
-            f"the cascade is more than {limit} commands deep and repeats: "
+            f"the cascade is deeper than the limit of {limit} and repeats: "
             f"{' → '.join(cycle)}; let the process manager stop, or set a higher Stack(cascade_limit=...) "
             "if the chain is meant to be so long"
         )

@@ -23,6 +23,7 @@ from calamity_lab.figures.axes import (
     width,
 )
 from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, strong, themed
+from calamity_lab.text import plural
 from calamity_lab.views.looks import DRAWN_AS, LOOKS
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 
@@ -107,8 +108,8 @@ def _with_room(view: SequenceView, rows: float) -> Sequence[Message]:
 
 def _tell_left_out(page: _Page, view: SequenceView, drawn: int, bottom: float) -> None:
     messages, commands = len(view.messages) - drawn, view.total - view.commands
-    told = [f"{messages:,} of {len(view.messages):,} messages"] if messages else []
-    told += [f"{commands:,} of {view.total:,} commands"] if commands else []
+    told = [f"{messages:,} of {plural(len(view.messages), 'message')}"] if messages else []
+    told += [f"{commands:,} of {plural(view.total, 'command')}"] if commands else []
     if told:
         size = min(6.0, page.letters)
         page.ax.text(

@@ -25,6 +25,7 @@ from calamity_lab.figures.axes import (
 )
 from calamity_lab.figures.looks import Theme, hue, marker, strong, themed
 from calamity_lab.figures.tables import WIDE, write_foot
+from calamity_lab.text import plural
 from calamity_lab.views.paths import FieldHistory
 from calamity_lab.views.state import FieldRow, StateRow, StateView
 
@@ -247,7 +248,7 @@ def _lay_out_field(ax: Axes, view: FieldHistory, name: str) -> None:
 
 def _left_out(view: FieldHistory) -> list[str]:
     skipped = [f"of which every {view.every:,} was looked at"] if view.every > 1 else []
-    return [*skipped, *([f"{view.earlier:,} earlier changes are left out"] if view.earlier else [])]
+    return [*skipped, *([f"{plural(view.earlier, 'earlier change')} left out"] if view.earlier else [])]
 
 
 def _draw_field_line(ax: Axes, view: FieldHistory, places: list[float | None]) -> None:

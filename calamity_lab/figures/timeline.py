@@ -24,6 +24,7 @@ from calamity_lab.figures.axes import (
     width,
 )
 from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, soft, strong, themed
+from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.lanes import Axis, Lanes, Mark, Row, Whole, whole
@@ -101,7 +102,8 @@ def plot_timeline(
     _draw_marks(ax, placed, at)
     left = len(found.marks) - len(seen)
     if left:
-        told = f"{by} (left out: {left:,} of {len(found.marks):,} marks that lie under others of their kind)"
+        marks = plural(len(found.marks), "mark")
+        told = f"{by} (left out: {left:,} of {marks} that lie under others of their kind)"
         ax.set_xlabel(fitted(told, 8, wide), fontsize=8)
     if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
         names = {each.mark: legible(_name(trace, each.mark), 40) for each in placed}

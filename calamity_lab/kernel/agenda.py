@@ -155,7 +155,7 @@ class Agenda(Sequence[Any]):
             raise OutOfRange(f"{_absent(which)}. {self._indices()}")
         if len(found) > 1:
             raise InvalidValue(
-                f"{which!r} is pending {len(found)} times, at {', '.join(map(str, found))}. "
+                f"{which!r} is pending more than once, at the indices {', '.join(map(str, found))}. "
                 "Give the index, or the command id of one"
             )
         return found[0]

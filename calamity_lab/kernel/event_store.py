@@ -196,7 +196,7 @@ class InMemoryEventStore:
         return hash(len(self._log))
 
     def __repr__(self) -> str:
-        return f"InMemoryEventStore({len(self._log):,} events in {len(self._streams):,} streams)"
+        return f"InMemoryEventStore(events={len(self._log):,}, streams={len(self._streams):,})"
 
     def _with(
         self, log: PersistentVector[RecordedEvent], streams: PersistentMap[List[RecordedEvent]]

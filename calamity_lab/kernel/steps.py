@@ -31,7 +31,7 @@ Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction"]
 
 @frozen
 class Step:
-    """The smallest thing that can happen, told as a fact.
+    """A step of a run: the smallest change that `advance` makes, as a fact.
 
     ``index`` counts the steps of a run from 1; ``pending`` is the command that the step belongs to.
     """

@@ -44,7 +44,7 @@ class AppendTests(EventStoreSuite):
         for number, (before, expected, fits) in enumerate(EXPECTATIONS):
             stream_id = f"Expected-{number}"
             store = store.append(stream_id, notes(before))
-            where = f"append(expected_version={expected!r}) to a stream of {before} events"
+            where = f"append(expected_version={expected!r}) to a stream at version {before}"
             if fits:
                 store = store.append(stream_id, [CountRead(7)], expected_version=expected)
                 must_equal(len(read(store, stream_id)), before + 1, f"{where} must record the event")

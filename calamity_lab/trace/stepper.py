@@ -110,7 +110,7 @@ class Stepper:
             self.drop(given_up)
 
     def step_in(self) -> Moment:
-        """Run one step, the smallest thing that can happen."""
+        """Run the smallest possible step."""
         return self.go(always)
 
     def step_over(self) -> Moment:

@@ -15,6 +15,7 @@ from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
+from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.inputs import After, Entry, Input
 from calamity_lab.trace.telling import sentence
@@ -78,7 +79,7 @@ class Branch:
 
     def __repr__(self) -> str:
         origin = f", left {self.parent} at moment {self.forked_at}" if self.parent else ""
-        return f"Branch({self.name!r}, {len(self.moments):,} moments{origin})"
+        return f"Branch({self.name!r}, {plural(len(self.moments), 'moment')}{origin})"
 
 
 class Trace:
@@ -177,8 +178,8 @@ class Trace:
         return iter(self.branch.moments)
 
     def __repr__(self) -> str:
-        others = f", {len(self.branches)} branches" if len(self.branches) > 1 else ""
-        return f"Trace({len(self):,} moments on {self.branch.name!r}{others})"
+        others = f", {plural(len(self.branches), 'branch', 'branches')}" if len(self.branches) > 1 else ""
+        return f"Trace({plural(len(self), 'moment')} on {self.branch.name!r}{others})"
 
     def _with(self, branch: Branch) -> Trace:
         return Trace(branch, self.branches, self.memo)

@@ -128,7 +128,7 @@ function sparkline(name, go) {
       put(slider, "aria-valuemin", value.versions[0]);
       put(slider, "aria-valuemax", value.versions[last]);
       setText(range,
-        `${value.least} – ${value.most}${value.every > 1 ? `, of every ${value.every} versions one` : ""}`);
+        `${value.least} – ${value.most}${value.every > 1 ? `, one version in ${value.every}` : ""}`);
       choose(here());
     },
   };
@@ -143,7 +143,7 @@ function changeList(name, go) {
     node,
     update(/** @type {FieldHistory} */ { versions, moments, values, past, every, earlier }) {
       const skipped = [earlier ? `${counted(earlier, "change")} before` : "",
-        every > 1 ? `of every ${every} versions one was looked at` : "", versions.length ? "" : "no value is known"];
+        every > 1 ? `one version in ${every} is shown` : "", versions.length ? "" : "no value is known"];
       setText(left, skipped.filter(Boolean).join("; "));
       show(left, left.textContent !== "");
       const items = versions.map((version, place) => ({ version, moment: moments[place], value: values[place],

@@ -417,7 +417,7 @@ function updateGroupLabel(/** @type {Element} */ node, /** @type {Label} */ row)
   setText(node.children[1], row.category);
   const lanes = row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`;
   setText(node.children[2], lanes);
-  put(node, "aria-label", `${row.category} ${lanes} lanes`);
+  put(node, "aria-label", `${row.category} ${lanes} ${row.all === 1 ? "lane" : "lanes"}`);
   put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
 }
 

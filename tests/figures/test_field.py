@@ -52,7 +52,7 @@ def test_it_says_what_it_leaves_out() -> None:
         history_of(bank_day(), 20, "BankAccount-alice", "balance"), every=4, earlier=1_200, kind="changes"
     )
     assert plot_field(view).get_xlabel() == (
-        "version, of which every 4 was looked at, 1,200 earlier changes are left out"
+        "version, of which every 4 was looked at, 1,200 earlier changes left out"
     )
 
 

@@ -154,7 +154,7 @@ def test_a_history_with_a_gap_or_a_double_is_refused() -> None:
 
 
 def test_a_store_tells_its_size() -> None:
-    assert repr(store_of(1, 2)) == "InMemoryEventStore(2 events in 1 streams)"
+    assert repr(store_of(1, 2)) == "InMemoryEventStore(events=2, streams=1)"
 
 
 def test_an_append_of_a_bare_event_says_that_it_takes_a_list() -> None:

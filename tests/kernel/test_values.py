@@ -288,7 +288,7 @@ def test_of_equal_commands_the_very_object_is_meant_else_the_index_is_asked_for(
     first, second = DepositFunds("1", 1), DepositFunds("1", 1)
     run = begin(stack_of(), first, second)
     assert run.drop(second).agenda.pending == run.agenda.pending[:1]
-    with pytest.raises(InvalidValue, match="is pending 2 times, at 0, 1"):
+    with pytest.raises(InvalidValue, match="is pending more than once, at the indices 0, 1"):
         run.drop(DepositFunds("1", 1))
 
 

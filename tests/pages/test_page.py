@@ -161,7 +161,7 @@ def test_of_a_longer_run_a_page_keeps_moments_at_which_a_command_is_done_and_say
     assert 8 <= len(moments) <= 12
     assert (moments[0], moments[-1]) == (0, lab.trace.last)
     assert {lab.trace[moment].step.kind for moment in moments[1:]} == {"Completed"}
-    assert f"kept are {len(moments)} moments at which a command is done" in text
+    assert f"the page keeps {len(moments)} moments, each at the end of a command" in text
 
 
 def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
@@ -169,7 +169,7 @@ def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
     lab.goto(after(lab, "Executed"))
     lab.send(bank.DepositFunds("alice", 5))
     text = page(lab)
-    assert "of 2 branches the one named branch 1" in text
+    assert "branch 'branch 1', one of 2" in text
     assert all(len(parts["controls"]["branches"]) == 1 for parts in shown(carried(text)))
 
 

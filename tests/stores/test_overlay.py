@@ -253,7 +253,7 @@ def test_an_invalid_stream_id_raises_on_append(wrong: Any) -> None:
 def test_an_overlay_tells_what_lies_on_what() -> None:
     base = InMemoryEventStore().append("BankAccount-1", [paid(1)])
     assert repr(overlay_on(base).append("BankAccount-1", [paid(2)])) == (
-        "OverlayEventStore(1 event on InMemoryEventStore(1 events in 1 streams) as of position 1)"
+        "OverlayEventStore(1 event on InMemoryEventStore(events=1, streams=1) as of position 1)"
     )
 
 

@@ -22,6 +22,7 @@ from calamity_lab.stores.actors.protocol import (
     RecentValues,
     References,
 )
+from calamity_lab.text import plural
 
 # For how many aggregates the callers remember the last answer and the events to send with the next call.
 KEPT = 1_000
@@ -389,7 +390,7 @@ class ActorAggregateStore(Mapping[str, Any]):
         return hash(id(self._shared))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} aggregates)"
+        return f"{type(self).__name__}({plural(len(self), 'aggregate')})"
 
     def _is_latest(self, outcome: Outcome) -> bool:
         """Whether nothing later is known about the aggregate than what was decided here."""
@@ -461,4 +462,4 @@ class ActorVersionStore(Mapping[str, int]):
         return hash(id(self._shared))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} versions)"
+        return f"{type(self).__name__}({plural(len(self), 'version')})"

@@ -23,6 +23,7 @@ from calamity_lab.stores.actors.protocol import (
     RecentValues,
     References,
 )
+from calamity_lab.text import plural
 
 # How many answers are kept. An event that is handed on so much later gets no reaction from its instances.
 KEPT = 10_000
@@ -339,7 +340,7 @@ class ActorProcessManagerStore(Mapping[str, Any]):
         return hash(id(self._shared))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} instances)"
+        return f"{type(self).__name__}({plural(len(self), 'instance')})"
 
     def _after(self, stream_id: str, position: int, answer: ReactResult) -> ActorProcessManagerStore:
         after = ActorProcessManagerStore(self._shared, self._last_answer)
@@ -396,4 +397,4 @@ class ActorInstanceVersions(Mapping[str, int]):
         return hash(id(self._shared))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} versions)"
+        return f"{type(self).__name__}({plural(len(self), 'version')})"

@@ -101,7 +101,7 @@ class RecordedModel {
     }
     const { pending } = this.recording.packed;
     if (view === "agenda" && known.limit > pending) {
-      this.said = `This page keeps the first ${pending} pending commands of each moment.`;
+      this.said = `Of the pending commands of each moment, this page keeps the first ${pending}.`;
     }
   }
 
