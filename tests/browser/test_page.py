@@ -195,7 +195,7 @@ def test_a_page_shows_nothing_that_only_a_kernel_can_do(traffic: tuple[Lab, Path
     run = RunPage(empty, path, 1_000)
     for name in ("Send", re.compile("^Run .* next$"), re.compile("^(Drop|Take) ")):
         expect(run.root.get_by_role("button", name=name)).to_have_count(0)
-    expect(empty.get_by_text("sending commands takes a notebook")).to_be_visible()
+    expect(empty.get_by_text("Read-only recording")).to_be_visible()
     run.check()
 
 

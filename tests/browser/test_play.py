@@ -55,7 +55,7 @@ def test_it_plays_to_the_end_and_says_so_and_then_plays_again_from_the_start(bar
     bare.button("Play").click()
     expect(bare.button("Pause")).to_be_visible()
     expect(bare.root.get_by_role("status")).to_contain_text("Played to the end. Step 68: WithdrawFunds")
-    expect(bare.button("Play")).to_have_attribute("title", "Once more, from the start (p)")
+    expect(bare.button("Play")).to_have_attribute("title", "Play again from the start (p)")
     assert bare.lab.cursor == bare.moment == bare.lab.trace.last
     bare.button("Play").click()
     bare.page.wait_for_timeout(150)

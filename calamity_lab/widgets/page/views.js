@@ -367,7 +367,7 @@ function whatHappened({ columns, lanes, names }, step, isMark) {
   const [lane, name] = [ofSteps[OF_STEPS.indexOf("lanes")], ofSteps[OF_STEPS.indexOf("names")]];
   const kind = kindOf({ columns }, step);
   if (kind === "command") return `${names[name]} dispatched`;
-  if (kind === "refused") return isMark ? names[name] : names[name].replace(/refused$/, "dispatched");
+  if (kind === "refused") return isMark ? names[name] : names[name].replace(/rejected$/, "dispatched");
   return `${lanes[lane].stream_id} ${kind}`;
 }
 
