@@ -54,7 +54,7 @@ def plot_process_managers(
     """Draw which commands, events, aggregates and process managers lead to which, in layers.
 
     What has happened is solid, with how often; the rest is dashed. A thick edge marks what the moment is
-    about. Signs tell how the chosen instance stands: what is done, on its way, refused, waited for or
+    about. Signs tell how the chosen instance stands: what is done, on its way, rejected, waited for or
     overdue; what it had to do with is tinted, and its arrows are dark or in the colour of the sign.
     """
     if not isinstance(graph, ProcessGraphView):
@@ -98,7 +98,7 @@ def _lay_out(ax: Axes, graph: ProcessGraphView) -> None:
     there = {mark.standing for mark in graph.marks} - {"waiting"}
     handles += [Line2D([], [], **sign(standing)) for standing in SIGNS if standing in there]
     if any(edge.label == "if refused" for edge in graph.edges):
-        handles.append(Line2D([], [], color=strong("refused"), linewidth=1.3, label="sent if refused"))
+        handles.append(Line2D([], [], color=strong("refused"), linewidth=1.3, label="sent if rejected"))
     legend_below(ax, handles, gap=4)
 
 

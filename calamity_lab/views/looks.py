@@ -80,6 +80,11 @@ class Look(NamedTuple):
     ground: str = ""
 
     @property
+    def short(self) -> str:
+        """The last part of the word, where a legend has little room."""
+        return self.word.rpartition(" ")[2]
+
+    @property
     def soft(self) -> str:
         """The name of the colour that is a ground for ink."""
         return self.ground or f"{self.colour}-soft"
@@ -139,8 +144,8 @@ _HOURGLASS = "m-2.6-3.6h5.2m-5.2 7.2h5.2m-4.6-7c0 2.4 4 4.4 4 6.8m0-6.8c0 2.4-4 
 SIGNS: Mapping[Standing, Sign] = {
     "done": Sign("good", "done", "m-3.4.2l2.4 2.4 4.6-5.2"),
     "in flight": Sign("accent", "on its way", "m-3.6 0h6.4m-2.6-2.8l3 2.8-3 2.8"),
-    "refused": Sign("refused", "refused", "m-2.7-2.7l5.4 5.4m0-5.4l-5.4 5.4"),
-    "dropped": Sign("ink-soft", "taken back", "m-3 0h6"),
+    "refused": Sign("refused", "rejected", "m-2.7-2.7l5.4 5.4m0-5.4l-5.4 5.4"),
+    "dropped": Sign("ink-soft", "dropped", "m-3 0h6"),
     "waited for": Sign("event", "waited for", _HOURGLASS),
     "waiting": Sign("event", "waits", _HOURGLASS),
     "overdue": Sign("conflict", "overdue", "m0-3.6v4.4m0 2.4v.2", "m0-7.6l7.8 14h-15.6z"),

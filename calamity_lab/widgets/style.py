@@ -27,7 +27,10 @@ def kinds() -> str:
 def script() -> str:
     """The looks as a constant of the front end."""
     looks = {
-        "kinds": {kind: {"shape": look.shape, "word": look.word} for kind, look in LOOKS.items()},
+        "kinds": {
+            kind: {"shape": look.shape, "word": look.word, "short": look.short}
+            for kind, look in LOOKS.items()
+        },
         "inLanes": IN_LANES,
         "drawnAs": DRAWN_AS,
         "signs": {

@@ -8,6 +8,7 @@ import { NOTHING_SELECTED } from "./lab_handle.js";
 import { DENSE, denseBars, densePaths, eachInSight, LANE, Lanes, MARK_STEP, marksInSight,
   shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
+import { LOOKS } from "./looks.js";
 import { glyph, icon, kindClass, setGlyph } from "./signs.js";
 import { LEAST_SPAN, Span } from "./span.js";
 import { listen } from "./timeline_input.js";
@@ -330,7 +331,7 @@ export class Timeline {
     show(this.nodes.sift, chart.lanes.length > 6);
     show(this.nodes.legend, !selected.kind);
     keyed(this.nodes.legend, this.chart.kinds(), (kind) => kind,
-      (kind) => make("span", {}, glyph(kind), make("span", { text: kind })), () => {});
+      (kind) => make("span", {}, glyph(kind), make("span", { text: LOOKS.kinds[kind].short })), () => {});
     show(this.nodes.chosen, Boolean(selected.kind));
     setText(this.nodes.chosenWords,
       selected.kind === "range" ? `${selected.title}, ${selected.detail}` : selected.title);

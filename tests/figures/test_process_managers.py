@@ -81,7 +81,7 @@ def test_each_standing_has_its_sign_its_word_and_a_line_in_the_legend(theme: Any
     states = [mark.standing for mark in found.marks if mark.key in nodes]
     assert sorted(signs(ax)) == sorted(COLOURS[SIGNS[state].colour][place] for state in states)
     shown = texts(ax)
-    assert {"refused", "instead", "waited for", "waits", "done", "on its way"} <= set(shown)
+    assert {"rejected", "instead", "waited for", "waits", "done", "on its way"} <= set(shown)
 
 
 def test_what_the_instance_has_not_reached_is_not_tinted() -> None:
@@ -180,7 +180,7 @@ def test_what_is_sent_if_refused_is_red_and_runs_beside_what_is_sent_otherwise()
     assert not same_color(usual.get_edgecolor(), strong("refused"))
     assert red.get_window_extent().x0 < usual.get_window_extent().x0
     assert red.get_window_extent().y0 < usual.get_window_extent().y0
-    assert "sent if refused" in texts(ax)
+    assert "sent if rejected" in texts(ax)
 
 
 @pytest.mark.parametrize("manager", [None, "Replenishment", EVERYTHING])

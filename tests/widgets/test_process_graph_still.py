@@ -28,7 +28,7 @@ def words(svg: str) -> list[str]:
 
 def test_each_standing_has_its_sign_and_its_word_in_the_picture_and_in_the_key_below() -> None:
     svg = picture(drawn(process_graph(story_of(bank), 58, BANK)))
-    assert words(svg).count("refused") == 3  # the command, the aggregate, and the key
+    assert words(svg).count("rejected") == 3  # the command, the aggregate, and the key
     assert words(svg).count("waited for") == 2
     assert {"instead", "waits", "gift", "now"} <= set(words(svg))
     for standing in ("done", "in flight", "refused", "waited for"):
