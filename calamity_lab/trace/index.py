@@ -1,4 +1,4 @@
-"""What is where in a trace, kept up as it grows, so that a view never walks the whole of it."""
+"""An index of a trace, updated as the trace grows, so that a view never reads the whole trace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from calamity_lab.kernel.steps import (
 
 
 class Lane(NamedTuple):
-    """A stream or a process manager instance, and the moment since which it is known."""
+    """A stream or a process manager instance, and the moment from which it is known."""
 
     identity: Identity
     is_manager: bool
@@ -35,8 +35,8 @@ class Index(NamedTuple):
     ``dispatched``, ``completed`` and ``refused`` are moments;
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
-    of each correlation id were dispatched, ``met`` that at which each stream without a lane was first decided
-    on, or ignored.
+    of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
+    rejected a command, decided nothing, or was ignored.
     """
 
     events: PersistentVector[RecordedEvent] = PersistentVector()

@@ -1,4 +1,4 @@
-"""Whether a model's callbacks change what they are given, or answer twice differently: it is not believed.
+"""Find callbacks that are not pure: that change what they are given, or give two answers to one question.
 
 `Watch` is a wrapper of the door to the model (`calamity_lab.kernel.ask`): it asks every question twice, looks
 whether anything that the callback was given has changed, and puts it back where it has. So a broken model

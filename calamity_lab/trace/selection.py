@@ -1,4 +1,4 @@
-"""What is picked out of a run, for every view to show; it moves nothing."""
+"""The selection: what every view highlights. It does not move the cursor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTHING = Selection()
 
 
 def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
-    """The selection that a person names: a stream id, a position, or two; nothing by nothing."""
+    """The selection for a stream id, for a position or for two positions; without arguments, no selection."""
     match what:
         case ():
             return NOTHING

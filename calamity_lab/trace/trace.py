@@ -65,9 +65,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Branch:
-    """One way that a run went: its moments from the very beginning, and the inputs that led there.
+    """One course of a run: its moments from the very beginning, and the inputs that led there.
 
-    ``parent`` and ``forked_at`` tell the branch that it left, and at which moment.
+    ``parent`` is the branch that it left, at the moment ``forked_at``.
     """
 
     name: str
