@@ -408,7 +408,8 @@ def interruptible() -> Iterator[None]:
 
 @pytest.mark.usefixtures("interruptible")
 def test_an_append_that_is_interrupted_leaves_the_store_usable(url: str) -> None:
-    def append_for_long() -> None:
+    def append_for_long(timer: threading.Timer) -> None:
+        timer.start()  # on a busy machine its time may be over before this returns
         until = time.monotonic() + 30
         while time.monotonic() < until:
             store.append("Note-1", [Noted("more")] * random.randint(1, 3))
@@ -420,9 +421,8 @@ def test_an_append_that_is_interrupted_leaves_the_store_usable(url: str) -> None
     with SQLEventStore(url, [Noted]) as store:
         for _ in range(5):
             timer = threading.Timer(random.uniform(0.02, 0.03), interrupt_main)
-            timer.start()
             with pytest.raises(KeyboardInterrupt):
-                append_for_long()
+                append_for_long(timer)
             timer.join()
         recorded = list(store)
         assert [r.position for r in recorded] == list(range(1, len(recorded) + 1))
