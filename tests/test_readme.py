@@ -95,3 +95,14 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     missing = [link for link in links if not (ROOT / link).exists()]
     assert not missing
+
+
+def test_every_file_that_contributing_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]*(?:\.\w+)?)`", text)) - {
+        "shots/index.html"
+    }  # made by make
+    missing = [
+        name for name in named if not (ROOT / name).exists() and not (ROOT / "calamity_lab" / name).exists()
+    ]
+    assert not missing
