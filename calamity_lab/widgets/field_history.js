@@ -127,8 +127,7 @@ function sparkline(name, go) {
       put(now, "d", value.past ? `M${x(here())} 0V${SPARK_HEIGHT}` : `M0.5 0V${SPARK_HEIGHT}`);
       put(slider, "aria-valuemin", value.versions[0]);
       put(slider, "aria-valuemax", value.versions[last]);
-      setText(range,
-        `${value.least} – ${value.most}${value.every > 1 ? `, one version in ${value.every}` : ""}`);
+      setText(range, `${value.least} – ${value.most}${value.every > 1 ? `, one version in ${value.every}` : ""}`);
       choose(here());
     },
   };
