@@ -148,7 +148,7 @@ def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: str) -> No
 
 @themed
 def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
-    """Draw the events of a table, a row each; what is yet to come at the cursor is grey, below a line.
+    """Draw the events of a table, one row per event; events after the cursor are grey, below a line.
 
     Where there is no room for all rows, those around the cursor are drawn; a line tells which these are.
     """
@@ -167,7 +167,8 @@ def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None
     table = Table(titles, [_event_row(row) for row in view.rows], named=2, longest=3, now=past, told="now")
     first, last = draw_table(ax, table)
     write_foot(
-        ax, f"Events {view.first + first + 1:,} to {view.first + last:,} of {view.total:,}, {view.now:,} past"
+        ax,
+        f"Events {view.first + first + 1:,} to {view.first + last:,} of {view.total:,}, {view.now:,} so far",
     )
     return ax
 
@@ -180,7 +181,7 @@ def _event_row(row: EventRow) -> _Row:
 @themed
 def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw the command in progress and those that wait, in order: for whom, with what, who sent them, and
-    what each would lead to as things stand; one that would be rejected has the sign of a refusal.
+    what each would lead to now. A command that would be rejected has the sign of a rejection.
     """
     if not isinstance(view, AgendaView):
         raise InvalidValue(
@@ -192,9 +193,9 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
     ax = axes_for("plot_agenda", ax, (WIDE, height_of(len(rows))))
     if not rows:
         in_points(ax)
-        say_instead(ax, "nothing is pending")
+        say_instead(ax, "the agenda is empty")
         return ax
-    titles = ("place", "command", "to", "fields", "origin", "as things stand")
+    titles = ("#", "command", "to", "fields", "origin", "preview")
     table = Table(titles, rows, named=1, longest=5, now=0, told="")
     _, last = draw_table(ax, table)
     left = view.total - max(last - len(in_progress), 0)

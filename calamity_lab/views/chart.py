@@ -50,7 +50,7 @@ class EventColumns(NamedTuple):
 
 
 class StepColumns(NamedTuple):
-    """The commands, refusals and reactions in order of their moments, an item in each column.
+    """The commands, rejections and reactions in order of their moments, an item in each column.
 
     ``halves`` are twice the place among the events, from 1: a reaction stands at the event reacted to, the
     others half a place behind the last event before them. ``kinds`` are places in `KINDS`.

@@ -36,8 +36,8 @@ def large() -> Lab:
         ("plot_process_managers", (), "has happened"),
         ("plot_sequence", (), "DepositFunds"),
         ("plot_state", (), "and 97"),
-        ("plot_events", (), "Events 99,976 to 100,001 of 100,001, 100,001 past"),
-        ("plot_agenda", (), "nothing is pending"),
+        ("plot_events", (), "Events 99,976 to 100,001 of 100,001, 100,001 so far"),
+        ("plot_agenda", (), "the agenda is empty"),
         ("plot_field", ("BankAccount-7", "balance"), "version"),
     ],
 )

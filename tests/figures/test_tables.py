@@ -27,7 +27,7 @@ def test_every_event_has_its_row_and_those_to_come_are_grey() -> None:
     for row in view.rows:
         assert same_color(inks[str(row.position)], hue("later")) is not row.is_past
     assert overprinted(ax) == []
-    assert {"now", "TransferInitiated", "Events 1 to 13 of 13, 6 past"} <= set(texts(ax))
+    assert {"now", "TransferInitiated", "Events 1 to 13 of 13, 6 so far"} <= set(texts(ax))
 
 
 def test_where_there_is_no_room_for_all_the_events_around_the_cursor_are_drawn() -> None:
@@ -37,7 +37,7 @@ def test_where_there_is_no_room_for_all_the_events_around_the_cursor_are_drawn()
     shown = texts(ax)
     assert {str(view.now), str(view.now + 1), "now"} <= set(shown)
     assert marks(ax) < 20
-    assert shown[-1].endswith(f" of {view.total:,}, {view.now:,} past")
+    assert shown[-1].endswith(f" of {view.total:,}, {view.now:,} so far")
     assert overprinted(ax) == []
 
 
@@ -74,7 +74,7 @@ def test_pending_commands_for_which_there_is_no_room_are_counted() -> None:
 
 
 def test_an_empty_agenda_says_so() -> None:
-    assert texts(plot_agenda(agenda(bank_day(), bank_day().last))) == ["nothing is pending"]
+    assert texts(plot_agenda(agenda(bank_day(), bank_day().last))) == ["the agenda is empty"]
 
 
 @pytest.mark.parametrize("plot", [plot_events, plot_agenda])
