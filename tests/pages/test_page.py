@@ -169,7 +169,7 @@ def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
     lab.goto(after(lab, "Executed"))
     lab.send(bank.DepositFunds("alice", 5))
     text = page(lab)
-    assert "branch 'branch 1', one of 2" in text
+    assert "branch “branch 1”, one of 2" in text
     assert all(len(parts["controls"]["branches"]) == 1 for parts in shown(carried(text)))
 
 

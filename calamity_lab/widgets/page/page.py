@@ -91,7 +91,7 @@ def _told(lab: LabHandle, recorded: dict[str, Any]) -> str:
     trace, moments = lab.stepper.trace, recorded["moments"]
     about = f"{plural(len(trace), 'moment')}, {plural(len(trace.index.events), 'event')}"
     if len(trace.branches) > 1:
-        about = f"{about}, branch {format_value(trace.branch.name)}, one of {len(trace.branches)}"
+        about = f"{about}, branch “{format_value(trace.branch.name)}”, one of {len(trace.branches)}"
     if len(moments) < len(trace):
         about = f"{about}; the page keeps {plural(len(moments), 'moment')}, each at the end of a command"
     return f"{about}. Read-only recording. To send commands, open the run in a notebook."
