@@ -113,7 +113,13 @@ def _comparable(answer: Any) -> Any:
 
 def _copied(given: Any) -> dict[str, Any]:
     """The fields of a value as they are now, safe from changes in place."""
-    return {
-        name: value if type(value) in _ATOMS else copy.deepcopy(value)
-        for name, value in fields_of(given).items()
-    }
+    return {name: _copy(value) for name, value in fields_of(given).items()}
+
+
+def _copy(value: Any) -> Any:
+    if type(value) in _ATOMS:
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # noqa: BLE001 - a value that cannot be copied, as a mappingproxy, cannot be watched
+        return value
