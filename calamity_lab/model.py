@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import ModuleType
+from functools import singledispatchmethod
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeGuard, TypeVar, get_args
 
 from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.kernel.annotations import closed_over
 from calamity_lab.kernel.memo import Memo
-from calamity_lab.kernel.mentions import CALLBACKS, classes_mentioned, names_in, names_reached
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
 
 T = TypeVar("T", bound=type)
@@ -29,6 +31,7 @@ _SIGNATURES = {
     "handle": "a handle(event) method",
     "aggregate": "an aggregate() method",
 }
+_CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
 _NOUNS = {"aggregates": "an aggregate", "commands": "a command", "process_managers": "a process manager"}
 # Where classes come from that a notebook imports and does not define: protocols and bases.
 _NOT_THE_USERS = ("calamity_lab.kernel.", "builtins.", "typing.", "msgspec.", "pydantic.")
@@ -71,8 +74,8 @@ class Model:
         managers, aggregates, commands = map(_without_bases, (managers, aggregates, commands))
         records = [c for c in found if c not in placed and is_message_class(c) and not _is_other(c)]
         askers = (*managers, *aggregates)
-        facts = {name for c in askers for name in _told_apart(c, names_in)}
-        named = {name for c in askers for name in names_in(c, *CALLBACKS)}
+        facts = {name for c in askers for name in _told_apart(c, _names_in)}
+        named = {name for c in askers for name in _names_in(c, *_CALLBACKS)}
         # Where the callbacks hand on to other functions, those tell the messages apart.
         handed_on = {name for c in askers for name in _told_apart(c, names_reached)}
         known = {c.__name__: c for c in found}
@@ -231,7 +234,7 @@ def _is_other(cls: type) -> bool:
 def _mentioned(cls: type) -> Iterator[type]:
     """The message classes that the callbacks of an aggregate or process manager mention."""
     if _has(cls, "apply"):
-        found = classes_mentioned(cls, *CALLBACKS)
+        found = _classes_mentioned(cls, *_CALLBACKS)
         yield from (value for value in found if _is_the_users(value) and is_message_class(value))
 
 
@@ -287,3 +290,88 @@ def _named(part: str, name: str, classes: tuple[type, ...]) -> type:
             return cls
     listed = ", ".join(c.__name__ for c in classes) or "none"
     raise InvalidValue(f"The model has no {part} {name!r}. It has {listed}")
+
+
+# What the callbacks of a class mention in their code: messages, and functions that they call.
+
+
+def _names_in(cls: type, *methods: str) -> set[str]:
+    """The names in the code of these methods, and of the types that they dispatch on."""
+    return {
+        name for method in methods for name in _names_of_member(inspect.getattr_static(cls, method, None))
+    }
+
+
+def names_reached(cls: type, *methods: str) -> set[str]:
+    """The names in the code of these methods, and of the methods and functions that they call."""
+    return {name for member in _reached(cls, methods) for name in _names_of_member(member)}
+
+
+def _classes_mentioned(cls: type, *methods: str) -> Iterator[type]:
+    """The classes that these methods and what they call mention, also in a module or class that they name."""
+    for member in _reached(cls, methods):
+        yield from _dispatched_on(member)
+        for function in _functions(member):
+            names = sorted(_code_names(function.__code__))
+            scope = {**function.__globals__, **closed_over(function)}
+            holders = [vars(cls), scope, *(_contents(scope.get(name)) for name in names)]
+            found = (holder.get(name) for holder in holders for name in names)
+            yield from (value for value in found if isinstance(value, type))
+
+
+def _reached(cls: type, methods: tuple[str, ...]) -> list[Any]:
+    """The methods, and the methods and functions of the same package that they call, nearest first."""
+    reached: list[Any] = []
+    waiting = [inspect.getattr_static(cls, method, None) for method in methods]
+    while waiting:
+        member = waiting.pop(0)
+        if any(member is known for known in reached) or not any(True for _ in _functions(member)):
+            continue
+        reached.append(member)
+        waiting.extend(_called(cls, member))
+    return reached
+
+
+def _called(cls: type, member: Any) -> Iterator[Any]:
+    package = cls.__module__.partition(".")[0]
+    for function in _functions(member):
+        scope = {**function.__globals__, **closed_over(function)}
+        for name in sorted(_code_names(function.__code__)):
+            yield inspect.getattr_static(cls, name, None)
+            called = scope.get(name)
+            if isinstance(called, FunctionType) and called.__module__.partition(".")[0] == package:
+                yield called
+            if name == "getattr":  # a method per message, found by its name
+                yield from (other for own, other in vars(cls).items() if own not in _CALLBACKS)
+
+
+def _functions(member: Any) -> Iterator[FunctionType]:
+    if isinstance(member, singledispatchmethod):
+        for registered in member.dispatcher.registry.values():
+            yield from _functions(registered)
+    function = getattr(member, "__func__", member)
+    if isinstance(function, FunctionType):
+        yield function
+
+
+def _dispatched_on(member: Any) -> Iterator[type]:
+    if isinstance(member, singledispatchmethod):
+        yield from member.dispatcher.registry
+
+
+def _names_of_member(member: Any) -> Iterator[str]:
+    yield from (dispatched.__name__ for dispatched in _dispatched_on(member))
+    for function in _functions(member):
+        yield from _code_names(function.__code__)
+
+
+def _code_names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    yield from code.co_freevars
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code_names(constant)
+
+
+def _contents(value: Any) -> dict[str, Any]:
+    return dict(vars(value)) if isinstance(value, (ModuleType, type)) else {}

@@ -11,9 +11,8 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.mentions import names_reached
 from calamity_lab.kernel.messages import Interest
-from calamity_lab.model import Model
+from calamity_lab.model import Model, names_reached
 from calamity_lab.probe.muted_output import muted_output
 from calamity_lab.probe.samples import changed_samples, samples
 from calamity_lab.text import format_value
