@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import sys
 import types
@@ -113,6 +114,8 @@ class _Scope:
     def resolve(self, annotation: Any) -> Any:
         """The annotation with every name in it resolved, or `Unresolved`."""
         try:
+            if isinstance(annotation, type):
+                return annotation
             if not isinstance(annotation, str):
                 with suppress(NameError):
                     # Most hold no name that is not resolved yet, and need no scope.
@@ -125,6 +128,11 @@ class _Scope:
         if self._names is None:
             self._names = _names_in_scope(self._cls, self._base, self._known)
         names = self._names
+        single = (
+            names.get(annotation, vars(builtins).get(annotation)) if isinstance(annotation, str) else None
+        )
+        if isinstance(single, type):
+            return single  # most are the name of a class, which needs no evaluation
         while True:
             try:
                 return _evaluated(annotation, names)

@@ -151,15 +151,14 @@ def arguments_of(cls: type, known: Mapping[str, Any] | None = None) -> tuple[Fie
     if kind_of(cls) == "pydantic":
         return tuple(declared.values())  # whose signature leaves out an alias that is no identifier
     try:
-        parameters = inspect.signature(cls).parameters.values()
+        signature = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError):
         return ()
-    loose = {**class_annotations(cls, known), **method_annotations(cls, "__init__", known)}
-    return tuple(
-        _argument(parameter, declared.get(parameter.name, Field("", loose.get(parameter.name, Any))))
-        for parameter in parameters
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    )
+    parameters = [each for each in signature if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    if any(parameter.name not in declared for parameter in parameters):
+        loose = {**class_annotations(cls, known), **method_annotations(cls, "__init__", known)}
+        declared = {**{name: Field("", annotation) for name, annotation in loose.items()}, **declared}
+    return tuple(_argument(parameter, declared.get(parameter.name, Field(""))) for parameter in parameters)
 
 
 def _with(annotations: Mapping[str, Any], field: Field) -> Field:
