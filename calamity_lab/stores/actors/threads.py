@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import Context, copy_context
 from functools import cache
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,8 @@ _CHECK_EVERY = 0.2
 class ThreadActors:
     """Actors in threads of this process. They stop at the end of the ``with`` block, or with `close`.
 
-    Commands, events and states are passed as they are, so a model needs only to be pure.
+    Commands, events and states are passed as they are, so a model needs only to be pure. A call is run in the
+    context of its caller, so a wrapper around the model (`calamity_lab.kernel.ask.through`) holds there too.
     """
 
     def __init__(self) -> None:
@@ -41,7 +43,7 @@ class ThreadActors:
     def ask(self, reference: Any, method: str, *given: Any) -> Any:
         """Call a method of what the actor holds, and wait for the answer. Raises `ActorDied`."""
         dead, timeout = pykka().ActorDeadError, pykka().Timeout
-        answer = reference.ask((method, given), block=False)
+        answer = reference.ask((copy_context(), method, given), block=False)
         while True:
             # An actor that stops at this very moment may leave a message unanswered.
             lost = not reference.is_alive()
@@ -56,7 +58,7 @@ class ThreadActors:
     def tell(self, reference: Any, method: str, *given: Any) -> None:
         """Call a method without waiting for the answer."""
         try:
-            reference.tell((method, given))
+            reference.tell((copy_context(), method, given))
         except pykka().ActorDeadError as error:
             raise ActorDied(f"the actor stopped: {error}") from error
 
@@ -125,10 +127,10 @@ def _actor() -> Any:
             super().__init__()
             self.held = held
 
-        def on_receive(self, message: tuple[str, tuple[Any, ...]]) -> Any:
-            method, given = message
+        def on_receive(self, message: tuple[Context, str, tuple[Any, ...]]) -> Any:
+            context, method, given = message
             try:
-                return getattr(self.held, method)(*given)
+                return context.run(getattr(self.held, method), *given)
             except Exception:
                 raise
             except BaseException as error:  # otherwise it would stop every actor, and answer nobody

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pytest
 
-from calamity_lab.errors import ModelError, Rejected
+from calamity_lab.errors import ImpureModel, ModelError, Rejected
 from calamity_lab.examples.bank import (
     BankAccount,
     DepositFunds,
@@ -24,6 +24,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, Conflicted, Executed, Populated, Refused, Started
 from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each
 from calamity_lab.stores.actors.threads import ThreadActors
+from calamity_lab.trace.stepper import Stepper
 from tests.kernel.running import finish, kinds, only, stack_of, steps_of
 from tests.stores.actors.bank_at_work import demand_order, in_actors, move_money
 
@@ -254,3 +255,39 @@ def _refusal() -> Rejected:
     rejected = Rejected("not by less than nought", by=-1, value=0.5)
     rejected.command = Divide(-1)
     return rejected
+
+
+@dataclass(frozen=True)
+class _Seen:
+    total: int
+
+
+@dataclass(frozen=True)
+class _Look:
+    def aggregate(self) -> tuple[type, str]:
+        return _Impure, "1"
+
+
+@dataclass
+class _Impure:
+    """An aggregate that changes itself while it decides."""
+
+    total: int = 0
+
+    @classmethod
+    def new(cls, id_: str) -> Self:
+        return cls()
+
+    def execute(self, command: _Look) -> _Seen:
+        self.total += 1
+        return _Seen(self.total)
+
+    def apply(self, event: _Seen) -> Self:
+        return self
+
+
+def test_a_stepper_watches_the_callbacks_that_an_actor_asks(shape: Shape, actors: ThreadActors) -> None:
+    stepper = Stepper(shape(Stack(), actors))
+    stepper.submit(_Look())
+    with pytest.raises(ImpureModel, match=r"changed self\.total in place"):
+        stepper.resume()
