@@ -1,4 +1,4 @@
-"""Transfers between hundreds of aggregates on three workers, one of which is killed on the way."""
+"""A thousand transfers between a thousand aggregates on three workers, one of which is killed on the way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from calamity_lab.stores.actors.placement import one_for_each, whereabouts
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.actors.bank_at_work import demand_order
 
-COUNT, CALLERS = 300, 2
+COUNT, CALLERS = 1000, 2
 
 
 @pytest.fixture
