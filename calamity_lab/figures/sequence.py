@@ -24,7 +24,7 @@ from calamity_lab.figures.axes import (
 )
 from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, strong, themed
 from calamity_lab.text import plural
-from calamity_lab.views.looks import DRAWN_AS, LOOKS
+from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 
 _LETTERS = 7.5
@@ -36,10 +36,8 @@ _ABOVE, _BELOW = 2.1, 0.9
 _LEAST = 9.6
 """So many points high is a row at least."""
 
-_DASHED = frozenset(
-    {"started", "continued", "stopped", "ignored", "refused", "conflict", "caught up", "pending"}
-)
-_AT_END = frozenset({"started", "continued", "stopped", "ignored", "refused"})
+_DASHED = frozenset({*REACTIONS, "refused", "conflict", "caught up", "pending"})
+_AT_END = frozenset({*REACTIONS, "refused"})
 
 
 class _Page(NamedTuple):

@@ -36,7 +36,8 @@ _LEAST = 2.2
 _MOST_LABELLED, _MOST_DRAWN = 400, 5_000
 _TIME_WIDE = 70
 """The room for a time below the lanes, in points."""
-_PRIORITY = {"refused": 0, "event": 1, "started": 2, "continued": 2, "stopped": 2, "ignored": 2, "command": 3}
+_PRIORITY = {"refused": 0, "event": 1, "command": 3}
+_USUAL_PRIORITY = 2
 
 
 class _Placed(NamedTuple):
@@ -208,7 +209,7 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
                     strong(kind) if is_past else hue("later"),
                     [each.size for each in chosen],
                 ),
-                zorder=3 + is_past - 0.1 * _PRIORITY[kind], clip_on=False,
+                zorder=3 + is_past - 0.1 * _PRIORITY.get(kind, _USUAL_PRIORITY), clip_on=False,
             )  # fmt: skip
 
 
@@ -233,7 +234,7 @@ def _named(placed: Sequence[_Placed], found: Whole, along: float, names: Mapping
         room.append((centre - half, centre + half))
         return True
 
-    ordered = sorted(placed, key=lambda each: _PRIORITY[each.mark.kind])
+    ordered = sorted(placed, key=lambda each: _PRIORITY.get(each.mark.kind, _USUAL_PRIORITY))
     named = [each for each in ordered if each.mark.kind != "command" and has_room(each.mark)]
     commands = [each for each in ordered if each.mark.kind == "command"]
     return named + commands if all(has_room(each.mark) for each in commands) else named

@@ -100,7 +100,7 @@ class History(Sequence[RecordedEvent]):
         return _write_text("to_json_lines", path, json_lines(self._recorded))
 
     def to_networkx(self, **unknown: Any) -> MultiDiGraph[str]:
-        """Commands and events as a graph of causes; see `calamity_lab.views.causes`.
+        """Commands and events as a graph of causes; see `calamity_lab.figures.causes`.
 
         A history does not hold which event a process manager answered with a command. A trace does:
         ``lab.to_networkx()`` has those edges too.

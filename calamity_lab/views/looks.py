@@ -126,7 +126,10 @@ DRAWN_AS: Mapping[str, str] = {
 }
 """What a message of the sequence diagram is drawn as, where it is no kind of its own."""
 
-IN_LANES = ("event", "command", "refused", "started", "continued", "stopped", "ignored")
+REACTIONS = ("started", "continued", "stopped", "ignored")
+"""What a process manager instance may do with an event: the verbs of its steps."""
+
+IN_LANES = ("event", "command", "refused", *REACTIONS)
 """What stands in the lanes. A mark's kind is told by its index here, in columns and to the browser."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from unicodedata import category
 
 from calamity_lab.text import NOTHING, plural
+from calamity_lab.views.looks import REACTIONS
 from calamity_lab.views.sequence import Message, Participant, SequenceView
 
 MOST_CHARACTERS = 48_000
@@ -21,7 +22,6 @@ MOST_CHARACTERS = 48_000
 _LABEL, _NAME, _NOTE, _LINE = 60, 40, 120, 44
 _LETTERS = {"user": "U", "aggregate": "A", "event store": "S", "process manager": "M"}
 _DASHED = {"caught up": "-->>", "refused": "--x", "conflict": "--x"}
-_HANDED = frozenset({"started", "continued", "stopped", "ignored"})
 _GREY = "rect rgba(128, 128, 128, 0.2)"
 _PLAIN = frozenset(" _.,()'/+=?!-")
 _JOINERS = "\u200c\u200d"
@@ -109,7 +109,7 @@ def _statements(message: Message, names: Sequence[str]) -> list[str]:
     source, target = names[message.source], names[message.target]
     if message.kind == "more":
         return [_note(source, message.label)]
-    usual = "-->>" if message.kind in _HANDED and source != target else "->>"
+    usual = "-->>" if message.kind in REACTIONS and source != target else "->>"
     verb = f" ({message.kind})" if message.kind in {"started", "stopped", "ignored"} else ""
     arrow = _DASHED.get(message.kind, usual)
     said = f"{source}{arrow}{target}: {escaped(message.label)}{verb}"

@@ -3,6 +3,7 @@
 /** @type {import("./types.js").Looks} */
 export const LOOKS = {
   kinds: {},
+  reactions: [],
   inLanes: [],
   drawnAs: {},
   signs: {},

@@ -26,7 +26,6 @@ const SEQUENCE_PAGE = 16;
 
 /** What is drawn in each row. @type {WeakMap<Element, Row>} */
 const ROWS = new WeakMap();
-const REACTIONS = ["started", "continued", "stopped", "ignored"];
 
 export function mountSequence(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const title = make("span", { class: "cl-sequence-title" });
@@ -171,9 +170,9 @@ function updateRow(/** @type {Element} */ node, /** @type {Row} */ row) {
   const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
   ROWS.set(node, row);
   put(node, "class",
-    `cl-told ${kindClass(looks)} cl-told-${row.kind.replaceAll(" ", "-")} ${
-      { past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]
-    }`);
+    `cl-told ${LOOKS.reactions.includes(row.kind) ? "cl-told-reaction " : ""}${kindClass(looks)} cl-told-${
+      row.kind.replaceAll(" ", "-")
+    } ${{ past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]}`);
   put(node, "transform", `translate(0 ${row.y})`);
   put(node, "aria-selected", row.tense === "now" ? "true" : "false");
   put(node, "aria-disabled", row.moment === null ? "true" : null);
@@ -199,7 +198,7 @@ function drawnMessage(/** @type {Row} */ { kind, from, to, plot }) {
   const y = 21;
   if (from === to) return drawnTurn({ kind, from, plot, y });
   const way = Math.sign(to - from);
-  const isReaction = REACTIONS.includes(kind);
+  const isReaction = LOOKS.reactions.includes(kind);
   const isLost = kind === "refused" || kind === "conflict";
   const signAt = isReaction || isLost ? to : from;
   const middle = (from + to) / 2;

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from calamity_lab.views.lanes import AHEAD, FOLDED, LEAST_GAP, MOST_LANES
-from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, LOOKS, SIGNS, Look
+from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, LOOKS, REACTIONS, SIGNS, Look
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM
 
 _FILLS = {"solid": "var(--kind)", "soft": "var(--kind-soft)", "empty": "var(--cl-paper)", "none": "none"}
@@ -31,6 +31,7 @@ def script() -> str:
             kind: {"shape": look.shape, "word": look.word, "short": look.short}
             for kind, look in LOOKS.items()
         },
+        "reactions": REACTIONS,
         "inLanes": IN_LANES,
         "drawnAs": DRAWN_AS,
         "signs": {

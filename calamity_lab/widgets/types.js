@@ -141,7 +141,8 @@
  * What Python tells of `calamity_lab.views.looks` and `lanes`: shapes and words by kind, signs by standing, and the
  * numbers by which everything is put in the lanes.
  * @typedef {{
- *   kinds: Record<string, { shape: string, word: string, short: string }>, inLanes: string[], drawnAs: Record<string, string>,
+ *   kinds: Record<string, { shape: string, word: string, short: string }>,
+ *   reactions: string[], inLanes: string[], drawnAs: Record<string, string>,
  *   signs: Record<string, { word: string, line: string, outline: string }>,
  *   graph: { boxWide: number, boxHigh: number, nameRoom: number },
  *   lanes: { most: number, folded: number, leastGap: number, ahead: number },

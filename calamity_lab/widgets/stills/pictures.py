@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from calamity_lab.text import plural
 from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.lanes import AHEAD, Window
-from calamity_lab.views.looks import DRAWN_AS, LOOKS, SIGNS, Standing
+from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS, SIGNS, Standing
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM, Box, Stroke, Way, cut, text_width
 from calamity_lab.views.sequence import Message, Participant, SequenceView
@@ -191,8 +191,6 @@ def _others(view: ProcessGraphView) -> str:
 _ROW, _NOTE, _GAP, _TOP, _WIDE = 30, 24, 8, 44, 860
 _LEAST, _MOST = 106, 190
 
-_REACTIONS = frozenset({"started", "continued", "stopped", "ignored"})
-
 
 def sequence(view: SequenceView) -> str:
     """The messages in order as an image, with a text for those who cannot see it."""
@@ -251,7 +249,7 @@ def _anchor(x: float, width: float) -> str:
 
 def _arrow(message: Message, y: float, start: float, end: float, colour: str) -> str:
     at, way = y + 21, 1 if end > start else -1
-    is_reaction, is_lost = message.kind in _REACTIONS, message.kind in {"refused", "conflict"}
+    is_reaction, is_lost = message.kind in REACTIONS, message.kind in {"refused", "conflict"}
     dash = ' stroke-dasharray="4 3"' if is_reaction or is_lost or message.kind == "caught up" else ""
     tip = end - way * (8 if is_reaction or is_lost else 1)
     head = "" if is_lost else f'<path d="M{tip:g} {at:g}l{-7 * way}-3.5v7z" fill="{colour}"/>'
