@@ -43,8 +43,10 @@ _KINDS = ("command", "event", "process manager", "aggregate")
 
 _USUAL = 0.78
 """So many points is a pixel of the scene long where the axes are not given."""
-_NAMES, _WORDS, _LEAST = 12, 10, 4.5
-"""The letters of names and words in pixels of the scene; words of fewer points are left out."""
+_NAMES, _WORDS = 12, 10
+"""The letters of names and of words, in pixels of the scene."""
+_LEAST = 5.0
+"""So many points are letters high at least: names are cut to that size, and words are left out below it."""
 
 
 @themed
@@ -191,10 +193,11 @@ def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: Any, align
 def _draw_names(ax: Axes, graph: ProcessGraphView, scale: float) -> None:
     """The headings, and the names in the boxes: cut where the axes are too small for them."""
     for heading in graph.scene.headings:
-        size = (_WORDS + 1) * scale
-        ax.text(heading.x, 14, heading.text, ha="center", fontsize=size, color=hue("ink-soft"), **AS_TEXT)
+        size = max((_WORDS + 1) * scale, _LEAST)
+        words = fitted(heading.text, size, BOX_WIDE * scale)
+        ax.text(heading.x, 14, words, ha="center", fontsize=size, color=hue("ink-soft"), **AS_TEXT)
     for node, box in zip(graph.nodes, graph.scene.boxes, strict=True):
-        size = (_NAMES if len(box.lines) == 1 else _NAMES - 1) * scale
+        size = max((_NAMES if len(box.lines) == 1 else _NAMES - 1) * scale, _LEAST)
         lines = [fitted(line, size, (BOX_WIDE - 14) * scale) for line in box.lines]
         ax.text(
             box.x + BOX_WIDE / 2, box.y + BOX_HIGH / 2, "\n".join(lines), ha="center", va="center",

@@ -124,7 +124,9 @@ def test_a_page_says_that_it_keeps_no_more_pending_commands_and_leaves_no_room_f
     more.click()
     expect(entries).to_have_count(36)
     more.click()
-    expect(run.root.get_by_role("status")).to_contain_text("keeps the first 36 pending commands")
+    expect(run.root.get_by_role("status")).to_contain_text(
+        "Of the pending commands of each moment, this page keeps the first 36."
+    )
     expect(entries).to_have_count(36)
     # The last of them stands right above the button.
     boxes = [each.bounding_box() for each in (entries.last, more)]
