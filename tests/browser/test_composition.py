@@ -102,6 +102,13 @@ def test_nothing_is_cut_off_or_lies_over_something_else(bare: BarePage, width: i
         expect(bare.button(name)).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [760, 860, 900, 920, 1000, 1080, 1200])
+def test_the_moves_the_search_and_the_help_stand_in_one_row(bare: BarePage, width: int) -> None:
+    bare.widen(width)
+    first, last = box(bare.button("Rewind")), box(bare.root.locator(".cl-help-button"))
+    assert abs(first["y"] + first["height"] / 2 - last["y"] - last["height"] / 2) < 4
+
+
 def test_two_columns_are_one_beside_the_other_from_760_pixels_on(bare: BarePage) -> None:
     pending, timeline = (bare.root.get_by_role("group", name=name) for name in ("Next", "Timeline"))
     for width in (760, 900, 1200):

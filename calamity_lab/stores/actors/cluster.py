@@ -209,7 +209,7 @@ class HostDirectory:
             if time.monotonic() > deadline:
                 address = self._client.scheduler.address
                 raise StoreUnavailable(
-                    f"the cluster at {address} has had no worker for {self._timeout:g} seconds. Start one, "
+                    f"the cluster at {address} has had no worker for {self._timeout:g} s. Start one, "
                     f"as in: dask worker {address}"
                 )
             time.sleep(_CHECK_EVERY)

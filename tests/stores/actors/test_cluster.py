@@ -274,7 +274,7 @@ def test_a_cluster_without_workers_is_told(client: Any) -> None:
         nobody.nthreads = dict  # type: ignore[attr-defined]
         nobody.scheduler = client.scheduler  # type: ignore[attr-defined]
         actors._hosts._client = nobody
-        with pytest.raises(StoreUnavailable, match=r"has had no worker for 0.2 seconds. Start one"):
+        with pytest.raises(StoreUnavailable, match=r"has had no worker for 0.2 s. Start one"):
             dispatch(one_for_each(stack_of(), actors), DepositFunds("a", 100))
 
 
