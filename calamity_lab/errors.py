@@ -49,7 +49,7 @@ class Rejected(CalamityError):
     ``command`` is the rejected command; the kernel sets it.
     """
 
-    def __init__(self, reason: str = "refused", /, **details: Any) -> None:
+    def __init__(self, reason: str = "rejected", /, **details: Any) -> None:
         super().__init__(reason)
         self.reason = reason
         self.details: Mapping[str, Any] = details
