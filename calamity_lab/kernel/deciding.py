@@ -12,6 +12,7 @@ from calamity_lab.kernel.constants import BACKWARDS, NO_STREAM
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import begun
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.progress import (
     Appending,
     Executing,
@@ -23,7 +24,6 @@ from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, of_event
 from calamity_lab.kernel.sources import draw, read
 from calamity_lab.kernel.stack import Stack, changed, with_decision
 from calamity_lab.kernel.steps import Appended, Conflicted, Dispatched, Executed, Populated, Refused, Step
-from calamity_lab.kernel.stores import InMemoryAggregateStore
 
 
 def decide(run: Run, step: Dispatched) -> tuple[Step, Run]:

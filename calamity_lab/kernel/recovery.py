@@ -12,18 +12,18 @@ from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, react
 from calamity_lab.kernel.identity import Identity, identify
-from calamity_lab.kernel.messages import Start
-from calamity_lab.kernel.progress import Run
-from calamity_lab.kernel.reacting import caused_by_event, caused_by_refusal
-from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
-from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.stores import (
+from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
     InMemoryProcessManagerStore,
     InMemoryVersionStore,
     Snapshot,
     SnapshotStore,
 )
+from calamity_lab.kernel.messages import Start
+from calamity_lab.kernel.progress import Run
+from calamity_lab.kernel.reacting import caused_by_event, caused_by_refusal
+from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
+from calamity_lab.kernel.stack import Stack, changed
 
 S = TypeVar("S", bound=SnapshotStore)
 

@@ -20,11 +20,11 @@ from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.deciding import events_missed
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore, InMemoryVersionStore
 from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.progress import Handling
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryVersionStore
 from calamity_lab.probe.muted_output import muted_output
 from calamity_lab.text import plain_sentence
 from calamity_lab.trace.purity import advance_watched

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from calamity_lab.kernel.loading import lazily
 
 if TYPE_CHECKING:
+    from calamity_lab.kernel.in_memory_stores import InMemorySnapshotStore
     from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
-    from calamity_lab.kernel.stores import InMemorySnapshotStore
     from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor
     from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each, whereabouts
     from calamity_lab.stores.actors.stack_actor import StackActor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "kernel.recovery": "rebuild recover take_snapshots",
-    "kernel.stores": "InMemorySnapshotStore",
+    "kernel.in_memory_stores": "InMemorySnapshotStore",
     "stores.actors": (
         "ClusterActors ClusterStackActor HeldEventStore StackActor ThreadActors "
         "one_for_all one_for_each whereabouts"

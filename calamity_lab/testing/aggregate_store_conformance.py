@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from calamity_lab.errors import ModelError, Rejected
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.stores import InMemoryAggregateStore
+from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.testing.models import (
     COUNTERS,
     LIMIT,

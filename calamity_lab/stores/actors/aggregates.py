@@ -10,7 +10,7 @@ from weakref import WeakSet
 from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.identity import Identity, stream_id_of
-from calamity_lab.kernel.stores import InMemoryAggregateStore
+from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.stores.actors.protocol import (
     NO_NEW_EVENTS,
     PAUSES,

@@ -11,8 +11,8 @@ import msgspec
 
 from calamity_lab.errors import SerializationError
 from calamity_lab.kernel.annotations import Unresolved
+from calamity_lab.kernel.in_memory_stores import Snapshot
 from calamity_lab.kernel.schema import fields_in, is_message_class
-from calamity_lab.kernel.stores import Snapshot
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.opening import open_database

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.stores import InMemoryAggregateStore, InMemoryProcessManagerStore
+from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore, InMemoryProcessManagerStore
 from calamity_lab.testing.aggregate_store_conformance import AggregateStoreConformance
 from calamity_lab.testing.event_store_conformance import EventStoreConformance
 from calamity_lab.testing.process_manager_store_conformance import ProcessManagerStoreConformance

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from calamity_lab.errors import ReadOnlyStore, SerializationError, StoreError
-from calamity_lab.kernel.stores import InMemorySnapshotStore, Snapshot
+from calamity_lab.kernel.in_memory_stores import InMemorySnapshotStore, Snapshot
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore, shape_of
 from tests.kinds_of_class import HEADINGS, model_of

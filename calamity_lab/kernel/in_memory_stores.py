@@ -1,4 +1,4 @@
-"""The stores as values: aggregates, process manager instances and versions, each by stream id."""
+"""The in-memory stores, as values: aggregates, process manager instances and versions, each by stream id."""
 
 from __future__ import annotations
 
