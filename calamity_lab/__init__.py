@@ -13,6 +13,7 @@ from calamity_lab.kernel.loading import lazily
 if TYPE_CHECKING:
     from calamity_lab.errors import CalamityError, Rejected, WrongExpectedVersion
     from calamity_lab.frames import History
+    from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
     from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
     from calamity_lab.kernel.event_store import InMemoryEventStore
     from calamity_lab.kernel.identity import Identity
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     )
     from calamity_lab.kernel.recorded import RecordedEvent
     from calamity_lab.kernel.run import Run, advance, begin, choices, dispatch
-    from calamity_lab.kernel.sources import seeded_ids, ticking_clock
     from calamity_lab.kernel.stack import Stack
     from calamity_lab.lab.lab import Lab
 
@@ -46,7 +46,7 @@ _HOMES = {
     ),
     "kernel.recorded": "RecordedEvent",
     "kernel.run": "Run advance begin choices dispatch",
-    "kernel.sources": "seeded_ids ticking_clock",
+    "kernel.clocks_and_ids": "seeded_ids ticking_clock",
     "kernel.stack": "Stack",
     "lab.lab": "Lab",
 }

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.kernel.messages import Continue, Start, command
-from calamity_lab.kernel.sources import ticking_clock
 from calamity_lab.lab import Lab
 
 MARKUP = "<script>window.broken = 1; alert(1)</script><img src=x onerror='alert(2)'><b>bold</b>\"'&amp;"

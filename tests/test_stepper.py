@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from calamity_lab.errors import IdleRun, InvalidValue, ModelError, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, Transfer, WithdrawFunds
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.messages import command
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Completed, Dispatched
 from calamity_lab.trace import stepper as stepper_module

@@ -10,6 +10,7 @@ from typing import Any
 from rpds import HashTrieMap, List
 
 from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
 from calamity_lab.kernel.constants import (
     ALL,
     ANY,
@@ -25,7 +26,6 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
-from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
 
 _NO_STREAM: List[RecordedEvent] = List()
 

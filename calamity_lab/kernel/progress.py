@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.clocks_and_ids import draw
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_submitted
-from calamity_lab.kernel.sources import draw
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, system_clock
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.frozen import changer
 from calamity_lab.kernel.in_memory_stores import (
@@ -16,7 +17,6 @@ from calamity_lab.kernel.in_memory_stores import (
     InMemoryVersionStore,
 )
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
 
 _MANAGER_MEMBERS = ("interested", "new", "apply", "handle")
 

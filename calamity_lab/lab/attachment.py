@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, ModelError
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, system_clock
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
     InMemoryProcessManagerStore,
@@ -17,7 +18,6 @@ from calamity_lab.kernel.in_memory_stores import (
 )
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import Aggregates, Instances
-from calamity_lab.kernel.sources import Clock, Ids, RandomIds, system_clock
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.lab.readings import Committed
 from calamity_lab.model import Model

@@ -11,8 +11,8 @@ from typing import Any, Self
 from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
 from calamity_lab.frames import History
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.run import Run
-from calamity_lab.kernel.sources import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import Displays

@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from calamity_lab.kernel.sources import TickingClock, seeded_ids, ticking_clock
+from calamity_lab.kernel.clocks_and_ids import TickingClock, seeded_ids, ticking_clock
 from calamity_lab.lab.lab import Lab
 from calamity_lab.model import Model
 

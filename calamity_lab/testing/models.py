@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.clocks_and_ids import seeded_ids
 from calamity_lab.kernel.messages import Continue, Start, Stop, command
 from calamity_lab.kernel.recorded import ProposedEvent
-from calamity_lab.kernel.sources import seeded_ids
 
 # No command may count further than this at once.
 LIMIT = 100

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from calamity_lab.errors import ModelError
+from calamity_lab.kernel.clocks_and_ids import seeded_ids
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.sources import seeded_ids
 from calamity_lab.testing.models import (
     ERRANDS,
     MANAGERS,

@@ -17,8 +17,8 @@ import pandas as pd
 
 from calamity_lab.examples.bank import AccountRenamed, FundsDeposited, FundsWithdrawn, TransferInitiated
 from calamity_lab.frames import History
+from calamity_lab.kernel.clocks_and_ids import draw, seeded_ids
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.sources import draw, seeded_ids
 
 EVENTS = 1_000_000
 ROUNDS = 5

@@ -16,11 +16,11 @@ import psycopg
 
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank import BankAccount, Transfer, random_commands
+from calamity_lab.kernel.clocks_and_ids import RandomIds, draw
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
 from calamity_lab.kernel.run import begin, dispatch
-from calamity_lab.kernel.sources import RandomIds, draw
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore

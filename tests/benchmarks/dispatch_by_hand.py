@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.clocks_and_ids import RandomIds, draw, read, system_clock
 from calamity_lab.kernel.messages import Start, Stop
-from calamity_lab.kernel.sources import RandomIds, draw, read, system_clock
 
 
 class ByHand:

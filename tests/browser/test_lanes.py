@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from calamity_lab.examples import bank, fulfilment
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.trace.selection import NOTHING
 from calamity_lab.views.chart import Chart, Charts

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from calamity_lab.examples import fulfilment
-from calamity_lab.kernel.sources import ticking_clock
+from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.process_graph import ProcessGraphView, process_graph
 from tests.browser.browser import Browser

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from calamity_lab.examples import bank, fulfilment
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace

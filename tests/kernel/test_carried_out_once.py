@@ -16,11 +16,11 @@ from calamity_lab.examples.bank import (
     RequestTransfer,
     Transfer,
 )
+from calamity_lab.kernel.clocks_and_ids import seeded_ids
 from calamity_lab.kernel.constants import ALL, ANY, Expected
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import Run, advance, begin
-from calamity_lab.kernel.sources import seeded_ids
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Conflicted, Executed
 from tests.kernel.outside import OutsideEvents

@@ -17,12 +17,12 @@ import pytest
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, OutOfRange, UnknownArgument
 from calamity_lab.examples.bank import Transfer as CarefulTransfer
 from calamity_lab.examples.bank import random_commands
+from calamity_lab.kernel.clocks_and_ids import RandomIds, draw, seeded_ids, ticking_clock
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import begin, choices, dispatch
 from calamity_lab.kernel.schema import field_names, fields_of
-from calamity_lab.kernel.sources import RandomIds, draw, seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from tests.kernel.elixir import REQUEST, BankAccount, DepositFunds, FundsDeposited, Transfer, two_accounts
 from tests.kernel.running import events, finish, stack_of, steps_of

@@ -14,7 +14,7 @@ import pytest
 
 from calamity_lab.errors import InvalidValue, ModelError, UnknownArgument
 from calamity_lab.examples import bank, fulfilment
-from calamity_lab.kernel.sources import ticking_clock
+from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from calamity_lab.examples import bank, fulfilment
-from calamity_lab.kernel.sources import ticking_clock
+from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.process_graph import process_graph, status_of
 from calamity_lab.widgets.page import recording

@@ -16,10 +16,10 @@ from calamity_lab.errors import Rejected
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import BankAccount, CloseAccount, CreateAccount, DepositFunds, WithdrawFunds
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.run import advance
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.steps import Executed, Refused
 from calamity_lab.probe import preview as preview_module
 from calamity_lab.probe.preview import NO_PREVIEW

@@ -26,10 +26,10 @@ from calamity_lab.examples.fulfilment import (
     ReceiveStock,
     Speed,
 )
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.run import advance, begin
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Refused
 from calamity_lab.model import Model

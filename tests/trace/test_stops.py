@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.run import begin
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.stops import EndsCascade, Times, always, ends_command

@@ -10,8 +10,8 @@ from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
 from calamity_lab.kernel.agenda import Agenda
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.run import Run, advance, begin
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, Completed, Dispatched, Refused
 from calamity_lab.trace.index import Index

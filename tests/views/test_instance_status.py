@@ -6,9 +6,9 @@ import pytest
 
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.run import advance, begin
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended
 from calamity_lab.model import Model

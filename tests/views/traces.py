@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from calamity_lab.examples import bank
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.model import Model
 from calamity_lab.trace.stepper import Stepper

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from calamity_lab.examples import fulfilment
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.widgets.view_widget import ProcessGraph
 from tests.widgets.front_end_stand_in import FrontEnd

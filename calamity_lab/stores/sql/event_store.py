@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, Self
 
 from calamity_lab.errors import CommitConflict, InvalidValue
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
 from calamity_lab.kernel.constants import (
     ALL,
     ANY,
@@ -23,7 +24,6 @@ from calamity_lab.kernel.constants import (
 from calamity_lab.kernel.event_store import check_expected, checked_stream_id, dressed, listed
 from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
-from calamity_lab.kernel.sources import Clock, Ids, RandomIds, draw, read, system_clock
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.opening import open_database

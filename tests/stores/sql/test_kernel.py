@@ -17,9 +17,9 @@ from calamity_lab.examples.bank import (
     WithdrawFunds,
     story,
 )
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.recovery import rebuild, take_snapshots
 from calamity_lab.kernel.run import advance, begin, dispatch
-from calamity_lab.kernel.sources import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended
 from calamity_lab.stores.sql.event_store import SQLEventStore

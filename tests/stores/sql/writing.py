@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calamity_lab.errors import WrongExpectedVersion
+from calamity_lab.kernel.clocks_and_ids import SeededIds, system_clock
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent
-from calamity_lab.kernel.sources import SeededIds, system_clock
 from calamity_lab.stores.sql.event_store import SQLEventStore
 
 STREAMS = [f"Shared-{n}" for n in range(10)]

@@ -1,7 +1,7 @@
-"""Where ids and times come from: values that are given to a stack, never found inside.
+"""The clocks and the sources of ids of a stack: arguments of the stack, so that a run can be repeated.
 
-A source is either a value whose reading gives the next value, so that a run from an old stack
-reads the same again, or a plain callable without arguments.
+A source is either a value, whose reading gives the next value (a run from an old stack reads the same again),
+or a plain callable without arguments.
 """
 
 from __future__ import annotations
