@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from calamity_lab.errors import CalamityError, Rejected, WrongExpectedVersion
     from calamity_lab.frames import History
     from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-    from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
     from calamity_lab.kernel.event_store import InMemoryEventStore
     from calamity_lab.kernel.identity import Identity
     from calamity_lab.kernel.messages import Continue, Start, Stop, command
     from calamity_lab.kernel.protocols import (
+        ALL,
+        ANY,
+        BACKWARDS,
+        FORWARDS,
+        NO_STREAM,
+        STREAM_EXISTS,
         Aggregate,
         AggregateStore,
         Command,
@@ -37,11 +42,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "errors": "CalamityError Rejected WrongExpectedVersion",
     "frames": "History",
-    "kernel.constants": "ALL ANY BACKWARDS FORWARDS NO_STREAM STREAM_EXISTS",
     "kernel.event_store": "InMemoryEventStore",
     "kernel.identity": "Identity",
     "kernel.messages": "Continue Start Stop command",
     "kernel.protocols": (
+        "ALL ANY BACKWARDS FORWARDS NO_STREAM STREAM_EXISTS "
         "Aggregate AggregateStore Command EventStore ProcessManager ProcessManagerStore VersionStore"
     ),
     "kernel.recorded": "RecordedEvent",

@@ -21,7 +21,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.lab import Lab
 from calamity_lab.text import format_value
 from calamity_lab.views.agenda import agenda

@@ -9,7 +9,6 @@ from calamity_lab.errors import Rejected, TooManyConflicts, WrongExpectedVersion
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import draw, read
-from calamity_lab.kernel.constants import BACKWARDS, NO_STREAM
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import begun
 from calamity_lab.kernel.identity import Identity
@@ -21,6 +20,7 @@ from calamity_lab.kernel.progress import (
     Populating,
     Run,
 )
+from calamity_lab.kernel.protocols import BACKWARDS, NO_STREAM
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, of_event
 from calamity_lab.kernel.stack import Stack, changed, with_decision
 from calamity_lab.kernel.steps import Appended, Conflicted, Dispatched, Executed, Populated, Refused, Step

@@ -11,7 +11,9 @@ from rpds import HashTrieMap, List
 
 from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.constants import (
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
+from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
     BACKWARDS,
@@ -21,10 +23,8 @@ from calamity_lab.kernel.constants import (
     Direction,
     Expected,
     StreamId,
+    Subscriber,
 )
-from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
-from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
 
 _NO_STREAM: List[RecordedEvent] = List()

@@ -1,18 +1,59 @@
-"""The shapes that a model and its stores have. Structural: no base class is asked for.
+"""The protocols of models and stores, and the words with which an event store is called.
 
-After Calamity's protocols of the same names (github.com/Cantido/calamity).
+The protocols are structural: a class needs no base class. They follow the protocols of the same names in
+Calamity (github.com/Cantido/calamity).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from enum import Enum
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
-from calamity_lab.kernel.constants import ANY, FORWARDS, Direction, Expected, StreamId
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 
+
+class AllStreams(Enum):
+    """Stands where a stream id may stand and means every stream, in order of position."""
+
+    ALL = "all"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class ExpectedVersion(Enum):
+    """What an append expects of a stream, where it does not name a version."""
+
+    ANY = "any"
+    NO_STREAM = "no stream"
+    STREAM_EXISTS = "stream exists"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Direction(Enum):
+    """The order in which a stream is read."""
+
+    FORWARDS = "forwards"
+    BACKWARDS = "backwards"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+ALL: Final = AllStreams.ALL
+ANY: Final = ExpectedVersion.ANY
+NO_STREAM: Final = ExpectedVersion.NO_STREAM
+STREAM_EXISTS: Final = ExpectedVersion.STREAM_EXISTS
+FORWARDS: Final = Direction.FORWARDS
+BACKWARDS: Final = Direction.BACKWARDS
+
+StreamId = str | AllStreams
+Expected = ExpectedVersion | int
 Subscriber = Callable[[RecordedEvent], object]
 
 

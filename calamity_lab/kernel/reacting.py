@@ -10,11 +10,11 @@ from typing import Any
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import derived_ids
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Handling, Run
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, with_delivered, with_reaction
 from calamity_lab.kernel.steps import (

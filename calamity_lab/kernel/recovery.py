@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from calamity_lab.errors import InvalidModel, InvalidValue, Rejected
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, react
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.in_memory_stores import (
@@ -21,6 +20,7 @@ from calamity_lab.kernel.in_memory_stores import (
 )
 from calamity_lab.kernel.messages import Start
 from calamity_lab.kernel.progress import Run
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.reacting import caused_by_event, caused_by_refusal
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.stack import Stack, changed

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from calamity_lab.errors import CalamityError, InvalidValue, WrongExpectedVersion
-from calamity_lab.kernel.constants import ALL, ANY, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import ALL, ANY, NO_STREAM, STREAM_EXISTS
 from calamity_lab.testing.models import CountRead, NoteTaken, PageFilled, notes, proposed
 from calamity_lab.testing.suite import EventStoreSuite, must, must_equal, must_raise, read
 

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from calamity_lab.errors import InvalidValue, WrongExpectedVersion
-from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.testing.event_store_appends import AppendTests, ContentTests
 from calamity_lab.testing.models import CountRead, NoteTaken, PageFilled, notes, proposed
 from calamity_lab.testing.suite import EventStoreSuite, must_equal, must_raise, outcome, read

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
-from calamity_lab.kernel.constants import ALL, FORWARDS, Direction, StreamId
+from calamity_lab.kernel.protocols import ALL, FORWARDS, Direction, StreamId
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.testing.models import EVENTS
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from rpds import HashTrieMap
 
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (

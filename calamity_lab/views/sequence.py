@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, Rejected
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.constants import AllStreams
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import AllStreams
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
     AtProcessManager,

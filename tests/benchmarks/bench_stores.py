@@ -17,7 +17,7 @@ import psycopg
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank import BankAccount, Transfer, random_commands
 from calamity_lab.kernel.clocks_and_ids import RandomIds, draw
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
 from calamity_lab.kernel.run import begin, dispatch

@@ -26,7 +26,7 @@ from calamity_lab.examples.fulfilment import (
     SuppliesOrdered,
     story,
 )
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Refused

@@ -21,8 +21,8 @@ import pytest
 
 from calamity_lab.errors import CalamityError, InvalidValue, MissingExtra, OutOfRange, UnknownArgument
 from calamity_lab.frames import History
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from tests.frames.histories import bank_day, bank_traffic, events_of, recorded, shop_week
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from calamity_lab.kernel.constants import ANY, FORWARDS, Direction, Expected, StreamId
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
-from calamity_lab.kernel.protocols import Subscriber
+from calamity_lab.kernel.protocols import ANY, FORWARDS, Direction, Expected, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step

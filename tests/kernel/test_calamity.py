@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack

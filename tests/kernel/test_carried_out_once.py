@@ -17,8 +17,8 @@ from calamity_lab.examples.bank import (
     Transfer,
 )
 from calamity_lab.kernel.clocks_and_ids import seeded_ids
-from calamity_lab.kernel.constants import ALL, ANY, Expected
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.protocols import ALL, ANY, Expected
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.stack import Stack

@@ -8,9 +8,9 @@ import pytest
 
 from calamity_lab.errors import InvalidValue, WrongExpectedVersion
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import ALL, ANY, BACKWARDS, FORWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
 from tests.kernel.elixir import BankAccount, DepositFunds, FundsDeposited

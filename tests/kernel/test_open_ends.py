@@ -10,8 +10,8 @@ from typing import Any, Self
 import pytest
 
 from calamity_lab.errors import Rejected, TooManyConflicts
-from calamity_lab.kernel.constants import ALL, BACKWARDS
 from calamity_lab.kernel.messages import Continue, Start, Stop
+from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.steps import Conflicted, Continued, Ignored, Populated, Refused
 from tests.kernel.elixir import (

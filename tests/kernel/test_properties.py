@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank import BankAccount, Transfer, random_commands
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from tests.kernel.elixir import DepositFunds, FundsDeposited, WithdrawFunds

@@ -28,10 +28,10 @@ from calamity_lab.examples.bank import (
     WithdrawFunds,
 )
 from calamity_lab.kernel.clocks_and_ids import seeded_ids
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.in_memory_stores import InMemorySnapshotStore, Snapshot
 from calamity_lab.kernel.messages import Start, Stop, command
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.stack import Stack

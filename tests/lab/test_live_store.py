@@ -11,7 +11,7 @@ from calamity_lab import Lab, Stack, command, seeded_ids, ticking_clock
 from calamity_lab.errors import InvalidValue, ModelError
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.steps import Conflicted
 from calamity_lab.views.chart import Charts

@@ -19,7 +19,7 @@ from calamity_lab.examples.bank import (
     Transfer,
     WithdrawFunds,
 )
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack

@@ -27,8 +27,8 @@ from calamity_lab.examples.fulfilment import (
     Speed,
 )
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Refused

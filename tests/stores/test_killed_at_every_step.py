@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from calamity_lab.examples.bank import BankAccount, Transfer
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import begin, dispatch
 from calamity_lab.kernel.stack import Stack

@@ -20,8 +20,8 @@ from calamity_lab.errors import (
 )
 from calamity_lab.examples.bank import FundsDeposited
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.constants import ALL, BACKWARDS, FORWARDS, NO_STREAM, Direction, StreamId
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.protocols import ALL, BACKWARDS, FORWARDS, NO_STREAM, Direction, StreamId
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.stores.overlay import OverlayEventStore
 from tests.kernel.outside import OutsideEvents

@@ -10,7 +10,7 @@ import pytest
 from calamity_lab.errors import CommitConflict, ReadOnlyStore
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import FundsDeposited
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.stores.overlay import OverlayEventStore
 from calamity_lab.stores.serializer import Serializer
 from calamity_lab.stores.sql import SQLEventStore

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from calamity_lab.errors import SerializationError
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.model import Model

@@ -11,8 +11,8 @@ import pytest
 from calamity_lab.examples import bank
 from calamity_lab.frames import History
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import begin
 from calamity_lab.kernel.schema import fields_of

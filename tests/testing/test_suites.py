@@ -16,9 +16,9 @@ import pytest
 import calamity_lab.testing
 from calamity_lab.errors import MissingExtra, WrongExpectedVersion
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
+from calamity_lab.kernel.protocols import ALL, ANY, BACKWARDS, FORWARDS
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.testing.aggregate_store_conformance import AggregateStoreConformance
 from calamity_lab.testing.event_store_conformance import EventStoreConformance

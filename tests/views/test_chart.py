@@ -17,9 +17,9 @@ from calamity_lab.errors import Rejected
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CreateAccount, DepositFunds, RequestTransfer, WithdrawFunds
 from calamity_lab.kernel.clocks_and_ids import seeded_ids
-from calamity_lab.kernel.constants import ALL, FORWARDS
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.protocols import ALL, FORWARDS
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import AtProcessManager, Conflicted, Executed, Refused
 from calamity_lab.trace.stepper import Stepper

@@ -13,9 +13,9 @@ from calamity_lab import text as text_module
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.kernel import schema
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.model import Model
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.trace import Trace

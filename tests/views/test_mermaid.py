@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from calamity_lab.examples import bank, fulfilment
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.views.mermaid import MOST_CHARACTERS, escaped, to_mermaid
 from calamity_lab.views.sequence import Message, Participant, SequenceView, sequence
 from tests.views.traces import story_of, trace_of

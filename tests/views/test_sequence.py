@@ -10,9 +10,9 @@ import pytest
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds, FundsDeposited, RequestTransfer, WithdrawFunds
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.messages import Continue, Start, command
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.stepper import Stepper

@@ -7,11 +7,10 @@ from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.kernel.constants import ANY, FORWARDS, Direction, Expected, StreamId
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.protocols import Subscriber
+from calamity_lab.kernel.protocols import ANY, FORWARDS, Direction, Expected, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.stores.actors.aggregates import (

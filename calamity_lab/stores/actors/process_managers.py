@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, Reaction
 from calamity_lab.kernel.messages import Interest, Start
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.stores.actors.protocol import (
     PAUSES,

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Self
 from calamity_lab.errors import CalamityError, StoreError, StoreUnavailable, TooManyConflicts
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.progress import Run
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import advance, begin

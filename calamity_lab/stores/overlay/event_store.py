@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from calamity_lab.errors import CommitConflict, InvalidValue, OutOfRange
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, FORWARDS, Direction, Expected, StreamId
 from calamity_lab.kernel.event_store import (
     InMemoryEventStore,
     check_expected,
@@ -22,7 +21,16 @@ from calamity_lab.kernel.event_store import (
     tell,
 )
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
-from calamity_lab.kernel.protocols import Subscriber
+from calamity_lab.kernel.protocols import (
+    ALL,
+    ANY,
+    BACKWARDS,
+    FORWARDS,
+    Direction,
+    Expected,
+    StreamId,
+    Subscriber,
+)
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.text import plural
 

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from calamity_lab.errors import CommitConflict, InvalidValue
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.constants import (
+from calamity_lab.kernel.event_store import check_expected, checked_stream_id, dressed, listed
+from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
     BACKWARDS,
@@ -20,9 +21,8 @@ from calamity_lab.kernel.constants import (
     Direction,
     Expected,
     StreamId,
+    Subscriber,
 )
-from calamity_lab.kernel.event_store import check_expected, checked_stream_id, dressed, listed
-from calamity_lab.kernel.protocols import Subscriber
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer

@@ -8,9 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from calamity_lab.errors import CalamityError, ModelError, StoreError, StoreUnavailable
-from calamity_lab.kernel.constants import ALL, StreamId
 from calamity_lab.kernel.event_store import raised
-from calamity_lab.kernel.protocols import Subscriber
+from calamity_lab.kernel.protocols import ALL, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
 
 

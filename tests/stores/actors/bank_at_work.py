@@ -10,8 +10,8 @@ from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank import BankAccount, RequestTransfer, Transfer, TransferInitiated
-from calamity_lab.kernel.constants import ALL
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
 

@@ -18,7 +18,7 @@ from calamity_lab.examples.bank import (
     Transfer,
     WithdrawFunds,
 )
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import Run, advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, Conflicted, Executed, Populated, Refused, Started

@@ -20,7 +20,7 @@ from calamity_lab.errors import (
     WrongSchema,
 )
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, WithdrawFunds
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.steps import Appended
 from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor

@@ -9,7 +9,7 @@ import pytest
 
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank import DepositFunds, FundsDeposited, RequestTransfer, Transfer, WithdrawFunds
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Executed, Started

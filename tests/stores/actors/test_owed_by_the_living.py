@@ -8,7 +8,7 @@ import pytest
 
 from calamity_lab.errors import CalamityError, StoreUnavailable, TooManyConflicts, WrongExpectedVersion
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, Transfer
-from calamity_lab.kernel.constants import NO_STREAM
+from calamity_lab.kernel.protocols import NO_STREAM
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.placement import HeldEventStore

@@ -15,7 +15,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from calamity_lab.examples.bank import BankAccount, FundsDeposited, RequestTransfer, Transfer
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.cluster import ClusterActors

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from calamity_lab.errors import StoreFull
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.notes import Noted
 

@@ -13,7 +13,7 @@ import pytest
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.clocks_and_ids import system_clock
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent
 from calamity_lab.stores.sql.event_store import SQLEventStore
 

@@ -27,9 +27,9 @@ from calamity_lab.errors import (
     WrongExpectedVersion,
 )
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, system_clock, ticking_clock
-from calamity_lab.kernel.constants import ALL, ANY, BACKWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import ALL, ANY, BACKWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.serializer.unknown import UnknownEvent

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.writing import EACH, KILLS, STREAMS, WRITERS, YOUNG, Written

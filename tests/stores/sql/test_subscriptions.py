@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from calamity_lab.errors import InvalidValue, ModelError, SerializationError
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.testing.postgres import PostgresServer

@@ -20,8 +20,8 @@ from calamity_lab.errors import (
     StoreUnavailable,
     WrongExpectedVersion,
 )
-from calamity_lab.kernel.constants import NO_STREAM
 from calamity_lab.kernel.in_memory_stores import Snapshot
+from calamity_lab.kernel.protocols import NO_STREAM
 from calamity_lab.stores.sql import postgres
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.postgres import LOCK

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from calamity_lab.errors import ReadOnlyStore, SerializationError, StoreError, StoreUnavailable, WrongSchema
-from calamity_lab.kernel.constants import ALL
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.notes import Noted, execute, refused, texts
 
