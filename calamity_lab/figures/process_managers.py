@@ -22,7 +22,7 @@ from calamity_lab.figures.axes import (
     size_in_points,
     width,
 )
-from calamity_lab.figures.looks import (
+from calamity_lab.figures.style import (
     Theme,
     hue,
     marker,

@@ -22,7 +22,7 @@ from calamity_lab.figures.axes import (
     size_in_points,
     width,
 )
-from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, strong, themed
+from calamity_lab.figures.style import Theme, filling, hue, legend_mark, marker, strong, themed
 from calamity_lab.text import plural
 from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS
 from calamity_lab.views.sequence import Message, Participant, SequenceView

@@ -23,7 +23,7 @@ from calamity_lab.figures.axes import (
     say_instead,
     size_in_points,
 )
-from calamity_lab.figures.looks import Theme, hue, marker, strong, themed
+from calamity_lab.figures.style import Theme, hue, marker, strong, themed
 from calamity_lab.figures.tables import WIDE, write_foot
 from calamity_lab.text import plural
 from calamity_lab.views.paths import FieldHistory

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, in_points, legible, room_for, say_instead
-from calamity_lab.figures.looks import Theme, filling, hue, marker, strong, themed
+from calamity_lab.figures.style import Theme, filling, hue, marker, strong, themed
 from calamity_lab.views.agenda import AgendaEntry, AgendaView
 from calamity_lab.views.events import EventRow, EventTable
 

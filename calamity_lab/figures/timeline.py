@@ -23,7 +23,7 @@ from calamity_lab.figures.axes import (
     size_in_points,
     width,
 )
-from calamity_lab.figures.looks import Theme, filling, hue, legend_mark, marker, soft, strong, themed
+from calamity_lab.figures.style import Theme, filling, hue, legend_mark, marker, soft, strong, themed
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts

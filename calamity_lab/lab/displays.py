@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from networkx import MultiDiGraph
 
-    from calamity_lab.figures.looks import Theme
+    from calamity_lab.figures.style import Theme
     from calamity_lab.views.lanes import Axis
     from calamity_lab.views.sequence import Correlation
     from calamity_lab.widgets.dock import Dock

@@ -11,7 +11,7 @@ from matplotlib.colors import same_color
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_field
-from calamity_lab.figures.looks import hue
+from calamity_lab.figures.style import hue
 from calamity_lab.lab import Lab
 from calamity_lab.views.versions import history_of
 from tests.figures.drawing import marks, overprinted, texts

@@ -18,7 +18,7 @@ from matplotlib.transforms import Affine2D
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.figures import plot_process_managers
-from calamity_lab.figures.looks import strong
+from calamity_lab.figures.style import strong
 from calamity_lab.model import Model
 from calamity_lab.views.looks import COLOURS, SIGNS
 from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraphView, process_graph

@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures import plot_sequence
-from calamity_lab.figures.looks import hue, strong
+from calamity_lab.figures.style import hue, strong
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.sequence import sequence

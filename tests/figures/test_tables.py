@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_agenda, plot_events
-from calamity_lab.figures.looks import hue, strong
+from calamity_lab.figures.style import hue, strong
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.looks import THEMES, Theme, hue, strong, theme_now
+from calamity_lab.figures.style import THEMES, Theme, hue, strong, theme_now
 from calamity_lab.views.looks import COLOURS
 from tests.figures.drawing import lettering
 from tests.figures.plots import PLOTS, Plot

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.figures import plot_timeline
-from calamity_lab.figures.looks import hue, path_of, strong
+from calamity_lab.figures.style import hue, path_of, strong
 from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace

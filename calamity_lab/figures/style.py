@@ -1,4 +1,4 @@
-"""The looks of the views as matplotlib draws them: colours in a theme, shapes as paths and markers."""
+"""The style of the figures: the colours of a theme, and the shapes as paths and markers of matplotlib."""
 
 from __future__ import annotations
 
