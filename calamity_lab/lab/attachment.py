@@ -19,7 +19,7 @@ from calamity_lab.kernel.in_memory_stores import (
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import Aggregates, Instances
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.lab.readings import Committed
+from calamity_lab.lab.results import Committed
 from calamity_lab.model import Model
 from calamity_lab.stores.overlay.event_store import OverlayEventStore
 from calamity_lab.text import plural

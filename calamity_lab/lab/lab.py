@@ -16,7 +16,7 @@ from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import Displays
-from calamity_lab.lab.readings import Committed, PendingCommands, States, Steps
+from calamity_lab.lab.results import Committed, PendingCommands, States, Steps
 from calamity_lab.model import Model, assemble
 from calamity_lab.text import plural
 from calamity_lab.trace.selection import selected_events, selection_of

@@ -1,4 +1,4 @@
-"""What a lab answers in a cell: states, steps, pending commands and commits, each shown as a table."""
+"""The results that a lab returns: states, steps, pending commands and commits, each shown as a table."""
 
 from __future__ import annotations
 
