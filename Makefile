@@ -71,7 +71,7 @@ check-js: node_modules/.ready
 	@$(JS) node tests/front_end/format.js --check
 	@$(JS) eslint $(JS_FILES)
 	@$(JS) tsc --project tsconfig.json
-	@$(JS) node --import ./tests/front_end/looks.js --test --test-reporter=dot "tests/front_end/*.test.js"
+	@$(JS) node --import ./tests/front_end/load_looks.js --test --test-reporter=dot "tests/front_end/*.test.js"
 
 bench: $(VENV)/.ready-test
 	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m tests.benchmarks $(ARGS)
