@@ -51,7 +51,7 @@ from calamity_lab.stores.serializer.records import (
     is_record_class,
     record_codec,
 )
-from calamity_lab.stores.serializer.tagged import union, untyped
+from calamity_lab.stores.serializer.unions import union, untyped
 
 
 class CodecTable(Codecs):

@@ -1,4 +1,4 @@
-"""Values that are written with the name of their type, as in ``{"_type": "Decimal", "_value": "1.5"}``.
+"""Unions and untyped values, written with the name of their type: ``{"_type": "Decimal", "_value": "1.5"}``.
 
 A value is written so where its annotation does not tell its type: where there is none, or it is ``Any``,
 and in a union whose members JSON would not tell apart, as of two records, or of a text and a `UUID`.
