@@ -23,10 +23,8 @@ from calamity_lab.views.instance_status import (
     time_at,
 )
 from calamity_lab.views.instances import Instance, about, instances
-from calamity_lab.views.layout import RANKS, layout
-from calamity_lab.views.layout import Place as Point
 from calamity_lab.views.looks import LOOKS, SIGNS
-from calamity_lab.views.scenes import GraphScene, Stroke, graph_scene
+from calamity_lab.views.scenes import RANKS, GraphScene, Point, Stroke, graph_scene, layout
 
 Kind = Literal["command", "event", "process manager", "aggregate"]
 

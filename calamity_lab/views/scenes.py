@@ -1,38 +1,38 @@
-"""The process graph as a scene: boxes, ways and texts in pixels, which every painter draws as they are.
+"""The process graph as a scene: where its nodes are, and boxes, ways and texts in pixels for every painter.
 
-Paths are written as in SVG, y runs downwards. A scene depends on what is in the graph, not on what happened
-on it, so that nothing moves at a step.
+The nodes are in layers from left to right, with few crossings of arrows. Paths are written as in SVG: y runs
+downwards. A scene depends on what is in the graph, not on what happened, so that nothing moves at a step.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 BOX_WIDE, BOX_HIGH = 134, 28
 NAME_ROOM = BOX_WIDE - 24
-"""So wide may a name be in its box."""
+"""The greatest width of a name in its box."""
 
 _GAPS = (28, 28, 58)
-"""The room between two layers: what process managers listen to has words on it."""
+"""The gaps between layers; the last is wider for the words on the edges to process managers."""
 _ROW = BOX_HIGH + 17
 _EDGE, _TOP, _BUS = 8, 34, 24
 _ASIDE = 6
-"""So far outside the other runs the way of what is sent if a command is rejected, so that both are seen."""
+"""How far outside the other edges an edge "if rejected" runs, so that both can be seen."""
 _ROUND = 8
 _PAST = 12
-"""So far right of a box runs the way that has to pass others underneath it."""
+"""How far right of a box its edge runs down, past the boxes underneath."""
 
 
 VERBS = frozenset({"start", "continue", "stop"})
-"""The labels of edges that are written beside them; the others are told by what they join."""
+"""The labels that are written beside their edges; what an edge joins explains the other labels."""
 
 
 class Named(Protocol):
-    """A node of the graph: its place from 0 to 1 tells its layer and its row there."""
+    """A node of the graph: ``x`` and ``y``, from 0 to 1, give its layer and its row in the layer."""
 
     @property
     def key(self) -> str: ...
@@ -72,7 +72,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An edge: its line, the point of its head, and where its word begins; no word where it leads around."""
+    """An edge: its line, the tip of its arrowhead, and where its label begins (None: no label is drawn)."""
 
     key: str
     line: str
@@ -81,7 +81,7 @@ class Way:
 
 
 class Stroke(NamedTuple):
-    """How a box or a way is drawn: its colour's name, how thick, its dashes, and whether a box is tinted."""
+    """How a box or an edge is drawn: colour name, width, dashes, and whether a box is tinted."""
 
     colour: str
     width: float
@@ -91,7 +91,7 @@ class Stroke(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the boxes of a layer are, above the middle of it."""
+    """The kind of the boxes of a layer, written above its middle."""
 
     x: float
     text: str
@@ -109,7 +109,7 @@ class GraphScene:
 
 
 def graph_scene(nodes: Sequence[Named], edges: Sequence[Leading]) -> GraphScene:
-    """The scene of a graph; edges whose ends are not in it are left out."""
+    """The scene of a graph, without the edges whose ends are not among the nodes."""
     if not nodes:
         return GraphScene()
     layers = [_layer(nodes, x) for x in sorted({node.x for node in nodes})]
@@ -147,7 +147,7 @@ def _box(node: Named, column: int, y: float) -> Box:
 
 
 def outline(kind: str) -> str:
-    """The outline of a box of that kind; the same shapes as those of the marks, as wide as a name."""
+    """The outline of a box of that kind: the shape of the mark in the lanes, as wide as a name."""
     w, h, tip, fold = BOX_WIDE, BOX_HIGH, 10, 8
     half = h // 2
     match kind:
@@ -189,7 +189,7 @@ def _is_over_others(box: Box, boxes: Iterable[Box]) -> bool:
 
 
 def _with_words_apart(ways: Iterable[Way]) -> list[Way]:
-    """The ways; of several from one box the first has its word above, the second below, the others none."""
+    """The edges; of several from one box the first has its label above, the second below, the others none."""
     taken: Counter[tuple[float, float] | None] = Counter()
     found = []
     for way in ways:
@@ -208,18 +208,18 @@ def _curve(x: float, y: float, tip: tuple[float, float]) -> str:
 
 
 def _out_below(source: Box, aside: float) -> str:
-    """Out of the bottom, left of what is written under the box."""
+    """The start of a line out of the bottom, left of the text under the box."""
     return f"M{source.x + 14 + aside:g} {source.y + BOX_HIGH:g}"
 
 
 def _out_at_the_right(source: Box, aside: float) -> str:
-    """Out of the right, and down beside the boxes that stand underneath."""
+    """The start of a line out of the right, and down beside the boxes underneath."""
     x, y = source.x + BOX_WIDE, source.y + BOX_HIGH / 2
     return f"M{x:g} {y:g}H{x + _PAST + aside - _ROUND:g}q{_ROUND} 0 {_ROUND} {_ROUND}"
 
 
 def name_lines(name: str) -> tuple[str, ...]:
-    """A name in one line, or in two that are broken between its words, as nearly equal as they can be."""
+    """A name in one line, or in two lines of about equal length, broken between words."""
     if text_width(name, 12) <= NAME_ROOM:
         return (name,)
     words = re.findall(r".+?(?:(?<=[a-z0-9])(?=[A-Z])|(?<=[_ ])|$)", name[:80], re.DOTALL) or [name]
@@ -231,17 +231,147 @@ _NARROW, _BROAD = frozenset("fijlrtI.,:;'|!()[]- "), frozenset("mwMW@%")
 
 
 def text_width(text: str, size: float) -> float:
-    """How wide a text is at most in the fonts that the views are written in, in pixels."""
+    """The greatest width of a text in the fonts of the views, in pixels."""
     narrow, broad = sum(each in _NARROW for each in text), sum(each in _BROAD for each in text)
     capital = sum(each.isupper() for each in text)
     return size * (0.61 * len(text) - 0.24 * narrow + 0.34 * broad + 0.09 * capital)
 
 
 def cut(text: str, room: float, size: float) -> str:
-    """A text cut to its room, at the end."""
+    """A text, cut at its end to fit a width."""
     if text_width(text, size) <= room:
         return text
     kept = next(
         end for end in range(len(text), -1, -1) if text_width(f"{text[:end]}…", size) <= room or not end
     )
     return f"{text[:kept]}…"
+
+
+RANKS: Mapping[str, int] = {"command": 0, "aggregate": 1, "event": 2, "process manager": 3}
+"""The first layer in which a node of each kind may be: commands, aggregates, events, process managers."""
+
+_SWEEPS = 8
+
+Point = tuple[float, float]
+Arrow = tuple[str, str]
+
+
+def layout(nodes: tuple[tuple[str, str], ...], arrows: tuple[Arrow, ...]) -> dict[str, Point]:
+    """The point of each node, between 0 and 1, from nodes (key, kind) and arrows between keys.
+
+    The same graph always has the same layout. If arrows form a circle, the arrows back to a command are drawn
+    backwards, and the layers are ordered without them.
+    """
+    layers = _ordered(_layers(nodes, arrows), arrows)
+    return {
+        key: ((x + 0.5) / len(layers), (y + 0.5) / len(layer))
+        for x, layer in enumerate(layers)
+        for y, key in enumerate(layer)
+    }
+
+
+def _layers(nodes: Sequence[tuple[str, str]], arrows: Sequence[Arrow]) -> list[list[str]]:
+    """The nodes by layer: each right of all that lead to it, without the arrows that close a circle."""
+    import networkx as nx
+
+    kinds, order = dict(nodes), {key: n for n, (key, _) in enumerate(nodes)}
+    graph = nx.DiGraph()
+    graph.add_nodes_from(order)
+    graph.add_edges_from(arrows)
+    component = nx.condensation(graph).graph["mapping"]
+    graph.remove_edges_from(
+        [(a, b) for a, b in arrows if component[a] == component[b] and RANKS[kinds[a]] >= RANKS[kinds[b]]]
+    )
+    depth: dict[str, int] = {}
+    for generation in nx.topological_generations(graph):
+        for key in generation:
+            before = (depth[other] + 1 for other in graph.predecessors(key))
+            depth[key] = max([RANKS[kinds[key]], *before])
+    layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    for key in order:
+        layers[depth[key]].append(key)
+    return [layer for layer in layers if layer]
+
+
+def _ordered(layers: list[list[str]], arrows: Sequence[Arrow]) -> list[list[str]]:
+    """The layers in the order with the fewest crossings that a few sweeps find; the first of equal ones.
+
+    A sweep orders each layer by the mean index of its neighbours (Sugiyama, Tagawa, Toda 1981). Then it swaps
+    neighbours in a layer while that saves crossings. Arrows that lead back do not count: they are drawn
+    around everything.
+    """
+    depth = {key: x for x, layer in enumerate(layers) for key in layer}
+    near: dict[str, list[str]] = {key: [] for key in depth}
+    for source, target in dict.fromkeys(arrows):
+        if depth[source] < depth[target]:
+            near[source].append(target)
+            near[target].append(source)
+    best = _Order(layers, near, depth)
+    fewest = best.crossings()
+    for downwards in (True, False):
+        order = _Order(layers, near, depth)
+        for sweep in range(_SWEEPS):
+            order.sweep(backwards=sweep % 2 == downwards)
+            order.exchange()
+            if (count := order.crossings()) < fewest:
+                best, fewest = order.copy(), count
+    return best.layers
+
+
+class _Order:
+    """Layers while their nodes are being ordered."""
+
+    def __init__(
+        self, layers: Sequence[Sequence[str]], near: Mapping[str, list[str]], depth: Mapping[str, int]
+    ) -> None:
+        self.layers = [list(layer) for layer in layers]
+        self._near = near
+        self._depth = depth
+        self._index = {key: n for layer in self.layers for n, key in enumerate(layer)}
+
+    def copy(self) -> _Order:
+        return _Order(self.layers, self._near, self._depth)
+
+    def sweep(self, *, backwards: bool) -> None:
+        """Order each layer by the mean index of its neighbours, as a part of the height of their layer."""
+        for layer in reversed(self.layers) if backwards else self.layers:
+            means = {key: self._mean(key) for key in layer}
+            layer.sort(key=lambda key: (round(means[key], 9), self._index[key]))
+            self._index |= {key: n for n, key in enumerate(layer)}
+
+    def exchange(self) -> None:
+        """Swap nodes that are next to each other while that saves crossings."""
+        for _ in range(_SWEEPS):
+            if not any([self._exchanged(layer) for layer in self.layers]):
+                return
+
+    def crossings(self) -> int:
+        """The number of crossings, of each pair of nodes in a layer with all their neighbours."""
+        pairs = (
+            pair
+            for layer in self.layers
+            for n, one in enumerate(layer)
+            for pair in ((one, o) for o in layer[n + 1 :])
+        )
+        return sum(self._crossed(one, other) for one, other in pairs)
+
+    def _exchanged(self, layer: list[str]) -> bool:
+        saved = False
+        for n in range(len(layer) - 1):
+            one, other = layer[n], layer[n + 1]
+            if self._crossed(other, one) < self._crossed(one, other):
+                layer[n], layer[n + 1] = other, one
+                self._index[one], self._index[other] = n + 1, n
+                saved = True
+        return saved
+
+    def _crossed(self, upper: str, lower: str) -> int:
+        """The number of crossings between the arrows of two nodes, the first above the second."""
+        index, depth = self._index, self._depth
+        return sum(
+            index[a] > index[b] for a in self._near[upper] for b in self._near[lower] if depth[a] == depth[b]
+        )
+
+    def _mean(self, key: str) -> float:
+        near = self._near[key] or [key]
+        return sum((self._index[o] + 0.5) / len(self.layers[self._depth[o]]) for o in near) / len(near)

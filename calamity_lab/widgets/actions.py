@@ -11,7 +11,7 @@ from calamity_lab.errors import InvalidFields, InvalidValue
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.parsing import parse
+from calamity_lab.views.form import parse
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
 

@@ -26,8 +26,7 @@ from calamity_lab.kernel.schema import (
     is_message_class,
     kind_of,
 )
-from calamity_lab.views.form import written
-from calamity_lab.views.parsing import parse
+from calamity_lab.views.form import parse, written
 
 T = TypeVar("T", bound=Decimal)
 

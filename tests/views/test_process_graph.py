@@ -14,8 +14,8 @@ from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.model import Model
 from calamity_lab.views.instances import MOST
-from calamity_lab.views.layout import RANKS, layout
 from calamity_lab.views.process_graph import EVERYTHING, Edge, ProcessGraphView, process_graph
+from calamity_lab.views.scenes import RANKS, layout
 from tests.views.traces import stepper_of, story_of, trace_of
 
 BANK = Model.find(bank)
