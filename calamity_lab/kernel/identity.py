@@ -5,13 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from calamity_lab.errors import InvalidModel
+
+_named: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+
+
+def stored_name(cls: type) -> str:
+    """The name under which stores keep a class: the class's own, unless it was renamed.
+
+    A renamed class keeps its stored name with ``stored_name = "Account"`` in its body, or with the ``names``
+    of a store's serializer. Subclasses do not inherit the name.
+    """
+    given = _named.get(cls) or vars(cls).get("stored_name")
+    return given if isinstance(given, str) and given else cls.__name__
+
+
+def name_class(cls: type, name: str) -> None:
+    """Keep a class under that stored name from now on. Raises `InvalidModel` where it has another one."""
+    if stored_name(cls) not in {name, cls.__name__}:
+        raise InvalidModel(
+            f"{cls.__name__} is stored as {stored_name(cls)!r} already, and cannot be stored as {name!r} too"
+        )
+    _named[cls] = name
+    _lately.cache_clear()
 
 
 class Identity:
     """A type and an id. ``stream_id`` is the category, a dash and the id, as in ``"BankAccount-1"``.
 
-    ``type`` is the class, or its name. Two identities are equal when their stream ids are, so that
-    a class may be replaced by a newer one of the same name.
+    The category is the type's stored name. ``type`` is the class, or its stored name. Two identities are
+    equal when their stream ids are, so that a class may be replaced by a newer one of the same name.
     """
 
     __slots__ = ("id", "stream_id", "type")
@@ -24,7 +49,7 @@ class Identity:
         put = object.__setattr__
         put(self, "type", type)
         put(self, "id", id)
-        put(self, "stream_id", f"{type if isinstance(type, str) else type.__name__}-{id}")
+        put(self, "stream_id", f"{type if isinstance(type, str) else stored_name(type)}-{id}")
 
     @classmethod
     def parse(cls, stream_id: str) -> Identity:
@@ -34,8 +59,8 @@ class Identity:
 
     @property
     def category(self) -> str:
-        """The name of the type."""
-        return self.type if isinstance(self.type, str) else str(self.type.__name__)
+        """The stored name of the type."""
+        return self.type if isinstance(self.type, str) else stored_name(self.type)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"an Identity is frozen; make a new one instead of setting {name!r}")
