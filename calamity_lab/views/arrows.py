@@ -115,15 +115,11 @@ def _cause_of_step(trace: Trace, moment: int) -> int:
     return 0
 
 
-def links(trace: Trace, correlation: str) -> Iterator[Link]:
-    """What led to what in a cascade.
+def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
+    """What led to what in the commands that were dispatched at those moments.
 
     Of a command that was dispatched before the trace began, nothing tells where it stands.
     """
-    return _links(trace, _starts(trace, correlation, 0))
-
-
-def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
     sent: dict[str, int] = {}
     for start in starts:
         command, step = _command(trace, start), trace[start].step

@@ -136,8 +136,7 @@ class Drawing(NamedTuple):
         lane = index.lanes[place]
         if stream_id in self.as_of or place in touched or _is_there(self.trace, lane, self.cursor):
             return self.row(lane, touched.get(place))
-        note = "not there yet" if lane.since > self.cursor else "no longer there"
-        return _dressed(lane, _version(self.trace[self.cursor].stack, lane), (), note=note)
+        return absent(self.trace, self.cursor, lane)
 
     def mentions(self, lane: Lane, touched: Touched | None, wanted: str) -> bool:
         """Whether the row of a lane contains a text; what is unfolded does not matter."""
@@ -176,6 +175,12 @@ class Drawing(NamedTuple):
         told = AsOf(version, first, last, revision.event, revision.moment, version > now, revision.why)
         fields = unfolded(revision.state, before, self.unfold.get(stream_id, ()), histories)
         return replace(_dressed(lane, now, fields, note=revision.why), as_of=told)
+
+
+def absent(trace: Trace, cursor: int, lane: Lane) -> StateRow:
+    """The row of a stream that is not there at the cursor."""
+    note = "not there yet" if lane.since > cursor else "no longer there"
+    return _dressed(lane, _version(trace[cursor].stack, lane), (), note=note)
 
 
 def _is_there(trace: Trace, lane: Lane, cursor: int) -> bool:

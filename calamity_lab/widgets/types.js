@@ -123,15 +123,12 @@
  */
 
 /**
- * What a page carries of a run: see `page/recording.py`. Columns are those of the chart, the events' first.
- * @typedef {{
- *   columns: number[][], lanes: Lane[], names: string[], told: string[], links: [number, number][], kept: number[],
- *   count: number[],
- * }} PackedChart
+ * What a page carries of a run: see `page/recording.py`. What is selected is told by the number of a row.
  * @typedef {{ hit: Hit, text: string }} Findable
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
- *   back_over: number[], events: EventRow[], chart: PackedChart, found: { streams: Findable[], refusals: Findable[] },
+ *   back_over: number[], events: EventRow[], chart: ChartPatch, found: { streams: Findable[], refusals: Findable[] },
+ *   selected: { places: Record<number, number>, streams: Record<string, number> },
  *   steps: Record<string, Record<string, any>>[], rows: any[],
  * }} Packed
  * @typedef {{ place?: number, until?: number, position?: number, stream_id?: string }} Picked

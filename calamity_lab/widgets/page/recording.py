@@ -16,15 +16,18 @@ from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.stops import EndsCascade
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
-from calamity_lab.views.arrows import links
-from calamity_lab.views.chart import Charts
+from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.controls import has_content
+from calamity_lab.views.counters import counters
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.instance_status import InstanceStatus
 from calamity_lab.views.instances import Instance
 from calamity_lab.views.process_graph import ProcessGraphView, status_of
 from calamity_lab.views.search import refusals, streams
-from calamity_lab.views.selected import described
+from calamity_lab.views.search_index import members
+from calamity_lab.views.selected import selected
+from calamity_lab.views.state import absent
+from calamity_lab.widgets.actions import selection_from
 from calamity_lab.widgets.contents import Contents, LabHandle
 from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.patches import chart_patch, plain
@@ -78,13 +81,14 @@ def recording(lab: LabHandle) -> dict[str, Any]:
     """What the lab shows at every moment of the current branch, as JSON knows it; the cursor stays.
 
     ``moments`` are those that are kept, ``steps`` what each changed, by part (see `Packing`), ``rows`` the
-    rows that these tell by their numbers. The events and the lanes' marks stand beside them, once: which of
-    them are past follows from the moment.
+    rows that these tell by their numbers. The events, the lanes' marks and what is selected by each of them
+    stand beside them, once: which of them are past follows from the moment.
     """
     trace = lab.stepper.trace
     moments = kept(trace)
     packing = Packing()
     steps = list(_steps(Reader.of(lab), packing, moments))
+    chart = Charts().of(trace)
     return {
         "start": lab.stepper.cursor,
         "last": trace.last,
@@ -95,7 +99,8 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "out": _outs(trace, moments),
         "back_over": _back_over(trace, moments),
         "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
-        "chart": _lanes(trace),
+        "chart": chart_patch(chart, None, many=_EVERY),
+        "selected": _selected(trace, chart, packing),
         "found": {"streams": plain(streams(trace)), "refusals": plain(refusals(trace))},
         "steps": steps,
         "rows": packing.rows,
@@ -112,12 +117,22 @@ def kept(trace: Trace) -> list[int]:
 
 
 def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """What each of the moments changed, by part. A process graph is a part for each process manager."""
+    """What each of the moments changed, by part.
+
+    A process graph is a part for each process manager. So is each stream that is not there, from the moment
+    at which it was not.
+    """
     views, grounds = _views(reader), dict[str, Any]()
-    standings = Standings(reader.stepper.trace, reader.model)
+    trace = reader.stepper.trace
+    standings = Standings(trace, reader.model)
+    there = (1 << len(trace.index.lanes)) - 1
     for moment in moments:
         reader.stepper.cursor = moment
         changed = {}
+        before, there = there, counters(trace, moment).living
+        for place in members(before & ~there, 0, len(trace.index.lanes)):
+            row = absent(trace, moment, trace.index.lanes[place])
+            changed[f"absent {row.stream_id}"] = packing.changes(f"absent {row.stream_id}", row)
         for name, (part, contents) in views.items():
             ground = _GROUNDS.get(part, lambda _reader: None)(reader)
             if ground is not None and _is_same(ground, grounds.get(name)):
@@ -190,18 +205,19 @@ def _is_same(ground: tuple[Any, ...], before: Any) -> bool:
     return before is not None and all(one is other for one, other in zip(ground, before, strict=True))
 
 
-def _lanes(trace: Trace) -> dict[str, Any]:
-    """The chart as the front end takes it, with a sentence for each step, and each cause with its effect.
+def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[Any, int]]:
+    """What is selected at each mark and by each stream that somebody can pick, as the number of a row."""
+    moments = {*chart.columns.steps.moments, *trace.index.dispatched, *trace.index.event_moments} - {0}
+    places = (*range(1, len(trace.index.events) + 1), *(-moment for moment in sorted(moments)))
+    names = (lane.identity.stream_id for lane in trace.index.lanes)
 
-    Causes and effects are places: an event's among all, from 1, or a moment, negated.
-    """
-    chart = Charts().of(trace)
-    begun = trace[0].run.progress
-    cascades = {*trace.index.cascades, *([] if begun is None else [begun.pending.correlation_id])}
+    def number(picked: Mapping[str, Any]) -> int:
+        # The id of the command is for Python alone, and long.
+        return packing.number(replace(selected(trace, selection_from(trace, picked)), command=""))
+
     return {
-        **chart_patch(chart, None, many=_EVERY),
-        "told": [described(trace, -moment) for moment in chart.columns.steps.moments],
-        "links": [list(link) for correlation in sorted(cascades) for link in links(trace, correlation)],
+        "places": {place: number({"place": place}) for place in places},
+        "streams": {format_value(name): number({"stream_id": name}) for name in names},
     }
 
 
