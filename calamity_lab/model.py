@@ -13,6 +13,7 @@ from typing import Any, TypeGuard, TypeVar, get_args
 
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel.annotations import closed_over
+from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
 
@@ -88,8 +89,8 @@ class Model:
         unplaced = tuple(
             c for c in records if c not in events and c not in parts and field_names(c) is not None
         )
-        _distinct(managers)
-        return cls(_distinct(aggregates), _distinct(commands), _distinct(events), managers, unplaced)
+        _check_names(dict.fromkeys((*aggregates, *commands, *events, *managers)))
+        return cls(aggregates, commands, events, managers, unplaced)
 
     def aggregate(self, name: str) -> type:
         """The aggregate type of that name."""
@@ -271,24 +272,24 @@ def _it(classes: tuple[type, ...]) -> str:
     return "it" if len(classes) == 1 else "them"
 
 
-def _distinct(classes: tuple[T, ...]) -> tuple[T, ...]:
-    """The classes; raises where two of them have one name."""
-    known: dict[str, T] = {}
+def _check_names(classes: Iterable[type]) -> None:
+    """Raise where two classes have one stored name."""
+    known: dict[str, type] = {}
     for cls in classes:
-        other = known.setdefault(cls.__name__, cls)
+        other = known.setdefault(stored_name(cls), cls)
         if other is not cls:
             raise InvalidModel(
-                f"Two classes are called {cls.__name__}: {_home(other)}, and {_home(cls)}. "
-                "A message or a stream goes by the name of its class: rename one class, or leave it out"
+                f"two classes have the stored name {stored_name(cls)!r}: {_home(other)}, and {_home(cls)}. A "
+                "message or a stream goes by this name: rename one class, give it another stored_name, or "
+                "leave it out"
             )
-    return tuple(known.values())
 
 
 def _named(part: str, name: str, classes: tuple[type, ...]) -> type:
-    for cls in classes:
-        if cls.__name__ == name:
-            return cls
-    listed = ", ".join(c.__name__ for c in classes) or "none"
+    known = by_name(classes)
+    if name in known:
+        return known[name]
+    listed = ", ".join(known) or "none"
     raise InvalidValue(f"The model has no {part} {name!r}. It has {listed}")
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, overload
 from rpds import List, Queue
 
 from calamity_lab.errors import InvalidValue, OutOfRange
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 
 
@@ -36,8 +36,8 @@ class Pending(NamedTuple):
 
     @property
     def command_type(self) -> str:
-        """The name of the command's class."""
-        return type(self.command).__name__
+        """The stored name of the command's class."""
+        return stored_name(type(self.command))
 
     def chain(self) -> Iterator[Pending]:
         """The command and those above it, up to the submitted one."""

@@ -11,7 +11,7 @@ from rpds import HashTrieMap, List
 
 from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import (
     ALL,
@@ -134,8 +134,8 @@ class InMemoryEventStore:
         for event, id_, correlation_id, causation_id, at, metadata in proposals:
             version, position = version + 1, position + 1
             entry: RecordedEvent = make_recorded(
-                event, type(event).__name__, id_, stream_id, version, position, correlation_id, causation_id,
-                at, metadata,
+                event, stored_name(type(event)), id_, stream_id, version, position, correlation_id,
+                causation_id, at, metadata,
             )  # fmt: skip
             log, stream = log.append(entry), stream.push_front(entry)
             recorded.append(entry)

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from calamity_lab.errors import InvalidModel
+from calamity_lab.kernel.annotations import annotated_names
 
-_named: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+_names: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
 def stored_name(cls: type) -> str:
-    """The name under which stores keep a class: the class's own, unless it was renamed.
+    """The name under which stores keep a class: the class's own, unless another one was given.
 
-    A renamed class keeps its stored name with ``stored_name = "Account"`` in its body, or with the ``names``
-    of a store's serializer. Subclasses do not inherit the name.
+    A renamed class keeps its stored name with ``stored_name = "Account"`` in its body, with
+    ``@command(..., stored_name="Deposit")``, or with the ``names`` of a store's serializer. Subclasses do not
+    inherit the name. Each class has one stored name, which is read once.
     """
-    given = _named.get(cls) or vars(cls).get("stored_name")
-    return given if isinstance(given, str) and given else cls.__name__
+    return _names.get(cls) or _kept(cls, _given(cls) or cls.__name__)
+
+
+def by_name(classes: Iterable[type]) -> dict[str, type]:
+    """The classes by their stored names."""
+    return {stored_name(cls): cls for cls in classes}
 
 
 def name_class(cls: type, name: str) -> None:
     """Keep a class under that stored name from now on. Raises `InvalidModel` where it has another one."""
-    if stored_name(cls) not in {name, cls.__name__}:
+    known = _given(cls) or _names.get(cls, cls.__name__)
+    if known not in {name, cls.__name__}:
         raise InvalidModel(
-            f"{cls.__name__} is stored as {stored_name(cls)!r} already, and cannot be stored as {name!r} too"
+            f"{cls.__name__} is stored as {known!r} already, and cannot be stored as {name!r} too. "
+            "Give a class one stored name"
         )
-    _named[cls] = name
-    _lately.cache_clear()
+    if _names.get(cls) != name:
+        _kept(cls, name)
+        _lately.cache_clear()
+
+
+def _given(cls: type) -> str | None:
+    """The stored name in the body of the class; None where there is none, or where it is a field."""
+    given = vars(cls).get("stored_name")
+    return given if isinstance(given, str) and given and "stored_name" not in annotated_names(cls) else None
+
+
+def _kept(cls: type, name: str) -> str:
+    if "-" in name and hasattr(cls, "apply"):
+        raise InvalidModel(
+            f"{cls.__name__} cannot be stored as {name!r}: the first dash of a stream id ends the category. "
+            "Choose a stored name without a dash"
+        )
+    _names[cls] = name
+    return name
 
 
 class Identity:

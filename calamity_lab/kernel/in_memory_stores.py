@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.folding import Verb, begun, fold, react
-from calamity_lab.kernel.identity import Identity, identify, stream_id_of
+from calamity_lab.kernel.identity import Identity, identify, stored_name, stream_id_of
 from calamity_lab.kernel.messages import Interest, Stop
 from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -142,7 +142,7 @@ def _checked(key: Any) -> str:
 def _same_class(identity: Identity, state: Any) -> None:
     """Raise for a state whose class was defined again since it was stored."""
     cls, wanted = type(state), identity.type
-    if cls is not wanted and isinstance(wanted, type) and cls.__name__ == wanted.__name__:
+    if cls is not wanted and isinstance(wanted, type) and stored_name(cls) == stored_name(wanted):
         raise InvalidModel(
             f"{identity.stream_id} was built by another definition of {wanted.__name__} "
             f"({cls.__module__}, now {wanted.__module__}) than the one asked for; "

@@ -39,20 +39,25 @@ class Stop:
 Interest = Start | Continue | Stop
 
 
-def command(*misplaced: Any, to: type | str = "", by: str = "", **unknown: Any) -> Callable[[C], C]:
+def command(
+    *misplaced: Any, to: type | str = "", by: str = "", stored_name: str = "", **unknown: Any
+) -> Callable[[C], C]:
     """Give a class its ``aggregate()``: commands of it go to the aggregate type ``to``, by the field ``by``.
 
     ``to`` may be the class's name. It is looked up when a command needs it, so that the class may be
-    defined later, and again by a cell that is run again.
+    defined later, and again by a cell that is run again. Give a command that you rename its earlier name as
+    ``stored_name``: commands that a store has in its outbox go by this name.
     After Calamity's ``@derive {Calamity.Command, mod: ..., key: ...}``.
     """
-    refuse_unknown("@command()", unknown, ("to", "by"))
+    refuse_unknown("@command()", unknown, ("to", "by", "stored_name"))
     if misplaced or not to or not by:
         raise InvalidModel("@command takes both by name: @command(to=BankAccount, by='account_id')")
     if not isinstance(to, (type, str)):
         raise InvalidModel(f"@command(to={to!r}): 'to' is the aggregate's class or its name")
     if not isinstance(by, str):
         raise InvalidModel(f"@command(by={by!r}): 'by' is the name of the field with the aggregate's id")
+    if not isinstance(stored_name, str):
+        raise InvalidModel(f"@command(stored_name={stored_name!r}): give a text, as in 'DepositFunds'")
     find: Callable[[Any], type] = _known(to) if isinstance(to, type) else _Name(to, sys._getframe(1))
 
     def decorate(cls: C) -> C:
@@ -67,6 +72,8 @@ def command(*misplaced: Any, to: type | str = "", by: str = "", **unknown: Any) 
             return find(self), getattr(self, by)
 
         cls.aggregate = aggregate  # type: ignore[attr-defined]
+        if stored_name:
+            cls.stored_name = stored_name  # type: ignore[attr-defined]
         return cls
 
     return decorate

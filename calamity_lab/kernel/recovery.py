@@ -10,7 +10,7 @@ from calamity_lab.errors import InvalidModel, InvalidValue, Rejected
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, react
-from calamity_lab.kernel.identity import Identity, identify
+from calamity_lab.kernel.identity import Identity, by_name, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
     InMemoryProcessManagerStore,
@@ -108,11 +108,9 @@ def take_snapshots(run: Run, snapshots: S) -> S:
         )
         if version and last is not None and last.stream_version == version:
             snapshots = _put(snapshots, Snapshot(stream_id, version, last.position, last.event_id, state))
-    marks = dict(
-        zip([cls.__name__ for cls in stack.process_manager_types], stack.delivered_upto, strict=True)
-    )
+    marks = dict(zip(map(stored_name, stack.process_manager_types), stack.delivered_upto, strict=True))
     for stream_id, state in stack.process_managers.items():
-        mark = event_at(stack.event_store, marks[type(state).__name__])
+        mark = event_at(stack.event_store, marks[stored_name(type(state))])
         if mark is not None:
             version = stack.process_manager_versions.get(stream_id, 0)
             snapshots = _put(snapshots, Snapshot(stream_id, version, mark.position, mark.event_id, state))
@@ -152,7 +150,7 @@ class Aggregates:
     ) -> None:
         self.states: dict[str, Any] = {}
         self.versions: dict[str, int] = {}
-        self._types = {cls.__name__: cls for cls in _classes(types)}
+        self._types = by_name(_classes(types))
         self._event_store = event_store
         self._snapshots = snapshots
         self._ahead: dict[str, int] = {}

@@ -11,6 +11,7 @@ from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, system_clock
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.frozen import changer
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
     InMemoryProcessManagerStore,
@@ -62,9 +63,9 @@ class Stack:
         for name in ("aggregate_versions", "process_manager_versions"):
             put(self, name, _store(getattr(self, name), InMemoryVersionStore, "increment_version"))
         types = process_manager_types(self.process_manager_types)
-        marks = dict(zip([cls.__name__ for cls in self.delivered_types], self.delivered_upto, strict=True))
+        marks = dict(zip(map(stored_name, self.delivered_types), self.delivered_upto, strict=True))
         put(self, "process_manager_types", types)
-        put(self, "delivered_upto", tuple(marks.get(cls.__name__, 0) for cls in types))
+        put(self, "delivered_upto", tuple(marks.get(stored_name(cls), 0) for cls in types))
         put(self, "delivered_types", types)
         _check_source(
             "clock", self.clock, "read", "a clock, as in ticking_clock(), or a function that returns the time"
@@ -116,10 +117,12 @@ def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
         missing = [name for name in _MANAGER_MEMBERS if not callable(getattr(cls, name, None))]
         if missing:
             raise InvalidModel(f"{cls.__name__} needs {_methods(missing)} to be a process manager")
-        if known.setdefault(cls.__name__, cls) is not cls:
+        other = known.setdefault(stored_name(cls), cls)
+        if other is not cls:
             raise InvalidModel(
-                f"Two process managers are called {cls.__name__} ({known[cls.__name__].__module__} and "
-                f"{cls.__module__}). Instances are identified by the name of their class, so rename one class"
+                f"Two process managers have the stored name {stored_name(cls)!r}: {other.__qualname__} of "
+                f"{other.__module__} and {cls.__qualname__} of {cls.__module__}. Instances are identified by "
+                "this name, so rename one class, or give it another stored_name"
             )
     return tuple(known.values())
 
@@ -149,10 +152,10 @@ def _store(given: Any, kind: Callable[[Any], Any], member: str) -> Any:
 
 def _check_categories(given: Mapping[Any, Any], store: Mapping[str, Any]) -> None:
     for stream_id, state in store.items():
-        name = type(state).__name__
+        name = stored_name(type(state))
         if stream_id.partition("-")[0] != name:
             raise InvalidValue(
-                f"{stream_id!r} holds a {name}; its stream id must begin with the name of its class, "
+                f"{stream_id!r} holds a {name}; its stream id must begin with the stored name of its class, "
                 f"as in '{name}-{stream_id.partition('-')[2]}'"
             )
 

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Literal
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.frozen import frozen
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 
 Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction"]
@@ -175,7 +175,7 @@ class Executed(AtAggregate):
     @property
     def event_types(self) -> tuple[str, ...]:
         """The names of the decided events."""
-        return tuple([type(event).__name__ for event in self.events])
+        return tuple([stored_name(type(event)) for event in self.events])
 
 
 @frozen

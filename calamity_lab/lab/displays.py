@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calamity_lab.errors import refuse_unknown
+from calamity_lab.kernel.identity import by_name
 from calamity_lab.model import Model
 from calamity_lab.trace.stepper import Stepper
 
@@ -163,7 +164,7 @@ class Displays:
         from calamity_lab.figures import plot_field
         from calamity_lab.views.versions import history_of
 
-        types = {cls.__name__: cls for cls in (*self.model.aggregates, *self.model.process_managers)}
+        types = by_name((*self.model.aggregates, *self.model.process_managers))
         history = history_of(self.stepper.trace, self.stepper.cursor, stream_id, field, types=types)
         return plot_field(history, ax=ax, name=f"{field} of {stream_id}", theme=theme)
 

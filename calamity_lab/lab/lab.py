@@ -12,6 +12,7 @@ from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
 from calamity_lab.frames import History
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
+from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.attachment import Attachment
@@ -214,7 +215,7 @@ class Lab(Displays):
         """The aggregates at the cursor, by stream id."""
         from calamity_lab.frames import aggregates_to_pandas
 
-        trace, cursor, types = self.trace, self.cursor, {cls.__name__: cls for cls in self.model.aggregates}
+        trace, cursor, types = self.trace, self.cursor, by_name(self.model.aggregates)
         return States("aggregate", self.stack.aggregates, lambda: aggregates_to_pandas(trace, cursor, types))
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.folding import fold
+from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.model import Model, names_reached
@@ -91,7 +92,7 @@ def _possible(model: Model) -> Possible:
         events = {cls: samples(cls, names) for cls in model.events}
         decides, leads, targets = _of_aggregates(model, commands, events)
         reactions, sends, answers = _of_managers(model, events)
-    order = {name: place for place, name in enumerate(names)}
+    order = {name: place for place, name in enumerate(by_name(model))}
 
     def ordered(pairs: Iterable[tuple[str, ...]]) -> Any:
         known = (pair for pair in pairs if all(name in order or name in _VERBS.values() for name in pair))
@@ -106,12 +107,12 @@ def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
 
 
 def _awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
-    cls, names = model.process_manager(manager), {c.__name__: c for c in model}
+    cls, names, known_as = model.process_manager(manager), {c.__name__: c for c in model}, by_name(model)
     wakes = [(event, verb) for event, of, verb in possible(model).reactions if of == manager]
     # If no other event continues an instance, the one that starts it does.
     known = [event for event, verb in wakes if verb != _VERBS["Start"]] or [event for event, _ in wakes]
     with muted_output():
-        found = [name for name in dict.fromkeys(known) if _is_for(cls, names[name], instance, names)]
+        found = [name for name in dict.fromkeys(known) if _is_for(cls, known_as[name], instance, names)]
     # An id that is made of several fields is in no single field: then every event may be for it.
     return tuple(found or dict.fromkeys(known))
 
@@ -142,21 +143,22 @@ def _of_aggregates(
     model: Model, commands: dict[type, tuple[Any, ...]], events: dict[type, tuple[Any, ...]]
 ) -> tuple[Pairs, Pairs, Pairs]:
     decides, leads, targets = Pairs(), Pairs(), Pairs()
-    for aggregate in model.aggregates:
+    for called, aggregate in by_name(model.aggregates).items():
         orders, ids = [], {}
         for cls, made in commands.items():
             for place, command in enumerate(made):
                 target = _asked(ask.target, command)
-                if target is not None and target.category == aggregate.__name__:
+                if target is not None and target.category == called:
                     orders.append((place, command))
                     ids[target.stream_id] = target.id
-                    targets.add((cls.__name__, aggregate.__name__))
+                    targets.add((stored_name(cls), called))
         found = _decided(aggregate, list(ids.values())[:3], orders, events)
         leads |= found
-        decides |= {(aggregate.__name__, event) for _, event in found}
-        written = names_reached(aggregate, "execute") & {cls.__name__ for cls in model.events}
-        decides |= {(aggregate.__name__, event) for event in written}
-        leads |= _left_over(written, found, [command for command, of in targets if of == aggregate.__name__])
+        decides |= {(called, event) for _, event in found}
+        reached = names_reached(aggregate, "execute")
+        written = {stored_name(cls) for cls in model.events if cls.__name__ in reached}
+        decides |= {(called, event) for event in written}
+        leads |= _left_over(written, found, [command for command, of in targets if of == called])
     return decides, leads, targets
 
 
@@ -179,7 +181,7 @@ def _decided(
     def following(state: Any) -> Iterable[tuple[int, Any]]:
         for place, command in orders:
             for event in (decided := _asked(ask.execute, state, command) or ()):
-                leads.add((type(command).__name__, type(event).__name__))
+                leads.add((stored_name(type(command)), stored_name(type(event))))
             if decided:
                 yield 1 + 2 * min(place, 1), _asked(fold, state, decided)
 
@@ -197,17 +199,17 @@ def _decided(
 
 def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pairs, Pairs, Pairs]:
     reactions, sends, answers = Pairs(), Pairs(), Pairs()
-    for manager in model.process_managers:
+    for called, manager in by_name(model.process_managers).items():
         wakes: list[tuple[int, Any, Interest]] = []
         for cls, made in events.items():
             for place, event in enumerate(made):
                 interest = _asked(ask.interested, manager, event)
                 if interest is not None:
                     wakes.append((place, event, interest))
-                    reactions.add((cls.__name__, manager.__name__, _VERBS[type(interest).__name__]))
+                    reactions.add((stored_name(cls), called, _VERBS[type(interest).__name__]))
         sent, answered = _sent(manager, wakes)
-        sends |= {(manager.__name__, command) for command in sent}
-        answers |= {(manager.__name__, command) for command in answered}
+        sends |= {(called, command) for command in sent}
+        answers |= {(called, command) for command in answered}
     return reactions, sends, answers
 
 
@@ -222,7 +224,7 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
                 continue
             after = _asked(ask.apply, state, event)
             for command in _asked(ask.handle, after, event) or ():
-                sent.add(type(command).__name__)
+                sent.add(stored_name(type(command)))
                 answered.update(_answers(after, command))
             yield 1 + 2 * min(place, 1), after
 
@@ -242,7 +244,7 @@ def _answers(state: Any, command: Any) -> set[str]:
         return set()
     rejected = Rejected("made up")
     rejected.command = command
-    return {type(each).__name__ for each in _asked(ask.handle_rejection, state, rejected) or ()}
+    return {stored_name(type(each)) for each in _asked(ask.handle_rejection, state, rejected) or ()}
 
 
 _NamePairs = frozenset[tuple[str, str]]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, Self
 
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.run import Run
 
 
@@ -61,7 +62,7 @@ class Submitted:
 
     def told(self) -> str:
         """Which commands were sent."""
-        return f"sent {', '.join(type(command).__name__ for command in self.commands)}"
+        return f"sent {', '.join(stored_name(type(command)) for command in self.commands)}"
 
 
 @dataclass(frozen=True, slots=True)

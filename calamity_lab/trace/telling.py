@@ -7,6 +7,7 @@ from typing import Any
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb, begun
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import (
     Appended,
@@ -41,7 +42,7 @@ def fact(step: Step) -> str:
 
 
 def _fact(step: Step) -> str:
-    command = type(step.command).__name__
+    command = step.pending.command_type
     match step:
         case Dispatched():
             return f"{command} dispatched to {step.subject}"
@@ -98,7 +99,7 @@ def _now(identity: Any, step: Executed) -> str:
 
 def _of_manager(step: AtProcessManager) -> str:
     what = (
-        f"the rejection of {type(step.trigger.command).__name__}"
+        f"the rejection of {stored_name(type(step.trigger.command))}"
         if isinstance(step.trigger, Rejected)
         else step.trigger.event_type
     )

@@ -13,6 +13,7 @@ from inspect import cleandoc
 from typing import Any
 
 from calamity_lab.errors import CalamityError, InvalidFields
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.schema import NO_DEFAULT, arguments_of
 from calamity_lab.kernel.schema import Field as Argument
 from calamity_lab.model import Model
@@ -60,7 +61,7 @@ def forms(model: Model) -> tuple[CommandForm, ...]:
     names = {cls.__name__: cls for cls in model}
     return tuple(
         CommandForm(
-            cls.__name__,
+            stored_name(cls),
             _target(cls, names),
             _first_line(cls),
             _fields(arguments_of(cls, names), names, (cls,)),

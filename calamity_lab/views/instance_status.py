@@ -20,7 +20,7 @@ from typing import Any
 
 from calamity_lab.errors import InvalidModel, Rejected
 from calamity_lab.kernel.folding import Verb, identity_in
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, by_name, stored_name
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
@@ -49,7 +49,7 @@ def expectation(
     model: Model, flow: MessageFlow, run: Run, manager: str, id_: Any, history: InstanceHistory
 ) -> Expectation:
     """What an instance that is alive waits for."""
-    if manager not in {cls.__name__ for cls in model.process_managers}:
+    if manager not in by_name(model.process_managers):
         return Expectation()
     listens = awaited(model, manager, _typed(model, manager, id_))
     answered = {step.pending.command_id for step in history.reactions}
@@ -146,7 +146,7 @@ def _on_the_way(flow: MessageFlow, events: tuple[str, ...], pending: Sequence[Se
     answered = next((each.answers for each in leading if each.answers is not None), None)
     if answered is None:
         return told
-    refused = type(answered.command).__name__
+    refused = stored_name(type(answered.command))
     return f"{told}, sent because {refused} was rejected ({format_value(answered.reason, 60)})"
 
 
@@ -322,7 +322,8 @@ def _mark_sent(marks: _StatusMarks, manager: str, each: SentCommand, targets: di
 
 def _outcome(each: SentCommand) -> str:
     """What became of a command, in words."""
-    because = "" if each.answers is None else f" because {type(each.answers.command).__name__} was rejected"
+    answers = each.answers
+    because = "" if answers is None else f" because {stored_name(type(answers.command))} was rejected"
     sent = f"sent at step {each.sent:,}{because}"
     match each.outcome:
         case "in flight":

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
@@ -86,7 +87,7 @@ def _order(model: Model) -> dict[str, int]:
         ("event", model.events),
         ("process manager", model.process_managers),
     )
-    keys = [key_of(kind, cls.__name__) for kind, classes in groups for cls in classes]
+    keys = [key_of(kind, stored_name(cls)) for kind, classes in groups for cls in classes]
     return {key: n for n, key in enumerate(keys)}
 
 
@@ -234,7 +235,7 @@ def process_graph(
     trace: Trace, cursor: int, model: Model, *, manager: str | None = None, instance: str | None = None
 ) -> ProcessGraphView:
     """The graph of a process manager (None: the model's first), with one of its instances chosen."""
-    managers = tuple(cls.__name__ for cls in model.process_managers)
+    managers = tuple(by_name(model.process_managers))
     if manager is None:
         manager = managers[0] if managers else EVERYTHING
     if manager:

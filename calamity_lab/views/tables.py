@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from calamity_lab.errors import InvalidValue, Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import begun, fold, identity_in
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
     AtProcessManager,
@@ -181,7 +181,7 @@ def _reaction_row(step: AtProcessManager) -> ReactionRow:
         moment=step.index,
         stream_id=step.identity.stream_id,
         verb=step.verb,
-        trigger=type(trigger.command).__name__ if isinstance(trigger, Rejected) else trigger.event_type,
+        trigger=stored_name(type(trigger.command)) if isinstance(trigger, Rejected) else trigger.event_type,
         position=None if isinstance(trigger, Rejected) else trigger.position,
         refusal=str(trigger) if refused else None,
         commands=tuple(pending.command_type for pending in step.commands),

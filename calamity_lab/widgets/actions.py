@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from calamity_lab.errors import InvalidFields, InvalidValue
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
@@ -102,7 +103,7 @@ def _send(contents: Contents, message: Mapping[str, Any]) -> None:
         return contents.say(_not_sent(error) if len(error.errors) > 1 else str(error), "error")
     contents.lab.send(command)
     contents.form = replace(contents.form, errors={}, sent=contents.form.sent + 1)
-    return contents.say(f"{cls.__name__} is on the agenda", "plain")
+    return contents.say(f"{stored_name(cls)} is on the agenda", "plain")
 
 
 def _not_sent(error: InvalidFields) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from calamity_lab.kernel.identity import by_name
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.selection import Selection
@@ -169,7 +170,7 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
 
 def _state(contents: Contents) -> Any:
     stepper, options, model = contents.lab.stepper, contents.options_of("state"), contents.lab.model
-    types = {cls.__name__: cls for cls in (*model.aggregates, *model.process_managers)}
+    types = by_name((*model.aggregates, *model.process_managers))
     # What can be seen at first: the front end asks for more as somebody scrolls.
     usually = {"limit": 6, "types": types, "kept": contents.rows}
     return state(stepper.trace, stepper.cursor, **{**usually, **options})
@@ -232,4 +233,4 @@ def _instance(trace: Trace, picked: Selection) -> str | None:
 
 
 def _knows(model: Model, category: str) -> bool:
-    return any(cls.__name__ == category for cls in model.process_managers)
+    return category in by_name(model.process_managers)

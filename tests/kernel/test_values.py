@@ -210,7 +210,11 @@ BAD: list[tuple[dict[str, Any], type[CalamityError], str]] = [
         InvalidModel,
         r"BankAccount needs the methods interested\(event\) and handle\(event\) to be",
     ),
-    ({"process_manager_types": [Transfer, CarefulTransfer]}, InvalidModel, "Two process managers are called"),
+    (
+        {"process_manager_types": [Transfer, CarefulTransfer]},
+        InvalidModel,
+        "Two process managers have the stored name",
+    ),
     ({"clock": 5}, InvalidValue, r"Stack\(clock=5\): give a clock"),
     ({"ids": "abc"}, InvalidValue, r"Stack\(ids='abc'\): give a source of ids"),
     ({"cascade_limit": -1}, InvalidValue, "a limit is a whole number from 0 on"),

@@ -9,7 +9,7 @@ from typing import Any
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import identity_in
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.protocols import ANY, FORWARDS, Direction, Expected, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed
@@ -72,9 +72,7 @@ def _in_actors(
     if isinstance(event_store, InMemoryEventStore):
         event_store = HeldEventStore(event_store)
     aggregates = SharedAggregates(References(actors, AggregatesInActor, name_for_aggregate), event_store)
-    marks = dict(
-        zip([cls.__name__ for cls in stack.process_manager_types], stack.delivered_upto, strict=True)
-    )
+    marks = dict(zip(map(stored_name, stack.process_manager_types), stack.delivered_upto, strict=True))
     versions = stack.process_manager_versions
     instances = SharedInstances(
         References(actors, InstancesInActor, name_for_instance),
@@ -103,7 +101,7 @@ def _put_aggregates(stack: Stack, aggregates: SharedAggregates) -> None:
 
 def _put_instances(stack: Stack, instances: SharedInstances, marks: Mapping[str, int]) -> None:
     for stream_id, state in _states_in(stack.process_managers):
-        instances.put(_identity(stream_id, state), state, marks.get(type(state).__name__, 0))
+        instances.put(_identity(stream_id, state), state, marks.get(stored_name(type(state)), 0))
 
 
 def _states_in(store: Any) -> list[tuple[str, Any]]:

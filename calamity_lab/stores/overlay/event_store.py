@@ -20,6 +20,7 @@ from calamity_lab.kernel.event_store import (
     listed,
     tell,
 )
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import (
     ALL,
@@ -252,7 +253,7 @@ class _Past:
         self.base = base
         self.position = _checked(position, base.version(ALL))
         self.name_of: Callable[[type], str] = getattr(
-            getattr(base, "serializer", None), "name_of", attrgetter("__name__")
+            getattr(base, "serializer", None), "name_of", stored_name
         )
         self._knows_positions = "upto_position" in signature(base.stream).parameters
         self._kept: dict[StreamId, _Read] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from calamity_lab.errors import ModelError
+from calamity_lab.kernel.identity import by_name
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.inputs import Dropped
@@ -156,10 +157,10 @@ def _views(reader: Reader) -> dict[str, tuple[str, Contents]]:
     for part, options in _OPTIONS.items():
         if part in views:
             views[part][1].set_options(part, options)
-    for manager in reader.model.process_managers[1:]:
+    for manager in [*by_name(reader.model.process_managers)][1:]:
         contents = Contents(reader, ("process_graph",))
-        contents.set_options("process_graph", {"manager": manager.__name__})
-        views[f"process_graph {manager.__name__}"] = ("process_graph", contents)
+        contents.set_options("process_graph", {"manager": manager})
+        views[f"process_graph {manager}"] = ("process_graph", contents)
     return views
 
 
