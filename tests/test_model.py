@@ -137,7 +137,7 @@ def test_messages_of_classes_defined_in_a_function_are_found_too() -> None:
     assert (model.commands, model.events) == ((Light,), (Lit,))
 
 
-def test_two_classes_of_one_name_are_refused_with_both_their_homes() -> None:
+def test_two_classes_of_one_name_are_rejected_with_both_their_homes() -> None:
     other = type("Slot", (Slot,), {"__module__": "elsewhere"})
     with pytest.raises(
         InvalidModel, match=r"two classes have the stored name 'Slot': .*test_model.* and elsewhere"

@@ -53,7 +53,7 @@ def test_a_machine_without_a_browser_is_told_what_helps(monkeypatch: pytest.Monk
         chromium.find_chromium()
 
 
-def test_a_python_that_is_too_old_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_is_too_old_is_rejected_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 4, "final", 0))
     with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer; .* is 3\.10\.4\. .*PYTHON="):
         bootstrap.main([".venv"])

@@ -131,7 +131,7 @@ def test_a_cursor_out_of_range_is_told_with_the_moments_there_are(index: int) ->
 
 
 @pytest.mark.parametrize("index", [1.0, "1", None, True])
-def test_a_cursor_that_is_no_number_is_refused(index: Any) -> None:
+def test_a_cursor_that_is_no_number_is_rejected(index: Any) -> None:
     with pytest.raises(InvalidValue, match="whole number"):
         at_bank().goto(index)
 

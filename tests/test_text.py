@@ -131,7 +131,7 @@ def test_an_integer_that_python_will_not_write_out_is_told_by_its_size() -> None
 
 def test_in_a_sentence_of_ours_what_turns_the_direction_is_written_out() -> None:
     assert format_value("\u202eabc \u2066") == "\u202eabc \u2066"
-    assert plain_sentence("\u202eabc \u2066 refused, שלום") == "\\u202eabc \\u2066 refused, שלום"
+    assert plain_sentence("\u202eabc \u2066 rejected, שלום") == "\\u202eabc \\u2066 rejected, שלום"
     assert plain_sentence("\u202e" * 9, 7) == "\\u202e…"
 
 

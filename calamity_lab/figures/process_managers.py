@@ -99,8 +99,8 @@ def _lay_out(ax: Axes, graph: ProcessGraphView) -> None:
         handles.append(_line("this moment", 2.2))
     there = {mark.standing for mark in graph.marks} - {"waiting"}
     handles += [Line2D([], [], **sign(standing)) for standing in SIGNS if standing in there]
-    if any(edge.label == "if refused" for edge in graph.edges):
-        handles.append(Line2D([], [], color=strong("refused"), linewidth=1.3, label="sent if rejected"))
+    if any(edge.label == "if rejected" for edge in graph.edges):
+        handles.append(Line2D([], [], color=strong("rejected"), linewidth=1.3, label="sent if rejected"))
     legend_below(ax, handles, gap=4)
 
 

@@ -36,8 +36,8 @@ _ABOVE, _BELOW = 2.1, 0.9
 _LEAST = 9.6
 """So many points high is a row at least."""
 
-_DASHED = frozenset({*REACTIONS, "refused", "conflict", "caught up", "pending"})
-_AT_END = frozenset({*REACTIONS, "refused"})
+_DASHED = frozenset({*REACTIONS, "rejected", "conflict", "caught up", "pending"})
+_AT_END = frozenset({*REACTIONS, "rejected"})
 
 
 class _Page(NamedTuple):
@@ -166,7 +166,7 @@ def _draw_message(page: _Page, message: Message, y: float) -> None:
     start, end = message.source, message.target
     at_end = message.kind in _AT_END
     arrow = FancyArrowPatch(
-        (start, y), (end, y), arrowstyle="-" if message.kind in {"refused", "conflict"} else "-|>",
+        (start, y), (end, y), arrowstyle="-" if message.kind in {"rejected", "conflict"} else "-|>",
         mutation_scale=8, shrinkA=0 if at_end else 4, shrinkB=5 if at_end else 0, **_line(message),
     )  # fmt: skip
     page.ax.add_patch(arrow)

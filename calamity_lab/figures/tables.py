@@ -205,4 +205,4 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
 
 def _pending_row(place: str, entry: AgendaEntry) -> _Row:
     cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.preview)
-    return _Row(cells, False, "refused" if entry.outcome == "refused" else "command")
+    return _Row(cells, False, "rejected" if entry.outcome == "rejected" else "command")

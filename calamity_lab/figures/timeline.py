@@ -36,7 +36,7 @@ _LEAST = 2.2
 _MOST_LABELLED, _MOST_DRAWN = 400, 5_000
 _TIME_WIDE = 70
 """The room for a time below the lanes, in points."""
-_PRIORITY = {"refused": 0, "event": 1, "command": 3}
+_PRIORITY = {"rejected": 0, "event": 1, "command": 3}
 _USUAL_PRIORITY = 2
 
 

@@ -59,7 +59,7 @@ _REACTIONS = {
     "verb": "label",
     "trigger": "label",
     "position": "integer or missing",
-    "refusal": "text",
+    "rejection": "text",
     "commands": "text",
 }
 

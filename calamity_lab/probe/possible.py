@@ -163,10 +163,10 @@ def _of_aggregates(
 
 
 def _left_over(written: set[str], found: Pairs, commands: list[str]) -> Pairs:
-    """What commands that were always refused may lead to: the events that no other command explains."""
+    """What commands that were always rejected may lead to: the events that no other command explains."""
     explained = {event for _, event in found}
-    refused = [command for command in commands if command not in {command for command, _ in found}]
-    return {(command, event) for command in refused for event in written - explained}
+    rejected = [command for command in commands if command not in {command for command, _ in found}]
+    return {(command, event) for command in rejected for event in written - explained}
 
 
 def _decided(
@@ -214,7 +214,7 @@ def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pai
 
 
 def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[str], set[str]]:
-    """The commands that some reachable state of the manager sends: for an event, and for a refusal."""
+    """The commands that some reachable state of the manager sends: for an event, and for a rejection."""
     sent: set[str] = set()
     answered: set[str] = set()
 
@@ -309,7 +309,7 @@ def message_flow(model: Model, observed: Iterable[tuple[str, str, str]]) -> Mess
     return model.memo.once(_MESSAGE_FLOWS, lambda: _message_flow(model, seen), key=seen)
 
 
-_SENDS = ("sends", "if refused")
+_SENDS = ("sends", "if rejected")
 _WAKES = ("start", "continue", "stop")
 _LABELS = ("leads to", *_SENDS, *_WAKES)
 

@@ -30,7 +30,7 @@ from calamity_lab.text import plain_sentence
 from calamity_lab.trace.purity import advance_watched
 from calamity_lab.trace.trace import Trace
 
-Outcome = Literal["records", "nothing", "refused", "breaks", "unknown"]
+Outcome = Literal["records", "nothing", "rejected", "breaks", "unknown"]
 
 LONG = 0.25
 """Seconds: an aggregate type that needed this long in all is not asked again for a while."""
@@ -157,7 +157,7 @@ def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Pr
         step, run = (advance if memo.recall(_PURE, *watched) else advance_watched)(run)
     memo.keep(_PURE, True, *watched)
     if step.rejected is not None:
-        return Preview("refused", plain_sentence(f"would be rejected: {step.rejected}", _LENGTH))
+        return Preview("rejected", plain_sentence(f"would be rejected: {step.rejected}", _LENGTH))
     if not step.event_types:
         return Preview("nothing", "would change nothing")
     return Preview("records", plain_sentence(f"would record {_names(step.event_types)}", _LENGTH))

@@ -2,7 +2,7 @@
 
 Blanks around a value do not matter, except in texts, which stay as they are typed. Digits may be grouped by
 threes with a blank or an underscore. A comma is rejected, because half of the world writes it for thousands
-and the other half for decimals. NaN and infinity are refused, since nothing can be calculated with them.
+and the other half for decimals. NaN and infinity are rejected, since nothing can be calculated with them.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Index(NamedTuple):
 
     ``events`` are all recorded events in order of position and ``event_moments`` when each came to be
     (0: before the trace began; what others recorded meanwhile comes with the next event of the trace's own);
-    ``dispatched``, ``completed`` and ``refused`` are moments;
+    ``dispatched``, ``completed`` and ``rejections`` are moments;
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
     of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
@@ -43,7 +43,7 @@ class Index(NamedTuple):
     event_moments: PersistentVector[int] = PersistentVector()
     dispatched: PersistentVector[int] = PersistentVector()
     completed: PersistentVector[int] = PersistentVector()
-    refused: PersistentVector[int] = PersistentVector()
+    rejections: PersistentVector[int] = PersistentVector()
     lanes: PersistentVector[Lane] = PersistentVector()
     places: HashTrieMap[str, int] = HashTrieMap()
     reactions: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
@@ -104,7 +104,7 @@ class Index(NamedTuple):
             self.event_moments.take(count),
             _cut(self.dispatched, moment),
             _cut(self.completed, moment),
-            _cut(self.refused, moment),
+            _cut(self.rejections, moment),
             lanes,
             HashTrieMap({lane.identity.stream_id: n for n, lane in enumerate(lanes)}),
             _cut_each(self.reactions, moment),
@@ -144,7 +144,9 @@ class Index(NamedTuple):
 
     def _decided(self, step: Step, aggregate: Identity) -> Index:
         index = self._met(aggregate, step.index)
-        return index if step.rejected is None else index._replace(refused=self.refused.append(step.index))
+        if step.rejected is None:
+            return index
+        return index._replace(rejections=self.rejections.append(step.index))
 
     def _appended(self, step: Step, aggregate: Identity) -> Index:
         at, stream_id = step.index, aggregate.stream_id

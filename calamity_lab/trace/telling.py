@@ -77,8 +77,8 @@ def origin(pending: Pending) -> str:
     if pending.sender is None:
         return "submitted"
     parent, cause = pending.parent, pending.cause
-    # What answers an event was sent under the command that caused that event; what answers a refusal, under
-    # the refused command, and is caused by the event that led to that one.
+    # What answers an event was sent under the command that caused that event; what answers a rejection, under
+    # the rejected command, and is caused by the event that led to that one.
     if parent is not None and (cause is None or cause.causation_id != parent.command_id):
         return plain_sentence(f"{pending.sender} after {parent.command_type} was rejected")
     assert cause is not None, "a command without a parent has no sender"

@@ -27,7 +27,7 @@ MAIN = "main"
 class Moment:
     """A step and the run after it; the first moment of a trace has no step.
 
-    ``decision`` is the step at which the command of this moment was accepted or refused, once it was.
+    ``decision`` is the step at which the command of this moment was accepted or rejected, once it was.
     """
 
     step: Step | None

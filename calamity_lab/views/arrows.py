@@ -1,6 +1,6 @@
 """The arrows in the lanes: what led to what, from mark to mark.
 
-A place above 0 is an event's among all, from 1; one below 0 that of a command, a refusal or a reaction: its
+A place above 0 is an event's among all, from 1; one below 0 that of a command, a rejection or a reaction: its
 moment, negated.
 """
 

@@ -54,7 +54,7 @@ _NEEDS: Mapping[str, Callable[[Trace, Model], bool]] = {
 
 MOST_TICKS = 400
 
-Tone = Literal["plain", "good", "refused", "conflict", "error"]
+Tone = Literal["plain", "good", "rejected", "conflict", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ControlsView:
     """The cursor among the moments, and what happened at it as one sentence.
 
     ``ticks`` are the moments at which a command was dispatched (none when there are too many to tell apart),
-    ``refused`` those of refusals, thinned where there are many.
+    ``rejections`` those of rejections, thinned where there are many.
     """
 
     cursor: int
@@ -85,7 +85,7 @@ class ControlsView:
     command_number: int
     commands: int
     ticks: tuple[int, ...]
-    refused: tuple[int, ...]
+    rejections: tuple[int, ...]
     branch: str
     branches: tuple[BranchRow, ...]
 
@@ -107,7 +107,7 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
         command_number=bisect_right(index.dispatched, cursor),
         commands=len(index.dispatched),
         ticks=tuple(index.dispatched) if len(index.dispatched) <= MOST_TICKS else (),
-        refused=_thinned(index.refused),
+        rejections=_thinned(index.rejections),
         branch=trace.branch.name,
         branches=_branches(trace),
     )
@@ -120,7 +120,7 @@ def _told(moment: Moment) -> tuple[str, Tone]:
     return format_value(repr(moment)), "plain" if decisive is None else _TONES.get(decisive.tone, "plain")
 
 
-_TONES: Mapping[str, Tone] = {"accepted": "good", "rejected": "refused", "conflict": "conflict"}
+_TONES: Mapping[str, Tone] = {"accepted": "good", "rejected": "rejected", "conflict": "conflict"}
 
 
 def _thinned(moments: PersistentVector[int]) -> tuple[int, ...]:

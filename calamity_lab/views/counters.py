@@ -140,13 +140,13 @@ def _appended(total: Counters, step: Step, identity: Identity, places: HashTrieM
 def _reacted(total: Counters, step: AtProcessManager, places: HashTrieMap[str, int]) -> Counters:
     stream_id, category = step.identity.stream_id, step.identity.category
     manager = node("process manager", category)
-    refused = isinstance(step.trigger, Rejected)
+    rejected = isinstance(step.trigger, Rejected)
     counts = _up(total.counts, manager)
     if not isinstance(step.trigger, Rejected):
         counts = _up(counts, (node("event", step.trigger.event_type), manager, edge_verb(step)))
     for pending in step.commands:
         sent = node("command", pending.command_type)
-        counts = _up(counts, (manager, sent, "if refused" if refused else "sends"))
+        counts = _up(counts, (manager, sent, "if rejected" if rejected else "sends"))
     bit = _bit(places, stream_id)
     living = total.living & ~bit if step.verb == Verb.STOPPED else total.living | bit
     instances = total.instances

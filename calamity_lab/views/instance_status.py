@@ -3,7 +3,7 @@
 An event is *overdue* when it will not come of what was done for it, and nobody else brings it about:
 
 1. the instance waits for it, and the commands that it sent last lead to it;
-2. all of these are done (accepted, refused, or taken off the agenda), and none brought it;
+2. all of these are done (accepted, rejected, or taken off the agenda), and none brought it;
 3. of the cascades that the instance takes part in nothing is pending that could still lead to it, be it by
    way of other process managers;
 4. no one else sends a command that leads to it: no people, and no other type of process manager.
@@ -146,8 +146,8 @@ def _on_the_way(flow: MessageFlow, events: tuple[str, ...], pending: Sequence[Se
     answered = next((each.answers for each in leading if each.answers is not None), None)
     if answered is None:
         return told
-    refused = stored_name(type(answered.command))
-    return f"{told}, sent because {refused} was rejected ({format_value(answered.reason, 60)})"
+    rejected = stored_name(type(answered.command))
+    return f"{told}, sent because {rejected} was rejected ({format_value(answered.reason, 60)})"
 
 
 def _by_others(flow: MessageFlow, events: Sequence[str], manager: str) -> str:
@@ -162,7 +162,7 @@ def _by_others(flow: MessageFlow, events: Sequence[str], manager: str) -> str:
 def _what_came_of(each: SentCommand) -> str:
     name, step = each.pending.command_type, each.decision
     match each.outcome:
-        case "refused":
+        case "rejected":
             reason = getattr(step, "reason", "")
             return f"{name} was rejected at step {_at(each)}" + (
                 f" ({format_value(reason, 60)})" if reason else ""
@@ -183,7 +183,7 @@ class StatusMark:
     """What a node or an edge is to the instance: ``key`` is a node's, or an edge's (see `edge_key`).
 
     ``times`` counts how often the instance had to do with it; ``told`` says what came of it last, and
-    ``instead`` that it makes good a refusal: a command sent because another was rejected.
+    ``instead`` that it makes good a rejection: a command sent because another was rejected.
     """
 
     key: str
@@ -286,7 +286,7 @@ _STANDINGS: dict[str, Standing] = {
     "unknown": "done",
     "accepted": "done",
     "dropped": "dropped",
-    "refused": "refused",
+    "rejected": "rejected",
     "in flight": "in flight",
 }
 
@@ -303,15 +303,15 @@ def _mark_sent(marks: _StatusMarks, manager: str, each: SentCommand, targets: di
     command, state = key_of("command", name), _STANDINGS[each.outcome]
     category = targets.get(name, "") if each.identity is None else each.identity.category
     aggregate = key_of("aggregate", category)
-    label = "sends" if each.answers is None else "if refused"
+    label = "sends" if each.answers is None else "if rejected"
     instead = each.answers is not None
     marks.put(at, command, state, told, instead=instead)
     on_edge: Standing = "in flight" if state == "in flight" else "done"
     marks.put(at, (manager, command, label), on_edge, told, instead=instead)
     marks.put(at, (command, aggregate, "to"), state, told, instead=instead)
     if each.decision is not None and each.identity is not None:
-        answered: Standing = "refused" if each.decision.rejected is not None else "done"
-        verb = "refused" if answered == "refused" else "accepted"
+        answered: Standing = "rejected" if each.decision.rejected is not None else "done"
+        verb = "rejected" if answered == "rejected" else "accepted"
         marks.put(
             each.decision.index,
             aggregate,
@@ -328,8 +328,8 @@ def _outcome(each: SentCommand) -> str:
     match each.outcome:
         case "in flight":
             return f"{sent}, still to be decided"
-        case "refused":
-            return f"{sent}, refused: {format_value(getattr(each.decision, 'reason', ''), 80)}"
+        case "rejected":
+            return f"{sent}, rejected: {format_value(getattr(each.decision, 'reason', ''), 80)}"
         case "dropped":
             return f"{sent}, taken off the agenda"
         case "accepted":

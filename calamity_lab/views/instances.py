@@ -38,7 +38,7 @@ MOST_DISPATCHED = 600
 MOST_PENDING = 500
 """Search at most this many pending commands; caused commands are at the front of the agenda."""
 
-Outcome = Literal["in flight", "accepted", "refused", "dropped", "unknown"]
+Outcome = Literal["in flight", "accepted", "rejected", "dropped", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class SentCommand:
     """A command that an instance sent at the moment ``sent``, and what became of it.
 
     ``is_open`` tells that it is still to be done to its end. ``decision`` is the step at which the aggregate
-    ``identity`` accepted or refused it. ``answers`` is the refusal that it makes good, where it does.
+    ``identity`` accepted or rejected it. ``answers`` is the rejection that it makes good, where it does.
     """
 
     pending: Pending
@@ -129,8 +129,8 @@ def _reactions(trace: Trace, cursor: int, stream_id: str) -> Iterator[AtProcessM
 
 def _orders(reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
     for step in reactions:
-        refusal = step.trigger if isinstance(step.trigger, Rejected) else None
-        yield from [_Order(pending, step.index, refusal) for pending in step.commands]
+        rejection = step.trigger if isinstance(step.trigger, Rejected) else None
+        yield from [_Order(pending, step.index, rejection) for pending in step.commands]
 
 
 def _outstanding(trace: Trace, stream_id: str, reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
@@ -174,7 +174,7 @@ def _decided(trace: Trace, cursor: int, order: _Order, start: int) -> SentComman
     if isinstance(progress, (Dispatched, Populating, Executing, Appending)):
         return SentCommand(*order, "in flight", is_open, identity)
     outcome: Outcome = (
-        "refused" if moment.decision is not None and moment.decision.rejected is not None else "accepted"
+        "rejected" if moment.decision is not None and moment.decision.rejected is not None else "accepted"
     )
     return SentCommand(*order, outcome, is_open, identity, moment.decision)
 

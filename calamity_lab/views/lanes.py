@@ -216,7 +216,7 @@ def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 
     lanes, width = Lanes(chart), max(1, width)
     total, now = lanes.total, lanes.now(cursor)
     first = bounded(first, now, total, width)
-    # Behind the last event of the run commands may have been refused.
+    # Behind the last event of the run commands may have been rejected.
     until = first + AHEAD + width if first + width < total else total + 1
     inside = (each for each in lanes.marks(first, first + width) if first + AHEAD <= each.x <= until)
     marks = sorted(inside, key=lambda mark: (mark.x, mark.moment))

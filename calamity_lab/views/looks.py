@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Standing = Literal["done", "in flight", "refused", "dropped", "waited for", "waiting", "overdue"]
+Standing = Literal["done", "in flight", "rejected", "dropped", "waited for", "waiting", "overdue"]
 """What a node or an edge of the process graph is to an instance; what it has not reached has no standing.
 
 ``done``: it took that event in, sent that command and it was accepted, that aggregate answered it; or the
-instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``refused``: the
+instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``rejected``: the
 command was rejected; ``dropped``: taken off the agenda. ``waited for``: the events that would go on with it,
 ``overdue`` where they will not come (see `awaiting`); ``waiting``: the process manager itself, meanwhile.
 """
@@ -58,8 +58,8 @@ COLOURS: Mapping[str, Colour] = {
     "manager-soft": Colour("#f2e8fb", "#332246", "Canvas"),
     "aggregate": Colour("#6f5900", "#e8cc5c"),
     "aggregate-soft": Colour("#fbf3cd", "#3a3212", "Canvas"),
-    "refused": Colour("#b3261e", "#ff9a8f"),
-    "refused-soft": Colour("#fdeceb", "#43201d", "Canvas"),
+    "rejected": Colour("#b3261e", "#ff9a8f"),
+    "rejected-soft": Colour("#fdeceb", "#43201d", "Canvas"),
     "good": Colour("#1b6b38", "#74d296"),
     "conflict": Colour("#8a5300", "#f5bf6b"),
 }
@@ -97,7 +97,7 @@ LOOKS: Mapping[str, Look] = {
     "continued": Look("manager", "m0-5.2l5.2 5.2-5.2 5.2-5.2-5.2z", "continued"),
     "stopped": Look("manager", "m-4.6-4.6h9.2v9.2h-9.2z", "stopped"),
     "ignored": Look("manager", "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0", "ignored", "empty"),
-    "refused": Look("refused", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command rejected", "none"),
+    "rejected": Look("rejected", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command rejected", "none"),
     "aggregate": Look("aggregate", "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0", "aggregate", "soft"),
     "process manager": Look("manager", "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z", "process manager", "soft"),
     "user": Look(
@@ -121,7 +121,7 @@ DRAWN_AS: Mapping[str, str] = {
     "pending": "command",
     "decided": "event",
     "caught up": "event",
-    "conflict": "refused",
+    "conflict": "rejected",
     "more": "aggregate",
 }
 """What a message of the sequence diagram is drawn as, where it is no kind of its own."""
@@ -129,7 +129,7 @@ DRAWN_AS: Mapping[str, str] = {
 REACTIONS = ("started", "continued", "stopped", "ignored")
 """What a process manager instance may do with an event: the verbs of its steps."""
 
-IN_LANES = ("event", "command", "refused", *REACTIONS)
+IN_LANES = ("event", "command", "rejected", *REACTIONS)
 """What stands in the lanes. A mark's kind is told by its index here, in columns and to the browser."""
 
 
@@ -147,7 +147,7 @@ _HOURGLASS = "m-2.6-3.6h5.2m-5.2 7.2h5.2m-4.6-7c0 2.4 4 4.4 4 6.8m0-6.8c0 2.4-4 
 SIGNS: Mapping[Standing, Sign] = {
     "done": Sign("good", "done", "m-3.4.2l2.4 2.4 4.6-5.2"),
     "in flight": Sign("accent", "on its way", "m-3.6 0h6.4m-2.6-2.8l3 2.8-3 2.8"),
-    "refused": Sign("refused", "rejected", "m-2.7-2.7l5.4 5.4m0-5.4l-5.4 5.4"),
+    "rejected": Sign("rejected", "rejected", "m-2.7-2.7l5.4 5.4m0-5.4l-5.4 5.4"),
     "dropped": Sign("ink-soft", "dropped", "m-3 0h6"),
     "waited for": Sign("event", "waited for", _HOURGLASS),
     "waiting": Sign("event", "waits", _HOURGLASS),

@@ -21,7 +21,7 @@ MOST_CHARACTERS = 48_000
 
 _LABEL, _NAME, _NOTE, _LINE = 60, 40, 120, 44
 _LETTERS = {"user": "U", "aggregate": "A", "event store": "S", "process manager": "M"}
-_DASHED = {"caught up": "-->>", "refused": "--x", "conflict": "--x"}
+_DASHED = {"caught up": "-->>", "rejected": "--x", "conflict": "--x"}
 _GREY = "rect rgba(128, 128, 128, 0.2)"
 _PLAIN = frozenset(" _.,()'/+=?!-")
 _JOINERS = "\u200c\u200d"

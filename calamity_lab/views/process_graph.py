@@ -65,7 +65,7 @@ def _edges(found: Possible) -> set[EdgeKey]:
         keys(found.targets, "command", "aggregate", "to")
         | keys(found.decides, "aggregate", "event", "records")
         | keys(found.sends, "process manager", "command", "sends")
-        | keys(found.answers, "process manager", "command", "if refused")
+        | keys(found.answers, "process manager", "command", "if rejected")
         | reactions
     )
 
@@ -131,7 +131,7 @@ class Edge:
     """What leads from one node to another, and how often it did; 0 if it is only possible.
 
     Labels: ``to`` (a command's aggregate), ``records``, ``start`` / ``continue`` / ``stop``, ``sends``, and
-    ``if refused``: what a manager sends when one of its commands is rejected.
+    ``if rejected``: what a manager sends when one of its commands is rejected.
     """
 
     source: str
@@ -211,7 +211,7 @@ class ProcessGraphView:
 
     def edge_look(self, edge: Edge, mark: StatusMark | None) -> Stroke:
         """How a way is drawn: dark or in the colour of its sign where the chosen instance went, else pale."""
-        usual = "refused" if edge.label == "if refused" else ""
+        usual = "rejected" if edge.label == "if rejected" else ""
         if mark is None:
             is_strong = edge.count > 0 and self.chosen is None
             pale = Stroke("ink-soft", 1.6) if is_strong else Stroke("later", 1.2)

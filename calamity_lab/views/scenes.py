@@ -166,7 +166,7 @@ def _way(edge: Leading, boxes: dict[str, Box], bottom: float) -> Way:
     if target.x > source.x:
         x, y = source.x + BOX_WIDE, source.y + BOX_HIGH / 2
         return Way(edge.key, _curve(x, y, tip), tip, (x + 4, y - 4) if edge.label in VERBS else None)
-    aside = _ASIDE if edge.label == "if refused" else 0
+    aside = _ASIDE if edge.label == "if rejected" else 0
     out = (
         _out_at_the_right(source, aside)
         if _is_over_others(source, boxes.values())

@@ -20,8 +20,8 @@ from calamity_lab.views.events import LENGTH as EVENT_LENGTH
 from calamity_lab.views.events import found_events
 from calamity_lab.views.search_index import Searchable, places, small
 
-Kind = Literal["stream", "event", "refusal", "pending"]
-Shape = Literal["aggregate", "process manager", "event", "refused", "command"]
+Kind = Literal["stream", "event", "rejection", "pending"]
+Shape = Literal["aggregate", "process manager", "event", "rejected", "command"]
 
 _LABEL = 100
 _PENDING_TEXTS = Slot[str](most=1_024)
@@ -32,7 +32,7 @@ class Hit:
     """A match: something that contains the query.
 
     ``moment`` is when it came to be (None: it is pending), ``place`` where a view has it: of an event its
-    place among all, from 1; of a refusal its moment, negated; of a pending command its place on the agenda.
+    place among all, from 1; of a rejection its moment, negated; of a pending command its place on the agenda.
     """
 
     key: str
@@ -93,14 +93,14 @@ def event_hit(trace: Trace, place: int, cursor: int) -> Hit:
     )
 
 
-def refusal_at(trace: Trace, moment: int) -> Refused:
+def rejection_at(trace: Trace, moment: int) -> Refused:
     """The step of a rejection at a moment that the index lists."""
     step = trace[moment].step
-    assert isinstance(step, Refused), "the index knows the moments of refusals"
+    assert isinstance(step, Refused), "the index knows the moments of rejections"
     return step
 
 
-def refusal_text(step: Refused) -> str:
+def rejection_text(step: Refused) -> str:
     """The text of a rejection in which a query is searched: command, fields, reason, stream and ids."""
     return small(
         f"{step.pending.command_type} rejected",
@@ -112,14 +112,14 @@ def refusal_text(step: Refused) -> str:
     )
 
 
-def refusal_hit(trace: Trace, number: int, cursor: int) -> Hit:
+def rejection_hit(trace: Trace, number: int, cursor: int) -> Hit:
     """A command that was rejected."""
-    moment = trace.index.refused[number]
-    step = refusal_at(trace, moment)
+    moment = trace.index.rejections[number]
+    step = rejection_at(trace, moment)
     return Hit(
-        key=f"refusal {moment}",
-        kind="refusal",
-        shape="refused",
+        key=f"rejection {moment}",
+        kind="rejection",
+        shape="rejected",
         label=f"{step.pending.command_type} rejected",
         told=format_value(str(step.rejected), LENGTH),
         moment=moment,
@@ -229,7 +229,7 @@ def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> 
     lasting = [
         _streams(trace, cursor, wanted),
         _events(trace, cursor, wanted),
-        _refusals(trace, cursor, wanted),
+        _rejections(trace, cursor, wanted),
     ]
     groups, hits = [], list[Hit]()
     for matches in (*lasting, _pending(trace, cursor, wanted)):
@@ -259,12 +259,12 @@ def streams(trace: Trace) -> tuple[HitText, ...]:
     return tuple(HitText(stream_hit(trace, place, -1), lane_text(lane)) for place, lane in lanes)
 
 
-def refusals(trace: Trace) -> tuple[HitText, ...]:
+def rejections(trace: Trace) -> tuple[HitText, ...]:
     """Every rejection of the run, for a page that searches by itself."""
-    refused = enumerate(trace.index.refused)
+    rejected = enumerate(trace.index.rejections)
     return tuple(
-        HitText(refusal_hit(trace, number, -1), refusal_text(refusal_at(trace, moment)))
-        for number, moment in refused
+        HitText(rejection_hit(trace, number, -1), rejection_text(rejection_at(trace, moment)))
+        for number, moment in rejected
     )
 
 
@@ -304,16 +304,18 @@ def _events(trace: Trace, cursor: int, wanted: str) -> _Matches:
     return _Matches("event", there, past, earlier, lambda place: event_hit(trace, place, cursor))
 
 
-def _refusals(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    refused = trace.index.refused
+def _rejections(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    rejected = trace.index.rejections
 
     def since(start: int) -> Iterator[Refused]:
-        return (refusal_at(trace, moment) for moment in refused.iterate(start))
+        return (rejection_at(trace, moment) for moment in rejected.iterate(start))
 
-    row = Searchable("refusal", len(refused), lambda n: refusal_at(trace, refused[n]), since, refusal_text)
+    row = Searchable(
+        "rejection", len(rejected), lambda n: rejection_at(trace, rejected[n]), since, rejection_text
+    )
     there = places(trace.memo, row, wanted)
-    past, earlier = (bisect_left(there, bisect_right(refused, moment)) for moment in (cursor, cursor - 1))
-    return _Matches("refusal", there, past, earlier, lambda place: refusal_hit(trace, place, cursor))
+    past, earlier = (bisect_left(there, bisect_right(rejected, moment)) for moment in (cursor, cursor - 1))
+    return _Matches("rejection", there, past, earlier, lambda place: rejection_hit(trace, place, cursor))
 
 
 def _pending(trace: Trace, cursor: int, wanted: str) -> _Matches:

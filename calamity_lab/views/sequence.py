@@ -116,7 +116,7 @@ class SequenceLine(NamedTuple):
     """A line of the diagram.
 
     ``kind`` is command, pending (a command not dispatched yet), decided (events that are not recorded),
-    event (recorded), caught up, refused, conflict, started, continued, stopped, ignored, or more.
+    event (recorded), caught up, rejected, conflict, started, continued, stopped, ignored, or more.
     ``block`` is the moment at which its command was dispatched, ``since`` the one from which on it holds,
     ``moment`` the one to go to.
     """
@@ -212,7 +212,7 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
             label = format_value(f"{step.pending.command_type} rejected", _LABEL)
             yield SequenceLine(
                 f"{at}",
-                "refused",
+                "rejected",
                 who,
                 sender,
                 label,

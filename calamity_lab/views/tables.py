@@ -63,9 +63,9 @@ class StateAfterEvent(NamedTuple):
 class ReactionRow(NamedTuple):
     """The reaction of a process manager instance to an event or a rejection, and its state afterwards.
 
-    ``verb`` is started, continued, stopped or ignored. ``trigger`` is the event's type, and ``position``
-    where it stands; or ``trigger`` is the type of the refused command, and ``refusal`` why it was rejected.
-    ``commands`` are the types of those sent. ``state`` is None once the instance is stopped.
+    ``verb`` is started, continued, stopped or ignored. ``trigger`` is the type of the event at ``position``,
+    or of the rejected command; then ``rejection`` is the reason. ``commands`` are the types of the commands
+    that were sent. ``state`` is None once the instance is stopped.
     """
 
     moment: int
@@ -73,7 +73,7 @@ class ReactionRow(NamedTuple):
     verb: str
     trigger: str
     position: int | None
-    refusal: str | None
+    rejection: str | None
     commands: tuple[str, ...]
     process_manager: str
     state: Any
@@ -176,21 +176,21 @@ def _state_row(recorded: RecordedEvent, moment: int, identity: Identity, state: 
 
 def _reaction_row(step: AtProcessManager) -> ReactionRow:
     trigger = step.trigger
-    refused = isinstance(trigger, Rejected)
+    rejected = isinstance(trigger, Rejected)
     return ReactionRow(
         moment=step.index,
         stream_id=step.identity.stream_id,
         verb=step.verb,
         trigger=stored_name(type(trigger.command)) if isinstance(trigger, Rejected) else trigger.event_type,
         position=None if isinstance(trigger, Rejected) else trigger.position,
-        refusal=str(trigger) if refused else None,
+        rejection=str(trigger) if rejected else None,
         commands=tuple(pending.command_type for pending in step.commands),
         process_manager=step.identity.category,
         state=step.after,
     )
 
 
-Outcome = Literal["pending", "in progress", "accepted", "refused"]
+Outcome = Literal["pending", "in progress", "accepted", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
             pendings[step.pending.command_id] = step.pending
             commands[step.pending.command_id] = _command_node(step.pending, "in progress")
         elif step.rejected is not None:
-            commands[step.pending.command_id] = _command_node(step.pending, "refused")
+            commands[step.pending.command_id] = _command_node(step.pending, "rejected")
         elif step.recorded or step.ends:
             known = commands[step.pending.command_id]
             if known.outcome == "in progress":

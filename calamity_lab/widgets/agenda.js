@@ -12,7 +12,7 @@ import { glyph, icon } from "./signs.js";
 
 // What a command would lead to, as an icon beside the sentence.
 /** @type {Record<string, string>} */
-const OUTCOMES = { records: "good", nothing: "plain", refused: "refused", breaks: "error", unknown: "plain" };
+const OUTCOMES = { records: "good", nothing: "plain", rejected: "rejected", breaks: "error", unknown: "plain" };
 const AGENDA_PAGE = 24;
 const AS_THINGS_STAND = "This is how things stand now; commands before this one may change it";
 

@@ -73,9 +73,9 @@ function mountScrubber(/** @type {LabHandle} */ lab) {
   const slider = make("input", { type: "range", class: "cl-slider", "aria-label": "Moment", min: "0", step: "1" });
   const ticks = draw("path", { class: "cl-ticks" });
   const done = make("span", { class: "cl-track-done" });
-  const refusals = draw("path", { class: "cl-refusals" });
+  const rejections = draw("path", { class: "cl-rejections" });
   const rail = make("div", { class: "cl-rail", "aria-hidden": "true" }, make("span", { class: "cl-track" }, done),
-    draw("svg", { class: "cl-tick-marks" }, ticks, refusals));
+    draw("svg", { class: "cl-tick-marks" }, ticks, rejections));
   const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to", size: "5" });
   const total = make("span");
   const command = make("span", { class: "cl-muted cl-command-count" });
@@ -98,7 +98,7 @@ function mountScrubber(/** @type {LabHandle} */ lab) {
   let width = 0;
   const observer = new ResizeObserver(() => {
     width = rail.clientWidth;
-    if (lab.values.controls) paintMoments(ticks, refusals, lab.values.controls, width);
+    if (lab.values.controls) paintMoments(ticks, rejections, lab.values.controls, width);
   });
   observer.observe(rail);
   return {
@@ -123,7 +123,7 @@ function mountScrubber(/** @type {LabHandle} */ lab) {
       if (focusedIn(field) !== field) field.value = String(value.cursor);
       setText(total, `of ${count(value.last)}`);
       setText(command, value.commands ? `command ${count(value.command_number)} of ${count(value.commands)}` : "");
-      if ("ticks" in patch || "refused" in patch || "last" in patch) paintMoments(ticks, refusals, value, width);
+      if ("ticks" in patch || "rejections" in patch || "last" in patch) paintMoments(ticks, rejections, value, width);
     },
   };
 }
@@ -140,13 +140,13 @@ function paint(/** @type {HTMLElement} */ done, /** @type {number} */ cursor, /*
 }
 
 /**
- * A line for each command and a cross for each refusal, as one path each: there may be hundreds.
- * @param {Element} ticks @param {Element} refusals @param {Controls} value @param {number} width
+ * A line for each command and a cross for each rejection, as one path each: there may be hundreds.
+ * @param {Element} ticks @param {Element} rejections @param {Controls} value @param {number} width
  */
-function paintMoments(ticks, refusals, value, width) {
+function paintMoments(ticks, rejections, value, width) {
   const at = (/** @type {number} */ moment) => Math.round((2 * width * moment) / Math.max(value.last, 1)) / 2;
   put(ticks, "d", value.ticks.map((moment) => `M${at(moment)} 8v12`).join(""));
-  put(refusals, "d", value.refused.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
+  put(rejections, "d", value.rejections.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
 }
 
 /** @param {Element} row @param {Element} chips @param {{ branches: Branch[] }} value @param {LabHandle} lab */

@@ -124,7 +124,7 @@ export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   return marks.sort((one, other) => one.x - other.x || one.moment - other.moment);
 }
 
-/** Calls `each` with what stands in a span: the events, then commands, refusals and reactions. */
+/** Calls `each` with what stands in a span: the events, then commands, rejections and reactions. */
 export function eachInSight(/** @type {Chart} */ chart, /** @type {Span} */ span, /** @type {Each} */ each) {
   const { events, steps } = chart;
   const first = span.eventAt(span.from);
@@ -154,19 +154,19 @@ export function shapePaths(/** @type {DrawnMark[]} */ marks, /** @type {number} 
 }
 
 /**
- * Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more; refusals keep a cross.
+ * Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more; rejections keep a cross.
  * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
  */
 export function denseBars(chart, span, lanes, [top, bottom], plot) {
   const [scale, cells] = [plot / span.width, Math.ceil(plot / CELL) + 1];
   const size = (bottom - top) * cells;
-  const counts = { event: new Uint32Array(size), continued: new Uint32Array(size), refused: new Uint32Array(size) };
+  const counts = { event: new Uint32Array(size), continued: new Uint32Array(size), rejected: new Uint32Array(size) };
   const earliest = new Float64Array(size).fill(Infinity);
   eachInSight(chart, span, (_place, among, lane, kind, moment) => {
     const row = lanes.rowOf[lane];
     if (row < top || row >= bottom || kind === 1) return;
     const cell = (row - top) * cells + clamp(Math.floor(((span.at(among) - span.from) * scale) / CELL), 0, cells - 1);
-    counts[kind === 0 ? "event" : kind === 2 ? "refused" : "continued"][cell] += 1;
+    counts[kind === 0 ? "event" : kind === 2 ? "rejected" : "continued"][cell] += 1;
     if (moment < earliest[cell]) earliest[cell] = moment;
   });
   /** @type {Bar[]} */
@@ -176,7 +176,7 @@ export function denseBars(chart, span, lanes, [top, bottom], plot) {
       if (!number) return;
       const [x, y] = [(cell % cells) * CELL, (Math.floor(cell / cells) + 0.5) * LANE];
       const high = Math.min(16, 5 + 3 * Math.log2(number));
-      const drawn = kind === "refused"
+      const drawn = kind === "rejected"
         ? `M${x - 2} ${y - 10}l5 5m0-5l-5 5`
         : `M${x} ${(y - high / 2).toFixed(1)}h${CELL}v${high.toFixed(1)}h${-CELL}z`;
       bars.push({ kind, earliest: earliest[cell], drawn });

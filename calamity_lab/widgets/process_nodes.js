@@ -11,10 +11,10 @@ const { boxWide: BOX_WIDE, boxHigh: BOX_HIGH, nameRoom: NAME_ROOM } = LOOKS.grap
 // So far the picture shrinks before it scrolls.
 const SMALLEST = 0.9;
 
-export const ARROWS = ["plain", "later", "if-refused", "in-flight", "refused", "waited-for", "overdue"];
+export const ARROWS = ["plain", "later", "if-rejected", "in-flight", "rejected", "waited-for", "overdue"];
 
 export function arrowHead(/** @type {string} */ id, /** @type {string} */ name) {
-  const d = name === "refused" ? "M1.4 1.4 6.6 6.6M6.6 1.4 1.4 6.6" : "M0 0.8 7.5 4 0 7.2z";
+  const d = name === "rejected" ? "M1.4 1.4 6.6 6.6M6.6 1.4 1.4 6.6" : "M0 0.8 7.5 4 0 7.2z";
   return draw("marker", { id, viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7",
     markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
     draw("path", { class: `cl-arrow-head cl-arrow-${name}`, d }));
@@ -118,8 +118,8 @@ function updateEdge(/** @type {Element} */ node, /** @type {PlacedEdge} */ edge,
   const [title, path, text] = node.children;
   const { mark } = edge;
   const { line, word } = edge.way;
-  const isRefusal = edge.label === "if refused";
-  const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRefusal && "cl-if-refused"];
+  const isRejection = edge.label === "if rejected";
+  const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRejection && "cl-if-rejected"];
   classes.push(mark ? standingClass(mark.standing) : edge.instance ? "cl-unreached" : "");
   put(node, "class", classes.filter(Boolean).join(" "));
   put(path, "d", line);
@@ -137,7 +137,7 @@ function updateEdge(/** @type {Element} */ node, /** @type {PlacedEdge} */ edge,
 function arrowOf(/** @type {PlacedEdge} */ { mark, count: times, label, instance }) {
   const standing = mark?.standing.replaceAll(" ", "-");
   if (standing && ARROWS.includes(standing)) return standing;
-  if (label === "if refused") return "if-refused";
+  if (label === "if rejected") return "if-rejected";
   return mark || (times && !instance) ? "plain" : "later";
 }
 
@@ -167,7 +167,7 @@ export function keyToMarks(/** @type {Element} */ node, /** @type {ProcessGraph}
   if (chosen !== null && nodes.some(({ count: times, key }) => times && !marks.some((mark) => mark.key === key))) {
     items.push(["elsewhere", "happened, not to this instance"]);
   }
-  if (edges.some(({ label }) => label === "if refused")) items.push(["refusal", "sent if a command is rejected"]);
+  if (edges.some(({ label }) => label === "if rejected")) items.push(["rejection", "sent if a command is rejected"]);
   if (nodes.some(({ count: times }) => times)) items.push(["count", "how often in the whole run"]);
   keyed(node, items, ([name]) => name,
     ([name, words]) => make("span", { role: "listitem" }, keySign(name), make("span", { text: words })), () => {});
@@ -177,7 +177,7 @@ function keySign(/** @type {string} */ name) {
   if (name in LOOKS.signs) return standingSign(name);
   if (name === "count") return make("span", { class: "cl-key-count", text: "×3" });
   return draw("svg", { class: `cl-key-sign cl-key-${name}`, viewBox: "0 0 22 12", "aria-hidden": "true" },
-    draw("path", { d: name === "refusal" ? "M1 6H21" : "M1 1H21V11H1z" }));
+    draw("path", { d: name === "rejection" ? "M1 6H21" : "M1 1H21V11H1z" }));
 }
 
 /** The word beside the icon; of what was sent because another command was rejected, that it came instead. */

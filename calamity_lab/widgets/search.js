@@ -11,7 +11,7 @@ import { glyph } from "./signs.js";
  */
 
 /** @type {Record<string, string>} */
-const FOUND_KINDS = { stream: "Streams", event: "Events", refusal: "Rejections", pending: "Pending commands" };
+const FOUND_KINDS = { stream: "Streams", event: "Events", rejection: "Rejections", pending: "Pending commands" };
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {(hit: Hit) => void} reveal */
 export function mountSearch(root, lab, reveal) {

@@ -199,7 +199,7 @@ function drawnMessage(/** @type {Row} */ { kind, from, to, plot }) {
   if (from === to) return drawnTurn({ kind, from, plot, y });
   const way = Math.sign(to - from);
   const isReaction = LOOKS.reactions.includes(kind);
-  const isLost = kind === "refused" || kind === "conflict";
+  const isLost = kind === "rejected" || kind === "conflict";
   const signAt = isReaction || isLost ? to : from;
   const middle = (from + to) / 2;
   const tip = isReaction ? to - way * 7 : to - way * 1;

@@ -310,7 +310,7 @@ export class Timeline {
     const found = this.chart.at(mark.place);
     if (!found) return "";
     const { name, lane, kind } = found;
-    const names = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, refused: name };
+    const names = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, rejected: name };
     const what = choiceOf(kind, names) ?? `${kind} by ${name}`;
     return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
   }

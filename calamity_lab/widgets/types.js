@@ -22,7 +22,7 @@
  * @typedef {{ name: string, last: number, parent: string | null, forked_at: number, current: boolean }} Branch
  * @typedef {{
  *   cursor: number, last: number, at_start: boolean, at_end: boolean, sentence: string, tone: string, branch: string,
- *   command_number: number, commands: number, ticks: number[], refused: number[], branches: Branch[],
+ *   command_number: number, commands: number, ticks: number[], rejections: number[], branches: Branch[],
  * }} Controls
  * @typedef {{ cursor: number, last: number, sentence: string, tone: string, at_end?: boolean }} Fact
  * @typedef {{ shown: string, there: string[] }} Tabs
@@ -127,7 +127,7 @@
  * @typedef {{ hit: Hit, text: string }} Findable
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
- *   back_over: number[], events: EventRow[], chart: ChartPatch, found: { streams: Findable[], refusals: Findable[] },
+ *   back_over: number[], events: EventRow[], chart: ChartPatch, found: { streams: Findable[], rejections: Findable[] },
  *   selected: { places: Record<number, number>, streams: Record<string, number> },
  *   steps: Record<string, Record<string, any>>[], rows: any[],
  * }} Packed

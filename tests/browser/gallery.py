@@ -8,7 +8,7 @@ from calamity_lab.lab.displays import Displays
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import LabWidget
 
-# Two branches, refusals, a process manager at work and one that is done, a command in progress and another
+# Two branches, rejections, a process manager at work and one that is done, a command in progress and another
 # pending, a field that has just changed, and a future.
 STORY = """
 from calamity_lab import Lab, seeded_ids, ticking_clock

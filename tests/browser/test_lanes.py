@@ -404,8 +404,8 @@ def test_the_front_end_reads_what_python_packs(empty: Page) -> None:
 
 def charted(size: int) -> Chart:
     lab = Lab(bank, checked=False)
-    refused = [bank.WithdrawFunds("nobody", 5)] * 300
-    lab.send(*bank.random_commands(size, seed=2), *refused, *bank.random_commands(size // 4, seed=3))
+    rejected = [bank.WithdrawFunds("nobody", 5)] * 300
+    lab.send(*bank.random_commands(size, seed=2), *rejected, *bank.random_commands(size // 4, seed=3))
     lab.resume()
     return Charts().of(lab.trace)
 
@@ -417,7 +417,7 @@ def test_whatever_stands_in_a_part_of_the_run_is_found_in_it(empty: Page, axis: 
     count, wrong, is_apart, _ = empty.evaluate(LOOK % SCRIPTS, [told(chart), spans, axis])
     assert count == chart.sizes.events + chart.sizes.steps
     assert wrong == []
-    assert is_apart, "refusals by the hundred in one gap stand side by side"
+    assert is_apart, "rejections by the hundred in one gap stand side by side"
 
 
 @pytest.mark.parametrize("axis", ["position", "time"])

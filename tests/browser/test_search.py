@@ -90,10 +90,10 @@ def test_by_keyboard_a_hit_is_found_chosen_and_followed_by_the_next(bare: BarePa
     bare.settle()
     assert bare.lab.cursor == after(bare.lab, "Refused")
     bare.root.focus()
-    for key, refusal in (("n", 2), ("N", 1), ("N", 1)):
+    for key, rejection in (("n", 2), ("N", 1), ("N", 1)):
         bare.page.keyboard.press(key)
         bare.settle()
-        assert bare.lab.cursor == after(bare.lab, "Refused", refusal)
+        assert bare.lab.cursor == after(bare.lab, "Refused", rejection)
     field(bare).focus()
     bare.page.keyboard.press("Escape")
     expect(field(bare)).to_have_value("")
@@ -173,7 +173,7 @@ def test_a_page_finds_what_python_finds(model: Any, browser: Browser) -> None:
     looks: list[tuple[int, dict[str, Any]]] = [
         (moment, {"query": query, "limit": limit})
         for moment in range(0, len(trace), 23)
-        for query, limit in (("", 6), ("A", 3), ("refused", 6), ("alice", 6), ("1001", 2), (" nowhere ", 6))
+        for query, limit in (("", 6), ("A", 3), ("rejected", 6), ("alice", 6), ("1001", 2), (" nowhere ", 6))
     ]
     empty: Page = browser.page()
     answers = empty.evaluate(ASKED % SCRIPTS, [carried(page(lab)), looks])

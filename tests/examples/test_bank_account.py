@@ -94,18 +94,18 @@ def test_a_command_within_the_rules_leads_to_its_event(
         ),
     ],
 )
-def test_a_command_against_the_rules_is_refused_with_its_reason(
+def test_a_command_against_the_rules_is_rejected_with_its_reason(
     given: list[AccountEvent], when: AccountCommand, reason: str
 ) -> None:
-    with pytest.raises(Rejected) as refusal:
+    with pytest.raises(Rejected) as rejection:
         account_after(*given).execute(when)
-    assert refusal.value.reason == reason
+    assert rejection.value.reason == reason
 
 
-def test_a_refusal_for_want_of_money_tells_the_balance() -> None:
-    with pytest.raises(Rejected) as refusal:
+def test_a_rejection_for_want_of_money_tells_the_balance() -> None:
+    with pytest.raises(Rejected) as rejection:
         BankAccount("1", balance=3).execute(WithdrawFunds("1", 5))
-    assert refusal.value.details == {"balance": 3}
+    assert rejection.value.details == {"balance": 3}
 
 
 def test_the_state_is_what_the_events_add_up_to() -> None:

@@ -75,7 +75,7 @@ def test_a_transfer_withdraws_then_deposits_and_is_over() -> None:
     assert "Transfer-t" not in stack.process_managers
 
 
-def test_a_transfer_to_a_closed_account_is_refused_halfway_and_the_money_comes_back() -> None:
+def test_a_transfer_to_a_closed_account_is_rejected_halfway_and_the_money_comes_back() -> None:
     stack = bank(BankAccount("1", 100), BankAccount("2", status="closed"))
     stack = dispatch(stack, RequestTransfer("t", "1", "2", 60))
     assert events_of(stack) == [
@@ -107,15 +107,15 @@ def test_money_comes_back_even_to_an_account_that_was_closed_meanwhile() -> None
     assert stack.aggregates["BankAccount-1"].balance == 100
 
 
-def test_a_transfer_that_the_sender_cannot_pay_is_refused_to_the_one_who_asked() -> None:
+def test_a_transfer_that_the_sender_cannot_pay_is_rejected_to_the_one_who_asked() -> None:
     with pytest.raises(Rejected, match="insufficient funds"):
         dispatch(bank(BankAccount("1", 3)), RequestTransfer("t", "1", "2", 60))
 
 
-def test_the_story_shows_a_transfer_that_arrives_one_refused_at_once_and_one_refused_halfway() -> None:
+def test_the_story_shows_a_transfer_that_arrives_one_rejected_at_once_and_one_rejected_halfway() -> None:
     run = begin(bank(), *story())
-    refusals = [step for step, _ in moments(run) if isinstance(step, Refused)]
-    assert [(type(step.command), step.reason) for step in refusals] == [
+    rejections = [step for step, _ in moments(run) if isinstance(step, Refused)]
+    assert [(type(step.command), step.reason) for step in rejections] == [
         (RequestTransfer, "insufficient funds"),
         (DepositFunds, "account closed"),
     ]
@@ -137,11 +137,11 @@ def test_the_story_and_the_traffic_together_show_every_event_but_the_cancelled_t
     }
 
 
-def test_a_few_commands_in_a_hundred_of_the_traffic_are_refused_and_every_transfer_ends() -> None:
+def test_a_few_commands_in_a_hundred_of_the_traffic_are_rejected_and_every_transfer_ends() -> None:
     steps, runs = zip(*moments(begin(bank(), *random_commands(2_000, seed=3))), strict=True)
-    refused = [step.reason for step in steps if isinstance(step, Refused)]
-    assert set(refused) == {"insufficient funds", "account closed"}
-    assert 20 < len(refused) < 400
+    rejected = [step.reason for step in steps if isinstance(step, Refused)]
+    assert set(rejected) == {"insufficient funds", "account closed"}
+    assert 20 < len(rejected) < 400
     stack = runs[-1].stack
     assert not stack.process_managers
     assert money_in(stack) == cash_brought(stack)

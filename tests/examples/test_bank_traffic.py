@@ -57,7 +57,7 @@ def test_nobody_sends_money_to_himself() -> None:
     assert all(each.from_account != each.to_account for each in transfers)
 
 
-def test_a_count_below_nothing_is_refused() -> None:
+def test_a_count_below_nothing_is_rejected() -> None:
     with pytest.raises(ValueError, match="count of 0 or more; it got -1"):
         random_commands(-1)
 

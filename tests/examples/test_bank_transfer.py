@@ -23,7 +23,7 @@ INITIATED = TransferInitiated("t", "1", "2", 60)
 WITHDRAWN = FundsWithdrawn("1", 60, "t")
 
 
-def refusal_of(command: AccountCommand) -> Rejected:
+def rejection_of(command: AccountCommand) -> Rejected:
     rejected = Rejected("account closed")
     rejected.command = command
     return rejected
@@ -58,11 +58,11 @@ def test_a_transfer_deposits_once_the_money_has_left() -> None:
     assert transfer.handle(WITHDRAWN) == DepositFunds("2", 60, "t")
 
 
-def test_a_transfer_whose_deposit_is_refused_sends_the_money_back() -> None:
+def test_a_transfer_whose_deposit_is_rejected_sends_the_money_back() -> None:
     transfer = Transfer.new("t").apply(INITIATED).apply(WITHDRAWN)
-    assert transfer.handle_rejection(refusal_of(DepositFunds("2", 60, "t"))) == RefundTransfer("1", 60, "t")
+    assert transfer.handle_rejection(rejection_of(DepositFunds("2", 60, "t"))) == RefundTransfer("1", 60, "t")
 
 
-def test_a_transfer_whose_withdrawal_is_refused_is_cancelled() -> None:
+def test_a_transfer_whose_withdrawal_is_rejected_is_cancelled() -> None:
     transfer = Transfer.new("t").apply(INITIATED)
-    assert transfer.handle_rejection(refusal_of(WithdrawFunds("1", 60, "t"))) == CancelTransfer("1", "t")
+    assert transfer.handle_rejection(rejection_of(WithdrawFunds("1", 60, "t"))) == CancelTransfer("1", "t")

@@ -113,8 +113,8 @@ def test_one_event_moves_an_order_on_and_starts_a_replenishment() -> None:
 
 def test_the_story_shows_each_way_in_which_an_order_can_end() -> None:
     run = begin(SHOP, *story())
-    refusals = [step.reason for step, _ in moments(run) if isinstance(step, Refused)]
-    assert refusals == ["out of stock", "card declined", "no courier goes there"]
+    rejections = [step.reason for step, _ in moments(run) if isinstance(step, Refused)]
+    assert rejections == ["out of stock", "card declined", "no courier goes there"]
     stack = finished(run).stack
     assert {number: stack.aggregates[f"Order-{number}"].status.value for number in range(1001, 1006)} == {
         1001: "completed",

@@ -58,7 +58,7 @@ def fulfilment_after(*events: Any) -> OrderFulfilment:
     return process
 
 
-def refusal_of(command: object, reason: str) -> Rejected:
+def rejection_of(command: object, reason: str) -> Rejected:
     rejected = Rejected(reason)
     rejected.command = command
     return rejected
@@ -111,7 +111,7 @@ def test_an_order_goes_one_stage_on_with_each_event(
 
 
 @pytest.mark.parametrize(
-    ("events", "refused", "commands"),
+    ("events", "rejected", "commands"),
     [
         (1, ReserveStock("mug", "o", 2), [CancelOrder("o", "no")]),
         (2, ReserveStock("teapot", "o", 1), [ReleaseStock("mug", "o"), CancelOrder("o", "no")]),
@@ -133,11 +133,11 @@ def test_an_order_goes_one_stage_on_with_each_event(
         (6, CompleteOrder("o"), []),
     ],
 )
-def test_a_refusal_undoes_what_was_done_latest_first(
-    events: int, refused: object, commands: list[object]
+def test_a_rejection_undoes_what_was_done_latest_first(
+    events: int, rejected: object, commands: list[object]
 ) -> None:
     process = fulfilment_after(*WAY_OF_AN_ORDER[:events])
-    assert process.handle_rejection(refusal_of(refused, "no")) == commands
+    assert process.handle_rejection(rejection_of(rejected, "no")) == commands
 
 
 def test_a_shelf_that_runs_low_is_refilled_once() -> None:

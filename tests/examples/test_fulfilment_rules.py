@@ -146,12 +146,12 @@ def test_a_command_within_the_rules_leads_to_its_event(
     ],
     ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "",
 )
-def test_a_command_against_the_rules_is_refused_with_its_reason(
+def test_a_command_against_the_rules_is_rejected_with_its_reason(
     aggregate: Any, given: list[object], when: object, reason: str
 ) -> None:
-    with pytest.raises(Rejected) as refusal:
+    with pytest.raises(Rejected) as rejection:
         after(aggregate, *given).execute(when)
-    assert refusal.value.reason == reason
+    assert rejection.value.reason == reason
 
 
 def test_a_card_is_good_on_its_last_day_and_to_the_last_penny() -> None:

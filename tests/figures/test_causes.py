@@ -42,11 +42,11 @@ def test_an_edge_from_an_event_to_a_command_names_the_process_manager() -> None:
     assert all("process_manager" not in known for known in caused)
 
 
-def test_a_refused_command_is_a_node_that_leads_nowhere() -> None:
+def test_a_rejected_command_is_a_node_that_leads_nowhere() -> None:
     graph = to_networkx(bank_day())
-    refused = [node for node, known in graph.nodes(data=True) if known.get("outcome") == "refused"]
-    assert sorted(names(graph, refused)) == ["DepositFunds", "RequestTransfer"]
-    assert all(graph.out_degree(node) == 0 for node in refused)
+    rejected = [node for node, known in graph.nodes(data=True) if known.get("outcome") == "rejected"]
+    assert sorted(names(graph, rejected)) == ["DepositFunds", "RequestTransfer"]
+    assert all(graph.out_degree(node) == 0 for node in rejected)
 
 
 def test_only_what_is_true_at_the_cursor_is_in_the_graph() -> None:

@@ -56,7 +56,7 @@ def test_it_says_what_it_leaves_out() -> None:
     )
 
 
-def test_a_stream_or_a_field_that_is_not_there_is_refused_and_it_says_what_there_is() -> None:
+def test_a_stream_or_a_field_that_is_not_there_is_rejected_and_it_says_what_there_is() -> None:
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()

@@ -62,7 +62,7 @@ def test_what_has_happened_is_solid_and_the_rest_is_dashed(cursor: int) -> None:
     marks = {mark.key: mark.standing for mark in found.marks}
     solid = [arrow.get_linestyle() == "-" for arrow in arrows(ax)]
     assert solid == [
-        marks[edge.key] in {"done", "refused"} if edge.key in marks else edge.count > 0
+        marks[edge.key] in {"done", "rejected"} if edge.key in marks else edge.count > 0
         for edge in found.edges
     ]
     assert [box.get_linestyle() == "-" for box in boxes(ax)] == [each.count > 0 for each in found.nodes]
@@ -171,13 +171,13 @@ def test_what_a_process_manager_sends_leaves_at_its_bottom_and_enters_the_comman
     assert way[:, 1].max() < do.y1
 
 
-def test_what_is_sent_if_refused_is_red_and_runs_beside_what_is_sent_otherwise() -> None:
-    sends, refused = (Edge("process manager:P", "command:C", label, 1) for label in ("sends", "if refused"))
-    found = graph(node("command", "C", 0), node("process manager", "P", 1), edges=(sends, refused))
+def test_what_is_sent_if_rejected_is_red_and_runs_beside_what_is_sent_otherwise() -> None:
+    sends, rejected = (Edge("process manager:P", "command:C", label, 1) for label in ("sends", "if rejected"))
+    found = graph(node("command", "C", 0), node("process manager", "P", 1), edges=(sends, rejected))
     ax = plot_process_managers(found)
     usual, red = arrows(ax)
-    assert same_color(red.get_edgecolor(), strong("refused"))
-    assert not same_color(usual.get_edgecolor(), strong("refused"))
+    assert same_color(red.get_edgecolor(), strong("rejected"))
+    assert not same_color(usual.get_edgecolor(), strong("rejected"))
     assert red.get_window_extent().x0 < usual.get_window_extent().x0
     assert red.get_window_extent().y0 < usual.get_window_extent().y0
     assert "sent if rejected" in texts(ax)
@@ -216,11 +216,11 @@ def test_the_axes_given_are_the_axes_returned_and_pyplot_is_left_alone() -> None
     assert plt.get_fignums() == []
 
 
-def test_what_are_no_axes_is_refused() -> None:
+def test_what_are_no_axes_is_rejected() -> None:
     with pytest.raises(InvalidValue, match="must be one matplotlib Axes"):
         plot_process_managers(of_bank(10), ax="here")  # type: ignore[arg-type]
 
 
-def test_what_is_no_process_graph_is_refused() -> None:
+def test_what_is_no_process_graph_is_rejected() -> None:
     with pytest.raises(InvalidValue, match=r"lab\.plot_process_managers\(\)"):
         plot_process_managers(bank_day())  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ def test_every_message_has_its_arrow_and_its_name_and_no_text_stands_over_anothe
 def test_each_kind_has_its_colour_and_what_is_yet_to_come_is_grey() -> None:
     view = sequence(bank_day(), 58)
     arrows = [each for each in plot_sequence(view).patches if isinstance(each, FancyArrowPatch)]
-    wanted = {kind: strong(kind) for kind in ("command", "event", "refused")}
+    wanted = {kind: strong(kind) for kind in ("command", "event", "rejected")}
     for message, arrow in zip(view.messages, arrows, strict=True):
         colour = (
             hue("later") if message.tense == "future" else wanted.get(message.kind, strong("process manager"))
@@ -96,6 +96,6 @@ def test_a_dark_style_gives_light_letters() -> None:
         assert all(same_color(text.get_color(), "white") for text in ax.texts)
 
 
-def test_what_is_no_sequence_is_refused() -> None:
+def test_what_is_no_sequence_is_rejected() -> None:
     with pytest.raises(InvalidValue, match=r"give the value of sequence\(trace, cursor\)"):
         plot_sequence(bank_day())  # type: ignore[arg-type]

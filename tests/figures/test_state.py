@@ -80,7 +80,7 @@ def test_an_empty_state_says_why_it_is_empty() -> None:
     assert texts(plot_state(state(bank_day(), 40, query="$x^2$"))) == ["nothing has '$x^2$' in it"]
 
 
-def test_what_is_no_state_is_refused() -> None:
+def test_what_is_no_state_is_rejected() -> None:
     with pytest.raises(
         InvalidValue, match=r"give the value of state\(trace, cursor\), or call lab.plot_state"
     ):

@@ -57,13 +57,13 @@ def test_what_is_pending_is_drawn_in_order_with_what_is_in_progress_first() -> N
     assert overprinted(ax) == []
 
 
-def test_a_command_that_would_be_refused_has_the_sign_of_a_refusal_and_says_why() -> None:
+def test_a_command_that_would_be_rejected_has_the_sign_of_a_rejection_and_says_why() -> None:
     stepper = stepper_of(bank.WithdrawFunds("alice", 5), bank.DepositFunds("alice", 5))
     ax = plot_agenda(agenda(stepper.trace, 0))
     told = texts(ax)
     assert any(text.startswith("would be rejected: ") for text in told)
     assert "would record FundsDeposited" in told
-    assert [same_color(ink(each), strong("refused")) for each in ax.collections] == [True, False]
+    assert [same_color(ink(each), strong("rejected")) for each in ax.collections] == [True, False]
 
 
 def test_pending_commands_for_which_there_is_no_room_are_counted() -> None:
@@ -78,6 +78,6 @@ def test_an_empty_agenda_says_so() -> None:
 
 
 @pytest.mark.parametrize("plot", [plot_events, plot_agenda])
-def test_what_is_no_table_is_refused(plot: object) -> None:
+def test_what_is_no_table_is_rejected(plot: object) -> None:
     with pytest.raises(InvalidValue, match=r"give the value of \w+\(trace, cursor\), or call lab\.plot_"):
         plot(bank_day())  # type: ignore[operator]

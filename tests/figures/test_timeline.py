@@ -80,7 +80,7 @@ def test_along_the_time_no_text_stands_over_another_and_a_caret_shows_a_gap_that
     assert [line for line in ax.lines if line.get_marker() == "^" and len(line.get_xdata())]
 
 
-def test_another_way_along_the_run_is_refused() -> None:
+def test_another_way_along_the_run_is_rejected() -> None:
     with pytest.raises(InvalidValue, match=r"plot_timeline\(by='date'\): give 'position' or 'time'"):
         plot_timeline(bank_day(), by="date")  # type: ignore[arg-type]
 
@@ -146,7 +146,7 @@ def test_a_shape_is_as_large_in_matplotlib_as_in_the_widget(kind: str) -> None:
 EXTENTS = {
     "command": (-6, -4.5, 6, 4.5),
     "event": (-5, -5, 5, 5),
-    "refused": (-4.2, -4.2, 4.2, 4.2),
+    "rejected": (-4.2, -4.2, 4.2, 4.2),
     "started": (-3.8, -5.2, 5.6, 5.2),
     "continued": (-5.2, -5.2, 5.2, 5.2),
     "stopped": (-4.6, -4.6, 4.6, 4.6),
@@ -164,7 +164,7 @@ def test_a_lane_of_many_tells_how_many() -> None:
     assert any(text.startswith("Transfer (") for text in shown)
 
 
-def test_a_refusal_is_named_before_anything_else() -> None:
+def test_a_rejection_is_named_before_anything_else() -> None:
     assert "RequestTransfer rejected" in texts(plot_timeline(bank_day()))
 
 
@@ -172,10 +172,10 @@ def test_a_refusal_is_named_before_anything_else() -> None:
 @pytest.mark.parametrize("wide", [4, 10, 24, 160])
 def test_accepted_commands_are_named_all_or_not_at_all(trace: Trace, wide: float) -> None:
     commands = [mark.label for mark in marked(trace).marks if mark.kind == "command"]
-    refused = [mark.label for mark in marked(trace).marks if mark.kind == "refused"]
+    rejected = [mark.label for mark in marked(trace).marks if mark.kind == "rejected"]
     ax = plot_timeline(trace, ax=Figure(figsize=(wide, 9), layout="constrained").subplots())
     shown = texts(ax)
-    named = [shown.count(name) - refused.count(name) for name in dict.fromkeys(commands)]
+    named = [shown.count(name) - rejected.count(name) for name in dict.fromkeys(commands)]
     assert named in ([0] * len(named), [commands.count(name) for name in dict.fromkeys(commands)])
     assert wide != 160 or sum(named) == len(commands)
 
@@ -219,17 +219,17 @@ def test_a_dark_style_gives_light_letters() -> None:
 
 
 @pytest.mark.parametrize("ax", ["axes", 3, [1, 2]])
-def test_what_are_no_axes_is_refused(ax: Any) -> None:
+def test_what_are_no_axes_is_rejected(ax: Any) -> None:
     with pytest.raises(InvalidValue, match=r"plot_timeline\(ax=.*must be one matplotlib Axes"):
         plot_timeline(bank_day(), ax=ax)
 
 
-def test_several_axes_at_once_are_refused() -> None:
+def test_several_axes_at_once_are_rejected() -> None:
     with pytest.raises(InvalidValue, match=r"of several axes give one, as in axes\[0\]"):
         plot_timeline(bank_day(), ax=Figure().subplots(2))  # type: ignore[arg-type]
 
 
-def test_what_is_no_trace_is_refused() -> None:
+def test_what_is_no_trace_is_rejected() -> None:
     with pytest.raises(InvalidValue, match="give a trace and a cursor"):
         plot_timeline(bank.story())  # type: ignore[arg-type]
 

@@ -107,7 +107,7 @@ def test_a_cell_shows_markup_as_text() -> None:
 
 
 @pytest.mark.parametrize("given", ["events", 7, None, [Noted(1)], [recorded(Noted(1))[0], "x"]])
-def test_what_are_no_recorded_events_is_refused_and_the_right_way_told(given: Any) -> None:
+def test_what_are_no_recorded_events_is_rejected_and_the_right_way_told(given: Any) -> None:
     with pytest.raises(InvalidValue, match=r"History\(s.*stream\(ALL\)"):
         History(given)
 
@@ -129,7 +129,7 @@ def test_an_event_that_is_not_there_is_out_of_range(day: History, index: int) ->
         lambda day: day.to_networkx(weighted=True),
     ],
 )
-def test_an_unknown_argument_is_refused(day: History, call: Callable[[History], object]) -> None:
+def test_an_unknown_argument_is_rejected(day: History, call: Callable[[History], object]) -> None:
     with pytest.raises(UnknownArgument, match="got an unknown argument"):
         call(day)
 
@@ -143,7 +143,7 @@ def test_a_path_that_cannot_be_written_is_told(day: History, export: str, tmp_pa
 
 
 @pytest.mark.parametrize("export", ["to_csv", "to_json_lines", "to_parquet"])
-def test_what_is_no_path_is_refused(day: History, export: str) -> None:
+def test_what_is_no_path_is_rejected(day: History, export: str) -> None:
     with pytest.raises(InvalidValue, match="the path must be a str or a Path"):
         getattr(day, export)(7)
 

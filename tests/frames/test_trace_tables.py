@@ -108,7 +108,7 @@ def test_a_table_of_nothing_has_the_dtypes_of_a_table_of_something(table: object
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_cursor_that_is_no_moment_is_refused(table: object) -> None:
+def test_a_cursor_that_is_no_moment_is_rejected(table: object) -> None:
     trace = bank_day()
     with pytest.raises(OutOfRange, match="the trace has the moments 0 to 68"):
         table(trace, 69)  # type: ignore[operator]

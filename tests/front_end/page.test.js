@@ -18,7 +18,7 @@ const EVENTS = Array.from({ length: 100 }, (_, place) => ({
   is_past: false,
 }));
 /** @type {any} */
-const PACKED = { events: EVENTS, found: { streams: [], refusals: [] }, moments: [0, 1, 2] };
+const PACKED = { events: EVENTS, found: { streams: [], rejections: [] }, moments: [0, 1, 2] };
 /** @type {any} */
 const VALUES = { agenda: { entries: [] } };
 

@@ -276,7 +276,7 @@ def test_a_store_that_is_given_stays_open_and_is_committed_to(store: SQLEventSto
     assert committed[0].recorded_at.year == 2030
 
 
-def test_ids_that_the_history_has_already_are_refused(url: str) -> None:
+def test_ids_that_the_history_has_already_are_rejected(url: str) -> None:
     with pytest.raises(
         InvalidValue, match="which is in the history already; leave ids out to get random ids"
     ):

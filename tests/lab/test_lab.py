@@ -68,11 +68,11 @@ def test_step_out_and_resume_reach_the_same_end(lab: Lab) -> None:
     assert len(lab.trace) - 1 == lab.cursor == end.index
 
 
-def test_a_refusal_is_a_step_and_changes_nothing(lab: Lab) -> None:
+def test_a_rejection_is_a_step_and_changes_nothing(lab: Lab) -> None:
     lab.send(WithdrawFunds("1", 1000))
     lab.resume()
-    refused = [step for step in lab.steps if isinstance(step, Refused)]
-    assert isinstance(refused[0].rejected, Rejected)
+    rejected = [step for step in lab.steps if isinstance(step, Refused)]
+    assert isinstance(rejected[0].rejected, Rejected)
     assert lab.aggregates["BankAccount-1"].balance == 100
     assert len(lab.events) == 0
 
@@ -177,7 +177,7 @@ class Lost:
         (DepositFunds(None, 5), UnresolvedTarget, "an id, not None"),  # type: ignore[arg-type]
     ],
 )
-def test_a_command_that_cannot_be_dispatched_is_refused_when_sent(
+def test_a_command_that_cannot_be_dispatched_is_rejected_when_sent(
     lab: Lab, sent: Any, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -185,7 +185,7 @@ def test_a_command_that_cannot_be_dispatched_is_refused_when_sent(
     assert len(lab.agenda) == 0
 
 
-def test_a_command_of_a_class_defined_again_is_refused_with_what_to_do(lab: Lab) -> None:
+def test_a_command_of_a_class_defined_again_is_rejected_with_what_to_do(lab: Lab) -> None:
     again = type("DepositFunds", (DepositFunds,), {})
     with pytest.raises(InvalidModel, match=r"DepositFunds was defined again .* run %lab again"):
         lab.send(again("1", 5))

@@ -94,7 +94,7 @@ def test_stepping_on_a_live_store_writes_and_looking_back_shows_what_was_there()
     assert len(list(store.stream(ALL))) == 4, "going along recorded moments writes nothing"
 
 
-def test_acting_before_what_a_live_store_keeps_is_refused_and_nothing_is_written_twice() -> None:
+def test_acting_before_what_a_live_store_keeps_is_rejected_and_nothing_is_written_twice() -> None:
     lab, store = live()
     lab.send(DepositFunds("1", 100), DepositFunds("1", 50))
     lab.resume()

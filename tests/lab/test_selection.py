@@ -73,7 +73,7 @@ def test_what_cannot_be_selected_is_told_and_changes_nothing(
     assert [event.position for event in lab.selected] == [3]
 
 
-def test_a_stream_that_has_only_refused_can_be_selected_as_its_lane_can() -> None:
+def test_a_stream_that_has_only_rejected_can_be_selected_as_its_lane_can() -> None:
     lab = Lab(bank)
     lab.send(bank.WithdrawFunds("nobody", 5))
     lab.resume()

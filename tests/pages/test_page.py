@@ -189,7 +189,7 @@ def test_a_lab_in_which_nothing_has_happened_has_a_page() -> None:
         (["run.html"], {"titel": "x"}, UnknownArgument, "title"),
     ],
 )
-def test_what_cannot_be_written_is_refused_and_it_says_what_would_work(
+def test_what_cannot_be_written_is_rejected_and_it_says_what_would_work(
     arguments: list[Any],
     options: dict[str, Any],
     error: type[Exception],

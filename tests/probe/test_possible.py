@@ -31,7 +31,7 @@ def test_the_whole_transfer_is_found_without_one_being_made() -> None:
     assert found.answers == (("Transfer", "CancelTransfer"), ("Transfer", "RefundTransfer"))
 
 
-def test_what_each_command_leads_to_is_found_also_where_made_up_values_are_always_refused() -> None:
+def test_what_each_command_leads_to_is_found_also_where_made_up_values_are_always_rejected() -> None:
     assert dict(possible(SHOP).leads) == {
         "CancelOrder": "OrderCancelled",
         "ChargeCard": "CardCharged",

@@ -122,7 +122,7 @@ def test_what_comes_next_is_what_then_happens(domain: ModuleType) -> None:
             entry, decided = agenda(trace, cursor).entries[0], decision(trace, cursor)
             if isinstance(decided, Refused):
                 assert (entry.outcome, entry.preview) == (
-                    "refused",
+                    "rejected",
                     f"would be rejected: {decided.rejected}",
                 )
             else:
@@ -138,10 +138,10 @@ def decision(trace: Trace, cursor: int) -> Executed | Refused:
     return next(step for step in steps if isinstance(step, (Executed, Refused)))
 
 
-def test_a_refusal_is_told_with_its_reason_and_its_details() -> None:
+def test_a_rejection_is_told_with_its_reason_and_its_details() -> None:
     account = {"BankAccount-a": BankAccount("a", balance=3)}
     assert told(WithdrawFunds("a", 5), aggregates=account) == [
-        ("refused", "would be rejected: insufficient funds (balance 3)")
+        ("rejected", "would be rejected: insufficient funds (balance 3)")
     ]
 
 
@@ -289,7 +289,7 @@ def history() -> InMemoryEventStore:
 
 def test_an_aggregate_that_is_not_in_the_stack_yet_is_read_from_its_stream() -> None:
     assert told(WithdrawFunds("a", 5), event_store=history()) == [
-        ("refused", "would be rejected: insufficient funds (balance 3)")
+        ("rejected", "would be rejected: insufficient funds (balance 3)")
     ]
 
 
@@ -327,14 +327,14 @@ def test_aggregates_in_a_store_of_its_own_are_not_asked() -> None:
 
 def test_hostile_text_in_a_reason_stays_text_and_is_cut() -> None:
     nasty = "<script>alert(1)</script>" + "w" * 1_000
-    HOWS["refuses"] = lambda _self, _order: _refused(nasty)
+    HOWS["refuses"] = lambda _self, _order: _rejected(nasty)
     ((outcome, sentence),) = told(Ask("1", "refuses"))
-    assert outcome == "refused"
+    assert outcome == "rejected"
     assert sentence.startswith("would be rejected: <script>alert(1)</script>www")
     assert len(sentence) == 300
 
 
-def _refused(reason: str) -> Any:
+def _rejected(reason: str) -> Any:
     raise Rejected(reason)
 
 

@@ -50,7 +50,7 @@ def test_the_index_of_a_trace_agrees_with_a_walk_over_its_steps() -> None:
     index = trace.index
     assert list(index.dispatched) == [s.index for s in steps if isinstance(s, Dispatched)]
     assert list(index.completed) == [s.index for s in steps if isinstance(s, Completed)]
-    assert list(index.refused) == [s.index for s in steps if isinstance(s, Refused)]
+    assert list(index.rejections) == [s.index for s in steps if isinstance(s, Refused)]
     events = [event for s in steps if isinstance(s, Appended) for event in s.recorded]
     assert list(index.events) == events == list(trace[-1].stack.event_store)
 

@@ -46,7 +46,7 @@ def test_a_command_that_a_manager_sent_names_the_event_and_the_moment_that_cause
     assert (first.sender, first.cause, first.depth) == ("Transfer-rent", 22, 1)
 
 
-def test_a_command_that_answers_a_refusal_says_so() -> None:
+def test_a_command_that_answers_a_rejection_says_so() -> None:
     first = agenda(story_of(bank), 58).entries[0]
     assert (first.command, first.cause) == ("RefundTransfer", 53)
     assert first.origin == "Transfer-gift after DepositFunds was rejected"

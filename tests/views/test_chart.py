@@ -127,7 +127,7 @@ def walked(trace: Trace) -> Iterator[Told]:
                     yield Told(start, between, to.stream_id, "command", command)
                 decided.add(pending.command_id)
             case Refused(identity=to, index=at):
-                yield Told(at, between, to.stream_id, "refused", f"{command} rejected")
+                yield Told(at, between, to.stream_id, "rejected", f"{command} rejected")
             case AtProcessManager(trigger=Rejected(), identity=to, index=at):
                 yield Told(at, between, to.stream_id, step.kind.lower(), f"{command} rejected")
             case AtProcessManager(trigger=RecordedEvent() as cause, identity=to, index=at):
@@ -365,7 +365,7 @@ def test_a_command_stands_before_its_events_and_is_there_once_it_is_decided() ->
     assert rows(charts.of(stepper.trace)) == [
         Told(4, 2, "BankAccount-a", "event", "FundsDeposited"),
         Told(1, 1, "BankAccount-a", "command", "DepositFunds"),
-        Told(7, 3, "BankAccount-a", "refused", "WithdrawFunds rejected"),
+        Told(7, 3, "BankAccount-a", "rejected", "WithdrawFunds rejected"),
     ]
 
 
@@ -378,12 +378,12 @@ def test_what_others_recorded_comes_before_the_event_that_met_it() -> None:
     ]
 
 
-def test_refusals_by_the_thousand_stand_in_one_gap_each_with_its_own_moment() -> None:
-    refused = [WithdrawFunds("a", 10**6) for _ in range(2_000)]
-    trace = trace_of(DepositFunds("a", 5), *refused, DepositFunds("a", 5))
+def test_rejections_by_the_thousand_stand_in_one_gap_each_with_its_own_moment() -> None:
+    rejected = [WithdrawFunds("a", 10**6) for _ in range(2_000)]
+    trace = trace_of(DepositFunds("a", 5), *rejected, DepositFunds("a", 5))
     steps = Charts().of(trace).columns.steps
     assert set(list(steps.halves)[1:-1]) == {3}
-    assert list(steps.moments)[1:-1] == list(trace.index.refused)
+    assert list(steps.moments)[1:-1] == list(trace.index.rejections)
 
 
 def test_the_events_of_one_command_stand_side_by_side_in_one_moment() -> None:

@@ -24,7 +24,7 @@ def test_before_anything_happened_the_controls_stand_at_the_start() -> None:
         command_number=0,
         commands=0,
         ticks=(),
-        refused=(),
+        rejections=(),
         branch="main",
         branches=(BranchRow("main", 0, None, 0, current=True),),
     )
@@ -36,10 +36,10 @@ def test_a_lab_on_a_history_tells_at_its_start_how_long_that_is() -> None:
     assert view.sentence == "Nothing has happened yet; the history has 1 event"
 
 
-def test_ticks_are_commands_and_refusals_are_marked() -> None:
+def test_ticks_are_commands_and_rejections_are_marked() -> None:
     view = controls(story_of(bank), 68)
     assert view.ticks == (1, 6, 11, 16, 20, 25, 30, 35, 38, 42, 46, 51, 56, 60, 65)
-    assert view.refused == (36, 57)
+    assert view.rejections == (36, 57)
     assert (view.at_start, view.at_end, view.command_number, view.commands) == (False, True, 15, 15)
 
 
@@ -48,8 +48,8 @@ def test_ticks_are_commands_and_refusals_are_marked() -> None:
     [
         (1, "plain", "Step 1: CreateAccount dispatched to BankAccount-alice"),
         (26, "good", "Step 26: WithdrawFunds accepted, 1 event, BankAccount-alice now has balance 4000"),
-        (36, "refused", "Step 36: RequestTransfer rejected: insufficient funds (balance 4000)"),
-        (37, "refused", "Step 37: RequestTransfer rejected: insufficient funds (balance 4000); completed"),
+        (36, "rejected", "Step 36: RequestTransfer rejected: insufficient funds (balance 4000)"),
+        (37, "rejected", "Step 37: RequestTransfer rejected: insufficient funds (balance 4000); completed"),
         (63, "plain", "Step 63: Transfer-gift stopped by FundsRefunded"),
         (
             68,
@@ -99,10 +99,10 @@ def test_a_conflict_is_told_as_one() -> None:
     assert controls(trace, trace.last).tone == "good"
 
 
-def test_of_many_commands_no_ticks_are_left_and_of_many_refusals_some() -> None:
+def test_of_many_commands_no_ticks_are_left_and_of_many_rejections_some() -> None:
     trace = trace_of(*[WithdrawFunds("a", 1)] * 1_000)
     view = controls(trace, 0)
     assert view.ticks == ()
-    assert 200 <= len(view.refused) <= MOST_TICKS
-    assert view.refused[-1] == trace.index.refused[-1]
-    assert set(view.refused) <= set(trace.index.refused)
+    assert 200 <= len(view.rejections) <= MOST_TICKS
+    assert view.rejections[-1] == trace.index.rejections[-1]
+    assert set(view.rejections) <= set(trace.index.rejections)

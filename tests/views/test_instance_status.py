@@ -72,16 +72,16 @@ def test_a_transfer_halfway_shows_what_is_done_what_is_on_its_way_and_what_it_wa
     )
 
 
-def test_a_refused_command_and_what_was_sent_instead_are_told_apart() -> None:
+def test_a_rejected_command_and_what_was_sent_instead_are_told_apart() -> None:
     graph = process_graph(story_of(bank), 58, BANK)
-    assert nodes(graph)["DepositFunds"] == nodes(graph)["BankAccount"] == "refused"
-    assert edges(graph)["DepositFunds", "BankAccount", "to"] == "refused"
+    assert nodes(graph)["DepositFunds"] == nodes(graph)["BankAccount"] == "rejected"
+    assert edges(graph)["DepositFunds", "BankAccount", "to"] == "rejected"
     assert edges(graph)["Transfer", "DepositFunds", "sends"] == "done"
-    assert edges(graph)["Transfer", "RefundTransfer", "if refused"] == "in flight"
+    assert edges(graph)["Transfer", "RefundTransfer", "if rejected"] == "in flight"
     assert [mark.key for mark in graph.marks if mark.instead and " " not in mark.key.partition(":")[2]] == [
         "command:RefundTransfer"
     ]
-    assert told(graph, "DepositFunds") == "sent at step 54, refused: account closed"
+    assert told(graph, "DepositFunds") == "sent at step 54, rejected: account closed"
     assert graph.told.endswith(
         "waits for FundsRefunded: RefundTransfer is on its way, sent because DepositFunds was rejected "
         "(account closed)"
@@ -90,7 +90,7 @@ def test_a_refused_command_and_what_was_sent_instead_are_told_apart() -> None:
 
 def test_an_instance_that_has_stopped_shows_its_whole_way_and_waits_for_nothing() -> None:
     graph = process_graph(story_of(bank), 68, BANK, instance="gift")
-    assert set(nodes(graph).values()) == {"done", "refused"}
+    assert set(nodes(graph).values()) == {"done", "rejected"}
     assert nodes(graph)["Transfer"] == "done"
     assert nodes(graph)["RefundTransfer"] == "done"
     assert graph.told == "Transfer-gift: stopped by FundsRefunded"
@@ -99,7 +99,7 @@ def test_an_instance_that_has_stopped_shows_its_whole_way_and_waits_for_nothing(
 def test_each_instance_has_a_standing_of_its_own() -> None:
     trace = story_of(bank)
     assert nodes(process_graph(trace, 58, BANK, instance="rent"))["DepositFunds"] == "done"
-    assert nodes(process_graph(trace, 58, BANK, instance="gift"))["DepositFunds"] == "refused"
+    assert nodes(process_graph(trace, 58, BANK, instance="gift"))["DepositFunds"] == "rejected"
     assert process_graph(trace, 0, BANK).marks == ()
 
 
@@ -131,11 +131,11 @@ def test_the_wait_is_told_with_its_beginning_in_steps_and_in_time() -> None:
     assert (graph.since, graph.cursor, graph.then, graph.now) == (40, 70, since, now)
 
 
-REFUSED = "Ask was rejected at step 8 (nobody is here)"
+REJECTED = "Ask was rejected at step 8 (nobody is here)"
 SILENT = "Ask was accepted at step 8 and did not lead to it"
 
 
-@pytest.mark.parametrize(("desk", "why"), [("1-shut", REFUSED), ("1-deaf", SILENT)])
+@pytest.mark.parametrize(("desk", "why"), [("1-shut", REJECTED), ("1-deaf", SILENT)])
 def test_an_event_is_overdue_once_the_command_sent_for_it_is_done_without_it(desk: str, why: str) -> None:
     trace, model = trace_of(Open(desk), managers=(Asking,)), model_of(Asking)
     seen = [process_graph(trace, cursor, model).overdue for cursor in range(len(trace))]

@@ -67,7 +67,7 @@ def test_a_window_holds_its_rows_and_marks() -> None:
             Mark(6.5, 1, "command", "DepositFunds", 30),
             Mark(7.0, 1, "event", "FundsDeposited", 32),
             Mark(7.0, 3, "stopped", "FundsDeposited", 33),
-            Mark(7 + 1 / 3, 0, "refused", "RequestTransfer rejected", 36),
+            Mark(7 + 1 / 3, 0, "rejected", "RequestTransfer rejected", 36),
             Mark(7 + 2 / 3, 2, "command", "RenameAccount", 38),
             Mark(8.0, 2, "event", "AccountRenamed", 40),
         ),
@@ -81,13 +81,13 @@ def test_the_future_is_shown_and_told_from_the_past() -> None:
     assert {mark.moment <= 27 for mark in view.marks if mark.x > 6.5} == {False}
 
 
-def test_a_reaction_to_a_refusal_stands_beside_it() -> None:
+def test_a_reaction_to_a_rejection_stands_beside_it() -> None:
     marks = [mark for mark in seen(story_of(bank), 0).marks if mark.label == "DepositFunds rejected"]
-    assert [(mark.kind, mark.moment) for mark in marks] == [("refused", 57), ("continued", 58)]
+    assert [(mark.kind, mark.moment) for mark in marks] == [("rejected", 57), ("continued", 58)]
     assert 11 < marks[0].x < marks[1].x < 12
 
 
-def test_every_event_reaction_and_refusal_of_a_story_has_its_mark() -> None:
+def test_every_event_reaction_and_rejection_of_a_story_has_its_mark() -> None:
     trace = story_of(fulfilment)
     view = seen(trace, 0, first=0, width=1_000)
     steps = [step for step in trace.steps if isinstance(step, (AtProcessManager, Refused))]
@@ -110,19 +110,19 @@ def in_lanes(view: Window) -> list[tuple[str, Mark]]:
     return [(view.rows[mark.lane].name, replace(mark, lane=0)) for mark in view.marks]
 
 
-def test_what_was_refused_behind_the_last_event_is_in_the_window_too() -> None:
+def test_what_was_rejected_behind_the_last_event_is_in_the_window_too() -> None:
     trace = trace_of(*[DepositFunds("a", 1)] * 3, *[WithdrawFunds("a", 5)] * 2)
     view = seen(trace, trace.last, first=0, width=3)
-    assert [mark.kind for mark in view.marks][-2:] == ["refused", "refused"]
+    assert [mark.kind for mark in view.marks][-2:] == ["rejected", "rejected"]
 
 
-def test_a_refusal_by_an_aggregate_without_events_gets_a_lane_behind_the_others() -> None:
+def test_a_rejection_by_an_aggregate_without_events_gets_a_lane_behind_the_others() -> None:
     trace = trace_of(DepositFunds("a", 1), WithdrawFunds("nobody", 5))
     view = seen(trace, trace.last)
     assert [row.name for row in view.rows] == ["BankAccount-a", "BankAccount-nobody"]
     assert [(mark.x, mark.lane, mark.kind) for mark in view.marks][1:] == [
         (1.0, 0, "event"),
-        (1.5, 1, "refused"),
+        (1.5, 1, "rejected"),
     ]
 
 
@@ -132,9 +132,9 @@ def test_of_many_lanes_those_are_shown_in_which_something_happens_in_sight() -> 
     assert [row.name for row in view.rows] == ["BankAccount-a4", "BankAccount-a5", "BankAccount-a6"]
 
 
-def test_of_many_refusals_the_nearest_are_shown() -> None:
+def test_of_many_rejections_the_nearest_are_shown() -> None:
     trace = trace_of(DepositFunds("a", 1), *[WithdrawFunds("a", 5)] * 900)
-    moment = trace.index.refused[450]
+    moment = trace.index.rejections[450]
     marks = seen(trace, moment).marks
     assert len(marks) < 700
     assert moment in [mark.moment for mark in marks]
@@ -221,15 +221,15 @@ def test_a_transfer_is_drawn_as_command_event_and_reaction() -> None:
     )
 
 
-def test_refusals_stand_in_order_between_two_events() -> None:
+def test_rejections_stand_in_order_between_two_events() -> None:
     commands = [bank.DepositFunds("a", 5), *(bank.WithdrawFunds("a", 9),) * 3, bank.DepositFunds("a", 5)]
     found = marked(traced(commands))
     assert [(mark.kind, mark.x) for mark in found.marks] == [
         ("command", 0.5),
         ("event", 1),
-        ("refused", 1.2),
-        ("refused", 1.4),
-        ("refused", 1.6),
+        ("rejected", 1.2),
+        ("rejected", 1.4),
+        ("rejected", 1.6),
         ("command", 1.8),
         ("event", 2),
     ]
@@ -240,7 +240,7 @@ def test_nothing_that_happened_is_left_out(trace: Trace) -> None:
     kinds = Counter(mark.kind for mark in marked(trace).marks)
     steps = list(trace.steps)
     assert kinds["event"] == sum(len(step.recorded) for step in steps if isinstance(step, Appended))
-    assert kinds["command"] + kinds["refused"] == sum(isinstance(step, Dispatched) for step in steps)
+    assert kinds["command"] + kinds["rejected"] == sum(isinstance(step, Dispatched) for step in steps)
     reactions = sum(kinds[kind] for kind in ("started", "continued", "stopped", "ignored"))
     assert reactions == sum(isinstance(step, AtProcessManager) for step in steps)
 
@@ -270,7 +270,7 @@ def test_the_cursor_stands_between_the_past_and_the_future() -> None:
     found = whole(lanes)
     for cursor in range(len(trace)):
         x = lanes.cursor(cursor)
-        ordered = [mark for mark in found.marks if mark.kind in ("event", "command", "refused")]
+        ordered = [mark for mark in found.marks if mark.kind in ("event", "command", "rejected")]
         assert all((mark.x < x) is (mark.moment <= cursor) for mark in ordered)
 
 

@@ -14,7 +14,7 @@ from calamity_lab.views.sequence import Message, Participant, SequenceView, sequ
 from tests.views.traces import story_of, trace_of
 
 
-def test_a_transfer_that_is_refused_halfway_is_this_text() -> None:
+def test_a_transfer_that_is_rejected_halfway_is_this_text() -> None:
     assert to_mermaid(sequence(story_of(bank), 58)) == (
         "sequenceDiagram\n"
         "    actor U as User\n"
@@ -91,7 +91,7 @@ HOSTILE = 'end\n; participant <script>alert(1)</script> "x" #35; %% `note` '
 
 def hostile_view(count: int) -> SequenceView:
     cast = (Participant("User", "user", "user"), Participant(HOSTILE, HOSTILE, "aggregate"))
-    message = Message("1", "refused", 1, 0, HOSTILE, HOSTILE, HOSTILE * 9, 1, "past")
+    message = Message("1", "rejected", 1, 0, HOSTILE, HOSTILE, HOSTILE * 9, 1, "past")
     return SequenceView(HOSTILE, HOSTILE, 1, 0, 1, cast, (message,) * count)
 
 

@@ -290,13 +290,13 @@ def test_what_is_wrong_is_told_in_clear_words(hint: Any, typed: Any, message: st
 
 @pytest.mark.parametrize("typed", ["1,000", "12,50", "1,234.50"])
 @pytest.mark.parametrize("hint", [int, float, Decimal])
-def test_a_comma_in_a_number_is_refused_because_it_means_two_things(hint: Any, typed: str) -> None:
+def test_a_comma_in_a_number_is_rejected_because_it_means_two_things(hint: Any, typed: str) -> None:
     assert told(hint, typed).startswith(
         f"‘{typed}’ has a comma, which means thousands to some and decimals to others"
     )
 
 
-def test_a_number_that_is_too_long_is_refused_quickly() -> None:
+def test_a_number_that_is_too_long_is_rejected_quickly() -> None:
     assert told(int, "9" * 100_000).endswith("is too long: a number has at most 4,000 digits")
 
 
@@ -320,7 +320,7 @@ def test_all_wrong_fields_are_told_at_once_each_by_its_path() -> None:
     }
 
 
-def test_an_unknown_field_is_refused_and_the_one_that_was_meant_is_named() -> None:
+def test_an_unknown_field_is_rejected_and_the_one_that_was_meant_is_named() -> None:
     errors = wrong(DepositFunds, account_id="a", amount="1", ammount="2")
     assert list(errors) == ["ammount"]
     assert "did you mean amount?" in errors["ammount"]

@@ -53,7 +53,7 @@ def test_what_has_happened_is_counted_up_to_the_cursor() -> None:
     }
     assert edges["event:FundsWithdrawn", "process manager:Transfer", "continue"] == 2
     assert edges["event:FundsDeposited", "process manager:Transfer", "stop"] == 1
-    assert edges["process manager:Transfer", "command:RefundTransfer", "if refused"] == 1
+    assert edges["process manager:Transfer", "command:RefundTransfer", "if rejected"] == 1
     assert edges["event:FundsRefunded", "process manager:Transfer", "stop"] == 0
     assert process_graph(trace, 68, BANK).edges[5] == Edge(
         "aggregate:BankAccount", "event:FundsDeposited", "records", 2

@@ -1,4 +1,4 @@
-"""A query finds streams, events, refusals and pending commands over the whole run, whatever its size."""
+"""A query finds streams, events, rejections and pending commands over the whole run, whatever its size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views import events as events_module
 from calamity_lab.views import search_index as searched
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.search import MOST_PENDING, Hit, SearchResults, refusals, search_results, streams
+from calamity_lab.views.search import MOST_PENDING, Hit, SearchResults, rejections, search_results, streams
 from tests.views.traces import stepper_of, story_of, trace_of
 
 
@@ -34,17 +34,17 @@ def totals(view: SearchResults) -> dict[str, int]:
 
 def test_a_query_finds_each_kind_of_thing_and_counts_all_of_them() -> None:
     view = search_results(story_of(bank), 45, query="gift")
-    assert totals(view) == {"stream": 1, "event": 3, "refusal": 1, "pending": 1}
+    assert totals(view) == {"stream": 1, "event": 3, "rejection": 1, "pending": 1}
     assert (view.total, view.sentence) == (6, "6 matches for “gift”")
-    assert keys(view)[:5] == ["stream Transfer-gift", "event 10", "event 11", "event 12", "refusal 57"]
+    assert keys(view)[:5] == ["stream Transfer-gift", "event 10", "event 11", "event 12", "rejection 57"]
 
 
 def test_a_hit_tells_what_it_is_where_and_when() -> None:
     trace = story_of(bank)
     view = search_results(trace, 45, query="GIFT")
     by_kind = {hit.kind: hit for hit in view.hits}
-    refused = trace[57].step
-    assert refused is not None
+    rejected = trace[57].step
+    assert rejected is not None
     assert by_kind["stream"] == Hit(
         key="stream 4",
         kind="stream",
@@ -67,17 +67,17 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
         position=10,
         place=10,
     )
-    assert by_kind["refusal"] == Hit(
-        key="refusal 57",
-        kind="refusal",
-        shape="refused",
+    assert by_kind["rejection"] == Hit(
+        key="rejection 57",
+        kind="rejection",
+        shape="rejected",
         label="DepositFunds rejected",
         told="account closed",
         moment=57,
         is_past=False,
         stream_id="BankAccount-carol",
         place=-57,
-        command_id=refused.pending.command_id,
+        command_id=rejected.pending.command_id,
     )
     pending = by_kind["pending"]
     assert (pending.label, pending.stream_id, pending.place) == ("RequestTransfer", "BankAccount-bob", 0)
@@ -87,8 +87,8 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
 @pytest.mark.parametrize(
     ("query", "there"),
     [
-        ("insufficient", "refusal 36"),
-        ("RequestTransfer rejected", "refusal 36"),
+        ("insufficient", "rejection 36"),
+        ("RequestTransfer rejected", "rejection 36"),
         ("FundsWithdrawn", "event 6"),
         ("renameaccount", "event 8"),
         ("to_account='bob'", "event 5"),
@@ -104,7 +104,7 @@ def test_things_are_found_by_their_ids() -> None:
     event, step = trace.index.events[4], trace[36].step
     assert step is not None
     assert "event 5" in keys(search_results(trace, 68, query=event.correlation_id))
-    assert keys(search_results(trace, 68, query=step.pending.command_id)) == ["refusal 36"]
+    assert keys(search_results(trace, 68, query=step.pending.command_id)) == ["rejection 36"]
 
 
 def test_an_empty_query_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_a_search_follows_the_run_onto_other_branches_and_back() -> None:
     stepper.resume()
     assert totals(search_results(stepper.trace, 5, query="amount")) == {
         "event": 1,
-        "refusal": 1,
+        "rejection": 1,
         "pending": 1,
     }
     stepper.goto(5)
@@ -170,7 +170,8 @@ def test_a_search_follows_the_run_onto_other_branches_and_back() -> None:
     there = stepper.cursor
     assert totals(search_results(stepper.trace, there, query="amount")) == {"event": 2, "pending": 1}
     stepper.switch("main")
-    assert totals(search_results(stepper.trace, stepper.cursor, query="amount")) == {"event": 1, "refusal": 1}
+    results = search_results(stepper.trace, stepper.cursor, query="amount")
+    assert totals(results) == {"event": 1, "rejection": 1}
 
 
 def test_no_event_is_read_twice_for_further_letters_or_another_query(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,9 +242,9 @@ def test_of_a_long_agenda_the_first_commands_are_searched() -> None:
 
 def test_what_a_page_searches_by_itself_is_what_is_found() -> None:
     trace = story_of(bank)
-    for query in ("alice", "refused", "transfer", "account closed"):
+    for query in ("alice", "rejected", "transfer", "account closed"):
         view = search_results(trace, trace.last, query=query, limit=1_000)
-        for kind, every in (("stream", streams(trace)), ("refusal", refusals(trace))):
+        for kind, every in (("stream", streams(trace)), ("rejection", rejections(trace))):
             assert sorted(keys(view, kind)) == sorted(name(each.hit) for each in every if query in each.text)
 
 
@@ -251,7 +252,7 @@ def test_hostile_text_is_found_and_told_as_it_is() -> None:
     nasty = "<script>alert('x')</script> \u202eabc 🚀" + "w" * 3_000
     trace: Trace = trace_of(CreateAccount(nasty, name=nasty), WithdrawFunds(nasty, 5))
     view = search_results(trace, trace.last, query="<SCRIPT>")
-    assert totals(view) == {"stream": 1, "event": 1, "refusal": 1}
+    assert totals(view) == {"stream": 1, "event": 1, "rejection": 1}
     said = json.dumps(asdict(view), ensure_ascii=False)
     assert "<script>" in said
     assert "&lt;" not in said

@@ -50,7 +50,7 @@ class Edge(NamedTuple):
 
 
 def edges(trace: Trace) -> set[Edge]:
-    """The graph of causes, by places. What answers a refusal is sent because of the refused command."""
+    """The graph of causes, by places. What answers a rejection is sent because of the rejected command."""
     places = {event.event_id: n for n, event in enumerate(trace.index.events, 1)}
     answers = {}
     for step in trace.steps:
@@ -149,11 +149,11 @@ def test_whatever_took_an_event_in_is_among_its_effects(story: str) -> None:
             assert Arrow(place, -step.index, leads_here=False) in arrows
 
 
-def test_a_refusal_leads_to_what_answers_it() -> None:
+def test_a_rejection_leads_to_what_answers_it() -> None:
     trace = STORIES["sagas"]()
-    refused = next(step for step in trace.steps if isinstance(step, Refused))
-    view = selected(trace, Selection(moment=refused.index))
-    assert view.title == f"Ask rejected at step {refused.index}"
+    rejected = next(step for step in trace.steps if isinstance(step, Refused))
+    view = selected(trace, Selection(moment=rejected.index))
+    assert view.title == f"Ask rejected at step {rejected.index}"
     assert view.detail == "Ask rejected: nobody is here (desk 'b shut')"
     kinds = {
         arrow: (
@@ -318,7 +318,7 @@ def test_text_is_told_as_it_is_and_long_text_is_cut() -> None:
     for selection in (
         Selection(position=1),
         Selection(moment=1),
-        Selection(moment=trace.index.refused[0]),
+        Selection(moment=trace.index.rejections[0]),
         Selection(stream_id=f"BankAccount-{NASTY}"),
     ):
         view = selected(trace, selection)
@@ -328,7 +328,7 @@ def test_text_is_told_as_it_is_and_long_text_is_cut() -> None:
         assert "&lt;" not in said
         if view.kind != "stream":
             assert len(view.detail) < LENGTH + 100
-    for place in (1, -1, -trace.index.refused[0]):
+    for place in (1, -1, -trace.index.rejections[0]):
         assert 0 < len(described(trace, place)) < LENGTH + 100
 
 
@@ -337,11 +337,11 @@ def test_of_a_place_where_nothing_stands_nothing_is_told(place: int) -> None:
     assert described(story_of(bank), place) == ""
 
 
-def test_a_refused_command_is_told_as_its_refusal() -> None:
+def test_a_rejected_command_is_told_as_its_rejection() -> None:
     trace = trace_of(WithdrawFunds("a", 5))
     assert (
         described(trace, -1)
-        == described(trace, -trace.index.refused[0])
+        == described(trace, -trace.index.rejections[0])
         == selected(trace, Selection(moment=1)).detail
     )
     assert described(trace, -1).startswith("WithdrawFunds rejected: ")

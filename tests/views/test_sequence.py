@@ -65,11 +65,11 @@ def test_a_transfer_that_arrives_is_told_from_its_request_to_its_end() -> None:
     )
 
 
-def test_a_transfer_that_is_refused_halfway_tells_why_and_what_mends_it() -> None:
+def test_a_transfer_that_is_rejected_halfway_tells_why_and_what_mends_it() -> None:
     view = sequence(story_of(bank), 64)
     assert told(view)[6:] == [
         ("command", "Transfer-gift", "carol", "DepositFunds"),
-        ("refused", "carol", "Transfer-gift", "DepositFunds rejected"),
+        ("rejected", "carol", "Transfer-gift", "DepositFunds rejected"),
         ("continued", "Transfer-gift", "Transfer-gift", "answers with RefundTransfer"),
         ("command", "Transfer-gift", "bob", "RefundTransfer"),
         ("event", "bob", "Event store", "FundsRefunded"),
@@ -78,11 +78,11 @@ def test_a_transfer_that_is_refused_halfway_tells_why_and_what_mends_it() -> Non
     assert [each.note for each in view.messages if each.note] == ["account closed"]
 
 
-def test_a_refusal_at_once_goes_back_to_who_submitted_the_command() -> None:
+def test_a_rejection_at_once_goes_back_to_who_submitted_the_command() -> None:
     view = sequence(story_of(bank), 36)
     assert told(view) == [
         ("command", "User", "alice", "RequestTransfer"),
-        ("refused", "alice", "User", "RequestTransfer rejected"),
+        ("rejected", "alice", "User", "RequestTransfer rejected"),
     ]
     assert view.messages[1].note == "insufficient funds (balance 4000)"
     assert STORE not in view.participants
@@ -136,7 +136,7 @@ def test_an_order_out_of_stock_tells_the_compensation() -> None:
         "User", "Order-1002", "StockItem-mug", "StockItem-kettle", "Event store", "OrderFulfilment-1002",
     ]  # fmt: skip
     assert told(view)[7:11] == [
-        ("refused", "StockItem-kettle", "OrderFulfilment-1002", "ReserveStock rejected"),
+        ("rejected", "StockItem-kettle", "OrderFulfilment-1002", "ReserveStock rejected"),
         (
             "continued",
             "OrderFulfilment-1002",
@@ -251,7 +251,7 @@ def test_a_run_taken_up_in_the_middle_of_a_command_tells_that_command() -> None:
     assert (sequence(stepper.trace, 1).title, tenses(sequence(stepper.trace, 1))) == ("DepositFunds", "PN")
 
 
-def test_a_correlation_id_chooses_a_cascade_and_one_that_is_not_there_is_refused() -> None:
+def test_a_correlation_id_chooses_a_cascade_and_one_that_is_not_there_is_rejected() -> None:
     trace = story_of(bank)
     wanted = sequence(trace, 34).correlation
     assert told(sequence(trace, 68, correlation=wanted)) == told(sequence(trace, 34))

@@ -73,7 +73,7 @@ def test_once_the_next_command_is_dispatched_nothing_is_marked_as_changed() -> N
     assert not [row for row in state(story_of(bank), 25).rows if row.changed]
 
 
-def test_a_refused_command_changes_nothing() -> None:
+def test_a_rejected_command_changes_nothing() -> None:
     assert not [row for row in state(story_of(bank), 37).rows if row.changed]
 
 

@@ -125,7 +125,7 @@ def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
     assert patch == {}
     patch = front_end.ask("step_in")
     assert set(patch) == {"controls", "agenda", "state"}, "a command that is only dispatched records no event"
-    assert not {"branch", "refused", "at_end"} & set(patch["controls"])
+    assert not {"branch", "rejections", "at_end"} & set(patch["controls"])
     assert "form" not in patch
 
 

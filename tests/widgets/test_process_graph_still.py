@@ -31,7 +31,7 @@ def test_each_standing_has_its_sign_and_its_word_in_the_picture_and_in_the_key_b
     assert words(svg).count("rejected") == 3  # the command, the aggregate, and the key
     assert words(svg).count("waited for") == 2
     assert {"instead", "waits", "gift", "now"} <= set(words(svg))
-    for standing in ("done", "in flight", "refused", "waited for"):
+    for standing in ("done", "in flight", "rejected", "waited for"):
         assert SIGNS[standing].line in svg
 
 

@@ -88,7 +88,7 @@ def test_a_step_elsewhere_sends_nothing_of_a_long_history() -> None:
         ({"as_of": [["BankAccount-bob", "two"]]}, "whole number"),
     ],
 )
-def test_a_look_that_makes_no_sense_is_refused_and_told(
+def test_a_look_that_makes_no_sense_is_rejected_and_told(
     front_end: FrontEnd, look: dict[str, Any], told: str
 ) -> None:
     front_end.ask("look", view="state", **look)

@@ -130,7 +130,7 @@ def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
     assert "Transfer-rent" in drawings(still)[0]
 
 
-def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_refusals() -> None:
+def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_rejections() -> None:
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
@@ -139,7 +139,7 @@ def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_
     assert f"Step {lab.cursor} of {lab.trace.last}" in text
     assert f"Step {lab.cursor}:" in text
     index = lab.trace.index
-    assert f"of {len(index.dispatched)}, {len(index.refused)} rejections in the whole run" in text
+    assert f"of {len(index.dispatched)}, {len(index.rejections)} rejections in the whole run" in text
     assert "Branch main" in text
 
 

@@ -24,7 +24,7 @@ from calamity_lab.views.events import event_rows
 from calamity_lab.views.instance_status import InstanceStatus
 from calamity_lab.views.instances import Instance
 from calamity_lab.views.process_graph import ProcessGraphView, status_of
-from calamity_lab.views.search import refusals, streams
+from calamity_lab.views.search import rejections, streams
 from calamity_lab.views.search_index import members
 from calamity_lab.views.selected import selected
 from calamity_lab.views.state import absent
@@ -102,7 +102,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
         "chart": chart_patch(chart, None, many=_EVERY),
         "selected": _selected(trace, chart, packing),
-        "found": {"streams": plain(streams(trace)), "refusals": plain(refusals(trace))},
+        "found": {"streams": plain(streams(trace)), "rejections": plain(rejections(trace))},
         "steps": steps,
         "rows": packing.rows,
     }

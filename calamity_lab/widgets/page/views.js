@@ -156,15 +156,15 @@ function recordedFound(values, { query, limit }, packed, cursor) {
   };
 }
 
-/** @typedef {{ stream: Findable[], event: Findable[], refusal: Findable[] }} Findables */
+/** @typedef {{ stream: Findable[], event: Findable[], rejection: Findable[] }} Findables */
 
 /** @type {WeakMap<Packed, Findables>} */
 const prepared = new WeakMap();
 
 /** Everything that can be found, each with its text; that of the events is put together once. */
 function findables(/** @type {Packed} */ packed) {
-  const { streams: stream, refusals: refusal } = packed.found;
-  const known = prepared.get(packed) ?? { stream, event: packed.events.map(eventFindable), refusal };
+  const { streams: stream, rejections: rejection } = packed.found;
+  const known = prepared.get(packed) ?? { stream, event: packed.events.map(eventFindable), rejection };
   prepared.set(packed, known);
   return known;
 }

@@ -43,7 +43,7 @@ def _fact(contents: Contents) -> str:
 def _controls(contents: Contents) -> str:
     stepper = contents.lab.stepper
     view = controls(stepper.trace, stepper.cursor, stepper.error)
-    rejections = plural(len(stepper.trace.index.refused), "rejection")
+    rejections = plural(len(stepper.trace.index.rejections), "rejection")
     told = f"Command {view.command_number:,} of {view.commands:,}, {rejections} in the whole run"
     return line(told, soft=True) + line(f"Branch {view.branch}", soft=True)
 

@@ -179,8 +179,8 @@ def _key_to_lines(view: ProcessGraphView) -> Iterator[tuple[str, str]]:
             f'm0-5h20v10h-20z" fill="none" stroke="{SOFT}" stroke-dasharray="3 2"',
             "possible, has not happened",
         )
-    if any(edge.label == "if refused" for edge in view.edges):
-        yield f'h20" stroke="{stroke("refused")}" stroke-width="1.5"', "sent if a command is rejected"
+    if any(edge.label == "if rejected" for edge in view.edges):
+        yield f'h20" stroke="{stroke("rejected")}" stroke-width="1.5"', "sent if a command is rejected"
 
 
 def _others(view: ProcessGraphView) -> str:
@@ -249,7 +249,7 @@ def _anchor(x: float, width: float) -> str:
 
 def _arrow(message: Message, y: float, start: float, end: float, colour: str) -> str:
     at, way = y + 21, 1 if end > start else -1
-    is_reaction, is_lost = message.kind in REACTIONS, message.kind in {"refused", "conflict"}
+    is_reaction, is_lost = message.kind in REACTIONS, message.kind in {"rejected", "conflict"}
     dash = ' stroke-dasharray="4 3"' if is_reaction or is_lost or message.kind == "caught up" else ""
     tip = end - way * (8 if is_reaction or is_lost else 1)
     head = "" if is_lost else f'<path d="M{tip:g} {at:g}l{-7 * way}-3.5v7z" fill="{colour}"/>'
@@ -288,7 +288,7 @@ def _sign(message: Message, x: float, y: float, colour: str, turned: str) -> str
         return ""
     drawn = LOOKS[DRAWN_AS.get(message.kind, message.kind)].shape
     is_empty = message.tense == "future" or message.kind in {"decided", "pending", "ignored"}
-    is_cross = message.kind in {"refused", "conflict"}
+    is_cross = message.kind in {"rejected", "conflict"}
     fill = "none" if is_cross else PAPER if is_empty else colour
     return (
         f'<path d="{drawn}" transform="translate({x:g} {y:g}){turned}" fill="{fill}" stroke="{colour}" '
