@@ -70,6 +70,7 @@ check-floors: $(VENV)/.ready-test
 check-js: node_modules/.ready
 	@$(JS) node tests/front_end/format.js --check
 	@$(JS) eslint $(JS_FILES)
+	@$(BIN)/python -m scripts.view_types > node_modules/.views.d.ts
 	@$(JS) tsc --project tsconfig.json
 	@$(JS) node --import ./tests/front_end/load_looks.js --test --test-reporter=dot "tests/front_end/*.test.js"
 

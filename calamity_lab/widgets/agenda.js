@@ -7,7 +7,7 @@ import { glyph, icon } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Agenda, Entry } from "./types.js"
+ * @import { AgendaEntry, AgendaView } from "#views"
  */
 
 // What a command would lead to, as an icon beside the sentence.
@@ -60,7 +60,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       showUpto((place ?? 0) + 1);
       mark();
     },
-    update(/** @type {Agenda} */ { total: all, in_progress: now, entries }) {
+    update(/** @type {AgendaView} */ { total: all, in_progress: now, entries }) {
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [{ ...now, is_next: false, waits: false }] : [], (entry) => entry.command_id,
         () => entryNode(lab, null), updateEntry);
@@ -80,7 +80,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
 }
 
 /** An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone. */
-function placed(/** @type {Entry} */ entry, /** @type {number} */ place, /** @type {boolean} */ isRunning) {
+function placed(/** @type {AgendaEntry} */ entry, /** @type {number} */ place, /** @type {boolean} */ isRunning) {
   return { ...entry, is_next: place === 0, waits: place > 0 || isRunning };
 }
 
@@ -112,7 +112,7 @@ function entryNode(/** @type {LabHandle} */ lab, /** @type {Element | null} */ l
 
 /**
  * @typedef {ReturnType<typeof entryNode>} EntryNode
- * @typedef {Entry & { is_next: boolean, waits: boolean }} PlacedEntry
+ * @typedef {AgendaEntry & { is_next: boolean, waits: boolean }} PlacedEntry
  */
 
 function updateEntry(/** @type {EntryNode} */ node, /** @type {PlacedEntry} */ entry) {

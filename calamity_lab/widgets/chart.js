@@ -3,7 +3,10 @@
 
 import { LOOKS } from "./looks.js";
 
-/** @import { ChartMark, ChartPatch, Lane } from "./types.js" */
+/**
+ * @import { LaneRow } from "#views"
+ * @import { ChartMark, ChartPatch } from "./types.js"
+ */
 
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
 /** @type {ColumnName[]} */
@@ -61,7 +64,7 @@ export class Chart {
   constructor() {
     this.events = new Columns(OF_EVENTS);
     this.steps = new Columns(OF_STEPS);
-    /** @type {Lane[]} */
+    /** @type {LaneRow[]} */
     this.lanes = [];
     /** @type {string[]} */
     this.names = [];

@@ -17,7 +17,8 @@ import { mountTimeline } from "./timeline.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Hit, Tabs, View } from "./types.js"
+ * @import { Hit, Tabs } from "#views"
+ * @import { View } from "./types.js"
  */
 
 /** @type {[string, string, (root: HTMLElement, lab: LabHandle) => View][]} */

@@ -7,7 +7,7 @@ import { icon } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Branch, Controls } from "./types.js"
+ * @import { BranchRow, ControlsView } from "#views"
  */
 
 /** Each move's verb, icon, name, tooltip and key. @type {[string, string, string, string, string | null][]} */
@@ -47,7 +47,7 @@ export function mountControls(root, lab, openHelp) {
     play: play.toggle,
     focusGo: scrubber.focusGo,
     close: scrubber.close,
-    update(/** @type {Controls} */ value, /** @type {Partial<Controls>} */ patch) {
+    update(/** @type {ControlsView} */ value, /** @type {Partial<ControlsView>} */ patch) {
       for (const [verb, node] of moves) disable(node, isForward(verb) ? value.at_end : value.at_start);
       scrubber.update(value, patch);
       if (patch.branches || patch.branch) updateBranches(branches, chips, value, lab);
@@ -111,7 +111,7 @@ function mountScrubber(/** @type {LabHandle} */ lab) {
       field.focus();
       field.select();
     },
-    update(/** @type {Controls} */ value, /** @type {Partial<Controls>} */ patch) {
+    update(/** @type {ControlsView} */ value, /** @type {Partial<ControlsView>} */ patch) {
       put(slider, "max", value.last);
       put(slider, "disabled", value.last === 0);
       // While it is dragged, the slider is ahead of what Python has answered.
@@ -141,7 +141,7 @@ function paint(/** @type {HTMLElement} */ done, /** @type {number} */ cursor, /*
 
 /**
  * A line for each command and a cross for each rejection, as one path each: there may be hundreds.
- * @param {Element} ticks @param {Element} rejections @param {Controls} value @param {number} width
+ * @param {Element} ticks @param {Element} rejections @param {ControlsView} value @param {number} width
  */
 function paintMoments(ticks, rejections, value, width) {
   const at = (/** @type {number} */ moment) => Math.round((2 * width * moment) / Math.max(value.last, 1)) / 2;
@@ -149,7 +149,7 @@ function paintMoments(ticks, rejections, value, width) {
   put(rejections, "d", value.rejections.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
 }
 
-/** @param {Element} row @param {Element} chips @param {{ branches: Branch[] }} value @param {LabHandle} lab */
+/** @param {Element} row @param {Element} chips @param {{ branches: BranchRow[] }} value @param {LabHandle} lab */
 function updateBranches(row, chips, { branches }, lab) {
   show(row, branches.length > 1);
   keyed(chips, branches, (branch) => branch.name,
@@ -187,7 +187,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     ...PACES.map(({ name, text }) => make("option", { value: name, text, selected: name === USUAL })));
   put(node, "aria-keyshortcuts", "p");
   const pace = () => PACES.find(({ name }) => name === speed.value) ?? PACES[0];
-  const controls = () => /** @type {Controls} */ (lab.values.controls);
+  const controls = () => /** @type {ControlsView} */ (lab.values.controls);
   let playing = false;
   // The verb that Play has asked for and that is not answered, and what is to be said once it is.
   /** @type {string | null} */
@@ -289,7 +289,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     toggle,
     pause,
     close: stop,
-    update(/** @type {Controls} */ value, /** @type {Partial<Controls>} */ patch) {
+    update(/** @type {ControlsView} */ value, /** @type {Partial<ControlsView>} */ patch) {
       if (!telling && patch.sentence !== undefined) fact = patch.sentence;
       disable(node, value.at_end && value.last === 0);
       hint();

@@ -7,7 +7,7 @@ import { glyph } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { EventRow, EventTable } from "./types.js"
+ * @import { EventRow, EventTable } from "#views"
  */
 
 const EVENT_PAGE = 40;

@@ -5,7 +5,7 @@ import { focusedIn, keyed } from "./lists.js";
 
 /**
  * @import { FieldLine } from "./state.js"
- * @import { FieldHistory, FieldRow } from "./types.js"
+ * @import { FieldHistory, FieldRow } from "#views"
  */
 
 const SPARK_WIDTH = 100;

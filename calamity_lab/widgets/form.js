@@ -6,7 +6,7 @@ import { freshId, make, put, setText, show } from "./kit.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { CommandForm, FormField, FormView } from "./types.js"
+ * @import { CommandForm, FormField, FormView } from "#views"
  */
 
 export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {

@@ -6,7 +6,7 @@ import { focusedIn } from "./lists.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Values } from "./types.js"
+ * @import { Values } from "#views"
  */
 
 /** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play", () => void>>} Places */
@@ -85,7 +85,7 @@ export function canMove(/** @type {Values} */ values) {
     if (!where) return false;
     if (["step_back", "step_back_over", "restart"].includes(verb)) return where.cursor > 0;
     if (verb === "end") return where.cursor < where.last;
-    return where.at_end !== true;
+    return values.controls?.at_end !== true;
   };
 }
 

@@ -5,7 +5,10 @@ import { make, put, setText } from "./kit.js";
 import { focusedIn } from "./lists.js";
 import { icon, ICONS } from "./signs.js";
 
-/** @import { Model, Selected, Values, View } from "./types.js" */
+/**
+ * @import { Selected, Values } from "#views"
+ * @import { Model, View } from "./types.js"
+ */
 
 const SLOW = 300;
 const SILENT = 8000;

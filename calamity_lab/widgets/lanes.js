@@ -6,7 +6,8 @@ import { LOOKS } from "./looks.js";
 /**
  * @import { Chart } from "./chart.js"
  * @import { Span } from "./span.js"
- * @import { DrawnMark, Lane } from "./types.js"
+ * @import { LaneRow } from "#views"
+ * @import { DrawnMark } from "./types.js"
  */
 
 export const LANE = 24;
@@ -15,7 +16,7 @@ export const LANE = 24;
  * A row is a lane, or the heading of a group of lanes.
  * @typedef {{ key: string, kind: string, category: string, all: number, lanes: number[] }} LaneGroup
  * @typedef {{
- *   key: string, group?: LaneGroup, isClosed?: boolean, lane?: Lane, number?: number, isAlone?: boolean,
+ *   key: string, group?: LaneGroup, isClosed?: boolean, lane?: LaneRow, number?: number, isAlone?: boolean,
  * }} Row
  * @typedef {{ kind: string, earliest: number, drawn: string }} Bar
  * @typedef {(place: number, among: number, lane: number, kind: number, moment: number) => void} Each
@@ -25,7 +26,7 @@ export class Lanes {
   constructor() {
     /** @type {Set<string>} */
     this.closed = new Set();
-    /** @type {Lane[]} */
+    /** @type {LaneRow[]} */
     this.lanes = [];
     /** @type {LaneGroup[]} */
     this.groupOf = [];
@@ -57,7 +58,7 @@ export class Lanes {
   }
 
   /** Finds the group of each lane; of those that were there before, it is known. */
-  group(/** @type {Lane[]} */ lanes) {
+  group(/** @type {LaneRow[]} */ lanes) {
     if (this.lanes === lanes) return;
     if (!this.lanes.every((lane, number) => lane === lanes[number])) [this.groups, this.groupOf] = [[], []];
     const groups = new Map(this.groups.map((group) => [group.key, group]));

@@ -4,7 +4,7 @@ import { make, put } from "./kit.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Selected } from "./types.js"
+ * @import { Selected } from "#views"
  */
 
 /** The item that a child was drawn for, and its text. @type {WeakMap<Element, { item: unknown, text: string }>} */

@@ -6,7 +6,7 @@ import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, standingSign } from
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Instance, ProcessGraph, Selected } from "./types.js"
+ * @import { Instance, ProcessGraphView, Selected } from "#views"
  */
 
 export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
@@ -37,7 +37,7 @@ export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {La
   instances.addEventListener("change", () => look(managers.value, instances.value));
   return {
     parts: ["process_graph"],
-    update(/** @type {ProcessGraph} */ value, /** @type {Partial<ProcessGraph>} */ patch) {
+    update(/** @type {ProcessGraphView} */ value, /** @type {Partial<ProcessGraphView>} */ patch) {
       if (patch.managers || "manager" in patch) {
         options(managers, value.managers.map((name) => [name, name]), value.manager);
       }
@@ -92,7 +92,7 @@ function mountStage() {
   const since = make("span", { class: "cl-stage-since" });
   return {
     node: make("span", { class: "cl-stage" }, sign, words, since),
-    update(/** @type {ProcessGraph} */ value) {
+    update(/** @type {ProcessGraphView} */ value) {
       const { instances, manager, told, since: from } = value;
       const found = chosenOf(value);
       const state = !found ? "" : found.status === "stopped" ? "done" : value.overdue ? "overdue" : "waiting";
@@ -106,7 +106,7 @@ function mountStage() {
 }
 
 /** Since when the instance has done nothing: the step, how many steps ago, and how long by the events' times. */
-function waited(/** @type {ProcessGraph} */ { cursor, since, now, then }) {
+function waited(/** @type {ProcessGraphView} */ { cursor, since, now, then }) {
   const time = spell((now ?? 0) - (then ?? now ?? 0));
   const from = Number(since);
   const steps = cursor > from ? `: ${counted(cursor - from, "step")}${time && `, ${time}`}` : "";

@@ -5,7 +5,7 @@ import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { kindClass } from "./signs.js";
 
-/** @import { GraphEdge, GraphNode, GraphScene, ProcessGraph, StandingMark } from "./types.js" */
+/** @import { Edge as GraphEdge, GraphScene, Node as GraphNode, ProcessGraphView, StatusMark } from "#views" */
 
 const { boxWide: BOX_WIDE, boxHigh: BOX_HIGH, nameRoom: NAME_ROOM } = LOOKS.graph;
 // So far the picture shrinks before it scrolls.
@@ -22,7 +22,7 @@ export function arrowHead(/** @type {string} */ id, /** @type {string} */ name) 
 
 /**
  * @param {{ svg: SVGElement, headings: Element, nodes: Element, edges: Element, marker: string }} parts
- * @param {ProcessGraph} value
+ * @param {ProcessGraphView} value
  */
 export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   const { boxes, ways, headings: titles, width, height } = value.scene;
@@ -54,7 +54,7 @@ export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
 
 /**
  * What is drawn of a node and of an edge: where it stands, and what it is to the instance that is looked at.
- * @typedef {{ mark: StandingMark | null, instance: string | undefined }} Stands
+ * @typedef {{ mark: StatusMark | null, instance: string | undefined }} Stands
  * @typedef {GraphNode & Stands & { box: GraphScene["boxes"][number], instanceId: string | undefined, isOwn: boolean }} PlacedNode
  * @typedef {GraphEdge & Stands & {
  *   key: string, ends: (string | undefined)[], way: GraphScene["ways"][number],
@@ -158,8 +158,10 @@ function standingClass(/** @type {string} */ name) {
 }
 
 /** What the marks mean that can be seen now. */
-export function keyToMarks(/** @type {Element} */ node, /** @type {ProcessGraph} */ { marks, nodes, edges, chosen }) {
-  const there = new Set(marks.map(({ standing }) => standing).filter((standing) => standing !== "waiting"));
+export function keyToMarks(/** @type {Element} */ node,
+  /** @type {ProcessGraphView} */ { marks, nodes, edges, chosen })
+{
+  const there = new Set(marks.map(({ standing }) => `${standing}`).filter((standing) => standing !== "waiting"));
   const items = [...Object.entries(LOOKS.signs)].filter(([name]) => there.has(name)).map((
     [name, { word }],
   ) => [name, word]);
@@ -181,7 +183,7 @@ function keySign(/** @type {string} */ name) {
 }
 
 /** The word beside the icon; of what was sent because another command was rejected, that it came instead. */
-function markWord(/** @type {{ kind: string }} */ { kind }, /** @type {StandingMark} */ { standing, times, instead }) {
+function markWord(/** @type {{ kind: string }} */ { kind }, /** @type {StatusMark} */ { standing, times, instead }) {
   if (kind === "process manager" && standing === "done") return "stopped";
   const often = times > 1 && ["command", "event"].includes(kind) ? `×${count(times)}` : "";
   const state = instead && ["done", "in flight"].includes(standing)
@@ -207,6 +209,6 @@ function wholeRun(/** @type {number} */ times) {
 }
 
 /** The instance whose standing is shown. */
-export function chosenOf(/** @type {ProcessGraph} */ { instances, chosen }) {
+export function chosenOf(/** @type {ProcessGraphView} */ { instances, chosen }) {
   return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }

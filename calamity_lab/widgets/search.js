@@ -7,7 +7,7 @@ import { glyph } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Found, Hit, HitGroup } from "./types.js"
+ * @import { Hit, HitGroup, SearchResults } from "#views"
  */
 
 /** @type {Record<string, string>} */
@@ -150,7 +150,7 @@ export function mountSearch(root, lab, reveal) {
     answered() {
       if (owed && !lab.asks("look found")) enter(owed.isBack);
     },
-    update(/** @type {Found} */ found, /** @type {Partial<Found>} */ patch) {
+    update(/** @type {SearchResults} */ found, /** @type {Partial<SearchResults>} */ patch) {
       hits = found.hits;
       // Python still knows the search when the page is opened again.
       if (isFresh && field.value === "") field.value = found.query;
@@ -176,7 +176,7 @@ function goTo(/** @type {Hit} */ hit, /** @type {LabHandle} */ lab, /** @type {(
   } else lab.send("select", { place: hit.place, go: true });
 }
 
-function grouped(/** @type {Found} */ { groups, hits }) {
+function grouped(/** @type {SearchResults} */ { groups, hits }) {
   return groups.map((group) => ({ ...group, hits: hits.filter(({ kind }) => kind === group.kind) }));
 }
 

@@ -8,7 +8,7 @@ import { glyph, kindClass } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Message, Participant, SequenceView } from "./types.js"
+ * @import { Message, Participant, SequenceView } from "#views"
  */
 
 const TOLD_ROW = 30;

@@ -8,7 +8,7 @@ import { icon, kindClass, setGlyph } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { AsOf, FieldRow, StateRow, StateView } from "./types.js"
+ * @import { AsOf, FieldRow, StateRow, StateView } from "#views"
  */
 
 const STATE_PAGE = 24;
@@ -168,7 +168,7 @@ function nameCard(/** @type {Card} */ card, /** @type {StateRow} */ { stream_id:
   for (const line of linesOf(fields)) if (line.lineParts.history) drawAnew(line);
 }
 
-function updateCard(/** @type {Card} */ card, /** @type {StateRow} */ row) {
+function updateCard(/** @type {Card} */ card, /** @type {StateRow & { pinned?: boolean }} */ row) {
   const parts = card.cardParts;
   const { version, badge, pin, fields, note, asks } = parts;
   if (parts.row?.stream_id !== row.stream_id) nameCard(card, row);

@@ -9,7 +9,8 @@ import { glyph } from "./signs.js";
  * @import { LabHandle } from "./lab_handle.js"
  * @import { Span } from "./span.js"
  * @import { Timeline } from "./timeline.js"
- * @import { ChartMark, Pointed } from "./types.js"
+ * @import { Pointed } from "#views"
+ * @import { ChartMark } from "./types.js"
  */
 
 export const AXIS = 20;

@@ -7,7 +7,7 @@ import { denseBars, eachInSight, Lanes, marksInSight, nearestMark,
   neighbour } from "../../calamity_lab/widgets/lanes.js";
 import { Span } from "../../calamity_lab/widgets/span.js";
 
-/** @type {import("../../calamity_lab/widgets/types.js").Lane[]} */
+/** @type {import("#views").LaneRow[]} */
 const LANES = [
   { stream_id: "Order-1", category: "Order", kind: "aggregate" },
   { stream_id: "Saga-1", category: "Saga", kind: "process manager" },

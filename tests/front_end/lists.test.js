@@ -28,9 +28,10 @@ test("a patch that counts on rows which are not known is not taken", () => {
 });
 
 test("a move is possible where something is before or after the cursor", () => {
-  const start = canMove({ fact: { sentence: "", tone: "plain", cursor: 0, last: 5, at_end: false } });
+  const controls = (/** @type {any} */ where) => ({ controls: where });
+  const start = canMove(controls({ cursor: 0, last: 5, at_end: false }));
   assert.deepEqual(["step_back", "restart", "end", "step_over"].map(start), [false, false, true, true]);
-  const end = canMove({ fact: { sentence: "", tone: "plain", cursor: 5, last: 5, at_end: true } });
+  const end = canMove(controls({ cursor: 5, last: 5, at_end: true }));
   assert.deepEqual(["step_back", "restart", "end", "resume"].map(end), [true, true, false, false]);
   assert.equal(canMove({})("step_over"), false);
 });

@@ -9,7 +9,8 @@ import { recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
 
 /**
  * @import { Recording } from "./recording.js"
- * @import { Listener, Selected } from "../types.js"
+ * @import { Selected } from "#views"
+ * @import { Listener } from "../types.js"
  */
 
 const NEEDS_PYTHON = "Read-only recording. To send commands, open the run in a notebook.";

@@ -5,7 +5,10 @@ import { lowest } from "../chart.js";
 import { count, counted } from "../kit.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
 
-/** @import { EventRow, Findable, Hit, Packed, Picked, Selected, StateRow } from "../types.js" */
+/**
+ * @import { EventRow, Hit, HitText, Selected, StateRow } from "#views"
+ * @import { Packed, Picked } from "../types.js"
+ */
 
 /** How each view is looked at until a person says otherwise. @type {Record<string, Record<string, any>>} */
 export const USUAL_OPTIONS = {
@@ -68,7 +71,7 @@ export const WINDOWS = {
     const graph = values[`process_graph ${manager}`] ?? values.process_graph;
     const wanted = instance === null
       ? null
-      : graph.instances.find((/** @type {import("../types.js").Instance} */ { id, stream_id }) =>
+      : graph.instances.find((/** @type {import("#views").Instance} */ { id, stream_id }) =>
         instance === id || instance === stream_id
       );
     if (!wanted || wanted.id === graph.chosen) return graph;
@@ -128,7 +131,7 @@ export function bounded(first, now, total, width) {
 
 // What the search finds in a recorded run: the same as the view `found` in Python, on what the page carries.
 
-/** @type {import("../types.js").Found} */
+/** @type {import("#views").SearchResults} */
 const NOTHING_FOUND = { query: "", sentence: "", total: 0, groups: [], hits: [], before: null, after: null };
 const FEW = 500;
 const QUOTED = 60;
@@ -156,7 +159,7 @@ function recordedFound(values, { query, limit }, packed, cursor) {
   };
 }
 
-/** @typedef {{ stream: Findable[], event: Findable[], rejection: Findable[] }} Findables */
+/** @typedef {{ stream: HitText[], event: HitText[], rejection: HitText[] }} Findables */
 
 /** @type {WeakMap<Packed, Findables>} */
 const prepared = new WeakMap();
@@ -169,7 +172,7 @@ function findables(/** @type {Packed} */ packed) {
   return known;
 }
 
-/** @param {EventRow} row @param {number} number @returns {Findable} */
+/** @param {EventRow} row @param {number} number @returns {HitText} */
 function eventFindable(row, number) {
   const { position, type, fields, moment, stream_id, command, correlation } = row;
   return {
@@ -179,7 +182,7 @@ function eventFindable(row, number) {
   };
 }
 
-/** @param {import("../types.js").Entry} entry @param {number} place @returns {Findable} */
+/** @param {import("#views").AgendaEntry} entry @param {number} place @returns {HitText} */
 function pendingFindable({ command, target, fields, command_id }, place) {
   return {
     text: [command, target, command_id, fields].join("\x1f").toLowerCase(),
@@ -190,11 +193,11 @@ function pendingFindable({ command, target, fields, command_id }, place) {
 
 /**
  * The matches of a kind: those that are named by the query and the nearest to the cursor, and the next on each side.
- * @param {string} kind @param {Findable[]} all @param {string} wanted @param {number} cursor @param {number} limit
+ * @param {string} kind @param {HitText[]} all @param {string} wanted @param {number} cursor @param {number} limit
  */
 function matchesOf(kind, all, wanted, cursor, limit) {
   const found = all.filter(({ text }) => text.includes(wanted));
-  /** @param {Findable} findable */
+  /** @param {HitText} findable */
   const isNamed = ({ text }) => text === wanted || (text.includes("-") && text.slice(text.indexOf("-") + 1) === wanted);
   const exact = kind === "stream" && found.length <= FEW ? found.filter(isNamed).map(({ hit }) => hit) : [];
   const hits = found.map(({ hit }) => hit);
