@@ -52,14 +52,14 @@ def execute(run: Run, progress: Executing) -> tuple[Step, Run]:
 
 def _populate(run: Run, pending: Pending, identity: Identity, attempt: int) -> tuple[Step, Run]:
     stack = run.stack
-    missed, seen = events_missed(stack, identity)
+    missed, _ = events_missed(stack, identity)
     if missed:
         versions = stack.aggregate_versions
         stack = changed(
             stack,
             aggregates=stack.aggregates.apply(identity, [recorded.event for recorded in missed]),
             aggregate_versions=versions.increment_version(
-                identity, seen + len(missed) - versions.get(identity.stream_id, 0)
+                identity, missed[-1].stream_version - versions.get(identity.stream_id, 0)
             ),
         )
     index = run.length + 1
@@ -160,7 +160,7 @@ def _stale(run: Run, pending: Pending, identity: Identity, attempt: int) -> tupl
         return None
     attempt += 1
     if attempt > run.stack.conflict_limit:
-        raise TooManyConflicts(identity.stream_id, seen, seen + len(missed), attempt, run)
+        raise TooManyConflicts(identity.stream_id, seen, missed[-1].stream_version, attempt, run)
     return _populate(run, pending, identity, attempt)
 
 
@@ -233,9 +233,10 @@ def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> 
 
 
 def events_missed(stack: Stack, identity: Identity) -> tuple[list[RecordedEvent], int]:
-    """The events of an aggregate's stream that are not applied yet, and how many are.
+    """The events of an aggregate's stream that are not applied yet, and the version of the last one that is.
 
-    An aggregate that the stack does not know has none applied, whatever its version says.
+    An aggregate that the stack does not know has none applied, whatever its version says. The version after
+    the events is that of the last one: the first events of a stream may have been deleted from the store.
     """
     known = stack.aggregates.get(identity.stream_id) is not None
     seen = stack.aggregate_versions.get(identity.stream_id, 0) if known else 0

@@ -137,7 +137,7 @@ def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -
         else:
             states |= instances.states
             versions |= instances.versions
-            handed.append(len(history))
+            handed.append(history[-1].position if history else 0)
     _warn(history, broken)
     return changed(
         stack,

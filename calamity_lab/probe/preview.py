@@ -143,7 +143,8 @@ def _scratch(stack: Stack, identity: Identity, basis: _Basis) -> Stack:
     missed, version = events_missed(stack, identity)
     if missed:
         aggregates = aggregates.apply(identity, [deepcopy(recorded.event) for recorded in missed])
-    versions = InMemoryVersionStore({stream_id: version + len(missed)})
+        version = missed[-1].stream_version
+    versions = InMemoryVersionStore({stream_id: version})
     return changed(stack, aggregates=aggregates, aggregate_versions=versions)
 
 

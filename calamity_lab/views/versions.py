@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -134,9 +134,9 @@ class Versions:
             since, state = self._known_before(version, place)
             store = self.trace[self.trace.last].stack.event_store
             # One event more than is folded: its type names what led to a known state.
-            first = max(since, 1)
-            events = list(islice(store.stream(self.stream_id, start_version=first), version - first + 1))
-            if len(events) < version - first + 1:
+            stream = store.stream(self.stream_id, start_version=max(since, 1))
+            events = list(takewhile(lambda each: each.stream_version <= version, stream))
+            if version and (not events or events[-1].stream_version != version):
                 return Version(version, None, why="the events of this version are not in the event store")
             state = fold(state, [each.event for each in events if each.stream_version > since])
         except CalamityError as error:

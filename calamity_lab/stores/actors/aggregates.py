@@ -11,6 +11,7 @@ from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
+from calamity_lab.kernel.protocols import BACKWARDS
 from calamity_lab.stores.actors.protocol import (
     NO_NEW_EVENTS,
     PAUSES,
@@ -61,20 +62,22 @@ class AggregatesInActor:
             return Decided((), there.state, there.upto, error)
         return Decided(events, after.get(identity.stream_id) if events else there.state, there.upto)
 
-    def catch_up(self, identity: Identity, after: int, events: Sequence[Any]) -> CatchUpResult:
-        """Apply recorded events, the first of which comes after that version. Events seen before are skipped.
+    def catch_up(self, identity: Identity, after: int, events: Sequence[Any], upto: int) -> CatchUpResult:
+        """Apply the recorded events behind one version, up to another. Events seen before are skipped.
 
         Where earlier events are missing nothing changes, and the answer says how far the aggregate has come.
+        Nor does anything change where some events were seen before and others were deleted from the stream:
+        then it is not known which are new.
         """
         stream_id = identity.stream_id
         version = self._versions.get(stream_id, 0)
-        unseen = events[version - after :] if version >= after else ()
-        if unseen:
+        is_whole = len(events) == upto - after
+        if after <= version < upto and (is_whole or version == after):
             try:
-                self._aggregates = self._aggregates.apply(identity, unseen)
+                self._aggregates = self._aggregates.apply(identity, events[version - after :])
             except CalamityError as error:
                 return CatchUpResult(version, error)
-            version = self._versions[stream_id] = after + len(events)
+            version = self._versions[stream_id] = upto
         return CatchUpResult(version)
 
     def put(self, identity: Identity, state: Any, version: int) -> None:
@@ -233,8 +236,13 @@ class SharedAggregates:
 
     def catch_up(self, identity: Identity, after: int, events: tuple[Any, ...]) -> int:
         """Send recorded events, the first of which comes after that version; the version then reached."""
-        self._add_new_events(identity.stream_id, after, events)
-        self.advance(identity, after + len(events))
+        stream_id, upto = identity.stream_id, after + len(events)
+        last = next(iter(self._event_store.stream(stream_id, direction=BACKWARDS)), None)
+        if last is None or last.stream_version <= upto:
+            self._add_new_events(stream_id, after, events)
+            self.advance(identity, upto)
+        else:  # more were recorded, or some were deleted: their number does not tell the version
+            self.advance(identity, self._load(identity, after))
         return self.read(identity).upto
 
     def put(self, identity: Identity, state: Any, version: int) -> None:
@@ -250,10 +258,11 @@ class SharedAggregates:
 
     def _add_new_events(self, stream_id: str, after: int, events: tuple[Any, ...]) -> None:
         """Keep events for the next call. Events that are not kept come from the event store."""
-        first, earlier = self._new_events.pop(stream_id) or NO_NEW_EVENTS
-        if earlier and first + len(earlier) == after:
+        first, earlier, upto = self._new_events.pop(stream_id) or NO_NEW_EVENTS
+        last = after + len(events)
+        if earlier and upto == after:
             after, events = first, (*earlier, *events)
-        self._new_events.put(stream_id, (after, events))
+        self._new_events.put(stream_id, (after, events, last))
 
     def _ask(self, identity: Identity, method: str, *given: Any) -> Any:
         """The actor's answer, once the actor has seen all events that are known."""
@@ -269,8 +278,8 @@ class SharedAggregates:
             self._load(identity, answer.upto)
         raise self._gave_up(stream_id, method)
 
-    def _load(self, identity: Identity, upto: int) -> None:
-        """Send the actor the events that the event store has after a version.
+    def _load(self, identity: Identity, upto: int) -> int:
+        """Send the actor the events that the event store has after a version; the version then reached.
 
         The event store is right in any case, also where it has fewer events than were known.
         """
@@ -278,12 +287,15 @@ class SharedAggregates:
         for _ in PAUSES:
             known = self._known.get(stream_id)
             stream = self._event_store.stream(stream_id, start_version=upto + 1)
-            events = tuple([recorded.event for recorded in stream])
-            answer: CatchUpResult = self.references.ask(stream_id, "catch_up", identity, upto, events)
+            recorded = list(stream)
+            last = recorded[-1].stream_version if recorded else upto
+            events = tuple([each.event for each in recorded])
+            answer: CatchUpResult = self.references.ask(stream_id, "catch_up", identity, upto, events, last)
             if answer.error is not None:
                 raise answer.error
             if answer.upto >= upto:
-                return self._correct(stream_id, known, answer.upto)
+                self._correct(stream_id, known, answer.upto)
+                return answer.upto
             upto = answer.upto  # a new actor has taken its place
         raise self._gave_up(stream_id, "catch up")
 

@@ -48,10 +48,10 @@ class Actors(Protocol):
         ...
 
 
-NewEvents = tuple[int, tuple[Any, ...]]
-"""Recorded events that an actor may not have seen, and the version after which the first of them comes."""
+NewEvents = tuple[int, tuple[Any, ...], int]
+"""Recorded events that an actor may not have seen, between the version that they follow and their last."""
 
-NO_NEW_EVENTS: NewEvents = (0, ())
+NO_NEW_EVENTS: NewEvents = (0, (), 0)
 
 
 class Behind(NamedTuple):
