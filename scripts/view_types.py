@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from calamity_lab.views.agenda import AgendaView
-from calamity_lab.views.chart import LaneRow
+from calamity_lab.views.chart import LaneRow, Mark
 from calamity_lab.views.controls import ControlsView
 from calamity_lab.views.events import EventTable
 from calamity_lab.views.process_graph import ProcessGraphView
@@ -39,8 +39,17 @@ PARTS: Mapping[str, type] = {
 """What each part of a widget shows; of the chart the front end gets columns instead."""
 
 OTHERS = (LaneRow, HitText)
+MARK = "export type Mark = `event ${number}` | `step ${number}`;"
 
-_PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", NoneType: "null", Any: "any"}
+_PLAIN = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    NoneType: "null",
+    Any: "any",
+    Mark: "Mark",
+}
 
 
 def declarations() -> str:
@@ -54,7 +63,7 @@ def declarations() -> str:
     values = "".join(f"  {part}?: {cls.__name__};\n" for part, cls in PARTS.items())
     named = {"Values": f"{values}  chart?: any;\n", **{cls.__name__: body for cls, body in told.items()}}
     assert len(named) == len(told) + 1, "two dataclasses have one name"
-    return "\n".join(f"export interface {name} {{\n{body}}}" for name, body in named.items())
+    return "\n".join([MARK, *(f"export interface {name} {{\n{body}}}" for name, body in named.items())])
 
 
 def _type(hint: Any) -> str:

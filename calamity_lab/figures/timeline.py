@@ -27,7 +27,7 @@ from calamity_lab.figures.style import Theme, filling, hue, legend_mark, marker,
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts
-from calamity_lab.views.lanes import Axis, Lanes, Mark, Row, Whole, whole
+from calamity_lab.views.lanes import Axis, DrawnMark, Lanes, Row, Whole, whole
 from calamity_lab.views.looks import IN_LANES, LOOKS
 from calamity_lab.views.tables import moment_of
 
@@ -43,12 +43,12 @@ _USUAL_PRIORITY = 2
 class _Placed(NamedTuple):
     """A mark, how far down it stands, and its size in points."""
 
-    mark: Mark
+    mark: DrawnMark
     y: float
     size: float
 
 
-def _placed(mark: Mark, row: Row, top: float, across: float, size: float) -> _Placed:
+def _placed(mark: DrawnMark, row: Row, top: float, across: float, size: float) -> _Placed:
     room = _height(row) / row.count * across
     return _Placed(mark, top + mark.within * _height(row), max(_LEAST, min(size, room)))
 
@@ -112,11 +112,11 @@ def plot_timeline(
     return ax
 
 
-def told_apart(found: Whole, cursor: int, wide: float, high: float) -> Sequence[Mark]:
+def told_apart(found: Whole, cursor: int, wide: float, high: float) -> Sequence[DrawnMark]:
     """The marks; of very many of them one for each place, since a picture has no room for more."""
     if len(found.marks) <= _MOST_DRAWN:
         return found.marks
-    places: dict[tuple[str, bool, int, int, int], Mark] = {}
+    places: dict[tuple[str, bool, int, int, int], DrawnMark] = {}
     for mark in found.marks:
         down = mark.within * _height(found.rows[mark.lane])
         key = (mark.kind, mark.moment <= cursor, mark.lane, int(mark.x / wide), int(down / high))
@@ -213,18 +213,20 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
             )  # fmt: skip
 
 
-def _draw_legend(ax: Axes, marks: Iterable[Mark], *, gap: float) -> None:
+def _draw_legend(ax: Axes, marks: Iterable[DrawnMark], *, gap: float) -> None:
     kinds = {mark.kind for mark in marks}
     handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
     if handles:
         legend_below(ax, handles, gap=gap)
 
 
-def _named(placed: Sequence[_Placed], found: Whole, along: float, names: Mapping[Mark, str]) -> list[_Placed]:
+def _named(
+    placed: Sequence[_Placed], found: Whole, along: float, names: Mapping[DrawnMark, str]
+) -> list[_Placed]:
     """The marks for whose name there is room, the more telling ones first; of the commands all or none."""
     taken: dict[int, list[tuple[float, float]]] = {}
 
-    def has_room(mark: Mark) -> bool:
+    def has_room(mark: DrawnMark) -> bool:
         half, centre = width(names[mark], _LETTERS) / 2 + 2, mark.x * along
         room = taken.setdefault(mark.lane, [])
         if found.rows[mark.lane].count > 1:
@@ -240,7 +242,7 @@ def _named(placed: Sequence[_Placed], found: Whole, along: float, names: Mapping
     return named + commands if all(has_room(each.mark) for each in commands) else named
 
 
-def _name(trace: Trace, mark: Mark) -> str:
+def _name(trace: Trace, mark: DrawnMark) -> str:
     """What stands at a mark: of a reaction, what was sent."""
     step = trace[mark.moment].step if mark.kind != "event" else None
     if step is None or step.trigger is None:
@@ -249,7 +251,7 @@ def _name(trace: Trace, mark: Mark) -> str:
 
 
 def _draw_labels(
-    ax: Axes, named: Sequence[_Placed], found: Whole, cursor: int, size: float, names: Mapping[Mark, str]
+    ax: Axes, named: Sequence[_Placed], found: Whole, cursor: int, size: float, names: Mapping[DrawnMark, str]
 ) -> None:
     ink, later = rcParams["text.color"], hue("later")
     for mark, y, _ in named:

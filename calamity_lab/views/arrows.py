@@ -1,8 +1,4 @@
-"""The arrows in the lanes: what led to what, from mark to mark.
-
-A place above 0 is an event's among all, from 1; one below 0 that of a command, a rejection or a reaction: its
-moment, negated.
-"""
+"""The arrows in the lanes: what led to what, from mark to mark."""
 
 from __future__ import annotations
 
@@ -15,9 +11,8 @@ from typing import NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.persistent import PersistentVector
-from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.chart import ordinal
+from calamity_lab.views.chart import Mark, command_mark, event_mark, step_mark
 
 MOST_ARROWS = 80
 
@@ -27,23 +22,23 @@ _MOST_LINKS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From a cause to its effect, as places; whether it leads to what is selected, or from it."""
+    """From a cause to its effect; whether it leads to what is selected, or from it."""
 
-    cause: int
-    effect: int
+    cause: Mark
+    effect: Mark
     leads_here: bool
 
 
 class Link(NamedTuple):
-    """A cause and its effect, as places."""
+    """A cause and its effect."""
 
-    cause: int
-    effect: int
+    cause: Mark
+    effect: Mark
 
 
-def arrows(trace: Trace, here: int, correlation: str, moment: int) -> tuple[Arrow, ...]:
-    """The chain of causes up to here, and all that came of it, nearest first."""
-    effects = defaultdict(list)
+def arrows(trace: Trace, here: Mark, correlation: str, moment: int) -> tuple[Arrow, ...]:
+    """The chain of causes up to a mark, and all that came of it, nearest first."""
+    effects = defaultdict[Mark, list[Mark]](list)
     # What came of something is dispatched with it or later.
     starts = islice(_starts(trace, correlation, trace.index.command_start(moment)), _MOST_COMMANDS)
     for cause, effect in islice(_links(trace, starts), _MOST_LINKS):
@@ -53,66 +48,54 @@ def arrows(trace: Trace, here: int, correlation: str, moment: int) -> tuple[Arro
     return (*islice(before, MOST_ARROWS // 2), *islice(after, MOST_ARROWS // 2))
 
 
-def mark(trace: Trace, step: Step) -> int:
-    """The place of a step in the lanes; what has no mark of its own is part of its command."""
-    if step.rejected is not None or step.trigger is not None:
-        return -step.index
-    return _command(trace, trace.index.command_start(step.index))
-
-
-def _command(trace: Trace, start: int) -> int:
-    """The place of the command that was dispatched at a moment: a rejected one stands at its rejection."""
-    decision = trace[trace.command_end(start)].decision
-    return -start if decision is None or decision.rejected is None else -decision.index
-
-
-def _reached(start: int, neighbours: dict[int, list[int]]) -> Iterator[tuple[int, int]]:
-    """Every link that can be reached from a place, breadth first."""
+def _reached(start: Mark, effects: dict[Mark, list[Mark]]) -> Iterator[Link]:
+    """Every link that can be reached from a mark, breadth first."""
     waiting, seen = deque([start]), {start}
     while waiting:
-        place = waiting.popleft()
-        for other in neighbours.get(place, ()):
-            yield place, other
-            if other not in seen:
-                seen.add(other)
-                waiting.append(other)
+        cause = waiting.popleft()
+        for effect in effects.get(cause, ()):
+            yield Link(cause, effect)
+            if effect not in seen:
+                seen.add(effect)
+                waiting.append(effect)
 
 
-def _chain(trace: Trace, here: int) -> Iterator[int]:
-    """A place, what caused it, what caused that, and so on."""
-    place = here
-    while place:
-        yield place
-        place = _cause_of_event(trace, place) if place > 0 else _cause_of_step(trace, -place)
+def _chain(trace: Trace, here: Mark) -> Iterator[Mark]:
+    """A mark, what caused it, what caused that, and so on."""
+    mark: Mark | None = here
+    while mark is not None:
+        yield mark
+        cause = _cause_of_event if mark.kind == "event" else _cause_of_step
+        mark = cause(trace, mark.number)
 
 
-def _cause_of_event(trace: Trace, place: int) -> int:
-    """The place of the command that caused an event; 0 where the trace does not know it."""
-    event, moment = trace.index.events[place - 1], trace.index.event_moments[place - 1]
+def _cause_of_event(trace: Trace, number: int) -> Mark | None:
+    """The command that caused an event; None where the trace does not know it."""
+    event, moment = trace.index.events[number - 1], trace.index.event_moments[number - 1]
     step = trace[moment].step
     # What others recorded came to be known with an event of the trace's own.
     if step is None or step.pending.command_id != event.causation_id:
-        return 0
-    return mark(trace, step)
+        return None
+    return step_mark(trace, step)
 
 
-def _cause_of_step(trace: Trace, moment: int) -> int:
-    """The place of what caused a reaction or a command; 0 for a command that was submitted."""
+def _cause_of_step(trace: Trace, moment: int) -> Mark | None:
+    """What caused a reaction or a command; None for a command that was submitted."""
     step = trace[moment].step
     if step is not None and step.trigger is not None:
         if isinstance(step.trigger, Rejected):
-            return _command(trace, trace.index.command_start(moment))
-        return ordinal(trace, step.trigger)
+            return command_mark(trace, trace.index.command_start(moment))
+        return event_mark(trace, step.trigger)
     sender = None if step is None else step.pending.sender
     if step is None or sender is None:
-        return 0
+        return None
     reactions = trace.index.reactions.get(sender.stream_id, PersistentVector())
     for at in islice(reactions.take(bisect_right(reactions, moment)).backwards(), _MOST_LINKS):
         reaction = trace[at].step
         sent = () if reaction is None else reaction.commands
         if any(pending.command_id == step.pending.command_id for pending in sent):
-            return -at
-    return 0
+            return Mark("step", at)
+    return None
 
 
 def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
@@ -120,22 +103,23 @@ def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
 
     Of a command that was dispatched before the trace began, nothing tells where it stands.
     """
-    sent: dict[str, int] = {}
+    sent: dict[str, Mark] = {}
     for start in starts:
-        command, step = _command(trace, start), trace[start].step
-        if step is not None and step.pending.command_id in sent:
+        command, step = command_mark(trace, start), trace[start].step
+        if step is not None and command is not None and step.pending.command_id in sent:
             yield Link(sent[step.pending.command_id], command)
         for reached in trace.branch.moments.iterate(start, trace.command_end(start) + 1):
             done = reached.step
             if done is None:
                 continue
-            if command:
-                yield from (Link(command, ordinal(trace, event)) for event in done.recorded)
+            here = Mark("step", done.index)
+            if command is not None:
+                yield from (Link(command, event_mark(trace, event)) for event in done.recorded)
             if done.trigger is not None:
-                cause = command if isinstance(done.trigger, Rejected) else ordinal(trace, done.trigger)
-                if cause:
-                    yield Link(cause, -done.index)
-            sent.update((pending.command_id, -done.index) for pending in done.commands)
+                cause = command if isinstance(done.trigger, Rejected) else event_mark(trace, done.trigger)
+                if cause is not None:
+                    yield Link(cause, here)
+            sent.update((pending.command_id, here) for pending in done.commands)
 
 
 def _starts(trace: Trace, correlation: str, since: int) -> Iterator[int]:

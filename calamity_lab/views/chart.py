@@ -6,11 +6,12 @@ part of a run, and any cursor on it, without asking.
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
@@ -23,8 +24,30 @@ from calamity_lab.views.looks import IN_LANES
 KINDS = IN_LANES[1:]
 """What stands in the lanes besides events; a step's kind is told by its index here."""
 
+_MARK = re.compile(r"(event|step) (\d{1,15})", re.ASCII)
 _KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind in enumerate(KINDS)}}
 """The kind of a mark by the verb of its step; a step whose verb has no look stands in no lane."""
+
+
+class Mark(NamedTuple):
+    """What stands in the lanes: an event, by its number among all from 1, or what happened at a step.
+
+    As a text, also for the front end: "event 12", "step 57".
+    """
+
+    kind: Literal["event", "step"]
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"
+
+    @classmethod
+    def read(cls, text: Any) -> Mark:
+        """The mark that a text names."""
+        found = _MARK.fullmatch(text) if isinstance(text, str) else None
+        if found is None:
+            raise ValueError("a mark in the lanes, such as 'event 12' or 'step 57'")
+        return cls("event" if found[1] == "event" else "step", int(found[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,7 @@ class Chart:
         """How much of it an earlier chart of the same memory told already."""
         if earlier is not None and earlier.columns is self.columns:
             return earlier.sizes
-        if earlier is not None and earlier.columns.mark is self.columns.parent:
+        if earlier is not None and earlier.columns.token is self.columns.parent:
             return Sizes(*map(min, self.columns.inherited, earlier.sizes))
         return Sizes()
 
@@ -105,14 +128,14 @@ class Charts:
 class Columns:
     """The columns of one branch as they grow.
 
-    ``last`` is the moment up to which they tell. Those of a branch that left another have the ``mark`` of the
-    columns they were cut from as ``parent``, and ``inherited`` tells how much of these.
+    ``last`` is the latest moment in them. The columns of a branch that left another have the ``token`` of the
+    columns they were cut from as ``parent``; ``inherited`` is how much they share with these.
     """
 
     def __init__(self, trace: Trace, parent: object | None = None) -> None:
         # Not the columns themselves: each would keep those that it was cut from, and so on.
         self.trace, self.parent, self.last = trace, parent, -1
-        self.mark = object()
+        self.token = object()
         self.places: dict[str, int] = {}
         self.lanes: list[LaneRow] = []
         self.numbers: dict[str, int] = {}
@@ -152,7 +175,7 @@ class Columns:
         self.trace, self.last = trace, trace.last
 
     def _upto(self, moment: int, trace: Trace) -> Columns:
-        cut = Columns(trace, self.mark)
+        cut = Columns(trace, self.token)
         if moment < 0:
             return cut
         lanes, names = bisect_right(self.lanes_known, moment), bisect_right(self.names_known, moment)
@@ -247,11 +270,33 @@ class Columns:
 
 
 def ordinal(trace: Trace, event: RecordedEvent) -> int:
-    """An event's place among all events of the branch, from 1: its position, where no position is missing."""
+    """An event's number among all of the branch, from 1: its position, where no position is missing."""
     events, position = trace.index.events, event.position
     if position <= len(events) and events[position - 1].position == position:
         return position
     return bisect_left(events, position, key=lambda other: other.position) + 1
+
+
+def event_mark(trace: Trace, event: RecordedEvent) -> Mark:
+    """The mark of an event."""
+    return Mark("event", ordinal(trace, event))
+
+
+def step_mark(trace: Trace, step: Step) -> Mark | None:
+    """The mark of a step: its own, else its command's."""
+    if step.rejected is not None or step.trigger is not None:
+        return Mark("step", step.index)
+    return command_mark(trace, trace.index.command_start(step.index))
+
+
+def command_mark(trace: Trace, start: int) -> Mark | None:
+    """The mark of the command that was dispatched at a moment; a rejected command stands at its rejection.
+
+    None for a command that was dispatched before the trace began.
+    """
+    decision = trace[trace.command_end(start)].decision
+    moment = start if decision is None or decision.rejected is None else decision.index
+    return Mark("step", moment) if moment else None
 
 
 def _is_same(one: Trace, other: Trace, moment: int) -> bool:

@@ -38,7 +38,7 @@ Axis = Literal["position", "time"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class DrawnMark:
     """Something that happened: its kind, where in the lanes it stands, and what it is called.
 
     ``x`` is along the run, where events take up about one unit each; ``lane`` is an index among the lanes of
@@ -90,7 +90,7 @@ class Lanes:
         """How many events are past at a moment."""
         return bisect_right(self.events.moments, cursor)
 
-    def marks(self, first: int = 0, last: int | None = None) -> Iterator[Mark]:
+    def marks(self, first: int = 0, last: int | None = None) -> Iterator[DrawnMark]:
         """The marks of the events from one index to another, then of what stands at them and beside them."""
         last = self.total if last is None else min(last, self.total)
         for index in range(first, last):
@@ -123,14 +123,14 @@ class Lanes:
         is_next = following < len(halves) and halves[following] == between
         return self.at((past + (self._among(following) if is_next else now + 1)) / 2)
 
-    def _event(self, index: int) -> Mark:
+    def _event(self, index: int) -> DrawnMark:
         moments, lanes, names, _ = self.events
-        return Mark(self.at(index + 1), lanes[index], "event", self._names[names[index]], moments[index])
+        return DrawnMark(self.at(index + 1), lanes[index], "event", self._names[names[index]], moments[index])
 
-    def _step(self, index: int) -> Mark:
+    def _step(self, index: int) -> DrawnMark:
         moments, _, lanes, kinds, names = self.steps
         kind, label = IN_LANES[1 + kinds[index]], self._names[names[index]]
-        return Mark(self.at(self._among(index)), lanes[index], kind, label, moments[index])
+        return DrawnMark(self.at(self._among(index)), lanes[index], kind, label, moments[index])
 
     def _steps(self, first: int, last: int) -> Iterator[int]:
         """The steps that stand at those events and in the gaps beside them."""
@@ -204,7 +204,7 @@ class Window:
     width: int
     cursor: float
     rows: tuple[Row, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[DrawnMark, ...]
 
 
 def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 80) -> Window:
@@ -242,7 +242,7 @@ class Whole(NamedTuple):
     """All rows of a run and all marks in them, in order of the moments; a ``lane`` is an index among rows."""
 
     rows: tuple[Row, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[DrawnMark, ...]
 
 
 def whole(lanes: Lanes, most: int = MOST_LANES) -> Whole:
@@ -266,7 +266,7 @@ def whole(lanes: Lanes, most: int = MOST_LANES) -> Whole:
             rows[lane] = row
     marks = sorted(lanes.marks(), key=lambda mark: (mark.moment, mark.x))
     placed = (
-        Mark(each.x, homes[each.lane][0], each.kind, each.label, each.moment, homes[each.lane][1])
+        DrawnMark(each.x, homes[each.lane][0], each.kind, each.label, each.moment, homes[each.lane][1])
         for each in marks
     )
     return Whole(tuple(rows.values()), tuple(placed))

@@ -15,6 +15,7 @@ from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import LENGTH, target_text
+from calamity_lab.views.chart import Mark
 from calamity_lab.views.controls import followed
 from calamity_lab.views.events import LENGTH as EVENT_LENGTH
 from calamity_lab.views.events import found_events
@@ -31,8 +32,8 @@ _PENDING_TEXTS = Slot[str](most=1_024)
 class Hit:
     """A match: something that contains the query.
 
-    ``moment`` is when it came to be (None: it is pending), ``place`` where a view has it: of an event its
-    place among all, from 1; of a rejection its moment, negated; of a pending command its place on the agenda.
+    ``moment`` is when it came to be (None: it is pending), ``mark`` what stands for it in the lanes,
+    ``index`` that of a pending command on the agenda.
     """
 
     key: str
@@ -44,7 +45,8 @@ class Hit:
     is_past: bool
     stream_id: str | None = None
     position: int | None = None
-    place: int | None = None
+    mark: Mark | None = None
+    index: int | None = None
     command_id: str | None = None
 
 
@@ -89,7 +91,7 @@ def event_hit(trace: Trace, place: int, cursor: int) -> Hit:
         is_past=moment <= cursor,
         stream_id=format_value(event.stream_id),
         position=event.position,
-        place=place + 1,
+        mark=Mark("event", place + 1),
     )
 
 
@@ -125,12 +127,12 @@ def rejection_hit(trace: Trace, number: int, cursor: int) -> Hit:
         moment=moment,
         is_past=moment <= cursor,
         stream_id=format_value(step.identity.stream_id),
-        place=-moment,
+        mark=Mark("step", moment),
         command_id=format_value(step.pending.command_id),
     )
 
 
-def pending_hit(pending: Pending, place: int) -> Hit:
+def pending_hit(pending: Pending, index: int) -> Hit:
     """A command on the agenda."""
     target = target_text(pending)
     return Hit(
@@ -142,7 +144,7 @@ def pending_hit(pending: Pending, place: int) -> Hit:
         moment=None,
         is_past=False,
         stream_id=target,
-        place=place,
+        index=index,
         command_id=format_value(pending.command_id),
     )
 

@@ -13,8 +13,8 @@ from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.telling import fact
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.arrows import Arrow, arrows, mark
-from calamity_lab.views.chart import ordinal
+from calamity_lab.views.arrows import Arrow, arrows
+from calamity_lab.views.chart import Mark, step_mark
 from calamity_lab.views.events import LENGTH
 
 MOST_STREAMS = 200
@@ -27,10 +27,10 @@ _TITLE = 120
 class Selected:
     """What is selected; nothing is if ``kind`` is "".
 
-    ``first`` to ``last`` are the places of the selected events among all, from 1; ``mark`` is the place of
-    what stands alone in the lanes (see `Arrow`). ``moment`` is the one to go to. ``streams`` are those that
-    it is about, ``command`` the id of the command, ``position`` that of an event, or of the first event of
-    several and ``until`` that of the last.
+    ``first`` to ``last`` are the numbers of the selected events among all, from 1; ``mark`` is what stands
+    alone in the lanes. ``moment`` is the one to go to. ``streams`` are those that it is about, ``command``
+    the id of the command, ``position`` that of an event, or of the first event of several and ``until`` that
+    of the last.
     """
 
     kind: str = ""
@@ -39,7 +39,7 @@ class Selected:
     moment: int | None = None
     first: int = 0
     last: int = 0
-    mark: int = 0
+    mark: Mark | None = None
     position: int | None = None
     until: int | None = None
     command: str = ""
@@ -52,8 +52,7 @@ def selected(trace: Trace, selection: Selection) -> Selected:
     if selection.position is not None and selection.until is not None:
         return _range(trace, selection.position, selection.until)
     if selection.position is not None:
-        place = _place(trace, selection.position)
-        return Selected() if place is None else _event(trace, place)
+        return _event(trace, selection.position)
     if selection.moment is not None and 0 < selection.moment <= trace.last:
         step = trace[selection.moment].step
         return Selected() if step is None else _step(trace, step)
@@ -62,50 +61,55 @@ def selected(trace: Trace, selection: Selection) -> Selected:
     return Selected()
 
 
-def described(trace: Trace, place: int) -> str:
-    """A mark in the lanes as a sentence: of the event with that number, or of the moment, negated."""
-    if 0 < place <= len(trace.index.events):
-        event = trace.index.events[place - 1]
+def described(trace: Trace, mark: Mark) -> str:
+    """A mark in the lanes as a sentence; "" where the branch does not have it."""
+    kind, number = mark
+    if kind == "event" and 0 < number <= len(trace.index.events):
+        event = trace.index.events[number - 1]
         return f"{event.event_type} #{event.position}: {format_fields(event.event, LENGTH)}"
-    step = trace[-place].step if 0 < -place <= trace.last else None
+    step = trace[number].step if kind == "step" and number <= trace.last else None
     if step is None:
         return ""
-    decision = trace[trace.command_end(-place)].decision if step.begins else None
+    decision = trace[trace.command_end(number)].decision if step.begins else None
     return format_value(fact(decision or step), _DETAIL)
 
 
-def _event(trace: Trace, place: int) -> Selected:
-    event, moment = trace.index.events[place - 1], trace.index.event_moments[place - 1]
+def _event(trace: Trace, position: int) -> Selected:
+    number = _upto(trace, position)
+    if not number or trace.index.events[number - 1].position != position:
+        return Selected()
+    event, moment = trace.index.events[number - 1], trace.index.event_moments[number - 1]
+    mark = Mark("event", number)
     return Selected(
         kind="event",
-        title=f"{event.event_type} #{event.position}",
-        detail=described(trace, place),
+        title=f"{event.event_type} #{position}",
+        detail=described(trace, mark),
         moment=moment,
-        first=place,
-        last=place,
-        mark=place,
-        position=event.position,
+        first=number,
+        last=number,
+        mark=mark,
+        position=position,
         command=format_value(event.causation_id) if event.causation_id is not None else "",
         streams=(format_value(event.stream_id),),
-        arrows=arrows(trace, place, event.correlation_id, moment),
+        arrows=arrows(trace, mark, event.correlation_id, moment),
     )
 
 
 def _step(trace: Trace, step: Step) -> Selected:
     if events := step.recorded:
         if len(events) == 1:
-            return _event(trace, ordinal(trace, events[0]))
+            return _event(trace, events[0].position)
         return replace(_range(trace, events[0].position, events[-1].position), moment=step.index)
-    place = mark(trace, step)
+    mark = step_mark(trace, step)
     return Selected(
         kind="step",
         title=format_value(f"{_subject(step)} {step.verb} at step {step.index:,}", _TITLE),
-        detail=described(trace, -step.index),
+        detail=described(trace, Mark("step", step.index)),
         moment=step.index,
-        mark=place,
+        mark=mark,
         command=format_value(step.pending.command_id),
         streams=() if step.stream_id is None else (format_value(step.stream_id),),
-        arrows=arrows(trace, place, step.pending.correlation_id, step.index),
+        arrows=arrows(trace, mark, step.pending.correlation_id, step.index) if mark else (),
     )
 
 
@@ -125,7 +129,7 @@ def _stream(trace: Trace, stream_id: str) -> Selected:
 
 def _range(trace: Trace, first: int, until: int) -> Selected:
     events = trace.index.events
-    since, upto = (_after(trace, position) for position in (first - 1, until))
+    since, upto = (_upto(trace, position) for position in (first - 1, until))
     if since >= upto:
         return Selected()
     streams = _streams(trace, since, upto)
@@ -167,14 +171,9 @@ def _streams(trace: Trace, since: int, upto: int) -> dict[str, None]:
     return trace.memo.once(_RANGES, streams, events[since], events[upto - 1])
 
 
-def _after(trace: Trace, position: int) -> int:
+def _upto(trace: Trace, position: int) -> int:
     """How many events have that position or an earlier one."""
     events = trace.index.events
     if 0 < position <= len(events) and events[position - 1].position == position:
         return position
     return bisect_right(events, position, key=lambda event: event.position)
-
-
-def _place(trace: Trace, position: int) -> int | None:
-    place = _after(trace, position)
-    return place if place and trace.index.events[place - 1].position == position else None

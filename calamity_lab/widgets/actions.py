@@ -12,6 +12,7 @@ from calamity_lab.kernel.identity import stored_name
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.chart import Mark
 from calamity_lab.views.form import parse
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
@@ -152,13 +153,13 @@ def play(stepper: Stepper, *, by: Any, times: Any) -> None:
 def select(contents: Contents, message: Mapping[str, Any]) -> None:
     """Select what a message names, and go there if it says ``go``; without a name, nothing is selected.
 
-    ``place`` is an event's place among all, from 1, or a moment, negated; with ``until`` the events from the
-    one place to the other. ``position`` is an event's own, ``stream_id`` a stream's.
+    ``mark`` is a mark in the lanes; with ``until`` the events from the one marked to the one of that number.
+    ``position`` is an event's own, ``stream_id`` a stream's.
     """
     stepper = contents.lab.stepper
     selection = selection_from(stepper.trace, message)
     stepper.select(selection)
-    moment = _moment(stepper.trace, message)
+    moment = _moment(stepper.trace, _mark(message))
     # What was recorded before the trace began is true at every moment.
     if message.get("go") is True and 0 < moment <= stepper.trace.last:
         contents.hush()
@@ -167,22 +168,31 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
     """What a message selects."""
-    place, events = _whole(message, "place"), trace.index.events
-    if place is not None and place < 0:
-        return Selection(moment=-place)
-    if place and place <= len(events):
-        until = _whole(message, "until")
-        last = None if until is None else events[min(max(until, place), len(events)) - 1].position
-        return Selection(position=events[place - 1].position, until=last)
+    mark, until, events = _mark(message), _whole(message, "until"), trace.index.events
+    if mark is not None and mark.kind == "step":
+        return Selection(moment=mark.number)
+    if mark is not None and 0 < mark.number <= len(events):
+        last = None if until is None else events[min(max(until, mark.number), len(events)) - 1].position
+        return Selection(position=events[mark.number - 1].position, until=last)
     stream_id = message.get("stream_id")
     if stream_id is not None and not isinstance(stream_id, str):
         raise InvalidValue(f"a stream is selected by its id, a text; found {stream_id!r}")
     return Selection(stream_id=stream_id, position=_whole(message, "position"))
 
 
-def _moment(trace: Trace, message: Mapping[str, Any]) -> int:
-    place = _whole(message, "place") or 0
-    return trace.index.event_moments[place - 1] if 0 < place <= len(trace.index.events) else -place
+def _moment(trace: Trace, mark: Mark | None) -> int:
+    if mark is None:
+        return 0
+    if mark.kind == "step":
+        return mark.number
+    return trace.index.event_moments[mark.number - 1] if 0 < mark.number <= len(trace.index.events) else 0
+
+
+def _mark(message: Mapping[str, Any]) -> Mark | None:
+    try:
+        return None if message.get("mark") is None else Mark.read(message["mark"])
+    except ValueError as error:
+        raise InvalidValue(f"select needs {error} as 'mark'; found {message['mark']!r}") from error
 
 
 def _whole(message: Mapping[str, Any], name: str) -> int | None:

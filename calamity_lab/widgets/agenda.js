@@ -7,7 +7,7 @@ import { glyph, icon } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { AgendaEntry, AgendaView } from "#views"
+ * @import { AgendaEntry, AgendaView, Hit } from "#views"
  */
 
 // What a command would lead to, as an icon beside the sentence.
@@ -53,11 +53,11 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   return {
     parts: ["agenda"],
     close: () => reach.close(),
-    reveal(/** @type {{ command_id: string | null, place: number | null }} */ { command_id, place }) {
+    reveal(/** @type {Hit} */ { command_id, index }) {
       sought = null;
       mark();
       sought = command_id;
-      showUpto((place ?? 0) + 1);
+      showUpto((index ?? 0) + 1);
       mark();
     },
     update(/** @type {AgendaView} */ { total: all, in_progress: now, entries }) {

@@ -1,10 +1,10 @@
 // What stands in the lanes, of the whole run, as columns that only grow: any part of it is drawn without asking.
-// Places: an event's is its number among all, from 1; that of anything else is its moment, negated.
 
 import { LOOKS } from "./looks.js";
+import { readMark } from "./marks.js";
 
 /**
- * @import { LaneRow } from "#views"
+ * @import { LaneRow, Mark } from "#views"
  * @import { ChartMark, ChartPatch } from "./types.js"
  */
 
@@ -118,36 +118,33 @@ export class Chart {
   }
 
   /**
-   * What a place says of itself: kind, name, lane and moment; nothing where it is not known.
-   * @param {number} place @returns {ChartMark | null}
+   * What a mark shows, and where; null for a mark that is not known.
+   * @param {Mark} key @returns {ChartMark | null}
    */
-  at(place) {
-    if (place > 0) {
-      return place > this.events.length ? null : {
-        place,
+  at(key) {
+    const { event = 0, step: moment = 0 } = readMark(key);
+    if (event) {
+      return event > this.events.length ? null : {
+        key,
         kind: "event",
-        name: this.names[this.events.names[place - 1]],
-        lane: this.events.lanes[place - 1],
-        moment: this.events.moments[place - 1],
+        name: this.names[this.events.names[event - 1]],
+        among: event,
+        lane: this.events.lanes[event - 1],
+        moment: this.events.moments[event - 1],
       };
     }
-    const step = this.stepAt(-place);
+    const step = this.stepAt(moment);
     return step < 0 ? null : {
-      place,
+      key,
       kind: STEP_KINDS[this.steps.kinds[step]],
       name: this.names[this.steps.names[step]],
+      among: this.amongAt(step),
       lane: this.steps.lanes[step],
-      moment: -place,
+      moment,
     };
   }
 
-  /** Where a place stands among the events: those between two events share the room there. */
-  among(/** @type {number} */ place) {
-    if (place > 0) return place;
-    const step = this.stepAt(-place);
-    return step < 0 ? 0 : this.amongAt(step);
-  }
-
+  /** Where a step stands among the events: the steps between two events share the room there. */
   amongAt(/** @type {number} */ step) {
     const { halves, length } = this.steps;
     const half = halves[step];

@@ -13,7 +13,7 @@ from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
-from calamity_lab.views.chart import Chart, Charts
+from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
@@ -66,8 +66,8 @@ class Tabs:
 class Pointed:
     """What the pointer is on in the lanes, as a sentence."""
 
-    place: int
-    sentence: str
+    mark: Mark | None = None
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ def _state(contents: Contents) -> Any:
 
 
 def _pointed(contents: Contents) -> Any:
-    place = contents.options_of("pointed").get("place", 0)
-    return Pointed(place, described(contents.lab.stepper.trace, place))
+    mark = contents.options_of("pointed").get("mark")
+    return Pointed() if mark is None else Pointed(mark, described(contents.lab.stepper.trace, mark))
 
 
 def _patch(before: Any, view: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import { icon, ICONS } from "./signs.js";
 
 /**
  * @import { Selected, Values } from "#views"
- * @import { Model, View } from "./types.js"
+ * @import { Model, Picked, View } from "./types.js"
  */
 
 const SLOW = 300;
@@ -18,7 +18,7 @@ const SPEAKS = "calamity-lab-speaks";
 const GOTO = "goto ";
 
 /** What is selected where nothing is. @type {Selected} */
-export const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, mark: 0,
+export const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, mark: null,
   position: null, until: null, command: "", streams: [], arrows: [] };
 
 export class LabHandle {
@@ -106,8 +106,8 @@ export class LabHandle {
     if (!this.isOpen(GOTO)) this.flush(GOTO);
   }
 
-  /** Picks something out for all views to show: a place in the lanes, a position, a stream; {} for nothing. */
-  select(/** @type {Record<string, any>} */ picked) {
+  /** Picks something out for all views to show: a mark in the lanes, a position, a stream; {} for nothing. */
+  select(/** @type {Picked} */ picked) {
     this.send("select", picked);
   }
 

@@ -1,7 +1,9 @@
 // The rows of the timeline: the lanes in groups, one a type, of which those in sight are drawn and no others.
 
+import { STEP_KINDS } from "./chart.js";
 import { clamp } from "./kit.js";
 import { LOOKS } from "./looks.js";
+import { eventMark, stepMark } from "./marks.js";
 
 /**
  * @import { Chart } from "./chart.js"
@@ -19,7 +21,7 @@ export const LANE = 24;
  *   key: string, group?: LaneGroup, isClosed?: boolean, lane?: LaneRow, number?: number, isAlone?: boolean,
  * }} Row
  * @typedef {{ kind: string, earliest: number, drawn: string }} Bar
- * @typedef {(place: number, among: number, lane: number, kind: number, moment: number) => void} Each
+ * @typedef {(kind: string, among: number, lane: number, moment: number) => void} Each
  */
 
 export class Lanes {
@@ -107,7 +109,6 @@ export class Lanes {
 export const MARK_STEP = 30;
 export const DENSE = 12;
 const CELL = 3;
-const REACH = 14;
 
 /**
  * The marks of a span, in the rows in sight: where each stands in pixels, and what it is.
@@ -117,10 +118,12 @@ export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   const scale = plot / span.width;
   /** @type {DrawnMark[]} */
   const marks = [];
-  eachInSight(chart, span, (place, among, lane, kind, moment) => {
+  eachInSight(chart, span, (kind, among, lane, moment) => {
     const row = lanes.rowOf[lane];
     if (row < top || row >= bottom) return;
-    marks.push({ place, kind, lane, moment, x: (span.at(among) - span.from) * scale, y: (row - top + 0.5) * LANE });
+    const key = kind === "event" ? eventMark(among) : stepMark(moment);
+    const [x, y] = [(span.at(among) - span.from) * scale, (row - top + 0.5) * LANE];
+    marks.push({ key, kind, among, lane, moment, x, y });
   });
   return marks.sort((one, other) => one.x - other.x || one.moment - other.moment);
 }
@@ -131,14 +134,14 @@ export function eachInSight(/** @type {Chart} */ chart, /** @type {Span} */ span
   const first = span.eventAt(span.from);
   const last = Math.min(span.eventAt(span.to), events.length + 1) - 1;
   for (let event = first; event <= last; event += 1) {
-    each(event, event, events.lanes[event - 1], 0, events.moments[event - 1]);
+    each("event", event, events.lanes[event - 1], events.moments[event - 1]);
   }
   const [since, upto] = chart.stepsAround(first, last);
   for (let step = since; step < upto; step += 1) {
     const among = steps.halves[step] % 2 ? chart.amongAt(step) : steps.halves[step] / 2;
     const point = span.at(among);
     if (point >= span.from && point <= span.to) {
-      each(-steps.moments[step], among, steps.lanes[step], 1 + steps.kinds[step], steps.moments[step]);
+      each(STEP_KINDS[steps.kinds[step]], among, steps.lanes[step], steps.moments[step]);
     }
   }
 }
@@ -148,31 +151,36 @@ export function shapePaths(/** @type {DrawnMark[]} */ marks, /** @type {number} 
   /** @type {Map<string, string>} */
   const paths = new Map();
   for (const { kind, moment, x, y } of marks) {
-    const key = `${LOOKS.inLanes[kind]} ${moment <= cursor ? "past" : "later"}`;
-    paths.set(key, `${paths.get(key) ?? ""}M${x.toFixed(1)} ${y}${LOOKS.kinds[LOOKS.inLanes[kind]].shape}`);
+    const key = `${kind} ${moment <= cursor ? "past" : "later"}`;
+    paths.set(key, `${paths.get(key) ?? ""}M${x.toFixed(1)} ${y}${LOOKS.kinds[kind].shape}`);
   }
   return paths;
 }
 
 /**
- * Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more; rejections keep a cross.
+ * Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more. Reactions of any
+ * kind share a bar, rejections keep a cross, commands are left out.
  * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
  */
 export function denseBars(chart, span, lanes, [top, bottom], plot) {
   const [scale, cells] = [plot / span.width, Math.ceil(plot / CELL) + 1];
   const size = (bottom - top) * cells;
-  const counts = { event: new Uint32Array(size), continued: new Uint32Array(size), rejected: new Uint32Array(size) };
+  /** @type {Map<string, Uint32Array>} */
+  const counts = new Map();
   const earliest = new Float64Array(size).fill(Infinity);
-  eachInSight(chart, span, (_place, among, lane, kind, moment) => {
+  eachInSight(chart, span, (kind, among, lane, moment) => {
     const row = lanes.rowOf[lane];
-    if (row < top || row >= bottom || kind === 1) return;
+    if (row < top || row >= bottom || kind === "command") return;
     const cell = (row - top) * cells + clamp(Math.floor(((span.at(among) - span.from) * scale) / CELL), 0, cells - 1);
-    counts[kind === 0 ? "event" : kind === 2 ? "rejected" : "continued"][cell] += 1;
+    const bar = LOOKS.reactions.includes(kind) ? LOOKS.reactions[0] : kind;
+    const numbers = counts.get(bar) ?? new Uint32Array(size);
+    numbers[cell] += 1;
+    counts.set(bar, numbers);
     if (moment < earliest[cell]) earliest[cell] = moment;
   });
   /** @type {Bar[]} */
   const bars = [];
-  for (const [kind, numbers] of Object.entries(counts)) {
+  for (const [kind, numbers] of counts) {
     numbers.forEach((number, cell) => {
       if (!number) return;
       const [x, y] = [(cell % cells) * CELL, (Math.floor(cell / cells) + 0.5) * LANE];
@@ -197,35 +205,4 @@ export function densePaths(/** @type {Bar[]} */ bars, /** @type {number} */ curs
     drawn.set(key, parts);
   }
   return new Map([...drawn].map(([key, parts]) => [key, parts.join("")]));
-}
-
-/** The mark that is nearest to a point, within reach. */
-export function nearestMark(/** @type {DrawnMark[]} */ marks, /** @type {number} */ x, /** @type {number} */ y) {
-  /** @type {{ mark: DrawnMark, far: number } | null} */
-  let best = null;
-  for (const mark of marks) {
-    const far = Math.hypot(mark.x - x, mark.y - y);
-    if (far <= REACH && (!best || far < best.far)) best = { mark, far };
-  }
-  return best?.mark ?? null;
-}
-
-/** The next mark from one in a direction that an arrow key tells. */
-export function neighbour(/** @type {DrawnMark[]} */ marks, /** @type {DrawnMark} */ from, /** @type {string} */ key) {
-  const sideways = key === "ArrowLeft" || key === "ArrowRight";
-  const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
-  /** @param {DrawnMark} mark */
-  const far = (
-    mark,
-  ) => (sideways ? sign * (mark.x - from.x || (mark.moment - from.moment) / 1e9) : sign * (mark.y - from.y));
-  /** @param {DrawnMark} mark */
-  const off = (mark) => (sideways ? Math.abs(mark.y - from.y) * 0.001 : Math.abs(mark.x - from.x) * 0.01);
-  /** @type {{ mark: DrawnMark, cost: number } | null} */
-  let best = null;
-  for (const mark of marks) {
-    if (far(mark) <= 0 || mark.place === from.place) continue;
-    const cost = far(mark) + off(mark);
-    if (!best || cost < best.cost) best = { mark, cost };
-  }
-  return best?.mark ?? null;
 }

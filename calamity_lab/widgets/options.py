@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from calamity_lab.errors import InvalidValue
+from calamity_lab.views.chart import Mark
 
 TABS = ("state", "process_graph", "sequence", "events")
 
@@ -89,7 +90,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "histories": _pairs(_key),
         "as_of": _pairs(_first),
     },
-    "pointed": {"place": _whole},
+    "pointed": {"mark": Mark.read},
     "events": {"query": _text, "first": _place, "limit": _count},
     "found": {"query": _text, "limit": _count},
     "sequence": {"first": _place, "limit": _count},

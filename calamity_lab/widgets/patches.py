@@ -12,7 +12,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from calamity_lab.views.chart import Chart
+from calamity_lab.views.chart import Chart, Mark
 
 MANY = 400
 """From so many new items on they are packed."""
@@ -36,9 +36,11 @@ def patch(before: Any, after: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A view's value as JSON knows it: records as objects, tuples as lists."""
+    """A view's value as JSON knows it: records as objects, tuples as lists, marks as texts."""
     if type(value) in _ATOMS:
         return value
+    if isinstance(value, Mark):
+        return str(value)
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):

@@ -170,10 +170,10 @@ export function mountSearch(root, lab, reveal) {
 function goTo(/** @type {Hit} */ hit, /** @type {LabHandle} */ lab, /** @type {(hit: Hit) => void} */ reveal) {
   if (hit.kind === "pending") reveal(hit);
   else if (hit.kind === "stream") {
-    lab.send("select", { stream_id: hit.stream_id });
+    lab.select({ stream_id: hit.stream_id });
     // A stream that is there already is looked at as it is now.
     if (!hit.is_past) lab.goto(Number(hit.moment));
-  } else lab.send("select", { place: hit.place, go: true });
+  } else lab.select({ mark: hit.mark, go: true });
 }
 
 function grouped(/** @type {SearchResults} */ { groups, hits }) {

@@ -4,6 +4,7 @@ import { button, pager } from "./buttons.js";
 import { choiceOf, clamp, closest, counted, cutTo, draw, make, put, setText, show, widthOf } from "./kit.js";
 import { addPicked, keepInSight, keyed, rove } from "./lists.js";
 import { LOOKS } from "./looks.js";
+import { stepMark } from "./marks.js";
 import { glyph, kindClass } from "./signs.js";
 
 /**
@@ -245,7 +246,7 @@ function listenToRows(/** @type {SVGElement} */ rows, /** @type {LabHandle} */ l
   function go(/** @type {RowNode} */ node) {
     rove(rows.children, node);
     const moment = ROWS.get(node)?.moment ?? null;
-    if (moment !== null) lab.select({ place: -moment, go: true });
+    if (moment !== null) lab.select({ mark: stepMark(moment), go: true });
   }
   rows.addEventListener("click", (event) => {
     const node = rowOf(event);

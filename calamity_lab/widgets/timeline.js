@@ -9,6 +9,7 @@ import { DENSE, denseBars, densePaths, eachInSight, LANE, Lanes, MARK_STEP, mark
   shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
+import { eventMark, stepMark } from "./marks.js";
 import { glyph, icon, kindClass, setGlyph } from "./signs.js";
 import { LEAST_SPAN, Span } from "./span.js";
 import { listen } from "./timeline_input.js";
@@ -16,7 +17,8 @@ import { AXIS, buildTimeline } from "./timeline_parts.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { DrawnMark, Point } from "./types.js"
+ * @import { Mark } from "#views"
+ * @import { DrawnMark, PlacedMark, Point } from "./types.js"
  */
 
 export function mountTimeline(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
@@ -40,7 +42,7 @@ export class Timeline {
     this.view = { top: 0, height: 8 * LANE };
     this.isListed = false;
     this.isScrolledHere = false;
-    /** @type {number | null} */
+    /** @type {Mark | null} */
     this.active = null;
     /** @type {number | null} */
     this.anchor = null;
@@ -131,7 +133,7 @@ export class Timeline {
     this.laidFor = laidFor;
     const isInSight = new Uint8Array(chart.lanes.length);
     if (lanes.sifts(chart)) {
-      eachInSight(chart, span, (_place, _among, lane) => {
+      eachInSight(chart, span, (_kind, _among, lane) => {
         isInSight[lane] = 1;
       });
     }
@@ -166,7 +168,7 @@ export class Timeline {
     const moments = [this.now > 0 ? chart.events.moments[this.now - 1] : 0, step >= 0 ? chart.steps.moments[step] : 0];
     const moment = Math.max(...moments);
     if (!moment) return null;
-    return chart.at(moments[0] === moment ? this.now : -moment);
+    return chart.at(moments[0] === moment ? eventMark(this.now) : stepMark(moment));
   }
 
   paintRows() {
@@ -276,41 +278,42 @@ export class Timeline {
     put(this.nodes.effects, "d", path(false));
   }
 
-  pixelsOf(/** @type {number} */ place, /** @type {number} */ top) {
-    const found = this.chart.at(place);
+  pixelsOf(/** @type {Mark} */ mark, /** @type {number} */ top) {
+    const found = this.chart.at(mark);
     const row = found ? this.lanes.rowOf[found.lane] : -1;
-    if (row < 0) return null;
-    return { x: (this.span.at(this.chart.among(place)) - this.span.from) * (this.plot / this.span.width),
+    if (!found || row < 0) return null;
+    return { x: (this.span.at(found.among) - this.span.from) * (this.plot / this.span.width),
       y: (row - top + 0.5) * LANE };
   }
 
   /** One mark can have the focus; the arrow keys move it. Where nobody chose, it is what happened last. */
   paintActive() {
     const marks = this.marks;
-    const wanted = this.active ?? this.latest()?.place;
-    const mark = marks.find(({ place }) => place === wanted) ?? marks.findLast(({ moment }) => moment <= this.cursor)
+    const wanted = this.active ?? this.latest()?.key;
+    const mark = marks.find(({ key }) => key === wanted) ?? marks.findLast(({ moment }) => moment <= this.cursor)
       ?? marks[0];
     show(this.nodes.list, mark !== undefined);
     if (!mark) return;
     this.focused = mark;
     put(this.nodes.option, "transform", `translate(${mark.x.toFixed(1)} ${mark.y})`);
-    put(this.nodes.option, "aria-selected", this.selected.kind && this.isSelected(mark.place) ? "true" : "false");
+    put(this.nodes.option, "aria-selected", this.selected.kind && this.isSelected(mark) ? "true" : "false");
     put(this.nodes.option, "aria-label", this.words(mark));
     put(this.nodes.option, "aria-posinset", marks.indexOf(mark) + 1);
     put(this.nodes.option, "aria-setsize", marks.length);
-    put(this.nodes.option, "class", this.isSelected(mark.place) ? "cl-mark cl-chosen" : "cl-mark");
+    put(this.nodes.option, "class", this.isSelected(mark) ? "cl-mark cl-chosen" : "cl-mark");
   }
 
-  isSelected(/** @type {number} */ place) {
-    const { kind, first, last, mark } = this.selected;
-    return kind === "range" ? place >= first && place <= last : mark === place;
+  isSelected(/** @type {PlacedMark} */ { key, kind, among }) {
+    const { selected } = this;
+    if (selected.kind !== "range") return selected.mark === key;
+    return kind === "event" && among >= selected.first && among <= selected.last;
   }
 
-  words(/** @type {{ place: number, moment: number }} */ mark) {
-    const found = this.chart.at(mark.place);
+  words(/** @type {PlacedMark} */ mark) {
+    const found = this.chart.at(mark.key);
     if (!found) return "";
     const { name, lane, kind } = found;
-    const names = { event: `${name} #${count(mark.place)}`, command: `command ${name}`, rejected: name };
+    const names = { event: `${name} #${count(mark.among)}`, command: `command ${name}`, rejected: name };
     const what = choiceOf(kind, names) ?? `${kind} by ${name}`;
     return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
   }

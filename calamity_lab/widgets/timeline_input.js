@@ -1,7 +1,8 @@
 // How the timeline is used: with the wheel, the pointer and the keys.
 
 import { clamp, put, show } from "./kit.js";
-import { LANE, nearestMark, neighbour } from "./lanes.js";
+import { LANE } from "./lanes.js";
+import { eventMark, nearestMark, neighbour } from "./marks.js";
 import { AXIS, ZOOM } from "./timeline_parts.js";
 
 /**
@@ -86,17 +87,17 @@ function press(/** @type {Timeline} */ timeline, /** @type {DrawnMark | null} */
     if (timeline.selected.kind) timeline.lab.select({});
     return;
   }
-  timeline.active = mark.place;
+  timeline.active = mark.key;
   timeline.paintActive();
   timeline.nodes.option.focus({ preventScroll: true });
-  timeline.lab.select({ place: mark.place, go: true });
+  timeline.lab.select({ mark: mark.key, go: true });
 }
 
 function pickBetween(/** @type {Timeline} */ timeline, /** @type {number} */ left, /** @type {number} */ right) {
   const point = (/** @type {number} */ x) => timeline.span.from + (x * timeline.span.width) / timeline.plot;
   const [first, last] = [timeline.span.eventAt(point(left)), timeline.span.eventAt(point(right)) - 1];
   if (first <= last && first <= timeline.chart.events.length) {
-    timeline.lab.select({ place: first, until: Math.min(last, timeline.chart.events.length) });
+    timeline.lab.select({ mark: eventMark(first), until: Math.min(last, timeline.chart.events.length) });
   }
 }
 
@@ -130,11 +131,11 @@ function move(/** @type {Timeline} */ timeline, /** @type {string} */ key, /** @
   const backwards = key === "ArrowLeft" || key === "ArrowUp";
   let found = neighbour(timeline.marks, from, key);
   while (!found && goesOn(timeline, key)) {
-    const now = timeline.marks.find(({ place }) => place === from.place);
+    const now = timeline.marks.find(({ key: other }) => other === from.key);
     found = now ? neighbour(timeline.marks, now, key) : timeline.marks.at(backwards ? -1 : 0) ?? null;
   }
   if (!found) return;
-  timeline.active = found.place;
+  timeline.active = found.key;
   timeline.paintActive();
   timeline.nodes.option.focus({ preventScroll: true });
   point(timeline, found, found);
@@ -160,10 +161,10 @@ function goesOn(/** @type {Timeline} */ timeline, /** @type {string} */ key) {
 
 function pickTo(/** @type {Timeline} */ timeline, /** @type {DrawnMark} */ from, /** @type {DrawnMark} */ to) {
   const event = (/** @type {DrawnMark} */ mark) =>
-    clamp(Math.round(timeline.chart.among(mark.place)), 1, Math.max(timeline.chart.events.length, 1));
+    clamp(Math.round(mark.among), 1, Math.max(timeline.chart.events.length, 1));
   timeline.anchor ??= event(from);
   const ends = [timeline.anchor, event(to)].sort((one, other) => one - other);
-  if (timeline.chart.events.length) timeline.lab.select({ place: ends[0], until: ends[1] });
+  if (timeline.chart.events.length) timeline.lab.select({ mark: eventMark(ends[0]), until: ends[1] });
 }
 
 /** The axis is dragged to pan. */

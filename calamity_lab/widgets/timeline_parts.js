@@ -3,14 +3,15 @@
 import { button } from "./buttons.js";
 import { clamp, count, draw, freshId, make, nameParts, put, setText, show } from "./kit.js";
 import { keepInSight, keyed } from "./lists.js";
+import { eventMark, stepMark } from "./marks.js";
 import { glyph } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
  * @import { Span } from "./span.js"
  * @import { Timeline } from "./timeline.js"
- * @import { Pointed } from "#views"
- * @import { ChartMark } from "./types.js"
+ * @import { Mark, Pointed } from "#views"
+ * @import { ChartMark, PlacedMark } from "./types.js"
  */
 
 export const AXIS = 20;
@@ -80,7 +81,7 @@ function buildPlot(/** @type {Timeline} */ timeline) {
   const axis = mountAxis();
   const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, axis.node, body);
   const tip = mountTip(timeline.lab);
-  const listed = mountLaneList((mark) => timeline.lab.select({ place: mark.place, go: true }));
+  const listed = mountLaneList((mark) => timeline.lab.select({ mark, go: true }));
   return { lines, future, band, brush, nowLine, paths, rings, causes, effects, option, list, svg, labels, body, axis,
     scroll, tip, listed };
 }
@@ -158,31 +159,29 @@ function timeTicks(/** @type {Span} */ span, /** @type {number} */ scale) {
 /** What is under the pointer: its name at once, and all of it when Python has told. */
 function mountTip(/** @type {LabHandle} */ lab) {
   const node = make("div", { class: "cl-tip", hidden: true, "aria-hidden": "true" });
-  /** @type {number | null} */
-  let place = null;
+  /** @type {Mark | null} */
+  let shown = null;
   let resting = 0;
   return {
     node,
-    /**
-     * @param {{ place: number }} mark @param {string} words @param {number} x @param {number} y @param {HTMLElement} pane
-     */
+    /** @param {PlacedMark} mark @param {string} words @param {number} x @param {number} y @param {HTMLElement} pane */
     show(mark, words, x, y, pane) {
-      if (place === mark.place && !node.hidden) return;
-      place = mark.place;
+      if (shown === mark.key && !node.hidden) return;
+      shown = mark.key;
       setText(node, words);
       node.hidden = false;
       node.style.left = `${clamp(x + 12, 4, Math.max(4, pane.clientWidth - 260))}px`;
       node.style.top = `${y + 52}px`;
       clearTimeout(resting);
-      resting = window.setTimeout(() => lab.look("pointed", { place }), 120);
+      resting = window.setTimeout(() => lab.look("pointed", { mark: shown }), 120);
     },
     hide() {
       clearTimeout(resting);
       node.hidden = true;
-      place = null;
+      shown = null;
     },
     tell(/** @type {Pointed | undefined} */ pointed) {
-      if (!node.hidden && pointed?.place === place && pointed?.sentence) setText(node, pointed.sentence);
+      if (!node.hidden && pointed?.mark === shown && pointed?.sentence) setText(node, pointed.sentence);
     },
   };
 }
@@ -192,7 +191,7 @@ function mountTip(/** @type {LabHandle} */ lab) {
 const LISTED_BEFORE = 10;
 const LISTED_AFTER = 5;
 
-function mountLaneList(/** @type {(mark: { place: number }) => void} */ pick) {
+function mountLaneList(/** @type {(mark: Mark) => void} */ pick) {
   const list = make("ol", { class: "cl-lane-list" });
   return {
     node: list,
@@ -206,9 +205,9 @@ function mountLaneList(/** @type {(mark: { place: number }) => void} */ pick) {
         category: chart.lanes[mark.lane].category,
         isPast: mark.moment <= cursor,
         isLatest: latest !== null && mark.moment === latest.moment,
-        isPicked: timeline.isSelected(mark.place),
+        isPicked: timeline.isSelected(mark),
       }));
-      keyed(list, rows, ({ place }) => place, (row) => listedMark(row, pick), updateListed);
+      keyed(list, rows, ({ key }) => key, (row) => listedMark(row, pick), updateListed);
       timeline.lab.later(() => keepInSight(list.querySelector("[aria-current]"), list));
     },
   };
@@ -219,16 +218,15 @@ function mountLaneList(/** @type {(mark: { place: number }) => void} */ pick) {
  * @param {import("./chart.js").Chart} chart @param {number} now @param {number} cursor
  */
 function marksAround(chart, now, cursor) {
-  /** @type {number[]} */
-  const places = [];
+  /** @type {Mark[]} */
+  const keys = [];
   const last = Math.min(now + LISTED_AFTER, chart.events.length);
-  for (let event = Math.max(now - LISTED_BEFORE, 0) + 1; event <= last; event += 1) places.push(event);
+  for (let event = Math.max(now - LISTED_BEFORE, 0) + 1; event <= last; event += 1) keys.push(eventMark(event));
   const step = chart.steps.upto("moments", cursor);
   const end = Math.min(step + LISTED_AFTER, chart.steps.length);
-  for (let other = Math.max(step - LISTED_BEFORE, 0); other < end; other += 1) places.push(-chart.steps.moments[other]);
-  const marks = places.flatMap((place) => chart.at(place) ?? []).sort((one, other) =>
-    one.moment - other.moment || one.place - other.place
-  );
+  const moments = chart.steps.moments.subarray(Math.max(step - LISTED_BEFORE, 0), end);
+  keys.push(...Array.from(moments, (moment) => stepMark(moment)));
+  const marks = keys.flatMap((key) => chart.at(key) ?? []).sort((one, other) => one.moment - other.moment);
   const at = marks.filter(({ moment }) => moment <= cursor).length;
   return marks.slice(Math.max(at - LISTED_BEFORE, 0), at + LISTED_AFTER);
 }
@@ -239,11 +237,11 @@ function marksAround(chart, now, cursor) {
  * }} Listed
  */
 
-function listedMark(/** @type {Listed} */ row, /** @type {(mark: { place: number }) => void} */ pick) {
+function listedMark(/** @type {Listed} */ row, /** @type {(mark: Mark) => void} */ pick) {
   const name = make("span", { class: "cl-listed-name",
-    text: row.kind === "event" ? `${row.name} #${count(row.place)}` : row.name });
-  const node = make("button", { type: "button", class: "cl-listed", on: { click: () => pick(row) } }, glyph(row.kind),
-    name, make("span", { class: "cl-listed-stream cl-muted" }, ...nameParts(row)));
+    text: row.kind === "event" ? `${row.name} #${count(row.among)}` : row.name });
+  const node = make("button", { type: "button", class: "cl-listed", on: { click: () => pick(row.key) } },
+    glyph(row.kind), name, make("span", { class: "cl-listed-stream cl-muted" }, ...nameParts(row)));
   return make("li", {}, node);
 }
 

@@ -1,7 +1,7 @@
 // The types of what the front end passes on, for the reader and for the type checker. No module imports this one.
 // What the views tell has its types in #views: `make check` writes them from the dataclasses of calamity_lab/views.
 
-/** @import { EventRow, HitText, LaneRow } from "#views" */
+/** @import { EventRow, HitText, LaneRow, Mark } from "#views" */
 
 /**
  * What a view of a widget is: `parts` are the names of the values that it draws, `update` draws them. `asked` and
@@ -31,10 +31,10 @@
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
  *   back_over: number[], events: EventRow[], chart: ChartPatch, found: { streams: HitText[], rejections: HitText[] },
- *   selected: { places: Record<number, number>, streams: Record<string, number> },
+ *   selected: { marks: Partial<Record<Mark, number>>, streams: Record<string, number> },
  *   steps: Record<string, Record<string, any>>[], rows: any[],
  * }} Packed
- * @typedef {{ place?: number, until?: number, position?: number, stream_id?: string }} Picked
+ * @typedef {{ mark?: Mark | null, until?: number, position?: number, stream_id?: string | null, go?: boolean }} Picked
  */
 
 /**
@@ -50,9 +50,10 @@
  */
 
 /**
- * Something in the lanes. `place` is an event's number among all, from 1, or a moment, negated.
- * @typedef {{ place: number, kind: string, name: string, lane: number, moment: number }} ChartMark
- * @typedef {{ place: number, kind: number, lane: number, moment: number, x: number, y: number }} DrawnMark
+ * A mark with what it shows, and where it stands: `among` the events, and in pixels.
+ * @typedef {{ key: Mark, kind: string, among: number, lane: number, moment: number }} PlacedMark
+ * @typedef {PlacedMark & { name: string }} ChartMark
+ * @typedef {PlacedMark & Point} DrawnMark
  * @typedef {{ x: number, y: number }} Point
  */
 export {};

@@ -44,21 +44,23 @@ LOOK = """
   span.choose(axis);
   const found = ([from, width]) => {
     Object.assign(span, { from, width });
-    const places = [];
-    eachInSight(chart, span, (place) => places.push(place));
-    return places;
+    const marks = [];
+    eachInSight(chart, span, (kind, among, _lane, moment) =>
+      marks.push(kind === "event" ? eventMark(among) : stepMark(moment)));
+    return marks;
   };
   const all = found([0, span.length + 1]);
-  const points = all.map((place) => span.at(chart.among(place)));
+  const amongs = all.map((mark) => chart.at(mark).among);
+  const points = amongs.map((among) => span.at(among));
   const wrong = spans.flatMap(([from, share]) => {
     const [start, width] = [from * span.length, share * span.length];
     const inside = new Set(found([start, width]));
     // Right at the edge either is as good.
     const far = (point) => Math.min(Math.abs(point - start), Math.abs(point - start - width)) > 1.1;
     const isIn = (point) => point > start && point < start + width;
-    return all.filter((place, n) => far(points[n]) && inside.has(place) !== isIn(points[n]));
+    return all.filter((mark, n) => far(points[n]) && inside.has(mark) !== isIn(points[n]));
   });
-  const between = points.filter((_point, n) => all[n] < 0 && chart.steps.halves[chart.stepAt(-all[n])] %% 2);
+  const between = points.filter((_point, n) => !Number.isInteger(amongs[n]));
   return [all.length, wrong, new Set(between).size === between.length, span.folds.length];
 }
 """

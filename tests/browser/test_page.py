@@ -14,7 +14,7 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank.traffic import random_commands
 from calamity_lab.lab import Lab
 from calamity_lab.views.agenda import agenda
-from calamity_lab.views.chart import Charts
+from calamity_lab.views.chart import Charts, Mark
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
@@ -38,12 +38,12 @@ ASKED = """
     WINDOWS[part](recording.at(place), {...USUAL_OPTIONS[part], ...look}, packed, packed.moments[place]));
 }
 """
-# What a page says is selected, and what it says of a place that is pointed at.
+# What a page says is selected, and what it says of a mark that is pointed at.
 PICKED = """
-([packed, asked, places]) => {
+([packed, asked, marks]) => {
   %s
   const found = asked.map((picked) => recordedSelected(packed, picked));
-  return [found, places.map((place) => WINDOWS.pointed({}, { place }, packed, 0).sentence)];
+  return [found, marks.map((mark) => WINDOWS.pointed({}, { mark }, packed, 0).sentence)];
 }
 """
 
@@ -256,23 +256,23 @@ def test_what_is_selected_on_a_page_and_pointed_at_is_what_python_says(model: An
     lab.send(*model.story())
     lab.resume()
     trace, total = lab.trace, len(lab.trace.index.events)
-    marks = [-moment for moment in Charts().of(trace).columns.steps.moments]
-    dispatched = [-moment for moment in trace.index.dispatched]
+    events = [Mark("event", n) for n in range(total + 2)]
+    steps = [Mark("step", moment) for moment in Charts().of(trace).columns.steps.moments]
     # Of one command only one event was recorded at a time, so that each is told as an event.
-    recorded = [-moment for moment in trace.index.event_moments]
+    others = [Mark("step", n) for n in (*trace.index.dispatched, *trace.index.event_moments, 10**6)]
     picked: list[dict[str, Any]] = [
-        *({"place": place} for place in (*range(total + 2), *marks, *dispatched, *recorded, -(10**6))),
-        *({"place": place, "until": until} for place in (1, 4, total) for until in (2, total, 10**6)),
+        *({"mark": str(mark)} for mark in (*events, *steps, *others)),
+        *({"mark": f"event {n}", "until": until} for n in (1, 4, total) for until in (2, total, 10**6)),
         *({"stream_id": name} for name in ("BankAccount-alice", "nobody")),
         *({"position": position} for position in (1, 5, 10**6)),
         {},
     ]
-    places = [*range(total + 2), *marks]
-    found, said = empty.evaluate(PICKED % SCRIPTS, [carried(page(lab)), picked, places])
+    marks = [*events, *steps]
+    found, said = empty.evaluate(PICKED % SCRIPTS, [carried(page(lab)), picked, [*map(str, marks)]])
     for asked, answer in zip(picked, found, strict=True):
         right = plain(selected(trace, selection_from(trace, asked)))
         assert {**answer, "detail": ""} == {**right, "command": "", "detail": ""}, asked
         # A page does not tell how long a range took.
         told = right["detail"].rpartition(", ")[0] if right["kind"] == "range" else right["detail"]
         assert answer["detail"] == told, asked
-    assert said == [described(trace, place) for place in places]
+    assert said == [described(trace, mark) for mark in marks]

@@ -13,7 +13,7 @@ from calamity_lab.figures.timeline import told_apart
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
-from calamity_lab.views.lanes import Mark, Row, Whole
+from calamity_lab.views.lanes import DrawnMark, Row, Whole
 from tests.figures.drawing import marks, texts
 
 EVENTS, LANES = 100_000, 1_000
@@ -56,7 +56,9 @@ def test_of_marks_that_lie_under_each_other_one_is_kept_for_each_kind_and_side_o
     found = Whole(
         (Row("Order", "Order", "aggregate", 1_000),),
         tuple(
-            Mark(drawn.random() * EVENTS, 0, drawn.choice(["event", "command"]), "", place, drawn.random())
+            DrawnMark(
+                drawn.random() * EVENTS, 0, drawn.choice(["event", "command"]), "", place, drawn.random()
+            )
             for place in range(EVENTS)
         ),
     )

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Chart } from "../../calamity_lab/widgets/chart.js";
-import { denseBars, eachInSight, Lanes, marksInSight, nearestMark,
-  neighbour } from "../../calamity_lab/widgets/lanes.js";
+import { denseBars, eachInSight, Lanes, marksInSight } from "../../calamity_lab/widgets/lanes.js";
+import { LOOKS } from "../../calamity_lab/widgets/looks.js";
+import { eventMark, nearestMark, neighbour, readMark, stepMark } from "../../calamity_lab/widgets/marks.js";
 import { Span } from "../../calamity_lab/widgets/span.js";
 
 /** @type {import("#views").LaneRow[]} */
@@ -36,12 +37,23 @@ function chart() {
   return made;
 }
 
-test("a place among the events is where its event is, and steps in one gap share the room there", () => {
-  const among = [1, -10, -12, -14, 3].map((place) => chart().among(place));
-  assert.deepEqual(among, [1, 2.25, 2.5, 2.75, 3]);
+test("a mark stands where its event is, and steps in one gap share the room there", () => {
+  const marks = [eventMark(1), ...[10, 12, 14].map(stepMark), eventMark(3)].map((mark) => chart().at(mark));
+  assert.deepEqual(marks.map((mark) => mark?.key), ["event 1", "step 10", "step 12", "step 14", "event 3"]);
+  assert.deepEqual(marks.map((mark) => mark?.among), [1, 2.25, 2.5, 2.75, 3]);
+  assert.deepEqual(marks.map((mark) => mark?.moment), [4, 10, 12, 14, 20]);
   assert.deepEqual(chart().kinds(), ["event", "started", "continued", "stopped"]);
-  assert.equal(chart().at(-12)?.kind, "continued");
-  assert.equal(chart().at(-11), null);
+  assert.equal(chart().at("step 12")?.kind, "continued");
+});
+
+test("a mark that the run does not have is nothing, also where another kind has that number", () => {
+  for (const mark of [eventMark(0), eventMark(7), eventMark(10), stepMark(0), stepMark(4), stepMark(11)]) {
+    assert.equal(chart().at(mark), null, mark);
+  }
+});
+
+test("a mark is read as the event or the step that it names", () => {
+  assert.deepEqual([eventMark(12), stepMark(12), null].map(readMark), [{ event: 12 }, { step: 12 }, {}]);
 });
 
 test("how many events are past follows from the moment", () => {
@@ -103,15 +115,32 @@ test("every mark in the span is found once, and the arrow keys go from one to th
   span.fit(24);
   lanes.lay(made, []);
   /** @type {number[]} */
-  const places = [];
-  eachInSight(made, span, (place) => places.push(place));
-  assert.deepEqual(places, [1, 2, 3, 4, 5, 6, -10, -12, -14]);
+  const moments = [];
+  eachInSight(made, span, (_kind, _among, _lane, moment) => moments.push(moment));
+  assert.deepEqual(moments, [4, 8, 20, 24, 28, 32, 10, 12, 14]);
   const marks = marksInSight(made, span, lanes, [0, 9], 480);
-  assert.equal(marks.length, 9);
+  assert.deepEqual(marks.map(({ key }) => key), ["event 1", "event 2", "step 10", "step 12", "step 14", "event 3",
+    "event 4", "event 5", "event 6"]);
   const first = marks[0];
   assert.equal(nearestMark(marks, first.x + 3, first.y - 3), first);
   assert.equal(nearestMark(marks, first.x, first.y - 40), null);
-  assert.equal(neighbour(marks, first, "ArrowRight")?.place, 2);
+  assert.equal(neighbour(marks, first, "ArrowRight")?.key, "event 2");
   assert.equal(neighbour(marks, first, "ArrowLeft"), null);
-  assert.equal(denseBars(made, span, lanes, [0, 9], 480).length, 9);
+});
+
+test("where marks stand too close, reactions of any kind share a bar, rejections keep a cross, commands are left out", () => {
+  const [made, lanes] = [chart(), new Lanes()];
+  const span = new Span(made);
+  span.fit(24);
+  lanes.lay(made, []);
+  const bars = (/** @type {string} */ kind) => {
+    made.steps.kinds.fill(LOOKS.inLanes.indexOf(kind) - 1);
+    return denseBars(made, span, lanes, [0, 9], 480).filter((bar) => bar.kind !== "event");
+  };
+  const reactions = LOOKS.reactions.map(bars);
+  assert.equal(reactions[0].length, 3);
+  for (const other of reactions) assert.deepEqual(other, reactions[0]);
+  assert.deepEqual(bars("rejected").map(({ kind }) => kind), ["rejected", "rejected", "rejected"]);
+  assert.notEqual(bars("rejected")[0].drawn, reactions[0][0].drawn);
+  assert.deepEqual(bars("command"), []);
 });

@@ -29,7 +29,7 @@ def test_the_events_of_what_is_selected_can_be_exported(lab: Lab) -> None:
 
 def test_what_is_selected_at_a_widget_is_selected_in_python_and_at_every_other_widget(lab: Lab) -> None:
     composite, timeline = FrontEnd(lab.view), FrontEnd(lab.timeline)
-    composite.ask("select", place=2, until=5)
+    composite.ask("select", mark="event 2", until=5)
     assert [event.position for event in lab.selected] == [2, 3, 4, 5]
     assert timeline.values["selected"]["title"] == "4 events of 3 streams"
     lab.select("Transfer-rent")

@@ -23,8 +23,8 @@ from calamity_lab.views.lanes import (
     FOLDED,
     LEAST_GAP,
     MOST_LANES,
+    DrawnMark,
     Lanes,
-    Mark,
     Row,
     Whole,
     Window,
@@ -64,12 +64,12 @@ def test_a_window_holds_its_rows_and_marks() -> None:
             Row("Transfer-gift", "Transfer", "process manager"),
         ),
         marks=(
-            Mark(6.5, 1, "command", "DepositFunds", 30),
-            Mark(7.0, 1, "event", "FundsDeposited", 32),
-            Mark(7.0, 3, "stopped", "FundsDeposited", 33),
-            Mark(7 + 1 / 3, 0, "rejected", "RequestTransfer rejected", 36),
-            Mark(7 + 2 / 3, 2, "command", "RenameAccount", 38),
-            Mark(8.0, 2, "event", "AccountRenamed", 40),
+            DrawnMark(6.5, 1, "command", "DepositFunds", 30),
+            DrawnMark(7.0, 1, "event", "FundsDeposited", 32),
+            DrawnMark(7.0, 3, "stopped", "FundsDeposited", 33),
+            DrawnMark(7 + 1 / 3, 0, "rejected", "RequestTransfer rejected", 36),
+            DrawnMark(7 + 2 / 3, 2, "command", "RenameAccount", 38),
+            DrawnMark(8.0, 2, "event", "AccountRenamed", 40),
         ),
     )
 
@@ -106,7 +106,7 @@ def test_what_every_window_shows_is_what_the_whole_shows_there() -> None:
         assert in_lanes(part) == expected
 
 
-def in_lanes(view: Window) -> list[tuple[str, Mark]]:
+def in_lanes(view: Window) -> list[tuple[str, DrawnMark]]:
     return [(view.rows[mark.lane].name, replace(mark, lane=0)) for mark in view.marks]
 
 
@@ -213,11 +213,11 @@ def test_a_transfer_is_drawn_as_command_event_and_reaction() -> None:
         Row("Transfer-t", "Transfer", "process manager"),
     )
     assert found.marks[:5] == (
-        Mark(0.5, 0, "command", "DepositFunds", 1),
-        Mark(1, 0, "event", "FundsDeposited", 4),
-        Mark(1.5, 0, "command", "RequestTransfer", 6),
-        Mark(2, 0, "event", "TransferInitiated", 8),
-        Mark(2, 2, "started", "TransferInitiated", 9),
+        DrawnMark(0.5, 0, "command", "DepositFunds", 1),
+        DrawnMark(1, 0, "event", "FundsDeposited", 4),
+        DrawnMark(1.5, 0, "command", "RequestTransfer", 6),
+        DrawnMark(2, 0, "event", "TransferInitiated", 8),
+        DrawnMark(2, 2, "started", "TransferInitiated", 9),
     )
 
 
@@ -277,7 +277,7 @@ def test_the_cursor_stands_between_the_past_and_the_future() -> None:
 def test_events_older_than_the_trace_are_marked_as_past() -> None:
     store = InMemoryEventStore.from_streams({"BankAccount-a": [bank.FundsDeposited("a", 1)]})
     found = marked(Trace.of(Stack(event_store=store)))
-    assert found.marks == (Mark(1, 0, "event", "FundsDeposited", 0),)
+    assert found.marks == (DrawnMark(1, 0, "event", "FundsDeposited", 0),)
 
 
 def test_a_trace_in_which_nothing_happened_has_no_marks() -> None:
@@ -337,5 +337,5 @@ def test_a_night_in_which_nothing_happened_is_folded() -> None:
     assert lanes.length == 11 + FOLDED
 
 
-def order(mark: Mark) -> tuple[float, int, str]:
+def order(mark: DrawnMark) -> tuple[float, int, str]:
     return round(mark.x, 9), mark.moment, mark.kind

@@ -14,6 +14,7 @@ from calamity_lab.text import format_fields
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views import events as events_module
 from calamity_lab.views import search_index as searched
+from calamity_lab.views.chart import Mark
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.search import MOST_PENDING, Hit, SearchResults, rejections, search_results, streams
 from tests.views.traces import stepper_of, story_of, trace_of
@@ -65,7 +66,7 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
         is_past=False,
         stream_id="BankAccount-bob",
         position=10,
-        place=10,
+        mark=Mark("event", 10),
     )
     assert by_kind["rejection"] == Hit(
         key="rejection 57",
@@ -76,11 +77,11 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
         moment=57,
         is_past=False,
         stream_id="BankAccount-carol",
-        place=-57,
+        mark=Mark("step", 57),
         command_id=rejected.pending.command_id,
     )
     pending = by_kind["pending"]
-    assert (pending.label, pending.stream_id, pending.place) == ("RequestTransfer", "BankAccount-bob", 0)
+    assert (pending.label, pending.stream_id, pending.index) == ("RequestTransfer", "BankAccount-bob", 0)
     assert (pending.moment, pending.is_past) == (None, False)
 
 
@@ -237,7 +238,7 @@ def test_of_a_long_agenda_the_first_commands_are_searched() -> None:
     stepper = stepper_of(*[DepositFunds("a", n) for n in range(1, 2 * MOST_PENDING)])
     view = search_results(stepper.trace, 0, query="depositfunds", limit=3)
     assert totals(view) == {"pending": MOST_PENDING}
-    assert [hit.place for hit in view.hits] == [0, 1, 2]
+    assert [hit.index for hit in view.hits] == [0, 1, 2]
 
 
 def test_what_a_page_searches_by_itself_is_what_is_found() -> None:

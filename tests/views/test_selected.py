@@ -23,7 +23,7 @@ from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import MOST_ARROWS, Arrow
-from calamity_lab.views.chart import Charts
+from calamity_lab.views.chart import Charts, Mark
 from calamity_lab.views.events import LENGTH
 from calamity_lab.views.selected import Selected, described, selected
 from calamity_lab.views.tables import causes
@@ -44,46 +44,46 @@ STORIES = {
 class Edge(NamedTuple):
     """A command that caused an event; or what made a process manager instance send a command."""
 
-    source: int
-    target: int
+    source: Mark
+    target: Mark
     manager: str | None = None
 
 
 def edges(trace: Trace) -> set[Edge]:
-    """The graph of causes, by places. What answers a rejection is sent because of the rejected command."""
-    places = {event.event_id: n for n, event in enumerate(trace.index.events, 1)}
+    """The graph of causes, by marks. What answers a rejection is sent because of the rejected command."""
+    marks = {event.event_id: Mark("event", n) for n, event in enumerate(trace.index.events, 1)}
     answers = {}
     for step in trace.steps:
         if isinstance(step, (Dispatched, Refused)):
-            places[step.pending.command_id] = -step.index
+            marks[step.pending.command_id] = Mark("step", step.index)
         elif isinstance(step, AtProcessManager) and isinstance(step.trigger, Rejected):
             answers.update({sent.command_id: step.pending.command_id for sent in step.commands})
     return {
-        Edge(places[answers.get(edge.target, edge.source)], places[edge.target], edge.process_manager)
+        Edge(marks[answers.get(edge.target, edge.source)], marks[edge.target], edge.process_manager)
         for edge in causes(trace).edges
     }
 
 
-def beyond(start: Iterable[int], found: set[Edge]) -> set[Edge]:
-    """Every edge that can be reached from some places."""
+def beyond(start: Iterable[Mark], found: set[Edge]) -> set[Edge]:
+    """Every edge that can be reached from some marks."""
     waiting, reached = list(start), set[Edge]()
     while waiting:
-        place = waiting.pop()
-        new = {edge for edge in found if edge.source == place} - reached
+        mark = waiting.pop()
+        new = {edge for edge in found if edge.source == mark} - reached
         reached |= new
         waiting.extend(edge.target for edge in new)
     return reached
 
 
-def before(start: Iterable[int], found: set[Edge]) -> set[Edge]:
-    """Every edge from which some places can be reached."""
+def before(start: Iterable[Mark], found: set[Edge]) -> set[Edge]:
+    """Every edge from which some marks can be reached."""
     turned = beyond(start, {Edge(edge.target, edge.source, edge.manager) for edge in found})
     return {Edge(edge.target, edge.source, edge.manager) for edge in turned}
 
 
-def reaction(trace: Trace, place: int) -> AtProcessManager | None:
-    """The step at a place, where it is a process manager's."""
-    step = trace[-place].step if place < 0 else None
+def reaction(trace: Trace, mark: Mark) -> AtProcessManager | None:
+    """The step at a mark, where it is a process manager's."""
+    step = trace[mark.number].step if mark.kind == "step" else None
     return step if isinstance(step, AtProcessManager) else None
 
 
@@ -102,16 +102,17 @@ def drawn(trace: Trace, arrows: Iterable[Arrow]) -> set[Edge]:
     return found
 
 
-def marks(trace: Trace) -> list[int]:
-    """Every place in the lanes."""
+def marks(trace: Trace) -> list[Mark]:
+    """Every mark in the lanes."""
     columns = Charts().of(trace).columns
-    return [*range(1, len(columns.events.moments) + 1), *(-moment for moment in columns.steps.moments)]
+    events = [Mark("event", n) for n in range(1, len(columns.events.moments) + 1)]
+    return events + [Mark("step", moment) for moment in columns.steps.moments]
 
 
-def selection_at(trace: Trace, place: int) -> Selection:
-    if place < 0:
-        return Selection(moment=-place)
-    return Selection(position=trace.index.events[place - 1].position)
+def selection_at(trace: Trace, mark: Mark) -> Selection:
+    if mark.kind == "step":
+        return Selection(moment=mark.number)
+    return Selection(position=trace.index.events[mark.number - 1].position)
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -120,14 +121,14 @@ def test_the_arrows_are_exactly_the_causes_and_the_effects(story: str) -> None:
     graph = edges(trace)
     assert len(graph) > 5
     seen = set()
-    for place in marks(trace):
-        view = selected(trace, selection_at(trace, place))
-        assert view.mark == place
-        step = reaction(trace, place)
-        here, there = {place}, {place}
+    for mark in marks(trace):
+        view = selected(trace, selection_at(trace, mark))
+        assert view.mark == mark
+        step = reaction(trace, mark)
+        here, there = {mark}, {mark}
         if step is not None:  # its own causes and effects, one arrow away
-            here = {arrow.cause for arrow in view.arrows if arrow.effect == place}
-            there = {arrow.effect for arrow in view.arrows if arrow.cause == place}
+            here = {arrow.cause for arrow in view.arrows if arrow.effect == mark}
+            there = {arrow.effect for arrow in view.arrows if arrow.cause == mark}
             assert len(here) == 1
             assert len(there) == len(step.commands)
         leads = drawn(trace, [arrow for arrow in view.arrows if arrow.leads_here])
@@ -145,8 +146,8 @@ def test_whatever_took_an_event_in_is_among_its_effects(story: str) -> None:
     for step in trace.steps:
         if isinstance(step, AtProcessManager) and not isinstance(step.trigger, Rejected):
             arrows = selected(trace, Selection(position=step.trigger.position)).arrows
-            place = list(trace.index.events).index(step.trigger) + 1
-            assert Arrow(place, -step.index, leads_here=False) in arrows
+            cause = Mark("event", list(trace.index.events).index(step.trigger) + 1)
+            assert Arrow(cause, Mark("step", step.index), leads_here=False) in arrows
 
 
 def test_a_rejection_leads_to_what_answers_it() -> None:
@@ -157,14 +158,15 @@ def test_a_rejection_leads_to_what_answers_it() -> None:
     assert view.detail == "Ask rejected: nobody is here (desk 'b shut')"
     kinds = {
         arrow: (
-            getattr(trace[abs(arrow.cause)].step, "kind", None),
-            trace.index.events[arrow.effect - 1].event_type,
+            getattr(trace[arrow.cause.number].step, "kind", None),
+            trace.index.events[arrow.effect.number - 1].event_type,
         )
         for arrow in view.arrows
-        if arrow.effect > 0 and not arrow.leads_here
+        if arrow.effect.kind == "event" and not arrow.leads_here
     }
     assert list(kinds.values()) == [("Dispatched", "Apologised")]
-    assert [arrow.cause for arrow in view.arrows if arrow.leads_here][-1] < 0, "up to the first command"
+    first = [arrow.cause for arrow in view.arrows if arrow.leads_here][-1]
+    assert first.kind == "step", "up to the first command"
 
 
 def test_an_event_is_told_with_its_fields_and_where_to_go() -> None:
@@ -186,7 +188,7 @@ def test_a_range_is_told_with_its_events_streams_and_how_long_it_took() -> None:
     assert view.streams == tuple(streams)
     assert view.title == f"4 events of {len(streams)} streams"
     assert view.detail.startswith("positions 2 to 5, in 0:00:")
-    assert (view.arrows, view.mark, view.moment) == ((), 0, None)
+    assert (view.arrows, view.mark, view.moment) == ((), None, None)
 
 
 def test_of_a_range_over_which_the_clock_went_back_that_is_told() -> None:
@@ -309,8 +311,8 @@ def test_what_a_command_led_to_is_known_though_the_trace_began_in_the_middle_of_
     requested = selected(stepper.trace, Selection(position=2))
     assert requested.title == "TransferRequested #2" or requested.title.startswith("Transfer")
     led_to = {arrow.effect for arrow in requested.arrows if not arrow.leads_here}
-    assert set(range(3, len(stepper.trace.index.events) + 1)) <= led_to
-    assert all(arrow.cause and arrow.effect for arrow in requested.arrows)
+    assert {Mark("event", n) for n in range(3, len(stepper.trace.index.events) + 1)} <= led_to
+    assert all(arrow.cause.number and arrow.effect.number for arrow in requested.arrows)
 
 
 def test_text_is_told_as_it_is_and_long_text_is_cut() -> None:
@@ -328,23 +330,35 @@ def test_text_is_told_as_it_is_and_long_text_is_cut() -> None:
         assert "&lt;" not in said
         if view.kind != "stream":
             assert len(view.detail) < LENGTH + 100
-    for place in (1, -1, -trace.index.rejections[0]):
-        assert 0 < len(described(trace, place)) < LENGTH + 100
+    for mark in (Mark("event", 1), Mark("step", 1), Mark("step", trace.index.rejections[0])):
+        assert 0 < len(described(trace, mark)) < LENGTH + 100
 
 
-@pytest.mark.parametrize("place", [0, 10**6, -(10**6)])
-def test_of_a_place_where_nothing_stands_nothing_is_told(place: int) -> None:
-    assert described(story_of(bank), place) == ""
+@pytest.mark.parametrize("number", [0, 10**6])
+@pytest.mark.parametrize("kind", ["event", "step"])
+def test_a_mark_that_the_run_does_not_have_is_described_as_nothing(kind: Any, number: int) -> None:
+    assert described(story_of(bank), Mark(kind, number)) == ""
+
+
+@pytest.mark.parametrize("mark", [Mark("event", 12), Mark("step", 57)])
+def test_a_mark_is_read_from_its_text(mark: Mark) -> None:
+    assert Mark.read(str(mark)) == mark
+
+
+@pytest.mark.parametrize(
+    "text", ["", "event", "event -1", "events 1", "step 1.5", "step ٣", "step 1\n", 7, None, ["step 1"]]
+)
+def test_what_is_no_mark_is_not_read_as_one(text: Any) -> None:
+    with pytest.raises(ValueError, match="a mark in the lanes, such as 'event 12'"):
+        Mark.read(text)
 
 
 def test_a_rejected_command_is_told_as_its_rejection() -> None:
     trace = trace_of(WithdrawFunds("a", 5))
-    assert (
-        described(trace, -1)
-        == described(trace, -trace.index.rejections[0])
-        == selected(trace, Selection(moment=1)).detail
-    )
-    assert described(trace, -1).startswith("WithdrawFunds rejected: ")
+    dispatched, rejected = Mark("step", 1), Mark("step", trace.index.rejections[0])
+    detail = selected(trace, Selection(moment=1)).detail
+    assert described(trace, dispatched) == described(trace, rejected) == detail
+    assert detail.startswith("WithdrawFunds rejected: ")
 
 
 @dataclass(frozen=True)
@@ -379,19 +393,19 @@ def test_the_last_of_thousands_of_commands_still_has_all_that_led_to_it() -> Non
     assert view.title == "Filled #4000"
     reacted = next(step for step in trace.steps if "'batch 1999'" in str(step) and step.kind == "Started")
     command = trace.index.command_start(view.moment or 0)
-    assert [(arrow.cause, arrow.effect, arrow.leads_here) for arrow in view.arrows] == [
-        (-command, 4_000, True),
-        (-reacted.index, -command, True),
-        (2_000, -reacted.index, True),
-        (-1, 2_000, True),
+    assert [(str(arrow.cause), str(arrow.effect), arrow.leads_here) for arrow in view.arrows] == [
+        (f"step {command}", "event 4000", True),
+        (f"step {reacted.index}", f"step {command}", True),
+        ("event 2000", f"step {reacted.index}", True),
+        ("step 1", "event 2000", True),
     ]
 
 
 def test_of_thousands_of_effects_the_nearest_are_drawn() -> None:
     trace = copied(2_000)
     view = selected(trace, Selection(moment=1))
-    assert [(arrow.cause, arrow.effect) for arrow in view.arrows] == [
-        (-1, n) for n in range(1, MOST_ARROWS // 2 + 1)
+    assert [(str(arrow.cause), str(arrow.effect)) for arrow in view.arrows] == [
+        ("step 1", f"event {n}") for n in range(1, MOST_ARROWS // 2 + 1)
     ]
 
 

@@ -35,7 +35,7 @@ def test_a_stream_that_is_picked_out_is_shown_with_its_process_manager(page: Fro
 
 
 def test_a_step_of_an_instance_that_is_picked_out_is_followed_too(page: FrontEnd) -> None:
-    page.ask("select", place=-73)
+    page.ask("select", mark="step 73")
     assert shows(page) == ("OrderFulfilment", "1002")
 
 

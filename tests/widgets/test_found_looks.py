@@ -64,7 +64,7 @@ def test_a_hit_leads_to_its_moment_and_is_selected_for_every_view(front_end: Fro
     front_end.ask("look", view="found", query="rejected")
     (first, second) = front_end.values["found"]["hits"]
     for hit in (first, second):
-        front_end.ask("select", place=hit["place"], go=True)
+        front_end.ask("select", mark=hit["mark"], go=True)
         assert front_end.values["controls"]["cursor"] == hit["moment"]
         assert front_end.values["selected"]["command"] == hit["command_id"]
     assert front_end.values["found"]["after"] is None

@@ -167,8 +167,16 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({"verb": "look", "view": "attic"}, "no view 'attic'"),
         ({"verb": "look", "view": "state", "colour": 1}, "'colour'"),
         ({"verb": "look", "view": "events", "limit": -1}, "whole number from 1"),
-        ({"verb": "look", "view": "pointed", "place": "here"}, "whole number"),
-        ({"verb": "select", "place": "here"}, "select needs a whole number as 'place'; found 'here'"),
+        (
+            {"verb": "look", "view": "pointed", "mark": "here"},
+            "must be a mark in the lanes, such as 'event 12'",
+        ),
+        (
+            {"verb": "select", "mark": "here"},
+            "select needs a mark in the lanes, such as 'event 12' or 'step 57'",
+        ),
+        ({"verb": "select", "mark": -7}, "as 'mark'; found -7"),
+        ({"verb": "select", "mark": "event 2", "until": "all"}, "a whole number as 'until'; found 'all'"),
         ({"verb": "select", "position": True}, "whole number as 'position'"),
         ({"verb": "select", "stream_id": 7}, "a stream is selected by its id, a text; found 7"),
         ({"verb": "switch", "branch": "nowhere"}, "no branch 'nowhere'"),
@@ -410,7 +418,7 @@ def test_what_is_picked_at_one_widget_is_picked_in_all_and_nothing_moves(lab: La
     lab.resume()
     lab.goto(there := after(lab, "Executed"))
     lanes, table, all_views = (FrontEnd(face(lab)) for face in (Timeline, Events, LabView))
-    patch = lanes.ask("select", place=4)
+    patch = lanes.ask("select", mark="event 4")
     assert set(patch) == {"selected"}, "only what is selected changed"
     for front_end in (lanes, table, all_views):
         assert front_end.values["selected"] == front_end.expected()["selected"]
@@ -422,9 +430,9 @@ def test_what_is_picked_at_one_widget_is_picked_in_all_and_nothing_moves(lab: La
 def test_a_mark_that_is_pressed_is_gone_to_and_so_is_a_step(lab: Lab) -> None:
     lab.resume()
     front_end = FrontEnd(Timeline(lab))
-    front_end.ask("select", place=4, go=True)
+    front_end.ask("select", mark="event 4", go=True)
     assert lab.cursor == lab.trace.index.event_moments[3] == front_end.values["selected"]["moment"]
-    front_end.ask("select", place=-7, go=True)
+    front_end.ask("select", mark="step 7", go=True)
     assert lab.cursor == 7 == front_end.values["selected"]["moment"]
     assert front_end.values["selected"]["kind"] == "step"
 
@@ -434,13 +442,14 @@ def test_a_mark_that_is_pressed_is_gone_to_and_so_is_a_step(lab: Lab) -> None:
     [
         ({"stream_id": "BankAccount-alice"}, "stream"),
         ({"position": 2}, "event"),
-        ({"place": 2, "until": 9}, "range"),
-        ({"place": 9, "until": 2}, "range"),
-        ({"place": 2, "until": 10**9}, "range"),
+        ({"mark": "event 2", "until": 9}, "range"),
+        ({"mark": "event 9", "until": 2}, "range"),
+        ({"mark": "event 2", "until": 10**9}, "range"),
         ({}, ""),
-        ({"place": 0}, ""),
-        ({"place": 10**9, "go": True}, ""),
-        ({"place": -(10**9), "go": True}, ""),
+        ({"mark": "event 0", "go": True}, ""),
+        ({"mark": f"event {10**9}", "go": True}, ""),
+        ({"mark": "step 0", "go": True}, ""),
+        ({"mark": f"step {10**9}", "go": True}, ""),
         ({"position": 10**9}, ""),
         ({"position": -1}, ""),
         ({"stream_id": "nobody"}, ""),
@@ -453,7 +462,7 @@ def test_whatever_is_picked_is_there_or_nothing_is_picked(
     lab.resume()
     front_end = FrontEnd(Timeline(lab))
     before = lab.cursor
-    front_end.ask("select", place=1)
+    front_end.ask("select", mark="event 1")
     front_end.ask("select", **picked)
     assert front_end.values["selected"]["kind"] == kind
     assert front_end.values["fact"]["tone"] != "error"
@@ -469,7 +478,7 @@ def test_an_event_of_before_the_trace_is_picked_and_not_gone_to() -> None:
     lab.resume()
     before = lab.cursor
     front_end = FrontEnd(Timeline(lab))
-    front_end.ask("select", place=3, go=True)
+    front_end.ask("select", mark="event 3", go=True)
     assert front_end.values["selected"]["moment"] == 0
     assert lab.cursor == before
 
@@ -478,7 +487,7 @@ def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab)
     lab.resume()
     front_end = FrontEnd(Timeline(lab))
     last = len(lab.trace.index.events)
-    front_end.ask("select", place=last)
+    front_end.ask("select", mark=f"event {last}")
     lab.goto(after(lab, "Executed"))
     lab.send(bank.CreateAccount("dan"))
     front_end.seen()
@@ -491,10 +500,10 @@ def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab)
 def test_what_is_pointed_at_is_told_in_a_sentence(lab: Lab) -> None:
     lab.resume()
     front_end = FrontEnd(Timeline(lab))
-    patch = front_end.ask("look", view="pointed", place=1)
-    assert patch == {"pointed": {"place": 1, "sentence": front_end.values["pointed"]["sentence"]}}
+    patch = front_end.ask("look", view="pointed", mark="event 1")
+    assert patch == {"pointed": {"mark": "event 1", "sentence": front_end.values["pointed"]["sentence"]}}
     assert front_end.values["pointed"]["sentence"].startswith("AccountCreated #1: account_id='alice'")
-    front_end.ask("look", view="pointed", place=10**9)
+    front_end.ask("look", view="pointed", mark=f"event {10**9}")
     assert front_end.values["pointed"]["sentence"] == ""
 
 

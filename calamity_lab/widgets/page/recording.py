@@ -17,7 +17,7 @@ from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.stops import EndsCascade
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
-from calamity_lab.views.chart import Chart, Charts
+from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import has_content
 from calamity_lab.views.counters import counters
 from calamity_lab.views.events import event_rows
@@ -206,10 +206,11 @@ def _is_same(ground: tuple[Any, ...], before: Any) -> bool:
     return before is not None and all(one is other for one, other in zip(ground, before, strict=True))
 
 
-def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[Any, int]]:
+def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[str, int]]:
     """What is selected at each mark and by each stream that somebody can pick, as the number of a row."""
     moments = {*chart.columns.steps.moments, *trace.index.dispatched, *trace.index.event_moments} - {0}
-    places = (*range(1, len(trace.index.events) + 1), *(-moment for moment in sorted(moments)))
+    marks = [Mark("event", n) for n in range(1, len(trace.index.events) + 1)]
+    marks += [Mark("step", moment) for moment in sorted(moments)]
     names = (lane.identity.stream_id for lane in trace.index.lanes)
 
     def number(picked: Mapping[str, Any]) -> int:
@@ -217,7 +218,7 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[An
         return packing.number(replace(selected(trace, selection_from(trace, picked)), command=""))
 
     return {
-        "places": {place: number({"place": place}) for place in places},
+        "marks": {str(mark): number({"mark": str(mark)}) for mark in marks},
         "streams": {format_value(name): number({"stream_id": name}) for name in names},
     }
 

@@ -4,6 +4,7 @@
 import { lowest } from "../chart.js";
 import { count, counted } from "../kit.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
+import { eventMark, readMark } from "../marks.js";
 
 /**
  * @import { EventRow, Hit, HitText, Selected, StateRow } from "#views"
@@ -15,7 +16,7 @@ export const USUAL_OPTIONS = {
   tabs: { shown: "state" },
   agenda: { limit: 4 },
   state: { query: "", first: 0, limit: 6, pinned: [] },
-  pointed: { place: 0 },
+  pointed: { mark: null },
   events: { query: "", first: null, limit: 40 },
   found: { query: "", limit: 6 },
   process_graph: { manager: null, instance: null, passed: null },
@@ -62,8 +63,8 @@ export const WINDOWS = {
 
   found: recordedFound,
 
-  pointed(_values, { place }, packed) {
-    return { place, sentence: recordedSelected(packed, { place }).detail };
+  pointed(_values, { mark }, packed) {
+    return { mark, sentence: recordedSelected(packed, { mark }).detail };
   },
 
   process_graph(values, options) {
@@ -178,16 +179,16 @@ function eventFindable(row, number) {
   return {
     text: [stream_id, type, command, correlation, fields].join("\x1f").toLowerCase(),
     hit: { key: `event ${position}`, kind: "event", shape: "event", label: `${type} #${position}`, told: fields, moment,
-      is_past: false, stream_id, position, place: number + 1, command_id: null },
+      is_past: false, stream_id, position, mark: eventMark(number + 1), index: null, command_id: null },
   };
 }
 
-/** @param {import("#views").AgendaEntry} entry @param {number} place @returns {HitText} */
-function pendingFindable({ command, target, fields, command_id }, place) {
+/** @param {import("#views").AgendaEntry} entry @param {number} index @returns {HitText} */
+function pendingFindable({ command, target, fields, command_id }, index) {
   return {
     text: [command, target, command_id, fields].join("\x1f").toLowerCase(),
     hit: { key: `pending ${command_id}`, kind: "pending", shape: "command", label: command, told: fields, moment: null,
-      is_past: false, stream_id: target, position: null, place, command_id },
+      is_past: false, stream_id: target, position: null, mark: null, index, command_id },
   };
 }
 
@@ -236,12 +237,13 @@ const MOST_STREAMS = 200;
  * What a selection means; `picked` is what the front end asked for.
  * @param {Packed} packed @param {Picked} picked @returns {Selected}
  */
-export function recordedSelected(packed, { place, until, position, stream_id: stream }) {
-  const { events, selected: { places, streams }, rows } = packed;
-  const first = place ?? (position === undefined ? 0 : events.findIndex((row) => row.position === position) + 1);
-  const isRange = until !== undefined && first > 0 && first <= events.length;
+export function recordedSelected(packed, { mark, until, position, stream_id: stream }) {
+  const { events, selected: { marks, streams }, rows } = packed;
+  const named = mark ?? eventMark(events.findIndex((row) => row.position === position) + 1);
+  const { event: first } = readMark(named);
+  const isRange = until !== undefined && first && first <= events.length;
   if (isRange) return ofRange(events, first, Math.max(first, Math.min(until, events.length)));
-  return rows[places[first] ?? streams[stream ?? ""]] ?? NOTHING_SELECTED;
+  return rows[marks[named] ?? streams[stream ?? ""]] ?? NOTHING_SELECTED;
 }
 
 function ofRange(/** @type {EventRow[]} */ events, /** @type {number} */ first, /** @type {number} */ last) {
