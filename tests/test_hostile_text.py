@@ -137,7 +137,7 @@ def test_no_text_turns_the_direction_of_what_we_say_of_it() -> None:
         waiting = agenda(trace, cursor)
         sentences = [
             controls(trace, cursor).sentence,
-            process_graph(trace, cursor, lab().model).told,
+            process_graph(trace, cursor, lab().model).sentence,
             *(each.detail for each in told),
             *(each.note for each in told),
             *(entry.origin for entry in waiting.entries),

@@ -29,7 +29,7 @@ from calamity_lab.figures.style import (
     path_of,
     sign,
     soft,
-    standing_colour,
+    status_colour,
     strong,
     themed,
 )
@@ -97,8 +97,8 @@ def _lay_out(ax: Axes, graph: ProcessGraphView) -> None:
     handles += [_line("has happened", 1.3), _line("has not happened", 0.9, happened=False)]
     if any(node.current for node in graph.nodes):
         handles.append(_line("this moment", 2.2))
-    there = {mark.standing for mark in graph.marks} - {"waiting"}
-    handles += [Line2D([], [], **sign(standing)) for standing in SIGNS if standing in there]
+    there = {mark.status for mark in graph.marks} - {"waiting"}
+    handles += [Line2D([], [], **sign(status)) for status in SIGNS if status in there]
     if any(edge.label == "if rejected" for edge in graph.edges):
         handles.append(Line2D([], [], color=strong("rejected"), linewidth=1.3, label="sent if rejected"))
     legend_below(ax, handles, gap=4)
@@ -173,11 +173,11 @@ def _write_above(
     _write(ax, box.x + BOX_WIDE - 2, box.y - 4, often, size, hue("ink-soft"), "right")
     if mark is None:
         return
-    dressed = {**sign(mark.standing), "label": "_sign", "markersize": max(4.0, 15 * scale)}
+    dressed = {**sign(mark.status), "label": "_sign", "markersize": max(4.0, 15 * scale)}
     ax.plot([box.x + 8], [box.y - 5], **dressed, zorder=6, clip_on=False)
     room = (BOX_WIDE - 24) * scale - width(often, size) - 4
     word = fitted(graph.word(node, mark), size, room)
-    _write(ax, box.x + 19, box.y - 4, word, size, standing_colour(mark.standing), "left")
+    _write(ax, box.x + 19, box.y - 4, word, size, status_colour(mark.status), "left")
     if node.kind == "process manager" and graph.chosen is not None:
         told = fitted(graph.chosen, size, NAME_ROOM * scale)
         _write(ax, box.x + 26, box.y + BOX_HIGH + 12, told, size, hue("ink-soft"), "left")

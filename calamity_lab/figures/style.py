@@ -17,13 +17,13 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.views.looks import COLOURS, LOOKS, SIGNS, Standing
+from calamity_lab.views.looks import COLOURS, LOOKS, SIGNS, Status
 
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
 SIGN_SIZE = 8.0
-"""The height of the sign of a standing, in points."""
+"""The height of the sign of a status, in points."""
 
 _MIDDLE = 0.18
 """The luminance from which on dark colours are read better than light ones."""
@@ -45,9 +45,9 @@ def soft(kind: str) -> str:
     return hue(LOOKS[kind].soft)
 
 
-def standing_colour(standing: Standing) -> str:
-    """The colour of a standing's sign."""
-    return hue(SIGNS[standing].colour)
+def status_colour(status: Status) -> str:
+    """The colour of the sign of a status."""
+    return hue(SIGNS[status].colour)
 
 
 def theme_now() -> Theme:
@@ -98,9 +98,9 @@ def legend_mark(kind: str) -> Line2D:
     )  # fmt: skip
 
 
-def sign(standing: Standing) -> dict[str, Any]:
-    """How a standing's sign is drawn as a line's marker, and what the legend calls it."""
-    found = SIGNS[standing]
+def sign(status: Status) -> dict[str, Any]:
+    """How the sign of a status is drawn as a line's marker, and what the legend calls it."""
+    found = SIGNS[status]
     return {
         "marker": MarkerStyle(_upright(Path.make_compound_path(path_of(found.outline), path_of(found.line)))),
         "markersize": SIGN_SIZE, "markerfacecolor": hue("paper"), "label": found.word,

@@ -1,15 +1,15 @@
 """The status of one process manager instance: what it waits for, its marks on the graph, and a sentence.
 
-An event is *overdue* when it will not come of what was done for it, and nobody else brings it about:
+An event is *overdue* when nothing can lead to it any more:
 
-1. the instance waits for it, and the commands that it sent last lead to it;
-2. all of these are done (accepted, rejected, or taken off the agenda), and none brought it;
-3. of the cascades that the instance takes part in nothing is pending that could still lead to it, be it by
-   way of other process managers;
-4. no one else sends a command that leads to it: no people, and no other type of process manager.
+1. the instance waits for the event, and the commands that it sent last could lead to the event;
+2. all these commands are done (accepted, rejected, or taken off the agenda), and none led to the event;
+3. no pending command of the instance's cascades can still lead to the event, also not by way of other process
+   managers;
+4. no user and no other type of process manager sends a command that leads to the event.
 
-So no clock is needed: it is known at the step at which the last of those commands is done. A wait for what
-people or other process managers send is a wait, however long.
+So no clock is needed: the event is overdue from the step at which the last of those commands is done. An
+instance that waits for a user, or for another process manager, waits however long it takes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import EdgeKey, counters, edge_verb
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.instances import InstanceHistory, SentCommand, instance_history, pending_at
-from calamity_lab.views.looks import Standing
+from calamity_lab.views.looks import Status
 
 _MOST_NAMED = 3
 
@@ -42,33 +42,33 @@ class Expectation:
 
     events: tuple[str, ...] = ()
     overdue: frozenset[str] = frozenset()
-    told: str = ""
+    text: str = ""
 
 
 def expectation(
     model: Model, flow: MessageFlow, run: Run, manager: str, id_: Any, history: InstanceHistory
 ) -> Expectation:
-    """What an instance that is alive waits for."""
+    """What a running instance waits for."""
     if manager not in by_name(model.process_managers):
         return Expectation()
     listens = awaited(model, manager, _typed(model, manager, id_))
     answered = {step.pending.command_id for step in history.reactions}
     pending = [s for s in history.sent if s.is_open and s.pending.command_id not in answered]
     if expected := _of(listens, flow.events_of(_types(pending))):
-        return Expectation(expected, told=_named(expected) + _on_the_way(flow, expected, pending))
+        return Expectation(expected, text=_named(expected) + _on_the_way(flow, expected, pending))
     missed = _missed(history)
     if expected := _of(listens, flow.events_of(_types(missed)) - _since(history)):
         return _missed_expectation(flow, run, manager, history, expected, missed)
     others = [event for event in listens if flow.others_for(event, manager)]
     if others:
-        return Expectation(tuple(others), told=_named(others) + _by_others(flow, others, manager))
+        return Expectation(tuple(others), text=_named(others) + _by_others(flow, others, manager))
     # Which commands the instance sent before the trace began is not known.
     known = ", and has sent nothing that leads to it" if history.reactions else ""
-    return Expectation(listens, told=_named(listens) + known)
+    return Expectation(listens, text=_named(listens) + known)
 
 
 def _typed(model: Model, manager: str, id_: Any) -> Any:
-    """The id of an instance in the type that its class takes; as it is written where that cannot be told."""
+    """The id of an instance in the type that its class takes; as a text if that type is not known."""
     try:
         return identity_in(model.process_manager(manager), f"{manager}-{id_}").id
     except InvalidModel:
@@ -83,7 +83,7 @@ def _missed_expectation(
     events: tuple[str, ...],
     missed: Sequence[SentCommand],
 ) -> Expectation:
-    """The expectation of events that the commands sent for them did not lead to."""
+    """The expectation of events that the sent commands did not lead to."""
     reached = _still_reached(flow, run, history)
     late = [e for e in events if e not in reached and not flow.others_for(e, manager)]
     why = "; ".join(_what_came_of(each) for each in _leading(flow, missed, events)[:_MOST_NAMED])
@@ -94,7 +94,7 @@ def _missed_expectation(
             frozenset(late),
             f"{_named(events)}, which {verb} overdue: {why}, and nothing else leads to it",
         )
-    return Expectation(events, told=f"{_named(events)}{_by_others(flow, events, manager)} ({why})")
+    return Expectation(events, text=f"{_named(events)}{_by_others(flow, events, manager)} ({why})")
 
 
 def _types(sent: Iterable[SentCommand]) -> set[str]:
@@ -142,12 +142,12 @@ def _on_the_way(flow: MessageFlow, events: tuple[str, ...], pending: Sequence[Se
     leading = _leading(flow, pending, events)
     is_decided = all(each.outcome == "accepted" for each in leading)
     names = _named(list(dict.fromkeys(each.pending.command_type for each in leading)))
-    told = f": {names} {'was just accepted' if is_decided else 'is on its way'}"
+    text = f": {names} {'was just accepted' if is_decided else 'is on its way'}"
     answered = next((each.answers for each in leading if each.answers is not None), None)
     if answered is None:
-        return told
+        return text
     rejected = stored_name(type(answered.command))
-    return f"{told}, sent because {rejected} was rejected ({format_value(answered.reason, 60)})"
+    return f"{text}, sent because {rejected} was rejected ({format_value(answered.reason, 60)})"
 
 
 def _by_others(flow: MessageFlow, events: Sequence[str], manager: str) -> str:
@@ -180,16 +180,16 @@ def _at(each: SentCommand) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StatusMark:
-    """What a node or an edge is to the instance: ``key`` is a node's, or an edge's (see `edge_key`).
+    """The status of a node or an edge for the instance: ``key`` is a node's, or an edge's (see `edge_key`).
 
-    ``times`` counts how often the instance had to do with it; ``told`` says what came of it last, and
-    ``instead`` that it makes good a rejection: a command sent because another was rejected.
+    ``times`` counts how often the instance used it, and ``note`` says what came of it last. ``instead`` marks
+    a command that was sent because another was rejected.
     """
 
     key: str
-    standing: Standing
+    status: Status
     times: int
-    told: str
+    note: str
     instead: bool = False
 
 
@@ -211,8 +211,8 @@ class _StatusMarks:
         self,
         at: int,
         key: str | EdgeKey,
-        standing: Standing,
-        told: str,
+        status: Status,
+        note: str,
         *,
         times: int = 1,
         instead: bool = False,
@@ -221,14 +221,14 @@ class _StatusMarks:
         if key not in (self.nodes if isinstance(key, str) else self.edges):
             return
         name = key if isinstance(key, str) else edge_key(key)
-        told = plain_sentence(told)  # a reason may hold what turns the direction of a text
+        note = plain_sentence(note)  # a reason may hold what turns the direction of a text
         before = self.found.get(name)
         times += 0 if before is None else before.times
         if before is not None and at < self._moments[name]:
             self.found[name] = replace(before, times=times)
             return
         self._moments[name] = at
-        self.found[name] = StatusMark(name, standing, times, told, instead)
+        self.found[name] = StatusMark(name, status, times, note, instead)
 
 
 def marks_of(
@@ -249,7 +249,7 @@ def marks_of(
     for each in _weightiest_last(found.sent):
         _mark_sent(marks, manager, each, targets)
     _mark_awaited(marks, manager, waits)
-    state: Standing = "done" if _has_stopped(last) else "overdue" if waits.overdue else "waiting"
+    state: Status = "done" if _has_stopped(last) else "overdue" if waits.overdue else "waiting"
     marks.put(_NOW, manager, state, format_value(identity.stream_id, 80), times=len(found.reactions))
     return tuple(marks.found.values())
 
@@ -282,7 +282,7 @@ def _mark_taken_in(marks: _StatusMarks, manager: str, step: AtProcessManager, ow
         marks.put(at, aggregate, "done", f"{stream_id} recorded {name}")
 
 
-_STANDINGS: dict[str, Standing] = {
+_STATUSES: dict[str, Status] = {
     "unknown": "done",
     "accepted": "done",
     "dropped": "dropped",
@@ -293,24 +293,24 @@ _STANDINGS: dict[str, Standing] = {
 
 def _weightiest_last(sent: Sequence[SentCommand]) -> list[SentCommand]:
     """The commands in order of sending; those sent together by weight, open ones last."""
-    weights = list(_STANDINGS)
+    weights = list(_STATUSES)
     return sorted(sent, key=lambda each: (each.sent, weights.index(each.outcome)))
 
 
 def _mark_sent(marks: _StatusMarks, manager: str, each: SentCommand, targets: dict[str, str]) -> None:
     """Mark what became of a sent command: its node, its edges, and the node of the aggregate."""
-    name, at, told = each.pending.command_type, each.sent, _outcome(each)
-    command, state = key_of("command", name), _STANDINGS[each.outcome]
+    name, at, note = each.pending.command_type, each.sent, _outcome(each)
+    command, state = key_of("command", name), _STATUSES[each.outcome]
     category = targets.get(name, "") if each.identity is None else each.identity.category
     aggregate = key_of("aggregate", category)
     label = "sends" if each.answers is None else "if rejected"
     instead = each.answers is not None
-    marks.put(at, command, state, told, instead=instead)
-    on_edge: Standing = "in flight" if state == "in flight" else "done"
-    marks.put(at, (manager, command, label), on_edge, told, instead=instead)
-    marks.put(at, (command, aggregate, "to"), state, told, instead=instead)
+    marks.put(at, command, state, note, instead=instead)
+    on_edge: Status = "in flight" if state == "in flight" else "done"
+    marks.put(at, (manager, command, label), on_edge, note, instead=instead)
+    marks.put(at, (command, aggregate, "to"), state, note, instead=instead)
     if each.decision is not None and each.identity is not None:
-        answered: Standing = "rejected" if each.decision.rejected is not None else "done"
+        answered: Status = "rejected" if each.decision.rejected is not None else "done"
         verb = "rejected" if answered == "rejected" else "accepted"
         marks.put(
             each.decision.index,
@@ -340,7 +340,7 @@ def _outcome(each: SentCommand) -> str:
 def _mark_awaited(marks: _StatusMarks, manager: str, waits: Expectation) -> None:
     for name in waits.events:
         event = key_of("event", name)
-        state: Standing = "overdue" if name in waits.overdue else "waited for"
+        state: Status = "overdue" if name in waits.overdue else "waited for"
         into = {edge for edge in marks.edges if edge[0] == event and edge[1] == manager}
         on = {edge for edge in into if edge[2] != "start"} or into
         records = {edge for edge in marks.edges if edge[1] == event and edge[2] == "records"}
@@ -358,7 +358,7 @@ class InstanceStatus:
     """
 
     marks: tuple[StatusMark, ...] = ()
-    told: str = ""
+    sentence: str = ""
     since: int | None = None
     then: float | None = None
     overdue: bool = False
@@ -394,16 +394,16 @@ def instance_status(
     since = None if last is None else last.index
     return InstanceStatus(
         marks_of(model, lane.identity, found, waits, last, edges),
-        _told(lane.identity, stage, last, waits),
+        _sentence(lane.identity, stage, last, waits),
         since,
         None if since is None else time_at(trace, since),
         bool(waits.overdue),
     )
 
 
-def _told(identity: Identity, stage: str, last: AtProcessManager | None, waits: Expectation) -> str:
+def _sentence(identity: Identity, stage: str, last: AtProcessManager | None, waits: Expectation) -> str:
     name = format_value(identity.stream_id, 80)
     if _has_stopped(last) or not (waits.events or stage):
         return plain_sentence(f"{name}: {stage or 'stopped'}")
-    parts = [f"“{stage}”" if stage else "", f"waits for {waits.told}" if waits.events else ""]
+    parts = [f"“{stage}”" if stage else "", f"waits for {waits.text}" if waits.events else ""]
     return plain_sentence(f"{name}: {', '.join(part for part in parts if part)}")

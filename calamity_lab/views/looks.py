@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Standing = Literal["done", "in flight", "rejected", "dropped", "waited for", "waiting", "overdue"]
-"""What a node or an edge of the process graph is to an instance; what it has not reached has no standing.
+Status = Literal["done", "in flight", "rejected", "dropped", "waited for", "waiting", "overdue"]
+"""What a node or an edge of the process graph is to an instance; what it has not reached has no status.
 
 ``done``: it took that event in, sent that command and it was accepted, that aggregate answered it; or the
 instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``rejected``: the
@@ -134,7 +134,7 @@ IN_LANES = ("event", "command", "rejected", *REACTIONS)
 
 
 class Sign(NamedTuple):
-    """How a standing is drawn: a line in an outline on a grid of 16 by 16 around 0, 0; and its word."""
+    """How a status is drawn: a line in an outline on a grid of 16 by 16 around 0, 0; and its word."""
 
     colour: str
     word: str
@@ -144,7 +144,7 @@ class Sign(NamedTuple):
 
 _HOURGLASS = "m-2.6-3.6h5.2m-5.2 7.2h5.2m-4.6-7c0 2.4 4 4.4 4 6.8m0-6.8c0 2.4-4 4.4-4 6.8"
 
-SIGNS: Mapping[Standing, Sign] = {
+SIGNS: Mapping[Status, Sign] = {
     "done": Sign("good", "done", "m-3.4.2l2.4 2.4 4.6-5.2"),
     "in flight": Sign("accent", "on its way", "m-3.6 0h6.4m-2.6-2.8l3 2.8-3 2.8"),
     "rejected": Sign("rejected", "rejected", "m-2.7-2.7l5.4 5.4m0-5.4l-5.4 5.4"),
@@ -153,7 +153,7 @@ SIGNS: Mapping[Standing, Sign] = {
     "waiting": Sign("event", "waits", _HOURGLASS),
     "overdue": Sign("conflict", "overdue", "m0-3.6v4.4m0 2.4v.2", "m0-7.6l7.8 14h-15.6z"),
 }
-"""The standings in the order of a legend, with the word beside each sign."""
+"""The statuses in the order of a legend, with the word beside each sign."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 """What the views are written in where the host says nothing."""

@@ -128,7 +128,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What leads from one node to another, and how often it did; 0 if it is only possible.
+    """An arrow from one node to another, and how often it happened; 0 if it is only possible.
 
     Labels: ``to`` (a command's aggregate), ``records``, ``start`` / ``continue`` / ``stop``, ``sends``, and
     ``if rejected``: what a manager sends when one of its commands is rejected.
@@ -149,10 +149,10 @@ class Edge:
 class ProcessGraphView:
     """The graph around one process manager, or of the whole model; its instances, the newest first.
 
-    ``chosen`` is the id of the instance of which ``marks``, ``told``, ``since``, ``then`` and ``overdue``
-    tell how it stands (see `InstanceStatus`). ``about`` are the stream ids of the instances that the step
-    at the ``cursor`` is about, ``now`` the time of the latest event, in seconds since 1970. ``scene`` tells
-    where everything stands.
+    ``chosen`` is the id of an instance; ``marks``, ``sentence``, ``since``, ``then`` and ``overdue`` are its
+    status (see `InstanceStatus`). ``about`` are the stream ids of the instances that the step at the
+    ``cursor`` is about, ``now`` the time of the latest event, in seconds since 1970. ``scene`` has the
+    geometry.
     """
 
     managers: tuple[str, ...]
@@ -162,7 +162,7 @@ class ProcessGraphView:
     instances: tuple[Instance, ...]
     chosen: str | None
     marks: tuple[StatusMark, ...] = ()
-    told: str = ""
+    sentence: str = ""
     since: int | None = None
     then: float | None = None
     overdue: bool = False
@@ -194,7 +194,7 @@ class ProcessGraphView:
     @property
     def story(self) -> str:
         """The status of the chosen instance as a sentence, and since when it has it."""
-        return f"{self.told} ({self.waited})" if self.waited else self.told
+        return f"{self.sentence} ({self.waited})" if self.waited else self.sentence
 
     def is_now(self, node: Node) -> bool:
         """Whether the step is about a node, and about the chosen instance."""
@@ -203,10 +203,10 @@ class ProcessGraphView:
     def look(self, node: Node, mark: StatusMark | None) -> Stroke:
         """How a box is drawn: dashed where it has not happened, tinted where the instance was there."""
         is_reached = node.count > 0 and (self.chosen is None or mark is not None)
-        standing = None if mark is None or mark.standing in _QUIET else mark.standing
-        is_expected = standing == "waited for" or (standing == "overdue" and node.kind == "event")
-        width = 2.8 if node.current else 2.2 if standing else 1.4
-        colour = SIGNS[standing].colour if standing else LOOKS[node.kind].colour
+        status = None if mark is None or mark.status in _QUIET else mark.status
+        is_expected = status == "waited for" or (status == "overdue" and node.kind == "event")
+        width = 2.8 if node.current else 2.2 if status else 1.4
+        colour = SIGNS[status].colour if status else LOOKS[node.kind].colour
         return Stroke(colour, width, "" if node.count else "4 3", is_reached and not is_expected)
 
     def edge_look(self, edge: Edge, mark: StatusMark | None) -> Stroke:
@@ -216,17 +216,17 @@ class ProcessGraphView:
             is_strong = edge.count > 0 and self.chosen is None
             pale = Stroke("ink-soft", 1.6) if is_strong else Stroke("later", 1.2)
             return pale._replace(colour=usual or pale.colour, dash="" if edge.count else "3 4")
-        if mark.standing == "done":
+        if mark.status == "done":
             return Stroke(usual or "ink", 1.9)
-        return Stroke(SIGNS[mark.standing].colour, 2.2, _DASHES.get(mark.standing, ""))
+        return Stroke(SIGNS[mark.status].colour, 2.2, _DASHES.get(mark.status, ""))
 
     def word(self, node: Node, mark: StatusMark) -> str:
         """The word at a node; "instead" for a command that was sent because another was rejected."""
-        if node.kind == "process manager" and mark.standing == "done":
+        if node.kind == "process manager" and mark.status == "done":
             return "stopped"
         often = f"×{mark.times:,}" if mark.times > 1 and node.kind in {"command", "event"} else ""
-        state = "" if mark.standing == "done" else SIGNS[mark.standing].word
-        if mark.instead and mark.standing in {"done", "in flight"}:
+        state = "" if mark.status == "done" else SIGNS[mark.status].word
+        if mark.instead and mark.status in {"done", "in flight"}:
             state = "instead"
         return " ".join(part for part in (state, often) if part)
 
@@ -239,26 +239,24 @@ def process_graph(
     if manager is None:
         manager = managers[0] if managers else EVERYTHING
     if manager:
-        model.process_manager(manager)  # raises, and tells which there are
+        model.process_manager(manager)  # raises, and names the known ones
     shape, points, scene = _drawn(trace, model, manager)
     running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
     found = next((each for each in running if each.id == chosen), None)
-    stands = InstanceStatus() if found is None else _standing(trace, cursor, model, shape, found)
+    status = InstanceStatus() if found is None else _status(trace, cursor, model, shape, found)
     return ProcessGraphView(
         managers, manager, *_filled(trace, cursor, shape, points), running, chosen,
-        stands.marks, stands.told, stands.since, stands.then, stands.overdue,
+        status.marks, status.sentence, status.since, status.then, status.overdue,
         tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor), scene,
     )  # fmt: skip
 
 
 def status_of(trace: Trace, cursor: int, model: Model, manager: str, instance: Instance) -> InstanceStatus:
-    """How an instance of a process manager stands on that one's graph: what `process_graph` tells of it."""
-    return _standing(trace, cursor, model, _drawn(trace, model, manager)[0], instance)
+    """The status of an instance on the graph of its process manager, as `process_graph` has it."""
+    return _status(trace, cursor, model, _drawn(trace, model, manager)[0], instance)
 
 
-def _standing(
-    trace: Trace, cursor: int, model: Model, shape: GraphShape, instance: Instance
-) -> InstanceStatus:
+def _status(trace: Trace, cursor: int, model: Model, shape: GraphShape, instance: Instance) -> InstanceStatus:
     lane = trace.index.lanes[instance.lane]
     return instance_status(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
 
@@ -268,7 +266,7 @@ _DRAWN = Slot[_Drawn](most=64)
 
 
 def _drawn(trace: Trace, model: Model, manager: str) -> _Drawn:
-    """The shape of the graph and where its nodes stand, given what happened on the whole branch.
+    """The shape of the graph, the points of its nodes and its scene, for what happened on the whole branch.
 
     What happens later counts too, so that no node moves at a step.
     """

@@ -1,8 +1,8 @@
-// The process graph: what sends, causes and wakes what; and how one instance of a process manager stands on it.
+// The process graph: what sends, causes and wakes what; and the status of one instance of a process manager.
 
 import { count, counted, draw, freshId, make, setText, show } from "./kit.js";
 import { keepInSight, keyed } from "./lists.js";
-import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, standingSign } from "./process_nodes.js";
+import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, statusSign } from "./process_nodes.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
@@ -85,7 +85,7 @@ function pickedStream(/** @type {Selected | undefined} */ selected) {
   return selected && ["stream", "step"].includes(selected.kind) ? selected.streams[0] : "";
 }
 
-/** How the instance stands, in a sentence, and how long it has been so. */
+/** The status of the instance as a sentence, and since when it has this status. */
 function mountStage() {
   const sign = make("span", { class: "cl-stage-sign" });
   const words = make("span");
@@ -93,14 +93,14 @@ function mountStage() {
   return {
     node: make("span", { class: "cl-stage" }, sign, words, since),
     update(/** @type {ProcessGraphView} */ value) {
-      const { instances, manager, told, since: from } = value;
+      const { instances, manager, sentence, since: from } = value;
       const found = chosenOf(value);
       const state = !found ? "" : found.status === "stopped" ? "done" : value.overdue ? "overdue" : "waiting";
-      setText(words, found ? told : manager && !instances.length ? `no ${manager} has started yet` : "");
+      setText(words, found ? sentence : manager && !instances.length ? `no ${manager} has started yet` : "");
       setText(since, found && found.status !== "stopped" && from !== null ? ` (${waited(value)})` : "");
-      if (sign.dataset.standing === state) return;
-      sign.dataset.standing = state;
-      sign.replaceChildren(...(state ? [standingSign(state)] : []));
+      if (sign.dataset.status === state) return;
+      sign.dataset.status = state;
+      sign.replaceChildren(...(state ? [statusSign(state)] : []));
     },
   };
 }

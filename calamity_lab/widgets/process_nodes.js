@@ -53,15 +53,15 @@ export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
 }
 
 /**
- * What is drawn of a node and of an edge: where it stands, and what it is to the instance that is looked at.
- * @typedef {{ mark: StatusMark | null, instance: string | undefined }} Stands
- * @typedef {GraphNode & Stands & { box: GraphScene["boxes"][number], instanceId: string | undefined, isOwn: boolean }} PlacedNode
- * @typedef {GraphEdge & Stands & {
+ * What is drawn of a node and of an edge: its geometry, and its status for the chosen instance.
+ * @typedef {{ mark: StatusMark | null, instance: string | undefined }} Marked
+ * @typedef {GraphNode & Marked & { box: GraphScene["boxes"][number], instanceId: string | undefined, isOwn: boolean }} DrawnNode
+ * @typedef {GraphEdge & Marked & {
  *   key: string, ends: (string | undefined)[], way: GraphScene["ways"][number],
  * }} PlacedEdge
  */
 
-function graphNode(/** @type {PlacedNode} */ node) {
+function graphNode(/** @type {DrawnNode} */ node) {
   const name = draw("text", { class: "cl-node-name", x: BOX_WIDE / 2 }, draw("tspan"), draw("tspan"));
   const lines = node.box.lines.map((line, _at, all) => cutTo(line, NAME_ROOM, all.length > 1 ? 11 : 12));
   [...name.children].forEach((line, place) => {
@@ -83,7 +83,7 @@ function graphNode(/** @type {PlacedNode} */ node) {
   return Object.assign(drawn, { nodeParts: parts });
 }
 
-function updateGraphNode(/** @type {ReturnType<typeof graphNode>} */ drawn, /** @type {PlacedNode} */ node) {
+function updateGraphNode(/** @type {ReturnType<typeof graphNode>} */ drawn, /** @type {DrawnNode} */ node) {
   const { title, times, sign, word, instance } = drawn.nodeParts;
   const { mark } = node;
   put(drawn, "transform", `translate(${node.box.x} ${node.box.y})`);
@@ -92,20 +92,20 @@ function updateGraphNode(/** @type {ReturnType<typeof graphNode>} */ drawn, /** 
     [node.current && node.isOwn && "now", node.count && `×${count(node.count)}`].filter(Boolean).join(" "));
   setText(word, mark ? markWord(node, mark) : "");
   setText(instance, mark && node.kind === "process manager" ? cutTo(node.instanceId ?? "", NAME_ROOM, 11) : "");
-  if (sign.dataset.standing !== (mark?.standing ?? "")) {
-    sign.dataset.standing = mark?.standing ?? "";
-    sign.replaceChildren(...(mark ? signPaths(mark.standing) : []));
+  if (sign.dataset.status !== (mark?.status ?? "")) {
+    sign.dataset.status = mark?.status ?? "";
+    sign.replaceChildren(...(mark ? signPaths(mark.status) : []));
   }
-  const words = [`${node.kind} ${node.name}: ${standingWords(node)}`, wholeRun(node.count)];
+  const words = [`${node.kind} ${node.name}: ${statusWords(node)}`, wholeRun(node.count)];
   if (node.current) words.push(node.isOwn ? "just now" : `just now, not of ${node.instance}`);
   setText(title, words.join("; "));
   put(drawn, "aria-label", words.join("; "));
 }
 
-function nodeClass(/** @type {PlacedNode} */ { kind, count: times, current, isOwn, mark, instance }) {
+function nodeClass(/** @type {DrawnNode} */ { kind, count: times, current, isOwn, mark, instance }) {
   const classes = ["cl-node", kindClass(kind), times ? "cl-happened" : "cl-possible"];
   if (current) classes.push("cl-current", isOwn ? "cl-own" : "cl-of-another");
-  if (mark) classes.push(standingClass(mark.standing));
+  if (mark) classes.push(statusClass(mark.status));
   else if (instance) classes.push("cl-unreached");
   return classes.join(" ");
 }
@@ -120,7 +120,7 @@ function updateEdge(/** @type {Element} */ node, /** @type {PlacedEdge} */ edge,
   const { line, word } = edge.way;
   const isRejection = edge.label === "if rejected";
   const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRejection && "cl-if-rejected"];
-  classes.push(mark ? standingClass(mark.standing) : edge.instance ? "cl-unreached" : "");
+  classes.push(mark ? statusClass(mark.status) : edge.instance ? "cl-unreached" : "");
   put(node, "class", classes.filter(Boolean).join(" "));
   put(path, "d", line);
   put(path, "marker-end", `url(#${marker}-${arrowOf(edge)})`);
@@ -128,23 +128,23 @@ function updateEdge(/** @type {Element} */ node, /** @type {PlacedEdge} */ edge,
   put(text, "y", word?.[1]);
   setText(text, word ? edge.label : "");
   const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.label}: ${
-    edge.instance ? `${standingWords({ ...edge, kind: "edge" })}; ` : ""
+    edge.instance ? `${statusWords({ ...edge, kind: "edge" })}; ` : ""
   }${wholeRun(edge.count)}`;
   setText(title, words);
   put(node, "aria-label", words);
 }
 
 function arrowOf(/** @type {PlacedEdge} */ { mark, count: times, label, instance }) {
-  const standing = mark?.standing.replaceAll(" ", "-");
-  if (standing && ARROWS.includes(standing)) return standing;
+  const status = mark?.status.replaceAll(" ", "-");
+  if (status && ARROWS.includes(status)) return status;
   if (label === "if rejected") return "if-rejected";
   return mark || (times && !instance) ? "plain" : "later";
 }
 
-// How an instance stands: the sign and the words for what a node or an edge of the process graph is to it.
+// The status of an instance: the sign and the words for a node or an edge of the process graph.
 
-export function standingSign(/** @type {string} */ name) {
-  return draw("svg", { class: `cl-sign ${standingClass(name)}`, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
+export function statusSign(/** @type {string} */ name) {
+  return draw("svg", { class: `cl-sign ${statusClass(name)}`, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
     ...signPaths(name));
 }
 
@@ -153,15 +153,15 @@ function signPaths(/** @type {string} */ name) {
   return [draw("path", { d: outline }), draw("path", { class: "cl-sign-line", d: line })];
 }
 
-function standingClass(/** @type {string} */ name) {
-  return `cl-stands cl-stands-${name.replaceAll(" ", "-")}`;
+function statusClass(/** @type {string} */ name) {
+  return `cl-status cl-status-${name.replaceAll(" ", "-")}`;
 }
 
 /** What the marks mean that can be seen now. */
 export function keyToMarks(/** @type {Element} */ node,
   /** @type {ProcessGraphView} */ { marks, nodes, edges, chosen })
 {
-  const there = new Set(marks.map(({ standing }) => `${standing}`).filter((standing) => standing !== "waiting"));
+  const there = new Set(marks.map(({ status }) => `${status}`).filter((status) => status !== "waiting"));
   const items = [...Object.entries(LOOKS.signs)].filter(([name]) => there.has(name)).map((
     [name, { word }],
   ) => [name, word]);
@@ -176,31 +176,31 @@ export function keyToMarks(/** @type {Element} */ node,
 }
 
 function keySign(/** @type {string} */ name) {
-  if (name in LOOKS.signs) return standingSign(name);
+  if (name in LOOKS.signs) return statusSign(name);
   if (name === "count") return make("span", { class: "cl-key-count", text: "×3" });
   return draw("svg", { class: `cl-key-sign cl-key-${name}`, viewBox: "0 0 22 12", "aria-hidden": "true" },
     draw("path", { d: name === "rejection" ? "M1 6H21" : "M1 1H21V11H1z" }));
 }
 
 /** The word beside the icon; of what was sent because another command was rejected, that it came instead. */
-function markWord(/** @type {{ kind: string }} */ { kind }, /** @type {StatusMark} */ { standing, times, instead }) {
-  if (kind === "process manager" && standing === "done") return "stopped";
+function markWord(/** @type {{ kind: string }} */ { kind }, /** @type {StatusMark} */ { status, times, instead }) {
+  if (kind === "process manager" && status === "done") return "stopped";
   const often = times > 1 && ["command", "event"].includes(kind) ? `×${count(times)}` : "";
-  const state = instead && ["done", "in flight"].includes(standing)
+  const state = instead && ["done", "in flight"].includes(status)
     ? "instead"
-    : standing === "done"
+    : status === "done"
     ? ""
-    : LOOKS.signs[standing].word;
+    : LOOKS.signs[status].word;
   return [state, often].filter(Boolean).join(" ");
 }
 
-function standingWords(/** @type {Stands & { kind: string }} */ { mark, instance, kind }) {
+function statusWords(/** @type {Marked & { kind: string }} */ { mark, instance, kind }) {
   if (!instance) return "";
   if (!mark) return `not reached by ${instance}`;
-  const state = kind === "process manager" && mark.standing === "done" ? "stopped" : LOOKS.signs[mark.standing].word;
+  const state = kind === "process manager" && mark.status === "done" ? "stopped" : LOOKS.signs[mark.status].word;
   const often = mark.times > 1 ? `, ${count(mark.times)} times` : "";
   return `${state} ${kind === "process manager" ? "as" : "for"} ${instance}${often}${
-    mark.told && mark.told !== instance ? `, ${mark.told}` : ""
+    mark.note && mark.note !== instance ? `, ${mark.note}` : ""
   }`;
 }
 
@@ -208,7 +208,7 @@ function wholeRun(/** @type {number} */ times) {
   return times ? `${counted(times, "time")} in the whole run` : "possible, has not happened";
 }
 
-/** The instance whose standing is shown. */
+/** The instance whose status is shown. */
 export function chosenOf(/** @type {ProcessGraphView} */ { instances, chosen }) {
   return instances.find((each) => each.id === chosen || each.stream_id === chosen);
 }

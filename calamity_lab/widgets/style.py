@@ -20,8 +20,8 @@ def variables(selector: str) -> str:
 
 
 def kinds() -> str:
-    """A class for each kind and each standing, which gives its colours to what is drawn in it."""
-    return "".join([*map(_kind, LOOKS), *_standings()])
+    """A class for each kind and each status, which gives its colours to what is drawn in it."""
+    return "".join([*map(_kind, LOOKS), *_statuses()])
 
 
 def script() -> str:
@@ -67,6 +67,6 @@ def _line(look: Look) -> str:
     return f"--kind-dash: {dash}; --kind-line: {width};"
 
 
-def _standings() -> Iterator[str]:
+def _statuses() -> Iterator[str]:
     for name, sign in SIGNS.items():
-        yield f".cl-stands-{name.replace(' ', '-')} {{ --stand: var(--cl-{sign.colour}); }}\n"
+        yield f".cl-status-{name.replace(' ', '-')} {{ --stand: var(--cl-{sign.colour}); }}\n"

@@ -38,7 +38,7 @@
  */
 
 /**
- * What Python tells of `calamity_lab.views.looks` and `lanes`: shapes and words by kind, signs by standing, and the
+ * What Python tells of `calamity_lab.views.looks` and `lanes`: shapes and words by kind, signs by status, and the
  * numbers by which everything is put in the lanes.
  * @typedef {{
  *   kinds: Record<string, { shape: string, word: string, short: string }>,

@@ -67,7 +67,7 @@ def shows(panel: Locator, graph: ProcessGraphView) -> None:
     marks = {mark.key: mark for mark in graph.marks}
     expected = {node.name: graph.word(node, marks[node.key]) for node in graph.nodes if node.key in marks}
     found = panel.locator(".cl-graph").evaluate(NODES)
-    words = {label.split(": ")[0].rsplit(" ", 1)[1]: told for label, told in found.items()}
+    words = {label.split(": ")[0].rsplit(" ", 1)[1]: note for label, note in found.items()}
     assert {name: word for name, (word, signs) in words.items() if signs} == expected
     assert not panel.locator(".cl-graph").evaluate(OUTSIDE)
 

@@ -32,8 +32,8 @@ def graph(*nodes: Node, edges: tuple[Edge, ...] = ()) -> ProcessGraphView:
 
 
 def node(kind: Any, name: str, x: float, **known: Any) -> Node:
-    told = {"y": 0.5, "count": 0, "current": False} | known
-    return Node(f"{kind}:{name}", kind, name, x, **told)
+    values = {"y": 0.5, "count": 0, "current": False} | known
+    return Node(f"{kind}:{name}", kind, name, x, **values)
 
 
 def of_bank(cursor: int) -> ProcessGraphView:
@@ -59,7 +59,7 @@ def test_there_is_a_box_for_each_node_and_an_arrow_for_each_edge() -> None:
 def test_what_has_happened_is_solid_and_the_rest_is_dashed(cursor: int) -> None:
     found = of_bank(cursor)
     ax = plot_process_managers(found)
-    marks = {mark.key: mark.standing for mark in found.marks}
+    marks = {mark.key: mark.status for mark in found.marks}
     solid = [arrow.get_linestyle() == "-" for arrow in arrows(ax)]
     assert solid == [
         marks[edge.key] in {"done", "rejected"} if edge.key in marks else edge.count > 0
@@ -74,11 +74,11 @@ def signs(ax: Axes) -> list[str]:
 
 
 @pytest.mark.parametrize(("theme", "place"), [("light", 0), ("dark", 1)])
-def test_each_standing_has_its_sign_its_word_and_a_line_in_the_legend(theme: Any, place: int) -> None:
+def test_each_status_has_its_sign_its_word_and_a_line_in_the_legend(theme: Any, place: int) -> None:
     found = of_bank(58)
     ax = plot_process_managers(found, theme=theme)
     nodes = {node.key for node in found.nodes}
-    states = [mark.standing for mark in found.marks if mark.key in nodes]
+    states = [mark.status for mark in found.marks if mark.key in nodes]
     assert sorted(signs(ax)) == sorted(COLOURS[SIGNS[state].colour][place] for state in states)
     shown = texts(ax)
     assert {"rejected", "instead", "waited for", "waits", "done", "on its way"} <= set(shown)
@@ -87,7 +87,7 @@ def test_each_standing_has_its_sign_its_word_and_a_line_in_the_legend(theme: Any
 def test_what_the_instance_has_not_reached_is_not_tinted() -> None:
     found = of_bank(58)
     ax = plot_process_managers(found)
-    marks = {mark.key: mark.standing for mark in found.marks}
+    marks = {mark.key: mark.status for mark in found.marks}
     tinted = [not same_color(box.get_facecolor(), "white") for box in boxes(ax)]
     assert tinted == [
         node.count > 0 and marks.get(node.key, "waited for") != "waited for" for node in found.nodes
@@ -95,8 +95,8 @@ def test_what_the_instance_has_not_reached_is_not_tinted() -> None:
 
 
 def test_a_long_sentence_above_stands_in_two_lines() -> None:
-    (told,) = [each for each in texts(plot_process_managers(of_bank(58))) if "waits for" in each]
-    assert told.split("\n")[1].endswith("(since step 58)")
+    (text,) = [each for each in texts(plot_process_managers(of_bank(58))) if "waits for" in each]
+    assert text.split("\n")[1].endswith("(since step 58)")
 
 
 def test_a_name_stands_with_how_often_it_happened() -> None:
@@ -104,10 +104,10 @@ def test_a_name_stands_with_how_often_it_happened() -> None:
     assert {"TransferInitiated", "Transfer\nCancelled", "×2"} <= set(shown)
 
 
-def test_the_chosen_instance_is_told_with_its_stage_and_what_it_waits_for() -> None:
+def test_the_chosen_instance_is_shown_with_its_stage_and_what_it_waits_for() -> None:
     shown = texts(plot_process_managers(of_bank(50)))
-    (told,) = [each.replace("\n", " ") for each in shown if each.startswith("Transfer-gift")]
-    assert told == (
+    (text,) = [each.replace("\n", " ") for each in shown if each.startswith("Transfer-gift")]
+    assert text == (
         "Transfer-gift: “initiated”, waits for FundsWithdrawn: WithdrawFunds is on its way "
         "(since step 49: 1 step)"
     )

@@ -22,24 +22,24 @@ SHOP = Model.find(fulfilment)
 
 
 def nodes(graph: ProcessGraphView) -> dict[str, str]:
-    """The standings of the nodes, by name."""
+    """The statuses of the nodes, by name."""
     names = {node.key: node.name for node in graph.nodes}
-    return {names[mark.key]: mark.standing for mark in graph.marks if mark.key in names}
+    return {names[mark.key]: mark.status for mark in graph.marks if mark.key in names}
 
 
 def edges(graph: ProcessGraphView) -> dict[tuple[str, ...], str]:
-    """The standings of the edges, by the names of their ends and their label."""
+    """The statuses of the edges, by the names of their ends and their label."""
     names = {node.key: node.name for node in graph.nodes}
     keys = {
         f"{e.source} {e.target} {e.label}": (names[e.source], names[e.target], e.label) for e in graph.edges
     }
-    return {keys[mark.key]: mark.standing for mark in graph.marks if mark.key in keys}
+    return {keys[mark.key]: mark.status for mark in graph.marks if mark.key in keys}
 
 
-def told(graph: ProcessGraphView, name: str) -> str:
-    """What is told of a node."""
+def note(graph: ProcessGraphView, name: str) -> str:
+    """The note at a node."""
     (key,) = [node.key for node in graph.nodes if node.name == name]
-    return next(mark.told for mark in graph.marks if mark.key == key)
+    return next(mark.note for mark in graph.marks if mark.key == key)
 
 
 def test_a_transfer_halfway_shows_what_is_done_what_is_on_its_way_and_what_it_waits_for() -> None:
@@ -68,11 +68,12 @@ def test_a_transfer_halfway_shows_what_is_done_what_is_on_its_way_and_what_it_wa
         ("Transfer", "DepositFunds", "sends"): "in flight",
     }
     assert (
-        graph.told == "Transfer-rent: “funds withdrawn”, waits for FundsDeposited: DepositFunds is on its way"
+        graph.sentence
+        == "Transfer-rent: “funds withdrawn”, waits for FundsDeposited: DepositFunds is on its way"
     )
 
 
-def test_a_rejected_command_and_what_was_sent_instead_are_told_apart() -> None:
+def test_a_rejected_command_and_what_was_sent_instead_have_different_marks() -> None:
     graph = process_graph(story_of(bank), 58, BANK)
     assert nodes(graph)["DepositFunds"] == nodes(graph)["BankAccount"] == "rejected"
     assert edges(graph)["DepositFunds", "BankAccount", "to"] == "rejected"
@@ -81,8 +82,8 @@ def test_a_rejected_command_and_what_was_sent_instead_are_told_apart() -> None:
     assert [mark.key for mark in graph.marks if mark.instead and " " not in mark.key.partition(":")[2]] == [
         "command:RefundTransfer"
     ]
-    assert told(graph, "DepositFunds") == "sent at step 54, rejected: account closed"
-    assert graph.told.endswith(
+    assert note(graph, "DepositFunds") == "sent at step 54, rejected: account closed"
+    assert graph.sentence.endswith(
         "waits for FundsRefunded: RefundTransfer is on its way, sent because DepositFunds was rejected "
         "(account closed)"
     )
@@ -93,10 +94,10 @@ def test_an_instance_that_has_stopped_shows_its_whole_way_and_waits_for_nothing(
     assert set(nodes(graph).values()) == {"done", "rejected"}
     assert nodes(graph)["Transfer"] == "done"
     assert nodes(graph)["RefundTransfer"] == "done"
-    assert graph.told == "Transfer-gift: stopped by FundsRefunded"
+    assert graph.sentence == "Transfer-gift: stopped by FundsRefunded"
 
 
-def test_each_instance_has_a_standing_of_its_own() -> None:
+def test_each_instance_has_a_status_of_its_own() -> None:
     trace = story_of(bank)
     assert nodes(process_graph(trace, 58, BANK, instance="rent"))["DepositFunds"] == "done"
     assert nodes(process_graph(trace, 58, BANK, instance="gift"))["DepositFunds"] == "rejected"
@@ -117,13 +118,13 @@ def test_a_wait_for_what_people_send_is_no_delay_and_tells_what_they_have_to_sen
     trace = story_of(fulfilment)
     graph = process_graph(trace, 58, SHOP)
     assert nodes(graph)["ParcelDelivered"] == "waited for"
-    assert graph.told == (
+    assert graph.sentence == (
         "OrderFulfilment-1001: “ON_THE_WAY”, waits for ParcelDelivered: a user has to send ConfirmDelivery"
     )
     assert not graph.overdue
 
 
-def test_the_wait_is_told_with_its_beginning_in_steps_and_in_time() -> None:
+def test_the_sentence_says_the_wait_with_its_beginning_in_steps_and_in_time() -> None:
     trace = story_of(fulfilment)
     graph = process_graph(trace, 70, SHOP, instance="1001")
     since = trace.index.events[trace.index.events_at(40) - 1].recorded_at.timestamp()
@@ -143,7 +144,7 @@ def test_an_event_is_overdue_once_the_command_sent_for_it_is_done_without_it(des
     graph = process_graph(trace, trace.last, model)
     assert nodes(graph)["Answered"] == nodes(graph)["Asking"] == "overdue"
     assert edges(graph)["Answered", "Asking", "stop"] == "overdue"
-    assert graph.told == (
+    assert graph.sentence == (
         f"Asking-{desk}: “after Opened”, waits for Answered, which is overdue: "
         f"{why}, and nothing else leads to it"
     )
@@ -156,7 +157,7 @@ def test_an_event_is_overdue_when_the_command_for_it_is_taken_off_the_agenda() -
     stepper.drop(0)
     graph = process_graph(stepper.trace, stepper.cursor, model)
     assert nodes(graph)["Ask"] == "dropped"
-    assert "Ask was taken off the agenda" in graph.told
+    assert "Ask was taken off the agenda" in graph.sentence
     assert graph.overdue
 
 
@@ -175,7 +176,7 @@ def test_no_wait_is_overdue_while_something_of_its_cascade_is_pending_or_others_
     trace = trace_of(Open("1"), managers=(Patient,))
     graph = process_graph(trace, trace.last, model_of(Patient))
     assert not graph.overdue
-    assert "a user has to send Ask or Withdraw" in graph.told
+    assert "a user has to send Ask or Withdraw" in graph.sentence
 
 
 def test_an_instance_that_is_started_again_begins_anew() -> None:
@@ -206,7 +207,7 @@ def test_an_instance_that_a_history_started_waits_for_what_its_model_tells() -> 
     history = InMemoryEventStore.of(story_of(bank).index.events[:6])
     trace = trace_of(DepositFunds("bob", 1), event_store=history)
     listed = process_graph(trace, trace.last, BANK)
-    assert (listed.instances, listed.marks, listed.told) == ((), (), "")
+    assert (listed.instances, listed.marks, listed.sentence) == ((), (), "")
 
 
 def test_what_an_instance_sent_before_the_trace_began_is_on_its_way_and_then_done() -> None:
@@ -229,20 +230,20 @@ def test_what_an_instance_sent_before_the_trace_began_is_on_its_way_and_then_don
 def test_of_an_instance_from_before_the_trace_nothing_is_claimed_to_be_overdue_or_never_sent() -> None:
     stack = Stack(process_managers={"Transfer-t": Transfer("t", "a", "b", 1, "initiated")})
     graph = process_graph(Trace.of(stack), 0, BANK)
-    assert graph.told == (
+    assert graph.sentence == (
         "Transfer-t: “initiated”, waits for FundsDeposited, FundsRefunded or one of 2 others"
     )
     assert not graph.overdue
 
 
-def test_a_recorded_event_that_is_not_handed_on_yet_is_told_as_coming() -> None:
+def test_a_recorded_event_that_is_not_delivered_yet_is_named_as_coming() -> None:
     trace = story_of(bank)
     recorded = next(n for n in range(23, 40) if isinstance(trace[n].step, Appended))
-    assert process_graph(trace, recorded, BANK).told.endswith("WithdrawFunds was just accepted")
+    assert process_graph(trace, recorded, BANK).sentence.endswith("WithdrawFunds was just accepted")
 
 
-def test_names_and_reasons_with_markup_are_told_as_they_are() -> None:
+def test_names_and_reasons_with_markup_are_kept_as_they_are() -> None:
     odd = "<b>1</b>-shut"
     trace = trace_of(Open(odd), Withdraw("2"), managers=(Asking,))
     graph = process_graph(trace, trace.last, model_of(Asking))
-    assert graph.told.startswith(f"Asking-{odd}: ")
+    assert graph.sentence.startswith(f"Asking-{odd}: ")

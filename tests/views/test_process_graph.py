@@ -176,7 +176,7 @@ def test_what_was_observed_supplements_what_was_found_possible() -> None:
     assert counts(graph)["TransferInitiated"] == 2
 
 
-def test_an_unknown_manager_is_told_with_those_there_are() -> None:
+def test_an_unknown_manager_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(InvalidValue, match="It has Transfer"):
         process_graph(story_of(bank), 0, BANK, manager="Nobody")
 

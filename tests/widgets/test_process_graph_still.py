@@ -26,13 +26,13 @@ def words(svg: str) -> list[str]:
     return re.findall(r">([^<>]+)</text>", svg)
 
 
-def test_each_standing_has_its_sign_and_its_word_in_the_picture_and_in_the_key_below() -> None:
+def test_each_status_has_its_sign_and_its_word_in_the_picture_and_in_the_key_below() -> None:
     svg = picture(drawn(process_graph(story_of(bank), 58, BANK)))
     assert words(svg).count("rejected") == 3  # the command, the aggregate, and the key
     assert words(svg).count("waited for") == 2
     assert {"instead", "waits", "gift", "now"} <= set(words(svg))
-    for standing in ("done", "in flight", "rejected", "waited for"):
-        assert SIGNS[standing].line in svg
+    for status in ("done", "in flight", "rejected", "waited for"):
+        assert SIGNS[status].line in svg
 
 
 def test_the_sentence_stands_above_the_picture_with_the_time_that_it_takes() -> None:
@@ -41,7 +41,7 @@ def test_the_sentence_stands_above_the_picture_with_the_time_that_it_takes() -> 
     assert "(since step 58: 1 step)" in still
 
 
-def test_what_is_overdue_is_told_by_a_sign_of_its_own_and_by_the_word() -> None:
+def test_what_is_overdue_has_a_sign_of_its_own_and_the_word() -> None:
     trace = trace_of(Open("1-shut"), managers=(Asking,))
     still = drawn(process_graph(trace, trace.last, model_of(Asking)))
     assert "which is overdue: Ask was rejected" in still

@@ -125,7 +125,7 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
     """
     views, grounds = _views(reader), dict[str, Any]()
     trace = reader.stepper.trace
-    standings = Standings(trace, reader.model)
+    statuses = StatusRecorder(trace, reader.model)
     there = (1 << len(trace.index.lanes)) - 1
     for moment in moments:
         reader.stepper.cursor = moment
@@ -143,7 +143,7 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
             if fields := packing.changes(name, view):
                 changed[name] = fields
             if part == "process_graph":
-                for of, stands in standings.changed(view):
+                for of, stands in statuses.changed(view):
                     if fields := packing.changes(of, stands):
                         changed[of] = fields
         yield changed
@@ -246,7 +246,7 @@ def _out(trace: Trace, moment: int) -> int:
     return next(reached, trace.last)
 
 
-class Standings:
+class StatusRecorder:
     """Which instances of the listed ones have to be asked at a moment, given those that were asked before.
 
     An instance stands as it did while nothing happens in the cascades that it took part in, and nobody takes
@@ -263,17 +263,17 @@ class Standings:
         self._dropped = {entry.at for entry in trace.branch.inputs if isinstance(entry.input, Dropped)}
 
     def changed(self, graph: ProcessGraphView) -> Iterator[tuple[str, InstanceStatus]]:
-        """The part and the standing of each listed instance that may stand otherwise than it was told."""
+        """The key and the status of each listed instance whose status may have changed."""
         self._follow(graph.cursor)
         for instance in graph.instances:
             asked = self._asked.get(instance.lane, -1)
             if asked < 0 or self._touched.get(instance.lane, 0) > asked:
                 self._asked[instance.lane] = graph.cursor
-                yield f"standing {instance.lane}", self._standing(graph, instance)
+                yield f"status {instance.lane}", self._status(graph, instance)
 
-    def _standing(self, graph: ProcessGraphView, instance: Instance) -> InstanceStatus:
+    def _status(self, graph: ProcessGraphView, instance: Instance) -> InstanceStatus:
         if instance.id == graph.chosen:
-            return InstanceStatus(graph.marks, graph.told, graph.since, graph.then, graph.overdue)
+            return InstanceStatus(graph.marks, graph.sentence, graph.since, graph.then, graph.overdue)
         return status_of(self._trace, graph.cursor, self._model, graph.manager, instance)
 
     def _follow(self, moment: int) -> None:

@@ -76,7 +76,7 @@ export const WINDOWS = {
         instance === id || instance === stream_id
       );
     if (!wanted || wanted.id === graph.chosen) return graph;
-    return { ...graph, ...values[`standing ${wanted.lane}`], chosen: wanted.id };
+    return { ...graph, ...values[`status ${wanted.lane}`], chosen: wanted.id };
   },
 };
 

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 
 from calamity_lab.text import escape_html, escape_xml
-from calamity_lab.views.looks import COLOURS, FONT, LOOKS, SIGNS, Standing
+from calamity_lab.views.looks import COLOURS, FONT, LOOKS, SIGNS, Status
 
 PAPER, SHADE, INK, SOFT, LINE, ACCENT, LATER = (
     COLOURS[name].light for name in ("paper", "shade", "ink", "ink-soft", "line", "accent", "later")
@@ -144,16 +144,16 @@ def shape(kind: str, x: float, y: float, *, is_past: bool = True, turned: str = 
     )
 
 
-def standing_colour(standing: Standing) -> str:
-    """The colour of a standing."""
-    return hue(SIGNS[standing].colour)
+def status_colour(status: Status) -> str:
+    """The colour of a status."""
+    return hue(SIGNS[status].colour)
 
 
-def sign(standing: Standing, x: float, y: float) -> str:
-    """The sign of a standing: a line in an outline."""
-    lines = f'stroke="{standing_colour(standing)}" stroke-linejoin="round" stroke-linecap="round"'
+def sign(status: Status, x: float, y: float) -> str:
+    """The sign of a status: a line in an outline."""
+    lines = f'stroke="{status_colour(status)}" stroke-linejoin="round" stroke-linecap="round"'
     return (
         f'<g transform="translate({x:g} {y:g})" {lines}>'
-        f'<path d="{SIGNS[standing].outline}" fill="{PAPER}" stroke-width="1.3"/>'
-        f'<path d="{SIGNS[standing].line}" fill="none" stroke-width="1.6"/></g>'
+        f'<path d="{SIGNS[status].outline}" fill="{PAPER}" stroke-width="1.3"/>'
+        f'<path d="{SIGNS[status].line}" fill="none" stroke-width="1.6"/></g>'
     )

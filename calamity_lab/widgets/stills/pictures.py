@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from calamity_lab.text import plural
 from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.lanes import AHEAD, Window
-from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS, SIGNS, Standing
+from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS, SIGNS, Status
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM, Box, Stroke, Way, cut, text_width
 from calamity_lab.views.sequence import Message, Participant, SequenceView
@@ -26,7 +26,7 @@ from calamity_lab.widgets.stills.paper import (
     line,
     shape,
     sign,
-    standing_colour,
+    status_colour,
     stroke,
     svg,
     text,
@@ -140,12 +140,12 @@ def _dashes(look: Stroke) -> str:
 
 
 def _mark(view: ProcessGraphView, node: Node, mark: StatusMark) -> str:
-    """The sign of a standing and its word; at a process manager also the instance."""
+    """The sign of a status and its word; at a process manager also the instance."""
     word = view.word(node, mark)
-    told = text(20, -4, word, fill=standing_colour(mark.standing), size=10) if word else ""
+    told = text(20, -4, word, fill=status_colour(mark.status), size=10) if word else ""
     if node.kind == "process manager" and view.chosen is not None:
         told += text(26, BOX_HIGH + 11, cut(view.chosen, NAME_ROOM, 10), fill=SOFT, size=10)
-    return told + sign(mark.standing, 9, -4)
+    return told + sign(mark.status, 9, -4)
 
 
 def _edge(view: ProcessGraphView, way: Way, edge: Edge, mark: StatusMark | None) -> str:
@@ -159,8 +159,8 @@ def _edge(view: ProcessGraphView, way: Way, edge: Edge, mark: StatusMark | None)
 
 def _key(view: ProcessGraphView, y: float) -> str:
     """What the marks mean that can be seen."""
-    there = {mark.standing for mark in view.marks} - {"waiting"}
-    states: list[Standing] = [state for state in SIGNS if state in there]
+    there = {mark.status for mark in view.marks} - {"waiting"}
+    states: list[Status] = [state for state in SIGNS if state in there]
     told, x = "", 20.0
     for state in states:
         told += sign(state, x, y) + text(x + 11, y + 4, SIGNS[state].word, fill=SOFT, size=10.5)

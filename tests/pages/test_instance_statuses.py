@@ -13,19 +13,19 @@ from calamity_lab.lab import Lab
 from calamity_lab.views.process_graph import process_graph, status_of
 from calamity_lab.widgets.page import recording
 from calamity_lab.widgets.page.page import page
-from calamity_lab.widgets.page.recording import Standings
+from calamity_lab.widgets.page.recording import StatusRecorder
 from calamity_lab.widgets.patches import plain
 from tests.pages.carried import carried, shown
 
 
 def checked(lab: Lab, run: dict[str, Any], *, every: int) -> int:
-    """How many standings were compared with what Python says; every so many moments."""
+    """How many statuses were compared with what Python says; every so many moments."""
     compared = 0
     for moment, parts in list(zip(run["moments"], shown(run), strict=True))[::every]:
         for manager in (each.__name__ for each in lab.model.process_managers):
             for instance in process_graph(lab.trace, moment, lab.model, manager=manager).instances:
                 expected = status_of(lab.trace, moment, lab.model, manager, instance)
-                assert parts[f"standing {instance.lane}"] == plain(expected), (moment, instance)
+                assert parts[f"status {instance.lane}"] == plain(expected), (moment, instance)
                 compared += 1
     return compared
 
@@ -38,7 +38,7 @@ def test_every_listed_instance_stands_on_a_page_as_python_says(model: ModuleType
     assert checked(lab, carried(page(lab)), every=2) > 20
 
 
-def test_a_command_that_was_taken_off_the_agenda_is_told_from_then_on() -> None:
+def test_a_command_that_was_taken_off_the_agenda_is_in_the_status_from_then_on() -> None:
     lab = Lab(bank, clock=ticking_clock())
     lab.send(bank.DepositFunds("a", 9), bank.RequestTransfer("t", "a", "b", 1), bank.RenameAccount("a", "A"))
     lab.step()
@@ -63,15 +63,15 @@ def test_of_a_thinned_run_the_kept_moments_tell_what_happened_between_them(
     assert checked(lab, run, every=3) > 100
 
 
-def test_an_instance_to_which_nothing_happens_is_told_once() -> None:
+def test_an_instance_to_which_nothing_happens_is_written_once() -> None:
     lab = Lab(bank, clock=ticking_clock())
     lab.send(bank.DepositFunds("a", 9), *[bank.RequestTransfer(each, "a", "b", 1) for each in "tu"])
     lab.resume()
     done = lab.cursor
     lab.send(*[bank.DepositFunds("a", 1) for _ in range(20)])
     lab.resume()
-    standings = Standings(lab.trace, lab.model)
+    statuses = StatusRecorder(lab.trace, lab.model)
     graphs = [process_graph(lab.trace, moment, lab.model) for moment in range(len(lab.trace))]
-    told = [moment for moment, graph in enumerate(graphs) if list(standings.changed(graph))]
-    assert told
-    assert max(told) <= done
+    changed = [moment for moment, graph in enumerate(graphs) if list(statuses.changed(graph))]
+    assert changed
+    assert max(changed) <= done
