@@ -35,7 +35,7 @@ IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async |function |class |const |let ))", re.MULTILINE)
 """What makes a declaration an export; `export default` stays, as the face of the whole."""
 
-COMMENT = re.compile(r"^ */\*\*.*?\*/\n|/\*\*.*?\*/ ?", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n|/\*\*.*?\*/ ?", re.MULTILINE | re.DOTALL)
 """A comment for the reader and the type checker; it would only make a widget larger."""
 
 

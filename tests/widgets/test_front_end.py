@@ -49,6 +49,11 @@ def test_what_the_browser_gets_imports_nothing_and_exports_the_face_that_anywidg
         assert not {"/**", "*/"} & set(re.findall(r"/\*\*|\*/", script))
 
 
+def test_what_the_browser_gets_has_every_declaration() -> None:
+    joined = {name for _, name in DECLARED.findall(front_end.script("page/page.js"))}
+    assert {name for file in FILES for _, name in DECLARED.findall(text(file))} <= joined
+
+
 def test_every_sheet_is_in_the_style() -> None:
     sheets = {path.stem for path in front_end.FOLDER.glob("*.css")}
     assert sorted(front_end.SHEETS) == sorted(sheets)
