@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from calamity_lab.kernel import identity
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
 
 TESTS = Path(__file__).resolve().parent
@@ -25,6 +26,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if BROWSER in item.path.parents:
             item.add_marker("browser")
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None) != at_once)
+
+
+@pytest.fixture(autouse=True)
+def _stored_names_stay() -> Iterator[None]:
+    """A name that a test gives to a class is forgotten after the test: other tests may use the class."""
+    before = dict(identity._names)
+    yield
+    for cls, name in list(identity._names.items()):
+        if before.get(cls, name) != name or (cls not in before and name != cls.__name__):
+            del identity._names[cls]
+            identity._lately.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any, TypeVar
 
 from calamity_lab.errors import InvalidModel, InvalidValue, Rejected
@@ -23,7 +24,9 @@ from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.reacting import caused_by_event, caused_by_refusal
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
-from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.stack import Stack, changed, register_streams
+
+_log = logging.getLogger("calamity_lab")
 
 S = TypeVar("S", bound=SnapshotStore)
 
@@ -35,11 +38,15 @@ def rebuild(
 
     Other aggregates are caught up when a command first needs them. The contents of the stack's in-memory
     stores are replaced; stores that live elsewhere stay as they are.
+
+    Streams of aggregates that have no known class are told in the log. Raises `InvalidModel` where moreover a
+    given type has no stream: it was renamed, and needs its earlier name as ``stored_name``.
     """
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
     if snapshots is not None and not stack.process_manager_types and hasattr(stack.event_store, "stream_ids"):
         for stream_id in stack.event_store.stream_ids:
             aggregates.take_stream(stream_id)
+        aggregates.check_names()
         return _with_aggregates(stack, aggregates)
     instances = Instances(stack.event_store, stack.process_manager_types, snapshots)
     return _rebuilt(stack, aggregates, instances, None)
@@ -77,6 +84,7 @@ def _rebuilt(
         for identity, commands in instances.take(recorded):
             if outstanding is not None:
                 outstanding.send(recorded, identity, commands)
+    aggregates.check_names()
     return _with_instances(_with_aggregates(stack, aggregates), instances, head)
 
 
@@ -154,6 +162,8 @@ class Aggregates:
         self._event_store = event_store
         self._snapshots = snapshots
         self._ahead: dict[str, int] = {}
+        self.unknown: dict[str, None] = {}  # the stored names of aggregates that no given type bears
+        register_streams(event_store, self._types.values())
 
     def take(self, recorded: RecordedEvent) -> None:
         """Apply the event to the aggregate of its stream."""
@@ -162,6 +172,8 @@ class Aggregates:
         if state is None:
             cls = self._types.get(stream_id.partition("-")[0])
             if cls is None:
+                if "command" in recorded.metadata:  # else no aggregate wrote the stream
+                    self.unknown[stream_id.partition("-")[0]] = None
                 return
             state = self._first(stream_id, cls)
         if recorded.stream_version > self._ahead.get(stream_id, 0):
@@ -170,8 +182,12 @@ class Aggregates:
 
     def take_stream(self, stream_id: str) -> None:
         """Apply a whole stream to its aggregate; with a snapshot, only the events after it are read."""
-        cls = self._types.get(stream_id.partition("-")[0])
+        category = stream_id.partition("-")[0]
+        cls = self._types.get(category)
         if cls is None:
+            if category not in self.unknown:
+                for recorded in islice(self._event_store.stream(stream_id), 1):
+                    self.take(recorded)
             return
         snapshot = self._snapshot(stream_id, cls)
         later = None if snapshot is None else self._since(snapshot)
@@ -179,6 +195,30 @@ class Aggregates:
             self._begin(snapshot)
         for recorded in self._event_store.stream(stream_id) if later is None else later:
             self.take(recorded)
+
+    def check_names(self) -> None:
+        """Tell of streams whose aggregate has no class, once all events are read.
+
+        Raises `InvalidModel` where one of the given types has no stream: then it was surely renamed.
+        """
+        class_of = getattr(getattr(self._event_store, "serializer", None), "class_of", self._types.get)
+        missing = [name for name in self.unknown if class_of(name) is None]
+        if not missing or not self._types:
+            return
+        found = {stream_id.partition("-")[0] for stream_id in self.states}
+        unused = [cls.__name__ for name, cls in self._types.items() if name not in found]
+        problem = f"the history has streams of {', '.join(missing)}, and no known class has this stored name"
+        if not unused:
+            _log.warning(
+                "%s. Give their aggregates too; else a command reads them when it needs them", problem
+            )
+            return
+        name, cls = missing[0], unused[0]
+        raise InvalidModel(
+            f"{problem}; it has no stream of {cls}. If {cls} is {name} under a new name, write "
+            f"stored_name = {name!r} in the body of {cls}, or give the store a Serializer with "
+            f"names={{{cls}: {name!r}}}. Else give the class of {name} too, or leave out {cls}"
+        )
 
     def _first(self, stream_id: str, cls: type) -> Any:
         """The state to begin with: that of a snapshot that agrees with the events, or a new one."""

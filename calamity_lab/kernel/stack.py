@@ -83,6 +83,7 @@ class Stack:
                 store
             )  # with sources of its own, or its ids would be the stack's again
         put(self, "event_store", store)
+        register_streams(store, types)
 
 
 _changed = changer(Stack)
@@ -125,6 +126,13 @@ def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
                 "this name, so rename one class, or give it another stored_name"
             )
     return tuple(known.values())
+
+
+def register_streams(event_store: Any, classes: Iterable[type]) -> None:
+    """Let a store with a serializer refuse two classes of one stored name, also in two stacks."""
+    register = getattr(getattr(event_store, "serializer", None), "register_streams", None)
+    if register is not None:
+        register(*classes)
 
 
 def _methods(names: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -138,7 +138,7 @@ def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -
             states |= instances.states
             versions |= instances.versions
             handed.append(history[-1].position if history else 0)
-    _warn(history, broken)
+    _warn(history, broken, aggregates.unknown)
     return changed(
         stack,
         aggregates=InMemoryAggregateStore(aggregates.states),
@@ -175,8 +175,8 @@ def _instances(stack: Stack, cls: type, history: Sequence[RecordedEvent]) -> Ins
     return instances
 
 
-def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception]) -> None:
-    """Warn once about events without a class, and about instances that are left out."""
+def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception], nameless: Iterable[str]) -> None:
+    """Warn once about events and streams without a class, and about instances that are left out."""
     from calamity_lab.stores.serializer import UnknownEvent
 
     unknown = Counter(event.event_type for event in history if isinstance(event.event, UnknownEvent))
@@ -184,6 +184,11 @@ def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception]) -> 
     if unknown:
         listed = ", ".join(f"{name} ({plural(count, 'event')})" for name, count in sorted(unknown.items()))
         warned.append(f"the model has no class for {listed}; these events are shown as they were stored")
+    warned += [
+        f"the model has no aggregate with the stored name {name!r}, so these states are left out. "
+        f"If its class was renamed, write stored_name = {name!r} in the body of the class"
+        for name in nameless
+    ]
     if broken:
         first, error = next(iter(broken.items()))
         which = f"{first} and {len(broken) - 1:,} more are" if len(broken) > 1 else f"{first} is"

@@ -127,9 +127,9 @@ class OverlayEventStore:
         check_expected(stream_id, expected_version, version)
         if not proposals:
             return (), self
-        position, name_of, recorded = self.version(ALL), self._past.name_of, []
+        position, recorded = self.version(ALL), []
         for n, (event, event_id, *known) in enumerate(proposals, 1):
-            name = name_of(type(event))
+            name = stored_name(type(event))
             recorded.append(
                 make_recorded(event, name, event_id, stream_id, version + n, position + n, *known)
             )
@@ -241,7 +241,7 @@ class _Past:
     A stream that was read to its end is kept. With ALL that is the whole history, and with it all streams.
     """
 
-    __slots__ = ("_kept", "_knows_positions", "_versions", "_whole", "base", "name_of", "position")
+    __slots__ = ("_kept", "_knows_positions", "_versions", "_whole", "base", "position")
 
     def __init__(self, base: Any, position: int | None) -> None:
         for member in ("stream", "version"):
@@ -252,9 +252,6 @@ class _Past:
                 )
         self.base = base
         self.position = _checked(position, base.version(ALL))
-        self.name_of: Callable[[type], str] = getattr(
-            getattr(base, "serializer", None), "name_of", stored_name
-        )
         self._knows_positions = "upto_position" in signature(base.stream).parameters
         self._kept: dict[StreamId, _Read] = {}
         self._versions: dict[str, int] = {}

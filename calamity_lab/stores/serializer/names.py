@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from calamity_lab.errors import InvalidModel, InvalidValue, SerializationError
+from calamity_lab.kernel.identity import name_class, stored_name
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.model import Model
 
@@ -18,7 +19,8 @@ Types = Model | ModuleType | Mapping[str, Any] | Iterable[type]
 class Names:
     """The stored names of classes; a class that a cell defined again takes the place of the earlier one.
 
-    ``parts`` are classes that stand beside messages; they go by their names unless a message does.
+    ``parts`` are classes that stand beside messages; they go by their names unless a message does. A class
+    has one stored name, `stored_name`, in every serializer; ``names`` set it.
     """
 
     def __init__(
@@ -31,12 +33,16 @@ class Names:
             _home(cls): number for cls, number in _checked("versions", versions, int).items()
         }
         self._classes: dict[str, type] = {}
+        self._streams: dict[str, type] = {}
         self._parts = {self.name_of(cls): cls for cls in parts}
         self._seen: set[type] = set()
 
     def name_of(self, cls: type) -> str:
         """The stored name of a class: the one that was given, or the class's own."""
-        return self._chosen.get(_home(cls), cls.__name__)
+        chosen = self._chosen.get(_home(cls))
+        if chosen is not None:
+            name_class(cls, chosen)
+        return stored_name(cls)
 
     def version_of(self, cls: type) -> int | None:
         """The version that was given for the class."""
@@ -61,19 +67,13 @@ class Names:
         """
         if cls in self._seen:
             return  # seen before, and maybe replaced since
-        name = self.name_of(cls)
-        other = self._classes.get(name)
-        if other is not None and _home(other) == _home(cls):
-            if _is_current(other):
-                self._seen.add(cls)
-                return
-        elif other is not None:
-            raise InvalidModel(
-                f"two classes have the stored name {name!r}: {_worded(other)} and {_worded(cls)}. "
-                f"Give one another name, as in names={{{cls.__name__}: 'another.{cls.__name__}'}}"
-            )
-        self._classes[name] = cls
+        _claim(self._classes, self._chosen.get(_home(cls)) or stored_name(cls), cls)
+        self.name_of(cls)
         self._seen.add(cls)
+
+    def add_stream(self, cls: type) -> None:
+        """Add a class whose instances have streams; two of them must not share a stored name either."""
+        _claim(self._streams, self.name_of(cls), cls)
 
 
 def listed(types: Types) -> list[type]:
@@ -106,6 +106,19 @@ def parts(types: Types) -> list[type]:
         and f"{value.__module__}.".startswith(f"{home}." if home else "")
         and (field_names(value) is not None or issubclass(value, Enum))
     ]
+
+
+def _claim(claimed: dict[str, type], name: str, cls: type) -> None:
+    other = claimed.get(name)
+    if other is not None and _home(other) == _home(cls):
+        if _is_current(other):
+            return
+    elif other is not None:
+        raise InvalidModel(
+            f"two classes have the stored name {name!r}: {_worded(other)} and {_worded(cls)}. "
+            f"Give one another name, as in names={{{cls.__name__}: 'Another{cls.__name__}'}}"
+        )
+    claimed[name] = cls
 
 
 def _is_current(cls: type) -> bool:

@@ -23,8 +23,10 @@ class Serializer:
     """Messages and states as JSON that a person can query, and back; stored names stay when classes change.
 
     ``types`` are a model, a module, a namespace or classes; a class that is written is added by itself.
-    ``names`` gives classes their stored names, ``versions`` gives the version of their fields, and
-    ``upcasters`` bring the fields of older versions up to date::
+    ``names`` gives classes their stored names, as ``stored_name = "Account"`` in the body of a class does:
+    give a renamed class its earlier name, and nothing of the history is lost. It holds for events, commands,
+    aggregates and process managers, and for all of the program. ``versions`` gives the version of the fields
+    of a class, and ``upcasters`` bring the fields of older versions up to date::
 
         Serializer(
             bank,
@@ -69,6 +71,16 @@ class Serializer:
             self._readers.clear()
             if self._table.forget():
                 self._codecs.clear()
+
+    def register_streams(self, *classes: type) -> None:
+        """Note aggregates or process managers of a stack on the store; two of one stored name are refused."""
+        with self._learning:
+            for cls in classes:
+                self._names.add_stream(cls)
+
+    def class_of(self, name: str) -> type | None:
+        """The class with that stored name; None where no class is known that bears it."""
+        return self._names.class_of(name)
 
     def name_of(self, cls: type) -> str:
         """The stored name of the class: the one that was given, or the class's own."""
