@@ -75,16 +75,14 @@ class Model:
         managers, aggregates, commands = map(_without_bases, (managers, aggregates, commands))
         records = [c for c in found if c not in placed and is_message_class(c) and not _is_other(c)]
         askers = (*managers, *aggregates)
-        facts = {name for c in askers for name in _told_apart(c, _names_in)}
+        facts = {name for c in askers for name in _event_names(c, _names_in)}
         named = {name for c in askers for name in _names_in(c, *_CALLBACKS)}
-        # Where the callbacks hand on to other functions, those tell the messages apart.
-        handed_on = {name for c in askers for name in _told_apart(c, names_reached)}
+        # Callbacks may call other functions, which name the messages.
+        reached = {name for c in askers for name in _event_names(c, names_reached)}
         known = {c.__name__: c for c in found}
         parts = {part for c in (*placed, *records) for part in _field_types(c, known)}
         # A plain class that only one callback names may be anything, as a calculator that it uses.
-        named = {
-            c.__name__ for c in records if c.__name__ in named and field_names(c) is not None
-        } | handed_on
+        named = {c.__name__ for c in records if c.__name__ in named and field_names(c) is not None} | reached
         events = tuple(c for c in records if c.__name__ in facts or (c.__name__ in named and c not in parts))
         unplaced = tuple(
             c for c in records if c not in events and c not in parts and field_names(c) is not None
@@ -194,7 +192,7 @@ def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
 
 
 def _home(cls: type) -> str:
-    """The module and the fields of a class, to tell two classes of one name apart."""
+    """The module and the fields of a class, to distinguish two classes of one name."""
     return f"{cls.__module__}.{cls.__qualname__} with {', '.join(field_names(cls) or ()) or 'no fields'}"
 
 
@@ -239,8 +237,8 @@ def _mentioned(cls: type) -> Iterator[type]:
         yield from (value for value in found if _is_the_users(value) and is_message_class(value))
 
 
-def _told_apart(cls: type, names: Callable[..., set[str]]) -> set[str]:
-    """What an aggregate both decides and applies, or what a process manager is interested in."""
+def _event_names(cls: type, names: Callable[..., set[str]]) -> set[str]:
+    """The names in `execute` and in `apply` of an aggregate, or in `interested` of a process manager."""
     return (
         names(cls, "interested") if _has(cls, "interested") else names(cls, "execute") & names(cls, "apply")
     )

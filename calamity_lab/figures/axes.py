@@ -139,6 +139,6 @@ def _figure(ax: Axes) -> Figure:
     return figure
 
 
-def say_instead(ax: Axes, told: str) -> None:
+def say_instead(ax: Axes, words: str) -> None:
     """What is said where there is nothing to draw."""
-    ax.text(0.5, 0.5, told, transform=ax.transAxes, ha="center", va="center", **AS_TEXT)
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", **AS_TEXT)

@@ -179,8 +179,8 @@ def _write_above(
     word = fitted(graph.word(node, mark), size, room)
     _write(ax, box.x + 19, box.y - 4, word, size, status_colour(mark.status), "left")
     if node.kind == "process manager" and graph.chosen is not None:
-        told = fitted(graph.chosen, size, NAME_ROOM * scale)
-        _write(ax, box.x + 26, box.y + BOX_HIGH + 12, told, size, hue("ink-soft"), "left")
+        name_text = fitted(graph.chosen, size, NAME_ROOM * scale)
+        _write(ax, box.x + 26, box.y + BOX_HIGH + 12, name_text, size, hue("ink-soft"), "left")
 
 
 def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: Any, align: Any) -> None:

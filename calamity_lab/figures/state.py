@@ -132,8 +132,8 @@ def _draw_card(ax: Axes, card: _Card, letters: float) -> None:
         _draw_field(ax, card, field, y + place * _LINE * letters, letters, column)
     left = len(row.fields) - len(shown)
     if left:
-        told = f"and {left:,} more {'field' if left == 1 else 'fields'}"
-        _write(ax, card.left + 2 * edge, y + len(shown) * _LINE * letters, told, letters, hue("ink-soft"))
+        words = f"and {left:,} more {'field' if left == 1 else 'fields'}"
+        _write(ax, card.left + 2 * edge, y + len(shown) * _LINE * letters, words, letters, hue("ink-soft"))
 
 
 def _draw_head(ax: Axes, card: _Card, y: float, letters: float) -> None:
@@ -141,9 +141,9 @@ def _draw_head(ax: Axes, card: _Card, y: float, letters: float) -> None:
     row, left, right = card.row, card.left + 1.4 * letters, card.left + card.wide - 1.4 * letters
     ax.scatter([left + 4], [y], s=60, marker=marker(row.kind), color=strong(row.kind), linewidths=0, zorder=3)
     version = f"v{row.version:,}" if row.as_of is None else f"as of v{row.as_of.version:,}"
-    told = ", ".join(part for part in (_became(row), "pinned" if card.is_pinned else "", version) if part)
-    _write(ax, right, y, told, letters, hue("ink-soft"), align="right")
-    room = right - left - 15 - room_for(told, letters)
+    words = ", ".join(part for part in (_became(row), "pinned" if card.is_pinned else "", version) if part)
+    _write(ax, right, y, words, letters, hue("ink-soft"), align="right")
+    room = right - left - 15 - room_for(words, letters)
     _write(ax, left + 11, y, row.stream_id, letters, rcParams["text.color"], room, weight="bold")
 
 
@@ -161,9 +161,11 @@ def _draw_field(ax: Axes, card: _Card, field: FieldRow, y: float, letters: float
     value, weight = ("gone" if field.gone else field.value), ("bold" if field.changed else "normal")
     if field.changed and field.before is not None:
         arrow = room_for(" → ", letters)
-        told = fitted(field.before, letters, max(room - arrow - room_for(value, letters, weight), 0.4 * room))
-        ax.text(at, y, f"{told} →", va="center", fontsize=letters, color=hue("ink-soft"), **AS_TEXT)
-        taken = room_for(told, letters) + arrow
+        words = fitted(
+            field.before, letters, max(room - arrow - room_for(value, letters, weight), 0.4 * room)
+        )
+        ax.text(at, y, f"{words} →", va="center", fontsize=letters, color=hue("ink-soft"), **AS_TEXT)
+        taken = room_for(words, letters) + arrow
         at, room = at + taken, room - taken
     _write(ax, at, y, value, letters, ink, room, weight=weight)
 

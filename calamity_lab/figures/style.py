@@ -135,7 +135,7 @@ class _Pen:
         self.start = self.here = np.zeros(2)
 
     def draw(self, letter: str, numbers: Sequence[float]) -> None:
-        """Carry out one command; those in small letters are told from where the pen is."""
+        """Carry out one command; small letters are relative to the pen."""
         origin = self.here if letter.islower() else np.zeros(2)
         match letter.lower():
             case "m":

@@ -37,7 +37,7 @@ class _Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Columns and rows; ``now`` rows of them are past, ``told`` is what the moment between is called.
+    """Columns and rows; ``now`` rows of them are past, ``label`` names the line between past and later rows.
 
     ``named`` is the column before which the signs stand, ``longest`` the one that gets its room first.
     """
@@ -47,7 +47,7 @@ class Table(NamedTuple):
     named: int
     longest: int
     now: int
-    told: str
+    label: str
 
 
 def height_of(rows: int) -> float:
@@ -72,14 +72,14 @@ def draw_table(ax: Axes, table: Table) -> tuple[int, int]:
         y = (1.7 + place - first + (_NOW if place >= parted else 0)) * line
         _draw_row(ax, table.named, row, y, letters, list(zip(lefts, rooms, strict=True)))
     if parted < last:
-        _draw_now(ax, table.told, (1.2 + parted - first + _NOW / 2) * line, letters, wide)
+        _draw_now(ax, table.label, (1.2 + parted - first + _NOW / 2) * line, letters, wide)
     return first, last
 
 
-def write_foot(ax: Axes, told: str) -> None:
+def write_foot(ax: Axes, label: str) -> None:
     """A line below the table that says what is not in it."""
     high, wide = ax.get_ylim()[0], ax.get_xlim()[1]
-    _write(ax, 0, high - 0.8 * _SMALLEST, fitted(told, 6.0, wide), 6.0, hue("ink-soft"))
+    _write(ax, 0, high - 0.8 * _SMALLEST, fitted(label, 6.0, wide), 6.0, hue("ink-soft"))
 
 
 def _kept(count: int, now: int, room: int) -> tuple[int, int]:
@@ -129,17 +129,17 @@ def _draw_row(
     ax.scatter([columns[named][0] - size], [y], s=size**2, marker=marker(row.sign), zorder=3, **drawn)
 
 
-def _draw_now(ax: Axes, told: str, y: float, letters: float, wide: float) -> None:
+def _draw_now(ax: Axes, label: str, y: float, letters: float, wide: float) -> None:
     """The line between what is past and what is yet to come."""
     size = max(_SMALLEST, 0.8 * letters)
     ax.plot(
-        [0, wide - room_for(told, size) - 4],
+        [0, wide - room_for(label, size) - 4],
         [y, y],
         color=hue("ink-soft"),
         linewidth=0.8,
         dashes=(4, 2),
     )
-    ax.text(wide, y, told, ha="right", va="center", fontsize=size, color=hue("ink-soft"), **AS_TEXT)
+    ax.text(wide, y, label, ha="right", va="center", fontsize=size, color=hue("ink-soft"), **AS_TEXT)
 
 
 def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: str) -> None:
@@ -164,7 +164,7 @@ def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None
         return ax
     past = sum(row.is_past for row in view.rows)
     titles = ("position", "stream", "event", "fields", "command")
-    table = Table(titles, [_event_row(row) for row in view.rows], named=2, longest=3, now=past, told="now")
+    table = Table(titles, [_event_row(row) for row in view.rows], named=2, longest=3, now=past, label="now")
     first, last = draw_table(ax, table)
     write_foot(
         ax,
@@ -196,7 +196,7 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
         say_instead(ax, "the agenda is empty")
         return ax
     titles = ("#", "command", "to", "fields", "origin", "preview")
-    table = Table(titles, rows, named=1, longest=5, now=0, told="")
+    table = Table(titles, rows, named=1, longest=5, now=0, label="")
     _, last = draw_table(ax, table)
     left = view.total - max(last - len(in_progress), 0)
     write_foot(ax, f"and {left:,} more" if left else f"{view.total:,} pending")

@@ -98,30 +98,30 @@ def plot_timeline(
     if across < 9:
         _name_lanes(ax, found, tops, across, room)
     size = max(_LEAST, min(8.0, 0.42 * across, 2 * along))
-    seen = told_apart(found, at, size / along, size / across)
+    seen = without_covered(found, at, size / along, size / across)
     placed = [_placed(mark, found.rows[mark.lane], tops[mark.lane], across, size) for mark in seen]
     _draw_marks(ax, placed, at)
     left = len(found.marks) - len(seen)
     if left:
         marks = plural(len(found.marks), "mark")
-        told = f"{by} (left out: {left:,} of {marks} that lie under others of their kind)"
-        ax.set_xlabel(fitted(told, 8, wide), fontsize=8)
+        label = f"{by} (left out: {left:,} of {marks} that lie under others of their kind)"
+        ax.set_xlabel(fitted(label, 8, wide), fontsize=8)
     if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
         names = {each.mark: legible(_name(trace, each.mark), 40) for each in placed}
         _draw_labels(ax, _named(placed, found, along, names), found, at, size, names)
     return ax
 
 
-def told_apart(found: Whole, cursor: int, wide: float, high: float) -> Sequence[DrawnMark]:
-    """The marks; of very many of them one for each place, since a picture has no room for more."""
+def without_covered(found: Whole, cursor: int, wide: float, high: float) -> Sequence[DrawnMark]:
+    """The marks; of very many of them only one at each point, since a picture has no room for more."""
     if len(found.marks) <= _MOST_DRAWN:
         return found.marks
-    places: dict[tuple[str, bool, int, int, int], DrawnMark] = {}
+    points: dict[tuple[str, bool, int, int, int], DrawnMark] = {}
     for mark in found.marks:
         down = mark.within * _height(found.rows[mark.lane])
         key = (mark.kind, mark.moment <= cursor, mark.lane, int(mark.x / wide), int(down / high))
-        places.setdefault(key, mark)
-    return tuple(places.values())
+        points.setdefault(key, mark)
+    return tuple(points.values())
 
 
 def _lay_out(ax: Axes, found: Whole, tops: Sequence[float]) -> None:

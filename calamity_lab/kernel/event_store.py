@@ -141,7 +141,7 @@ class InMemoryEventStore:
             recorded.append(entry)
         store = self._with(log, self._streams.insert(stream_id, stream))
         if len(self._subscribers):
-            tell((*self._subscribers.get(stream_id, ()), *self._subscribers.get(ALL, ())), recorded)
+            notify((*self._subscribers.get(stream_id, ()), *self._subscribers.get(ALL, ())), recorded)
         return tuple(recorded), store
 
     def stream(
@@ -272,7 +272,7 @@ def check_expected(stream_id: str, expected: Expected, actual: int) -> None:
         raise WrongExpectedVersion(stream_id, expected, actual)
 
 
-def tell(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent]) -> None:
+def notify(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent]) -> None:
     """Call each subscriber with each event, in order; one that subscribed twice is called once.
 
     Raises `ModelError` where one raises.

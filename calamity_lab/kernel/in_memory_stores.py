@@ -39,7 +39,7 @@ class InMemoryAggregateStore(_Keyed[Any]):
     def decide(
         self, identity: Identity, command: Any, aggregate: Any
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], InMemoryAggregateStore]:
-        """Like `dispatch` where the target and its state are known; tells the state after each event, too."""
+        """Like `dispatch` for a known target and state; also returns the state after each event."""
         if aggregate.__class__ is not identity.type:
             aggregate = self._current(identity)
         events = ask.execute(aggregate, command)
@@ -154,8 +154,8 @@ def _same_class(identity: Identity, state: Any) -> None:
 class Snapshot(NamedTuple):
     """The state of an aggregate, or of a process manager instance, after one event.
 
-    ``version`` counts the events that it has taken in. ``position`` and ``event_id`` tell the event: the last
-    of an aggregate's own; for an instance the last that was delivered to its type.
+    ``version`` counts the applied events. ``position`` and ``event_id`` are those of the last event: of the
+    aggregate's stream, or of the last event that was delivered to the type of the instance.
     """
 
     stream_id: str

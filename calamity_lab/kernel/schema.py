@@ -68,7 +68,7 @@ class Field:
             return self.default
         try:
             return self.factory()
-        except Exception:  # noqa: BLE001 - it fails again, and is told, when an object is made
+        except Exception:  # noqa: BLE001 - it fails again, and is reported, when an object is made
             return NO_DEFAULT
 
 

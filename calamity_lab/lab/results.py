@@ -12,7 +12,7 @@ from calamity_lab.kernel.identity import stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, html_table, plural
-from calamity_lab.trace.telling import fact, origin, sentence
+from calamity_lab.trace.sentences import fact, origin, sentence
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -135,7 +135,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """What a field takes, as its annotation tells it.
+    """What a field takes, by its annotation.
 
     ``scalar`` is the row of a single value, ``choices`` the values to choose from by label, ``group`` and
     ``items`` tell of values with parts; ``alternatives`` are the members of a union, of which the first that

@@ -187,13 +187,13 @@ def _decided(
 
     first = [(0, _asked(ask.new, aggregate, id_)) for id_ in ids]
     # Made-up commands may not reach a state that real ones reach: events may lead there.
-    told = [
+    made_up = [
         (3, _asked(ask.apply, state, made))
         for _, state in first[:1]
         for group in events.values()
         for made in group[:2]
     ]
-    explore([*first, *told], following, _states_to_ask(len(orders)))
+    explore([*first, *made_up], following, _states_to_ask(len(orders)))
     return leads
 
 
@@ -302,10 +302,10 @@ class MessageFlow:
 
 def message_flow(model: Model, observed: Iterable[tuple[str, str, str]]) -> MessageFlow:
     """What leads to what, given the edges that were observed (see `counters`)."""
-    told = frozenset(
+    edges = frozenset(
         (source.partition(":")[2], label, target.partition(":")[2]) for source, target, label in observed
     )
-    seen = frozenset(each for each in told if each[1] in _LABELS)
+    seen = frozenset(each for each in edges if each[1] in _LABELS)
     return model.memo.once(_MESSAGE_FLOWS, lambda: _message_flow(model, seen), key=seen)
 
 

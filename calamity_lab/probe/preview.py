@@ -2,7 +2,7 @@
 
 The kernel is asked, on a stack that holds nothing but a copy of that aggregate; so what a callback does to
 what it is given never reaches the recorded moments. The answer is remembered for as long as the aggregate is
-the same. No store outside the value is read: what is not at hand is not told.
+the same. No store outside the value is read: a preview that needs one is unknown.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _timed(memo: Memo, stack: Stack, pending: Pending, identity: Identity, basis
     try:
         with muted_output():
             return _asked(memo, _kept_scratch(memo, stack, identity, basis), pending, identity)
-    except Exception as error:  # noqa: BLE001 - a model may raise anything, wherever it is asked; it is told
+    except Exception as error:  # noqa: BLE001 - a model may raise anything; the preview says what
         return _breaks(error)
     finally:
         waited = perf_counter() - start
@@ -165,13 +165,13 @@ def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Pr
 
 
 def _breaks(error: Exception) -> Preview:
-    told = str(error) if isinstance(error, CalamityError) else f"{type(error).__name__}: {error}"
-    return Preview("breaks", plain_sentence(f"would break: {told}", _LENGTH))
+    text = str(error) if isinstance(error, CalamityError) else f"{type(error).__name__}: {error}"
+    return Preview("breaks", plain_sentence(f"would break: {text}", _LENGTH))
 
 
 def _names(types: Iterable[str]) -> str:
     """The events' types in order, each once: "OrderPlaced, 3 × LineAdded"."""
     counts = Counter(types)
-    told = [name if count == 1 else f"{count} × {name}" for name, count in counts.items()]
-    more = len(told) - _MOST_NAMES
-    return ", ".join(told[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    parts = [name if count == 1 else f"{count} × {name}" for name, count in counts.items()]
+    more = len(parts) - _MOST_NAMES
+    return ", ".join(parts[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

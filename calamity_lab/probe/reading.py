@@ -141,7 +141,7 @@ def read_bytes(given: Any) -> bytes:
         try:
             return b64decode(given, validate=True)
         except binascii.Error:
-            pass  # told below, with an example
+            pass  # reported below, with an example
     raise Unlike(given)
 
 
@@ -153,7 +153,7 @@ def reader_of_text(make: Callable[[str], Any]) -> Callable[[Any], Any]:
             try:
                 return make(given)
             except ValueError:
-                pass  # told below, with an example
+                pass  # reported below, with an example
         raise Unlike(given)
 
     return read

@@ -1,8 +1,8 @@
-"""What was put into a run from outside: a trace is these inputs first, and moments second.
+"""The inputs of a run, put in from outside; the moments of a trace follow from them.
 
 An input names commands by their ids, and says after which step of which command it was put (`After`). So it
-means the same in a run that was decided again on changed classes. The set of inputs is open: a new kind is
-one class that follows `Input`, and says how it is put into a run and how it is told.
+means the same in a run that was decided again on changed classes. A new kind of input is one class that
+follows the protocol `Input`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ class Input(Protocol):
     """Something that is put into a run from outside."""
 
     def put(self, run: Run) -> tuple[Self, Run]:
-        """The run with it, and the input as it is put again later: with the ids that it was given now."""
+        """The run with the input, and the input with the ids that it got, to put it into another run."""
         ...
 
-    def told(self) -> str:
+    def described(self) -> str:
         """What was done, in words: "sent WithdrawFunds"."""
         ...
 
 
 class After(NamedTuple):
-    """When an input was put: after so many steps of that command."""
+    """When an input was put: after this number of steps of a command."""
 
     command_id: str
     steps: int
@@ -60,7 +60,7 @@ class Submitted:
         ids = tuple(pending.command_id for pending in after.agenda.last(len(self.commands)))
         return replace(self, command_ids=ids), after
 
-    def told(self) -> str:
+    def described(self) -> str:
         """Which commands were sent."""
         return f"sent {', '.join(stored_name(type(command)) for command in self.commands)}"
 
@@ -81,7 +81,7 @@ class Chosen:
         """The run with that command in front."""
         return self, run.choose(self.command_id)
 
-    def told(self) -> str:
+    def described(self) -> str:
         """Which command was chosen."""
         return f"chose {self.command_type or self.command_id}"
 
@@ -102,6 +102,6 @@ class Dropped:
         """The run without that command."""
         return self, run.drop(self.command_id)
 
-    def told(self) -> str:
+    def described(self) -> str:
         """Which command was dropped."""
         return f"dropped {self.command_type or self.command_id}"

@@ -161,7 +161,7 @@ class Stepper:
         """To that moment; a negative index counts from the last one."""
         if isinstance(index, bool) or not isinstance(index, int):
             raise InvalidValue(f"goto({index!r}): a moment is a whole number from 0 to {self.trace.last}")
-        self.trace[index]  # raises OutOfRange, which tells the moments there are
+        self.trace[index]  # raises OutOfRange, which names the known moments
         with self._change():
             self.cursor = index % len(self.trace)
         return self.moment
@@ -217,7 +217,7 @@ class Stepper:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """One change as its observers see it: they are told once, also when it ends in an error."""
+        """One change as its observers see it: they are called once, also after an error."""
         with self._lock:
             yield from self._changing()
 

@@ -18,7 +18,7 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.inputs import After, Entry, Input
-from calamity_lab.trace.telling import sentence
+from calamity_lab.trace.sentences import sentence
 
 MAIN = "main"
 

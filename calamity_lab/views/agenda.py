@@ -14,7 +14,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Dispatched
 from calamity_lab.probe.preview import NO_PREVIEW, Outcome, Preview, preview, target_of
 from calamity_lab.text import format_fields, format_value
-from calamity_lab.trace.telling import origin
+from calamity_lab.trace.sentences import origin
 from calamity_lab.trace.trace import Trace
 
 MOST_PREVIEWS = 12

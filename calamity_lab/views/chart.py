@@ -22,7 +22,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES
 
 KINDS = IN_LANES[1:]
-"""What stands in the lanes besides events; a step's kind is told by its index here."""
+"""What stands in the lanes besides events; a step's kind is its index here."""
 
 _MARK = re.compile(r"(event|step) (\d{1,15})", re.ASCII)
 _KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind in enumerate(KINDS)}}
@@ -103,7 +103,7 @@ class Chart:
     sizes: Sizes
 
     def shared(self, earlier: Chart | None) -> Sizes:
-        """How much of it an earlier chart of the same memory told already."""
+        """How much of it an earlier chart of the same memory had already."""
         if earlier is not None and earlier.columns is self.columns:
             return earlier.sizes
         if earlier is not None and earlier.columns.token is self.columns.parent:

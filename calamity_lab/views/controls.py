@@ -93,7 +93,7 @@ class ControlsView:
 def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> ControlsView:
     """The controls at the cursor; ``error`` is what stopped the last move, if anything did."""
     moment, index = trace[cursor], trace.index
-    text, tone = _told(moment)
+    text, tone = _sentence_and_tone(moment)
     before = index.events_at(0)
     if moment.step is None and before:
         text = f"{text}; the history has {plural(before, 'event')}"
@@ -113,7 +113,7 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
     )
 
 
-def _told(moment: Moment) -> tuple[str, Tone]:
+def _sentence_and_tone(moment: Moment) -> tuple[str, Tone]:
     """The sentence of a moment and its tone; a completed command has the tone of its decision."""
     step = moment.step
     decisive = moment.decision if step is not None and step.ends else step

@@ -140,6 +140,6 @@ def _reader(cls: type) -> _Reader:
     names = field_names(cls)
     if not names:
         return (), _nothing_of
-    told = tuple(f", {name}=" if place else f"{name}=" for place, name in enumerate(names))
+    labels = tuple(f", {name}=" if index else f"{name}=" for index, name in enumerate(names))
     # With a single name an `attrgetter` would give a value, and no tuple.
-    return told, attrgetter(*names, names[0])
+    return labels, attrgetter(*names, names[0])

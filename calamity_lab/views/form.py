@@ -146,7 +146,7 @@ def _parts(group: Group, value: Any, names: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _target(cls: type, names: Mapping[str, Any]) -> str:
-    """The name of the aggregate type that the command goes to; empty if only a real command can tell."""
+    """The name of the aggregate type that the command goes to; empty if only a real command has it."""
     made = sample(cls, names)
     try:
         return "" if made is None else target_of(made).category
@@ -199,7 +199,7 @@ class _Form:
     def _made(self, make: Callable[..., Any], arguments: dict[str, Any], path: str) -> Any:
         try:
             return make(**arguments)
-        except Exception as error:  # noqa: BLE001 - whatever the user's own class refuses with is told
+        except Exception as error:  # noqa: BLE001 - the user's own class may raise anything; it is reported
             return self._wrong(path, format_value(str(error) or type(error).__name__))
 
     def _argument(self, part: Argument, values: Mapping[str, Any], path: str) -> Any:

@@ -130,7 +130,7 @@ REACTIONS = ("started", "continued", "stopped", "ignored")
 """What a process manager instance may do with an event: the verbs of its steps."""
 
 IN_LANES = ("event", "command", "rejected", *REACTIONS)
-"""What stands in the lanes. A mark's kind is told by its index here, in columns and to the browser."""
+"""What stands in the lanes. In columns and for the browser, the kind of a mark is its index here."""
 
 
 class Sign(NamedTuple):

@@ -11,7 +11,7 @@ from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.selection import Selection
-from calamity_lab.trace.telling import fact
+from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import Arrow, arrows
 from calamity_lab.views.chart import Mark, step_mark

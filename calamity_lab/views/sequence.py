@@ -27,7 +27,7 @@ from calamity_lab.kernel.steps import (
 )
 from calamity_lab.probe.preview import target_of
 from calamity_lab.text import format_fields, format_value, plain_sentence, plural
-from calamity_lab.trace.telling import fact, origin
+from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.controls import bounded, followed
 

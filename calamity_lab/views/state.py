@@ -172,9 +172,9 @@ class Drawing(NamedTuple):
         # If the earlier version is not known, the state is compared with itself and has no changes.
         before = revision.state if earlier.why else earlier.state
         now = versions.upto(self.cursor)
-        told = AsOf(version, first, last, revision.event, revision.moment, version > now, revision.why)
+        as_of = AsOf(version, first, last, revision.event, revision.moment, version > now, revision.why)
         fields = unfolded(revision.state, before, self.unfold.get(stream_id, ()), histories)
-        return replace(_dressed(lane, now, fields, note=revision.why), as_of=told)
+        return replace(_dressed(lane, now, fields, note=revision.why), as_of=as_of)
 
 
 def absent(trace: Trace, cursor: int, lane: Lane) -> StateRow:

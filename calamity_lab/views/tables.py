@@ -17,7 +17,7 @@ from calamity_lab.kernel.steps import (
     Executed,
     Step,
 )
-from calamity_lab.trace.telling import fact
+from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def moment_of(trace: Trace, cursor: int | None) -> int:
             f"cursor={cursor!r} is no moment. Give a whole number from 0 to {trace.last}, "
             "or None for the last moment"
         )
-    return trace[cursor].index  # raises OutOfRange, which tells the moments there are
+    return trace[cursor].index  # raises OutOfRange, which names the known moments
 
 
 def _steps(trace: Trace, cursor: int | None) -> Iterator[Step]:

@@ -175,7 +175,7 @@ CHANGES = 12
 
 _LENGTH = 80
 _LATER = 4
-_MOST_TOLD = 8
+_MOST_VIEWS = 8
 
 
 class _Point(NamedTuple):
@@ -189,7 +189,7 @@ class _Looked(NamedTuple):
 
     every: int
     points: list[_Point]
-    told: dict[int, FieldHistory]
+    by_cursor: dict[int, FieldHistory]
 
 
 _HISTORIES = Slot[_Looked](most=64)
@@ -198,11 +198,11 @@ _HISTORIES = Slot[_Looked](most=64)
 def field_history(versions: Versions, path: str, cursor: int) -> FieldHistory:
     """The history of the value at a path, up to the end of the branch."""
     looked, now = _look(versions, path), versions.upto(cursor)
-    if now not in looked.told:
-        if len(looked.told) >= _MOST_TOLD:
-            looked.told.clear()
-        looked.told[now] = _drawn(looked, now)
-    return looked.told[now]
+    if now not in looked.by_cursor:
+        if len(looked.by_cursor) >= _MOST_VIEWS:
+            looked.by_cursor.clear()
+        looked.by_cursor[now] = _drawn(looked, now)
+    return looked.by_cursor[now]
 
 
 def _drawn(looked: _Looked, now: int) -> FieldHistory:
@@ -229,7 +229,7 @@ def _sparkline(
         for number in numbers
     ]
     past = sum(point.version <= now for point in points)
-    return _told(
+    return _field_history(
         "numbers",
         points,
         heights,
@@ -246,10 +246,10 @@ def _changes(points: Sequence[_Point], now: int, every: int) -> FieldHistory:
     past = sum(point.version <= now for point in changes)
     last = min(len(changes), max(past + _LATER, CHANGES))
     first = max(0, last - CHANGES)
-    return _told("changes", changes[first:last], (), past - first, "", "", every, first)
+    return _field_history("changes", changes[first:last], (), past - first, "", "", every, first)
 
 
-def _told(
+def _field_history(
     kind: Literal["numbers", "changes"],
     points: Sequence[_Point],
     heights: Sequence[float | None],
@@ -308,7 +308,7 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except (OverflowError, ValueError):  # beyond a float, or a signalling NaN: told as a text
+    except (OverflowError, ValueError):  # beyond a float, or a signalling NaN: shown as a text
         return None
     return number if math.isfinite(number) else None
 

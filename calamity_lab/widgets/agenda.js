@@ -68,7 +68,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
         () => entryNode(lab, list), updateEntry, () => true);
       // A page keeps the first only, and has no more of them however many are asked for.
       const isCut = lab.isRecorded && entries.length < reach.wanted;
-      reach.told(entries.length, isCut ? entries.length : Math.min(all, page));
+      reach.update(entries.length, isCut ? entries.length : Math.min(all, page));
       if (sought !== null) mark();
       show(more, all > page);
       setText(more, `${count(all - page)} more…`);

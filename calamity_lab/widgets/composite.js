@@ -225,7 +225,7 @@ const HEIGHTS = new Map();
 const HEIGHT_KEYS = { ArrowUp: -16, ArrowDown: 16, PageUp: -96, PageDown: 96 };
 
 /**
- * `property` is the CSS variable on the root that tells the height of the pane, in pixels from `least` to
+ * `property` is the CSS variable on the root with the height of the pane, in pixels from `least` to
  * what `most` answers. Until the handle is moved, the sheet decides.
  * @param {HTMLElement} root @param {HTMLElement} pane
  * @param {{ label: string, property: string, least: number, most: () => number }} options
@@ -242,12 +242,12 @@ function mountHandle(root, pane, { label, property, least, most }) {
   function set(/** @type {number} */ height) {
     HEIGHTS.set(property, bounded(height));
     apply();
-    told();
+    publish();
   }
   function apply() {
     if (HEIGHTS.has(property)) root.style.setProperty(property, `${HEIGHTS.get(property)}px`);
   }
-  function told() {
+  function publish() {
     const now = bounded(pane.offsetHeight);
     put(node, "aria-valuemin", least);
     put(node, "aria-valuemax", bounded(Infinity));
@@ -277,7 +277,7 @@ function mountHandle(root, pane, { label, property, least, most }) {
     event.preventDefault();
     set(height);
   });
-  const observer = new ResizeObserver(told);
+  const observer = new ResizeObserver(publish);
   observer.observe(pane);
   apply();
   return { parts: [], node, update() {}, close: () => observer.disconnect() };

@@ -193,13 +193,13 @@ function mountPlay(/** @type {LabHandle} */ lab) {
   /** @type {string | null} */
   let open = null;
   /** @type {string | null} */
-  let owed = null;
+  let waiting = null;
   let timer = 0;
   let due = 0;
   // Where the last answer left the cursor, and the fact there, without what Play put before it.
   let at = 0;
   let fact = "";
-  let telling = false;
+  let announcing = false;
 
   function toggle() {
     if (playing) pause();
@@ -207,7 +207,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
   }
   function start() {
     playing = true;
-    owed = null;
+    waiting = null;
     due = performance.now();
     at = controls().cursor;
     draw();
@@ -218,8 +218,8 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     if (!playing) return;
     stop();
     // While an answer is on its way, the fact is not known yet.
-    if (open) owed = "Paused";
-    else tell("Paused");
+    if (open) waiting = "Paused";
+    else announce("Paused");
   }
   function stop() {
     playing = false;
@@ -245,11 +245,11 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     clearTimeout(timer);
     timer = window.setTimeout(() => ask("play"), Math.max(BREATH, due - performance.now()));
   }
-  function tell(/** @type {string} */ why) {
-    owed = null;
-    telling = true;
+  function announce(/** @type {string} */ why) {
+    waiting = null;
+    announcing = true;
     lab.apply({ controls: { sentence: `${why}. ${fact}`, tone: controls().tone } });
-    telling = false;
+    announcing = false;
   }
   function draw() {
     node.children[0].replaceWith(icon(playing ? "pause" : "play"));
@@ -272,7 +272,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     at = cursor;
     if (tone === "error" || atEnd) {
       stop();
-      tell(tone === "error" ? "Play stopped" : "Played to the end");
+      announce(tone === "error" ? "Play stopped" : "Played to the end");
       return;
     }
     if (verb === "restart") due = performance.now() + 1000 / pace().perSecond;
@@ -290,13 +290,13 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     pause,
     close: stop,
     update(/** @type {ControlsView} */ value, /** @type {Partial<ControlsView>} */ patch) {
-      if (!telling && patch.sentence !== undefined) fact = patch.sentence;
+      if (!announcing && patch.sentence !== undefined) fact = patch.sentence;
       disable(node, value.at_end && value.last === 0);
       hint();
       // Not as an answer: nothing was heard of Python for long.
       if (playing && patch.tone === "error" && lab.asks("play")) {
         stop();
-        tell("Play stopped");
+        announce("Play stopped");
       }
     },
     /** Whoever asks for something else ends it; looking around does not, unless it leads elsewhere. */
@@ -309,7 +309,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
       if (own) open = null;
       if (playing && own && name) answer(name);
       else if (playing && controls().cursor !== at) stop();
-      else if (own && owed) tell(owed);
+      else if (own && waiting) announce(waiting);
     },
   };
 }

@@ -27,7 +27,7 @@ class Dock:
         self._panel: Any = None
 
     def show(self) -> None:
-        """Open the panel, or open it again: whether somebody closed it on the page is not told here."""
+        """Open the panel, or open it again: this object does not know whether the page closed it."""
         panel = _panel_class()(title=self.title, anchor="split-right")
         self.close()
         data, metadata = self.widget._repr_mimebundle_() or ({}, {})

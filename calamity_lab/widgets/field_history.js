@@ -49,9 +49,9 @@ function sparkline(name, go) {
     "aria-hidden": "true" }, ...paths);
   const slider = make("div", { class: "cl-spark", role: "slider", tabindex: "0", "aria-label": `${name} by version`,
     title: "Press a value to go to its moment, or choose one with the arrow keys and press Enter" }, svg);
-  const told = make("span");
+  const text = make("span");
   const range = make("span", { class: "cl-muted" });
-  const node = make("dd", { class: "cl-history" }, slider, make("p", { class: "cl-history-told" }, told, range));
+  const node = make("dd", { class: "cl-history" }, slider, make("p", { class: "cl-history-text" }, text, range));
   /** @type {FieldHistory} */
   let history;
   let chosen = 0;
@@ -86,7 +86,7 @@ function sparkline(name, go) {
     const version = history.versions[chosen];
     const when = chosen >= history.past ? ", yet to come" : chosen === here() ? ", now" : "";
     put(mark, "d", history.heights[chosen] === null ? "" : `M${x(chosen)} ${y(chosen)}h0`);
-    setText(told, `v${count(version)}: ${history.values[chosen]}${when}`);
+    setText(text, `v${count(version)}: ${history.values[chosen]}${when}`);
     put(slider, "aria-valuenow", version);
     put(slider, "aria-valuetext", `version ${count(version)}: ${history.values[chosen]}${when}`);
   }
@@ -136,7 +136,7 @@ function sparkline(name, go) {
 /** @param {string} name @param {Go} go @returns {Drawing} */
 function changeList(name, go) {
   const list = make("ol", { "aria-label": `${name} by version` });
-  const left = make("p", { class: "cl-history-told cl-muted" });
+  const left = make("p", { class: "cl-history-text cl-muted" });
   const node = make("dd", { class: "cl-history" }, left, list);
   return {
     node,

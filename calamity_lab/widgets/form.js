@@ -1,4 +1,4 @@
-// The command form: typed fields made from what Python tells of the command's types. Values go to Python as
+// The command form: typed fields made from the types of the command. Values go to Python as
 // they were typed; what is wrong with them comes back by path, and is shown beside the field.
 
 import { button } from "./buttons.js";
@@ -72,10 +72,10 @@ export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle}
       }
       const fields = made.get(asked);
       if (!patch.errors || !fields) return;
-      fields.tell(errors, "");
-      const told = errors[""] ?? "";
-      setText(overall, told);
-      show(overall, told !== "" && asked === select.value);
+      fields.showErrors(errors, "");
+      const message = errors[""] ?? "";
+      setText(overall, message);
+      show(overall, message !== "" && asked === select.value);
       if (Object.keys(errors).length) focusOn(fields.node.querySelector("[aria-invalid=true]"));
     },
   };
@@ -86,9 +86,9 @@ function focusOn(/** @type {Element | null} */ node) {
 }
 
 /**
- * What reads and writes the value of a field, and tells what is wrong with it, by its path.
+ * What reads and writes the value of a field, and shows what is wrong with it, by its path.
  * @typedef {{
- *   node: HTMLElement, read(): any, write(value: any): void, tell(errors: Record<string, string>, path: string): void,
+ *   node: HTMLElement, read(): any, write(value: any): void, showErrors(errors: Record<string, string>, path: string): void,
  * }} FieldControl
  * @typedef {FieldControl} FieldGroup
  */
@@ -100,8 +100,8 @@ function fieldGroup(fields) {
   return {
     node: make("div", { class: "cl-field-group" }, ...controls.map(([, control]) => control.node)),
     read: () => Object.fromEntries(controls.map(([name, control]) => [name, control.read()])),
-    tell: (errors, path) =>
-      controls.forEach(([name, control]) => control.tell(errors, path ? `${path}.${name}` : name)),
+    showErrors: (errors, path) =>
+      controls.forEach(([name, control]) => control.showErrors(errors, path ? `${path}.${name}` : name)),
     write: (value) =>
       controls.forEach(([name, control]) => {
         if (value && name in value) control.write(value[name]);
@@ -140,12 +140,12 @@ function labelled(field, input, ...extra) {
   const label = make("div", { class: "cl-field-head" }, make("label", { for: id, text: field.name || "item" }), mark);
   return {
     node: make("div", { class: "cl-form-field" }, label, input, ...extra, problem),
-    tell(/** @type {Record<string, string>} */ errors, /** @type {string} */ path) {
-      const told = errors[path] ?? "";
-      setText(problem, told);
-      show(problem, told !== "");
-      put(input, "aria-invalid", told ? "true" : null);
-      put(input, "aria-describedby", told ? problem.id : null);
+    showErrors(/** @type {Record<string, string>} */ errors, /** @type {string} */ path) {
+      const message = errors[path] ?? "";
+      setText(problem, message);
+      show(problem, message !== "");
+      put(input, "aria-invalid", message ? "true" : null);
+      put(input, "aria-describedby", message ? problem.id : null);
     },
   };
 }
@@ -173,9 +173,9 @@ function textField(field, type = "text") {
 function booleanField(field) {
   if (field.optional) return choiceField({ ...field, options: ["true", "false"] });
   const input = make("input", { type: "checkbox", class: "cl-check" });
-  const { node, tell } = labelled(field, input);
+  const { node, showErrors } = labelled(field, input);
   node.classList.add("cl-field-check");
-  return { node, tell, read: () => input.checked, write: (value) => {
+  return { node, showErrors, read: () => input.checked, write: (value) => {
     input.checked = value === true;
   } };
 }
@@ -214,10 +214,10 @@ function groupField(field) {
       follow();
       inner.write(value);
     },
-    tell(errors, path) {
+    showErrors(errors, path) {
       setText(problem, errors[path] ?? "");
       show(problem, Boolean(errors[path]));
-      inner.tell(errors, path);
+      inner.showErrors(errors, path);
     },
   };
 }
@@ -257,10 +257,10 @@ function listField(field) {
       items.length = 0;
       for (const value of values ?? []) append(value);
     },
-    tell(errors, path) {
+    showErrors(errors, path) {
       setText(problem, errors[path] ?? "");
       show(problem, Boolean(errors[path]));
-      items.forEach(({ control }, place) => control.tell(errors, `${path}[${place}]`));
+      items.forEach(({ control }, place) => control.showErrors(errors, `${path}[${place}]`));
     },
   };
 }

@@ -159,8 +159,8 @@ export class LabHandle {
       if (isPacked(message.patch.chart)) message.patch.chart = await unpackedChart(message.patch.chart, buffers);
     } catch (error) {
       delete message.patch.chart;
-      const told = { sentence: `The lanes could not be read: ${error}`, tone: "error" };
-      for (const part of ["controls", "fact"]) if (message.patch[part]) Object.assign(message.patch[part], told);
+      const fact = { sentence: `The lanes could not be read: ${error}`, tone: "error" };
+      for (const part of ["controls", "fact"]) if (message.patch[part]) Object.assign(message.patch[part], fact);
     }
     this.take(message);
     this.behind -= 1;
@@ -232,7 +232,7 @@ export class LabHandle {
   }
 }
 
-/** The changes with those rows that were told by the place where they stood before; null where one is not known. */
+/** The changes, with the rows that came as their former index; null where a row is not known. */
 export function withRows(/** @type {any} */ before, /** @type {Record<string, any>} */ changed) {
   const whole = { ...changed };
   for (const [name, value] of Object.entries(changed)) {

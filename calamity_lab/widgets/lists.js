@@ -191,13 +191,13 @@ export class Reach {
     this.observer.disconnect();
   }
 
-  /** Takes how many there are now, of so many that there could be. */
-  told(/** @type {number} */ there, /** @type {number} */ all) {
+  /** Takes the number of items now, and the number that there could be. */
+  update(/** @type {number} */ there, /** @type {number} */ all) {
     if (this.there === there && this.all === all) return;
     this.there = there;
     this.all = all;
     this.rest.style.height = `${Math.max(0, all - there) * this.room}px`;
-    // What stays in sight is told once only.
+    // The observer reports a change only: to observe anew reports what is in view already.
     this.observer.unobserve(this.rest);
     this.observer.observe(this.rest);
   }
@@ -232,7 +232,7 @@ export class Reach {
 
 /**
  * Marks those children of a node that are of what is selected, and scrolls to the first that is picked anew. Where not
- * all children are there, `lacks` asks for the others, and tells whether there are any.
+ * all children are there, `lacks` asks for the others, and says whether there are any.
  * @template {Element} N
  * @param {LabHandle} lab @param {string} part @param {Element} parent @param {Element} scroll
  * @param {(node: N, selected: Selected) => boolean} isOf @param {() => boolean} lacks

@@ -42,11 +42,11 @@ export function mountState(/** @type {HTMLElement} */ root, /** @type {LabHandle
     close: () => reach.close(),
     update(/** @type {StateView} */ value, /** @type {Partial<StateView>} */ patch) {
       const { rows, pinned = [], total: all, matching, first, query } = value;
-      asks.told(value);
+      asks.update(value);
       setText(total, query ? `${count(matching)} of ${count(all)}` : "");
       const onPage = Math.min(matching - first, STATE_PAGE);
       pages.update(first, onPage, matching, STATE_PAGE);
-      reach.told(rows.length, onPage);
+      reach.update(rows.length, onPage);
       if (patch.first !== undefined) scroll.scrollTop = 0;
       show(hint, !rows.length && (query !== "" || !pinned.length));
       setText(hint, query
@@ -77,7 +77,7 @@ function stateAsks(/** @type {LabHandle} */ lab) {
     lab,
     // What was recorded without its Python can be pinned and searched, but not looked into.
     isWhole: !lab.model.get("recorded"),
-    told(/** @type {StateView} */ { pinned = [], unfolded = [], histories = [], as_of = [] }) {
+    update(/** @type {StateView} */ { pinned = [], unfolded = [], histories = [], as_of = [] }) {
       if (!lab.asks("look state")) {
         Object.assign(asked, { pinned: pinned.map((row) => row.stream_id), unfolded, histories, as_of });
       }
@@ -164,7 +164,7 @@ function nameCard(/** @type {Card} */ card, /** @type {StateRow} */ { stream_id:
   put(pin, "aria-label", `Pin ${id}`);
   asOf?.node.remove();
   card.cardParts.asOf = null;
-  // What a field was over time is told with whose it is.
+  // The history of a field names its stream.
   for (const line of linesOf(fields)) if (line.lineParts.history) drawAnew(line);
 }
 
@@ -193,14 +193,14 @@ function updateCard(/** @type {Card} */ card, /** @type {StateRow & { pinned?: b
   show(note, Boolean(row.note));
   updateAsOf(card, row);
   // Of what is new, everything is: the card says so once.
-  const told = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;
-  keyed(fields, told, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine,
+  const fieldRows = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;
+  keyed(fields, fieldRows, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine,
     () => true);
   const stops = stopsIn(fields);
   if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) put(stops[0], "tabindex", "0");
 }
 
-/** The bar below a card's head that tells which version is shown, and leads to others and back to now. */
+/** The bar below a card's head that says which version is shown, and leads to others and back to now. */
 function updateAsOf(/** @type {Card} */ card, /** @type {StateRow} */ row) {
   const { asks } = card.cardParts;
   if (!row.as_of) {
@@ -216,7 +216,7 @@ function updateAsOf(/** @type {Card} */ card, /** @type {StateRow} */ row) {
   put(bar.range, "max", last);
   if (!asks.lab.asks("look state")) bar.range.value = String(version);
   put(bar.range, "aria-valuetext", `${place}${event ? `, ${event}` : ""}${when}`);
-  setText(bar.told, `as of ${place}`);
+  setText(bar.label, `as of ${place}`);
   setText(bar.event, `${event || (why ? "" : "before the first event")}${when}`);
   bar.moment = moment;
   show(bar.there, moment !== null);
@@ -226,7 +226,7 @@ function asOfBar(/** @type {Card} */ card) {
   const { asks } = card.cardParts;
   const id = idOf(card);
   const range = make("input", { type: "range", class: "cl-as-of-range", step: 1, "aria-label": `Version of ${id}` });
-  const told = make("strong");
+  const label = make("strong");
   const event = make("span");
   const there = button({ icon: "follow", label: "Go to the moment of this version",
     title: "Go to the moment of this version", kind: "cl-small cl-quiet",
@@ -237,9 +237,9 @@ function asOfBar(/** @type {Card} */ card) {
       asks.asOf(id, null);
     } });
   range.addEventListener("input", () => asks.asOf(id, Number(range.value)));
-  const node = make("div", { class: "cl-as-of-bar" }, make("p", {}, told, event), range, there, now);
+  const node = make("div", { class: "cl-as-of-bar" }, make("p", {}, label, event), range, there, now);
   card.children[0].after(node);
-  const bar = { node, range, told, event, there, moment: /** @type {number | null} */ (null) };
+  const bar = { node, range, label, event, there, moment: /** @type {number | null} */ (null) };
   return bar;
 }
 
@@ -253,10 +253,10 @@ function fieldLine(card, field) {
 }
 
 function updateFieldLine(/** @type {FieldLine} */ line, /** @type {FieldRow} */ field) {
-  const [title, told] = /** @type {any} */ (line.children);
+  const [title, body] = /** @type {any} */ (line.children);
   const { value } = line.lineParts;
   line.lineParts.field = field;
-  nameOfField(line, title, told, field);
+  nameOfField(line, title, body, field);
   indent(line, field.depth);
   const had = field.changed && field.before !== null && !field.gone;
   line.classList.toggle("cl-changed", field.changed);
@@ -296,11 +296,11 @@ function updateBefore(line, before, goesOn) {
 
 /**
  * A field's name: it unfolds what lies in it, or else shows what it was over time.
- * @param {FieldLine} line @param {Element} title @param {Element} told @param {FieldRow} field
+ * @param {FieldLine} line @param {Element} title @param {Element} body @param {FieldRow} field
  */
-function nameOfField(line, title, told, field) {
+function nameOfField(line, title, body, field) {
   const kind = kindOfName(line.lineParts.card.cardParts.asks, field);
-  if (line.lineParts.name?.kind !== kind) line.lineParts.name = newName(line, title, told, kind);
+  if (line.lineParts.name?.kind !== kind) line.lineParts.name = newName(line, title, body, kind);
   const { node, label, more } = line.lineParts.name;
   const name = field.name || field.path;
   setText(label, field.name || "·");
@@ -321,8 +321,8 @@ function kindOfName(/** @type {Asks} */ asks, /** @type {FieldRow} */ field) {
   return field.path.endsWith(":]") ? "rest" : "nested";
 }
 
-/** @param {FieldLine} line @param {Element} title @param {Element} told @param {string} kind */
-function newName(line, title, told, kind) {
+/** @param {FieldLine} line @param {Element} title @param {Element} body @param {string} kind */
+function newName(line, title, body, kind) {
   const { card, name: known } = line.lineParts;
   /** @param {"unfold" | "history"} what */
   const ask = (what) => () => card.cardParts.asks[what](idOf(card), line.lineParts.field.path);
@@ -339,8 +339,8 @@ function newName(line, title, told, kind) {
     ? button({ icon: "history", title: "What this was over time", kind: "cl-small cl-quiet cl-field-history",
       on: ask("history") })
     : null;
-  if (more) told.append(more);
-  told.classList.toggle("cl-has-history", Boolean(more));
+  if (more) body.append(more);
+  body.classList.toggle("cl-has-history", Boolean(more));
   return { kind, node, label, more };
 }
 

@@ -111,7 +111,7 @@ function mountAxis() {
   };
 }
 
-/** A caret where an idle gap is folded, as far as they can be told apart. */
+/** A caret where an idle gap is folded, as far as they can be distinguished. */
 function foldMarks(/** @type {Span} */ span, /** @type {number} */ scale) {
   if (span.axis !== "time") return "";
   let [d, last] = ["", -Infinity];
@@ -156,7 +156,7 @@ function timeTicks(/** @type {Span} */ span, /** @type {number} */ scale) {
   return ticks;
 }
 
-/** What is under the pointer: its name at once, and all of it when Python has told. */
+/** What is under the pointer: its name at once, and the rest when Python has answered. */
 function mountTip(/** @type {LabHandle} */ lab) {
   const node = make("div", { class: "cl-tip", hidden: true, "aria-hidden": "true" });
   /** @type {Mark | null} */

@@ -92,7 +92,7 @@ class ViewWidget(anywidget.AnyWidget):
         if self._answering or not self._live:
             return
         if getattr(self.comm, "_closed", False):
-            # marimo closes what a cell made before it runs the cell again, and tells the widget nothing.
+            # marimo closes what a cell made before it runs the cell again, and does not notify the widget.
             self.close()
             return
         self.contents.hush()
@@ -148,14 +148,14 @@ def _observe(widget: ViewWidget) -> Callable[[], None]:
     """Let a widget follow its stepper without being kept alive by it."""
     reference = weakref.ref(widget)
 
-    def told() -> None:
+    def on_change() -> None:
         followed = reference()
         if followed is None:
             unobserve()
         else:
             followed.changed()
 
-    unobserve = widget.contents.lab.stepper.observe(told)
+    unobserve = widget.contents.lab.stepper.observe(on_change)
     return unobserve
 
 

@@ -9,7 +9,7 @@ from time import process_time
 import pytest
 
 from calamity_lab.examples import bank
-from calamity_lab.figures.timeline import told_apart
+from calamity_lab.figures.timeline import without_covered
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
@@ -62,7 +62,7 @@ def test_of_marks_that_lie_under_each_other_one_is_kept_for_each_kind_and_side_o
             for place in range(EVENTS)
         ),
     )
-    kept = told_apart(found, EVENTS // 2, EVENTS / 100, 8 / 20)
+    kept = without_covered(found, EVENTS // 2, EVENTS / 100, 8 / 20)
     assert len(kept) == 2 * 2 * 100 * 20
     few = Whole(found.rows, found.marks[:5_000])
-    assert told_apart(few, 10, EVENTS, EVENTS) == few.marks
+    assert without_covered(few, 10, EVENTS, EVENTS) == few.marks

@@ -85,7 +85,7 @@ def test_a_branch_tells_every_input_that_led_to_it() -> None:
         Entry(Submitted((DepositFunds("1", 50), WithdrawFunds("1", 20)), command_ids=tuple(ids)), 0),
         Entry(Chosen(ids[1], "WithdrawFunds"), 0),
     ]
-    assert [entry.input.told() for entry in forked.branch.inputs] == [
+    assert [entry.input.described() for entry in forked.branch.inputs] == [
         "sent DepositFunds, WithdrawFunds",
         "chose WithdrawFunds",
     ]
@@ -119,12 +119,12 @@ def test_an_input_of_another_kind_is_a_class_of_its_own() -> None:
         def put(self, run: Run) -> tuple[Emptied, Run]:
             return self, run._replace(agenda=Agenda())
 
-        def told(self) -> str:
+        def described(self) -> str:
             return "emptied the agenda"
 
     trace = Trace.of(begin(Stack(), DepositFunds("1", 50))).put(0, Emptied())
     assert trace[0].run.idle
-    assert trace.branch.inputs[0].input.told() == "emptied the agenda"
+    assert trace.branch.inputs[0].input.described() == "emptied the agenda"
 
 
 def test_a_moment_that_is_not_there_is_told_with_those_that_are() -> None:

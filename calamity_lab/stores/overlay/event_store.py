@@ -18,7 +18,7 @@ from calamity_lab.kernel.event_store import (
     checked_stream_id,
     dressed,
     listed,
-    tell,
+    notify,
 )
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
@@ -138,7 +138,7 @@ class OverlayEventStore:
         own = self._streams.get(stream_id, _NOTHING).extend(recorded)
         store._streams = self._streams.insert(stream_id, own)
         of_stream = [subscriber for of, subscriber in self._subscribers if of == stream_id]
-        tell((*of_stream, *(subscriber for of, subscriber in self._subscribers if of is ALL)), recorded)
+        notify((*of_stream, *(subscriber for of, subscriber in self._subscribers if of is ALL)), recorded)
         return tuple(recorded), store
 
     def stream(

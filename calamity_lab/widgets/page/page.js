@@ -50,17 +50,17 @@ class RecordedModel {
   send(/** @type {any} */ message) {
     if (["nudge", "seen"].includes(message.verb)) return;
     this.act(message);
-    this.tell({ answers: message.seq });
+    this.publish({ answers: message.seq });
     this.moved(this.moment);
   }
 
   /** Goes to a moment that nobody on the page asked for. */
   jump(/** @type {number} */ moment) {
     this.goto(moment);
-    this.tell({});
+    this.publish({});
   }
 
-  tell(/** @type {{ answers?: number }} */ answers) {
+  publish(/** @type {{ answers?: number }} */ answers) {
     const message = { patch: this.changes(), ...answers };
     for (const listener of this.listeners) listener(message);
   }
@@ -177,7 +177,7 @@ function asked() {
 
 let resting = 0;
 
-/** Lets the address tell the moment, so that a link can lead to it; not at each of a drag's many moments. */
+/** Writes the moment into the address, for links; not at each of the many moments of a drag. */
 function remember(/** @type {number} */ moment) {
   clearTimeout(resting);
   resting = window.setTimeout(() => history.replaceState(null, "", `#${moment}`), 250);

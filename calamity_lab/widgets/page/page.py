@@ -57,7 +57,7 @@ def page(lab: LabHandle, title: str = TITLE) -> str:
 <body>
 <header class="cl-page-head">
 <h1>{name}</h1>
-<p>{escape_html(_told(lab, recorded))}</p>
+<p>{escape_html(_summary(lab, recorded))}</p>
 </header>
 <main id="lab"></main>
 <div id="still">{still("lab", "page", Contents(lab, ()))}</div>
@@ -86,8 +86,8 @@ def _policy(script: str) -> str:
     )
 
 
-def _told(lab: LabHandle, recorded: dict[str, Any]) -> str:
-    """What the page holds, in a sentence or two."""
+def _summary(lab: LabHandle, recorded: dict[str, Any]) -> str:
+    """What the page has, in a sentence or two."""
     trace, moments = lab.stepper.trace, recorded["moments"]
     about = f"{plural(len(trace), 'moment')}, {plural(len(trace.index.events), 'event')}"
     if len(trace.branches) > 1:
@@ -100,7 +100,7 @@ def _told(lab: LabHandle, recorded: dict[str, Any]) -> str:
 def _packed(recorded: dict[str, Any]) -> str:
     """A recording as a text that fits into a page: compressed, which also leaves no markup in it."""
     text = json.dumps(recorded, separators=(",", ":"), allow_nan=False)
-    # Not gzip, whose head tells a time and a machine.
+    # Not gzip, whose head has a time and a machine.
     return json.dumps({"deflated": b64encode(zlib.compress(text.encode(), 9)).decode()})
 
 

@@ -27,10 +27,10 @@ def still(face: str, token: str, contents: Contents) -> str:
 
 def docked_still(face: str, token: str, contents: Contents) -> str:
     """The same where the widget is to be beside the notebook, with what to do where nothing can be."""
-    told = line(
+    head = line(
         "Docked beside the notebook in JupyterLab. Elsewhere, let a cell end with the lab.", soft=True
     )
-    return stand_in(token, told + _fact(contents) + _FACES[face](contents))
+    return stand_in(token, head + _fact(contents) + _FACES[face](contents))
 
 
 def _fact(contents: Contents) -> str:
@@ -44,8 +44,8 @@ def _controls(contents: Contents) -> str:
     stepper = contents.lab.stepper
     view = controls(stepper.trace, stepper.cursor, stepper.error)
     rejections = plural(len(stepper.trace.index.rejections), "rejection")
-    told = f"Command {view.command_number:,} of {view.commands:,}, {rejections} in the whole run"
-    return line(told, soft=True) + line(f"Branch {view.branch}", soft=True)
+    head = f"Command {view.command_number:,} of {view.commands:,}, {rejections} in the whole run"
+    return line(head, soft=True) + line(f"Branch {view.branch}", soft=True)
 
 
 def _agenda(contents: Contents) -> str:

@@ -96,8 +96,8 @@ def process_graph(view: ProcessGraphView) -> str:
     return _stage(view) + picture + _others(view)
 
 
-def _heading(x: float, told: str) -> str:
-    return text(x, 14, told, fill=SOFT, anchor="middle", size=11)
+def _heading(x: float, label: str) -> str:
+    return text(x, 14, label, fill=SOFT, anchor="middle", size=11)
 
 
 def _stage(view: ProcessGraphView) -> str:
@@ -142,10 +142,10 @@ def _dashes(look: Stroke) -> str:
 def _mark(view: ProcessGraphView, node: Node, mark: StatusMark) -> str:
     """The sign of a status and its word; at a process manager also the instance."""
     word = view.word(node, mark)
-    told = text(20, -4, word, fill=status_colour(mark.status), size=10) if word else ""
+    texts = text(20, -4, word, fill=status_colour(mark.status), size=10) if word else ""
     if node.kind == "process manager" and view.chosen is not None:
-        told += text(26, BOX_HIGH + 11, cut(view.chosen, NAME_ROOM, 10), fill=SOFT, size=10)
-    return told + sign(mark.status, 9, -4)
+        texts += text(26, BOX_HIGH + 11, cut(view.chosen, NAME_ROOM, 10), fill=SOFT, size=10)
+    return texts + sign(mark.status, 9, -4)
 
 
 def _edge(view: ProcessGraphView, way: Way, edge: Edge, mark: StatusMark | None) -> str:
@@ -161,15 +161,15 @@ def _key(view: ProcessGraphView, y: float) -> str:
     """What the marks mean that can be seen."""
     there = {mark.status for mark in view.marks} - {"waiting"}
     states: list[Status] = [state for state in SIGNS if state in there]
-    told, x = "", 20.0
+    texts, x = "", 20.0
     for state in states:
-        told += sign(state, x, y) + text(x + 11, y + 4, SIGNS[state].word, fill=SOFT, size=10.5)
+        texts += sign(state, x, y) + text(x + 11, y + 4, SIGNS[state].word, fill=SOFT, size=10.5)
         x += 34 + text_width(SIGNS[state].word, 10.5)
     x -= 8
     for path, words in _key_to_lines(view):
-        told += f'<path d="M{x:g} {y:g}{path}/>' + text(x + 26, y + 4, words, fill=SOFT, size=10.5)
+        texts += f'<path d="M{x:g} {y:g}{path}/>' + text(x + 26, y + 4, words, fill=SOFT, size=10.5)
         x += 42 + text_width(words, 10.5)
-    return told
+    return texts
 
 
 def _key_to_lines(view: ProcessGraphView) -> Iterator[tuple[str, str]]:
@@ -213,8 +213,8 @@ def sequence(view: SequenceView) -> str:
 def _sequence_in_words(view: SequenceView) -> str:
     """The picture in words."""
     past = sum(each.tense != "future" for each in view.messages)
-    told = plural(len(view.messages), "message")
-    return f"Sequence of {view.title}: {told}, {past:,} of them up to this moment"
+    messages = plural(len(view.messages), "message")
+    return f"Sequence of {view.title}: {messages}, {past:,} of them up to this moment"
 
 
 def _head(participant: Participant, x: float, column: float, bottom: float) -> str:
@@ -271,7 +271,7 @@ def _arrow(message: Message, y: float, start: float, end: float, colour: str) ->
 
 
 def _turned(message: Message, y: float, x: float, colour: str, width: float) -> str:
-    """What is told by one to itself: a loop, and its text on the side where there is more room."""
+    """A message of a participant to itself: a loop, with its text on the side that has more room."""
     side, anchor = (-1, "end") if x > width / 2 else (1, "start")
     label, ink = fitted(message.label, 40), _ink(message)
     if message.kind == "more":
@@ -279,8 +279,8 @@ def _turned(message: Message, y: float, x: float, colour: str, width: float) -> 
     way = f"M{x + side * 6:g} {y + 13:g}h{side * 16}v12h{side * -10}"
     loop = f'<path d="{way}" fill="none" stroke="{colour}" stroke-width="1.4"/>'
     head = f'<path d="M{x + side * 5:g} {y + 25:g}l{side * 7}-3.5v7z" fill="{colour}"/>'
-    told = text(x + side * 28, y + 19, label, fill=ink, size=11.5, anchor=anchor)
-    return loop + head + _sign(message, x, y + 13, colour, "") + told
+    texts = text(x + side * 28, y + 19, label, fill=ink, size=11.5, anchor=anchor)
+    return loop + head + _sign(message, x, y + 13, colour, "") + texts
 
 
 def _sign(message: Message, x: float, y: float, colour: str, turned: str) -> str:

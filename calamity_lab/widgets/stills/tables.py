@@ -61,8 +61,8 @@ def commands(forms: Sequence[CommandForm]) -> str:
 
 def _pending(entry: AgendaEntry, badge: str = "") -> list[str]:
     named = f"<b>{escape_html(entry.command)}</b>{badge}"
-    told = _short(entry.preview)
-    return [named, escape_html(entry.target), _short(entry.fields), escape_html(entry.origin), told]
+    shown = _short(entry.preview)
+    return [named, escape_html(entry.target), _short(entry.fields), escape_html(entry.origin), shown]
 
 
 def _event(row: EventRow) -> list[str]:
@@ -72,8 +72,8 @@ def _event(row: EventRow) -> list[str]:
 
 def _stream(row: StateRow) -> str:
     word = "stopped" if row.gone else "new" if row.is_new else "changed" if row.changed else ""
-    told = f' <span style="color:{SOFT}">{word}</span>' if word else ""
-    return f"<b>{escape_html(row.stream_id)}</b>{told}"
+    shown = f' <span style="color:{SOFT}">{word}</span>' if word else ""
+    return f"<b>{escape_html(row.stream_id)}</b>{shown}"
 
 
 def _fields(row: StateRow) -> str:

@@ -1,4 +1,4 @@
-"""Steps told in sentences, for live regions, logs and reprs."""
+"""Steps as sentences, for live regions, logs and reprs."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def _fact(step: Step) -> str:
             return f"{command} rejected: {rejected}"
         case Appended(recorded=recorded, identity=identity):
             names = ", ".join(event.event_type for event in recorded)
-            places = ", ".join(str(event.position) for event in recorded)
-            return f"{names} recorded in {identity} at position {places}"
+            positions = ", ".join(str(event.position) for event in recorded)
+            return f"{names} recorded in {identity} at position {positions}"
         case Conflicted(identity=identity, expected=expected, actual=actual):
             wanted = getattr(expected, "value", expected)
             return (
@@ -77,8 +77,9 @@ def origin(pending: Pending) -> str:
     if pending.sender is None:
         return "submitted"
     parent, cause = pending.parent, pending.cause
-    # What answers an event was sent under the command that caused that event; what answers a rejection, under
-    # the rejected command, and is caused by the event that led to that one.
+    # The parent of a command that answers an event is the command that caused this event. The parent of a
+    # command that answers a rejection is the rejected command; its cause is the cause of the rejected
+    # command.
     if parent is not None and (cause is None or cause.causation_id != parent.command_id):
         return plain_sentence(f"{pending.sender} after {parent.command_type} was rejected")
     assert cause is not None, "a command without a parent has no sender"
@@ -91,10 +92,10 @@ def _now(identity: Any, step: Executed) -> str:
     before = begun(identity) if is_new else step.before
     changed = list(dict.fromkeys(d.field for d in differences(before, after)))
     fields = fields_of(after)
-    told = ", ".join(f"{name} {format_value(fields.get(name), 40)}" for name in changed[:3])
+    values = ", ".join(f"{name} {format_value(fields.get(name), 40)}" for name in changed[:3])
     if is_new:
-        return f", {identity} is new" + (f", with {told}" if told else "")
-    return f", {identity} now has {told}" if told else f", {identity} is unchanged"
+        return f", {identity} is new" + (f", with {values}" if values else "")
+    return f", {identity} now has {values}" if values else f", {identity} is unchanged"
 
 
 def _of_manager(step: AtProcessManager) -> str:
