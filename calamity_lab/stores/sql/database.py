@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
 from calamity_lab.errors import CalamityError, InvalidValue, ReadOnlyStore, StoreError, StoreUnavailable
+from calamity_lab.stores.sql.forks import watch
 from calamity_lab.stores.sql.rows import Heads, Statements, StoredRow
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
@@ -31,7 +33,7 @@ _KEPT, _MOST = 5, 15  # connections for reading: those that stay open, and those
 
 
 class Database(ABC):
-    """A database with the tables of an event store; safe to use from threads, and after a fork.
+    """A database with the tables of an event store; safe to use from threads, in the process that opened it.
 
     A subclass has all that is particular to one kind of database. Its connections are those of its driver
     (PEP 249), with cursors that take statements and named values. They commit each statement by itself,
@@ -57,7 +59,7 @@ class Database(ABC):
         self._writer: Any = None
         self._lent = _Lent(self)
         self._process = os.getpid()
-        self._left_behind: list[Any] = []
+        watch(self)
 
     # For each kind of database to define.
 
@@ -101,11 +103,35 @@ class Database(ABC):
     def _check_still_there(self, action: str) -> None:
         """Check that the database is where it was, as a server always is; the caller holds the lock."""
 
+    def before_fork(self) -> None:
+        """Close the connections that a child of this process must not have: see `stores.sql.forks`."""
+
+    def after_fork(self) -> None:
+        """Go on in the parent after a fork."""
+
     # The same for all.
+
+    def check_open(self) -> None:
+        """Raise when the store is closed, or when this process is a fork of the one that opened it.
+
+        Call this before a lock is taken: a thread that the child does not have may hold the lock.
+        """
+        if self.closed:
+            raise StoreError(f"the store at {self._where} is closed; open another one")
+        if self.is_inherited:
+            raise StoreError(
+                f"the store at {self._where} was opened by process {self._process}, and this is process "
+                f"{os.getpid()}, a fork of it; nothing was read or written. {self._instead}"
+            )
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process is a fork of the one that opened the database."""
+        return self._process != os.getpid()
 
     def rows(self, statement: str, values: Mapping[str, Any], action: str) -> list[Any]:
         """The rows that a statement finds; if the connection was lost, it tries once more on a new one."""
-        self._check_open()
+        self.check_open()
         try:
             try:
                 return self._read(statement, values)
@@ -162,8 +188,9 @@ class Database(ABC):
         return kind(f"cannot {action} {self._where}: {meaning.format(said)}")
 
     def close(self) -> None:
-        """Close all connections; in the child of a fork, only its own."""
-        self._look_for_fork()
+        """Close all connections. In the child of a fork this does nothing: they are the parent's."""
+        if self.is_inherited:
+            return
         with self._lock:
             self.closed = True
             self._drop_writer()
@@ -223,25 +250,15 @@ class Database(ABC):
             "was written; give each event an id of its own"
         )
 
-    def _check_open(self) -> None:
-        if self.closed:
-            raise StoreError(f"the store at {self._where} is closed; open another one")
-        self._look_for_fork()
-
     def _check_writable(self, action: str) -> None:
-        self._check_open()
+        self.check_open()
         if self.read_only:
             raise ReadOnlyStore(f"cannot {action} {self._where}: it was opened with read_only=True")
 
-    def _look_for_fork(self) -> None:
-        """In the child of a fork, leave the parent's connections alone: they must not be closed there."""
-        if self._process == os.getpid():
-            return
-        self._process = os.getpid()
-        self._lock = threading.RLock()  # a thread that the child does not have may hold the other one
-        if self._lasting:
-            self._left_behind.append((self._lent, self._writer))
-            self._lent, self._writer = _Lent(self), None
+    @property
+    def _instead(self) -> str:
+        """What to do in a process that is a fork."""
+        return "Open a new store in this process, as in SQLEventStore(url, bank)"
 
 
 class _Lent:
@@ -280,7 +297,26 @@ class _Lent:
         self._free.release()
 
     def close(self) -> None:
+        """Close the connections that nobody uses; those in use are closed when they are given back."""
         self._closed = True
+        self._close_idle()
+
+    def hold(self) -> bool:
+        """Wait until no connection is in use, and lend none until `release`; return whether that worked."""
+        until = time.monotonic() + self._database.timeout
+        for held in range(_MOST):
+            if not self._free.acquire(timeout=max(until - time.monotonic(), 0)):
+                self.release(held)
+                return False
+        self._close_idle()
+        return True
+
+    def release(self, held: int = _MOST) -> None:
+        """Lend connections again, after `hold`."""
+        for _ in range(held):
+            self._free.release()
+
+    def _close_idle(self) -> None:
         with suppress(IndexError):  # two threads may close
             while True:
                 self._idle.pop().close()

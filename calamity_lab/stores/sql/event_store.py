@@ -46,8 +46,8 @@ class SQLEventStore:
 
     ``timeout`` is the number of seconds that an append waits for other writers. ``poll`` is the number of
     seconds between two looks of a subscription, where the database does not notify it. Everybody sees an
-    append at once, so `append` returns the same store. The store may be used from several threads, and after
-    a fork.
+    append at once, so `append` returns the same store. The store may be used from several threads, in the
+    process that opened it. A process that is forked from that one opens a store of its own.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class SQLEventStore:
 
         Raises `WrongExpectedVersion`, and writes nothing, when the stream is not at the expected version.
         """
+        self._database.check_open()
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         proposals = self._sources.proposals(events)
         entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
@@ -93,6 +94,7 @@ class SQLEventStore:
         The recorded events equal those that `stream` reads; the database is not asked for them. An event that
         could not be read is refused before anything is written.
         """
+        self._database.check_open()
         entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
         contents = self._codec.read_back(entries)
         heads = self._write(stream_id, entries, expected_version)
@@ -108,6 +110,7 @@ class SQLEventStore:
 
         When streams are not at their expected versions, nothing is written, and `CommitConflict` names them.
         """
+        self._database.check_open()
         proposals = [
             (checked_stream_id(stream_id, "append_all needs the id of a stream with each event"), proposal)
             for stream_id, proposal in entries
@@ -164,6 +167,7 @@ class SQLEventStore:
         The store calls it from a thread of its own. A subscriber that raises is not called again: the error
         is logged, and added to `subscriber_errors`.
         """
+        self._database.check_open()
         stream_id = _checked_subscription(stream_id, subscriber, "subscribe")
         with self._lock:
             position = self.version(ALL)
@@ -181,6 +185,7 @@ class SQLEventStore:
         The events come in order, from a thread of the subscription. ``.close()`` ends the subscription;
         ``.error`` is the error that ended it.
         """
+        self._database.check_open()
         stream_id = _checked_subscription(stream_id, subscriber, "subscription")
         with self._lock:
             return self._follow(stream_id, subscriber, max(start_version, 1))
@@ -206,7 +211,12 @@ class SQLEventStore:
         return self._sources.ids
 
     def close(self) -> None:
-        """Close the subscriptions and the connections; closing twice does no harm."""
+        """Close the subscriptions and the connections; closing twice does no harm.
+
+        In a process that was forked from the one that opened the store this does nothing.
+        """
+        if self._database.is_inherited:
+            return
         for subscription in self.subscriptions:
             subscription.close()
         self._database.close()

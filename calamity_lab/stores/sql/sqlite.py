@@ -32,6 +32,7 @@ from calamity_lab.stores.sql.database import (
     Meaning,
     execute,
 )
+from calamity_lab.stores.sql.forks import inherited
 from calamity_lab.stores.sql.rows import COLUMNS, Heads, StoredRow, placed
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import EXAMPLES, URL
@@ -137,13 +138,34 @@ class SQLiteDatabase(Database):
         elif lasting:
             self._target = self._file = _checked_path(url, read_only)
         self._opened: tuple[int, int] | None = None  # the file that the connection for appends opened
+        self._held: tuple[bool, bool] = False, False  # the locks that are held during a fork
+        self._is_shut = False  # whether no connection was open at the last fork
         self._waiting: list[Polling] = []
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
         return (sqlite3.Error,)
 
+    def before_fork(self) -> None:
+        """Close all connections to a file, and hold the locks without which none is opened."""
+        if not self._lasting:
+            return
+        has_lock = self._lock.acquire(timeout=self.timeout)
+        self._held = has_lock, has_lock and self._lent.hold()
+        if all(self._held) and not (self._writer is not None and self._writer.in_transaction):
+            self._drop_writer()
+            self._is_shut = True
+
+    def after_fork(self) -> None:
+        has_lock, has_lent = self._held
+        self._held, self._is_shut = (False, False), False
+        if has_lent:
+            self._lent.release()
+        if has_lock:
+            self._lock.release()
+
     def connect(self) -> sqlite3.Connection:
+        self._check_not_inherited()
         target, uri = self._target, _is_uri(self.url)
         if self.read_only and not uri:
             target, uri = f"file:{quote(target)}?mode=ro", True
@@ -249,12 +271,32 @@ class SQLiteDatabase(Database):
         return connection
 
     def _check_still_there(self, action: str) -> None:
-        """Check that the file is still there: SQLite would go on with a deleted one."""
-        if self._writer is not None and _identity(self._file) != self._opened:
+        """Check that the file is still there: SQLite would go on with a deleted one, or make a new one."""
+        if self._opened is not None and _identity(self._file) != self._opened:
             raise StoreError(
                 f"cannot {action} {self._where}: the file was moved, deleted or replaced while it was open; "
                 "nothing was written; open another store"
             )
+
+    def _check_not_inherited(self) -> None:
+        """Refuse a file that this process has a parent's connection to: SQLite would not lock it here."""
+        for parent in inherited():
+            if isinstance(parent, SQLiteDatabase) and parent._may_lock(self._target):
+                raise StoreError(
+                    f"cannot open {self._where} in this process: it was forked while another thread of its "
+                    "parent used the file, and SQLite cannot lock the file here. Start the process by "
+                    'multiprocessing.get_context("spawn"), or fork while no other thread uses the store'
+                )
+
+    def _may_lock(self, target: str) -> bool:
+        """Whether this database, which is a parent's, had a connection to that file at the fork."""
+        return self._lasting and not self._is_shut and self._target == target
+
+    @property
+    def _instead(self) -> str:
+        if self._lasting:
+            return super()._instead
+        return "What is in memory stays in the process that opened it: use a file, as in sqlite:///events.db"
 
     def _meaning(self, error: Exception, said: str) -> Meaning:
         code = getattr(error, "sqlite_errorcode", 0)

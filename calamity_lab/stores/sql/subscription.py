@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -100,6 +101,7 @@ class Subscription:
         self.error: CalamityError | None = None
         self._name, self._read, self._subscriber, self._waiting = name, read, subscriber, waiting
         self._number_of, self._ended = number_of, ended
+        self._process = os.getpid()
         self._moved = threading.Condition()
         self._closing = threading.Event()
         self._caught_up = False
@@ -118,12 +120,23 @@ class Subscription:
 
     def wait_for(self, position: int, *, timeout: float | None = None) -> bool:
         """Wait until the subscriber has taken the event at a position; return whether it has."""
+        if self._is_inherited:
+            raise StoreError(
+                f"the subscription to {self._name} runs in process {self._process}, and this is process "
+                f"{os.getpid()}, a fork of it: nothing moves it here. Open a new store in this process, and "
+                "subscribe there"
+            )
         with self._moved:
             self._moved.wait_for(lambda: self.position >= position or not self.running, timeout)
             return self.position >= position
 
     def close(self) -> None:
-        """End the subscription; a call of the subscriber that has begun is waited for."""
+        """End the subscription; a call of the subscriber that has begun is waited for.
+
+        In a process that was forked from the one that subscribed this does nothing.
+        """
+        if self._is_inherited:
+            return
         self._closing.set()
         if self._thread.is_alive():
             self._waiting.wake()
@@ -148,6 +161,10 @@ class Subscription:
             else "behind"
         )
         return f"Subscription({self._name}, position={self.position}, {state})"
+
+    @property
+    def _is_inherited(self) -> bool:
+        return self._process != os.getpid()
 
     def _run(self) -> None:
         try:

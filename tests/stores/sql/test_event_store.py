@@ -1,14 +1,11 @@
-"""The event store on SQL beyond the suite: several streams at once, long streams, threads, forks."""
+"""The event store on SQL beyond the suite: several streams at once, long streams, threads."""
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import sys
 import threading
 import time
-import warnings
 from _thread import interrupt_main
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -349,53 +346,6 @@ def test_a_thread_may_append_while_another_opens_the_file(
         store.append("Note-2", [Noted("b")])
         first.result()
         assert store.version(ALL) == 2
-
-
-def test_a_store_goes_on_in_a_child_and_in_its_parent_after_a_fork(url: str) -> None:
-    with SQLEventStore(url, [Noted]) as store:
-        store.append("Note-1", [Noted("before")])
-        iterator = iter(store)
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # threads of other tests, which the child lacks
-            child = os.fork()
-        if not child:
-            code = 1
-            try:
-                for n in range(5):
-                    store.append("Note-1", [Noted(f"child {n}")])
-                    assert len(texts(store)) > n
-                store.close()
-                code = 0
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        for n in range(5):
-            store.append("Note-2", [Noted(f"parent {n}")])
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert next(iterator).event == Noted("before")
-        assert sorted(texts(store)) == sorted(
-            ["before", *(f"{who} {n}" for who in ("child", "parent") for n in range(5))]
-        )
-
-
-def test_a_child_that_closes_its_store_leaves_its_parents_connections_alone(url: str) -> None:
-    with SQLEventStore(url, [Noted]) as store:
-        store.append("Note-1", [Noted("before")])
-        kept = store._database._writer
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
-        if not child:
-            try:
-                store.close()
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-        store.append("Note-1", [Noted("after")])
-        assert store._database._writer is kept, "the connection was lost"
-        assert texts(store) == ["before", "after"]
 
 
 @pytest.fixture
