@@ -28,7 +28,10 @@
 
 from __future__ import annotations
 
+import pickle  # noqa: S403 - for what stands inside of a pickle already
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any
 
@@ -36,10 +39,52 @@ from typing import Any
 class CalamityError(Exception):
     """The root of all errors of calamity_lab.
 
-    ``run`` is the run up to the failure, if there is one; you can continue from it.
+    ``run`` is the run up to the failure, if there is one; you can continue from it. Every error can be
+    pickled and copied. A pickled error has no ``run`` if the run cannot be pickled, as on a live database.
     """
 
     run: Any = None
+
+    def __reduce__(self) -> Any:
+        """Pickle the error without a run or a cause that cannot be pickled; do not call ``__init__``."""
+        state = {**self.__dict__}
+        apart = {"run": _bytes(state.pop("run", None)), "__cause__": _bytes(self.__cause__)}
+        return _unpickled, (type(self), self.args, state, apart)
+
+    def __copy__(self) -> Any:
+        return _restored(type(self), self.args, {**self.__dict__, "__cause__": self.__cause__})
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        state = {name: part for name, part in self.__dict__.items() if name != "run"}
+        kept = {"run": self.run, "__cause__": self.__cause__}  # a run is frozen
+        return _restored(type(self), deepcopy(self.args, memo), {**deepcopy(state, memo), **kept})
+
+
+def _restored(cls: Any, args: tuple[Any, ...], state: Mapping[str, Any]) -> Any:
+    error = cls.__new__(cls)
+    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *args)
+    for name, part in state.items():
+        setattr(error, name, part)
+    return error
+
+
+def _unpickled(cls: type, args: tuple[Any, ...], state: Mapping[str, Any], apart: Mapping[str, Any]) -> Any:
+    return _restored(cls, args, {**state, **{name: _part(pickled) for name, pickled in apart.items()}})
+
+
+def _bytes(part: Any) -> bytes | None:
+    """The part of an error as pickle writes it; None where pickle cannot write it."""
+    with suppress(Exception):  # a live database, or whatever the user's own classes raise
+        return pickle.dumps(part)
+    return None
+
+
+def _part(pickled: bytes | None) -> Any:
+    """The part of an error; None where this process cannot read it: the error itself must arrive."""
+    with suppress(Exception):
+        return None if pickled is None else pickle.loads(pickled)  # noqa: S301 - whoever reads this is unpickling
+    return None
 
 
 class Rejected(CalamityError):

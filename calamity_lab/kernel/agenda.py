@@ -46,6 +46,10 @@ class Pending(NamedTuple):
             yield pending
             pending = pending.parent
 
+    def __reduce__(self) -> Any:
+        # One by one: a chain of causes may be longer than pickle can nest.
+        return _chained, ([tuple(pending)[:-1] for pending in self.chain()][::-1],)
+
     def __repr__(self) -> str:
         origin = "submitted" if self.sender is None else f"sent by {self.sender}"
         return f"Pending({self.command!r}, {origin}, depth {self.depth})"
@@ -58,6 +62,14 @@ class Pending(NamedTuple):
 
     def __hash__(self) -> int:
         return hash(self.command_id)
+
+
+def _chained(chain: list[tuple[Any, ...]]) -> Pending | None:
+    """The last command of a chain of causes, from the fields of each, the first cause first."""
+    parent: Pending | None = None
+    for fields in chain:
+        parent = Pending._make((*fields, parent))
+    return parent
 
 
 class Agenda(Sequence[Any]):
@@ -203,6 +215,9 @@ class Agenda(Sequence[Any]):
     def __hash__(self) -> int:
         return hash(tuple(pending.command_id for pending in self.entries()))
 
+    def __reduce__(self) -> Any:
+        return _restored, (list(self._caused), list(self._front), list(self._back), self._length)
+
     def __repr__(self) -> str:
         return f"Agenda({list(self)!r})"
 
@@ -220,6 +235,11 @@ def _make(caused: Any, front: Any, back: Any, length: int) -> Agenda:
     agenda._back = back
     agenda._length = length
     return agenda
+
+
+def _restored(caused: list[Pending], front: list[Pending], back: list[Pending], length: int) -> Agenda:
+    """The agenda that was pickled or copied."""
+    return _make(List(caused), List(front), Queue(back), length)
 
 
 _NO_LIST: List[Pending] = List()

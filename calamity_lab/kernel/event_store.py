@@ -198,6 +198,9 @@ class InMemoryEventStore:
     def __repr__(self) -> str:
         return f"InMemoryEventStore(events={len(self._log):,}, streams={len(self._streams):,})"
 
+    def __reduce__(self) -> Any:
+        return _restored, (list(self._log), dict(self._subscribers), self._clock, self._ids)
+
     def _with(
         self, log: PersistentVector[RecordedEvent], streams: PersistentMap[List[RecordedEvent]]
     ) -> InMemoryEventStore:
@@ -219,6 +222,26 @@ class InMemoryEventStore:
             dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
+
+
+def _restored(log: list[RecordedEvent], subscribers: dict[Any, Any], clock: Any, ids: Any) -> Any:
+    """The store that was pickled or copied."""
+    store = InMemoryEventStore.of(log, clock=clock, ids=ids)
+    store._subscribers = HashTrieMap(subscribers)
+    return store
+
+
+class NotCopied:
+    """A base for stores that hold connections or threads, which no copy and no other process can have."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise InvalidValue(
+            f"{self!r} cannot be pickled or copied, because it holds connections or threads. A stack on it "
+            "cannot either. In the other process, open the store again, as in SQLEventStore(url, types), and "
+            "make a new Stack(event_store=store); recover(stack, aggregate_types) rebuilds the states"
+        )
 
 
 def listed(events: Iterable[Any]) -> list[Any]:

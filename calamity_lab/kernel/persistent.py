@@ -118,6 +118,9 @@ class PersistentMap(Mapping[str, V]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({dict(self)!r})"
 
+    def __reduce__(self) -> Any:
+        return type(self), (dict(self),)
+
     def _flat(self) -> dict[str, V]:
         """All that the table holds, as a dict of its own."""
         base = self._line.base
@@ -285,6 +288,9 @@ class PersistentVector(Sequence[T], Generic[T]):
 
     def __repr__(self) -> str:
         return f"PersistentVector({list(self)!r})"
+
+    def __reduce__(self) -> Any:
+        return PersistentVector, (list(self),)
 
     def _leaf(self, index: int) -> Any:
         """The leaf that holds an index below the length; a tail may hold more than is this vector's."""

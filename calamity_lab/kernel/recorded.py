@@ -38,6 +38,8 @@ class Metadata(dict[str, Any]):
 
 NO_METADATA = Metadata()
 
+_OUR_OWN = ("command", "process_manager")  # what `of_event` writes
+
 
 def of_submitted(given: Mapping[str, Any] | None) -> Metadata:
     """The metadata of a submitted command."""
@@ -45,6 +47,12 @@ def of_submitted(given: Mapping[str, Any] | None) -> Metadata:
         return NO_METADATA
     if not isinstance(given, Mapping):
         raise InvalidValue(f"metadata={given!r}: give a dict, as in metadata={{'user': 'ada'}}")
+    for name in _OUR_OWN:
+        if name in given:
+            raise InvalidValue(
+                f"metadata={{{name!r}: ...}}: this name is taken, because calamity_lab itself writes the "
+                f"{name.replace('_', ' ')} of an event there. Choose another name"
+            )
     return Metadata(given) if given else NO_METADATA
 
 
@@ -57,7 +65,7 @@ def of_event(given: Mapping[str, Any], command_type: str, sender: str | None) ->
 
 def of_recorded(known: Mapping[str, Any]) -> Metadata:
     """The metadata that was given with the command of an event: what the event's says besides."""
-    return Metadata({name: known[name] for name in known if name not in ("command", "process_manager")})
+    return Metadata({name: known[name] for name in known if name not in _OUR_OWN})
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange
+from calamity_lab.kernel.recorded import of_submitted
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
@@ -76,7 +77,7 @@ class Stepper:
 
     def submit(self, *commands: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """Put commands at the end of the agenda of the current moment."""
-        self.put(Submitted(commands, dict(metadata or {})))
+        self.put(Submitted(commands, of_submitted(metadata)))
 
     def choose(self, which: Any) -> None:
         """Move a pending command to the front: ``which`` is its index, its id, or the command itself."""

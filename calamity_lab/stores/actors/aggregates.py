@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.protocols import BACKWARDS
@@ -315,7 +316,7 @@ class SharedAggregates:
         )
 
 
-class ActorAggregateStore(Mapping[str, Any]):
+class ActorAggregateStore(NotCopied, Mapping[str, Any]):
     """Aggregates in actors, as a stack's store. Any number of stacks and threads may share them.
 
     The store that `dispatch` returns has the outcome of the command; no actor has it before its events are
@@ -430,7 +431,7 @@ class ActorAggregateStore(Mapping[str, Any]):
             self._shared.settle(outcome)
 
 
-class ActorVersionStore(Mapping[str, int]):
+class ActorVersionStore(NotCopied, Mapping[str, int]):
     """The versions of aggregates in actors: how many of their events are known to be recorded."""
 
     __slots__ = ("_shared",)

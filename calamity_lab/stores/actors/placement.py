@@ -7,7 +7,7 @@ from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
 from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.protocols import ANY, FORWARDS, Direction, Expected, StreamId, Subscriber
@@ -112,7 +112,7 @@ def _identity(stream_id: str, state: Any) -> Identity:
     return identity_in(type(state), stream_id)
 
 
-class HeldEventStore:
+class HeldEventStore(NotCopied):
     """An event store that changes in place, around an event store that is a value, as the in-memory one is.
 
     Several callers use the same actors, so they must use the same event store. Of a value, each caller would

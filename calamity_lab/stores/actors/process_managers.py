@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, Reaction
@@ -288,7 +289,7 @@ class _LastAnswer(local):
     reaction: _LastReaction | None = None
 
 
-class ActorProcessManagerStore(Mapping[str, Any]):
+class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
     """Process manager instances in actors, as a stack's store. Stacks and threads may share them."""
 
     __slots__ = ("_last_answer", "_shared")
@@ -368,7 +369,7 @@ class ActorProcessManagerStore(Mapping[str, Any]):
         return store is self and (running is None or running.last == reaction.position), state
 
 
-class ActorInstanceVersions(Mapping[str, int]):
+class ActorInstanceVersions(NotCopied, Mapping[str, int]):
     """The versions of process manager instances in actors, counted where they react to events."""
 
     __slots__ = ("_shared",)

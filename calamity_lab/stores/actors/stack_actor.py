@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from calamity_lab.errors import CalamityError, StoreError, StoreUnavailable, TooManyConflicts
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -123,7 +123,7 @@ class StackInActor:
         return DispatchResult(tuple(recorded))
 
 
-class BaseStackActor:
+class BaseStackActor(NotCopied):
     """A stack in an actor, wherever the actor lives. A new actor takes over when it has died."""
 
     def __init__(self, actors: Actors) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from calamity_lab.errors import CommitConflict, InvalidValue
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.event_store import check_expected, checked_stream_id, dressed, listed
+from calamity_lab.kernel.event_store import NotCopied, check_expected, checked_stream_id, dressed, listed
 from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
@@ -37,7 +37,7 @@ _BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}
 _POSITION, _VERSION = 0, 2  # the columns by which streams are read
 
 
-class SQLEventStore:
+class SQLEventStore(NotCopied):
     """Streams of recorded events in a database: ``SQLEventStore("sqlite:///bank.db", bank)``.
 
     ``types`` is the model: a Model, a module, classes, or a `Serializer`. The store also learns the classes

@@ -11,6 +11,7 @@ import msgspec
 
 from calamity_lab.errors import SerializationError
 from calamity_lab.kernel.annotations import Unresolved
+from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.in_memory_stores import Snapshot
 from calamity_lab.kernel.schema import fields_in, is_message_class
 from calamity_lab.stores.serializer.names import Types
@@ -20,7 +21,7 @@ from calamity_lab.stores.sql.opening import open_database
 _log = logging.getLogger("calamity_lab")
 
 
-class SQLSnapshotStore:
+class SQLSnapshotStore(NotCopied):
     """The latest snapshot of each aggregate and process manager instance, in the database of the events.
 
     A snapshot is ignored, with a warning in the log, when its class has other fields now, or when it cannot
