@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, wraps
 from typing import Any, Literal, ParamSpec
 
@@ -13,11 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
+from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
 from calamity_lab.errors import InvalidValue
+from calamity_lab.figures.axes import AS_TEXT, fitted, ground
 from calamity_lab.views.looks import COLOURS, LOOKS, SIGNS, Status
+from calamity_lab.views.sequence_scene import Shape, Words
 
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -106,6 +109,36 @@ def sign(status: Status) -> dict[str, Any]:
         "markersize": SIGN_SIZE, "markerfacecolor": hue("paper"), "label": found.word,
         "markeredgecolor": hue(found.colour), "markeredgewidth": 0.9, "linestyle": "",
     }  # fmt: skip
+
+
+def paint(ax: Axes, parts: Iterable[Shape | Words], scale: float) -> None:
+    """Draw the parts of a scene, of which a pixel is so many points long, in the order in which they lie."""
+    for part in parts:
+        if isinstance(part, Words):
+            size = part.size * scale
+            weight = "bold" if part.is_bold else "normal"
+            sides = {"start": "left", "middle": "center", "end": "right"}
+            ax.text(
+                part.x, part.y, fitted(part.text, size, part.room * scale, weight), zorder=2, fontsize=size,
+                ha=sides[part.anchor], weight=weight, color=_ink(part.colour), bbox=ground(_ink(part.ground)),
+                **AS_TEXT,
+            )  # fmt: skip
+            continue
+        placed = Affine2D().scale(-1 if part.is_mirrored else 1, 1).translate(part.x, part.y)
+        # matplotlib tells dashes in widths of the line.
+        dashes = tuple(float(each) / part.width for each in part.dash.split())
+        patch = PathPatch(
+            path_of(part.path).transformed(placed), facecolor=_ink(part.fill), edgecolor=_ink(part.stroke),
+            linewidth=part.width * scale if part.stroke else 0, linestyle=(0, dashes) if dashes else "-",
+            zorder=2, clip_on=False,
+        )  # fmt: skip
+        ax.add_patch(patch)
+
+
+def _ink(name: str) -> Any:
+    """A colour by its name; none for "". Paper and ink are those that matplotlib is set to."""
+    usual = {"": "none", "paper": rcParams["axes.facecolor"], "ink": rcParams["text.color"]}
+    return usual[name] if name in usual else hue(name)
 
 
 @lru_cache(maxsize=256)

@@ -8,20 +8,26 @@ from itertools import cycle
 
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.colors import same_color, to_rgba
+from matplotlib.colors import same_color
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures import plot_sequence
-from calamity_lab.figures.style import hue, strong
+from calamity_lab.figures.style import hue
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.sequence import sequence
+from calamity_lab.views.sequence import SequenceView, sequence
+from calamity_lab.views.sequence_scene import Shape, sequence_scene
 from tests.figures.drawing import overprinted, texts
 from tests.frames.histories import bank_day, shop_week
 
 DAYS = [(bank_day, 57), (shop_week, 27)]
+
+
+def shapes(view: SequenceView) -> list[Shape]:
+    """The paths of all messages of a view, in the order in which they are drawn."""
+    drawn = sequence_scene(view.participants, view.messages, 100).drawn
+    return [each for each in drawn if isinstance(each, Shape)]
 
 
 @pytest.mark.parametrize(("day", "cursor"), DAYS)
@@ -30,7 +36,7 @@ def test_every_message_has_its_arrow_and_its_name_and_no_text_stands_over_anothe
 ) -> None:
     view = sequence(day(), cursor)  # type: ignore[operator]
     ax = plot_sequence(view)
-    assert sum(isinstance(patch, FancyArrowPatch) for patch in ax.patches) == len(view.messages)
+    assert len(ax.patches) == len(shapes(view))
     named = texts(ax)
     assert {each.label for each in view.messages} | {each.note for each in view.messages} - {""} <= set(named)
     assert overprinted(ax) == []
@@ -38,21 +44,11 @@ def test_every_message_has_its_arrow_and_its_name_and_no_text_stands_over_anothe
 
 def test_each_kind_has_its_colour_and_what_is_yet_to_come_is_grey() -> None:
     view = sequence(bank_day(), 58)
-    arrows = [each for each in plot_sequence(view).patches if isinstance(each, FancyArrowPatch)]
-    wanted = {kind: strong(kind) for kind in ("command", "event", "rejected")}
-    for message, arrow in zip(view.messages, arrows, strict=True):
-        colour = (
-            hue("later") if message.tense == "future" else wanted.get(message.kind, strong("process manager"))
-        )
-        assert same_color(arrow.get_edgecolor(), to_rgba(colour)), message
-
-
-def test_a_line_parts_the_past_from_the_future_where_there_are_both() -> None:
-    day = bank_day()
-    across = [
-        sum(line.get_xdata()[0] == 0 for line in plot_sequence(sequence(day, at)).lines) for at in (57, 64)
-    ]
-    assert across[0] == across[1] + 1
+    ax = plot_sequence(view)
+    for shape, patch in zip(shapes(view), ax.patches, strict=True):
+        if shape.stroke:
+            assert same_color(patch.get_edgecolor(), hue(shape.stroke)), shape
+    assert {"command", "event", "manager", "rejected", "later"} <= {shape.stroke for shape in shapes(view)}
 
 
 def test_the_legend_tells_the_kinds_that_are_there() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from calamity_lab.text import escape_html, escape_xml
 from calamity_lab.views.looks import COLOURS, FONT, LOOKS, SIGNS, Status
+from calamity_lab.views.scenes import cut
+from calamity_lab.views.sequence_scene import Shape, Words
 
 PAPER, SHADE, INK, SOFT, LINE, ACCENT, LATER = (
     COLOURS[name].light for name in ("paper", "shade", "ink", "ink-soft", "line", "accent", "later")
@@ -103,6 +105,25 @@ def text(
     return (
         f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size:g}" text-anchor="{anchor}">'
         f"{escape_xml(content)}</text>"
+    )
+
+
+def drawn(part: Shape | Words) -> str:
+    """A part of a scene."""
+    if isinstance(part, Words):
+        words = escape_xml(cut(part.text, part.room, part.size))
+        weight = ' font-weight="600"' if part.is_bold else ""
+        return (
+            f'<text x="{part.x:g}" y="{part.y:g}" fill="{hue(part.colour)}" font-size="{part.size:g}" '
+            f'text-anchor="{part.anchor}" stroke="{hue(part.ground)}" stroke-width="3" paint-order="stroke" '
+            f'stroke-linejoin="round"{weight}>{words}</text>'
+        )
+    dash = f' stroke-dasharray="{part.dash}"' if part.dash else ""
+    mirrored = " scale(-1 1)" if part.is_mirrored else ""
+    stroke, fill = (hue(name) if name else "none" for name in (part.stroke, part.fill))
+    return (
+        f'<path d="{part.path}" transform="translate({part.x:g} {part.y:g}){mirrored}" fill="{fill}" '
+        f'stroke="{stroke}" stroke-width="{part.width:g}"{dash} stroke-linejoin="round"/>'
     )
 
 

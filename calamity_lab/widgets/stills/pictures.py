@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from calamity_lab.text import plural
 from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.lanes import AHEAD, Window
-from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS, SIGNS, Status
+from calamity_lab.views.looks import SIGNS, Status
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM, Box, Stroke, Way, cut, text_width
-from calamity_lab.views.sequence import Message, Participant, SequenceView
+from calamity_lab.views.sequence import SequenceView
+from calamity_lab.views.sequence_scene import sequence_scene
 from calamity_lab.widgets.stills.paper import (
     ACCENT,
-    INK,
-    LATER,
     LINE,
     PAPER,
     SHADE,
     SOFT,
+    drawn,
     fitted,
     ground,
     hue,
@@ -188,8 +188,9 @@ def _others(view: ProcessGraphView) -> str:
     return "".join(line(f"{each.stream_id}: {each.stage or each.status}", soft=True) for each in others)
 
 
-_ROW, _NOTE, _GAP, _TOP, _WIDE = 30, 24, 8, 44, 860
+_WIDE = 860
 _LEAST, _MOST = 106, 190
+"""How wide the column of a participant is."""
 
 
 def sequence(view: SequenceView) -> str:
@@ -197,15 +198,9 @@ def sequence(view: SequenceView) -> str:
     if not view.messages:
         return line("Nothing is here yet: no command was sent.", soft=True)
     column = min(max(_WIDE // len(view.participants), _LEAST), _MOST)
-    places, y = [], float(_TOP)
-    for message in view.messages:
-        y += _GAP if message.kind in {"command", "pending"} else 0
-        places.append(y)
-        y += _ROW + (_NOTE if message.note else 0)
-    width = max(column * len(view.participants), 420)
-    heads = "".join(_head(each, (n + 0.5) * column, column, y) for n, each in enumerate(view.participants))
-    rows = "".join(_row(each, at, column, width) for each, at in zip(view.messages, places, strict=True))
-    picture = image(svg(width, y + 8, heads + rows), _sequence_in_words(view), int(width))
+    scene = sequence_scene(view.participants, view.messages, column)
+    body = "".join(drawn(each) for each in scene.drawn)
+    picture = image(svg(scene.width, scene.height, body), _sequence_in_words(view), int(scene.width))
     left = view.total - view.commands
     return picture + (line(f"{plural(left, 'command')} more in this cascade", soft=True) if left else "")
 
@@ -215,86 +210,3 @@ def _sequence_in_words(view: SequenceView) -> str:
     past = sum(each.tense != "future" for each in view.messages)
     messages = plural(len(view.messages), "message")
     return f"Sequence of {view.title}: {messages}, {past:,} of them up to this moment"
-
-
-def _head(participant: Participant, x: float, column: float, bottom: float) -> str:
-    own = participant.name.removeprefix(f"{participant.category}-")
-    sign = shape(participant.kind, x, 9)
-    above = participant.category if own != participant.name else ""
-    length = int(column // 7)
-    return (
-        f'<path d="M{x:g} {_TOP - 2}V{bottom:g}" stroke="{LINE}" stroke-dasharray="2 3"/>{sign}'
-        + text(x, 26, fitted(above, length), fill=SOFT, anchor="middle", size=10)
-        + text(x, 38 if above else 28, fitted(own, length), anchor="middle")
-    )
-
-
-def _row(message: Message, y: float, column: float, width: float) -> str:
-    colour = LATER if message.tense == "future" else stroke(DRAWN_AS.get(message.kind, message.kind))
-    start, end = (message.source + 0.5) * column, (message.target + 0.5) * column
-    high = _ROW + (_NOTE if message.note else 0)
-    band = f'<rect x="0" y="{y:g}" width="{width:g}" height="{high}" fill="{ACCENT}" fill-opacity="0.1"/>'
-    body = (
-        _turned(message, y, start, colour, width) if start == end else _arrow(message, y, start, end, colour)
-    )
-    note = text(
-        start, y + _ROW + 13, fitted(message.note, 90), fill=colour, size=11, anchor=_anchor(start, width)
-    )
-    return (band if message.tense == "now" else "") + body + (note if message.note else "")
-
-
-def _anchor(x: float, width: float) -> str:
-    return "start" if x < width / 3 else "end" if x > 2 * width / 3 else "middle"
-
-
-def _arrow(message: Message, y: float, start: float, end: float, colour: str) -> str:
-    at, way = y + 21, 1 if end > start else -1
-    is_reaction, is_lost = message.kind in REACTIONS, message.kind in {"rejected", "conflict"}
-    dash = ' stroke-dasharray="4 3"' if is_reaction or is_lost or message.kind == "caught up" else ""
-    tip = end - way * (8 if is_reaction or is_lost else 1)
-    head = "" if is_lost else f'<path d="M{tip:g} {at:g}l{-7 * way}-3.5v7z" fill="{colour}"/>'
-    x, turned = (end, "") if is_reaction or is_lost else (start, f" scale({way} 1)")
-    sign = _sign(message, x, at, colour, turned if message.kind == "command" else "")
-    return (
-        f'<path d="M{start:g} {at:g}H{tip - way * 4:g}" stroke="{colour}" stroke-width="1.4"{dash}/>'
-        + head
-        + sign
-        + text(
-            (start + end) / 2,
-            at - 6,
-            fitted(message.label, 40),
-            fill=_ink(message),
-            anchor="middle",
-            size=11.5,
-        )
-    )
-
-
-def _turned(message: Message, y: float, x: float, colour: str, width: float) -> str:
-    """A message of a participant to itself: a loop, with its text on the side that has more room."""
-    side, anchor = (-1, "end") if x > width / 2 else (1, "start")
-    label, ink = fitted(message.label, 40), _ink(message)
-    if message.kind == "more":
-        return text(x + side * 8, y + 19, label, fill=SOFT, size=11.5, anchor=anchor)
-    way = f"M{x + side * 6:g} {y + 13:g}h{side * 16}v12h{side * -10}"
-    loop = f'<path d="{way}" fill="none" stroke="{colour}" stroke-width="1.4"/>'
-    head = f'<path d="M{x + side * 5:g} {y + 25:g}l{side * 7}-3.5v7z" fill="{colour}"/>'
-    texts = text(x + side * 28, y + 19, label, fill=ink, size=11.5, anchor=anchor)
-    return loop + head + _sign(message, x, y + 13, colour, "") + texts
-
-
-def _sign(message: Message, x: float, y: float, colour: str, turned: str) -> str:
-    if message.kind == "caught up":
-        return ""
-    drawn = LOOKS[DRAWN_AS.get(message.kind, message.kind)].shape
-    is_empty = message.tense == "future" or message.kind in {"decided", "pending", "ignored"}
-    is_cross = message.kind in {"rejected", "conflict"}
-    fill = "none" if is_cross else PAPER if is_empty else colour
-    return (
-        f'<path d="{drawn}" transform="translate({x:g} {y:g}){turned}" fill="{fill}" stroke="{colour}" '
-        f'stroke-width="{2.2 if is_cross else 1.2}" stroke-linejoin="round"/>'
-    )
-
-
-def _ink(message: Message) -> str:
-    return SOFT if message.tense == "future" else INK
