@@ -1,6 +1,6 @@
 # Everything here needs Python 3.11 or newer, make and git; the rest is set up in .venv when first used.
 #   make lab        JupyterLab on the tutorials          (make lab ARGS=--no-browser)
-#   make test       the checks, then all tests, with a real browser   (make test ARGS="-k stepper")
+#   make test       the checks and all tests, with a real browser   (make test ARGS="-k stepper")
 #   make check      format, lint, types, floors, and the same for the JavaScript
 #   make bench      the benchmarks
 #   make shots      a picture of every view, in both themes and at three widths, to look at: shots/index.html
@@ -21,7 +21,9 @@ export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
 # Each is a target of its own, so that two cores share them; all of them print only what is wrong.
-CHECKS := check-format check-lint check-types check-floors check-js
+QUICK_CHECKS := check-format check-lint
+SLOW_CHECKS := check-types check-js
+CHECKS := $(QUICK_CHECKS) $(SLOW_CHECKS) check-floors
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test check $(CHECKS) bench shots notebooks pins clean
@@ -48,10 +50,15 @@ node_modules/.ready: package-lock.json $(VENV)/.ready-test
 lab: $(VENV)/.ready-lab
 	@$(BIN)/python -m scripts.open_lab $(ARGS)
 
-# The tests come last, so that the last line is pytest's own. They have the floors among them.
-test: $(VENV)/.ready-test
-	@$(MAKE) --no-print-directory -j2 $(filter-out check-floors,$(CHECKS))
-	@chromium="$$($(BIN)/python -m scripts.chromium)" && CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 2 $(ARGS)
+# The slow checks run beside the tests, which often wait for a browser. If all is well, the last line is
+# pytest's own: the checks print only what is wrong, and only after it. The tests have the floors among them.
+test: $(VENV)/.ready-test $(QUICK_CHECKS)
+	@chromium="$$($(BIN)/python -m scripts.chromium)" || exit; found="$$(mktemp)"; \
+	$(MAKE) --no-print-directory -k -j2 $(SLOW_CHECKS) >"$$found" 2>&1 & checks=$$!; \
+	trap "kill $$checks" INT TERM; \
+	CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 2 $(ARGS); tests=$$?; \
+	wait $$checks || { cat "$$found" >&2; tests=1; }; \
+	rm "$$found"; exit $$tests
 
 check: $(CHECKS)
 

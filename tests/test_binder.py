@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".*venv*", ".*_cache", ".jupyter", ".hypothesis", "__pycache__", "dist"
+    ".git", ".*venv*", ".*_cache", ".jupyter", ".hypothesis", "__pycache__", "dist", "node_modules"
 )
 INSTALL = 'pip install --no-cache-dir -r "binder/requirements.txt"'
 
