@@ -101,7 +101,7 @@ def _cause_of_step(trace: Trace, moment: int) -> Mark | None:
 def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
     """What led to what in the commands that were dispatched at those moments.
 
-    Of a command that was dispatched before the trace began, nothing tells where it stands.
+    A command that was dispatched before the trace began has no mark.
     """
     sent: dict[str, Mark] = {}
     for start in starts:

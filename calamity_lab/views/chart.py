@@ -22,7 +22,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES
 
 KINDS = IN_LANES[1:]
-"""What stands in the lanes besides events; a step's kind is its index here."""
+"""What stands in the lanes besides events; the number of a step's kind is its index here."""
 
 _MARK = re.compile(r"(event|step) (\d{1,15})", re.ASCII)
 _KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind in enumerate(KINDS)}}
@@ -103,7 +103,7 @@ class Chart:
     sizes: Sizes
 
     def shared(self, earlier: Chart | None) -> Sizes:
-        """How much of it an earlier chart of the same memory had already."""
+        """How much of it an earlier chart of the same `Charts` has already."""
         if earlier is not None and earlier.columns is self.columns:
             return earlier.sizes
         if earlier is not None and earlier.columns.token is self.columns.parent:
@@ -154,7 +154,7 @@ class Columns:
         return Sizes(len(self.events.moments), len(self.steps.moments), len(self.lanes), len(self.names))
 
     def along(self, trace: Trace) -> Columns:
-        """These columns, where a trace goes on from what they tell; else what of them it shares."""
+        """These columns where a trace continues them, else the part of them that it shares."""
         if self.last <= trace.last and _is_same(self.trace, trace, self.last):
             return self
         shared, beyond = -1, min(self.last, trace.last) + 1
@@ -164,7 +164,7 @@ class Columns:
         return self._upto(shared, trace)
 
     def grow(self, trace: Trace) -> None:
-        """Take in what a trace tells behind what is known."""
+        """Add what a trace has behind the latest moment."""
         if self.last < 0:
             for lane in trace.index.lanes.iterate(0, trace.index.lanes_at(0)):
                 self._lane(lane.identity, 0, is_manager=lane.is_manager)

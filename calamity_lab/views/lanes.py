@@ -65,7 +65,7 @@ class Row:
 
 
 class Lanes:
-    """Where everything stands that a chart tells of, along its events or along their time."""
+    """Where everything in a chart stands, along its events or along their times."""
 
     def __init__(self, chart: Chart, axis: Axis = "position") -> None:
         columns, sizes = chart.columns, chart.sizes

@@ -40,7 +40,7 @@ class Hit:
     kind: Kind
     shape: Shape
     label: str
-    told: str
+    detail: str
     moment: int | None
     is_past: bool
     stream_id: str | None = None
@@ -50,17 +50,17 @@ class Hit:
     command_id: str | None = None
 
 
-def stream_hit(trace: Trace, place: int, cursor: int) -> Hit:
+def stream_hit(trace: Trace, number: int, cursor: int) -> Hit:
     """A stream, or a process manager instance."""
-    lane = trace.index.lanes[place]
+    lane = trace.index.lanes[number]
     shape: Shape = "process manager" if lane.is_manager else "aggregate"
     name = format_value(lane.identity.stream_id)
     return Hit(
-        key=f"stream {place}",
+        key=f"stream {number}",
         kind="stream",
         shape=shape,
         label=format_value(name, _LABEL),
-        told="",
+        detail="",
         moment=lane.since,
         is_past=lane.since <= cursor,
         stream_id=name,
@@ -78,20 +78,20 @@ def lane_text(lane: Lane) -> str:
     return small(format_value(lane.identity.stream_id))
 
 
-def event_hit(trace: Trace, place: int, cursor: int) -> Hit:
+def event_hit(trace: Trace, index: int, cursor: int) -> Hit:
     """A recorded event."""
-    event, moment = trace.index.events[place], trace.index.event_moments[place]
+    event, moment = trace.index.events[index], trace.index.event_moments[index]
     return Hit(
         key=f"event {event.position}",
         kind="event",
         shape="event",
         label=f"{event.event_type} #{event.position}",
-        told=format_fields(event.event, EVENT_LENGTH),
+        detail=format_fields(event.event, EVENT_LENGTH),
         moment=moment,
         is_past=moment <= cursor,
         stream_id=format_value(event.stream_id),
         position=event.position,
-        mark=Mark("event", place + 1),
+        mark=Mark("event", index + 1),
     )
 
 
@@ -123,7 +123,7 @@ def rejection_hit(trace: Trace, number: int, cursor: int) -> Hit:
         kind="rejection",
         shape="rejected",
         label=f"{step.pending.command_type} rejected",
-        told=format_value(str(step.rejected), LENGTH),
+        detail=format_value(str(step.rejected), LENGTH),
         moment=moment,
         is_past=moment <= cursor,
         stream_id=format_value(step.identity.stream_id),
@@ -140,7 +140,7 @@ def pending_hit(pending: Pending, index: int) -> Hit:
         kind="pending",
         shape="command",
         label=pending.command_type,
-        told=format_fields(pending.command, LENGTH),
+        detail=format_fields(pending.command, LENGTH),
         moment=None,
         is_past=False,
         stream_id=target,
@@ -183,7 +183,7 @@ class HitGroup:
 class SearchResults:
     """The matches by kind, those around the cursor; ``before`` and ``after`` are the nearest from there.
 
-    Nothing is found where the query is empty. ``sentence`` tells how many there are, or that there are none.
+    Nothing is found where the query is empty. ``sentence`` says how many there are, or that there are none.
     """
 
     query: str
@@ -202,17 +202,17 @@ class _Matches(NamedTuple):
     """
 
     kind: Kind
-    places: Sequence[int]
+    indices: Sequence[int]
     past: int
     earlier: int
     hit: Callable[[int], Hit]
     exact: Sequence[int] = ()
 
-    def told(self, limit: int) -> list[Hit]:
+    def shown(self, limit: int) -> list[Hit]:
         """The exact matches, and those nearest to the cursor."""
-        first = followed(self.past, len(self.places), limit)
-        nearest = self.places[first : first + limit]
-        return [self.hit(place) for place in [*dict.fromkeys((*self.exact, *nearest))][:limit]]
+        first = followed(self.past, len(self.indices), limit)
+        nearest = self.indices[first : first + limit]
+        return [self.hit(index) for index in [*dict.fromkeys((*self.exact, *nearest))][:limit]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +235,10 @@ def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> 
     ]
     groups, hits = [], list[Hit]()
     for matches in (*lasting, _pending(trace, cursor, wanted)):
-        told = matches.told(max(limit, 1))
-        if told:
-            groups.append(HitGroup(matches.kind, len(matches.places), len(told)))
-            hits += told
+        shown = matches.shown(max(limit, 1))
+        if shown:
+            groups.append(HitGroup(matches.kind, len(matches.indices), len(shown)))
+            hits += shown
     total = sum(group.total for group in groups)
     return SearchResults(
         query=format_value(query),
@@ -246,8 +246,8 @@ def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> 
         total=total,
         groups=tuple(groups),
         hits=tuple(hits),
-        before=_last(_next(lasting, -1)),
-        after=_first(_next(lasting, 1)),
+        before=max(_next(lasting, -1), key=_moment, default=None),
+        after=min(_next(lasting, 1), key=_moment, default=None),
     )
 
 
@@ -258,32 +258,21 @@ def _sentence(query: str, total: int) -> str:
 def streams(trace: Trace) -> tuple[HitText, ...]:
     """Every stream of the run, for a page that searches by itself; none of them counts as past."""
     lanes = enumerate(trace.index.lanes)
-    return tuple(HitText(stream_hit(trace, place, -1), lane_text(lane)) for place, lane in lanes)
+    return tuple(HitText(stream_hit(trace, number, -1), lane_text(lane)) for number, lane in lanes)
 
 
 def rejections(trace: Trace) -> tuple[HitText, ...]:
     """Every rejection of the run, for a page that searches by itself."""
-    rejected = enumerate(trace.index.rejections)
-    return tuple(
-        HitText(rejection_hit(trace, number, -1), rejection_text(rejection_at(trace, moment)))
-        for number, moment in rejected
-    )
+    steps = enumerate(rejection_at(trace, moment) for moment in trace.index.rejections)
+    return tuple(HitText(rejection_hit(trace, number, -1), rejection_text(step)) for number, step in steps)
 
 
 def _next(lasting: list[_Matches], step: int) -> Iterator[Hit]:
     """The nearest match of each kind before the cursor, or after it."""
     for matches in lasting:
         number = matches.past if step > 0 else matches.earlier - 1
-        if 0 <= number < len(matches.places):
-            yield matches.hit(matches.places[number])
-
-
-def _first(hits: Iterator[Hit]) -> Hit | None:
-    return min(hits, key=_moment, default=None)
-
-
-def _last(hits: Iterator[Hit]) -> Hit | None:
-    return max(hits, key=_moment, default=None)
+        if 0 <= number < len(matches.indices):
+            yield matches.hit(matches.indices[number])
 
 
 def _moment(hit: Hit) -> int:

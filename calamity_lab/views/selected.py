@@ -133,7 +133,7 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
     if since >= upto:
         return Selected()
     streams = _streams(trace, since, upto)
-    taken = _told_time(events[upto - 1].recorded_at - events[since].recorded_at)
+    taken = _duration(events[upto - 1].recorded_at - events[since].recorded_at)
     title = f"{plural(upto - since, 'event')} of {plural(len(streams), 'stream')}"
     return Selected(
         kind="range",
@@ -147,7 +147,7 @@ def _range(trace: Trace, first: int, until: int) -> Selected:
     )
 
 
-def _told_time(taken: timedelta) -> str:
+def _duration(taken: timedelta) -> str:
     return (
         f"in {format_value(taken)}"
         if taken >= timedelta()

@@ -77,7 +77,7 @@ export class Chart {
   }
 
   /**
-   * Takes what Python tells; what does not go on from what is here belongs to another view's answer.
+   * Takes what Python sends; a patch that does not continue what is here belongs to another view's answer.
    * @param {Omit<ChartPatch, "count">} patch
    */
   take({ kept: [events, steps, lanes, names], columns, lanes: newLanes, names: newNames }) {
@@ -122,25 +122,15 @@ export class Chart {
    * @param {Mark} key @returns {ChartMark | null}
    */
   at(key) {
-    const { event = 0, step: moment = 0 } = readMark(key);
-    if (event) {
-      return event > this.events.length ? null : {
-        key,
-        kind: "event",
-        name: this.names[this.events.names[event - 1]],
-        among: event,
-        lane: this.events.lanes[event - 1],
-        moment: this.events.moments[event - 1],
-      };
-    }
-    const step = this.stepAt(moment);
-    return step < 0 ? null : {
+    const { event = 0, step = 0 } = readMark(key);
+    const [columns, index] = event ? [this.events, event - 1] : [this.steps, this.stepAt(step)];
+    return index < 0 || index >= columns.length ? null : {
       key,
-      kind: STEP_KINDS[this.steps.kinds[step]],
-      name: this.names[this.steps.names[step]],
-      among: this.amongAt(step),
-      lane: this.steps.lanes[step],
-      moment,
+      kind: event ? "event" : STEP_KINDS[columns.kinds[index]],
+      name: this.names[columns.names[index]],
+      among: event || this.amongAt(index),
+      lane: columns.lanes[index],
+      moment: columns.moments[index],
     };
   }
 

@@ -46,7 +46,7 @@ export class Lanes {
     return this.isSifted ?? chart.lanes.length > LOOKS.lanes.most;
   }
 
-  /** Puts the lanes in rows; `isInSight` tells of which lanes something is in sight. */
+  /** Puts the lanes in rows; `isInSight` is set for each lane in which something is in sight. */
   lay(/** @type {Chart} */ chart, /** @type {ArrayLike<number>} */ isInSight) {
     const sifts = this.sifts(chart);
     this.group(chart.lanes);

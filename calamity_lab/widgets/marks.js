@@ -29,31 +29,30 @@ export function readMark(mark) {
 
 /** The mark that is nearest to a point, within reach. */
 export function nearestMark(/** @type {DrawnMark[]} */ marks, /** @type {number} */ x, /** @type {number} */ y) {
-  /** @type {{ mark: DrawnMark, far: number } | null} */
-  let best = null;
-  for (const mark of marks) {
+  return nearest(marks, (mark) => {
     const far = Math.hypot(mark.x - x, mark.y - y);
-    if (far <= REACH && (!best || far < best.far)) best = { mark, far };
-  }
-  return best?.mark ?? null;
+    return far <= REACH ? far : Infinity;
+  });
 }
 
-/** The next mark from one in a direction that an arrow key tells. */
+/** The next mark from one in the direction of an arrow key. */
 export function neighbour(/** @type {DrawnMark[]} */ marks, /** @type {DrawnMark} */ from, /** @type {string} */ key) {
-  const sideways = key === "ArrowLeft" || key === "ArrowRight";
+  const isSideways = key === "ArrowLeft" || key === "ArrowRight";
   const sign = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
-  /** @param {DrawnMark} mark */
-  const far = (
-    mark,
-  ) => (sideways ? sign * (mark.x - from.x || (mark.moment - from.moment) / 1e9) : sign * (mark.y - from.y));
-  /** @param {DrawnMark} mark */
-  const off = (mark) => (sideways ? Math.abs(mark.y - from.y) * 0.001 : Math.abs(mark.x - from.x) * 0.01);
-  /** @type {{ mark: DrawnMark, cost: number } | null} */
-  let best = null;
+  return nearest(marks, (mark) => {
+    const [x, y] = [mark.x - from.x, mark.y - from.y];
+    const far = sign * (isSideways ? x || (mark.moment - from.moment) / 1e9 : y);
+    if (far <= 0 || mark.key === from.key) return Infinity;
+    return far + (isSideways ? Math.abs(y) * 0.001 : Math.abs(x) * 0.01);
+  });
+}
+
+/** @param {DrawnMark[]} marks @param {(mark: DrawnMark) => number} far @returns {DrawnMark | null} */
+function nearest(marks, far) {
+  let [best, least] = [/** @type {DrawnMark | null} */ (null), Infinity];
   for (const mark of marks) {
-    if (far(mark) <= 0 || mark.key === from.key) continue;
-    const cost = far(mark) + off(mark);
-    if (!best || cost < best.cost) best = { mark, cost };
+    const distance = far(mark);
+    if (distance < least) [best, least] = [mark, distance];
   }
-  return best?.mark ?? null;
+  return best;
 }

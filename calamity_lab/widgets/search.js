@@ -198,19 +198,19 @@ function updateGroup(node, { kind, total, shown, hits }) {
 function hitNode(/** @type {Hit} */ { key, shape }) {
   const node = make("div", { class: "cl-hit", role: "option", id: freshId("hit"), "aria-selected": "false" },
     glyph(shape), make("span", { class: "cl-hit-label" }), make("span", { class: "cl-hit-where" }),
-    make("span", { class: "cl-hit-told" }), make("span", { class: "cl-hit-when" }));
+    make("span", { class: "cl-hit-detail" }), make("span", { class: "cl-hit-when" }));
   put(node, "data-hit", key);
   return node;
 }
 
 function updateHit(/** @type {Element} */ node, /** @type {Hit} */ hit) {
-  const [, label, where, told, when] = node.children;
+  const [, label, where, detail, when] = node.children;
   const stream = hit.kind === "stream" ? hit.shape : hit.stream_id;
   setText(label, hit.label);
   setText(where, stream);
-  setText(told, hit.told);
+  setText(detail, hit.detail);
   setText(when,
     hit.moment === null ? "pending" : hit.is_past ? `step ${count(hit.moment)}` : `step ${count(hit.moment)}, not yet`);
-  put(node, "title", [hit.label, stream, hit.told].filter(Boolean).join("\n"));
+  put(node, "title", [hit.label, stream, hit.detail].filter(Boolean).join("\n"));
   node.classList.toggle("cl-later", !hit.is_past && hit.moment !== null);
 }

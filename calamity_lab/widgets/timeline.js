@@ -79,7 +79,7 @@ export class Timeline {
       this.span.refresh();
       this.span.fit(this.span.room);
     }
-    if (part === "pointed") this.nodes.tip.tell(this.lab.values.pointed);
+    if (part === "pointed") this.nodes.tip.complete(this.lab.values.pointed);
     // All parts of an answer are drawn at once.
     this.paintSoon();
   }

@@ -111,7 +111,7 @@ function mountAxis() {
   };
 }
 
-/** A caret where an idle gap is folded, as far as they can be distinguished. */
+/** A caret where an idle gap is folded, where there is room for it. */
 function foldMarks(/** @type {Span} */ span, /** @type {number} */ scale) {
   if (span.axis !== "time") return "";
   let [d, last] = ["", -Infinity];
@@ -156,7 +156,7 @@ function timeTicks(/** @type {Span} */ span, /** @type {number} */ scale) {
   return ticks;
 }
 
-/** What is under the pointer: its name at once, and the rest when Python has answered. */
+/** What is under the pointer: its name at once, and its sentence when Python has answered. */
 function mountTip(/** @type {LabHandle} */ lab) {
   const node = make("div", { class: "cl-tip", hidden: true, "aria-hidden": "true" });
   /** @type {Mark | null} */
@@ -180,7 +180,7 @@ function mountTip(/** @type {LabHandle} */ lab) {
       node.hidden = true;
       shown = null;
     },
-    tell(/** @type {Pointed | undefined} */ pointed) {
+    complete(/** @type {Pointed | undefined} */ pointed) {
       if (!node.hidden && pointed?.mark === shown && pointed?.sentence) setText(node, pointed.sentence);
     },
   };

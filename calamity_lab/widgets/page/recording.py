@@ -183,7 +183,7 @@ _FOR_PAGES: Mapping[str, Callable[[Any, Reader], Any]] = {"controls": _controls}
 def _under_agenda(reader: Reader) -> tuple[Any, ...]:
     run = reader.stepper.moment.run
     progress, stack = run.progress, run.stack
-    # What the commands would lead to depends on the aggregates, and is told of one that is not decided yet.
+    # Previews depend on the aggregates; the command in progress has one until it is decided.
     undecided = isinstance(progress, UNDECIDED)
     return run.agenda, progress and progress.pending, undecided, stack.aggregates, stack.event_store
 
@@ -297,7 +297,7 @@ class Packing:
 
     A change of a field is, with one letter for what it is: ``{"v": value}``; ``{"o": n}``, the row of that
     number; ``{"l": [kept, kept at the end, new values]}`` for a list of plain values between whose ends
-    something changed; ``{"r": [...]}`` likewise for a list of rows, told by their numbers.
+    something changed; ``{"r": [...]}`` likewise for a list of rows, as their numbers.
     """
 
     def __init__(self) -> None:

@@ -58,7 +58,7 @@ export const WINDOWS = {
     const now = upTo(found, cursor);
     const from = bounded(first, now, found.length, limit);
     return { total: found.length, now, first: from,
-      rows: found.slice(from, from + limit).map((row) => told(row, cursor)) };
+      rows: found.slice(from, from + limit).map((row) => withPast(row, cursor)) };
   },
 
   found: recordedFound,
@@ -111,7 +111,7 @@ const others = new WeakMap();
  * A row as it is at the cursor: the same object each time, so that it is seen to be the same.
  * @template {EventRow | Hit} T @param {T} row @param {number} cursor @returns {T}
  */
-function told(row, cursor) {
+function withPast(row, cursor) {
   const is_past = row.moment !== null && row.moment <= cursor;
   if (row.is_past === is_past) return row;
   if (!others.has(row)) others.set(row, { ...row, is_past });
@@ -178,8 +178,8 @@ function eventFindable(row, number) {
   const { position, type, fields, moment, stream_id, command, correlation } = row;
   return {
     text: [stream_id, type, command, correlation, fields].join("\x1f").toLowerCase(),
-    hit: { key: `event ${position}`, kind: "event", shape: "event", label: `${type} #${position}`, told: fields, moment,
-      is_past: false, stream_id, position, mark: eventMark(number + 1), index: null, command_id: null },
+    hit: { key: `event ${position}`, kind: "event", shape: "event", label: `${type} #${position}`, detail: fields,
+      moment, is_past: false, stream_id, position, mark: eventMark(number + 1), index: null, command_id: null },
   };
 }
 
@@ -187,8 +187,8 @@ function eventFindable(row, number) {
 function pendingFindable({ command, target, fields, command_id }, index) {
   return {
     text: [command, target, command_id, fields].join("\x1f").toLowerCase(),
-    hit: { key: `pending ${command_id}`, kind: "pending", shape: "command", label: command, told: fields, moment: null,
-      is_past: false, stream_id: target, position: null, mark: null, index, command_id },
+    hit: { key: `pending ${command_id}`, kind: "pending", shape: "command", label: command, detail: fields,
+      moment: null, is_past: false, stream_id: target, position: null, mark: null, index, command_id },
   };
 }
 
@@ -206,8 +206,8 @@ function matchesOf(kind, all, wanted, cursor, limit) {
   const first = bounded(null, past, hits.length, limit);
   const shown = [...new Set([...exact, ...hits.slice(first, first + limit)])].slice(0, limit);
   const next = kind === "pending" ? [] : [hits[earlier - 1], hits[past]];
-  const [before, after] = next.map((hit) => hit && told(hit, cursor));
-  return { kind, total: hits.length, hits: shown.map((hit) => told(hit, cursor)), before, after };
+  const [before, after] = next.map((hit) => hit && withPast(hit, cursor));
+  return { kind, total: hits.length, hits: shown.map((hit) => withPast(hit, cursor)), before, after };
 }
 
 /**
@@ -229,7 +229,7 @@ function foundSentence(/** @type {string} */ query, /** @type {number} */ total)
   return `${total ? counted(total, "match", "matches") : "No matches"} for “${quoted}”`;
 }
 
-// What is selected: Python says it of each mark and each stream. Of a range it is told here.
+// What is selected: Python says it of each mark and each stream. What a range selects is made here.
 
 const MOST_STREAMS = 200;
 
