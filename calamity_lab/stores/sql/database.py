@@ -100,6 +100,10 @@ class Database(ABC):
         """Whether the error means that the connection was lost, and the answer with it."""
         return False
 
+    def _works_on_another(self, error: Exception) -> bool:
+        """Whether the same statement may work on another connection; it may then be executed twice."""
+        return self._is_lost(error)
+
     def _check_still_there(self, action: str) -> None:
         """Check that the database is where it was, as a server always is; the caller holds the lock."""
 
@@ -136,7 +140,7 @@ class Database(ABC):
             try:
                 return self._read(statement, values)
             except self.errors as error:
-                if not self._is_lost(error):
+                if not self._works_on_another(error):
                     raise
                 self._close_lent()
                 return self._read(statement, values)
@@ -172,7 +176,7 @@ class Database(ABC):
                 try:
                     execute(self._writing(), statement, values)
                 except self.errors as error:
-                    if not self._is_lost(error):
+                    if not self._works_on_another(error):
                         raise
                     self._drop_writer()
                     self._close_lent()

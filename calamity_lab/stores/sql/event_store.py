@@ -48,6 +48,9 @@ class SQLEventStore(NotCopied):
     seconds between two looks of a subscription, where the database does not notify it. Everybody sees an
     append at once, so `append` returns the same store. The store may be used from several threads, in the
     process that opened it. A process that is forked from that one opens a store of its own.
+
+    Behind a transaction pooler, such as PgBouncer, the store leaves nothing in a session: ``pooled=yes``
+    in the URL names a pooler that the store does not notice by itself.
     """
 
     def __init__(

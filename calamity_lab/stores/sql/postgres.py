@@ -31,7 +31,7 @@ from calamity_lab.stores.sql.database import (
     Meaning,
 )
 from calamity_lab.stores.sql.rows import COLUMNS, Heads, StoredRow, placed
-from calamity_lab.stores.sql.subscription import Waiting
+from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
 
@@ -44,6 +44,11 @@ _NOTIFY = f"NOTIFY {_CHANNEL}"
 _LISTEN = f"LISTEN {_CHANNEL}"
 
 _POLL = 2.0  # seconds; only for when no notification comes through
+_POLL_POOLED = 0.2  # seconds; behind a pooler none does
+
+_PROCESS = "SELECT pg_backend_pid()"
+# A statement that was prepared is not there, or one of its name is: another client got this server process.
+_NOT_PREPARED = {"26000", "42P05"}
 
 # The wide columns come last, so that reading one that is narrow need not step over them. JSON is kept as it
 # was written, character by character.
@@ -167,7 +172,13 @@ _ON_A_STANDBY = "25006"
 
 
 class PostgresDatabase(Database):
-    """Events in PostgreSQL; an append is one round trip."""
+    """Events in PostgreSQL; an append is one round trip.
+
+    Behind a pooler that gives each transaction to any of its connections to the server, as PgBouncer does,
+    nothing is left in a session: no settings, no prepared statements, no LISTEN. Then an append is three
+    round trips. A pooler is noticed, because the server process is another one than the client was told.
+    ``pooled=yes`` or ``pooled=no`` in the URL says it for certain. See docs/decisions/0115.
+    """
 
     schemes: ClassVar[frozenset[str]] = frozenset({"postgresql", "postgres"})
     drivers: ClassVar[frozenset[str]] = frozenset({"psycopg"})
@@ -180,6 +191,8 @@ class PostgresDatabase(Database):
         from psycopg.types.string import TextLoader
 
         self._psycopg, self._as_text = psycopg, TextLoader
+        self._pooled = _said_pooled(url)  # None: not known before the first connection
+        self._given_poll = poll
         super().__init__(
             url, timeout=timeout, poll=_POLL if poll is None else poll, read_only=read_only, lasting=True
         )
@@ -196,7 +209,7 @@ class PostgresDatabase(Database):
             "user": url.user,
             "password": url.password,
             "dbname": url.database,
-            **url.query,
+            **{name: value for name, value in url.query.items() if name != "pooled"},
             "connect_timeout": max(int(self.timeout), 2),
             "tcp_user_timeout": milliseconds,
         }
@@ -207,7 +220,13 @@ class PostgresDatabase(Database):
             raise InvalidValue(f"{url.text!r} cannot be used: {url.redacted(str(error))}") from None
         try:
             connection.adapters.register_loader("json", self._as_text)  # the serializer reads it
-            connection.execute(self._settings(milliseconds))
+            if self._pooled is None:
+                process = connection.execute(_PROCESS).fetchone()[0]
+                self._pooled = process != connection.info.backend_pid
+            if self._pooled:
+                connection.prepare_threshold = None
+            else:
+                connection.execute(self._settings(milliseconds))
         except BaseException:
             connection.close()
             raise
@@ -230,6 +249,7 @@ class PostgresDatabase(Database):
     def create_tables(self, version: int) -> None:
         connection = self._writing()
         with connection.transaction():
+            connection.execute(self._local_settings)
             connection.execute(_TAKE_LOCK)
             for table in _TABLES:
                 connection.execute(table)
@@ -238,13 +258,38 @@ class PostgresDatabase(Database):
                 connection.execute("INSERT INTO calamity_lab_schema VALUES (%s)", (version,))
 
     def waiting(self) -> Waiting:
+        if self._pooled:
+            return Polling(_POLL_POOLED if self._given_poll is None else self._given_poll)
         return Listening(self)
+
+    @property
+    def _local_settings(self) -> str:
+        """What a transaction needs to know where the session is not ours alone."""
+        return f"SET LOCAL lock_timeout = {max(int(self.timeout * 1000), 1)}; SET LOCAL timezone = 'UTC'"
+
+    def _begin(self, connection: Any) -> None:
+        """Begin a transaction that sees what is committed while it waits for the lock."""
+        begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+        connection.execute(f"{begin}; {self._local_settings}" if self._pooled else begin)
+
+    def _works_on_another(self, error: Exception) -> bool:
+        return self._shows_pooler(error) or self._is_lost(error)
+
+    def _shows_pooler(self, error: Exception) -> bool:
+        """Whether a prepared statement is gone; then the next connections leave nothing in a session."""
+        if self._pooled or getattr(error, "sqlstate", None) not in _NOT_PREPARED:
+            return False
+        self._pooled = True
+        self._close_lent()
+        with self._lock:
+            self._drop_writer()
+        return True
 
     def _append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
         try:
             return self._attempt(entries, bounds)
         except self.errors as error:
-            heads = self._look_for(error, entries, bounds)
+            heads = None if self._shows_pooler(error) else self._look_for(error, entries, bounds)
         if heads is not None:
             return heads
         try:  # nothing of it was written, so it may be tried again
@@ -276,14 +321,19 @@ class PostgresDatabase(Database):
         columns = list(zip(*entries, strict=True))[2:]
         values: dict[str, Any] = dict(zip(_OWN, map(_array, columns), strict=True))
         values.update(stream_id=stream_id, low=low, high=high)
-        position, version = connection.execute(_APPEND, values, prepare=True).fetchone()
+        if not self._pooled:
+            position, version = connection.execute(_APPEND, values, prepare=True).fetchone()
+            return Heads(position, {stream_id: version})
+        self._begin(connection)
+        position, version = connection.execute(_APPEND, values).fetchone()
+        connection.execute("COMMIT")
         return Heads(position, {stream_id: version})
 
     def _to_several(
         self, connection: Any, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]
     ) -> Heads:
         """Append to several streams: read their ends under the lock, then insert all entries."""
-        connection.execute("BEGIN")
+        self._begin(connection)
         connection.execute(_TAKE_LOCK)
         versions, position = {}, 0
         for stream_id in bounds:
@@ -311,7 +361,7 @@ class PostgresDatabase(Database):
         self._close_lent()
         try:
             connection = self._writing()
-            connection.execute("BEGIN")
+            self._begin(connection)
             connection.execute(_TAKE_LOCK)
             found = {}
             for entry in entries:
@@ -430,6 +480,14 @@ def _heads_before(
         versions[entry.stream_id] = row[1] - entry.offset
     fits = all(low <= versions.get(name, low) <= high for name, (low, high) in bounds.items())
     return Heads(position, versions) if fits else None
+
+
+def _said_pooled(url: URL) -> bool | None:
+    """What the URL says of a pooler: None where it says nothing."""
+    said = url.query.get("pooled")
+    if said not in {None, "yes", "no"}:
+        raise InvalidValue(f"{url.text!r}: pooled={said!r}: write pooled=yes, pooled=no, or leave it out")
+    return None if said is None else said == "yes"
 
 
 def _state_of_words(said: str) -> str:

@@ -175,7 +175,7 @@ class RowCodec:
             event = self.serializer.decode(event_type, type_version, payload)
             recorded: RecordedEvent = make_recorded(
                 event, event_type, event_id, stream_id, version, position, correlation_id, causation_id,
-                datetime.fromisoformat(at) if at.__class__ is str else at, known,
+                datetime.fromisoformat(at) if at.__class__ is str else at.astimezone(UTC), known,
             )  # fmt: skip
         except (SerializationError, TypeError, ValueError) as error:
             raise SerializationError(

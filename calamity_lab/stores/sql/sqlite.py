@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,7 +33,7 @@ from calamity_lab.stores.sql.database import (
 )
 from calamity_lab.stores.sql.forks import inherited
 from calamity_lab.stores.sql.rows import COLUMNS, Heads, StoredRow, placed
-from calamity_lab.stores.sql.subscription import Waiting
+from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import EXAMPLES, URL
 
 # The wide columns come last, so that reading one that is narrow need not step over them. An INTEGER PRIMARY
@@ -306,25 +305,6 @@ class SQLiteDatabase(Database):
 
     def _repeats_an_id(self, error: Exception) -> bool:
         return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_UNIQUE
-
-
-class Polling(Waiting):
-    """Looks from time to time, and at once after an append in this process."""
-
-    def __init__(self, seconds: float, forget: Callable[[Polling], None]) -> None:
-        self._seconds = seconds
-        self._forget = forget
-        self._woken = threading.Event()
-
-    def wait(self) -> None:
-        self._woken.wait(self._seconds)
-        self._woken.clear()
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    def close(self) -> None:
-        self._forget(self)
 
 
 def _identity(file: str | None) -> tuple[int, int] | None:

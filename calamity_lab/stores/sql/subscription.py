@@ -32,6 +32,25 @@ class Waiting(ABC):
         """Release what the waiting needed."""
 
 
+class Polling(Waiting):
+    """Looks from time to time, and at once when it is woken."""
+
+    def __init__(self, seconds: float, forget: Callable[[Polling], None] = lambda polling: None) -> None:
+        self._seconds = seconds
+        self._forget = forget
+        self._woken = threading.Event()
+
+    def wait(self) -> None:
+        self._woken.wait(self._seconds)
+        self._woken.clear()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        self._forget(self)
+
+
 class Subscribers:
     """The subscribers of a store, called in the order in which an in-memory store calls its own.
 
