@@ -26,7 +26,7 @@ _BELOW = 14
 
 @themed
 def plot_sequence(view: SequenceView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
-    """Draw who told whom what: a line down for each participant, an arrow across for each message.
+    """Draw who sent what to whom: a line down for each participant, an arrow across for each message.
 
     What is past at the cursor is in colour, the rest is grey; a dashed line parts them. Where there is no
     room for all messages, those around the present one are drawn.
@@ -55,7 +55,7 @@ def plot_sequence(view: SequenceView, ax: Axes | None = None, *, theme: Theme | 
     ax.set_xlim(0, scene.width)
     ax.set_ylim(high / scale, 0)
     paint(ax, scene.drawn, scale)
-    _tell_left_out(ax, view, len(messages), scale)
+    _note_left_out(ax, view, len(messages), scale)
     return ax
 
 
@@ -75,13 +75,13 @@ def _with_room(view: SequenceView, row: float, room: float) -> Sequence[Message]
     return view.messages[first:last]
 
 
-def _tell_left_out(ax: Axes, view: SequenceView, drawn: int, scale: float) -> None:
+def _note_left_out(ax: Axes, view: SequenceView, drawn: int, scale: float) -> None:
     messages, commands = len(view.messages) - drawn, view.total - view.commands
-    told = [f"{messages:,} of {plural(len(view.messages), 'message')}"] if messages else []
-    told += [f"{commands:,} of {plural(view.total, 'command')}"] if commands else []
-    if told:
+    texts = [f"{messages:,} of {plural(len(view.messages), 'message')}"] if messages else []
+    texts += [f"{commands:,} of {plural(view.total, 'command')}"] if commands else []
+    if texts:
         ax.annotate(
-            fitted(f"left out: {', '.join(told)}", 6, ax.get_xlim()[1] * scale), (1, 0), (0, 2),
+            fitted(f"left out: {', '.join(texts)}", 6, ax.get_xlim()[1] * scale), (1, 0), (0, 2),
             xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
             fontsize=6, color=hue("ink-soft"), **AS_TEXT,
         )  # fmt: skip
