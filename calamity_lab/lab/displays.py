@@ -37,60 +37,43 @@ class Displays:
     @property
     def view(self) -> ViewWidget:
         """All views in one widget."""
-        from calamity_lab.widgets.view_widget import LabView
-
-        if self._view is None:
-            self._view = LabView(self)
+        self._view = self._view or self._widget("lab")
         return self._view
 
     @property
     def controls(self) -> ViewWidget:
         """The buttons and the scrubber."""
-        from calamity_lab.widgets.view_widget import Controls
-
-        return Controls(self)
+        return self._widget("controls")
 
     @property
     def form(self) -> ViewWidget:
         """The agenda and the command form."""
-        from calamity_lab.widgets.view_widget import AgendaWidget
-
-        return AgendaWidget(self)
+        return self._widget("agenda")
 
     @property
     def state(self) -> ViewWidget:
         """The state of every aggregate and process manager, with changed fields marked."""
-        from calamity_lab.widgets.view_widget import State
-
-        return State(self)
+        return self._widget("state")
 
     @property
     def timeline(self) -> ViewWidget:
         """One lane per stream, with the events in order of position."""
-        from calamity_lab.widgets.view_widget import Timeline
-
-        return Timeline(self)
+        return self._widget("timeline")
 
     @property
     def process_graph(self) -> ViewWidget:
         """Which commands, events and process managers cause which, and the status of one instance."""
-        from calamity_lab.widgets.view_widget import ProcessGraph
-
-        return ProcessGraph(self)
+        return self._widget("process_graph")
 
     @property
     def sequence(self) -> ViewWidget:
         """The messages that the submitted command at the cursor caused, in order."""
-        from calamity_lab.widgets.view_widget import Sequence
-
-        return Sequence(self)
+        return self._widget("sequence")
 
     @property
     def table(self) -> ViewWidget:
         """The recorded events as a table."""
-        from calamity_lab.widgets.view_widget import Events
-
-        return Events(self)
+        return self._widget("events")
 
     def dock(self, title: str | None = None) -> Dock | None:
         """Show the lab in a panel beside the notebook, in JupyterLab; call it again to show the same panel.
@@ -99,9 +82,8 @@ class Displays:
         warning says what works there, and the result is None. Raises `MissingExtra` if sidecar is missing.
         """
         from calamity_lab.widgets.dock import Dock, docked
-        from calamity_lab.widgets.view_widget import LabView
 
-        self._dock = self._dock or Dock(LabView(self))
+        self._dock = self._dock or Dock(self._widget("lab"))
         return docked(self._dock, title)
 
     def plot_timeline(
@@ -218,6 +200,9 @@ class Displays:
 
     def _display_(self) -> ViewWidget:
         """A new widget for each cell of marimo, which closes the widgets of a cell that it reruns."""
-        from calamity_lab.widgets.view_widget import LabView
+        return self._widget("lab")
 
-        return LabView(self)
+    def _widget(self, face: str) -> ViewWidget:
+        from calamity_lab.widgets.view_widget import ViewWidget
+
+        return ViewWidget(self, face)

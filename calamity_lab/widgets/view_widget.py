@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from threading import RLock
 from time import monotonic
@@ -25,6 +25,19 @@ _log = logging.getLogger("calamity_lab")
 # Not at random: a notebook that is run again shows the same.
 _tokens = count(1)
 
+_ALL = ("controls", "found", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
+FACES: Mapping[str, tuple[str, ...]] = {
+    "lab": _ALL,
+    "controls": ("controls",),
+    "agenda": ("fact", "agenda", "form"),
+    "state": ("fact", "selected", "state"),
+    "timeline": ("fact", "selected", "pointed", "chart"),
+    "process_graph": ("fact", "selected", "process_graph"),
+    "sequence": ("fact", "selected", "sequence"),
+    "events": ("fact", "selected", "events"),
+}
+"""What a widget can show, and the views that this needs."""
+
 PAUSE = 0.1
 """Seconds between two messages that were not asked for, while the front end has not seen the first."""
 
@@ -32,17 +45,17 @@ PAUSE = 0.1
 class ViewWidget(anywidget.AnyWidget):
     """One view, or several, in a cell of a notebook.
 
-    ``face`` names what is drawn, ``parts`` the views that it needs. It follows the lab's stepper until it
-    is closed. What was asked for is answered at once; what happens meanwhile is put together, not queued.
+    ``face`` names what is drawn, see `FACES`. The widget follows the stepper of the lab until it is closed.
+    What was asked for is answered at once; what happens meanwhile is put together, not queued.
     """
 
     face = traitlets.Unicode().tag(sync=True)
     token = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, lab: LabHandle, *, face: str, parts: tuple[str, ...]) -> None:
+    def __init__(self, lab: LabHandle, face: str = "lab") -> None:
         self._esm, self._css = front_end.script(), front_end.sheet()
         super().__init__(face=face, token=f"{next(_tokens)}")
-        self.contents = Contents(lab, parts)
+        self.contents = Contents(lab, FACES[face])
         self._live = self._answering = self._unseen = self._behind = False
         self._numbers, self._sent_at, self._posting = count(1), 0.0, RLock()
         self._unobserve = _observe(self)
@@ -59,7 +72,7 @@ class ViewWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         stepper = self.contents.lab.stepper
-        return f"{type(self).__name__} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
+        return f"the widget {self.face!r} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
 
     def _ipython_display_(self, **_: Any) -> None:
         """Two outputs: the live widget, and a picture of it, which the widget hides while it lives."""
@@ -157,62 +170,3 @@ def _observe(widget: ViewWidget) -> Callable[[], None]:
 
     unobserve = widget.contents.lab.stepper.observe(on_change)
     return unobserve
-
-
-PARTS = ("controls", "found", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
-
-
-class LabView(ViewWidget):
-    """All views: controls, what comes next, the timeline, and tabs for the others."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="lab", parts=PARTS)
-
-
-class Controls(ViewWidget):
-    """Moves the cursor: back, in, over, out, on, or anywhere."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="controls", parts=("controls",))
-
-
-class AgendaWidget(ViewWidget):
-    """The pending commands in order, and a form for another."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="agenda", parts=("fact", "agenda", "form"))
-
-
-class State(ViewWidget):
-    """The state at the cursor, changed fields marked."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="state", parts=("fact", "selected", "state"))
-
-
-class Timeline(ViewWidget):
-    """The events in order of position, the future greyed; click to jump."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="timeline", parts=("fact", "selected", "pointed", "chart"))
-
-
-class ProcessGraph(ViewWidget):
-    """What has happened solid, what may happen dashed, what an instance waits for."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="process_graph", parts=("fact", "selected", "process_graph"))
-
-
-class Sequence(ViewWidget):
-    """The submitted command of the moment and all that it caused, the future greyed; click to jump."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="sequence", parts=("fact", "selected", "sequence"))
-
-
-class Events(ViewWidget):
-    """The recorded events, the future greyed; click to jump."""
-
-    def __init__(self, lab: LabHandle) -> None:
-        super().__init__(lab, face="events", parts=("fact", "selected", "events"))

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from calamity_lab.lab import Lab
 from calamity_lab.widgets import front_end
-from calamity_lab.widgets.view_widget import LabView, ViewWidget
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.browser.browser import Guard
 from tests.browser.lab_widget import Composite
 
@@ -58,7 +58,7 @@ class BarePage(Composite):
     ) -> None:
         self.page, self.lab, self.guard = page, lab, Guard(page)
         self.asked: list[dict[str, Any]] = []
-        self.widget = widget or LabView(lab)
+        self.widget = widget or ViewWidget(lab)
         self._answers: list[Any] | None = None
         self.widget.send = self._send
         light = theme == "light"
@@ -82,7 +82,7 @@ class BarePage(Composite):
         """Wait until all that was asked is answered and shown, as of the moment at which Python is."""
         self.page.wait_for_timeout(30)
         expect(self.root).not_to_have_attribute("data-asked", "")
-        if isinstance(self.widget, LabView):
+        if self.widget.face == "lab":
             expect(self.slider).to_have_js_property("value", str(self.lab.cursor))
 
     def check(self) -> None:

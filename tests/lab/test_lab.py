@@ -132,7 +132,7 @@ def test_everything_that_a_cell_can_end_with_shows_itself(lab: Lab) -> None:
 def test_each_cell_of_marimo_has_a_composite_of_its_own(lab: Lab) -> None:
     shown = [lab._display_(), lab._display_()]
     assert shown[0] is not shown[1]
-    assert {type(widget).__name__ for widget in shown} == {"LabView"}
+    assert {widget.face for widget in shown} == {"lab"}
 
 
 def test_what_is_true_at_the_cursor_can_be_had_as_tables(lab: Lab) -> None:

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from calamity_lab import ALL, Lab
 from calamity_lab.examples import bank
-from calamity_lab.widgets.view_widget import Sequence
 from tests.figures.drawing import texts
 from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
@@ -43,7 +42,7 @@ def test_the_figure_is_drawn_on_the_axes_that_were_given(lab: Lab) -> None:
 
 def test_the_widget_follows_the_cursor_and_turns_the_pages_of_a_long_cascade(lab: Lab) -> None:
     front_end = FrontEnd(lab.sequence)
-    assert isinstance(front_end.widget, Sequence)
+    assert front_end.widget.face == "sequence"
     assert front_end.values["sequence"]["title"] == "RequestTransfer"
     front_end.ask("goto", moment=67)
     assert front_end.values["sequence"]["title"] == "WithdrawFunds"

@@ -20,7 +20,7 @@ from calamity_lab.lab import Lab
 from calamity_lab.views.chart import Charts
 from calamity_lab.widgets.options import TABS
 from calamity_lab.widgets.patches import MANY, chart_patch, packed
-from calamity_lab.widgets.view_widget import LabView
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.moments import after
 from tests.views.traces import stepper_of, trace_of
 from tests.widgets.charted import OF_EVENTS, OF_STEPS, nothing, taken, unpacked
@@ -111,14 +111,14 @@ def long() -> Lab:
 
 
 def test_the_first_sight_of_a_hundred_thousand_events_is_less_than_a_million_bytes(long: Lab) -> None:
-    sizes = sizes_of(LabView(long))
+    sizes = sizes_of(ViewWidget(long))
     assert len(long.trace.index.events) >= 100_000
     assert 50_000 < sum(sizes) < 1_000_000
 
 
 @pytest.mark.parametrize("tab", TABS)
 def test_a_step_with_a_hundred_thousand_events_sends_little_whatever_is_in_sight(long: Lab, tab: str) -> None:
-    widget = LabView(long)
+    widget = ViewWidget(long)
     sizes = sizes_of(widget)
     long.goto(0)
     widget.hear({"verb": "look", "view": "tabs", "shown": tab})
@@ -131,7 +131,7 @@ def test_a_step_with_a_hundred_thousand_events_sends_little_whatever_is_in_sight
     assert max(sizes) < 20_000
 
 
-def sizes_of(widget: LabView) -> list[int]:
+def sizes_of(widget: ViewWidget) -> list[int]:
     """How many bytes each message of a widget takes, from now on; the first is what it shows at first."""
     sizes: list[int] = []
 

@@ -9,7 +9,7 @@ import pytest
 from calamity_lab.examples import fulfilment
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
-from calamity_lab.widgets.view_widget import ProcessGraph
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -18,7 +18,7 @@ def page() -> FrontEnd:
     lab = Lab(fulfilment, ids=seeded_ids(1), clock=ticking_clock())
     lab.send(*fulfilment.story())
     lab.resume()
-    return FrontEnd(ProcessGraph(lab))
+    return FrontEnd(ViewWidget(lab, "process_graph"))
 
 
 def shows(page: FrontEnd) -> tuple[Any, Any]:

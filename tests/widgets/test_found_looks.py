@@ -10,7 +10,7 @@ import pytest
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
 from calamity_lab.widgets import contents
-from calamity_lab.widgets.view_widget import LabView
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -19,7 +19,7 @@ def front_end() -> FrontEnd:
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    return FrontEnd(LabView(lab))
+    return FrontEnd(ViewWidget(lab))
 
 
 def test_what_is_found_comes_with_the_answer_and_is_told_in_the_foot(front_end: FrontEnd) -> None:

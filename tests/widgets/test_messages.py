@@ -17,22 +17,11 @@ from calamity_lab.errors import CalamityError, InvalidModel
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
 from calamity_lab.widgets import view_widget
-from calamity_lab.widgets.view_widget import (
-    AgendaWidget,
-    Controls,
-    Events,
-    LabView,
-    ProcessGraph,
-    Sequence,
-    State,
-    Timeline,
-    ViewWidget,
-)
+from calamity_lab.widgets.view_widget import FACES, ViewWidget
 from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
 
-FACES = (LabView, Controls, AgendaWidget, State, Timeline, ProcessGraph, Sequence, Events)
-SINGLE = FACES[1:]
+SINGLE = [face for face in FACES if face != "lab"]
 
 
 @pytest.fixture
@@ -43,8 +32,8 @@ def lab() -> Lab:
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_ready_is_answered_with_every_part_in_sight(lab: Lab, face: type[ViewWidget]) -> None:
-    widget = face(lab)
+def test_ready_is_answered_with_every_part_in_sight(lab: Lab, face: str) -> None:
+    widget = ViewWidget(lab, face)
     front_end = FrontEnd(widget)
     assert front_end.values == front_end.expected()
 
@@ -70,13 +59,13 @@ def test_each_move_does_what_the_call_of_the_lab_does(
     for each in (lab, twin):
         each.resume()
         each.goto(there := after(each, "DepositFunds", 2))
-    FrontEnd(Controls(lab)).ask(verb)
+    FrontEnd(ViewWidget(lab, "controls")).ask(verb)
     call(twin)
     assert lab.cursor == twin.cursor != there
 
 
 def test_resume_and_step_out_run_on(lab: Lab) -> None:
-    front_end = FrontEnd(Controls(lab))
+    front_end = FrontEnd(ViewWidget(lab, "controls"))
     lab.goto(0)
     for _ in range(5):
         front_end.ask("step_out")
@@ -87,7 +76,7 @@ def test_resume_and_step_out_run_on(lab: Lab) -> None:
 
 
 def test_goto_choose_drop_and_switch_reach_the_stepper(lab: Lab) -> None:
-    front_end = FrontEnd(LabView(lab))
+    front_end = FrontEnd(ViewWidget(lab))
     front_end.ask("choose", place=2)
     assert lab.agenda[0] == bank.CreateAccount("carol", name="Carol")
     front_end.ask("drop", place=0)
@@ -102,10 +91,8 @@ def test_goto_choose_drop_and_switch_reach_the_stepper(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_what_the_front_end_puts_together_from_patches_is_what_python_has(
-    lab: Lab, face: type[ViewWidget]
-) -> None:
-    widget = face(lab)
+def test_what_the_front_end_puts_together_from_patches_is_what_python_has(lab: Lab, face: str) -> None:
+    widget = ViewWidget(lab, face)
     front_end = FrontEnd(widget)
     moves = (
         ["step_over"] * 9
@@ -119,7 +106,7 @@ def test_what_the_front_end_puts_together_from_patches_is_what_python_has(
 
 
 def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
-    front_end = FrontEnd(LabView(lab))
+    front_end = FrontEnd(ViewWidget(lab))
     front_end.ask("step_over")
     patch = front_end.ask("look", view="state", query="")
     assert patch == {}
@@ -130,7 +117,7 @@ def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
 
 
 def test_rows_that_stay_are_told_by_their_place(lab: Lab) -> None:
-    front_end = FrontEnd(Events(lab))
+    front_end = FrontEnd(ViewWidget(lab, "events"))
     for _ in range(3):
         front_end.ask("step_over")
     rows = front_end.ask("step_over")["events"]["rows"]["rows"]
@@ -139,7 +126,7 @@ def test_rows_that_stay_are_told_by_their_place(lab: Lab) -> None:
 
 
 def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab) -> None:
-    front_end = FrontEnd(LabView(lab))
+    front_end = FrontEnd(ViewWidget(lab))
     assert "events" not in front_end.values
     front_end.ask("step_over")
     patch = front_end.ask("look", view="tabs", shown="events")
@@ -150,7 +137,7 @@ def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab
 
 def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
     lab.resume()
-    searching, other = FrontEnd(State(lab)), FrontEnd(State(lab))
+    searching, other = FrontEnd(ViewWidget(lab, "state")), FrontEnd(ViewWidget(lab, "state"))
     searching.ask("look", view="state", query="alice")
     assert {row["stream_id"] for row in searching.values["state"]["rows"]} >= {"BankAccount-alice"}
     assert searching.values["state"]["matching"] < other.values["state"]["matching"]
@@ -185,9 +172,9 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
     ],
 )
 def test_an_error_is_told_in_every_widget_and_the_widget_goes_on(
-    lab: Lab, face: type[ViewWidget], message: dict[str, Any], told: str
+    lab: Lab, face: str, message: dict[str, Any], told: str
 ) -> None:
-    front_end = FrontEnd(face(lab))
+    front_end = FrontEnd(ViewWidget(lab, face))
     front_end.ask(message.get("verb"), **{name: value for name, value in message.items() if name != "verb"})  # type: ignore[arg-type]
     foot = front_end.values.get("controls") or front_end.values["fact"]
     assert foot["tone"] == "error"
@@ -221,7 +208,7 @@ def test_an_error_of_the_model_is_told_where_it_happened_and_the_cursor_stays() 
 
     lab = Lab(aggregates=[Fragile], commands=[Break])
     lab.send(Break("1"))
-    stepping, watching = FrontEnd(Controls(lab)), FrontEnd(State(lab))
+    stepping, watching = FrontEnd(ViewWidget(lab, "controls")), FrontEnd(ViewWidget(lab, "state"))
     stepping.ask("step_over")
     for values in (stepping.values["controls"], watching.values["fact"]):
         assert values["tone"] == "error"
@@ -230,7 +217,7 @@ def test_an_error_of_the_model_is_told_where_it_happened_and_the_cursor_stays() 
 
 
 def test_an_error_that_nobody_expects_is_told_and_raised(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    front_end = FrontEnd(Controls(lab))
+    front_end = FrontEnd(ViewWidget(lab, "controls"))
     monkeypatch.setattr(view_widget, "perform", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         front_end.widget.hear({"verb": "step_in", "seq": 7})
@@ -241,7 +228,7 @@ def test_an_error_that_nobody_expects_is_told_and_raised(lab: Lab, monkeypatch: 
 def test_a_view_that_breaks_is_told_and_logged_and_does_not_stop_the_stepper(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    widget = State(lab)
+    widget = ViewWidget(lab, "state")
     front_end = FrontEnd(widget)
     monkeypatch.setattr(widget.contents, "views", lambda: 1 / 0)
     lab.step()
@@ -251,7 +238,7 @@ def test_a_view_that_breaks_is_told_and_logged_and_does_not_stop_the_stepper(
 
 
 def test_a_command_with_wrong_fields_is_not_sent_and_each_field_tells_why(lab: Lab) -> None:
-    front_end = FrontEnd(AgendaWidget(lab))
+    front_end = FrontEnd(ViewWidget(lab, "agenda"))
     pending = len(lab.agenda)
     front_end.ask("send", command="DepositFunds", fields={"account_id": "", "amount": "abc"})
     assert set(front_end.values["form"]["errors"]) == {"account_id", "amount"}
@@ -269,7 +256,7 @@ def test_what_happens_elsewhere_is_put_together_until_the_front_end_has_seen_it(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_widget, "PAUSE", 1_000.0)
-    front_end = FrontEnd(LabView(lab))
+    front_end = FrontEnd(ViewWidget(lab))
     before = len(front_end.messages)
     for _ in range(20):
         lab.step_in()
@@ -284,20 +271,20 @@ def test_what_happens_elsewhere_is_put_together_until_the_front_end_has_seen_it(
 
 def test_a_slow_film_is_shown_picture_by_picture(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view_widget, "PAUSE", 0.0)
-    front_end = FrontEnd(LabView(lab))
+    front_end = FrontEnd(ViewWidget(lab))
     for moment in range(1, 5):
         lab.step_in()
         assert front_end.values["controls"]["cursor"] == moment
 
 
 def test_a_widget_that_nobody_displayed_sends_nothing(lab: Lab) -> None:
-    widget = State(lab)
+    widget = ViewWidget(lab, "state")
     widget.send = lambda *_: pytest.fail("nobody listens")
     lab.step()
 
 
 def test_a_closed_widget_no_longer_follows(lab: Lab) -> None:
-    widget = State(lab)
+    widget = ViewWidget(lab, "state")
     front_end = FrontEnd(widget)
     widget.close()
     before = len(front_end.messages)
@@ -306,7 +293,7 @@ def test_a_closed_widget_no_longer_follows(lab: Lab) -> None:
 
 
 def test_a_widget_whose_connection_others_closed_no_longer_follows(lab: Lab) -> None:
-    widget = LabView(lab)
+    widget = ViewWidget(lab)
     page = FrontEnd(widget)
     comm: Any = widget.comm
     comm._closed = True
@@ -318,7 +305,7 @@ def test_a_widget_whose_connection_others_closed_no_longer_follows(lab: Lab) -> 
 
 
 def test_a_closed_widget_is_not_kept_alive_by_the_lab(lab: Lab) -> None:
-    widget = State(lab)
+    widget = ViewWidget(lab, "state")
     gone = weakref.ref(widget)
     widget.close()
     del widget
@@ -327,7 +314,7 @@ def test_a_closed_widget_is_not_kept_alive_by_the_lab(lab: Lab) -> None:
 
 
 def test_all_widgets_of_a_lab_follow_one_cursor(lab: Lab) -> None:
-    front_ends = [FrontEnd(face(lab)) for face in SINGLE]
+    front_ends = [FrontEnd(ViewWidget(lab, face)) for face in SINGLE]
     front_ends[0].ask("step_over")
     for front_end in front_ends:
         where = front_end.values.get("controls") or front_end.values["fact"]
@@ -335,7 +322,7 @@ def test_all_widgets_of_a_lab_follow_one_cursor(lab: Lab) -> None:
 
 
 def test_a_widget_tells_shortly_what_it_is(lab: Lab) -> None:
-    assert repr(State(lab)) == "State at moment 0 of 0"
+    assert repr(ViewWidget(lab, "state")) == "the widget 'state' at moment 0 of 0"
 
 
 def test_every_error_of_the_project_is_shown_and_not_raised(
@@ -344,7 +331,7 @@ def test_every_error_of_the_project_is_shown_and_not_raised(
     def refuse(*_: Any) -> None:
         raise CalamityError("not today")
 
-    front_end = FrontEnd(Controls(lab))
+    front_end = FrontEnd(ViewWidget(lab, "controls"))
     monkeypatch.setattr(view_widget, "perform", refuse)
     front_end.ask("step_in")
     assert front_end.values["controls"]["sentence"] == "not today"
@@ -383,7 +370,7 @@ def test_a_widget_without_the_agenda_names_the_call_that_takes_a_broken_command_
 ) -> None:
     lab = Lab(bank)
     lab.send(bank.DepositFunds("1", 5))
-    front_end = FrontEnd(State(lab))
+    front_end = FrontEnd(ViewWidget(lab, "state"))
     monkeypatch.setattr(bank.BankAccount, "execute", lambda self, command: 42)
     front_end.ask("step_over")
     assert front_end.values["fact"]["sentence"].endswith("call lab.abandon()")
@@ -417,7 +404,7 @@ def test_a_model_that_may_go_no_further_is_told_and_everything_else_still_works(
 def test_what_is_picked_at_one_widget_is_picked_in_all_and_nothing_moves(lab: Lab) -> None:
     lab.resume()
     lab.goto(there := after(lab, "Executed"))
-    lanes, table, all_views = (FrontEnd(face(lab)) for face in (Timeline, Events, LabView))
+    lanes, table, all_views = (FrontEnd(ViewWidget(lab, face)) for face in ("timeline", "events", "lab"))
     patch = lanes.ask("select", mark="event 4")
     assert set(patch) == {"selected"}, "only what is selected changed"
     for front_end in (lanes, table, all_views):
@@ -429,7 +416,7 @@ def test_what_is_picked_at_one_widget_is_picked_in_all_and_nothing_moves(lab: La
 
 def test_a_mark_that_is_pressed_is_gone_to_and_so_is_a_step(lab: Lab) -> None:
     lab.resume()
-    front_end = FrontEnd(Timeline(lab))
+    front_end = FrontEnd(ViewWidget(lab, "timeline"))
     front_end.ask("select", mark="event 4", go=True)
     assert lab.cursor == lab.trace.index.event_moments[3] == front_end.values["selected"]["moment"]
     front_end.ask("select", mark="step 7", go=True)
@@ -460,7 +447,7 @@ def test_whatever_is_picked_is_there_or_nothing_is_picked(
     lab: Lab, picked: dict[str, Any], kind: str
 ) -> None:
     lab.resume()
-    front_end = FrontEnd(Timeline(lab))
+    front_end = FrontEnd(ViewWidget(lab, "timeline"))
     before = lab.cursor
     front_end.ask("select", mark="event 1")
     front_end.ask("select", **picked)
@@ -477,7 +464,7 @@ def test_an_event_of_before_the_trace_is_picked_and_not_gone_to() -> None:
     lab.send(bank.DepositFunds("alice", 5))
     lab.resume()
     before = lab.cursor
-    front_end = FrontEnd(Timeline(lab))
+    front_end = FrontEnd(ViewWidget(lab, "timeline"))
     front_end.ask("select", mark="event 3", go=True)
     assert front_end.values["selected"]["moment"] == 0
     assert lab.cursor == before
@@ -485,7 +472,7 @@ def test_an_event_of_before_the_trace_is_picked_and_not_gone_to() -> None:
 
 def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab) -> None:
     lab.resume()
-    front_end = FrontEnd(Timeline(lab))
+    front_end = FrontEnd(ViewWidget(lab, "timeline"))
     last = len(lab.trace.index.events)
     front_end.ask("select", mark=f"event {last}")
     lab.goto(after(lab, "Executed"))
@@ -499,7 +486,7 @@ def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab)
 
 def test_what_is_pointed_at_is_told_in_a_sentence(lab: Lab) -> None:
     lab.resume()
-    front_end = FrontEnd(Timeline(lab))
+    front_end = FrontEnd(ViewWidget(lab, "timeline"))
     patch = front_end.ask("look", view="pointed", mark="event 1")
     assert patch == {"pointed": {"mark": "event 1", "sentence": front_end.values["pointed"]["sentence"]}}
     assert front_end.values["pointed"]["sentence"].startswith("AccountCreated #1: account_id='alice'")
@@ -509,7 +496,7 @@ def test_what_is_pointed_at_is_told_in_a_sentence(lab: Lab) -> None:
 
 def test_the_lanes_are_told_only_what_is_new_of_them(lab: Lab) -> None:
     lab.step()
-    front_end = FrontEnd(Timeline(lab))
+    front_end = FrontEnd(ViewWidget(lab, "timeline"))
     assert "chart" not in front_end.ask("step_in"), "a command that is only dispatched has no mark"
     told = front_end.ask("step_over")["chart"]
     assert told["kept"] == [1, 1, 1, 2]
@@ -522,7 +509,7 @@ def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_told_one_af
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_widget, "PAUSE", 0.0)
-    front_end = FrontEnd(LabView(lab))
+    front_end = FrontEnd(ViewWidget(lab))
     contents, inside, met = front_end.widget.contents, Lock(), []
 
     def alone() -> dict[str, Any]:

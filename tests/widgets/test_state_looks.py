@@ -10,7 +10,7 @@ import pytest
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.lab import Lab
 from calamity_lab.widgets.patches import plain
-from calamity_lab.widgets.view_widget import State
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.widgets.front_end_stand_in import FrontEnd
 
 BOB = "BankAccount-bob"
@@ -21,7 +21,7 @@ def front_end() -> FrontEnd:
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    return FrontEnd(State(lab))
+    return FrontEnd(ViewWidget(lab, "state"))
 
 
 def test_a_pin_lasts_whatever_happens(front_end: FrontEnd) -> None:
@@ -39,7 +39,7 @@ def test_all_that_can_be_asked_for_together_is_put_together_from_patches() -> No
     lab = Lab(fulfilment)
     lab.send(*fulfilment.story())
     lab.resume()
-    front_end = FrontEnd(State(lab))
+    front_end = FrontEnd(ViewWidget(lab, "state"))
     front_end.ask(
         "look",
         view="state",
@@ -68,7 +68,7 @@ def test_a_step_elsewhere_sends_nothing_of_a_long_history() -> None:
     lab = Lab(bank)
     lab.send(*[bank.DepositFunds("a", n) for n in range(1, 100)])
     lab.resume()
-    front_end = FrontEnd(State(lab))
+    front_end = FrontEnd(ViewWidget(lab, "state"))
     front_end.ask("look", view="state", histories=[["BankAccount-a", "balance"]])
     lab.send(bank.DepositFunds("b", 1))
     front_end.ask("step_over")
