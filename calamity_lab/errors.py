@@ -18,12 +18,15 @@
     ├── OutOfRange             an index that is too large or too small
     ├── MissingExtra           an optional package is not installed
     ├── SerializationError     a message or a state cannot be written as JSON, or read from JSON
+    ├── AlreadySettled         a command was carried out, rejected or dropped before; nothing was written
     ├── CommitConflict         streams have new events since the lab was attached; nothing was written
     └── StoreError             a store failed; it has written nothing
         ├── StoreUnavailable   ... because the server does not answer or the file is locked
         ├── StoreFull          ... because the disk is full
         ├── ReadOnlyStore      ... because the store is read-only
-        └── WrongSchema        ... because the database has other tables, or another version of ours
+        ├── WrongSchema        ... because the database has other tables, or another version of ours
+        ├── UnknownName        ... because no class bears a name that the store has kept
+        └── WrongMark          ... because a process manager's mark lies beyond the end of the history
 """
 
 from __future__ import annotations
@@ -269,6 +272,20 @@ class CommitConflict(CalamityError):
         self.streams: Mapping[str, tuple[int, int]] = dict(streams)
 
 
+class AlreadySettled(CalamityError):
+    """A command was settled before, by this process or by another; nothing was written.
+
+    ``outcome`` says what the command came to.
+    """
+
+    def __init__(self, command_id: str, outcome: Any) -> None:
+        super().__init__(
+            f"the command {command_id} was settled before ({outcome.verdict}); nothing was written"
+        )
+        self.command_id = command_id
+        self.outcome = outcome
+
+
 class StoreError(CalamityError):
     """A store failed. It has written nothing, and it can be used again."""
 
@@ -287,6 +304,27 @@ class ReadOnlyStore(StoreError):
 
 class WrongSchema(StoreError):
     """A database has tables that are not those of an event store, or another version of them."""
+
+
+class UnknownName(StoreError):
+    """No class bears a stored name that the store has kept; the message says what to do."""
+
+
+class WrongMark(StoreError):
+    """A process manager was handed more events than there are, as after the restore of an older backup.
+
+    ``name`` is its stored name, ``mark`` the position, ``head`` that of the last event.
+    """
+
+    def __init__(self, name: str, mark: int, head: int) -> None:
+        super().__init__(
+            f"{name} was handed events up to position {mark}, but the history ends at {head}. Was the "
+            "database restored from an older backup? Restore the newest one; or, when the later events are "
+            f'lost for good: event_store.move_mark("{name}", {head})'
+        )
+        self.name = name
+        self.mark = mark
+        self.head = head
 
 
 def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, overload
 
 from rpds import List, Queue
 
-from calamity_lab.errors import InvalidValue, OutOfRange
+from calamity_lab.errors import InvalidValue, ModelError, OutOfRange
+from calamity_lab.kernel.clocks_and_ids import derived_ids
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 
@@ -17,7 +18,8 @@ class Pending(NamedTuple):
     """A command that waits for its turn: its ids, and what caused it.
 
     ``cause`` is the event that made a process manager send it, ``sender`` that instance; both are None
-    for a submitted command. ``depth`` counts the commands above it in the chain of causes.
+    for a submitted command. ``depth`` counts the commands above it in the chain of causes. ``once`` marks a
+    submitted command whose id was given, so that it is carried out once.
     """
 
     command: Any
@@ -28,6 +30,7 @@ class Pending(NamedTuple):
     sender: Identity | None = None
     metadata: Mapping[str, Any] = NO_METADATA
     parent: Pending | None = None
+    once: bool = False
 
     @property
     def causation_id(self) -> str | None:
@@ -48,14 +51,14 @@ class Pending(NamedTuple):
 
     def __reduce__(self) -> Any:
         # One by one: a chain of causes may be longer than pickle can nest.
-        return _chained, ([tuple(pending)[:-1] for pending in self.chain()][::-1],)
+        return _chained, ([(*pending[:7], pending.once) for pending in self.chain()][::-1],)
 
     def __repr__(self) -> str:
         origin = "submitted" if self.sender is None else f"sent by {self.sender}"
         return f"Pending({self.command!r}, {origin}, depth {self.depth})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pending) and self[:-1] == other[:-1]
+        return isinstance(other, Pending) and self[:7] == other[:7]
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -68,27 +71,42 @@ def _chained(chain: list[tuple[Any, ...]]) -> Pending | None:
     """The last command of a chain of causes, from the fields of each, the first cause first."""
     parent: Pending | None = None
     for fields in chain:
-        parent = Pending._make((*fields, parent))
+        parent = Pending(*fields[:-1], parent, fields[-1])
     return parent
+
+
+class Failure(NamedTuple):
+    """A callback that raised, and what waits for it.
+
+    ``pending`` is the command whose decision raised: it stays in the outbox. Where a process manager raised
+    instead, ``process_manager`` is its stored name and ``position`` that of the event, which it gets again.
+    """
+
+    pending: Pending | None
+    error: ModelError
+    process_manager: str | None = None
+    position: int = 0
 
 
 class Agenda(Sequence[Any]):
     """The pending commands as a frozen sequence; ``pending`` tells more of each.
 
     Commands that the command in progress causes gather behind one another; when it is done they go
-    before all others, so that cascades run depth first.
+    before all others, so that cascades run depth first. ``failed`` are commands that were set aside, because
+    a callback raised; they are not pending.
     """
 
-    __slots__ = ("_back", "_caused", "_front", "_length")
+    __slots__ = ("_back", "_caused", "_front", "_length", "failed")
 
     # Any, because the stubs of rpds do not know all that these can do.
     _caused: Any  # a List, the latest first
     _front: Any  # a List
     _back: Any  # a Queue
     _length: int
+    failed: tuple[Failure, ...]
 
-    def __new__(cls, pending: Iterable[Pending] = ()) -> Agenda:
-        return _make(_NO_LIST, _NO_LIST, _NO_QUEUE, 0).submit(pending)
+    def __new__(cls, pending: Iterable[Pending] = (), failed: Iterable[Failure] = ()) -> Agenda:
+        return _make(_NO_LIST, _NO_LIST, _NO_QUEUE, 0, tuple(failed)).submit(pending)
 
     @property
     def pending(self) -> tuple[Pending, ...]:
@@ -107,14 +125,25 @@ class Agenda(Sequence[Any]):
         back, length = self._back, self._length
         for entry in pending:
             back, length = back.enqueue(entry), length + 1
-        return _make(self._caused, self._front, back, length)
+        return _make(self._caused, self._front, back, length, self.failed)
 
     def cause(self, pending: Iterable[Pending]) -> Agenda:
         """The agenda with commands that the command in progress caused."""
         caused, length = self._caused, self._length
         for entry in pending:
             caused, length = caused.push_front(entry), length + 1
-        return _make(caused, self._front, self._back, length)
+        return _make(caused, self._front, self._back, length, self.failed)
+
+    def fail(self, *failures: Failure) -> Agenda:
+        """The agenda with further commands set aside."""
+        return _make(self._caused, self._front, self._back, self._length, (*self.failed, *failures))
+
+    def without(self, failure: Failure) -> Agenda:
+        """The agenda without something that was set aside. Raises `OutOfRange` where it was not."""
+        rest = tuple(each for each in self.failed if each is not failure and each != failure)
+        if len(rest) == len(self.failed):
+            raise OutOfRange(f"{failure!r} was not set aside. Choose one of run.failed")
+        return _make(self._caused, self._front, self._back, self._length, rest)
 
     def take(self) -> tuple[Pending, Agenda]:
         """The first entry, and the agenda without it; what was caused so far goes before all others."""
@@ -123,8 +152,10 @@ class Agenda(Sequence[Any]):
             for entry in self._caused:
                 front = front.push_front(entry)
         if len(front):
-            return front.first, _make(_NO_LIST, front.rest, back, length) if length else _EMPTY
-        return back.peek(), _make(_NO_LIST, front, back.dequeue(), length) if length else _EMPTY
+            first, front = front.first, front.rest
+        else:
+            first, back = back.peek(), back.dequeue()
+        return first, _make(_NO_LIST, front, back, length, self.failed) if length or self.failed else _EMPTY
 
     def find(self, which: int | str | Pending | Any) -> Pending:
         """The entry that is meant: by its index, by its command id, by the entry or the command itself.
@@ -143,7 +174,7 @@ class Agenda(Sequence[Any]):
         chosen = next(islice(self.entries(), index, None))
         rest = self.drop(index)
         caused = List([*rest._caused, chosen])
-        return _make(caused, rest._front, rest._back, self._length)
+        return _make(caused, rest._front, rest._back, self._length, self.failed)
 
     def drop(self, which: int | str | Pending | Any) -> Agenda:
         """The agenda without that entry (see `find`)."""
@@ -155,7 +186,7 @@ class Agenda(Sequence[Any]):
                 break
             index -= len(part)
         caused, front, back = parts
-        return _make(List(caused[::-1]), List(front), Queue(back), self._length - 1)
+        return _make(List(caused[::-1]), List(front), Queue(back), self._length - 1, self.failed)
 
     def _index(self, which: Any) -> int:
         if isinstance(which, int) and not isinstance(which, bool):
@@ -228,12 +259,37 @@ def _absent(which: Any) -> str:
     return f"{which!r} is not pending"
 
 
-def _make(caused: Any, front: Any, back: Any, length: int) -> Agenda:
+def caused_by_event(
+    pending: Pending, event: RecordedEvent, sender: Identity, commands: tuple[Any, ...]
+) -> tuple[Pending, ...]:
+    """The commands with which an instance answers an event, as they lie on the agenda."""
+    return _sent(pending, event.event_id, event, sender, commands)
+
+
+def caused_by_refusal(pending: Pending, sender: Identity, commands: tuple[Any, ...]) -> tuple[Pending, ...]:
+    """The commands with which an instance answers that one of its own was refused."""
+    return _sent(pending, pending.command_id, pending.cause, sender, commands)
+
+
+def _sent(
+    pending: Pending, origin: str, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
+) -> tuple[Pending, ...]:
+    depth, correlation_id, metadata = pending.depth + 1, pending.correlation_id, pending.metadata
+    fresh = derived_ids(origin, sender.stream_id, len(commands))
+    caused = [
+        Pending(command, id_, correlation_id, depth, cause, sender, metadata, pending)
+        for command, id_ in zip(commands, fresh, strict=True)
+    ]
+    return tuple(caused)
+
+
+def _make(caused: Any, front: Any, back: Any, length: int, failed: tuple[Failure, ...] = ()) -> Agenda:
     agenda = object.__new__(Agenda)
     agenda._caused = caused
     agenda._front = front
     agenda._back = back
     agenda._length = length
+    agenda.failed = failed
     return agenda
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice, takewhile
 from typing import Any
 
-from calamity_lab.errors import Rejected, TooManyConflicts, WrongExpectedVersion
-from calamity_lab.kernel import ask
+from calamity_lab.errors import AlreadySettled, Rejected, TooManyConflicts, WrongExpectedVersion
+from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import draw, read
 from calamity_lab.kernel.event_store import InMemoryEventStore
@@ -23,12 +23,25 @@ from calamity_lab.kernel.progress import (
 from calamity_lab.kernel.protocols import BACKWARDS, NO_STREAM
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, of_event
 from calamity_lab.kernel.stack import Stack, changed, with_decision
-from calamity_lab.kernel.steps import Appended, Conflicted, Dispatched, Executed, Populated, Refused, Step
+from calamity_lab.kernel.steps import (
+    Appended,
+    Conflicted,
+    Dispatched,
+    Executed,
+    Populated,
+    Refused,
+    Settled,
+    Step,
+)
 
 
 def decide(run: Run, step: Dispatched) -> tuple[Step, Run]:
     """Let the aggregate decide; one that the stack does not know is caught up first."""
     pending, identity = step.pending, step.identity
+    if pending.once:
+        outcome = outbox.outcome_of(run.stack, pending.command_id)
+        if outcome is not None:
+            return settled_before(run, pending, outcome)
     before = run.stack.aggregates.get(identity.stream_id)
     if before is None:
         return _populate(run, pending, identity, 0)
@@ -63,17 +76,20 @@ def _populate(run: Run, pending: Pending, identity: Identity, attempt: int) -> t
             ),
         )
     index = run.length + 1
-    recorded = _carried_out(pending, missed)
+    recorded = _carried_out(pending, missed, store_settles=outbox.is_durable(stack.event_store))
     next_ = Handling(pending, recorded, 0, 0) if recorded else Executing(pending, identity, attempt)
     return Populated(index, pending, identity, len(missed)), Run(stack, run.agenda, next_, index)
 
 
-def _carried_out(pending: Pending, missed: list[RecordedEvent]) -> tuple[RecordedEvent, ...]:
+def _carried_out(
+    pending: Pending, missed: list[RecordedEvent], *, store_settles: bool = False
+) -> tuple[RecordedEvent, ...]:
     """The events of a command that was carried out before a crash, or by somebody else; they need handing on.
 
-    Only a process manager's command can be known again: its id comes from the event that it answers.
+    Only a process manager's command can be known again: its id comes from the event that it answers. A store
+    that settles commands says itself what was carried out.
     """
-    if pending.sender is None:
+    if pending.sender is None or store_settles:
         return ()
     return tuple([recorded for recorded in missed if recorded.causation_id == pending.command_id])
 
@@ -83,7 +99,7 @@ def _taken_in(stack: Stack, pending: Pending, identity: Identity) -> tuple[Recor
 
     They stand behind the event that the command answers, so for most a look at the aggregate's last will do.
     """
-    if pending.cause is None:
+    if pending.cause is None or outbox.is_durable(stack.event_store):
         return ()
     stream_id, after, store = identity.stream_id, pending.cause.position, stack.event_store
     version, stream = stack.aggregate_versions.get(stream_id, 0), store.stream
@@ -116,11 +132,14 @@ def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, befor
 def append(run: Run, progress: Appending) -> tuple[Step, Run]:
     """Record the events at the end of the aggregate's stream, if nobody else came first."""
     pending, identity, _, events, aggregates, version = progress
-    stack, index = run.stack, run.length + 1
+    stack, index = outbox.prepared(run.stack), run.length + 1
     now, clock = read(stack.clock)
     fresh, ids = draw(stack.ids, len(events))
     try:
-        recorded, event_store = _record(stack, identity, version, _proposed(pending, events, fresh, now))
+        proposals = _proposed(pending, events, fresh, now)
+        recorded, event_store = _record(stack, pending, identity, version, proposals)
+    except AlreadySettled as settled:
+        return settled_before(_forgetting(run, aggregates, identity), pending, settled.outcome)
     except WrongExpectedVersion as conflict:
         recorded, event_store = _recorded_before(stack, progress, version), stack.event_store
         if not recorded:
@@ -130,6 +149,8 @@ def append(run: Run, progress: Appending) -> tuple[Step, Run]:
         raise
     versions = stack.aggregate_versions.increment_version(identity, len(events))
     stack = with_decision(stack, aggregates, versions, event_store, clock, ids)
+    if pending.once:
+        stack = outbox.noted(stack, pending, outbox.ACCEPTED)
     step = Appended(index, pending, identity, recorded)
     return step, Run(stack, run.agenda, step, index)
 
@@ -183,9 +204,16 @@ def _proposed(
 
 
 def _record(
-    stack: Stack, identity: Identity, version: int, proposals: list[ProposedEvent]
+    stack: Stack, pending: Pending, identity: Identity, version: int, proposals: list[ProposedEvent]
 ) -> tuple[tuple[RecordedEvent, ...], Any]:
     store, stream_id, expected = stack.event_store, identity.stream_id, version or NO_STREAM
+    if store.__class__ is not InMemoryEventStore and outbox.is_durable(store):
+        settles = pending if outbox.settles(stack, pending) else None
+        passed = outbox.uninterested(stack, [proposal.event for proposal in proposals])
+        written: tuple[tuple[RecordedEvent, ...], Any] = store.record(
+            stream_id, proposals, expected, settles=settles, passed=passed
+        )
+        return written
     if store.__class__ is InMemoryEventStore or _records(store):
         recorded: tuple[tuple[RecordedEvent, ...], Any] = store.record(stream_id, proposals, expected)
         return recorded
@@ -212,14 +240,9 @@ def _recorded_before(stack: Stack, progress: Appending, version: int) -> tuple[R
 
 
 def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> tuple[Step, Run]:
-    """Another writer came first: forget the aggregate, so that no store shows what was not recorded."""
+    """Another writer came first: the aggregate is rebuilt, and asked again."""
     pending, identity, attempt, _, aggregates, _ = progress
-    versions = run.stack.aggregate_versions
-    stack = changed(
-        run.stack,
-        aggregates=aggregates.forget(identity),
-        aggregate_versions=versions.increment_version(identity, -versions.get(identity.stream_id, 0)),
-    )
+    stack = _forgetting(run, aggregates, identity).stack
     attempt += 1
     again = Populating(pending, identity, attempt)
     if attempt > stack.conflict_limit:
@@ -230,6 +253,24 @@ def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> 
     index = run.length + 1
     step = Conflicted(index, pending, identity, conflict.expected, conflict.actual, attempt)
     return step, Run(stack, run.agenda, again, index)
+
+
+def _forgetting(run: Run, aggregates: Any, identity: Identity) -> Run:
+    """The run without the aggregate, so that no store shows what was not recorded."""
+    versions = run.stack.aggregate_versions
+    stack = changed(
+        run.stack,
+        aggregates=aggregates.forget(identity),
+        aggregate_versions=versions.increment_version(identity, -versions.get(identity.stream_id, 0)),
+    )
+    return run._replace(stack=stack)
+
+
+def settled_before(run: Run, pending: Pending, outcome: outbox.Outcome) -> tuple[Step, Run]:
+    """The step of a command that was settled before, by this process or by another."""
+    index = run.length + 1
+    step = Settled(index, pending, outcome)
+    return step, Run(run.stack, run.agenda, step, index)
 
 
 def events_missed(stack: Stack, identity: Identity) -> tuple[list[RecordedEvent], int]:

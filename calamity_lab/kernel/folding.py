@@ -79,13 +79,18 @@ def verb_of(interest: Interest, *, is_running: bool) -> Verb:
     return _STOPPED if isinstance(interest, Stop) else _CONTINUED
 
 
-def react(identity: Identity, instance: Any, interest: Interest, event: Any) -> Reacted:
-    """What an event does to the instance of that identity; ``instance`` is None where there is none yet."""
+def taken_in(identity: Identity, instance: Any, interest: Interest, event: Any) -> tuple[Verb, Any]:
+    """What an event does to the instance of that identity, and the instance after it; nothing is sent."""
     verb = verb_of(interest, is_running=instance is not None)
     if verb is _IGNORED or verb is _STOPPED:
-        return Reacted(verb, None)
-    after = ask.apply(begun(identity) if instance is None else instance, event)
-    return Reacted(verb, after, ask.handle(after, event))
+        return verb, None
+    return verb, ask.apply(begun(identity) if instance is None else instance, event)
+
+
+def react(identity: Identity, instance: Any, interest: Interest, event: Any) -> Reacted:
+    """What an event does to the instance of that identity; ``instance`` is None where there is none yet."""
+    verb, after = taken_in(identity, instance, interest, event)
+    return Reacted(verb, after, () if after is None else ask.handle(after, event))
 
 
 def identity_in(cls: type, stream_id: str) -> Identity:

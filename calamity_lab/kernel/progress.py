@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.clocks_and_ids import draw
+from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.agenda import Agenda, Failure, Pending
+from calamity_lab.kernel.clocks_and_ids import derived_ids, draw
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.outbox import Outcome, settled
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_submitted
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused, Settled
 
 
 class Populating(NamedTuple):
@@ -68,6 +70,7 @@ Progress = (
     | Appended
     | Handling
     | Refused
+    | Settled
     | Executed
     | AtProcessManager
 )
@@ -94,16 +97,18 @@ class Run(NamedTuple):
         *commands: Any,
         metadata: Mapping[str, Any] | None = None,
         command_ids: Sequence[str] = (),
+        once: bool = False,
     ) -> Run:
         """The run with further commands at the end of its agenda; nothing happens yet.
 
-        ``command_ids`` are ids that the commands had in an earlier run; else they are drawn.
+        ``command_ids`` are ids that the commands had in an earlier run; else they are drawn. With ``once`` a
+        command whose id was carried out before is not carried out again.
         """
         stack, agenda, progress, length = self
         fresh, ids = draw(stack.ids, len(commands))  # drawn in any case, so that later ids stay the same
         known = NO_METADATA if metadata is None else of_submitted(metadata)
         pending = [
-            Pending(command, id_, id_, 0, None, None, known)
+            Pending(command, id_, id_, 0, None, None, known, None, once)
             for command, id_ in zip(commands, command_ids or fresh, strict=True)
         ]
         if ids is not stack.ids:
@@ -117,3 +122,46 @@ class Run(NamedTuple):
     def drop(self, which: int | str | Pending | Any) -> Run:
         """The run without that pending command: by its index, its id, or the command itself."""
         return self._replace(agenda=self.agenda.drop(which))
+
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """The commands that were set aside because a callback raised; also for ``DataFrame(run.failed)``."""
+        return self.agenda.failed
+
+    def retry(self, failure: Failure | None = None) -> Run:
+        """The run in which a command that was set aside is pending again; without an argument, all of them.
+
+        A process manager that raised gets its event again when it is next handed one, or by `recover`.
+        """
+        agenda = self.agenda
+        for each in agenda.failed if failure is None else (failure,):
+            agenda = agenda.without(each).submit(() if each.pending is None else (each.pending,))
+        return self._replace(agenda=agenda)
+
+    def replace_failed(self, failure: Failure, command: Any) -> Run:
+        """The run in which another command takes the place of one that was set aside, which is settled."""
+        pending = _set_aside(failure)
+        fresh = derived_ids(pending.command_id, "replacement", 1)[0]
+        instead = pending._replace(command=command, command_id=fresh)
+        return self._settle(failure, Outcome("replaced", f"by {type(command).__name__}"), (instead,))
+
+    def drop_failed(self, failure: Failure, reason: str) -> Run:
+        """The run without a command that was set aside. It is settled for good, and the reason is kept."""
+        if not isinstance(reason, str) or not reason.strip():
+            raise InvalidValue(f"drop_failed(reason={reason!r}): say in a text why the command is dropped")
+        return self._settle(failure, Outcome("dropped", reason))
+
+    def _settle(self, failure: Failure, outcome: Outcome, instead: tuple[Pending, ...] = ()) -> Run:
+        agenda = self.agenda.without(failure).submit(instead)
+        stack = settled(self.stack, _set_aside(failure), outcome, instead)
+        return self._replace(stack=stack, agenda=agenda)
+
+
+def _set_aside(failure: Failure) -> Pending:
+    """The command that was set aside. Raises `InvalidValue` where a process manager was."""
+    if failure.pending is None:
+        raise InvalidValue(
+            f"{failure.process_manager} raised at the event at position {failure.position}, which is no "
+            "command. Mend its class; it gets the event again"
+        )
+    return failure.pending

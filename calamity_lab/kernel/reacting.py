@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
-from calamity_lab.kernel import ask
-from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.clocks_and_ids import derived_ids
+from calamity_lab.errors import AlreadySettled, ModelError
+from calamity_lab.kernel import ask, outbox
+from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event, caused_by_refusal
+from calamity_lab.kernel.deciding import settled_before
 from calamity_lab.kernel.folding import Verb, verb_of
-from calamity_lab.kernel.identity import Identity, identify
+from calamity_lab.kernel.identity import Identity, identify, stored_name
 from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Handling, Run
 from calamity_lab.kernel.protocols import ALL
@@ -24,8 +25,10 @@ from calamity_lab.kernel.steps import (
     Completed,
     Continued,
     Executed,
+    Failed,
     Ignored,
     Refused,
+    Settled,
     Started,
     Step,
     Stopped,
@@ -58,6 +61,8 @@ def _hand_on(
     run: Run, pending: Pending, recorded: tuple[RecordedEvent, ...], at_event: int, at_manager: int
 ) -> tuple[Step, Run]:
     """Hand the events on, in order, up to the first that a process manager is interested in."""
+    if outbox.is_durable(run.stack.event_store):
+        return _hand_on_once(run, pending, recorded, at_event, at_manager)
     stack, agenda, _, length = run
     types, delivered = stack.process_manager_types, list(stack.delivered_upto)
     for n in range(at_event, len(recorded)):
@@ -90,6 +95,97 @@ def _hand_on(
     return Completed(index, pending), Run(stack, agenda, None, index)
 
 
+def _hand_on_once(
+    run: Run, pending: Pending, recorded: tuple[RecordedEvent, ...], at_event: int, at_manager: int
+) -> tuple[Step, Run]:
+    """The same over a store that keeps marks: each event is handed on once, whoever does it."""
+    stack, agenda, _, length = run
+    types = stack.process_manager_types
+    failed = {failure.process_manager for failure in agenda.failed}
+    for n in range(at_event, len(recorded)):
+        position = recorded[n].position
+        for m in range(at_manager, len(types)):
+            if stack.delivered_upto[m] >= position or stored_name(types[m]) in failed:
+                continue
+            there = Handling(pending, recorded, n, m)
+            try:
+                moved = _hand_to(Run(stack, agenda, there, length), there)
+            except ModelError as error:
+                failure = Failure(None, error, stored_name(types[m]), position)
+                return _set_aside(Run(stack, agenda, there, length), pending, failure)
+            if isinstance(moved, tuple):
+                return moved
+            stack = moved
+        at_manager = 0
+    index = length + 1
+    return Completed(index, pending), Run(stack, agenda, None, index)
+
+
+def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
+    """Hand an event to a process manager type: the step that this gives, or the stack where it gives none."""
+    pending, recorded, n, m = there
+    stack, event = run.stack, recorded[n]
+    manager, position, delivered = stack.process_manager_types[m], event.position, stack.delivered_upto
+    interest = ask.interested(manager, event.event)
+    is_next = delivered[m] == position - 1
+    if interest is None:  # the append moved the mark, unless the type is behind for other reasons
+        return with_delivered(stack, _with(delivered, m, position)) if is_next else stack
+    if not is_next:
+        return _catch_up(run, there, identify(manager, interest.id), position - 1)
+    reactions, process_managers = stack.process_managers.handle_event(event, (manager,))
+    (reaction,) = reactions
+    identity, verb = identify(manager, interest.id), Verb(reaction.verb)
+    version = stack.process_manager_versions.get(identity.stream_id, 0) + 1
+    noted = [outbox.Delivery(identity.stream_id, position, verb.value, version)]
+    caused = caused_by_event(pending, event, identity, reaction.commands)
+    upto = _last_before_the_next(manager, recorded, n)
+    store = stack.event_store.hand_on(
+        stored_name(manager), position - 1, upto, [] if verb is Verb.IGNORED else noted, caused
+    )
+    if store is None:  # another process was first
+        return _catch_up(run, there, identity, position)
+    is_last = m + 1 == len(stack.process_manager_types) and n + 1 == len(recorded)
+    left = None if is_last else there._replace(manager=m + 1)
+    after = (process_managers, _with(delivered, m, upto))
+    run = run._replace(stack=changed(stack, event_store=store))
+    return _react(run, run.stack, pending, event, reaction, after, left)
+
+
+def _last_before_the_next(manager: type, recorded: tuple[RecordedEvent, ...], n: int) -> int:
+    """The position of the last event of a command before the next that is of interest to the type."""
+    upto = recorded[n].position
+    for later in recorded[n + 1 :]:
+        if outbox.interests(manager, later.event):
+            break
+        upto = later.position
+    return upto
+
+
+def _catch_up(run: Run, there: Handling, identity: Identity, position: int) -> tuple[Step, Run] | Stack:
+    """Catch a type up with what its store knows: the step, or the stack where nothing was taken in."""
+    caught_up = outbox.catch_up(run.stack, there.manager, position)
+    stack, count, caused, failure = caught_up
+    if failure is not None:
+        return _set_aside(run._replace(stack=stack, agenda=run.agenda.cause(caused)), there.pending, failure)
+    if not count:
+        if stack.delivered_upto[there.manager] >= there.recorded[there.event].position:
+            return stack
+        return _hand_to(run._replace(stack=stack), there)
+    index = run.length + 1
+    step = CaughtUp(index, there.pending, identity, count, position, caused)
+    return step, Run(stack, run.agenda.cause(caused), there, index)
+
+
+def _set_aside(run: Run, pending: Pending, failure: Failure) -> tuple[Step, Run]:
+    """Note that a process manager failed at an event; the others are handed the event."""
+    index, there = run.length + 1, run.progress
+    return Failed(index, pending, failure), Run(run.stack, run.agenda.fail(failure), there, index)
+
+
+def _with(delivered: tuple[int, ...], index: int, position: int) -> tuple[int, ...]:
+    return (*delivered[:index], position, *delivered[index + 1 :])
+
+
 def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
     """Ask the sender of a rejected command; its answer is caused by the event that the command answered."""
     pending, rejected = refused.pending, refused.rejected
@@ -106,22 +202,33 @@ def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
             sender,
             lack,
         )
+    if instance is not None and not hasattr(instance, "handle_rejection"):
+        return complete(run, refused)
     index = run.length + 1
+    commands = () if instance is None else ask.handle_rejection(instance, rejected)
+    caused = caused_by_refusal(pending, sender, commands)
+    try:
+        stack = outbox.settled(stack, pending, outbox.rejection(rejected), caused)
+    except AlreadySettled as settled:
+        return settled_before(run, pending, settled.outcome)
     if instance is None:
         ignored = Ignored(index, pending, sender, rejected, None, None)
         return ignored, Run(stack, run.agenda, ignored, index)
-    if not hasattr(instance, "handle_rejection"):
-        return complete(run, refused)
-    commands = ask.handle_rejection(instance, rejected)
-    caused = caused_by_refusal(pending, sender, commands)
     step = Continued(index, pending, sender, rejected, instance, instance, caused)
     return step, Run(stack, run.agenda.cause(caused), step, index)
 
 
-def complete(run: Run, progress: Executed | Refused | AtProcessManager) -> tuple[Step, Run]:
+def complete(run: Run, progress: Executed | Refused | Settled | AtProcessManager) -> tuple[Step, Run]:
     """Complete the command: after that step nothing is left to do for it."""
-    index = run.length + 1
-    return Completed(index, progress.pending), Run(run.stack, run.agenda, None, index)
+    stack, pending, index = run.stack, progress.pending, run.length + 1
+    if isinstance(progress, (Executed, Refused)):
+        rejected = progress.rejected
+        outcome = outbox.WITHOUT_EVENTS if rejected is None else outbox.rejection(rejected)
+        try:
+            stack = outbox.settled(stack, pending, outcome)
+        except AlreadySettled as settled:
+            return settled_before(run, pending, settled.outcome)
+    return Completed(index, pending), Run(stack, run.agenda, None, index)
 
 
 def _caught_up(
@@ -157,30 +264,6 @@ def _react(
     index = run.length + 1
     step = kind(index, pending, identity, event, before, after, caused)
     return step, Run(stack, agenda, left or step, index)
-
-
-def caused_by_event(
-    pending: Pending, event: RecordedEvent, sender: Identity, commands: tuple[Any, ...]
-) -> tuple[Pending, ...]:
-    """The commands with which an instance answers an event, as they lie on the agenda."""
-    return _caused(pending, event.event_id, event, sender, commands)
-
-
-def caused_by_refusal(pending: Pending, sender: Identity, commands: tuple[Any, ...]) -> tuple[Pending, ...]:
-    """The commands with which an instance answers that one of its own was refused."""
-    return _caused(pending, pending.command_id, pending.cause, sender, commands)
-
-
-def _caused(
-    pending: Pending, origin: str, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
-) -> tuple[Pending, ...]:
-    depth, correlation_id, metadata = pending.depth + 1, pending.correlation_id, pending.metadata
-    fresh = derived_ids(origin, sender.stream_id, len(commands))
-    caused = [
-        Pending(command, id_, correlation_id, depth, cause, sender, metadata, pending)
-        for command, id_ in zip(commands, fresh, strict=True)
-    ]
-    return tuple(caused)
 
 
 def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from itertools import islice, takewhile
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
-from calamity_lab.errors import InvalidModel, InvalidValue, Rejected
-from calamity_lab.kernel import ask
+from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, react
+from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, taken_in
 from calamity_lab.kernel.identity import Identity, by_name, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
@@ -22,8 +22,7 @@ from calamity_lab.kernel.in_memory_stores import (
 from calamity_lab.kernel.messages import Start
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
-from calamity_lab.kernel.reacting import caused_by_event, caused_by_refusal
-from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
+from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, register_streams
 
 _log = logging.getLogger("calamity_lab")
@@ -49,43 +48,66 @@ def rebuild(
         aggregates.check_names()
         return _with_aggregates(stack, aggregates)
     instances = Instances(stack.event_store, stack.process_manager_types, snapshots)
-    return _rebuilt(stack, aggregates, instances, None)
+    head = 0
+    for recorded in _history(stack.event_store, instances):
+        head = recorded.position
+        aggregates.take(recorded)
+        instances.take(recorded)
+    aggregates.check_names()
+    return _with_instances(_with_aggregates(stack, aggregates), instances, head)
 
 
 def recover(
     stack: Stack, aggregate_types: Iterable[type] = (), *, snapshots: SnapshotStore | None = None
 ) -> Run:
-    """The run to continue with after a crash: the rebuilt stack, with the outstanding commands on its agenda.
+    """The run to continue with after a crash or a release, with the outstanding commands on its agenda.
 
-    A command is outstanding when a process manager sent it and no event has its id as causation id. A command
-    that was rejected, or that led to no event, left no trace in the store. The model is asked again how such
-    a command was decided at the time; it is outstanding only if the decision has events. Snapshots save
-    reading the events of aggregates, but not of process managers: a snapshot does not say which commands of
-    an instance were carried out.
+    Over a store that keeps marks and an outbox (see `calamity_lab.kernel.outbox`), nothing is derived from
+    the rules of today: the events that nobody handed on are handed on now, once, and what was settled stays
+    settled. Where a process manager raises, it is set aside in ``run.failed``, and the others go on.
+
+    ``aggregate_types`` are the aggregates whose states are wanted at once, which reads the history, or the
+    events since their ``snapshots``; others are caught up when a command first needs them. Raises
+    `UnknownName` where no class bears a name that the store has kept.
+
+    A store that keeps events only gives the rebuilt stack, and a warning: what was sent before is not known.
     """
-    instances = Instances(stack.event_store, stack.process_manager_types)
-    outstanding = Outstanding(stack.event_store, instances)
-    rebuilt = _rebuilt(
-        stack, Aggregates(stack.event_store, aggregate_types, snapshots), instances, outstanding
-    )
-    return Run(rebuilt, Agenda(outstanding.commands()))
+    store = stack.event_store
+    if not outbox.is_durable(store):
+        outbox.warn_of_events_only(store)
+        return Run(rebuild(stack, aggregate_types, snapshots=snapshots))
+    outbox.check_names(stack)
+    types = _classes(aggregate_types)
+    if types:
+        stack = _with_aggregate_states(stack, types, snapshots)
+    if isinstance(stack.process_managers, InMemoryProcessManagerStore):
+        stack = _with_instances(stack, Instances(store, ()), 0)
+    stack = outbox.prepared(stack)
+    _, head = store.marks()
+    failed = []
+    for index in range(len(stack.process_manager_types)):
+        caught_up = outbox.catch_up(stack, index, head)
+        stack = caught_up.stack
+        if caught_up.failure is not None:
+            failed.append(caught_up.failure)
+    find = outbox.classes_near([*stack.process_manager_types, *types])
+    outstanding = store.outstanding(find, [stored_name(cls) for cls in stack.process_manager_types])
+    known = {stored_name(cls): cls for cls in stack.process_manager_types}
+    return Run(stack, Agenda([_with_typed_sender(pending, known) for pending in outstanding], failed))
 
 
-def _rebuilt(
-    stack: Stack, aggregates: Aggregates, instances: Instances, outstanding: Outstanding | None
-) -> Stack:
-    """The stack with the states of its whole history, which is read once."""
-    head = 0
-    for recorded in _history(stack.event_store, instances):
-        head = recorded.position
-        if outstanding is not None:
-            outstanding.turn(recorded)
-        aggregates.take(recorded)
-        for identity, commands in instances.take(recorded):
-            if outstanding is not None:
-                outstanding.send(recorded, identity, commands)
-    aggregates.check_names()
-    return _with_instances(_with_aggregates(stack, aggregates), instances, head)
+def _with_typed_sender(pending: Pending, known: Mapping[str, type]) -> Pending:
+    """The command with its sender's class and id, which a store knows as texts."""
+    if pending.sender is None:
+        return pending
+    sender = identity_in(known[pending.sender.category], pending.sender.stream_id)
+    return pending._replace(sender=sender)
+
+
+def _with_aggregate_states(stack: Stack, types: list[type], snapshots: SnapshotStore | None) -> Stack:
+    """The stack with the states of its aggregates only."""
+    rebuilt = rebuild(changed(stack, process_manager_types=()), types, snapshots=snapshots)
+    return changed(stack, aggregates=rebuilt.aggregates, aggregate_versions=rebuilt.aggregate_versions)
 
 
 def _history(event_store: Any, instances: Instances) -> Iterator[RecordedEvent]:
@@ -264,8 +286,8 @@ class Instances:
         """The latest position that a used snapshot includes; 0 where no snapshot is used."""
         return max(self._ahead.values(), default=0)
 
-    def take(self, recorded: RecordedEvent) -> Iterator[tuple[Identity, tuple[Any, ...]]]:
-        """Apply the event to every instance that it concerns: those that send commands, with them."""
+    def take(self, recorded: RecordedEvent) -> None:
+        """Apply the event to every instance that it concerns; no instance is asked for commands."""
         event = recorded.event
         for cls in self._types:
             interest = ask.interested(cls, event)
@@ -277,16 +299,14 @@ class Instances:
                 self._begin(identity)
             if recorded.position <= self._ahead.get(stream_id, 0):
                 continue
-            reacted = react(identity, self.states.get(stream_id), interest, event)
-            if reacted.verb is Verb.IGNORED:
+            verb, after = taken_in(identity, self.states.get(stream_id), interest, event)
+            if verb is Verb.IGNORED:
                 continue
             self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
-            if reacted.after is None:
+            if after is None:
                 del self.states[stream_id]
             else:
-                self.states[stream_id] = reacted.after
-            if reacted.commands:
-                yield identity, reacted.commands
+                self.states[stream_id] = after
 
     def _begin(self, identity: Identity) -> None:
         """Begin an instance with its snapshot, where there is one that agrees with the events."""
@@ -310,7 +330,7 @@ def event_at(event_store: Any, position: int) -> RecordedEvent | None:
     return event if event is not None and event.position == position else None
 
 
-def _classes(types: Any) -> Iterable[type]:
+def _classes(types: Any) -> list[type]:
     """The aggregate types, after a check that they are a list of classes."""
     listed = list(types) if isinstance(types, Iterable) and not isinstance(types, type) else [types]
     if isinstance(types, type) or not all(isinstance(cls, type) for cls in listed):
@@ -318,114 +338,3 @@ def _classes(types: Any) -> Iterable[type]:
             f"Give the aggregates as a list of their classes, as in [BankAccount]; found {types!r}"
         )
     return listed
-
-
-class Outstanding:
-    """The commands that process managers sent and that were not carried out, found while a history is read.
-
-    Each cascade (one correlation id) has an agenda and goes depth first, one command at a time. So a command
-    that stands on the agenda before a command with events was done before it, even where it left no event:
-    it was rejected, or it decided nothing. The model is pure, so it can be asked again.
-    """
-
-    def __init__(self, event_store: Any, instances: Instances) -> None:
-        self._event_store = event_store
-        self._instances = instances
-        self._in_progress: dict[str, Pending] = {}
-        self._caused: dict[str, list[Pending]] = {}
-        self._waiting: dict[str, list[Pending]] = {}
-        self._upto: dict[str, int] = {}
-
-    def turn(self, recorded: RecordedEvent) -> None:
-        """Take the event's command off the agenda; call this before the event is applied."""
-        cascade = recorded.correlation_id
-        pending = self._in_progress.get(cascade)
-        if pending is None or pending.command_id != recorded.causation_id:
-            waiting = [*self._caused.pop(cascade, ()), *self._waiting.pop(cascade, ())]
-            pending, waiting = self._carried_out(recorded, waiting)
-            self._in_progress[cascade] = pending
-            if waiting:
-                self._waiting[cascade] = waiting
-        self._upto[cascade] = recorded.position
-
-    def send(self, recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...]) -> None:
-        """Put the commands that an instance sends for the event on the cascade's agenda."""
-        pending = self._in_progress[recorded.correlation_id]
-        sent = caused_by_event(pending, recorded, sender, commands)
-        if pending.command is None:  # what was submitted is not recorded: so it cannot be a parent
-            sent = tuple([child._replace(parent=None) for child in sent])
-        self._caused.setdefault(recorded.correlation_id, []).extend(sent)
-
-    def commands(self) -> Iterator[Pending]:
-        """The commands that are outstanding at the end of the history; the oldest cascade comes first."""
-        for cascade in sorted({*self._caused, *self._waiting}, key=self._upto.__getitem__):
-            waiting = [*self._caused.get(cascade, ()), *self._waiting.get(cascade, ())]
-            # The decision on a command after an outstanding one depends on that one, and is not known.
-            while waiting and self._outcome(waiting[0], self._upto[cascade]) == ():
-                del waiting[0]
-            yield from waiting
-
-    def _carried_out(self, recorded: RecordedEvent, waiting: list[Pending]) -> tuple[Pending, list[Pending]]:
-        """The command of an event, and those that still wait, also where the user chose another order."""
-        passed: list[Pending] = []
-        while waiting:
-            pending = waiting.pop(0)
-            if pending.command_id == recorded.causation_id:
-                return pending, [*passed, *waiting]
-            outcome = self._outcome(pending, recorded.position - 1)
-            if outcome is None:
-                passed.append(pending)
-            else:
-                waiting[:0] = outcome
-        for n, pending in enumerate(passed):
-            answers = self._answers_with(pending, recorded)
-            if answers:
-                return self._carried_out(recorded, [*passed[:n], *answers, *passed[n + 1 :]])
-        return _submitted(recorded), passed
-
-    def _answers_with(self, pending: Pending, recorded: RecordedEvent) -> tuple[Pending, ...]:
-        """The commands that answered the rejection of a command, if the event's command is among them.
-
-        Others may have written to the aggregate since, so that the command would no longer be rejected. So
-        the aggregate is asked again in each state in which the command may have found it.
-        """
-        since = 0 if pending.cause is None else pending.cause.position
-        for outcome in self._outcomes(pending, since, recorded.position - 1):
-            if outcome and any(answer.command_id == recorded.causation_id for answer in outcome):
-                return outcome
-        return ()
-
-    def _outcome(self, pending: Pending, upto: int) -> tuple[Pending, ...] | None:
-        """The commands that a command without events led to; None where the command has events."""
-        (outcome,) = self._outcomes(pending, upto, upto)
-        return outcome
-
-    def _outcomes(self, pending: Pending, since: int, upto: int) -> Iterator[tuple[Pending, ...] | None]:
-        """The outcome of a command in each state of its aggregate between two positions, in order."""
-        identity = ask.target(pending.command)
-        state = begun(identity)
-        history = self._event_store.stream(identity.stream_id)
-        for recorded in takewhile(lambda r: r.position <= upto, history):
-            if recorded.position > since:
-                yield self._decided(state, pending)
-            state = fold(state, (recorded.event,))
-        yield self._decided(state, pending)
-
-    def _decided(self, state: Any, pending: Pending) -> tuple[Pending, ...] | None:
-        try:
-            return None if ask.execute(state, pending.command) else ()
-        except Rejected as rejected:
-            return self._answer(pending, rejected)
-
-    def _answer(self, pending: Pending, rejected: Rejected) -> tuple[Pending, ...]:
-        sender = pending.sender
-        instance = None if sender is None else self._instances.states.get(sender.stream_id)
-        if sender is None or not hasattr(instance, "handle_rejection"):
-            return ()
-        return caused_by_refusal(pending, sender, ask.handle_rejection(instance, rejected))
-
-
-def _submitted(recorded: RecordedEvent) -> Pending:
-    """A submitted command as far as one of its events tells it; the command itself is not recorded."""
-    command_id = recorded.causation_id or recorded.event_id
-    return Pending(None, command_id, recorded.correlation_id, metadata=of_recorded(recorded.metadata))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import CalamityError, EndlessCascade, IdleRun
-from calamity_lab.kernel import ask
-from calamity_lab.kernel.agenda import Pending
+from calamity_lab.errors import CalamityError, EndlessCascade, IdleRun, InvalidValue, ModelError
+from calamity_lab.kernel import ask, outbox
+from calamity_lab.kernel.agenda import Failure, Pending
 from calamity_lab.kernel.deciding import append, decide, execute, populate
 from calamity_lab.kernel.progress import (
     Appending,
@@ -24,8 +24,10 @@ from calamity_lab.kernel.steps import (
     Continued,
     Dispatched,
     Executed,
+    Failed,
     Ignored,
     Refused,
+    Settled,
     Started,
     Step,
     Stopped,
@@ -66,7 +68,18 @@ def advance(run: Run) -> tuple[Step, Run]:
     except CalamityError as error:
         if error.run is None:
             error.run = run
+        if isinstance(error, ModelError):
+            pending = run.agenda.take()[0] if progress is None else progress.pending
+            if outbox.settles(run.stack, pending) and pending.sender is not None:
+                return _set_aside(run, pending, error)
         raise
+
+
+def _set_aside(run: Run, pending: Pending, error: ModelError) -> tuple[Step, Run]:
+    """Go on without a command whose decision raised: it stays in the outbox."""
+    agenda = run.agenda if run.progress is not None else run.agenda.take()[1]
+    index, failure = run.length + 1, Failure(pending, error)
+    return Failed(index, pending, failure), Run(run.stack, agenda.fail(failure), None, index)
 
 
 class Choice(NamedTuple):
@@ -97,14 +110,35 @@ def choices(run: Run) -> tuple[Choice, ...]:
     return tuple([Choice(pending) for pending in run.agenda.entries()])
 
 
-def dispatch(stack: Stack, command: Any) -> Stack:
-    """The stack after the command and all that it caused. Raises `Rejected` when the command is refused."""
-    run = begin(stack, command)
+def dispatch(
+    stack: Stack, command: Any, *, metadata: Mapping[str, Any] | None = None, command_id: str | None = None
+) -> Stack:
+    """The stack after the command and all that it caused. Raises `Rejected` when the command is rejected.
+
+    A command with a ``command_id`` is carried out once: where this id was settled before, the answer is what
+    the command came to then. Over a store that outlives the stack, a command that a process manager sent and
+    whose callback raised stops nothing else; then the `ModelError` is raised at the end, with the run.
+    """
+    run = Run(stack).submit(
+        command,
+        metadata=metadata,
+        command_ids=() if command_id is None else (_checked_id(command_id),),
+        once=command_id is not None,
+    )
     while run.progress is not None or run.agenda:
         step, run = advance(run)
         if step.rejected is not None and step.pending.sender is None:
             raise step.rejected
+    for failure in run.failed:
+        failure.error.run = run
+        raise failure.error
     return run.stack
+
+
+def _checked_id(command_id: Any) -> str:
+    if not isinstance(command_id, str) or not command_id:
+        raise InvalidValue(f"command_id={command_id!r}: an id is a text, and not an empty one")
+    return command_id
 
 
 def _take(run: Run) -> tuple[Step, Run]:
@@ -128,6 +162,7 @@ _PHASES: dict[type, Any] = {
     Appended: hand_on,
     Handling: handle,
     Refused: compensate,
+    Settled: complete,
     Executed: complete,
     Started: complete,
     Continued: complete,

@@ -17,6 +17,7 @@ from calamity_lab.kernel.in_memory_stores import (
     InMemoryProcessManagerStore,
     InMemoryVersionStore,
 )
+from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.recorded import RecordedEvent
 
 _MANAGER_MEMBERS = ("interested", "new", "apply", "handle")
@@ -30,6 +31,8 @@ class Stack:
     ``event_store`` as a list of recorded events, or a dict of events by stream id.
     ``clock`` and ``ids`` are the only sources of time and of ids: give ``seeded_ids(7)`` and a fixed clock,
     and a run is the same to the byte.
+    ``process_managers_begin`` says where a process manager begins that is new to a store which outlives the
+    stack: ``{"Greeter": "now"}``, the default, or a position. ``"elsewhere"``: another process runs it.
     ``cascade_limit`` bounds how deep commands may cause commands, ``conflict_limit`` how often a command
     is tried again after another writer came first.
     """
@@ -39,6 +42,7 @@ class Stack:
     aggregate_versions: Any = field(default_factory=dict)
     process_manager_versions: Any = field(default_factory=dict)
     process_manager_types: tuple[type, ...] = ()
+    process_managers_begin: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     event_store: Any = field(default_factory=InMemoryEventStore)
     clock: Clock | Callable[[], datetime] = system_clock
     ids: Ids | Callable[[], str] = RandomIds()
@@ -47,6 +51,10 @@ class Stack:
     # Up to which position each of `delivered_types` was handed the events that interest it.
     delivered_upto: tuple[int, ...] = field(default=(), repr=False, compare=False)
     delivered_types: tuple[type, ...] = field(default=(), repr=False, compare=False)
+    # The event store in which these types have their marks.
+    prepared: Any = field(default=None, repr=False, compare=False)
+    # What commands came to that are carried out once, by command id, where the event store does not keep it.
+    outcomes: PersistentMap[Any] = field(default_factory=PersistentMap, repr=False, compare=False)
 
     def __new__(cls, **given: Any) -> Self:
         refuse_unknown("Stack", given, cls.__slots__)
@@ -63,6 +71,9 @@ class Stack:
         for name in ("aggregate_versions", "process_manager_versions"):
             put(self, name, _store(getattr(self, name), InMemoryVersionStore, "increment_version"))
         types = process_manager_types(self.process_manager_types)
+        put(self, "process_managers_begin", _beginnings(self.process_managers_begin))
+        if types != self.delivered_types:
+            put(self, "prepared", None)
         marks = dict(zip(map(stored_name, self.delivered_types), self.delivered_upto, strict=True))
         put(self, "process_manager_types", types)
         put(self, "delivered_upto", tuple(marks.get(stored_name(cls), 0) for cls in types))
@@ -171,6 +182,22 @@ def _check_categories(given: Mapping[Any, Any], store: Mapping[str, Any]) -> Non
 def _check_source(name: str, given: Any, member: str, what: str) -> None:
     if not hasattr(given, member) and not callable(given):
         raise InvalidValue(f"Stack({name}={given!r}): give {what}")
+
+
+def _beginnings(given: Any) -> dict[str, Any]:
+    """Where process managers begin, by stored name, after a check."""
+    if not isinstance(given, Mapping):
+        raise InvalidValue(f'process_managers_begin={given!r}: give a dict, as in {{"Greeter": "now"}}')
+    beginnings = {}
+    for name, where in given.items():
+        is_position = isinstance(where, int) and not isinstance(where, bool) and where >= 0
+        if not (isinstance(name, (str, type)) and (is_position or where in ("now", "elsewhere"))):
+            raise InvalidValue(
+                f'process_managers_begin has {name!r}: {where!r}. Give "now", a position from 0 on (0 is the '
+                'start of the history), or "elsewhere", as in {"Greeter": "now"}'
+            )
+        beginnings[name if isinstance(name, str) else stored_name(name)] = where
+    return beginnings
 
 
 def _check_limit(name: str, given: Any) -> None:

@@ -21,7 +21,7 @@ from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from calamity_lab.errors import Rejected
-from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.agenda import Failure, Pending
 from calamity_lab.kernel.frozen import frozen
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -254,12 +254,14 @@ class CaughtUp(Step):
     """A process manager type was shown the events that it had missed, before it is handed the next one.
 
     ``count`` is how many of them its instances took in, ``position`` up to where it knows the history now.
-    ``identity`` is the instance that the next event concerns.
+    ``identity`` is the instance that the next event concerns. ``commands`` are those that instances sent for
+    events which nobody had handed on.
     """
 
     identity: Identity
     count: int
     position: int
+    commands: tuple[Pending, ...] = ()
 
     verb = "caught up"
     at_process_manager = True
@@ -297,6 +299,43 @@ class Ignored(AtProcessManager):
 
     tone = "neutral"
     verb = "ignored"
+
+
+@frozen
+class Settled(Step):
+    """The command was settled before, here or by another process: it is not carried out again.
+
+    ``outcome`` says what it came to.
+    """
+
+    outcome: Any
+
+    tone = "conflict"
+    verb = "settled before"
+
+    @property
+    def rejected(self) -> Rejected | None:
+        """The rejection, where the command was rejected before."""
+        rejected: Rejected | None = self.outcome.rejected
+        return rejected
+
+
+@frozen
+class Failed(Step):
+    """A callback raised. The command stays in the outbox, and the run goes on without it.
+
+    ``failure`` has the error. Where a process manager raised, it gets the event again later.
+    """
+
+    failure: Failure
+
+    tone = "rejected"
+    verb = "failed"
+
+    @property
+    def ends(self) -> bool:  # type: ignore[override]
+        """Whether the command is done with here; an event goes on to the other process managers."""
+        return self.failure.pending is not None
 
 
 @frozen

@@ -170,8 +170,7 @@ def _aggregates(
 def _instances(stack: Stack, cls: type, history: Sequence[RecordedEvent]) -> Instances:
     instances = Instances(stack.event_store, (cls,))
     for recorded in history:
-        for _ in instances.take(recorded):
-            pass
+        instances.take(recorded)
     return instances
 
 

@@ -37,6 +37,8 @@ from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Refused
 from calamity_lab.model import Model
+from calamity_lab.stores import SQLEventStore
+from tests.kernel.durable import durable, moments_of, new_store
 from tests.kernel.outside import OutsideEvents
 from tests.kernel.running import events, finish, stack_of, steps_of
 
@@ -57,14 +59,9 @@ def runs(stack: Stack, commands: Sequence[Any]) -> list[Run]:
     return taken
 
 
-def restarted(run: Run, model: Model, seed: object = "after") -> Run:
-    """What a new process makes of the event store of one that died there."""
-    fresh = Stack(
-        event_store=InMemoryEventStore.of(run.stack.event_store.stream(ALL)),
-        process_manager_types=model.process_managers,
-        ids=seeded_ids(str(seed)),
-        clock=run.stack.clock,
-    )
+def restarted(store: SQLEventStore, model: Model, seed: object = "after", **given: Any) -> Run:
+    """What a new process makes of an event store."""
+    fresh = stack_of(*model.process_managers, event_store=store, ids=seeded_ids(str(seed)), **given)
     return recover(fresh, model.aggregates)
 
 
@@ -86,50 +83,53 @@ def told(stack: Stack) -> tuple[Any, ...]:
 def test_a_process_that_dies_at_any_step_of_a_story_ends_it_as_if_nothing_had_happened(
     model: Model, story: Sequence[Any]
 ) -> None:
-    stack = stack_of(*model.process_managers)
+    stack = durable(*model.process_managers)
     for place, submitted in enumerate(story):
-        moments = runs(stack, [submitted])
-        whole = moments[-1].stack
-        for n, run in enumerate(moments):
-            if len(run.stack.event_store) == len(stack.event_store):
+        before = len(stack.event_store)
+        moments = moments_of(stack, [submitted])
+        whole = moments[-1].run.stack
+        ended = told(whole)
+        for n, (_, store) in enumerate(moments):
+            if len(store) == before:
                 continue  # nothing is recorded: whoever submitted the command must submit it again
-            _, after = finish(restarted(run, model, f"{place}-{n}"))
-            assert told(after.stack) == told(whole), f"{submitted} after step {n}"
+            _, after = finish(restarted(store, model, f"{place}-{n}"))
+            assert told(after.stack) == ended, f"{submitted} after step {n}"
         stack = whole
 
 
 def test_what_was_carried_out_is_not_run_twice_and_what_was_not_goes_on_the_agenda() -> None:
-    run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
-    stream = list(run.stack.event_store.stream(ALL))
+    moments = moments_of(durable(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])
     owed = {
-        upto: [
-            type(c).__name__
-            for c in recover(Stack(event_store=stream[:upto], process_manager_types=(Transfer,))).agenda
-        ]
-        for upto in range(3, len(stream) + 1)
+        len(store): [type(c).__name__ for c in restarted(store, BANK).agenda]
+        for _, store in moments
+        if len(store) > 2
     }
     assert owed == {3: [], 4: ["WithdrawFunds"], 5: ["DepositFunds"], 6: []}
 
 
 def test_an_owed_command_has_the_id_and_the_causes_that_it_had() -> None:
-    moments = runs(stack_of(Transfer), [DepositFunds("a", 100), RequestTransfer("t", "a", "b", 60)])
-    cut = next(run for run in moments if len(run.stack.event_store) == 2)
-    (lost,) = next(run.agenda.pending for run in moments if run.agenda and run.agenda.pending[0].sender)
-    (found,) = restarted(cut, BANK).agenda.pending
+    moments = moments_of(durable(Transfer), [DepositFunds("a", 100), RequestTransfer("t", "a", "b", 60)])
+    lost, store = next(
+        (run.agenda.pending[0], store)
+        for run, store in moments
+        if run.agenda and run.agenda.pending[0].sender is not None
+    )
+    (found,) = restarted(store, BANK).agenda.pending
     assert found._replace(parent=None) == lost._replace(parent=None)
-    assert found.causation_id == list(cut.stack.event_store.stream(ALL))[1].event_id
+    assert found.causation_id == list(store)[1].event_id
+    assert found.sender.type is Transfer
 
 
 def test_a_refusal_that_was_answered_is_not_tried_again() -> None:
     closed = [DepositFunds("closed", 1), WithdrawFunds("closed", 1), CloseAccount("closed")]
     transfer = [DepositFunds("a", 100), RequestTransfer("t", "a", "closed", 60)]
-    run = runs(stack_of(Transfer), [*closed, *transfer])[-1]
+    run = runs(durable(Transfer), [*closed, *transfer])[-1]
     assert type(events(run.stack)[-1]) is FundsRefunded
-    assert restarted(run, BANK).idle
+    assert restarted(run.stack.event_store, BANK).idle
 
 
 def test_a_withdrawal_that_was_refused_and_cancelled_stays_so_when_money_has_come_in_since() -> None:
-    stack = runs(stack_of(Transfer), [DepositFunds("a", 10)])[-1].stack
+    stack = runs(durable(Transfer), [DepositFunds("a", 10)])[-1].stack
     run = begin(stack, RequestTransfer("t", "a", "b", 10), WithdrawFunds("a", 5))
     while len(run.agenda) != 2 or run.agenda.pending[0].sender is None:
         _, run = advance(run)
@@ -139,12 +139,12 @@ def test_a_withdrawal_that_was_refused_and_cancelled_stays_so_when_money_has_com
         "TransferCancelled",
         "FundsDeposited",
     ]
-    assert restarted(run, BANK).idle
+    assert restarted(run.stack.event_store, BANK).idle
 
 
 def test_it_stays_so_though_money_came_in_before_the_cancellation_was_recorded() -> None:
-    store = OutsideEvents()
-    stack = stack_of(Transfer, event_store=store)
+    store = new_store()
+    stack = durable(Transfer, event_store=store)
     store.append("BankAccount-a", [FundsDeposited("a", 10)])
     run = begin(stack, RequestTransfer("t", "a", "b", 10))
     while TransferInitiated("t", "a", "b", 10) not in events(run.stack):
@@ -155,31 +155,32 @@ def test_it_stays_so_though_money_came_in_before_the_cancellation_was_recorded()
     store.append("BankAccount-a", [FundsDeposited("a", 100)])
     _, run = finish(run)
     assert events(run.stack)[-1] == TransferCancelled("a", "t")
-    assert restarted(run, BANK).idle
+    assert restarted(run.stack.event_store, BANK).idle
 
 
 def test_a_refusal_that_nobody_answers_is_not_tried_again_on_every_restart() -> None:
     careless = Model.of([BankAccount, Careless])
-    run = runs(stack_of(Careless), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
-    assert restarted(run, careless).idle
+    run = runs(durable(Careless), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    assert restarted(run.stack.event_store, careless).idle
 
 
 @given(st.integers(0, 10_000), st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_traffic_that_is_cut_anywhere_ends_as_it_would_have(seed: int, data: st.DataObject) -> None:
     *before, last = bank.random_commands(12, seed=seed, accounts=3)
-    stack = runs(stack_of(Transfer), before)[-1].stack
-    moments = runs(stack, [last])
+    stack = runs(durable(Transfer), before)[-1].stack
+    there = len(stack.event_store)
+    moments = moments_of(stack, [last])
     cut = data.draw(st.sampled_from(moments))
-    if len(cut.stack.event_store) > len(stack.event_store):
-        _, after = finish(restarted(cut, BANK))
-        assert told(after.stack) == told(moments[-1].stack)
+    if len(cut.store) > there:
+        _, after = finish(restarted(cut.store, BANK))
+        assert told(after.stack) == told(moments[-1].run.stack)
 
 
 @pytest.mark.parametrize("mortal", [False, True])
 @pytest.mark.parametrize("seed", range(16))
 def test_processes_that_race_and_die_at_any_step_end_every_transfer_once(seed: int, mortal: bool) -> None:
-    random, store, started = Random(seed), OutsideEvents(), count()
+    random, store, started = Random(seed), new_store(), count()
 
     def taken_up() -> Run:
         ids = seeded_ids(f"{next(started)} of {seed}")
@@ -218,8 +219,8 @@ def test_a_stack_is_rebuilt_with_every_aggregate_and_instance() -> None:
 
 
 def test_a_rebuilt_stack_hands_no_event_on_twice() -> None:
-    run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
-    again = restarted(run, BANK)
+    run = runs(durable(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    again = restarted(run.stack.event_store, BANK)
     steps, _ = finish(again.submit(RequestTransfer("u", "b", "a", 10)))
     assert [step.kind for step in steps if "Populated" in step.kind] == []
 
@@ -306,15 +307,13 @@ def test_an_instance_is_taken_up_from_its_snapshot() -> None:
     assert rebuild(more, snapshots=marked).process_manager_versions["Tally-x"] == 4
 
 
-def test_what_an_instance_sent_is_owed_though_somebody_took_a_snapshot_since() -> None:
-    moments = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])
-    dead = restarted(next(run for run in moments if len(run.stack.event_store) == 5), BANK)
+def test_what_an_instance_sent_is_owed_though_others_were_served_since() -> None:
+    moments = moments_of(durable(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])
+    store = next(store for _, store in moments if len(store) == 5)
+    dead = restarted(store, BANK)
     assert dead.agenda == [DepositFunds("b", 60, "t")]
-    for stack in (dead.stack, runs(replace(dead.stack), [RequestTransfer("u", "a", "b", 10)])[-1].stack):
-        snapshots = take_snapshots(begin(stack), InMemorySnapshotStore())
-        assert snapshots.get("Transfer-t", Transfer) is not None
-        again = Stack(event_store=stack.event_store, process_manager_types=(Transfer,))
-        assert recover(again, BANK.aggregates, snapshots=snapshots).agenda == dead.agenda
+    runs(replace(dead.stack), [RequestTransfer("u", "a", "b", 10)])
+    assert restarted(store, BANK).agenda == dead.agenda
 
 
 @pytest.mark.parametrize("wrong", ["event_id", "version"])
@@ -399,9 +398,9 @@ def test_aggregates_that_are_no_list_of_classes_are_told(given: Any) -> None:
 
 
 def test_an_instance_that_was_stopped_stays_gone() -> None:
-    run = runs(stack_of(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
+    run = runs(durable(Transfer), [*FUNDS, RequestTransfer("t", "a", "b", 60)])[-1]
     assert isinstance(Transfer.interested(events(run.stack)[-1]), Stop)
-    assert dict(restarted(run, BANK).stack.process_managers) == {}
+    assert dict(restarted(run.stack.event_store, BANK).stack.process_managers) == {}
 
 
 class Growing(OutsideEvents):

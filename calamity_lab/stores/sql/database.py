@@ -6,13 +6,13 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from calamity_lab.errors import CalamityError, InvalidValue, ReadOnlyStore, StoreError, StoreUnavailable
 from calamity_lab.stores.sql.forks import watch
-from calamity_lab.stores.sql.rows import Heads, Statements, StoredRow
+from calamity_lab.stores.sql.rows import HandOn, Heads, OutboxRow, Statements, StoredRow
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
@@ -54,6 +54,7 @@ class Database(ABC):
         self.caught: tuple[type[Exception], ...] = (*self.errors, OverflowError, UnicodeError)
         self.statements = Statements(self.parameter)
         self.closed = False
+        self.version = 0  # of its tables
         self._lasting = lasting  # whether what it holds outlives the process
         self._lock = threading.RLock()
         self._writer: Any = None
@@ -78,15 +79,29 @@ class Database(ABC):
 
     @abstractmethod
     def create_tables(self, version: int) -> None:
-        """Make the tables and record their version; when several programs do so at once, one makes them."""
+        """Make the tables that are missing and record their version; several programs may do so at once."""
 
     @abstractmethod
     def waiting(self) -> Waiting:
         """A way to wait for what is appended next."""
 
     @abstractmethod
-    def _append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
+    def _append(
+        self,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        settles: OutboxRow | None,
+        passed: Mapping[str, int],
+    ) -> Heads:
         """Append in one transaction; the caller holds the lock."""
+
+    @abstractmethod
+    def _hand_on(self, handed: HandOn) -> bool:
+        """Move a mark in one transaction; the caller holds the lock."""
+
+    @abstractmethod
+    def _settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+        """Settle a command in one transaction; the caller holds the lock."""
 
     @abstractmethod
     def _meaning(self, error: Exception, said: str) -> Meaning:
@@ -152,20 +167,48 @@ class Database(ABC):
         found: int = self.rows(statement, values, action)[0][0]
         return found
 
-    def append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
+    def append(
+        self,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        settles: OutboxRow | None = None,
+        passed: Mapping[str, int] = {},
+    ) -> Heads:
         """Append the entries to their streams, all or none; return where the ends were.
 
-        Nothing is written when a stream's version is not within its bounds.
+        Nothing is written when a stream's version is not within its bounds, or when the command that they
+        settle was settled before. ``passed`` says for process managers how many of the first entries are of
+        no interest to them: a mark that is at the end of the history moves over these.
         """
         self._check_writable("append to")
         with self._lock:
             self._check_still_there("append to")
             try:
-                return self._append(entries, bounds)
+                return self._append(entries, bounds, settles, passed)
             except self.caught as error:
                 if self._repeats_an_id(error):
                     raise self._repeated(entries, error) from error
                 raise self.translated(error, f"append {plural(len(entries), 'event')} to") from error
+
+    def hand_on(self, handed: HandOn) -> bool:
+        """Move a mark, with what belongs to it; return False, and write nothing, if the mark is elsewhere."""
+        with self._changing("hand events on in"):
+            return self._hand_on(handed)
+
+    def settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+        """Settle a command; return what it came to before, and write nothing, if it was settled."""
+        with self._changing("settle a command in"):
+            return self._settle(row, sent)
+
+    @contextmanager
+    def _changing(self, action: str) -> Iterator[None]:
+        self._check_writable(action)
+        with self._lock:
+            self._check_still_there(action)
+            try:
+                yield
+            except self.caught as error:
+                raise self.translated(error, action) from error
 
     def write(self, statement: str, values: Mapping[str, Any], action: str) -> None:
         """Execute one statement that changes something beside the events; it may be executed twice."""

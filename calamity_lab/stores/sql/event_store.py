@@ -8,9 +8,11 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Self
 
-from calamity_lab.errors import CommitConflict, InvalidValue
+from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
 from calamity_lab.kernel.event_store import NotCopied, check_expected, checked_stream_id, dressed, listed
+from calamity_lab.kernel.outbox import Delivery, Outcome
 from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
@@ -27,7 +29,16 @@ from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEve
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.opening import open_database
-from calamity_lab.stores.sql.rows import Heads, RowCodec, StoredRow, backwards, forwards, recorded_from
+from calamity_lab.stores.sql.outbox import OutboxEntry, SQLOutbox
+from calamity_lab.stores.sql.rows import (
+    Heads,
+    OutboxRow,
+    RowCodec,
+    StoredRow,
+    backwards,
+    forwards,
+    recorded_from,
+)
 from calamity_lab.stores.sql.subscription import Subscribers, Subscription
 
 _FAR = 2**63 - 1
@@ -70,6 +81,7 @@ class SQLEventStore(NotCopied):
         self._sources = _Sources(clock, ids)
         self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
         self._statements = self._database.statements
+        self._outbox = SQLOutbox(self._database, self._codec)
         self._subscriptions: list[Subscription] = []
         self._subscribers = Subscribers()
         self._notifying: Subscription | None = None
@@ -86,22 +98,119 @@ class SQLEventStore(NotCopied):
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         proposals = self._sources.proposals(events)
         entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
-        self._write(stream_id, entries, expected_version)
+        heads = self._write(stream_id, entries, expected_version)
+        check_expected(stream_id, expected_version, heads.versions[stream_id])
         return self
 
     def record(
-        self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
+        self,
+        stream_id: str,
+        proposals: Sequence[ProposedEvent],
+        expected_version: Expected,
+        *,
+        settles: Pending | None = None,
+        passed: Mapping[str, int] = {},
     ) -> tuple[tuple[RecordedEvent, ...], Self]:
         """Append events that have their ids and times; return the recorded events and the store.
 
         The recorded events equal those that `stream` reads; the database is not asked for them. An event that
-        could not be read is refused before anything is written.
+        could not be read is refused before anything is written. ``settles`` is the command of the events:
+        when it was settled before, `AlreadySettled` is raised. The marks of the process managers in
+        ``passed`` move over so many of the first events, which are of no interest to them.
         """
         self._database.check_open()
         entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
         contents = self._codec.read_back(entries)
-        heads = self._write(stream_id, entries, expected_version)
+        settling = None if settles is None else self._outbox.settling(settles)
+        heads = self._write(stream_id, entries, expected_version, settling, passed)
+        if settles is not None and heads.settled is not None:
+            raise AlreadySettled(settles.command_id, self._outbox.outcome(heads.settled))
+        check_expected(stream_id, expected_version, heads.versions[stream_id])
         return recorded_from(entries, contents, heads), self
+
+    def marks(self) -> tuple[dict[str, int], int]:
+        """Up to which position each process manager was handed events, and the position of the last event."""
+        return self._outbox.marks()
+
+    def move_mark(self, name: str, position: int) -> None:
+        """Move the mark of a process manager by hand, after the restore of an older backup.
+
+        Moved back, the events behind it are handed on again; commands that were sent then are not sent twice.
+        """
+        marks, head = self.marks()
+        if name not in marks or not isinstance(position, int) or not 0 <= position <= head:
+            raise InvalidValue(
+                f"move_mark({name!r}, {position!r}): give the name of a process manager, one of "
+                f"{', '.join(sorted(marks)) or 'none'}, and a position from 0 to {head}"
+            )
+        self._database.write(self._statements.move_mark, {"name": name, "position": position}, "write to")
+
+    def retire(self, name: str, *, reason: str) -> None:
+        """Forget a process manager that is gone for good; its outstanding commands are dropped."""
+        if name not in self.marks()[0]:
+            raise InvalidValue(
+                f"{name!r} was handed no events; known: {', '.join(sorted(self.marks()[0])) or 'none'}"
+            )
+        for entry in self.outbox:
+            if entry.outcome is None and entry.sender is not None and entry.sender.partition("-")[0] == name:
+                self.drop(entry.command_id, reason=reason)
+        self._database.write(self._statements.retire, {"name": name}, "write to")
+
+    def hand_on(
+        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+    ) -> Self | None:
+        """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
+
+        ``since`` is where the mark must be, None where there must be none yet. Nothing is written, and the
+        answer is None, when the mark is elsewhere.
+        """
+        return self if self._outbox.hand_on(name, since, upto, deliveries, sent) else None
+
+    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Self:
+        """Note what a command came to, and put the commands that answer it in the outbox.
+
+        Raises `AlreadySettled`, and writes nothing, when the command was settled before.
+        """
+        self._outbox.settle(pending, outcome, sent)
+        return self
+
+    def outcome_of(self, command_id: str) -> Outcome | None:
+        """What a command came to; None where it is not known, or not settled."""
+        return self._outbox.outcome_of(command_id)
+
+    def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
+        """The commands of these process managers that are not settled, depth first, the oldest cascade first.
+
+        ``find`` gives the class of a command whose name the store does not know.
+        """
+        return self._outbox.outstanding(find, senders, self.events_at)
+
+    def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
+        """What running instances of a process manager were handed, and where instances ended, in order."""
+        return self._outbox.deliveries(name, after)
+
+    def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
+        """The events at these positions, in order."""
+        return self._outbox.events_at(positions)
+
+    def depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many commands stand above each of these commands of the outbox."""
+        return self._outbox.depths(command_ids)
+
+    @property
+    def outbox(self) -> tuple[OutboxEntry, ...]:
+        """The commands that process managers sent, with what they came to, oldest first.
+
+        As a table: ``pandas.DataFrame(store.outbox)``.
+        """
+        return self._outbox.entries()
+
+    def drop(self, command_id: str, *, reason: str) -> None:
+        """Drop an outstanding command for good; the reason is kept.
+
+        Raises `AlreadySettled` when it was settled before.
+        """
+        self._outbox.drop(command_id, reason)
 
     def append_all(
         self,
@@ -239,16 +348,20 @@ class SQLEventStore(NotCopied):
     def __repr__(self) -> str:
         return f"SQLEventStore({self._database.name!r})"
 
-    def _write(self, stream_id: str, entries: Sequence[StoredRow], expected: Expected) -> Heads:
+    def _write(
+        self,
+        stream_id: str,
+        entries: Sequence[StoredRow],
+        expected: Expected,
+        settles: OutboxRow | None = None,
+        passed: Mapping[str, int] = {},
+    ) -> Heads:
         """Append entries to a stream at its expected version; return where the ends were."""
         bounds = _bounds_of(expected)
         if entries:
-            heads = self._database.append(entries, {stream_id: bounds})
-        else:  # without entries there is only the version to check
-            heads = Heads(0, {} if expected is ANY else {stream_id: self.version(stream_id)})
-        if expected is not ANY:
-            check_expected(stream_id, expected, heads.versions[stream_id])
-        return heads
+            return self._database.append(entries, {stream_id: bounds}, settles, passed)
+        # Without entries there is only the version to check.
+        return Heads(0, {stream_id: 0 if expected is ANY else self.version(stream_id)})
 
     def _rows(self, stream_id: StreamId, low: int, upto: int, direction: Direction) -> Iterator[Any]:
         whole, ascending = stream_id is ALL, direction is FORWARDS

@@ -13,9 +13,9 @@ from calamity_lab.stores.sql.urls import EXAMPLES, URL, parsed
 # A new kind of database is a module of its own, and an entry here.
 DATABASES: tuple[type[Any], ...] = (SQLiteDatabase, PostgresDatabase)
 
-_VERSION = 1  # of the tables
+_VERSION = 2  # of the tables; version 1 had no outbox
 _VERSIONS = "calamity_lab_schema"  # the table that has it, in one row
-_TABLES = (_VERSIONS, "events", "snapshots")
+_TABLES = (_VERSIONS, "events", "snapshots", "process_managers", "outbox", "deliveries", "ended")
 
 
 def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bool) -> Database:
@@ -80,12 +80,19 @@ def _prepare(database: Database, *, beside: bool) -> None:
                 f"{database.name!r} is empty: there is no event to read; leave out read_only=True to begin"
             )
         database.create_tables(_VERSION)
+        database.version = _VERSION
     except database.caught as error:
         raise database.translated(error, "open an event store in") from error
 
 
 def _check_version(database: Database) -> None:
     versions = [version for (version,) in database.rows(database.statements.table_version, {}, "look in")]
+    if versions == [1]:
+        database.version = 1
+        if database.read_only:
+            return
+        database.create_tables(_VERSION)
+        versions = [_VERSION]
     if versions != [_VERSION]:
         held = f"version {versions[0]}" if len(versions) == 1 else f"the versions {versions}"
         newer = len(versions) == 1 and isinstance(versions[0], int) and versions[0] > _VERSION
@@ -98,6 +105,7 @@ def _check_version(database: Database) -> None:
             f"{database.name!r} holds {held} of the event store's tables, and this calamity_lab knows "
             f"version {_VERSION}; nothing was changed; {advice}"
         )
+    database.version = _VERSION
     for probe in database.statements.probes:
         database.rows(probe, {}, "open an event store in")
 

@@ -30,7 +30,17 @@ from calamity_lab.stores.sql.database import (
     Database,
     Meaning,
 )
-from calamity_lab.stores.sql.rows import COLUMNS, Heads, StoredRow, placed
+from calamity_lab.stores.sql.rows import (
+    COLUMNS,
+    DELIVERIES,
+    ENDED,
+    OUTBOX,
+    HandOn,
+    Heads,
+    OutboxRow,
+    StoredRow,
+    placed,
+)
 from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
@@ -83,6 +93,65 @@ _TABLES = (
     )
     """,
     "CREATE TABLE IF NOT EXISTS calamity_lab_schema (version INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS last_position (position BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS process_managers (name TEXT NOT NULL PRIMARY KEY, position BIGINT NOT NULL)",
+    """
+    CREATE TABLE IF NOT EXISTS outbox (
+        number BIGSERIAL PRIMARY KEY,
+        command_id TEXT NOT NULL UNIQUE,
+        command_type TEXT NOT NULL,
+        type_version INTEGER NOT NULL,
+        payload JSON,
+        sender TEXT,
+        cause BIGINT,
+        correlation_id TEXT NOT NULL,
+        depth INTEGER NOT NULL,
+        metadata JSON NOT NULL,
+        due_at TIMESTAMP WITH TIME ZONE,
+        deadline TEXT,
+        outcome TEXT,
+        reason TEXT,
+        details JSON
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS outbox_outstanding ON outbox (number) WHERE outcome IS NULL",
+    """
+    CREATE TABLE IF NOT EXISTS deliveries (
+        process_manager TEXT NOT NULL,
+        stream_id TEXT NOT NULL,
+        position BIGINT NOT NULL,
+        verb TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        PRIMARY KEY (process_manager, stream_id, position)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS ended (
+        process_manager TEXT NOT NULL,
+        position BIGINT NOT NULL,
+        stream_id TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        PRIMARY KEY (process_manager, position, stream_id)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS checkpoints (
+        name TEXT NOT NULL PRIMARY KEY,
+        stream_id TEXT,
+        position BIGINT NOT NULL,
+        owner TEXT,
+        owned_until TIMESTAMP WITH TIME ZONE
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS deleted_streams (
+        stream_id TEXT NOT NULL PRIMARY KEY,
+        version BIGINT NOT NULL,
+        position BIGINT NOT NULL,
+        deleted_at TIMESTAMP WITH TIME ZONE NOT NULL,
+        reason TEXT NOT NULL
+    )
+    """,
 )
 _TABLE_NAMES = """
     SELECT relname FROM pg_class
@@ -93,22 +162,46 @@ _TABLE_NAMES = """
 # An append in one round trip. Each statement of a function sees what was committed before it, so what follows
 # the lock sees what was appended while it was waited for.
 _FUNCTION = f"""
-CREATE OR REPLACE FUNCTION calamity_lab_append(
+CREATE OR REPLACE FUNCTION calamity_lab_append_2(
     stream text, low bigint, high bigint,
     ids text[], types text[], versions integer[], correlations text[], causations text[],
     times timestamptz[], metadatas json[], payloads json[],
-    OUT last_position bigint, OUT last_version bigint
+    settled_id text, settled_type text, settled_sender text, settled_correlation text, settled_depth integer,
+    passed_names text[], passed_counts bigint[],
+    OUT last_position bigint, OUT last_version bigint,
+    OUT was_settled text, OUT was_reason text, OUT was_details json
 ) LANGUAGE plpgsql AS $$
+DECLARE
+    in_outbox boolean := false;
 BEGIN
     PERFORM pg_advisory_xact_lock({LOCK});
-    SELECT coalesce(max(position), 0) INTO last_position FROM events;
+    SELECT greatest((SELECT coalesce(max(position), 0) FROM events),
+        (SELECT coalesce(max(position), 0) FROM last_position)) INTO last_position;
     SELECT coalesce(max(stream_version), 0) INTO last_version FROM events WHERE stream_id = stream;
-    IF last_version BETWEEN low AND high THEN
+    IF settled_id IS NOT NULL THEN
+        SELECT true, outcome, reason, details INTO in_outbox, was_settled, was_reason, was_details
+        FROM outbox WHERE command_id = settled_id FOR UPDATE;
+    END IF;
+    IF was_settled IS NULL AND last_version BETWEEN low AND high THEN
+        IF in_outbox THEN
+            UPDATE outbox SET outcome = 'accepted' WHERE command_id = settled_id;
+        ELSIF settled_id IS NOT NULL THEN
+            INSERT INTO outbox
+                (command_id, command_type, type_version, sender, correlation_id, depth, metadata, outcome)
+            VALUES
+                (settled_id, settled_type, 0, settled_sender, settled_correlation, settled_depth, '{{}}',
+                'accepted');
+        END IF;
         INSERT INTO events ({", ".join(COLUMNS)})
         SELECT last_position + n, stream, last_version + n,
             id, type, version, correlation, causation, at, known, said
         FROM unnest(ids, types, versions, correlations, causations, times, metadatas, payloads)
             WITH ORDINALITY AS entry (id, type, version, correlation, causation, at, known, said, n);
+        UPDATE last_position SET position = greatest(position, append.last_position + cardinality(ids))
+        FROM (SELECT last_position) AS append;
+        UPDATE process_managers SET position = last_position + passed.count
+        FROM unnest(passed_names, passed_counts) AS passed (name, count)
+        WHERE process_managers.name = passed.name AND process_managers.position = last_position;
         PERFORM pg_notify('{_CHANNEL}', '');
     END IF;
 END $$
@@ -135,9 +228,81 @@ _TYPES = dict(
 _ARRAYS = {name: f"%({name})s::{kind}[]" for name, kind in _TYPES.items()}
 _OWN = COLUMNS[3:]  # what an entry brings along, but for its stream
 _APPEND = (
-    "SELECT last_position, last_version FROM calamity_lab_append("
-    f"%(stream_id)s, %(low)s::bigint, %(high)s::bigint, {', '.join([_ARRAYS[name] for name in _OWN])})"
+    "SELECT last_position, last_version, was_settled, was_reason, was_details FROM calamity_lab_append_2("
+    f"%(stream_id)s, %(low)s::bigint, %(high)s::bigint, {', '.join([_ARRAYS[name] for name in _OWN])}, "
+    "%(settled_id)s::text, %(settled_type)s::text, %(settled_sender)s::text, %(settled_correlation)s::text, "
+    "%(settled_depth)s::integer, %(passed_names)s::text[], %(passed_counts)s::bigint[])"
 )
+_SENT_TYPES = dict(
+    zip(
+        OUTBOX[:11],
+        [
+            "text",
+            "text",
+            "integer",
+            "json",
+            "text",
+            "bigint",
+            "text",
+            "integer",
+            "json",
+            "timestamptz",
+            "text",
+        ],
+        strict=True,
+    )
+)
+
+
+def _unnested(columns: Sequence[str], types: Sequence[str], prefix: str) -> str:
+    arrays = ", ".join([f"%({prefix}_{name})s::{kind}[]" for name, kind in zip(columns, types, strict=True)])
+    return f"SELECT * FROM unnest({arrays})"
+
+
+_SENT_ROWS = _unnested([*_SENT_TYPES], [*_SENT_TYPES.values()], "sent")
+_SENT = f"INSERT INTO outbox ({', '.join(_SENT_TYPES)}) {_SENT_ROWS}"
+_NOTED_ROWS = _unnested(DELIVERIES, ["text", "text", "bigint", "text", "bigint"], "noted")
+_ENDED_ROWS = _unnested(ENDED, ["text", "bigint", "text", "bigint"], "ended")
+# One statement is one round trip. It commits without a wait for the disk: whatever settles what it sent is
+# committed later, and the log is written in order, so that the one never lasts without the other.
+_ASYNCHRONOUS = "set_config('synchronous_commit', 'off', true)"
+_MOVES = {
+    True: f"UPDATE process_managers SET position = %(upto)s WHERE name = %(name)s AND position = %(since)s "
+    f"RETURNING {_ASYNCHRONOUS}",
+    False: "INSERT INTO process_managers (name, position) VALUES (%(name)s, %(upto)s) "
+    f"ON CONFLICT (name) DO NOTHING RETURNING {_ASYNCHRONOUS}",
+}
+_HAND_ON = {
+    follows: f"""
+    WITH moved AS ({move}),
+    gone AS (DELETE FROM deliveries WHERE process_manager = %(name)s
+        AND stream_id = ANY(%(begun_or_ended)s::text[]) AND EXISTS (SELECT FROM moved)),
+    noted AS (INSERT INTO deliveries ({", ".join(DELIVERIES)})
+        {_NOTED_ROWS} WHERE EXISTS (SELECT FROM moved)
+        ON CONFLICT DO NOTHING),
+    over AS (INSERT INTO ended ({", ".join(ENDED)})
+        {_ENDED_ROWS} WHERE EXISTS (SELECT FROM moved)
+        ON CONFLICT DO NOTHING),
+    sent AS ({_SENT} WHERE EXISTS (SELECT FROM moved) ON CONFLICT (command_id) DO NOTHING)
+    SELECT count(*) FROM moved
+    """
+    for follows, move in _MOVES.items()
+}
+_SETTLE = f"""
+    WITH settled AS (
+        INSERT INTO outbox (command_id, command_type, type_version, sender, correlation_id, depth, metadata,
+            outcome, reason, details)
+        VALUES (%(command_id)s, %(command_type)s, 0, %(sender)s, %(correlation_id)s, %(depth)s, '{{}}',
+            %(outcome)s, %(reason)s, %(details)s::json)
+        ON CONFLICT (command_id) DO UPDATE
+            SET outcome = excluded.outcome, reason = excluded.reason, details = excluded.details
+            WHERE outbox.outcome IS NULL
+        RETURNING 1
+    ),
+    sent AS ({_SENT} WHERE EXISTS (SELECT FROM settled) ON CONFLICT (command_id) DO NOTHING)
+    SELECT count(*) FROM settled
+"""
+_OUTCOME = "SELECT outcome, reason, details FROM outbox WHERE command_id = %(command_id)s"
 _INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) SELECT * FROM unnest({', '.join(_ARRAYS.values())})"
 
 _SILENT: Meaning = (
@@ -253,9 +418,14 @@ class PostgresDatabase(Database):
             connection.execute(_TAKE_LOCK)
             for table in _TABLES:
                 connection.execute(table)
+            connection.execute(_FUNCTION)
+            connection.execute("DROP FUNCTION IF EXISTS calamity_lab_append")  # of an older version
             if connection.execute("SELECT version FROM calamity_lab_schema").fetchone() is None:
-                connection.execute(_FUNCTION)
                 connection.execute("INSERT INTO calamity_lab_schema VALUES (%s)", (version,))
+            else:
+                connection.execute("UPDATE calamity_lab_schema SET version = %s", (version,))
+            if connection.execute("SELECT position FROM last_position").fetchone() is None:
+                connection.execute("INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events")
 
     def waiting(self) -> Waiting:
         if self._pooled:
@@ -285,15 +455,21 @@ class PostgresDatabase(Database):
             self._drop_writer()
         return True
 
-    def _append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
+    def _append(
+        self,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        settles: OutboxRow | None,
+        passed: Mapping[str, int],
+    ) -> Heads:
         try:
-            return self._attempt(entries, bounds)
+            return self._attempt(entries, bounds, settles, passed)
         except self.errors as error:
             heads = None if self._shows_pooler(error) else self._look_for(error, entries, bounds)
         if heads is not None:
             return heads
         try:  # nothing of it was written, so it may be tried again
-            return self._attempt(entries, bounds)
+            return self._attempt(entries, bounds, settles, passed)
         except self.errors as error:
             heads = self._look_for(error, entries, bounds)
             if heads is not None:
@@ -303,11 +479,50 @@ class PostgresDatabase(Database):
                 f"twice ({self.url.redacted(str(error))}); nothing was written; try again"
             ) from error
 
-    def _attempt(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
+    def _hand_on(self, handed: HandOn) -> bool:
+        values: dict[str, Any] = {
+            "name": handed.name,
+            "since": handed.since,
+            "upto": handed.upto,
+            "begun_or_ended": _array(handed.begun_or_ended),
+            **_columns(DELIVERIES, handed.deliveries, "noted"),
+            **_columns(ENDED, handed.ended, "ended"),
+            **_columns([*_SENT_TYPES], handed.sent, "sent"),
+        }
+        return bool(self._one(_HAND_ON[handed.since is not None], values)[0])
+
+    def _settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+        values = {**row._asdict(), **_columns([*_SENT_TYPES], sent, "sent")}
+        if self._one(_SETTLE, values)[0]:
+            return None
+        return self._one(_OUTCOME, values)
+
+    def _one(self, statement: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The one row of a statement of the writer. A connection that was lost is dropped."""
+        connection = self._writing()
+        try:
+            row: tuple[Any, ...] = connection.execute(statement, values, prepare=not self._pooled).fetchone()
+        except Exception as error:
+            if isinstance(error, self.errors) and self._is_lost(error):
+                self._drop_writer()
+                self._close_lent()
+            raise
+        except BaseException:
+            self._drop_writer()  # an interruption leaves a connection in the middle of something
+            raise
+        return row
+
+    def _attempt(
+        self,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        settles: OutboxRow | None,
+        passed: Mapping[str, int],
+    ) -> Heads:
         connection = self._writing()
         try:
             if len(bounds) == 1:
-                return self._to_one(connection, entries, bounds)
+                return self._to_one(connection, entries, bounds, settles, passed)
             return self._to_several(connection, entries, bounds)
         except Exception:
             self._roll_back(connection)
@@ -316,18 +531,28 @@ class PostgresDatabase(Database):
             self._drop_writer()  # an interruption leaves a connection in the middle of something
             raise
 
-    def _to_one(self, connection: Any, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
+    def _to_one(
+        self,
+        connection: Any,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        settles: OutboxRow | None,
+        passed: Mapping[str, int],
+    ) -> Heads:
         ((stream_id, (low, high)),) = bounds.items()
         columns = list(zip(*entries, strict=True))[2:]
         values: dict[str, Any] = dict(zip(_OWN, map(_array, columns), strict=True))
         values.update(stream_id=stream_id, low=low, high=high)
-        if not self._pooled:
-            position, version = connection.execute(_APPEND, values, prepare=True).fetchone()
-            return Heads(position, {stream_id: version})
-        self._begin(connection)
-        position, version = connection.execute(_APPEND, values).fetchone()
-        connection.execute("COMMIT")
-        return Heads(position, {stream_id: version})
+        values.update(passed_names=_array(list(passed)), passed_counts=_array(list(passed.values())))
+        for name, field in _SETTLED.items():
+            values[name] = None if settles is None else getattr(settles, field)
+        if self._pooled:
+            self._begin(connection)
+            position, version, *settled = connection.execute(_APPEND, values).fetchone()
+            connection.execute("COMMIT")
+        else:
+            position, version, *settled = connection.execute(_APPEND, values, prepare=True).fetchone()
+        return Heads(position, {stream_id: version}, None if settled[0] is None else tuple(settled))
 
     def _to_several(
         self, connection: Any, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]
@@ -344,6 +569,7 @@ class PostgresDatabase(Database):
         if fits:
             columns = zip(*placed(entries, heads), strict=True)
             connection.execute(_INSERT, dict(zip(COLUMNS, map(_array, columns), strict=True)))
+            connection.execute("UPDATE last_position SET position = %s", (position + len(entries),))
             connection.execute(_NOTIFY)
         connection.execute("COMMIT" if fits else "ROLLBACK")
         return heads
@@ -492,6 +718,20 @@ def _said_pooled(url: URL) -> bool | None:
 
 def _state_of_words(said: str) -> str:
     return next((state for pattern, state in _TURNED_AWAY if pattern.search(said)), "")
+
+
+_SETTLED = {
+    "settled_id": "command_id",
+    "settled_type": "command_type",
+    "settled_sender": "sender",
+    "settled_correlation": "correlation_id",
+    "settled_depth": "depth",
+}
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]], prefix: str) -> dict[str, str]:
+    """The columns of rows as arrays, named for a statement."""
+    return {f"{prefix}_{name}": _array([row[n] for row in rows]) for n, name in enumerate(names)}
 
 
 def _array(values: Sequence[Any]) -> str:

@@ -28,6 +28,27 @@ COLUMNS = (
     "metadata",
     "payload",
 )
+# A command that a process manager sent, or that is carried out once. It is settled when it has an outcome.
+# ``cause`` is the position of the event that it answers; ``due_at`` and ``deadline`` are those of a deadline.
+OUTBOX = (
+    "command_id",
+    "command_type",
+    "type_version",
+    "payload",
+    "sender",
+    "cause",
+    "correlation_id",
+    "depth",
+    "metadata",
+    "due_at",
+    "deadline",
+    "outcome",
+    "reason",
+    "details",
+)
+# An event that a running instance was handed. When the instance ends, its rows give way to one in `ended`.
+DELIVERIES = ("process_manager", "stream_id", "position", "verb", "version")
+ENDED = ("process_manager", "position", "stream_id", "version")
 _SNAPSHOT = ("stream_id", "version", "position", "event_id", "shape", "state")
 
 _UNSEEN: Any = object()
@@ -44,7 +65,11 @@ class Statements:
     def __init__(self, parameter: str) -> None:
         value = parameter.format
         stream_id, columns = value("stream_id"), ", ".join(COLUMNS)
-        position = "coalesce((SELECT max(position) FROM events), 0)"
+        # No position is given twice, even when the last events were deleted.
+        position = (
+            "coalesce((SELECT max(position) FROM (SELECT max(position) AS position FROM events "
+            "UNION ALL SELECT position FROM last_position) AS known), 0)"
+        )
         version = f"coalesce((SELECT max(stream_version) FROM events WHERE stream_id = {stream_id}), 0)"
         within = f"BETWEEN {value('low')} AND {value('high')}"
         size = f"LIMIT {value('size')}"
@@ -66,6 +91,22 @@ class Statements:
         self.all_backwards = f"{of_all} DESC {size}"
         self.forwards = f"{of_one} ASC {size}"
         self.backwards = f"{of_one} DESC {size}"
+        self.marks = f"SELECT '', {position} UNION ALL SELECT name, position FROM process_managers"
+        self.running = (
+            "SELECT stream_id, position, verb, version FROM deliveries "
+            f"WHERE process_manager = {value('name')} AND position > {value('after')}"
+        )
+        self.ended = (
+            "SELECT stream_id, position, 'stopped', version FROM ended "
+            f"WHERE process_manager = {value('name')} AND position > {value('after')}"
+        )
+        self.move_mark = (
+            f"UPDATE process_managers SET position = {value('position')} WHERE name = {value('name')}"
+        )
+        self.retire = f"DELETE FROM process_managers WHERE name = {value('name')}"
+        self.outstanding = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE outcome IS NULL ORDER BY number"
+        self.outbox = f"SELECT {', '.join(OUTBOX)} FROM outbox ORDER BY number"
+        self.outbox_entry = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE command_id = {value('command_id')}"
         self.table_version = "SELECT version FROM calamity_lab_schema"
         # These fail when a column is missing.
         self.probes = (
@@ -106,10 +147,49 @@ Content = tuple[Any, Metadata, datetime]
 
 
 class Heads(NamedTuple):
-    """The last position of all, and the last versions of the streams of an append, before the append."""
+    """The last position of all, and the last versions of the streams of an append, before the append.
+
+    ``settled`` is the outcome, the reason and the details of the append's command, where it was settled
+    before; then nothing was written.
+    """
 
     position: int
     versions: dict[str, int]
+    settled: tuple[Any, ...] | None = None
+
+
+class OutboxRow(NamedTuple):
+    """A command of the outbox as it is stored; the fields stand in the order of the columns (`OUTBOX`).
+
+    A command that is settled and was not in the outbox has no payload.
+    """
+
+    command_id: str
+    command_type: str
+    type_version: int
+    payload: str | None
+    sender: str | None
+    cause: int | None
+    correlation_id: str
+    depth: int
+    metadata: str
+    due_at: str | None = None
+    deadline: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    details: str | None = None
+
+
+class HandOn(NamedTuple):
+    """A mark that moves, with what instances were handed and what they sent, as rows."""
+
+    name: str
+    since: int | None
+    upto: int
+    deliveries: Sequence[tuple[Any, ...]]
+    ended: Sequence[tuple[Any, ...]]
+    begun_or_ended: Sequence[str]
+    sent: Sequence[OutboxRow]
 
 
 def placed(entries: Iterable[StoredRow], heads: Heads) -> Iterator[tuple[Any, ...]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
@@ -32,7 +32,17 @@ from calamity_lab.stores.sql.database import (
     execute,
 )
 from calamity_lab.stores.sql.forks import inherited
-from calamity_lab.stores.sql.rows import COLUMNS, Heads, StoredRow, placed
+from calamity_lab.stores.sql.rows import (
+    COLUMNS,
+    DELIVERIES,
+    ENDED,
+    OUTBOX,
+    HandOn,
+    Heads,
+    OutboxRow,
+    StoredRow,
+    placed,
+)
 from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import EXAMPLES, URL
 
@@ -69,8 +79,77 @@ _TABLES = (
     )
     """,
     "CREATE TABLE IF NOT EXISTS calamity_lab_schema (version INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS last_position (position INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS process_managers (name TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL)",
+    """
+    CREATE TABLE IF NOT EXISTS outbox (
+        number INTEGER PRIMARY KEY,
+        command_id TEXT NOT NULL UNIQUE,
+        command_type TEXT NOT NULL,
+        type_version INTEGER NOT NULL,
+        payload TEXT,
+        sender TEXT,
+        cause INTEGER,
+        correlation_id TEXT NOT NULL,
+        depth INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        due_at TEXT,
+        deadline TEXT,
+        outcome TEXT,
+        reason TEXT,
+        details TEXT
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS outbox_outstanding ON outbox (number) WHERE outcome IS NULL",
+    """
+    CREATE TABLE IF NOT EXISTS deliveries (
+        process_manager TEXT NOT NULL,
+        stream_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        verb TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (process_manager, stream_id, position)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS ended (
+        process_manager TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        stream_id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (process_manager, position, stream_id)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS checkpoints (
+        name TEXT NOT NULL PRIMARY KEY,
+        stream_id TEXT,
+        position INTEGER NOT NULL,
+        owner TEXT,
+        owned_until TEXT
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS deleted_streams (
+        stream_id TEXT NOT NULL PRIMARY KEY,
+        version INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        deleted_at TEXT NOT NULL,
+        reason TEXT NOT NULL
+    )
+    """,
 )
-_INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+def _insert(table: str, columns: Sequence[str], way: str = "INSERT") -> str:
+    return f"{way} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+_INSERT = _insert("events", COLUMNS)
+_SEND = _insert("outbox", OUTBOX, "INSERT OR IGNORE")
+_DELIVER = _insert("deliveries", DELIVERIES, "INSERT OR REPLACE")
+_END = _insert("ended", ENDED, "INSERT OR REPLACE")
+_SETTLE = "UPDATE outbox SET outcome = ?, reason = ?, details = ? WHERE command_id = ? AND outcome IS NULL"
 
 _POLL = 0.05  # seconds; a look costs some 50 µs
 _PAUSE = 0.01  # seconds between two attempts to turn on the write-ahead log
@@ -199,6 +278,12 @@ class SQLiteDatabase(Database):
                         cursor.execute(table)
                     if cursor.execute("SELECT version FROM calamity_lab_schema").fetchone() is None:
                         cursor.execute("INSERT INTO calamity_lab_schema VALUES (?)", (version,))
+                    else:
+                        cursor.execute("UPDATE calamity_lab_schema SET version = ?", (version,))
+                    if cursor.execute("SELECT position FROM last_position").fetchone() is None:
+                        cursor.execute(
+                            "INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events"
+                        )
                     cursor.execute("COMMIT")
                 except BaseException:
                     self._roll_back(cursor)
@@ -209,24 +294,73 @@ class SQLiteDatabase(Database):
         self._waiting.append(waiting)
         return waiting
 
-    def _append(self, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]) -> Heads:
+    def _append(
+        self,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        settles: OutboxRow | None,
+        passed: Mapping[str, int],
+    ) -> Heads:
+        with self._transaction() as cursor:
+            before = None if settles is None else _settle(cursor, settles)
+            heads = self._heads(cursor, bounds)._replace(settled=before)
+            fits = all(low <= heads.versions[name] <= high for name, (low, high) in bounds.items())
+            if not fits or before is not None:
+                cursor.execute("ROLLBACK")
+                return heads
+            cursor.executemany(_INSERT, placed(entries, heads))
+            cursor.execute("UPDATE last_position SET position = ?", (heads.position + len(entries),))
+            for name, count in passed.items():
+                cursor.execute(
+                    "UPDATE process_managers SET position = ? WHERE name = ? AND position = ?",
+                    (heads.position + count, name, heads.position),
+                )
+        for waiting in tuple(self._waiting):
+            waiting.wake()
+        return heads
+
+    def _hand_on(self, handed: HandOn) -> bool:
+        with self._transaction() as cursor:
+            name, since, upto = handed[:3]
+            if since is None:
+                cursor.execute("INSERT OR IGNORE INTO process_managers VALUES (?, ?)", (name, upto))
+            else:
+                cursor.execute(
+                    "UPDATE process_managers SET position = ? WHERE name = ? AND position = ?",
+                    (upto, name, since),
+                )
+            if not cursor.rowcount:
+                return False
+            for stream_id in handed.begun_or_ended:
+                cursor.execute(
+                    "DELETE FROM deliveries WHERE process_manager = ? AND stream_id = ?", (name, stream_id)
+                )
+            cursor.executemany(_DELIVER, handed.deliveries)
+            cursor.executemany(_END, handed.ended)
+            cursor.executemany(_SEND, handed.sent)
+        return True
+
+    def _settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+        with self._transaction() as cursor:
+            before = _settle(cursor, row)
+            if before is None:
+                cursor.executemany(_SEND, sent)
+        return before
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Cursor]:
+        """A transaction of the only writer; it is committed at the end, unless the block has ended it."""
         cursor = self._writing().cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
-            heads = self._heads(cursor, bounds)
-            fits = all(low <= heads.versions[name] <= high for name, (low, high) in bounds.items())
-            if fits:
-                cursor.executemany(_INSERT, placed(entries, heads))
-            cursor.execute("COMMIT" if fits else "ROLLBACK")
+            yield cursor
+            if cursor.connection.in_transaction:
+                cursor.execute("COMMIT")
         except BaseException:
             self._roll_back(cursor)
             raise
         finally:
             cursor.close()
-        if fits:
-            for waiting in tuple(self._waiting):
-                waiting.wake()
-        return heads
 
     def _heads(self, cursor: sqlite3.Cursor, streams: Mapping[str, Bounds]) -> Heads:
         versions, position = {}, 0
@@ -305,6 +439,19 @@ class SQLiteDatabase(Database):
 
     def _repeats_an_id(self, error: Exception) -> bool:
         return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+
+
+def _settle(cursor: sqlite3.Cursor, row: OutboxRow) -> tuple[Any, ...] | None:
+    """Settle a command within a transaction; return what it came to before, if it was settled."""
+    cursor.execute(_SETTLE, (row.outcome, row.reason, row.details, row.command_id))
+    if cursor.rowcount:
+        return None
+    found: tuple[Any, ...] | None = cursor.execute(
+        "SELECT outcome, reason, details FROM outbox WHERE command_id = ?", (row.command_id,)
+    ).fetchone()
+    if found is None:
+        cursor.execute(_SEND, row)
+    return found
 
 
 def _identity(file: str | None) -> tuple[int, int] | None:

@@ -1,0 +1,479 @@
+"""What a store that outlives the stack keeps beside the events, and how a run uses it.
+
+Such a store knows for each process manager, by its stored name, up to which event it was handed the history:
+its mark. And it has the outbox: each command that a process manager sent, until it is settled. Handing an
+event on moves the mark and fills the outbox in one transaction; the append of a command's events settles the
+command in the same transaction. So what happened is recorded, and never derived from the rules of today::
+
+    append(events, settles=X)      X is settled, and its events are recorded
+    hand_on("Transfer", 7, 8, ...) the mark moves from 7 to 8, and what Transfer sent is in the outbox
+
+When another process was first, the store writes nothing and says so: `hand_on` returns None, `record` and
+`settle` raise `AlreadySettled`. A stack whose event store is a value needs none of this.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import takewhile
+from typing import Any, NamedTuple, Protocol, Self, cast
+
+from calamity_lab.errors import AlreadySettled, InvalidValue, ModelError, Rejected, UnknownName, WrongMark
+from calamity_lab.kernel import ask
+from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event
+from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, verb_of
+from calamity_lab.kernel.identity import Identity, identify, stored_name
+from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
+from calamity_lab.kernel.protocols import ALL
+from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
+from calamity_lab.kernel.stack import Stack, changed
+
+_log = logging.getLogger("calamity_lab")
+
+
+class Outcome(NamedTuple):
+    """What a command came to.
+
+    ``verdict`` is "accepted", "without events", "rejected", "replaced" or "dropped"; ``reason`` and
+    ``details`` are those of the rejection, or the reason for which the command was dropped.
+    """
+
+    verdict: str
+    reason: str = ""
+    details: Mapping[str, Any] = {}
+
+    @property
+    def rejected(self) -> Rejected | None:
+        """The rejection, where the command was rejected."""
+        return Rejected(self.reason, **self.details) if self.verdict == "rejected" else None
+
+
+ACCEPTED, WITHOUT_EVENTS = Outcome("accepted"), Outcome("without events")
+
+
+def rejection(rejected: Rejected) -> Outcome:
+    """The outcome of a command that was rejected."""
+    return Outcome("rejected", str(rejected.reason), rejected.details)
+
+
+class Delivery(NamedTuple):
+    """An event that an instance of a process manager was handed.
+
+    ``stream_id`` is the instance's, ``version`` its version after the event.
+    """
+
+    stream_id: str
+    position: int
+    verb: str
+    version: int
+
+
+class DurableEventStore(Protocol):
+    """What a store has that outlives the stack, besides `EventStore`. All names are stored names."""
+
+    def marks(self) -> tuple[dict[str, int], int]:
+        """Up to which position each process manager was handed events, and the position of the last event."""
+        ...
+
+    def hand_on(
+        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+    ) -> Self | None:
+        """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
+
+        ``since`` is where the mark must be, None where there must be none yet. Nothing is written, and the
+        answer is None, when the mark is elsewhere.
+        """
+        ...
+
+    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Self:
+        """Note what a command came to, and put the commands that answer it in the outbox.
+
+        Raises `AlreadySettled`, and writes nothing, when the command was settled before.
+        """
+        ...
+
+    def outcome_of(self, command_id: str) -> Outcome | None:
+        """What a command came to; None where it is not known, or not settled."""
+        ...
+
+    def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
+        """The commands of these process managers that are not settled, depth first, the oldest cascade first.
+
+        ``find`` gives the class of a command whose name the store does not know.
+        """
+        ...
+
+    def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
+        """The deliveries to the running instances of a process manager, and where instances ended, in order.
+
+        ``after`` is a position; with 0, instances that ended are left out.
+        """
+        ...
+
+    def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
+        """The events at these positions, in order."""
+        ...
+
+    def depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many commands stand above each of these commands of the outbox."""
+        ...
+
+
+def is_durable(store: Any) -> bool:
+    """Whether an event store keeps marks and an outbox."""
+    return _is_durable(store.__class__)
+
+
+@lru_cache(maxsize=64)
+def _is_durable(cls: type) -> bool:
+    return callable(getattr(cls, "hand_on", None)) and callable(getattr(cls, "settle", None))
+
+
+def settles(stack: Stack, pending: Pending) -> bool:
+    """Whether the event store notes what the command comes to."""
+    return (pending.sender is not None or pending.once) and is_durable(stack.event_store)
+
+
+def outcome_of(stack: Stack, command_id: str) -> Outcome | None:
+    """What a command came to that is carried out once; None where it was not settled yet."""
+    if is_durable(stack.event_store):
+        return cast("Outcome | None", stack.event_store.outcome_of(command_id))
+    return cast("Outcome | None", stack.outcomes.get(command_id))
+
+
+def noted(stack: Stack, pending: Pending, outcome: Outcome) -> Stack:
+    """The stack that knows what a command came to, where its event store does not keep that."""
+    if is_durable(stack.event_store):
+        return stack
+    return changed(stack, outcomes=stack.outcomes.insert(pending.command_id, outcome))
+
+
+def settled(stack: Stack, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Stack:
+    """The stack after it was noted what a command without events came to, and what answers it.
+
+    Raises `AlreadySettled` where the command was settled before.
+    """
+    if settles(stack, pending):
+        return changed(stack, event_store=stack.event_store.settle(pending, outcome, sent))
+    return noted(stack, pending, outcome) if pending.once else stack
+
+
+def warn_of_events_only(store: Any) -> None:
+    """Warn that a store keeps only events, so that a crash may cost commands."""
+    if not isinstance(store, InMemoryEventStore) and not is_durable(store):
+        warnings.warn(
+            f"{type(store).__name__} keeps events only. Commands that process managers sent, and that were "
+            "not carried out before a crash, are lost. To keep them, give the store the methods of "
+            "calamity_lab.kernel.outbox.DurableEventStore, or use SQLEventStore",
+            stacklevel=3,
+        )
+
+
+def uninterested(stack: Stack, events: Sequence[Any]) -> dict[str, int]:
+    """How many of the first of these events are of no interest to each process manager, where there are any.
+
+    The append moves the marks over these, so that nothing needs to be written for them later.
+    """
+    counts = {}
+    for manager in stack.process_manager_types:
+        count = 0
+        for event in events:
+            if interests(manager, event):
+                break
+            count += 1
+        if count:
+            counts[stored_name(manager)] = count
+    return counts
+
+
+def interests(manager: type, event: Any) -> bool:
+    """Whether the event is, or may be, of interest: a callback that raises is asked again later."""
+    try:
+        return ask.interested(manager, event) is not None
+    except ModelError:
+        return True
+
+
+def prepared(stack: Stack) -> Stack:
+    """The stack, after its process managers got their marks in its event store.
+
+    A type that is new to the store begins at now, or where ``process_managers_begin`` says: from then on it
+    is asked for commands. Its instances have the state that the events before give.
+    """
+    store = stack.event_store
+    if stack.prepared is store or not is_durable(store):
+        return stack
+    marks, head = store.marks()
+    for manager in stack.process_manager_types:
+        name = stored_name(manager)
+        mark = marks.get(name)
+        if mark is None:
+            _begin(stack, manager, head)
+        elif mark > head:
+            raise WrongMark(name, mark, head)
+    return changed(stack, prepared=store)
+
+
+def _begin(stack: Stack, manager: type, head: int) -> None:
+    """Give a process manager its first mark, and note which events its running instances were handed."""
+    name = stored_name(manager)
+    given = stack.process_managers_begin.get(name, "now")
+    position = head if given == "now" else given
+    if not isinstance(position, int):
+        raise InvalidValue(
+            f"process_managers_begin has {given!r} for {name}, which is a process manager of this stack: "
+            'give "now" or a position, as in {"Greeter": "now"}'
+        )
+    if position > head:
+        raise WrongMark(name, position, head)
+    noted = _Noted({})
+    for recorded in _upto(stack.event_store, 1, position):
+        noted.take(manager, recorded)
+    if stack.event_store.hand_on(name, None, position, noted.deliveries, ()) is not None and head:
+        _log.warning(
+            "%s is new to %r: it is handed the events after position %d; those before only give its "
+            "instances their state",
+            name,
+            stack.event_store,
+            position,
+        )
+
+
+class _Noted:
+    """The deliveries to instances while a history is read; only those of running instances are kept."""
+
+    def __init__(self, versions: Mapping[str, int], running: Iterable[str] = ()) -> None:
+        self._versions = versions
+        self._kept: dict[str, list[Delivery]] = {}
+        self._running = set(running)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What is kept, in the order of the events."""
+        return sorted([each for kept in self._kept.values() for each in kept], key=lambda each: each.position)
+
+    def take(self, manager: type, recorded: RecordedEvent) -> None:
+        """Note what an event does to the instance that it concerns, which is not asked."""
+        interest = ask.interested(manager, recorded.event)
+        if interest is not None:
+            stream_id = identify(manager, interest.id).stream_id
+            self.add(stream_id, recorded.position, verb_of(interest, is_running=stream_id in self._running))
+
+    def add(self, stream_id: str, position: int, verb: Verb) -> None:
+        """Note what an event did to an instance."""
+        if verb is Verb.IGNORED:
+            return
+        kept = self._kept.setdefault(stream_id, [])
+        version = (kept[-1].version if kept else self._versions.get(stream_id, 0)) + 1
+        if verb is Verb.CONTINUED:
+            kept.append(Delivery(stream_id, position, verb.value, version))
+            return
+        kept[:] = [Delivery(stream_id, position, verb.value, version)]
+        (self._running.add if verb is Verb.STARTED else self._running.discard)(stream_id)
+
+
+class CaughtUpTo(NamedTuple):
+    """How far a process manager was caught up.
+
+    ``taken`` counts the events that its instances took in, ``sent`` is what they sent, and ``failure`` is
+    there where a callback raised.
+    """
+
+    stack: Stack
+    taken: int
+    sent: tuple[Pending, ...]
+    failure: Failure | None = None
+
+
+def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
+    """Bring a process manager type up to a position, with what the event store knows of it.
+
+    Instances take in what they were handed before, by this process or another, and are not asked again.
+    Events behind the mark that nobody handed on are handed on now.
+    """
+    manager, store = stack.process_manager_types[index], stack.event_store
+    name, count = stored_name(manager), 0
+    while True:
+        marks, head = store.marks()
+        mark = marks.get(name)
+        if mark is None:
+            _begin(stack, manager, head)
+            continue
+        if mark > head:
+            raise WrongMark(name, mark, head)
+        stack, taken = _taken_in(stack, index, mark)
+        count += taken
+        if mark >= upto:
+            return CaughtUpTo(stack, count, ())
+        handed = _handed_on(stack, index, mark, upto)
+        if handed is not None:
+            return handed._replace(taken=count + handed.taken)
+
+
+def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
+    """The stack whose instances have taken in what they were handed up to the mark: and how many events."""
+    manager, since = stack.process_manager_types[index], stack.delivered_upto[index]
+    if since >= mark:
+        return stack, 0
+    deliveries = stack.event_store.deliveries(stored_name(manager), since)
+    managers, versions = stack.process_managers, stack.process_manager_versions
+    given = set() if since else {d.stream_id for d in deliveries if managers.get(d.stream_id) is not None}
+    wanted = [d for d in deliveries if d.position <= mark and d.stream_id not in given]
+    events = {r.position: r for r in stack.event_store.events_at([d.position for d in wanted])}
+    count = 0
+    for stream_id, position, verb, version in wanted:
+        recorded = events.get(position)
+        if recorded is None:  # it was deleted
+            continue
+        managers = _with_delivery(managers, identity_in(manager, stream_id), recorded, verb)
+        versions = versions.increment_version(
+            identity_in(manager, stream_id), version - versions.get(stream_id, 0)
+        )
+        count += 1
+    taken_in = changed(
+        stack,
+        process_managers=managers,
+        process_manager_versions=versions,
+        delivered_upto=_moved(stack, index, mark),
+    )
+    return taken_in, count
+
+
+def _with_delivery(managers: Any, identity: Identity, recorded: RecordedEvent, verb: str) -> Any:
+    """The store whose instance has taken in an event that it was handed before."""
+    if not isinstance(managers, InMemoryProcessManagerStore):
+        return managers.take_in(identity, recorded, Verb(verb))
+    stream_id = identity.stream_id
+    if verb == Verb.STOPPED:
+        return managers.discard(stream_id)
+    state = None if verb == Verb.STARTED else managers.get(stream_id)
+    return managers.insert(stream_id, fold(begun(identity) if state is None else state, (recorded.event,)))
+
+
+def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | None:
+    """Hand on the events from the mark to a position; None where another process was first."""
+    manager, store = stack.process_manager_types[index], stack.event_store
+    managers, versions = stack.process_managers, stack.process_manager_versions
+    noted = _Noted(versions)
+    sent: list[Pending] = []
+    count, reached, failure = 0, mark, None
+    events = [r for r in _upto(store, mark + 1, upto) if interests(manager, r.event)]
+    depths = store.depths([r.causation_id for r in events if r.causation_id is not None]) if events else {}
+    for recorded in events:
+        try:
+            reactions, after = managers.handle_event(recorded, (manager,))
+        except ModelError as error:
+            failure = Failure(None, error, stored_name(manager), recorded.position)
+            break
+        for reaction in reactions:
+            identity = identify(reaction.manager, reaction.id)
+            noted.add(identity.stream_id, recorded.position, Verb(reaction.verb))
+            if reaction.verb != Verb.IGNORED:
+                versions, count = versions.increment_version(identity, 1), count + 1
+            if reaction.commands:
+                sent += _sent(
+                    recorded, identity, reaction.commands, depths.get(recorded.causation_id or "", 0)
+                )
+        managers, reached = after, recorded.position
+    reached = upto if failure is None else failure.position - 1
+    if reached > mark and store.hand_on(stored_name(manager), mark, reached, noted.deliveries, sent) is None:
+        return None
+    handed = changed(
+        stack,
+        process_managers=managers,
+        process_manager_versions=versions,
+        delivered_upto=_moved(stack, index, reached),
+    )
+    return CaughtUpTo(handed, count, tuple(sent), failure)
+
+
+def _sent(
+    recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...], depth: int
+) -> tuple[Pending, ...]:
+    """The commands that an instance sends for an event of a command that is not in progress here."""
+    return tuple([
+        child._replace(parent=None)
+        for child in caused_by_event(cause_of(recorded, depth), recorded, sender, commands)
+    ])  # fmt: skip
+
+
+def cause_of(recorded: RecordedEvent, depth: int = 0) -> Pending:
+    """The command of an event as far as the event tells it; the command itself is not recorded."""
+    command_id = recorded.causation_id or recorded.event_id
+    known = of_recorded(recorded.metadata)
+    return Pending(None, command_id, recorded.correlation_id, depth, metadata=known)
+
+
+def _upto(store: Any, start: int, position: int) -> Iterator[RecordedEvent]:
+    """All events from one position to another."""
+    if start > position:
+        return iter(())
+    return takewhile(lambda r: r.position <= position, store.stream(ALL, start_version=start))
+
+
+def _moved(stack: Stack, index: int, position: int) -> tuple[int, ...]:
+    """The marks of the stack with one moved."""
+    return (*stack.delivered_upto[:index], position, *stack.delivered_upto[index + 1 :])
+
+
+def check_names(stack: Stack) -> None:
+    """Raise `UnknownName` where the event store has a process manager that no class of the stack bears."""
+    marks, _ = stack.event_store.marks()
+    here = {stored_name(manager) for manager in stack.process_manager_types}
+    elsewhere = {name for name, where in stack.process_managers_begin.items() if where == "elsewhere"}
+    for name in sorted(set(marks) - here - elsewhere):
+        raise UnknownName(
+            f"{stack.event_store!r} has handed events to a process manager {name!r}, but no class of this "
+            f"stack has that name; the stack has {', '.join(sorted(here)) or 'no process managers'}. If the "
+            f'class was renamed, keep its name: stored_name = "{name}" in the class. If another process '
+            f'runs it: Stack(process_managers_begin={{"{name}": "elsewhere"}}). If it is gone for good: '
+            f'event_store.retire("{name}", reason="...")'
+        )
+
+
+def classes_near(types: Iterable[type]) -> Callable[[str], type | None]:
+    """A function that gives the command class with a stored name, found in the modules of these classes."""
+    modules = {cls.__module__ for cls in types}
+
+    def find(name: str) -> type | None:
+        found = {
+            value
+            for module in modules
+            for value in list(vars(sys.modules.get(module, object)).values())
+            if isinstance(value, type) and callable(getattr(value, "aggregate", None))
+            if stored_name(value) == name
+        }
+        if len(found) > 1:
+            raise UnknownName(
+                f"two command classes have the stored name {name!r}: "
+                f"{', '.join(sorted(f'{cls.__module__}.{cls.__qualname__}' for cls in found))}. Give the "
+                "event store the one that is meant"
+            )
+        return found.pop() if found else None
+
+    return find
+
+
+__all__ = [
+    "ACCEPTED",
+    "WITHOUT_EVENTS",
+    "AlreadySettled",
+    "Delivery",
+    "DurableEventStore",
+    "Outcome",
+    "catch_up",
+    "cause_of",
+    "check_names",
+    "classes_near",
+    "is_durable",
+    "prepared",
+    "rejection",
+    "settles",
+    "uninterested",
+    "warn_of_events_only",
+]

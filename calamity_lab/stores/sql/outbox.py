@@ -1,0 +1,209 @@
+"""The marks and the outbox of an event store, as values on one side and as rows on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from calamity_lab.errors import AlreadySettled, InvalidValue, SerializationError, UnknownName
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.folding import Verb
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.outbox import ACCEPTED, Delivery, Outcome
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.stores.sql.database import Database
+from calamity_lab.stores.sql.rows import COLUMNS, HandOn, OutboxRow, RowCodec
+from calamity_lab.text import format_value
+
+_FEW = 500  # values in one statement
+
+
+class OutboxEntry(NamedTuple):
+    """A command of the outbox as it is stored; ``outcome`` is None until it is settled.
+
+    ``command`` is its fields as JSON, None where only the id is kept. ``cause`` is the position of the event
+    that it answers.
+    """
+
+    command_id: str
+    command_type: str
+    command: str | None
+    sender: str | None
+    cause: int | None
+    correlation_id: str
+    depth: int
+    outcome: str | None
+    reason: str | None
+
+
+class SQLOutbox:
+    """What an SQL store keeps beside the events; see `calamity_lab.kernel.outbox.DurableEventStore`."""
+
+    def __init__(self, database: Database, codec: RowCodec) -> None:
+        self._database, self._statements, self._codec = database, database.statements, codec
+
+    @property
+    def _is_there(self) -> bool:
+        """Whether the tables are there: a read-only database may be of an older version."""
+        return self._database.version > 1
+
+    def marks(self) -> tuple[dict[str, int], int]:
+        if not self._is_there:
+            return {}, self._database.number(self._statements.position, {}, "read from")
+        (_, head), *marks = self._database.rows(self._statements.marks, {}, "read from")
+        return dict(marks), head
+
+    def hand_on(
+        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+    ) -> bool:
+        ended = [(name, d.position, d.stream_id, d.version) for d in deliveries if d.verb == Verb.STOPPED]
+        running = [
+            (name, d.stream_id, d.position, d.verb, d.version) for d in deliveries if d.verb != Verb.STOPPED
+        ]
+        anew = {d.stream_id for d in deliveries if d.verb in (Verb.STARTED, Verb.STOPPED)}
+        rows = [self._row(pending) for pending in sent]
+        return self._database.hand_on(HandOn(name, since, upto, running, ended, sorted(anew), rows))
+
+    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending]) -> None:
+        row = self.settling(pending, outcome)
+        before = self._database.settle(row, [self._row(each) for each in sent])
+        if before is not None:
+            raise AlreadySettled(pending.command_id, self.outcome(before))
+
+    def settling(self, pending: Pending, outcome: Outcome = ACCEPTED) -> OutboxRow:
+        """The row that settles a command: without the command itself, which the outbox has."""
+        details = self._details(outcome.details) if outcome.details else None
+        sender = None if pending.sender is None else pending.sender.stream_id
+        return OutboxRow(
+            pending.command_id, pending.command_type, 0, None, sender, None, pending.correlation_id,
+            pending.depth, "{}", None, None, outcome.verdict, outcome.reason, details,
+        )  # fmt: skip
+
+    def outcome(self, row: Sequence[Any]) -> Outcome:
+        """The outcome in the columns outcome, reason and details; of an unsettled command it says so."""
+        verdict, reason, details = row
+        known = {} if details is None else dict(self._codec.serializer.decode_metadata(details))
+        return Outcome(verdict or "outstanding", reason or "", known)
+
+    def outcome_of(self, command_id: str) -> Outcome | None:
+        rows = self._entry(command_id)
+        return None if rows is None or rows.outcome is None else self.outcome(rows[-3:])
+
+    def outstanding(
+        self,
+        find: Callable[[str], type | None],
+        senders: Sequence[str],
+        events: Callable[[Iterable[int]], Any],
+    ) -> tuple[Pending, ...]:
+        if not self._is_there:
+            return ()
+        found = [
+            OutboxRow(*row) for row in self._database.rows(self._statements.outstanding, {}, "read from")
+        ]
+        rows = [row for row in found if row.sender is None or row.sender.partition("-")[0] in senders]
+        causes = {r.position: r for r in events([row.cause for row in rows if row.cause is not None])}
+        first: dict[str, int] = {}
+        for n, row in enumerate(rows):
+            first.setdefault(row.correlation_id, n)
+        rows.sort(key=lambda row: (first[row.correlation_id], -row.depth))
+        return tuple([self._pending(row, find, causes) for row in rows])
+
+    def deliveries(self, name: str, after: int) -> list[Delivery]:
+        if not self._is_there:
+            return []
+        values = {"name": name, "after": after}
+        rows = self._database.rows(self._statements.running, values, "read from")
+        if after:
+            rows += self._database.rows(self._statements.ended, values, "read from")
+        return sorted([Delivery(*row) for row in rows], key=lambda each: each.position)
+
+    def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
+        wanted = sorted(set(positions))
+        for n in range(0, len(wanted), _FEW):
+            listed = ", ".join([str(int(position)) for position in wanted[n : n + _FEW]])
+            statement = (
+                f"SELECT {', '.join(COLUMNS)} FROM events WHERE position IN ({listed}) ORDER BY position"
+            )
+            yield from map(self._codec.recorded, self._database.rows(statement, {}, "read from"))
+
+    def depths(self, command_ids: Sequence[str]) -> dict[str, int]:
+        depths = {command_id: self._entry(command_id) for command_id in dict.fromkeys(command_ids)}
+        return {command_id: row.depth for command_id, row in depths.items() if row is not None}
+
+    def entries(self) -> tuple[OutboxEntry, ...]:
+        rows = self._database.rows(self._statements.outbox, {}, "read from") if self._is_there else []
+        return tuple([_shown(OutboxRow(*row)) for row in rows])
+
+    def drop(self, command_id: str, reason: str) -> None:
+        if not isinstance(reason, str) or not reason.strip():
+            raise InvalidValue(f"drop(reason={reason!r}): say in a text why the command is dropped")
+        row = self._entry(command_id)
+        if row is None:
+            raise InvalidValue(
+                f"the outbox has no command {command_id!r}; event_store.outbox lists the commands that it has"
+            )
+        before = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None), ())
+        if before is not None:
+            raise AlreadySettled(command_id, self.outcome(before))
+
+    def _entry(self, command_id: str) -> OutboxRow | None:
+        if not self._is_there:
+            return None
+        values = {"command_id": command_id}
+        rows = self._database.rows(self._statements.outbox_entry, values, "read from")
+        return OutboxRow(*rows[0]) if rows else None
+
+    def _row(self, pending: Pending) -> OutboxRow:
+        serializer, sender, cause = self._codec.serializer, pending.sender, pending.cause
+        name, version, payload = serializer.encode(pending.command)
+        serializer.decode(name, version, payload)  # what cannot be read again is not written
+        return OutboxRow(
+            pending.command_id, name, version, payload, None if sender is None else sender.stream_id,
+            None if cause is None else cause.position, pending.correlation_id, pending.depth,
+            serializer.encode_metadata(pending.metadata),
+        )  # fmt: skip
+
+    def _pending(
+        self, row: OutboxRow, find: Callable[[str], type | None], causes: Mapping[int, RecordedEvent]
+    ) -> Pending:
+        serializer = self._codec.serializer
+        if serializer.class_of(row.command_type) is None:
+            cls = find(row.command_type)
+            if cls is None:
+                raise UnknownName(
+                    f"a command {row.command_type!r} of {row.sender} is outstanding in "
+                    f"{self._database.name!r}, but no class has that name. Give the class to the "
+                    f"store, as in SQLEventStore(url, [..., {row.command_type}]); if it was renamed, keep "
+                    f'its name: stored_name = "{row.command_type}" in the class; if it is not wanted: '
+                    f'event_store.drop("{row.command_id}", reason="...")'
+                )
+            serializer.register(cls)
+        try:
+            command = serializer.decode(row.command_type, row.type_version, row.payload or "null")
+            metadata = serializer.decode_metadata(row.metadata)
+        except SerializationError as error:
+            raise SerializationError(
+                f"the outstanding command {row.command_id} of {row.sender} in {self._database.name!r} cannot "
+                f'be read: {error}. If it is not wanted: event_store.drop("{row.command_id}", reason="...")'
+            ) from error
+        sender = None if row.sender is None else Identity.parse(row.sender)
+        cause = None if row.cause is None else causes.get(row.cause)
+        return Pending(
+            command, row.command_id, row.correlation_id, row.depth, cause, sender, metadata,
+            once=row.sender is None,
+        )  # fmt: skip
+
+    def _details(self, details: Mapping[str, Any]) -> str:
+        """The details of a rejection; those that JSON cannot keep as texts."""
+        serializer = self._codec.serializer
+        try:
+            return serializer.encode_metadata(details)
+        except SerializationError:
+            return serializer.encode_metadata({name: format_value(value) for name, value in details.items()})
+
+
+def _shown(row: OutboxRow) -> OutboxEntry:
+    return OutboxEntry(
+        row.command_id, row.command_type, row.payload, row.sender, row.cause, row.correlation_id, row.depth,
+        row.outcome, row.reason,
+    )  # fmt: skip
