@@ -126,10 +126,11 @@ def test_commands_that_two_processes_recover_at_once_are_carried_out_by_one_of_t
     one, other = [
         recover(durable(Transfer, event_store=store, ids=seeded_ids(seed)), [BankAccount]) for seed in (1, 2)
     ]
-    assert one.agenda == other.agenda == [DepositFunds("c", 60, "from a"), DepositFunds("c", 60, "from b")]
+    assert one.agenda == other.agenda == [DepositFunds("c", 60, "from b")]  # b went on with what a had left
     finish(one)
     there = events(one.stack)
     steps, after = finish(other)
-    assert [step.outcome.verdict for step in steps if isinstance(step, Settled)] == ["accepted"] * 2
+    assert [step.outcome.verdict for step in steps if isinstance(step, Settled)] == ["accepted"]
     assert events(after.stack) == there
-    assert after.stack.aggregates["BankAccount-c"].balance == 120
+    rebuilt = recover(durable(Transfer, event_store=store), [BankAccount]).stack
+    assert rebuilt.aggregates["BankAccount-c"].balance == 120
