@@ -71,7 +71,7 @@ def _chained(chain: list[tuple[Any, ...]]) -> Pending | None:
     """The last command of a chain of causes, from the fields of each, the first cause first."""
     parent: Pending | None = None
     for fields in chain:
-        parent = Pending(*fields[:-1], parent, fields[-1])
+        parent = Pending._make((*fields[:-1], parent, fields[-1]))
     return parent
 
 
