@@ -99,7 +99,7 @@ class KnownAggregate(NamedTuple):
     version: int
 
 
-class Outcome:
+class Proposal:
     """What a command led to, before its events are recorded: the caller has it, the actor does not."""
 
     __slots__ = ("__weakref__", "after", "events", "identity", "settled", "version")
@@ -122,7 +122,7 @@ class LastAnswer(local):
 
     stream_id: str | None = None
     version: int = 0
-    outcome: Outcome | None = None
+    outcome: Proposal | None = None
     # The aggregate that has just decided without events, and its state then. Whether that decision is final
     # depends on the version that it was made on, so the next read gets that state, once.
     idle: tuple[str, Any] | None = None
@@ -131,7 +131,7 @@ class LastAnswer(local):
         self,
         stream_id: str,
         version: int,
-        outcome: Outcome | None = None,
+        outcome: Proposal | None = None,
         *,
         idle: tuple[str, Any] | None = None,
     ) -> None:
@@ -149,7 +149,7 @@ class SharedAggregates:
         self._known: dict[str, KnownAggregate] = {}
         self._answers: RecentValues[Read] = RecentValues(KEPT)
         self._new_events: RecentValues[NewEvents] = RecentValues(KEPT)
-        self._unsettled: WeakSet[Outcome] = WeakSet()
+        self._unsettled: WeakSet[Proposal] = WeakSet()
         self._lock = Lock()
 
     def known(self, stream_id: str) -> KnownAggregate | None:
@@ -188,14 +188,14 @@ class SharedAggregates:
             self.references.release(identity.stream_id)  # there is no such aggregate yet
         return answer
 
-    def propose(self, identity: Identity, decided: Decided) -> Outcome:
+    def propose(self, identity: Identity, decided: Decided) -> Proposal:
         """Remember what a command led to, until its events are recorded."""
-        outcome = Outcome(identity, decided)
+        outcome = Proposal(identity, decided)
         with self._lock:
             self._unsettled.add(outcome)
         return outcome
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: Proposal) -> None:
         """The outcome's events are recorded: the actor gets them with the next call."""
         self.drop(outcome)
         identity, version = outcome.identity, outcome.upto
@@ -206,7 +206,7 @@ class SharedAggregates:
         if self.last_answer.outcome is outcome:
             self.last_answer.learn(identity.stream_id, version)
 
-    def drop(self, outcome: Outcome) -> None:
+    def drop(self, outcome: Proposal) -> None:
         """Forget the outcome: its events were recorded, or never will be."""
         outcome.settled = True
         with self._lock:
@@ -329,7 +329,7 @@ class ActorAggregateStore(NotCopied, Mapping[str, Any]):
     def __init__(
         self,
         shared: SharedAggregates,
-        outcome: Outcome | None = None,
+        outcome: Proposal | None = None,
         forgotten: frozenset[str] = frozenset(),
     ) -> None:
         self._shared = shared
@@ -405,7 +405,7 @@ class ActorAggregateStore(NotCopied, Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({plural(len(self), 'aggregate')})"
 
-    def _is_latest(self, outcome: Outcome) -> bool:
+    def _is_latest(self, outcome: Proposal) -> bool:
         """Whether nothing later is known about the aggregate than what was decided here."""
         if outcome.settled:
             return False
