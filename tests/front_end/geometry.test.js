@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Chart } from "../../calamity_lab/widgets/chart.js";
+import { Chart, STEP_KINDS } from "../../calamity_lab/widgets/chart.js";
 import { denseBars, eachInSight, Lanes, marksInSight } from "../../calamity_lab/widgets/lanes.js";
 import { LOOKS } from "../../calamity_lab/widgets/looks.js";
 import { eventMark, nearestMark, neighbour, readMark, stepMark } from "../../calamity_lab/widgets/marks.js";
@@ -30,7 +30,7 @@ function chart() {
       [10, 12, 14], // the steps' moments
       [5, 5, 5], // twice the place among the events
       [1, 1, 1], // lanes
-      [2, 3, 4], // kinds: started, continued, stopped
+      ["started", "continued", "stopped"].map((kind) => STEP_KINDS.indexOf(kind)),
       [1, 1, 1], // names
     ],
   });
@@ -134,7 +134,7 @@ test("where marks stand too close, reactions of any kind share a bar, rejections
   span.fit(24);
   lanes.lay(made, []);
   const bars = (/** @type {string} */ kind) => {
-    made.steps.kinds.fill(LOOKS.inLanes.indexOf(kind) - 1);
+    made.steps.kinds.fill(STEP_KINDS.indexOf(kind));
     return denseBars(made, span, lanes, [0, 9], 480).filter((bar) => bar.kind !== "event");
   };
   const reactions = LOOKS.reactions.map(bars);
