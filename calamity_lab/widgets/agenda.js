@@ -1,7 +1,7 @@
 // Next: the command in progress, and the pending ones in order, each with what caused it and what it would do.
 
 import { button } from "./buttons.js";
-import { count, freshId, indent, make, put, setText, show } from "./kit.js";
+import { count, freshId, indent, make, put, setText, show } from "./elements.js";
 import { keepInSight, keyed, Reach } from "./lists.js";
 import { glyph, icon } from "./signs.js";
 

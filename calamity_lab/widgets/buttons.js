@@ -1,6 +1,6 @@
 // Buttons, pagers and search boxes, as every view uses them.
 
-import { count, make, put, setText, show } from "./kit.js";
+import { count, make, put, setText, show } from "./elements.js";
 import { icon } from "./signs.js";
 
 /**

@@ -5,7 +5,7 @@ import { button } from "./buttons.js";
 import { mountControls } from "./controls.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
-import { choiceOf, clamp, closest, count, freshId, make, put, setText, show } from "./kit.js";
+import { choiceOf, clamp, closest, count, freshId, make, put, setText, show } from "./elements.js";
 import { mountFoot } from "./lab_handle.js";
 import { focusedIn, rove } from "./lists.js";
 import { mountProcessGraph } from "./process_graph.js";

@@ -1,7 +1,7 @@
 // The head: the moves, Play, the scrubber over the moments, and a button for each branch.
 
 import { button, disable, isDisabled } from "./buttons.js";
-import { clamp, count, draw, make, put, setText, show } from "./kit.js";
+import { clamp, count, draw, make, put, setText, show } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 import { icon } from "./signs.js";
 

@@ -6,7 +6,7 @@ import { mountControls } from "./controls.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
 import { canMove, listenToKeys } from "./keyboard.js";
-import { make } from "./kit.js";
+import { make } from "./elements.js";
 import { LabHandle, mountFoot } from "./lab_handle.js";
 import { mountProcessGraph } from "./process_graph.js";
 import { mountSequence } from "./sequence.js";

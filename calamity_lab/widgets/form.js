@@ -2,7 +2,7 @@
 // they were typed; what is wrong with them comes back by path, and is shown beside the field.
 
 import { button } from "./buttons.js";
-import { freshId, make, put, setText, show } from "./kit.js";
+import { freshId, make, put, setText, show } from "./elements.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"

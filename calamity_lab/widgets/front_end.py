@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 ENTRY = "entry.js"
 LOOKS = "looks.js"
 SHEETS = (
-    "kit",
+    "shared",
     "controls",
     "agenda",
     "state",

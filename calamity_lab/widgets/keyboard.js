@@ -1,7 +1,7 @@
 // Keys on the widget. The notebook must not see them, and a text field keeps its own.
 
 import { button } from "./buttons.js";
-import { freshId, make, put } from "./kit.js";
+import { freshId, make, put } from "./elements.js";
 import { focusedIn } from "./lists.js";
 
 /**

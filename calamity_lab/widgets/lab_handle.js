@@ -1,7 +1,7 @@
 // What goes to Python and comes back. One message each way a step; what is newer replaces what still waits.
 
 import { isPacked, unpackedChart } from "./chart.js";
-import { make, put, setText } from "./kit.js";
+import { make, put, setText } from "./elements.js";
 import { focusedIn } from "./lists.js";
 import { icon, ICONS } from "./signs.js";
 

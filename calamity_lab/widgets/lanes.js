@@ -1,7 +1,7 @@
 // The rows of the timeline: the lanes in groups, one a type, of which those in sight are drawn and no others.
 
 import { STEP_KINDS } from "./chart.js";
-import { clamp } from "./kit.js";
+import { clamp } from "./elements.js";
 import { LOOKS } from "./looks.js";
 import { eventMark, stepMark } from "./marks.js";
 

@@ -1,6 +1,6 @@
 // Lists that touch only what changed: by key, as far as they can be seen, with what is selected marked.
 
-import { make, put } from "./kit.js";
+import { make, put } from "./elements.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"

@@ -1,7 +1,7 @@
 // The search over the whole run, in the head: what is found, by kind, and the way from one match to the next.
 
 import { button, disable, isDisabled, searchBox } from "./buttons.js";
-import { choiceOf, closest, count, freshId, make, put, setText, show } from "./kit.js";
+import { choiceOf, closest, count, freshId, make, put, setText, show } from "./elements.js";
 import { keepInSight, keyed } from "./lists.js";
 import { glyph } from "./signs.js";
 

@@ -1,6 +1,6 @@
 // The signs: icons for what a button does, and a shape for each kind of thing.
 
-import { draw } from "./kit.js";
+import { draw } from "./elements.js";
 import { LOOKS } from "./looks.js";
 
 // Icons are drawn on a grid of 16 by 16, in the colour of the text beside them.

@@ -2,7 +2,7 @@
 // Along the run an event takes up about one unit, its command the first half of it; idle gaps are folded to a few.
 
 import { lowest } from "./chart.js";
-import { clamp } from "./kit.js";
+import { clamp } from "./elements.js";
 import { LOOKS } from "./looks.js";
 
 /** @import { Chart } from "./chart.js" */

@@ -2,7 +2,7 @@
 
 import { button, pager, searchBox } from "./buttons.js";
 import { updateHistory } from "./field_history.js";
-import { choiceOf, closest, count, counted, indent, make, nameParts, put, setText, show } from "./kit.js";
+import { choiceOf, closest, count, counted, indent, make, nameParts, put, setText, show } from "./elements.js";
 import { addPicked, drawAnew, keyed, Reach, rove } from "./lists.js";
 import { icon, kindClass, setGlyph } from "./signs.js";
 

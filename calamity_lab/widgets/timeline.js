@@ -3,7 +3,7 @@
 
 import { disable, isDisabled } from "./buttons.js";
 import { Chart } from "./chart.js";
-import { choiceOf, clamp, count, draw, make, nameParts, namesOf, put, setText, show } from "./kit.js";
+import { choiceOf, clamp, count, draw, make, nameParts, namesOf, put, setText, show } from "./elements.js";
 import { NOTHING_SELECTED } from "./lab_handle.js";
 import { DENSE, denseBars, densePaths, eachInSight, LANE, Lanes, MARK_STEP, marksInSight,
   shapePaths } from "./lanes.js";

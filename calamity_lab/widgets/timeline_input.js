@@ -1,6 +1,6 @@
 // How the timeline is used: with the wheel, the pointer and the keys.
 
-import { clamp, put, show } from "./kit.js";
+import { clamp, put, show } from "./elements.js";
 import { LANE } from "./lanes.js";
 import { eventMark, nearestMark, neighbour } from "./marks.js";
 import { AXIS, ZOOM } from "./timeline_parts.js";

@@ -2,7 +2,7 @@
 
 import { TAB_VIEWS } from "../composite.js";
 import { render } from "../entry.js";
-import { choiceOf, make } from "../kit.js";
+import { choiceOf, make } from "../elements.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
 import { unpack } from "./recording.js";
 import { recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";

@@ -2,7 +2,7 @@
 // Each does what the view of that name does in Python, on the same values.
 
 import { lowest } from "../chart.js";
-import { count, counted } from "../kit.js";
+import { count, counted } from "../elements.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
 import { eventMark, readMark } from "../marks.js";
 
