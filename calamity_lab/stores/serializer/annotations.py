@@ -38,10 +38,10 @@ from calamity_lab.stores.serializer.codec import (
     is_plain_enum,
     short_repr,
     step_to,
+    timed,
     to_items,
     to_json,
     to_pairs,
-    unchanged,
 )
 from calamity_lab.stores.serializer.names import Names
 from calamity_lab.stores.serializer.records import (
@@ -57,13 +57,23 @@ from calamity_lab.stores.serializer.unions import union, untyped
 class CodecTable(Codecs):
     """The codecs of one serializer, each made when it is first needed."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, *, lenient: bool = False, with_zones: bool = False) -> None:
         self._names = names
+        self.lenient = lenient
+        self._with_zones = with_zones
+        self._zoned: CodecTable | None = None
         self._untyped = untyped(self)
         self._codecs: dict[Any, Codec] = {Any: self._untyped}
         self._records: dict[type, RecordCodec] = {}
         self._annotations: dict[type, dict[str, Any]] = {}
         self._unresolved = False
+
+    @property
+    def zoned(self) -> CodecTable:
+        """The codecs that write times with their zones. They ask msgspec for nothing that may hold a time."""
+        if self._zoned is None:
+            self._zoned = CodecTable(self._names, with_zones=True)
+        return self._zoned
 
     def of(self, annotation: Any) -> Codec:
         annotation = bare(annotation)
@@ -98,6 +108,7 @@ class CodecTable(Codecs):
         """Forget all codecs if an annotation could not be resolved yet; return whether that was so."""
         unresolved, self._unresolved = self._unresolved, False
         if unresolved:
+            self._zoned = None
             self._codecs, self._records, self._annotations = {Any: self._untyped}, {}, {}
         return unresolved
 
@@ -108,7 +119,7 @@ class CodecTable(Codecs):
         return codec
 
     def _made(self, annotation: Any) -> Codec:
-        if not is_for_msgspec(annotation, self.annotations_of):
+        if self._with_zones or not is_for_msgspec(annotation, self.annotations_of):
             return self._composed(annotation)
         native = by_msgspec(annotation)
 
@@ -131,7 +142,11 @@ class CodecTable(Codecs):
         if not isinstance(cls, type):
             return self._untyped
         if annotation in SCALARS:
-            return Codec(unchanged, self._untyped.read)
+            native = by_msgspec(annotation)
+            return Codec(
+                timed if self._with_zones else native.write,
+                lambda text: (self._untyped if is_named(text) else native).read(text),
+            )
         if issubclass(cls, Enum):
             return enum(cls)
         for base in (str, int, float):

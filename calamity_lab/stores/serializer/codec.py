@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -20,6 +21,9 @@ TYPE = "_type"
 
 VALUE = "_value"
 """The key of a value that has no fields of its own to stand beside `TYPE`."""
+
+ZONE, FOLD = "_zone", "_fold"
+"""The keys of what a time has besides its text: the name of its zone, and its fold."""
 
 LONGEST = 80
 """The number of characters of a value that an error shows."""
@@ -56,7 +60,12 @@ class Codec(NamedTuple):
 
 
 class Codecs:
-    """The codecs by annotation, for a codec that needs those of its parts."""
+    """The codecs by annotation, for a codec that needs those of its parts.
+
+    ``lenient`` codecs read a value of an unknown class as a dict; of others that is an error.
+    """
+
+    lenient = False
 
     def of(self, annotation: Any) -> Codec:
         """The codec for values with that annotation."""
@@ -132,6 +141,50 @@ def not_json(value: Any) -> str:
         f"JSON cannot hold {short_repr(value)} ({cls.__module__}.{cls.__qualname__}). Use texts, numbers, "
         "times, enums, collections, and records of these"
     )
+
+
+def beside(value: Any) -> dict[str, Any]:
+    """What the text of a time does not tell: the name of its zone, and its fold; nothing for other values.
+
+    Raises `Misfit` for a zone without a name that can be looked up.
+    """
+    if not isinstance(value, (datetime, time)):
+        return {}
+    told: dict[str, Any] = {FOLD: 1} if value.fold else {}
+    zone = value.tzinfo
+    if isinstance(zone, ZoneInfo) and zone.key:
+        return {ZONE: zone.key, **told}
+    if zone is not None and zone.utcoffset(None) is None:
+        raise Misfit(
+            f"the time zone of {short_repr(value)} cannot be stored, because it has no name. "
+            "Give a ZoneInfo, as in ZoneInfo('Europe/Berlin'), or a time in UTC"
+        )
+    return told
+
+
+def timed(value: Any) -> Any:
+    """A time with its zone and fold, where its text does not tell them; any other value as it is."""
+    told = beside(value)
+    return {TYPE: stored_time(value), VALUE: value, **told} if told else value
+
+
+def stored_time(value: datetime | time) -> str:
+    """The name of the type of a time."""
+    return "datetime" if isinstance(value, datetime) else "time"
+
+
+def retimed(value: Any, plain: dict[str, Any]) -> Any:
+    """A time that was read from its text, with the zone and the fold that stand beside it."""
+    name = plain.get(ZONE)
+    if name is not None:
+        try:
+            value = value.replace(tzinfo=ZoneInfo(name))
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise Misfit(
+                f"the time zone {name!r} is not known on this machine. Install the zones, as with "
+                "pip install tzdata"
+            ) from error
+    return value.replace(fold=plain[FOLD]) if FOLD in plain else value
 
 
 def step_to(key: Any) -> str:

@@ -153,7 +153,8 @@ class Upcasters:
     """Upcasters by the name and version from which each starts.
 
     Each takes the fields as JSON has them and returns those of the next version; with another name, as in
-    ``return "bank.FundsDeposited", fields``, if the type is called so from there on.
+    ``return "bank.FundsDeposited", fields``, if the type is called so from there on. Under the other name the
+    fields are those of version 1, and the upcasters of that name go on from there.
     """
 
     def __init__(self, given: Mapping[tuple[str, int], Upcaster]) -> None:

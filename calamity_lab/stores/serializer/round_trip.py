@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import Enum
 from operator import attrgetter
 from types import NoneType
 from typing import Any, NamedTuple, get_args
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -54,8 +55,9 @@ class MessageCodec(NamedTuple):
 def message_codec(cls: type, codecs: CodecTable) -> MessageCodec:
     """The codec for messages of that class."""
     record = codecs.record(cls)
+    zoned = codecs.zoned.record(cls).write
     if not is_for_msgspec(cls, codecs.annotations_of) or _is_array(cls):
-        return MessageCodec(_checked(record.write, record.read, None), record.read)
+        return MessageCodec(_checked(record.write, record.read, None, zoned), record.read)
     decode: Callable[[Json], Any] = msgspec.json.Decoder(cls).decode
 
     def read(text: Json) -> Any:
@@ -66,7 +68,8 @@ def message_codec(cls: type, codecs: CodecTable) -> MessageCodec:
     fields, types = _fields(list(annotations)), [_types(annotation) for annotation in annotations.values()]
     sure = [kinds for kinds in types if kinds is not None]
     if len(sure) < len(types) or kind_of(cls) == "attrs" or any(hasattr(cls, name) for name in _CHECKS):
-        return MessageCodec(_checked(unchanged, read, fields), read)
+        is_simple = all(map(_is_simple, annotations.values()))
+        return MessageCodec(_checked(unchanged, read, fields if is_simple else None, zoned), read)
     return MessageCodec(_sure(read, fields, sure), read)
 
 
@@ -87,12 +90,24 @@ def _fields(names: list[str]) -> Fields:
     return attrgetter(*names) if len(names) > 1 else lambda value: [getattr(value, name) for name in names]
 
 
-def _checked(write: Callable[[Any], Any], read: Callable[[Json], Any], fields: Fields | None) -> Write:
-    """Write and read back at once: an event that nobody can read must not be recorded."""
+def _checked(
+    write: Callable[[Any], Any],
+    read: Callable[[Json], Any],
+    fields: Fields | None,
+    zoned: Callable[[Any], Any],
+) -> Write:
+    """Write and read back at once: an event that nobody can read must not be recorded.
+
+    A value whose times would lose their zones is written by ``zoned``.
+    """
 
     def checked(value: Any) -> str:
         text = written(write(value))
-        _check(value, text, read, fields)
+        try:
+            _check(value, text, read, fields)
+        except ZoneLost:
+            text = written(zoned(value))
+            _check(value, text, read, fields)
         return text
 
     return checked
@@ -146,7 +161,18 @@ def _types(annotation: Any) -> frozenset[type] | None:
     return None
 
 
-_LOST = object()
+class ZoneLost(Misfit):
+    """A time that would be read back without its zone or its fold."""
+
+
+class _Lost:
+    """Stands for a part of a value that is not read back."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_LOST = _Lost()
 _DEEPEST = 40
 
 
@@ -159,8 +185,9 @@ def difference(value: Any, found: Any, path: str = "") -> Misfit | None:
         return Misfit(f"JSON cannot hold {value}. Use None, or a Decimal", path)
     pairs = _pairs(value, found)
     if pairs is None:
-        if value is found or _same(value, found):
-            return None
+        lost = _zone_difference(value, found, path)
+        if lost is not None or value is found or _same(value, found):
+            return lost
         return Misfit(
             f"{short_repr(value)} would be read back as {short_repr(found)}. "
             "Annotate the field with the type that it holds",
@@ -185,10 +212,52 @@ def _pairs(value: Any, found: Any) -> Iterator[tuple[str, Any, Any]] | None:
             return None
         return ((f"[{n}]", *both) for n, both in enumerate(zip(value, found, strict=True)))
     if isinstance(value, dict) and isinstance(found, dict):
-        if len(value) != len(found):
-            return None
-        return ((step_to(key), item, found.get(key, _LOST)) for key, item in value.items())
+        return _items(value, found)
+    if isinstance(value, (set, frozenset)) and isinstance(found, (set, frozenset)):
+        there = {item: item for item in found}
+        return (
+            (("[...]", item, there.get(item, _LOST)) for item in value) if len(value) == len(found) else None
+        )
     return None
+
+
+def _items(value: dict[Any, Any], found: dict[Any, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The keys and the values of two dicts, side by side."""
+    there = {key: key for key in found}
+    texts = {str(key): key for key in found}
+    for key, item in value.items():
+        if type(key) is not str or key not in found:
+            yield f"[{short_repr(key)}, a key]", key, there.get(key, texts.get(str(key), _LOST))
+        yield step_to(key), item, found.get(key, _LOST)
+
+
+def _zone_difference(value: Any, found: Any, path: str) -> Misfit | None:
+    """Whether a time lost its zone or its fold; times of one instant are equal without them."""
+    if not isinstance(value, (datetime, time)):
+        return None
+    mine, theirs = value.tzinfo, getattr(found, "tzinfo", None)
+    same = mine is theirs or (
+        mine is not None and theirs is not None and _zone_key(mine) == _zone_key(theirs) is not None
+    )
+    if same and value.fold == getattr(found, "fold", value.fold):
+        return None
+    return ZoneLost(f"{short_repr(value)} would be read back as {short_repr(found)}", path)
+
+
+def _zone_key(zone: tzinfo) -> Any:
+    """What makes two zones the same: the name of a zone, or the offset of one that has always the same."""
+    return zone.key if isinstance(zone, ZoneInfo) else zone.utcoffset(None)
+
+
+_SIMPLE = _SURE | {float}
+
+
+def _is_simple(annotation: Any) -> bool:
+    """Whether equal values with that annotation are the same: there are no times in them."""
+    annotation = bare(annotation)
+    if is_union(annotation):
+        return all(map(_is_simple, get_args(annotation)))
+    return annotation in _SIMPLE
 
 
 def _same(value: Any, found: Any) -> bool:

@@ -39,7 +39,8 @@ class Serializer:
     Fields are written and read by their annotations. Where an annotation does not tell the type of a value
     (there is none, it is ``Any``, or it names a class that cannot be found), values that JSON itself has are
     written as they are, and others with the name of their type: ``{"_type": "Decimal", "_value": "1.5"}``.
-    The members of a union that JSON does not tell apart are written so too. If an annotation could be
+    The members of a union that JSON does not tell apart are written so too, and times with a zone from the
+    time zone database. If an annotation could be
     resolved when a value was written and cannot be when it is read, the value is what JSON has. A value that
     would be read back as another one raises an error when it is written.
     """
@@ -56,7 +57,7 @@ class Serializer:
         self._upcasters = Upcasters(upcasters)
         self._names = Names(names, versions, parts(types))
         self._table = CodecTable(self._names)
-        self._metadata = MetadataTexts(self._table.of(Any))
+        self._metadata = MetadataTexts(CodecTable(self._names, lenient=True).of(Any))
         self._codecs: dict[type, tuple[str, int, MessageCodec]] = {}
         self._readers: dict[tuple[str, int], Reader] = {}
         self.register(*listed(types), *names, *versions)
@@ -188,13 +189,23 @@ class Serializer:
 
     def _upcast(self, name: str, version: int, payload: Json) -> Any:
         """The message, after upcasters brought its fields to the version of the class."""
-        fields, called, reached = _fields(payload), name, version
-        while (cls := self._names.class_of(called)) is None or reached < self.version_of(cls):
-            if cls is None and not self._upcasters.start(called, reached):
-                return _as_unknown(name, version, payload)
+        fields, called, reached, left = _fields(payload), name, version, {name}
+        while reached < self._latest(called):
+            before = called
             called, fields = self._upcasters.step(called, reached, fields)
-            reached += 1
+            reached = reached + 1 if called == before else 1
+            if called != before and called in left:
+                raise SerializationError(f"the upcasters of {name} give the name {called} a second time")
+            left.add(called)
+        cls = self._names.class_of(called)
+        if cls is None:
+            return _as_unknown(name, version, payload)
         return self._codec_of(cls)[2].read(written(fields))
+
+    def _latest(self, name: str) -> int:
+        """The version to which messages of that name are brought."""
+        cls = self._names.class_of(name)
+        return self._upcasters.latest(name) if cls is None else self.version_of(cls)
 
     def _check_version(self, cls: type) -> None:
         latest = self._upcasters.latest(self.name_of(cls))

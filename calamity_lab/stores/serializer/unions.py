@@ -1,13 +1,15 @@
 """Unions and untyped values, written with the name of their type: ``{"_type": "Decimal", "_value": "1.5"}``.
 
+A time has its zone and its fold there too: ``{"_type": "datetime", ..., "_zone": "Europe/Berlin"}``.
+
 A value is written so where its annotation does not tell its type: where there is none, or it is ``Any``,
 and in a union whose members JSON would not tell apart, as of two records, or of a text and a `UUID`.
 
 Texts, numbers, truth values, None, lists, and dicts with texts as keys are written as they are. A record
-has the name beside its fields: ``{"_type": "Address", "street": ...}``. One of an unknown class is a dict.
+has the name beside its fields: ``{"_type": "Address", "street": ...}``. One of an unknown class is an error.
 
 An optional value of one type needs no name. Where the name is missing, as in what was written before a union
-got more members, the first member that can read the value is taken.
+got more members, the one member is taken that can have written the value; where two can, that is an error.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from calamity_lab.kernel.annotations import union_members
+from calamity_lab.kernel.schema import fields_in
 from calamity_lab.stores.serializer.codec import (
     JSONS_OWN,
     TYPE,
@@ -32,11 +35,13 @@ from calamity_lab.stores.serializer.codec import (
     Json,
     Misfit,
     at,
+    beside,
     by_msgspec,
     can_be_read,
     from_json,
     misfit_of,
     not_json,
+    retimed,
     step_to,
     to_json,
     without_type,
@@ -44,6 +49,7 @@ from calamity_lab.stores.serializer.codec import (
 from calamity_lab.stores.serializer.records import is_record_class
 
 _AS_THEY_ARE = frozenset({str, int, float, bool, NoneType})
+_JSONS_OWN = {cls.__name__ for cls in JSONS_OWN}
 _NAMED: dict[str, type] = {
     cls.__name__: cls
     for cls in (
@@ -74,7 +80,8 @@ def tagged(value: Any, cls: type, codecs: Codecs) -> dict[str, Any]:
     """The value with the name of its class, beside its fields if it has fields."""
     name = cls.__name__
     if _NAMED.get(name) is cls:
-        return {TYPE: name, VALUE: _pairs(value, codecs) if cls is dict else codecs.of(cls).write(value)}
+        inner: Any = _pairs(value, codecs) if cls is dict else codecs.of(cls).write(value)
+        return dict(inner) if _has_type(inner) else {TYPE: name, VALUE: inner, **beside(value)}
     is_record = is_record_class(cls)
     if not is_record and not issubclass(cls, (Enum, str, int, float)):
         raise Misfit(not_json(value))
@@ -117,16 +124,27 @@ def revived(plain: Any, codecs: Codecs) -> Any:
     return _known(plain, codecs)
 
 
+def _has_type(written: Any) -> bool:
+    """Whether a value was written with the name of its type already, as a time with a zone is."""
+    return isinstance(written, dict) and TYPE in written
+
+
 def _known(plain: dict[str, Any], codecs: Codecs) -> Any:
     name = plain[TYPE]
     if name == "dict":
         return {revived(key, codecs): revived(item, codecs) for key, item in plain[VALUE]}
     cls = _NAMED.get(name) or codecs.class_of(name)
     if cls is None:
-        return plain
+        if codecs.lenient or not isinstance(name, str):
+            return plain
+        raise Misfit(
+            f"a {name} is stored here, and no class has this stored name. If its class was renamed, write "
+            f"stored_name = {name!r} in the body of the class; else give the class to the store's serializer"
+        )
     if is_record_class(cls):
         return codecs.record(cls).read(without_type(plain))
-    return codecs.of(cls).read(to_json(plain.get(VALUE)))
+    value = codecs.of(cls).read(to_json(plain.get(VALUE)))
+    return retimed(value, plain) if cls in (datetime, time) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +154,28 @@ class Member:
     name: str
     is_record: bool
     codec: Codec
+    fields: frozenset[str] = frozenset()
 
     def write(self, value: Any) -> dict[str, Any]:
         """The value with the name of its type."""
         written = self.codec.write(value)
-        return with_fields(self.name, written) if self.is_record else {TYPE: self.name, VALUE: written}
+        if _has_type(written):  # of a subclass, or a time
+            return dict(written)
+        if self.is_record:
+            return with_fields(self.name, written)
+        return {TYPE: self.name, VALUE: written, **beside(value)}
+
+    def could_be(self, plain: Any, value: Any) -> bool:
+        """Whether the value can have been written as these plain JSON values without a name."""
+        if self.is_record:
+            return isinstance(plain, dict) and plain.keys() <= self.fields
+        return same_json(plain, self.codec.write(value))
 
     def read(self, plain: dict[str, Any]) -> Any:
         """The value that was written with the name of its type."""
         if self.is_record:
             return self.codec.read(without_type(plain))
-        return self.codec.read(to_json(plain.get(VALUE)))
+        return retimed(self.codec.read(to_json(plain.get(VALUE))), plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +194,8 @@ class UnionCodec:
         if member is not None:
             return member.write(value)
         if cls in JSONS_OWN:
-            return value
+            # A text that could be another member's must say that it is a text.
+            return {TYPE: cls.__name__, VALUE: value} if self._fitting(value, to_json(value)) else value
         for base, member in self.members.items():
             if isinstance(value, base) and not member.is_record:
                 return member.write(value)
@@ -176,9 +206,48 @@ class UnionCodec:
         plain = from_json(text)
         if isinstance(plain, dict) and TYPE in plain:
             named = self.by_name.get(plain[TYPE])
-            return self.rest.read(text) if named is None else named.read(plain)
-        own = [] if isinstance(plain, (dict, list)) else [self.own]
-        return _first([*own, *(member.codec for member in self.members.values())], text)
+            if named is not None:
+                return named.read(plain)
+            own = plain[TYPE] in _JSONS_OWN and VALUE in plain
+            return self.own.read(to_json(plain[VALUE])) if own else self.rest.read(text)
+        return self._unnamed(plain, text)
+
+    def _unnamed(self, plain: Any, text: Json) -> Any:
+        """The value of the one member that can have written this without its name."""
+        found, problems = self._readable(text)
+        fitting = [(member, value) for member, value in found if member.could_be(plain, value)]
+        if not isinstance(plain, (dict, list)):
+            try:
+                own = self.own.read(text)
+            except Exception as error:  # noqa: BLE001 - as in `_readable`
+                problems.append(misfit_of(error).problem)
+            else:
+                if not fitting:
+                    return own
+                fitting.append((Member(type(own).__name__, False, self.own), own))
+        fitting = fitting or found
+        if not fitting:
+            raise Misfit(f"no member of the union can be read from it ({'; '.join(problems)})")
+        if len(fitting) > 1:
+            names = " and as ".join(member.name for member, _ in fitting)
+            raise Misfit(
+                f"it was written before the union had these members, and can be read as {names}. Name "
+                f"the type in an upcaster, as in {{{TYPE!r}: {fitting[0][0].name!r}, ...}}"
+            )
+        return fitting[0][1]
+
+    def _fitting(self, plain: Any, text: Json) -> list[tuple[Member, Any]]:
+        return [(member, value) for member, value in self._readable(text)[0] if member.could_be(plain, value)]
+
+    def _readable(self, text: Json) -> tuple[list[tuple[Member, Any]], list[str]]:
+        """The members that can read the text, each with what it reads, and the problems of the others."""
+        found, problems = [], []
+        for member in self.members.values():
+            try:
+                found.append((member, member.codec.read(text)))
+            except Exception as error:  # noqa: BLE001 - a class may check its own fields, and raise what it likes
+                problems.append(misfit_of(error).problem)
+        return found, problems
 
 
 def union(annotation: Any, codecs: Codecs) -> Codec:
@@ -209,8 +278,8 @@ def _members(parts: Sequence[Any], codecs: Codecs) -> dict[type, Member]:
         known = cls in members  # as list[int] and list[str], which no value tells apart
         is_record = is_record_class(cls)
         codec = codecs.record(cls) if is_record else codecs.of(cls if known else part)
-        name = codecs.name_of(cls) if is_record or issubclass(cls, Enum) else cls.__name__
-        members[cls] = Member(name, is_record, codec)
+        fields = frozenset(field.stored for field in fields_in(cls)) if is_record else frozenset[str]()
+        members[cls] = Member(codecs.name_of(cls), is_record, codec, fields)
     return members
 
 
@@ -238,11 +307,9 @@ def _is_null(text: Json) -> bool:
     return (text.encode() if isinstance(text, str) else bytes(text)).strip() == b"null"
 
 
-def _first(codecs: Sequence[Codec], text: Json) -> Any:
-    problems = []
-    for codec in codecs:
-        try:
-            return codec.read(text)
-        except Exception as error:  # noqa: BLE001 - a class may check its own fields, and raise what it likes
-            problems.append(misfit_of(error).problem)
-    raise Misfit(f"no member of the union can be read from it ({'; '.join(problems)})")
+def same_json(plain: Any, written: Any) -> bool:
+    """Whether plain JSON values are what a codec writes."""
+    try:
+        return type(plain) is type(again := from_json(to_json(written))) and bool(plain == again)
+    except Exception:  # noqa: BLE001 - what cannot be written is not the same
+        return False
