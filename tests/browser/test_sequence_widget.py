@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from calamity_lab.examples import bank
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import BANK, LabWidget
+from tests.moments import after
+from tests.views.traces import story_of
 
 SHOWN = "lab\n"
+STORY = story_of(bank)
+"""The run of `BANK`, here."""
 
 
 def test_a_row_is_gone_to_by_a_click_and_by_keys_and_the_present_one_is_marked(lab_page: LabPage) -> None:
-    lab_page.open([f"{BANK.removesuffix(SHOWN)}lab.resume()\nlab.goto(22)\nlab"])
+    initiated = after(STORY, "TransferInitiated")
+    lab_page.open([f"{BANK.removesuffix(SHOWN)}lab.resume()\nlab.goto({initiated})\nlab"])
     lab_page.run_all()
     widget = LabWidget(lab_page)
     panel = widget.tab("Sequence")
@@ -20,14 +26,13 @@ def test_a_row_is_gone_to_by_a_click_and_by_keys_and_the_present_one_is_marked(l
                                       "from_account='alice', to_account='bob', amount=6000")  # fmt: skip
     panel.get_by_role("option", name="WithdrawFunds(account_id='alice'").click()
     widget.settle()
-    assert widget.moment == 25
+    assert widget.moment == after(STORY, "WithdrawFunds")
     lab_page.page.keyboard.press("ArrowDown")
     lab_page.page.keyboard.press("ArrowDown")
     lab_page.page.keyboard.press("Enter")
     widget.settle()
-    assert (widget.moment, widget.fact) == (
-        28,
-        "Step 28: Transfer-rent continued by FundsWithdrawn, sends DepositFunds",
-    )
+    continued = after(STORY, "Continued")
+    assert widget.moment == continued
+    assert widget.fact == f"Step {continued}: Transfer-rent continued by FundsWithdrawn, sends DepositFunds"
     expect(present).to_be_focused()
     assert present.count() == 1

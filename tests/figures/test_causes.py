@@ -12,6 +12,7 @@ from calamity_lab.figures import to_networkx
 from calamity_lab.frames import History
 from calamity_lab.views.tables import CauseEdge, CommandNode, EventNode, causes, causes_of_events
 from tests.frames.histories import bank_day, bank_traffic, events_of, recorded, shop_week
+from tests.moments import after
 
 
 def names(graph: nx.MultiDiGraph, nodes: list[str]) -> list[str]:
@@ -51,7 +52,7 @@ def test_a_rejected_command_is_a_node_that_leads_nowhere() -> None:
 
 def test_only_what_is_true_at_the_cursor_is_in_the_graph() -> None:
     trace = bank_day()
-    start, later = causes(trace, 0), causes(trace, 30)
+    start, later = causes(trace, 0), causes(trace, after(trace, "DepositFunds", 2))
     assert {command.outcome for command in start.commands} == {"pending"}
     assert (len(start.commands), start.events, start.edges) == (10, (), ())
     assert [(c.type, c.outcome) for c in later.commands][:7] == [

@@ -22,6 +22,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES, LOOKS
 from tests.figures.drawing import ink, marks, overprinted, texts
 from tests.frames.histories import bank_day, bank_traffic, shop_week, traced
+from tests.moments import after
 from tests.views.test_lanes import marked, with_a_night, with_gaps
 
 
@@ -155,8 +156,9 @@ EXTENTS = {
 
 
 def test_the_lanes_are_named_and_the_moment_is_told() -> None:
-    shown = texts(plot_timeline(bank_day(), 30))
-    assert {"BankAccount-alice", "Transfer-rent", "moment 30", "position"} <= set(shown)
+    deposit = after(bank_day(), "DepositFunds", 2)
+    shown = texts(plot_timeline(bank_day(), deposit))
+    assert {"BankAccount-alice", "Transfer-rent", f"moment {deposit}", "position"} <= set(shown)
 
 
 def test_a_lane_of_many_tells_how_many() -> None:

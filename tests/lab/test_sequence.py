@@ -44,9 +44,9 @@ def test_the_widget_follows_the_cursor_and_turns_the_pages_of_a_long_cascade(lab
     front_end = FrontEnd(lab.sequence)
     assert front_end.widget.face == "sequence"
     assert front_end.values["sequence"]["title"] == "RequestTransfer"
-    front_end.ask("goto", moment=67)
+    front_end.ask("goto", moment=after(lab, "FundsWithdrawn", -1))
     assert front_end.values["sequence"]["title"] == "WithdrawFunds"
-    front_end.ask("goto", moment=57)
+    front_end.ask("goto", moment=after(lab, "Refused", 2))
     front_end.ask("look", view="sequence", first=2, limit=1)
     shown = front_end.values["sequence"]
     assert (shown["first"], shown["commands"], shown["total"]) == (2, 1, 4)

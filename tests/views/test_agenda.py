@@ -8,6 +8,7 @@ from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds
 from calamity_lab.kernel.messages import command
 from calamity_lab.views.agenda import AgendaEntry, AgendaView, agenda
+from tests.moments import after
 from tests.views.traces import stepper_of, story_of
 
 
@@ -38,7 +39,8 @@ def test_a_submitted_command_is_shown_with_its_target_and_fields() -> None:
 
 
 def test_a_command_that_a_manager_sent_names_the_event_and_the_moment_that_caused_it() -> None:
-    view = agenda(story_of(bank), 23)
+    trace = story_of(bank)
+    view = agenda(trace, after(trace, "Started"))
     assert view.in_progress is not None
     assert view.in_progress.command == "RequestTransfer"
     first = view.entries[0]
@@ -47,7 +49,8 @@ def test_a_command_that_a_manager_sent_names_the_event_and_the_moment_that_cause
 
 
 def test_a_command_that_answers_a_rejection_says_so() -> None:
-    first = agenda(story_of(bank), 58).entries[0]
+    trace = story_of(bank)
+    first = agenda(trace, after(trace, "Continued", -1)).entries[0]
     assert (first.command, first.cause) == ("RefundTransfer", 53)
     assert first.origin == "Transfer-gift after DepositFunds was rejected"
 

@@ -10,6 +10,7 @@ from calamity_lab.errors import IdleRun
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, DepositFunds, WithdrawFunds
 from calamity_lab.views.controls import MOST_TICKS, BranchRow, ControlsView, controls
+from tests.moments import after
 from tests.views.traces import stepper_of, story_of, trace_of
 
 
@@ -37,34 +38,44 @@ def test_a_lab_on_a_history_tells_at_its_start_how_long_that_is() -> None:
 
 
 def test_ticks_are_commands_and_rejections_are_marked() -> None:
-    view = controls(story_of(bank), 68)
-    assert view.ticks == (1, 6, 11, 16, 20, 25, 30, 35, 38, 42, 46, 51, 56, 60, 65)
-    assert view.rejections == (36, 57)
+    trace = story_of(bank)
+    view = controls(trace, trace.last)
+    assert view.ticks == tuple(after(trace, "Dispatched", nth) for nth in range(1, 16))
+    assert view.rejections == (after(trace, "Refused"), after(trace, "Refused", 2))
     assert (view.at_start, view.at_end, view.command_number, view.commands) == (False, True, 15, 15)
 
 
 @pytest.mark.parametrize(
-    ("cursor", "tone", "sentence"),
+    ("what", "nth", "tone", "sentence"),
     [
-        (1, "plain", "Step 1: CreateAccount dispatched to BankAccount-alice"),
-        (26, "good", "Step 26: WithdrawFunds accepted, 1 event, BankAccount-alice now has balance 4000"),
-        (36, "rejected", "Step 36: RequestTransfer rejected: insufficient funds (balance 4000)"),
-        (37, "rejected", "Step 37: RequestTransfer rejected: insufficient funds (balance 4000); completed"),
-        (63, "plain", "Step 63: Transfer-gift stopped by FundsRefunded"),
+        ("CreateAccount", 1, "plain", "CreateAccount dispatched to BankAccount-alice"),
+        ("Executed", 6, "good", "WithdrawFunds accepted, 1 event, BankAccount-alice now has balance 4000"),
+        ("Refused", 1, "rejected", "RequestTransfer rejected: insufficient funds (balance 4000)"),
         (
-            68,
+            "Completed",
+            8,
+            "rejected",
+            "RequestTransfer rejected: insufficient funds (balance 4000); completed",
+        ),
+        ("Stopped", 2, "plain", "Transfer-gift stopped by FundsRefunded"),
+        (
+            "Completed",
+            -1,
             "good",
-            "Step 68: WithdrawFunds accepted, 1 event, BankAccount-bob now has balance 5000; completed",
+            "WithdrawFunds accepted, 1 event, BankAccount-bob now has balance 5000; completed",
         ),
     ],
 )
-def test_the_sentence_tells_the_fact_of_the_moment(cursor: int, tone: str, sentence: str) -> None:
-    view = controls(story_of(bank), cursor)
-    assert (view.tone, view.sentence) == (tone, sentence)
+def test_the_sentence_tells_the_fact_of_the_moment(what: str, nth: int, tone: str, sentence: str) -> None:
+    trace = story_of(bank)
+    cursor = after(trace, what, nth)
+    view = controls(trace, cursor)
+    assert (view.tone, view.sentence) == (tone, f"Step {cursor}: {sentence}")
 
 
 def test_an_error_takes_the_place_of_the_sentence() -> None:
-    view = controls(story_of(bank), 68, IdleRun())
+    trace = story_of(bank)
+    view = controls(trace, trace.last, IdleRun())
     assert view.tone == "error"
     assert view.sentence.startswith("cannot advance: nothing is in progress")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds, RenameAccount
 from calamity_lab.views.events import EventRow, EventTable, event_rows
+from tests.moments import after
 from tests.views.traces import stepper_of, story_of, trace_of
 
 
 def test_a_row_tells_where_an_event_stands_and_what_caused_it() -> None:
     trace = story_of(bank)
-    table = event_rows(trace, 25, first=5, limit=1)
+    table = event_rows(trace, after(trace, "WithdrawFunds"), first=5, limit=1)
     assert table == EventTable(
         total=13,
         now=5,
@@ -25,7 +26,7 @@ def test_a_row_tells_where_an_event_stands_and_what_caused_it() -> None:
                 command="WithdrawFunds",
                 correlation=trace.index.events[4].correlation_id,
                 recorded_at="2026-01-01 00:00:05+00:00",
-                moment=27,
+                moment=after(trace, "FundsWithdrawn"),
                 is_past=False,
             ),
         ),
@@ -45,7 +46,7 @@ def test_without_a_place_the_window_follows_the_cursor() -> None:
 def test_a_query_finds_events_by_whatever_the_row_shows() -> None:
     trace = story_of(bank)
     found = {
-        query: [row.position for row in event_rows(trace, 68, query=query).rows]
+        query: [row.position for row in event_rows(trace, trace.last, query=query).rows]
         for query in ("RENT", "fundswithdrawn", "renameaccount", "bankaccount-carol", "25")
     }
     assert found == {
@@ -58,21 +59,26 @@ def test_a_query_finds_events_by_whatever_the_row_shows() -> None:
 
 
 def test_with_a_query_the_counts_are_those_of_what_it_finds() -> None:
-    table = event_rows(story_of(bank), 27, query="fundswithdrawn", limit=2)
+    trace = story_of(bank)
+    table = event_rows(trace, after(trace, "FundsWithdrawn"), query="fundswithdrawn", limit=2)
     assert (table.total, table.now, [row.is_past for row in table.rows]) == (3, 1, [True, False])
 
 
 def test_a_query_that_finds_nothing_leaves_an_empty_table() -> None:
-    assert event_rows(story_of(bank), 27, query="nothing like it") == EventTable(0, 0, 0, ())
+    trace = story_of(bank)
+    assert event_rows(trace, after(trace, "FundsWithdrawn"), query="nothing like it") == EventTable(
+        0, 0, 0, ()
+    )
 
 
 def test_a_search_is_kept_up_as_the_trace_grows_and_forks() -> None:
     stepper = stepper_of(DepositFunds("a", 7), DepositFunds("a", 8))
     stepper.step_over()
-    assert event_rows(stepper.trace, 5, query="amount=").total == 1
+    first = stepper.cursor
+    assert event_rows(stepper.trace, first, query="amount=").total == 1
     stepper.step_over()
-    assert event_rows(stepper.trace, 5, query="amount=").total == 2
-    stepper.goto(5)
+    assert event_rows(stepper.trace, first, query="amount=").total == 2
+    stepper.goto(first)
     stepper.submit(RenameAccount("a", "amount=9"))
     stepper.resume()
     assert event_rows(stepper.trace, stepper.cursor, query="amount=").total == 3

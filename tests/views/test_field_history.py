@@ -19,6 +19,7 @@ from calamity_lab.views import versions as versions_module
 from calamity_lab.views.state import StateRow, state
 from calamity_lab.views.tables import state_rows
 from calamity_lab.views.versions import POINTS, FieldHistory, Versions, field_history
+from tests.moments import after
 from tests.views.traces import stepper_of, story_of, trace_of
 
 BOB = "BankAccount-bob"
@@ -40,7 +41,7 @@ def as_of(trace: Trace, cursor: int, stream_id: str, version: int) -> StateRow:
 
 def test_pinned_rows_stand_apart_in_the_order_of_pinning_and_are_not_counted() -> None:
     trace = story_of(bank)
-    view = state(trace, 68, pinned=["BankAccount-carol", BOB])
+    view = state(trace, trace.last, pinned=["BankAccount-carol", BOB])
     assert [row.stream_id for row in view.pinned] == ["BankAccount-carol", BOB]
     assert [row.stream_id for row in view.rows] == ["BankAccount-alice"]
     assert (view.total, view.matching) == (1, 1)
@@ -84,7 +85,7 @@ def test_an_instance_as_of_a_version_is_what_its_reaction_made_of_it() -> None:
 
 def test_a_row_as_of_a_version_shows_what_that_version_changed_and_says_which_it_is() -> None:
     trace = story_of(bank)
-    row = as_of(trace, 68, BOB, 2)
+    row = as_of(trace, trace.last, BOB, 2)
     assert row.as_of is not None
     assert (row.as_of.version, row.as_of.first, row.as_of.last) == (2, 0, 6)
     assert row.as_of.event == "FundsDeposited"
@@ -106,7 +107,7 @@ def test_a_version_that_the_cursor_has_not_reached_is_told_as_future() -> None:
 
 def test_a_version_beyond_the_last_is_the_last_and_the_first_is_what_new_gives() -> None:
     trace = story_of(bank)
-    last, first = as_of(trace, 68, BOB, 99), as_of(trace, 68, BOB, 0)
+    last, first = as_of(trace, trace.last, BOB, 99), as_of(trace, trace.last, BOB, 0)
     assert last.as_of is not None
     assert last.as_of.version == 6
     assert first.fields[0].value == "bob"
@@ -161,7 +162,7 @@ def test_what_the_model_raises_at_an_old_event_is_told_in_place_of_the_state() -
 
 def test_a_numbers_history_is_drawn_to_the_end_of_the_branch_and_tells_what_is_past() -> None:
     trace = trace_of(*[DepositFunds("a", n) for n in (1, 2, 3)], RenameAccount("a", "Ann"))
-    found = history(trace, "BankAccount-a", "balance", cursor=trace[12].index)
+    found = history(trace, "BankAccount-a", "balance", cursor=after(trace, "FundsDeposited", 3))
     assert found.kind == "numbers"
     assert found.versions == (1, 2, 3, 4)
     assert found.values == ("1", "3", "6", "6")
@@ -235,7 +236,7 @@ def test_the_history_of_a_value_within_a_value_follows_its_path() -> None:
 
 def test_only_the_fields_that_were_asked_for_have_a_history() -> None:
     trace = story_of(bank)
-    view = state(trace, 68, histories=[(BOB, "balance"), ("BankAccount-zoe", "balance")])
+    view = state(trace, trace.last, histories=[(BOB, "balance"), ("BankAccount-zoe", "balance")])
     having = [(row.stream_id, each.name) for row in view.rows for each in row.fields if each.history]
     assert having == [(BOB, "balance")]
 
@@ -262,7 +263,7 @@ def test_a_step_elsewhere_does_not_look_through_a_history_again(monkeypatch: pyt
 def test_another_branch_has_a_history_of_its_own() -> None:
     stepper = stepper_of(DepositFunds("a", 1), DepositFunds("a", 2))
     stepper.resume()
-    stepper.goto(5)
+    stepper.goto(after(stepper, "Completed"))
     stepper.submit(DepositFunds("a", 30))
     stepper.resume()
     other = history(stepper.trace, "BankAccount-a", "balance").values

@@ -14,6 +14,7 @@ from calamity_lab.kernel.steps import Appended
 from calamity_lab.model import Model
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.process_graph import ProcessGraphView, process_graph
+from tests.moments import after, before
 from tests.views.sagas import Asking, Open, Patient, Polite, Withdraw, model_of
 from tests.views.traces import stepper_of, story_of, trace_of
 
@@ -43,7 +44,8 @@ def note(graph: ProcessGraphView, name: str) -> str:
 
 
 def test_a_transfer_halfway_shows_what_is_done_what_is_on_its_way_and_what_it_waits_for() -> None:
-    graph = process_graph(story_of(bank), 30, BANK)
+    trace = story_of(bank)
+    graph = process_graph(trace, after(trace, "DepositFunds", 2), BANK)
     assert nodes(graph) == {
         "RequestTransfer": "done",
         "WithdrawFunds": "done",
@@ -74,7 +76,8 @@ def test_a_transfer_halfway_shows_what_is_done_what_is_on_its_way_and_what_it_wa
 
 
 def test_a_rejected_command_and_what_was_sent_instead_have_different_marks() -> None:
-    graph = process_graph(story_of(bank), 58, BANK)
+    trace = story_of(bank)
+    graph = process_graph(trace, after(trace, "Continued", -1), BANK)
     assert nodes(graph)["DepositFunds"] == nodes(graph)["BankAccount"] == "rejected"
     assert edges(graph)["DepositFunds", "BankAccount", "to"] == "rejected"
     assert edges(graph)["Transfer", "DepositFunds", "sends"] == "done"
@@ -90,7 +93,8 @@ def test_a_rejected_command_and_what_was_sent_instead_have_different_marks() -> 
 
 
 def test_an_instance_that_has_stopped_shows_its_whole_way_and_waits_for_nothing() -> None:
-    graph = process_graph(story_of(bank), 68, BANK, instance="gift")
+    trace = story_of(bank)
+    graph = process_graph(trace, trace.last, BANK, instance="gift")
     assert set(nodes(graph).values()) == {"done", "rejected"}
     assert nodes(graph)["Transfer"] == "done"
     assert nodes(graph)["RefundTransfer"] == "done"
@@ -99,13 +103,15 @@ def test_an_instance_that_has_stopped_shows_its_whole_way_and_waits_for_nothing(
 
 def test_each_instance_has_a_status_of_its_own() -> None:
     trace = story_of(bank)
-    assert nodes(process_graph(trace, 58, BANK, instance="rent"))["DepositFunds"] == "done"
-    assert nodes(process_graph(trace, 58, BANK, instance="gift"))["DepositFunds"] == "rejected"
+    compensating = after(trace, "Continued", -1)
+    for instance, status in {"rent": "done", "gift": "rejected"}.items():
+        assert nodes(process_graph(trace, compensating, BANK, instance=instance))["DepositFunds"] == status
     assert process_graph(trace, 0, BANK).marks == ()
 
 
 def test_how_often_counts_what_the_instance_did_and_not_what_others_did() -> None:
-    graph = process_graph(story_of(fulfilment), 58, SHOP)
+    trace = story_of(fulfilment)
+    graph = process_graph(trace, before(trace, "PlaceOrder", 2), SHOP)
     times = {mark.key: mark.times for mark in graph.marks}
     assert (times["command:PickStock"], times["event:StockReserved"], times["command:ChargeCard"]) == (
         2,
@@ -116,7 +122,7 @@ def test_how_often_counts_what_the_instance_did_and_not_what_others_did() -> Non
 
 def test_a_wait_for_what_people_send_is_no_delay_and_tells_what_they_have_to_send() -> None:
     trace = story_of(fulfilment)
-    graph = process_graph(trace, 58, SHOP)
+    graph = process_graph(trace, before(trace, "PlaceOrder", 2), SHOP)
     assert nodes(graph)["ParcelDelivered"] == "waited for"
     assert graph.sentence == (
         "OrderFulfilment-1001: “ON_THE_WAY”, waits for ParcelDelivered: a user has to send ConfirmDelivery"
@@ -126,10 +132,11 @@ def test_a_wait_for_what_people_send_is_no_delay_and_tells_what_they_have_to_sen
 
 def test_the_sentence_says_the_wait_with_its_beginning_in_steps_and_in_time() -> None:
     trace = story_of(fulfilment)
-    graph = process_graph(trace, 70, SHOP, instance="1001")
-    since = trace.index.events[trace.index.events_at(40) - 1].recorded_at.timestamp()
-    now = trace.index.events[trace.index.events_at(70) - 1].recorded_at.timestamp()
-    assert (graph.since, graph.cursor, graph.then, graph.now) == (40, 70, since, now)
+    dispatched, cursor = after(trace, "ParcelDispatched") + 1, after(trace, "ReserveStock", 4)
+    graph = process_graph(trace, cursor, SHOP, instance="1001")
+    since = trace.index.events[trace.index.events_at(dispatched) - 1].recorded_at.timestamp()
+    now = trace.index.events[trace.index.events_at(cursor) - 1].recorded_at.timestamp()
+    assert (graph.since, graph.cursor, graph.then, graph.now) == (dispatched, cursor, since, now)
 
 
 REJECTED = "Ask was rejected at step 8 (nobody is here)"

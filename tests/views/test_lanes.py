@@ -33,6 +33,7 @@ from calamity_lab.views.lanes import (
     window,
 )
 from tests.frames.histories import bank_day, bank_traffic, recorded, shop_week, traced
+from tests.moments import after
 from tests.views.batch import Fill, Filled
 from tests.views.test_chart import where_positions_are_missing
 from tests.views.traces import story_of, trace_of
@@ -49,8 +50,10 @@ def marked(trace: Trace, most: int = MOST_LANES) -> Whole:
 
 
 def test_a_window_holds_its_rows_and_marks() -> None:
-    assert seen(story_of(bank), 40, first=6, width=2) == Window(
-        moment=40,
+    trace = story_of(bank)
+    renamed = after(trace, "AccountRenamed")
+    assert seen(trace, renamed, first=6, width=2) == Window(
+        moment=renamed,
         total=13,
         now=8,
         first=6,
@@ -64,26 +67,30 @@ def test_a_window_holds_its_rows_and_marks() -> None:
             Row("Transfer-gift", "Transfer", "process manager"),
         ),
         marks=(
-            DrawnMark(6.5, 1, "command", "DepositFunds", 30),
-            DrawnMark(7.0, 1, "event", "FundsDeposited", 32),
-            DrawnMark(7.0, 3, "stopped", "FundsDeposited", 33),
-            DrawnMark(7 + 1 / 3, 0, "rejected", "RequestTransfer rejected", 36),
-            DrawnMark(7 + 2 / 3, 2, "command", "RenameAccount", 38),
-            DrawnMark(8.0, 2, "event", "AccountRenamed", 40),
+            DrawnMark(6.5, 1, "command", "DepositFunds", after(trace, "DepositFunds", 2)),
+            DrawnMark(7.0, 1, "event", "FundsDeposited", after(trace, "FundsDeposited", 2)),
+            DrawnMark(7.0, 3, "stopped", "FundsDeposited", after(trace, "Stopped")),
+            DrawnMark(7 + 1 / 3, 0, "rejected", "RequestTransfer rejected", after(trace, "Refused")),
+            DrawnMark(7 + 2 / 3, 2, "command", "RenameAccount", after(trace, "RenameAccount")),
+            DrawnMark(8.0, 2, "event", "AccountRenamed", renamed),
         ),
     )
 
 
 def test_the_future_is_shown_and_told_from_the_past() -> None:
-    view = seen(story_of(bank), 27)
+    trace = story_of(bank)
+    withdrawn = after(trace, "FundsWithdrawn")
+    view = seen(trace, withdrawn)
     assert (view.total, view.now) == (13, 6)
-    assert {mark.moment <= 27 for mark in view.marks if mark.kind == "event" and mark.x <= 6} == {True}
-    assert {mark.moment <= 27 for mark in view.marks if mark.x > 6.5} == {False}
+    assert {mark.moment <= withdrawn for mark in view.marks if mark.kind == "event" and mark.x <= 6} == {True}
+    assert {mark.moment <= withdrawn for mark in view.marks if mark.x > 6.5} == {False}
 
 
 def test_a_reaction_to_a_rejection_stands_beside_it() -> None:
-    marks = [mark for mark in seen(story_of(bank), 0).marks if mark.label == "DepositFunds rejected"]
-    assert [(mark.kind, mark.moment) for mark in marks] == [("rejected", 57), ("continued", 58)]
+    trace = story_of(bank)
+    marks = [mark for mark in seen(trace, 0).marks if mark.label == "DepositFunds rejected"]
+    rejected, continued = after(trace, "Refused", 2), after(trace, "Continued", -1)
+    assert [(mark.kind, mark.moment) for mark in marks] == [("rejected", rejected), ("continued", continued)]
     assert 11 < marks[0].x < marks[1].x < 12
 
 

@@ -11,11 +11,13 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.views.mermaid import MOST_CHARACTERS, escaped, to_mermaid
 from calamity_lab.views.sequence import Message, Participant, SequenceView, sequence
+from tests.moments import after
 from tests.views.traces import story_of, trace_of
 
 
 def test_a_transfer_that_is_rejected_halfway_is_this_text() -> None:
-    assert to_mermaid(sequence(story_of(bank), 58)) == (
+    trace = story_of(bank)
+    assert to_mermaid(sequence(trace, after(trace, "Continued", -1))) == (
         "sequenceDiagram\n"
         "    actor U as User\n"
         "    participant A1 as BankAccount-bob\n"

@@ -16,6 +16,7 @@ from calamity_lab.model import Model
 from calamity_lab.views.instances import MOST
 from calamity_lab.views.process_graph import EVERYTHING, Edge, ProcessGraphView, process_graph
 from calamity_lab.views.scenes import RANKS, layout
+from tests.moments import after, before
 from tests.views.traces import stepper_of, story_of, trace_of
 
 BANK = Model.find(bank)
@@ -49,13 +50,14 @@ def test_before_anything_happened_all_is_possible_and_nothing_has_happened() -> 
 def test_what_has_happened_is_counted_up_to_the_cursor() -> None:
     trace = story_of(bank)
     edges = {
-        (edge.source, edge.target, edge.label): edge.count for edge in process_graph(trace, 58, BANK).edges
+        (edge.source, edge.target, edge.label): edge.count
+        for edge in process_graph(trace, after(trace, "Continued", -1), BANK).edges
     }
     assert edges["event:FundsWithdrawn", "process manager:Transfer", "continue"] == 2
     assert edges["event:FundsDeposited", "process manager:Transfer", "stop"] == 1
     assert edges["process manager:Transfer", "command:RefundTransfer", "if rejected"] == 1
     assert edges["event:FundsRefunded", "process manager:Transfer", "stop"] == 0
-    assert process_graph(trace, 68, BANK).edges[5] == Edge(
+    assert process_graph(trace, trace.last, BANK).edges[5] == Edge(
         "aggregate:BankAccount", "event:FundsDeposited", "records", 2
     )
 
@@ -76,9 +78,9 @@ def test_a_branch_counts_only_its_own_past() -> None:
     )
     stepper.resume()
     end = stepper.cursor
-    stepper.goto(5)
+    stepper.goto(fork := before(stepper, "RequestTransfer"))
     stepper.submit(RequestTransfer("v", "a", "b", 1))
-    assert counts(process_graph(stepper.trace, 5, BANK))["RequestTransfer"] == 0
+    assert counts(process_graph(stepper.trace, fork, BANK))["RequestTransfer"] == 0
     stepper.resume()
     assert counts(process_graph(stepper.trace, stepper.cursor, BANK))["RequestTransfer"] == 3
     stepper.switch("main")
@@ -105,12 +107,14 @@ def test_the_nodes_that_the_moment_is_about_are_marked() -> None:
 
 
 def test_the_instances_are_listed_with_their_stage_the_newest_first() -> None:
-    graph = process_graph(story_of(bank), 68, BANK)
+    trace = story_of(bank)
+    graph = process_graph(trace, trace.last, BANK)
     assert [(each.id, each.stage, each.status, each.started) for each in graph.instances] == [
         ("gift", "stopped by FundsRefunded", "stopped", 49),
         ("rent", "stopped by FundsDeposited", "stopped", 23),
     ]
-    (order,) = process_graph(story_of(fulfilment), 58, SHOP).instances
+    trace = story_of(fulfilment)
+    (order,) = process_graph(trace, before(trace, "PlaceOrder", 2), SHOP).instances
     assert (order.stage, order.status) == ("ON_THE_WAY", "waiting")
 
 
@@ -122,12 +126,13 @@ def test_a_graph_tells_the_instances_that_the_step_is_about() -> None:
 
 @pytest.mark.parametrize("wanted", ["rent", "Transfer-rent"])
 def test_an_instance_can_be_chosen(wanted: str) -> None:
-    assert process_graph(story_of(bank), 58, BANK, instance=wanted).chosen == "rent"
+    trace = story_of(bank)
+    assert process_graph(trace, after(trace, "Continued", -1), BANK, instance=wanted).chosen == "rent"
 
 
 def test_an_instance_that_is_not_there_yet_gives_way_to_one_that_is() -> None:
     trace = story_of(bank)
-    assert process_graph(trace, 23, BANK, instance="gift").chosen == "rent"
+    assert process_graph(trace, after(trace, "Started"), BANK, instance="gift").chosen == "rent"
     assert process_graph(trace, 0, BANK, instance="gift").chosen is None
 
 
@@ -171,7 +176,8 @@ def test_without_process_managers_commands_aggregates_and_events_are_shown() -> 
 
 def test_what_was_observed_supplements_what_was_found_possible() -> None:
     nothing_known = Model(process_managers=(Transfer,))
-    graph = process_graph(story_of(bank), 68, nothing_known)
+    trace = story_of(bank)
+    graph = process_graph(trace, trace.last, nothing_known)
     assert Edge("process manager:Transfer", "command:WithdrawFunds", "sends", 2) in graph.edges
     assert counts(graph)["TransferInitiated"] == 2
 
@@ -281,9 +287,9 @@ def test_another_branch_moves_no_node_where_it_brings_nothing_new() -> None:
         graph = process_graph(stepper.trace, stepper.cursor, BANK)
         return [(node.key, node.x, node.y) for node in graph.nodes]
 
-    before = placed()
-    stepper.goto(7)
+    at_first = placed()
+    stepper.goto(before(stepper, "TransferInitiated"))
     stepper.submit(RequestTransfer("u", "a", "nowhere", 100))
-    assert placed() == before
+    assert placed() == at_first
     stepper.switch("main")
-    assert placed() == before
+    assert placed() == at_first

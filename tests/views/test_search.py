@@ -17,6 +17,7 @@ from calamity_lab.views import search_index as searched
 from calamity_lab.views.chart import Mark
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.search import MOST_PENDING, Hit, SearchResults, rejections, search_results, streams
+from tests.moments import after, before
 from tests.views.traces import stepper_of, story_of, trace_of
 
 
@@ -25,8 +26,14 @@ def keys(view: SearchResults, kind: str | None = None) -> list[str]:
 
 
 def name(hit: Hit) -> str:
-    """The key of a hit; of a stream, which has a number for one, its id."""
-    return f"stream {hit.label}" if hit.kind == "stream" else hit.key
+    """The key of a hit; of a stream or a rejection, which have a number for one, what they are called."""
+    match hit.kind:
+        case "stream":
+            return f"stream {hit.label}"
+        case "rejection":
+            return hit.label
+        case _:
+            return hit.key
 
 
 def totals(view: SearchResults) -> dict[str, int]:
@@ -34,17 +41,24 @@ def totals(view: SearchResults) -> dict[str, int]:
 
 
 def test_a_query_finds_each_kind_of_thing_and_counts_all_of_them() -> None:
-    view = search_results(story_of(bank), 45, query="gift")
+    trace = story_of(bank)
+    view = search_results(trace, before(trace, "RequestTransfer", 3), query="gift")
     assert totals(view) == {"stream": 1, "event": 3, "rejection": 1, "pending": 1}
     assert (view.total, view.sentence) == (6, "6 matches for “gift”")
-    assert keys(view)[:5] == ["stream Transfer-gift", "event 10", "event 11", "event 12", "rejection 57"]
+    assert keys(view)[:5] == [
+        "stream Transfer-gift",
+        "event 10",
+        "event 11",
+        "event 12",
+        "DepositFunds rejected",
+    ]
 
 
 def test_a_hit_tells_what_it_is_where_and_when() -> None:
     trace = story_of(bank)
-    view = search_results(trace, 45, query="GIFT")
+    view = search_results(trace, before(trace, "RequestTransfer", 3), query="GIFT")
     by_kind = {hit.kind: hit for hit in view.hits}
-    rejected = trace[57].step
+    rejected = trace[after(trace, "Refused", 2)].step
     assert rejected is not None
     assert by_kind["stream"] == Hit(
         key="stream 4",
@@ -52,7 +66,7 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
         shape="process manager",
         label="Transfer-gift",
         detail="",
-        moment=49,
+        moment=after(trace, "Started", 2),
         is_past=False,
         stream_id="Transfer-gift",
     )
@@ -62,22 +76,22 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
         shape="event",
         label="TransferInitiated #10",
         detail="transfer_id='gift', from_account='bob', to_account='carol', amount=2500",
-        moment=48,
+        moment=after(trace, "TransferInitiated", 2),
         is_past=False,
         stream_id="BankAccount-bob",
         position=10,
         mark=Mark("event", 10),
     )
     assert by_kind["rejection"] == Hit(
-        key="rejection 57",
+        key=f"rejection {rejected.index}",
         kind="rejection",
         shape="rejected",
         label="DepositFunds rejected",
         detail="account closed",
-        moment=57,
+        moment=rejected.index,
         is_past=False,
         stream_id="BankAccount-carol",
-        mark=Mark("step", 57),
+        mark=Mark("step", rejected.index),
         command_id=rejected.pending.command_id,
     )
     pending = by_kind["pending"]
@@ -88,8 +102,8 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
 @pytest.mark.parametrize(
     ("query", "there"),
     [
-        ("insufficient", "rejection 36"),
-        ("RequestTransfer rejected", "rejection 36"),
+        ("insufficient", "RequestTransfer rejected"),
+        ("RequestTransfer rejected", "RequestTransfer rejected"),
         ("FundsWithdrawn", "event 6"),
         ("renameaccount", "event 8"),
         ("to_account='bob'", "event 5"),
@@ -97,26 +111,33 @@ def test_a_hit_tells_what_it_is_where_and_when() -> None:
     ],
 )
 def test_things_are_found_by_what_they_are_called_and_say(query: str, there: str) -> None:
-    assert there in keys(search_results(story_of(bank), 68, query=query))
+    trace = story_of(bank)
+    assert there in keys(search_results(trace, trace.last, query=query))
 
 
 def test_things_are_found_by_their_ids() -> None:
     trace = story_of(bank)
-    event, step = trace.index.events[4], trace[36].step
+    event, step = trace.index.events[4], trace[after(trace, "Refused")].step
     assert step is not None
-    assert "event 5" in keys(search_results(trace, 68, query=event.correlation_id))
-    assert keys(search_results(trace, 68, query=step.pending.command_id)) == ["rejection 36"]
+    assert "event 5" in keys(search_results(trace, trace.last, query=event.correlation_id))
+    assert keys(search_results(trace, trace.last, query=step.pending.command_id)) == [
+        "RequestTransfer rejected"
+    ]
 
 
 def test_an_empty_query_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searched, "places", lambda *_: pytest.fail("nothing was to be searched"))
-    assert search_results(story_of(bank), 45, query="  ") == SearchResults("", "", 0, (), (), None, None)
+    trace = story_of(bank)
+    assert search_results(trace, before(trace, "RequestTransfer", 3), query="  ") == SearchResults(
+        "", "", 0, (), (), None, None
+    )
 
 
 def test_what_is_not_there_is_found_nowhere() -> None:
     sentence = "No matches for “nowhere”"
     expected = SearchResults("nowhere ", sentence, 0, (), (), None, None)
-    assert search_results(story_of(bank), 45, query="nowhere ") == expected
+    trace = story_of(bank)
+    assert search_results(trace, before(trace, "RequestTransfer", 3), query="nowhere ") == expected
 
 
 def test_the_next_and_the_last_hit_lead_through_all_of_them_by_moment() -> None:
@@ -157,14 +178,15 @@ def test_a_stream_that_is_named_in_full_stands_first() -> None:
 def test_a_search_follows_the_run_onto_other_branches_and_back() -> None:
     stepper = stepper_of(DepositFunds("a", 7), WithdrawFunds("a", 999))
     stepper.step_over()
-    assert totals(search_results(stepper.trace, 5, query="amount")) == {"event": 1, "pending": 1}
+    first = stepper.cursor
+    assert totals(search_results(stepper.trace, first, query="amount")) == {"event": 1, "pending": 1}
     stepper.resume()
-    assert totals(search_results(stepper.trace, 5, query="amount")) == {
+    assert totals(search_results(stepper.trace, first, query="amount")) == {
         "event": 1,
         "rejection": 1,
         "pending": 1,
     }
-    stepper.goto(5)
+    stepper.goto(first)
     stepper.submit(RenameAccount("a", "amount"))
     stepper.choose(1)
     stepper.step_over()

@@ -27,6 +27,7 @@ from calamity_lab.views.chart import Charts, Mark
 from calamity_lab.views.events import LENGTH
 from calamity_lab.views.selected import Selected, described, selected
 from calamity_lab.views.tables import causes
+from tests.moments import after
 from tests.views import sagas
 from tests.views.batch import Fill
 from tests.views.traces import stepper_of, story_of, trace_of
@@ -289,7 +290,7 @@ def test_what_is_on_one_branch_only_is_selected_on_that_branch_only() -> None:
         Selection(stream_id="Transfer-rent"),
     ]
     main = [selected(stepper.trace, selection) for selection in selections]
-    stepper.goto(5)
+    stepper.goto(after(stepper, "Completed"))
     stepper.submit(CreateAccount("dan"))
     assert [selected(stepper.trace, selection) for selection in selections] == [Selected()] * 3
     stepper.switch("main")

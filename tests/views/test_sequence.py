@@ -18,6 +18,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.views.sequence import Message, Participant, SequenceView, sequence
 from tests.kernel.outside import OutsideAggregates, OutsideEvents
+from tests.moments import after, before
 from tests.views.batch import Fill
 from tests.views.traces import stepper_of, story_of, trace_of
 
@@ -41,7 +42,7 @@ def tenses(view: SequenceView) -> str:
 
 def test_a_transfer_that_arrives_is_told_from_its_request_to_its_end() -> None:
     trace = story_of(bank)
-    view = sequence(trace, 34)
+    view = sequence(trace, before(trace, "RequestTransfer", 2))
     assert (view.title, view.total, view.first, view.commands) == ("RequestTransfer", 3, 0, 3)
     assert view.participants == (USER, ALICE, BOB, STORE, RENT)
     assert told(view) == [
@@ -58,7 +59,8 @@ def test_a_transfer_that_arrives_is_told_from_its_request_to_its_end() -> None:
     assert [each.moment for each in view.messages] == [20, 22, 23, 25, 27, 28, 30, 32, 33]
     assert view.messages[7] == Message(
         "32.0", "event", 2, 3, "FundsDeposited",
-        "FundsDeposited #7: account_id='bob', amount=6000, transfer_id='rent'", "", 32, "past",
+        "FundsDeposited #7: account_id='bob', amount=6000, transfer_id='rent'", "",
+        after(trace, "FundsDeposited", 2), "past",
     )  # fmt: skip
     assert view.messages[6].detail == (
         "DepositFunds(account_id='bob', amount=6000, transfer_id='rent'), FundsWithdrawn #6 by Transfer-rent"
@@ -66,7 +68,8 @@ def test_a_transfer_that_arrives_is_told_from_its_request_to_its_end() -> None:
 
 
 def test_a_transfer_that_is_rejected_halfway_tells_why_and_what_mends_it() -> None:
-    view = sequence(story_of(bank), 64)
+    trace = story_of(bank)
+    view = sequence(trace, before(trace, "WithdrawFunds", -1))
     assert told(view)[6:] == [
         ("command", "Transfer-gift", "carol", "DepositFunds"),
         ("rejected", "carol", "Transfer-gift", "DepositFunds rejected"),
@@ -79,7 +82,8 @@ def test_a_transfer_that_is_rejected_halfway_tells_why_and_what_mends_it() -> No
 
 
 def test_a_rejection_at_once_goes_back_to_who_submitted_the_command() -> None:
-    view = sequence(story_of(bank), 36)
+    trace = story_of(bank)
+    view = sequence(trace, after(trace, "Refused"))
     assert told(view) == [
         ("command", "User", "alice", "RequestTransfer"),
         ("rejected", "alice", "User", "RequestTransfer rejected"),
@@ -131,7 +135,8 @@ def test_every_moment_shows_the_cascade_that_it_belongs_to_and_itself_as_now() -
 
 
 def test_an_order_out_of_stock_tells_the_compensation() -> None:
-    view = sequence(story_of(fulfilment), 72)
+    trace = story_of(fulfilment)
+    view = sequence(trace, after(trace, "Refused"))
     assert [each.name for each in view.participants] == [
         "User", "Order-1002", "StockItem-mug", "StockItem-kettle", "Event store", "OrderFulfilment-1002",
     ]  # fmt: skip
@@ -229,9 +234,9 @@ def test_a_cascade_that_others_interrupted_is_told_as_one() -> None:
 def test_on_another_branch_the_cascade_is_what_happened_there() -> None:
     stepper = stepper_of(*bank.story())
     stepper.resume()
-    stepper.goto(24)
+    stepper.goto(fork := before(stepper, "WithdrawFunds"))
     stepper.drop(0)
-    view = sequence(stepper.trace, 24)
+    view = sequence(stepper.trace, fork)
     assert [each.label for each in view.messages] == [
         "RequestTransfer",
         "TransferInitiated",
@@ -253,9 +258,11 @@ def test_a_run_taken_up_in_the_middle_of_a_command_tells_that_command() -> None:
 
 def test_a_correlation_id_chooses_a_cascade_and_one_that_is_not_there_is_rejected() -> None:
     trace = story_of(bank)
-    wanted = sequence(trace, 34).correlation
-    assert told(sequence(trace, 68, correlation=wanted)) == told(sequence(trace, 34))
-    assert "N" not in tenses(sequence(trace, 68, correlation=wanted))
+    wanted = sequence(trace, before(trace, "RequestTransfer", 2)).correlation
+    assert told(sequence(trace, trace.last, correlation=wanted)) == told(
+        sequence(trace, before(trace, "RequestTransfer", 2))
+    )
+    assert "N" not in tenses(sequence(trace, trace.last, correlation=wanted))
     with pytest.raises(InvalidValue, match="no command of this trace has the correlation id 'nope'"):
         sequence(trace, 0, correlation="nope")
 
@@ -270,11 +277,11 @@ def test_the_whole_run_is_told_in_order() -> None:
 
 def test_of_a_long_cascade_a_window_is_told_that_follows_the_cursor() -> None:
     trace = trace_of(*bank.story())
-    view = sequence(trace, 40, correlation=ALL, limit=4)
+    view = sequence(trace, after(trace, "AccountRenamed"), correlation=ALL, limit=4)
     assert (view.total, view.first, view.commands) == (15, 8, 4)
     assert any(each.tense == "now" for each in view.messages)
-    earlier = sequence(trace, 60, correlation=ALL, limit=4, first=1)
-    assert earlier.messages[0].moment == 6
+    earlier = sequence(trace, after(trace, "RefundTransfer"), correlation=ALL, limit=4, first=1)
+    assert earlier.messages[0].moment == after(trace, "CreateAccount", 2)
     assert set(tenses(earlier)) == {"P"}
 
 

@@ -10,6 +10,7 @@ from calamity_lab.model import Model
 from calamity_lab.views.looks import SIGNS
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.widgets.stills.pictures import process_graph as drawn
+from tests.moments import after, before
 from tests.views.sagas import Asking, Open, model_of
 from tests.views.traces import story_of, trace_of
 
@@ -27,7 +28,8 @@ def words(svg: str) -> list[str]:
 
 
 def test_each_status_has_its_sign_and_its_word_in_the_picture_and_in_the_key_below() -> None:
-    svg = picture(drawn(process_graph(story_of(bank), 58, BANK)))
+    trace = story_of(bank)
+    svg = picture(drawn(process_graph(trace, after(trace, "Continued", -1), BANK)))
     assert words(svg).count("rejected") == 3  # the command, the aggregate, and the key
     assert words(svg).count("waited for") == 2
     assert {"instead", "waits", "gift", "now"} <= set(words(svg))
@@ -36,7 +38,8 @@ def test_each_status_has_its_sign_and_its_word_in_the_picture_and_in_the_key_bel
 
 
 def test_the_sentence_stands_above_the_picture_with_the_time_that_it_takes() -> None:
-    still = drawn(process_graph(story_of(bank), 59, BANK))
+    trace = story_of(bank)
+    still = drawn(process_graph(trace, before(trace, "RefundTransfer"), BANK))
     assert still.index("waits for FundsRefunded") < still.index("<img")
     assert "(since step 58: 1 step)" in still
 
