@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, PathPatch
 from matplotlib.transforms import Affine2D
 
-from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import (
     AS_TEXT,
     axes_for,
@@ -27,11 +26,11 @@ from calamity_lab.figures.style import (
     hue,
     marker,
     path_of,
+    plots,
     sign,
     soft,
     status_colour,
     strong,
-    themed,
 )
 from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.looks import SIGNS
@@ -49,7 +48,7 @@ _LEAST = 5.0
 """So many points are letters high at least: names are cut to that size, and words are left out below it."""
 
 
-@themed
+@plots(ProcessGraphView, "the value of process_graph(trace, cursor, model)")
 def plot_process_managers(
     graph: ProcessGraphView, ax: Axes | None = None, *, theme: Theme | None = None
 ) -> Axes:
@@ -59,11 +58,6 @@ def plot_process_managers(
     about. Signs tell how the chosen instance stands: what is done, on its way, rejected, waited for or
     overdue; what it had to do with is tinted, and its arrows are dark or in the colour of the sign.
     """
-    if not isinstance(graph, ProcessGraphView):
-        raise InvalidValue(
-            f"plot_process_managers({type(graph).__name__}): give the value of "
-            "process_graph(trace, cursor, model), or call lab.plot_process_managers()"
-        )
     scene = graph.scene
     across, down = max(scene.width, 300) * _USUAL / 72, max(scene.height, 100) * _USUAL / 72
     ax = axes_for("plot_process_managers", ax, (across + 0.3, down + (1.3 if graph.story else 0.9)))

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, legend_below, say_instead, size_in_points
-from calamity_lab.figures.style import Theme, hue, legend_mark, paint, themed
+from calamity_lab.figures.style import Theme, hue, legend_mark, paint, plots
 from calamity_lab.text import plural
 from calamity_lab.views.looks import DRAWN_AS, LOOKS
 from calamity_lab.views.sequence import Message, SequenceView
@@ -24,18 +23,13 @@ _BELOW = 14
 """The room for what is left out, in pixels of the scene."""
 
 
-@themed
+@plots(SequenceView, "the value of sequence(trace, cursor)")
 def plot_sequence(view: SequenceView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw who sent what to whom: a line down for each participant, an arrow across for each message.
 
     What is past at the cursor is in colour, the rest is grey; a dashed line parts them. Where there is no
     room for all messages, those around the present one are drawn.
     """
-    if not isinstance(view, SequenceView):
-        raise InvalidValue(
-            f"plot_sequence({type(view).__name__}): give the value of sequence(trace, cursor), "
-            "or call lab.plot_sequence()"
-        )
     columns = max(len(view.participants), 1)
     whole = HEAD + sum(map(height_of, view.messages)) + FOOT + _BELOW
     size = max(columns * _WIDE * _USUAL / 72, 3.2), min(whole * _USUAL / 72 + 0.6, 40.0)

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
-from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import (
     AS_TEXT,
     axes_for,
@@ -23,7 +22,7 @@ from calamity_lab.figures.axes import (
     say_instead,
     size_in_points,
 )
-from calamity_lab.figures.style import Theme, hue, marker, strong, themed
+from calamity_lab.figures.style import Theme, hue, marker, plots, strong
 from calamity_lab.figures.tables import WIDE, write_foot
 from calamity_lab.text import plural
 from calamity_lab.views.paths import FieldHistory
@@ -49,18 +48,13 @@ class _Card(NamedTuple):
     high: float
 
 
-@themed
+@plots(StateView, "the value of state(trace, cursor)")
 def plot_state(view: StateView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw every aggregate and process manager instance as a card: what changed first, old → new.
 
     A framed card is one that the command of the moment changed. Where there is no room for all cards, a line
     at the end tells how many are left out.
     """
-    if not isinstance(view, StateView):
-        raise InvalidValue(
-            f"plot_state({type(view).__name__}): give the value of state(trace, cursor), "
-            "or call lab.plot_state()"
-        )
     rows = [*((row, True) for row in view.pinned), *((row, False) for row in view.rows)]
     ax = axes_for("plot_state", ax, (WIDE, _height(rows)))
     wide, high = in_points(ax)
@@ -192,7 +186,7 @@ _FIELD_LETTERS = 6.5
 _MOST_MARKED = 60
 
 
-@themed
+@plots(FieldHistory, "the value of field_history(versions, path, cursor)", "stream_id, field")
 def plot_field(
     view: FieldHistory, ax: Axes | None = None, *, name: str = "", theme: Theme | None = None
 ) -> Axes:
@@ -201,11 +195,6 @@ def plot_field(
     Numbers stand as high as they are great; other values have a row each, in order of appearance. What is
     yet to come at the cursor is grey and dashed. ``name`` stands above.
     """
-    if not isinstance(view, FieldHistory):
-        raise InvalidValue(
-            f"plot_field({type(view).__name__}): give the value of field_history(revisions, path, cursor), "
-            "or call lab.plot_field(stream_id, field)"
-        )
     ax = axes_for("plot_field", ax, (WIDE, 2.3))
     if not view.versions:
         ax.set_axis_off()

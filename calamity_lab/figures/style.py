@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, wraps
+from inspect import signature
 from typing import Any, Literal, ParamSpec
 
 import numpy as np
@@ -228,25 +229,34 @@ def _dashes(line: Any) -> Iterator[Path]:
 _P = ParamSpec("_P")
 
 
-def themed(plot: Callable[_P, Axes]) -> Callable[_P, Axes]:
-    """A plot that is drawn in its ``theme``; without one, in the colours that matplotlib is set to.
+def plots(view: type, how: str, arguments: str = "") -> Callable[[Callable[_P, Axes]], Callable[_P, Axes]]:
+    """Decorate a plot of the values of a class; the error for another value says how to get one.
 
-    Axes that were given are turned to the theme, and the figure they stand in, since names stand beside
-    axes too.
+    The plot is drawn in its ``theme``; without one, in the colours that matplotlib is set to. Axes that were
+    given are turned to the theme, and the figure they stand in, since names stand beside axes too.
     """
 
-    @wraps(plot)
-    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Axes:
-        theme = kwargs.get("theme")
-        if theme is None:
-            return plot(*args, **kwargs)
-        chosen = _chosen(plot.__name__, theme)
-        with rc_context(_settings(chosen)):
-            ax = plot(*args, **kwargs)
-        _dress(ax, chosen)
-        return ax
+    def decorated(plot: Callable[_P, Axes]) -> Callable[_P, Axes]:
+        call, first = plot.__name__, next(iter(signature(plot).parameters))
 
-    return drawn
+        @wraps(plot)
+        def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Axes:
+            given = args[0] if args else kwargs.get(first)
+            if not isinstance(given, view):
+                found = type(given).__name__
+                raise InvalidValue(f"{call}({found}): give {how}, or call lab.{call}({arguments})")
+            theme = kwargs.get("theme")
+            if theme is None:
+                return plot(*args, **kwargs)
+            chosen = _chosen(call, theme)
+            with rc_context(_settings(chosen)):
+                ax = plot(*args, **kwargs)
+            _dress(ax, chosen)
+            return ax
+
+        return drawn
+
+    return decorated
 
 
 def _chosen(call: str, theme: Any) -> Theme:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 
-from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, in_points, legible, room_for, say_instead
-from calamity_lab.figures.style import Theme, filling, hue, marker, strong, themed
+from calamity_lab.figures.style import Theme, filling, hue, marker, plots, strong
 from calamity_lab.views.agenda import AgendaEntry, AgendaView
 from calamity_lab.views.events import EventRow, EventTable
 
@@ -146,17 +145,12 @@ def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: str) -> No
     ax.text(x, y, text, ha="left", va="center", fontsize=size, color=ink, **AS_TEXT)
 
 
-@themed
+@plots(EventTable, "the value of event_rows(trace, cursor)")
 def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw the events of a table, one row per event; events after the cursor are grey, below a line.
 
     Where there is no room for all rows, those around the cursor are drawn; a line tells which these are.
     """
-    if not isinstance(view, EventTable):
-        raise InvalidValue(
-            f"plot_events({type(view).__name__}): give the value of event_rows(trace, cursor), "
-            "or call lab.plot_events()"
-        )
     ax = axes_for("plot_events", ax, (WIDE, height_of(len(view.rows))))
     if not view.rows:
         in_points(ax)
@@ -178,16 +172,11 @@ def _event_row(row: EventRow) -> _Row:
     return _Row((f"{row.position:,}", stream, row.type, row.fields, row.command), not row.is_past, "event")
 
 
-@themed
+@plots(AgendaView, "the value of agenda(trace, cursor)")
 def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw the command in progress and those that wait, in order: for whom, with what, who sent them, and
     what each would lead to now. A command that would be rejected has the sign of a rejection.
     """
-    if not isinstance(view, AgendaView):
-        raise InvalidValue(
-            f"plot_agenda({type(view).__name__}): give the value of agenda(trace, cursor), "
-            "or call lab.plot_agenda()"
-        )
     in_progress = [_pending_row("now", view.in_progress)] if view.in_progress else []
     rows = [*in_progress, *(_pending_row(f"{place:,}", entry) for place, entry in enumerate(view.entries, 1))]
     ax = axes_for("plot_agenda", ax, (WIDE, height_of(len(rows))))

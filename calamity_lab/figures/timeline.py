@@ -23,7 +23,7 @@ from calamity_lab.figures.axes import (
     size_in_points,
     width,
 )
-from calamity_lab.figures.style import Theme, filling, hue, legend_mark, marker, soft, strong, themed
+from calamity_lab.figures.style import Theme, filling, hue, legend_mark, marker, plots, soft, strong
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts
@@ -58,7 +58,7 @@ def _height(row: Row) -> float:
     return 1.0 if row.count == 1 else min(8.0, 2 + row.count / 8)
 
 
-@themed
+@plots(Trace, "a trace and a cursor, as in lab.trace, lab.cursor")
 def plot_timeline(
     trace: Trace,
     cursor: int | None = None,
@@ -75,10 +75,6 @@ def plot_timeline(
     thirty lanes the largest types share a row each; of more than 5,000 marks those that lie under others of
     their kind are left out, and counted.
     """
-    if not isinstance(trace, Trace):
-        raise InvalidValue(
-            f"plot_timeline({trace!r}): give a trace and a cursor, as in lab.trace, lab.cursor"
-        )
     if by not in ("position", "time"):
         raise InvalidValue(f"plot_timeline(by={by!r}): give 'position' or 'time'")
     at = moment_of(trace, cursor)

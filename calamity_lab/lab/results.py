@@ -83,8 +83,7 @@ class States(Mapping[str, Any]):
         return f"known: {', '.join(names)}" + (", ..." if len(self) > _NAMED else "")
 
     def _caption(self) -> str:
-        more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
-        return f"{plural(len(self), self._noun)}{more}"
+        return _caption(len(self), self._noun)
 
 
 class Steps(Sequence[Step]):
@@ -121,8 +120,7 @@ class Steps(Sequence[Step]):
         return self._steps[max(len(self) - _ROWS, 0) :]
 
     def _caption(self) -> str:
-        more = f", the last {_ROWS} shown" if len(self) > _ROWS else ""
-        return f"{plural(len(self), 'step')}{more}"
+        return _caption(len(self), "step", "last")
 
 
 class PendingCommands(Sequence[Any]):
@@ -171,8 +169,7 @@ class PendingCommands(Sequence[Any]):
         return [(n, p) for n, p in zip(range(_ROWS), self._agenda.entries(), strict=False)]
 
     def _caption(self) -> str:
-        more = f", the first {_ROWS} shown" if len(self) > _ROWS else ""
-        return f"{plural(len(self), 'pending command')}{more}"
+        return _caption(len(self), "pending command")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -237,6 +234,10 @@ class Committed(Sequence[RecordedEvent]):
         first, last = self.positions[0], self.positions[-1]
         where = f"position {first:,}" if first == last else f"positions {first:,} to {last:,}"
         return f"{plural(len(self), 'event')} committed to {plural(len(self.streams), 'stream')}, at {where}"
+
+
+def _caption(count: int, noun: str, which: str = "first") -> str:
+    return plural(count, noun) + (f", the {which} {_ROWS} shown" if count > _ROWS else "")
 
 
 def _fields(state: Any) -> str:

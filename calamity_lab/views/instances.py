@@ -184,7 +184,6 @@ MOST = 50
 
 # An instance that is started many times is listed once; at most this many of its starts are skipped.
 _MOST_PASSED = 500
-_MOST_PENDING = 500
 _STAGES = ("stage", "status", "state", "phase", "step")
 
 
@@ -267,7 +266,7 @@ def _chosen(
 def _at_work(trace: Trace, cursor: int) -> set[str]:
     """The stream ids of the instances with commands that are pending or in progress."""
     run = trace[cursor].run
-    pending = list(islice(run.agenda.entries(), _MOST_PENDING))
+    pending = pending_at(run)
     if run.progress is not None:
         pending.append(run.progress.pending)
     return {each.sender.stream_id for each in pending if each.sender is not None}
