@@ -27,7 +27,6 @@ _MOST_ZEROS = 20
 # Characters that turn the direction of the text that follows them.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # By letter, not by sound: exact for most class names, and "a user", "a unit" for the common exceptions.
-_VOWEL = re.compile("(?!use|uni|uui|eur|one)[aeiou]", re.IGNORECASE)
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _TABLE = "border-collapse:collapse;font-size:90%"
 _CELL = "padding:2px 10px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid #8884"
@@ -96,11 +95,6 @@ def plain_sentence(text: str, length: int | None = None) -> str:
 def plural(count: int, noun: str, plural: str | None = None) -> str:
     """A number and its noun, as in "1 event" and "1,200 events"; an irregular plural is given."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
-
-
-def with_article(noun: str) -> str:
-    """A noun, or the name of a class, after "a" or "an"."""
-    return f"{'an' if _VOWEL.match(noun) else 'a'} {noun}"
 
 
 def escape_html(text: str) -> str:

@@ -20,7 +20,6 @@ from calamity_lab.text import (
     html_table,
     plain_sentence,
     plural,
-    with_article,
 )
 
 
@@ -158,20 +157,6 @@ def test_a_count_has_its_noun_in_singular_only_for_one(count: int, text: str) ->
 
 def test_an_irregular_plural_is_given() -> None:
     assert [plural(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
-
-
-@pytest.mark.parametrize(
-    ("noun", "text"),
-    [
-        ("Opened", "an Opened"),
-        ("account", "an account"),
-        ("Transfer", "a Transfer"),
-        ("user", "a user"),
-        ("UUID", "a UUID"),
-    ],
-)
-def test_a_noun_has_the_article_that_its_first_letter_asks_for(noun: str, text: str) -> None:
-    assert with_article(noun) == text
 
 
 def test_markup_in_a_text_is_escaped_for_html_and_xml() -> None:

@@ -151,18 +151,13 @@ def ground(kind: str) -> str:
     return hue(LOOKS[kind].soft)
 
 
-def shape(kind: str, x: float, y: float, *, is_past: bool = True, turned: str = "") -> str:
+def shape(kind: str, x: float, y: float, *, is_past: bool = True) -> str:
     """The shape of a kind; without colour inside it, and grey, where it is yet to come."""
     look = LOOKS[kind]
-    ink = stroke(kind) if is_past else LATER
-    fills = {"solid": ink, "soft": ground(kind), "empty": PAPER, "none": "none"}
-    fill = fills[look.fill] if is_past or look.fill == "none" else PAPER
-    dash = ' stroke-dasharray="2.5 2"' if look.fill == "empty" else ""
-    width = 2.2 if look.fill == "none" else 1.3
-    return (
-        f'<path d="{look.shape}" transform="translate({x:.4g} {y:.4g}){turned}" fill="{fill}" '
-        f'stroke="{ink}" stroke-width="{width}"{dash} stroke-linejoin="round"/>'
-    )
+    ink = look.colour if is_past else "later"
+    fill = {"solid": ink, "soft": look.soft, "empty": "paper", "none": ""}[look.fill]
+    fill, width = ("", 2.2) if look.fill == "none" else (fill if is_past else "paper", 1.3)
+    return drawn(Shape(look.shape, x, y, ink, fill, width, "2.5 2" if look.fill == "empty" else ""))
 
 
 def status_colour(status: Status) -> str:

@@ -93,15 +93,7 @@ def process_graph(view: ProcessGraphView) -> str:
         body += _node(view, node, box, marks.get(node.key))
     body += _key(view, scene.height + 10)
     picture = image(svg(scene.width, scene.height + 24, body), _graph_in_words(view), int(scene.width))
-    return _stage(view) + picture + _others(view)
-
-
-def _heading(x: float, label: str) -> str:
-    return text(x, 14, label, fill=SOFT, anchor="middle", size=11)
-
-
-def _stage(view: ProcessGraphView) -> str:
-    return line(view.story) if view.story else ""
+    return (line(view.story) if view.story else "") + picture + _others(view)
 
 
 def _graph_in_words(view: ProcessGraphView) -> str:
