@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -296,14 +295,27 @@ def _named(part: str, name: str, classes: tuple[type, ...]) -> type:
 
 def _names_in(cls: type, *methods: str) -> set[str]:
     """The names in the code of these methods, and of the types that they dispatch on."""
-    return {
-        name for method in methods for name in _names_of_member(inspect.getattr_static(cls, method, None))
-    }
+    return {name for method in methods for name in _names_of_member(_member(cls, method))}
 
 
 def names_reached(cls: type, *methods: str) -> set[str]:
     """The names in the code of these methods, and of the methods and functions that they call."""
     return {name for member in _reached(cls, methods) for name in _names_of_member(member)}
+
+
+def functions_reached(cls: type, *methods: str) -> Iterator[tuple[FunctionType, dict[str, Any]]]:
+    """The functions behind these methods and all that they call; each with what its names mean."""
+    for member in _reached(cls, methods):
+        for function in _functions(member):
+            closed, scope = closed_over(function), function.__globals__
+            names = sorted(set(_code_names(function.__code__)))
+            meant = {name: closed.get(name, scope.get(name, _member(cls, name))) for name in names}
+            yield function, meant
+
+
+def _member(cls: type, name: str) -> Any:
+    """What a class or one of its bases has under a name, as it stands there; None where there is nothing."""
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
 
 
 def _classes_mentioned(cls: type, *methods: str) -> Iterator[type]:
@@ -321,7 +333,7 @@ def _classes_mentioned(cls: type, *methods: str) -> Iterator[type]:
 def _reached(cls: type, methods: tuple[str, ...]) -> list[Any]:
     """The methods, and the methods and functions of the same package that they call, nearest first."""
     reached: list[Any] = []
-    waiting = [inspect.getattr_static(cls, method, None) for method in methods]
+    waiting = [_member(cls, method) for method in methods]
     while waiting:
         member = waiting.pop(0)
         if any(member is known for known in reached) or not any(True for _ in _functions(member)):
@@ -336,7 +348,7 @@ def _called(cls: type, member: Any) -> Iterator[Any]:
     for function in _functions(member):
         scope = {**function.__globals__, **closed_over(function)}
         for name in sorted(_code_names(function.__code__)):
-            yield inspect.getattr_static(cls, name, None)
+            yield _member(cls, name)
             called = scope.get(name)
             if isinstance(called, FunctionType) and called.__module__.partition(".")[0] == package:
                 yield called
