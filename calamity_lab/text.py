@@ -26,7 +26,6 @@ _LONGEST_INT = 10**4000
 _MOST_ZEROS = 20
 # Characters that turn the direction of the text that follows them.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# By letter, not by sound: exact for most class names, and "a user", "a unit" for the common exceptions.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _TABLE = "border-collapse:collapse;font-size:90%"
 _CELL = "padding:2px 10px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid #8884"

@@ -8,5 +8,6 @@ export const LOOKS = {
   drawnAs: {},
   signs: {},
   graph: { boxWide: 0, boxHigh: 0, nameRoom: 0 },
+  sequence: { row: 0, note: 0, gap: 0 },
   lanes: { most: 0, folded: 0, leastGap: 0, ahead: 0 },
 };

@@ -12,9 +12,6 @@ import { glyph, kindClass } from "./signs.js";
  * @import { Message, Participant, SequenceView } from "#views"
  */
 
-const TOLD_ROW = 30;
-const TOLD_GAP = 8;
-const TOLD_NOTE = 24;
 const COLUMN_LEAST = 92;
 const COLUMN_MOST = 176;
 const SEQUENCE_PAGE = 16;
@@ -129,8 +126,8 @@ function drawSequence({ heads, lines, rows, svg }, value, width) {
 function placeRows(/** @type {Message[]} */ messages) {
   let y = 4;
   const rows = messages.map((message, place) => {
-    if (place && ["command", "pending"].includes(message.kind)) y += TOLD_GAP;
-    const height = TOLD_ROW + (message.note ? TOLD_NOTE : 0);
+    if (place && ["command", "pending"].includes(message.kind)) y += LOOKS.sequence.gap;
+    const height = LOOKS.sequence.row + (message.note ? LOOKS.sequence.note : 0);
     const row = { ...message, y, height };
     y += height;
     return row;
@@ -233,7 +230,7 @@ function drawNote(/** @type {Element} */ note, /** @type {Row} */ { note: text, 
   const [sheet, words] = note.children;
   const wide = Math.min(widthOf(text, 12, "600") + 16, plot - 12);
   const left = clamp(from - wide / 2, 6, plot - wide - 6);
-  put(note, "transform", `translate(${left} ${TOLD_ROW})`);
+  put(note, "transform", `translate(${left} ${LOOKS.sequence.row})`);
   put(sheet, "d", `M0 0H${wide - 6}L${wide} 6V18H0z`);
   put(words, "x", wide / 2);
   put(words, "y", 13);

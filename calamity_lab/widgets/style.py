@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from calamity_lab.views.lanes import AHEAD, FOLDED, LEAST_GAP, MOST_LANES
 from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, LOOKS, REACTIONS, SIGNS, Look
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM
+from calamity_lab.views.sequence_scene import GAP, NOTE, ROW
 
 _FILLS = {"solid": "var(--kind)", "soft": "var(--kind-soft)", "empty": "var(--cl-paper)", "none": "none"}
 
@@ -43,6 +44,7 @@ def script() -> str:
             "boxHigh": BOX_HIGH,
             "nameRoom": NAME_ROOM,
         },
+        "sequence": {"row": ROW, "note": NOTE, "gap": GAP},
         "lanes": {"most": MOST_LANES, "folded": FOLDED, "leastGap": LEAST_GAP, "ahead": AHEAD},
     }
     return f"const LOOKS = {json.dumps(looks, indent=1)};\n"

@@ -45,6 +45,7 @@
  *   reactions: string[], inLanes: string[], drawnAs: Record<string, string>,
  *   signs: Record<string, { word: string, line: string, outline: string }>,
  *   graph: { boxWide: number, boxHigh: number, nameRoom: number },
+ *   sequence: { row: number, note: number, gap: number },
  *   lanes: { most: number, folded: number, leastGap: number, ahead: number },
  * }} Looks
  */
