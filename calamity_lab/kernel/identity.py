@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, time, tzinfo
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
 
-from calamity_lab.errors import InvalidModel
+from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel.annotations import annotated_names
 
 _names: WeakKeyDictionary[type, str] = WeakKeyDictionary()
@@ -71,6 +73,11 @@ class Identity:
     stream_id: str
 
     def __init__(self, type: Any, id: Any) -> None:  # noqa: A002 - the contract's names
+        if isinstance(id, (datetime, time)) and (id.fold or _is_named(id.tzinfo)):
+            raise InvalidValue(
+                f"{id!r} cannot be an id, because a stream id does not tell the name of its time zone. "
+                "Give the time in UTC, as in id.astimezone(UTC)"
+            )
         put = object.__setattr__
         put(self, "type", type)
         put(self, "id", id)
@@ -110,6 +117,11 @@ class Identity:
 
     def __reduce__(self) -> Any:
         return Identity, (self.type, self.id)
+
+
+def _is_named(zone: tzinfo | None) -> bool:
+    """Whether a time zone is more than an offset: it has a name, or changes its clocks."""
+    return isinstance(zone, ZoneInfo) or (zone is not None and zone.utcoffset(None) is None)
 
 
 def identify(type: Any, id: Any) -> Identity:  # noqa: A002 - the contract's names

@@ -129,7 +129,7 @@ def test_a_member_is_read_by_its_value_by_its_name_and_as_it_is_written(written:
 @pytest.mark.parametrize(
     ("annotation", "written"),
     [(int, "x"), (int, "007"), (int, "1_000"), (UUID, "7"), (Colour, "blue"), (bool, "yes"), (date, "today"),
-     (Bare, "Bare(value=7)"), (list[int], "[7]")],
+     (Bare, "Bare(other=7)"), (list[int], "[7]")],
 )  # fmt: skip
 def test_a_text_that_is_no_id_of_the_type_is_an_error_that_names_both(annotation: Any, written: str) -> None:
     with pytest.raises(InvalidModel, match=r"Tally\.new takes an id of type .* cannot be read as") as error:

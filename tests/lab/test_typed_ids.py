@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, NewType, Self
+from typing import Any, Literal, NamedTuple, NewType, Self
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from calamity_lab import Lab, Stack, command, dispatch
+from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.kernel.folding import identity_in
+from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.stores.sql import SQLEventStore
 from calamity_lab.views.state import state
@@ -68,6 +73,17 @@ def meter(annotation: Any) -> tuple[type, type]:
     return Meter, Count
 
 
+class Seat(NamedTuple):
+    row: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Place:
+    seat: Seat
+    share: Decimal
+
+
 KINDS = [
     (int, 7),
     (int | None, 7),
@@ -75,6 +91,18 @@ KINDS = [
     (AccountId, UUID(int=7)),
     (Colour, Colour.GREEN),
     (date, date(2026, 11, 29)),
+    (datetime, datetime(2026, 11, 29, 5, tzinfo=UTC)),
+    (timedelta, timedelta(days=-1, seconds=3, microseconds=5)),
+    (timedelta, timedelta(hours=2)),
+    (Decimal, Decimal("1.50")),
+    (float, 1e22),
+    (bytes, b"a'b"),
+    (Literal["a", 1], 1),
+    (int | str, "a"),
+    (tuple[int, str], (-1, "x-y")),
+    (tuple[UUID | None, ...], (UUID(int=7), None)),
+    (Seat, Seat(2, "a, b")),
+    (Place, Place(Seat(1, "x"), Decimal("0.5"))),
 ]
 
 
@@ -99,3 +127,29 @@ def test_an_id_has_its_type_everywhere_in_an_attached_lab(annotation: Any, id_: 
     row = state(lab.trace, 0, as_of=[(f"Meter-{id_}", 1)], pinned=[f"Meter-{id_}"], types={"Meter": Meter})
     assert "5" in str(row.pinned[0])
     assert row.pinned[0].as_of is not None
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 11, 29, 5, tzinfo=ZoneInfo("Europe/Berlin")),
+        time(5, tzinfo=ZoneInfo("UTC")),
+        time(5, fold=1),
+    ],
+    ids=repr,
+)
+def test_a_time_whose_zone_a_stream_id_would_lose_is_no_id(moment: Any) -> None:
+    Meter, Count = meter(datetime)  # noqa: N806
+    with pytest.raises(InvalidValue, match=r"cannot be an id.*astimezone\(UTC\)"):
+        dispatch(Stack(), Count(moment, 5))
+    with pytest.raises(InvalidValue, match="cannot be an id"):
+        Identity(Meter, moment)
+
+
+@pytest.mark.parametrize(
+    "text", ["(1, 2)", "('a', 'x')", "(1,)", "Seat(row=1)", "__import__('os')", "(" * 300]
+)
+def test_a_text_that_is_no_such_id_is_refused_and_never_run(text: str) -> None:
+    for annotation in (tuple[int, str], Seat, timedelta, bytes):
+        with pytest.raises(InvalidModel, match=r"cannot be read as"):
+            identity_in(meter(annotation)[0], f"Meter-{text}")
