@@ -10,6 +10,7 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Mark, command_mark, event_mark, step_mark
@@ -18,6 +19,7 @@ MOST_ARROWS = 80
 
 _MOST_COMMANDS = 200
 _MOST_LINKS = 4_000
+_EFFECTS = Slot[dict[Mark, list[Mark]]](most=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,24 @@ class Link(NamedTuple):
 
 def arrows(trace: Trace, here: Mark, correlation: str, moment: int) -> tuple[Arrow, ...]:
     """The chain of causes up to a mark, and all that came of it, nearest first."""
-    effects = defaultdict[Mark, list[Mark]](list)
-    # What came of something is dispatched with it or later.
-    starts = islice(_starts(trace, correlation, trace.index.command_start(moment)), _MOST_COMMANDS)
-    for cause, effect in islice(_links(trace, starts), _MOST_LINKS):
-        effects[cause].append(effect)
+    effects = _effects(trace, correlation, trace.index.command_start(moment))
     before = (Arrow(cause, effect, leads_here=True) for effect, cause in pairwise(_chain(trace, here)))
     after = (Arrow(cause, effect, leads_here=False) for cause, effect in _reached(here, effects))
     return (*islice(before, MOST_ARROWS // 2), *islice(after, MOST_ARROWS // 2))
+
+
+def _effects(trace: Trace, correlation: str, start: int) -> dict[Mark, list[Mark]]:
+    """The effects of each cause from a command on, kept: the marks of one command share them."""
+
+    def effects() -> dict[Mark, list[Mark]]:
+        found = defaultdict[Mark, list[Mark]](list)
+        # What came of something is dispatched with it or later.
+        starts = islice(_starts(trace, correlation, start), _MOST_COMMANDS)
+        for cause, effect in islice(_links(trace, starts), _MOST_LINKS):
+            found[cause].append(effect)
+        return found
+
+    return trace.memo.once(_EFFECTS, effects, trace[start], trace[trace.last], key=correlation)
 
 
 def _reached(start: Mark, effects: dict[Mark, list[Mark]]) -> Iterator[Link]:

@@ -437,6 +437,12 @@ def test_what_is_selected_of_a_cascade_costs_the_same_with_hundreds_and_with_tho
     assert far < 1.6 * near + 60, f"{near} looks became {far}"
 
 
+def test_the_marks_of_one_command_share_what_it_led_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = trace_of(Fill("batch ", 300), managers=(Copying,))
+    first, second = (looked_at(monkeypatch, trace, Selection(position=position)) for position in (7, 8))
+    assert second < first / 20
+
+
 def test_a_range_that_stays_selected_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stepper = stepper_of(*bank.random_commands(400, seed=3), managers=())
     stepper.resume()

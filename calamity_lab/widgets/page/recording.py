@@ -209,8 +209,8 @@ def _is_same(ground: tuple[Any, ...], before: Any) -> bool:
 def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[str, int]]:
     """What is selected at each mark and by each stream that somebody can pick, as the number of a row."""
     moments = {*chart.columns.steps.moments, *trace.index.dispatched, *trace.index.event_moments} - {0}
-    marks = [Mark("event", n) for n in range(1, len(trace.index.events) + 1)]
-    marks += [Mark("step", moment) for moment in sorted(moments)]
+    marks = [(moment, Mark("event", n)) for n, moment in enumerate(trace.index.event_moments, 1)]
+    marks += [(moment, Mark("step", moment)) for moment in moments]
     names = (lane.identity.stream_id for lane in trace.index.lanes)
 
     def number(picked: Mapping[str, Any]) -> int:
@@ -218,7 +218,7 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[st
         return packing.number(replace(selected(trace, selection_from(trace, picked)), command=""))
 
     return {
-        "marks": {str(mark): number({"mark": str(mark)}) for mark in marks},
+        "marks": {str(mark): number({"mark": str(mark)}) for _, mark in sorted(marks)},
         "streams": {format_value(name): number({"stream_id": name}) for name in names},
     }
 
