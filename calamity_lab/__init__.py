@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         STREAM_EXISTS,
         Aggregate,
         AggregateStore,
+        Category,
         Command,
         EventStore,
         ProcessManager,
@@ -47,7 +48,7 @@ _HOMES = {
     "kernel.messages": "Continue Start Stop command",
     "kernel.protocols": (
         "ALL ANY BACKWARDS FORWARDS NO_STREAM STREAM_EXISTS "
-        "Aggregate AggregateStore Command EventStore ProcessManager ProcessManagerStore VersionStore"
+        "Aggregate AggregateStore Category Command EventStore ProcessManager ProcessManagerStore VersionStore"
     ),
     "kernel.recorded": "RecordedEvent",
     "kernel.run": "Run advance begin choices dispatch",
@@ -66,6 +67,7 @@ __all__ = [
     "Aggregate",
     "AggregateStore",
     "CalamityError",
+    "Category",
     "Command",
     "Continue",
     "EventStore",

@@ -25,6 +25,7 @@
         ├── StoreFull          ... because the disk is full
         ├── ReadOnlyStore      ... because the store is read-only
         ├── WrongSchema        ... because the database has other tables, or another version of ours
+        ├── StreamDeleted      ... because the stream was deleted
         ├── UnknownName        ... because no class bears a name that the store has kept
         └── WrongMark          ... because a process manager's mark lies beyond the end of the history
 """
@@ -304,6 +305,24 @@ class ReadOnlyStore(StoreError):
 
 class WrongSchema(StoreError):
     """A database has tables that are not those of an event store, or another version of them."""
+
+
+class StreamDeleted(StoreError):
+    """A stream was deleted by `delete_stream`, and is not written again.
+
+    ``version`` is that of its last event, ``deleted_at`` the time, ``reason`` what was given as the reason.
+    """
+
+    def __init__(self, stream_id: str, version: int, deleted_at: Any, reason: str) -> None:
+        why = f", because: {reason}" if reason else ""
+        super().__init__(
+            f"{stream_id!r} was deleted at {deleted_at:%Y-%m-%d %H:%M:%S} UTC, after version {version}{why}; "
+            "a deleted stream is not written again; nothing was written. Use another id"
+        )
+        self.stream_id = stream_id
+        self.version = version
+        self.deleted_at = deleted_at
+        self.reason = reason
 
 
 class UnknownName(StoreError):

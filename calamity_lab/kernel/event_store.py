@@ -20,6 +20,7 @@ from calamity_lab.kernel.protocols import (
     FORWARDS,
     NO_STREAM,
     STREAM_EXISTS,
+    Category,
     Direction,
     Expected,
     StreamId,
@@ -40,7 +41,7 @@ class InMemoryEventStore:
 
     _log: PersistentVector[RecordedEvent]
     _streams: PersistentMap[List[RecordedEvent]]  # each with the latest event first
-    _subscribers: HashTrieMap[StreamId, tuple[Subscriber, ...]]
+    _subscribers: HashTrieMap[StreamId | Category | None, tuple[Subscriber, ...]]
     _clock: Clock | Callable[[], datetime]
     _ids: Ids | Callable[[], str]
 
@@ -141,7 +142,8 @@ class InMemoryEventStore:
             recorded.append(entry)
         store = self._with(log, self._streams.insert(stream_id, stream))
         if len(self._subscribers):
-            notify((*self._subscribers.get(stream_id, ()), *self._subscribers.get(ALL, ())), recorded)
+            wanted = (stream_id, Category.of(stream_id), ALL)
+            notify([each for of in wanted for each in self._subscribers.get(of, ())], recorded)
         return tuple(recorded), store
 
     def stream(
@@ -158,12 +160,15 @@ class InMemoryEventStore:
         latest = islice(events, max(len(events) - skip, 0))
         return latest if direction is BACKWARDS else reversed(list(latest))
 
-    def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> InMemoryEventStore:
-        """The store that calls the subscriber with every event appended from now on."""
-        if not callable(subscriber):
-            raise InvalidValue(f"subscribe needs a callable that takes a RecordedEvent; found {subscriber!r}")
-        if stream_id is not ALL:
-            stream_id = checked_stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
+    def subscribe(
+        self, stream_id: StreamId | Category, subscriber: Subscriber, *, name: str | None = None
+    ) -> InMemoryEventStore:
+        """The store that calls the subscriber with every event appended from now on.
+
+        A ``name`` is refused: a value keeps no checkpoint, because it ends with the program.
+        """
+        stream_id = checked_subscription(stream_id, subscriber)
+        refuse_name(name, "an InMemoryEventStore is a value that ends with the program")
         store = self._with(self._log, self._streams)
         known = self._subscribers.get(stream_id, ())
         store._subscribers = self._subscribers.insert(stream_id, (*known, subscriber))
@@ -275,6 +280,26 @@ def checked_stream_id(given: Any, asked: str) -> str:
     if not isinstance(stream_id, str) or not stream_id:
         raise InvalidValue(f"{asked}, as in 'BankAccount-1'; found {given!r}")
     return stream_id
+
+
+def checked_subscription(
+    stream_id: StreamId | Category, subscriber: Subscriber, method: str = "subscribe"
+) -> StreamId | Category:
+    """What is subscribed to, after a check of both arguments of a method."""
+    if not callable(subscriber):
+        raise InvalidValue(f"{method} needs a callable that takes a RecordedEvent; found {subscriber!r}")
+    if stream_id is ALL or isinstance(stream_id, Category):
+        return stream_id
+    return checked_stream_id(stream_id, f"{method} needs the id of a stream, a Category or ALL")
+
+
+def refuse_name(name: str | None, why: str) -> None:
+    """Raise for a named subscription to a store that keeps no checkpoints."""
+    if name is not None:
+        raise InvalidValue(
+            f"subscribe(name={name!r}): {why}, so there is no checkpoint to go on from; leave out the name, "
+            "or use SQLEventStore"
+        )
 
 
 def check_expected(stream_id: str, expected: Expected, actual: int) -> None:

@@ -7,10 +7,12 @@ Calamity (github.com/Cantido/calamity).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 
@@ -22,6 +24,31 @@ class AllStreams(Enum):
 
     def __repr__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True)
+class Category:
+    """All streams of one type, as in ``store.subscribe(Category("BankAccount"), subscriber)``.
+
+    They are the streams whose ids begin with the name and a dash. A class stands for its stored name.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        name = stored_name(self.name) if isinstance(self.name, type) else self.name
+        if not isinstance(name, str) or not name or "-" in name:
+            raise InvalidValue(
+                f"Category({self.name!r}): give the part of a stream id before its first dash, as in "
+                'Category("BankAccount"), or the class'
+            )
+        object.__setattr__(self, "name", name)
+
+    @classmethod
+    def of(cls, stream_id: str) -> Category | None:
+        """The category of a stream id; None where it has no dash."""
+        name, dash, _ = stream_id.partition("-")
+        return cls(name) if name and dash else None
 
 
 class ExpectedVersion(Enum):

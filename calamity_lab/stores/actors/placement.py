@@ -10,7 +10,7 @@ from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
 from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
-from calamity_lab.kernel.protocols import ANY, FORWARDS, Direction, Expected, StreamId, Subscriber
+from calamity_lab.kernel.protocols import ANY, FORWARDS, Category, Direction, Expected, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.stores.actors.aggregates import (
@@ -146,10 +146,12 @@ class HeldEventStore(NotCopied):
         )
         return iter(events)
 
-    def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> HeldEventStore:
-        """Call the subscriber with every event that is appended from now on."""
+    def subscribe(
+        self, stream_id: StreamId | Category, subscriber: Subscriber, *, name: str | None = None
+    ) -> HeldEventStore:
+        """Call the subscriber with every event that is appended from now on; a value takes no ``name``."""
         with self._lock:
-            self._store = self._store.subscribe(stream_id, subscriber)
+            self._store = self._store.subscribe(stream_id, subscriber, name=name)
         return self
 
     def version(self, stream_id: StreamId) -> int:

@@ -16,9 +16,11 @@ from calamity_lab.kernel.event_store import (
     InMemoryEventStore,
     check_expected,
     checked_stream_id,
+    checked_subscription,
     dressed,
     listed,
     notify,
+    refuse_name,
 )
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
@@ -27,6 +29,7 @@ from calamity_lab.kernel.protocols import (
     ANY,
     BACKWARDS,
     FORWARDS,
+    Category,
     Direction,
     Expected,
     StreamId,
@@ -61,7 +64,7 @@ class OverlayEventStore:
     _past: _Past
     _own: PersistentVector[RecordedEvent]
     _streams: PersistentMap[PersistentVector[RecordedEvent]]  # what is on top, by stream
-    _subscribers: tuple[tuple[StreamId, Subscriber], ...]
+    _subscribers: tuple[tuple[StreamId | Category, Subscriber], ...]
     _clock: Clock | Callable[[], datetime]
     _ids: Ids | Callable[[], str]
 
@@ -137,8 +140,8 @@ class OverlayEventStore:
         store._own = self._own.extend(recorded)
         own = self._streams.get(stream_id, _NOTHING).extend(recorded)
         store._streams = self._streams.insert(stream_id, own)
-        of_stream = [subscriber for of, subscriber in self._subscribers if of == stream_id]
-        notify((*of_stream, *(subscriber for of, subscriber in self._subscribers if of is ALL)), recorded)
+        wanted = (stream_id, Category.of(stream_id), ALL)
+        notify([each for at in wanted for of, each in self._subscribers if of == at], recorded)
         return tuple(recorded), store
 
     def stream(
@@ -156,12 +159,15 @@ class OverlayEventStore:
         past = self._past.stream(stream_id, start_version, direction)
         return chain(past, own.iterate(skip)) if direction is FORWARDS else chain(own.backwards(skip), past)
 
-    def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> OverlayEventStore:
-        """The store that calls the subscriber with every event appended on top from now on."""
-        if not callable(subscriber):
-            raise InvalidValue(f"subscribe needs a callable that takes a RecordedEvent; found {subscriber!r}")
-        if stream_id is not ALL:
-            stream_id = checked_stream_id(stream_id, "subscribe needs the id of a stream, or ALL")
+    def subscribe(
+        self, stream_id: StreamId | Category, subscriber: Subscriber, *, name: str | None = None
+    ) -> OverlayEventStore:
+        """The store that calls the subscriber with every event appended on top from now on.
+
+        A ``name`` is refused: an overlay writes no checkpoint to the store below.
+        """
+        stream_id = checked_subscription(stream_id, subscriber)
+        refuse_name(name, "an overlay only reads the store below")
         store = self._copy()
         store._subscribers = (*self._subscribers, (stream_id, subscriber))
         return store

@@ -7,12 +7,19 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 
-from calamity_lab.errors import CalamityError, InvalidValue, ReadOnlyStore, StoreError, StoreUnavailable
+from calamity_lab.errors import (
+    CalamityError,
+    InvalidValue,
+    ReadOnlyStore,
+    StoreError,
+    StoreUnavailable,
+    StreamDeleted,
+)
 from calamity_lab.stores.sql.forks import watch
-from calamity_lab.stores.sql.rows import HandOn, Heads, OutboxRow, Statements, StoredRow
+from calamity_lab.stores.sql.rows import DeletedStream, HandOn, Heads, OutboxRow, Statements, StoredRow
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
@@ -29,6 +36,8 @@ OTHER_TABLES = "its tables are not those of an event store ({})"
 UNFIT = "the database cannot keep a text or a number in it ({}); nothing was written"
 UNKNOWN: Meaning = StoreError, "{}; nothing was written"
 
+LEASE = 10  # seconds for which the claim of a worker on a name holds
+
 _KEPT, _MOST = 5, 15  # connections for reading: those that stay open, and those that may be open at once
 
 
@@ -43,6 +52,8 @@ class Database(ABC):
     schemes: ClassVar[frozenset[str]]  # what its URLs begin with
     drivers: ClassVar[frozenset[str]]  # what may follow a + there
     parameter: ClassVar[str]  # how a statement names a value, {} standing for the name
+    now: ClassVar[str]  # the time, by the clock that all who use the database share
+    later: ClassVar[str]  # the same, `LEASE` seconds later
 
     def __init__(self, url: URL, *, timeout: float, poll: float, read_only: bool, lasting: bool) -> None:
         self.url = url
@@ -52,7 +63,7 @@ class Database(ABC):
         self.read_only = read_only
         # The last two: half of a character, or a number beyond 64 bits, which no database takes.
         self.caught: tuple[type[Exception], ...] = (*self.errors, OverflowError, UnicodeError)
-        self.statements = Statements(self.parameter)
+        self.statements = Statements(self.parameter, self.now, self.later)
         self.closed = False
         self.version = 0  # of its tables
         self._lasting = lasting  # whether what it holds outlives the process
@@ -94,6 +105,10 @@ class Database(ABC):
         passed: Mapping[str, int],
     ) -> Heads:
         """Append in one transaction; the caller holds the lock."""
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Any]:
+        """A cursor in a transaction of the only writer; the caller holds the lock."""
 
     @abstractmethod
     def _hand_on(self, handed: HandOn) -> bool:
@@ -184,11 +199,16 @@ class Database(ABC):
         with self._lock:
             self._check_still_there("append to")
             try:
-                return self._append(entries, bounds, settles, passed)
+                heads = self._append(entries, bounds, settles, passed)
             except self.caught as error:
                 if self._repeats_an_id(error):
                     raise self._repeated(entries, error) from error
                 raise self.translated(error, f"append {plural(len(entries), 'event')} to") from error
+        for stream_id, version in heads.versions.items():
+            if version < 0:
+                values = {"stream_id": stream_id}
+                self._check_not_deleted(self.rows(self.statements.deleted_stream, values, "read from"))
+        return heads
 
     def hand_on(self, handed: HandOn) -> bool:
         """Move a mark, with what belongs to it; return False, and write nothing, if the mark is elsewhere."""
@@ -210,22 +230,43 @@ class Database(ABC):
             except self.caught as error:
                 raise self.translated(error, action) from error
 
-    def write(self, statement: str, values: Mapping[str, Any], action: str) -> None:
-        """Execute one statement that changes something beside the events; it may be executed twice."""
+    def write(self, statement: str, values: Mapping[str, Any], action: str) -> int:
+        """Execute one statement that changes something beside the events; return how many rows it changed.
+
+        It may be executed twice.
+        """
         self._check_writable(action)
         with self._lock:
             self._check_still_there(action)
             try:
                 try:
-                    execute(self._writing(), statement, values)
+                    return _changed(self._writing(), statement, values)
                 except self.errors as error:
                     if not self._works_on_another(error):
                         raise
                     self._drop_writer()
                     self._close_lent()
-                    execute(self._writing(), statement, values)
+                    return _changed(self._writing(), statement, values)
             except self.caught as error:
                 raise self.translated(error, action) from error
+
+    def delete_stream(self, stream_id: str, at: str, reason: str) -> None:
+        """Delete the events and the snapshot of a stream, and leave a tombstone, in one transaction."""
+        with self._changing("delete a stream of"), self._transaction() as cursor:
+            self._check_not_deleted(cursor.execute(self.statements.deleted_stream, {"stream_id": stream_id}))
+            last = cursor.execute(self.statements.last_of_stream, {"stream_id": stream_id}).fetchone()
+            if last[0] is None:
+                raise InvalidValue(f"there is no stream {stream_id!r} in {self._where}; nothing was deleted")
+            tombstone, *deletions = self.statements.delete_stream
+            values = {"stream_id": stream_id, "version": last[0], "position": last[1]}
+            cursor.execute(tombstone, {**values, "deleted_at": at, "reason": reason})
+            for deletion in deletions:
+                cursor.execute(deletion, {"stream_id": stream_id})
+
+    def _check_not_deleted(self, rows: Any) -> None:
+        for row in rows:
+            found = DeletedStream.of(row)
+            raise StreamDeleted(found.stream_id, found.version, found.deleted_at, found.reason)
 
     def translated(self, error: Exception, action: str) -> CalamityError:
         """The error of this project for an error of the driver: they are translated only here."""
@@ -367,6 +408,16 @@ class _Lent:
         with suppress(IndexError):  # two threads may close
             while True:
                 self._idle.pop().close()
+
+
+def _changed(connection: Any, statement: str, values: Mapping[str, Any]) -> int:
+    """Execute a statement; return how many rows it changed."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)
+    finally:
+        cursor.close()
 
 
 def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> list[Any]:

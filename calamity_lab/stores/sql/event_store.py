@@ -5,13 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any, Self
 
 from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
-from calamity_lab.kernel.event_store import NotCopied, check_expected, checked_stream_id, dressed, listed
+from calamity_lab.kernel.event_store import (
+    NotCopied,
+    check_expected,
+    checked_stream_id,
+    checked_subscription,
+    dressed,
+    listed,
+)
 from calamity_lab.kernel.outbox import Delivery, Outcome
 from calamity_lab.kernel.protocols import (
     ALL,
@@ -20,6 +28,7 @@ from calamity_lab.kernel.protocols import (
     FORWARDS,
     NO_STREAM,
     STREAM_EXISTS,
+    Category,
     Direction,
     Expected,
     StreamId,
@@ -28,9 +37,18 @@ from calamity_lab.kernel.protocols import (
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
+from calamity_lab.stores.sql.checkpoints import (
+    Checkpoint,
+    Claim,
+    checked_name,
+    checkpoints,
+    move_checkpoint,
+    stored_stream,
+)
 from calamity_lab.stores.sql.opening import open_database
 from calamity_lab.stores.sql.outbox import OutboxEntry, SQLOutbox
 from calamity_lab.stores.sql.rows import (
+    DeletedStream,
     Heads,
     OutboxRow,
     RowCodec,
@@ -38,6 +56,7 @@ from calamity_lab.stores.sql.rows import (
     backwards,
     forwards,
     recorded_from,
+    written,
 )
 from calamity_lab.stores.sql.subscription import Subscribers, Subscription
 
@@ -273,14 +292,24 @@ class SQLEventStore(NotCopied):
             sorted(row[0] for row in self._database.rows(self._statements.stream_ids, {}, "read from"))
         )
 
-    def subscribe(self, stream_id: StreamId, subscriber: Subscriber) -> Self:
+    def subscribe(
+        self, stream_id: StreamId | Category, subscriber: Subscriber, *, name: str | None = None
+    ) -> Self:
         """Call the subscriber once for each event that anybody appends from now on, in order.
 
         The store calls it from a thread of its own. A subscriber that raises is not called again: the error
         is logged, and added to `subscriber_errors`.
+
+        With a ``name`` the database keeps how far the subscriber has come: a new name begins now, and a known
+        one goes on after the last event for which the subscriber returned, also in another process. The
+        event after that may come twice. One worker at a time has a name; see `subscription`.
         """
         self._database.check_open()
-        stream_id = _checked_subscription(stream_id, subscriber, "subscribe")
+        stream_id = checked_subscription(stream_id, subscriber)
+        if name is not None:
+            with self._lock:
+                self._follow_named(stream_id, subscriber, checked_name(name), self._head(stream_id) + 1)
+            return self
         with self._lock:
             position = self.version(ALL)
             if self._notifying is None or not self._notifying.running:
@@ -290,17 +319,63 @@ class SQLEventStore(NotCopied):
         return self
 
     def subscription(
-        self, stream_id: StreamId, subscriber: Subscriber, *, start_version: int = 1
+        self,
+        stream_id: StreamId | Category,
+        subscriber: Subscriber,
+        *,
+        start_version: int = 1,
+        name: str | None = None,
     ) -> Subscription:
-        """Call the subscriber once for each event from a version (with ALL: a position) on, also new ones.
+        """Call the subscriber once for each event from a version on, also for new events.
 
-        The events come in order, from a thread of the subscription. ``.close()`` ends the subscription;
-        ``.error`` is the error that ended it.
+        With ALL or a Category, the version is a position. The events come in order, from a thread of the
+        subscription. ``.close()`` ends the subscription; ``.error`` is the error that ended it.
+
+        With a ``name``, ``start_version`` is where a new name begins; a known name goes on after the last
+        event for which the subscriber returned. Raises `StoreError` when another worker has the name, or
+        when the checkpoint lies beyond the end of the history.
         """
         self._database.check_open()
-        stream_id = _checked_subscription(stream_id, subscriber, "subscription")
+        stream_id = checked_subscription(stream_id, subscriber, "subscription")
+        start = max(start_version, 1)
         with self._lock:
-            return self._follow(stream_id, subscriber, max(start_version, 1))
+            if name is None:
+                return self._follow(stream_id, subscriber, start)
+            return self._follow_named(stream_id, subscriber, checked_name(name), start)
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """How far each named subscription has come, and which process has it now."""
+        return checkpoints(self._database) if self._database.version > 1 else ()
+
+    def move_checkpoint(self, name: str, position: int) -> None:
+        """Move the checkpoint of a named subscription by hand, to the last event that counts as handled.
+
+        The events behind it are handled again, or for the first time. A worker that has the name notices it
+        at its next look.
+        """
+        move_checkpoint(self._database, name, position, self.version(ALL))
+
+    def delete_stream(self, stream_id: str, *, reason: str = "") -> Self:
+        """Delete all events and the snapshot of a stream for good, and keep a tombstone with the reason.
+
+        Its positions are never given again, and an append to it raises `StreamDeleted`. Events of other
+        streams stay, also where they came from events of this one, and so does the outbox.
+        """
+        self._database.check_open()
+        stream_id = checked_stream_id(stream_id, "delete_stream needs the id of one stream")
+        if not isinstance(reason, str):
+            raise InvalidValue(f"delete_stream(reason={reason!r}): say in a text why the stream is deleted")
+        self._database.delete_stream(stream_id, written(self._sources.now()), reason)
+        return self
+
+    @property
+    def deleted_streams(self) -> tuple[DeletedStream, ...]:
+        """The streams that were deleted by `delete_stream`, in the order of their last events."""
+        if self._database.version == 1:
+            return ()
+        rows = self._database.rows(self._statements.deleted_streams, {}, "read from")
+        return tuple([DeletedStream.of(row) for row in rows])
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -309,8 +384,9 @@ class SQLEventStore(NotCopied):
 
     @property
     def subscriber_errors(self) -> tuple[Exception, ...]:
-        """The errors that subscribers of `subscribe` raised."""
-        return tuple(self._subscribers.errors)
+        """The errors that subscribers of `subscribe` raised, and what ended named subscriptions."""
+        ended = [each.error for each in self.subscriptions if each.name is not None]
+        return (*self._subscribers.errors, *[error for error in ended if error is not None])
 
     @property
     def clock(self) -> Clock | Callable[[], datetime]:
@@ -378,18 +454,52 @@ class SQLEventStore(NotCopied):
             return forwards(fetch, low, high, key, lambda: self.version(stream_id))
         return backwards(fetch, low, high, key)
 
-    def _follow(self, stream_id: StreamId, subscriber: Subscriber, start: int) -> Subscription:
+    def _head(self, stream_id: StreamId | Category) -> int:
+        return self.version(ALL if isinstance(stream_id, Category) else stream_id)
+
+    def _follow_named(
+        self, stream_id: StreamId | Category, subscriber: Subscriber, name: str, start: int
+    ) -> Subscription:
+        stored, head = stored_stream(stream_id), self._head(stream_id)
+        claim = Claim(self._database, name, stored, start=start, head=head)
+        return self._follow(stream_id, subscriber, claim.position + 1, claim)
+
+    def _follow(
+        self,
+        stream_id: StreamId | Category,
+        subscriber: Subscriber,
+        start: int,
+        claim: Claim | None = None,
+    ) -> Subscription:
+        if isinstance(stream_id, Category):
+            read: Callable[[int], Iterable[RecordedEvent]] = partial(self._of_category, stream_id)
+        else:
+            read = lambda after: self.stream(stream_id, start_version=after)  # noqa: E731
+        by_version = isinstance(stream_id, str)
         made = Subscription(
             f"{stream_id!r} of {self._database.name!r}",
-            lambda after: self.stream(stream_id, start_version=after),
+            read,
             subscriber,
             self._database.waiting(),
             start,
-            number_of=attrgetter("position" if stream_id is ALL else "stream_version"),
+            number_of=attrgetter("stream_version" if by_version else "position"),
             ended=self._ended,
+            head=(lambda: self.version(ALL)) if isinstance(stream_id, Category) else None,
+            claim=claim,
         )
         self._subscriptions.append(made)
         return made
+
+    def _of_category(self, category: Category, after: int) -> Iterator[RecordedEvent]:
+        prefix = f"{category.name}-"
+        values = {"prefix": prefix, "length": len(prefix)}
+
+        def fetch(low: int, high: int, size: int) -> list[Any]:
+            found = {**values, "low": low, "high": high, "size": size}
+            return self._database.rows(self._statements.category_forwards, found, "read from")
+
+        rows = forwards(fetch, after, _FAR, _POSITION, lambda: self.version(ALL))
+        return map(self._codec.recorded, rows)
 
     def _ended(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:
@@ -403,6 +513,12 @@ class _Sources:
         self.clock = clock
         self.ids = ids
         self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """The time."""
+        with self._lock:
+            now, self.clock = read(self.clock)
+        return now
 
     def proposals(self, events: Iterable[ProposedEvent | Any]) -> list[ProposedEvent]:
         """The events with their ids and times; the id of the first one is the correlation id of all."""
@@ -442,12 +558,3 @@ def _check_all(expected: Mapping[str, Expected], versions: Mapping[str, int]) ->
             moved[stream_id] = (low, versions[stream_id])
     if moved:
         raise CommitConflict(moved)
-
-
-def _checked_subscription(stream_id: StreamId, subscriber: Subscriber, method: str) -> StreamId:
-    """The id of the stream, after a check of both arguments of a method."""
-    if not callable(subscriber):
-        raise InvalidValue(f"{method} needs a callable that takes a RecordedEvent; found {subscriber!r}")
-    if stream_id is ALL:
-        return stream_id
-    return checked_stream_id(stream_id, f"{method} needs the id of a stream, or ALL")

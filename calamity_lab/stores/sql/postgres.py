@@ -6,7 +6,8 @@ import re
 import selectors
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from calamity_lab.errors import (
     WrongSchema,
 )
 from calamity_lab.stores.sql.database import (
+    LEASE,
     NO_ROOM,
     OR_WAIT,
     OTHER_TABLES,
@@ -177,7 +179,8 @@ BEGIN
     PERFORM pg_advisory_xact_lock({LOCK});
     SELECT greatest((SELECT coalesce(max(position), 0) FROM events),
         (SELECT coalesce(max(position), 0) FROM last_position)) INTO last_position;
-    SELECT coalesce(max(stream_version), 0) INTO last_version FROM events WHERE stream_id = stream;
+    SELECT coalesce((SELECT max(stream_version) FROM events WHERE stream_id = stream),
+        (SELECT -1 FROM deleted_streams WHERE stream_id = stream), 0) INTO last_version;
     IF settled_id IS NOT NULL THEN
         SELECT true, outcome, reason, details INTO in_outbox, was_settled, was_reason, was_details
         FROM outbox WHERE command_id = settled_id FOR UPDATE;
@@ -348,6 +351,8 @@ class PostgresDatabase(Database):
     schemes: ClassVar[frozenset[str]] = frozenset({"postgresql", "postgres"})
     drivers: ClassVar[frozenset[str]] = frozenset({"psycopg"})
     parameter: ClassVar[str] = "%({})s"
+    now: ClassVar[str] = "clock_timestamp()"
+    later: ClassVar[str] = f"clock_timestamp() + interval '{LEASE} seconds'"
 
     def __init__(self, url: URL, *, timeout: float, poll: float | None, read_only: bool) -> None:
         if find_spec("psycopg") is None:
@@ -478,6 +483,26 @@ class PostgresDatabase(Database):
                 f"cannot append {plural(len(entries), 'event')} to {self._where}: the connection was lost "
                 f"twice ({self.url.redacted(str(error))}); nothing was written; try again"
             ) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        connection = self._writing()
+        try:
+            self._begin(connection)
+            connection.execute(_TAKE_LOCK)
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.execute("COMMIT")
+        except Exception as error:
+            if isinstance(error, self.errors) and self._is_lost(error):
+                self._drop_writer()
+                self._close_lent()
+            else:
+                self._roll_back(connection)
+            raise
+        except BaseException:
+            self._drop_writer()  # an interruption leaves a connection in the middle of something
+            raise
 
     def _hand_on(self, handed: HandOn) -> bool:
         values: dict[str, Any] = {

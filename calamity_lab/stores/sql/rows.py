@@ -49,6 +49,7 @@ OUTBOX = (
 # An event that a running instance was handed. When the instance ends, its rows give way to one in `ended`.
 DELIVERIES = ("process_manager", "stream_id", "position", "verb", "version")
 ENDED = ("process_manager", "position", "stream_id", "version")
+_TOMBSTONE = ("stream_id", "version", "position", "deleted_at", "reason")
 _SNAPSHOT = ("stream_id", "version", "position", "event_id", "shape", "state")
 
 _UNSEEN: Any = object()
@@ -62,7 +63,7 @@ class Statements:
     none lies behind position ``upto``.
     """
 
-    def __init__(self, parameter: str) -> None:
+    def __init__(self, parameter: str, now: str, later: str) -> None:
         value = parameter.format
         stream_id, columns = value("stream_id"), ", ".join(COLUMNS)
         # No position is given twice, even when the last events were deleted.
@@ -81,7 +82,12 @@ class Statements:
         )
         self.position = f"SELECT {position}"
         self.version = f"SELECT {version}"
-        self.heads = f"SELECT {position}, {version}"
+        # A stream that was deleted is at -1, which no append expects.
+        self.heads = (
+            f"SELECT {position}, coalesce("
+            f"(SELECT max(stream_version) FROM events WHERE stream_id = {stream_id}), "
+            f"(SELECT -1 FROM deleted_streams WHERE stream_id = {stream_id}), 0)"
+        )
         self.stream_ids = "SELECT DISTINCT stream_id FROM events"
         self.events_by_id = (
             "SELECT event_id, stream_id, stream_version, position FROM events "
@@ -90,6 +96,10 @@ class Statements:
         self.all_forwards = f"{of_all} ASC {size}"
         self.all_backwards = f"{of_all} DESC {size}"
         self.forwards = f"{of_one} ASC {size}"
+        self.category_forwards = (
+            f"SELECT {columns} FROM events WHERE position {within} "
+            f"AND substr(stream_id, 1, {value('length')}) = {value('prefix')} ORDER BY position ASC {size}"
+        )
         self.backwards = f"{of_one} DESC {size}"
         self.marks = f"SELECT '', {position} UNION ALL SELECT name, position FROM process_managers"
         self.running = (
@@ -107,6 +117,39 @@ class Statements:
         self.outstanding = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE outcome IS NULL ORDER BY number"
         self.outbox = f"SELECT {', '.join(OUTBOX)} FROM outbox ORDER BY number"
         self.outbox_entry = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE command_id = {value('command_id')}"
+        tombstone = ", ".join(_TOMBSTONE)
+        self.deleted_streams = f"SELECT {tombstone} FROM deleted_streams ORDER BY position, stream_id"
+        self.deleted_stream = f"SELECT {tombstone} FROM deleted_streams WHERE stream_id = {stream_id}"
+        self.last_of_stream = (
+            f"SELECT max(stream_version), max(position) FROM events WHERE stream_id = {stream_id}"
+        )
+        self.delete_stream = (
+            f"INSERT INTO deleted_streams ({tombstone}) VALUES ({', '.join(map(value, _TOMBSTONE))})",
+            f"DELETE FROM events WHERE stream_id = {stream_id}",
+            f"DELETE FROM snapshots WHERE stream_id = {stream_id}",
+        )
+        name, owner, at = value("name"), value("owner"), value("position")
+        self.checkpoints = (
+            "SELECT name, stream_id, position, owner, owner IS NOT NULL AND owned_until >= "
+            f"{now} FROM checkpoints ORDER BY name"
+        )
+        self.checkpoint = f"SELECT stream_id, position, owner FROM checkpoints WHERE name = {name}"
+        self.begin_checkpoint = (
+            f"INSERT INTO checkpoints (name, stream_id, position) VALUES ({name}, {value('stream')}, {at}) "
+            "ON CONFLICT (name) DO NOTHING"
+        )
+        self.take_checkpoint = (
+            f"UPDATE checkpoints SET owner = {owner}, owned_until = {later} WHERE name = {name} "
+            f"AND (owner IS NULL OR owned_until < {now} OR owner = {value('dead')})"
+        )
+        mine = f"WHERE name = {name} AND owner = {owner}"
+        self.renew = f"UPDATE checkpoints SET owned_until = {later} {mine}"
+        self.release = f"UPDATE checkpoints SET owner = NULL, owned_until = NULL {mine}"
+        self.acknowledge = (
+            f"UPDATE checkpoints SET position = {at}, owned_until = {later} {mine} "
+            f"AND position = {value('known')}"
+        )
+        self.move_checkpoint = f"UPDATE checkpoints SET position = {at} WHERE name = {name}"
         self.table_version = "SELECT version FROM calamity_lab_schema"
         # These fail when a column is missing.
         self.probes = (
@@ -199,6 +242,28 @@ def placed(entries: Iterable[StoredRow], heads: Heads) -> Iterator[tuple[Any, ..
         yield (position, entry[0], versions[entry[0]] + entry[1]) + entry[2:]  # noqa: RUF005 - it is quicker
 
 
+class DeletedStream(NamedTuple):
+    """What is kept of a deleted stream: the version and the position of its last event, when, and why."""
+
+    stream_id: str
+    version: int
+    position: int
+    deleted_at: datetime
+    reason: str
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> DeletedStream:
+        """The deleted stream in a row."""
+        stream_id, version, position, at, reason = row
+        return cls(stream_id, version, position, as_utc(at), reason)
+
+
+def as_utc(at: Any) -> datetime:
+    """A time as a database gives it."""
+    moment: datetime = datetime.fromisoformat(at) if at.__class__ is str else at.astimezone(UTC)
+    return moment
+
+
 class RowCodec:
     """Turns events into entries and rows into events, by a serializer."""
 
@@ -216,7 +281,7 @@ class RowCodec:
             if given is not known:
                 known, metadata = given, encode_metadata(_checked_metadata(given))
             if recorded_at is not moment:
-                moment, at = recorded_at, _written(recorded_at)
+                moment, at = recorded_at, written(recorded_at)
             if event_id.__class__ is not str or not event_id:
                 event_id = _checked_id(event_id, "event_id")
             if correlation_id.__class__ is not str or not correlation_id:
@@ -255,7 +320,7 @@ class RowCodec:
             event = self.serializer.decode(event_type, type_version, payload)
             recorded: RecordedEvent = make_recorded(
                 event, event_type, event_id, stream_id, version, position, correlation_id, causation_id,
-                datetime.fromisoformat(at) if at.__class__ is str else at.astimezone(UTC), known,
+                as_utc(at), known,
             )  # fmt: skip
         except (SerializationError, TypeError, ValueError) as error:
             raise SerializationError(
@@ -281,7 +346,7 @@ def recorded_from(
     ])  # fmt: skip
 
 
-def _written(at: Any) -> str:
+def written(at: Any) -> str:
     """The moment in UTC as a text: 2026-01-31 09:30:00.000000+00:00. Such texts sort as the moments do."""
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise InvalidValue(f"recorded_at={at!r}: give a datetime with a time zone, as datetime.now(UTC) is")

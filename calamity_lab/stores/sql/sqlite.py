@@ -20,6 +20,7 @@ from calamity_lab.errors import (
     WrongSchema,
 )
 from calamity_lab.stores.sql.database import (
+    LEASE,
     NO_ROOM,
     OR_WAIT,
     OTHER_TABLES,
@@ -200,6 +201,8 @@ class SQLiteDatabase(Database):
     schemes: ClassVar[frozenset[str]] = frozenset({"sqlite"})
     drivers: ClassVar[frozenset[str]] = frozenset({"pysqlite"})
     parameter: ClassVar[str] = ":{}"
+    now: ClassVar[str] = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    later: ClassVar[str] = f"strftime('%Y-%m-%d %H:%M:%f', 'now', '+{LEASE} seconds')"
 
     def __init__(self, url: URL, *, timeout: float, poll: float | None, read_only: bool) -> None:
         options = _options(url)
@@ -318,6 +321,13 @@ class SQLiteDatabase(Database):
         for waiting in tuple(self._waiting):
             waiting.wake()
         return heads
+
+    def delete_stream(self, stream_id: str, at: str, reason: str) -> None:
+        """Delete a stream, and overwrite what SQLite would leave of it in the file and its log."""
+        with self._changing("delete a stream of"):
+            execute(self._writing(), "PRAGMA secure_delete=ON")
+            super().delete_stream(stream_id, at, reason)
+            execute(self._writing(), "PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _hand_on(self, handed: HandOn) -> bool:
         with self._transaction() as cursor:

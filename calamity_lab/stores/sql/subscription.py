@@ -7,11 +7,31 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from calamity_lab.errors import CalamityError, ModelError, StoreError, StoreUnavailable
 from calamity_lab.kernel.event_store import raised
-from calamity_lab.kernel.protocols import ALL, StreamId, Subscriber
+from calamity_lab.kernel.protocols import ALL, Category, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
+
+
+class NameClaim(Protocol):
+    """What a named subscription keeps in the database: see `stores.sql.checkpoints`."""
+
+    name: str
+    position: int
+
+    def acknowledge(self, position: int) -> int:
+        """Note that everything up to a position was handled; the position from which to go on."""
+        ...
+
+    def look(self) -> int:
+        """The position of the checkpoint now."""
+        ...
+
+    def release(self) -> None:
+        """Let another worker have the name."""
+        ...
 
 
 class Waiting(ABC):
@@ -59,10 +79,10 @@ class Subscribers:
 
     def __init__(self, errors: list[ModelError] | None = None) -> None:
         self.errors: list[ModelError] = [] if errors is None else errors
-        self._known: list[tuple[StreamId, Subscriber, int]] = []
+        self._known: list[tuple[StreamId | Category | None, Subscriber, int]] = []
         self._lock = threading.Lock()
 
-    def add(self, stream_id: StreamId, subscriber: Subscriber, position: int) -> None:
+    def add(self, stream_id: StreamId | Category, subscriber: Subscriber, position: int) -> None:
         """Call the subscriber for each event of the stream behind a position."""
         with self._lock:
             self._known.append((stream_id, subscriber, position))
@@ -81,7 +101,7 @@ class Subscribers:
 
     def _interested_in(self, event: RecordedEvent) -> list[Subscriber]:
         found: list[Subscriber] = []
-        for wanted in (event.stream_id, ALL):
+        for wanted in (event.stream_id, Category.of(event.stream_id), ALL):
             for stream_id, subscriber, position in tuple(self._known):
                 if stream_id == wanted and event.position > position and subscriber not in found:
                     found.append(subscriber)
@@ -102,6 +122,8 @@ class Subscription:
     It reads the old events first and the new ones later, both by version or position, so that none is missing
     and none comes twice. ``position`` is the version or position of the last event that the subscriber took.
     ``error`` is the error that ended the subscription: the subscriber raised, or an event cannot be read.
+    A subscription with a name acknowledges each event when the subscriber has returned. ``head`` gives the
+    position up to which the next look reads, where that is not the last event that it finds.
     When the server goes away, the subscription waits and goes on when the server is back.
     """
 
@@ -115,17 +137,25 @@ class Subscription:
         *,
         number_of: Callable[[RecordedEvent], int],
         ended: Callable[[Subscription], None],
+        head: Callable[[], int] | None = None,
+        claim: NameClaim | None = None,
     ) -> None:
         self.position = start - 1
         self.error: CalamityError | None = None
         self._name, self._read, self._subscriber, self._waiting = name, read, subscriber, waiting
         self._number_of, self._ended = number_of, ended
         self._process = os.getpid()
+        self._head, self._claim = head, claim
         self._moved = threading.Condition()
         self._closing = threading.Event()
         self._caught_up = False
         self._thread = threading.Thread(target=self._run, name=f"subscription to {name}", daemon=True)
         self._thread.start()
+
+    @property
+    def name(self) -> str | None:
+        """The name under which the database keeps how far the subscription has come; None without one."""
+        return None if self._claim is None else self._claim.name
 
     @property
     def caught_up(self) -> bool:
@@ -196,6 +226,8 @@ class Subscription:
             self._stop(failure)
         finally:
             self._waiting.close()
+            if self._claim is not None:
+                self._claim.release()
             with self._moved:
                 self._moved.notify_all()
 
@@ -205,9 +237,9 @@ class Subscription:
             try:
                 self._waiting.start()
                 while not self._closing.is_set():
-                    self._read_on()
-                    pause = _SOON
-                    self._waiting.wait()
+                    if self._read_on():
+                        pause = _SOON
+                        self._waiting.wait()
             except StoreUnavailable as error:
                 if pause == _SOON:
                     _log.warning("the subscription to %s waits: %s", self._name, error)
@@ -215,18 +247,33 @@ class Subscription:
                 self._closing.wait(pause)
                 pause = min(2 * pause, _LATER)
 
-    def _read_on(self) -> None:
+    def _read_on(self) -> bool:
+        """Call the subscriber with what is there; return whether that was all."""
+        claim = self._claim
+        if claim is not None and claim.position != claim.look():
+            self._go_to(claim.position)  # it was moved by hand
+        head = 0 if self._head is None else self._head()
         for event in self._read(self.position + 1):
             if self._closing.is_set():
-                return
+                return False
             try:
                 self._subscriber(event)
             except BaseException as error:
                 raise raised(self._subscriber, event, error) from error
-            with self._moved:
-                self.position = self._number_of(event)
-                self._moved.notify_all()
+            number = self._number_of(event)
+            reached = number if claim is None else claim.acknowledge(number)
+            self._go_to(reached)
+            if reached != number:
+                return False
+        if head > self.position:
+            self._go_to(head)
         self._caught_up = True
+        return True
+
+    def _go_to(self, position: int) -> None:
+        with self._moved:
+            self.position = position
+            self._moved.notify_all()
 
     def _stop(self, error: CalamityError) -> None:
         self._caught_up = False

@@ -11,7 +11,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -69,7 +69,11 @@ class Child:
 
     def join(self) -> None:
         """In the parent: wait for the child's end, which must be a good one."""
-        assert os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1]) == 0
+        code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        for end in (*self._go, *self._told):
+            with suppress(OSError):  # closed before
+                os.close(end)
+        assert code == 0
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "memory"])
