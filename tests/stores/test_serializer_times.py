@@ -93,6 +93,7 @@ def test_a_time_comes_back_with_its_zone_and_its_fold(moment: Any, hint: Any, wr
         Slot,
         Struct,
         Slot | Struct,
+        datetime | Slot,
     ],
     ids=repr,
 )
@@ -104,7 +105,7 @@ def test_a_time_comes_back_from_every_kind_of_field(hint: Any, moment: datetime)
         held = {"a" if hint == dict[str, datetime] else 1: moment}
     elif hint == tuple[datetime, int]:
         held = (moment, 1)
-    elif hint in (Slot, Slot | Struct):
+    elif hint in (Slot, Slot | Struct, datetime | Slot):
         held = Slot(moment, (moment.timetz(),))
     elif hint is Struct:
         held = Struct(moment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from calamity_lab.kernel.annotations import bare, is_union
+from calamity_lab.kernel.annotations import bare, is_union, union_members
 from calamity_lab.kernel.schema import field_names, fields_of, is_record, kind_of
 from calamity_lab.stores.serializer.annotations import CodecTable
 from calamity_lab.stores.serializer.codec import (
@@ -43,6 +43,8 @@ _CHECKS = ("__post_init__", "__attrs_post_init__")
 
 Write = Callable[[Any], str]
 Fields = Callable[[Any], Any]
+Same = Callable[[Any, Any], bool]
+_TIMES = frozenset({datetime, time})
 
 
 class MessageCodec(NamedTuple):
@@ -68,9 +70,31 @@ def message_codec(cls: type, codecs: CodecTable) -> MessageCodec:
     fields, types = _fields(list(annotations)), [_types(annotation) for annotation in annotations.values()]
     sure = [kinds for kinds in types if kinds is not None]
     if len(sure) < len(types) or kind_of(cls) == "attrs" or any(hasattr(cls, name) for name in _CHECKS):
-        is_simple = all(map(_is_simple, annotations.values()))
-        return MessageCodec(_checked(unchanged, read, fields if is_simple else None, zoned), read)
+        return MessageCodec(_checked(unchanged, read, _same_fields(fields, annotations, codecs), zoned), read)
     return MessageCodec(_sure(read, fields, sure), read)
+
+
+def _same_fields(fields: Fields, annotations: Mapping[str, Any], codecs: CodecTable) -> Same | None:
+    """A quick way to see that a value was read back as it was; None where times may be deep in it."""
+    times = [name for name, annotation in annotations.items() if set(union_members(annotation)) & _TIMES]
+    parts = [part for each in annotations.values() for part in union_members(each) if part not in _TIMES]
+    if any(_holds_time(part, codecs, frozenset()) for part in parts):
+        return None
+    if not times:
+        return lambda value, found: _equal(fields, value, found)
+    return lambda value, found: (
+        _equal(fields, value, found)
+        and not any(_zone_difference(getattr(value, name), getattr(found, name), "") for name in times)
+    )
+
+
+def _holds_time(annotation: Any, codecs: CodecTable, above: frozenset[Any]) -> bool:
+    """Whether values with that annotation may hold times, which are equal without their zones."""
+    annotation = bare(annotation)
+    if isinstance(annotation, type) and field_names(annotation) is not None and annotation not in above:
+        parts: Iterable[Any] = codecs.annotations_of(annotation).values()
+        return any(_holds_time(part, codecs, above | {annotation}) for part in parts)
+    return annotation in _TIMES or any(_holds_time(part, codecs, above) for part in get_args(annotation))
 
 
 def _is_array(cls: type) -> bool:
@@ -93,7 +117,7 @@ def _fields(names: list[str]) -> Fields:
 def _checked(
     write: Callable[[Any], Any],
     read: Callable[[Json], Any],
-    fields: Fields | None,
+    same: Same | None,
     zoned: Callable[[Any], Any],
 ) -> Write:
     """Write and read back at once: an event that nobody can read must not be recorded.
@@ -104,10 +128,10 @@ def _checked(
     def checked(value: Any) -> str:
         text = written(write(value))
         try:
-            _check(value, text, read, fields)
+            _check(value, text, read, same)
         except ZoneLost:
             text = written(zoned(value))
-            _check(value, text, read, fields)
+            _check(value, text, read, same)
         return text
 
     return checked
@@ -117,11 +141,14 @@ def _sure(read: Callable[[Json], Any], fields: Fields, allowed: list[frozenset[t
     """Like `_checked`, but without the check for types of values that passed it; most messages cost half."""
     known: set[tuple[type, ...]] = set()
 
+    def same(value: Any, found: Any) -> bool:
+        return _equal(fields, value, found)
+
     def sure(value: Any) -> str:
         text = written(value)
         found = tuple(map(type, fields(value)))
         if found not in known:
-            _check(value, text, read, fields)
+            _check(value, text, read, same)
             if all(cls in types for cls, types in zip(found, allowed, strict=True)):
                 known.add(found)
         return text
@@ -129,7 +156,7 @@ def _sure(read: Callable[[Json], Any], fields: Fields, allowed: list[frozenset[t
     return sure
 
 
-def _check(value: Any, text: str, read: Callable[[Json], Any], fields: Fields | None) -> None:
+def _check(value: Any, text: str, read: Callable[[Json], Any], same: Same | None) -> None:
     try:
         found = read(text)
     except Exception as error:
@@ -137,7 +164,7 @@ def _check(value: Any, text: str, read: Callable[[Json], Any], fields: Fields | 
         problem = f"{misfit.problem} when it is read back. Annotate the field with the type that it holds"
         # A number that JSON cannot hold differs from itself, and is the better explanation.
         raise difference(value, value) or Misfit(problem, misfit.path) from error
-    if fields is not None and _equal(fields, value, found):
+    if same is not None and same(value, found):
         return
     lost = difference(value, found)
     if lost is not None:
@@ -247,17 +274,6 @@ def _zone_difference(value: Any, found: Any, path: str) -> Misfit | None:
 def _zone_key(zone: tzinfo) -> Any:
     """What makes two zones the same: the name of a zone, or the offset of one that has always the same."""
     return zone.key if isinstance(zone, ZoneInfo) else zone.utcoffset(None)
-
-
-_SIMPLE = _SURE | {float}
-
-
-def _is_simple(annotation: Any) -> bool:
-    """Whether equal values with that annotation are the same: there are no times in them."""
-    annotation = bare(annotation)
-    if is_union(annotation):
-        return all(map(_is_simple, get_args(annotation)))
-    return annotation in _SIMPLE
 
 
 def _same(value: Any, found: Any) -> bool:
