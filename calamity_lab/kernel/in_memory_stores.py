@@ -101,6 +101,14 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
                 reactions.append(reaction)
         return tuple(reactions), store
 
+    def take_in(self, identity: Identity, recorded: RecordedEvent, verb: Verb) -> InMemoryProcessManagerStore:
+        """The store whose instance has taken in an event that was handed on before; it is asked nothing."""
+        stream_id = identity.stream_id
+        if verb is Verb.STOPPED:
+            return self.discard(stream_id)
+        state = None if verb is Verb.STARTED else self.get(stream_id)
+        return self.insert(stream_id, fold(begun(identity) if state is None else state, (recorded.event,)))
+
     def _react(
         self, manager: type, interest: Interest, event: Any
     ) -> tuple[Reaction, InMemoryProcessManagerStore]:

@@ -26,9 +26,8 @@ from calamity_lab.errors import AlreadySettled, InvalidValue, ModelError, Reject
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, verb_of
+from calamity_lab.kernel.folding import Verb, identity_in, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stored_name
-from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.stack import Stack, changed
@@ -330,10 +329,9 @@ def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
         recorded = events.get(position)
         if recorded is None:  # it was deleted
             continue
-        managers = _with_delivery(managers, identity_in(manager, stream_id), recorded, verb)
-        versions = versions.increment_version(
-            identity_in(manager, stream_id), version - versions.get(stream_id, 0)
-        )
+        identity = identity_in(manager, stream_id)
+        managers = managers.take_in(identity, recorded, Verb(verb))
+        versions = versions.increment_version(identity, version - versions.get(stream_id, 0))
         count += 1
     taken_in = changed(
         stack,
@@ -342,17 +340,6 @@ def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
         delivered_upto=_moved(stack, index, mark),
     )
     return taken_in, count
-
-
-def _with_delivery(managers: Any, identity: Identity, recorded: RecordedEvent, verb: str) -> Any:
-    """The store whose instance has taken in an event that it was handed before."""
-    if not isinstance(managers, InMemoryProcessManagerStore):
-        return managers.take_in(identity, recorded, Verb(verb))
-    stream_id = identity.stream_id
-    if verb == Verb.STOPPED:
-        return managers.discard(stream_id)
-    state = None if verb == Verb.STARTED else managers.get(stream_id)
-    return managers.insert(stream_id, fold(begun(identity) if state is None else state, (recorded.event,)))
 
 
 def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | None:

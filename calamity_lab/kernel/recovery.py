@@ -78,8 +78,7 @@ def recover(
         return Run(rebuild(stack, aggregate_types, snapshots=snapshots))
     outbox.check_names(stack)
     types = _classes(aggregate_types)
-    if types:
-        stack = _with_aggregate_states(stack, types, snapshots)
+    stack = _with_aggregate_states(stack, types, snapshots)
     if isinstance(stack.process_managers, InMemoryProcessManagerStore):
         stack = _with_instances(stack, Instances(store, ()), 0)
     stack = outbox.prepared(stack)
@@ -105,7 +104,9 @@ def _with_typed_sender(pending: Pending, known: Mapping[str, type]) -> Pending:
 
 
 def _with_aggregate_states(stack: Stack, types: list[type], snapshots: SnapshotStore | None) -> Stack:
-    """The stack with the states of its aggregates only."""
+    """The stack with the states of these aggregates only."""
+    if not types:
+        return _with_aggregates(stack, Aggregates(stack.event_store, ()))
     rebuilt = rebuild(changed(stack, process_manager_types=()), types, snapshots=snapshots)
     return changed(stack, aggregates=rebuilt.aggregates, aggregate_versions=rebuilt.aggregate_versions)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.event_store import NotCopied
-from calamity_lab.kernel.folding import Verb
+from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, Reaction
 from calamity_lab.kernel.messages import Interest, Start
@@ -80,6 +80,23 @@ class InstancesInActor:
         self._keep(stream_id, _Progress(recorded.position, answer))
         return answer
 
+    def take_in(
+        self, identity: Identity, recorded: RecordedEvent, verb: Verb, known: int
+    ) -> ReactResult | Behind:
+        """Let the instance take in an event that was handed on before; it is asked nothing."""
+        stream_id = identity.stream_id
+        position = self._progress.get(stream_id, _NOT_STARTED).position
+        if position < known:
+            return Behind(position)
+        before = self._instances.get(stream_id)
+        if recorded.position > position:
+            try:
+                self._instances = self._instances.take_in(identity, recorded, verb)
+            except CalamityError as error:
+                return ReactResult(Verb.IGNORED, (), before, before, error)
+            self._keep(stream_id, _Progress(recorded.position))
+        return ReactResult(verb, (), before, self._instances.get(stream_id))
+
     def restore(self, identity: Identity, history: Sequence[RecordedEvent], upto: int) -> CatchUpResult:
         """Build the instance again from all events that concern it, up to a position.
 
@@ -91,7 +108,10 @@ class InstancesInActor:
         instances = InMemoryProcessManagerStore()
         try:
             for recorded in history:
-                _, instances = instances.handle_event(recorded, (identity.type,))
+                interest = ask.interested(identity.type, recorded.event)
+                if interest is not None:
+                    verb = verb_of(interest, is_running=stream_id in instances)
+                    instances = instances.take_in(identity, recorded, verb)
         except CalamityError as error:
             return CatchUpResult(0, error)
         return self.put(identity, instances.get(stream_id), upto)
@@ -171,6 +191,15 @@ class SharedInstances:
         if recorded.position <= self._seen(identity) or not self._may_react(identity, interest):
             return ReactResult(Verb.IGNORED, (), None, None)
         answer = self._ask(identity, "react", recorded)
+        if answer.error is not None:
+            raise answer.error
+        return self._keep_answer(identity, recorded.position, answer)
+
+    def take_in(self, identity: Identity, recorded: RecordedEvent, verb: Verb) -> ReactResult:
+        """Let an instance take in an event that was handed on before, by this process or another."""
+        if recorded.position <= self._seen(identity):
+            return ReactResult(Verb.IGNORED, (), None, None)
+        answer = self._ask(identity, "take_in", recorded, verb)
         if answer.error is not None:
             raise answer.error
         return self._keep_answer(identity, recorded.position, answer)
@@ -316,6 +345,11 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
                 store = store._after(stream_id, recorded_event.position, answer)
                 reactions.append(reaction(manager, interest, answer))
         return tuple(reactions), store
+
+    def take_in(self, identity: Identity, recorded: RecordedEvent, verb: Verb) -> ActorProcessManagerStore:
+        """The store whose instance has taken in an event that was handed on before; it is asked nothing."""
+        answer = self._shared.take_in(identity, recorded, verb)
+        return self._after(identity.stream_id, recorded.position, answer)
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The instance with that stream id or `Identity`, or the default."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,10 +10,11 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from calamity_lab.errors import CalamityError, StoreError, StoreUnavailable, TooManyConflicts
+from calamity_lab.errors import CalamityError, InvalidValue, StoreError, StoreUnavailable, TooManyConflicts
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.agenda import Agenda, Failure
 from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
+from calamity_lab.kernel.outbox import is_durable
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -21,6 +23,8 @@ from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.protocol import PAUSES, ActorDied, Actors
 from calamity_lab.stores.actors.threads import ThreadActors
+
+_log = logging.getLogger("calamity_lab")
 
 
 class DispatchResult(NamedTuple):
@@ -49,12 +53,17 @@ class StackInActor:
     ``keep`` is called with the stack after each command, so that the stack outlives the actor. Where the
     model or a store raises an error, the stack stays as it was before the command, and what was recorded by
     then stays recorded. After an error of the store, the outstanding commands are carried out first.
+
+    Over a store that keeps an outbox, a command that a process manager sent and whose callback raised is set
+    aside; it is tried again with the next command.
     """
 
     def __init__(self, stack: Stack, keep: Callable[[Stack], None]) -> None:
         self._stack = stack
         self._keep = keep
         self._is_behind = False
+        self._unfinished: Run | None = None
+        self._failed: tuple[Failure, ...] = ()
 
     @classmethod
     def behind(cls, stack: Stack, keep: Callable[[Stack], None]) -> StackInActor:
@@ -75,7 +84,10 @@ class StackInActor:
             return DispatchResult(recorded) if recorded else self._run(self._start_run(command, submission))
         except (StoreError, TooManyConflicts) as error:
             # What was recorded by then may have left commands outstanding: the next call begins with them.
-            self._is_behind = not isinstance(self._stack.event_store, InMemoryEventStore)
+            if is_durable(self._stack.event_store):
+                self._is_behind = True
+            elif not isinstance(self._stack.event_store, InMemoryEventStore):
+                self._unfinished = error.run
             return DispatchResult((), error)
         except CalamityError as error:
             return DispatchResult((), error)
@@ -83,6 +95,18 @@ class StackInActor:
     def read(self) -> Stack:
         """The stack as it is now."""
         return self._stack
+
+    def failed(self) -> tuple[Failure, ...]:
+        """The commands that were set aside."""
+        return self._failed
+
+    def settle(self, command_id: str, reason: str | None, command: Any) -> None:
+        """Drop a command that was set aside, for a reason, or replace it with another command."""
+        run = Run(self._stack, Agenda((), self._failed))
+        failure = _failure_of(command_id, self._failed)
+        run = run.drop_failed(failure, reason) if reason is not None else run.replace_failed(failure, command)
+        self._failed = run.failed
+        self._run(run)
 
     def close(self) -> None:
         """Close the event store, if it can be."""
@@ -92,15 +116,22 @@ class StackInActor:
 
     def _catch_up(self) -> None:
         if self._is_behind:
-            self._run(recover(self._stack))
+            run = recover(self._stack)
+            self._failed = run.failed
+            self._run(run)
             self._is_behind = False
+        elif self._unfinished is not None:
+            self._run(self._unfinished)
+            self._unfinished = None
 
     def _start_run(self, command: Any, submission: Submission) -> Run:
-        if submission.command_id is not None:
-            return Run(self._stack, Agenda([Pending(command, submission.command_id, submission.command_id)]))
         run = begin(self._stack, command)
-        submission.command_id = run.agenda.pending[0].command_id
-        return run
+        if submission.command_id is None:
+            submission.command_id = run.agenda.pending[0].command_id
+        pending = run.agenda.pending[0]._replace(
+            command_id=submission.command_id, correlation_id=submission.command_id
+        )
+        return Run(run.stack, Agenda([pending], self._failed)).retry()
 
     def _already_recorded(self, command: Any, submission: Submission) -> tuple[RecordedEvent, ...]:
         """All that was recorded because of a command that an earlier actor may have carried out."""
@@ -112,15 +143,37 @@ class StackInActor:
         return tuple([r for r in history if r.correlation_id == submission.command_id])
 
     def _run(self, run: Run) -> DispatchResult:
+        """Advance a run until it is idle: the events that its first command caused, and the first failure."""
         recorded: list[RecordedEvent] = []
+        first = run.agenda.pending[0].correlation_id if run.agenda else None
+        before = self._failed
         while not run.idle:
             step, run = advance(run)
             if step.rejected is not None and step.pending.sender is None:
                 return DispatchResult((), step.rejected)
-            recorded += step.recorded
-        self._stack = run.stack
+            recorded += [event for event in step.recorded if event.correlation_id == first]
+        self._stack, self._failed = run.stack, run.failed
         self._keep(run.stack)
+        known = {_name_of(failure) for failure in before}
+        for failure in run.failed:
+            if _name_of(failure) not in known:
+                return DispatchResult(tuple(recorded), failure.error)
+            _log.warning("tried again, and failed again: %s", failure.error)
         return DispatchResult(tuple(recorded))
+
+
+def _name_of(failure: Failure) -> Any:
+    """What distinguishes a failure from others."""
+    if failure.pending is None:
+        return failure.process_manager, failure.position
+    return failure.pending.command_id
+
+
+def _failure_of(command_id: str, failed: tuple[Failure, ...]) -> Failure:
+    for failure in failed:
+        if failure.pending is not None and failure.pending.command_id == command_id:
+            return failure
+    raise InvalidValue(f"no command {command_id!r} was set aside; actor.failed lists those that were")
 
 
 class BaseStackActor(NotCopied):
@@ -141,6 +194,20 @@ class BaseStackActor(NotCopied):
         if result.error is not None:
             raise result.error
         return result.recorded
+
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """The commands that were set aside because a callback raised; each is tried again with the next."""
+        failed: tuple[Failure, ...] = self._ask(Submission(), "failed")
+        return failed
+
+    def drop_failed(self, command_id: str, reason: str) -> None:
+        """Drop a command that was set aside, for good; the reason is kept."""
+        self._ask(Submission(), "settle", command_id, reason, None)
+
+    def replace_failed(self, command_id: str, command: Any) -> None:
+        """Carry out another command in place of one that was set aside."""
+        self._ask(Submission(), "settle", command_id, None, command)
 
     def close(self) -> None:
         """Stop the actor, after the commands that it was sent."""

@@ -12,6 +12,7 @@ import pykka
 import pytest
 
 from calamity_lab.errors import MissingExtra, ModelError, Rejected, StoreUnavailable
+from calamity_lab.examples import bank as bank_model
 from calamity_lab.examples.bank import (
     BankAccount,
     CloseAccount,
@@ -26,8 +27,8 @@ from calamity_lab.examples.bank import (
 )
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors import stack_actor
-from calamity_lab.stores.actors.placement import HeldEventStore
 from calamity_lab.stores.actors.stack_actor import StackActor
+from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.kernel.running import stack_of
 
 
@@ -156,18 +157,18 @@ def test_a_command_that_every_actor_dies_of_is_given_up(
 
 @pytest.mark.parametrize("length", [2, 3, 4])
 def test_an_actor_that_dies_amid_a_transfer_is_replaced_by_one_that_ends_it(length: int) -> None:
-    class Deadly(HeldEventStore):
+    class Deadly(SQLEventStore):
         """Ends whoever makes it that long, once it is recorded."""
 
-        def append(self, *given: Any, **options: Any) -> Any:
-            super().append(*given, **options)
+        def record(self, *given: Any, **options: Any) -> Any:
+            recorded = super().record(*given, **options)
             if len(self) == length and not deaths:
                 deaths.append(length)
                 raise SystemExit("the power failed")
-            return self
+            return recorded
 
     deaths: list[int] = []
-    store = Deadly()
+    store = Deadly("sqlite://", bank_model)
     with StackActor(Stack(event_store=store, process_manager_types=[Transfer])) as bank:
         bank.dispatch(DepositFunds("a", 100))
         recorded = bank.dispatch(RequestTransfer("t", "a", "b", 60))
