@@ -38,7 +38,7 @@ _FOOT = 10.0
 
 
 class _Card(NamedTuple):
-    """A row of the state, the fields that it shows of all it has, and its place, in points."""
+    """A row of the state, the fields that it shows of all it has, and its corner, in points."""
 
     row: StateRow
     is_pinned: bool
@@ -95,8 +95,8 @@ def _placed(rows: Sequence[tuple[StateRow, bool]], wide: float, letters: float) 
     for start in range(0, len(rows), columns):
         shelf = rows[start : start + columns]
         high = max(_card_height(row, letters) for row, _ in shelf)
-        for place, (row, is_pinned) in enumerate(shelf):
-            yield _Card(row, is_pinned, place * (each + gap), top, each, high)
+        for number, (row, is_pinned) in enumerate(shelf):
+            yield _Card(row, is_pinned, number * (each + gap), top, each, high)
         top += high + gap
 
 
@@ -122,8 +122,8 @@ def _draw_card(ax: Axes, card: _Card, letters: float) -> None:
     shown = row.fields[:_MOST_FIELDS]
     named = [room_for(legible(field.name, 60), letters) + field.depth * letters for field in shown]
     column = min(max(named, default=0.0), 0.36 * card.wide)
-    for place, field in enumerate(shown):
-        _draw_field(ax, card, field, y + place * _LINE * letters, letters, column)
+    for number, field in enumerate(shown):
+        _draw_field(ax, card, field, y + number * _LINE * letters, letters, column)
     left = len(row.fields) - len(shown)
     if left:
         words = f"and {left:,} more {'field' if left == 1 else 'fields'}"
@@ -200,19 +200,19 @@ def plot_field(
         ax.set_axis_off()
         say_instead(ax, "nothing is known of this field yet")
         return ax
-    places = _places(view)
+    heights = _heights(view)
     _lay_out_field(ax, view, name)
-    _draw_field_line(ax, view, places)
+    _draw_field_line(ax, view, heights)
     if view.kind == "numbers":
-        _draw_values(ax, view, places)
+        _draw_values(ax, view, heights)
     return ax
 
 
-def _places(view: FieldHistory) -> list[float | None]:
+def _heights(view: FieldHistory) -> list[float | None]:
     """How high each value stands."""
     if view.kind == "numbers":
         return list(view.heights)
-    rows = {text: float(place) for place, text in enumerate(dict.fromkeys(view.values))}
+    rows = {text: float(number) for number, text in enumerate(dict.fromkeys(view.values))}
     return [rows[text] for text in view.values]
 
 
@@ -225,7 +225,7 @@ def _lay_out_field(ax: Axes, view: FieldHistory, name: str) -> None:
         ax.set_ylim(-0.15, 1.25)
         ticks = {0.0: view.least, 1.0: view.most} if view.least != view.most else {0.5: view.least}
     else:
-        ticks = {float(place): text for place, text in enumerate(dict.fromkeys(view.values))}
+        ticks = {float(number): text for number, text in enumerate(dict.fromkeys(view.values))}
         ax.set_ylim(len(ticks) - 0.4, -0.6)
     texts = [fitted(text, 7, 0.3 * wide) for text in ticks.values()]
     ax.set_yticks(list(ticks), texts, fontsize=7, **AS_TEXT)
@@ -242,50 +242,50 @@ def _left_out(view: FieldHistory) -> list[str]:
     return [*skipped, *([f"{plural(view.earlier, 'earlier change')} left out"] if view.earlier else [])]
 
 
-def _draw_field_line(ax: Axes, view: FieldHistory, places: list[float | None]) -> None:
+def _draw_field_line(ax: Axes, view: FieldHistory, heights: list[float | None]) -> None:
     """The steps from value to value, a mark for each, and where the cursor is."""
     ends = [*view.versions[1:], ax.get_xlim()[1]]
     looks: list[dict[str, Any]] = [
         {"color": rcParams["text.color"], "linewidth": 1.2, "zorder": 2},
         {"color": hue("later"), "linewidth": 1.0, "dashes": (3, 2), "zorder": 2},
     ]
-    for number, (version, end, place) in enumerate(zip(view.versions, ends, places, strict=True)):
-        if place is not None:
-            ax.plot([version, end], [place, place], solid_capstyle="butt", **looks[number >= view.past])
-    for number, (before, after) in enumerate(pairwise(places), 1):
+    for number, (version, end, height) in enumerate(zip(view.versions, ends, heights, strict=True)):
+        if height is not None:
+            ax.plot([version, end], [height, height], solid_capstyle="butt", **looks[number >= view.past])
+    for number, (before, after) in enumerate(pairwise(heights), 1):
         if before is not None and after is not None:
             ax.plot([view.versions[number]] * 2, [before, after], **looks[number >= view.past])
     if len(view.versions) <= _MOST_MARKED:
-        _draw_marks(ax, view, places)
+        _draw_marks(ax, view, heights)
     if 0 < view.past < len(view.versions):
         now = (view.versions[view.past - 1] + view.versions[view.past]) / 2
         ax.axvline(now, color=hue("ink-soft"), linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
 
 
-def _draw_marks(ax: Axes, view: FieldHistory, places: list[float | None]) -> None:
+def _draw_marks(ax: Axes, view: FieldHistory, heights: list[float | None]) -> None:
     """An event at each version; version 0 is the state before the first of them."""
-    for number, (version, place) in enumerate(zip(view.versions, places, strict=True)):
-        if version and place is not None:
+    for number, (version, height) in enumerate(zip(view.versions, heights, strict=True)):
+        if version and height is not None:
             ax.scatter(
-                [version], [place], s=26, marker=marker("event"), zorder=3, linewidths=0.5,
+                [version], [height], s=26, marker=marker("event"), zorder=3, linewidths=0.5,
                 color=hue("later") if number >= view.past else strong("event"),
                 edgecolors=rcParams["axes.facecolor"], clip_on=False,
             )  # fmt: skip
 
 
-def _draw_values(ax: Axes, view: FieldHistory, places: list[float | None]) -> None:
+def _draw_values(ax: Axes, view: FieldHistory, heights: list[float | None]) -> None:
     """The values above the line, where there is room for them; the last ones first."""
     wide, _ = size_in_points(ax)
     low, high = ax.get_xlim()
     scale, free = wide / (high - low), wide
-    for number in range(len(places) - 1, -1, -1):
-        place, text = places[number], legible(view.values[number], 24)
+    for number in range(len(heights) - 1, -1, -1):
+        height, text = heights[number], legible(view.values[number], 24)
         left = (view.versions[number] - low) * scale + 5
-        if place is None or left + room_for(text, _FIELD_LETTERS) + 2 > free:
+        if height is None or left + room_for(text, _FIELD_LETTERS) + 2 > free:
             continue
         free = left
         ax.annotate(
-            text, (view.versions[number], place), (5, 3), textcoords="offset points", fontsize=_FIELD_LETTERS,
-            color=hue("later") if number >= view.past else rcParams["text.color"], zorder=4,
-            bbox=ground(rcParams["axes.facecolor"]), annotation_clip=False, **AS_TEXT,
+            text, (view.versions[number], height), (5, 3), textcoords="offset points",
+            fontsize=_FIELD_LETTERS, color=hue("later") if number >= view.past else rcParams["text.color"],
+            zorder=4, bbox=ground(rcParams["axes.facecolor"]), annotation_clip=False, **AS_TEXT,
         )  # fmt: skip

@@ -67,8 +67,8 @@ def draw_table(ax: Axes, table: Table) -> tuple[int, int]:
         _write(ax, left, 0.6 * line, fitted(title, letters, room), letters, hue("ink-soft"))
     ax.plot([0, wide], [1.1 * line] * 2, color=hue("edge"), linewidth=0.6)
     parted = table.now if first < table.now < last else last
-    for place, row in enumerate(rows, first):
-        y = (1.7 + place - first + (_NOW if place >= parted else 0)) * line
+    for number, row in enumerate(rows, first):
+        y = (1.7 + number - first + (_NOW if number >= parted else 0)) * line
         _draw_row(ax, table.named, row, y, letters, list(zip(lefts, rooms, strict=True)))
     if parted < last:
         _draw_now(ax, table.label, (1.2 + parted - first + _NOW / 2) * line, letters, wide)
@@ -93,16 +93,16 @@ def _columns(
     """Where each column begins and what room it has: the widest ones give, if there is not enough."""
     sign, gap = 1.6 * letters, _APART * letters
     asked = [
-        max(room_for(legible(text, 120), letters) for text in (title, *(row.cells[place] for row in rows)))
-        for place, title in enumerate(table.titles)
+        max(room_for(legible(text, 120), letters) for text in (title, *(row.cells[number] for row in rows)))
+        for number, title in enumerate(table.titles)
     ]
     room = wide - sign - gap * (len(asked) - 1)
     first = min(asked[table.longest], _SHARE * room)
     others = _shared([*asked[: table.longest], *asked[table.longest + 1 :]], room - first)
     rooms = [*others[: table.longest], first, *others[table.longest :]]
     lefts, left = [], 0.0
-    for place, given in enumerate(rooms):
-        left += sign if place == table.named else 0
+    for number, given in enumerate(rooms):
+        left += sign if number == table.named else 0
         lefts.append(left)
         left += given + gap
     return lefts, rooms
@@ -111,10 +111,10 @@ def _columns(
 def _shared(asked: Sequence[float], room: float) -> list[float]:
     """What each gets: what it asked for, or what is left where all who ask for more get the same."""
     given, left = dict[int, float](), room
-    for place in sorted(range(len(asked)), key=asked.__getitem__):
-        given[place] = min(asked[place], left / (len(asked) - len(given)))
-        left -= given[place]
-    return [given[place] for place in range(len(asked))]
+    for number in sorted(range(len(asked)), key=asked.__getitem__):
+        given[number] = min(asked[number], left / (len(asked) - len(given)))
+        left -= given[number]
+    return [given[number] for number in range(len(asked))]
 
 
 def _draw_row(
@@ -178,7 +178,10 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
     what each would lead to now. A command that would be rejected has the sign of a rejection.
     """
     in_progress = [_pending_row("now", view.in_progress)] if view.in_progress else []
-    rows = [*in_progress, *(_pending_row(f"{place:,}", entry) for place, entry in enumerate(view.entries, 1))]
+    rows = [
+        *in_progress,
+        *(_pending_row(f"{number:,}", entry) for number, entry in enumerate(view.entries, 1)),
+    ]
     ax = axes_for("plot_agenda", ax, (WIDE, height_of(len(rows))))
     if not rows:
         in_points(ax)
@@ -192,6 +195,6 @@ def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None
     return ax
 
 
-def _pending_row(place: str, entry: AgendaEntry) -> _Row:
-    cells = (place, entry.command, entry.target, entry.fields, entry.origin, entry.preview)
+def _pending_row(number: str, entry: AgendaEntry) -> _Row:
+    cells = (number, entry.command, entry.target, entry.fields, entry.origin, entry.preview)
     return _Row(cells, False, "rejected" if entry.outcome == "rejected" else "command")

@@ -16,14 +16,14 @@ import pandas as pd
 
 from calamity_lab.kernel.annotations import union_members
 
-Places = slice | np.ndarray[Any, np.dtype[np.intp]]
+Rows = slice | np.ndarray[Any, np.dtype[np.intp]]
 """The rows that values belong to."""
 
 
 class Piece(NamedTuple):
     """Some values of a column, and the rows that they are in."""
 
-    places: Places
+    rows: Rows
     values: Sequence[Any]
 
 
@@ -63,9 +63,9 @@ def nullable(values: Sequence[int | None]) -> Any:
 def _whole(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
     """The objects themselves."""
     found = np.full(length, None, dtype=object)
-    for places, values in pieces:
+    for rows, values in pieces:
         # fromiter, since assigning a list of tuples would be taken for a table
-        found[places] = np.fromiter(values, dtype=object, count=len(values))
+        found[rows] = np.fromiter(values, dtype=object, count=len(values))
     return found
 
 
@@ -81,20 +81,20 @@ def _booleans(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
 def _masked(pieces: Sequence[Piece], length: int, dtype: type) -> tuple[Any, Any]:
     found: Any = np.zeros(length, dtype=dtype)
     missing = np.ones(length, dtype=np.bool_)
-    for places, values in pieces:
+    for rows, values in pieces:
         absent = np.fromiter(map(is_, values, repeat(None)), dtype=np.bool_, count=len(values))
         if absent.any():
             values = [value or 0 for value in values]
-        found[places] = np.fromiter(values, dtype=dtype, count=len(values))
-        missing[places] = absent
+        found[rows] = np.fromiter(values, dtype=dtype, count=len(values))
+        missing[rows] = absent
     return found, missing
 
 
 def _numbers(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
     found: Any = np.full(length, np.nan)
-    for places, values in pieces:
+    for rows, values in pieces:
         given = [np.nan if value is None else value for value in values] if None in values else values
-        found[places] = np.fromiter(given, dtype=np.float64, count=len(values))
+        found[rows] = np.fromiter(given, dtype=np.float64, count=len(values))
     return found
 
 
@@ -127,8 +127,8 @@ def _choices(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
     # By id, since a member's own hash is slow and its equality may be anything; a member is there once.
     code = {id(member): n for n, member in enumerate(members)} | {id(None): -1}
     codes = np.full(length, -1, dtype=np.int32)
-    for places, values in pieces:
-        codes[places] = np.fromiter(map(code.__getitem__, map(id, values)), dtype=np.int32, count=len(values))
+    for rows, values in pieces:
+        codes[rows] = np.fromiter(map(code.__getitem__, map(id, values)), dtype=np.int32, count=len(values))
     return pd.Categorical.from_codes(codes, categories=pd.Index([m.name for m in members], dtype="str"))
 
 

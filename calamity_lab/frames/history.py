@@ -172,9 +172,9 @@ def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, .
     recorded = tuple(recorded_events)
     wrong = {cls for cls in set(map(type, recorded)) if not issubclass(cls, RecordedEvent)}
     if wrong:
-        place, found = next((n, item) for n, item in enumerate(recorded) if type(item) in wrong)
+        at, found = next((n, item) for n, item in enumerate(recorded) if type(item) in wrong)
         raise InvalidValue(
-            f"History needs RecordedEvents, found {format_value(found, 60)} at index {place}. An event store "
+            f"History needs RecordedEvents, found {format_value(found, 60)} at index {at}. An event store "
             "records bare events: store.append(stream_id, events), then History(store.stream(ALL))"
         )
     return recorded

@@ -14,7 +14,7 @@ from calamity_lab.frames.columns import (
     NOTHING,
     Kind,
     Piece,
-    Places,
+    Rows,
     column,
     kind_of,
     labels,
@@ -112,13 +112,13 @@ def _columns(rows: Sequence[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
 
 def _groups(states: Sequence[tuple[str, Any]]) -> list[Any]:
     """The states by type name and class, in order of appearance, without rows that have no state."""
-    places: dict[tuple[str, type], list[int]] = {}
-    for place, (name, state) in enumerate(states):
+    found: dict[tuple[str, type], list[int]] = {}
+    for row, (name, state) in enumerate(states):
         if state is not None:
-            places.setdefault((name, type(state)), []).append(place)
+            found.setdefault((name, type(state)), []).append(row)
     return [
         _Group(name, np.array(rows, dtype=np.intp), [states[row][1] for row in rows])
-        for (name, _), rows in places.items()
+        for (name, _), rows in found.items()
     ]
 
 
@@ -126,7 +126,7 @@ class _Group(NamedTuple):
     """Values of one class under one type name, and the rows that they fill."""
 
     type: str
-    places: Places
+    rows: Rows
     values: Sequence[Any]
 
 
@@ -164,7 +164,7 @@ def _by_field(groups: Iterable[_Group]) -> dict[str, list[_Part]]:
         declared = {field.name: field.annotation for field in _declared(group.values)}
         for name, values in _fields(group.values).items():
             kind = kind_of(values, declared.get(name))
-            parts.setdefault(name, []).append(_Part(group.type, kind, Piece(group.places, values)))
+            parts.setdefault(name, []).append(_Part(group.type, kind, Piece(group.rows, values)))
     return parts
 
 
@@ -262,8 +262,8 @@ def _event_groups(names: Sequence[str], events: Sequence[Any]) -> Iterator[_Grou
         return
     every = np.fromiter(events, dtype=object, count=len(events))
     order = np.argsort(codes, kind="stable")
-    places = np.split(order, np.cumsum(np.bincount(codes))[:-1]) if len(first) else []
-    for rows in sorted(places, key=lambda rows: rows[0]):
+    groups = np.split(order, np.cumsum(np.bincount(codes))[:-1]) if len(first) else []
+    for rows in sorted(groups, key=lambda rows: rows[0]):
         yield _Group(names[rows[0]], rows, every[rows].tolist())
 
 

@@ -197,10 +197,10 @@ def _locals_around(base: type) -> Mapping[str, Any]:
 
 def _neighbours(base: type, name: str) -> list[type]:
     """The living classes of that name that the same function made: its names are gone when it is done."""
-    place, is_local, _ = base.__qualname__.rpartition(".<locals>.")
+    home, is_local, _ = base.__qualname__.rpartition(".<locals>.")
     if not is_local:
         return []
-    wanted = (base.__module__, f"{place}.<locals>.{name}")
+    wanted = (base.__module__, f"{home}.<locals>.{name}")
     made = [cls for cls in _classes_of_all_kinds() if (cls.__module__, cls.__qualname__) == wanted]
     # `dataclass(slots=True)` makes a second class and leaves the one that it replaces behind.
     return [cls for cls in made if "__slots__" in vars(cls)] or made

@@ -101,7 +101,7 @@ SCALARS: Mapping[type, Scalar] = {
 
 
 class Group(NamedTuple):
-    """Values of several named parts: a record with its fields, or a tuple with a type for each place.
+    """Values of several named parts: a record with its fields, or a tuple with a type for each item.
 
     ``parts`` gives the parts, once it is known which further classes the annotations may name. A group is
     read from an object with a value per part; one that is ``ordered`` also from a list of the values.
@@ -288,12 +288,12 @@ def _set(container: type, *types: type) -> Callable[[Any, tuple[Any, ...]], Fiel
 def _tuple(origin: Any, arguments: tuple[Any, ...]) -> FieldType:
     if not arguments or arguments[-1] is Ellipsis:
         return _sequence(tuple, list)(origin, arguments)
-    places = [Field("", annotation, f"{n}") for n, annotation in enumerate(arguments, 1)]
+    tuple_fields = [Field("", annotation, f"{n}") for n, annotation in enumerate(arguments, 1)]
     group = Group(
-        f"a tuple of {len(places)}",
-        lambda names: places,
+        f"a tuple of {len(tuple_fields)}",
+        lambda names: tuple_fields,
         lambda **values: tuple(values.values()),
-        lambda value, part: value[int(part.argument) - 1] if len(value) == len(places) else _ABSENT,
+        lambda value, part: value[int(part.argument) - 1] if len(value) == len(tuple_fields) else _ABSENT,
         tuple,
         ordered=True,
     )

@@ -92,7 +92,7 @@ def _possible(model: Model) -> Possible:
         events = {cls: samples(cls, names) for cls in model.events}
         decides, leads, targets = _of_aggregates(model, commands, events)
         reactions, sends, answers = _of_managers(model, events)
-    order = {name: place for place, name in enumerate(by_name(model))}
+    order = {name: index for index, name in enumerate(by_name(model))}
 
     def ordered(pairs: Iterable[tuple[str, ...]]) -> Any:
         known = (pair for pair in pairs if all(name in order or name in _VERBS.values() for name in pair))
@@ -146,10 +146,10 @@ def _of_aggregates(
     for called, aggregate in by_name(model.aggregates).items():
         orders, ids = [], {}
         for cls, made in commands.items():
-            for place, command in enumerate(made):
+            for index, command in enumerate(made):
                 target = _asked(ask.target, command)
                 if target is not None and target.category == called:
-                    orders.append((place, command))
+                    orders.append((index, command))
                     ids[target.stream_id] = target.id
                     targets.add((stored_name(cls), called))
         found = _decided(aggregate, list(ids.values())[:3], orders, events)
@@ -179,11 +179,11 @@ def _decided(
     leads = Pairs()
 
     def following(state: Any) -> Iterable[tuple[int, Any]]:
-        for place, command in orders:
+        for index, command in orders:
             for event in (decided := _asked(ask.execute, state, command) or ()):
                 leads.add((stored_name(type(command)), stored_name(type(event))))
             if decided:
-                yield 1 + 2 * min(place, 1), _asked(fold, state, decided)
+                yield 1 + 2 * min(index, 1), _asked(fold, state, decided)
 
     first = [(0, _asked(ask.new, aggregate, id_)) for id_ in ids]
     # Made-up commands may not reach a state that real ones reach: events may lead there.
@@ -202,10 +202,10 @@ def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pai
     for called, manager in by_name(model.process_managers).items():
         wakes: list[tuple[int, Any, Interest]] = []
         for cls, made in events.items():
-            for place, event in enumerate(made):
+            for index, event in enumerate(made):
                 interest = _asked(ask.interested, manager, event)
                 if interest is not None:
-                    wakes.append((place, event, interest))
+                    wakes.append((index, event, interest))
                     reactions.add((stored_name(cls), called, _VERBS[type(interest).__name__]))
         sent, answered = _sent(manager, wakes)
         sends |= {(called, command) for command in sent}
@@ -219,14 +219,14 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
     answered: set[str] = set()
 
     def following(state: Any) -> Iterable[tuple[int, Any]]:
-        for place, event, interest in wakes:
+        for index, event, interest in wakes:
             if type(interest).__name__ == "Stop":
                 continue
             after = _asked(ask.apply, state, event)
             for command in _asked(ask.handle, after, event) or ():
                 sent.add(stored_name(type(command)))
                 answered.update(_answers(after, command))
-            yield 1 + 2 * min(place, 1), after
+            yield 1 + 2 * min(index, 1), after
 
     starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ == "Start"}
     first = [(0, _asked(ask.new, manager, id_)) for id_ in list(starts.values())[:3]]

@@ -103,8 +103,8 @@ def _basis(trace: Trace, cursor: int, identity: Identity) -> _Basis | None:
         version = stack.aggregate_versions.get(stream_id, 0)
         return _Basis(state, version, stack.event_store.last(stream_id))
     # A stream that the trace never met has no events: its aggregate is new.
-    place = trace.index.places.get(stream_id)
-    known = place is not None and place < trace.index.lanes_at(cursor)
+    lane = trace.index.lane_numbers.get(stream_id)
+    known = lane is not None and lane < trace.index.lanes_at(cursor)
     return None if state is None and known else _Basis(state, 0, None)
 
 

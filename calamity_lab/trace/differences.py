@@ -32,7 +32,7 @@ class Difference(NamedTuple):
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
-    """Every place where the values differ, outermost first; values of equal fields are equal."""
+    """Every path at which the values differ, outermost first; values of equal fields are equal."""
     if before is after or _equal(before, after):
         return
     if type(before) is not type(after):

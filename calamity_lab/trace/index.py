@@ -45,7 +45,7 @@ class Index(NamedTuple):
     completed: PersistentVector[int] = PersistentVector()
     rejections: PersistentVector[int] = PersistentVector()
     lanes: PersistentVector[Lane] = PersistentVector()
-    places: HashTrieMap[str, int] = HashTrieMap()
+    lane_numbers: HashTrieMap[str, int] = HashTrieMap()
     reactions: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     decided: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     cascades: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
@@ -128,13 +128,13 @@ class Index(NamedTuple):
 
     def known_since(self, stream_id: str) -> int | None:
         """The moment since which a stream has a lane, or was met without one; None where it never was."""
-        place = self.places.get(stream_id)
-        return self.met.get(stream_id) if place is None else self.lanes[place].since
+        lane = self.lane_numbers.get(stream_id)
+        return self.met.get(stream_id) if lane is None else self.lanes[lane].since
 
     def command_start(self, moment: int) -> int:
         """The moment at which the command of that moment was dispatched; 0 at the very beginning."""
-        place = bisect_right(self.dispatched, moment)
-        return self.dispatched[place - 1] if place else 0
+        count = bisect_right(self.dispatched, moment)
+        return self.dispatched[count - 1] if count else 0
 
     def _dispatched(self, correlation_id: str, at: int) -> Index:
         moments = self.cascades.get(correlation_id, PersistentVector()).append(at)
@@ -168,16 +168,16 @@ class Index(NamedTuple):
         return index._replace(reactions=index.reactions.insert(stream_id, moments))
 
     def _met(self, identity: Identity, at: int) -> Index:
-        if identity.stream_id in self.places or identity.stream_id in self.met:
+        if identity.stream_id in self.lane_numbers or identity.stream_id in self.met:
             return self
         return self._replace(met=self.met.insert(identity.stream_id, at))
 
     def _lane(self, identity: Identity, at: int, *, is_manager: bool) -> Index:
-        if identity.stream_id in self.places:
+        if identity.stream_id in self.lane_numbers:
             return self
         return self._replace(
             lanes=self.lanes.append(Lane(identity, is_manager, at)),
-            places=self.places.insert(identity.stream_id, len(self.lanes)),
+            lane_numbers=self.lane_numbers.insert(identity.stream_id, len(self.lanes)),
         )
 
 

@@ -41,7 +41,7 @@ class Moment:
 
     @property
     def index(self) -> int:
-        """Its place in the trace; 0 is the moment before anything happened."""
+        """The index of the moment in the trace; 0 is the moment before anything happened."""
         return self.run.length
 
     @property

@@ -69,8 +69,8 @@ def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
         total=len(moment.agenda),
         in_progress=_in_progress(trace, cursor),
         entries=tuple(
-            _entry(trace, pending, _preview(trace, cursor, place, pending))
-            for place, pending in enumerate(islice(moment.agenda.entries(), max(limit, 0)))
+            _entry(trace, pending, _preview(trace, cursor, number, pending))
+            for number, pending in enumerate(islice(moment.agenda.entries(), max(limit, 0)))
         ),
     )
 
@@ -78,8 +78,8 @@ def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
 def moment_of(trace: Trace, event: RecordedEvent) -> int:
     """The moment at which an event was recorded; 0 where that was before the trace began."""
     index = trace.index
-    place = bisect_left(index.events, event.position, key=lambda other: other.position)
-    return index.event_moments[place] if place < len(index.event_moments) else 0
+    number = bisect_left(index.events, event.position, key=lambda other: other.position)
+    return index.event_moments[number] if number < len(index.event_moments) else 0
 
 
 def _in_progress(trace: Trace, cursor: int) -> AgendaEntry | None:
@@ -91,8 +91,8 @@ def _in_progress(trace: Trace, cursor: int) -> AgendaEntry | None:
     return _entry(trace, progress.pending, would)
 
 
-def _preview(trace: Trace, cursor: int, place: int, pending: Pending) -> Preview:
-    return preview(trace, cursor, pending) if place < MOST_PREVIEWS else NO_PREVIEW
+def _preview(trace: Trace, cursor: int, number: int, pending: Pending) -> Preview:
+    return preview(trace, cursor, pending) if number < MOST_PREVIEWS else NO_PREVIEW
 
 
 def _entry(trace: Trace, pending: Pending, would: Preview) -> AgendaEntry:

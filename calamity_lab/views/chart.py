@@ -62,7 +62,7 @@ class LaneRow:
 class EventColumns(NamedTuple):
     """The events in order, an item in each column.
 
-    ``moments`` are those of their recording, ``lanes`` and ``names`` places among the chart's own, ``times``
+    ``moments`` are those of their recording, ``lanes`` and ``names`` indexes of the chart's own, ``times``
     milliseconds since 1970 (UTC); a clock that went back counts as one that stood.
     """
 
@@ -75,8 +75,8 @@ class EventColumns(NamedTuple):
 class StepColumns(NamedTuple):
     """The commands, rejections and reactions in order of their moments, an item in each column.
 
-    ``halves`` are twice the place among the events, from 1: a reaction stands at the event reacted to, the
-    others half a place behind the last event before them. ``kinds`` are places in `KINDS`.
+    ``halves`` are twice the number of the event, from 1: a reaction has the number of the event reacted to,
+    the others half a number more than the last event before them. ``kinds`` are indexes of `KINDS`.
     """
 
     moments: array[int]
@@ -136,7 +136,7 @@ class Columns:
         # Not the columns themselves: each would keep those that it was cut from, and so on.
         self.trace, self.parent, self.last = trace, parent, -1
         self.token = object()
-        self.places: dict[str, int] = {}
+        self.lane_numbers: dict[str, int] = {}
         self.lanes: list[LaneRow] = []
         self.numbers: dict[str, int] = {}
         self.names: list[str] = []
@@ -185,7 +185,9 @@ class Columns:
         cut.names, cut.names_known = self.names[:names], self.names_known[:names]
         cut.numbers = {name: number for name, number in self.numbers.items() if number < names}
         cut.lanes, cut.lanes_known = self.lanes[:lanes], self.lanes_known[:lanes]
-        cut.places = {name: place for name, place in self.places.items() if place < lanes}
+        cut.lane_numbers = {
+            name: lane_number for name, lane_number in self.lane_numbers.items() if lane_number < lanes
+        }
         cut.events = EventColumns(*(column[:events] for column in self.events))
         cut.steps = StepColumns(*(column[:steps] for column in self.steps))
         cut.steps_known = self.steps_known[:steps]
@@ -250,16 +252,20 @@ class Columns:
             column.append(item)
 
     def _place(self, stream_id: str, moment: int) -> int:
-        place = self.places.get(stream_id)
-        return self._lane(Identity.parse(stream_id), moment, is_manager=False) if place is None else place
+        lane_number = self.lane_numbers.get(stream_id)
+        return (
+            self._lane(Identity.parse(stream_id), moment, is_manager=False)
+            if lane_number is None
+            else lane_number
+        )
 
     def _lane(self, identity: Identity, moment: int, *, is_manager: bool) -> int:
-        place = self.places.setdefault(identity.stream_id, len(self.lanes))
-        if place == len(self.lanes):
+        lane_number = self.lane_numbers.setdefault(identity.stream_id, len(self.lanes))
+        if lane_number == len(self.lanes):
             kind: Literal["aggregate", "process manager"] = "process manager" if is_manager else "aggregate"
             self.lanes.append(LaneRow(format_value(identity.stream_id), identity.category, kind))
             self.lanes_known.append(moment)
-        return place
+        return lane_number
 
     def _number(self, name: str, moment: int) -> int:
         number = self.numbers.setdefault(name, len(self.names))

@@ -57,11 +57,11 @@ def counters(trace: Trace, cursor: int) -> Counters:
     while at and (found := _recall(trace, at)) is None:
         at -= STRIDE
     total = found if at and found is not None else _begin(trace)
-    places = trace.index.places
+    lane_numbers = trace.index.lane_numbers
     for moment in trace.branch.moments.iterate(at + 1, cursor + 1):
         step = moment.step
         if step is not None:
-            total = _add(total, step, places)
+            total = _add(total, step, lane_numbers)
             if step.index % STRIDE == 0:
                 trace.memo.keep(_COUNTERS, total, step)
     return total
@@ -115,29 +115,31 @@ def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
     return trace.memo.keep(_BEFORE, HashTrieMap(counts), first, last)
 
 
-def _add(total: Counters, step: Step, places: HashTrieMap[str, int]) -> Counters:
+def _add(total: Counters, step: Step, lane_numbers: HashTrieMap[str, int]) -> Counters:
     if isinstance(step, AtProcessManager):
-        return total if step.verb == Verb.IGNORED else _reacted(total, step, places)
+        return total if step.verb == Verb.IGNORED else _reacted(total, step, lane_numbers)
     if step.subject is None:
         return total
     if step.begins:
         command = node("command", step.pending.command_type)
         aggregate = node("aggregate", step.subject.category)
         return total._replace(counts=_up(total.counts, command, aggregate, (command, aggregate, "to")))
-    return _appended(total, step, step.subject, places) if step.recorded else total
+    return _appended(total, step, step.subject, lane_numbers) if step.recorded else total
 
 
-def _appended(total: Counters, step: Step, identity: Identity, places: HashTrieMap[str, int]) -> Counters:
+def _appended(
+    total: Counters, step: Step, identity: Identity, lane_numbers: HashTrieMap[str, int]
+) -> Counters:
     counts = total.counts
     command = node("command", step.pending.command_type)
     aggregate = node("aggregate", identity.category)
     for recorded in step.recorded:
         event = node("event", recorded.event_type)
         counts = _up(counts, event, (aggregate, event, "records"), (command, event, "leads to"))
-    return total._replace(counts=counts, living=total.living | _bit(places, identity.stream_id))
+    return total._replace(counts=counts, living=total.living | _bit(lane_numbers, identity.stream_id))
 
 
-def _reacted(total: Counters, step: AtProcessManager, places: HashTrieMap[str, int]) -> Counters:
+def _reacted(total: Counters, step: AtProcessManager, lane_numbers: HashTrieMap[str, int]) -> Counters:
     stream_id, category = step.identity.stream_id, step.identity.category
     manager = node("process manager", category)
     rejected = isinstance(step.trigger, Rejected)
@@ -147,18 +149,18 @@ def _reacted(total: Counters, step: AtProcessManager, places: HashTrieMap[str, i
     for pending in step.commands:
         sent = node("command", pending.command_type)
         counts = _up(counts, (manager, sent, "if rejected" if rejected else "sends"))
-    bit = _bit(places, stream_id)
+    bit = _bit(lane_numbers, stream_id)
     living = total.living & ~bit if step.verb == Verb.STOPPED else total.living | bit
     instances = total.instances
     # An instance that the history started is first met when it is continued or stopped.
     if bit and not total.living & bit:
-        begun = InstanceStart(places[stream_id], step.index)
+        begun = InstanceStart(lane_numbers[stream_id], step.index)
         instances = instances.insert(category, instances.get(category, PersistentVector()).append(begun))
     return Counters(counts, instances, living)
 
 
-def _bit(places: HashTrieMap[str, int], stream_id: str) -> int:
-    lane = places.get(stream_id)
+def _bit(lane_numbers: HashTrieMap[str, int], stream_id: str) -> int:
+    lane = lane_numbers.get(stream_id)
     return 0 if lane is None else 1 << lane
 
 

@@ -366,8 +366,8 @@ class InstanceStatus:
 
 def time_at(trace: Trace, moment: int) -> float | None:
     """When the latest event at a moment was recorded, in seconds since 1970; None before the first."""
-    place = trace.index.events_at(moment)
-    return trace.index.events[place - 1].recorded_at.timestamp() if place else None
+    count = trace.index.events_at(moment)
+    return trace.index.events[count - 1].recorded_at.timestamp() if count else None
 
 
 _SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))

@@ -115,8 +115,8 @@ def _reactions(trace: Trace, cursor: int, stream_id: str) -> Iterator[AtProcessM
     moments = trace.index.reactions.get(stream_id, ())
     upto = bisect_right(moments, cursor)
     is_first = True
-    for place in range(upto - 1, max(upto - MOST_REACTIONS, 0) - 1, -1):
-        step = trace[moments[place]].step
+    for number in range(upto - 1, max(upto - MOST_REACTIONS, 0) - 1, -1):
+        step = trace[moments[number]].step
         if not isinstance(step, AtProcessManager) or step.verb == Verb.IGNORED:
             continue
         if step.verb == Verb.STOPPED and not is_first:
@@ -154,14 +154,14 @@ def _dispatched(trace: Trace, cursor: int, orders: Sequence[_Order]) -> tuple[di
         if begun is not None and sought.pop(begun.pending.command_id, None) is not None:
             found[begun.pending.command_id] = 0
         moments = trace.index.cascades.get(cascade, ())
-        place = bisect_right(moments, min(sought.values(), default=cursor))
-        while sought and place < len(moments) and moments[place] <= cursor:
+        number = bisect_right(moments, min(sought.values(), default=cursor))
+        while sought and number < len(moments) and moments[number] <= cursor:
             if not budget:
                 return found, False
-            step = trace[moments[place]].step
+            step = trace[moments[number]].step
             if step is not None and sought.pop(step.pending.command_id, None) is not None:
-                found[step.pending.command_id] = moments[place]
-            place, budget = place + 1, budget - 1
+                found[step.pending.command_id] = moments[number]
+            number, budget = number + 1, budget - 1
     return found, len(trace[cursor].agenda) <= MOST_PENDING
 
 
@@ -245,11 +245,11 @@ def _wanted(trace: Trace, cursor: int, manager: str, wanted: str | None) -> Inst
         return None
     index = trace.index
     for stream_id in (wanted, f"{manager}-{wanted}"):
-        place = index.places.get(stream_id)
-        if place is not None:
-            lane = index.lanes[place]
+        number = index.lane_numbers.get(stream_id)
+        if number is not None:
+            lane = index.lanes[number]
             if lane.is_manager and lane.identity.category == manager and lane.since <= cursor:
-                return InstanceStart(place, lane.since)
+                return InstanceStart(number, lane.since)
     return None
 
 
@@ -293,8 +293,8 @@ def _instance(trace: Trace, cursor: int, begun: InstanceStart, living: int, at_w
 def _last_step(trace: Trace, cursor: int, stream_id: str) -> AtProcessManager | None:
     """The instance's latest reaction up to the cursor."""
     moments = trace.index.reactions.get(stream_id, ())
-    place = bisect_right(moments, cursor)
-    step = trace[moments[place - 1]].step if place else None
+    number = bisect_right(moments, cursor)
+    step = trace[moments[number - 1]].step if number else None
     return step if isinstance(step, AtProcessManager) else None
 
 

@@ -88,11 +88,11 @@ def _keyword(participant: Participant) -> str:
 def _drawn(view: SequenceView, names: Sequence[str], room: int) -> Iterator[str]:
     """One or two statements for each message, as many as fit."""
     is_grey, used = False, 0
-    for place, message in enumerate(view.messages):
+    for number, message in enumerate(view.messages):
         statements = _statements(message, names)
         used += sum(len(statement) + 9 for statement in statements)
         if used > room:
-            left = plural(len(view.messages) - place, "more message")
+            left = plural(len(view.messages) - number, "more message")
             statements = [_note(names[message.source], left)]
         elif is_grey is not (message.tense == "future"):
             is_grey = not is_grey

@@ -126,12 +126,12 @@ def _has_no_repr(cls: type) -> bool:
     return next(base for base in cls.__mro__ if "__repr__" in vars(base)) is object
 
 
-def _key(key: Any, place: int) -> str:
+def _key(key: Any, index: int) -> str:
     if type(key) is str and len(key) <= _KEY_LENGTH:
         return format_value(repr(key))
     # As inside other values: a text is in quotes.
     text = format_value([key], _KEY_LENGTH)[1:]
-    return text.removesuffix("]") if text.endswith("]") else f"{text}#{place}"  # others may begin like it
+    return text.removesuffix("]") if text.endswith("]") else f"{text}#{index}"  # others may begin like it
 
 
 LENGTH = 200

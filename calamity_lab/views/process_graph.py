@@ -49,8 +49,8 @@ def shape_of(model: Model, manager: str, observed: frozenset[EdgeKey]) -> GraphS
     keys = {key for source, target, _ in edges for key in (source, target)}
     nodes = [(key, *_kind_and_name(key)) for key in keys]
     nodes.sort(key=lambda node: (RANKS[node[1]], order.get(node[0], len(order)), node[2]))
-    place = {node[0]: n for n, node in enumerate(nodes)}
-    return GraphShape(tuple(nodes), tuple(sorted(edges, key=lambda e: (place[e[0]], place[e[1]], e[2]))))
+    indexes = {node[0]: n for n, node in enumerate(nodes)}
+    return GraphShape(tuple(nodes), tuple(sorted(edges, key=lambda e: (indexes[e[0]], indexes[e[1]], e[2]))))
 
 
 def _edges(found: Possible) -> set[EdgeKey]:

@@ -172,7 +172,7 @@ def _lanes_between(trace: Trace, here: int, there: int) -> list[int] | None:
     start, stop = sorted((here, there))
     if stop - start > _FAR:
         return None
-    places = trace.index.places
+    places = trace.index.lane_numbers
     found = set()
     for moment in trace.branch.moments.iterate(start + 1, stop + 1):
         step = moment.step

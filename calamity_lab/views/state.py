@@ -128,14 +128,14 @@ class Drawing(NamedTuple):
     def pinned(self, stream_id: str, touched: Mapping[int, Touched]) -> StateRow:
         """The row of a pinned lane, even if the lane does not exist at the cursor."""
         index = self.trace.index
-        place = index.places.get(stream_id)
-        if place is None:
+        number = index.lane_numbers.get(stream_id)
+        if number is None:
             identity = Identity.parse(stream_id)
             lane = Lane(identity, hasattr(self.types.get(identity.category), "interested"), 0)
             return _dressed(lane, 0, (), note="not on this branch")
-        lane = index.lanes[place]
-        if stream_id in self.as_of or place in touched or _is_there(self.trace, lane, self.cursor):
-            return self.row(lane, touched.get(place))
+        lane = index.lanes[number]
+        if stream_id in self.as_of or number in touched or _is_there(self.trace, lane, self.cursor):
+            return self.row(lane, touched.get(number))
         return absent(self.trace, self.cursor, lane)
 
     def mentions(self, lane: Lane, touched: Touched | None, wanted: str) -> bool:
@@ -184,8 +184,8 @@ def absent(trace: Trace, cursor: int, lane: Lane) -> StateRow:
 
 
 def _is_there(trace: Trace, lane: Lane, cursor: int) -> bool:
-    place = trace.index.places[lane.identity.stream_id]
-    return bool(counters(trace, cursor).living >> place & 1)
+    number = trace.index.lane_numbers[lane.identity.stream_id]
+    return bool(counters(trace, cursor).living >> number & 1)
 
 
 def _dressed(
@@ -273,9 +273,13 @@ def state(
     kept = KeptRows() if kept is None else kept
     drawn = Drawing(trace, cursor, _by_stream(unfolded), _by_stream(histories), dict(as_of), types, kept)
     wanted = query.strip().casefold()
-    living, touched, places = counters(trace, cursor).living, _touched(trace, cursor), trace.index.places
-    held = {places[each] for each in pinned if each in places}
-    changed = [each for place, each in touched.items() if place not in held]
+    living, touched, numbers = (
+        counters(trace, cursor).living,
+        _touched(trace, cursor),
+        trace.index.lane_numbers,
+    )
+    held = {numbers[each] for each in pinned if each in numbers}
+    changed = [each for number, each in touched.items() if number not in held]
     rest = living
     for lane in {*touched, *held}:
         rest &= ~(1 << lane)
@@ -320,13 +324,13 @@ def _touched(trace: Trace, cursor: int) -> dict[int, Touched]:
             ended[step.stream_id] = step.before
     found = {}
     for stream_id, met in first.items():
-        place = index.places.get(stream_id)
-        if place is not None and index.lanes[place].since <= cursor:
-            lane = index.lanes[place]
+        number = index.lane_numbers.get(stream_id)
+        if number is not None and index.lanes[number].since <= cursor:
+            lane = index.lanes[number]
             # A state that was not in the store before may have been loaded from its stream by this command.
             old, new = stored(before, lane), stored(after, lane)
             old = met if old is None else old
             last = ended.get(stream_id) if new is None else None
             if last is not None or (new is not None and differ(old, new)):
-                found[place] = Touched(lane, old, new, last)
+                found[number] = Touched(lane, old, new, last)
     return dict(sorted(found.items()))

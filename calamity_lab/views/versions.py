@@ -100,8 +100,8 @@ class Versions:
 
     def _reacted(self, version: int) -> Version:
         """The state of an instance after a reaction; its last state if the reaction stopped it."""
-        place = bisect_left(self._moments, version, key=self._version)
-        moment = self._moments[place] if place < len(self._moments) else 0
+        found_at = bisect_left(self._moments, version, key=self._version)
+        moment = self._moments[found_at] if found_at < len(self._moments) else 0
         step = self.trace[moment].step
         if isinstance(step, AtProcessManager) and self._version(moment) == version:
             trigger, state = step.trigger, step.before if step.after is None else step.after
@@ -111,27 +111,27 @@ class Versions:
 
     def _decided(self, version: int) -> Version:
         """The state of an aggregate after the event of that version, as the aggregate decided it."""
-        place = bisect_left(self._moments, version, key=self._version)
-        executed, appended = self._at_moment(place)
+        found_at = bisect_left(self._moments, version, key=self._version)
+        executed, appended = self._at_moment(found_at)
         if appended is not None and executed is not None:
             n = version - appended.recorded[0].stream_version
             if n >= 0:
                 event = appended.recorded[n].event_type
-                return Version(version, executed.states[n], event, self._moments[place])
-        return self._folded(version, place)
+                return Version(version, executed.states[n], event, self._moments[found_at])
+        return self._folded(version, found_at)
 
-    def _at_moment(self, place: int) -> tuple[Executed | None, Appended | None]:
+    def _at_moment(self, found_at: int) -> tuple[Executed | None, Appended | None]:
         """The steps at which events of this stream were decided and recorded."""
-        if not 0 <= place < len(self._moments):
+        if not 0 <= found_at < len(self._moments):
             return None, None
-        moment = self._moments[place]
+        moment = self._moments[found_at]
         executed, appended = self.trace[moment - 1].step, self.trace[moment].step
         assert isinstance(appended, Appended)
         return executed if isinstance(executed, Executed) else None, appended
 
-    def _folded(self, version: int, place: int) -> Version:
+    def _folded(self, version: int, found_at: int) -> Version:
         try:
-            since, state = self._known_before(version, place)
+            since, state = self._known_before(version, found_at)
             store = self.trace[self.trace.last].stack.event_store
             # One event more than is folded: its type names what led to a known state.
             stream = store.stream(self.stream_id, start_version=max(since, 1))
@@ -144,10 +144,10 @@ class Versions:
         self._last_folded = (version, state)
         return Version(version, state, events[-1].event_type if events else "")
 
-    def _known_before(self, version: int, place: int) -> tuple[int, Any]:
+    def _known_before(self, version: int, found_at: int) -> tuple[int, Any]:
         """The nearest known state that is not later than a version."""
         known = [] if self._last_folded is None else [self._last_folded]
-        executed, appended = self._at_moment(place - 1)
+        executed, appended = self._at_moment(found_at - 1)
         if executed is not None and appended is not None:
             known.append((appended.recorded[-1].stream_version, executed.states[-1]))
         at_start = self.trace[0].stack.aggregates.get(self.stream_id)
@@ -156,10 +156,10 @@ class Versions:
         fitting = [each for each in known if each[0] <= version]
         if fitting:
             return max(fitting, key=lambda each: each[0])
-        return 0, begun(identity_in(self._class(place), self.stream_id))
+        return 0, begun(identity_in(self._class(found_at), self.stream_id))
 
-    def _class(self, place: int) -> type:
-        appended = self._at_moment(place)[1] or self._at_moment(len(self._moments) - 1)[1]
+    def _class(self, found_at: int) -> type:
+        appended = self._at_moment(found_at)[1] or self._at_moment(len(self._moments) - 1)[1]
         cls = self.given
         if cls is None and appended is not None:
             cls = appended.identity.type
@@ -329,12 +329,12 @@ def history_of(
 ) -> FieldHistory:
     """What a field of a stream's state was as of each version, as in ``"Order-7"``, ``"lines[0].price"``."""
     index = trace.index
-    place = index.places.get(stream_id) if isinstance(stream_id, str) else None
-    if place is None:
+    found_at = index.lane_numbers.get(stream_id) if isinstance(stream_id, str) else None
+    if found_at is None:
         raise InvalidValue(
             f"There is no stream {stream_id!r} in this run. Streams: {_named(_streams(trace))}"
         )
-    versions = Versions(trace, index.lanes[place], types)
+    versions = Versions(trace, index.lanes[found_at], types)
     now = versions.at(max(versions.first, versions.upto(cursor))).state
     last = versions.at(versions.last).state
     if all(state is not None and state_at(state, field) is ABSENT for state in (now, last)):

@@ -228,8 +228,8 @@ def _instance(trace: Trace, picked: Selection) -> str | None:
     if picked.moment is not None and 0 < picked.moment <= trace.last:
         step = trace[picked.moment].step
         return step.stream_id if step is not None and step.at_process_manager else None
-    place = None if picked.stream_id is None else trace.index.places.get(picked.stream_id)
-    return picked.stream_id if place is not None and trace.index.lanes[place].is_manager else None
+    lane = None if picked.stream_id is None else trace.index.lane_numbers.get(picked.stream_id)
+    return picked.stream_id if lane is not None and trace.index.lanes[lane].is_manager else None
 
 
 def _knows(model: Model, category: str) -> bool:

@@ -61,16 +61,16 @@ def _changed(before: Any, after: Any) -> Any:
 def _rows(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[Any]:
     """Each row as the place at which it stood before, else in full; its first field tells one that moved."""
     key = attrgetter(_names(type(after[0]))[0])
-    places = {key(row): place for place, row in enumerate(before)}
+    indexes = {key(row): index for index, row in enumerate(before)}
     rows = []
-    for place, row in enumerate(after):
-        known = places.get(key(row)) if not _stands_at(place, row, before) else place
-        rows.append(known if known is not None and _stands_at(known, row, before) else plain(row))
+    for index, row in enumerate(after):
+        known = indexes.get(key(row)) if not _is_at(index, row, before) else index
+        rows.append(known if known is not None and _is_at(known, row, before) else plain(row))
     return rows
 
 
-def _stands_at(place: int, row: Any, rows: tuple[Any, ...]) -> bool:
-    return place < len(rows) and (rows[place] is row or rows[place] == row)
+def _is_at(index: int, row: Any, rows: tuple[Any, ...]) -> bool:
+    return index < len(rows) and (rows[index] is row or rows[index] == row)
 
 
 def _field_names(cls: type[Any]) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def _planes(column: Iterable[int]) -> bytes:
     if sys.byteorder == "big":
         numbers.byteswap()
     whole = numbers.tobytes()
-    return b"".join(whole[place::8] for place in range(8))
+    return b"".join(whole[index::8] for index in range(8))
 
 
 def _differences(column: Iterable[int]) -> Iterator[int]:

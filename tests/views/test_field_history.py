@@ -27,7 +27,7 @@ TYPES = {cls.__name__: cls for cls in (*Model.find(bank).aggregates, *Model.find
 
 
 def revisions(trace: Trace, stream_id: str) -> Versions:
-    return Versions(trace, trace.index.lanes[trace.index.places[stream_id]], TYPES)
+    return Versions(trace, trace.index.lanes[trace.index.lane_numbers[stream_id]], TYPES)
 
 
 def history(trace: Trace, stream_id: str, path: str, cursor: int | None = None) -> FieldHistory:

@@ -278,7 +278,7 @@ class StatusRecorder:
 
     def _follow(self, moment: int) -> None:
         """Note who was touched by the steps up to a moment."""
-        places = self._trace.index.places
+        places = self._trace.index.lane_numbers
         for at in range(self._upto + 1, moment + 1):
             step = self._trace[at].step
             if step is None:
