@@ -74,13 +74,13 @@ def _goto(contents: Contents, message: Mapping[str, Any]) -> None:
 
 
 def _choose(contents: Contents, message: Mapping[str, Any]) -> None:
-    place = _number(message, "place")
-    contents.lab.stepper.choose(place)
+    index = _number(message, "index")
+    contents.lab.stepper.choose(index)
     contents.say(f"{_first_command(contents)} goes next", "plain")
 
 
 def _drop(contents: Contents, message: Mapping[str, Any]) -> None:
-    contents.lab.stepper.drop(_number(message, "place"))
+    contents.lab.stepper.drop(_number(message, "index"))
     contents.say("The command was taken off the agenda", "plain")
 
 

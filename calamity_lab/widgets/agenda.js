@@ -36,9 +36,9 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll),
   );
 
-  function showUpto(/** @type {number} */ place) {
-    page = Math.max(page, place);
-    if (place > reach.there) reach.want(place);
+  function showUpto(/** @type {number} */ index) {
+    page = Math.max(page, index);
+    if (index > reach.there) reach.want(index);
   }
 
   /** Marks the entry that was looked for, and brings it into sight once. */
@@ -64,7 +64,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [{ ...now, is_next: false, waits: false }] : [], (entry) => entry.command_id,
         () => entryNode(lab, null), updateEntry);
-      keyed(list, entries.map((entry, place) => placed(entry, place, now !== null)), (entry) => entry.command_id,
+      keyed(list, entries.map((entry, index) => placed(entry, index, now !== null)), (entry) => entry.command_id,
         () => entryNode(lab, list), updateEntry, () => true);
       // A page keeps the first only, and has no more of them however many are asked for.
       const isCut = lab.isRecorded && entries.length < reach.wanted;
@@ -80,24 +80,24 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
 }
 
 /** An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone. */
-function placed(/** @type {AgendaEntry} */ entry, /** @type {number} */ place, /** @type {boolean} */ isRunning) {
-  return { ...entry, is_next: place === 0, waits: place > 0 || isRunning };
+function placed(/** @type {AgendaEntry} */ entry, /** @type {number} */ index, /** @type {boolean} */ isRunning) {
+  return { ...entry, is_next: index === 0, waits: index > 0 || isRunning };
 }
 
 /**
- * A command that waits in a list, where its place tells what is meant; or, in none, the one in progress. Which command
+ * A command that waits in a list, whose index says which it is; or, without a list, the command in progress. Which command
  * it is may change.
  */
 function entryNode(/** @type {LabHandle} */ lab, /** @type {Element | null} */ list) {
-  const place = () => [...(list?.children ?? [])].indexOf(node);
+  const index = () => [...(list?.children ?? [])].indexOf(node);
   const name = make("span", { class: "cl-entry-name" });
   const badge = make("span", { class: "cl-badge" });
   const run = button({ icon: "first", title: "Run this next", kind: "cl-small cl-quiet",
-    on: () => lab.send("choose", { place: place() }) });
+    on: () => lab.send("choose", { index: index() }) });
   const running = list === null;
   const drop = button({ icon: "close", kind: "cl-small cl-quiet",
     title: running ? "Take this command back, off the agenda" : "Take this command off the agenda",
-    on: () => (running ? lab.send("abandon") : lab.send("drop", { place: place() })) });
+    on: () => (running ? lab.send("abandon") : lab.send("drop", { index: index() })) });
   const cause = make("button", { type: "button", class: "cl-link",
     on: { click: () => lab.goto(Number(node.entryParts.cause.value)) } });
   const origin = make("span", { class: "cl-muted" });

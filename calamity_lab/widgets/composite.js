@@ -94,8 +94,8 @@ function mountTabs(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab
     if (!step) return;
     event.preventDefault();
     const there = tabs.filter(({ tab }) => !tab.hidden);
-    const place = there.findIndex(({ tab }) => tab === event.target);
-    const next = there[(place + step + there.length) % there.length];
+    const index = there.findIndex(({ tab }) => tab === event.target);
+    const next = there[(index + step + there.length) % there.length];
     rove(nodes, next.tab);
     choose(next.name);
   });

@@ -14,11 +14,11 @@ import { mountState } from "./state.js";
 import { mountTimeline } from "./timeline.js";
 
 /**
- * @import { Places } from "./keyboard.js"
+ * @import { FaceParts } from "./keyboard.js"
  * @import { Model, View } from "./types.js"
  */
 
-/** @typedef {(root: HTMLElement, lab: LabHandle, openHelp: () => void) => Places} Mount */
+/** @typedef {(root: HTMLElement, lab: LabHandle, openHelp: () => void) => FaceParts} Mount */
 
 /** What draws each face, and answers with what its keys do. @type {Record<string, Mount>} */
 const FACES = {
@@ -52,7 +52,7 @@ function single(mount) {
   };
 }
 
-/** @param {HTMLElement} root @param {LabHandle} lab @param {HTMLInputElement} [search] @returns {Places} */
+/** @param {HTMLElement} root @param {LabHandle} lab @param {HTMLInputElement} [search] @returns {FaceParts} */
 function withFoot(root, lab, search) {
   lab.add(mountFoot(root, ["fact"]));
   return { search: search ? () => search.focus() : undefined };
@@ -65,8 +65,8 @@ export function render(/** @type {{ model: Model, el: HTMLElement }} */ { model,
   const lab = new LabHandle(model, root);
   /** @type {{ open: () => void } | null} */
   let help = null;
-  const places = FACES[face](root, lab, () => help?.open());
-  help = listenToKeys(root, lab, { ...places, can: (verb) => canMove(lab.values)(verb) });
+  const mounted = FACES[face](root, lab, () => help?.open());
+  help = listenToKeys(root, lab, { ...mounted, can: (verb) => canMove(lab.values)(verb) });
   el.append(make("div", { class: "cl-frame" }, root));
   const release = hideStill(el, model.get("token"));
   lab.send("ready");

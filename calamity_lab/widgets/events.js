@@ -90,7 +90,7 @@ function updateEventRow(/** @type {ReturnType<typeof eventRow>} */ node, /** @ty
  * @param {Element} body @param {EventRow[]} rows @param {Element} scroll @param {LabHandle} lab
  */
 function markLatest(body, rows, scroll, lab) {
-  const place = rows.findLastIndex((row) => row.is_past);
-  [...body.children].forEach((node, index) => put(node, "aria-current", index === place ? "true" : null));
-  lab.later(() => keepInSight(body.children[place], scroll, 28));
+  const current = rows.findLastIndex((row) => row.is_past);
+  [...body.children].forEach((node, index) => put(node, "aria-current", index === current ? "true" : null));
+  lab.later(() => keepInSight(body.children[current], scroll, 28));
 }

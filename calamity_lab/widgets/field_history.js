@@ -57,32 +57,32 @@ function sparkline(name, go) {
   let chosen = 0;
 
   const here = () => Math.max(history.past - 1, 0);
-  function x(/** @type {number} */ place) {
+  function x(/** @type {number} */ index) {
     const last = history.versions.length - 1;
-    return last ? SPARK_EDGE + (place * (SPARK_WIDTH - 2 * SPARK_EDGE)) / last : SPARK_WIDTH / 2;
+    return last ? SPARK_EDGE + (index * (SPARK_WIDTH - 2 * SPARK_EDGE)) / last : SPARK_WIDTH / 2;
   }
-  /** @param {number} place */
-  const y = (place) => SPARK_HEIGHT - SPARK_EDGE - Number(history.heights[place]) * (SPARK_HEIGHT - 2 * SPARK_EDGE);
+  /** @param {number} index */
+  const y = (index) => SPARK_HEIGHT - SPARK_EDGE - Number(history.heights[index]) * (SPARK_HEIGHT - 2 * SPARK_EDGE);
 
   /** A value holds until the next one: steps, and a gap where there was no number. */
   function steps(/** @type {number} */ from, /** @type {number} */ upto) {
     let path = "";
-    for (let place = from; place <= upto; place += 1) {
-      if (history.heights[place] === null) continue;
-      const follows = place > from && history.heights[place - 1] !== null;
-      path += follows ? `H${x(place)}V${y(place)}` : `M${x(place)} ${y(place)}`;
+    for (let index = from; index <= upto; index += 1) {
+      if (history.heights[index] === null) continue;
+      const follows = index > from && history.heights[index - 1] !== null;
+      path += follows ? `H${x(index)}V${y(index)}` : `M${x(index)} ${y(index)}`;
     }
     return path;
   }
 
   function dots(/** @type {number} */ from, /** @type {number} */ upto) {
     if (history.versions.length > 40) return "";
-    const isIn = (/** @type {number} */ place) => history.heights[place] !== null && place >= from && place <= upto;
-    return history.versions.map((_version, place) => (isIn(place) ? `M${x(place)} ${y(place)}h0` : "")).join("");
+    const isIn = (/** @type {number} */ index) => history.heights[index] !== null && index >= from && index <= upto;
+    return history.versions.map((_version, index) => (isIn(index) ? `M${x(index)} ${y(index)}h0` : "")).join("");
   }
 
-  function choose(/** @type {number} */ place) {
-    chosen = clamp(place, 0, history.versions.length - 1);
+  function choose(/** @type {number} */ index) {
+    chosen = clamp(index, 0, history.versions.length - 1);
     const version = history.versions[chosen];
     const when = chosen >= history.past ? ", yet to come" : chosen === here() ? ", now" : "";
     put(mark, "d", history.heights[chosen] === null ? "" : `M${x(chosen)} ${y(chosen)}h0`);
@@ -145,8 +145,8 @@ function changeList(name, go) {
         every > 1 ? `one version in ${every} is shown` : "", versions.length ? "" : "no value is known"];
       setText(left, skipped.filter(Boolean).join("; "));
       show(left, left.textContent !== "");
-      const items = versions.map((version, place) => ({ version, moment: moments[place], value: values[place],
-        is_later: place >= past, is_now: place === past - 1 })
+      const items = versions.map((version, index) => ({ version, moment: moments[index], value: values[index],
+        is_later: index >= past, is_now: index === past - 1 })
       );
       keyed(list, items, ({ version }) => version, (item) => changeItem(item, go), updateChange);
     },

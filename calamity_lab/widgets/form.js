@@ -15,10 +15,10 @@ export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle}
   const made = new Map();
   const select = make("select", { class: "cl-input cl-select", "aria-label": "Command type" });
   const doc = make("p", { class: "cl-hint cl-form-doc" });
-  const place = make("div", { class: "cl-fields" });
+  const body = make("div", { class: "cl-fields" });
   const overall = make("p", { class: "cl-problem", hidden: true });
   const form = make("form", { class: "cl-form", novalidate: true },
-    make("div", { class: "cl-scroll", tabindex: "-1" }, doc, place, overall),
+    make("div", { class: "cl-scroll", tabindex: "-1" }, doc, body, overall),
     make("div", { class: "cl-form-foot" },
       make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
   const none = make("p", { class: "cl-hint",
@@ -35,7 +35,7 @@ export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle}
     if (!shown) return;
     if (!made.has(shown.command)) made.set(shown.command, fieldGroup(shown.fields));
     const fields = made.get(shown.command) ?? fieldGroup([]);
-    if (place.firstChild !== fields.node) place.replaceChildren(fields.node);
+    if (body.firstChild !== fields.node) body.replaceChildren(fields.node);
     setText(doc, shown.doc + (shown.target ? ` To ${shown.target}.` : ""));
     setText(overall, "");
     show(overall, false);
@@ -260,7 +260,7 @@ function listField(field) {
     showErrors(errors, path) {
       setText(problem, errors[path] ?? "");
       show(problem, Boolean(errors[path]));
-      items.forEach(({ control }, place) => control.showErrors(errors, `${path}[${place}]`));
+      items.forEach(({ control }, body) => control.showErrors(errors, `${path}[${body}]`));
     },
   };
 }

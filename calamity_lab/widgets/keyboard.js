@@ -9,7 +9,7 @@ import { focusedIn } from "./lists.js";
  * @import { Values } from "#views"
  */
 
-/** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play", () => void>>} Places */
+/** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play", () => void>>} FaceParts */
 
 /** Each key, what it does, and the verb that it stands for. @type {[string, string, string][]} */
 const KEYS = [
@@ -42,16 +42,16 @@ function isTextField(/** @type {EventTarget | null} */ node) {
 }
 
 /**
- * Lets the keys of a root act; `places` are what `go` and `search` focus, where the face has them.
- * @param {HTMLElement} root @param {LabHandle} lab @param {Places & { can: (verb: string) => boolean }} places
+ * Lets the keys of a root act; `faces` has what the keys `go` and `search` focus, if the face has it.
+ * @param {HTMLElement} root @param {LabHandle} lab @param {FaceParts & { can: (verb: string) => boolean }} faces
  */
 export function listenToKeys(root, lab, { go, search, next, previous, play, can }) {
   /** @type {Record<string, (() => void) | undefined>} */
-  const places = { go, search, next, previous, play };
-  const help = helpOverlay(root, KEYS.filter(([, , verb]) => !(verb in places) || places[verb]),
+  const faces = { go, search, next, previous, play };
+  const help = helpOverlay(root, KEYS.filter(([, , verb]) => !(verb in faces) || faces[verb]),
     lab.isRecorded ? "" : "If you act in the past, the lab forks a new branch; nothing is lost.");
   /** @type {Record<string, (() => void) | undefined>} */
-  const acts = { ...places, help: () => help.open() };
+  const acts = { ...faces, help: () => help.open() };
   put(root, "tabindex", "0");
   put(root, "data-lm-suppress-shortcuts", "true");
   root.addEventListener("keydown", (event) => {

@@ -16,7 +16,7 @@ const KNOWN = new WeakMap();
 /**
  * Makes the children of a node those of the items, by key. A child whose item is the same as before is left
  * alone, so an item must hold all that `update` draws; what stays keeps the focus. A child whose item is gone is drawn
- * anew for one that has come, best in the same place, where it `suits` that: it costs much less than a new one.
+ * anew for one that has come, best at the same index, if it `suits`: this costs much less than a new one.
  * @template T @template {HTMLElement | SVGElement} N
  * @param {Element} parent @param {T[]} items @param {(item: T) => unknown} keyOf @param {(item: T) => N} create
  * @param {(node: N, item: T) => void} update @param {((node: N, item: T) => boolean) | null} suits
@@ -67,52 +67,52 @@ export function drawAnew(/** @type {Element} */ node) {
 }
 
 /**
- * Those children whose keys are not wanted any more, by their place; they are known no longer.
+ * The children whose keys are not wanted any more, by index; also takes them out of `known`.
  * @template {Element} N
  * @param {Element} parent @param {Map<unknown, N>} known @param {Set<unknown>} wanted @returns {Map<number, N>}
  */
 function withoutItem(parent, known, wanted) {
   const free = new Map();
   if ([...known.keys()].every((key) => wanted.has(key))) return free;
-  const places = placesIn(parent);
+  const indexes = indexesIn(parent);
   for (const [key, node] of known) {
     if (wanted.has(key)) continue;
-    free.set(places.get(node) ?? -1, node);
+    free.set(indexes.get(node) ?? -1, node);
     known.delete(key);
   }
   return free;
 }
 
 /**
- * Takes a node that fits out of the free ones, that of this place if it does.
+ * Takes a node that fits out of the free ones, the one with this index if it fits.
  * @template {Element} N
  * @param {Map<number, N>} free @param {number} index @param {(node: N) => boolean} fits @returns {N | undefined}
  */
 function taken(free, index, fits) {
-  for (const place of [index, ...free.keys()]) {
-    const node = free.get(place);
+  for (const candidate of [index, ...free.keys()]) {
+    const node = free.get(candidate);
     if (!node || !fits(node)) continue;
-    free.delete(place);
+    free.delete(candidate);
     return node;
   }
   return undefined;
 }
 
 /** @param {Element} parent @returns {Map<Node, number>} */
-function placesIn(parent) {
-  return new Map([...parent.childNodes].map((node, place) => [node, place]));
+function indexesIn(parent) {
+  return new Map([...parent.childNodes].map((node, index) => [node, index]));
 }
 
 /**
  * Puts the nodes in this order in front of whatever else is there, and moves as few as possible: each is laid out anew.
  */
 function arrange(/** @type {Element} */ parent, /** @type {Element[]} */ nodes) {
-  const places = placesIn(parent);
-  const staying = new Set(longestAscent(nodes.map((node) => places.get(node) ?? -1)).map((index) => nodes[index]));
-  let place = parent.firstChild;
+  const indexes = indexesIn(parent);
+  const staying = new Set(longestAscent(nodes.map((node) => indexes.get(node) ?? -1)).map((index) => nodes[index]));
+  let next = parent.firstChild;
   for (const node of nodes) {
-    if (node === place || staying.has(node)) place = node.nextSibling;
-    else parent.insertBefore(node, place);
+    if (node === next || staying.has(node)) next = node.nextSibling;
+    else parent.insertBefore(node, next);
   }
 }
 

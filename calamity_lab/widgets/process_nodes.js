@@ -64,10 +64,10 @@ export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
 function graphNode(/** @type {DrawnNode} */ node) {
   const name = draw("text", { class: "cl-node-name", x: BOX_WIDE / 2 }, draw("tspan"), draw("tspan"));
   const lines = node.box.lines.map((line, _at, all) => cutTo(line, NAME_ROOM, all.length > 1 ? 11 : 12));
-  [...name.children].forEach((line, place) => {
+  [...name.children].forEach((line, lineNumber) => {
     put(line, "x", BOX_WIDE / 2);
-    put(line, "y", BOX_HIGH / 2 + (lines.length > 1 ? (place ? 6.5 : -5.5) : 0));
-    setText(line, lines[place] ?? "");
+    put(line, "y", BOX_HIGH / 2 + (lines.length > 1 ? (lineNumber ? 6.5 : -5.5) : 0));
+    setText(line, lines[lineNumber] ?? "");
   });
   put(name, "class", lines.length > 1 ? "cl-node-name cl-two-lines" : "cl-node-name");
   const parts = {

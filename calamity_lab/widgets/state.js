@@ -210,13 +210,13 @@ function updateAsOf(/** @type {Card} */ card, /** @type {StateRow} */ row) {
   }
   const bar = (card.cardParts.asOf ??= asOfBar(card));
   const { version, first, last, event, moment, is_future: isFuture, why } = row.as_of;
-  const place = `version ${count(version)} of ${count(last)}`;
+  const index = `version ${count(version)} of ${count(last)}`;
   const when = isFuture ? ", yet to come" : version === row.version ? ", the present one" : "";
   put(bar.range, "min", first);
   put(bar.range, "max", last);
   if (!asks.lab.asks("look state")) bar.range.value = String(version);
-  put(bar.range, "aria-valuetext", `${place}${event ? `, ${event}` : ""}${when}`);
-  setText(bar.label, `as of ${place}`);
+  put(bar.range, "aria-valuetext", `${index}${event ? `, ${event}` : ""}${when}`);
+  setText(bar.label, `as of ${index}`);
   setText(bar.event, `${event || (why ? "" : "before the first event")}${when}`);
   bar.moment = moment;
   show(bar.there, moment !== null);
@@ -351,7 +351,7 @@ function moveAmongFields(/** @type {KeyboardEvent} */ event) {
   if (!(field instanceof HTMLElement) || !list || !event.key.startsWith("Arrow")) return;
   event.preventDefault();
   const stops = stopsIn(list);
-  const place = stops.indexOf(field);
+  const index = stops.indexOf(field);
   const rowOf = (/** @type {Element} */ stop) => /** @type {FieldLine} */ (stop.closest(".cl-line")).lineParts.field;
   const { inner, is_open: isOpen, depth } = rowOf(field);
   if ((event.key === "ArrowRight" && inner && !isOpen) || (event.key === "ArrowLeft" && isOpen)) {
@@ -359,10 +359,10 @@ function moveAmongFields(/** @type {KeyboardEvent} */ event) {
     return;
   }
   const next = choiceOf(event.key, {
-    ArrowUp: stops[place - 1],
-    ArrowDown: stops[place + 1],
-    ArrowRight: isOpen ? stops[place + 1] : undefined,
-    ArrowLeft: stops.slice(0, place).findLast((stop) => rowOf(stop).depth < depth),
+    ArrowUp: stops[index - 1],
+    ArrowDown: stops[index + 1],
+    ArrowRight: isOpen ? stops[index + 1] : undefined,
+    ArrowLeft: stops.slice(0, index).findLast((stop) => rowOf(stop).depth < depth),
   });
   if (next) rove(stops, next);
 }

@@ -77,14 +77,14 @@ def test_resume_and_step_out_run_on(lab: Lab) -> None:
 
 def test_goto_choose_drop_and_switch_reach_the_stepper(lab: Lab) -> None:
     front_end = FrontEnd(ViewWidget(lab))
-    front_end.ask("choose", place=2)
+    front_end.ask("choose", index=2)
     assert lab.agenda[0] == bank.CreateAccount("carol", name="Carol")
-    front_end.ask("drop", place=0)
+    front_end.ask("drop", index=0)
     assert bank.CreateAccount("carol", name="Carol") not in list(lab.agenda)
     front_end.ask("resume")
     front_end.ask("goto", moment=after(lab, "Completed"))
     assert lab.cursor == after(lab, "Completed")
-    front_end.ask("drop", place=0)
+    front_end.ask("drop", index=0)
     assert len(lab.branches) == 2
     front_end.ask("switch", branch="main")
     assert lab.trace.branch.name == "main"
@@ -150,7 +150,7 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({"verb": "fly"}, "no verb 'fly'"),
         ({"verb": "goto", "moment": 99_999}, "no moment 99999"),
         ({"verb": "goto", "moment": "7"}, "whole number"),
-        ({"verb": "choose", "place": 99}, "There is no pending command at index 99"),
+        ({"verb": "choose", "index": 99}, "There is no pending command at index 99"),
         ({"verb": "look", "view": "attic"}, "no view 'attic'"),
         ({"verb": "look", "view": "state", "colour": 1}, "'colour'"),
         ({"verb": "look", "view": "events", "limit": -1}, "whole number from 1"),

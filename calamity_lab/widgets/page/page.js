@@ -19,7 +19,7 @@ class RecordedModel {
   constructor(/** @type {Recording} */ recording, /** @type {(moment: number) => void} */ moved) {
     this.recording = recording;
     this.moved = moved;
-    this.place = recording.place(recording.packed.start);
+    this.index = recording.indexOf(recording.packed.start);
     this.looks = structuredClone(USUAL_OPTIONS);
     /** @type {Record<string, any>} */
     this.sent = {};
@@ -44,7 +44,7 @@ class RecordedModel {
   }
 
   get moment() {
-    return this.recording.moments[this.place];
+    return this.recording.moments[this.index];
   }
 
   send(/** @type {any} */ message) {
@@ -71,14 +71,14 @@ class RecordedModel {
     if (verb === "ready") this.sent = {};
     else if (verb === "look") this.look(message);
     else if (verb === "goto") this.goto(message.moment);
-    else if (verb in WAYS) this.place = WAYS[verb](this.recording, this.place);
+    else if (verb in WAYS) this.index = WAYS[verb](this.recording, this.index);
     else if (verb === "play") this.play(message);
     else if (verb === "select") this.select(message);
     else this.said = NEEDS_PYTHON;
   }
 
   play(/** @type {{ by: string, times: number }} */ { by, times }) {
-    for (let n = 0; n < times; n += 1) this.place = WAYS[by](this.recording, this.place);
+    for (let n = 0; n < times; n += 1) this.index = WAYS[by](this.recording, this.index);
   }
 
   select(/** @type {any} */ { verb, seq, go, ...picked }) {
@@ -88,7 +88,7 @@ class RecordedModel {
 
   goto(/** @type {number} */ moment) {
     const { last } = this.recording.packed;
-    if (moment >= 0 && moment <= last) this.place = this.recording.place(moment);
+    if (moment >= 0 && moment <= last) this.index = this.recording.indexOf(moment);
     else this.said = `There is no moment ${moment}; this run has moments 0 to ${last}.`;
   }
 
@@ -97,7 +97,7 @@ class RecordedModel {
     if (known && Object.keys(details).every((name) => name in known)) Object.assign(known, details);
     else this.said = NEEDS_PYTHON;
     if (view === "found") {
-      this.said = WINDOWS.found(this.recording.at(this.place), known, this.recording.packed, this.moment).sentence
+      this.said = WINDOWS.found(this.recording.at(this.index), known, this.recording.packed, this.moment).sentence
         || null;
     }
     const { pending } = this.recording.packed;
@@ -108,7 +108,7 @@ class RecordedModel {
 
   /** What every part shows now; what is behind another tab is not asked for. */
   views() {
-    const values = { ...this.recording.at(this.place), selected: this.selected };
+    const values = { ...this.recording.at(this.index), selected: this.selected };
     const hidden = TAB_VIEWS.map(([name]) => name).filter((name) => name !== this.looks.tabs.shown);
     const { tabs, chart } = this.recording.packed;
     /** @type {Record<string, any>} */
@@ -137,23 +137,23 @@ class RecordedModel {
   }
 }
 
-// Where the moves lead, as places among the kept moments.
-/** @type {Record<string, (recording: Recording, place: number) => number>} */
+// Where the moves lead, as indexes of the kept moments.
+/** @type {Record<string, (recording: Recording, index: number) => number>} */
 const WAYS = {
   restart: () => 0,
   end: (recording) => recording.last,
   resume: (recording) => recording.last,
-  step_in: (recording, place) => Math.min(place + 1, recording.last),
-  step_back: (_recording, place) => Math.max(place - 1, 0),
-  step_over: (recording, place) => recording.place(recording.packed.over[place]),
-  step_out: (recording, place) => recording.place(recording.packed.out[place]),
-  step_back_over: (recording, place) =>
-    Math.min(recording.place(recording.packed.back_over[place]), Math.max(place - 1, 0)),
+  step_in: (recording, index) => Math.min(index + 1, recording.last),
+  step_back: (_recording, index) => Math.max(index - 1, 0),
+  step_over: (recording, index) => recording.indexOf(recording.packed.over[index]),
+  step_out: (recording, index) => recording.indexOf(recording.packed.out[index]),
+  step_back_over: (recording, index) =>
+    Math.min(recording.indexOf(recording.packed.back_over[index]), Math.max(index - 1, 0)),
 };
 
 function isSame(/** @type {any} */ one, /** @type {any} */ other) {
   if (Array.isArray(one) && Array.isArray(other)) {
-    return one.length === other.length && one.every((each, place) => each === other[place]);
+    return one.length === other.length && one.every((each, index) => each === other[index]);
   }
   return one === other;
 }
@@ -161,11 +161,11 @@ function isSame(/** @type {any} */ one, /** @type {any} */ other) {
 // The page itself: unpacks the run that it carries and draws the lab on it. Its address may end in #moment.
 
 async function open() {
-  const place = /** @type {HTMLElement} */ (document.querySelector("#lab"));
+  const index = /** @type {HTMLElement} */ (document.querySelector("#lab"));
   const recording = await unpack(JSON.parse(String(document.querySelector("#run")?.textContent)).deflated);
   const model = new RecordedModel(recording, remember);
   model.goto(asked() ?? model.moment);
-  render({ model, el: place });
+  render({ model, el: index });
   addEventListener("hashchange", () => model.jump(asked() ?? model.moment));
 }
 

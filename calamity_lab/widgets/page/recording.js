@@ -19,21 +19,21 @@ export class Recording {
     return this.moments.length - 1;
   }
 
-  /** The place of the first kept moment from that one on. */
-  place(/** @type {number} */ moment) {
-    return Math.min(lowest(this.moments.length, (place) => this.moments[place] >= moment), this.last);
+  /** The index of the first kept moment at or after a moment. */
+  indexOf(/** @type {number} */ moment) {
+    return Math.min(lowest(this.moments.length, (index) => this.moments[index] >= moment), this.last);
   }
 
   /**
-   * The values at a place, by part and field. They are shared: whoever wants others makes new ones.
-   * @param {number} place @returns {any}
+   * The values at an index, by part and field. They are shared: copy them before a change.
+   * @param {number} index @returns {any}
    */
-  at(place) {
-    let from = place - (place % KEEP);
+  at(index) {
+    let from = index - (index % KEEP);
     while (from > 0 && !this.known.has(from)) from -= KEEP;
     if (!this.known.has(from)) from = -1;
     let values = this.known.get(from);
-    for (let next = from + 1; next <= place; next += 1) {
+    for (let next = from + 1; next <= index; next += 1) {
       values = this.changed(values, this.packed.steps[next]);
       if (next % KEEP === 0) this.known.set(next, values);
     }
