@@ -27,12 +27,12 @@ class Floor:
     without: frozenset[str] = frozenset()
     # Whether the parts of this floor must not know each other.
     siblings: bool = False
-    # The parts that all the siblings stand on.
-    ground: frozenset[str] = frozenset()
+    # The parts that all the siblings may import.
+    shared: frozenset[str] = frozenset()
 
 
 def floor(
-    floors: str = "", *, libraries: str = "", without: str = "", siblings: bool = False, ground: str = ""
+    floors: str = "", *, libraries: str = "", without: str = "", siblings: bool = False, shared: str = ""
 ) -> Floor:
     """A row of the table, in words separated by blanks."""
     return Floor(
@@ -40,7 +40,7 @@ def floor(
         frozenset(libraries.split()),
         frozenset(without.split()),
         siblings,
-        frozenset(ground.split()),
+        frozenset(shared.split()),
     )
 
 
@@ -58,7 +58,7 @@ HOUSE: Mapping[str, Floor] = {
         libraries="dask distributed msgspec psycopg pykka",
         without="pickle",
         siblings=True,
-        ground="serializer",
+        shared="serializer",
     ),
     "trace": floor(f"{PURE} text", libraries="rpds", without="pickle"),
     "probe": floor(f"{PURE} text model trace"),
@@ -160,7 +160,7 @@ def fault_inside(found: Import, here: str, rules: Floor) -> str | None:
     if there != here:
         return None if there in rules.floors else f"{here} must not know {there}"
     mine, theirs = part_of(found.importer), part_of(found.imported)
-    if rules.siblings and mine and theirs and mine != theirs and theirs not in rules.ground:
+    if rules.siblings and mine and theirs and mine != theirs and theirs not in rules.shared:
         return f"{mine} and {theirs} are siblings and must not know each other"
     return None
 

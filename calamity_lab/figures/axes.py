@@ -70,8 +70,8 @@ def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(get_font(findfont(FontProperties(family=[family]))) for family in families)
 
 
-def ground(colour: Any) -> dict[str, Any]:
-    """What hides the lines behind a text. An outline would do too, but then a text is no text in an SVG."""
+def backing(colour: Any) -> dict[str, Any]:
+    """The box that hides the lines behind a text; with an outline instead, an SVG would not keep the text."""
     return {"facecolor": colour, "linewidth": 0, "pad": 0.5}
 
 

@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from calamity_lab.figures.axes import (
     AS_TEXT,
     axes_for,
+    backing,
     fitted,
-    ground,
     in_points,
     legible,
     room_for,
@@ -287,5 +287,5 @@ def _draw_values(ax: Axes, view: FieldHistory, heights: list[float | None]) -> N
         ax.annotate(
             text, (view.versions[number], height), (5, 3), textcoords="offset points",
             fontsize=_FIELD_LETTERS, color=hue("later") if number >= view.past else rcParams["text.color"],
-            zorder=4, bbox=ground(rcParams["axes.facecolor"]), annotation_clip=False, **AS_TEXT,
+            zorder=4, bbox=backing(rcParams["axes.facecolor"]), annotation_clip=False, **AS_TEXT,
         )  # fmt: skip

@@ -34,7 +34,7 @@ _MIDDLE = 0.18
 
 
 def hue(name: str, theme: Theme | None = None) -> str:
-    """A colour by its name, in a theme; without one, for the ground that matplotlib is set to now."""
+    """A colour by its name, in a theme; without one, for the background in matplotlib's settings."""
     found = COLOURS[name]
     return found.light if (theme or theme_now()) == "light" else found.dark
 
@@ -45,7 +45,7 @@ def strong(kind: str) -> str:
 
 
 def soft(kind: str) -> str:
-    """The colour of a kind that is a ground for ink."""
+    """The pale colour of a kind, as a background of text."""
     return hue(LOOKS[kind].soft)
 
 
@@ -55,8 +55,8 @@ def status_colour(status: Status) -> str:
 
 
 def theme_now() -> Theme:
-    """The theme for the ground that matplotlib's settings ask for."""
-    return "light" if luminance(_ground()) > _MIDDLE else "dark"
+    """The theme that fits the background in matplotlib's settings."""
+    return "light" if luminance(_background()) > _MIDDLE else "dark"
 
 
 def luminance(colour: object) -> float:
@@ -65,10 +65,10 @@ def luminance(colour: object) -> float:
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
-def _ground() -> object:
-    """What is behind the marks; nothing at all is taken for white, as paper is."""
-    grounds = (rcParams["axes.facecolor"], rcParams["figure.facecolor"])
-    return next((each for each in grounds if to_rgba(each)[3] > 0), "white")
+def _background() -> object:
+    """The colour behind the marks; white if there is none, as paper is."""
+    colours = (rcParams["axes.facecolor"], rcParams["figure.facecolor"])
+    return next((each for each in colours if to_rgba(each)[3] > 0), "white")
 
 
 def marker(kind: str) -> MarkerStyle:

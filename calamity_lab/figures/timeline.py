@@ -15,8 +15,8 @@ from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import (
     AS_TEXT,
     axes_for,
+    backing,
     fitted,
-    ground,
     legend_below,
     legible,
     room_across,
@@ -128,10 +128,8 @@ def _lay_out(ax: Axes, found: Whole, tops: Sequence[float]) -> None:
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     for number, lane in enumerate(found.rows):
-        ground = soft(lane.kind)
-        ax.axhspan(
-            tops[number] + 0.04, tops[number + 1] - 0.04, color=ground, alpha=0.6, linewidth=0, zorder=0
-        )
+        tint = soft(lane.kind)
+        ax.axhspan(tops[number] + 0.04, tops[number + 1] - 0.04, color=tint, alpha=0.6, linewidth=0, zorder=0)
     if not count:
         ax.text(0.5, 0.5, "nothing has happened yet", transform=ax.transAxes, ha="center", va="center")
 
@@ -254,12 +252,12 @@ def _draw_labels(
         ax.annotate(
             names[mark], (mark.x, y), (0, size / 2 + 1), textcoords="offset points", ha="center", va="bottom",
             fontsize=_LETTERS, color=ink if mark.moment <= cursor else later, zorder=5, annotation_clip=False,
-            bbox=ground(_band(found.rows[mark.lane])), **AS_TEXT,
+            bbox=backing(_band(found.rows[mark.lane])), **AS_TEXT,
         )  # fmt: skip
 
 
 def _band(lane: Row) -> tuple[float, float, float]:
-    """The ground of a lane, which is paper with a tint of its kind."""
+    """The background of a lane: paper with a tint of its kind."""
     tint = soft(lane.kind)
     mixed = [
         0.6 * own + 0.4 * paper

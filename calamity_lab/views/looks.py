@@ -39,7 +39,7 @@ class Colour(NamedTuple):
 COLOURS: Mapping[str, Colour] = {
     "paper": Colour("#ffffff", "#111418", "Canvas", host="--jp-layout-color1"),
     "raised": Colour("#ffffff", "#0b0e11", "Canvas", host="--jp-layout-color0"),
-    "desk": Colour("#f5f6f8", "#0b0e11", "Canvas"),
+    "backdrop": Colour("#f5f6f8", "#0b0e11", "Canvas"),
     "shade": Colour("#f5f6f8", "#1d2126", "Canvas"),
     "line": Colour("#dfe2e7", "#363c44", "GrayText"),
     "line-strong": Colour("#b9c0ca", "#555d68"),
@@ -63,31 +63,31 @@ COLOURS: Mapping[str, Colour] = {
     "good": Colour("#1b6b38", "#74d296"),
     "conflict": Colour("#8a5300", "#f5bf6b"),
 }
-"""``later`` is what is yet to come at the cursor, ``desk`` what lies around the lab on a page of its own."""
+"""``later`` is for what comes after the cursor, ``backdrop`` for the page around the lab."""
 
 
 class Look(NamedTuple):
-    """How a kind of thing is drawn: the names of its colours, its shape, and what a legend calls it.
+    """How a kind of thing is drawn: the names of its colours, its shape, and its word in a legend.
 
-    The shape is an SVG path around 0, 0 within a circle of radius 6. It goes on from where it is put, so that
-    one path can hold many.
+    The shape is a relative SVG path around 0, 0 within a circle of radius 6, so that one path can have many
+    shapes.
     """
 
     colour: str
     shape: str
     word: str
     fill: Fill = "solid"
-    ground: str = ""
+    background: str = ""
 
     @property
     def short(self) -> str:
-        """The last part of the word, where a legend has little room."""
+        """The last part of the word, for a legend with little room."""
         return self.word.rpartition(" ")[2]
 
     @property
     def soft(self) -> str:
-        """The name of the colour that is a ground for ink."""
-        return self.ground or f"{self.colour}-soft"
+        """The name of the pale colour, a background of text."""
+        return self.background or f"{self.colour}-soft"
 
 
 LOOKS: Mapping[str, Look] = {

@@ -1,1 +1,1 @@
-"""The live face of the views: widgets in a notebook, each on the one cursor of its desk."""
+"""The views as widgets in a notebook; all widgets of a lab share one cursor."""

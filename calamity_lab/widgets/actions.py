@@ -41,7 +41,7 @@ _PACES = ("step_in", "step_over")
 def perform(contents: Contents, message: Mapping[str, Any]) -> None:
     """Do what a message from the front end asks for; raises what the stepper raises."""
     verb = message.get("verb")
-    if verb == "look":
+    if verb == "set_options":
         return _options(contents, message)
     if verb == "select":
         return select(contents, message)
@@ -52,9 +52,8 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
     elif act is not None:
         act(contents, message)
     else:
-        raise InvalidValue(
-            f"There is no verb {verb!r} for a widget. Verbs: {', '.join([*_MOVES, *_ACTS, 'look', 'select'])}"
-        )
+        known = ", ".join([*_MOVES, *_ACTS, "set_options", "select"])
+        raise InvalidValue(f"There is no verb {verb!r} for a widget. Verbs: {known}")
     return None
 
 

@@ -25,7 +25,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   const more = make("button", { type: "button", class: "cl-link cl-more",
     on: { click: () => showUpto(page + AGENDA_PAGE) } });
   const scroll = make("div", { class: "cl-scroll", tabindex: "-1" });
-  const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => lab.look("agenda", { limit }) });
+  const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => lab.setOptions("agenda", { limit }) });
   // So many can be scrolled to; a press shows more.
   let page = 12;
   /** @type {string | null} */

@@ -86,7 +86,7 @@ function mountTabs(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab
   let shown = null;
 
   function choose(/** @type {string} */ name) {
-    if (name !== shown) lab.look("tabs", { shown: name });
+    if (name !== shown) lab.setOptions("tabs", { shown: name });
   }
   for (const { name, tab } of tabs) tab.addEventListener("click", () => choose(name));
   list.addEventListener("keydown", (event) => {

@@ -299,10 +299,10 @@ function mountPlay(/** @type {LabHandle} */ lab) {
         announce("Play stopped");
       }
     },
-    /** Whoever asks for something else ends it; looking around does not, unless it leads elsewhere. */
+    /** Any other request ends Play, but not the options of a view or a selection, unless the cursor moves. */
     asked(/** @type {string} */ name) {
-      const looks = name.startsWith("look") || name === "select";
-      if (playing && name !== open && !looks) stop();
+      const isViewing = name.startsWith("set_options") || name === "select";
+      if (playing && name !== open && !isViewing) stop();
     },
     answered(/** @type {string | undefined} */ name) {
       const own = open !== null && name === open;

@@ -72,8 +72,8 @@ export function count(/** @type {number} */ number) {
 }
 
 /** A number and its noun: "1 event", "2 events". */
-export function counted(/** @type {number} */ number, /** @type {string} */ noun, plural = `${noun}s`) {
-  return `${count(number)} ${number === 1 ? noun : plural}`;
+export function plural(/** @type {number} */ number, /** @type {string} */ noun, many = `${noun}s`) {
+  return `${count(number)} ${number === 1 ? noun : many}`;
 }
 
 export function clamp(/** @type {number} */ number, /** @type {number} */ least, /** @type {number} */ most) {

@@ -1,7 +1,7 @@
 // The table of events: past ones, and future ones greyed; a click goes to the moment of the record.
 
 import { button, pager, searchBox } from "./buttons.js";
-import { count, counted, make, nameParts, put, setText, show } from "./elements.js";
+import { count, plural, make, nameParts, put, setText, show } from "./elements.js";
 import { addPicked, isPosition, keepInSight, keyed } from "./lists.js";
 import { glyph } from "./signs.js";
 
@@ -14,14 +14,14 @@ const EVENT_PAGE = 40;
 const EVENT_COLUMNS = ["#", "Stream", "Event", "Fields", "Command", "Time"];
 
 export function mountEvents(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
-  const search = searchBox("Search the events", (query) => lab.look("events", { query, first: null }));
+  const search = searchBox("Search the events", (query) => lab.setOptions("events", { query, first: null }));
   const total = make("span", { class: "cl-muted" });
   const pages = pager("events", (first) => {
-    lab.look("events", { first });
+    lab.setOptions("events", { first });
     show(follow, true);
   });
   const follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small", on: () => {
-    lab.look("events", { first: null });
+    lab.setOptions("events", { first: null });
     show(follow, false);
   } });
   const body = make("tbody");
@@ -38,7 +38,7 @@ export function mountEvents(/** @type {HTMLElement} */ root, /** @type {LabHandl
     parts: ["events"],
     search,
     update(/** @type {EventTable} */ { rows, total: all, now, first }, /** @type {Partial<EventTable>} */ patch) {
-      setText(total, all ? `${count(now)} of ${counted(all, "event")} so far` : "");
+      setText(total, all ? `${count(now)} of ${plural(all, "event")} so far` : "");
       pages.update(first, rows.length, all, EVENT_PAGE);
       show(table, rows.length > 0);
       show(hint, !rows.length);

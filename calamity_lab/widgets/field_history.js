@@ -1,6 +1,6 @@
 // What a field was over time: a sparkline of numbers, or a list of changes. Each point leads to its moment.
 
-import { choiceOf, clamp, count, counted, draw, make, put, setText, show } from "./elements.js";
+import { choiceOf, clamp, count, plural, draw, make, put, setText, show } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 
 /**
@@ -141,7 +141,7 @@ function changeList(name, go) {
   return {
     node,
     update(/** @type {FieldHistory} */ { versions, moments, values, past, every, earlier }) {
-      const skipped = [earlier ? `${counted(earlier, "change")} before` : "",
+      const skipped = [earlier ? `${plural(earlier, "change")} before` : "",
         every > 1 ? `one version in ${every} is shown` : "", versions.length ? "" : "no value is known"];
       setText(left, skipped.filter(Boolean).join("; "));
       show(left, left.textContent !== "");

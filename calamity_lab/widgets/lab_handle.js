@@ -111,8 +111,9 @@ export class LabHandle {
     this.send("select", picked);
   }
 
-  look(/** @type {string} */ view, /** @type {Record<string, any>} */ details) {
-    this.newest("look", { view, ...details });
+  /** Sets options of a view, as its query or its tab: what the view shows of the run. */
+  setOptions(/** @type {string} */ view, /** @type {Record<string, any>} */ options) {
+    this.newest("set_options", { view, ...options });
   }
 
   /** Whether something of this kind was asked and not answered yet. */

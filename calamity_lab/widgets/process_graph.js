@@ -1,6 +1,6 @@
 // The process graph: what sends, causes and wakes what; and the status of one instance of a process manager.
 
-import { count, counted, draw, freshId, make, setText, show } from "./elements.js";
+import { count, plural, draw, freshId, make, setText, show } from "./elements.js";
 import { keepInSight, keyed } from "./lists.js";
 import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, statusSign } from "./process_nodes.js";
 
@@ -30,7 +30,7 @@ export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {La
   let passed = null;
   const look = (/** @type {string} */ manager, /** @type {string} */ instance) => {
     [chosen, passed] = [instance, pickedStream(lab.values.selected) || null];
-    lab.look("process_graph", { manager: manager || null, instance: instance || null, passed });
+    lab.setOptions("process_graph", { manager: manager || null, instance: instance || null, passed });
     if (instance) lab.select({ stream_id: instance });
   };
   managers.addEventListener("change", () => look(managers.value, ""));
@@ -109,7 +109,7 @@ function mountStage() {
 function waited(/** @type {ProcessGraphView} */ { cursor, since, now, then }) {
   const time = spell((now ?? 0) - (then ?? now ?? 0));
   const from = Number(since);
-  const steps = cursor > from ? `: ${counted(cursor - from, "step")}${time && `, ${time}`}` : "";
+  const steps = cursor > from ? `: ${plural(cursor - from, "step")}${time && `, ${time}`}` : "";
   return `since step ${count(from)}${steps}`;
 }
 
@@ -119,5 +119,5 @@ const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 /** A length of time by its largest unit; nothing for less than a second. */
 function spell(/** @type {number} */ seconds) {
   const found = SPANS.find(([, length]) => seconds >= length);
-  return found ? counted(Math.floor(seconds / found[1]), found[0]) : "";
+  return found ? plural(Math.floor(seconds / found[1]), found[0]) : "";
 }

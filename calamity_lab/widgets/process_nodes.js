@@ -1,6 +1,6 @@
 // The nodes and the edges of the process graph, drawn where Python has them (views/scenes.py).
 
-import { count, counted, cutTo, draw, make, put, setText } from "./elements.js";
+import { count, plural, cutTo, draw, make, put, setText } from "./elements.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { kindClass } from "./signs.js";
@@ -205,7 +205,7 @@ function statusWords(/** @type {Marked & { kind: string }} */ { mark, instance, 
 }
 
 function wholeRun(/** @type {number} */ times) {
-  return times ? `${counted(times, "time")} in the whole run` : "possible, has not happened";
+  return times ? `${plural(times, "time")} in the whole run` : "possible, has not happened";
 }
 
 /** The instance whose status is shown. */

@@ -16,7 +16,7 @@ const FOUND_KINDS = { stream: "Streams", event: "Events", rejection: "Rejections
 /** @param {HTMLElement} root @param {LabHandle} lab @param {(hit: Hit) => void} reveal */
 export function mountSearch(root, lab, reveal) {
   const id = freshId("found");
-  const field = searchBox("Search the run", (query) => lab.look("found", { query }));
+  const field = searchBox("Search the run", (query) => lab.setOptions("found", { query }));
   const total = make("span", { class: "cl-found-total" });
   const before = button({ icon: "left", label: "Previous match", title: "Previous match (N)", kind: "cl-small cl-quiet",
     on: () => leap(before, "before") });
@@ -61,7 +61,7 @@ export function mountSearch(root, lab, reveal) {
   }
   function empty() {
     field.value = "";
-    lab.look("found", { query: "" });
+    lab.setOptions("found", { query: "" });
     close();
     field.focus();
   }
@@ -96,7 +96,7 @@ export function mountSearch(root, lab, reveal) {
   }
   function enter(/** @type {boolean} */ isBack) {
     field.askNow();
-    if (lab.asks("look found")) {
+    if (lab.asks("set_options found")) {
       owed = { isBack };
       return;
     }
@@ -148,7 +148,7 @@ export function mountSearch(root, lab, reveal) {
     next: () => leap(after, "after"),
     previous: () => leap(before, "before"),
     answered() {
-      if (owed && !lab.asks("look found")) enter(owed.isBack);
+      if (owed && !lab.asks("set_options found")) enter(owed.isBack);
     },
     update(/** @type {SearchResults} */ found, /** @type {Partial<SearchResults>} */ patch) {
       hits = found.hits;

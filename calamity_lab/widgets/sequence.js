@@ -1,7 +1,7 @@
 // The sequence diagram: a column for each participant, a row for each message, the future greyed.
 
 import { button, pager } from "./buttons.js";
-import { choiceOf, clamp, closest, counted, cutTo, draw, make, put, setText, show, widthOf } from "./elements.js";
+import { choiceOf, clamp, closest, plural, cutTo, draw, make, put, setText, show, widthOf } from "./elements.js";
 import { addPicked, keepInSight, keyed, rove } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { stepMark } from "./marks.js";
@@ -52,7 +52,7 @@ export function mountSequence(/** @type {HTMLElement} */ root, /** @type {LabHan
   function look(/** @type {number | null} */ first) {
     following = first === null;
     show(follow, !following);
-    lab.look("sequence", { first });
+    lab.setOptions("sequence", { first });
   }
   function paint() {
     const width = scroll.clientWidth;
@@ -80,7 +80,7 @@ export function mountSequence(/** @type {HTMLElement} */ root, /** @type {LabHan
       if (patch.correlation !== undefined && !following) look(null);
       setText(title, value.title || "Sequence");
       put(title, "title", value.title);
-      setText(total, value.total > 1 ? counted(value.total, "command") : "");
+      setText(total, value.total > 1 ? plural(value.total, "command") : "");
       pages.update(value.first, value.commands, value.total, SEQUENCE_PAGE);
       show(hint, !value.messages.length);
       show(scroll, value.messages.length > 0);

@@ -2,7 +2,7 @@
 
 import { button, pager, searchBox } from "./buttons.js";
 import { updateHistory } from "./field_history.js";
-import { choiceOf, closest, count, counted, indent, make, nameParts, put, setText, show } from "./elements.js";
+import { choiceOf, closest, count, plural, indent, make, nameParts, put, setText, show } from "./elements.js";
 import { addPicked, drawAnew, keyed, Reach, rove } from "./lists.js";
 import { icon, kindClass, setGlyph } from "./signs.js";
 
@@ -18,13 +18,13 @@ const TALL = 30;
 
 export function mountState(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const total = make("span", { class: "cl-muted" });
-  const search = searchBox("Search the state", (query) => lab.look("state", { query, first: 0 }));
-  const pages = pager("rows", (first) => lab.look("state", { first }));
+  const search = searchBox("Search the state", (query) => lab.setOptions("state", { query, first: 0 }));
+  const pages = pager("rows", (first) => lab.setOptions("state", { first }));
   const cards = make("div", { class: "cl-cards" });
   const hint = make("p", { class: "cl-hint" });
   const scroll = make("div", { class: "cl-scroll cl-view-body", role: "group", "aria-label": "State", tabindex: "0" });
   const reach = new Reach(scroll, { least: 6, room: 70,
-    ask: (limit) => lab.look("state", { limit: Math.min(limit, STATE_PAGE) }) });
+    ask: (limit) => lab.setOptions("state", { limit: Math.min(limit, STATE_PAGE) }) });
   scroll.append(cards, reach.rest, hint);
   root.append(make("div", { class: "cl-bar" }, search, total, make("span", { class: "cl-gap" }), pages.node), scroll);
   const asks = stateAsks(lab);
@@ -67,7 +67,7 @@ function stateAsks(/** @type {LabHandle} */ lab) {
   const isSame = (one) => (/** @type {any} */ other) => JSON.stringify(one) === JSON.stringify(other);
   function ask(/** @type {string} */ name, /** @type {any[]} */ list) {
     asked[name] = list;
-    lab.look("state", { [name]: list });
+    lab.setOptions("state", { [name]: list });
   }
   function toggle(/** @type {string} */ name, /** @type {any} */ item) {
     const others = asked[name].filter((each) => !isSame(item)(each));
@@ -78,7 +78,7 @@ function stateAsks(/** @type {LabHandle} */ lab) {
     // What was recorded without its Python can be pinned and searched, but not looked into.
     isWhole: !lab.model.get("recorded"),
     update(/** @type {StateView} */ { pinned = [], unfolded = [], histories = [], as_of = [] }) {
-      if (!lab.asks("look state")) {
+      if (!lab.asks("set_options state")) {
         Object.assign(asked, { pinned: pinned.map((row) => row.stream_id), unfolded, histories, as_of });
       }
     },
@@ -214,7 +214,7 @@ function updateAsOf(/** @type {Card} */ card, /** @type {StateRow} */ row) {
   const when = isFuture ? ", yet to come" : version === row.version ? ", the present one" : "";
   put(bar.range, "min", first);
   put(bar.range, "max", last);
-  if (!asks.lab.asks("look state")) bar.range.value = String(version);
+  if (!asks.lab.asks("set_options state")) bar.range.value = String(version);
   put(bar.range, "aria-valuetext", `${index}${event ? `, ${event}` : ""}${when}`);
   setText(bar.label, `as of ${index}`);
   setText(bar.event, `${event || (why ? "" : "before the first event")}${when}`);
@@ -308,7 +308,7 @@ function nameOfField(line, title, body, field) {
   if (kind === "text") return;
   const isNested = kind !== "plain";
   put(node, "aria-expanded", (isNested ? field.is_open : field.history) ? "true" : "false");
-  put(node, "aria-label", `${name}, ${isNested ? counted(field.inner, "value") : "history"}`);
+  put(node, "aria-label", `${name}, ${isNested ? plural(field.inner, "value") : "history"}`);
   if (!more) return;
   put(more, "aria-label", `History of ${name}`);
   put(more, "aria-expanded", field.history ? "true" : "false");

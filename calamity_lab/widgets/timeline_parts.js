@@ -173,7 +173,7 @@ function mountTip(/** @type {LabHandle} */ lab) {
       node.style.left = `${clamp(x + 12, 4, Math.max(4, pane.clientWidth - 260))}px`;
       node.style.top = `${y + 52}px`;
       clearTimeout(resting);
-      resting = window.setTimeout(() => lab.look("pointed", { mark: shown }), 120);
+      resting = window.setTimeout(() => lab.setOptions("pointed", { mark: shown }), 120);
     },
     hide() {
       clearTimeout(resting);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { canMove } from "../../calamity_lab/widgets/keyboard.js";
-import { counted, namesOf } from "../../calamity_lab/widgets/elements.js";
+import { plural, namesOf } from "../../calamity_lab/widgets/elements.js";
 import { withRows } from "../../calamity_lab/widgets/lab_handle.js";
 import { longestAscent } from "../../calamity_lab/widgets/lists.js";
 
@@ -37,7 +37,7 @@ test("a move is possible where something is before or after the cursor", () => {
 });
 
 test("a number and its noun agree", () => {
-  assert.deepEqual([0, 1, 2, 12_000].map((number) => counted(number, "event")), ["0 events", "1 event", "2 events",
+  assert.deepEqual([0, 1, 2, 12_000].map((number) => plural(number, "event")), ["0 events", "1 event", "2 events",
     "12,000 events"]);
 });
 

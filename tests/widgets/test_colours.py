@@ -67,11 +67,11 @@ def test_a_text_in_this_colour_can_be_read_on_paper(name: str, theme: int) -> No
     assert min(contrast(colours(name)[theme], paper) for paper in PAPERS[theme]) >= 4.5
 
 
-@pytest.mark.parametrize("ground", [*(f"{kind}-soft" for kind in KINDS), "shade", "accent-soft"])
+@pytest.mark.parametrize("background", [*(f"{kind}-soft" for kind in KINDS), "shade", "accent-soft"])
 @pytest.mark.parametrize("theme", [0, 1])
-def test_text_can_be_read_on_this_ground(ground: str, theme: int) -> None:
-    assert contrast(colours("ink")[theme], colours(ground)[theme]) >= 7
-    assert contrast(colours("ink-soft")[theme], colours(ground)[theme]) >= 4.5
+def test_text_can_be_read_on_this_background(background: str, theme: int) -> None:
+    assert contrast(colours("ink")[theme], colours(background)[theme]) >= 7
+    assert contrast(colours("ink-soft")[theme], colours(background)[theme]) >= 4.5
 
 
 @pytest.mark.parametrize("kind", KINDS)

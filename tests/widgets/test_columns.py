@@ -121,7 +121,7 @@ def test_a_step_with_a_hundred_thousand_events_sends_little_whatever_is_in_sight
     widget = ViewWidget(long)
     sizes = sizes_of(widget)
     long.goto(0)
-    widget.hear({"verb": "look", "view": "tabs", "shown": tab})
+    widget.hear({"verb": "set_options", "view": "tabs", "shown": tab})
     widget.hear({"verb": "select", "position": 100_003})
     del sizes[:]
     while not long.stepper.at_end:

@@ -47,7 +47,7 @@ def test_the_stream_of_an_aggregate_changes_nothing(page: FrontEnd) -> None:
 def test_what_is_chosen_in_the_graph_holds_until_another_is_picked_out(page: FrontEnd) -> None:
     page.ask("select", stream_id="Replenishment-teapot")
     chosen = {"manager": "OrderFulfilment", "instance": None, "passed": "Replenishment-teapot"}
-    page.ask("look", view="process_graph", **chosen)
+    page.ask("set_options", view="process_graph", **chosen)
     assert shows(page) == ("OrderFulfilment", "1005")
     page.ask("select", stream_id="OrderFulfilment-1002")
     assert shows(page) == ("OrderFulfilment", "1002")

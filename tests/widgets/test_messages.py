@@ -108,7 +108,7 @@ def test_what_the_front_end_puts_together_from_patches_is_what_python_has(lab: L
 def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
     front_end = FrontEnd(ViewWidget(lab))
     front_end.ask("step_over")
-    patch = front_end.ask("look", view="state", query="")
+    patch = front_end.ask("set_options", view="state", query="")
     assert patch == {}
     patch = front_end.ask("step_in")
     assert set(patch) == {"controls", "agenda", "state"}, "a command that is only dispatched records no event"
@@ -129,7 +129,7 @@ def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab
     front_end = FrontEnd(ViewWidget(lab))
     assert "events" not in front_end.values
     front_end.ask("step_over")
-    patch = front_end.ask("look", view="tabs", shown="events")
+    patch = front_end.ask("set_options", view="tabs", shown="events")
     assert patch["tabs"]["shown"] == "events"
     assert patch["events"]["rows"][0]["type"] == "AccountCreated"
     assert "state" not in front_end.ask("step_over")
@@ -138,7 +138,7 @@ def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab
 def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
     lab.resume()
     searching, other = FrontEnd(ViewWidget(lab, "state")), FrontEnd(ViewWidget(lab, "state"))
-    searching.ask("look", view="state", query="alice")
+    searching.ask("set_options", view="state", query="alice")
     assert {row["stream_id"] for row in searching.values["state"]["rows"]} >= {"BankAccount-alice"}
     assert searching.values["state"]["matching"] < other.values["state"]["matching"]
 
@@ -151,11 +151,11 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({"verb": "goto", "moment": 99_999}, "no moment 99999"),
         ({"verb": "goto", "moment": "7"}, "whole number"),
         ({"verb": "choose", "index": 99}, "There is no pending command at index 99"),
-        ({"verb": "look", "view": "attic"}, "no view 'attic'"),
-        ({"verb": "look", "view": "state", "colour": 1}, "'colour'"),
-        ({"verb": "look", "view": "events", "limit": -1}, "whole number from 1"),
+        ({"verb": "set_options", "view": "attic"}, "no view 'attic'"),
+        ({"verb": "set_options", "view": "state", "colour": 1}, "'colour'"),
+        ({"verb": "set_options", "view": "events", "limit": -1}, "whole number from 1"),
         (
-            {"verb": "look", "view": "pointed", "mark": "here"},
+            {"verb": "set_options", "view": "pointed", "mark": "here"},
             "must be a mark in the lanes, such as 'event 12'",
         ),
         (
@@ -488,10 +488,10 @@ def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab)
 def test_what_is_pointed_at_is_told_in_a_sentence(lab: Lab) -> None:
     lab.resume()
     front_end = FrontEnd(ViewWidget(lab, "timeline"))
-    patch = front_end.ask("look", view="pointed", mark="event 1")
+    patch = front_end.ask("set_options", view="pointed", mark="event 1")
     assert patch == {"pointed": {"mark": "event 1", "sentence": front_end.values["pointed"]["sentence"]}}
     assert front_end.values["pointed"]["sentence"].startswith("AccountCreated #1: account_id='alice'")
-    front_end.ask("look", view="pointed", mark=f"event {10**9}")
+    front_end.ask("set_options", view="pointed", mark=f"event {10**9}")
     assert front_end.values["pointed"]["sentence"] == ""
 
 
@@ -525,9 +525,9 @@ def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_told_one_af
     cell = Thread(target=lambda: [lab.step_in() for _ in range(40)])
     cell.start()
     while cell.is_alive():
-        front_end.ask("look", view="events", limit=40)
+        front_end.ask("set_options", view="events", limit=40)
     cell.join()
     assert len(met) > 41
     assert all(met), "nobody looks while another does"
-    front_end.ask("look", view="events", limit=40)
+    front_end.ask("set_options", view="events", limit=40)
     assert front_end.values == front_end.expected()

@@ -69,7 +69,7 @@ class RecordedModel {
     const { verb } = message;
     this.said = null;
     if (verb === "ready") this.sent = {};
-    else if (verb === "look") this.look(message);
+    else if (verb === "set_options") this.setOptions(message);
     else if (verb === "goto") this.goto(message.moment);
     else if (verb in WAYS) this.index = WAYS[verb](this.recording, this.index);
     else if (verb === "play") this.play(message);
@@ -92,7 +92,7 @@ class RecordedModel {
     else this.said = `There is no moment ${moment}; this run has moments 0 to ${last}.`;
   }
 
-  look(/** @type {any} */ { view, verb, seq, ...details }) {
+  setOptions(/** @type {any} */ { view, verb, seq, ...details }) {
     const known = this.looks[view];
     if (known && Object.keys(details).every((name) => name in known)) Object.assign(known, details);
     else this.said = NEEDS_PYTHON;

@@ -2,7 +2,7 @@
 // Each does what the view of that name does in Python, on the same values.
 
 import { lowest } from "../chart.js";
-import { count, counted } from "../elements.js";
+import { count, plural } from "../elements.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
 import { eventMark, readMark } from "../marks.js";
 
@@ -226,7 +226,7 @@ function nearestHit(hits, direction) {
 function foundSentence(/** @type {string} */ query, /** @type {number} */ total) {
   const letters = [...query];
   const quoted = letters.length > QUOTED ? `${letters.slice(0, QUOTED - 1).join("")}…` : query;
-  return `${total ? counted(total, "match", "matches") : "No matches"} for “${quoted}”`;
+  return `${total ? plural(total, "match", "matches") : "No matches"} for “${quoted}”`;
 }
 
 // What is selected: Python says it of each mark and each stream. What a range selects is made here.
@@ -253,7 +253,7 @@ function ofRange(/** @type {EventRow[]} */ events, /** @type {number} */ first, 
   return {
     ...NOTHING_SELECTED,
     kind: "range",
-    title: `${counted(rows.length, "event")} of ${counted(streams.length, "stream")}`,
+    title: `${plural(rows.length, "event")} of ${plural(streams.length, "stream")}`,
     detail: `positions ${count(position)} to ${count(until)}`,
     first,
     last,

@@ -146,8 +146,8 @@ def stroke(kind: str) -> str:
     return hue(LOOKS[kind].colour)
 
 
-def ground(kind: str) -> str:
-    """The colour of a kind that is a ground for ink."""
+def pale(kind: str) -> str:
+    """The pale colour of a kind, as a background of text."""
     return hue(LOOKS[kind].soft)
 
 

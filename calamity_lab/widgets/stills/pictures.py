@@ -20,10 +20,10 @@ from calamity_lab.widgets.stills.paper import (
     SOFT,
     drawn,
     fitted,
-    ground,
     hue,
     image,
     line,
+    pale,
     shape,
     sign,
     status_colour,
@@ -106,7 +106,7 @@ def _graph_in_words(view: ProcessGraphView) -> str:
 
 def _node(view: ProcessGraphView, node: Node, box: Box, mark: StatusMark | None) -> str:
     look = view.look(node, mark)
-    fill = ground(node.kind) if look.is_filled else PAPER
+    fill = pale(node.kind) if look.is_filled else PAPER
     dress = f'stroke="{hue(look.colour)}" stroke-width="{look.width}"{_dashes(look)}'
     now, count = "now" if view.is_now(node) else "", f"×{node.count:,}" if node.count else ""
     return (

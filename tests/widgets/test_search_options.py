@@ -23,17 +23,17 @@ def front_end() -> FrontEnd:
 
 
 def test_what_is_found_comes_with_the_answer_and_is_told_in_the_foot(front_end: FrontEnd) -> None:
-    front_end.ask("look", view="found", query="gift")
+    front_end.ask("set_options", view="found", query="gift")
     view = front_end.values["found"]
     assert [hit["label"] for hit in view["hits"]][:2] == ["Transfer-gift", "TransferInitiated #10"]
     assert front_end.values["controls"]["sentence"] == view["sentence"] == "5 matches for “gift”"
-    front_end.ask("look", view="found", query="")
+    front_end.ask("set_options", view="found", query="")
     assert front_end.values["found"]["hits"] == []
     assert front_end.values["controls"]["sentence"].startswith("Step 68: ")
 
 
 def test_a_step_sends_of_what_is_found_what_changed(front_end: FrontEnd) -> None:
-    front_end.ask("look", view="found", query="a")
+    front_end.ask("set_options", view="found", query="a")
     front_end.ask("restart")
     sizes, sentences = [], []
     for _ in range(60):
@@ -61,7 +61,7 @@ def test_without_a_query_nothing_is_searched(front_end: FrontEnd, monkeypatch: p
 
 
 def test_a_hit_leads_to_its_moment_and_is_selected_for_every_view(front_end: FrontEnd) -> None:
-    front_end.ask("look", view="found", query="rejected")
+    front_end.ask("set_options", view="found", query="rejected")
     (first, second) = front_end.values["found"]["hits"]
     for hit in (first, second):
         front_end.ask("select", mark=hit["mark"], go=True)

@@ -25,13 +25,13 @@ def front_end() -> FrontEnd:
 
 
 def test_a_pin_lasts_whatever_happens(front_end: FrontEnd) -> None:
-    front_end.ask("look", view="state", pinned=[BOB])
+    front_end.ask("set_options", view="state", pinned=[BOB])
     for verb in ("restart", "step_over", "end", "step_back"):
         front_end.ask(verb)
         assert [row["stream_id"] for row in front_end.values["state"]["pinned"]] == [BOB]
-    front_end.ask("look", view="state", query="carol")
+    front_end.ask("set_options", view="state", query="carol")
     assert [row["stream_id"] for row in front_end.values["state"]["pinned"]] == [BOB]
-    front_end.ask("look", view="state", pinned=[])
+    front_end.ask("set_options", view="state", pinned=[])
     assert front_end.values["state"]["pinned"] == []
 
 
@@ -41,7 +41,7 @@ def test_all_that_can_be_asked_for_together_is_put_together_from_patches() -> No
     lab.resume()
     front_end = FrontEnd(ViewWidget(lab, "state"))
     front_end.ask(
-        "look",
+        "set_options",
         view="state",
         pinned=["Order-1002"],
         unfolded=[["Order-1001", "lines"], ["Order-1001", "lines[0]"]],
@@ -57,7 +57,7 @@ def test_all_that_can_be_asked_for_together_is_put_together_from_patches() -> No
 def test_looking_at_another_version_leaves_the_cursor_where_it_is(front_end: FrontEnd) -> None:
     lab: Any = front_end.widget.contents.lab
     before = lab.cursor
-    patch = front_end.ask("look", view="state", as_of=[[BOB, 2]])
+    patch = front_end.ask("set_options", view="state", as_of=[[BOB, 2]])
     assert set(patch) == {"state"}
     assert lab.cursor == before
     row = next(row for row in front_end.values["state"]["rows"] if row["stream_id"] == BOB)
@@ -69,7 +69,7 @@ def test_a_step_elsewhere_sends_nothing_of_a_long_history() -> None:
     lab.send(*[bank.DepositFunds("a", n) for n in range(1, 100)])
     lab.resume()
     front_end = FrontEnd(ViewWidget(lab, "state"))
-    front_end.ask("look", view="state", histories=[["BankAccount-a", "balance"]])
+    front_end.ask("set_options", view="state", histories=[["BankAccount-a", "balance"]])
     lab.send(bank.DepositFunds("b", 1))
     front_end.ask("step_over")
     sent = json.dumps(front_end.ask("step_over") if not lab.stepper.at_end else front_end.messages[-1])
@@ -78,7 +78,7 @@ def test_a_step_elsewhere_sends_nothing_of_a_long_history() -> None:
 
 
 @pytest.mark.parametrize(
-    ("look", "told"),
+    ("options", "message"),
     [
         ({"pinned": "BankAccount-bob"}, "a list of texts"),
         ({"pinned": [7]}, "a text of 1,000 characters at most"),
@@ -88,17 +88,17 @@ def test_a_step_elsewhere_sends_nothing_of_a_long_history() -> None:
         ({"as_of": [["BankAccount-bob", "two"]]}, "whole number"),
     ],
 )
-def test_a_look_that_makes_no_sense_is_rejected_and_told(
-    front_end: FrontEnd, look: dict[str, Any], told: str
+def test_options_that_make_no_sense_are_an_error_with_a_message(
+    front_end: FrontEnd, options: dict[str, Any], message: str
 ) -> None:
-    front_end.ask("look", view="state", **look)
-    assert told in front_end.values["fact"]["sentence"]
+    front_end.ask("set_options", view="state", **options)
+    assert message in front_end.values["fact"]["sentence"]
 
 
-def test_a_look_at_what_is_not_there_shows_what_is(front_end: FrontEnd) -> None:
+def test_options_for_what_is_not_there_shows_what_is(front_end: FrontEnd) -> None:
     before = front_end.values["state"]["rows"]
     front_end.ask(
-        "look",
+        "set_options",
         view="state",
         unfolded=[[BOB, "no.such[path]"], ["Nobody-1", "x"]],
         histories=[[BOB, "no.such[path]"]],
