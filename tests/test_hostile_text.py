@@ -122,13 +122,13 @@ def test_no_text_turns_the_direction_of_what_we_say_of_it() -> None:
     trace = lab().trace
     turning = re.compile("[\u202a-\u202e\u2066-\u2069]")
     for cursor in range(0, len(trace), 7):
-        told = sequence(trace, cursor).messages
+        messages = sequence(trace, cursor).messages
         waiting = agenda(trace, cursor)
         sentences = [
             controls(trace, cursor).sentence,
             process_graph(trace, cursor, lab().model).sentence,
-            *(each.detail for each in told),
-            *(each.note for each in told),
+            *(each.detail for each in messages),
+            *(each.note for each in messages),
             *(entry.origin for entry in waiting.entries),
         ]
         assert not [each for each in sentences if turning.search(each)]
@@ -232,8 +232,8 @@ def test_no_text_adds_a_line_or_a_statement_to_mermaid() -> None:
     for line in lines:
         found = re.match(ours, line.strip())
         assert found, line
-        told = re.sub(r"#\d+;|<br/>", "", line.strip()[found.end() :])
-        assert not re.search(r"[;#<>%`\"]|\bend\b", told), told
+        text = re.sub(r"#\d+;|<br/>", "", line.strip()[found.end() :])
+        assert not re.search(r"[;#<>%`\"]|\bend\b", text), text
 
 
 def test_a_page_carries_hostile_text_as_text() -> None:

@@ -84,7 +84,7 @@ def test_value_objects_are_no_events_and_an_event_that_a_manager_keeps_is_one() 
     assert not {"Address", "Card", "OrderLine", "Reservation"} & names(model.events)
 
 
-def test_a_namespace_is_searched_for_classes_and_what_fits_nowhere_is_told() -> None:
+def test_a_namespace_is_searched_for_classes_and_what_fits_nowhere_is_said() -> None:
     model = Model.find(
         {
             "Slot": Slot,
@@ -167,12 +167,12 @@ def test_two_classes_of_one_name_are_rejected_with_both_their_homes() -> None:
         ({"Insert": Insert}, {}, "has only Insert"),
     ],
 )
-def test_what_is_no_model_is_told_with_what_would_be_one(given: Any, parts: Any, words: str) -> None:
+def test_what_is_no_model_is_said_with_what_would_be_one(given: Any, parts: Any, words: str) -> None:
     with pytest.raises(InvalidModel, match=words):
         assemble(given, parts)
 
 
-def test_a_part_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_part_that_is_not_there_is_said_with_those_that_are() -> None:
     with pytest.raises(InvalidValue, match=r"no command 'Deposit'. It has Insert"):
         Model.of([Slot, Insert]).command("Deposit")
 

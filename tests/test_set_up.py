@@ -46,7 +46,7 @@ def test_a_browser_on_the_path_that_does_not_start_is_passed_over(
     assert chromium.find_chromium() == str(works)
 
 
-def test_a_machine_without_a_browser_is_told_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_browser_is_said_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setattr(chromium, "candidates", lambda: iter(()))
     with pytest.raises(chromium.NoChromium, match="CHROMIUM=/path/to/chrome make test"):

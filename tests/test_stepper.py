@@ -93,7 +93,7 @@ def test_resume_runs_until_the_agenda_is_empty() -> None:
     assert stepper.at_end
 
 
-def test_resume_stops_at_its_limit_and_where_it_is_told_to() -> None:
+def test_resume_stops_at_its_limit_and_where_it_is_said_to() -> None:
     stepper = at_bank(DepositFunds("1", 5), DepositFunds("2", 5))
     assert stepper.resume(limit=3).index == 3
     assert isinstance(stepper.resume(until=lambda m: isinstance(m.step, Completed)).step, Completed)
@@ -123,7 +123,7 @@ def test_step_back_goes_one_moment_and_step_back_over_one_command() -> None:
 
 
 @pytest.mark.parametrize("index", [7, -8, 10**9])
-def test_a_cursor_out_of_range_is_told_with_the_moments_there_are(index: int) -> None:
+def test_a_cursor_out_of_range_is_said_with_the_moments_there_are(index: int) -> None:
     stepper = at_bank(DepositFunds("1", 5))
     stepper.resume()
     with pytest.raises(OutOfRange, match="the moments 0 to 4"):
@@ -271,15 +271,15 @@ def test_the_guard_is_asked_once_before_a_move_runs_the_kernel_and_never_in_the_
     assert len(asked) == 1
 
 
-def test_what_is_selected_is_told_to_all_once_and_moves_nothing() -> None:
+def test_what_is_selected_is_said_to_all_once_and_moves_nothing() -> None:
     stepper = at_bank(DepositFunds("1", 5))
     stepper.step_in()
-    told: list[tuple[Selection, int]] = []
-    stepper.observe(lambda: told.append((stepper.selection, stepper.cursor)))
+    text: list[tuple[Selection, int]] = []
+    stepper.observe(lambda: text.append((stepper.selection, stepper.cursor)))
     trace = stepper.trace
     stepper.select(Selection(position=1))
     stepper.select(NOTHING)
-    assert told == [(Selection(position=1), 1), (NOTHING, 1)]
+    assert text == [(Selection(position=1), 1), (NOTHING, 1)]
     assert stepper.trace is trace
 
 

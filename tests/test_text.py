@@ -124,7 +124,7 @@ def test_what_contains_itself_ends() -> None:
     assert format_value(loop) == "[[[[[[[…]]]]]]]"
 
 
-def test_an_integer_that_python_will_not_write_out_is_told_by_its_size() -> None:
+def test_an_integer_that_python_will_not_write_out_is_said_by_its_size() -> None:
     assert format_value(10**5000) == "a whole number of 16,610 bits"
 
 

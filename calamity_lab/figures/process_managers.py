@@ -85,7 +85,7 @@ def _lay_out(ax: Axes, graph: ProcessGraphView) -> None:
     ax.set_ylim(max(graph.scene.height, 1), 0)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    _tell_chosen(ax, graph)
+    _describe_chosen(ax, graph)
     kinds = {node.kind for node in graph.nodes}
     handles = [_legend_box(kind) for kind in _KINDS if kind in kinds]
     handles += [_line("has happened", 1.3), _line("has not happened", 0.9, happened=False)]
@@ -106,7 +106,7 @@ def _legend_box(kind: str) -> Line2D:
     )  # fmt: skip
 
 
-def _tell_chosen(ax: Axes, graph: ProcessGraphView) -> None:
+def _describe_chosen(ax: Axes, graph: ProcessGraphView) -> None:
     """A line above the graph: the instance looked at, its stage, and what it waits for."""
     if not graph.story:
         return

@@ -119,12 +119,12 @@ def new(cls: type, id_: Any) -> Any:
 
 
 def execute(aggregate: Any, command: Any) -> tuple[Any, ...]:
-    """The events that a command leads to, in order. Raises `Rejected` when the aggregate refuses."""
+    """The events that a command leads to, in order. Raises `Rejected` when the aggregate rejects it."""
     try:
         way = _wrapped()
         outcome = aggregate.execute(command) if way is None else way(aggregate, "execute", command)
     except Rejected as rejected:
-        raise _refusal(rejected, command) from rejected.__cause__
+        raise _rejection(rejected, command) from rejected.__cause__
     except ModelError:
         raise
     except Exception as error:
@@ -187,7 +187,7 @@ def handle(instance: Any, event: Any) -> tuple[Any, ...]:
 
 
 def handle_rejection(instance: Any, rejected: Rejected) -> tuple[Any, ...]:
-    """The commands with which a process manager answers a refusal, in order."""
+    """The commands with which a process manager answers a rejection, in order."""
     try:
         way = _wrapped()
         outcome = (
@@ -202,8 +202,8 @@ def handle_rejection(instance: Any, rejected: Rejected) -> tuple[Any, ...]:
     return () if outcome is None else _commands(instance, "handle_rejection", outcome, rejected)
 
 
-def _refusal(rejected: Rejected, command: Any) -> Rejected:
-    """The refusal with its command; a copy where one object is raised again and again."""
+def _rejection(rejected: Rejected, command: Any) -> Rejected:
+    """The rejection with its command; a copy if one object is raised again and again."""
     if rejected.command is not None and rejected.command is not command:
         again = type(rejected).__new__(type(rejected), *rejected.args)
         again.__dict__.update(rejected.__dict__)

@@ -127,17 +127,17 @@ def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -
     aggregates, broken = _aggregates(stack, model, history)
     states: dict[str, Any] = {}
     versions: dict[str, int] = {}
-    handed = []
+    delivered = []
     for cls in stack.process_manager_types:
         try:
             instances = _instances(stack, cls, history)
         except ModelError as error:
             broken[cls.__name__] = error
-            handed.append(0)  # so that its next event is not handled on a state that lacks events
+            delivered.append(0)  # so that its next event is not handled on a state that lacks events
         else:
             states |= instances.states
             versions |= instances.versions
-            handed.append(history[-1].position if history else 0)
+            delivered.append(history[-1].position if history else 0)
     _warn(history, broken, aggregates.unknown)
     return changed(
         stack,
@@ -145,7 +145,7 @@ def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -
         aggregate_versions=InMemoryVersionStore(aggregates.versions),
         process_managers=InMemoryProcessManagerStore(states),
         process_manager_versions=InMemoryVersionStore(versions),
-        delivered_upto=tuple(handed),
+        delivered_upto=tuple(delivered),
     )
 
 

@@ -175,7 +175,7 @@ class Stepper:
         """Pick something out of the run, for all who look at it; nothing moves."""
         with self._lock:
             self.selection = selection
-            self._tell()
+            self._notify()
 
     def switch(self, branch: str) -> None:
         """To another branch, at its latest moment."""
@@ -236,9 +236,9 @@ class Stepper:
             raise
         finally:
             self._nested -= 1
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if not self._nested:
             for observer in tuple(self._observers):
                 observer()

@@ -43,7 +43,7 @@ export function mountSearch(root, lab, reveal) {
   let isFresh = true;
   // Enter, while what was typed is not found yet: whether it leads back.
   /** @type {{ isBack: boolean } | null} */
-  let owed = null;
+  let waiting = null;
 
   const isOpen = () => !box.hidden;
   const options = () => [...list.querySelectorAll("[role=option]")];
@@ -57,7 +57,7 @@ export function mountSearch(root, lab, reveal) {
     show(box, false);
     put(field, "aria-expanded", "false");
     point(null);
-    owed = null;
+    waiting = null;
   }
   function empty() {
     field.value = "";
@@ -97,7 +97,7 @@ export function mountSearch(root, lab, reveal) {
   function enter(/** @type {boolean} */ isBack) {
     field.askNow();
     if (lab.asks("set_options found")) {
-      owed = { isBack };
+      waiting = { isBack };
       return;
     }
     const chosen = hits.find(({ key }) => key === active);
@@ -106,7 +106,7 @@ export function mountSearch(root, lab, reveal) {
   }
 
   field.addEventListener("input", () => {
-    owed = null;
+    waiting = null;
     if (field.value.trim()) open();
     else close();
   });
@@ -148,7 +148,7 @@ export function mountSearch(root, lab, reveal) {
     next: () => leap(after, "after"),
     previous: () => leap(before, "before"),
     answered() {
-      if (owed && !lab.asks("set_options found")) enter(owed.isBack);
+      if (waiting && !lab.asks("set_options found")) enter(waiting.isBack);
     },
     update(/** @type {SearchResults} */ found, /** @type {Partial<SearchResults>} */ patch) {
       hits = found.hits;

@@ -98,8 +98,8 @@ class JupyterServer(LocalServer):
     def _start_kernel(self) -> str:
         return str(self._ask("POST", "/api/kernels", {"name": "python3", "path": ""})["id"])
 
-    def _ask(self, method: str, path: str, told: Any = None) -> Any:
-        body = None if told is None else json.dumps(told).encode()
+    def _ask(self, method: str, path: str, content: Any = None) -> Any:
+        body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(self.url + path, method=method, data=body)
         request.add_header("Authorization", f"token {self.token}")
         with self.opener.open(request, timeout=20) as answer:

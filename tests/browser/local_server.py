@@ -70,8 +70,8 @@ class LocalServer:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
                 self.stop()
-                told = self.log.read_text()[-4000:]
-                raise RuntimeError(f"{type(self).__name__} did not start within {timeout:.0f} s:\n{told}")
+                text = self.log.read_text()[-4000:]
+                raise RuntimeError(f"{type(self).__name__} did not start within {timeout:.0f} s:\n{text}")
             time.sleep(0.1)
 
     def stop(self) -> None:

@@ -178,7 +178,7 @@ def test_nothing_moves_by_itself_for_whoever_wants_less_motion(gallery: Gallery)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_with_forced_colours_shapes_stand_out_and_what_is_chosen_is_told_by_lines(
+def test_with_forced_colours_shapes_stand_out_and_what_is_chosen_is_said_by_lines(
     gallery: Gallery, scheme: Literal["light", "dark"]
 ) -> None:
     page, root = gallery.page.page, gallery.lab.root

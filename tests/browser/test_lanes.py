@@ -93,7 +93,7 @@ WHERE = """
 PATHS = "paths => paths.map(path => path.getAttribute('d'))"
 
 
-def told(chart: Chart) -> dict[str, object]:
+def chart_message(chart: Chart) -> dict[str, object]:
     columns = [list(column) for column in (*chart.columns.events, *chart.columns.steps)]
     lanes = [plain(lane) for lane in chart.columns.lanes]
     return {"kept": [0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
@@ -416,7 +416,7 @@ def charted(size: int) -> Chart:
 def test_whatever_stands_in_a_part_of_the_run_is_found_in_it(empty: Page, axis: str) -> None:
     spans = [[n / 17, width] for n in range(17) for width in (0.01, 0.1, 0.5)]
     chart = charted(200)
-    count, wrong, is_apart, _ = empty.evaluate(LOOK % SCRIPTS, [told(chart), spans, axis])
+    count, wrong, is_apart, _ = empty.evaluate(LOOK % SCRIPTS, [chart_message(chart), spans, axis])
     assert count == chart.sizes.events + chart.sizes.steps
     assert wrong == []
     assert is_apart, "rejections by the hundred in one gap stand side by side"
@@ -429,7 +429,9 @@ def test_the_browser_puts_everything_where_pictures_and_figures_have_it(
     chart = charted(200)
     lanes = Lanes(chart, axis)
     moments = list(range(0, lanes.events.moments[-1] + 1, 7))
-    where, order, past = empty.evaluate(WHERE % front_end.script("timeline.js"), [told(chart), axis, moments])
+    where, order, past = empty.evaluate(
+        WHERE % front_end.script("timeline.js"), [chart_message(chart), axis, moments]
+    )
     assert where == pytest.approx([mark.x - AHEAD for mark in lanes.marks()])
     assert order == in_order(lanes.lanes, range(len(lanes.lanes)))
     assert past == pytest.approx([lanes.cursor(moment) - AHEAD for moment in moments])

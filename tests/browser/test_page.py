@@ -273,6 +273,6 @@ def test_what_is_selected_on_a_page_and_pointed_at_is_what_python_says(model: An
         right = plain(selected(trace, selection_from(trace, asked)))
         assert {**answer, "detail": ""} == {**right, "command": "", "detail": ""}, asked
         # A page does not tell how long a range took.
-        told = right["detail"].rpartition(", ")[0] if right["kind"] == "range" else right["detail"]
-        assert answer["detail"] == told, asked
+        output = right["detail"].rpartition(", ")[0] if right["kind"] == "range" else right["detail"]
+        assert answer["detail"] == output, asked
     assert said == [described(trace, mark) for mark in marks]

@@ -18,7 +18,7 @@ from tests.figures.drawing import marks, overprinted, texts
 from tests.frames.histories import bank_day
 
 
-def test_a_number_is_as_high_as_it_is_great_and_each_value_is_told() -> None:
+def test_a_number_is_as_high_as_it_is_great_and_each_value_is_said() -> None:
     view = history_of(bank_day(), bank_day().last, "BankAccount-alice", "balance")
     ax = plot_field(view, name="balance of BankAccount-alice")
     drawn = [np.asarray(line.get_xydata()) for line in ax.lines]

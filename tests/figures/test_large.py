@@ -30,7 +30,7 @@ def large() -> Lab:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "told"),
+    ("name", "arguments", "note"),
     [
         ("plot_timeline", (), "position (left out: "),
         ("plot_process_managers", (), "has happened"),
@@ -42,12 +42,12 @@ def large() -> Lab:
     ],
 )
 def test_a_figure_of_a_large_run_takes_seconds_and_says_what_is_not_in_it(
-    name: str, arguments: tuple[str, ...], told: str
+    name: str, arguments: tuple[str, ...], note: str
 ) -> None:
     lab, began = large(), process_time()
     ax = getattr(lab, name)(*arguments)
     assert process_time() - began < 3
-    assert any(told in text for text in texts(ax)), texts(ax)
+    assert any(note in text for text in texts(ax)), texts(ax)
     assert marks(ax) < 5_000
 
 

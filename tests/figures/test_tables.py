@@ -60,9 +60,9 @@ def test_what_is_pending_is_drawn_in_order_with_what_is_in_progress_first() -> N
 def test_a_command_that_would_be_rejected_has_the_sign_of_a_rejection_and_says_why() -> None:
     stepper = stepper_of(bank.WithdrawFunds("alice", 5), bank.DepositFunds("alice", 5))
     ax = plot_agenda(agenda(stepper.trace, 0))
-    told = texts(ax)
-    assert any(text.startswith("would be rejected: ") for text in told)
-    assert "would record FundsDeposited" in told
+    output = texts(ax)
+    assert any(text.startswith("would be rejected: ") for text in output)
+    assert "would record FundsDeposited" in output
     assert [same_color(ink(each), strong("rejected")) for each in ax.collections] == [True, False]
 
 

@@ -70,9 +70,9 @@ def test_all_marks_are_drawn_within_the_axes(trace: Trace, by: Any) -> None:
 def test_the_axis_tells_the_positions_that_the_events_have() -> None:
     trace = with_gaps()
     ax = plot_timeline(trace)
-    told = {tick.get_text() for tick in ax.get_xticklabels()} - {""}
-    assert len(told) > 2
-    assert told <= {str(event.position) for event in trace.index.events}
+    labels = {tick.get_text() for tick in ax.get_xticklabels()} - {""}
+    assert len(labels) > 2
+    assert labels <= {str(event.position) for event in trace.index.events}
 
 
 def test_along_the_time_no_text_stands_over_another_and_a_caret_shows_a_gap_that_is_folded() -> None:

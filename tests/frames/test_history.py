@@ -135,7 +135,7 @@ def test_an_unknown_argument_is_rejected(day: History, call: Callable[[History],
 
 
 @pytest.mark.parametrize("export", ["to_csv", "to_json_lines", "to_parquet"])
-def test_a_path_that_cannot_be_written_is_told(day: History, export: str, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_said(day: History, export: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match=f"{export}.*could not write.*Give a file in a folder that exists"):
         getattr(day, export)(tmp_path / "nowhere" / "x")
     with pytest.raises(InvalidValue, match=f"{export}.*could not write"):
@@ -149,7 +149,7 @@ def test_what_is_no_path_is_rejected(day: History, export: str) -> None:
 
 
 @pytest.mark.parametrize("export", ["to_arrow", "to_parquet"])
-def test_without_pyarrow_the_command_that_installs_it_is_told(
+def test_without_pyarrow_the_command_that_installs_it_is_said(
     day: History, export: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)

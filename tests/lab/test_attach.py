@@ -84,7 +84,7 @@ def rows(url: str) -> list[RecordedEvent]:
 def test_an_attached_lab_opens_on_the_states_that_the_events_tell(url: str, store: SQLEventStore) -> None:
     lab = Lab.attach(url, bank)
     assert list(lab.events) == rows(url)
-    told = rebuild(Stack(event_store=store, process_manager_types=(Transfer,)), [BankAccount])
+    warned = rebuild(Stack(event_store=store, process_manager_types=(Transfer,)), [BankAccount])
     for name in (
         "aggregates",
         "aggregate_versions",
@@ -92,7 +92,7 @@ def test_an_attached_lab_opens_on_the_states_that_the_events_tell(url: str, stor
         "process_manager_versions",
         "delivered_upto",
     ):
-        assert getattr(lab.stack, name) == getattr(told, name), name
+        assert getattr(lab.stack, name) == getattr(warned, name), name
     assert lab.process_managers["Transfer-t9"].stage == "initiated"
     assert (lab.cursor, len(lab.agenda)) == (0, 0)
     assert f"{len(rows(url))} events" in repr(lab)
@@ -283,13 +283,13 @@ def test_ids_that_the_history_has_already_are_rejected(url: str) -> None:
         Lab.attach(url, bank, ids=seeded_ids("day"))
 
 
-def test_a_history_without_its_code_is_shown_and_told_once(url: str) -> None:
+def test_a_history_without_its_code_is_shown_and_said_once(url: str) -> None:
     with pytest.warns(
         UserWarning, match=r"has no class for AccountClosed \(1 event\), AccountCreated \(3 ev"
-    ) as told:
+    ) as warned:
         lab = Lab.attach(url, fulfilment)
-    assert len(told) == 1
-    assert told[0].filename == __file__
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
     assert [event.event_type for event in lab.events] == [event.event_type for event in rows(url)]
     assert lab.events[0].event.name == "Alice"
     assert len(lab.aggregates) == 0
@@ -358,11 +358,11 @@ def test_what_cannot_take_an_event_is_left_out_and_named_and_the_rest_is_there(t
         for book_id in "123":
             store.append(f"Book-{book_id}", [Noted(book_id)])
         store.append("Book-1", [Torn("1", 7)]).append("Book-2", [Torn("2", 8)])
-    with pytest.warns(UserWarning, match="the model has no class for Torn") as told:
+    with pytest.warns(UserWarning, match="the model has no class for Torn") as warned:
         lab = Lab.attach(url, aggregates=[Book], process_managers=[Reader])
-    assert len(told) == 1
-    assert "Book-1 and 2 more are left out" in str(told[0].message)
-    assert "Book.apply cannot take in Torn(book_id='1', page=7)" in str(told[0].message)
+    assert len(warned) == 1
+    assert "Book-1 and 2 more are left out" in str(warned[0].message)
+    assert "Book.apply cannot take in Torn(book_id='1', page=7)" in str(warned[0].message)
     assert (list(lab.aggregates), len(lab.events)) == (["Book-3"], 5)
     assert "Book-1" in lab.view.still()
     lab.send(Note("1"))
@@ -374,7 +374,7 @@ def test_what_cannot_take_an_event_is_left_out_and_named_and_the_rest_is_there(t
         lab.step()
 
 
-def test_what_is_wrong_with_a_store_or_a_model_is_told_before_anything_is_opened(
+def test_what_is_wrong_with_a_store_or_a_model_is_said_before_anything_is_opened(
     tmp_path: Path, url: str
 ) -> None:
     with pytest.raises(StoreError):

@@ -191,7 +191,7 @@ def test_a_command_of_a_class_defined_again_is_rejected_with_what_to_do(lab: Lab
         lab.send(again("1", 5))
 
 
-def test_mistaken_calls_are_told() -> None:
+def test_mistaken_calls_are_said() -> None:
     lab = Lab(bank)
     with pytest.raises(UnknownArgument, match="'proces_managers'; did you mean 'process_managers'"):
         Lab(aggregates=[BankAccount], proces_managers=[Transfer])

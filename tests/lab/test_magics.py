@@ -77,11 +77,11 @@ def test_lab_finds_the_model_of_the_notebook_and_tells_what_it_found(
     shell: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(shell, "%lab")
-    told = capsys.readouterr().out
-    assert "aggregates: Account" in told
-    assert "commands: Deposit" in told
-    assert "events: Deposited" in told
-    assert "unused: Odd (no class of the model refers to it)" in told
+    shown = capsys.readouterr().out
+    assert "aggregates: Account" in shown
+    assert "commands: Deposit" in shown
+    assert "events: Deposited" in shown
+    assert "unused: Odd (no class of the model refers to it)" in shown
     assert isinstance(shell.user_ns["lab"], Lab)
 
 
@@ -127,7 +127,7 @@ def test_a_lab_may_have_its_own_seed_and_clock(shell: Any) -> None:
     assert recorded("%lab --seed 2 --clock 2026-01-01")[0] != first[0]
 
 
-def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell: Any) -> None:
+def test_a_class_that_a_cell_defined_again_is_said_and_a_new_lab_takes_it(shell: Any) -> None:
     run(shell, "%lab")
     run(shell, MODEL)
     with pytest.raises(Exception, match="was defined again since this lab was made"):
@@ -152,7 +152,7 @@ def test_a_class_that_a_cell_defined_again_is_told_and_a_new_lab_takes_it(shell:
         ("%restart now", "takes no argument"),
     ],
 )
-def test_a_mistaken_magic_is_told(
+def test_a_mistaken_magic_is_said(
     shell: Any, line: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if line != "%step":

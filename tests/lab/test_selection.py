@@ -54,7 +54,7 @@ def test_a_selection_that_another_branch_does_not_have_is_empty_there(lab: Lab) 
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "message"),
     [
         (("BankAccount-nobody",), "BankAccount-alice"),
         ((99,), "positions go up to 13"),
@@ -64,11 +64,11 @@ def test_a_selection_that_another_branch_does_not_have_is_empty_there(lab: Lab) 
         ((1, 2, 3), "give a stream id"),
     ],
 )
-def test_what_cannot_be_selected_is_told_and_changes_nothing(
-    lab: Lab, what: tuple[object, ...], told: str
+def test_what_cannot_be_selected_is_said_and_changes_nothing(
+    lab: Lab, what: tuple[object, ...], message: str
 ) -> None:
     lab.select(3)
-    with pytest.raises(InvalidValue, match=told):
+    with pytest.raises(InvalidValue, match=message):
         lab.select(*what)  # type: ignore[arg-type]
     assert [event.position for event in lab.selected] == [3]
 

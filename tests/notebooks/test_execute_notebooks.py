@@ -95,22 +95,22 @@ def test_a_check_tells_the_first_cell_that_shows_something_else_and_writes_nothi
     committed = path.read_text(encoding="utf-8").replace("42", "41")
     path.write_text(committed, encoding="utf-8")
     assert tutorials.main(["--check", str(path)]) == 1
-    told = capsys.readouterr().out
-    assert "cell 1 (6 * 7) shows something else" in told
-    assert "41" in told
-    assert "42" in told
+    text = capsys.readouterr().out
+    assert "cell 1 (6 * 7) shows something else" in text
+    assert "41" in text
+    assert "42" in text
     assert path.read_text(encoding="utf-8") == committed
 
 
-def test_a_difference_within_a_long_still_picture_is_told_by_its_element() -> None:
+def test_a_difference_within_a_long_still_picture_is_said_by_its_element() -> None:
     rows = [f"<td>{number} events</td>" for number in range(200)]
     old, new = (
         with_outputs(shown(text_html="".join(each))) for each in (rows, [*rows[:-1], "<td>none</td>"])
     )
-    told = tutorials.difference(old, new) or ""
-    assert "-<td>199 events</td>" in told
-    assert "+<td>none</td>" in told
-    assert "100 events" not in told
+    text = tutorials.difference(old, new) or ""
+    assert "-<td>199 events</td>" in text
+    assert "+<td>none</td>" in text
+    assert "100 events" not in text
 
 
 def test_a_cell_that_raises_ends_the_run_and_writes_nothing(tmp_path: Path) -> None:

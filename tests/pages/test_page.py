@@ -31,7 +31,7 @@ from tests.pages.carried import carried, shown
 from tests.widgets.charted import nothing, taken
 
 
-def told(model: ModuleType) -> Lab:
+def lab_of(model: ModuleType) -> Lab:
     lab = Lab(model, clock=ticking_clock())
     lab.send(*model.story())
     lab.resume()
@@ -41,7 +41,7 @@ def told(model: ModuleType) -> Lab:
 @cache
 def recorded(model: ModuleType) -> tuple[Lab, dict[str, Any]]:
     """A lab after the model's story, and what its page carries."""
-    lab = told(model)
+    lab = lab_of(model)
     return lab, carried(page(lab))
 
 
@@ -128,20 +128,20 @@ def test_a_run_that_a_callback_broke_ends_with_what_it_did(monkeypatch: pytest.M
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
-    one, other = (told(bank).to_html(tmp_path / name).read_bytes() for name in ("1.html", "2.html"))
+    one, other = (lab_of(bank).to_html(tmp_path / name).read_bytes() for name in ("1.html", "2.html"))
     assert one == other
     assert str(tmp_path).encode() not in one
 
 
 def test_writing_a_page_leaves_the_cursor_and_tells_no_widget() -> None:
-    lab = told(bank)
+    lab = lab_of(bank)
     lab.goto(there := after(lab, "FundsDeposited"))
     lab.stepper.observe(lambda: pytest.fail("nothing has changed"))
     assert carried(page(lab))["start"] == lab.cursor == there
 
 
 def test_a_page_asks_nobody_for_anything_and_runs_no_script_but_its_own() -> None:
-    text = page(told(bank))
+    text = page(lab_of(bank))
     elements = Elements(text).found
     sources = [attributes.get("src") or attributes.get("href") or "data:" for _, attributes in elements]
     assert all(source.startswith("data:") for source in sources)
@@ -155,7 +155,7 @@ def test_of_a_longer_run_a_page_keeps_moments_at_which_a_command_is_done_and_say
 ) -> None:
     monkeypatch.setattr(recording, "MOST_MOMENTS", 40)
     monkeypatch.setattr(recording, "THINNED", 12)
-    lab = told(bank)
+    lab = lab_of(bank)
     text = page(lab)
     moments = carried(text)["moments"]
     assert 8 <= len(moments) <= 12
@@ -165,7 +165,7 @@ def test_of_a_longer_run_a_page_keeps_moments_at_which_a_command_is_done_and_say
 
 
 def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
-    lab = told(bank)
+    lab = lab_of(bank)
     lab.goto(after(lab, "Executed"))
     lab.send(bank.DepositFunds("alice", 5))
     text = page(lab)
@@ -179,7 +179,7 @@ def test_a_lab_in_which_nothing_has_happened_has_a_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "error", "told_why"),
+    ("arguments", "options", "error", "message"),
     [
         ([""], {}, InvalidValue, "must be a text or a Path"),
         ([7], {}, InvalidValue, "must be a text or a Path"),
@@ -193,12 +193,12 @@ def test_what_cannot_be_written_is_rejected_and_it_says_what_would_work(
     arguments: list[Any],
     options: dict[str, Any],
     error: type[Exception],
-    told_why: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(error, match=told_why):
+    with pytest.raises(error, match=message):
         Lab(bank).to_html(*arguments, **options)
     assert not list(tmp_path.iterdir())
 

@@ -151,7 +151,7 @@ def test_where_nothing_else_does_the_event_that_starts_an_instance_continues_it(
     assert awaited(Model.of([Till, Pay, Paid, Bookkeeper]), "Bookkeeper", "7") == ("Paid",)
 
 
-def test_an_unknown_manager_is_told_with_those_there_are() -> None:
+def test_an_unknown_manager_is_said_with_those_there_are() -> None:
     with pytest.raises(InvalidValue, match=r"no process manager 'Nobody'.*It has Transfer"):
         awaited(BANK, "Nobody", "1")
 

@@ -107,7 +107,7 @@ HOWS: dict[str, Callable[[Oddity, Ask], Any]] = {
 }
 
 
-def told(*commands: Any, cursor: int = 0, **stack: Any) -> list[tuple[str, str]]:
+def previews(*commands: Any, cursor: int = 0, **stack: Any) -> list[tuple[str, str]]:
     trace = stepper_of(*commands, **stack).trace
     return [(entry.outcome, entry.preview) for entry in agenda(trace, cursor).entries]
 
@@ -138,30 +138,30 @@ def decision(trace: Trace, cursor: int) -> Executed | Refused:
     return next(step for step in steps if isinstance(step, (Executed, Refused)))
 
 
-def test_a_rejection_is_told_with_its_reason_and_its_details() -> None:
+def test_a_rejection_is_said_with_its_reason_and_its_details() -> None:
     account = {"BankAccount-a": BankAccount("a", balance=3)}
-    assert told(WithdrawFunds("a", 5), aggregates=account) == [
+    assert previews(WithdrawFunds("a", 5), aggregates=account) == [
         ("rejected", "would be rejected: insufficient funds (balance 3)")
     ]
 
 
-def test_each_command_is_told_as_if_it_came_next() -> None:
-    assert [outcome for outcome, _ in told(CreateAccount("a", "Alice"), DepositFunds("a", 5))] == [
+def test_each_command_is_said_as_if_it_came_next() -> None:
+    assert [outcome for outcome, _ in previews(CreateAccount("a", "Alice"), DepositFunds("a", 5))] == [
         "records",
-        told(DepositFunds("a", 5))[0][0],
+        previews(DepositFunds("a", 5))[0][0],
     ]
 
 
 def test_several_events_of_a_type_are_counted() -> None:
-    assert told(Ask("1", "thrice")) == [("records", "would record 3 × Asked")]
+    assert previews(Ask("1", "thrice")) == [("records", "would record 3 × Asked")]
 
 
 def test_a_command_without_events_would_change_nothing() -> None:
-    assert told(Ask("1", "prints")) == [("nothing", "would change nothing")]
+    assert previews(Ask("1", "prints")) == [("nothing", "would change nothing")]
 
 
-def test_a_broken_model_is_told_and_breaks_no_view() -> None:
-    found = told(*[Ask("1", how) for how in ("raises", "returns nonsense", "fails to apply")])
+def test_a_broken_model_is_said_and_breaks_no_view() -> None:
+    found = previews(*[Ask("1", how) for how in ("raises", "returns nonsense", "fails to apply")])
     assert [outcome for outcome, _ in found] == ["breaks"] * 3
     assert found[0][1].startswith("would break: Oddity.execute raised ZeroDivisionError: division by zero")
     assert found[1][1].startswith("would break: Oddity.execute returned 42")
@@ -169,12 +169,12 @@ def test_a_broken_model_is_told_and_breaks_no_view() -> None:
 
 
 def test_a_command_that_nobody_takes_would_break() -> None:
-    ((outcome, sentence),) = told(Lost("1"))
+    ((outcome, sentence),) = previews(Lost("1"))
     assert outcome == "breaks"
     assert "NowhereToBeFound" in sentence
 
 
-def test_an_impure_model_is_told_and_harms_no_recorded_moment() -> None:
+def test_an_impure_model_is_said_and_harms_no_recorded_moment() -> None:
     stepper = stepper_of(Ask("1", "well"), Ask("1", "mutates"))
     stepper.step_over()
     before = stepper.moment.stack.aggregates["Oddity-1"]
@@ -188,14 +188,14 @@ def test_an_impure_model_is_told_and_harms_no_recorded_moment() -> None:
 def test_what_a_model_prints_or_warns_of_is_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        told(Ask("1", "prints"))
+        previews(Ask("1", "prints"))
     assert capsys.readouterr().out == ""
 
 
 def test_a_model_that_takes_long_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_module, "LONG", 0.01)
     SLEPT.clear()
-    found = told(*[Ask(f"{n}", "sleeps") for n in range(8)])
+    found = previews(*[Ask(f"{n}", "sleeps") for n in range(8)])
     assert found[0] == ("nothing", "would change nothing")
     assert found[1:] == [("unknown", "no preview: Oddity takes too long to decide")] * 7
     assert len(SLEPT) == 2, "twice, to see whether it is pure"
@@ -240,7 +240,7 @@ def test_a_large_state_is_copied_as_often_for_many_commands_as_for_one() -> None
         Large.copied = 0
         oddity = Oddity("1", heard=[Large()])  # type: ignore[list-item]
         commands = [Ask("1", "thrice") for _ in range(many)]
-        assert {outcome for outcome, _ in told(*commands, aggregates={"Oddity-1": oddity})} == {"records"}
+        assert {outcome for outcome, _ in previews(*commands, aggregates={"Oddity-1": oddity})} == {"records"}
         counts.append(Large.copied)
     assert counts[0] == counts[1] > 0
 
@@ -253,19 +253,19 @@ def test_time_that_is_taken_little_by_little_is_added_up(monkeypatch: pytest.Mon
     # A clock of its own: each look at it is 10 ms later, whatever else the machine does.
     for name in ("perf_counter", "thread_time"):
         monkeypatch.setattr(preview_module, name, lambda: next(clock) / 100)
-    found = told(*[Ask("1", "works") for _ in range(12)])
+    found = previews(*[Ask("1", "works") for _ in range(12)])
     outcomes = [outcome for outcome, _ in found]
     assert 2 <= outcomes.count("nothing") < 12
     assert outcomes == sorted(outcomes), "first some are told, and then no more"
 
 
-def test_only_the_first_commands_are_told() -> None:
-    found = told(*[DepositFunds("a", n) for n in range(1, 30)])
+def test_only_the_first_commands_are_said() -> None:
+    found = previews(*[DepositFunds("a", n) for n in range(1, 30)])
     assert {outcome for outcome, _ in found[:MOST_PREVIEWS]} == {"records"}
     assert set(found[MOST_PREVIEWS:]) == {(NO_PREVIEW.outcome, NO_PREVIEW.sentence)}
 
 
-def test_the_command_in_progress_is_told_until_it_is_decided() -> None:
+def test_the_command_in_progress_is_said_until_it_is_decided() -> None:
     stepper = stepper_of(DepositFunds("a", 5))
     seen = []
     while not stepper.at_end:
@@ -288,7 +288,7 @@ def history() -> InMemoryEventStore:
 
 
 def test_an_aggregate_that_is_not_in_the_stack_yet_is_read_from_its_stream() -> None:
-    assert told(WithdrawFunds("a", 5), event_store=history()) == [
+    assert previews(WithdrawFunds("a", 5), event_store=history()) == [
         ("rejected", "would be rejected: insufficient funds (balance 3)")
     ]
 
@@ -298,7 +298,7 @@ def test_an_aggregate_that_is_behind_its_stream_is_caught_up_first() -> None:
         "aggregates": {"BankAccount-a": BankAccount("a")},
         "aggregate_versions": {"BankAccount-a": 1},
     }
-    assert told(WithdrawFunds("a", 3), event_store=history(), **behind) == [
+    assert previews(WithdrawFunds("a", 3), event_store=history(), **behind) == [
         ("records", "would record FundsWithdrawn")
     ]
 
@@ -322,13 +322,13 @@ def test_aggregates_in_a_store_of_its_own_are_not_asked() -> None:
         def get(self, stream_id: str, default: Any = None) -> Any:
             pytest.fail(f"{stream_id} was read")
 
-    assert told(DepositFunds("a", 5), aggregates=Elsewhere()) == [("unknown", "")]
+    assert previews(DepositFunds("a", 5), aggregates=Elsewhere()) == [("unknown", "")]
 
 
 def test_hostile_text_in_a_reason_stays_text_and_is_cut() -> None:
     nasty = "<script>alert(1)</script>" + "w" * 1_000
     HOWS["refuses"] = lambda _self, _order: _rejected(nasty)
-    ((outcome, sentence),) = told(Ask("1", "refuses"))
+    ((outcome, sentence),) = previews(Ask("1", "refuses"))
     assert outcome == "rejected"
     assert sentence.startswith("would be rejected: <script>alert(1)</script>www")
     assert len(sentence) == 300

@@ -132,7 +132,7 @@ def test_what_an_impure_callback_changed_is_put_back_and_the_lab_goes_on_from_th
     assert stepper.resume().stack.aggregates["Counter-1"].total == 6
 
 
-def test_a_callback_that_raises_is_told_as_what_it_is() -> None:
+def test_a_callback_that_raises_is_said_as_what_it_is() -> None:
     with pytest.raises(ModelError, match="ZeroDivisionError: by design"):
         stepped("raises").resume()
 

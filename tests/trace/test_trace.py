@@ -127,12 +127,12 @@ def test_an_input_of_another_kind_is_a_class_of_its_own() -> None:
     assert trace.branch.inputs[0].input.described() == "emptied the agenda"
 
 
-def test_a_moment_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_moment_that_is_not_there_is_said_with_those_that_are() -> None:
     with pytest.raises(OutOfRange, match="there is no moment 99; the trace has the moments 0 to 5"):
         recorded(DepositFunds("1", 50))[99]
 
 
-def test_a_branch_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_branch_that_is_not_there_is_said_with_those_that_are() -> None:
     with pytest.raises(InvalidValue, match="no branch 'nowhere'; there are: main"):
         recorded().switch("nowhere")
 

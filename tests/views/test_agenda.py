@@ -55,7 +55,7 @@ def test_a_command_that_answers_a_rejection_says_so() -> None:
     assert first.origin == "Transfer-gift after DepositFunds was rejected"
 
 
-def test_a_target_that_cannot_be_resolved_is_told_in_its_place() -> None:
+def test_a_target_that_cannot_be_resolved_is_said_in_its_place() -> None:
     (entry,) = agenda(stepper_of(Lost("1")).trace, 0).entries
     assert entry.target.startswith("Lost.aggregate looks for the aggregate 'NowhereToBeFound'")
 

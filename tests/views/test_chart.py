@@ -102,13 +102,13 @@ def rows(chart: Chart) -> list[Told]:
     columns, (events, steps, _, _) = chart.columns, chart.sizes
     lanes = [lane.stream_id for lane in columns.lanes]
     moments, places, names, _ = (column[:events] for column in columns.events)
-    told = [
+    text = [
         Told(moment, 2.0 * n, lanes[lane], "event", columns.names[name])
         for n, (moment, lane, name) in enumerate(zip(moments, places, names, strict=True), 1)
     ]
     for moment, half, lane, kind, name in zip(*(column[:steps] for column in columns.steps), strict=True):
-        told.append(Told(moment, half, lanes[lane], KINDS[kind], columns.names[name]))
-    return told
+        text.append(Told(moment, half, lanes[lane], KINDS[kind], columns.names[name]))
+    return text
 
 
 def walked(trace: Trace) -> Iterator[Told]:
@@ -160,8 +160,8 @@ class GappyEvents:
         for event, id_, correlation_id, causation_id, at, metadata in events:
             version = sum(1 for _ in self.stream(stream_id)) + 1
             position = (self.log[-1].position if self.log else 2) + 1 + 2 * (len(self.log) % 3 == 0)
-            told = (event, type(event).__name__, id_, stream_id, version, position)
-            self.log.append(RecordedEvent(*told, correlation_id, causation_id, at, metadata))
+            text = (event, type(event).__name__, id_, stream_id, version, position)
+            self.log.append(RecordedEvent(*text, correlation_id, causation_id, at, metadata))
         return self
 
     def stream(
@@ -227,9 +227,9 @@ def test_the_columns_of_a_story_are_in_the_order_that_they_promise(domain: Any) 
     for column in (events.moments, events.times, steps.moments, steps.halves):
         assert all(one <= other for one, other in pairwise(column))
     assert len(set(steps.moments)) == len(steps.moments), "a moment is one step"
-    told = sorted(rows(chart), key=lambda row: (row.moment, row.half))
+    text = sorted(rows(chart), key=lambda row: (row.moment, row.half))
     assert [lane.stream_id for lane in chart.columns.lanes] == list(
-        dict.fromkeys(row.stream_id for row in told)
+        dict.fromkeys(row.stream_id for row in text)
     )
     numbers = [*events.names, *steps.names]
     assert {chart.columns.names[number] for number in numbers} == set(chart.columns.names)
@@ -285,7 +285,7 @@ def move(stepper: Stepper, verb: str, number: int) -> None:
 @pytest.mark.parametrize("begin", FORKING)
 @given(todo=moves(), ahead=st.integers(0, 60))
 @settings(max_examples=25, deadline=None)
-def test_after_forks_and_switches_in_any_order_a_front_end_has_what_a_fresh_one_is_told(
+def test_after_forks_and_switches_in_any_order_a_front_end_has_what_a_fresh_one_is_said(
     begin: Callable[[], Stepper], todo: list[tuple[str, int]], ahead: int
 ) -> None:
     stepper, charts, reader = begin(), Charts(), Reader()
@@ -319,7 +319,7 @@ def test_a_fork_and_the_way_back_tell_again_only_what_the_branches_do_not_share(
     assert reader.has == fresh(stepper.trace)
 
 
-def test_a_front_end_that_missed_some_of_the_branches_is_told_all() -> None:
+def test_a_front_end_that_missed_some_of_the_branches_is_said_all() -> None:
     stepper, charts, reader = stepper_of(*COMMANDS), Charts(), Reader()
     stepper.resume()
     reader.take(charts.of(stepper.trace))
@@ -388,10 +388,10 @@ def test_rejections_by_the_thousand_stand_in_one_gap_each_with_its_own_moment() 
 
 def test_the_events_of_one_command_stand_side_by_side_in_one_moment() -> None:
     trace = trace_of(Fill("full", 50), managers=())
-    told = rows(Charts().of(trace))
-    assert [row.half for row in told if row.kind == "event"] == [2 * n for n in range(1, 51)]
-    assert {row.moment for row in told if row.kind == "event"} == {4}
-    assert {row.name for row in told} == {"Fill", Filled.__name__}
+    text = rows(Charts().of(trace))
+    assert [row.half for row in text if row.kind == "event"] == [2 * n for n in range(1, 51)]
+    assert {row.moment for row in text if row.kind == "event"} == {4}
+    assert {row.name for row in text} == {"Fill", Filled.__name__}
 
 
 def test_an_event_that_nobody_waits_for_stands_in_the_lane_of_who_is_not_there() -> None:

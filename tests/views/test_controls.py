@@ -99,7 +99,7 @@ def test_acting_in_the_past_shows_both_branches() -> None:
     )
 
 
-def test_a_conflict_is_told_as_one() -> None:
+def test_a_conflict_is_said_as_one() -> None:
     history = trace_of(DepositFunds("a", 5))[5].stack.event_store
     trace = trace_of(
         DepositFunds("a", 1), aggregates={"BankAccount-a": BankAccount("a")}, event_store=history

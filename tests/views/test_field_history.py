@@ -96,7 +96,7 @@ def test_a_row_as_of_a_version_shows_what_that_version_changed_and_says_which_it
     assert not row.changed
 
 
-def test_a_version_that_the_cursor_has_not_reached_is_told_as_future() -> None:
+def test_a_version_that_the_cursor_has_not_reached_is_said_as_future() -> None:
     trace = story_of(bank)
     row = as_of(trace, 5, BOB, 6)
     assert row.as_of is not None
@@ -152,7 +152,7 @@ def test_what_others_recorded_in_between_is_folded_too() -> None:
     assert [revisions(trace, "BankAccount-1").at(n).state.balance for n in (1, 2)] == [5, 6]
 
 
-def test_what_the_model_raises_at_an_old_event_is_told_in_place_of_the_state() -> None:
+def test_what_the_model_raises_at_an_old_event_is_said_in_place_of_the_state() -> None:
     store = InMemoryEventStore().append("Parcel-1", [DepositFunds("no", 1)])
     trace = trace_of(Weigh("2", 1), event_store=store, managers=())
     row = state(trace, 0, as_of=[("Parcel-1", 1)], types={"Parcel": Parcel}).rows[0]
@@ -175,7 +175,7 @@ def test_a_numbers_history_is_drawn_to_the_end_of_the_branch_and_tells_what_is_p
     assert [history(trace, "BankAccount-a", "balance", at).past for at in (0, 4, trace.last)] == [0, 1, 4]
 
 
-def test_other_values_are_told_as_changes_with_their_versions() -> None:
+def test_other_values_are_said_as_changes_with_their_versions() -> None:
     trace = trace_of(
         DepositFunds("a", 1), RenameAccount("a", "Ann"), DepositFunds("a", 2), RenameAccount("a", "<b>Bo</b>")
     )
@@ -191,7 +191,7 @@ def test_changes_beyond_where_a_long_value_is_cut_are_changes_too() -> None:
     assert history(trace, "Parcel-1", "size").versions == (1, 3)
 
 
-def test_of_many_changes_those_around_the_cursor_are_told() -> None:
+def test_of_many_changes_those_around_the_cursor_are_said() -> None:
     trace = trace_of(*[RenameAccount("a", f"name {n}") for n in range(40)])
     middle = history(trace, "BankAccount-a", "name", cursor=trace.last // 2)
     assert (len(middle.values), middle.past, middle.earlier) == (12, 8, 12)
@@ -221,7 +221,7 @@ def test_of_a_very_long_history_every_second_version_is_looked_at_or_fewer() -> 
         ((None, None), ()),
     ],
 )
-def test_what_is_a_number_is_drawn_and_all_else_is_told(
+def test_what_is_a_number_is_drawn_and_all_else_is_said(
     sizes: tuple[Any, ...], heights: tuple[float | None, ...]
 ) -> None:
     trace = trace_of(*[Weigh("1", size) for size in sizes], managers=())

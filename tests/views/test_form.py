@@ -174,7 +174,7 @@ def test_a_default_is_shown_as_json(hint: Any, default: Any, shown: Any) -> None
     assert (found.required, found.default) == (False, shown)
 
 
-def test_a_default_that_cannot_be_typed_is_told_in_the_hint_and_not_put_into_the_field() -> None:
+def test_a_default_that_cannot_be_typed_is_said_in_the_hint_and_not_put_into_the_field() -> None:
     found = form_of(complex, value=field(default=1j))
     assert (found.default, found.hint) == (None, "complex: given as text; 1j when left empty")
 

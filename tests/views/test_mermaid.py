@@ -48,7 +48,7 @@ def test_a_run_in_which_nothing_happened_says_so() -> None:
     )
 
 
-def test_what_is_left_out_is_told() -> None:
+def test_what_is_left_out_is_said() -> None:
     lines = to_mermaid(sequence(story_of(bank), 0, correlation=ALL, first=2, limit=3)).splitlines()
     assert "    Note over U: 2 earlier commands" in lines
     assert lines[-1] == "    Note over U: 10 more commands"

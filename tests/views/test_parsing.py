@@ -110,7 +110,7 @@ def read(hint: Any, value: Any) -> Any:
     return parse(one(hint), {"value": value}).value
 
 
-def told(hint: Any, value: Any) -> str:
+def problem(hint: Any, value: Any) -> str:
     return wrong(one(hint), value=value)["value"]
 
 
@@ -164,7 +164,7 @@ def test_a_decimal_keeps_the_places_that_were_typed(line: Line) -> None:
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
 )
-def test_whatever_is_given_is_read_or_told_as_wrong(anything: Any) -> None:
+def test_whatever_is_given_is_read_or_shown_as_wrong(anything: Any) -> None:
     for hint in (int, float, Decimal, bool, date, datetime, Colour, Line, list[int], int | str, UUID):
         outcome = errors_or_none(one(hint), anything)
         assert outcome is None or outcome
@@ -284,23 +284,23 @@ def test_a_text_is_read_by_the_type_of_its_field(hint: Any, typed: Any, value: A
         (Colour, " ", "is missing: give one of RED, BLUE"),
     ],
 )
-def test_what_is_wrong_is_told_in_clear_words(hint: Any, typed: Any, message: str) -> None:
-    assert told(hint, typed) == message
+def test_what_is_wrong_is_said_in_clear_words(hint: Any, typed: Any, message: str) -> None:
+    assert problem(hint, typed) == message
 
 
 @pytest.mark.parametrize("typed", ["1,000", "12,50", "1,234.50"])
 @pytest.mark.parametrize("hint", [int, float, Decimal])
 def test_a_comma_in_a_number_is_rejected_because_it_means_two_things(hint: Any, typed: str) -> None:
-    assert told(hint, typed).startswith(
+    assert problem(hint, typed).startswith(
         f"‘{typed}’ has a comma, which means thousands to some and decimals to others"
     )
 
 
 def test_a_number_that_is_too_long_is_rejected_quickly() -> None:
-    assert told(int, "9" * 100_000).endswith("is too long: a number has at most 4,000 digits")
+    assert problem(int, "9" * 100_000).endswith("is too long: a number has at most 4,000 digits")
 
 
-def test_all_wrong_fields_are_told_at_once_each_by_its_path() -> None:
+def test_all_wrong_fields_are_said_at_once_each_by_its_path() -> None:
     values: Any = written(fulfilment.story()[4])
     values["lines"][0]["unit_price"] = "abc"
     values["lines"].append({"sku": "cup", "quantity": "two"})
@@ -331,7 +331,7 @@ def test_a_field_that_is_left_out_takes_its_default() -> None:
     assert parse(bank.CreateAccount, {"account_id": "a", "name": ""}) == bank.CreateAccount("a", None)
 
 
-def test_what_the_class_itself_refuses_is_told_under_its_path() -> None:
+def test_what_the_class_itself_refuses_is_said_under_its_path() -> None:
     assert wrong(Line, sku="a", price="-1") == {"": "a price is not negative"}
     assert wrong(one(Line), value={"sku": "a", "price": "-1"}) == {"value": "a price is not negative"}
     assert wrong(one(list[Line]), value=[{"sku": "a", "price": "-1"}]) == {
@@ -382,12 +382,12 @@ def test_the_error_is_an_invalid_value_that_names_the_command_and_its_fields() -
         parse(DepositFunds, {"amount": "x"})
 
 
-def test_a_key_that_is_given_twice_is_told() -> None:
+def test_a_key_that_is_given_twice_is_said() -> None:
     entries = [{"key": "mug", "value": 1}, {"key": "mug", "value": 2}]
-    assert told(dict[str, int], entries) == "the key ‘mug’ is given more than once"
+    assert problem(dict[str, int], entries) == "the key ‘mug’ is given more than once"
 
 
-def test_what_is_wrong_in_an_entry_or_a_place_is_told_by_its_path() -> None:
+def test_what_is_wrong_in_an_entry_or_a_place_is_said_by_its_path() -> None:
     assert wrong(one(dict[str, int]), value={"mug": "many"}) == {
         "value[0].value": "‘many’ is not a whole number, as in 42"
     }

@@ -155,7 +155,7 @@ def test_the_next_and_the_last_hit_lead_through_all_of_them_by_moment() -> None:
     assert backwards == forwards[-2::-1]
 
 
-def test_of_many_hits_those_around_the_cursor_are_told() -> None:
+def test_of_many_hits_those_around_the_cursor_are_said() -> None:
     trace = trace_of(*[DepositFunds("a", 7)] * 200)
     for cursor in range(0, len(trace), 50):
         view = search_results(trace, cursor, query="fundsdeposited", limit=6)
@@ -239,8 +239,8 @@ def searched_fields(event: Any) -> str:
 def test_what_events_say_is_searched_as_it_is_shown() -> None:
     for domain in (bank, fulfilment):
         for recorded in story_of(domain).index.events:
-            told = format_fields(recorded.event, events_module.LENGTH)
-            assert searched_fields(recorded.event) == told
+            shown = format_fields(recorded.event, events_module.LENGTH)
+            assert searched_fields(recorded.event) == shown
     unset = object.__new__(DepositFunds)
     assert searched_fields(unset) == format_fields(unset) == ""
     for value in (10**5_000, "\ud800", "é" * 500, None, True, -7, "'", ["x"], object):
@@ -271,7 +271,7 @@ def test_what_a_page_searches_by_itself_is_what_is_found() -> None:
             assert sorted(keys(view, kind)) == sorted(name(each.hit) for each in every if query in each.text)
 
 
-def test_hostile_text_is_found_and_told_as_it_is() -> None:
+def test_hostile_text_is_found_and_shown_as_it_is() -> None:
     nasty = "<script>alert('x')</script> \u202eabc 🚀" + "w" * 3_000
     trace: Trace = trace_of(CreateAccount(nasty, name=nasty), WithdrawFunds(nasty, 5))
     view = search_results(trace, trace.last, query="<SCRIPT>")

@@ -170,7 +170,7 @@ def test_a_rejection_leads_to_what_answers_it() -> None:
     assert first.kind == "step", "up to the first command"
 
 
-def test_an_event_is_told_with_its_fields_and_where_to_go() -> None:
+def test_an_event_is_said_with_its_fields_and_where_to_go() -> None:
     trace = story_of(bank)
     event = trace.index.events[3]
     view = selected(trace, Selection(position=4))
@@ -181,7 +181,7 @@ def test_an_event_is_told_with_its_fields_and_where_to_go() -> None:
     assert (view.streams, view.command) == ((event.stream_id,), event.causation_id)
 
 
-def test_a_range_is_told_with_its_events_streams_and_how_long_it_took() -> None:
+def test_a_range_is_said_with_its_events_streams_and_how_long_it_took() -> None:
     trace = story_of(bank)
     view = selected(trace, Selection(position=2, until=5))
     assert (view.kind, view.first, view.last, view.position, view.until) == ("range", 2, 5, 2, 5)
@@ -192,7 +192,7 @@ def test_a_range_is_told_with_its_events_streams_and_how_long_it_took() -> None:
     assert (view.arrows, view.mark, view.moment) == ((), None, None)
 
 
-def test_of_a_range_over_which_the_clock_went_back_that_is_told() -> None:
+def test_of_a_range_over_which_the_clock_went_back_that_is_said() -> None:
     times = iter(range(100, 0, -1))
     lab = Lab(bank, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=next(times)))
     lab.send(*[bank.CreateAccount(name, name=name) for name in "abc"])
@@ -223,7 +223,7 @@ def test_a_range_over_missing_positions_holds_the_events_between() -> None:
     assert selected(stepper.trace, Selection(position=10)).first == 4
 
 
-def test_a_stream_is_told_with_the_moment_since_which_it_is_known() -> None:
+def test_a_stream_is_said_with_the_moment_since_which_it_is_known() -> None:
     trace = story_of(bank)
     lane = trace.index.lanes[2]
     view = selected(trace, Selection(stream_id=lane.identity.stream_id))
@@ -239,7 +239,7 @@ def test_every_lane_of_the_chart_can_be_selected_also_one_without_an_event() -> 
     assert selected(trace, Selection(stream_id="BankAccount-poor")).detail.endswith("first seen at step 3")
 
 
-def test_the_step_that_recorded_events_is_told_as_its_events() -> None:
+def test_the_step_that_recorded_events_is_said_as_its_events() -> None:
     trace = trace_of(Fill("full", 3), managers=())
     appended = next(step for step in trace.steps if isinstance(step, Appended))
     view = selected(trace, Selection(moment=appended.index))
@@ -297,7 +297,7 @@ def test_what_is_on_one_branch_only_is_selected_on_that_branch_only() -> None:
     assert [selected(stepper.trace, selection) for selection in selections] == main
 
 
-def test_an_event_of_before_the_trace_is_told_without_a_moment_to_go_to() -> None:
+def test_an_event_of_before_the_trace_is_said_without_a_moment_to_go_to() -> None:
     trace = trace_of(event_store=InMemoryEventStore.of(story_of(bank).index.events))
     view = selected(trace, Selection(position=3))
     assert (view.moment, view.first, view.arrows) == (0, 3, ())
@@ -316,7 +316,7 @@ def test_what_a_command_led_to_is_known_though_the_trace_began_in_the_middle_of_
     assert all(arrow.cause.number and arrow.effect.number for arrow in requested.arrows)
 
 
-def test_text_is_told_as_it_is_and_long_text_is_cut() -> None:
+def test_text_is_said_as_it_is_and_long_text_is_cut() -> None:
     trace = trace_of(CreateAccount(NASTY, name=NASTY), WithdrawFunds(NASTY, 10))
     for selection in (
         Selection(position=1),
@@ -354,7 +354,7 @@ def test_what_is_no_mark_is_not_read_as_one(text: Any) -> None:
         Mark.read(text)
 
 
-def test_a_rejected_command_is_told_as_its_rejection() -> None:
+def test_a_rejected_command_is_said_as_its_rejection() -> None:
     trace = trace_of(WithdrawFunds("a", 5))
     dispatched, rejected = Mark("step", 1), Mark("step", trace.index.rejections[0])
     detail = selected(trace, Selection(moment=1)).detail

@@ -40,7 +40,7 @@ def tenses(view: SequenceView) -> str:
     return "".join(each.tense[0].upper() for each in view.messages)
 
 
-def test_a_transfer_that_arrives_is_told_from_its_request_to_its_end() -> None:
+def test_a_transfer_that_arrives_is_said_from_its_request_to_its_end() -> None:
     trace = story_of(bank)
     view = sequence(trace, before(trace, "RequestTransfer", 2))
     assert (view.title, view.total, view.first, view.commands) == ("RequestTransfer", 3, 0, 3)
@@ -110,7 +110,7 @@ def test_who_submitted_a_command_has_the_name_that_its_metadata_tells() -> None:
         (34, "PPPPPPPPN"),
     ],
 )
-def test_the_past_the_now_and_the_future_are_told_apart(cursor: int, expected: str) -> None:
+def test_the_past_the_now_and_the_future_are_distinguished(cursor: int, expected: str) -> None:
     view = sequence(story_of(bank), cursor)
     assert tenses(view) == expected if expected else view.title == "DepositFunds"
 
@@ -154,13 +154,13 @@ def test_an_order_out_of_stock_tells_the_compensation() -> None:
     assert view.messages[7].note == "out of stock (sku 'kettle', free 0)"
 
 
-def test_an_ignored_event_is_told_too() -> None:
+def test_an_ignored_event_is_said_too() -> None:
     assert told(sequence(story_of(fulfilment), 5))[-1] == (
         "ignored", "Event store", "Replenishment-mug", "StockReceived",
     )  # fmt: skip
 
 
-def test_a_conflict_is_told_with_what_was_decided_in_vain_and_how_it_was_caught_up() -> None:
+def test_a_conflict_is_said_with_what_was_decided_in_vain_and_how_it_was_caught_up() -> None:
     def meanwhile(store: OutsideEvents) -> None:
         store.append("BankAccount-a", [FundsDeposited("a", 7)])
 
@@ -185,7 +185,7 @@ def test_an_aggregate_known_from_a_history_is_caught_up_first() -> None:
     assert told(sequence(trace, trace.last))[1] == ("caught up", "Event store", "a", "caught up with 1 event")
 
 
-def test_commands_that_wait_are_told_as_yet_to_come() -> None:
+def test_commands_that_wait_are_said_as_yet_to_come() -> None:
     stepper = stepper_of(DepositFunds("alice", 9), RequestTransfer("rent", "alice", "bob", 5))
     stepper.step_over()
     stepper.step_over()
@@ -194,7 +194,7 @@ def test_commands_that_wait_are_told_as_yet_to_come() -> None:
     assert (view.messages[-1].moment, view.messages[-1].tense) == (None, "future")
 
 
-def test_before_anything_happened_the_command_that_comes_next_is_told() -> None:
+def test_before_anything_happened_the_command_that_comes_next_is_said() -> None:
     stepper = stepper_of(*bank.story())
     assert told(sequence(stepper.trace, 0)) == [("pending", "User", "alice", "CreateAccount")]
     stepper.step_in()
@@ -216,7 +216,7 @@ def test_a_command_without_a_known_target_tells_what_is_wrong_with_it() -> None:
     assert "looks for the aggregate 'Nowhere'" in view.messages[0].note
 
 
-def test_a_cascade_that_others_interrupted_is_told_as_one() -> None:
+def test_a_cascade_that_others_interrupted_is_said_as_one() -> None:
     stepper = stepper_of(
         DepositFunds("alice", 9), RequestTransfer("rent", "alice", "bob", 5), DepositFunds("carol", 1)
     )
@@ -267,7 +267,7 @@ def test_a_correlation_id_chooses_a_cascade_and_one_that_is_not_there_is_rejecte
         sequence(trace, 0, correlation="nope")
 
 
-def test_the_whole_run_is_told_in_order() -> None:
+def test_the_whole_run_is_said_in_order() -> None:
     trace = story_of(bank)
     view = sequence(trace, 0, correlation=ALL, limit=100)
     commands = [each.moment for each in view.messages if each.kind == "command"]
@@ -275,7 +275,7 @@ def test_the_whole_run_is_told_in_order() -> None:
     assert view.title == f"The whole run: {len(commands)} commands"
 
 
-def test_of_a_long_cascade_a_window_is_told_that_follows_the_cursor() -> None:
+def test_of_a_long_cascade_a_window_is_said_that_follows_the_cursor() -> None:
     trace = trace_of(*bank.story())
     view = sequence(trace, after(trace, "AccountRenamed"), correlation=ALL, limit=4)
     assert (view.total, view.first, view.commands) == (15, 8, 4)
@@ -304,7 +304,7 @@ class Watch:
         return None
 
 
-def test_of_many_events_the_first_are_told_and_of_many_reactions_those_around_the_cursor() -> None:
+def test_of_many_events_the_first_are_said_and_of_many_reactions_those_around_the_cursor() -> None:
     trace = trace_of(Fill("b", 500), managers=(Watch,))
     view = sequence(trace, 300)
     assert len(view.messages) < 40

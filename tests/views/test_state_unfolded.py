@@ -35,7 +35,7 @@ class Cart:
     note: str = ""
 
 
-def told(rows: tuple[FieldRow, ...]) -> list[tuple[str, str, str | None]]:
+def text(rows: tuple[FieldRow, ...]) -> list[tuple[str, str, str | None]]:
     return [(row.path, row.value, row.before) for row in rows]
 
 
@@ -82,12 +82,12 @@ def test_what_is_unfolded_is_followed_by_what_lies_in_it() -> None:
     assert (rows[4].path, rows[6].path) == ("lines[1].price", "stock['mug']")
 
 
-def test_a_change_deep_inside_is_told_where_it_is_and_nowhere_else() -> None:
+def test_a_change_deep_inside_is_said_where_it_is_and_nowhere_else() -> None:
     before = Cart((Line("mug"), Line("pot")), note="a")
     after = Cart((Line("mug"), Line("pot", Decimal("2.00"))), note="a")
     rows = unfolded(after, before, ["lines", "lines[1]"])
     assert changed(rows) == ["lines", "lines[1]", "lines[1].price"]
-    assert told(rows)[4] == ("lines[1].price", "2.00", "1.50")
+    assert text(rows)[4] == ("lines[1].price", "2.00", "1.50")
 
 
 def test_what_came_is_new_and_what_went_is_shown_once_more() -> None:

@@ -18,14 +18,14 @@ def nothing() -> Charted:
     return {"columns": [[] for _ in range(OF_EVENTS + OF_STEPS)], "lanes": [], "names": []}
 
 
-def taken(before: Charted, told: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> Charted:
+def taken(before: Charted, text: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> Charted:
     """What it has after it was told something: so much kept of each, and the new behind it."""
-    if not told:
+    if not text:
         return before
-    events, steps, lanes, names = told["kept"]
+    events, steps, lanes, names = text["kept"]
     kept = [events] * OF_EVENTS + [steps] * OF_STEPS
-    new = _columns(_bytes(told["columns"], buffers), told["count"])
-    found = _bytes(told["lanes"], buffers)
+    new = _columns(_bytes(text["columns"], buffers), text["count"])
+    found = _bytes(text["lanes"], buffers)
     new_lanes = json.loads(zlib.decompress(found)) if isinstance(found, bytes) else found
     columns = [[*old[:upto], *behind] for old, upto, behind in zip(before["columns"], kept, new, strict=True)]
     assert all(len(old) >= upto for old, upto in zip(before["columns"], kept, strict=True)), (
@@ -34,7 +34,7 @@ def taken(before: Charted, told: Mapping[str, Any], buffers: Sequence[bytes] = (
     return {
         "columns": columns,
         "lanes": [*before["lanes"][:lanes], *new_lanes],
-        "names": [*before["names"][:names], *told["names"]],
+        "names": [*before["names"][:names], *text["names"]],
     }
 
 
@@ -50,9 +50,9 @@ def unpacked(packed: bytes, count: Sequence[int]) -> list[list[int]]:
     return columns
 
 
-def _columns(told: Any, count: Sequence[int]) -> list[list[int]]:
-    return unpacked(told, count) if isinstance(told, bytes) else told
+def _columns(text: Any, count: Sequence[int]) -> list[list[int]]:
+    return unpacked(text, count) if isinstance(text, bytes) else text
 
 
-def _bytes(told: Any, buffers: Sequence[bytes]) -> Any:
-    return buffers[told["buffer"]] if isinstance(told, Mapping) else told
+def _bytes(text: Any, buffers: Sequence[bytes]) -> Any:
+    return buffers[text["buffer"]] if isinstance(text, Mapping) else text

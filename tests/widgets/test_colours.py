@@ -51,9 +51,9 @@ def test_the_style_sheet_has_each_colour_for_both_themes(name: str) -> None:
 
 def test_no_other_file_names_a_colour() -> None:
     """So a colour of the views is one file to change."""
-    told = re.compile(r"#[0-9a-fA-F]{6}\b")
+    text = re.compile(r"#[0-9a-fA-F]{6}\b")
     files = [path for end in ("py", "js", "css") for path in PACKAGE.rglob(f"*.{end}")]
-    assert [path.name for path in files if told.search(path.read_text(encoding="utf-8"))] == ["looks.py"]
+    assert [path.name for path in files if text.search(path.read_text(encoding="utf-8"))] == ["looks.py"]
 
 
 def test_what_is_drawn_has_a_colour_that_there_is() -> None:

@@ -42,7 +42,7 @@ def test_what_is_packed_is_read_as_it_was(
 
 
 @pytest.mark.parametrize("size", [0, 20, 400])
-def test_few_and_many_are_told_alike_and_many_as_bytes(size: int) -> None:
+def test_few_and_many_are_said_alike_and_many_as_bytes(size: int) -> None:
     trace = trace_of(*bank.random_commands(size, seed=3, accounts=size + 2))
     chart = Charts().of(trace)
     message = chart_patch(chart, None)
@@ -55,7 +55,7 @@ def test_few_and_many_are_told_alike_and_many_as_bytes(size: int) -> None:
     assert [lane["stream_id"] for lane in has["lanes"]] == [lane.stream_id for lane in columns.lanes]
 
 
-def test_one_who_has_all_is_told_nothing() -> None:
+def test_one_who_has_all_is_said_nothing() -> None:
     charts, trace = Charts(), trace_of(*bank.story())
     chart = charts.of(trace)
     assert chart_patch(charts.of(trace), chart) == {}
@@ -65,7 +65,7 @@ def test_one_who_has_all_is_told_nothing() -> None:
     )
 
 
-def test_one_who_has_too_much_is_told_how_much_of_it_holds() -> None:
+def test_one_who_has_too_much_is_said_how_much_of_it_holds() -> None:
     charts, stepper = Charts(), stepper_of(*bank.story())
     stepper.resume()
     chart = charts.of(stepper.trace)

@@ -116,7 +116,7 @@ def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
     assert "form" not in patch
 
 
-def test_rows_that_stay_are_told_by_their_place(lab: Lab) -> None:
+def test_rows_that_stay_come_as_their_index(lab: Lab) -> None:
     front_end = FrontEnd(ViewWidget(lab, "events"))
     for _ in range(3):
         front_end.ask("step_over")
@@ -135,7 +135,7 @@ def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab
     assert "state" not in front_end.ask("step_over")
 
 
-def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
+def test_options_change_what_one_widget_shows_and_no_other(lab: Lab) -> None:
     lab.resume()
     searching, other = FrontEnd(ViewWidget(lab, "state")), FrontEnd(ViewWidget(lab, "state"))
     searching.ask("set_options", view="state", query="alice")
@@ -145,7 +145,7 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
 
 @pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "sentence"),
     [
         ({"verb": "fly"}, "no verb 'fly'"),
         ({"verb": "goto", "moment": 99_999}, "no moment 99999"),
@@ -171,20 +171,20 @@ def test_a_look_changes_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({}, "no verb None"),
     ],
 )
-def test_an_error_is_told_in_every_widget_and_the_widget_goes_on(
-    lab: Lab, face: str, message: dict[str, Any], told: str
+def test_an_error_is_said_in_every_widget_and_the_widget_goes_on(
+    lab: Lab, face: str, message: dict[str, Any], sentence: str
 ) -> None:
     front_end = FrontEnd(ViewWidget(lab, face))
     front_end.ask(message.get("verb"), **{name: value for name, value in message.items() if name != "verb"})  # type: ignore[arg-type]
     foot = front_end.values.get("controls") or front_end.values["fact"]
     assert foot["tone"] == "error"
-    assert told in foot["sentence"]
+    assert sentence in foot["sentence"]
     front_end.ask("step_over")
     assert foot["tone"] != "error"
     assert lab.cursor > 0
 
 
-def test_an_error_of_the_model_is_told_where_it_happened_and_the_cursor_stays() -> None:
+def test_an_error_of_the_model_is_said_where_it_happened_and_the_cursor_stays() -> None:
     @dataclass(frozen=True)
     class Break:
         id: str
@@ -216,7 +216,7 @@ def test_an_error_of_the_model_is_told_where_it_happened_and_the_cursor_stays() 
     assert stepping.values["controls"]["cursor"] == lab.cursor < 3
 
 
-def test_an_error_that_nobody_expects_is_told_and_raised(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_nobody_expects_is_said_and_raised(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     front_end = FrontEnd(ViewWidget(lab, "controls"))
     monkeypatch.setattr(view_widget, "perform", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -225,7 +225,7 @@ def test_an_error_that_nobody_expects_is_told_and_raised(lab: Lab, monkeypatch: 
     assert front_end.values["controls"]["sentence"] == "ZeroDivisionError: division by zero"
 
 
-def test_a_view_that_breaks_is_told_and_logged_and_does_not_stop_the_stepper(
+def test_a_view_that_breaks_is_said_and_logged_and_does_not_stop_the_stepper(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     widget = ViewWidget(lab, "state")
@@ -377,7 +377,7 @@ def test_a_widget_without_the_agenda_names_the_call_that_takes_a_broken_command_
 
 
 @pytest.mark.parametrize("verb", ["step_in", "step_over", "step_out", "resume"])
-def test_a_model_that_may_go_no_further_is_told_and_everything_else_still_works(
+def test_a_model_that_may_go_no_further_is_said_and_everything_else_still_works(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     lab.step()
@@ -485,7 +485,7 @@ def test_what_a_branch_has_not_is_picked_again_when_it_is_gone_back_to(lab: Lab)
     assert front_end.values["selected"]["first"] == last
 
 
-def test_what_is_pointed_at_is_told_in_a_sentence(lab: Lab) -> None:
+def test_what_is_pointed_at_is_said_in_a_sentence(lab: Lab) -> None:
     lab.resume()
     front_end = FrontEnd(ViewWidget(lab, "timeline"))
     patch = front_end.ask("set_options", view="pointed", mark="event 1")
@@ -495,18 +495,18 @@ def test_what_is_pointed_at_is_told_in_a_sentence(lab: Lab) -> None:
     assert front_end.values["pointed"]["sentence"] == ""
 
 
-def test_the_lanes_are_told_only_what_is_new_of_them(lab: Lab) -> None:
+def test_the_lanes_get_only_what_is_new(lab: Lab) -> None:
     lab.step()
     front_end = FrontEnd(ViewWidget(lab, "timeline"))
     assert "chart" not in front_end.ask("step_in"), "a command that is only dispatched has no mark"
-    told = front_end.ask("step_over")["chart"]
-    assert told["kept"] == [1, 1, 1, 2]
-    assert (told["count"], len(told["lanes"])) == ([1, 1], 1)
+    patch = front_end.ask("step_over")["chart"]
+    assert patch["kept"] == [1, 1, 1, 2]
+    assert (patch["count"], len(patch["lanes"])) == ([1, 1], 1)
     assert "chart" not in front_end.ask("restart")
     assert "chart" not in front_end.ask("end")
 
 
-def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_told_one_after_the_other(
+def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_said_one_after_the_other(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_widget, "PAUSE", 0.0)

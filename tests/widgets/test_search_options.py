@@ -22,7 +22,7 @@ def front_end() -> FrontEnd:
     return FrontEnd(ViewWidget(lab))
 
 
-def test_what_is_found_comes_with_the_answer_and_is_told_in_the_foot(front_end: FrontEnd) -> None:
+def test_what_is_found_comes_with_the_answer_and_is_said_in_the_foot(front_end: FrontEnd) -> None:
     front_end.ask("set_options", view="found", query="gift")
     view = front_end.values["found"]
     assert [hit["label"] for hit in view["hits"]][:2] == ["Transfer-gift", "TransferInitiated #10"]

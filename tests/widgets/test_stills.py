@@ -104,7 +104,7 @@ def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
         lab.step()
     still = ViewWidget(lab).still()
     text = Tags(still).text
-    for told in (
+    for shown in (
         "BankAccount-alice",
         "10000",
         "→",
@@ -113,7 +113,7 @@ def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
         "RequestTransfer",
         "FundsWithdrawn",
     ):
-        assert told in text
+        assert shown in text
     assert 'alt="Timeline: 6 events in 4 lanes, 6 of them up to this moment"' in still
     assert "Transfer-rent" in drawings(still)[0]
 

@@ -26,7 +26,7 @@ from calamity_lab.stores.actors.protocol import (
 )
 from calamity_lab.text import plural
 
-# How many answers are kept. An event that is handed on so much later gets no reaction from its instances.
+# How many answers are kept. An event that is delivered so much later gets no reaction from its instances.
 KEPT = 10_000
 
 
@@ -154,12 +154,14 @@ class SharedInstances:
         references: References,
         event_store: Any,
         versions: Mapping[str, int],
-        handed: Mapping[str, int],
+        delivered: Mapping[str, int],
     ) -> None:
         self.references = references
         self.versions = dict(versions)
         self._event_store = event_store
-        self._handed = dict(handed)  # by name of the type: up to which position it was handed events
+        self._delivered = dict(
+            delivered
+        )  # by name of the type: the position up to which events were delivered
         self._running: dict[str, RunningInstance] = {}
         self._answers: RecentValues[ReactResult] = RecentValues(KEPT)
         self._lock = Lock()
@@ -213,7 +215,7 @@ class SharedInstances:
     def _seen(self, identity: Identity) -> int:
         """The position up to which the instance is known to have seen all that concerns it."""
         running = self._running.get(identity.stream_id)
-        return max(self._handed.get(identity.category, 0), 0 if running is None else running.last)
+        return max(self._delivered.get(identity.category, 0), 0 if running is None else running.last)
 
     def _may_react(self, identity: Identity, interest: Interest) -> bool:
         return isinstance(interest, Start) or identity.stream_id in self._running
@@ -233,7 +235,7 @@ class SharedInstances:
     def _record(self, identity: Identity, position: int, after: Any) -> None:
         """Remember that an instance has reacted to the event at that position."""
         stream_id, category = identity.stream_id, identity.category
-        self._handed[category] = max(self._handed.get(category, 0), position)
+        self._delivered[category] = max(self._delivered.get(category, 0), position)
         self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
         running = self._running.pop(stream_id, None)
         if after is not None:
