@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = None) -> MultiDiGraph[str]:
-    """A ``networkx.MultiDiGraph`` of what caused what, up to the cursor of a trace or in recorded events.
+    """The graph of causes, a ``networkx.MultiDiGraph``, of a trace up to the cursor or of recorded events.
 
     Nodes are commands by command id (``kind="command"``, ``type``, ``origin`` submitted or sent, ``sender``,
     ``outcome``) and events by event id (``kind="event"``, ``type``, ``stream_id``, ``stream_version``,
     ``position``). Edges have a ``relation``: a command *caused* an event, an event *emitted* a command,
-    through the ``process_manager`` that the edge names. Events without their trace do not tell the latter.
+    through the ``process_manager`` that the edge names. Events without their trace have no edges of the
+    second kind.
     """
     if isinstance(source, Trace):
         return causes(source, cursor).to_networkx()

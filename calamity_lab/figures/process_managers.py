@@ -54,9 +54,9 @@ def plot_process_managers(
 ) -> Axes:
     """Draw which commands, events, aggregates and process managers lead to which, in layers.
 
-    What has happened is solid, with how often; the rest is dashed. A thick edge marks what the moment is
-    about. Signs tell how the chosen instance stands: what is done, on its way, rejected, waited for or
-    overdue; what it had to do with is tinted, and its arrows are dark or in the colour of the sign.
+    A node or edge that has happened is solid, with a count; the rest is dashed. A thick outline marks what
+    the moment is about. Signs show the status of the chosen instance: done, on its way, rejected, waited for
+    or overdue. Its nodes are tinted, and its arrows are dark or in the colour of the sign.
     """
     scene = graph.scene
     across, down = max(scene.width, 300) * _USUAL / 72, max(scene.height, 100) * _USUAL / 72
@@ -147,7 +147,7 @@ def _draw_way(ax: Axes, way: Way, look: Stroke, scale: float) -> None:
 
 
 def _stroke(look: Stroke, scale: float) -> dict[str, Any]:
-    # matplotlib tells dashes in widths of the line.
+    # matplotlib measures dashes in widths of the line.
     dashes = tuple(float(each) / look.width for each in look.dash.split())
     return {"linewidth": look.width * scale, "linestyle": (0, dashes) if dashes else "-"}
 

@@ -50,10 +50,10 @@ class _Card(NamedTuple):
 
 @plots(StateView, "the value of state(trace, cursor)")
 def plot_state(view: StateView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
-    """Draw every aggregate and process manager instance as a card: what changed first, old → new.
+    """Draw every aggregate and process manager instance as a card: changed fields first, old → new.
 
-    A framed card is one that the command of the moment changed. Where there is no room for all cards, a line
-    at the end tells how many are left out.
+    The command of the moment changed the framed cards. If there is no room for all cards, a line at the end
+    says how many are left out.
     """
     rows = [*((row, True) for row in view.pinned), *((row, False) for row in view.rows)]
     ax = axes_for("plot_state", ax, (WIDE, _height(rows)))

@@ -149,7 +149,7 @@ def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: str) -> No
 def plot_events(view: EventTable, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw the events of a table, one row per event; events after the cursor are grey, below a line.
 
-    Where there is no room for all rows, those around the cursor are drawn; a line tells which these are.
+    If there is no room for all rows, the rows around the cursor are drawn, and a line says which these are.
     """
     ax = axes_for("plot_events", ax, (WIDE, height_of(len(view.rows))))
     if not view.rows:

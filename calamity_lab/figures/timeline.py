@@ -217,7 +217,7 @@ def _draw_legend(ax: Axes, marks: Iterable[DrawnMark], *, gap: float) -> None:
 def _named(
     placed: Sequence[_Placed], found: Whole, along: float, names: Mapping[DrawnMark, str]
 ) -> list[_Placed]:
-    """The marks for whose name there is room, the more telling ones first; of the commands all or none."""
+    """The marks whose names have room, the more important ones first; of the commands all or none."""
     taken: dict[int, list[tuple[float, float]]] = {}
 
     def has_room(mark: DrawnMark) -> bool:

@@ -135,7 +135,7 @@ def csv_text(frame: Any) -> str:
 
 
 def pyarrow(purpose: str) -> Any:
-    """The pyarrow package, or an error that tells how to install it."""
+    """The pyarrow package, or an error that says how to install it."""
     try:
         import pyarrow as pa
     except ImportError as error:
@@ -175,7 +175,7 @@ def _objects(pa: Any, values: Sequence[Any]) -> Any:
 
 
 def _are_alike(values: Sequence[Any]) -> bool:
-    """Whether one Arrow type holds all the values and tells them apart as Python does."""
+    """Whether one Arrow type has all the values, and distinguishes them as Python does."""
     return _kind_of_all(values) != _NO_KIND
 
 

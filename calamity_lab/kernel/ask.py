@@ -264,7 +264,7 @@ def _name(value: Any) -> str:
 def _why_unresolved(command: Any, error: Exception) -> str:
     if not hasattr(command, "aggregate"):
         return (
-            f"is missing: {command!r} does not tell which aggregate it is for; "
+            f"is missing: {command!r} does not say which aggregate it is for; "
             "use @command(to=TheAggregate, by='its_id_field'), or write aggregate(self) -> (type, id)"
         )
     if isinstance(command, type):

@@ -58,7 +58,7 @@ class RandomIds(NamedTuple):
 
 
 class TickingClock(NamedTuple):
-    """A clock that goes on by ``tick`` whenever it is read: the same run tells the same times."""
+    """A clock that advances by ``tick`` at each reading, so that the same run has the same times."""
 
     now: datetime
     tick: timedelta = timedelta(seconds=1)

@@ -323,7 +323,7 @@ def check_expected(stream_id: str, expected: Expected, actual: int) -> None:
 def notify(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent]) -> None:
     """Call each subscriber with each event, in order; one that subscribed twice is called once.
 
-    Raises `ModelError` where one raises.
+    Raises `ModelError` if a subscriber raises.
     """
     distinct: list[Subscriber] = []
     for subscriber in subscribers:
@@ -338,6 +338,6 @@ def notify(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent])
 
 
 def raised(subscriber: Subscriber, event: RecordedEvent, error: BaseException) -> ModelError:
-    """The error that tells whose subscriber broke, and at what."""
+    """The error that names the subscriber that raised, and the event."""
     name = getattr(subscriber, "__qualname__", repr(subscriber))
     return ModelError(f"subscriber {name}", f"raised {type(error).__name__}: {error} for {event.event!r}")

@@ -124,13 +124,13 @@ def _unreadable(cls: type, stream_id: str, written: str, wanted: Any, found: lis
 
 @lru_cache(maxsize=256)
 def _wanted(cls: type) -> tuple[Any, bool]:
-    """The type of a class's ids, and whether ``new`` is annotated with it; str where nothing tells a type."""
+    """The type of a class's ids, and whether ``new`` is annotated with it; str if no type is known."""
     annotated = next(iter(method_annotations(cls, "new").values()), None)
     if annotated is not None and not isinstance(annotated, Unresolved):
         return annotated, True
     new: Any = getattr(cls, "new", None)
     try:
         parameter = next(iter(inspect.signature(new).parameters), "")
-    except (TypeError, ValueError):  # what cannot be inspected tells nothing here
+    except (TypeError, ValueError):  # it has no signature
         return str, False
     return next((field.annotation for field in fields_in(cls) if field.name == parameter), str), False

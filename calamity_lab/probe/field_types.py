@@ -137,10 +137,10 @@ class Listed(NamedTuple):
 class FieldType:
     """What a field takes, by its annotation.
 
-    ``scalar`` is the row of a single value, ``choices`` the values to choose from by label, ``group`` and
-    ``items`` tell of values with parts; ``alternatives`` are the members of a union, of which the first that
-    fits is taken. ``cls`` is the class of the values, where they have one. A type with none of these is not
-    known: any text or JSON value is taken as it is.
+    ``scalar`` is the row of a single value, ``choices`` are the values to choose from by label, ``group`` and
+    ``items`` describe values with parts. ``alternatives`` are the members of a union; the first that fits is
+    taken. ``cls`` is the class of the values, if they have one. A type with none of these is not known: any
+    text or JSON value is taken as it is.
     """
 
     kind: Kind

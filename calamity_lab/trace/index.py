@@ -182,7 +182,7 @@ class Index(NamedTuple):
 
 
 def _names(store: object) -> list[str]:
-    """The stream ids of a store that can tell them, in order."""
+    """The stream ids of a store, in order; none if the store cannot be iterated."""
     return sorted(store) if hasattr(store, "__iter__") else []
 
 

@@ -33,12 +33,10 @@ _WORDS = Slot[tuple[str, str, str, str | None]](most=1_024)
 class AgendaEntry:
     """A pending command. ``target`` is the stream id of its aggregate, or why there is none.
 
-    The entry does not hold its index on the agenda, so that it stays equal while the command waits.
-
-    ``origin`` tells who sent it and why, ``cause`` the moment to jump to for that: the one at which the
-    event was recorded that the sender answered (0: before the trace began; None: it was submitted).
-    ``preview`` tells what the command would lead to if it came next, and ``outcome`` so in a word; where
-    others come before it, that may change yet.
+    The entry does not have its index on the agenda, so that it stays equal while the command waits.
+    ``origin`` says who sent it and why. ``cause`` is the moment at which the event was recorded that the
+    sender answered (0: before the trace began; None: it was submitted). ``preview`` says what the command
+    would lead to if it came next, and ``outcome`` is the same in a word. Commands before it may change this.
     """
 
     command_id: str

@@ -111,7 +111,7 @@ def _cause_of_step(trace: Trace, moment: int) -> Mark | None:
 
 
 def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
-    """What led to what in the commands that were dispatched at those moments.
+    """The links of the commands that were dispatched at those moments.
 
     A command that was dispatched before the trace began has no mark.
     """

@@ -128,7 +128,7 @@ class Charts:
 class Columns:
     """The columns of one branch as they grow.
 
-    ``last`` is the latest moment in them. The columns of a branch that left another have the ``token`` of the
+    ``last`` is the latest moment in them. The columns of a forked branch have the ``token`` of the
     columns they were cut from as ``parent``; ``inherited`` is how much they share with these.
     """
 

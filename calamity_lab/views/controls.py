@@ -1,4 +1,4 @@
-"""The controls: where the cursor stands, what happened there, and what of a long list is in sight."""
+"""The controls: the moment of the cursor, what happened there, and the window of a long list around it."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class BranchRow:
 class ControlsView:
     """The cursor among the moments, and what happened at it as one sentence.
 
-    ``ticks`` are the moments at which a command was dispatched (none when there are too many to tell apart),
-    ``rejections`` those of rejections, thinned where there are many.
+    ``ticks`` are the moments at which a command was dispatched (none if there are too many to be seen apart),
+    ``rejections`` the moments of rejections, fewer if there are many.
     """
 
     cursor: int

@@ -165,7 +165,7 @@ def parse(command_cls: type, values: Mapping[str, Any], *, classes: Iterable[typ
 
     A field that is left out or empty takes its default, or None if it may be None; else it is missing.
     ``classes`` are further classes that the annotations of the command may name. Raises `InvalidFields` with
-    every wrong field; if a class refuses its values, the path of the object that it was to be has the reason.
+    every wrong field. If a class raises, the error is at the path of the object.
     """
     form = _Form({cls.__name__: cls for cls in classes})
     command = form.group(group_of(command_cls), values, "")

@@ -1,6 +1,6 @@
 """The instances of a process manager: how far each has come, and the history of one.
 
-A history tells what an instance took in, what it sent, and what became of that.
+A history has what an instance reacted to, what it sent, and what became of these commands.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ Outcome = Literal["in flight", "accepted", "rejected", "dropped", "unknown"]
 class SentCommand:
     """A command that an instance sent at the moment ``sent``, and what became of it.
 
-    ``is_open`` tells that it is still to be done to its end. ``decision`` is the step at which the aggregate
-    ``identity`` accepted or rejected it. ``answers`` is the rejection that it makes good, where it does.
+    ``is_open``: the command is not completed yet. ``decision`` is the step at which the aggregate
+    ``identity`` accepted or rejected it. ``answers`` is the rejection that the command compensates, if any.
     """
 
     pending: Pending

@@ -1,7 +1,7 @@
-"""The geometry of the lanes, for every painter: which lane a mark stands in, and where along the run.
+"""The geometry of the lanes, for every painter: the lane of each mark, and its point along the run.
 
-The browser draws a run of any length from the columns of the chart by the same rules, with the numbers that
-stand here (see decision 46).
+The browser draws a run of any length from the columns of the chart by the same rules, with the numbers of
+this file (see decision 46).
 """
 
 from __future__ import annotations
@@ -19,31 +19,30 @@ from calamity_lab.views.controls import bounded
 from calamity_lab.views.looks import IN_LANES
 
 MOST_LANES = 30
-"""So many lanes are always shown; of more, those in which something happens in the window."""
+"""The most lanes that are all shown; of more lanes, only those in which something happens in the window."""
 
 FOLDED = 8
-"""A gap between two events is drawn as so many usual gaps at most; a longer one is folded."""
+"""The widest gap between two events, in usual gaps; a longer one is folded."""
 
 LEAST_GAP = 0.4
-"""Two events stand so many usual gaps apart at least, also where they were recorded at once."""
+"""The least distance of two events, in usual gaps, also if they were recorded at the same time."""
 
 AHEAD = 0.25
-"""A window begins so far ahead of the place of an event, so that its command is in the same unit."""
+"""How far before an event a window begins, so that the event's command is in the same unit."""
 
 _MOST_SAMPLED = 2_000
 _MOST_STEPS = 600
 
 Axis = Literal["position", "time"]
-"""Whether the events stand in even steps, in their order, or by the times at which they were recorded."""
+"""Whether the events are at even distances, in their order, or at the times of their recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnMark:
-    """Something that happened: its kind, where in the lanes it stands, and what it is called.
+    """A mark in the lanes: its kind, its point, and its label.
 
     ``x`` is along the run, where events take up about one unit each; ``lane`` is an index among the lanes of
-    the chart. ``moment`` is the one at which it happened, ``within`` how far down in its row it stands (0 to
-    1).
+    the chart. ``moment`` is when it happened, ``within`` how far down in its row it is (0 to 1).
     """
 
     x: float

@@ -147,9 +147,9 @@ _MOST_COMPARED = 1_000
 class FieldHistory:
     """The values of a field by version; ``past`` of them are not later than the cursor.
 
-    ``moments`` tells when each came to be, None where that is older than the trace. ``heights`` are between
-    0 (``least``) and 1 (``most``), None where there is no number; changes have none. ``every`` is 1 where
-    all versions were looked at. ``earlier`` is how many changes before the first were left out.
+    ``moments`` are those of the versions, None for versions older than the trace. ``heights`` are between 0
+    (``least``) and 1 (``most``), None if the value is no number; changes have none. ``every`` is 1 if all
+    versions were read. ``earlier`` is how many changes before the first were left out.
     """
 
     kind: Literal["numbers", "changes"]
@@ -166,11 +166,11 @@ class FieldHistory:
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """A field of a state; ``before`` is what it was before the command, where the command changed it.
+    """A field of a state; ``before`` is its value before the command, if the command changed it.
 
-    ``inner`` is how many values lie in it: where ``is_open``, the next rows show them, one ``depth`` deeper.
-    ``path`` tells it from all others of the state. ``gone``: the command took it away. ``whole`` is the whole
-    of a text that was cut.
+    ``inner`` is how many values are in it; if ``is_open``, the next rows show these, one ``depth`` deeper.
+    ``path`` is unique in the state. ``gone``: the command removed it. ``whole`` is the whole text if it was
+    cut.
     """
 
     name: str

@@ -26,8 +26,8 @@ Kind = Literal["aggregate", "process manager"]
 class AsOf:
     """The version that a row shows instead of the current one, of the versions ``first`` to ``last``.
 
-    ``event`` is what made it, ``moment`` when, where that is known; ``is_future`` is what is later than the
-    cursor. ``why`` tells why its state cannot be shown, where it cannot.
+    ``event`` made the version at ``moment``, if that is known; ``is_future``: it is later than the cursor.
+    ``why`` says why its state cannot be shown, if it cannot.
     """
 
     version: int
@@ -44,8 +44,8 @@ class StateRow:
     """An aggregate or an instance, and what the command at the cursor changed.
 
     ``is_new``: it was not there before that command; ``gone``: the command's event stopped it. ``as_of`` is
-    the version that its fields are of, where that is not the present one; changed is then what that version
-    changed. ``note`` tells why there are no fields.
+    the version of its fields, if it is not the current one; then the changes are those of this version.
+    ``note`` says why there are no fields.
     """
 
     stream_id: str

@@ -280,7 +280,7 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
 def causes_of_events(recorded: Iterable[RecordedEvent]) -> Causes:
     """The graph of causes that recorded events show: the command of each event, and its sender.
 
-    They do not tell which event made a process manager send a command, nor of commands without events.
+    They do not show which event made a process manager send a command, nor the commands without events.
     """
     events = tuple(recorded)
     return Causes(tuple(_commands_of(events)), _event_nodes(events), _caused(events))

@@ -32,8 +32,8 @@ _NO_TYPES: Mapping[str, type] = MappingProxyType({})
 class Version(NamedTuple):
     """A version: its state, the event that led to it, and its moment.
 
-    ``state`` is None where there was none, or where it cannot be known; ``why`` then tells why. ``moment`` is
-    None for a version that is older than the trace, or of which no more is known than that it was.
+    ``state`` is None if there was none, or if it is not known; then ``why`` says why. ``moment`` is None for
+    a version that is older than the trace, or whose moment is not known.
     """
 
     version: int

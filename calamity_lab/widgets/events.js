@@ -74,7 +74,7 @@ function updateEventRow(/** @type {ReturnType<typeof eventRow>} */ node, /** @ty
   put(node, "class", row.is_past ? "cl-past" : "cl-later");
   put(position.children[0], "aria-label", `Go to event ${row.position}, ${row.type}${row.is_past ? "" : " (not yet)"}`);
   setText(position.children[0], count(row.position));
-  // Of what has no room, the type goes first: it is the id that tells one stream from another.
+  // Without room, the type is cut first: the id distinguishes the streams.
   stream.children[0].replaceChildren(...nameParts({ stream_id: row.stream_id, category: row.stream_id.split("-")[0] }));
   put(stream, "title", `${row.stream_id}, version ${count(row.version)}`);
   setText(type.children[1], row.type);

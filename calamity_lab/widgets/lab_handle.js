@@ -255,8 +255,8 @@ export function mountFoot(/** @type {HTMLElement} */ root, /** @type {string[]} 
   const sentence = make("span", { class: "cl-foot-text" });
   const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence);
   root.append(foot);
-  // Several widgets may show one lab: only that which is used speaks, or each fact would be heard from all. They tell
-  // each other by the document, since a host may put each into a shadow of its own.
+  // Several widgets may show one lab: only the one in use speaks, so that each fact is heard once. They notify each
+  // other through the document, since a host may put each into its own shadow root.
   const hush = (/** @type {Event} */ event) =>
     put(foot, "aria-live", event instanceof CustomEvent && event.detail === foot ? "polite" : "off");
   document.addEventListener(SPEAKS, hush);

@@ -59,7 +59,7 @@ def _changed(before: Any, after: Any) -> Any:
 
 
 def _rows(before: tuple[Any, ...], after: tuple[Any, ...]) -> list[Any]:
-    """Each row as the place at which it stood before, else in full; its first field tells one that moved."""
+    """Each row as its former index, else in full; a row that moved is known by its first field."""
     key = attrgetter(_names(type(after[0]))[0])
     indexes = {key(row): index for index, row in enumerate(before)}
     rows = []
@@ -88,11 +88,11 @@ _reader: Callable[[Any], Any] = cache(_field_reader)
 
 
 def chart_patch(chart: Chart, earlier: Chart | None, *, many: int = MANY) -> dict[str, Any]:
-    """What a front end needs that has an earlier chart; nothing if it has all of the chart.
+    """The patch for a front end that has an earlier chart; empty if nothing is new.
 
-    ``kept`` tells how much holds of what it knows (events, steps, lanes, names), the others what comes behind
-    it: ``columns`` are the new items of each column, the events' first. Many are packed, as bytes; ``count``
-    then tells how many there are of the events and of the steps.
+    ``kept`` is how much of the earlier chart stays (events, steps, lanes, names), and the rest comes after
+    it: ``columns`` are the new items of each column, the events' first. Many items are packed as bytes;
+    ``count`` is the number of events and of steps.
     """
     shared, sizes = chart.shared(earlier), chart.sizes
     if earlier is not None and shared == earlier.sizes == sizes:
@@ -111,10 +111,10 @@ def chart_patch(chart: Chart, earlier: Chart | None, *, many: int = MANY) -> dic
 
 
 def packed(columns: Iterable[Iterable[int]]) -> bytes:
-    """Columns of whole numbers, small for what they tell.
+    """Columns of whole numbers as few bytes.
 
-    Of each column the differences from item to item, doubled, and one less where they are negative, as 8
-    bytes each, the lowest first; of all of these the first bytes, then the second ones, and so on; deflated.
+    The differences from item to item, doubled, and one less if negative, are 8 bytes each, the lowest first.
+    All first bytes come first, then all second bytes, and so on. Everything is deflated.
     """
     return zlib.compress(b"".join(_planes(column) for column in columns), 1)
 

@@ -1,18 +1,18 @@
 // The types of what the front end passes on, for the reader and for the type checker. No module imports this one.
-// What the views tell has its types in #views: `make check` writes them from the dataclasses of calamity_lab/views.
+// The values of the views have their types in #views: `make check` writes them from the dataclasses of calamity_lab/views.
 
 /** @import { EventRow, HitText, LaneRow, Mark } from "#views" */
 
 /**
- * What a view of a widget is: `parts` are the names of the values that it draws, `update` draws them. `asked` and
- * `answered` get the name of each request; what came unasked has none. `plays` is called when Play begins, `goesAhead`
+ * A view of a widget: `parts` are the names of the values that it draws, `update` draws them. `asked` and `answered`
+ * get the name of each request; a change without a request has no name. `plays` is called when Play begins, `goesAhead`
  * when the cursor is moved before Python has answered.
  * @typedef {{
  *   parts: string[], update(value: any, patch: any, part: string): void, asked?(name: string): void,
  *   answered?(name: string | undefined): void, plays?(): void, goesAhead?(): void, close?(): void,
  * }} View
  * @typedef {(message: any, buffers?: (ArrayBuffer | DataView)[]) => void} Listener
- * What anywidget hands over, or what stands in for it on a page.
+ * The model of anywidget, or its substitute on a page.
  * @typedef {{
  *   get(name: string): any, send(message: any, callbacks?: any): void,
  *   on(name: string, listener: Listener): void, off(name: string, listener: Listener): void,
@@ -20,14 +20,14 @@
  */
 
 /**
- * The new items of the chart's columns, the events' first, behind those of which `kept` tells how many hold.
+ * The new items of the chart's columns, the events' first; `kept` says how many of the earlier items stay.
  * @typedef {{
  *   kept: number[], columns: ArrayLike<number>[], lanes: LaneRow[], names: string[], count: number[],
  * }} ChartPatch
  */
 
 /**
- * What a page carries of a run: see `page/recording.py`. What is selected is told by the number of a row.
+ * The run in a page: see `page/recording.py`. A selection is the number of a row.
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
  *   back_over: number[], events: EventRow[], chart: ChartPatch, found: { streams: HitText[], rejections: HitText[] },
@@ -38,8 +38,8 @@
  */
 
 /**
- * What Python tells of `calamity_lab.views.looks` and `lanes`: shapes and words by kind, signs by status, and the
- * numbers by which everything is put in the lanes.
+ * The values of `calamity_lab.views.looks` and `lanes`: shapes and words by kind, signs by status, and the numbers
+ * of the geometry of the lanes.
  * @typedef {{
  *   kinds: Record<string, { shape: string, word: string, short: string }>,
  *   reactions: string[], inLanes: string[], drawnAs: Record<string, string>,

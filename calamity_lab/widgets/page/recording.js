@@ -50,7 +50,7 @@ export class Recording {
     return after;
   }
 
-  /** A field's value, after one of the changes that `Packing` (in Python) tells. */
+  /** A field's value after a change that `Packing` (in Python) wrote. */
   unpacked(/** @type {any} */ before, /** @type {any} */ change) {
     if ("v" in change) return change.v;
     if ("o" in change) return this.packed.rows[change.o];

@@ -79,11 +79,11 @@ class Reader:
 
 
 def recording(lab: LabHandle) -> dict[str, Any]:
-    """What the lab shows at every moment of the current branch, as JSON knows it; the cursor stays.
+    """What the lab shows at every moment of the current branch, as JSON values; the cursor does not move.
 
-    ``moments`` are those that are kept, ``steps`` what each changed, by part (see `Packing`), ``rows`` the
-    rows that these tell by their numbers. The events, the lanes' marks and what is selected by each of them
-    stand beside them, once: which of them are past follows from the moment.
+    ``moments`` are those that are kept, ``steps`` their changes by part (see `Packing`), and ``rows`` the
+    rows that the changes name by number. The events, the marks of the lanes and what each mark selects are
+    kept once: the moment says which of them are past.
     """
     trace = lab.stepper.trace
     moments = kept(trace)
@@ -123,7 +123,7 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
     A process graph is a part for each process manager. So is each stream that is not there, from the moment
     at which it was not.
     """
-    views, grounds = _views(reader), dict[str, Any]()
+    views, bases = _views(reader), dict[str, Any]()
     trace = reader.stepper.trace
     statuses = StatusRecorder(trace, reader.model)
     there = (1 << len(trace.index.lanes)) - 1
@@ -135,10 +135,10 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
             row = absent(trace, moment, trace.index.lanes[place])
             changed[f"absent {row.stream_id}"] = packing.changes(f"absent {row.stream_id}", row)
         for name, (part, contents) in views.items():
-            ground = _GROUNDS.get(part, lambda _reader: None)(reader)
-            if ground is not None and _is_same(ground, grounds.get(name)):
+            basis = _BASES.get(part, lambda _reader: None)(reader)
+            if basis is not None and _is_same(basis, bases.get(name)):
                 continue
-            grounds[name] = ground
+            bases[name] = basis
             view = _FOR_PAGES.get(part, _as_it_is)(contents.views()[part], reader)
             if fields := packing.changes(name, view):
                 changed[name] = fields
@@ -196,14 +196,14 @@ def _under_state(reader: Reader) -> tuple[Any, ...]:
 
 
 # What a view stands on: while these are the very same objects, so is the view, and need not be asked.
-_GROUNDS: Mapping[str, Callable[[Reader], tuple[Any, ...]]] = {
+_BASES: Mapping[str, Callable[[Reader], tuple[Any, ...]]] = {
     "agenda": _under_agenda,
     "state": _under_state,
 }
 
 
-def _is_same(ground: tuple[Any, ...], before: Any) -> bool:
-    return before is not None and all(one is other for one, other in zip(ground, before, strict=True))
+def _is_same(basis: tuple[Any, ...], before: Any) -> bool:
+    return before is not None and all(one is other for one, other in zip(basis, before, strict=True))
 
 
 def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[str, int]]:
@@ -293,7 +293,7 @@ class StatusRecorder:
 
 
 class Packing:
-    """The rows met so far, and what the views held last.
+    """The rows so far, and the last values of the views.
 
     A change of a field is, with one letter for what it is: ``{"v": value}``; ``{"o": n}``, the row of that
     number; ``{"l": [kept, kept at the end, new values]}`` for a list of plain values between whose ends

@@ -63,7 +63,7 @@ def folded(title: str, body: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -> str:
-    """A table whose cells are HTML already; each row tells whether it is yet to come."""
+    """A table whose cells are HTML already; each row says whether it is later than the cursor."""
     head = "".join(f'<th scope="col" style="{_HEADING}">{escape_html(text)}</th>' for text in headings)
     body = "".join(
         "<tr>" + "".join(f'<td style="{_CELL}{_fade(later)}">{cell}</td>' for cell in cells) + "</tr>"
