@@ -19,7 +19,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.figures.axes import AS_TEXT, fitted, ground
+from calamity_lab.figures.axes import AS_TEXT, backing, fitted
 from calamity_lab.views.looks import COLOURS, LOOKS, SIGNS, Status
 from calamity_lab.views.sequence_scene import Shape, Words
 
@@ -121,8 +121,8 @@ def paint(ax: Axes, parts: Iterable[Shape | Words], scale: float) -> None:
             sides = {"start": "left", "middle": "center", "end": "right"}
             ax.text(
                 part.x, part.y, fitted(part.text, size, part.room * scale, weight), zorder=2, fontsize=size,
-                ha=sides[part.anchor], weight=weight, color=_ink(part.colour), bbox=ground(_ink(part.ground)),
-                **AS_TEXT,
+                ha=sides[part.anchor], weight=weight, color=_ink(part.colour),
+                bbox=backing(_ink(part.behind)), **AS_TEXT,
             )  # fmt: skip
             continue
         placed = Affine2D().scale(-1 if part.is_mirrored else 1, 1).translate(part.x, part.y)

@@ -38,14 +38,14 @@ class Shape(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A text on a line at ``y``, cut to its room; ``ground`` is the colour that hides the lines behind it."""
+    """A text on a line at ``y``, cut to its room; ``behind`` is the colour that hides the lines behind it."""
 
     x: float
     y: float
     text: str
     room: float
     colour: str = "ink"
-    ground: str = "paper"
+    behind: str = "paper"
     size: float = 12.0
     anchor: Literal["start", "middle", "end"] = "middle"
     is_bold: bool = False
@@ -120,10 +120,10 @@ def _message(message: Message, y: float, column: float, width: float) -> Iterato
     line, head, sign, words = (
         _round(message, start, y, width) if start == end else _across(message, start, end, y, width)
     )
-    # Below the signs, since its ground hides what lies there.
+    # Below the signs, since its background hides what is there.
     yield words._replace(
         colour="ink-soft" if is_later or kind == "more" else "ink",
-        ground="accent-soft" if is_now else "paper",
+        behind="accent-soft" if is_now else "paper",
         is_bold=is_now,
     )
     if kind != "more":
@@ -161,9 +161,9 @@ def _round(message: Message, x: float, y: float, width: float) -> _Outline:
     return _Outline(line, head, (x, y + 14), words)
 
 
-def _note(text: str, x: float, y: float, width: float, colour: str, ground: str) -> Iterator[Shape | Words]:
+def _note(text: str, x: float, y: float, width: float, colour: str, behind: str) -> Iterator[Shape | Words]:
     """A sheet with a folded corner below a message."""
     wide = min(text_width(text, 12) + 16, width - 12)
     left = min(max(x - wide / 2, 6), width - wide - 6)
-    yield Shape(f"M0 0H{wide - 6:g}L{wide:g} 6V18H0z", left, y, colour, ground, 1)
-    yield Words(left + wide / 2, y + 13, text, wide - 14, ground=ground, size=11.5)
+    yield Shape(f"M0 0H{wide - 6:g}L{wide:g} 6V18H0z", left, y, colour, behind, 1)
+    yield Words(left + wide / 2, y + 13, text, wide - 14, behind=behind, size=11.5)

@@ -115,7 +115,7 @@ def drawn(part: Shape | Words) -> str:
         weight = ' font-weight="600"' if part.is_bold else ""
         return (
             f'<text x="{part.x:g}" y="{part.y:g}" fill="{hue(part.colour)}" font-size="{part.size:g}" '
-            f'text-anchor="{part.anchor}" stroke="{hue(part.ground)}" stroke-width="3" paint-order="stroke" '
+            f'text-anchor="{part.anchor}" stroke="{hue(part.behind)}" stroke-width="3" paint-order="stroke" '
             f'stroke-linejoin="round"{weight}>{words}</text>'
         )
     dash = f' stroke-dasharray="{part.dash}"' if part.dash else ""
