@@ -126,7 +126,7 @@ def paint(ax: Axes, parts: Iterable[Shape | Words], scale: float) -> None:
             )  # fmt: skip
             continue
         placed = Affine2D().scale(-1 if part.is_mirrored else 1, 1).translate(part.x, part.y)
-        # matplotlib tells dashes in widths of the line.
+        # matplotlib measures dashes in widths of the line.
         dashes = tuple(float(each) / part.width for each in part.dash.split())
         patch = PathPatch(
             path_of(part.path).transformed(placed), facecolor=_ink(part.fill), edgecolor=_ink(part.stroke),

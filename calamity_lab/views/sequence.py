@@ -40,8 +40,8 @@ _MOST_PENDING = 64
 class Cascade(NamedTuple):
     """The commands of a cascade: the moments of dispatch, and those still pending at the end of the trace.
 
-    ``correlation`` is the id that they share, ``""`` for those of a whole run. ``begun`` tells that the
-    first was in progress already when the trace began: it was dispatched before.
+    ``correlation`` is the id that they share, ``""`` for those of a whole run. ``begun``: the first was
+    dispatched before the trace began, and was in progress then.
     """
 
     correlation: str
@@ -363,19 +363,19 @@ def sequence(
     first = bounded(first, cascade.place(cursor) + 1, total, limit) if total else 0
     last = min(first + limit, total)
     cast = _Cast()
-    told = [each for place in range(first, last) for each in _told(trace, cursor, cascade, place)]
-    now = _now(trace, cursor, told)
-    for each in told:
+    lines = [each for index in range(first, last) for each in _lines(trace, cursor, cascade, index)]
+    now = _now(trace, cursor, lines)
+    for each in lines:
         cast.enter(each)
-    places = cast.places()
+    columns = cast.columns()
     return SequenceView(
         title=_title(trace, cascade),
         correlation=format_value(cascade.correlation, _NAME),
         total=total,
         first=first,
         commands=last - first,
-        participants=tuple(places),
-        messages=tuple(_message(each, places, cast, cursor, now) for each in told),
+        participants=tuple(columns),
+        messages=tuple(_message(each, columns, cast, cursor, now) for each in lines),
     )
 
 
@@ -385,54 +385,54 @@ class _Cast:
 
     seen: dict[tuple[Role, str], Participant] = field(default_factory=dict)
 
-    def enter(self, told: SequenceLine) -> None:
-        for role, who in (told.source, told.target):
+    def enter(self, line: SequenceLine) -> None:
+        for role, who in (line.source, line.target):
             if (role, who) not in self.seen:
                 category = Identity.parse(who).category if role in ("aggregate", "process manager") else role
                 self.seen[role, who] = Participant(
                     format_value(who, _NAME), format_value(category, _NAME), role
                 )
 
-    def places(self) -> dict[Participant, int]:
+    def columns(self) -> dict[Participant, int]:
         """The column of each: the user on the left, then aggregates, the event store, process managers."""
         ordered = sorted(self.seen.values(), key=lambda each: _GROUPS.index(each.kind))
-        return {each: place for place, each in enumerate(ordered)}
+        return {each: column for column, each in enumerate(ordered)}
 
 
-def _told(trace: Trace, cursor: int, cascade: Cascade, place: int) -> Iterator[SequenceLine]:
-    if place < cascade.happened:
-        return of_command(trace, cascade.start(place), cursor)
-    return of_pending(cascade.pending[place - cascade.happened])
+def _lines(trace: Trace, cursor: int, cascade: Cascade, index: int) -> Iterator[SequenceLine]:
+    if index < cascade.happened:
+        return of_command(trace, cascade.start(index), cursor)
+    return of_pending(cascade.pending[index - cascade.happened])
 
 
-def _now(trace: Trace, cursor: int, told: list[SequenceLine]) -> tuple[int, int] | None:
+def _now(trace: Trace, cursor: int, lines: list[SequenceLine]) -> tuple[int, int] | None:
     """The block and moment of the latest line at the cursor, in the command that the cursor is in."""
     block = trace.index.command_start(cursor)
-    there = [each.since for each in told if each.block == block and each.since is not None]
+    there = [each.since for each in lines if each.block == block and each.since is not None]
     begun = [since for since in there if since <= cursor]
     return (block, max(begun)) if begun else None
 
 
 def _message(
-    told: SequenceLine,
-    places: dict[Participant, int],
+    line: SequenceLine,
+    columns: dict[Participant, int],
     cast: _Cast,
     cursor: int,
     now: tuple[int, int] | None,
 ) -> Message:
-    if told.since is None or told.since > cursor:
+    if line.since is None or line.since > cursor:
         tense: Tense = "future"
     else:
-        tense = "now" if (told.block, told.since) == now else "past"
+        tense = "now" if (line.block, line.since) == now else "past"
     return Message(
-        key=told.key,
-        kind=told.kind,
-        source=places[cast.seen[told.source]],
-        target=places[cast.seen[told.target]],
-        label=told.label,
-        detail=told.detail,
-        note=told.note,
-        moment=told.moment,
+        key=line.key,
+        kind=line.kind,
+        source=columns[cast.seen[line.source]],
+        target=columns[cast.seen[line.target]],
+        label=line.label,
+        detail=line.detail,
+        note=line.note,
+        moment=line.moment,
         tense=tense,
     )
 

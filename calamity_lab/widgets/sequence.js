@@ -34,7 +34,7 @@ export function mountSequence(/** @type {HTMLElement} */ root, /** @type {LabHan
   const heads = make("div", { class: "cl-cast", "aria-hidden": "true" });
   const lines = draw("g");
   const rows = draw("g", { role: "listbox", "aria-label": "Messages, in order" });
-  const svg = draw("svg", { class: "cl-told-plot" }, lines, rows);
+  const svg = draw("svg", { class: "cl-message-plot" }, lines, rows);
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-sequence", tabindex: "-1" }, heads, svg);
   const hint = make("p", { class: "cl-hint", text: "Send a command to see its sequence here." });
   show(follow, false);
@@ -62,7 +62,7 @@ export function mountSequence(/** @type {HTMLElement} */ root, /** @type {LabHan
   }
   function follows() {
     paint();
-    keepRowInSight(rows.querySelector(".cl-now-told"), scroll);
+    keepRowInSight(rows.querySelector(".cl-now-message"), scroll);
   }
   const observer = new ResizeObserver(() => {
     if (scroll.clientWidth !== wide) follows();
@@ -118,7 +118,7 @@ function drawSequence({ heads, lines, rows, svg }, value, width) {
   keyed(rows, placed.rows.map((row) => ({ ...row, from: at(row.source), to: at(row.target), plot })), (row) => row.key,
     rowNode, updateRow);
   if (!rows.querySelector("[tabindex='0']") && rows.firstChild) {
-    put(rows.querySelector(".cl-now-told") ?? rows.children[0], "tabindex", "0");
+    put(rows.querySelector(".cl-now-message") ?? rows.children[0], "tabindex", "0");
   }
 }
 
@@ -156,10 +156,11 @@ function castHead(/** @type {Participant} */ { name, category, kind }) {
 }
 
 function rowNode() {
-  return draw("g", { role: "option", tabindex: "-1" }, draw("title"), draw("rect", { class: "cl-told-target", x: 0 }),
-    draw("rect", { class: "cl-told-bar", x: 0, width: 3 }), draw("path", { class: "cl-told-line" }),
-    draw("path", { class: "cl-told-head" }), draw("path", { class: "cl-told-sign" }),
-    draw("text", { class: "cl-told-label" }), draw("g", { class: "cl-told-note" }, draw("path"), draw("text")));
+  return draw("g", { role: "option", tabindex: "-1" }, draw("title"),
+    draw("rect", { class: "cl-message-target", x: 0 }), draw("rect", { class: "cl-message-bar", x: 0, width: 3 }),
+    draw("path", { class: "cl-message-line" }), draw("path", { class: "cl-message-head" }),
+    draw("path", { class: "cl-message-sign" }), draw("text", { class: "cl-message-label" }),
+    draw("g", { class: "cl-message-note" }, draw("path"), draw("text")));
 }
 
 function updateRow(/** @type {Element} */ node, /** @type {Row} */ row) {
@@ -168,9 +169,9 @@ function updateRow(/** @type {Element} */ node, /** @type {Row} */ row) {
   const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
   ROWS.set(node, row);
   put(node, "class",
-    `cl-told ${LOOKS.reactions.includes(row.kind) ? "cl-told-reaction " : ""}${kindClass(looks)} cl-told-${
+    `cl-message ${LOOKS.reactions.includes(row.kind) ? "cl-message-reaction " : ""}${kindClass(looks)} cl-message-${
       row.kind.replaceAll(" ", "-")
-    } ${{ past: "cl-past", now: "cl-past cl-now-told", future: "cl-later" }[row.tense]}`);
+    } ${{ past: "cl-past", now: "cl-past cl-now-message", future: "cl-later" }[row.tense]}`);
   put(node, "transform", `translate(0 ${row.y})`);
   put(node, "aria-selected", row.tense === "now" ? "true" : "false");
   put(node, "aria-disabled", row.moment === null ? "true" : null);
@@ -210,7 +211,7 @@ function drawnMessage(/** @type {Row} */ { kind, from, to, plot }) {
   };
 }
 
-/** What one tells itself: a loop, and its text on the side where there is more room. */
+/** A message of a participant to itself: a loop, with its text on the side that has more room. */
 function drawnTurn(/** @type {{ kind: string, from: number, plot: number, y: number }} */ { kind, from, plot, y }) {
   const side = from > plot / 2 ? -1 : 1;
   const isOwn = kind !== "more";
