@@ -25,11 +25,11 @@ _BOX = "▯"
 _MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
 _PILED = re.compile(f"({_MARK}{_MARK}){_MARK}+")
 _ON_PIXELS = 1.06
-"""So much wider letters may become where they are fitted to coarse pixels."""
+"""How much wider letters may become when they are fitted to coarse pixels."""
 
 
 def legible(text: str, length: int = 60) -> str:
-    """A text on one line, cut to a length; a box stands for what the font cannot draw.
+    """A text on one line, cut to a length; a box replaces what the font cannot draw.
 
     Of marks that are piled on a letter two are kept, so that they stay on their line.
     """
@@ -77,7 +77,7 @@ def backing(colour: Any) -> dict[str, Any]:
 
 @lru_cache(maxsize=16_384)
 def _width(text: str, weight: str, families: tuple[str, ...]) -> float:
-    """In letters of one point; the same names stand in many rows, and measuring is what costs."""
+    """The width in letters of one point; kept, since many rows have the same names and measuring is slow."""
     font = FontProperties(family=list(families), size=1, weight=weight)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
@@ -135,7 +135,7 @@ def in_points(ax: Axes) -> tuple[float, float]:
 
 def _figure(ax: Axes) -> Figure:
     figure = ax.get_figure(root=True)
-    assert figure is not None, "axes that are drawn on stand in a figure"
+    assert figure is not None, "axes that are drawn on belong to a figure"
     return figure
 
 

@@ -41,11 +41,11 @@ _KINDS = ("command", "event", "process manager", "aggregate")
 """The kinds of boxes, in the order of the legend."""
 
 _USUAL = 0.78
-"""So many points is a pixel of the scene long where the axes are not given."""
+"""The length of a pixel of the scene in points, if no axes are given."""
 _NAMES, _WORDS = 12, 10
 """The letters of names and of words, in pixels of the scene."""
 _LEAST = 5.0
-"""So many points are letters high at least: names are cut to that size, and words are left out below it."""
+"""The least height of letters in points: names are cut to this size, and words below it are left out."""
 
 
 @plots(ProcessGraphView, "the value of process_graph(trace, cursor, model)")

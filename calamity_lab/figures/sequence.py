@@ -14,7 +14,7 @@ from calamity_lab.views.sequence import Message, SequenceView
 from calamity_lab.views.sequence_scene import FOOT, HEAD, ROW, height_of, sequence_scene
 
 _USUAL, _LEAST = 0.625, 0.42
-"""So many points is a pixel of the scene long where there is room, and at least: letters of 5 points."""
+"""The length of a pixel of the scene in points: if there is room, and the least (letters of 5 points)."""
 _TIGHT = 23
 """The least height of a message, in pixels of the scene."""
 _WIDE = 167

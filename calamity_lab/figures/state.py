@@ -192,8 +192,8 @@ def plot_field(
 ) -> Axes:
     """Draw what a field was as of each version: a line that holds a value until the next one.
 
-    Numbers stand as high as they are great; other values have a row each, in order of appearance. What is
-    yet to come at the cursor is grey and dashed. ``name`` stands above.
+    The height of a number is its value; other values have a row each, in order of appearance. What is
+    yet to come at the cursor is grey and dashed. ``name`` is the title.
     """
     ax = axes_for("plot_field", ax, (WIDE, 2.3))
     if not view.versions:
@@ -209,7 +209,7 @@ def plot_field(
 
 
 def _heights(view: FieldHistory) -> list[float | None]:
-    """How high each value stands."""
+    """The height of each value."""
     if view.kind == "numbers":
         return list(view.heights)
     rows = {text: float(number) for number, text in enumerate(dict.fromkeys(view.values))}

@@ -278,9 +278,9 @@ def _settings(theme: Theme) -> dict[Any, Any]:
 
 
 def _dress(ax: Axes, theme: Theme) -> None:
-    """What stood there before the plot, and ticks that come when the figure gets another size."""
+    """Set the colours of earlier content, and of ticks that come when the figure gets another size."""
     figure = ax.get_figure(root=True)
-    assert figure is not None, "axes that are drawn on stand in a figure"
+    assert figure is not None, "axes that are drawn on belong to a figure"
     figure.set_facecolor(hue("paper", theme))
     ax.set_facecolor(hue("paper", theme))
     for spine in ax.spines.values():

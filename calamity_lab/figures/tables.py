@@ -20,11 +20,11 @@ _LARGEST, _SMALLEST = 7.5, 5.0
 _LINE = 1.75
 _APART = 1.3
 _OTHER, _NOW = 3.4, 0.8
-"""The lines above and below the rows, and the one in which the present moment stands."""
+"""The lines above and below the rows, and the line of the present moment."""
 _SHARE = 0.36
-"""So much of the room the longest column may have before the others get theirs."""
+"""The share of the width that the longest column may have before the others get theirs."""
 _ACROSS = 46
-"""So many letters should go on a line; on a narrow one they are smaller."""
+"""The number of letters that should fit on a line; on a narrow line the letters are smaller."""
 
 
 class _Row(NamedTuple):
@@ -38,7 +38,7 @@ class _Row(NamedTuple):
 class Table(NamedTuple):
     """Columns and rows; ``now`` rows of them are past, ``label`` names the line between past and later rows.
 
-    ``named`` is the column before which the signs stand, ``longest`` the one that gets its room first.
+    The signs are before the column ``named``; the column ``longest`` gets its room first.
     """
 
     titles: tuple[str, ...]

@@ -41,7 +41,7 @@ _USUAL_PRIORITY = 2
 
 
 class _Placed(NamedTuple):
-    """A mark, how far down it stands, and its size in points."""
+    """A mark, its height from the top, and its size in points."""
 
     mark: DrawnMark
     y: float
@@ -69,11 +69,11 @@ def plot_timeline(
 ) -> Axes:
     """Draw what happened: a lane for each stream and process manager, the events side by side in their order.
 
-    The events stand in even steps, or ``by="time"`` where they were recorded, with long gaps folded. What is
-    past at the cursor (None: the last moment) is in colour, the rest is grey. A mark is named where there is
-    room for its name; the accepted commands only where there is room for all of their names. With more than
-    thirty lanes the largest types share a row each; of more than 5,000 marks those that lie under others of
-    their kind are left out, and counted.
+    The events are at even distances, or ``by="time"`` where they were recorded, with long gaps folded. What
+    is past at the cursor (None: the last moment) is in colour, the rest is grey. A mark is named where there
+    is room for its name; the accepted commands only where there is room for all of their names. With more
+    than thirty lanes the largest types share a row each; of more than 5,000 marks those that lie under others
+    of their kind are left out, and counted.
     """
     if by not in ("position", "time"):
         raise InvalidValue(f"plot_timeline(by={by!r}): give 'position' or 'time'")
@@ -237,7 +237,7 @@ def _named(
 
 
 def _name(trace: Trace, mark: DrawnMark) -> str:
-    """What stands at a mark: of a reaction, what was sent."""
+    """The name at a mark; for a reaction, what was sent."""
     step = trace[mark.moment].step if mark.kind != "event" else None
     if step is None or step.trigger is None:
         return mark.label

@@ -185,7 +185,7 @@ def closed_over(*functions: Any) -> dict[str, Any]:
 
 
 def _locals_around(base: type) -> Mapping[str, Any]:
-    """The local names of the function that a class stands in, while that function is running."""
+    """The local names of the function that defines a class, while that function is running."""
     function, is_local, _ = base.__qualname__.rpartition(".<locals>.")
     frame = sys._getframe() if is_local else None
     while frame is not None:

@@ -24,7 +24,7 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Interest, Start, Stop
 from calamity_lab.kernel.schema import fields_in
 
-# What a class has that stands for events of which the class is not known, as a store reads them.
+# An attribute of the class of events whose own class is not known, as a store reads them.
 UNKNOWN = "__calamity_unknown__"
 
 

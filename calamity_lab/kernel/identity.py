@@ -85,7 +85,7 @@ class Identity:
 
     @classmethod
     def parse(cls, stream_id: str) -> Identity:
-        """The identity that a stream id names: what stands before and after the first dash."""
+        """The identity in a stream id: the parts before and after the first dash."""
         category, _, id_ = stream_id.partition("-")
         return cls(category, id_)
 

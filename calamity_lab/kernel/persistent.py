@@ -23,7 +23,7 @@ from calamity_lab.kernel.identity import Identity
 V = TypeVar("V")
 
 _FULL = 16  # A line takes so many changes for each name, then another begins: so nobody holds it for ever.
-_DEEP = 16  # So many lines may rest on one another, before all they hold is copied to begin afresh.
+_DEEP = 16  # The most lines that may refer to one another; then all items are copied to one new line.
 
 
 class _Line:

@@ -59,9 +59,9 @@ class Handling(NamedTuple):
     manager: int
 
 
-# After Dispatched the aggregate decides (or is caught up first, where the stack does not know it), after
-# Appended the events are handed on from the first, and after Refused the sender is asked. An Executed that
-# stands here decided no events, and a reaction is the last one: the command is to be completed.
+# After Dispatched the aggregate decides (or is caught up first, if the stack does not know it). After
+# Appended the events are delivered from the first one, and after Refused the sender reacts. After an Executed
+# without events, and after the last reaction, the command is completed.
 Progress = (
     Dispatched
     | Populating

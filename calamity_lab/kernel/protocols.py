@@ -18,7 +18,7 @@ from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 
 
 class AllStreams(Enum):
-    """Stands where a stream id may stand and means every stream, in order of position."""
+    """Used instead of a stream id: every stream, in order of position."""
 
     ALL = "all"
 

@@ -59,7 +59,7 @@ class Field:
 
     @property
     def metadata(self) -> tuple[Any, ...]:
-        """What stands in ``Annotated[...]`` behind the type."""
+        """The metadata of ``Annotated[...]``, after the type."""
         return getattr(self.annotation, "__metadata__", ())
 
     def made_default(self) -> Any:

@@ -62,7 +62,7 @@ class Step:
 
     @property
     def depth(self) -> int:
-        """How many commands stand above it in the chain of causes."""
+        """The number of commands above it in the chain of causes."""
         return self.pending.depth
 
     @property
@@ -251,7 +251,7 @@ class AtProcessManager(Step):
 
 @frozen
 class CaughtUp(Step):
-    """A process manager type was shown the events that it had missed, before it is handed the next one.
+    """A process manager type got the events that it had missed, before it gets the next one.
 
     ``count`` is how many of them its instances took in, ``position`` up to where it knows the history now.
     ``identity`` is the instance that the next event concerns. ``commands`` are those that instances sent for

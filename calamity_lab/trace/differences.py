@@ -19,7 +19,7 @@ ABSENT = _Absent()
 
 
 class Difference(NamedTuple):
-    """A path, as in ``lines[2].price``, and what stands there before and after."""
+    """A path, as in ``lines[2].price``, and the values there before and after."""
 
     path: str
     before: Any

@@ -26,7 +26,7 @@ class Stepper:
     """Moves a cursor along a recorded run, and records new steps at its end.
 
     ``cursor`` is the index of the current moment, ``selection`` what is selected in the run. ``error`` is the
-    error that stopped the last move forward, if any; the cursor then stands at the moment before, and nothing
+    error that stopped the last move forward, if any; the cursor is then at the moment before, and nothing
     is lost.
     With ``checked`` every callback of the model is asked twice, to find one that is not pure.
     ``guard`` is called before a move runs the kernel; it may raise to prevent the move.

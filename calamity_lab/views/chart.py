@@ -1,4 +1,4 @@
-"""The chart of a branch: where in the lanes everything stands that happened, as columns that only grow.
+"""The chart of a branch: the marks of everything that happened in the lanes, as columns that only grow.
 
 Whoever has the columns up to some moment needs no more than what came behind it: so a front end can draw any
 part of a run, and any cursor on it, without asking.
@@ -22,15 +22,15 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES
 
 KINDS = IN_LANES[1:]
-"""What stands in the lanes besides events; the number of a step's kind is its index here."""
+"""The kinds of marks in the lanes besides events; the number of a step's kind is its index here."""
 
 _MARK = re.compile(r"(event|step) (\d{1,15})", re.ASCII)
 _KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind in enumerate(KINDS)}}
-"""The kind of a mark by the verb of its step; a step whose verb has no look stands in no lane."""
+"""The kind of a mark by the verb of its step; a step whose verb has no look has no mark."""
 
 
 class Mark(NamedTuple):
-    """What stands in the lanes: an event, by its number among all from 1, or what happened at a step.
+    """A mark in the lanes: an event, by its number among all from 1, or what happened at a step.
 
     As a text, also for the front end: "event 12", "step 57".
     """
@@ -63,7 +63,7 @@ class EventColumns(NamedTuple):
     """The events in order, an item in each column.
 
     ``moments`` are those of their recording, ``lanes`` and ``names`` indexes of the chart's own, ``times``
-    milliseconds since 1970 (UTC); a clock that went back counts as one that stood.
+    milliseconds since 1970 (UTC); a time before the last one counts as the last one.
     """
 
     moments: array[int]
@@ -97,7 +97,7 @@ class Sizes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """So much of the columns as a branch has; lanes are in order of appearance, names of first use."""
+    """The part of the columns that a branch has; lanes are in order of appearance, names in order of use."""
 
     columns: Columns
     sizes: Sizes
@@ -296,7 +296,7 @@ def step_mark(trace: Trace, step: Step) -> Mark | None:
 
 
 def command_mark(trace: Trace, start: int) -> Mark | None:
-    """The mark of the command that was dispatched at a moment; a rejected command stands at its rejection.
+    """The mark of the command that was dispatched at a moment; for a rejected command, its rejection.
 
     None for a command that was dispatched before the trace began.
     """

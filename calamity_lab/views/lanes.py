@@ -64,7 +64,7 @@ class Row:
 
 
 class Lanes:
-    """Where everything in a chart stands, along its events or along their times."""
+    """The points of all marks of a chart, along its events or along their times."""
 
     def __init__(self, chart: Chart, axis: Axis = "position") -> None:
         columns, sizes = chart.columns, chart.sizes
@@ -82,7 +82,7 @@ class Lanes:
 
     @property
     def length(self) -> float:
-        """How long the whole run is: where its last event stands."""
+        """The length of the whole run: the point of its last event."""
         return self.at(self.total)
 
     def now(self, cursor: int) -> int:
@@ -90,7 +90,7 @@ class Lanes:
         return bisect_right(self.events.moments, cursor)
 
     def marks(self, first: int = 0, last: int | None = None) -> Iterator[DrawnMark]:
-        """The marks of the events from one index to another, then of what stands at them and beside them."""
+        """The marks of the events from one index to another, then of the steps at them and beside them."""
         last = self.total if last is None else min(last, self.total)
         for index in range(first, last):
             yield self._event(index)
@@ -98,7 +98,7 @@ class Lanes:
             yield self._step(index)
 
     def at(self, among: float) -> float:
-        """Where a place among the events stands along the run; the events count from 1."""
+        """The point of a number of an event (from 1, or between two) along the run."""
         if self.axis == "position" or not self.total:
             return float(among)
         index = min(max(int(among) - 1, 0), self.total - 1)
@@ -132,7 +132,7 @@ class Lanes:
         return DrawnMark(self.at(self._among(index)), lanes[index], kind, label, moments[index])
 
     def _steps(self, first: int, last: int) -> Iterator[int]:
-        """The steps that stand at those events and in the gaps beside them."""
+        """The steps at those events and in the gaps beside them."""
         moments, steps = self.events.moments, self.steps.moments
         since = bisect_left(steps, moments[first - 1] if first else 0)
         after = bisect_right(moments, moments[last - 1]) if last else 0
@@ -142,7 +142,7 @@ class Lanes:
                 yield index
 
     def _among(self, index: int) -> float:
-        """Where a step stands among the events: those between two events share the room there, in order."""
+        """The point of a step among the events; steps between two events share the room, in order."""
         half = self.steps.halves[index]
         if half % 2 == 0:
             return half / 2
@@ -150,7 +150,7 @@ class Lanes:
         return half // 2 + (index - first + 1) / (last - first + 2)
 
     def _gap(self, half: int, index: int) -> tuple[int, int]:
-        """The first and the last step of those that stand between two events: they follow each other."""
+        """The first and the last step of those between two events: they follow each other."""
         if half not in self._gaps:
             halves, first, last = self.steps.halves, index, index
             while first > 0 and halves[first - 1] == half:
@@ -167,7 +167,7 @@ class Lanes:
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """Where events stand along their time, the first at 0; behind which of them, from 1, a gap is folded."""
+    """The points of events in time, the first at 0; behind which of them, from 1, a gap is folded."""
 
     points: Sequence[float]
     folds: Sequence[int]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 Status = Literal["done", "in flight", "rejected", "dropped", "waited for", "waiting", "overdue"]
-"""What a node or an edge of the process graph is to an instance; what it has not reached has no status.
+"""The status of a node or an edge of the process graph for an instance; none if it was not reached.
 
 ``done``: it took that event in, sent that command and it was accepted, that aggregate answered it; or the
 instance has stopped. ``in flight``: it sent the command, which is still to be decided. ``rejected``: the
@@ -26,7 +26,7 @@ Fill = Literal["solid", "soft", "empty", "none"]
 class Colour(NamedTuple):
     """A colour in the light and in the dark theme.
 
-    ``forced`` is the system's colour that stands in where a person has chosen a few colours for everything;
+    ``forced`` is the system's colour that replaces it where a person has chosen a few colours for everything;
     ``host`` the variable of JupyterLab that comes first where there is one.
     """
 
@@ -130,7 +130,7 @@ REACTIONS = ("started", "continued", "stopped", "ignored")
 """What a process manager instance may do with an event: the verbs of its steps."""
 
 IN_LANES = ("event", "command", "rejected", *REACTIONS)
-"""What stands in the lanes. In columns and for the browser, the kind of a mark is its index here."""
+"""The kinds of marks in the lanes. In columns and for the browser, the kind of a mark is its index here."""
 
 
 class Sign(NamedTuple):

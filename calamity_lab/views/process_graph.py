@@ -38,7 +38,7 @@ class GraphShape(NamedTuple):
 
 
 def shape_of(model: Model, manager: str, observed: frozenset[EdgeKey]) -> GraphShape:
-    """What is possible, and what the branch observed, be it behind the cursor: so nothing jumps at a step."""
+    """What is possible and what happened on the branch, also after the cursor: so nothing jumps at a step."""
     edges = _edges(possible(model)) | {key for key in observed if key[2] != "leads to"}
     if manager:
         leads = {(key_of("command", c), key_of("event", e)) for c, e in possible(model).leads}

@@ -32,7 +32,7 @@ _PENDING_TEXTS = Slot[str](most=1_024)
 class Hit:
     """A match: something that contains the query.
 
-    ``moment`` is when it came to be (None: it is pending), ``mark`` what stands for it in the lanes,
+    ``moment`` is when it came to be (None: it is pending), ``mark`` its mark in the lanes,
     ``index`` that of a pending command on the agenda.
     """
 

@@ -1,7 +1,7 @@
 """Where a query was found, remembered, so that a search looks only at what is new.
 
 The texts of a growing row are kept, so another query costs no more than reading them; a query that begins
-with an earlier one reads only what that one found. Of the lanes only those are searched that changed since.
+with an earlier one reads only what that one found. Only the lanes that changed since are searched again.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ _TITLE = 120
 class Selected:
     """What is selected; nothing is if ``kind`` is "".
 
-    ``first`` to ``last`` are the numbers of the selected events among all, from 1; ``mark`` is what stands
-    alone in the lanes. ``moment`` is the one to go to. ``streams`` are those that it is about, ``command``
+    ``first`` to ``last`` are the numbers of the selected events among all, from 1; ``mark`` is the
+    only one in the lanes. ``moment`` is the one to go to. ``streams`` are those that it is about, ``command``
     the id of the command, ``position`` that of an event, or of the first event of several and ``until`` that
     of the last.
     """

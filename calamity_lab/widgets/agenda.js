@@ -26,7 +26,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
     on: { click: () => showUpto(page + AGENDA_PAGE) } });
   const scroll = make("div", { class: "cl-scroll", tabindex: "-1" });
   const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => lab.setOptions("agenda", { limit }) });
-  // So many can be scrolled to; a press shows more.
+  // The most entries that can be scrolled to; a press shows more.
   let page = 12;
   /** @type {string | null} */
   let sought = null;
@@ -79,7 +79,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   };
 }
 
-/** An entry as it is drawn: all but the first few look alike wherever they stand, and are left alone. */
+/** An entry as it is drawn: all but the first few look the same at any index, and are left alone. */
 function placed(/** @type {AgendaEntry} */ entry, /** @type {number} */ index, /** @type {boolean} */ isRunning) {
   return { ...entry, is_next: index === 0, waits: index > 0 || isRunning };
 }

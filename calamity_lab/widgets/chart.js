@@ -1,4 +1,4 @@
-// What stands in the lanes, of the whole run, as columns that only grow: any part of it is drawn without asking.
+// The marks in the lanes, of the whole run, as columns that only grow: any part of it is drawn without asking.
 
 import { LOOKS } from "./looks.js";
 import { readMark } from "./marks.js";
@@ -102,7 +102,7 @@ export class Chart {
     return this.events.upto("moments", cursor);
   }
 
-  /** The steps, from one to before another, among which are all that stand between two events and at them. */
+  /** The steps, from one to before another, with all steps between two events and at them. */
   stepsAround(/** @type {number} */ first, /** @type {number} */ last) {
     const { moments } = this.events;
     const since = first > 1 ? moments[first - 2] : 0;
@@ -134,12 +134,12 @@ export class Chart {
     };
   }
 
-  /** Where a step stands among the events: the steps between two events share the room there. */
+  /** The point of a step among the events: the steps between two events share the room there. */
   amongAt(/** @type {number} */ step) {
     const { halves, length } = this.steps;
     const half = halves[step];
     if (half % 2 === 0) return half / 2;
-    // Those that stand in one gap follow each other; a gap may hold thousands, so it is measured once.
+    // The steps in one gap follow each other; a gap may hold thousands, so it is measured once.
     if (this.gap?.half !== half) {
       let [first, last] = [step, step];
       while (first > 0 && halves[first - 1] === half) first -= 1;

@@ -180,7 +180,7 @@ function mountDrawer(root, row, left, lab) {
     if (!(target instanceof Node) || !isOpen()) return;
     if (left.parentElement?.contains(target) && !left.contains(target)) leave();
   });
-  // In one column it stands between the lanes and the tabs, on the page as in the order of the Tab key.
+  // In one column it is between the lanes and the tabs, on the page as in the order of the Tab key.
   const observer = new ResizeObserver(() => {
     const columns = /** @type {HTMLElement} */ (left.parentElement);
     const next = root.offsetWidth < ONE_COLUMN ? columns.querySelector(".cl-tabbed") : columns.firstElementChild;

@@ -46,7 +46,7 @@ _WAY_OUT_BY_CALL = "To continue without this command, call lab.abandon()"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The last fact as one sentence, and where the cursor stands: the foot of every widget."""
+    """The last fact as one sentence, and the moment of the cursor: the foot of every widget."""
 
     cursor: int
     last: int

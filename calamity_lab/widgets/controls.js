@@ -231,8 +231,8 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     lab.send(verb, verb === "play" ? { by: pace().by, times: becomeDue() } : {});
   }
   /**
-   * How many moves are due. Of a long wait only a tenth of a second is made up for: the answer that a pause finds on its
-   * way is short, too.
+   * How many moves are due. After a long wait, only a tenth of a second is made up for, so that the answer after a
+   * pause is short too.
    */
   function becomeDue() {
     const { perSecond } = pace();
@@ -254,7 +254,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
   function draw() {
     node.children[0].replaceWith(icon(playing ? "pause" : "play"));
     setText(node.children[1], playing ? "Pause" : "Play");
-    // What passes by is not read out; what stands there at rest is.
+    // Sentences that pass by are not read out; the last one is.
     const foot = lab.root.querySelector(".cl-foot");
     if (foot) put(foot, "aria-busy", playing ? "true" : null);
     hint();

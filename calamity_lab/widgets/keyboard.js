@@ -11,7 +11,7 @@ import { focusedIn } from "./lists.js";
 
 /** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play", () => void>>} FaceParts */
 
-/** Each key, what it does, and the verb that it stands for. @type {[string, string, string][]} */
+/** Each key, what it does, and its verb. @type {[string, string, string][]} */
 const KEYS = [
   [".", "Step over: run one whole command", "step_over"],
   [",", "Back over: go back one whole command", "step_back_over"],

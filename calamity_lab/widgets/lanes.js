@@ -72,7 +72,7 @@ export class Lanes {
       group.all += 1;
       this.groupOf.push(group);
     }
-    // Aggregates first, as they appeared; what watches them stands below.
+    // Aggregates first, as they appeared; process managers are below.
     this.groups = [...groups.values()].sort((one, other) =>
       (one.kind === "aggregate" ? 0 : 1) - (other.kind === "aggregate" ? 0 : 1)
     );
@@ -111,7 +111,7 @@ export const DENSE = 12;
 const CELL = 3;
 
 /**
- * The marks of a span, in the rows in sight: where each stands in pixels, and what it is.
+ * The marks of a span, in the rows in sight: the point of each in pixels, and its kind.
  * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
  */
 export function marksInSight(chart, span, lanes, [top, bottom], plot) {
@@ -128,7 +128,7 @@ export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   return marks.sort((one, other) => one.x - other.x || one.moment - other.moment);
 }
 
-/** Calls `each` with what stands in a span: the events, then commands, rejections and reactions. */
+/** Calls `each` with the marks of a span: the events, then commands, rejections and reactions. */
 export function eachInSight(/** @type {Chart} */ chart, /** @type {Span} */ span, /** @type {Each} */ each) {
   const { events, steps } = chart;
   const first = span.eventAt(span.from);
@@ -158,7 +158,7 @@ export function shapePaths(/** @type {DrawnMark[]} */ marks, /** @type {number} 
 }
 
 /**
- * Where marks stand too close for shapes: a bar for all in a few pixels of a row, the higher the more. Reactions of any
+ * Where marks are too close for shapes: a bar for all in a few pixels of a row, the higher the more. Reactions of any
  * kind share a bar, rejections keep a cross, commands are left out.
  * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
  */

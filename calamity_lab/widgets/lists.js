@@ -166,7 +166,7 @@ const BELOW = 120;
 
 export class Reach {
   /**
-   * `least` is how many there are at first, `room` about how high one of them is, in pixels, which stands in for those
+   * `least` is how many there are at first, `room` about how high one of them is, in pixels, as the height of those
    * that are not there, and `ask` asks for so many.
    * @param {HTMLElement} scroll @param {{ least: number, room: number, ask: (limit: number) => void }} options
    */
@@ -176,7 +176,7 @@ export class Reach {
     this.ask = ask;
     this.least = least;
     this.wanted = least;
-    // So many fill what is in sight, as long as nobody has scrolled.
+    // The number that fills the view while nobody has scrolled.
     this.filled = least;
     this.there = 0;
     this.all = 0;
@@ -215,7 +215,7 @@ export class Reach {
     if (this.scroll.scrollTop === 0) this.filled = this.wanted;
   }
 
-  /** At the top again, what came on the way down goes, but for what has the focus. */
+  /** At the top again, removes the items that came with scrolling, except the one with the focus. */
   restAtTop() {
     if (this.scroll.scrollTop > 0) return;
     const focused = focusedIn(this.scroll);

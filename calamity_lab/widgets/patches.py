@@ -23,7 +23,7 @@ _ATOMS = frozenset({str, int, float, bool, type(None)})
 def patch(before: Any, after: Any) -> dict[str, Any]:
     """The fields of a view (a dataclass) that differ from what was sent before; all where that is None.
 
-    Of a tuple of records only those are given that are new; of the others, where they stood before:
+    Of a tuple of records only those are given that are new; of the others, their former indexes:
     ``{"rows": [0, 1, {...}, 2]}``. A tuple of plain values is a list.
     """
     if before is None:

@@ -8,7 +8,7 @@ import { kindClass } from "./signs.js";
 /** @import { Edge as GraphEdge, GraphScene, Node as GraphNode, ProcessGraphView, StatusMark } from "#views" */
 
 const { boxWide: BOX_WIDE, boxHigh: BOX_HIGH, nameRoom: NAME_ROOM } = LOOKS.graph;
-// So far the picture shrinks before it scrolls.
+// The least scale of the picture before it scrolls.
 const SMALLEST = 0.9;
 
 export const ARROWS = ["plain", "later", "if-rejected", "in-flight", "rejected", "waited-for", "overdue"];

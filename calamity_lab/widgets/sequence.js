@@ -122,7 +122,7 @@ function drawSequence({ heads, lines, rows, svg }, value, width) {
   }
 }
 
-/** Where each row is: a command stands a little apart from what came before, a note takes room of its own. */
+/** Where each row is: a command is a little apart from the message before, a note takes room of its own. */
 function placeRows(/** @type {Message[]} */ messages) {
   let y = 4;
   const rows = messages.map((message, place) => {

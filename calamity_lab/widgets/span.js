@@ -1,4 +1,4 @@
-// Which part of the run the lanes show, by position or by time, and where in it each event stands.
+// Which part of the run the lanes show, by position or by time, and the point of each event in it.
 // Along the run an event takes up about one unit, its command the first half of it; idle gaps are folded to a few.
 
 import { lowest } from "./chart.js";
@@ -75,7 +75,7 @@ export class Span {
     }
   }
 
-  /** Where a place among the events (from 1, halves between them) stands along the run. */
+  /** The point of a number of an event (from 1, halves are between two) along the run. */
   at(/** @type {number} */ among) {
     if (this.axis === "position") return among - AHEAD;
     const last = this.chart.events.length - 1;
@@ -86,7 +86,7 @@ export class Span {
     return 1 - AHEAD + this.along[event] + beyond * (beyond < 0 ? 1 : next - this.along[event]);
   }
 
-  /** The first event, from 1, that stands at a point along the run or behind it. */
+  /** The first event, from 1, at a point along the run or after it. */
   eventAt(/** @type {number} */ point) {
     const { length } = this.chart.events;
     if (this.axis === "position") return clamp(Math.ceil(point + AHEAD), 1, length + 1);

@@ -192,7 +192,7 @@ function updateCard(/** @type {Card} */ card, /** @type {StateRow & { pinned?: b
   setText(note, row.note ?? "");
   show(note, Boolean(row.note));
   updateAsOf(card, row);
-  // Of what is new, everything is: the card says so once.
+  // In a new state every field is new: only the card says so.
   const fieldRows = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;
   keyed(fields, fieldRows, (field) => field.path || field.name, (field) => fieldLine(card, field), updateFieldLine,
     () => true);
@@ -262,7 +262,7 @@ function updateFieldLine(/** @type {FieldLine} */ line, /** @type {FieldRow} */ 
   line.classList.toggle("cl-changed", field.changed);
   line.classList.toggle("cl-taken", Boolean(field.gone));
   line.classList.toggle("cl-opened", Boolean(field.is_open));
-  // Of two long values, the old one must leave room for the new one.
+  // A long old value must leave room for a long new value.
   line.classList.toggle("cl-long", had && String(field.before).length + field.value.length > LONG_CHANGE);
   line.classList.toggle("cl-tall", field.value.length + (had || field.gone ? String(field.before).length : 0) > TALL);
   // What can be unfolded need not be read here.
@@ -314,7 +314,7 @@ function nameOfField(line, title, body, field) {
   put(more, "aria-expanded", field.history ? "true" : "false");
 }
 
-/** What pressing a name does: nothing for a text; what stands for the rest of a list unfolds, and has no history. */
+/** What pressing a name does: nothing for a text; the name of the rest of a list unfolds it, and has no history. */
 function kindOfName(/** @type {Asks} */ asks, /** @type {FieldRow} */ field) {
   if (!asks.isWhole || !field.path || field.gone) return "text";
   if (!field.inner) return "plain";

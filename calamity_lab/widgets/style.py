@@ -71,4 +71,4 @@ def _line(look: Look) -> str:
 
 def _statuses() -> Iterator[str]:
     for name, sign in SIGNS.items():
-        yield f".cl-status-{name.replace(' ', '-')} {{ --stand: var(--cl-{sign.colour}); }}\n"
+        yield f".cl-status-{name.replace(' ', '-')} {{ --status: var(--cl-{sign.colour}); }}\n"

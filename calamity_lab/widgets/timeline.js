@@ -232,7 +232,7 @@ export class Timeline {
     this.paintActive();
   }
 
-  /** The bars for marks that stand too close; they stay the same wherever the cursor is. */
+  /** The bars for marks that are too close; they stay the same wherever the cursor is. */
   bars(/** @type {number[]} */ rows) {
     const { chart, span, lanes, plot } = this;
     const drawnFor = [this.laidFor, plot, ...rows].join();
@@ -240,7 +240,7 @@ export class Timeline {
     return this.dense.bars;
   }
 
-  /** Between what is past and what is to come, in pixels; a command at the cursor stands before its events. */
+  /** Between what is past and what is to come, in pixels; a command at the cursor is before its events. */
   nowAt() {
     const { chart, span, now, plot } = this;
     const step = chart.steps.upto("moments", this.cursor) - 1;
@@ -436,7 +436,7 @@ function updateLaneLabel(/** @type {Element} */ node, /** @type {Label} */ row) 
   put(node, "aria-pressed", row.isSelected ? "true" : "false");
 }
 
-/** From mark to mark, bent where both stand in one row, and with a head at the effect. */
+/** From mark to mark, bent where both are in one row, and with a head at the effect. */
 function arrowPath(/** @type {Point | null} */ from, /** @type {Point | null} */ to) {
   if (!from || !to) return "";
   const [dx, dy] = [to.x - from.x, to.y - from.y];

@@ -51,7 +51,7 @@
  */
 
 /**
- * A mark with what it shows, and where it stands: `among` the events, and in pixels.
+ * A mark with what it shows, and its point: `among` the events, and in pixels.
  * @typedef {{ key: Mark, kind: string, among: number, lane: number, moment: number }} PlacedMark
  * @typedef {PlacedMark & { name: string }} ChartMark
  * @typedef {PlacedMark & Point} DrawnMark

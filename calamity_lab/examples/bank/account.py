@@ -35,7 +35,7 @@ class RenameAccount:
 @command(to="BankAccount", by="account_id")
 @dataclass(frozen=True, slots=True)
 class DepositFunds:
-    """Pay money in, be it cash or the second half of a transfer."""
+    """Pay money in: cash, or the second half of a transfer."""
 
     account_id: str
     amount: int
@@ -45,7 +45,7 @@ class DepositFunds:
 @command(to="BankAccount", by="account_id")
 @dataclass(frozen=True, slots=True)
 class WithdrawFunds:
-    """Take money out, be it cash or the first half of a transfer."""
+    """Take money out: cash, or the first half of a transfer."""
 
     account_id: str
     amount: int

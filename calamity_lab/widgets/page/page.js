@@ -1,4 +1,4 @@
-// What stands in for Python: a model, as anywidget has it, that answers from a recorded run.
+// The substitute for Python: a model, as of anywidget, that answers from a recorded run.
 
 import { TAB_VIEWS } from "../composite.js";
 import { render } from "../entry.js";

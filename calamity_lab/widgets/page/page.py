@@ -106,7 +106,7 @@ def _packed(recorded: dict[str, Any]) -> str:
 
 @cache
 def _script() -> str:
-    """The widgets' front end, and what stands in for Python."""
+    """The widgets' front end, and the substitute for Python."""
     return f"\n{front_end.script('page/page.js')}\n"
 
 

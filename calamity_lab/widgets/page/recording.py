@@ -37,7 +37,7 @@ MOST_MOMENTS = 5_000
 """A run with at most this many moments is kept whole."""
 
 THINNED = 2_000
-"""Of a longer run this many moments are kept, evenly, at which a command is done."""
+"""The most moments in a page; of a longer run, evenly chosen moments at which a command is done."""
 
 PENDING = 36
 """At each moment the page has this many pending commands."""
@@ -195,7 +195,8 @@ def _under_state(reader: Reader) -> tuple[Any, ...]:
     return (command, *stores, stack.aggregate_versions, stack.process_manager_versions)
 
 
-# What a view stands on: while these are the very same objects, so is the view, and need not be asked.
+# The objects that a view is made of: while they are the same objects, the view is the same and is not made
+# again.
 _BASES: Mapping[str, Callable[[Reader], tuple[Any, ...]]] = {
     "agenda": _under_agenda,
     "state": _under_state,
@@ -249,8 +250,8 @@ def _out(trace: Trace, moment: int) -> int:
 class StatusRecorder:
     """Which instances of the listed ones have to be asked at a moment, given those that were asked before.
 
-    An instance stands as it did while nothing happens in the cascades that it took part in, and nobody takes
-    a command off the agenda.
+    The status of an instance stays the same while nothing happens in the cascades that it took part in, and
+    nobody takes a command off the agenda.
     """
 
     def __init__(self, trace: Trace, model: Model) -> None:

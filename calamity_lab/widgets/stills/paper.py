@@ -1,6 +1,6 @@
 """What still pictures are drawn on: white paper with dark ink, so that it reads on any background.
 
-Styles stand in the elements, because notebooks that are not trusted lose their style sheets.
+Styles are in the elements, because notebooks that are not trusted lose their style sheets.
 """
 
 from __future__ import annotations

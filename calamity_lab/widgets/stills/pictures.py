@@ -34,7 +34,7 @@ from calamity_lab.widgets.stills.paper import (
 
 _LANE, _LABEL, _LANES_TOP, _LANES_WIDE = 24, 190, 22, 860
 LANES_EVENTS = 24
-"""So many events are in the picture."""
+"""The number of events in the picture."""
 
 
 def timeline(view: Window) -> str:
@@ -78,7 +78,7 @@ def _ordinal(view: Window, event: int) -> str:
 
 
 def process_graph(view: ProcessGraphView) -> str:
-    """The graph as an image, how the chosen instance stands above it, and the newest others below."""
+    """The graph as an image, with the status of the chosen instance above, and the newest others below."""
     if not view.nodes:
         return line("This model has no process manager.", soft=True)
     scene, marks = view.scene, {mark.key: mark for mark in view.marks}
