@@ -192,15 +192,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; print the first difference")
     asked = parser.parse_args(arguments)
     paths = asked.notebooks or tutorials()
-    told = [tell(path, notebook, check=asked.check) for path, notebook in zip(paths, ran(paths), strict=True)]
-    print("\n".join(f"{path.name}: {text}" for path, text in zip(paths, told, strict=True)))
-    return int(asked.check and set(told) != {UNCHANGED})
+    reports = [
+        report(path, notebook, check=asked.check) for path, notebook in zip(paths, ran(paths), strict=True)
+    ]
+    print("\n".join(f"{path.name}: {text}" for path, text in zip(paths, reports, strict=True)))
+    return int(asked.check and set(reports) != {UNCHANGED})
 
 
 UNCHANGED = "unchanged"
 
 
-def tell(path: Path, notebook: Any, *, check: bool) -> str:
+def report(path: Path, notebook: Any, *, check: bool) -> str:
     """What running a notebook changes; the result is written to its file, unless ``check`` is set."""
     before = read(path)
     now = settled(notebook, before)

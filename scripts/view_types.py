@@ -1,6 +1,6 @@
 """Print the values that views give to the front end as TypeScript types, for the checker of its JavaScript.
 
-The dataclasses say what a view tells; so the types that the JavaScript is checked by are made from them.
+The dataclasses of the views are the one source of these types.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PARTS: Mapping[str, type] = {
     "process_graph": ProcessGraphView,
     "sequence": SequenceView,
 }
-"""What each part of a widget shows; of the chart the front end gets columns instead."""
+"""The view of each part of a widget; the chart comes as columns."""
 
 OTHERS = (LaneRow, HitText)
 MARK = "export type Mark = `event ${number}` | `step ${number}`;"
@@ -54,15 +54,17 @@ _PLAIN = {
 
 def declarations() -> str:
     """The types of the parts, of all that they hold, and ``Values``: the parts that a widget has."""
-    waiting, told = [*PARTS.values(), *OTHERS], dict[type, str]()
+    waiting, declared = [*PARTS.values(), *OTHERS], dict[type, str]()
     while waiting:
         cls = waiting.pop(0)
-        if cls not in told:
-            told[cls] = "".join(f"  {name}: {_type(hint)};\n" for name, hint in get_type_hints(cls).items())
+        if cls not in declared:
+            declared[cls] = "".join(
+                f"  {name}: {_type(hint)};\n" for name, hint in get_type_hints(cls).items()
+            )
             waiting += [found for hint in get_type_hints(cls).values() for found in _classes(hint)]
     values = "".join(f"  {part}?: {cls.__name__};\n" for part, cls in PARTS.items())
-    named = {"Values": f"{values}  chart?: any;\n", **{cls.__name__: body for cls, body in told.items()}}
-    assert len(named) == len(told) + 1, "two dataclasses have one name"
+    named = {"Values": f"{values}  chart?: any;\n", **{cls.__name__: body for cls, body in declared.items()}}
+    assert len(named) == len(declared) + 1, "two dataclasses have one name"
     return "\n".join([MARK, *(f"export interface {name} {{\n{body}}}" for name, body in named.items())])
 
 

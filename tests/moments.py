@@ -1,4 +1,4 @@
-"""Which moment a test means, told by an event, a command or a step instead of by a number."""
+"""The moment that a test means, by an event, a command or a step instead of by a number."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 window.accessibility = (() => {
   const shown = (node) => node.checkVisibility({ visibilityProperty: true });
   const within = (roots, selector) => roots.flatMap((root) => [...root.querySelectorAll(selector)]).filter(shown);
-  const told = (node) => node.outerHTML.slice(0, 120);
+  const outer = (node) => node.outerHTML.slice(0, 120);
 
   // Colours are numbers from 0 to 255 and an opacity; whatever CSS calls them, a canvas knows them.
   const pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", {
@@ -39,11 +39,12 @@ window.accessibility = (() => {
 
   /** What is painted behind all that is in a node, and how opaque that is; what many share is reckoned once. */
   function painted(node, reckoned) {
-    if (!node) return { ground: [255, 255, 255], opacity: 1 };
+    if (!node) return { background: [255, 255, 255], opacity: 1 };
     if (!reckoned.has(node)) {
-      const { ground, opacity } = painted(node.parentElement, reckoned);
+      const { background, opacity } = painted(node.parentElement, reckoned);
       const style = getComputedStyle(node);
-      reckoned.set(node, { ground: over(parse(style.backgroundColor), ground), opacity: opacity * style.opacity });
+      reckoned.set(node, { background: over(parse(style.backgroundColor), background),
+        opacity: opacity * style.opacity });
     }
     return reckoned.get(node);
   }
@@ -58,14 +59,14 @@ window.accessibility = (() => {
   }
 
   function contrastOf(node, colour, reckoned) {
-    const { ground: around, opacity } = painted(node, reckoned);
-    // With forced colours the browser paints a ground of its own behind text, whatever is there.
+    const { background: around, opacity } = painted(node, reckoned);
+    // With forced colours the browser paints a background of its own behind text, whatever is there.
     const plate = matchMedia("(forced-colors: active)").matches
       ? parse(getComputedStyle(node.closest(".cl-root")).backgroundColor)
       : null;
-    const ground = plate ?? shapesBehind(node).reduce((below, fill) => over(fill, below), around);
+    const background = plate ?? shapesBehind(node).reduce((below, fill) => over(fill, below), around);
     const [r, g, b, a] = parse(colour);
-    return contrast(over([r, g, b, a * opacity], ground), ground);
+    return contrast(over([r, g, b, a * opacity], background), background);
   }
 
   /** Every text in sight: its node, its colour and its words; placeholders and what fields hold are texts too. */
@@ -89,14 +90,14 @@ window.accessibility = (() => {
   const STOPS = "button, a, input, select, summary, [tabindex='0']";
 
   return {
-    /** How many texts there are, and those whose contrast with their ground is less than this. */
+    /** How many texts there are, and those whose contrast with their background is less than this. */
     faint: (roots, least) => {
       const [all, reckoned] = [roots.flatMap(texts), new Map()];
       const measured = all.map((
         [node, colour, words],
       ) => [contrastOf(node, colour, reckoned), words.trim().slice(0, 40), node]);
       const faint = measured.filter(([ratio]) => ratio < least);
-      return [all.length, faint.map(([ratio, words, node]) => `${ratio.toFixed(2)}: ${words} in ${told(node)}`)];
+      return [all.length, faint.map(([ratio, words, node]) => `${ratio.toFixed(2)}: ${words} in ${outer(node)}`)];
     },
 
     /** What can be pressed and is less than 24 pixels high or wide. */
@@ -104,7 +105,7 @@ window.accessibility = (() => {
       within(roots, OPERABLE)
         .map((node) => [node, node.getBoundingClientRect()])
         .filter(([, { width, height }]) => Math.min(width, height) < 23.99)
-        .map(([node, { width, height }]) => `${width.toFixed(0)} by ${height.toFixed(0)}: ${told(node)}`),
+        .map(([node, { width, height }]) => `${width.toFixed(0)} by ${height.toFixed(0)}: ${outer(node)}`),
 
     /** What the Tab key must reach, numbered; of a list with one tab stop, the arrows do the rest. */
     stops: (roots) =>
@@ -112,7 +113,7 @@ window.accessibility = (() => {
         .filter((node) => !node.disabled && node.getAttribute("tabindex") !== "-1")
         .map((node, place) => {
           node.dataset.stop = place;
-          return told(node);
+          return outer(node);
         }),
 
     /** The number of the stop that has the focus, and what it is if nobody can see that; null outside. */
@@ -121,7 +122,7 @@ window.accessibility = (() => {
       if (!root.contains(node)) return null;
       // The scrubber shows it at its thumb, which no script can see.
       const seen = node === root || node.type === "range" || getComputedStyle(node).outlineStyle !== "none";
-      return [node.dataset.stop ?? "", seen ? "" : told(node)];
+      return [node.dataset.stop ?? "", seen ? "" : outer(node)];
     },
 
     /** Of a list with one item that moves: the places there are, and those the arrow keys lead to. */
@@ -160,16 +161,16 @@ window.accessibility = (() => {
           const takesTime = transitionDuration.split(", ").some((each) => parseFloat(each) > 0);
           return takesTime || animationName !== "none" || scrollBehavior === "smooth";
         })
-      ).map(told),
+      ).map(outer),
 
-    /** What of a shape can be told from its ground: the better of its fill and its line. */
+    /** How well a shape is seen on its background: the better of its fill and its line. */
     shapes: (roots, selector, reckoned = new Map()) =>
       within(roots, selector).map((node) => {
         const { fill, stroke } = getComputedStyle(node);
-        const { ground } = painted(node.ownerSVGElement, reckoned);
+        const { background } = painted(node.ownerSVGElement, reckoned);
         return Math.max(
           ...[fill, stroke].filter((each) => each !== "none").map((each) =>
-            contrast(over(parse(each), ground), ground)
+            contrast(over(parse(each), background), background)
           ),
         );
       }),

@@ -183,7 +183,7 @@ class LabPage:
 
     def check(self) -> None:
         """Raise an AssertionError if the page asked another machine for anything, or raised an error."""
-        # One round trip, so that what the page did before it has been told.
+        # One round trip, after which the page has reported everything before.
         self.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 0))")
         self.guard.check()
 

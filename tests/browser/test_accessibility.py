@@ -22,9 +22,9 @@ RUN_AXE = """
 async selector => {
   const rules = {'target-size': {enabled: true}};
   const found = await axe.run(selector, {resultTypes: ['violations', 'incomplete'], rules});
-  const told = [...found.violations, ...found.incomplete].flatMap(({id, help, nodes}) =>
+  const problems = [...found.violations, ...found.incomplete].flatMap(({id, help, nodes}) =>
     nodes.map(node => `${id}: ${help}: ${node.html.slice(0, 160)}`));
-  return [found.passes.length, told];
+  return [found.passes.length, problems];
 }
 """
 

@@ -36,10 +36,10 @@ async ([text, sizes]) => {
 """
 # Every mark that lies in the span is found in it, and no other; and in a gap each has a place of its own.
 LOOK = """
-([told, spans, axis]) => {
+([message, spans, axis]) => {
   %s
   const chart = new Chart();
-  chart.take(told);
+  chart.take(message);
   const span = new Span(chart);
   span.choose(axis);
   const found = ([from, width]) => {
@@ -67,10 +67,10 @@ LOOK = """
 
 # Where marks stand along the run, the events' first; the lanes from the top down; where the past ends.
 WHERE = """
-([told, axis, moments]) => {
+([message, axis, moments]) => {
   %s
   const chart = new Chart();
-  chart.take(told);
+  chart.take(message);
   const span = new Span(chart);
   span.choose(axis);
   const lanes = new Lanes();
@@ -274,7 +274,7 @@ def test_by_time_the_axis_tells_times_and_idle_gaps_are_folded(browser: Browser)
 
 
 class Clock:
-    """A second goes by at each look; days when told."""
+    """A second goes by at each look; days on request."""
 
     days = 0
     seconds = 0

@@ -258,7 +258,7 @@ def test_what_is_selected_on_a_page_and_pointed_at_is_what_python_says(model: An
     trace, total = lab.trace, len(lab.trace.index.events)
     events = [Mark("event", n) for n in range(total + 2)]
     steps = [Mark("step", moment) for moment in Charts().of(trace).columns.steps.moments]
-    # Of one command only one event was recorded at a time, so that each is told as an event.
+    # Of one command only one event was recorded at a time, so that each is shown as an event.
     others = [Mark("step", n) for n in (*trace.index.dispatched, *trace.index.event_moments, 10**6)]
     picked: list[dict[str, Any]] = [
         *({"mark": str(mark)} for mark in (*events, *steps, *others)),

@@ -1,4 +1,4 @@
-"""The state as axes: a card for each row of the view, changed fields first, and what is left out is told."""
+"""The state as axes: a card for each row of the view, changed fields first; a line says what is left out."""
 
 from __future__ import annotations
 

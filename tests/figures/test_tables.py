@@ -1,4 +1,4 @@
-"""Events and agenda as axes: a row each, around the cursor, and what is left out is told."""
+"""Events and agenda as axes: a row each, around the cursor, and a line says what is left out."""
 
 from __future__ import annotations
 

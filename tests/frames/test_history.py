@@ -107,7 +107,7 @@ def test_a_cell_shows_markup_as_text() -> None:
 
 
 @pytest.mark.parametrize("given", ["events", 7, None, [Noted(1)], [recorded(Noted(1))[0], "x"]])
-def test_what_are_no_recorded_events_is_rejected_and_the_right_way_told(given: Any) -> None:
+def test_what_are_no_recorded_events_is_rejected_and_the_error_says_what_to_write(given: Any) -> None:
     with pytest.raises(InvalidValue, match=r"History\(s.*stream\(ALL\)"):
         History(given)
 

@@ -16,7 +16,7 @@ test("the nodes that stay in place are the longest ascent, so that as few as pos
   assert.deepEqual(kept([]), []);
 });
 
-test("rows that are told by their place are those that stood there before", () => {
+test("rows that come as an index are the rows that had this index before", () => {
   const before = { rows: [{ id: "a" }, { id: "b" }] };
   const changed = { total: 3, rows: { rows: [1, { id: "c" }, 0] } };
   assert.deepEqual(withRows(before, changed), { total: 3, rows: [{ id: "b" }, { id: "c" }, { id: "a" }] });

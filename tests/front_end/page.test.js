@@ -31,7 +31,7 @@ test("a window of events holds the cursor and begins at multiples of half its wi
   assert.equal(bounded(95, 0, 100, 40), 95);
 });
 
-test("a search in the events keeps those that have the text, the past ones told from the others", () => {
+test("a search in the events keeps those that have the text, the past ones distinguished from the others", () => {
   const { total, now, rows } = WINDOWS.events(VALUES, { query: " PAID ", first: 0, limit: 5 }, PACKED, 20);
   assert.deepEqual([total, now, rows.map((/** @type {any} */ row) => row.position)], [50, 5, [2, 4, 6, 8, 10]]);
   assert.ok(rows.every((/** @type {any} */ row) => row.is_past));

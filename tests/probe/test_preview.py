@@ -1,4 +1,4 @@
-"""What a pending command would lead to is told by asking its aggregate, and asking changes nothing."""
+"""A preview asks the aggregate of a pending command, and asking changes nothing."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_time_that_is_taken_little_by_little_is_added_up(monkeypatch: pytest.Mon
     found = previews(*[Ask("1", "works") for _ in range(12)])
     outcomes = [outcome for outcome, _ in found]
     assert 2 <= outcomes.count("nothing") < 12
-    assert outcomes == sorted(outcomes), "first some are told, and then no more"
+    assert outcomes == sorted(outcomes), "first some have a preview, and then none"
 
 
 def test_only_the_first_commands_are_said() -> None:

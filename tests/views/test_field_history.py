@@ -92,7 +92,7 @@ def test_a_row_as_of_a_version_shows_what_that_version_changed_and_says_which_it
     assert not row.as_of.is_future
     balance = row.fields[0]
     assert (balance.name, balance.before, balance.changed) == ("balance", "0", True)
-    assert row.version == 6, "the version at the cursor is told, too"
+    assert row.version == 6, "the row also has the version at the cursor"
     assert not row.changed
 
 

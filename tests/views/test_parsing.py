@@ -1,4 +1,4 @@
-"""What was typed into a form becomes a command, or every wrong field is told."""
+"""What was typed into a form becomes a command, or every wrong field has an error."""
 
 from __future__ import annotations
 

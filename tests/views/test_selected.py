@@ -1,4 +1,4 @@
-"""What is selected is told in a sentence, with exactly what led to it and what it led to."""
+"""The selection has a sentence, and exactly the marks that led to it and that it led to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sequence diagram tells who told whom what in a cascade, and which moment each was."""
+"""The sequence diagram: who sent what to whom in a cascade, and at which moment."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ STORE = Participant("Event store", "event store", "event store")
 RENT = Participant("Transfer-rent", "Transfer", "process manager")
 
 
-def told(view: SequenceView) -> list[tuple[str, str, str, str]]:
-    """What is told, by whom, to whom: kind, source, target and label of each message."""
+def messages_of(view: SequenceView) -> list[tuple[str, str, str, str]]:
+    """The kind, source, target and label of each message."""
     names = [each.name.removeprefix("BankAccount-") for each in view.participants]
     return [(each.kind, names[each.source], names[each.target], each.label) for each in view.messages]
 
@@ -45,7 +45,7 @@ def test_a_transfer_that_arrives_is_said_from_its_request_to_its_end() -> None:
     view = sequence(trace, before(trace, "RequestTransfer", 2))
     assert (view.title, view.total, view.first, view.commands) == ("RequestTransfer", 3, 0, 3)
     assert view.participants == (USER, ALICE, BOB, STORE, RENT)
-    assert told(view) == [
+    assert messages_of(view) == [
         ("command", "User", "alice", "RequestTransfer"),
         ("event", "alice", "Event store", "TransferInitiated"),
         ("started", "Event store", "Transfer-rent", "TransferInitiated"),
@@ -117,7 +117,7 @@ def test_the_past_the_now_and_the_future_are_distinguished(cursor: int, expected
 
 def test_between_decision_and_record_the_events_are_with_the_aggregate_alone() -> None:
     trace = story_of(bank)
-    kinds = [told(sequence(trace, cursor))[1] for cursor in (20, 21, 22)]
+    kinds = [messages_of(sequence(trace, cursor))[1] for cursor in (20, 21, 22)]
     assert kinds == [
         ("event", "alice", "Event store", "TransferInitiated"),
         ("decided", "alice", "alice", "TransferInitiated"),
@@ -140,7 +140,7 @@ def test_an_order_out_of_stock_tells_the_compensation() -> None:
     assert [each.name for each in view.participants] == [
         "User", "Order-1002", "StockItem-mug", "StockItem-kettle", "Event store", "OrderFulfilment-1002",
     ]  # fmt: skip
-    assert told(view)[7:11] == [
+    assert messages_of(view)[7:11] == [
         ("rejected", "StockItem-kettle", "OrderFulfilment-1002", "ReserveStock rejected"),
         (
             "continued",
@@ -155,7 +155,7 @@ def test_an_order_out_of_stock_tells_the_compensation() -> None:
 
 
 def test_an_ignored_event_is_said_too() -> None:
-    assert told(sequence(story_of(fulfilment), 5))[-1] == (
+    assert messages_of(sequence(story_of(fulfilment), 5))[-1] == (
         "ignored", "Event store", "Replenishment-mug", "StockReceived",
     )  # fmt: skip
 
@@ -169,7 +169,7 @@ def test_a_conflict_is_said_with_what_was_decided_in_vain_and_how_it_was_caught_
     stepper.submit(DepositFunds("a", 5))
     stepper.resume()
     view = sequence(stepper.trace, stepper.trace.last)
-    assert told(view) == [
+    assert messages_of(view) == [
         ("command", "User", "a", "DepositFunds"),
         ("decided", "a", "a", "FundsDeposited"),
         ("conflict", "Event store", "a", "conflict"),
@@ -182,7 +182,12 @@ def test_a_conflict_is_said_with_what_was_decided_in_vain_and_how_it_was_caught_
 def test_an_aggregate_known_from_a_history_is_caught_up_first() -> None:
     history = InMemoryEventStore().append("BankAccount-a", [FundsDeposited("a", 7)])
     trace = trace_of(WithdrawFunds("a", 5), event_store=history)
-    assert told(sequence(trace, trace.last))[1] == ("caught up", "Event store", "a", "caught up with 1 event")
+    assert messages_of(sequence(trace, trace.last))[1] == (
+        "caught up",
+        "Event store",
+        "a",
+        "caught up with 1 event",
+    )
 
 
 def test_commands_that_wait_are_said_as_yet_to_come() -> None:
@@ -190,15 +195,15 @@ def test_commands_that_wait_are_said_as_yet_to_come() -> None:
     stepper.step_over()
     stepper.step_over()
     view = sequence(stepper.trace, stepper.cursor)
-    assert told(view)[-1] == ("pending", "Transfer-rent", "alice", "WithdrawFunds")
+    assert messages_of(view)[-1] == ("pending", "Transfer-rent", "alice", "WithdrawFunds")
     assert (view.messages[-1].moment, view.messages[-1].tense) == (None, "future")
 
 
 def test_before_anything_happened_the_command_that_comes_next_is_said() -> None:
     stepper = stepper_of(*bank.story())
-    assert told(sequence(stepper.trace, 0)) == [("pending", "User", "alice", "CreateAccount")]
+    assert messages_of(sequence(stepper.trace, 0)) == [("pending", "User", "alice", "CreateAccount")]
     stepper.step_in()
-    assert told(sequence(stepper.trace, 0)) == [("command", "User", "alice", "CreateAccount")]
+    assert messages_of(sequence(stepper.trace, 0)) == [("command", "User", "alice", "CreateAccount")]
 
 
 def test_a_lab_in_which_nothing_is_pending_has_an_empty_diagram() -> None:
@@ -212,7 +217,7 @@ def test_a_command_without_a_known_target_tells_what_is_wrong_with_it() -> None:
         id: str
 
     view = sequence(stepper_of(Lost("1")).trace, 0)
-    assert told(view) == [("pending", "User", "User", "Lost")]
+    assert messages_of(view) == [("pending", "User", "User", "Lost")]
     assert "looks for the aggregate 'Nowhere'" in view.messages[0].note
 
 
@@ -249,10 +254,10 @@ def test_a_run_taken_up_in_the_middle_of_a_command_tells_that_command() -> None:
     for _ in range(3):
         _, run = advance(run)
     stepper = Stepper(run, checked=False)
-    assert told(sequence(stepper.trace, 0)) == [("command", "User", "a", "DepositFunds")]
+    assert messages_of(sequence(stepper.trace, 0)) == [("command", "User", "a", "DepositFunds")]
     stepper.resume()
     assert tenses(sequence(stepper.trace, 0)) == "NF"
-    assert told(sequence(stepper.trace, 1))[-1] == ("event", "a", "Event store", "FundsDeposited")
+    assert messages_of(sequence(stepper.trace, 1))[-1] == ("event", "a", "Event store", "FundsDeposited")
     assert (sequence(stepper.trace, 1).title, tenses(sequence(stepper.trace, 1))) == ("DepositFunds", "PN")
 
 
@@ -316,4 +321,4 @@ def test_of_many_events_the_first_are_said_and_of_many_reactions_those_around_th
 
 def test_a_command_that_decides_nothing_says_so() -> None:
     trace = trace_of(Fill("b", 0))
-    assert told(sequence(trace, trace.last))[-1] == ("decided", "Batch-b", "Batch-b", "no event")
+    assert messages_of(sequence(trace, trace.last))[-1] == ("decided", "Batch-b", "Batch-b", "no event")

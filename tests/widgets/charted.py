@@ -14,12 +14,12 @@ Charted = dict[str, Any]
 
 
 def nothing() -> Charted:
-    """What a front end has that was told nothing."""
+    """A front end that got no message yet."""
     return {"columns": [[] for _ in range(OF_EVENTS + OF_STEPS)], "lanes": [], "names": []}
 
 
 def taken(before: Charted, text: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> Charted:
-    """What it has after it was told something: so much kept of each, and the new behind it."""
+    """A front end after a message: the kept part of each column, and the new items after it."""
     if not text:
         return before
     events, steps, lanes, names = text["kept"]

@@ -60,9 +60,7 @@ def test_one_who_has_all_is_said_nothing() -> None:
     chart = charts.of(trace)
     assert chart_patch(charts.of(trace), chart) == {}
     empty = Charts().of(stepper_of().trace)
-    assert chart_patch(empty, None)["kept"] == [0, 0, 0, 0], (
-        "one who knows nothing is told that there is nothing"
-    )
+    assert chart_patch(empty, None)["kept"] == [0, 0, 0, 0], "a new front end gets an empty message"
 
 
 def test_one_who_has_too_much_is_said_how_much_of_it_holds() -> None:

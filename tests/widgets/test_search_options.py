@@ -1,4 +1,4 @@
-"""The search is computed while something is asked only, is told in the foot, costs a step what changed."""
+"""The search is computed only with a query, is said in the foot, and a step sends only what changed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def test_a_step_sends_of_what_is_found_what_changed(front_end: FrontEnd) -> None
         sentences.append(front_end.values["controls"]["sentence"])
     assert max(sizes) < 8_000
     assert sizes.count(2) > 15, "where nothing changed, nothing is sent"
-    assert all(sentence.startswith("Step ") for sentence in sentences), "a step is told, and no search"
+    assert all(sentence.startswith("Step ") for sentence in sentences), (
+        "the foot says the step, and no search"
+    )
 
 
 def test_without_a_query_nothing_is_searched(front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
