@@ -1,7 +1,7 @@
 // The table of events: past ones, and future ones greyed; a click goes to the moment of the record.
 
 import { button, pager, searchBox } from "./buttons.js";
-import { count, plural, make, nameParts, put, setText, show } from "./elements.js";
+import { count, make, nameParts, plural, put, setText, show } from "./elements.js";
 import { addPicked, isPosition, keepInSight, keyed } from "./lists.js";
 import { glyph } from "./signs.js";
 

@@ -1,6 +1,6 @@
 // What a field was over time: a sparkline of numbers, or a list of changes. Each point leads to its moment.
 
-import { choiceOf, clamp, count, plural, draw, make, put, setText, show } from "./elements.js";
+import { choiceOf, clamp, count, draw, make, plural, put, setText, show } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 
 /**

@@ -1,6 +1,6 @@
 // The process graph: what sends, causes and wakes what; and the status of one instance of a process manager.
 
-import { count, plural, draw, freshId, make, setText, show } from "./elements.js";
+import { count, draw, freshId, make, plural, setText, show } from "./elements.js";
 import { keepInSight, keyed } from "./lists.js";
 import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, statusSign } from "./process_nodes.js";
 

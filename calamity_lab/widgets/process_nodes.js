@@ -1,6 +1,6 @@
 // The nodes and the edges of the process graph, drawn where Python has them (views/scenes.py).
 
-import { count, plural, cutTo, draw, make, put, setText } from "./elements.js";
+import { count, cutTo, draw, make, plural, put, setText } from "./elements.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { kindClass } from "./signs.js";

@@ -1,7 +1,7 @@
 // The sequence diagram: a column for each participant, a row for each message, the future greyed.
 
 import { button, pager } from "./buttons.js";
-import { choiceOf, clamp, closest, plural, cutTo, draw, make, put, setText, show, widthOf } from "./elements.js";
+import { choiceOf, clamp, closest, cutTo, draw, make, plural, put, setText, show, widthOf } from "./elements.js";
 import { addPicked, keepInSight, keyed, rove } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { stepMark } from "./marks.js";

@@ -2,7 +2,7 @@
 
 import { button, pager, searchBox } from "./buttons.js";
 import { updateHistory } from "./field_history.js";
-import { choiceOf, closest, count, plural, indent, make, nameParts, put, setText, show } from "./elements.js";
+import { choiceOf, closest, count, indent, make, nameParts, plural, put, setText, show } from "./elements.js";
 import { addPicked, drawAnew, keyed, Reach, rove } from "./lists.js";
 import { icon, kindClass, setGlyph } from "./signs.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { canMove } from "../../calamity_lab/widgets/keyboard.js";
-import { plural, namesOf } from "../../calamity_lab/widgets/elements.js";
+import { namesOf, plural } from "../../calamity_lab/widgets/elements.js";
 import { withRows } from "../../calamity_lab/widgets/lab_handle.js";
 import { longestAscent } from "../../calamity_lab/widgets/lists.js";
 
