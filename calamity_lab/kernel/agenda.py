@@ -89,7 +89,7 @@ class Failure(NamedTuple):
 
 
 class Agenda(Sequence[Any]):
-    """The pending commands as a frozen sequence; ``pending`` tells more of each.
+    """The pending commands as a frozen sequence; ``pending`` has more of each.
 
     Commands that the command in progress causes gather behind one another; when it is done they go
     before all others, so that cascades run depth first. ``failed`` are commands that were set aside, because
@@ -266,8 +266,8 @@ def caused_by_event(
     return _sent(pending, event.event_id, event, sender, commands)
 
 
-def caused_by_refusal(pending: Pending, sender: Identity, commands: tuple[Any, ...]) -> tuple[Pending, ...]:
-    """The commands with which an instance answers that one of its own was refused."""
+def caused_by_rejection(pending: Pending, sender: Identity, commands: tuple[Any, ...]) -> tuple[Pending, ...]:
+    """The commands with which an instance answers the rejection of one of its own."""
     return _sent(pending, pending.command_id, pending.cause, sender, commands)
 
 

@@ -165,7 +165,7 @@ def _decide(
     events, after = store.dispatch(command)
     if not events:
         return (), (), after
-    # The store tells its last state; the ones on the way are folded again.
+    # The store has the last state only; the states before are folded again.
     state = begun(identity) if before is None else before
     states = []
     for event in events[:-1]:

@@ -390,7 +390,7 @@ def _sent(
 
 
 def cause_of(recorded: RecordedEvent, depth: int = 0) -> Pending:
-    """The command of an event as far as the event tells it; the command itself is not recorded."""
+    """The command of an event as far as the event shows it; the command itself is not recorded."""
     command_id = recorded.causation_id or recorded.event_id
     known = of_recorded(recorded.metadata)
     return Pending(None, command_id, recorded.correlation_id, depth, metadata=known)

@@ -1,4 +1,4 @@
-"""What process managers make of a command's events, or of its refusal, until the command is done."""
+"""What process managers make of a command's events, or of its rejection, until the command is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from calamity_lab.errors import AlreadySettled, ModelError
 from calamity_lab.kernel import ask, outbox
-from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event, caused_by_refusal
+from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event, caused_by_rejection
 from calamity_lab.kernel.deciding import settled_before
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stored_name
@@ -186,12 +186,12 @@ def _with(delivered: tuple[int, ...], index: int, position: int) -> tuple[int, .
     return (*delivered[:index], position, *delivered[index + 1 :])
 
 
-def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
+def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     """Ask the sender of a rejected command; its answer is caused by the event that the command answered."""
-    pending, rejected = refused.pending, refused.rejected
+    pending, rejected = decision.pending, decision.rejected
     stack, sender = run.stack, pending.sender
     if sender is None:
-        return complete(run, refused)
+        return complete(run, decision)
     instance = stack.process_managers.get(sender.stream_id)
     if instance is None or not hasattr(instance, "handle_rejection"):
         lack = "is no longer there" if instance is None else "has no handle_rejection(rejected)"
@@ -203,10 +203,10 @@ def compensate(run: Run, refused: Refused) -> tuple[Step, Run]:
             lack,
         )
     if instance is not None and not hasattr(instance, "handle_rejection"):
-        return complete(run, refused)
+        return complete(run, decision)
     index = run.length + 1
     commands = () if instance is None else ask.handle_rejection(instance, rejected)
-    caused = caused_by_refusal(pending, sender, commands)
+    caused = caused_by_rejection(pending, sender, commands)
     try:
         stack = outbox.settled(stack, pending, outbox.rejection(rejected), caused)
     except AlreadySettled as settled:
@@ -305,7 +305,7 @@ def _met(stack: Stack, manager: type, mark: int, position: int) -> list[Met]:
 
 
 def _seen(versions: Any, met: Iterable[Met]) -> dict[str, int]:
-    """How many of the events that concern each instance it has seen, by stream id, as its version tells."""
+    """How many of the events that concern each instance it has seen, by stream id: its version."""
     concerned: dict[str, list[Interest]] = {}
     for _, interest, identity in met:
         concerned.setdefault(identity.stream_id, []).append(interest)

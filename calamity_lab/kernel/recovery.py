@@ -38,8 +38,8 @@ def rebuild(
     Other aggregates are caught up when a command first needs them. The contents of the stack's in-memory
     stores are replaced; stores that live elsewhere stay as they are.
 
-    Streams of aggregates that have no known class are told in the log. Raises `InvalidModel` where moreover a
-    given type has no stream: it was renamed, and needs its earlier name as ``stored_name``.
+    Streams of aggregates that have no known class are named in the log. Raises `InvalidModel` where moreover
+    a given type has no stream: it was renamed, and needs its earlier name as ``stored_name``.
     """
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
     if snapshots is not None and not stack.process_manager_types and hasattr(stack.event_store, "stream_ids"):

@@ -290,7 +290,7 @@ def unwritable_part(value: Any, error: Exception, path: str = "") -> Misfit:
     for step, part in _parts(value) if path.count(".") + path.count("[") < _DEEPEST else ():
         try:
             to_json(part)
-        except Exception as inner:  # noqa: BLE001 - whatever it is, it is told where it comes from
+        except Exception as inner:  # noqa: BLE001 - any error is reported with its path
             return unwritable_part(part, inner, f"{path}{step}")
     return Misfit(_why(value, error), path)
 

@@ -74,7 +74,7 @@ class Serializer:
                 self._codecs.clear()
 
     def register_streams(self, *classes: type) -> None:
-        """Note aggregates or process managers of a stack on the store; two of one stored name are refused."""
+        """Note aggregates or process managers of a stack on the store; no two may have one stored name."""
         with self._learning:
             for cls in classes:
                 self._names.add_stream(cls)

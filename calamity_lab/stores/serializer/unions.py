@@ -60,7 +60,7 @@ _NAMED: dict[str, type] = {
 
 
 def untyped(codecs: Codecs) -> Codec:
-    """The codec for values without an annotation that tells their type."""
+    """The codec for values without an annotation of their type."""
     return Codec(lambda value: write(value, codecs), lambda text: read(text, codecs))
 
 
@@ -180,7 +180,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class UnionCodec:
-    """The members of a union by class and by name; ``own`` reads what JSON itself tells apart."""
+    """The members of a union by class and by name; ``own`` reads what JSON itself distinguishes."""
 
     members: Mapping[type, Member]
     by_name: Mapping[str, Member]
@@ -274,8 +274,8 @@ def _members(parts: Sequence[Any], codecs: Codecs) -> dict[type, Member]:
     for part in parts:
         cls = get_origin(part) or part
         if not isinstance(cls, type):
-            continue  # values of it are written as those that no annotation tells of
-        known = cls in members  # as list[int] and list[str], which no value tells apart
+            continue  # its values are written like values without an annotation
+        known = cls in members  # as list[int] and list[str], which no value distinguishes
         is_record = is_record_class(cls)
         codec = codecs.record(cls) if is_record else codecs.of(cls if known else part)
         fields = frozenset(field.stored for field in fields_in(cls)) if is_record else frozenset[str]()

@@ -133,7 +133,7 @@ class SQLEventStore(NotCopied):
         """Append events that have their ids and times; return the recorded events and the store.
 
         The recorded events equal those that `stream` reads; the database is not asked for them. An event that
-        could not be read is refused before anything is written. ``settles`` is the command of the events:
+        could not be read is an error before anything is written. ``settles`` is the command of the events:
         when it was settled before, `AlreadySettled` is raised. The marks of the process managers in
         ``passed`` move over so many of the first events, which are of no interest to them.
         """

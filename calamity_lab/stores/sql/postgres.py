@@ -344,7 +344,7 @@ class PostgresDatabase(Database):
 
     Behind a pooler that gives each transaction to any of its connections to the server, as PgBouncer does,
     nothing is left in a session: no settings, no prepared statements, no LISTEN. Then an append is three
-    round trips. A pooler is noticed, because the server process is another one than the client was told.
+    round trips. A pooler is noticed, because the server process is not the one that the client was given.
     ``pooled=yes`` or ``pooled=no`` in the URL says it for certain. See docs/decisions/0115.
     """
 
