@@ -32,7 +32,7 @@ PARTS: Mapping[str, type] = {
     "state": StateView,
     "selected": Selected,
     "events": EventTable,
-    "found": SearchResults,
+    "search": SearchResults,
     "process_graph": ProcessGraphView,
     "sequence": SequenceView,
 }

@@ -60,8 +60,8 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
 def _options(contents: Contents, message: Mapping[str, Any]) -> None:
     given = {name: value for name, value in message.items() if name not in {"verb", "view", "seq"}}
     contents.set_options(message.get("view", ""), read(message.get("view"), given))
-    if message.get("view") == "found":
-        contents.say_found()
+    if message.get("view") == "search":
+        contents.say_matches()
 
 
 def _ready(contents: Contents, _message: Mapping[str, Any]) -> None:

@@ -104,9 +104,9 @@ class Contents:
         """Show the fact of the moment in the foot again."""
         self._said = None
 
-    def say_found(self) -> None:
+    def say_matches(self) -> None:
         """Show in the foot, which is spoken, how many matches there are; without a search, the fact."""
-        sentence = _PARTS["found"](self).sentence
+        sentence = _PARTS["search"](self).sentence
         self._said = (sentence, "plain") if sentence else None
 
     def forget(self) -> None:
@@ -203,7 +203,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "selected": lambda contents: selected(contents.lab.stepper.trace, contents.lab.stepper.selection),
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
-    "found": _at_cursor(search_results, "found", query="", limit=6),
+    "search": _at_cursor(search_results, "search", query="", limit=6),
     "sequence": _at_cursor(sequence, "sequence", limit=16),
 }
 

@@ -92,7 +92,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     },
     "pointed": {"mark": Mark.read},
     "events": {"query": _text, "first": _place, "limit": _count},
-    "found": {"query": _text, "limit": _count},
+    "search": {"query": _text, "limit": _count},
     "sequence": {"first": _place, "limit": _count},
     "process_graph": {"manager": _name, "instance": _instance, "passed": _instance},
 }

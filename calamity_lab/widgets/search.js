@@ -11,22 +11,22 @@ import { glyph } from "./signs.js";
  */
 
 /** @type {Record<string, string>} */
-const FOUND_KINDS = { stream: "Streams", event: "Events", rejection: "Rejections", pending: "Pending commands" };
+const KIND_TITLES = { stream: "Streams", event: "Events", rejection: "Rejections", pending: "Pending commands" };
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {(hit: Hit) => void} reveal */
 export function mountSearch(root, lab, reveal) {
-  const id = freshId("found");
-  const field = searchBox("Search the run", (query) => lab.setOptions("found", { query }));
-  const total = make("span", { class: "cl-found-total" });
+  const id = freshId("results");
+  const field = searchBox("Search the run", (query) => lab.setOptions("search", { query }));
+  const total = make("span", { class: "cl-results-total" });
   const before = button({ icon: "left", label: "Previous match", title: "Previous match (N)", kind: "cl-small cl-quiet",
     on: () => leap(before, "before") });
   const after = button({ icon: "right", label: "Next match", title: "Next match (n)", kind: "cl-small cl-quiet",
     on: () => leap(after, "after") });
   const clear = button({ icon: "close", label: "Clear the search", title: "Clear the search (Esc)",
     kind: "cl-small cl-quiet", on: () => empty() });
-  const list = make("div", { class: "cl-found-list", role: "listbox", id, "aria-label": "Found in the run" });
-  const box = make("div", { class: "cl-found", hidden: true },
-    make("div", { class: "cl-found-head" }, total, make("span", { class: "cl-gap" }), before, after, clear), list);
+  const list = make("div", { class: "cl-results-list", role: "listbox", id, "aria-label": "Found in the run" });
+  const box = make("div", { class: "cl-results", hidden: true },
+    make("div", { class: "cl-results-head" }, total, make("span", { class: "cl-gap" }), before, after, clear), list);
   // What is typed into is a combobox: the focus stays in it while the arrows go through the list.
   for (const [name, value] of Object.entries({ type: "text", role: "combobox", autocomplete: "off", spellcheck: "false",
     "aria-autocomplete": "list", "aria-controls": id, "aria-expanded": "false", "aria-keyshortcuts": "/" }))
@@ -61,7 +61,7 @@ export function mountSearch(root, lab, reveal) {
   }
   function empty() {
     field.value = "";
-    lab.setOptions("found", { query: "" });
+    lab.setOptions("search", { query: "" });
     close();
     field.focus();
   }
@@ -96,7 +96,7 @@ export function mountSearch(root, lab, reveal) {
   }
   function enter(/** @type {boolean} */ isBack) {
     field.askNow();
-    if (lab.asks("set_options found")) {
+    if (lab.asks("set_options search")) {
       waiting = { isBack };
       return;
     }
@@ -140,7 +140,7 @@ export function mountSearch(root, lab, reveal) {
   });
 
   return {
-    parts: ["found"],
+    parts: ["search"],
     focus() {
       field.focus();
       field.select();
@@ -148,7 +148,7 @@ export function mountSearch(root, lab, reveal) {
     next: () => leap(after, "after"),
     previous: () => leap(before, "before"),
     answered() {
-      if (waiting && !lab.asks("set_options found")) enter(waiting.isBack);
+      if (waiting && !lab.asks("set_options search")) enter(waiting.isBack);
     },
     update(/** @type {SearchResults} */ found, /** @type {Partial<SearchResults>} */ patch) {
       hits = found.hits;
@@ -181,17 +181,17 @@ function grouped(/** @type {SearchResults} */ { groups, hits }) {
 }
 
 function groupNode(/** @type {HitGroup} */ { kind }) {
-  const title = make("div", { class: "cl-found-kind", id: freshId("kind") });
-  return make("div", { class: "cl-found-group", role: "group", "aria-labelledby": title.id, "data-kind": kind }, title,
-    make("div", { role: "presentation" }));
+  const title = make("div", { class: "cl-results-kind", id: freshId("kind") });
+  return make("div", { class: "cl-results-group", role: "group", "aria-labelledby": title.id, "data-kind": kind },
+    title, make("div", { role: "presentation" }));
 }
 
 /** @param {Element} node @param {HitGroup & { hits: Hit[] }} group */
 function updateGroup(node, { kind, total, shown, hits }) {
   const [title, items] = node.children;
   setText(title, shown < total
-    ? `${FOUND_KINDS[kind]}: the nearest ${count(shown)} of ${count(total)}`
-    : `${FOUND_KINDS[kind]}: ${count(total)}`);
+    ? `${KIND_TITLES[kind]}: the nearest ${count(shown)} of ${count(total)}`
+    : `${KIND_TITLES[kind]}: ${count(total)}`);
   keyed(items, hits, ({ key }) => key, hitNode, updateHit);
 }
 

@@ -30,7 +30,7 @@
  * The run in a page: see `page/recording.py`. A selection is the number of a row.
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
- *   back_over: number[], events: EventRow[], chart: ChartPatch, found: { streams: HitText[], rejections: HitText[] },
+ *   back_over: number[], events: EventRow[], chart: ChartPatch, searchable: { streams: HitText[], rejections: HitText[] },
  *   selected: { marks: Partial<Record<Mark, number>>, streams: Record<string, number> },
  *   steps: Record<string, Record<string, any>>[], rows: any[],
  * }} Packed

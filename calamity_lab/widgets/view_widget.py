@@ -25,7 +25,7 @@ _log = logging.getLogger("calamity_lab")
 # Not at random: a notebook that is run again shows the same.
 _tokens = count(1)
 
-_ALL = ("controls", "found", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
+_ALL = ("controls", "search", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
 FACES: Mapping[str, tuple[str, ...]] = {
     "lab": _ALL,
     "controls": ("controls",),

@@ -26,7 +26,7 @@ ASKED = """
   %s
   const recording = new Recording(packed);
   return asked.map(([place, look]) =>
-    WINDOWS.found(recording.at(place), look, packed, packed.moments[place]));
+    WINDOWS.search(recording.at(place), look, packed, packed.moments[place]));
 }
 """
 
@@ -137,7 +137,7 @@ def test_enter_right_after_typing_goes_to_what_was_typed_and_not_to_what_was_fou
 def test_what_is_not_there_is_said(bare: BarePage) -> None:
     search(bare, "no such thing")
     assert bare.fact == "No matches for “no such thing”"
-    expect(bare.root.locator(".cl-found")).to_contain_text("No matches for “no such thing”")
+    expect(bare.root.locator(".cl-results")).to_contain_text("No matches for “no such thing”")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -149,7 +149,7 @@ def test_the_list_is_within_the_widget_hostile_text_is_text_and_axe_finds_nothin
         bare.widen(width)
         search(bare, "<b>")
         expect(options(bare)).to_have_count(2)
-        box, inside = bare.root.bounding_box(), bare.root.locator(".cl-found").bounding_box()
+        box, inside = bare.root.bounding_box(), bare.root.locator(".cl-results").bounding_box()
         assert box
         assert inside
         assert box["x"] < inside["x"]

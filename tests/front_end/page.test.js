@@ -18,7 +18,7 @@ const EVENTS = Array.from({ length: 100 }, (_, place) => ({
   is_past: false,
 }));
 /** @type {any} */
-const PACKED = { events: EVENTS, found: { streams: [], rejections: [] }, moments: [0, 1, 2] };
+const PACKED = { events: EVENTS, searchable: { streams: [], rejections: [] }, moments: [0, 1, 2] };
 /** @type {any} */
 const VALUES = { agenda: { entries: [] } };
 
@@ -38,11 +38,11 @@ test("a search in the events keeps those that have the text, the past ones disti
 });
 
 test("a search in the run tells how many are found, by kind, and the nearest before and after the cursor", () => {
-  const options = { ...USUAL_OPTIONS.found, query: "total 5" };
-  const found = WINDOWS.found(VALUES, options, PACKED, 60);
+  const options = { ...USUAL_OPTIONS.search, query: "total 5" };
+  const found = WINDOWS.search(VALUES, options, PACKED, 60);
   assert.deepEqual(found.groups, [{ kind: "event", total: 11, shown: 6 }]);
   assert.deepEqual([found.before?.position, found.after?.position], [6, 51]);
-  assert.equal(WINDOWS.found(VALUES, USUAL_OPTIONS.found, PACKED, 60).total, 0);
+  assert.equal(WINDOWS.search(VALUES, USUAL_OPTIONS.search, PACKED, 60).total, 0);
 });
 
 test("the values of a moment are put together from the changes up to there, whichever was asked for before", () => {

@@ -96,8 +96,8 @@ class RecordedModel {
     const known = this.looks[view];
     if (known && Object.keys(details).every((name) => name in known)) Object.assign(known, details);
     else this.said = NEEDS_PYTHON;
-    if (view === "found") {
-      this.said = WINDOWS.found(this.recording.at(this.index), known, this.recording.packed, this.moment).sentence
+    if (view === "search") {
+      this.said = WINDOWS.search(this.recording.at(this.index), known, this.recording.packed, this.moment).sentence
         || null;
     }
     const { pending } = this.recording.packed;

@@ -102,7 +102,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
         "chart": chart_patch(chart, None, many=_EVERY),
         "selected": _selected(trace, chart, packing),
-        "found": {"streams": plain(streams(trace)), "rejections": plain(rejections(trace))},
+        "searchable": {"streams": plain(streams(trace)), "rejections": plain(rejections(trace))},
         "steps": steps,
         "rows": packing.rows,
     }

@@ -18,7 +18,7 @@ export const USUAL_OPTIONS = {
   state: { query: "", first: 0, limit: 6, pinned: [] },
   pointed: { mark: null },
   events: { query: "", first: null, limit: 40 },
-  found: { query: "", limit: 6 },
+  search: { query: "", limit: 6 },
   process_graph: { manager: null, instance: null, passed: null },
   sequence: { first: null, limit: 100 },
 };
@@ -61,7 +61,7 @@ export const WINDOWS = {
       rows: found.slice(from, from + limit).map((row) => withPast(row, cursor)) };
   },
 
-  found: recordedFound,
+  search: recordedSearch,
 
   pointed(_values, { mark }, packed) {
     return { mark, sentence: recordedSelected(packed, { mark }).detail };
@@ -133,7 +133,7 @@ export function bounded(first, now, total, width) {
 // What the search finds in a recorded run: the same as the view `found` in Python, on what the page carries.
 
 /** @type {import("#views").SearchResults} */
-const NOTHING_FOUND = { query: "", sentence: "", total: 0, groups: [], hits: [], before: null, after: null };
+const NO_RESULTS = { query: "", sentence: "", total: 0, groups: [], hits: [], before: null, after: null };
 const FEW = 500;
 const QUOTED = 60;
 
@@ -141,15 +141,15 @@ const QUOTED = 60;
  * @param {any} values @param {{ query: string, limit: number }} options @param {Packed} packed
  * @param {number} cursor
  */
-function recordedFound(values, { query, limit }, packed, cursor) {
+function recordedSearch(values, { query, limit }, packed, cursor) {
   const wanted = folded(query);
-  if (!wanted) return NOTHING_FOUND;
+  if (!wanted) return NO_RESULTS;
   const all = { ...findables(packed), pending: values.agenda.entries.map(pendingFindable) };
   const found = Object.entries(all).map(([kind, those]) => matchesOf(kind, those, wanted, cursor, limit));
   const total = found.reduce((sum, group) => sum + group.total, 0);
   return {
     query,
-    sentence: foundSentence(query.trim(), total),
+    sentence: resultSentence(query.trim(), total),
     total,
     groups: found.filter((group) => group.total).map(({ kind, total: those, hits }) => ({ kind, total: those,
       shown: hits.length })
@@ -167,7 +167,7 @@ const prepared = new WeakMap();
 
 /** Everything that can be found, each with its text; that of the events is put together once. */
 function findables(/** @type {Packed} */ packed) {
-  const { streams: stream, rejections: rejection } = packed.found;
+  const { streams: stream, rejections: rejection } = packed.searchable;
   const known = prepared.get(packed) ?? { stream, event: packed.events.map(eventFindable), rejection };
   prepared.set(packed, known);
   return known;
@@ -223,7 +223,7 @@ function nearestHit(hits, direction) {
   return nearest;
 }
 
-function foundSentence(/** @type {string} */ query, /** @type {number} */ total) {
+function resultSentence(/** @type {string} */ query, /** @type {number} */ total) {
   const letters = [...query];
   const quoted = letters.length > QUOTED ? `${letters.slice(0, QUOTED - 1).join("")}…` : query;
   return `${total ? plural(total, "match", "matches") : "No matches"} for “${quoted}”`;
