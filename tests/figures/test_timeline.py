@@ -155,7 +155,7 @@ EXTENTS = {
 }
 
 
-def test_the_lanes_are_named_and_the_moment_is_told() -> None:
+def test_the_lanes_are_named_and_the_moment_is_said() -> None:
     deposit = after(bank_day(), "DepositFunds", 2)
     shown = texts(plot_timeline(bank_day(), deposit))
     assert {"BankAccount-alice", "Transfer-rent", f"moment {deposit}", "position"} <= set(shown)

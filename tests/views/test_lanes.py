@@ -77,7 +77,7 @@ def test_a_window_holds_its_rows_and_marks() -> None:
     )
 
 
-def test_the_future_is_shown_and_told_from_the_past() -> None:
+def test_the_future_is_shown_unlike_the_past() -> None:
     trace = story_of(bank)
     withdrawn = after(trace, "FundsWithdrawn")
     view = seen(trace, withdrawn)

@@ -67,10 +67,10 @@ def test_a_transfer_that_arrives_is_said_from_its_request_to_its_end() -> None:
     )
 
 
-def test_a_transfer_that_is_rejected_halfway_tells_why_and_what_mends_it() -> None:
+def test_a_transfer_that_is_rejected_halfway_says_why_and_what_mends_it() -> None:
     trace = story_of(bank)
     view = sequence(trace, before(trace, "WithdrawFunds", -1))
-    assert told(view)[6:] == [
+    assert messages_of(view)[6:] == [
         ("command", "Transfer-gift", "carol", "DepositFunds"),
         ("rejected", "carol", "Transfer-gift", "DepositFunds rejected"),
         ("continued", "Transfer-gift", "Transfer-gift", "answers with RefundTransfer"),
@@ -84,7 +84,7 @@ def test_a_transfer_that_is_rejected_halfway_tells_why_and_what_mends_it() -> No
 def test_a_rejection_at_once_goes_back_to_who_submitted_the_command() -> None:
     trace = story_of(bank)
     view = sequence(trace, after(trace, "Refused"))
-    assert told(view) == [
+    assert messages_of(view) == [
         ("command", "User", "alice", "RequestTransfer"),
         ("rejected", "alice", "User", "RequestTransfer rejected"),
     ]
@@ -264,7 +264,7 @@ def test_a_run_taken_up_in_the_middle_of_a_command_tells_that_command() -> None:
 def test_a_correlation_id_chooses_a_cascade_and_one_that_is_not_there_is_rejected() -> None:
     trace = story_of(bank)
     wanted = sequence(trace, before(trace, "RequestTransfer", 2)).correlation
-    assert told(sequence(trace, trace.last, correlation=wanted)) == told(
+    assert messages_of(sequence(trace, trace.last, correlation=wanted)) == messages_of(
         sequence(trace, before(trace, "RequestTransfer", 2))
     )
     assert "N" not in tenses(sequence(trace, trace.last, correlation=wanted))

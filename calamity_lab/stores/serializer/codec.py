@@ -150,22 +150,22 @@ def beside(value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, (datetime, time)):
         return {}
-    told: dict[str, Any] = {FOLD: 1} if value.fold else {}
+    extra: dict[str, Any] = {FOLD: 1} if value.fold else {}
     zone = value.tzinfo
     if isinstance(zone, ZoneInfo) and zone.key:
-        return {ZONE: zone.key, **told}
+        return {ZONE: zone.key, **extra}
     if zone is not None and zone.utcoffset(None) is None:
         raise Misfit(
             f"the time zone of {short_repr(value)} cannot be stored, because it has no name. "
             "Give a ZoneInfo, as in ZoneInfo('Europe/Berlin'), or a time in UTC"
         )
-    return told
+    return extra
 
 
 def timed(value: Any) -> Any:
     """A time with its zone and fold, where its text does not tell them; any other value as it is."""
-    told = beside(value)
-    return {TYPE: stored_time(value), VALUE: value, **told} if told else value
+    extra = beside(value)
+    return {TYPE: stored_time(value), VALUE: value, **extra} if extra else value
 
 
 def stored_time(value: datetime | time) -> str:
