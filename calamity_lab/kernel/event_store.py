@@ -165,7 +165,7 @@ class InMemoryEventStore:
     ) -> InMemoryEventStore:
         """The store that calls the subscriber with every event appended from now on.
 
-        A ``name`` is refused: a value keeps no checkpoint, because it ends with the program.
+        A ``name`` is an error: a value keeps no checkpoint, because it ends with the program.
         """
         stream_id = checked_subscription(stream_id, subscriber)
         refuse_name(name, "an InMemoryEventStore is a value that ends with the program")

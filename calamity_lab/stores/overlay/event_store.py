@@ -164,7 +164,7 @@ class OverlayEventStore:
     ) -> OverlayEventStore:
         """The store that calls the subscriber with every event appended on top from now on.
 
-        A ``name`` is refused: an overlay writes no checkpoint to the store below.
+        A ``name`` is an error: an overlay writes no checkpoint to the store below.
         """
         stream_id = checked_subscription(stream_id, subscriber)
         refuse_name(name, "an overlay only reads the store below")

@@ -51,7 +51,7 @@ class Database(ABC):
 
     schemes: ClassVar[frozenset[str]]  # what its URLs begin with
     drivers: ClassVar[frozenset[str]]  # what may follow a + there
-    parameter: ClassVar[str]  # how a statement names a value, {} standing for the name
+    parameter: ClassVar[str]  # how a statement names a value, with {} in place of the name
     now: ClassVar[str]  # the time, by the clock that all who use the database share
     later: ClassVar[str]  # the same, `LEASE` seconds later
 
