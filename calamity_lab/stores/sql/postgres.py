@@ -527,8 +527,10 @@ class PostgresDatabase(Database):
         connection = self._writing()
         try:
             row: tuple[Any, ...] = connection.execute(statement, values, prepare=not self._pooled).fetchone()
-        except Exception as error:
-            if isinstance(error, self.errors) and self._is_lost(error):
+        except self.errors as error:
+            if self._shows_pooler(error):
+                return self._one(statement, values)
+            if self._is_lost(error):
                 self._drop_writer()
                 self._close_lent()
             raise

@@ -10,7 +10,7 @@ from datetime import UTC
 import psycopg
 import pytest
 
-from calamity_lab import Rejected, Stack, dispatch
+from calamity_lab import Rejected, Stack, advance, begin, dispatch
 from calamity_lab.errors import InvalidValue, StoreUnavailable, WrongExpectedVersion
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, Transfer, WithdrawFunds
@@ -175,6 +175,19 @@ def test_a_store_whose_prepared_statements_are_gone_goes_on_without_them(postgre
                     connection.pgconn.exec_(b"DEALLOCATE ALL")  # beside the driver, as in another session
         assert texts(store) == [str(n) for n in range(8)]
         assert [r.position for r in store] == list(range(1, 9))
+
+
+def test_a_transfer_goes_on_when_the_prepared_statements_are_gone(postgres_url: str) -> None:
+    with SQLEventStore(postgres_url, bank) as store:
+        stack = Stack(event_store=store, process_manager_types=[Transfer])
+        stack = dispatch(dispatch(stack, DepositFunds("1", 10)), DepositFunds("2", 1))
+        stack = dispatch(stack, RequestTransfer("t", "1", "2", 4))
+        run = begin(stack, RequestTransfer("u", "1", "2", 3))
+        while not run.idle:
+            store._database._writer.pgconn.exec_(b"DEALLOCATE ALL")
+            store._database._pooled = False  # as if it had not been noticed before
+            _, run = advance(run)
+        assert [run.stack.aggregates[f"BankAccount-{n}"].balance for n in "12"] == [3, 8]
 
 
 def test_what_a_url_says_of_a_pooler_is_checked(postgres_url: str, sqlite_url: str) -> None:
