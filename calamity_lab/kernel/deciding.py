@@ -5,7 +5,13 @@ from __future__ import annotations
 from itertools import islice, takewhile
 from typing import Any
 
-from calamity_lab.errors import AlreadySettled, Rejected, TooManyConflicts, WrongExpectedVersion
+from calamity_lab.errors import (
+    AlreadySettled,
+    Rejected,
+    StreamDeleted,
+    TooManyConflicts,
+    WrongExpectedVersion,
+)
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import draw, read
@@ -140,6 +146,10 @@ def append(run: Run, progress: Appending) -> tuple[Step, Run]:
         recorded, event_store = _record(stack, pending, identity, version, proposals)
     except AlreadySettled as settled:
         return settled_before(_forgetting(run, aggregates, identity), pending, settled.outcome)
+    except StreamDeleted as deleted:
+        rejected = Rejected(f"{identity.stream_id} was deleted", deleted_at=deleted.deleted_at)
+        rejected.command = pending.command
+        return _refuse(_forgetting(run, aggregates, identity), pending, identity, rejected)
     except WrongExpectedVersion as conflict:
         recorded, event_store = _recorded_before(stack, progress, version), stack.event_store
         if not recorded:

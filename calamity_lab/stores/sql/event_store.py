@@ -359,8 +359,9 @@ class SQLEventStore(NotCopied):
     def delete_stream(self, stream_id: str, *, reason: str = "") -> Self:
         """Delete all events and the snapshot of a stream for good, and keep a tombstone with the reason.
 
-        Its positions are never given again, and an append to it raises `StreamDeleted`. Events of other
-        streams stay, also where they came from events of this one, and so does the outbox.
+        Its positions are never given again. An append to it raises `StreamDeleted`, so a command to its
+        aggregate is rejected. Events of other streams stay, also where they came from events of this one,
+        and so does the outbox.
         """
         self._database.check_open()
         stream_id = checked_stream_id(stream_id, "delete_stream needs the id of one stream")

@@ -11,6 +11,7 @@ from calamity_lab import Lab
 from calamity_lab.errors import (
     InvalidValue,
     ReadOnlyStore,
+    Rejected,
     StreamDeleted,
 )
 from calamity_lab.examples import bank
@@ -19,7 +20,7 @@ from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.kernel.in_memory_stores import Snapshot
 from calamity_lab.kernel.protocols import ALL, ANY, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.recovery import rebuild
+from calamity_lab.kernel.recovery import rebuild, recover
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.overlay.event_store import OverlayEventStore
@@ -109,10 +110,10 @@ def test_a_stack_goes_on_without_the_deleted_stream(url: str, tmp_path: Path) ->
         for command in (DepositFunds("1", 10), DepositFunds("2", 5), RequestTransfer("t", "1", "2", 4)):
             stack = dispatch(stack, command)
         store.delete_stream("BankAccount-1")
-        with refused(StreamDeleted, "'BankAccount-1'"):
-            dispatch(stack, DepositFunds("1", 1))
-        with refused(StreamDeleted, "'BankAccount-1'"):
-            dispatch(Stack(event_store=store), DepositFunds("1", 1))
+        for each in (stack, Stack(event_store=store)):
+            with refused(Rejected, "BankAccount-1 was deleted") as raised:
+                dispatch(each, DepositFunds("1", 1))
+            assert raised[0].details == {"deleted_at": store.deleted_streams[0].deleted_at}
         stack = rebuild(Stack(event_store=store, process_manager_types=[Transfer]), [BankAccount])
         assert sorted(stack.aggregates) == ["BankAccount-2"]
         stack = dispatch(stack, DepositFunds("2", 1))
@@ -123,6 +124,25 @@ def test_a_stack_goes_on_without_the_deleted_stream(url: str, tmp_path: Path) ->
         lab.send(DepositFunds("2", 1))
         lab.resume()
         assert [event.position for event in lab.commit()] == [store.version(ALL)]
+
+
+def test_a_transfer_to_a_deleted_account_is_rejected_and_given_back(url: str, tmp_path: Path) -> None:
+    with SQLEventStore(url, bank) as store:
+        stack = Stack(event_store=store, process_manager_types=[Transfer])
+        for command in (DepositFunds("1", 10), DepositFunds("2", 5)):
+            stack = dispatch(stack, command)
+        store.delete_stream("BankAccount-2")
+        lab: Any = Lab(bank, stack=stack, checked=False)
+        lab.send(RequestTransfer("t", "1", "2", 4))
+        lab.resume()
+        assert lab.aggregates["BankAccount-1"].balance == 10
+        rejected = [step.rejected.reason for step in lab.steps if step.rejected is not None]
+        assert rejected == ["BankAccount-2 was deleted"]
+        assert "BankAccount-2 was deleted" in lab.to_mermaid()
+        lab.to_html(tmp_path / "run.html")
+        assert not recover(Stack(event_store=store, process_manager_types=[Transfer])).agenda
+        entry = next(each for each in store.outbox if each.outcome == "rejected")
+        assert entry.reason == "BankAccount-2 was deleted"
 
 
 def test_an_overlay_learns_of_the_tombstone_when_it_is_committed(url: str) -> None:
