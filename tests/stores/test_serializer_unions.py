@@ -123,6 +123,26 @@ class Tag:
     name: str
 
 
+def test_a_class_that_only_an_annotation_names_is_found(release: Any) -> None:
+    box = "@dataclass(frozen=True)\nclass Box(Generic[T]):\n    item: T\n    other: Any = None\n"
+    module = release("list[Box[Points]]", "Points", body=box)
+    paid = module.Paid([module.Box(module.Points(1), module.Points(2))])
+    assert Serializer([module.Paid]).decode(*Serializer([module.Paid]).encode(paid)) == paid
+    new = release("list[Box[Stars]]", "Stars", body=box)
+    with pytest.raises(SerializationError, match="a Points is stored here"):
+        Serializer([new.Paid]).decode(*Serializer([module.Paid]).encode(paid))
+
+
+def test_a_name_that_two_annotated_classes_have_leads_to_neither(release: Any) -> None:
+    first, second = release("Any", "Points"), release("Any", "Points")
+    both = {"a": list[first.Points], "b": list[second.Points], "c": Any}
+    cls = dataclass(frozen=True)(type("Held", (), {"__annotations__": both, "c": None}))
+    serializer = Serializer([cls])
+    assert serializer.decode("Held", 1, '{"a":[{"n":1}],"b":[]}') == cls([first.Points(1)], [])
+    with pytest.raises(SerializationError, match="a Points is stored here"):
+        serializer.decode("Held", 1, '{"a":[],"b":[],"c":{"_type":"Points","n":1}}')
+
+
 SCALARS: list[tuple[Any, list[Any]]] = [
     (str | UUID, [ID, UUID(ID), "text", ""]),
     (UUID | str | None, [ID, UUID(ID), "text", None]),

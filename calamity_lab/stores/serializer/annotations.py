@@ -7,6 +7,7 @@ from collections.abc import (
     Callable,
     Collection,
     Iterable,
+    Iterator,
     Mapping,
     MutableMapping,
     MutableSequence,
@@ -21,7 +22,7 @@ from typing import Annotated, Any, Optional, get_args, get_origin, is_typeddict
 import msgspec
 
 from calamity_lab.kernel.annotations import Unresolved, bare, is_union, union_members
-from calamity_lab.kernel.schema import Field, fields_in
+from calamity_lab.kernel.schema import Field, field_names, fields_in
 from calamity_lab.stores.serializer.codec import (
     MAYBE_NONE,
     SCALARS,
@@ -101,6 +102,7 @@ class CodecTable(Codecs):
             fields = fields_in(cls, self._names.by_class_name())
             if any(isinstance(field.annotation, Unresolved) for field in fields):
                 self._unresolved = True
+            self._names.add_parts(part for field in fields for part in _parts_of(field.annotation))
             annotations = self._annotations[cls] = {field.name: _allowed(field) for field in fields}
         return annotations
 
@@ -155,6 +157,15 @@ class CodecTable(Codecs):
         if is_abstract(cls):
             return abstract(cls, self)
         return self.record(cls) if is_record_class(cls) else self._untyped
+
+
+def _parts_of(annotation: Any) -> Iterator[type]:
+    """The records and enums that an annotation names, as Points in ``Box[Points]``."""
+    annotation = bare(annotation)
+    if isinstance(annotation, type) and (field_names(annotation) is not None or issubclass(annotation, Enum)):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _parts_of(part)
 
 
 def _allowed(field: Field) -> Any:

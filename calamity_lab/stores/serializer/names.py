@@ -34,8 +34,9 @@ class Names:
         }
         self._classes: dict[str, type] = {}
         self._streams: dict[str, type] = {}
-        self._parts = {self.name_of(cls): cls for cls in parts}
         self._seen: set[type] = set()
+        self._parts: dict[str, type | None] = {}  # None for a name of two classes
+        self.add_parts(parts)
 
     def name_of(self, cls: type) -> str:
         """The stored name of a class: the one that was given, or the class's own."""
@@ -56,9 +57,18 @@ class Names:
         """Whether the class was added before."""
         return cls in self._seen
 
+    def add_parts(self, classes: Iterable[type]) -> None:
+        """Add classes that messages hold, as the annotation of a field names them."""
+        for cls in classes:
+            other = self._parts.setdefault(self.name_of(cls), cls)
+            if other is not None and _home(other) != _home(cls):
+                self._parts[self.name_of(cls)] = None
+            elif other is not None and not _is_current(other):
+                self._parts[self.name_of(cls)] = cls
+
     def by_class_name(self) -> dict[str, type]:
         """The classes by their names in Python."""
-        return {cls.__name__: cls for cls in (*self._parts.values(), *self._classes.values())}
+        return {cls.__name__: cls for cls in (*self._parts.values(), *self._classes.values()) if cls}
 
     def add(self, cls: type) -> None:
         """Add a class under its stored name. Raises `InvalidModel` if another class has that name.
