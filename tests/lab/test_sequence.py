@@ -47,7 +47,7 @@ def test_the_widget_follows_the_cursor_and_turns_the_pages_of_a_long_cascade(lab
     front_end.ask("goto", moment=after(lab, "FundsWithdrawn", -1))
     assert front_end.values["sequence"]["title"] == "WithdrawFunds"
     front_end.ask("goto", moment=after(lab, "Refused", 2))
-    front_end.ask("look", view="sequence", first=2, limit=1)
+    front_end.ask("set_options", view="sequence", first=2, limit=1)
     shown = front_end.values["sequence"]
     assert (shown["first"], shown["commands"], shown["total"]) == (2, 1, 4)
     assert [each["tense"] for each in shown["messages"]] == ["past", "now", "future"]
