@@ -233,7 +233,13 @@ def _mentioned(cls: type) -> Iterator[type]:
     """The message classes that the callbacks of an aggregate or process manager mention."""
     if _has(cls, "apply"):
         found = _classes_mentioned(cls, *_CALLBACKS)
-        yield from (value for value in found if _is_the_users(value) and is_message_class(value))
+        # A dataclass with slots is made twice, and a callback that is wrapped may mention the first one.
+        others = [value for value in found if _origin(value) != _origin(cls)]
+        yield from (value for value in others if _is_the_users(value) and is_message_class(value))
+
+
+def _origin(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
 
 
 def _event_names(cls: type, names: Callable[..., set[str]]) -> set[str]:

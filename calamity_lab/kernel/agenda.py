@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, overload
 
 from rpds import List, Queue
 
-from calamity_lab.errors import InvalidValue, ModelError, OutOfRange
+from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange
 from calamity_lab.kernel.clocks_and_ids import derived_ids
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
@@ -76,14 +76,14 @@ def _chained(chain: list[tuple[Any, ...]]) -> Pending | None:
 
 
 class Failure(NamedTuple):
-    """A callback that raised, and what waits for it.
+    """What could not be carried out, because a callback raised or what it returned cannot be stored.
 
-    ``pending`` is the command whose decision raised: it stays in the outbox. Where a process manager raised
+    ``pending`` is the command that waits: it stays in the outbox. Where a process manager raised
     instead, ``process_manager`` is its stored name and ``position`` that of the event, which it gets again.
     """
 
     pending: Pending | None
-    error: ModelError
+    error: CalamityError
     process_manager: str | None = None
     position: int = 0
 

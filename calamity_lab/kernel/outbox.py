@@ -342,6 +342,21 @@ def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
     return taken_in, count
 
 
+def with_instances(stack: Stack) -> tuple[Stack, list[int]]:
+    """The stack whose instances have taken in what they were handed; and the types that have no mark yet.
+
+    Nothing is handed on, and nothing is written.
+    """
+    marks, without = stack.event_store.marks()[0], []
+    for index, manager in enumerate(stack.process_manager_types):
+        mark = marks.get(stored_name(manager))
+        if mark is None:
+            without.append(index)
+        else:
+            stack, _ = _taken_in(stack, index, mark)
+    return stack, without
+
+
 def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | None:
     """Hand on the events from the mark to a position; None where another process was first."""
     manager, store = stack.process_manager_types[index], stack.event_store

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
-from calamity_lab.errors import AlreadySettled, ModelError
+from calamity_lab.errors import AlreadySettled, ModelError, SerializationError
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event, caused_by_rejection
 from calamity_lab.kernel.deciding import settled_before
@@ -110,7 +110,7 @@ def _hand_on_once(
             there = Handling(pending, recorded, n, m)
             try:
                 moved = _hand_to(Run(stack, agenda, there, length), there)
-            except ModelError as error:
+            except (ModelError, SerializationError) as error:
                 failure = Failure(None, error, stored_name(types[m]), position)
                 return _set_aside(Run(stack, agenda, there, length), pending, failure)
             if isinstance(moved, tuple):

@@ -47,14 +47,29 @@ def rebuild(
             aggregates.take_stream(stream_id)
         aggregates.check_names()
         return _with_aggregates(stack, aggregates)
-    instances = Instances(stack.event_store, stack.process_manager_types, snapshots)
-    head = 0
+    stack, unmarked = _with_deliveries(stack)
+    types = [stack.process_manager_types[index] for index in unmarked]
+    instances, head = Instances(stack.event_store, types, snapshots), 0
     for recorded in _history(stack.event_store, instances):
         head = recorded.position
         aggregates.take(recorded)
         instances.take(recorded)
     aggregates.check_names()
-    return _with_instances(_with_aggregates(stack, aggregates), instances, head)
+    return _with_instances(_with_aggregates(stack, aggregates), instances, head, unmarked)
+
+
+def _with_deliveries(stack: Stack) -> tuple[Stack, list[int]]:
+    """The stack with the instances of which its store knows what they were handed; and the other types."""
+    indices = list(range(len(stack.process_manager_types)))
+    if not isinstance(stack.process_managers, InMemoryProcessManagerStore):
+        return stack, indices
+    stack = changed(
+        stack,
+        process_managers=InMemoryProcessManagerStore(),
+        process_manager_versions=InMemoryVersionStore(),
+        delivered_upto=(0,) * len(indices),
+    )
+    return outbox.with_instances(stack) if outbox.is_durable(stack.event_store) else (stack, indices)
 
 
 def recover(
@@ -79,8 +94,7 @@ def recover(
     outbox.check_names(stack)
     types = _classes(aggregate_types)
     stack = _with_aggregate_states(stack, types, snapshots)
-    if isinstance(stack.process_managers, InMemoryProcessManagerStore):
-        stack = _with_instances(stack, Instances(store, ()), 0)
+    stack, _ = _with_deliveries(stack)
     stack = outbox.prepared(stack)
     _, head = store.marks()
     failed = []
@@ -162,14 +176,23 @@ def _with_aggregates(stack: Stack, aggregates: Aggregates) -> Stack:
     )
 
 
-def _with_instances(stack: Stack, instances: Instances, head: int) -> Stack:
-    if not isinstance(stack.process_managers, InMemoryProcessManagerStore):
+def _with_instances(stack: Stack, instances: Instances, head: int, indices: Iterable[int]) -> Stack:
+    """The stack with further instances, and with the types at these indices at the end of the history."""
+    managers, versions = stack.process_managers, stack.process_manager_versions
+    if not isinstance(managers, InMemoryProcessManagerStore):
         return stack
+    for stream_id, state in instances.states.items():
+        managers = managers.insert(stream_id, state)
+    for stream_id, version in instances.versions.items():
+        versions = versions.insert(stream_id, version)
+    delivered = list(stack.delivered_upto)
+    for index in indices:
+        delivered[index] = head
     return changed(
         stack,
-        process_managers=InMemoryProcessManagerStore(instances.states),
-        process_manager_versions=InMemoryVersionStore(instances.versions),
-        delivered_upto=(head,) * len(stack.process_manager_types),
+        process_managers=managers,
+        process_manager_versions=versions,
+        delivered_upto=tuple(delivered),
     )
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import CalamityError, EndlessCascade, IdleRun, InvalidValue, ModelError
+from calamity_lab.errors import (
+    CalamityError,
+    EndlessCascade,
+    IdleRun,
+    InvalidValue,
+    ModelError,
+    SerializationError,
+)
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Failure, Pending
 from calamity_lab.kernel.deciding import append, decide, execute, populate
@@ -68,15 +75,15 @@ def advance(run: Run) -> tuple[Step, Run]:
     except CalamityError as error:
         if error.run is None:
             error.run = run
-        if isinstance(error, ModelError):
+        if isinstance(error, (ModelError, EndlessCascade, SerializationError)):
             pending = run.agenda.take()[0] if progress is None else progress.pending
             if outbox.settles(run.stack, pending) and pending.sender is not None:
                 return _set_aside(run, pending, error)
         raise
 
 
-def _set_aside(run: Run, pending: Pending, error: ModelError) -> tuple[Step, Run]:
-    """Go on without a command whose decision raised: it stays in the outbox."""
+def _set_aside(run: Run, pending: Pending, error: CalamityError) -> tuple[Step, Run]:
+    """Go on without a command that cannot be carried out: it stays in the outbox."""
     agenda = run.agenda if run.progress is not None else run.agenda.take()[1]
     index, failure = run.length + 1, Failure(pending, error)
     return Failed(index, pending, failure), Run(run.stack, agenda.fail(failure), None, index)
@@ -125,10 +132,16 @@ def dispatch(
         command_ids=() if command_id is None else (_checked_id(command_id),),
         once=command_id is not None,
     )
+    rejected = None
     while run.progress is not None or run.agenda:
         step, run = advance(run)
         if step.rejected is not None and step.pending.sender is None:
-            raise step.rejected
+            rejected = step.rejected
+            if not step.pending.once:  # else the next step notes what the command came to
+                break
+    if rejected is not None:
+        rejected.run = run
+        raise rejected
     for failure in run.failed:
         failure.error.run = run
         raise failure.error
