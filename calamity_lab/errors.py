@@ -13,7 +13,8 @@
     │   └── ImpureModel        a callback changed its arguments, or gave two answers
     ├── InvalidModel           these classes do not make one model
     ├── InvalidValue           a value that this call does not accept
-    │   └── InvalidFields      ... in a form: each wrong field of a command, with the reason
+    │   ├── InvalidFields      ... in a form: each wrong field of a command, with the reason
+    │   └── UnknownKey         ... because a mapping has no such key
     ├── UnknownArgument        an unknown keyword argument
     ├── OutOfRange             an index that is too large or too small
     ├── MissingExtra           an optional package is not installed
@@ -33,10 +34,10 @@
 from __future__ import annotations
 
 import pickle  # noqa: S403 - for what stands inside of a pickle already
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from difflib import get_close_matches
+from enum import Enum
 from typing import Any
 
 
@@ -106,18 +107,18 @@ class Rejected(CalamityError):
 
     def __str__(self) -> str:
         if not self.details:
-            return str(self.reason)
-        listed = ", ".join(f"{name} {value!r}" for name, value in self.details.items())
-        return f"{self.reason} ({listed})"
+            return text_of(self.reason)
+        listed = ", ".join(f"{name} {repr_of(value, None)}" for name, value in self.details.items())
+        return f"{text_of(self.reason)} ({listed})"
 
     def __repr__(self) -> str:
-        listed = "".join(f", {name}={value!r}" for name, value in self.details.items())
-        return f"{type(self).__name__}({self.reason!r}{listed})"
+        listed = "".join(f", {name}={repr_of(value, None)}" for name, value in self.details.items())
+        return f"{type(self).__name__}({repr_of(self.reason, None)}{listed})"
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, Rejected)
-            and type(other) is type(self)
+            type(other) is type(self)
+            and isinstance(other, Rejected)
             and (self.reason, self.details, self.command) == (other.reason, other.details, other.command)
         )
 
@@ -132,9 +133,13 @@ class WrongExpectedVersion(CalamityError):
     """
 
     def __init__(self, stream_id: str, expected: Any, actual: int) -> None:
-        found = f"it is at version {actual}" if actual else "there is no such stream"
+        found = (
+            "there is no such stream"
+            if type(actual) is int and actual == 0
+            else f"it is at version {text_of(actual)}"
+        )
         super().__init__(
-            f"append to {stream_id!r} expected {_worded(expected)}, but {found}; "
+            f"append to {repr_of(stream_id)} expected {_worded(expected)}, but {found}; "
             "read the stream again and decide again"
         )
         self.stream_id = stream_id
@@ -238,6 +243,12 @@ class UnknownArgument(CalamityError, TypeError):
 
 class OutOfRange(CalamityError, IndexError):
     """An index that is too large or too small."""
+
+
+class UnknownKey(InvalidValue, KeyError):
+    """A stream id, or another key, of which a mapping has no value."""
+
+    __str__ = Exception.__str__  # a KeyError shows the repr of its text
 
 
 class MissingExtra(CalamityError, ImportError):
@@ -346,17 +357,26 @@ class WrongMark(StoreError):
         self.head = head
 
 
-def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise `UnknownArgument` for the first name in ``given`` that is not among ``known``."""
-    names = list(known)
-    for name in given:
-        if name not in names:
-            near = get_close_matches(name, names, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            there = f"known: {', '.join(names)}" if names else "it takes no keyword arguments"
-            raise UnknownArgument(f"{call} got an unknown argument {name!r}{meant} ({there})")
+def repr_of(value: Any, length: int | None = 300) -> str:
+    """The repr of any value for a message, cut at a length; a repr that raises is shown as a text.
+
+    Also a value that is nested too deep, or contains itself, has one; so has a number of 5,000 digits.
+    """
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - the repr of a model's class may raise anything, and the text says so
+        text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+    return text if length is None or len(text) <= length else f"{text[: length - 1]}…"
+
+
+def text_of(value: Any) -> str:
+    """What a value says of itself, as ``str`` gives it; its repr where that raises."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the text of a model's class may raise anything
+        return repr_of(value)
 
 
 def _worded(expected: Any) -> str:
-    name = getattr(expected, "name", None)
-    return str(name) if name else f"version {expected}"
+    name = expected.name if issubclass(type(expected), Enum) else None
+    return name or f"version {text_of(expected)}"

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import singledispatchmethod
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, TypeGuard, TypeVar, get_args
+from typing import Any, TypeGuard, TypeVar, cast, get_args
 
-from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel.annotations import closed_over
+from calamity_lab.kernel.arguments import a_mapping, classes, is_a
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
@@ -148,16 +149,16 @@ def assemble(
             f"Lab() takes a module or lists of classes, not both; found a module and {', '.join(parts)}. "
             "Leave out one of them"
         )
-    if isinstance(given, Model):
-        model = given
-    elif isinstance(given, (ModuleType, Mapping)):
-        model = Model.find(given)
+    if is_a(given, Model):
+        model = cast("Model", given)
+    elif is_a(given, ModuleType, Mapping):
+        model = Model.find(cast("ModuleType", given))
     elif given is None:
         model = Model.of(_listed(parts))
         _check_parts(model, parts)
     else:
         raise InvalidModel(
-            f"Lab() cannot find a model in {given!r}. Give it a module, as in Lab(bank), "
+            f"Lab() cannot find a model in {repr_of(given)}. Give it a module, as in Lab(bank), "
             "or classes, as in Lab(aggregates=[BankAccount])"
         )
     if not model.aggregates:
@@ -169,14 +170,7 @@ def assemble(
 
 
 def _listed(parts: Mapping[str, Iterable[type]]) -> list[type]:
-    for part, group in parts.items():
-        if isinstance(group, type) or not isinstance(group, Iterable):
-            raise InvalidModel(f"{part}= takes a list of classes, as in {part}=[...]. Found {group!r}")
-    classes = [cls for group in parts.values() for cls in group]
-    for cls in classes:
-        if not isinstance(cls, type):
-            raise InvalidModel(f"A model is made of classes. Found {cls!r}")
-    return classes
+    return [cls for part, group in parts.items() for cls in classes(part, group, f"{part}=[...]")]
 
 
 def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
@@ -203,11 +197,15 @@ def _defined_again(cls: type) -> bool:
 
 def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
     """The classes that a user defined there: no private names, and none of our protocols."""
-    items = vars(namespace) if isinstance(namespace, ModuleType) else namespace
+    named = vars(namespace) if isinstance(namespace, ModuleType) else namespace
+    items = a_mapping("the namespace", named, "Lab(globals())")
     return [
         value
         for name, value in items.items()
-        if not name.startswith("_") and _is_the_users(value) and not _is_alias(name, value, items)
+        if is_a(name, str)
+        and not name.startswith("_")
+        and _is_the_users(value)
+        and not _is_alias(name, value, items)
     ]
 
 
@@ -218,7 +216,7 @@ def _is_alias(name: str, value: type, items: Mapping[str, Any]) -> bool:
 
 
 def _is_the_users(value: Any) -> TypeGuard[type]:
-    return isinstance(value, type) and not f"{value.__module__}.".startswith(_NOT_THE_USERS)
+    return is_a(value, type) and not f"{value.__module__}.".startswith(_NOT_THE_USERS)
 
 
 def _has(cls: type, *names: str) -> bool:
@@ -293,7 +291,7 @@ def _named(part: str, name: str, classes: tuple[type, ...]) -> type:
     if name in known:
         return known[name]
     listed = ", ".join(known) or "none"
-    raise InvalidValue(f"The model has no {part} {name!r}. It has {listed}")
+    raise InvalidValue(f"The model has no {part} {repr_of(name)}. It has {listed}")
 
 
 # What the callbacks of a class mention in their code: messages, and functions that they call.

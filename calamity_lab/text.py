@@ -15,6 +15,8 @@ from html import escape
 from typing import Any
 from uuid import UUID
 
+from calamity_lab.errors import repr_of
+from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.schema import field_names, fields_of
 
 NOTHING = "–"
@@ -140,27 +142,38 @@ def _sound(text: str) -> str:
 
 
 def _top(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and not isinstance(value, Enum):
-        yield value
+    if is_a(value, str) and not is_a(value, Enum):
+        yield str.__str__(value)
     else:
         yield from _parts(value, 0)
 
 
 def _parts(value: Any, depth: int) -> Iterator[str]:
-    """The text of a value in pieces, so that a long one need not be written out before it is cut."""
+    """The text of a value in pieces, so that a long one need not be written out before it is cut.
+
+    Only the type of the value is trusted: its own methods may raise anything, and then the text says so.
+    """
     plain = _PLAIN.get(type(value))
     if plain is not None:
         yield plain(value)
-    elif isinstance(value, Enum):
+        return
+    try:
+        yield from _pieces(value, depth)
+    except Exception as error:  # noqa: BLE001 - what a model's class raises is shown in the text
+        yield f"<{type(value).__name__}, whose parts raised {type(error).__name__}>"
+
+
+def _pieces(value: Any, depth: int) -> Iterator[str]:
+    if is_a(value, Enum):
         yield _enum(value)
-    elif isinstance(value, type):
-        yield value.__name__
+    elif is_a(value, type):
+        yield str(type.__dict__["__name__"].__get__(value))
     elif _is_plain_record(value):
         yield from _record(value, depth)
-    elif isinstance(value, (Mapping, list, tuple, set, frozenset)):
+    elif is_a(value, Mapping, list, tuple, set, frozenset):
         yield from _container(value, depth)
     else:
-        yield _repr(value)
+        yield repr_of(value, None)
 
 
 def _enum(value: Enum) -> str:
@@ -178,35 +191,38 @@ def _has_no_repr(cls: type) -> bool:
 
 
 def _record(value: Any, depth: int) -> Iterator[str]:
+    fields = {} if depth >= _DEEPEST else fields_of(value)
     yield f"{type(value).__name__}("
     if depth >= _DEEPEST:
         yield "…"
     else:
-        yield from _joined(_named(fields_of(value).items(), depth))
+        yield from _joined(_named(fields.items(), depth))
     yield ")"
 
 
 def _container(value: Any, depth: int) -> Iterator[str]:
     opening, closing = _brackets(value)
+    # Asked before the bracket is written: an object that raises here is shown instead.
+    items = iter(value.items() if is_a(value, Mapping) else value)
     yield opening
     if depth >= _DEEPEST:
         yield "…"
-    elif isinstance(value, Mapping):
-        yield from _joined(_entries(value, depth))
-    elif isinstance(value, (set, frozenset)):
+    elif is_a(value, Mapping):
+        yield from _joined(_entries(items, depth))
+    elif is_a(value, set, frozenset):
         # A set has no order of its own; the same set must have the same text.
         yield from _joined(
-            iter([text]) for text in sorted("".join(_parts(item, depth + 1)) for item in value)
+            iter([text]) for text in sorted("".join(_parts(item, depth + 1)) for item in items)
         )
     else:
-        yield from _joined(_parts(item, depth + 1) for item in value)
+        yield from _joined(_parts(item, depth + 1) for item in items)
     yield closing
 
 
 def _brackets(value: Any) -> tuple[str, str]:
-    if isinstance(value, tuple):
+    if is_a(value, tuple):
         return "(", ")"
-    return ("[", "]") if isinstance(value, list) else ("{", "}")
+    return ("[", "]") if is_a(value, list) else ("{", "}")
 
 
 def _named(fields: Iterable[tuple[str, Any]], depth: int) -> Iterator[Iterator[str]]:
@@ -214,8 +230,8 @@ def _named(fields: Iterable[tuple[str, Any]], depth: int) -> Iterator[Iterator[s
         yield _pair(f"{name}=", value, depth)
 
 
-def _entries(value: Mapping[Any, Any], depth: int) -> Iterator[Iterator[str]]:
-    for key, item in value.items():
+def _entries(items: Iterable[tuple[Any, Any]], depth: int) -> Iterator[Iterator[str]]:
+    for key, item in items:
         yield _pair(f"{''.join(_parts(key, depth + 1))}: ", item, depth)
 
 
@@ -229,10 +245,3 @@ def _joined(items: Iterable[Iterator[str]]) -> Iterator[str]:
         if n:
             yield ", "
         yield from item
-
-
-def _repr(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001 - the repr of a model's class may raise anything, and the text says so
-        return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"

@@ -151,7 +151,7 @@ def test_two_classes_of_one_name_are_rejected_with_both_their_homes() -> None:
         (None, {}, "The model has no aggregate"),
         (SimpleNamespace(), {}, "cannot find a model in"),
         ({}, {"aggregates": [Slot]}, "not both"),
-        (None, {"aggregates": [42]}, "made of classes. Found 42"),
+        (None, {"aggregates": [42]}, "give a list of classes, as in aggregates=\\[...\\]; found 42"),
         (
             None,
             {"aggregates": [Coin]},
@@ -162,7 +162,7 @@ def test_two_classes_of_one_name_are_rejected_with_both_their_homes() -> None:
             {"aggregates": [Slot], "process_managers": [Slot]},
             "needs a classmethod interested.* and a handle.* to be a process manager",
         ),
-        (None, {"aggregates": Slot}, r"aggregates= takes a list of classes, as in aggregates=\[\.\.\.\]"),
+        (None, {"aggregates": Slot}, r"give a list of classes, as in aggregates=\[\.\.\.\]"),
         (Model(), {}, "The model has no aggregate"),
         ({"Insert": Insert}, {}, "has only Insert"),
     ],

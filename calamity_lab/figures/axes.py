@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
 from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.arguments import is_a
 
 AS_TEXT: dict[str, Any] = {"parse_math": False, "usetex": False}
 """For every text that a model had a hand in: a dollar sign is a dollar sign."""
@@ -87,8 +88,8 @@ _LEGEND_COLUMN = 85
 
 def axes_for(call: str, ax: Any, size: tuple[float, float]) -> Axes:
     """The axes given; without any, those of a new pyplot figure of that size in inches: notebooks show it."""
-    if isinstance(ax, Axes):
-        return ax
+    if is_a(ax, Axes):
+        return cast("Axes", ax)
     if ax is not None:
         raise InvalidValue(
             f"{call}(ax={type(ax).__name__}): ax must be one matplotlib Axes, as in "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from calamity_lab.kernel.arguments import a_list
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import causes, causes_of_events
@@ -22,6 +23,7 @@ def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = No
     through the ``process_manager`` that the edge names. Events without their trace have no edges of the
     second kind.
     """
-    if isinstance(source, Trace):
+    if type(source) is Trace:
         return causes(source, cursor).to_networkx()
-    return causes_of_events(source).to_networkx()
+    listed = a_list("to_networkx(source)", source, "lab.trace, or lab.history", of=RecordedEvent)
+    return causes_of_events(listed).to_networkx()

@@ -24,6 +24,7 @@ from calamity_lab.figures.axes import (
 )
 from calamity_lab.figures.style import Theme, hue, marker, plots, strong
 from calamity_lab.figures.tables import WIDE, write_foot
+from calamity_lab.kernel.arguments import a_text
 from calamity_lab.text import plural
 from calamity_lab.views.paths import FieldHistory
 from calamity_lab.views.state import FieldRow, StateRow, StateView
@@ -195,6 +196,7 @@ def plot_field(
     The height of a number is its value; other values have a row each, in order of appearance. What is
     yet to come at the cursor is grey and dashed. ``name`` is the title.
     """
+    name = a_text("plot_field(name)", name, "'balance of BankAccount-1'")
     ax = axes_for("plot_field", ax, (WIDE, 2.3))
     if not view.versions:
         ax.set_axis_off()

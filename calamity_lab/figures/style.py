@@ -20,6 +20,7 @@ from matplotlib.transforms import Affine2D
 
 from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import AS_TEXT, backing, fitted
+from calamity_lab.kernel.arguments import is_a, one_of
 from calamity_lab.views.looks import COLOURS, LOOKS, SIGNS, Status
 from calamity_lab.views.sequence_scene import Shape, Words
 
@@ -242,7 +243,7 @@ def plots(view: type, how: str, arguments: str = "") -> Callable[[Callable[_P, A
         @wraps(plot)
         def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Axes:
             given = args[0] if args else kwargs.get(first)
-            if not isinstance(given, view):
+            if not is_a(given, view):
                 found = type(given).__name__
                 raise InvalidValue(f"{call}({found}): give {how}, or call lab.{call}({arguments})")
             theme = kwargs.get("theme")
@@ -260,12 +261,7 @@ def plots(view: type, how: str, arguments: str = "") -> Callable[[Callable[_P, A
 
 
 def _chosen(call: str, theme: Any) -> Theme:
-    if theme not in THEMES:
-        raise InvalidValue(
-            f"{call}(theme={theme!r}): a theme is 'light' or 'dark'; "
-            "None takes the colours that matplotlib is set to"
-        )
-    return "light" if theme == "light" else "dark"
+    return one_of(f"{call}(theme)", theme, THEMES)
 
 
 def _settings(theme: Theme) -> dict[Any, Any]:

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from calamity_lab.errors import InvalidValue
 from calamity_lab.figures.axes import (
     AS_TEXT,
     axes_for,
@@ -24,6 +23,7 @@ from calamity_lab.figures.axes import (
     width,
 )
 from calamity_lab.figures.style import Theme, filling, hue, legend_mark, marker, plots, soft, strong
+from calamity_lab.kernel.arguments import one_of
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts
@@ -75,8 +75,7 @@ def plot_timeline(
     than thirty lanes the largest types share a row each; of more than 5,000 marks those that lie under others
     of their kind are left out, and counted.
     """
-    if by not in ("position", "time"):
-        raise InvalidValue(f"plot_timeline(by={by!r}): give 'position' or 'time'")
+    one_of("plot_timeline(by)", by, ("position", "time"))
     at = moment_of(trace, cursor)
     lanes = Lanes(Charts().of(trace), by)
     found = whole(lanes)

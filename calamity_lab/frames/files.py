@@ -14,9 +14,14 @@ from enum import Enum
 from numbers import Integral, Number, Rational, Real
 from typing import Any
 
-from calamity_lab.errors import MissingExtra
+from calamity_lab.errors import MissingExtra, text_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names, fields_of, is_record
+from calamity_lab.text import format_value
+
+_DEEPEST = 100  # levels; readers of JSON have limits of their own
+_LENGTH = 1_000  # characters of a value that is nested deeper
+_LARGE = 10**4000  # Python refuses to write out integers of more digits
 
 # Valid in JSON, but many readers of JSON Lines take these for the end of a line.
 _LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
@@ -29,14 +34,21 @@ def json_lines(recorded: Sequence[RecordedEvent]) -> Iterator[str]:
         yield f"{text.translate(_LINE_ENDS)}\n"
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: Any, depth: int = 0) -> Any:
     """A value in the types that JSON has.
 
     Records and mappings become objects; sequences, sets and numpy arrays become lists, a set's in order. A
     member of an Enum becomes its name. Times and durations are in ISO 8601, bytes in base 64. Numbers that
     JSON does not have (Decimal, NaN, infinities) become texts, an exception its message, and everything else
-    its text.
+    its text. What raises, or is nested deeper than so many levels, becomes a text too.
     """
+    try:
+        return _as_json(value, depth) if depth < _DEEPEST else format_value(value, _LENGTH)
+    except Exception as error:  # noqa: BLE001 - what a model's class raises is shown in place of the value
+        return f"<{type(value).__name__}, whose parts raised {type(error).__name__}>"
+
+
+def _as_json(value: Any, depth: int) -> Any:
     if type(value).__module__ == "numpy":
         value = value.tolist()
     if value is None or isinstance(value, bool):
@@ -55,19 +67,19 @@ def as_json(value: Any) -> Any:
         return b64encode(value).decode()
     if isinstance(value, BaseException):
         return str(value) or type(value).__name__
-    return _nested(value)
+    return _nested(value, depth + 1)
 
 
-def _nested(value: Any) -> Any:
+def _nested(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return {_key(key): as_json(item) for key, item in value.items()}
+        return {_key(key): as_json(item, depth) for key, item in value.items()}
     if isinstance(value, AbstractSet):
-        return sorted(map(as_json, value), key=json.dumps)
+        return sorted([as_json(item, depth) for item in value], key=json.dumps)
     if isinstance(value, (list, tuple)) and field_names(type(value)) is None:
-        return [as_json(item) for item in value]
+        return [as_json(item, depth) for item in value]
     if is_record(value):
-        return {name: as_json(item) for name, item in fields_of(value).items()}
-    return str(value)
+        return {name: as_json(item, depth) for name, item in fields_of(value).items()}
+    return text_of(value)
 
 
 def as_text(value: Any) -> str | None:
@@ -77,7 +89,7 @@ def as_text(value: Any) -> str | None:
     plain = as_json(value)
     if isinstance(plain, (dict, list)):
         return json.dumps(plain, ensure_ascii=False)
-    return plain if isinstance(plain, str) else str(value)
+    return plain if isinstance(plain, str) else text_of(value)
 
 
 def _iso_duration(value: timedelta) -> str:
@@ -111,7 +123,7 @@ def _key(key: Any) -> str:
 
 def _number(value: Any) -> Any:
     if isinstance(value, Integral):
-        return int(value)
+        return int(value) if abs(int(value)) < _LARGE else format_value(int(value))
     if isinstance(value, Rational) or not isinstance(value, Real):
         return str(value)  # a Fraction, a Decimal or a complex number would lose digits
     number = float(value)
@@ -166,8 +178,8 @@ def _dtypes(pa: Any, frame: Any) -> Any:
 
 
 def _objects(pa: Any, values: Sequence[Any]) -> Any:
-    if _are_alike(values):
-        with suppress(pa.ArrowException, OverflowError, UnicodeError):
+    with suppress(Exception):  # what Arrow cannot hold, and what a model's class raises, becomes text
+        if _are_alike(values):
             array = pa.array(values)
             if not pa.types.is_decimal256(array.type):  # which few other programs read
                 return array

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from calamity_lab.errors import InvalidValue, OutOfRange, refuse_unknown
+from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.frames.files import arrow_table, json_lines, pyarrow
+from calamity_lab.kernel.arguments import a_list, a_path, an_index, refuse_unknown, span
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import format_fields, format_value, html_table, plural
 
@@ -115,11 +116,10 @@ class History(Sequence[RecordedEvent]):
     @overload
     def __getitem__(self, index: slice) -> History: ...
     def __getitem__(self, index: int | slice) -> RecordedEvent | History:
-        if isinstance(index, slice):
+        if type(index) is slice:
+            span(index, len(self))
             return History(self._recorded[index])
-        if not -len(self) <= index < len(self):
-            raise OutOfRange(f"There is no event {index}: the history has {plural(len(self), 'event')}")
-        return self._recorded[index]
+        return self._recorded[an_index("history[index]", index, len(self), "event")]
 
     def __len__(self) -> int:
         return len(self._recorded)
@@ -127,8 +127,8 @@ class History(Sequence[RecordedEvent]):
     def __iter__(self) -> Iterator[RecordedEvent]:
         return iter(self._recorded)
 
-    def __eq__(self, other: object) -> bool:
-        return self._recorded == other._recorded if isinstance(other, History) else NotImplemented
+    def __eq__(self, other: Any) -> bool:
+        return self._recorded == other._recorded if type(other) is History else NotImplemented
 
     def __hash__(self) -> int:
         return hash(tuple(recorded.event_id for recorded in self._recorded))
@@ -164,20 +164,12 @@ def _row(recorded: RecordedEvent) -> tuple[str, ...]:
 
 
 def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, ...]:
-    if isinstance(recorded_events, (str, bytes)) or not isinstance(recorded_events, Iterable):
-        raise InvalidValue(
-            f"History needs recorded events, found {format_value(recorded_events, 60)}. Give it an event "
-            "store's stream, as in History(stack.event_store.stream(ALL)), or use lab.history"
-        )
-    recorded = tuple(recorded_events)
-    wrong = {cls for cls in set(map(type, recorded)) if not issubclass(cls, RecordedEvent)}
-    if wrong:
-        at, found = next((n, item) for n, item in enumerate(recorded) if type(item) in wrong)
-        raise InvalidValue(
-            f"History needs RecordedEvents, found {format_value(found, 60)} at index {at}. An event store "
-            "records bare events: store.append(stream_id, events), then History(store.stream(ALL))"
-        )
-    return recorded
+    if type(recorded_events) is tuple and set(map(type, recorded_events)) <= {RecordedEvent}:
+        return recorded_events
+    return tuple(a_list("History(recorded_events)", recorded_events, _SOURCE, of=RecordedEvent))
+
+
+_SOURCE = "History(store.stream(ALL)), or lab.history"
 
 
 def _write_text(call: str, path: Path | None, chunks: Iterable[str]) -> str | None:
@@ -193,12 +185,12 @@ def _write_text(call: str, path: Path | None, chunks: Iterable[str]) -> str | No
 
 
 def _write(call: str, path: Path, write: Callable[[Path], object]) -> None:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidValue(f"{call}({path!r}): the path must be a str or a Path, as in {call}('history.out')")
+    target = a_path(f"{call}(path)", path, f"{call}('history.out')")
     try:
-        write(path)
-    except OSError as error:
+        write(target)
+    except (OSError, ValueError) as error:  # what Arrow says of a path is a ValueError
+        why = getattr(error, "strerror", None) or error
         raise InvalidValue(
-            f"{call}({str(path)!r}) could not write: {error.strerror or error}. "
+            f"{call}({repr_of(target)}) could not write: {why}. "
             "Give a file in a folder that exists and can be written to"
         ) from error

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, overload
 
 from rpds import List, Queue
 
-from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange
+from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, repr_of
+from calamity_lab.kernel.arguments import are_equal, is_a, span
 from calamity_lab.kernel.clocks_and_ids import derived_ids
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
@@ -55,7 +56,7 @@ class Pending(NamedTuple):
 
     def __repr__(self) -> str:
         origin = "submitted" if self.sender is None else f"sent by {self.sender}"
-        return f"Pending({self.command!r}, {origin}, depth {self.depth})"
+        return f"Pending({repr_of(self.command)}, {origin}, depth {self.depth})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pending) and self[:7] == other[:7]
@@ -140,9 +141,9 @@ class Agenda(Sequence[Any]):
 
     def without(self, failure: Failure) -> Agenda:
         """The agenda without something that was set aside. Raises `OutOfRange` where it was not."""
-        rest = tuple(each for each in self.failed if each is not failure and each != failure)
+        rest = tuple(each for each in self.failed if each is not failure and not are_equal(each, failure))
         if len(rest) == len(self.failed):
-            raise OutOfRange(f"{failure!r} was not set aside. Choose one of run.failed")
+            raise OutOfRange(f"{repr_of(failure)} was not set aside. Choose one of run.failed")
         return _make(self._caused, self._front, self._back, self._length, rest)
 
     def take(self) -> tuple[Pending, Agenda]:
@@ -189,16 +190,16 @@ class Agenda(Sequence[Any]):
         return _make(List(caused[::-1]), List(front), Queue(back), self._length - 1, self.failed)
 
     def _index(self, which: Any) -> int:
-        if isinstance(which, int) and not isinstance(which, bool):
+        if type(which) is int:
             if -len(self) <= which < len(self):
                 return which % len(self)
-            raise OutOfRange(f"There is no pending command at index {which}. {self._indices()}")
+            raise OutOfRange(f"There is no pending command at index {repr_of(which)}. {self._indices()}")
         found = self._meant(which)
         if not found:
             raise OutOfRange(f"{_absent(which)}. {self._indices()}")
         if len(found) > 1:
             raise InvalidValue(
-                f"{which!r} is pending more than once, at the indices {', '.join(map(str, found))}. "
+                f"{repr_of(which)} is pending more than once, at the indices {', '.join(map(str, found))}. "
                 "Give the index, or the command id of one"
             )
         return found[0]
@@ -206,12 +207,13 @@ class Agenda(Sequence[Any]):
     def _meant(self, which: Any) -> list[int]:
         """The indices of the entries that may be meant; those of the very object, where there are any."""
         entries = list(self.entries())
-        if isinstance(which, Pending):
+        if is_a(which, Pending):
             which = which.command_id
-        if isinstance(which, str):
-            return [n for n, entry in enumerate(entries) if entry.command_id == which][:1]
+        if is_a(which, str):
+            wanted = str.__str__(which)
+            return [n for n, entry in enumerate(entries) if entry.command_id == wanted][:1]
         same = [n for n, entry in enumerate(entries) if entry.command is which]
-        return same or [n for n, entry in enumerate(entries) if entry.command == which]
+        return same or [n for n, entry in enumerate(entries) if are_equal(entry.command, which)]
 
     def _indices(self) -> str:
         if not self._length:
@@ -223,7 +225,8 @@ class Agenda(Sequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Any, ...]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
+        if type(index) is slice:
+            span(index, self._length)
             return tuple(self)[index]
         return next(islice(self, self._index(index), None))
 
@@ -236,10 +239,10 @@ class Agenda(Sequence[Any]):
     def __bool__(self) -> bool:
         return self._length > 0
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Agenda):
+    def __eq__(self, other: Any) -> bool:
+        if type(other) is Agenda:
             return self.pending == other.pending
-        if isinstance(other, (tuple, list)):
+        if type(other) in (tuple, list):
             return tuple(self) == tuple(other)
         return NotImplemented
 
@@ -250,13 +253,13 @@ class Agenda(Sequence[Any]):
         return _restored, (list(self._caused), list(self._front), list(self._back), self._length)
 
     def __repr__(self) -> str:
-        return f"Agenda({list(self)!r})"
+        return f"Agenda([{', '.join([repr_of(command, None) for command in self])}])"
 
 
 def _absent(which: Any) -> str:
-    if isinstance(which, str):
-        return f"No command with the id {which!r} is pending"
-    return f"{which!r} is not pending"
+    if is_a(which, str):
+        return f"No command with the id {repr_of(which)} is pending"
+    return f"{repr_of(which)} is not pending"
 
 
 def caused_by_event(

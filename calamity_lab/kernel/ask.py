@@ -26,7 +26,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import CalamityError, ModelError, Rejected, UnresolvedTarget
+from calamity_lab.errors import InvalidValue, ModelError, Rejected, UnresolvedTarget, repr_of
+from calamity_lab.kernel.arguments import has, words_of
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
 
@@ -74,6 +75,8 @@ def _bare(subject: Any, method: str, message: Any) -> Any:
 
 
 _INTERESTS = (Start, Continue, Stop)
+_NO_EVENTS = (type, Exception)
+_NO_MESSAGES = ("builtins", "_io")  # values of Python itself, and open files
 _MISSING_CASE = "every event that reaches it needs a case; return self where nothing changes"
 
 
@@ -82,16 +85,16 @@ def target(command: Any) -> Identity:
     try:
         way = _wrapped()
         cls, aggregate_id = command.aggregate() if way is None else way(command, "aggregate", None)
-    except CalamityError:
+        if aggregate_id is not None and isinstance(cls, type):
+            return identify(cls, aggregate_id)
+    except ModelError:
         raise
     except Exception as error:
         raise UnresolvedTarget(f"{_name(command)}.aggregate", _why_unresolved(command, error)) from error
-    if aggregate_id is None or not isinstance(cls, type):
-        raise UnresolvedTarget(
-            f"{_name(command)}.aggregate",
-            f"returned ({cls!r}, {aggregate_id!r}); it must be an aggregate's class and an id, not None",
-        )
-    return identify(cls, aggregate_id)
+    raise UnresolvedTarget(
+        f"{_name(command)}.aggregate",
+        f"returned ({repr_of(cls)}, {repr_of(aggregate_id)}); give a class and an id, not None",
+    )
 
 
 def new(cls: type, id_: Any) -> Any:
@@ -112,9 +115,9 @@ def new(cls: type, id_: Any) -> Any:
         hint = (
             "" if getattr(make, "__self__", None) is cls else "; it must be a @classmethod that takes the id"
         )
-        raise ModelError(callback, f"raised {_words(error)} for the id {id_!r}{hint}") from error
+        raise ModelError(callback, f"raised {words_of(error)} for the id {repr_of(id_)}{hint}") from error
     if made is None:
-        raise ModelError(callback, f"returned None for the id {id_!r}; return a {cls.__name__}")
+        raise ModelError(callback, f"returned None for the id {repr_of(id_)}; return a {cls.__name__}")
     return made
 
 
@@ -129,10 +132,10 @@ def execute(aggregate: Any, command: Any) -> tuple[Any, ...]:
         raise
     except Exception as error:
         raise _broken(aggregate, "execute", "command", error, command) from error
-    events = _listed(outcome)
+    events = _listed(outcome, aggregate, "execute")
     for event in events:
-        cls = event.__class__
-        if cls.__module__ == "builtins" or isinstance(event, (type, Exception)):
+        cls = type(event)
+        if cls.__module__ in _NO_MESSAGES or issubclass(cls, _NO_EVENTS):
             _refuse_event(aggregate, command, event)
     return events
 
@@ -146,8 +149,10 @@ def apply(state: Any, event: Any) -> Any:
         raise
     except Exception as error:
         raise _broken(state, "apply", "event", error, event) from error
-    if after.__class__ is not state.__class__ and not hasattr(after, "apply"):
-        raise ModelError(f"{_name(state)}.apply", f"returned {after!r} for {event!r}: {_MISSING_CASE}")
+    if type(after) is not type(state) and not has(after, "apply"):
+        raise ModelError(
+            f"{_name(state)}.apply", f"returned {repr_of(after)} for {repr_of(event)}: {_MISSING_CASE}"
+        )
     return after
 
 
@@ -159,19 +164,30 @@ def interested(manager: Any, event: Any) -> Interest | None:
     except ModelError:
         raise
     except Exception as error:
-        problem = f"raised {_words(error)} for {event!r}; return None where an event is not of interest"
-        raise ModelError(f"{manager.__name__}.interested", problem) from error
-    if interest is None:
-        return None
-    if not isinstance(interest, _INTERESTS):
-        problem = f"returned {interest!r} for {event!r}; return Start(id), Continue(id), Stop(id) or None"
-        raise ModelError(f"{manager.__name__}.interested", problem)
-    if interest.id is None:
         problem = (
-            f"returned {interest!r} for {event!r}: an instance needs an id; return None where there is none"
+            f"raised {words_of(error)} for {repr_of(event)}; return None where an event is not of interest"
         )
-        raise ModelError(f"{manager.__name__}.interested", problem)
-    return interest
+        raise ModelError(f"{_name(manager)}.interested", problem) from error
+    if interest is not None and (type(interest) not in _INTERESTS or type(interest.id) is not str):
+        _check_interest(manager, event, interest)
+    found: Interest | None = interest
+    return found
+
+
+def _check_interest(manager: Any, event: Any, interest: Any) -> None:
+    """Raise for an answer of ``interested`` that is no interest, or that names no instance."""
+    if not issubclass(type(interest), _INTERESTS):
+        problem = "; return Start(id), Continue(id), Stop(id) or None"
+    elif interest.id is None:
+        problem = ": an instance needs an id; return None where there is none"
+    else:
+        try:
+            identify(manager, interest.id)
+            return
+        except InvalidValue as error:
+            problem = f": {error}"
+    answered = f"returned {repr_of(interest)} for {repr_of(event)}"
+    raise ModelError(f"{_name(manager)}.interested", f"{answered}{problem}")
 
 
 def handle(instance: Any, event: Any) -> tuple[Any, ...]:
@@ -214,59 +230,63 @@ def _rejection(rejected: Rejected, command: Any) -> Rejected:
 
 
 def _commands(instance: Any, method: str, outcome: Any, cause: Any) -> tuple[Any, ...]:
-    commands = _listed(outcome)
+    commands = _listed(outcome, instance, method)
     for command in commands:
-        if isinstance(command, type) or not callable(getattr(command, "aggregate", None)):
+        if issubclass(type(command), type) or not has(command, "aggregate"):
             raise ModelError(
                 f"{_name(instance)}.{method}",
-                f"returned {command!r} for {cause!r}, which is no command: a command has "
+                f"returned {repr_of(command)} for {repr_of(cause)}, which is no command: a command has "
                 "`aggregate()` (write it, or use @command(to=..., by=...)); return a command, a list or None",
             )
     return commands
 
 
-def _listed(outcome: Any) -> tuple[Any, ...]:
+def _listed(outcome: Any, asked: Any, method: str) -> tuple[Any, ...]:
     if outcome is None:
         return ()
-    cls = outcome.__class__
-    if cls is tuple or isinstance(outcome, list):  # a named tuple is one message
+    cls = type(outcome)
+    if cls is not tuple and not issubclass(cls, list):  # a named tuple is one message
+        return (outcome,)
+    try:
         return tuple(outcome)
-    return (outcome,)
+    except Exception as error:
+        raise ModelError(
+            f"{_name(asked)}.{method}",
+            f"returned a {cls.__name__} that raised {words_of(error)} when it was read",
+        ) from error
 
 
 def _refuse_event(aggregate: Any, command: Any, event: Any) -> None:
     advice = (
         'refuse with `raise Rejected("reason")`'
-        if isinstance(event, Exception)
+        if issubclass(type(event), Exception)
         else "return an event object, a list of events or None"
     )
     raise ModelError(
         f"{type(aggregate).__name__}.execute",
-        f"returned {event!r} for {command!r}, which is no event; {advice}",
+        f"returned {repr_of(event)} for {repr_of(command)}, which is no event; {advice}",
     )
 
 
 def _broken(state: Any, method: str, parameter: str, error: Exception, given: Any) -> ModelError:
     callback = f"{_name(state)}.{method}"
-    if not hasattr(state, method):
-        return ModelError(callback, f"is missing: add `def {method}(self, {parameter}): ...` for {given!r}")
-    return ModelError(callback, f"raised {_words(error)} for {given!r}")
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if not has(state, method) and isinstance(error, (AttributeError, TypeError)):
+        return ModelError(
+            callback, f"is missing: add `def {method}(self, {parameter}): ...` for {repr_of(given)}"
+        )
+    return ModelError(callback, f"raised {words_of(error)} for {repr_of(given)}")
 
 
 def _name(value: Any) -> str:
-    return value.__name__ if isinstance(value, type) else type(value).__name__
+    return value.__name__ if issubclass(type(value), type) else type(value).__name__
 
 
 def _why_unresolved(command: Any, error: Exception) -> str:
-    if not hasattr(command, "aggregate"):
+    if not has(command, "aggregate") and isinstance(error, (AttributeError, TypeError)):
         return (
-            f"is missing: {command!r} does not say which aggregate it is for; "
+            f"is missing: {repr_of(command)} does not say which aggregate it is for; "
             "use @command(to=TheAggregate, by='its_id_field'), or write aggregate(self) -> (type, id)"
         )
-    if isinstance(command, type):
+    if issubclass(type(command), type):
         return f"was asked of the class itself; send a command, as in {command.__name__}(...)"
-    return f"raised {_words(error)} for {command!r}; it must return (aggregate type, id)"
+    return f"raised {words_of(error)} for {repr_of(command)}; it must return (aggregate type, id)"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from time import time_ns
 from typing import Any, NamedTuple, Protocol
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import a_whole_number, an_instance, has, is_a, words_of, wrong
 
 
 class Ids(Protocol):
@@ -70,15 +72,25 @@ class TickingClock(NamedTuple):
 
 def seeded_ids(seed: int | str = 0) -> SeededIds:
     """A source of ids that gives the same ids for the same seed."""
-    return SeededIds(seed)
+    if is_a(seed, str):
+        return SeededIds(str.__str__(seed))
+    return SeededIds(a_whole_number("seeded_ids(seed)", seed, low=-(10**100), high=10**100))
 
 
 def ticking_clock(start: str | datetime = "2026-01-01", *, seconds: float = 1.0) -> TickingClock:
     """A clock that starts at ``start`` (ISO 8601; UTC unless it says otherwise), ``seconds`` a reading."""
-    begin = datetime.fromisoformat(start) if isinstance(start, str) else start
-    if begin.tzinfo is None:
-        begin = begin.replace(tzinfo=UTC)
-    return TickingClock(begin.astimezone(UTC), timedelta(seconds=seconds))
+    try:
+        given: Any = datetime.fromisoformat(str.__str__(start)) if is_a(start, str) else start
+        begin: datetime = an_instance("ticking_clock(start)", given, datetime, "'2026-01-01'")
+        begin = begin.replace(tzinfo=UTC) if begin.tzinfo is None else begin.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise wrong(
+            "ticking_clock(start)", start, "a date or a time in ISO 8601, as in '2026-01-01'"
+        ) from error
+    try:
+        return TickingClock(begin, timedelta(seconds=seconds))
+    except Exception as error:
+        raise wrong("ticking_clock(seconds)", seconds, "a number of seconds, as in 60") from error
 
 
 def system_clock() -> datetime:
@@ -88,12 +100,23 @@ def system_clock() -> datetime:
 
 def draw(ids: Ids | Callable[[], str], count: int) -> tuple[tuple[str, ...], Any]:
     """``count`` ids from either kind of source, and the source to go on with."""
-    if hasattr(ids, "draw"):
+    if type(ids) in _OUR_IDS:
+        return ids.draw(count)  # type: ignore[union-attr]
+    try:
+        if not hasattr(ids, "draw"):
+            return tuple([_id(ids()) for _ in range(count)]), ids
         drawn, later = ids.draw(count)
-        if len(drawn) != count:
-            raise InvalidValue(f"The source of ids {ids!r} returned {len(drawn)} ids when asked for {count}")
-        return drawn, later
-    return tuple([_id(ids()) for _ in range(count)]), ids
+        found = len(drawn)
+    except InvalidValue:
+        raise
+    except Exception as error:
+        raise InvalidValue(
+            f"The source of ids {repr_of(ids)} raised {words_of(error)}. Give ids=seeded_ids(7), or a "
+            "function without arguments that returns an id"
+        ) from error
+    if found != count:
+        raise InvalidValue(f"The source of ids {repr_of(ids)} returned {found} ids when asked for {count}")
+    return tuple([_id(each) for each in drawn]), later
 
 
 def derived_ids(origin: str, sender: str, count: int) -> tuple[str, ...]:
@@ -109,18 +132,46 @@ def derived_ids(origin: str, sender: str, count: int) -> tuple[str, ...]:
 
 def read(clock: Clock | Callable[[], datetime]) -> tuple[datetime, Any]:
     """The time from either kind of clock, in UTC, and the clock to go on with."""
-    now, later = clock.read() if hasattr(clock, "read") else (clock(), clock)
-    if not isinstance(now, datetime) or now.tzinfo is None:
+    try:
+        now, later = clock.read() if hasattr(clock, "read") else (clock(), clock)
+    except Exception as error:
         raise InvalidValue(
-            f"The clock returned {now!r}. Let it return a datetime with a time zone, as datetime.now(UTC)"
-        )
-    return now if now.tzinfo is UTC else now.astimezone(UTC), later
+            f"The clock {repr_of(clock)} raised {words_of(error)}. Give clock=ticking_clock(), or a function "
+            "without arguments that returns a datetime with a time zone, as datetime.now(UTC)"
+        ) from error
+    try:
+        if is_a(now, datetime) and now.tzinfo is not None:
+            return now if now.tzinfo is UTC else now.astimezone(UTC), later
+    except OverflowError:
+        pass  # a time that has no year from 1 to 9999 in UTC
+    raise InvalidValue(
+        f"The clock returned {repr_of(now)}. Let it return a datetime with a time zone, as datetime.now(UTC)"
+    )
+
+
+def check_sources(call: str, clock: Any, ids: Any) -> None:
+    """Raise for a clock that cannot be read, or a source of ids that cannot be drawn from."""
+    if not has(clock, "read") and not callable(clock):
+        works = "a clock, as in ticking_clock(), or a function that returns the time"
+        raise wrong(f"{call}(clock)", clock, works)
+    if not has(ids, "draw") and not callable(ids):
+        works = "a source of ids, as in seeded_ids(7), or a function that returns an id"
+        raise wrong(f"{call}(ids)", ids, works)
 
 
 def _id(drawn: Any) -> str:
-    if drawn is None or drawn == "":
-        raise InvalidValue(f"The source of ids returned {drawn!r}; an id is a text, or a value with a text")
-    return str(drawn)
+    text = ""
+    if drawn is not None:
+        with suppress(Exception):  # whatever it raises, it has no text
+            text = str(drawn)
+    if not text:
+        raise InvalidValue(
+            f"The source of ids returned {repr_of(drawn)}; an id is a text, or a value with a text"
+        )
+    return text
+
+
+_OUR_IDS = (SeededIds, RandomIds)
 
 
 def _dashed(digits: str) -> str:

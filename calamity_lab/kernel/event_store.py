@@ -9,8 +9,9 @@ from typing import Any
 
 from rpds import HashTrieMap, List
 
-from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
+from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion, repr_of
+from calamity_lab.kernel.arguments import a_function, a_list, a_mapping, a_whole_number, is_a, words_of, wrong
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import (
@@ -54,6 +55,7 @@ class InMemoryEventStore:
         self._log = PersistentVector()
         self._streams = PersistentMap()
         self._subscribers = HashTrieMap()
+        check_sources("InMemoryEventStore", clock, ids)
         self._clock = clock
         self._ids = ids
 
@@ -78,7 +80,11 @@ class InMemoryEventStore:
         """A store that holds a history recorded elsewhere; positions and versions must have no gap."""
         store = cls(clock=clock, ids=ids)
         streams: dict[str, list[RecordedEvent]] = {}
-        log = sorted(recorded, key=lambda r: r.position)
+        log = a_list("InMemoryEventStore.of(recorded)", recorded, "store.stream(ALL)", of=RecordedEvent)
+        for event in log:
+            a_whole_number("RecordedEvent(position)", event.position)
+            checked_stream_id(event.stream_id, "each RecordedEvent needs the id of its stream")
+        log.sort(key=lambda r: r.position)
         for n, event in enumerate(log, 1):
             stream = streams.setdefault(event.stream_id, [])
             stream.append(event)
@@ -101,12 +107,13 @@ class InMemoryEventStore:
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> InMemoryEventStore:
         """A store with each of the streams: recorded events as they are, else bare ones appended in turn."""
-        listed = {stream_id: list(events) for stream_id, events in streams.items()}
-        every = [event for events in listed.values() for event in events]
-        if every and all(isinstance(event, RecordedEvent) for event in every):
+        given = a_mapping("event_store", streams, "{'BankAccount-1': [event]}")
+        found = {stream_id: listed(events) for stream_id, events in given.items()}
+        every = [event for events in found.values() for event in events]
+        if every and all([is_a(event, RecordedEvent) for event in every]):
             return cls.of(every, clock=clock, ids=ids)
         store = cls(clock=clock, ids=ids)
-        for stream_id, events in listed.items():
+        for stream_id, events in found.items():
             store = store.append(stream_id, events)
         return store
 
@@ -116,7 +123,7 @@ class InMemoryEventStore:
         """The store with the events at the end of the stream; subscribers are called afterwards."""
         store, proposals = self, listed(events)
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
-        if not all(isinstance(event, ProposedEvent) for event in proposals):
+        if not all([is_a(event, ProposedEvent) for event in proposals]):
             proposals, store = self._proposed(proposals)
         return store.record(stream_id, proposals, expected_version)[1]
 
@@ -126,7 +133,8 @@ class InMemoryEventStore:
         """What an append of events with all that is known of them records, and the store after it."""
         stream = self._streams.get(stream_id, _NO_STREAM)
         version = len(stream)
-        if expected_version.__class__ is not int or expected_version != version or version == 0:
+        proposals = checked_proposals(proposals)
+        if type(expected_version) is not int or expected_version != version or version == 0:
             check_expected(stream_id, expected_version, version)
         if not proposals:
             return (), self
@@ -150,9 +158,7 @@ class InMemoryEventStore:
         self, stream_id: StreamId, *, start_version: int = 0, direction: Direction = FORWARDS
     ) -> Iterator[RecordedEvent]:
         """The events whose version (with ALL: position) is at least ``start_version``, in that direction."""
-        if direction is not FORWARDS and direction is not BACKWARDS:
-            raise InvalidValue(f"stream(direction={direction!r}): use FORWARDS or BACKWARDS")
-        skip = max(start_version - 1, 0)
+        skip = max(checked_start(start_version, direction) - 1, 0)
         if stream_id is ALL:
             return self._log.iterate(skip) if direction is FORWARDS else self._log.backwards(skip)
         stream_id = checked_stream_id(stream_id, "stream needs the id of a stream, or ALL")
@@ -176,11 +182,17 @@ class InMemoryEventStore:
 
     def version(self, stream_id: StreamId) -> int:
         """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
-        return len(self._log if stream_id is ALL else self._streams.get(stream_id, _NO_STREAM))
+        if stream_id is ALL:
+            return len(self._log)
+        return len(
+            self._streams.get(
+                checked_stream_id(stream_id, "version needs the id of a stream, or ALL"), _NO_STREAM
+            )
+        )
 
     def last(self, stream_id: str) -> RecordedEvent | None:
         """The latest event of a stream; None where there is none."""
-        stream = self._streams.get(stream_id)
+        stream = self._streams.get(checked_stream_id(stream_id, "last needs the id of a stream"))
         return None if stream is None else stream.first
 
     @property
@@ -195,7 +207,7 @@ class InMemoryEventStore:
         return iter(self._log)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, InMemoryEventStore) and self._log == other._log
+        return type(other) is InMemoryEventStore and self._log == other._log
 
     def __hash__(self) -> int:
         return hash(len(self._log))
@@ -251,18 +263,23 @@ class NotCopied:
 
 def listed(events: Iterable[Any]) -> list[Any]:
     """The events that an append was given, as a list."""
-    if isinstance(events, (str, bytes, Mapping, ProposedEvent)) or not isinstance(events, Iterable):
-        raise InvalidValue(
-            f"append takes a list of events, as in append(stream_id, [event]); found {events!r}"
-        )
-    return list(events)
+    if is_a(events, ProposedEvent):
+        raise wrong("append(events)", events, "a list, as in append(stream_id, [event])")
+    return a_list("append(events)", events, "append(stream_id, [event])")
+
+
+def checked_proposals(given: Any) -> list[ProposedEvent]:
+    """The events of a `record`, after a check that they are what a store records."""
+    if type(given) is list and all([type(each) is ProposedEvent for each in given]):
+        return given
+    return a_list("record(proposals)", given, "[ProposedEvent(...)]", of=ProposedEvent)
 
 
 def dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:
     """The event with what is known of it, where anything is; else ``bare``."""
     if isinstance(event, ProposedEvent):
         return event
-    if isinstance(event, RecordedEvent):  # recorded elsewhere: it keeps what is known of it
+    if is_a(event, RecordedEvent):  # recorded elsewhere: it keeps what is known of it
         return ProposedEvent(
             event.event,
             event.event_id,
@@ -276,19 +293,33 @@ def dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:
 
 def checked_stream_id(given: Any, asked: str) -> str:
     """The id of a stream that is named by its id or by an `Identity`; ``asked`` says what needs it."""
-    stream_id = given.stream_id if isinstance(given, Identity) else given
-    if not isinstance(stream_id, str) or not stream_id:
-        raise InvalidValue(f"{asked}, as in 'BankAccount-1'; found {given!r}")
-    return stream_id
+    kind = type(given)
+    if kind is not str:
+        if issubclass(kind, Identity):
+            return str(given.stream_id)
+        if not issubclass(kind, str):
+            raise InvalidValue(f"{asked}, as in 'BankAccount-1'; found {repr_of(given)}")
+        given = str.__str__(given)
+    if not given:
+        raise InvalidValue(f"{asked}, as in 'BankAccount-1'; found an empty text")
+    return str(given)
+
+
+def checked_start(start_version: Any, direction: Any, name: str = "start_version") -> int:
+    """The version from which a stream is read, after a check of it and of the direction."""
+    if direction is not FORWARDS and direction is not BACKWARDS:
+        raise wrong("stream(direction)", direction, "FORWARDS or BACKWARDS")
+    if type(start_version) is int:
+        return start_version
+    return a_whole_number(f"stream({name})", start_version, low=None)
 
 
 def checked_subscription(
     stream_id: StreamId | Category, subscriber: Subscriber, method: str = "subscribe"
 ) -> StreamId | Category:
     """What is subscribed to, after a check of both arguments of a method."""
-    if not callable(subscriber):
-        raise InvalidValue(f"{method} needs a callable that takes a RecordedEvent; found {subscriber!r}")
-    if stream_id is ALL or isinstance(stream_id, Category):
+    a_function(f"{method}(subscriber)", subscriber, "lambda recorded: print(recorded.event)")
+    if stream_id is ALL or is_a(stream_id, Category):
         return stream_id
     return checked_stream_id(stream_id, f"{method} needs the id of a stream, a Category or ALL")
 
@@ -297,7 +328,7 @@ def refuse_name(name: str | None, why: str) -> None:
     """Raise for a named subscription to a store that keeps no checkpoints."""
     if name is not None:
         raise InvalidValue(
-            f"subscribe(name={name!r}): {why}, so there is no checkpoint to go on from; leave out the name, "
+            f"subscribe(name={repr_of(name)}): {why}, so no checkpoint is kept; leave out the name, "
             "or use SQLEventStore"
         )
 
@@ -310,14 +341,19 @@ def check_expected(stream_id: str, expected: Expected, actual: int) -> None:
         fits = actual == 0
     elif expected is STREAM_EXISTS:
         fits = actual > 0
-    elif isinstance(expected, int) and not isinstance(expected, bool) and expected >= 0:
-        fits = actual == expected
     else:
-        raise InvalidValue(
-            f"expected_version={expected!r}: use ANY, NO_STREAM, STREAM_EXISTS or a version from 0 on"
-        )
+        fits = actual == checked_version(expected)
     if not fits:
         raise WrongExpectedVersion(stream_id, expected, actual)
+
+
+def checked_version(expected: Any) -> int:
+    """The version that an append expects, where it expects a number."""
+    try:
+        return a_whole_number("expected_version", expected)
+    except InvalidValue:
+        works = "ANY, NO_STREAM, STREAM_EXISTS or a version from 0 on"
+        raise wrong("expected_version", expected, works) from None
 
 
 def notify(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent]) -> None:
@@ -339,5 +375,5 @@ def notify(subscribers: Iterable[Subscriber], recorded: Iterable[RecordedEvent])
 
 def raised(subscriber: Subscriber, event: RecordedEvent, error: BaseException) -> ModelError:
     """The error that names the subscriber that raised, and the event."""
-    name = getattr(subscriber, "__qualname__", repr(subscriber))
-    return ModelError(f"subscriber {name}", f"raised {type(error).__name__}: {error} for {event.event!r}")
+    name = getattr(subscriber, "__qualname__", None) or repr_of(subscriber)
+    return ModelError(f"subscriber {name}", f"raised {words_of(error)} for {repr_of(event.event)}")

@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import InvalidModel, ModelError
+from calamity_lab.errors import InvalidModel, ModelError, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.annotations import Unresolved, method_annotations
 from calamity_lab.kernel.from_text import values_from_text
@@ -62,11 +62,11 @@ def fold(state: Any, events: Iterable[Any]) -> Any:
     Raises `ModelError` for an event whose class is not known: without it the state would silently be wrong.
     """
     for event in events:
-        if getattr(event.__class__, UNKNOWN, False) is True:
+        if getattr(type(event), UNKNOWN, False) is True:
             raise ModelError(
                 f"{type(state).__name__}.apply",
-                f"cannot take in {event!r}: only the event's name and fields are known. Give its class to "
-                "the event store, as in SQLEventStore(url, [..., TheEvent])",
+                f"cannot take in {repr_of(event)}: only its name and fields are known. Give its class "
+                "to the event store, as in SQLEventStore(url, [..., TheEvent])",
             )
         state = ask.apply(state, event)
     return state

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar, cast, dataclass_transform
 
+from calamity_lab.errors import repr_of
+
 C = TypeVar("C", bound=type)
 
 
@@ -15,9 +17,18 @@ def frozen(cls: C) -> C:
 
     The standard one sets each field by its name, past its own guard; this one calls the slots themselves.
     """
-    made: Any = dataclass(frozen=True, slots=True)(cls)
+    written = "__repr__" in vars(cls)
+    made: Any = dataclass(frozen=True, slots=True, repr=False)(cls)
     made.__init__ = _init(made)
+    if not written:
+        made.__repr__ = repr_of_fields
     return cast("C", made)
+
+
+def repr_of_fields(value: Any) -> str:
+    """The repr of a dataclass, as the standard library writes it; a field whose repr raises is shown."""
+    shown = [f"{f.name}={repr_of(getattr(value, f.name), None)}" for f in fields(value) if f.repr]
+    return f"{type(value).__qualname__}({', '.join(shown)})"
 
 
 def maker(cls: type) -> Callable[..., Any]:

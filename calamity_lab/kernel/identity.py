@@ -9,8 +9,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
-from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel.annotations import annotated_names
+from calamity_lab.kernel.arguments import a_text, is_a
 
 _names: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
@@ -73,20 +74,29 @@ class Identity:
     stream_id: str
 
     def __init__(self, type: Any, id: Any) -> None:  # noqa: A002 - the contract's names
-        if isinstance(id, (datetime, time)) and (id.fold or _is_named(id.tzinfo)):
+        if is_a(id, datetime, time) and (id.fold or _is_named(id.tzinfo)):
             raise InvalidValue(
                 f"{id!r} cannot be an id, because a stream id does not tell the name of its time zone. "
                 "Give the time in UTC, as in id.astimezone(UTC)"
             )
         put = object.__setattr__
+        try:
+            stream_id = f"{type if isinstance(type, str) else stored_name(type)}-{id}"
+        except CalamityError:
+            raise
+        except Exception as error:
+            raise InvalidValue(
+                f"Identity({repr_of(type)}, {repr_of(id)}): give a class and an id that has a text, as in "
+                f"Identity(BankAccount, '1'); its text raised {error.__class__.__name__}"
+            ) from error
         put(self, "type", type)
         put(self, "id", id)
-        put(self, "stream_id", f"{type if isinstance(type, str) else stored_name(type)}-{id}")
+        put(self, "stream_id", stream_id)
 
     @classmethod
     def parse(cls, stream_id: str) -> Identity:
         """The identity in a stream id: the parts before and after the first dash."""
-        category, _, id_ = stream_id.partition("-")
+        category, _, id_ = a_text("Identity.parse(stream_id)", stream_id, "'BankAccount-1'").partition("-")
         return cls(category, id_)
 
     @property
@@ -103,14 +113,14 @@ class Identity:
     def __iter__(self) -> Iterator[Any]:
         return iter((self.type, self.id))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Identity) and self.stream_id == other.stream_id
+    def __eq__(self, other: Any) -> bool:
+        return is_a(other, Identity) and self.stream_id == other.stream_id
 
     def __hash__(self) -> int:
         return hash(self.stream_id)
 
     def __repr__(self) -> str:
-        return f"Identity({self.category}, {self.id!r})"
+        return f"Identity({self.category}, {repr_of(self.id)})"
 
     def __str__(self) -> str:
         return self.stream_id
@@ -121,16 +131,16 @@ class Identity:
 
 def _is_named(zone: tzinfo | None) -> bool:
     """Whether a time zone is more than an offset: it has a name, or changes its clocks."""
-    return isinstance(zone, ZoneInfo) or (zone is not None and zone.utcoffset(None) is None)
+    return is_a(zone, ZoneInfo) or (zone is not None and zone.utcoffset(None) is None)
 
 
-def identify(type: Any, id: Any) -> Identity:  # noqa: A002 - the contract's names
+def identify(cls: Any, id_: Any) -> Identity:
     """The identity of that type and id; one that was asked for lately is the same object again.
 
     Only for texts and whole numbers: other ids may be equal and yet be written differently.
     """
-    kind = id.__class__
-    return _lately(type, id) if kind is str or kind is int else Identity(type, id)
+    kind = type(id_)
+    return _lately(cls, id_) if kind is str or kind is int else Identity(cls, id_)
 
 
 _lately = lru_cache(maxsize=8192)(Identity)
@@ -138,4 +148,4 @@ _lately = lru_cache(maxsize=8192)(Identity)
 
 def stream_id_of(key: Any) -> Any:
     """The stream id of a key that is one already, or of an `Identity`."""
-    return key.stream_id if isinstance(key, Identity) else key
+    return key.stream_id if issubclass(type(key), Identity) else key

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
-from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.arguments import a_list, a_mapping, a_text, a_whole_number, an_instance, is_a
 from calamity_lab.kernel.folding import Verb, begun, fold, react
 from calamity_lab.kernel.identity import Identity, identify, stored_name, stream_id_of
 from calamity_lab.kernel.messages import Interest, Stop
@@ -22,7 +23,8 @@ class _Keyed(PersistentMap[V]):
     __slots__ = ()
 
     def __new__(cls, items: Mapping[Any, V] | None = None) -> Self:
-        return super().__new__(cls, {_checked(key): value for key, value in (items or {}).items()})
+        given = {} if items is None else a_mapping(cls.__name__, items, "{'BankAccount-1': BankAccount('1')}")
+        return super().__new__(cls, {_checked(key): value for key, value in given.items()})
 
 
 class InMemoryAggregateStore(_Keyed[Any]):
@@ -40,7 +42,9 @@ class InMemoryAggregateStore(_Keyed[Any]):
         self, identity: Identity, command: Any, aggregate: Any
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], InMemoryAggregateStore]:
         """Like `dispatch` for a known target and state; also returns the state after each event."""
-        if aggregate.__class__ is not identity.type:
+        if type(identity) is not Identity:
+            _check_identity("decide", identity)
+        if type(aggregate) is not identity.type:
             aggregate = self._current(identity)
         events = ask.execute(aggregate, command)
         if not events:
@@ -53,10 +57,13 @@ class InMemoryAggregateStore(_Keyed[Any]):
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> InMemoryAggregateStore:
         """The store with events applied that were recorded elsewhere."""
-        return self._with(identity, fold(self._current(identity), events))
+        _check_identity("apply", identity)
+        given = events if type(events) in (list, tuple) else a_list("apply(events)", events, "[event]")
+        return self._with(identity, fold(self._current(identity), given))
 
     def forget(self, identity: Identity) -> InMemoryAggregateStore:
         """The store without that aggregate."""
+        _check_identity("forget", identity)
         return self.discard(identity.stream_id)
 
     def _current(self, identity: Identity) -> Any:
@@ -94,7 +101,9 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
     ) -> tuple[tuple[Reaction, ...], InMemoryProcessManagerStore]:
         """The reactions of the types that are interested, in order, and the store after them."""
         store, reactions = self, []
-        for manager in process_manager_types:
+        an_instance("handle_event(recorded_event)", recorded_event, RecordedEvent, "a RecordedEvent")
+        types = a_list("handle_event(process_manager_types)", process_manager_types, "[Transfer]", of=type)
+        for manager in types:
             interest = ask.interested(manager, recorded_event.event)
             if interest is not None:
                 reaction, store = store._react(manager, interest, recorded_event.event)
@@ -103,6 +112,8 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
 
     def take_in(self, identity: Identity, recorded: RecordedEvent, verb: Verb) -> InMemoryProcessManagerStore:
         """The store whose instance has taken in an event that was handed on before; it is asked nothing."""
+        _check_identity("take_in", identity)
+        an_instance("take_in(recorded)", recorded, RecordedEvent, "a RecordedEvent")
         stream_id = identity.stream_id
         if verb is Verb.STOPPED:
             return self.discard(stream_id)
@@ -133,18 +144,25 @@ class InMemoryVersionStore(_Keyed[int]):
 
     def increment_version(self, identity: Identity, count: int) -> InMemoryVersionStore:
         """The store with that version ``count`` higher; from 0 where there was none."""
+        if type(identity) is not Identity or type(count) is not int:
+            _check_identity("increment_version", identity)
+            count = a_whole_number("increment_version(count)", count, low=None)
         known = self.get(identity.stream_id, 0)
         return self.insert(identity.stream_id, known + count)
 
 
+def _check_identity(method: str, given: Any) -> None:
+    an_instance(f"{method}(identity)", given, Identity, "Identity(BankAccount, '1')")
+
+
 def _checked(key: Any) -> str:
     stream_id = stream_id_of(key)
-    if not isinstance(stream_id, str) or "-" not in stream_id:
+    if not is_a(stream_id, str) or "-" not in str.__str__(stream_id):
         raise InvalidValue(
-            f"{key!r} is not a stream id. Give a category, a dash and an id, as in 'BankAccount-1', "
+            f"{repr_of(key)} is not a stream id. Give a category, a dash and an id, as in 'BankAccount-1', "
             "or Identity(BankAccount, '1')"
         )
-    return stream_id
+    return str.__str__(stream_id)
 
 
 def _same_class(identity: Identity, state: Any) -> None:
@@ -173,6 +191,16 @@ class Snapshot(NamedTuple):
     state: Any
 
 
+def check_snapshot(given: Any) -> Snapshot:
+    """The snapshot, after a check of its fields."""
+    snapshot: Snapshot = an_instance("put(snapshot)", given, Snapshot, "take_snapshots(run, snapshots)")
+    for name in ("stream_id", "event_id"):
+        a_text(f"Snapshot({name})", getattr(snapshot, name), "'BankAccount-1'")
+    for name in ("version", "position"):
+        a_whole_number(f"Snapshot({name})", getattr(snapshot, name), high=2**63 - 1)
+    return snapshot
+
+
 @runtime_checkable
 class SnapshotStore(Protocol):
     """Keeps the latest snapshot of each stream id."""
@@ -192,16 +220,17 @@ class InMemorySnapshotStore:
     __slots__ = ("_held",)
 
     def __init__(self, snapshots: Iterable[Snapshot] = ()) -> None:
-        self._held = PersistentMap({snapshot.stream_id: snapshot for snapshot in snapshots})
+        given = a_list("InMemorySnapshotStore(snapshots)", snapshots, "[Snapshot(...)]", of=Snapshot)
+        self._held = PersistentMap({check_snapshot(each).stream_id: each for each in given})
 
     def get(self, stream_id: str, cls: type) -> Snapshot | None:
         """The snapshot of that stream id, where its state is of that class."""
-        snapshot: Snapshot | None = self._held.get(stream_id)
-        return snapshot if snapshot is not None and snapshot.state.__class__ is cls else None
+        snapshot: Snapshot | None = self._held.get(a_text("get(stream_id)", stream_id, "'BankAccount-1'"))
+        return snapshot if snapshot is not None and type(snapshot.state) is cls else None
 
     def put(self, snapshot: Snapshot) -> InMemorySnapshotStore:
         """The store with that snapshot, unless it has a later one."""
-        known = self._held.get(snapshot.stream_id)
+        known = self._held.get(check_snapshot(snapshot).stream_id)
         if known is not None and known.position > snapshot.position:
             return self
         store = InMemorySnapshotStore()

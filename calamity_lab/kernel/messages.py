@@ -9,31 +9,36 @@ from difflib import get_close_matches
 from types import FrameType
 from typing import Any, TypeVar
 
-from calamity_lab.errors import InvalidModel, UnresolvedTarget, refuse_unknown
+from calamity_lab.errors import InvalidModel, UnresolvedTarget, repr_of
+from calamity_lab.kernel.arguments import an_instance, is_a, refuse_unknown
 from calamity_lab.kernel.schema import declared_names
 
 C = TypeVar("C", bound=type)
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+@dataclass(frozen=True, slots=True, repr=False)
+class _OfInstance:
+    """What an event means for the instance with this id."""
+
+    id: Any
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(id={repr_of(self.id, None)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Start(_OfInstance):
     """The event starts the instance with this id, or continues it where it runs already."""
 
-    id: Any
 
-
-@dataclass(frozen=True, slots=True)
-class Continue:
+@dataclass(frozen=True, slots=True, repr=False)
+class Continue(_OfInstance):
     """The event continues the instance with this id; where there is none, nothing happens."""
 
-    id: Any
 
-
-@dataclass(frozen=True, slots=True)
-class Stop:
+@dataclass(frozen=True, slots=True, repr=False)
+class Stop(_OfInstance):
     """The event ends the instance with this id, without ``apply`` or ``handle``."""
-
-    id: Any
 
 
 Interest = Start | Continue | Stop
@@ -50,17 +55,18 @@ def command(
     After Calamity's ``@derive {Calamity.Command, mod: ..., key: ...}``.
     """
     refuse_unknown("@command()", unknown, ("to", "by", "stored_name"))
-    if misplaced or not to or not by:
+    if misplaced or (is_a(to, str) and not to) or (is_a(by, str) and not by):
         raise InvalidModel("@command takes both by name: @command(to=BankAccount, by='account_id')")
-    if not isinstance(to, (type, str)):
-        raise InvalidModel(f"@command(to={to!r}): 'to' is the aggregate's class or its name")
-    if not isinstance(by, str):
-        raise InvalidModel(f"@command(by={by!r}): 'by' is the name of the field with the aggregate's id")
-    if not isinstance(stored_name, str):
-        raise InvalidModel(f"@command(stored_name={stored_name!r}): give a text, as in 'DepositFunds'")
+    if not is_a(to, type, str):
+        raise InvalidModel(f"@command(to={repr_of(to)}): 'to' is the aggregate's class or its name")
+    if not is_a(by, str):
+        raise InvalidModel(f"@command(by={repr_of(by)}): 'by' is the name of the field with the id")
+    if not is_a(stored_name, str):
+        raise InvalidModel(f"@command(stored_name={repr_of(stored_name)}): give a text, as in 'DepositFunds'")
     find: Callable[[Any], type] = _known(to) if isinstance(to, type) else _Name(to, sys._getframe(1))
 
     def decorate(cls: C) -> C:
+        an_instance("@command() of", cls, type, "@command(to=BankAccount, by='account_id') above a class")
         if not hasattr(cls, by) and by not in declared_names(cls):
             fields = ", ".join(declared_names(cls)) or "none"
             raise InvalidModel(
@@ -109,7 +115,11 @@ class _Name:
         where, name = self._module.get("__name__", "its module"), self._name
         classes = [known for known, value in self._module.items() if isinstance(value, type)]
         near = get_close_matches(name, classes, n=1)
-        what = "no class of that name" if found is None else f"{found!r} under that name, which is no class"
+        what = (
+            "no class of that name"
+            if found is None
+            else f"{repr_of(found)} under that name, which is no class"
+        )
         return UnresolvedTarget(
             f"{type(command).__name__}.aggregate",
             f"looks for the aggregate {name!r}, but {where} has {what}; "

@@ -18,11 +18,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
+from calamity_lab.errors import UnknownKey, repr_of
+from calamity_lab.kernel.arguments import a_text, span, wrong
 from calamity_lab.kernel.identity import Identity
 
 V = TypeVar("V")
 
 _FULL = 16  # A line takes so many changes for each name, then another begins: so nobody holds it for ever.
+_NAMED = 8  # keys in a message
 _DEEP = 16  # The most lines that may refer to one another; then all items are copied to one new line.
 
 
@@ -60,9 +63,12 @@ class PersistentMap(Mapping[str, V]):
     def get(self, key: Any, default: Any = None) -> Any:
         """The value under that name, or the default."""
         line = self._line
-        ordinals = line.ordinals.get(key)
+        try:
+            ordinals = line.ordinals.get(key)
+        except Exception as error:
+            raise wrong("get(key)", key, "a stream id, as in 'BankAccount-1'") from error
         if ordinals is None:
-            if key.__class__ is Identity:
+            if type(key) is Identity:
                 return self.get(key.stream_id, default)
             return line.base.get(key, default)
         ordinal = ordinals[-1]
@@ -76,6 +82,8 @@ class PersistentMap(Mapping[str, V]):
 
     def insert(self, name: str, value: V) -> Self:
         """The table with that value under that name."""
+        if type(name) is not str:
+            name = a_text("insert(name)", name, "'BankAccount-1'")
         line, ordinal = self._line, self._upto
         if len(line.values) != ordinal or ordinal == line.full or next(line.tickets) != ordinal:
             return self._on_a_line_of_its_own().insert(name, value)
@@ -100,7 +108,8 @@ class PersistentMap(Mapping[str, V]):
     def __getitem__(self, key: str) -> V:
         value = self.get(key)
         if value is None:
-            raise KeyError(key)
+            known = ", ".join(list(self)[:_NAMED])
+            raise UnknownKey(f"there is no {repr_of(key)} here; there are: {known or 'none'}")
         return cast("V", value)
 
     def __contains__(self, key: object) -> bool:
@@ -116,7 +125,8 @@ class PersistentMap(Mapping[str, V]):
         return hash(frozenset(self.items()))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({dict(self)!r})"
+        held = ", ".join([f"{name!r}: {repr_of(value, None)}" for name, value in self.items()])
+        return f"{type(self).__name__}({{{held}}})"
 
     def __reduce__(self) -> Any:
         return type(self), (dict(self),)
@@ -257,8 +267,8 @@ class PersistentVector(Sequence[T], Generic[T]):
     @overload
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
-        if isinstance(index, slice):
-            start, stop, stride = index.indices(self._length)
+        if type(index) is slice:
+            start, stop, stride = span(index, self._length)
             if stride == 1:
                 return tuple(self.iterate(start, stop))
             return tuple(self[i] for i in range(start, stop, stride))

@@ -7,10 +7,11 @@ values here. Every moment keeps its progress, so nothing is kept twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
+from calamity_lab.kernel.arguments import a_list, a_text, an_instance, is_a, wrong
 from calamity_lab.kernel.clocks_and_ids import derived_ids, draw
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import Outcome, settled
@@ -92,6 +93,11 @@ class Run(NamedTuple):
         """Whether nothing is in progress and the agenda is empty."""
         return self.progress is None and not self.agenda
 
+    def __repr__(self) -> str:
+        return (
+            f"Run({', '.join([f'{name}={repr_of(value, None)}' for name, value in self._asdict().items()])})"
+        )
+
     def submit(
         self,
         *commands: Any,
@@ -104,7 +110,12 @@ class Run(NamedTuple):
         ``command_ids`` are ids that the commands had in an earlier run; else they are drawn. With ``once`` a
         command whose id was carried out before is not carried out again.
         """
+        check_run("submit()", self)
         stack, agenda, progress, length = self
+        if type(command_ids) is not tuple or command_ids:
+            command_ids = a_list("submit(command_ids)", command_ids, "['c1']", of=str)
+            if command_ids and len(command_ids) != len(commands):
+                raise wrong("submit(command_ids)", command_ids, "one id for each command")
         fresh, ids = draw(stack.ids, len(commands))  # drawn in any case, so that later ids stay the same
         known = NO_METADATA if metadata is None else of_submitted(metadata)
         pending = [
@@ -117,10 +128,12 @@ class Run(NamedTuple):
 
     def choose(self, which: int | str | Pending | Any) -> Run:
         """The run in which that pending command comes next: by its index, its id, or the command itself."""
+        check_run("choose()", self)
         return self._replace(agenda=self.agenda.choose(which))
 
     def drop(self, which: int | str | Pending | Any) -> Run:
         """The run without that pending command: by its index, its id, or the command itself."""
+        check_run("drop()", self)
         return self._replace(agenda=self.agenda.drop(which))
 
     @property
@@ -133,6 +146,9 @@ class Run(NamedTuple):
 
         A process manager that raised gets its event again when it is next handed one, or by `recover`.
         """
+        check_run("retry()", self)
+        if failure is not None:
+            an_instance("retry(failure)", failure, Failure, "run.failed[0]")
         agenda = self.agenda
         for each in agenda.failed if failure is None else (failure,):
             agenda = agenda.without(each).submit(() if each.pending is None else (each.pending,))
@@ -140,6 +156,7 @@ class Run(NamedTuple):
 
     def replace_failed(self, failure: Failure, command: Any) -> Run:
         """The run in which another command takes the place of one that was set aside, which is settled."""
+        check_run("replace_failed()", self)
         pending = _set_aside(failure)
         fresh = derived_ids(pending.command_id, "replacement", 1)[0]
         instead = pending._replace(command=command, command_id=fresh)
@@ -147,8 +164,11 @@ class Run(NamedTuple):
 
     def drop_failed(self, failure: Failure, reason: str) -> Run:
         """The run without a command that was set aside. It is settled for good, and the reason is kept."""
-        if not isinstance(reason, str) or not reason.strip():
-            raise InvalidValue(f"drop_failed(reason={reason!r}): say in a text why the command is dropped")
+        reason = a_text("drop_failed(reason)", reason, "'sent by mistake'")
+        if not reason.strip():
+            raise InvalidValue(
+                f"drop_failed(reason={repr_of(reason)}): say in a text why the command is dropped"
+            )
         return self._settle(failure, Outcome("dropped", reason))
 
     def _settle(self, failure: Failure, outcome: Outcome, instead: tuple[Pending, ...] = ()) -> Run:
@@ -159,9 +179,25 @@ class Run(NamedTuple):
 
 def _set_aside(failure: Failure) -> Pending:
     """The command that was set aside. Raises `InvalidValue` where a process manager was."""
+    an_instance("failure", failure, Failure, "run.failed[0]")
     if failure.pending is None:
         raise InvalidValue(
             f"{failure.process_manager} raised at the event at position {failure.position}, which is no "
             "command. Mend its class; it gets the event again"
         )
     return failure.pending
+
+
+def check_run(asked: str, given: Any) -> None:
+    """Raise for what is no run, or for a run whose fields are not those of one."""
+    if type(given) is not Run:
+        an_instance(asked, given, Run, "begin(stack, command)")
+    stack, agenda, progress, _ = given
+    if type(stack) is Stack and type(agenda) is Agenda and is_a(progress, *_IN_PROGRESS):
+        return
+    an_instance("Run(stack)", stack, Stack, "Stack()")
+    an_instance("Run(agenda)", agenda, Agenda, "Agenda()")
+    raise wrong("Run(progress)", progress, "None, or the step in progress of another run")
+
+
+_IN_PROGRESS = (type(None), *get_args(Progress))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import a_text, is_a
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.messages import Interest
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
@@ -36,10 +37,11 @@ class Category:
     name: str
 
     def __post_init__(self) -> None:
-        name = stored_name(self.name) if isinstance(self.name, type) else self.name
-        if not isinstance(name, str) or not name or "-" in name:
+        given: Any = self.name
+        name = stored_name(given) if is_a(given, type) else given
+        if not is_a(name, str) or not name or "-" in name:
             raise InvalidValue(
-                f"Category({self.name!r}): give the part of a stream id before its first dash, as in "
+                f"Category({repr_of(self.name)}): give the part of a stream id before its first dash, as in "
                 'Category("BankAccount"), or the class'
             )
         object.__setattr__(self, "name", name)
@@ -47,7 +49,7 @@ class Category:
     @classmethod
     def of(cls, stream_id: str) -> Category | None:
         """The category of a stream id; None where it has no dash."""
-        name, dash, _ = stream_id.partition("-")
+        name, dash, _ = a_text("Category.of(stream_id)", stream_id, "'BankAccount-1'").partition("-")
         return cls(name) if name and dash else None
 
 

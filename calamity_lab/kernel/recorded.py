@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from calamity_lab.errors import InvalidValue
+from calamity_lab.kernel.arguments import a_mapping, a_text
 from calamity_lab.kernel.frozen import frozen, maker
 
 
@@ -37,6 +38,7 @@ class Metadata(dict[str, Any]):
 
 
 NO_METADATA = Metadata()
+_METADATA = "metadata={'user': 'ada'}"
 
 _OUR_OWN = ("command", "process_manager")  # what `of_event` writes
 
@@ -45,15 +47,14 @@ def of_submitted(given: Mapping[str, Any] | None) -> Metadata:
     """The metadata of a submitted command."""
     if given is None:
         return NO_METADATA
-    if not isinstance(given, Mapping):
-        raise InvalidValue(f"metadata={given!r}: give a dict, as in metadata={{'user': 'ada'}}")
+    known = a_mapping("metadata", given, _METADATA)
     for name in _OUR_OWN:
-        if name in given:
+        if name in known:
             raise InvalidValue(
                 f"metadata={{{name!r}: ...}}: this name is taken, because calamity_lab itself writes the "
                 f"{name.replace('_', ' ')} of an event there. Choose another name"
             )
-    return Metadata(given) if given else NO_METADATA
+    return Metadata({a_text("metadata(name)", name, _METADATA): known[name] for name in known}) or NO_METADATA
 
 
 def of_event(given: Mapping[str, Any], command_type: str, sender: str | None) -> Metadata:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.arguments import an_instance, classes, has, wrong
 from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, taken_in
 from calamity_lab.kernel.identity import Identity, by_name, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import (
@@ -20,7 +21,7 @@ from calamity_lab.kernel.in_memory_stores import (
     SnapshotStore,
 )
 from calamity_lab.kernel.messages import Start
-from calamity_lab.kernel.progress import Run
+from calamity_lab.kernel.progress import Run, check_run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, register_streams
@@ -41,6 +42,7 @@ def rebuild(
     Streams of aggregates that have no known class are named in the log. Raises `InvalidModel` where moreover
     a given type has no stream: it was renamed, and needs its earlier name as ``stored_name``.
     """
+    aggregate_types = _checked("rebuild", stack, aggregate_types, snapshots)
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
     if snapshots is not None and not stack.process_manager_types and hasattr(stack.event_store, "stream_ids"):
         for stream_id in stack.event_store.stream_ids:
@@ -87,12 +89,12 @@ def recover(
 
     A store that keeps events only gives the rebuilt stack, and a warning: what was sent before is not known.
     """
+    types = _checked("recover", stack, aggregate_types, snapshots)
     store = stack.event_store
     if not outbox.is_durable(store):
         outbox.warn_of_events_only(store)
-        return Run(rebuild(stack, aggregate_types, snapshots=snapshots))
+        return Run(rebuild(stack, types, snapshots=snapshots))
     outbox.check_names(stack)
-    types = _classes(aggregate_types)
     stack = _with_aggregate_states(stack, types, snapshots)
     stack, _ = _with_deliveries(stack)
     stack = outbox.prepared(stack)
@@ -125,6 +127,14 @@ def _with_aggregate_states(stack: Stack, types: list[type], snapshots: SnapshotS
     return changed(stack, aggregates=rebuilt.aggregates, aggregate_versions=rebuilt.aggregate_versions)
 
 
+def _checked(call: str, stack: Any, types: Any, snapshots: Any) -> list[type]:
+    """The aggregate types, after a check of all that `rebuild` and `recover` are given."""
+    an_instance(f"{call}(stack)", stack, Stack, "Stack(event_store=store)")
+    if snapshots is not None and not has(snapshots, "get", "put"):
+        raise wrong(f"{call}(snapshots)", snapshots, "a snapshot store, as in InMemorySnapshotStore()")
+    return classes(f"{call}(aggregate_types)", types, "[BankAccount]")
+
+
 def _history(event_store: Any, instances: Instances) -> Iterator[RecordedEvent]:
     """All events; also those recorded meanwhile, as far as a snapshot of an instance includes them."""
     head, furthest = 0, 1
@@ -140,6 +150,9 @@ def take_snapshots(run: Run, snapshots: S) -> S:
 
     Raises `InvalidValue` while commands are pending.
     """
+    check_run("take_snapshots(run)", run)
+    if not has(snapshots, "get", "put"):
+        raise wrong("take_snapshots(snapshots)", snapshots, "a snapshot store, as in InMemorySnapshotStore()")
     if not run.idle:
         raise InvalidValue(
             f"Snapshots can be taken of an idle run only; pending commands: {len(run.agenda)}"
@@ -204,7 +217,7 @@ class Aggregates:
     ) -> None:
         self.states: dict[str, Any] = {}
         self.versions: dict[str, int] = {}
-        self._types = by_name(_classes(types))
+        self._types = by_name(classes("aggregate_types", types, "[BankAccount]"))
         self._event_store = event_store
         self._snapshots = snapshots
         self._ahead: dict[str, int] = {}
@@ -352,13 +365,3 @@ def event_at(event_store: Any, position: int) -> RecordedEvent | None:
     """The event at a position among all events; None where there is none."""
     event: RecordedEvent | None = next(iter(event_store.stream(ALL, start_version=position)), None)
     return event if event is not None and event.position == position else None
-
-
-def _classes(types: Any) -> list[type]:
-    """The aggregate types, after a check that they are a list of classes."""
-    listed = list(types) if isinstance(types, Iterable) and not isinstance(types, type) else [types]
-    if isinstance(types, type) or not all(isinstance(cls, type) for cls in listed):
-        raise InvalidModel(
-            f"Give the aggregates as a list of their classes, as in [BankAccount]; found {types!r}"
-        )
-    return listed

@@ -9,12 +9,13 @@ from calamity_lab.errors import (
     CalamityError,
     EndlessCascade,
     IdleRun,
-    InvalidValue,
     ModelError,
     SerializationError,
+    repr_of,
 )
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Failure, Pending
+from calamity_lab.kernel.arguments import a_text, an_instance, wrong
 from calamity_lab.kernel.deciding import append, decide, execute, populate
 from calamity_lab.kernel.progress import (
     Appending,
@@ -23,6 +24,7 @@ from calamity_lab.kernel.progress import (
     Populating,
     Progress,
     Run,
+    check_run,
 )
 from calamity_lab.kernel.reacting import compensate, complete, hand_on, handle
 from calamity_lab.kernel.stack import Stack
@@ -57,6 +59,7 @@ __all__ = [
 
 def begin(stack: Stack, *commands: Any, metadata: Mapping[str, Any] | None = None) -> Run:
     """A run in which nothing has happened yet; the commands lie on the agenda."""
+    an_instance("begin(stack)", stack, Stack, "Stack()")
     return Run(stack).submit(*commands, metadata=metadata)
 
 
@@ -66,8 +69,8 @@ def advance(run: Run) -> tuple[Step, Run]:
     Raises `IdleRun` when there is nothing to do, `ModelError` when a callback of the model breaks and
     `EndlessCascade` at the cascade limit; each carries the run as it was before.
     """
-    progress = run.progress
     try:
+        progress = run.progress
         if progress is None:
             return _take(run)
         moved: tuple[Step, Run] = _PHASES[progress.__class__](run, progress)
@@ -79,6 +82,9 @@ def advance(run: Run) -> tuple[Step, Run]:
             pending = run.agenda.take()[0] if progress is None else progress.pending
             if outbox.settles(run.stack, pending) and pending.sender is not None:
                 return _set_aside(run, pending, error)
+        raise
+    except Exception:
+        check_run("advance(run)", run)
         raise
 
 
@@ -106,14 +112,16 @@ class Choice(NamedTuple):
 
     def take(self, run: Run) -> Run:
         """The run in which that happens next."""
+        check_run("take(run)", run)
         return run.choose(self.pending)
 
     def __repr__(self) -> str:
-        return f"Choice({self.command!r})"
+        return f"Choice({repr_of(self.command)})"
 
 
 def choices(run: Run) -> tuple[Choice, ...]:
     """Everything that may happen next: each pending command is one choice, in the agenda's order."""
+    check_run("choices(run)", run)
     return tuple([Choice(pending) for pending in run.agenda.entries()])
 
 
@@ -126,6 +134,7 @@ def dispatch(
     the command came to then. Over a store that outlives the stack, a command that a process manager sent and
     whose callback raised stops nothing else; then the `ModelError` is raised at the end, with the run.
     """
+    an_instance("dispatch(stack)", stack, Stack, "dispatch(Stack(), command)")
     run = Run(stack).submit(
         command,
         metadata=metadata,
@@ -148,10 +157,11 @@ def dispatch(
     return run.stack
 
 
-def _checked_id(command_id: Any) -> str:
-    if not isinstance(command_id, str) or not command_id:
-        raise InvalidValue(f"command_id={command_id!r}: an id is a text, and not an empty one")
-    return command_id
+def _checked_id(given: Any) -> str:
+    text = a_text("dispatch(command_id)", given, "a text that your program keeps, as 'order-7'")
+    if not text:
+        raise wrong("dispatch(command_id)", given, "a text that is not empty")
+    return text
 
 
 def _take(run: Run) -> tuple[Step, Run]:

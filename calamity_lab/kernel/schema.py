@@ -113,22 +113,45 @@ def declared_names(cls: type) -> tuple[str, ...]:
 
 def fields_of(value: Any) -> dict[str, Any]:
     """The fields of a value by name; a mapping is its own fields, a value without fields has none."""
-    names = field_names(type(value))
-    if names is not None:
-        held = {name: getattr(value, name) for name in names if hasattr(value, name)}
-        extra = getattr(value, "__pydantic_extra__", None)
-        return {**held, **extra} if extra else held
-    if isinstance(value, dict):
-        return {str(key): item for key, item in value.items()}
-    return dict(getattr(value, "__dict__", {}))
+    cls = type(value)
+    names = field_names(cls)
+    try:
+        if names is not None:
+            held = {name: getattr(value, name) for name in names if hasattr(value, name)}
+            extra = getattr(value, "__pydantic_extra__", None)
+            return {**held, **extra} if extra else held
+        if issubclass(cls, dict):
+            return {str(key): item for key, item in value.items()}
+        return dict(getattr(value, "__dict__", {}))
+    except Exception as error:  # noqa: BLE001 - what a model's class raises is shown in place of its fields
+        return {"fields": RaisingParts(cls, error)}
+
+
+class RaisingParts:
+    """Stands for what cannot be read of a value, because a method of its class raised an error."""
+
+    def __init__(self, cls: type, error: Exception) -> None:
+        self._text = f"<{cls.__name__}, whose fields raised {type(error).__name__}>"
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is RaisingParts and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 def is_record(value: Any) -> bool:
     """Whether a value has named fields of its own, and is not a class, a number, a text or a container."""
     cls = type(value)
-    if cls.__module__ == "builtins" or isinstance(value, type):
+    if cls.__module__ == "builtins" or issubclass(cls, type):
         return False
-    return field_names(cls) is not None or hasattr(value, "__dict__")
+    try:
+        return field_names(cls) is not None or hasattr(value, "__dict__")
+    except Exception:  # noqa: BLE001 - an object whose attributes raise has no fields that can be read
+        return False
 
 
 def fields_in(cls: type, known: Mapping[str, Any] | None = None) -> tuple[Field, ...]:

@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, system_clock
+from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
+from calamity_lab.kernel.arguments import (
+    a_list,
+    a_mapping,
+    a_whole_number,
+    classes,
+    has,
+    is_a,
+    refuse_unknown,
+    wrong,
+)
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, system_clock
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.frozen import changer
+from calamity_lab.kernel.frozen import changer, repr_of_fields
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
@@ -23,7 +33,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 _MANAGER_MEMBERS = ("interested", "new", "apply", "handle")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Stack:
     """Aggregates, process managers, their versions and the event store: everything there is, frozen.
 
@@ -60,6 +70,8 @@ class Stack:
         refuse_unknown("Stack", given, cls.__slots__)
         return object.__new__(cls)
 
+    __repr__ = repr_of_fields
+
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "aggregates", _store(self.aggregates, InMemoryAggregateStore, "dispatch"))
@@ -74,18 +86,13 @@ class Stack:
         put(self, "process_managers_begin", _beginnings(self.process_managers_begin))
         if types != self.delivered_types:
             put(self, "prepared", None)
-        marks = dict(zip(map(stored_name, self.delivered_types), self.delivered_upto, strict=True))
+        marks = _marks(self.delivered_types, self.delivered_upto)
         put(self, "process_manager_types", types)
         put(self, "delivered_upto", tuple(marks.get(stored_name(cls), 0) for cls in types))
         put(self, "delivered_types", types)
-        _check_source(
-            "clock", self.clock, "read", "a clock, as in ticking_clock(), or a function that returns the time"
-        )
-        _check_source(
-            "ids", self.ids, "draw", "a source of ids, as in seeded_ids(7), or a function that returns an id"
-        )
+        check_sources("Stack", self.clock, self.ids)
         for name in ("cascade_limit", "conflict_limit"):
-            _check_limit(name, getattr(self, name))
+            put(self, name, a_whole_number(f"Stack({name})", getattr(self, name)))
         store = _event_store(self.event_store, self.clock, self.ids)
         if store is not self.event_store:
             put(self, "clock", store.clock)
@@ -118,15 +125,9 @@ def changed(stack: Stack, **fields: Any) -> Stack:
 
 def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
     """The types as a tuple, after a check that each is a process manager and that no two share a name."""
-    if isinstance(types, type) or not isinstance(types, Iterable):
-        raise InvalidModel(
-            f"Give process_manager_types as a list of classes, as in [Transfer]; found {types!r}"
-        )
     known: dict[str, type] = {}
-    for cls in types:
-        if not isinstance(cls, type):
-            raise InvalidModel(f"{cls!r} is not a class; give the process manager's class, as in [Transfer]")
-        missing = [name for name in _MANAGER_MEMBERS if not callable(getattr(cls, name, None))]
+    for cls in classes("process_manager_types", types, "[Transfer]"):
+        missing = [name for name in _MANAGER_MEMBERS if not has(cls, name)]
         if missing:
             raise InvalidModel(f"{cls.__name__} needs {_methods(missing)} to be a process manager")
         other = known.setdefault(stored_name(cls), cls)
@@ -156,15 +157,15 @@ def _methods(names: list[str]) -> str:
 
 
 def _store(given: Any, kind: Callable[[Any], Any], member: str) -> Any:
-    if isinstance(given, Mapping) and not hasattr(given, member):
-        store = kind(given)
+    if is_a(given, Mapping) and not has(given, member):
+        store = kind(a_mapping("Stack(aggregates)", given, "{'BankAccount-1': BankAccount('1')}"))
         if kind is not InMemoryVersionStore:
             _check_categories(given, store)
         return store
-    if not hasattr(given, member):
+    if not has(given, member):
         raise InvalidValue(
-            f"{given!r} cannot be a store, because it has no {member}(). Give a dict by stream id, as in "
-            "{'BankAccount-1': BankAccount('1')}, or an object that implements the protocol"
+            f"{repr_of(given)} cannot be a store, because it has no {member}(). Give a dict by stream id, as "
+            "in {'BankAccount-1': BankAccount('1')}, or an object that implements the protocol"
         )
     return given
 
@@ -177,11 +178,6 @@ def _check_categories(given: Mapping[Any, Any], store: Mapping[str, Any]) -> Non
                 f"{stream_id!r} holds a {name}; its stream id must begin with the stored name of its class, "
                 f"as in '{name}-{stream_id.partition('-')[2]}'"
             )
-
-
-def _check_source(name: str, given: Any, member: str, what: str) -> None:
-    if not hasattr(given, member) and not callable(given):
-        raise InvalidValue(f"Stack({name}={given!r}): give {what}")
 
 
 def _beginnings(given: Any) -> dict[str, Any]:
@@ -200,20 +196,29 @@ def _beginnings(given: Any) -> dict[str, Any]:
     return beginnings
 
 
-def _check_limit(name: str, given: Any) -> None:
-    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise InvalidValue(f"Stack({name}={given!r}): a limit is a whole number from 0 on")
+def _marks(types: Any, upto: Any) -> dict[str, int]:
+    """Up to which position each type of an earlier stack was handed events, by its name."""
+    names = [
+        stored_name(cls) for cls in a_list("Stack(delivered_types)", types, "stack.delivered_types", of=type)
+    ]
+    positions = a_list("Stack(delivered_upto)", upto, "stack.delivered_upto", of=int)
+    if len(names) != len(positions):
+        raise wrong(
+            "Stack(delivered_upto)", upto, f"one position for each of {', '.join(names) or 'no types'}"
+        )
+    return dict(zip(names, positions, strict=True))
 
 
 def _event_store(given: Any, clock: Any, ids: Any) -> Any:
     """The event store that was given or described; bare events get ids and times from the stack's sources."""
-    if hasattr(given, "append") and hasattr(given, "stream"):
+    if has(given, "append", "stream"):
         return given
-    if isinstance(given, Mapping):
+    if is_a(given, Mapping):
         return InMemoryEventStore.from_streams(given, clock=clock, ids=ids)
-    if isinstance(given, (list, tuple)) and all(isinstance(event, RecordedEvent) for event in given):
-        return InMemoryEventStore.of(given, clock=clock, ids=ids)
+    if is_a(given, list, tuple):
+        events = a_list("Stack(event_store)", given, "store.stream(ALL)", of=RecordedEvent)
+        return InMemoryEventStore.of(events, clock=clock, ids=ids)
     raise InvalidValue(
-        f"{given!r} cannot be an event store. Give a list of RecordedEvents, a dict of events by stream id, "
-        "or an object with append(), stream() and subscribe()"
+        f"{repr_of(given)} cannot be an event store. Give a list of RecordedEvents, a dict of events by "
+        "stream id, or an object with append(), stream() and subscribe()"
     )

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, ModelError
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, system_clock
+from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, ModelError, repr_of
+from calamity_lab.kernel.arguments import has
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, system_clock
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
     InMemoryProcessManagerStore,
@@ -41,7 +42,9 @@ class Attachment:
         ids: Ids | Callable[[], str] | None,
     ) -> Stack:
         """The stack as of that position; its event store is an overlay, so the real store stays as it is."""
-        clock, ids = clock or system_clock, ids or RandomIds()
+        clock = system_clock if clock is None else clock
+        ids = RandomIds() if ids is None else ids
+        check_sources("Lab.attach", clock, ids)
         with self._store(read_only=True) as store:
             overlay = OverlayEventStore(store, position=position, clock=clock, ids=ids)
             history = tuple(overlay)
@@ -74,14 +77,15 @@ class Attachment:
 
     @property
     def _is_url(self) -> bool:
-        return not hasattr(self._given, "stream")
+        return not has(self._given, "stream")
 
     @contextmanager
     def _store(self, *, read_only: bool) -> Iterator[Any]:
         """The given store; a store named by a URL is open only inside the ``with`` block."""
         if not self._is_url:
-            if hasattr(self._given, "serializer") and self._given.serializer is not None:
-                self._given.serializer.register(*self._model)
+            serializer: Any = getattr(self._given, "serializer", None)
+            if has(serializer, "register"):
+                serializer.register(*self._model)
             yield self._given
             return
         from calamity_lab.stores.sql import SQLEventStore
@@ -114,8 +118,8 @@ def _check_new(ids: Ids | Callable[[], str], history: Sequence[RecordedEvent]) -
     )
     if repeated:
         raise InvalidValue(
-            f"attach(ids={ids!r}): this source gives the id {min(repeated)!r}, which is in the history "
-            "already; leave ids out to get random ids, or use another seed"
+            f"attach(ids={repr_of(ids)}): this source gives the id {min(repeated)!r}, which is in the "
+            "history already; leave ids out to get random ids, or use another seed"
         )
 
 

@@ -6,8 +6,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calamity_lab.errors import refuse_unknown
+from calamity_lab.kernel.arguments import a_text, a_text_or_none, a_whole_number, refuse_unknown
+from calamity_lab.kernel.event_store import checked_stream_id
 from calamity_lab.kernel.identity import by_name
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.model import Model
 from calamity_lab.trace.stepper import Stepper
 
@@ -81,6 +83,7 @@ class Displays:
         ``title`` is the text on the tab of the panel; its ``close()`` closes the panel. Outside JupyterLab a
         warning says what works there, and the result is None. Raises `MissingExtra` if sidecar is missing.
         """
+        title = a_text_or_none("dock(title)", title, "title='The bank'")
         from calamity_lab.widgets.dock import Dock, docked
 
         self._dock = self._dock or Dock(self._widget("lab"))
@@ -115,6 +118,8 @@ class Displays:
         from calamity_lab.views.process_graph import process_graph
 
         trace, cursor = self.stepper.trace, self.stepper.cursor
+        manager = a_text_or_none("plot_process_managers(manager)", manager, "'Transfer'")
+        instance = a_text_or_none("plot_process_managers(instance)", instance, "'t1'")
         graph = process_graph(trace, cursor, self.model, manager=manager, instance=instance)
         return plot_process_managers(graph, ax=ax, theme=theme)
 
@@ -126,6 +131,7 @@ class Displays:
         from calamity_lab.views.sequence import sequence
 
         trace, cursor = self.stepper.trace, self.stepper.cursor
+        correlation = _checked("plot_sequence(correlation)", correlation)
         return plot_sequence(sequence(trace, cursor, correlation=correlation, limit=24), ax=ax, theme=theme)
 
     def plot_state(self, ax: Axes | None = None, *, query: str = "", theme: Theme | None = None) -> Axes:
@@ -136,6 +142,7 @@ class Displays:
         from calamity_lab.figures import plot_state
         from calamity_lab.views.state import state
 
+        query = a_text("plot_state(query)", query, "query='open'")
         view = state(self.stepper.trace, self.stepper.cursor, query=query, limit=24)
         return plot_state(view, ax=ax, theme=theme)
 
@@ -147,6 +154,8 @@ class Displays:
         from calamity_lab.views.versions import history_of
 
         types = by_name((*self.model.aggregates, *self.model.process_managers))
+        stream_id = checked_stream_id(stream_id, "plot_field needs the id of a stream")
+        field = a_text("plot_field(field)", field, "'balance', or 'lines[0].price'")
         history = history_of(self.stepper.trace, self.stepper.cursor, stream_id, field, types=types)
         return plot_field(history, ax=ax, name=f"{field} of {stream_id}", theme=theme)
 
@@ -155,6 +164,7 @@ class Displays:
         from calamity_lab.figures import plot_events
         from calamity_lab.views.events import event_rows
 
+        query = a_text("plot_events(query)", query, "query='Deposited'")
         view = event_rows(self.stepper.trace, self.stepper.cursor, limit=30, query=query)
         return plot_events(view, ax=ax, theme=theme)
 
@@ -193,6 +203,8 @@ class Displays:
         from calamity_lab.views.sequence import sequence
 
         trace, cursor = self.stepper.trace, self.stepper.cursor
+        correlation = _checked("to_mermaid(correlation)", correlation)
+        limit = a_whole_number("to_mermaid(limit)", limit, low=1)
         return to_mermaid(sequence(trace, cursor, correlation=correlation, first=0, limit=limit))
 
     def _ipython_display_(self) -> None:
@@ -206,3 +218,10 @@ class Displays:
         from calamity_lab.widgets.view_widget import ViewWidget
 
         return ViewWidget(self, face)
+
+
+def _checked(asked: str, correlation: Correlation) -> Correlation:
+    """A correlation id, ALL for the whole run, or None for the one at the cursor."""
+    if correlation is ALL:
+        return correlation
+    return a_text_or_none(asked, correlation, "lab.events[0].correlation_id; ALL is the whole run")

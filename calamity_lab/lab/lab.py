@@ -8,11 +8,13 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, Self
 
-from calamity_lab.errors import InvalidModel, InvalidValue, refuse_unknown
+from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.frames import History
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.arguments import a_bool, has, is_a, refuse_unknown
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.identity import by_name
+from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.attachment import Attachment
@@ -55,9 +57,8 @@ class Lab(Displays):
     ) -> None:
         refuse_unknown("Lab()", parts, _OPTIONS)
         self.model = assemble(model, parts)
-        self.stepper = Stepper(
-            _start(self.model, stack, clock, ids), checked=checked, guard=self._check_model
-        )
+        start = _start(self.model, stack, clock, ids)
+        self.stepper = Stepper(start, checked=a_bool("Lab(checked)", checked), guard=self._check_model)
         self._attachment: Attachment | None = None
 
     @classmethod
@@ -276,12 +277,12 @@ class Lab(Displays):
 
     def _check_command(self, command: Any) -> None:
         """Raise for a command that cannot be dispatched, before it is on the agenda."""
-        name = command.__name__ if isinstance(command, type) else type(command).__name__
-        if isinstance(command, type):
+        name = command.__name__ if is_a(command, type) else type(command).__name__
+        if is_a(command, type):
             raise InvalidValue(
                 f"send() needs a command, found the class {name}; make an instance: send({name}(...))"
             )
-        if isinstance(command, (list, tuple)) and not hasattr(command, "aggregate"):
+        if is_a(command, list, tuple) and not has(command, "aggregate"):
             raise InvalidValue(
                 f"send() takes commands as separate arguments, found a {name}; write send(*commands)"
             )
@@ -305,13 +306,18 @@ def _start(
 ) -> Stack | Run:
     """The stack or run to start from, with the model's process managers, the clock and the ids."""
     if start is None:
-        start = Stack(ids=ids or seeded_ids(0), clock=clock or system_clock)
-    if not isinstance(start, (Stack, Run)):
+        start = Stack()
+        ids, clock = seeded_ids(0) if ids is None else ids, system_clock if clock is None else clock
+    if not is_a(start, Stack, Run):
         raise InvalidValue(
             f"Lab(stack=...) takes a Stack, or a Run to continue; found {type(start).__name__}"
         )
+    if is_a(start, Run):
+        check_run("Lab(stack)", start)
     stack = start.stack if isinstance(start, Run) else start
-    stack = replace(stack, ids=ids or stack.ids, clock=clock or stack.clock)
+    stack = replace(
+        stack, ids=stack.ids if ids is None else ids, clock=stack.clock if clock is None else clock
+    )
     missing = [cls for cls in model.process_managers if cls not in stack.process_manager_types]
     if missing:
         stack = replace(stack, process_manager_types=(*stack.process_manager_types, *missing))

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
+from calamity_lab.errors import repr_of
 from calamity_lab.kernel.clocks_and_ids import TickingClock, seeded_ids, ticking_clock
 from calamity_lab.lab.lab import Lab
 from calamity_lab.model import Model
@@ -39,7 +40,7 @@ class LabMagics(Magics):
         namespace = self._namespace
         taken = namespace.get(name, getattr(builtins, name, None))
         if callable(taken) and not isinstance(taken, Lab):
-            raise UsageError(f"%lab {name} would hide {taken!r}; choose another name for the lab")
+            raise UsageError(f"%lab {name} would hide {repr_of(taken)}; choose another name for the lab")
         model = Model.find({key: value for key, value in namespace.items() if key != name})
         namespace[name] = Lab(model, ids=seeded_ids(given.seed), clock=_clock(given.clock))
         LabMagics._name = name
@@ -89,7 +90,7 @@ class LabMagics(Magics):
     def restart(self, line: str) -> Any:
         """``%restart``: move the cursor to the moment before anything happened."""
         if line.strip():
-            raise UsageError(f"%restart takes no argument; found {line!r}")
+            raise UsageError(f"%restart takes no argument; found {repr_of(line)}")
         return self._lab.restart()
 
     @line_magic
@@ -128,7 +129,7 @@ def _clock(start: str | None) -> TickingClock | None:
         return ticking_clock(start)
     except ValueError:
         raise UsageError(
-            f"%lab --clock takes a time, such as 2026-01-01 or 2026-01-01T12:00; found {start!r}"
+            f"%lab --clock takes a time, such as 2026-01-01 or 2026-01-01T12:00; found {repr_of(start)}"
         ) from None
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import UnknownKey, repr_of
 from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.arguments import a_text, an_index, are_equal, is_a, span
 from calamity_lab.kernel.identity import stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
@@ -37,10 +38,10 @@ class States(Mapping[str, Any]):
 
     def __getitem__(self, key: Any) -> Any:
         stream_id = stream_id_of(key)
-        state = self._states.get(stream_id)
+        state = self._states.get(a_text(f"{self._noun} of", stream_id, "'BankAccount-1'"))
         if state is None:
-            raise InvalidValue(
-                f"there is no {self._noun} {stream_id!r} at this moment; {self._known()}. "
+            raise UnknownKey(
+                f"there is no {self._noun} {repr_of(stream_id)} at this moment; {self._known()}. "
                 "Move the cursor to a later moment, or name another one"
             )
         return state
@@ -98,9 +99,10 @@ class Steps(Sequence[Step]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Step]: ...
     def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
-        if isinstance(index, slice):
+        if type(index) is slice:
+            span(index, len(self))
             return Steps(self._steps[index], self._frame)
-        return self._steps[index]
+        return self._steps[an_index("steps[index]", index, len(self), "step")]
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -147,8 +149,8 @@ class PendingCommands(Sequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._agenda)
 
-    def __eq__(self, other: object) -> bool:
-        return self._agenda == (other._agenda if isinstance(other, PendingCommands) else other)
+    def __eq__(self, other: Any) -> bool:
+        return are_equal(self._agenda, other._agenda if is_a(other, PendingCommands) else other)
 
     def __hash__(self) -> int:
         return hash(self._agenda)
@@ -200,7 +202,10 @@ class Committed(Sequence[RecordedEvent]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[RecordedEvent]: ...
     def __getitem__(self, index: int | slice) -> RecordedEvent | Sequence[RecordedEvent]:
-        return self.events[index]
+        if type(index) is slice:
+            span(index, len(self))
+            return self.events[index]
+        return self.events[an_index("committed[index]", index, len(self), "event")]
 
     def __len__(self) -> int:
         return len(self.events)

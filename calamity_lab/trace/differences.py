@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from calamity_lab.errors import repr_of
+from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.schema import fields_of, is_record
 
 
@@ -37,9 +39,9 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
         return
     if type(before) is not type(after):
         yield Difference(path, before, after)
-    elif is_record(before) or isinstance(before, Mapping):
+    elif is_record(before) or is_a(before, Mapping):
         yield from _named(fields_of(before), fields_of(after), path, "." if path else "")
-    elif isinstance(before, (list, tuple)):
+    elif is_a(before, list, tuple):
         yield from _listed(before, after, path)
     else:
         yield Difference(path, before, after)
@@ -57,10 +59,18 @@ def _listed(before: Any, after: Any, path: str) -> Iterator[Difference]:
         yield from differences(old, new, f"{path}[{n}]")
 
 
+def _holds(found: Any) -> bool:
+    """Whether a comparison holds; that of two arrays has an answer for each item."""
+    return found if type(found) is bool else bool(found.all() if hasattr(found, "all") else found)
+
+
 def _equal(before: Any, after: Any) -> bool:
     if type(before) is not type(after):
         return False
     try:
-        return bool(before == after) or (before != before and after != after)
-    except Exception:  # noqa: BLE001 - a foreign __eq__ may raise anything; the fields then tell
-        return False
+        return _holds(before == after) or (_holds(before != before) and _holds(after != after))
+    except RecursionError:  # too deep to be compared, or a value that contains itself
+        return repr_of(before, None) == repr_of(after, None)
+    except Exception:  # noqa: BLE001 - a foreign __eq__ may raise anything; the fields, or the repr, then tell
+        parts = is_record(before) or is_a(before, Mapping, list, tuple)
+        return not parts and repr_of(before, None) == repr_of(after, None)

@@ -12,8 +12,9 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from calamity_lab.errors import ImpureModel, Rejected
+from calamity_lab.errors import ImpureModel, Rejected, repr_of
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import fields_of, is_record
 from calamity_lab.kernel.steps import Step
@@ -48,13 +49,13 @@ class Watch:
             return question()
         first, second = _watched(question, name), _watched(question, name)
         _check_same(name, question.message, first, second)
-        if isinstance(first, Rejected):
+        if is_a(first, Rejected):
             raise first
         return first
 
 
 def _watched(question: ask.Question, name: str) -> Any:
-    given = [each for each in (question.subject, question.message) if not isinstance(each, type)]
+    given = [each for each in (question.subject, question.message) if not is_a(each, type)]
     remembered = [(each, _copied(each)) for each in given]
     try:
         return question()
@@ -93,7 +94,7 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
     if found is None:
         return
     where = f" in {found.path}" if found.path else ""
-    asked = type(message).__name__ if is_record(message) else repr(message)
+    asked = type(message).__name__ if is_record(message) else repr_of(message)
     raise ImpureModel(
         name,
         found.path,
@@ -104,9 +105,9 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
 
 
 def _comparable(answer: Any) -> Any:
-    if isinstance(answer, Rejected):
+    if is_a(answer, Rejected):
         return {"rejected": type(answer).__name__, "reason": answer.reason, **answer.details}
-    if answer.__class__ in (tuple, list) and len(answer) == 1:
+    if type(answer) in (tuple, list) and len(answer) == 1:
         return answer[0]
     return answer
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import a_whole_number, is_a
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.trace.trace import Trace
 
@@ -28,14 +30,15 @@ NOTHING = Selection()
 
 def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
     """The selection for a stream id, for a position or for two positions; without arguments, no selection."""
-    match what:
+    given = tuple([_plain(each) for each in what])
+    match given:
         case ():
             return NOTHING
         case (str() as stream_id,):
             if trace.index.known_since(stream_id) is None:
                 known = ", ".join(lane.identity.stream_id for lane in trace.index.lanes.iterate(0, 5))
                 raise InvalidValue(
-                    f"there is no stream {stream_id!r} on this branch; there are: {known or 'none'}"
+                    f"there is no stream {repr_of(stream_id)} on this branch; there are: {known or 'none'}"
                 )
             return Selection(stream_id=stream_id)
         case (int() as position,) if not isinstance(position, bool):
@@ -44,15 +47,24 @@ def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
             selection = Selection(position=first, until=last)
         case _:
             raise InvalidValue(
-                f"select{what!r}: give a stream id, as in select('BankAccount-1'), the position of an event, "
-                "as in select(12), or the first and the last position, as in select(3, 9)"
+                f"select{repr_of(what)}: give a stream id, as in select('BankAccount-1'), the position of an "
+                "event, as in select(12), or the first and the last position, as in select(3, 9)"
             )
     if not any(True for _ in selected_events(trace, selection)):
         raise InvalidValue(
-            f"select{what!r}: there is no such event on this branch; its positions go up to "
+            f"select{repr_of(what)}: there is no such event on this branch; its positions go up to "
             f"{trace.index.last_position:,}"
         )
     return selection
+
+
+def _plain(given: Any) -> Any:
+    """A text or a whole number as Python's own; anything else as None."""
+    if is_a(given, str):
+        return str.__str__(given)
+    with suppress(InvalidValue):
+        return a_whole_number("select(position)", given, low=None)
+    return None
 
 
 def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEvent]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
-from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange
+from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange, repr_of
+from calamity_lab.kernel.arguments import a_whole_number, words_of
 from calamity_lab.kernel.recorded import of_submitted
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack
@@ -134,17 +135,16 @@ class Stepper:
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
         """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run."""
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise InvalidValue(f"resume(limit={limit!r}): the limit is a number of steps from 1 on")
+        limit = a_whole_number("resume(limit)", limit, low=1)
         if until is not None and not callable(until):
             raise InvalidValue(
-                f"resume(until={until!r}): give a function of a moment, as in until=lambda m: m.rests; "
-                "goto(n) goes to a moment, limit=n does so many steps"
+                f"resume(until={repr_of(until)}): give a function of a moment, as in until=lambda m: m.rests"
+                "; goto(n) goes to a moment, limit=n does so many steps"
             )
         if self.at_end:
             return self.goto(self.cursor)
         stops: list[Condition] = [Times(limit), self._is_at_end]
-        return self.go(*stops, *([] if until is None else [until]))
+        return self.go(*stops, *([] if until is None else [_named(until)]))
 
     def step_back(self) -> Moment:
         """One moment back."""
@@ -160,8 +160,7 @@ class Stepper:
 
     def goto(self, index: int) -> Moment:
         """To that moment; a negative index counts from the last one."""
-        if isinstance(index, bool) or not isinstance(index, int):
-            raise InvalidValue(f"goto({index!r}): a moment is a whole number from 0 to {self.trace.last}")
+        index = a_whole_number("goto(moment)", index, low=None)
         self.trace[index]  # raises OutOfRange, which names the known moments
         with self._change():
             self.cursor = index % len(self.trace)
@@ -242,3 +241,18 @@ class Stepper:
         if not self._nested:
             for observer in tuple(self._observers):
                 observer()
+
+
+def _named(until: Callable[[Moment], bool]) -> Condition:
+    """The condition of a caller; an error that it raises is shown by name, and the run stays where it is."""
+
+    def holds(moment: Moment) -> bool:
+        try:
+            return bool(until(moment))
+        except Exception as error:
+            raise InvalidValue(
+                f"resume(until={repr_of(until)}) raised {words_of(error)} at moment {moment.index:,}: give a "
+                "function of a moment, as in until=lambda m: m.rests"
+            ) from error
+
+    return holds

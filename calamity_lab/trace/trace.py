@@ -6,12 +6,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import overload
+from typing import Any, overload
 
-from calamity_lab.errors import InvalidValue, OutOfRange
+from calamity_lab.errors import InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda
+from calamity_lab.kernel.arguments import a_whole_number, an_instance, has, is_a, wrong
 from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
@@ -103,7 +105,10 @@ class Trace:
     @classmethod
     def of(cls, start: Stack | Run) -> Trace:
         """A trace in which nothing has happened yet to that stack, or since that run."""
-        run = start._replace(length=0) if isinstance(start, Run) else begin(start)
+        if is_a(start, Run):
+            check_run("Trace.of(start)", start)
+        given: Any = start
+        run = given._replace(length=0) if is_a(given, Run) else begin(given)
         return cls(
             Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), Index.of(run.stack))
         )
@@ -125,20 +130,25 @@ class Trace:
 
     def command_end(self, start: int) -> int:
         """The last moment of the command that was dispatched at a moment."""
-        dispatched = self.index.dispatched
+        dispatched, start = self.index.dispatched, a_whole_number("command_end(start)", start)
         following = bisect_right(dispatched, start)
         return dispatched[following] - 1 if following < len(dispatched) else self.last
 
     def append(self, step: Step, run: Run) -> Trace:
         """The trace with a further moment."""
         branch = self.branch
+        an_instance("append(step)", step, Step, "advance(run)")
+        an_instance("append(run)", run, Run, "advance(run)")
         moment, index = branch.moments[-1].then(step, run), branch.index
         index = index.by_others(step, run.stack.event_store).add(step)
         return self._with(replace(branch, moments=branch.moments.append(moment), index=index))
 
     def put(self, at: int, entry: Input) -> Trace:
         """The trace with an input at a moment: on this branch at its frontier, on a new one before it."""
+        at = a_whole_number("put(at)", at, high=self.last)
         moment = self[at]
+        if not has(entry, "put"):
+            raise wrong("put(entry)", entry, "an input, as in Submitted((command,))")
         settled, run = entry.put(moment.run)
         branch = self.branch if at == self.last else self._forked(at)
         moments = branch.moments.take(at).append(replace(moment, run=run))
@@ -151,6 +161,7 @@ class Trace:
         Always 0 with a store that is a value: there, what was recorded since is in another one. A store that
         keeps what is recorded is the same on all branches and at all moments.
         """
+        at = a_whole_number("recorded_since(at)", at, high=self.last)
         store = self[at].stack.event_store
         sharing = (b for b in self.branches.values() if b.moments[-1].stack.event_store is store)
         most = max([len(branch.index.events) for branch in sharing], default=0)
@@ -158,8 +169,9 @@ class Trace:
 
     def switch(self, name: str) -> Trace:
         """The trace with another of its branches as the current one."""
-        if name not in self.branches:
-            raise InvalidValue(f"there is no branch {name!r}; there are: {', '.join(self.branches)}")
+        if not is_a(name, str) or str.__str__(name) not in self.branches:
+            raise InvalidValue(f"there is no branch {repr_of(name)}; there are: {', '.join(self.branches)}")
+        name = str.__str__(name)
         return Trace(self.branches[name], self.branches, self.memo)
 
     @overload
@@ -167,8 +179,12 @@ class Trace:
     @overload
     def __getitem__(self, index: slice) -> tuple[Moment, ...]: ...
     def __getitem__(self, index: int | slice) -> Moment | tuple[Moment, ...]:
+        if type(index) is not int and type(index) is not slice:
+            index = a_whole_number("trace[index]", index, low=None)
         if isinstance(index, int) and not -len(self) <= index < len(self):
-            raise OutOfRange(f"there is no moment {index}; the trace has the moments 0 to {self.last}")
+            raise OutOfRange(
+                f"there is no moment {repr_of(index)}; the trace has the moments 0 to {self.last}"
+            )
         return self.branch.moments[index]
 
     def __len__(self) -> int:

@@ -106,7 +106,7 @@ class _EventTexts(dict[type, _Reader]):
             recorded.event_type,
             str(recorded.metadata.get("command", "")),
             recorded.correlation_id,
-            _fields(recorded.event, self[recorded.event.__class__]),
+            _fields(recorded.event, self[type(recorded.event)]),
         )
 
 
@@ -119,7 +119,7 @@ def _fields(event: Any, reader: _Reader) -> str:
         return format_fields(event, LENGTH)
     text = ""
     for name, value in zip(names, values, strict=False):
-        cls = value.__class__
+        cls = type(value)
         if cls is str:
             text += name + repr(value)
         elif cls is int and -_LARGE < value < _LARGE:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.progress import Appending, Executing, Populating
@@ -308,7 +309,7 @@ def _stage(trace: Trace, cursor: int, lane: Lane, last: AtProcessManager | None)
         if name in fields:
             return format_value(fields[name], 60)
     for value in fields.values():
-        if isinstance(value, Enum):
+        if is_a(value, Enum):
             return format_value(value, 60)
     return "" if last is None else f"after {_trigger(last)}"
 

@@ -14,7 +14,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.kernel.schema import field_names, fields_of, is_record
+from calamity_lab.kernel.arguments import is_a
+from calamity_lab.kernel.schema import RaisingParts, field_names, fields_of, is_record
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
 
@@ -34,24 +35,34 @@ class InnerValue(NamedTuple):
 
 def count_in(value: Any) -> int:
     """How many values are inside this one; 0 for a text, a number, and all that is shown as a whole."""
-    if type(value) in _ATOMS or isinstance(value, (Enum, type)):
+    if type(value) in _ATOMS or is_a(value, Enum, type):
         return 0
     if _is_record(value):
         return len(fields_of(value))
-    return len(value) if isinstance(value, (Mapping, list, tuple, Set)) else 0
+    try:
+        return len(value) if is_a(value, Mapping, list, tuple, Set) else 0
+    except Exception:  # noqa: BLE001 - a container whose methods raise is shown as a whole
+        return 0
 
 
 def within(value: Any, path: str, first: int = 0, limit: int | None = None) -> Iterator[InnerValue]:
     """The values inside a value, in order; at most ``limit`` of them, from index ``first`` on."""
+    try:
+        yield from _within(value, path, first, limit)
+    except Exception as error:  # noqa: BLE001 - what a model's class raises is shown in place of its items
+        yield InnerValue("", f"{path}{{…}}", RaisingParts(type(value), error))
+
+
+def _within(value: Any, path: str, first: int, limit: int | None) -> Iterator[InnerValue]:
     last = None if limit is None else first + limit
     if _is_record(value):
         for name, item in islice(fields_of(value).items(), first, last):
             yield InnerValue(name, f"{path}.{name}" if path else name, item)
-    elif isinstance(value, Mapping):
+    elif is_a(value, Mapping):
         for n, (key, item) in islice(enumerate(value.items()), first, last):
             text = _key(key, n)
             yield InnerValue(text, f"{path}[{text}]", item)
-    elif isinstance(value, Set):
+    elif is_a(value, Set):
         texts = sorted(((_key(item, n), item) for n, item in enumerate(value)), key=lambda pair: pair[0])
         for text, item in texts[first:last]:
             yield InnerValue("", f"{path}{{{text}}}", item)
@@ -64,9 +75,9 @@ def summary(value: Any) -> str:
     """A short text for a value whose inner values are shown below it."""
     if _is_record(value):
         return type(value).__name__
-    noun = "entry" if isinstance(value, Mapping) else "item"
+    noun = "entry" if is_a(value, Mapping) else "item"
     count = count_in(value)
-    plural = "entries" if isinstance(value, Mapping) else "items"
+    plural = "entries" if is_a(value, Mapping) else "items"
     return f"{count:,} {noun if count == 1 else plural}"
 
 
@@ -74,7 +85,7 @@ def state_fields(state: Any) -> dict[str, Any]:
     """The fields of a state; a state that is no record has itself as its only field."""
     if state is None:
         return {}
-    if isinstance(state, dict) or is_record(state):
+    if is_a(state, dict) or is_record(state):
         return fields_of(state)
     return {"value": state}
 
@@ -100,12 +111,12 @@ def deeper(value: Any, here: str, path: str) -> InnerValue | None:
     if not count_in(value):
         return None
     rest = path[len(here) :]
-    if isinstance(value, (list, tuple)) and not _is_record(value):
+    if is_a(value, list, tuple) and not _is_record(value):
         found = _INDEX.match(rest)
         n = int(found[1]) if found else len(value)
         return next(within(value, here, n, 1), None)
     key = _TEXT_KEY.match(rest)
-    if key and isinstance(value, Mapping) and key[1] in value:
+    if key and is_a(value, Mapping) and key[1] in value:
         return InnerValue(key[1], here + key[0], value[key[1]])
     return next((inner for inner in within(value, here) if _leads(inner.path, path)), None)
 
@@ -119,7 +130,7 @@ def _is_record(value: Any) -> bool:
     cls = type(value)
     if is_dataclass(cls) or field_names(cls) is not None:
         return True
-    return is_record(value) and not isinstance(value, (Mapping, list, tuple, Set, Enum)) and _has_no_repr(cls)
+    return is_record(value) and not is_a(value, Mapping, list, tuple, Set, Enum) and _has_no_repr(cls)
 
 
 def _has_no_repr(cls: type) -> bool:
@@ -230,7 +241,7 @@ def _row(this: InnerValue, old: Any, depth: int, inner: int, *, is_open: bool) -
     text = summary(value) if is_open else format_value(value, LENGTH)
     # The rows below an unfolded value show what changed.
     before = format_value(old, LENGTH) if changed and old is not ABSENT and not is_open else None
-    whole = format_value(value, WHOLE) if isinstance(value, str) and len(value) > LENGTH else None
+    whole = format_value(value, WHOLE) if is_a(value, str) and len(value) > LENGTH else None
     return FieldRow(
         format_value(this.name),
         text,
@@ -256,7 +267,7 @@ def _block(
     if rest < inner:
         path = f"{this.path}[{rest}:]"
         is_open = path in unfold
-        changed = comparable and isinstance(old, (list, tuple)) and differ(old[rest:], this.value[rest:])
+        changed = comparable and is_a(old, list, tuple) and differ(old[rest:], this.value[rest:])
         yield FieldRow(f"{inner - rest:,} more", "", None, changed, path, depth, inner - rest, is_open)
         if is_open:
             yield from _block(this, old, unfold, depth, rest, inner)

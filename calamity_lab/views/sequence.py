@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError, InvalidValue, Rejected
+from calamity_lab.errors import CalamityError, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
@@ -82,7 +82,7 @@ def cascade_of(trace: Trace, cursor: int, correlation: Correlation) -> Cascade:
     found = Cascade(wanted, trace.index.cascades.get(wanted, ()), pending, begun)
     if correlation is not None and not len(found):
         raise InvalidValue(
-            f"no command of this trace has the correlation id {correlation!r}; an event's is its "
+            f"no command of this trace has the correlation id {repr_of(correlation)}; an event's is its "
             "correlation_id, as in lab.events[0].correlation_id, and None is the one of the moment"
         )
     return found

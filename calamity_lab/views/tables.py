@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from calamity_lab.errors import InvalidValue, Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.arguments import a_mapping, a_whole_number, an_instance, wrong
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -92,7 +93,9 @@ def state_rows(
     Events that are older than the trace are folded from ``new(id)``, where ``types`` has the class of that
     category; others of them are left out. An id that is read off a stream's name is a text.
     """
-    return (*_older(trace, types or {}), *_recorded(trace, cursor))
+    moment_of(trace, cursor)
+    known = a_mapping("types", {} if types is None else types, "{'BankAccount': BankAccount}")
+    return (*_older(trace, known), *_recorded(trace, cursor))
 
 
 def reaction_rows(trace: Trace, cursor: int | None = None) -> tuple[ReactionRow, ...]:
@@ -102,18 +105,20 @@ def reaction_rows(trace: Trace, cursor: int | None = None) -> tuple[ReactionRow,
 
 def moment_of(trace: Trace, cursor: int | None) -> int:
     """The moment of a cursor: None is the last one, a negative number counts from the end."""
+    an_instance("trace", trace, Trace, "lab.trace")
     if cursor is None:
         return trace.last
-    if isinstance(cursor, bool) or not isinstance(cursor, int):
-        raise InvalidValue(
-            f"cursor={cursor!r} is no moment. Give a whole number from 0 to {trace.last}, "
-            "or None for the last moment"
-        )
-    return trace[cursor].index  # raises OutOfRange, which names the known moments
+    last = trace.last
+    try:
+        return trace[a_whole_number("cursor", cursor, low=None)].index
+    except InvalidValue as error:
+        works = f"a whole number from 0 to {last}, or None for the last moment"
+        raise wrong("cursor", cursor, works) from error
 
 
 def _steps(trace: Trace, cursor: int | None) -> Iterator[Step]:
-    for moment in trace.branch.moments.iterate(1, moment_of(trace, cursor) + 1):
+    last = moment_of(trace, cursor)
+    for moment in trace.branch.moments.iterate(1, last + 1):
         if moment.step is not None:
             yield moment.step
 

@@ -15,7 +15,8 @@ from itertools import islice, pairwise, takewhile
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejected
+from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejected, repr_of
+from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
@@ -302,9 +303,9 @@ def _differ(before: _Point, after: _Point) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+    if is_a(value, timedelta):
+        return float(value.total_seconds())
+    if is_a(value, bool) or not is_a(value, int, float, Decimal):
         return None
     try:
         number = float(value)
@@ -332,13 +333,13 @@ def history_of(
     found_at = index.lane_numbers.get(stream_id) if isinstance(stream_id, str) else None
     if found_at is None:
         raise InvalidValue(
-            f"There is no stream {stream_id!r} in this run. Streams: {_named(_streams(trace))}"
+            f"There is no stream {repr_of(stream_id)} in this run. Streams: {_named(_streams(trace))}"
         )
     versions = Versions(trace, index.lanes[found_at], types)
     now = versions.at(max(versions.first, versions.upto(cursor))).state
     last = versions.at(versions.last).state
     if all(state is not None and state_at(state, field) is ABSENT for state in (now, last)):
-        raise InvalidValue(f"{stream_id} has no field {field!r}. Fields: {_named(state_fields(last))}")
+        raise InvalidValue(f"{stream_id} has no field {repr_of(field)}. Fields: {_named(state_fields(last))}")
     return field_history(versions, field, cursor)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from calamity_lab.errors import InvalidFields, InvalidValue
+from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
@@ -119,7 +119,7 @@ def _first_command(contents: Contents) -> str:
 def _number(message: Mapping[str, Any], name: str) -> int:
     value = message.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValue(f"{message.get('verb')} needs a whole number as {name!r}; found {value!r}")
+        raise InvalidValue(f"{message.get('verb')} needs a whole number as {name!r}; found {repr_of(value)}")
     return value
 
 
@@ -137,9 +137,9 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
 def play(stepper: Stepper, *, by: Any, times: Any) -> None:
     """Move on ``times`` times, by moments or by commands; fewer at the end, or where that takes long."""
     if by not in _PACES:
-        raise InvalidValue(f"play goes by one of {', '.join(_PACES)}; found {by!r}")
+        raise InvalidValue(f"play goes by one of {', '.join(_PACES)}; found {repr_of(by)}")
     if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= MOST:
-        raise InvalidValue(f"play goes on 1 to {MOST} times before it answers; found {times!r}")
+        raise InvalidValue(f"play goes on 1 to {MOST} times before it answers; found {repr_of(times)}")
     end = monotonic() + ENOUGH
     for _ in range(times):
         if stepper.at_end:
@@ -175,7 +175,7 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
         return Selection(position=events[mark.number - 1].position, until=last)
     stream_id = message.get("stream_id")
     if stream_id is not None and not isinstance(stream_id, str):
-        raise InvalidValue(f"a stream is selected by its id, a text; found {stream_id!r}")
+        raise InvalidValue(f"a stream is selected by its id, a text; found {repr_of(stream_id)}")
     return Selection(stream_id=stream_id, position=_whole(message, "position"))
 
 
@@ -197,5 +197,5 @@ def _mark(message: Mapping[str, Any]) -> Mark | None:
 def _whole(message: Mapping[str, Any], name: str) -> int | None:
     value = message.get(name)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise InvalidValue(f"select needs a whole number as {name!r}; found {value!r}")
+        raise InvalidValue(f"select needs a whole number as {name!r}; found {repr_of(value)}")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.views.chart import Mark
 
 TABS = ("state", "process_graph", "sequence", "events")
@@ -102,16 +102,16 @@ def read(view: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a view, checked."""
     known = _KNOWN.get(view) if isinstance(view, str) else None
     if known is None:
-        raise InvalidValue(f"There is no view {view!r}. Views: {', '.join(_KNOWN)}")
+        raise InvalidValue(f"There is no view {repr_of(view)}. Views: {', '.join(_KNOWN)}")
     return {name: _read(view, name, value, known) for name, value in given.items()}
 
 
 def _read(view: str, name: str, value: Any, known: Mapping[str, Callable[[Any], Any]]) -> Any:
     if name not in known:
-        raise InvalidValue(f"The view {view!r} has no option {name!r}. Options: {', '.join(known)}")
+        raise InvalidValue(f"The view {repr_of(view)} has no option {name!r}. Options: {', '.join(known)}")
     try:
         return known[name](value)
     except ValueError as error:
         raise InvalidValue(
-            f"The option {name!r} of the view {view!r} must be {error}. Found: {value!r}"
+            f"The option {name!r} of the view {repr_of(view)} must be {error}. Found: {repr_of(value)}"
         ) from error

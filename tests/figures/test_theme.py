@@ -77,7 +77,7 @@ def test_ticks_that_come_with_another_size_are_legible_too() -> None:
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
 @pytest.mark.parametrize("theme", ["Dark", "", 7, True])
 def test_another_theme_is_rejected_and_it_says_which_there_are(plot: Plot, theme: Any) -> None:
-    with pytest.raises(InvalidValue, match=rf"{plot.name}\(theme={theme!r}\): a theme is 'light' or 'dark'"):
+    with pytest.raises(InvalidValue, match=rf"{plot.name}\(theme={theme!r}\): give 'light' or 'dark'"):
         plot.draw(theme=theme)
 
 

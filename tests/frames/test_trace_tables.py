@@ -112,7 +112,7 @@ def test_a_cursor_that_is_no_moment_is_rejected(table: object) -> None:
     trace = bank_day()
     with pytest.raises(OutOfRange, match="the trace has the moments 0 to 68"):
         table(trace, 69)  # type: ignore[operator]
-    with pytest.raises(InvalidValue, match="Give a whole number from 0 to 68"):
+    with pytest.raises(InvalidValue, match="give a whole number from 0 to 68"):
         table(trace, "now")  # type: ignore[operator]
 
 

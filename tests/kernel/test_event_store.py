@@ -56,7 +56,7 @@ def test_an_append_finds_what_it_expects_or_writes_nothing(
 
 @pytest.mark.parametrize("expected", [-1, "any", None, 1.0, True])
 def test_an_expectation_that_makes_no_sense_is_refused(expected: Any) -> None:
-    with pytest.raises(InvalidValue, match="use ANY, NO_STREAM, STREAM_EXISTS or a version"):
+    with pytest.raises(InvalidValue, match="give ANY, NO_STREAM, STREAM_EXISTS or a version"):
         store_of(1, 2).append("BankAccount-1", [ONE], expected_version=expected)
 
 
@@ -102,12 +102,12 @@ def test_a_stream_id_that_is_none_is_refused(call: str, stream_id: Any) -> None:
 
 
 def test_a_direction_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="use FORWARDS or BACKWARDS"):
+    with pytest.raises(InvalidValue, match="give FORWARDS or BACKWARDS"):
         store_of(1).stream(ALL, direction="backwards")  # type: ignore[arg-type]
 
 
 def test_a_subscriber_that_cannot_be_called_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="needs a callable"):
+    with pytest.raises(InvalidValue, match="give a function, as in"):
         store_of(1).subscribe(ALL, "print")  # type: ignore[arg-type]
 
 
@@ -158,7 +158,7 @@ def test_a_store_tells_its_size() -> None:
 
 
 def test_an_append_of_a_bare_event_says_that_it_takes_a_list() -> None:
-    with pytest.raises(InvalidValue, match=r"takes a list of events, as in append\(stream_id, \[event\]\)"):
+    with pytest.raises(InvalidValue, match=r"give a list, as in append\(stream_id, \[event\]\)"):
         InMemoryEventStore().append("BankAccount-1", FundsDeposited("1", 5))
 
 

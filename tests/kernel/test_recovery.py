@@ -393,7 +393,7 @@ def test_a_stream_id_that_is_no_id_of_its_type_is_told() -> None:
 
 @pytest.mark.parametrize("given", [BankAccount, bank, ["BankAccount"], BankAccount("a")])
 def test_aggregates_that_are_no_list_of_classes_are_told(given: Any) -> None:
-    with pytest.raises(InvalidModel, match=r"as in \[BankAccount\]; found"):
+    with pytest.raises(InvalidModel, match=r"give a list of classes, as in \[BankAccount\]"):
         recover(stack_of(Transfer), given)
 
 

@@ -201,10 +201,10 @@ BAD: list[tuple[dict[str, Any], type[CalamityError], str]] = [
     (
         {"event_store": [FundsDeposited("1", 1)]},
         InvalidValue,
-        "cannot be an event store. Give a list of Recorded",
+        "give a list of Recorded",
     ),
-    ({"process_manager_types": Transfer}, InvalidModel, "as a list of classes"),
-    ({"process_manager_types": [Transfer("t")]}, InvalidModel, "give the process manager's class"),
+    ({"process_manager_types": Transfer}, InvalidModel, "give a list of classes"),
+    ({"process_manager_types": [Transfer("t")]}, InvalidModel, "give a list of classes"),
     (
         {"process_manager_types": [BankAccount]},
         InvalidModel,
@@ -217,8 +217,8 @@ BAD: list[tuple[dict[str, Any], type[CalamityError], str]] = [
     ),
     ({"clock": 5}, InvalidValue, r"Stack\(clock=5\): give a clock"),
     ({"ids": "abc"}, InvalidValue, r"Stack\(ids='abc'\): give a source of ids"),
-    ({"cascade_limit": -1}, InvalidValue, "a limit is a whole number from 0 on"),
-    ({"conflict_limit": "3"}, InvalidValue, "a limit is a whole number from 0 on"),
+    ({"cascade_limit": -1}, InvalidValue, "give a whole number from 0 on"),
+    ({"conflict_limit": "3"}, InvalidValue, "give a whole number from 0 on"),
 ]
 
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 from zlib import crc32
 
 from calamity_lab.errors import InvalidValue, MissingExtra, ModelError, StoreError, StoreUnavailable
+from calamity_lab.kernel.arguments import a_function, a_list, an_instance, seconds
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild
@@ -50,7 +51,9 @@ class ClusterActors:
     """
 
     def __init__(self, cluster: Any, types: Iterable[type] = (), *, timeout: float = 30.0) -> None:
-        vocabulary = tuple([path_of(cls) for cls in types])
+        listed = a_list("ClusterActors(types)", types, "[FundsDeposited]", of=type)
+        vocabulary = tuple([path_of(cls) for cls in listed])
+        timeout = seconds("ClusterActors(timeout)", timeout)
         self._codec = WireCodec(vocabulary)
         self._timeout = timeout
         self._hosts = HostDirectory(cluster, vocabulary, timeout)
@@ -345,6 +348,8 @@ class ClusterStackActor(BaseStackActor):
     """
 
     def __init__(self, make: Callable[[], Stack], actors: ClusterActors) -> None:
+        a_function("ClusterStackActor(make)", make, "new_stack, which returns a Stack")
+        an_instance("ClusterStackActor(actors)", actors, ClusterActors, "ClusterActors(cluster)")
         super().__init__(actors)
         self._cluster = actors
         self._make = make

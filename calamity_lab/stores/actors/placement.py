@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import RLock
 from typing import Any
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import an_instance, has, wrong
 from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
 from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
@@ -47,11 +48,12 @@ def whereabouts(stack: Stack) -> dict[str, str]:
     On a cluster that is the address of a worker; with threads it is always this process.
     """
     found: dict[str, str] = {}
+    an_instance("whereabouts(stack)", stack, Stack, "one_for_each(stack, actors)")
     for store in (stack.aggregates, stack.process_managers):
         if not isinstance(store, (ActorAggregateStore, ActorProcessManagerStore)):
             raise InvalidValue(
-                f"whereabouts needs a stack with its state in actors, but found {store!r}. Make one with "
-                "one_for_each(stack, actors)"
+                f"whereabouts needs a stack with its state in actors, but found {repr_of(store)}. Make one "
+                "with one_for_each(stack, actors)"
             )
         places = ((stream_id, store.shared.references.location_of(stream_id)) for stream_id in store)
         found |= {stream_id: place for stream_id, place in places if place is not None}
@@ -68,6 +70,9 @@ def _in_actors(
     name_for_aggregate: Callable[[str], str],
     name_for_instance: Callable[[str], str],
 ) -> Stack:
+    an_instance("one_for_each(stack)", stack, Stack, "one_for_each(stack, actors)")
+    if not has(actors, "start", "ask", "tell", "stop"):
+        raise wrong("one_for_each(actors)", actors, "actors, as in ThreadActors()")
     event_store = stack.event_store
     if isinstance(event_store, InMemoryEventStore):
         event_store = HeldEventStore(event_store)
@@ -121,6 +126,8 @@ class HeldEventStore(NotCopied):
     """
 
     def __init__(self, store: Any = None) -> None:
+        if store is not None and not has(store, "append", "stream", "version"):
+            raise wrong("HeldEventStore(store)", store, "an event store, as in InMemoryEventStore()")
         self._store = InMemoryEventStore() if store is None else store
         self._lock = RLock()
 
@@ -170,4 +177,4 @@ class HeldEventStore(NotCopied):
         return iter(self._store)
 
     def __repr__(self) -> str:
-        return f"HeldEventStore({self._store!r})"
+        return f"HeldEventStore({repr_of(self._store)})"

@@ -10,9 +10,17 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from calamity_lab.errors import CalamityError, InvalidValue, StoreError, StoreUnavailable, TooManyConflicts
+from calamity_lab.errors import (
+    CalamityError,
+    InvalidValue,
+    StoreError,
+    StoreUnavailable,
+    TooManyConflicts,
+    repr_of,
+)
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Failure
+from calamity_lab.kernel.arguments import an_instance
 from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
 from calamity_lab.kernel.outbox import is_durable
 from calamity_lab.kernel.progress import Run
@@ -173,7 +181,7 @@ def _failure_of(command_id: str, failed: tuple[Failure, ...]) -> Failure:
     for failure in failed:
         if failure.pending is not None and failure.pending.command_id == command_id:
             return failure
-    raise InvalidValue(f"no command {command_id!r} was set aside; actor.failed lists those that were")
+    raise InvalidValue(f"no command {repr_of(command_id)} was set aside; actor.failed lists those that were")
 
 
 class BaseStackActor(NotCopied):
@@ -265,6 +273,7 @@ class StackActor(BaseStackActor):
     """
 
     def __init__(self, stack: Stack) -> None:
+        an_instance("StackActor(stack)", stack, Stack, "StackActor(Stack())")
         self._threads = ThreadActors()
         super().__init__(self._threads)
         self._latest = stack

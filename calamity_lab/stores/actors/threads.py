@@ -8,7 +8,8 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
-from calamity_lab.errors import MissingExtra, StoreUnavailable
+from calamity_lab.errors import CalamityError, MissingExtra, StoreUnavailable
+from calamity_lab.kernel.arguments import a_function, a_text, an_instance, words_of, wrong
 from calamity_lab.stores.actors.protocol import ActorDied
 
 # How often a waiting caller checks that the actor is alive, in seconds.
@@ -30,19 +31,22 @@ class ThreadActors:
 
     def start(self, name: str, held: Any) -> Any:
         """Start an actor that holds a ``held()``, and return a reference to the actor."""
+        a_function("start(held)", held, "start('1', dict)")
         with self._lock:
             if self._closed:
                 raise StoreUnavailable(
                     f"no actor can start for {name}: these actors were closed. Start new ones, as in "
                     "`with ThreadActors() as actors`, and build the stack again from its event store"
                 )
-            reference = _actor().start(held())
+            reference = _actor().start(_made(held))
             self._started[reference.actor_urn] = reference
         return reference
 
     def ask(self, reference: Any, method: str, *given: Any) -> Any:
         """Call a method of what the actor holds, and wait for the answer. Raises `ActorDied`."""
+        a_text("ask(method)", method, "ask(reference, 'read')")
         dead, timeout = pykka().ActorDeadError, pykka().Timeout
+        _check_reference("ask", reference)
         answer = reference.ask((copy_context(), method, given), block=False)
         while True:
             # An actor that stops at this very moment may leave a message unanswered.
@@ -57,6 +61,8 @@ class ThreadActors:
 
     def tell(self, reference: Any, method: str, *given: Any) -> None:
         """Call a method without waiting for the answer."""
+        a_text("tell(method)", method, "tell(reference, 'read')")
+        _check_reference("tell", reference)
         try:
             reference.tell((copy_context(), method, given))
         except pykka().ActorDeadError as error:
@@ -64,6 +70,7 @@ class ThreadActors:
 
     def is_alive(self, reference: Any) -> bool:
         """Whether the actor runs."""
+        _check_reference("is_alive", reference)
         return bool(reference.is_alive())
 
     def location(self, reference: Any) -> str:
@@ -72,6 +79,7 @@ class ThreadActors:
 
     def stop(self, reference: Any) -> None:
         """Stop the actor, after the calls that it was sent."""
+        _check_reference("stop", reference)
         self._started.pop(reference.actor_urn, None)
         reference.stop(block=False)
 
@@ -111,6 +119,22 @@ def pykka() -> Any:
     except ImportError as error:
         raise MissingExtra("actors in this process", "pykka", "actors") from error
     return package
+
+
+def _made(held: Any) -> Any:
+    try:
+        return held()
+    except CalamityError:
+        raise
+    except Exception as error:
+        works = f"a function without arguments that makes what the actor holds; it raised {words_of(error)}"
+        raise wrong("start(held)", held, works) from error
+
+
+def _check_reference(method: str, given: Any) -> None:
+    kind = pykka().ActorRef
+    if type(given) is not kind:
+        an_instance(f"{method}(reference)", given, kind, "actors.start(name, held)")
 
 
 @cache

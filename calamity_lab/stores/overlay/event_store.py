@@ -10,11 +10,14 @@ from itertools import chain, dropwhile, takewhile
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import CommitConflict, InvalidValue, OutOfRange
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
+from calamity_lab.errors import CommitConflict, InvalidValue, OutOfRange, repr_of
+from calamity_lab.kernel.arguments import a_whole_number, has, is_a, wrong
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
 from calamity_lab.kernel.event_store import (
     InMemoryEventStore,
     check_expected,
+    checked_proposals,
+    checked_start,
     checked_stream_id,
     checked_subscription,
     dressed,
@@ -76,6 +79,7 @@ class OverlayEventStore:
         clock: Clock | Callable[[], datetime] = system_clock,
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> None:
+        check_sources("OverlayEventStore", clock, ids)
         self._past = _Past(base, position)
         self._own = _NOTHING
         self._streams = PersistentMap()
@@ -126,6 +130,8 @@ class OverlayEventStore:
         self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
     ) -> tuple[tuple[RecordedEvent, ...], OverlayEventStore]:
         """Append events that have their ids and times; return the recorded events and the new store."""
+        proposals = checked_proposals(proposals)
+        stream_id = checked_stream_id(stream_id, "record needs the id of one stream")
         version = self.version(stream_id)
         check_expected(stream_id, expected_version, version)
         if not proposals:
@@ -148,8 +154,7 @@ class OverlayEventStore:
         self, stream_id: StreamId, *, start_version: int = 0, direction: Direction = FORWARDS
     ) -> Iterator[RecordedEvent]:
         """The events whose version (with ALL: position) is at least ``start_version``, in that direction."""
-        if direction is not FORWARDS and direction is not BACKWARDS:
-            raise InvalidValue(f"stream(direction={direction!r}): use FORWARDS or BACKWARDS")
+        start_version = checked_start(start_version, direction)
         if stream_id is ALL:
             own, below = self._own, self.position
         else:
@@ -176,6 +181,7 @@ class OverlayEventStore:
         """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
         if stream_id is ALL:
             return self.position + len(self._own)
+        stream_id = checked_stream_id(stream_id, "version needs the id of a stream, or ALL")
         return self._past.version(stream_id) + len(self._streams.get(stream_id, _NOTHING))
 
     @property
@@ -194,6 +200,9 @@ class OverlayEventStore:
         An in-memory base is a value and stays as it is. The store with the events is ``store`` of the answer;
         give it as ``to`` the next time.
         """
+        after = a_whole_number("commit(after)", after)
+        if to is not None and not has(to, "stream", "version"):
+            raise wrong("commit(to)", to, "an event store, as in the store that the last commit returned")
         base, own = self.base if to is None else to, tuple(self._own.iterate(after))
         if isinstance(base, (InMemoryEventStore, OverlayEventStore)):
             return _append_each(base, own)
@@ -206,14 +215,14 @@ class OverlayEventStore:
         return self.stream(ALL)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OverlayEventStore) and self._past == other._past and self._own == other._own
+        return type(other) is OverlayEventStore and self._past == other._past and self._own == other._own
 
     def __hash__(self) -> int:
         return hash((self._past, len(self._own)))
 
     def __repr__(self) -> str:
         own = plural(len(self._own), "event")
-        return f"OverlayEventStore({own} on {self.base!r} as of position {self.position:,})"
+        return f"OverlayEventStore({own} on {repr_of(self.base)} as of position {self.position:,})"
 
     def _copy(self) -> OverlayEventStore:
         store = object.__new__(OverlayEventStore)
@@ -224,7 +233,7 @@ class OverlayEventStore:
     def _proposed(self, events: list[Any]) -> tuple[list[ProposedEvent], OverlayEventStore]:
         """The events with their ids and times, and a store whose sources go on from there."""
         store = self._copy()
-        if all(isinstance(event, ProposedEvent) for event in events):
+        if all([is_a(event, ProposedEvent) for event in events]):
             return events, store
         now, store._clock = read(self._clock)
         fresh, store._ids = draw(self._ids, len(events))
@@ -251,10 +260,10 @@ class _Past:
 
     def __init__(self, base: Any, position: int | None) -> None:
         for member in ("stream", "version"):
-            if not callable(getattr(base, member, None)):
+            if not has(base, member):
                 raise InvalidValue(
-                    f"{base!r} has no {member}(), so it cannot be the base of an overlay; give an event "
-                    "store, as in OverlayEventStore(SQLEventStore('sqlite:///bank.db', bank))"
+                    f"{repr_of(base)} has no {member}(), so it cannot be the base of an overlay; give an "
+                    "event store, as in OverlayEventStore(SQLEventStore('sqlite:///bank.db', bank))"
                 )
         self.base = base
         self.position = _checked(position, base.version(ALL))
@@ -338,10 +347,11 @@ def _checked(position: int | None, head: int) -> int:
     """The position, after a check that the store has come that far; by default that of the last event."""
     if position is None:
         return head
-    if isinstance(position, bool) or not isinstance(position, int) or position < 0:
-        raise InvalidValue(
-            f"position={position!r}: a position is a whole number from 0 (before the first event) to {head}"
-        )
+    try:
+        position = a_whole_number("position", position)
+    except InvalidValue as error:
+        works = f"a whole number from 0 (before the first event) to {head}"
+        raise wrong("position", position, works) from error
     if position > head:
         raise OutOfRange(
             f"position={position}: the last event of the store is at position {head}; give "
@@ -354,10 +364,10 @@ def _append_all(store: Any, own: Sequence[RecordedEvent]) -> Commit:
     """Write the events to a store that is not a value, in one transaction."""
     if not own:
         return Commit((), store)
-    if not callable(getattr(store, "append_all", None)):
+    if not has(store, "append_all"):
         raise InvalidValue(
-            f"{store!r} cannot be committed to: it has no append_all(entries, expected_versions=...), which "
-            "writes to several streams at once or not at all; a SQLEventStore has it"
+            f"{repr_of(store)} cannot be committed to: it has no append_all(entries, expected_versions=...), "
+            "which writes to several streams at once or not at all; a SQLEventStore has it"
         )
     try:
         recorded = store.append_all(_entries(own), expected_versions=_expected_versions(own))

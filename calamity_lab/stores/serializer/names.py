@@ -8,7 +8,8 @@ from enum import Enum
 from types import ModuleType
 from typing import Any
 
-from calamity_lab.errors import InvalidModel, InvalidValue, SerializationError
+from calamity_lab.errors import InvalidModel, InvalidValue, SerializationError, repr_of
+from calamity_lab.kernel.arguments import a_mapping, classes, is_a
 from calamity_lab.kernel.identity import name_class, stored_name
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.model import Model
@@ -88,26 +89,22 @@ class Names:
 
 def listed(types: Types) -> list[type]:
     """The messages and states of a model, a module or a namespace; or classes and the messages they name."""
-    if isinstance(types, (ModuleType, Mapping)):
-        types = Model.find(types)
-    if isinstance(types, Model):
-        return [*types, *types.unplaced]
-    given = [types] if isinstance(types, type) else types
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InvalidModel(f"a serializer takes a model, a module or classes. Found {given!r}")
-    given = list(given)
-    for cls in given:
-        if not isinstance(cls, type):
-            raise InvalidModel(f"a serializer takes a model, a module or classes. Found {cls!r}")
+    found: Any = types
+    if is_a(found, ModuleType, Mapping):
+        found = Model.find(found)
+    if is_a(found, Model):
+        return [*found, *found.unplaced]
+    found = [found] if is_a(found, type) else found
+    given = classes("a serializer takes a model, a module or classes: types", found, "[FundsDeposited]")
     # One by one, since a model has no two classes of one name, but a serializer may choose other names.
     return list(dict.fromkeys([*given, *(found for cls in given for found in Model.of([cls]))]))
 
 
 def parts(types: Types) -> list[type]:
     """The records and enums of a module or a namespace: what messages may hold."""
-    if not isinstance(types, (ModuleType, Mapping)):
+    if not is_a(types, ModuleType, Mapping):
         return []
-    namespace = vars(types) if isinstance(types, ModuleType) else types
+    namespace = vars(types) if isinstance(types, ModuleType) else a_mapping("types", types, "globals()")
     home = namespace.get("__name__", "")
     return [
         value
@@ -145,14 +142,15 @@ def _worded(cls: type) -> str:
 
 
 def _checked(asked: str, given: Mapping[type, Any], wanted: type) -> Mapping[type, Any]:
-    for cls, value in given.items():
-        fits = isinstance(cls, type) and type(value) is wanted and value
+    example = f"{{FundsDeposited: {'2' if wanted is int else repr('bank.FundsDeposited')}}}"
+    checked = a_mapping(asked, given, example)
+    for cls, value in checked.items():
+        fits = is_a(cls, type) and type(value) is wanted and value
         if not fits or (wanted is int and value < 1):
-            example = "'bank.FundsDeposited'" if wanted is str else "2"
             raise InvalidValue(
-                f"{asked}= takes classes, as in {{FundsDeposited: {example}}}. Found {cls!r}: {value!r}"
+                f"{asked}= takes classes, as in {example}. Found {repr_of(cls)}: {repr_of(value)}"
             )
-    return given
+    return checked
 
 
 Fields = dict[str, Any]
@@ -168,12 +166,13 @@ class Upcasters:
     """
 
     def __init__(self, given: Mapping[tuple[str, int], Upcaster]) -> None:
-        self._given = dict(given)
+        example = "{('bank.FundsDeposited', 1): with_currency}"
+        self._given = a_mapping("upcasters", given, example)
         for start, upcaster in self._given.items():
             if not _is_start(start) or not callable(upcaster):
                 raise InvalidValue(
                     "upcasters= takes functions by the stored name and version from which they start, as in "
-                    f"{{('bank.FundsDeposited', 1): with_currency}}; found {start!r}: {upcaster!r}"
+                    f"{example}; found {repr_of(start)}: {repr_of(upcaster)}"
                 )
 
     def latest(self, name: str) -> int:
@@ -198,7 +197,7 @@ class Upcasters:
         if not isinstance(renamed, str) or not isinstance(changed, dict):
             raise SerializationError(
                 f"{called} must return the fields as a dict, or a new type name and the fields; "
-                f"found {found!r}"
+                f"found {repr_of(found)}"
             )
         return renamed, changed
 

@@ -7,7 +7,10 @@ from threading import RLock
 from types import NoneType
 from typing import Any
 
-from calamity_lab.errors import InvalidValue, SerializationError
+import msgspec
+
+from calamity_lab.errors import InvalidValue, SerializationError, repr_of
+from calamity_lab.kernel.arguments import a_text, a_whole_number, an_instance, is_a
 from calamity_lab.kernel.recorded import NO_METADATA, Metadata
 from calamity_lab.stores.serializer.annotations import CodecTable
 from calamity_lab.stores.serializer.codec import LONGEST, TYPE, Codec, Json, Misfit, from_json, misfit_of
@@ -64,8 +67,16 @@ class Serializer:
         for cls in versions:
             self._check_version(cls)
 
+    @classmethod
+    def of(cls, types: Types | Serializer) -> Serializer:
+        """The serializer that was given, or one of the types that were given."""
+        given: Any = types
+        return given if is_a(given, Serializer) else cls(given)
+
     def register(self, *classes: type) -> None:
         """Add classes whose messages can be read; one that a cell defined again replaces the earlier one."""
+        for cls in classes:
+            an_instance("register(class)", cls, type, "register(FundsDeposited)")
         with self._learning:
             for cls in classes:
                 self._names.add(cls)
@@ -75,20 +86,23 @@ class Serializer:
 
     def register_streams(self, *classes: type) -> None:
         """Note aggregates or process managers of a stack on the store; no two may have one stored name."""
+        for cls in classes:
+            an_instance("register_streams(class)", cls, type, "register_streams(BankAccount)")
         with self._learning:
             for cls in classes:
                 self._names.add_stream(cls)
 
     def class_of(self, name: str) -> type | None:
         """The class with that stored name; None where no class is known that bears it."""
-        return self._names.class_of(name)
+        return self._names.class_of(a_text("class_of(name)", name, "'FundsDeposited'"))
 
     def name_of(self, cls: type) -> str:
         """The stored name of the class: the one that was given, or the class's own."""
-        return self._names.name_of(cls)
+        return self._names.name_of(an_instance("name_of(cls)", cls, type, "name_of(FundsDeposited)"))
 
     def version_of(self, cls: type) -> int:
         """The stored version of the class."""
+        an_instance("version_of(cls)", cls, type, "version_of(FundsDeposited)")
         return self._names.version_of(cls) or self._upcasters.latest(self.name_of(cls))
 
     def encode(self, message: Any) -> tuple[str, int, str]:
@@ -97,7 +111,7 @@ class Serializer:
         try:
             name, version, plan = self._codecs[cls]
         except KeyError:
-            if isinstance(message, UnknownEvent):
+            if issubclass(cls, UnknownEvent):
                 return stored(message)
             name, version, plan = self._codec_of(cls)
         try:
@@ -107,8 +121,13 @@ class Serializer:
 
     def decode(self, name: str, version: int, payload: Json) -> Any:
         """The message from its stored form; an `UnknownEvent` where no class has that stored name."""
-        reader = self._readers.get((name, version))
+        try:
+            reader = self._readers.get((name, version))
+        except Exception:  # noqa: BLE001 - what cannot be hashed is no text and no number, as is shown below
+            reader = None
         if reader is None:
+            name = a_text("decode(name)", name, "'FundsDeposited'")
+            version = a_whole_number("decode(version)", version, low=1, high=2**31)
             reader = self._readers[name, version] = self._reader(name, version)
         try:
             return reader(payload)
@@ -142,9 +161,11 @@ class Serializer:
 
     def decode_state(self, cls: type, text: Json) -> Any:
         """The state of that class from its JSON."""
-        plan = self._codec_of(cls)[2]
+        an_instance("decode_state(cls)", cls, type, "decode_state(BankAccount, text)")
         try:
-            return plan.read(text)
+            return self._codec_of(cls)[2].read(text)
+        except SerializationError:
+            raise
         except Exception as error:
             raise SerializationError(
                 f"{_cut(text)} is not a state of {cls.__name__}: {_placed(error)}. Rebuild it from its events"
@@ -216,7 +237,7 @@ class Serializer:
             )
 
     def _unread(self, name: str, version: int, payload: Json, error: Exception) -> SerializationError:
-        cls = self._names.class_of(name)
+        cls, name = self._names.class_of(name), _cut(name)
         there = f" as {cls.__qualname__} of {cls.__module__}" if cls else ""
         return SerializationError(
             f"{name} version {version} cannot be read{there}: {_placed(error)}. Found {_cut(payload)}. "
@@ -249,8 +270,10 @@ def _placed(error: Exception) -> str:
     return f"{path}: {misfit.problem}" if path else misfit.problem
 
 
-def _cut(text: Json) -> str:
-    shown = text if isinstance(text, str) else bytes(text).decode(errors="replace")
+def _cut(text: Any) -> str:
+    if not is_a(text, str, bytes, bytearray, msgspec.Raw):
+        return repr_of(text, LONGEST)
+    shown = str.__str__(text) if is_a(text, str) else bytes(text).decode(errors="replace")
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
 
+from calamity_lab.errors import repr_of
+
 
 class _Property:
     """A property of an event that is not a field; a field of the same name hides it."""
@@ -37,8 +39,8 @@ class UnknownEvent:
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).event_type} is an event of the past: {name!r} cannot be deleted")
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, UnknownEvent):
+    def __eq__(self, other: Any) -> bool:
+        if not issubclass(type(other), UnknownEvent):
             return NotImplemented
         return _name_and_version(self) == _name_and_version(other) and self.__dict__ == other.__dict__
 
@@ -50,7 +52,7 @@ class UnknownEvent:
         return unknown, (name, version, dict(self.__dict__), text)
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        fields = ", ".join(f"{name}={repr_of(value, None)}" for name, value in self.__dict__.items())
         return f"{type(self).event_type}({fields})"
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from calamity_lab.errors import CalamityError, InvalidValue, StoreError
+from calamity_lab.errors import CalamityError, InvalidValue, StoreError, repr_of
+from calamity_lab.kernel.arguments import a_text, a_whole_number, wrong
 from calamity_lab.kernel.protocols import ALL, Category, StreamId
 from calamity_lab.stores.sql.database import LEASE, Database
 
@@ -41,9 +42,10 @@ def stored_stream(stream_id: StreamId | Category) -> str:
 
 def checked_name(name: object) -> str:
     """The name of a subscription, after a check."""
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidValue(f"name={name!r}: the name of a subscription is a text, as in name='mailer'")
-    return name
+    text = a_text("name", name, "name='mailer'")
+    if not text.strip():
+        raise wrong("name", name, "a text for the name of a subscription, as in name='mailer'")
+    return text
 
 
 def checkpoints(database: Database) -> tuple[Checkpoint, ...]:
@@ -59,12 +61,12 @@ def checkpoints(database: Database) -> tuple[Checkpoint, ...]:
 
 def move_checkpoint(database: Database, name: str, position: int, head: int) -> None:
     """Move a checkpoint by hand; a worker that has the name goes on from there."""
-    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position <= head:
-        raise InvalidValue(f"move_checkpoint({name!r}, {position!r}): give a position from 0 to {head}")
+    name = a_text("move_checkpoint(name)", name, "'mailer'")
+    position = a_whole_number("move_checkpoint(position)", position, high=head)
     values = {"name": name, "position": position}
     if not database.write(database.statements.move_checkpoint, values, "write to"):
         known = ", ".join(repr(each.name) for each in checkpoints(database)) or "none"
-        raise InvalidValue(f"there is no checkpoint {name!r} in {database.name!r}; known: {known}")
+        raise InvalidValue(f"there is no checkpoint {repr_of(name)} in {database.name!r}; known: {known}")
 
 
 class Claim:

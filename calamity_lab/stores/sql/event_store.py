@@ -9,14 +9,27 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Self
 
-from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue
+from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, draw, read, system_clock
+from calamity_lab.kernel.arguments import (
+    a_function,
+    a_list,
+    a_mapping,
+    a_text,
+    a_whole_number,
+    an_instance,
+    is_a,
+    wrong,
+)
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
 from calamity_lab.kernel.event_store import (
     NotCopied,
     check_expected,
+    checked_proposals,
+    checked_start,
     checked_stream_id,
     checked_subscription,
+    checked_version,
     dressed,
     listed,
 )
@@ -24,7 +37,6 @@ from calamity_lab.kernel.outbox import Delivery, Outcome
 from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
-    BACKWARDS,
     FORWARDS,
     NO_STREAM,
     STREAM_EXISTS,
@@ -94,8 +106,9 @@ class SQLEventStore(NotCopied):
         read_only: bool = False,
         timeout: float = 10.0,
     ) -> None:
+        check_sources("SQLEventStore", clock, ids)
         self.url = url
-        self.serializer = types if isinstance(types, Serializer) else Serializer(types)
+        self.serializer = Serializer.of(types)
         self._codec = RowCodec(self.serializer)
         self._sources = _Sources(clock, ids)
         self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
@@ -138,8 +151,13 @@ class SQLEventStore(NotCopied):
         ``passed`` move over so many of the first events, which are of no interest to them.
         """
         self._database.check_open()
+        stream_id = checked_stream_id(stream_id, "record needs the id of one stream")
+        proposals = checked_proposals(proposals)
         entries = self._codec.entries([(stream_id, proposal) for proposal in proposals])
         contents = self._codec.read_back(entries)
+        if settles is not None:
+            an_instance("record(settles)", settles, Pending, "run.agenda.pending[0]")
+        passed = a_mapping("record(passed)", passed, "{'Transfer': 1}")
         settling = None if settles is None else self._outbox.settling(settles)
         heads = self._write(stream_id, entries, expected_version, settling, passed)
         if settles is not None and heads.settled is not None:
@@ -156,16 +174,19 @@ class SQLEventStore(NotCopied):
 
         Moved back, the events behind it are handed on again; commands that were sent then are not sent twice.
         """
+        name = a_text("move_mark(name)", name, "'Transfer'")
         marks, head = self.marks()
-        if name not in marks or not isinstance(position, int) or not 0 <= position <= head:
+        if name not in marks or type(position) is not int or not 0 <= position <= head:
             raise InvalidValue(
-                f"move_mark({name!r}, {position!r}): give the name of a process manager, one of "
+                f"move_mark({name!r}, {repr_of(position)}): give the name of a process manager, one of "
                 f"{', '.join(sorted(marks)) or 'none'}, and a position from 0 to {head}"
             )
         self._database.write(self._statements.move_mark, {"name": name, "position": position}, "write to")
 
     def retire(self, name: str, *, reason: str) -> None:
         """Forget a process manager that is gone for good; its outstanding commands are dropped."""
+        name = a_text("retire(name)", name, "'Transfer'")
+        a_text("retire(reason)", reason, "reason='replaced by Payout'")
         if name not in self.marks()[0]:
             raise InvalidValue(
                 f"{name!r} was handed no events; known: {', '.join(sorted(self.marks()[0])) or 'none'}"
@@ -183,6 +204,11 @@ class SQLEventStore(NotCopied):
         ``since`` is where the mark must be, None where there must be none yet. Nothing is written, and the
         answer is None, when the mark is elsewhere.
         """
+        name = a_text("hand_on(name)", name, "'Transfer'")
+        since = None if since is None else a_whole_number("hand_on(since)", since)
+        upto = a_whole_number("hand_on(upto)", upto)
+        deliveries = a_list("hand_on(deliveries)", deliveries, "[Delivery(...)]", of=Delivery)
+        sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
         return self if self._outbox.hand_on(name, since, upto, deliveries, sent) else None
 
     def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Self:
@@ -190,31 +216,36 @@ class SQLEventStore(NotCopied):
 
         Raises `AlreadySettled`, and writes nothing, when the command was settled before.
         """
-        self._outbox.settle(pending, outcome, sent)
+        an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
+        an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
+        self._outbox.settle(pending, outcome, a_list("settle(sent)", sent, "[]", of=Pending))
         return self
 
     def outcome_of(self, command_id: str) -> Outcome | None:
         """What a command came to; None where it is not known, or not settled."""
-        return self._outbox.outcome_of(command_id)
+        return self._outbox.outcome_of(a_text("outcome_of(command_id)", command_id, _COMMAND_ID))
 
     def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
         """The commands of these process managers that are not settled, depth first, the oldest cascade first.
 
         ``find`` gives the class of a command whose name the store does not know.
         """
-        return self._outbox.outstanding(find, senders, self.events_at)
+        a_function("outstanding(find)", find, "lambda name: None")
+        listed = a_list("outstanding(senders)", senders, "['Transfer']", of=str)
+        return self._outbox.outstanding(find, listed, self.events_at)
 
     def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
         """What running instances of a process manager were handed, and where instances ended, in order."""
-        return self._outbox.deliveries(name, after)
+        name = a_text("deliveries(name)", name, "'Transfer'")
+        return self._outbox.deliveries(name, a_whole_number("deliveries(after)", after))
 
     def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
         """The events at these positions, in order."""
-        return self._outbox.events_at(positions)
+        return self._outbox.events_at(a_list("events_at(positions)", positions, "[1, 2]", of=int))
 
     def depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
         """How many commands stand above each of these commands of the outbox."""
-        return self._outbox.depths(command_ids)
+        return self._outbox.depths(a_list("depths(command_ids)", command_ids, f"[{_COMMAND_ID}]", of=str))
 
     @property
     def outbox(self) -> tuple[OutboxEntry, ...]:
@@ -229,7 +260,8 @@ class SQLEventStore(NotCopied):
 
         Raises `AlreadySettled` when it was settled before.
         """
-        self._outbox.drop(command_id, reason)
+        command_id = a_text("drop(command_id)", command_id, _COMMAND_ID)
+        self._outbox.drop(command_id, a_text("drop(reason)", reason, "reason='sent by mistake'"))
 
     def append_all(
         self,
@@ -242,11 +274,11 @@ class SQLEventStore(NotCopied):
         When streams are not at their expected versions, nothing is written, and `CommitConflict` names them.
         """
         self._database.check_open()
-        proposals = [
-            (checked_stream_id(stream_id, "append_all needs the id of a stream with each event"), proposal)
-            for stream_id, proposal in entries
-        ]
-        expected = {**dict.fromkeys([stream_id for stream_id, _ in proposals], ANY), **expected_versions}
+        proposals = [_entry(given) for given in a_list("append_all(entries)", entries, _ENTRIES)]
+        expected: dict[str, Expected] = dict.fromkeys([stream_id for stream_id, _ in proposals], ANY)
+        versions = a_mapping("append_all(expected_versions)", expected_versions, "{'BankAccount-1': 3}")
+        for stream_id, version in versions.items():
+            expected[checked_stream_id(stream_id, "expected_versions needs the id of a stream")] = version
         bounds = {stream_id: _bounds_of(version) for stream_id, version in expected.items()}
         if not proposals:
             _check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
@@ -270,12 +302,11 @@ class SQLEventStore(NotCopied):
         Events that are appended later, or lie behind ``upto_position``, are not among them. The events are
         read page by page, while they are consumed.
         """
-        if direction is not FORWARDS and direction is not BACKWARDS:
-            raise InvalidValue(f"stream(direction={direction!r}): use FORWARDS or BACKWARDS")
         if stream_id is not ALL:
             stream_id = checked_stream_id(stream_id, "stream needs the id of a stream, or ALL")
-        low = min(max(start_version, 0), _FAR)
-        upto = _FAR if upto_position is None else min(max(upto_position, 0), _FAR)
+        low = min(max(checked_start(start_version, direction), 0), _FAR)
+        upto = _FAR if upto_position is None else checked_start(upto_position, direction, "upto_position")
+        upto = min(max(upto, 0), _FAR)
         return map(self._codec.recorded, self._rows(stream_id, low, upto, direction))
 
     def version(self, stream_id: StreamId) -> int:
@@ -337,6 +368,7 @@ class SQLEventStore(NotCopied):
         """
         self._database.check_open()
         stream_id = checked_subscription(stream_id, subscriber, "subscription")
+        start_version = a_whole_number("subscription(start_version)", start_version, low=None)
         start = max(start_version, 1)
         with self._lock:
             if name is None:
@@ -365,8 +397,10 @@ class SQLEventStore(NotCopied):
         """
         self._database.check_open()
         stream_id = checked_stream_id(stream_id, "delete_stream needs the id of one stream")
-        if not isinstance(reason, str):
-            raise InvalidValue(f"delete_stream(reason={reason!r}): say in a text why the stream is deleted")
+        if not is_a(reason, str):
+            raise InvalidValue(
+                f"delete_stream(reason={repr_of(reason)}): say in a text why the stream is deleted"
+            )
         self._database.delete_stream(stream_id, written(self._sources.now()), reason)
         return self
 
@@ -535,16 +569,25 @@ class _Sources:
         ]
 
 
+_COMMAND_ID = "store.outbox[0].command_id"
+_ENTRIES = "[(stream_id, ProposedEvent(...))]"
+
+
+def _entry(given: Any) -> tuple[str, ProposedEvent]:
+    """A stream's id and an event, as `SQLEventStore.append_all` takes them."""
+    if not is_a(given, tuple, list) or len(given) != 2:
+        raise wrong("append_all(entry)", given, f"pairs, as in {_ENTRIES}")
+    stream_id = checked_stream_id(given[0], "append_all needs the id of a stream with each event")
+    return stream_id, an_instance("append_all(event)", given[1], ProposedEvent, _ENTRIES)
+
+
 def _bounds_of(expected: Expected) -> tuple[int, int]:
     """The lowest and the highest version of a stream that fit an expectation."""
-    if isinstance(expected, int) and not isinstance(expected, bool) and expected >= 0:
-        return (expected, expected) if expected <= _FAR else (_FAR, _FAR)
-    try:
-        return _BOUNDS[expected]  # type: ignore[index]
-    except (KeyError, TypeError):
-        raise InvalidValue(
-            f"expected_version={expected!r}: use ANY, NO_STREAM, STREAM_EXISTS or a version from 0 on"
-        ) from None
+    for known, bounds in _BOUNDS.items():
+        if expected is known:
+            return bounds
+    version = min(checked_version(expected), _FAR)
+    return version, version
 
 
 def _check_all(expected: Mapping[str, Expected], versions: Mapping[str, int]) -> None:

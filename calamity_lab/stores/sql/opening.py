@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calamity_lab.errors import InvalidValue, WrongSchema
+from calamity_lab.kernel.arguments import a_bool, seconds
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.postgres import PostgresDatabase
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
@@ -20,10 +21,9 @@ _TABLES = (_VERSIONS, "events", "snapshots", "process_managers", "outbox", "deli
 
 def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bool) -> Database:
     """Open the database of a URL; an empty one gets the tables of an event store."""
-    _check_seconds("timeout", timeout)
-    if poll is not None:
-        _check_seconds("poll", poll)
-    database = _database(url, timeout=timeout, poll=poll, read_only=read_only)
+    timeout = seconds("timeout", timeout)
+    poll = None if poll is None else seconds("poll", poll)
+    database = _database(url, timeout=timeout, poll=poll, read_only=a_bool("read_only", read_only))
     try:
         _prepare(database, beside=False)
     except BaseException:
@@ -34,7 +34,7 @@ def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bo
 
 def create_tables(url: Any, *, timeout: float = 10.0) -> None:
     """Make the tables of an event store in a database that has other tables, too."""
-    database = _database(url, timeout=timeout, poll=None, read_only=False)
+    database = _database(url, timeout=seconds("timeout", timeout), poll=None, read_only=False)
     try:
         _prepare(database, beside=True)
     finally:
@@ -124,8 +124,3 @@ def _refuse_ours(found: set[str], name: str) -> None:
 def _listed(names: set[str]) -> str:
     first = sorted(names)[:5]
     return ", ".join(first) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _check_seconds(name: str, given: Any) -> None:
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 < given < float("inf"):
-        raise InvalidValue(f"{name}={given!r}: give a number of seconds greater than 0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import AlreadySettled, InvalidValue, SerializationError, UnknownName
+from calamity_lab.errors import AlreadySettled, InvalidValue, SerializationError, UnknownName, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
@@ -140,7 +140,7 @@ class SQLOutbox:
         row = self._entry(command_id)
         if row is None:
             raise InvalidValue(
-                f"the outbox has no command {command_id!r}; event_store.outbox lists the commands that it has"
+                f"the outbox has no command {repr_of(command_id)}; event_store.outbox lists its commands"
             )
         before = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None), ())
         if before is not None:

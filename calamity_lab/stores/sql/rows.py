@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from calamity_lab.errors import InvalidValue, SerializationError
+from calamity_lab.errors import InvalidValue, SerializationError, repr_of
+from calamity_lab.kernel.arguments import a_mapping, a_text, is_a, wrong
 from calamity_lab.kernel.recorded import Metadata, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.stores.serializer.serializer import Serializer
 
@@ -324,7 +325,7 @@ class RowCodec:
             )  # fmt: skip
         except (SerializationError, TypeError, ValueError) as error:
             raise SerializationError(
-                f"the event at position {position} (version {version} of {stream_id!r}, {event_type}) "
+                f"the event at position {position} (version {version} of {repr_of(stream_id)}, {event_type}) "
                 f"cannot be read: {error}"
             ) from error
         return recorded
@@ -348,27 +349,28 @@ def recorded_from(
 
 def written(at: Any) -> str:
     """The moment in UTC as a text: 2026-01-31 09:30:00.000000+00:00. Such texts sort as the moments do."""
-    if not isinstance(at, datetime) or at.tzinfo is None:
-        raise InvalidValue(f"recorded_at={at!r}: give a datetime with a time zone, as datetime.now(UTC) is")
+    if not is_a(at, datetime) or at.tzinfo is None:
+        raise InvalidValue(
+            f"recorded_at={repr_of(at)}: give a datetime with a time zone, as datetime.now(UTC) is"
+        )
     try:
         utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     except OverflowError:
-        raise InvalidValue(f"recorded_at={at!r}: in UTC the year is not from 1 to 9999") from None
+        raise InvalidValue(f"recorded_at={repr_of(at)}: in UTC the year is not from 1 to 9999") from None
     text = _json(utc).decode()  # takes a fifth of the time of isoformat
     fraction = text[20:-2] if text[20] == "." else ".000000"
     return f"{text[1:11]} {text[12:20]}{fraction}+00:00"
 
 
 def _checked_metadata(given: Any) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
-        raise InvalidValue(f"metadata={given!r}: give a dict, as in metadata={{'user': 'ada'}}")
-    return given
+    return given if type(given) is Metadata else a_mapping("metadata", given, "metadata={'user': 'ada'}")
 
 
 def _checked_id(given: Any, name: str) -> str:
-    if not given or not isinstance(given, str):
-        raise InvalidValue(f"{name}={given!r}: an id is a text, and not an empty one")
-    return str(given)
+    text = a_text(name, given, "'01a2'")
+    if not text:
+        raise wrong(name, given, "an id that is no empty text")
+    return text
 
 
 _FIRST, _LARGEST = 64, 2_000  # events

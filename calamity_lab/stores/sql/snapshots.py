@@ -17,9 +17,10 @@ import msgspec
 
 from calamity_lab.errors import InvalidModel, SerializationError
 from calamity_lab.kernel.annotations import Unresolved
+from calamity_lab.kernel.arguments import a_text, an_instance
 from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.identity import stored_name
-from calamity_lab.kernel.in_memory_stores import Snapshot
+from calamity_lab.kernel.in_memory_stores import Snapshot, check_snapshot
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
 from calamity_lab.model import functions_reached
 from calamity_lab.stores.serializer.names import Types
@@ -42,11 +43,13 @@ class SQLSnapshotStore(NotCopied):
     def __init__(
         self, url: Any, types: Types | Serializer = (), *, read_only: bool = False, timeout: float = 10.0
     ) -> None:
-        self.serializer = types if isinstance(types, Serializer) else Serializer(types)
+        self.serializer = Serializer.of(types)
         self._database = open_database(url, timeout=timeout, poll=None, read_only=read_only)
 
     def get(self, stream_id: str, cls: type) -> Snapshot | None:
         """The snapshot of an aggregate or instance of class ``cls``; None when there is none that fits."""
+        stream_id = a_text("get(stream_id)", stream_id, "'BankAccount-1'")
+        an_instance("get(cls)", cls, type, "get('BankAccount-1', BankAccount)")
         rows = self._database.rows(self._database.statements.snapshot, {"stream_id": stream_id}, "read from")
         if not rows:
             return None
@@ -65,7 +68,7 @@ class SQLSnapshotStore(NotCopied):
 
     def put(self, snapshot: Snapshot) -> Self:
         """Keep the snapshot, unless there is a later one of the stream."""
-        stream_id, version, position, event_id, state = snapshot
+        stream_id, version, position, event_id, state = check_snapshot(snapshot)
         values = {
             "stream_id": stream_id,
             "version": version,

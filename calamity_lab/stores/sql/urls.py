@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import has, is_a
 
 EXAMPLES = (
     "sqlite:///events.db (a file), sqlite:////srv/events.db (a file by its whole path), sqlite:// (in "
@@ -62,13 +63,15 @@ class URL:
 
 def parsed(given: Any) -> URL:
     """The parts of the URL; one of SQLAlchemy's may be given, too."""
-    if callable(render := getattr(given, "render_as_string", None)):
-        given = render(hide_password=False)
-    if not isinstance(given, str):
-        raise InvalidValue(f"an event store is opened by a URL, as in {EXAMPLES}; found {given!r}")
+    if has(given, "render_as_string"):
+        given = given.render_as_string(hide_password=False)
+    if not is_a(given, str):
+        raise InvalidValue(f"an event store is opened by a URL, as in {EXAMPLES}; found {repr_of(given)}")
     found = None if "\0" in given else _URL.fullmatch(given)
     if found is None:
-        raise InvalidValue(f"{redacted(given)!r} is not a URL of a database; what works: {EXAMPLES}")
+        raise InvalidValue(
+            f"{repr_of(redacted(str.__str__(given)))} is not a URL of a database; what works: {EXAMPLES}"
+        )
     user, password, port, query = found.group("user", "password", "port", "query")
     return URL(
         scheme=found["scheme"],

@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import a_path, a_text_or_none
 from calamity_lab.text import escape_html, format_value, plural
 from calamity_lab.widgets import front_end, style
 from calamity_lab.widgets.contents import Contents, LabHandle
@@ -25,14 +26,13 @@ TITLE = "A recorded run"
 def to_html(lab: LabHandle, path: str | os.PathLike[str], title: str | None = None) -> Path:
     """Write the page of a lab's run; the file's path."""
     target = _target(path)
-    if title is not None and not isinstance(title, str):
-        raise InvalidValue(f"to_html(title={title!r}): a title is a text, as in title='A transfer'")
+    title = a_text_or_none("to_html(title)", title, "title='A transfer'")
     text = page(lab, title or TITLE)
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise InvalidValue(
-            f"to_html({str(target)!r}) could not write: {error.strerror or error}; "
+            f"to_html({repr_of(str(target))}) could not write: {error.strerror or error}; "
             "name a file in a folder that exists and may be written to"
         ) from error
     return target
@@ -69,11 +69,9 @@ def page(lab: LabHandle, title: str = TITLE) -> str:
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or not str(path):
-        raise InvalidValue(f"to_html({path!r}): the path must be a text or a Path, as in to_html('run.html')")
-    target = Path(path)
-    if target.is_dir():
-        raise InvalidValue(f"to_html({str(path)!r}): that is a folder; name a file in it, as in 'run.html'")
+    target = Path(a_path("to_html(path)", path, "to_html('run.html')"))
+    if os.path.isdir(target):  # noqa: PTH112 - a Path raises for a name that is too long
+        raise InvalidValue(f"to_html({str(target)!r}): that is a folder; name a file in it, as in 'run.html'")
     return target
 
 

@@ -254,10 +254,16 @@ def test_it_is_closed_while_it_waits_for_a_server(postgres_server: PostgresServe
 
 
 @pytest.mark.parametrize(
-    ("stream_id", "subscriber"), [(None, print), ("", print), (ALL, "print"), (ALL, None)]
+    ("stream_id", "subscriber", "told"),
+    [
+        (None, print, "subscription needs the id of a stream"),
+        ("", print, "subscription needs the id of a stream"),
+        (ALL, "print", "subscription(subscriber='print'): give a function"),
+        (ALL, None, "subscription(subscriber=None): give a function"),
+    ],
 )
-def test_an_invalid_subscription_raises(stream_id: Any, subscriber: Any) -> None:
+def test_an_invalid_subscription_raises(stream_id: Any, subscriber: Any, told: str) -> None:
     with SQLEventStore("sqlite://") as store:
-        with refused(InvalidValue, "subscription needs"):
+        with refused(InvalidValue, told):
             store.subscription(stream_id, subscriber)
         assert store.subscriptions == ()
