@@ -68,6 +68,10 @@ class Database(ABC):
         self.version = 0  # of its tables
         self._lasting = lasting  # whether what it holds outlives the process
         self._lock = threading.RLock()
+        self._gate = (
+            threading.Event()
+        )  # closed while a fork waits for the lock, which others would take again
+        self._gate.set()
         self._writer: Any = None
         self._lent = _Lent(self)
         self._process = os.getpid()
@@ -196,6 +200,7 @@ class Database(ABC):
         no interest to them: a mark that is at the end of the history moves over these.
         """
         self._check_writable("append to")
+        self._pass_gate()
         with self._lock:
             self._check_still_there("append to")
             try:
@@ -223,6 +228,7 @@ class Database(ABC):
     @contextmanager
     def _changing(self, action: str) -> Iterator[None]:
         self._check_writable(action)
+        self._pass_gate()
         with self._lock:
             self._check_still_there(action)
             try:
@@ -236,6 +242,7 @@ class Database(ABC):
         It may be executed twice.
         """
         self._check_writable(action)
+        self._pass_gate()
         with self._lock:
             self._check_still_there(action)
             try:
@@ -252,7 +259,7 @@ class Database(ABC):
 
     def delete_stream(self, stream_id: str, at: str, reason: str) -> None:
         """Delete the events and the snapshot of a stream, and leave a tombstone, in one transaction."""
-        with self._changing("delete a stream of"), self._transaction() as cursor:
+        with self._deleting("delete a stream of"), self._transaction() as cursor:
             self._check_not_deleted(cursor.execute(self.statements.deleted_stream, {"stream_id": stream_id}))
             last = cursor.execute(self.statements.last_of_stream, {"stream_id": stream_id}).fetchone()
             if last[0] is None:
@@ -262,6 +269,12 @@ class Database(ABC):
             cursor.execute(tombstone, {**values, "deleted_at": at, "reason": reason})
             for deletion in deletions:
                 cursor.execute(deletion, {"stream_id": stream_id})
+
+    @contextmanager
+    def _deleting(self, action: str) -> Iterator[None]:
+        """A change after which the database itself keeps nothing of the deleted rows, where it can do so."""
+        with self._changing(action):
+            yield
 
     def _check_not_deleted(self, rows: Any) -> None:
         for row in rows:
@@ -338,6 +351,10 @@ class Database(ABC):
             "was written; give each event an id of its own"
         )
 
+    def _pass_gate(self) -> None:
+        if not self._gate.is_set():
+            self._gate.wait(self.timeout)
+
     def _check_writable(self, action: str) -> None:
         self.check_open()
         if self.read_only:
@@ -355,11 +372,15 @@ class _Lent:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._free = threading.BoundedSemaphore(_MOST)
+        self._gate = threading.Event()
+        self._gate.set()
         self._idle: list[Any] = []
         self._closed = False
 
     def take(self) -> Any:
         """A connection that nobody else uses."""
+        if not self._gate.is_set():
+            self._gate.wait(self._database.timeout)
         if not self._free.acquire(timeout=self._database.timeout):
             raise StoreUnavailable(
                 f"cannot read from {self._database.name!r}: all {_MOST} connections are in use; try again "
@@ -392,6 +413,7 @@ class _Lent:
     def hold(self) -> bool:
         """Wait until no connection is in use, and lend none until `release`; return whether that worked."""
         until = time.monotonic() + self._database.timeout
+        self._gate.clear()  # or others would take what is given back
         for held in range(_MOST):
             if not self._free.acquire(timeout=max(until - time.monotonic(), 0)):
                 self.release(held)
@@ -403,6 +425,7 @@ class _Lent:
         """Lend connections again, after `hold`."""
         for _ in range(held):
             self._free.release()
+        self._gate.set()
 
     def _close_idle(self) -> None:
         with suppress(IndexError):  # two threads may close

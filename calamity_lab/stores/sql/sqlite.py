@@ -231,6 +231,7 @@ class SQLiteDatabase(Database):
         """Close all connections to a file, and hold the locks without which none is opened."""
         if not self._lasting:
             return
+        self._gate.clear()
         has_lock = self._lock.acquire(timeout=self.timeout)
         self._held = has_lock, has_lock and self._lent.hold()
         if all(self._held) and not (self._writer is not None and self._writer.in_transaction):
@@ -244,6 +245,7 @@ class SQLiteDatabase(Database):
             self._lent.release()
         if has_lock:
             self._lock.release()
+        self._gate.set()
 
     def connect(self) -> sqlite3.Connection:
         self._check_not_inherited()
@@ -322,11 +324,11 @@ class SQLiteDatabase(Database):
             waiting.wake()
         return heads
 
-    def delete_stream(self, stream_id: str, at: str, reason: str) -> None:
-        """Delete a stream, and overwrite what SQLite would leave of it in the file and its log."""
-        with self._changing("delete a stream of"):
+    @contextmanager
+    def _deleting(self, action: str) -> Iterator[None]:
+        with self._changing(action):
             execute(self._writing(), "PRAGMA secure_delete=ON")
-            super().delete_stream(stream_id, at, reason)
+            yield
             execute(self._writing(), "PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _hand_on(self, handed: HandOn) -> bool:
