@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from calamity_lab.stores.actors.stack_actor import StackActor
     from calamity_lab.stores.actors.threads import ThreadActors
     from calamity_lab.stores.overlay.event_store import OverlayEventStore
+    from calamity_lab.stores.process_manager_worker import ProcessManagerWorker
     from calamity_lab.stores.serializer.serializer import Serializer
     from calamity_lab.stores.serializer.unknown import UnknownEvent
     from calamity_lab.stores.sql.event_store import SQLEventStore
@@ -30,6 +31,7 @@ _HOMES = {
         "one_for_all one_for_each whereabouts"
     ),
     "stores.overlay": "OverlayEventStore",
+    "stores.process_manager_worker": "ProcessManagerWorker",
     "stores.serializer": "Serializer UnknownEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "HeldEventStore",
     "InMemorySnapshotStore",
     "OverlayEventStore",
+    "ProcessManagerWorker",
     "SQLEventStore",
     "SQLSnapshotStore",
     "Serializer",
