@@ -20,6 +20,7 @@ from calamity_lab.kernel.protocols import ALL
 from calamity_lab.lab import Lab
 from calamity_lab.text import format_fields, format_value
 from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.junk import JUNK, broken
 from tests.test_hostile_text import FACES, every_view
 from tests.widgets.front_end_stand_in import FrontEnd
@@ -101,6 +102,14 @@ ODD: Mapping[str, Callable[[], Any]] = {
 }
 
 
+# One of each kind: each is shown in some sixty places.
+SHOWN = (
+    "5,000 digits", "a generator", "an array", "a cyclic list", "a deep list", "deep records",
+    "a broken repr", "a repr that is no text", "a broken iterable", "all attributes broken",
+    "a broken comparison", "a false class", "a broken mapping", "a broken list", "a broken text",
+)  # fmt: skip
+
+
 def _levels(count: int) -> Any:
     made: Any = "deepest"
     for n in range(count):
@@ -126,11 +135,11 @@ def odd_lab(*names: str, checked: bool = False) -> tuple[Lab, dict[str, Calamity
 
 def places(lab: Lab) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Everything that shows or writes a run."""
-    for cursor in range(len(lab.trace)):
+    for cursor in (0, len(lab.trace) // 2, len(lab.trace) - 1):
         yield f"the views at {cursor}", lambda cursor=cursor: [None for _ in every_view(lab, cursor)]
     for face in FACES:
-        yield f"{face.__name__}'s messages", lambda face=face: _asked(FrontEnd(face(lab)))
-        yield f"{face.__name__}'s still", lambda face=face: face(lab).still().encode()
+        yield f"messages of {face}", lambda face=face: _asked(FrontEnd(ViewWidget(lab, face)))
+        yield f"still of {face}", lambda face=face: ViewWidget(lab, face).still().encode()
     for name in ("aggregates", "process_managers", "agenda", "events", "steps", "history", "trace"):
         yield f"repr of {name}", lambda name=name: repr(getattr(lab, name)).encode(errors="surrogatepass")
         yield f"repr of all {name}", lambda name=name: repr(list(getattr(lab, name)))
@@ -178,9 +187,9 @@ def faults(lab: Lab) -> list[str]:
 @pytest.mark.parametrize("checked", [True, False])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_run_that_holds_every_odd_value_is_shown_everywhere(*, checked: bool) -> None:
-    lab, ended = odd_lab(*ODD, checked=checked)
+    lab, ended = odd_lab(*SHOWN, checked=checked)
     assert all(str(error) for error in ended.values())
-    assert len(lab.events) > len(ODD) / 2
+    assert len(lab.events) > len(SHOWN) / 2
     lab.goto(len(lab.trace) // 2)
     assert not faults(lab)
 
