@@ -250,7 +250,8 @@ class Agenda(Sequence[Any]):
         return hash(tuple(pending.command_id for pending in self.entries()))
 
     def __reduce__(self) -> Any:
-        return _restored, (list(self._caused), list(self._front), list(self._back), self._length)
+        parts = list(self._caused), list(self._front), list(self._back)
+        return _restored, (*parts, self._length, self.failed)
 
     def __repr__(self) -> str:
         return f"Agenda([{', '.join([repr_of(command, None) for command in self])}])"
@@ -296,9 +297,15 @@ def _make(caused: Any, front: Any, back: Any, length: int, failed: tuple[Failure
     return agenda
 
 
-def _restored(caused: list[Pending], front: list[Pending], back: list[Pending], length: int) -> Agenda:
+def _restored(
+    caused: list[Pending],
+    front: list[Pending],
+    back: list[Pending],
+    length: int,
+    failed: tuple[Failure, ...],
+) -> Agenda:
     """The agenda that was pickled or copied."""
-    return _make(List(caused), List(front), Queue(back), length)
+    return _make(List(caused), List(front), Queue(back), length, failed)
 
 
 _NO_LIST: List[Pending] = List()

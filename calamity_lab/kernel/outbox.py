@@ -22,12 +22,21 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, Self, cast
 
-from calamity_lab.errors import AlreadySettled, InvalidValue, ModelError, Rejected, UnknownName, WrongMark
+from calamity_lab.errors import (
+    AlreadySettled,
+    InvalidValue,
+    ModelError,
+    Rejected,
+    SerializationError,
+    UnknownName,
+    WrongMark,
+)
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import Verb, identity_in, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stored_name
+from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.stack import Stack, changed
@@ -297,6 +306,7 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
     """
     manager, store = stack.process_manager_types[index], stack.event_store
     name, count = stored_name(manager), 0
+    sent: tuple[Pending, ...] = ()
     while True:
         marks, head = store.marks()
         mark = marks.get(name)
@@ -305,13 +315,35 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
             continue
         if mark > head:
             raise WrongMark(name, mark, head)
+        if mark < stack.delivered_upto[index]:  # it was moved back by hand
+            stack = _without_instances(stack, index)
         stack, taken = _taken_in(stack, index, mark)
         count += taken
         if mark >= upto:
-            return CaughtUpTo(stack, count, ())
+            return CaughtUpTo(stack, count, sent)
         handed = _handed_on(stack, index, mark, upto)
         if handed is not None:
-            return handed._replace(taken=count + handed.taken)
+            stack, count, sent = handed.stack, count + handed.taken, sent + handed.sent
+            if handed.failure is not None or stack.delivered_upto[index] >= upto:
+                return CaughtUpTo(stack, count, sent, handed.failure)
+
+
+def _without_instances(stack: Stack, index: int) -> Stack:
+    """The stack without the instances of a type: they take in again what they were handed."""
+    managers, versions = stack.process_managers, stack.process_manager_versions
+    if not isinstance(managers, InMemoryProcessManagerStore):
+        return stack
+    prefix = f"{stored_name(stack.process_manager_types[index])}-"
+    for stream_id, version in dict(versions).items():
+        if stream_id.startswith(prefix):
+            managers = managers.discard(stream_id)
+            versions = versions.increment_version(Identity.parse(stream_id), -version)
+    return changed(
+        stack,
+        process_managers=managers,
+        process_manager_versions=versions,
+        delivered_upto=_moved(stack, index, 0),
+    )
 
 
 def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
@@ -383,8 +415,16 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
                 )
         managers, reached = after, recorded.position
     reached = upto if failure is None else failure.position - 1
-    if reached > mark and store.hand_on(stored_name(manager), mark, reached, noted.deliveries, sent) is None:
-        return None
+    try:
+        if (
+            reached > mark
+            and store.hand_on(stored_name(manager), mark, reached, noted.deliveries, sent) is None
+        ):
+            return None
+    except SerializationError as error:  # one of the answers cannot be kept: the events one by one
+        if len(events) > 1:
+            return _handed_on(stack, index, mark, events[0].position)
+        return CaughtUpTo(stack, 0, (), Failure(None, error, stored_name(manager), events[0].position))
     handed = changed(
         stack,
         process_managers=managers,

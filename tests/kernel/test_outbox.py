@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import pytest
@@ -269,3 +270,11 @@ def test_a_mark_that_was_moved_back_carries_nothing_out_twice() -> None:
     stack.event_store.move_mark("Transfer", 0)
     finish(recover(durable(Transfer, event_store=stack.event_store, ids=seeded_ids("later"))))
     assert events(stack) == there
+
+
+def test_a_copy_of_an_agenda_has_what_was_set_aside(broken: set[str]) -> None:
+    stack = dispatch(durable(Transfer), DepositFunds("a", 100))
+    broken.add("b")
+    _, run = finish(begin(stack, TRANSFER))
+    assert len(run.failed) == 1
+    assert copy(run.agenda).failed == run.failed
