@@ -39,12 +39,13 @@ class Category:
     def __post_init__(self) -> None:
         given: Any = self.name
         name = stored_name(given) if is_a(given, type) else given
-        if not is_a(name, str) or not name or "-" in name:
+        plain = str.__str__(name) if is_a(name, str) else ""  # a subclass may have methods that raise
+        if not plain or "-" in plain:
             raise InvalidValue(
                 f"Category({repr_of(self.name)}): give the part of a stream id before its first dash, as in "
                 'Category("BankAccount"), or the class'
             )
-        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "name", plain)
 
     @classmethod
     def of(cls, stream_id: str) -> Category | None:

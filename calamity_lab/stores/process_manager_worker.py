@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Any, Self
 
-from calamity_lab.errors import CalamityError, InvalidValue, StoreUnavailable
+from calamity_lab.errors import CalamityError, InvalidValue, StoreUnavailable, repr_of
 from calamity_lab.kernel import outbox
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.identity import stored_name
@@ -43,7 +43,7 @@ class ProcessManagerWorker:
         if not (outbox.is_durable(store) and callable(getattr(store, "subscription", None))):
             raise InvalidValue(
                 f"ProcessManagerWorker needs a stack over a store that keeps marks and calls subscribers; "
-                f"found {stack!r}. Give one over an SQLEventStore"
+                f"found {repr_of(stack)}. Give one over an SQLEventStore"
             )
         if not stack.process_manager_types:
             raise InvalidValue(
