@@ -141,22 +141,33 @@ def a_function(asked: str, given: T, example: str) -> T:
 
 def a_list(asked: str, given: Any, example: str, *, of: type = object) -> list[Any]:
     """The items of any iterable but a text, bytes or a mapping; all of them of one class, if it is named."""
-    items_of = "" if of is object else f" of {_NOUNS.get(of, f'{of.__name__}s')}"
-    works = f"a list{items_of}, as in {example}"
+    if type(given) is not list and type(given) is not tuple:
+        given = _items(asked, given, example, of)
+    for n, item in enumerate(given):
+        if type(item) is not of and not is_a(item, of):
+            works = _works(example, of)
+            raise InvalidValue(f"{asked}: give {works}; found {repr_of(item)} at index {n:,}")
+    return list(given)
+
+
+def _items(asked: str, given: Any, example: str, of: type) -> list[Any]:
+    """The items of an iterable that is neither a list nor a tuple."""
     if not is_a(given, Iterable) or is_a(given, str, bytes, bytearray, Mapping):
-        raise wrong(asked, given, works)
+        raise wrong(asked, given, _works(example, of))
     try:
-        items = list(given)
+        return list(given)
     except CalamityError:
         raise
     except Exception as error:
         if type(given) is GeneratorType:
             raise  # the caller's own code, which makes the items
-        raise wrong(asked, given, f"{works}; reading it raised {words_of(error)}") from error
-    for n, item in enumerate(items):
-        if not is_a(item, of):
-            raise InvalidValue(f"{asked}: give {works}; found {repr_of(item)} at index {n:,}")
-    return items
+        raise wrong(asked, given, f"{_works(example, of)}; reading it raised {words_of(error)}") from error
+
+
+def _works(example: str, of: type) -> str:
+    """What would work where a list is asked for."""
+    items_of = "" if of is object else f" of {_NOUNS.get(of, f'{of.__name__}s')}"
+    return f"a list{items_of}, as in {example}"
 
 
 def classes(asked: str, given: Any, example: str) -> list[type]:
