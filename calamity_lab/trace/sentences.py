@@ -16,8 +16,10 @@ from calamity_lab.kernel.steps import (
     Conflicted,
     Dispatched,
     Executed,
+    Failed,
     Populated,
     Refused,
+    Settled,
     Step,
 )
 from calamity_lab.text import format_value, plain_sentence, plural
@@ -69,6 +71,15 @@ def _fact(step: Step) -> str:
             )
         case AtProcessManager():
             return _of_manager(step)
+        case Settled(outcome=outcome):
+            reason = f" ({outcome.reason})" if outcome.reason else ""
+            return f"{command} was settled before: {outcome.verdict}{reason}; it is not carried out again"
+        case Failed(failure=failure):
+            if failure.pending is None:
+                waits = f"{failure.process_manager} gets the event at position {failure.position} again"
+            else:
+                waits = f"{command} waits in the outbox"
+            return f"{failure.error}; {waits}"
     return f"{step.subject or command} {step.verb}"
 
 
