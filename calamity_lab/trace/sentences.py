@@ -71,16 +71,21 @@ def _fact(step: Step) -> str:
             )
         case AtProcessManager():
             return _of_manager(step)
-        case Settled(outcome=outcome):
-            reason = f" ({outcome.reason})" if outcome.reason else ""
-            return f"{command} was settled before: {outcome.verdict}{reason}; it is not carried out again"
-        case Failed(failure=failure):
-            if failure.pending is None:
-                waits = f"{failure.process_manager} gets the event at position {failure.position} again"
-            else:
-                waits = f"{command} waits in the outbox"
-            return f"{failure.error}; {waits}"
-    return f"{step.subject or command} {step.verb}"
+    return _of_outbox(step, command)
+
+
+def _of_outbox(step: Step, command: str) -> str:
+    """A command that was settled before or has failed; for any other step, its subject and its verb."""
+    if not isinstance(step, Settled | Failed):
+        return f"{step.subject or command} {step.verb}"
+    if isinstance(step, Settled):
+        verdict, reason = step.outcome.verdict, step.outcome.reason
+        noted = f"{verdict} ({reason})" if reason else verdict
+        return f"{command} was settled before: {noted}; it is not carried out again"
+    failure = step.failure
+    if failure.pending is None:
+        return f"{failure.error}; {failure.process_manager} gets the event at {failure.position} again"
+    return f"{failure.error}; {command} waits in the outbox"
 
 
 def origin(pending: Pending) -> str:
