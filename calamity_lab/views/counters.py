@@ -48,15 +48,16 @@ class Counters(NamedTuple):
 
 
 _COUNTERS = Slot[Counters](most=8_192)
+_LATEST = Slot[Counters](most=8)
+"""The counters that were asked for last: whoever goes on by one step adds one step."""
 _BEFORE: Slot[HashTrieMap[str | EdgeKey, int]] = Slot(most=16)
 
 
 def counters(trace: Trace, cursor: int) -> Counters:
     """The counters at the cursor."""
-    at = cursor - cursor % STRIDE
-    while at and (found := _recall(trace, at)) is None:
-        at -= STRIDE
-    total = found if at and found is not None else _begin(trace)
+    at, total = _nearest(trace, cursor)
+    if at == cursor:
+        return total
     lane_numbers = trace.index.lane_numbers
     for moment in trace.branch.moments.iterate(at + 1, cursor + 1):
         step = moment.step
@@ -64,7 +65,7 @@ def counters(trace: Trace, cursor: int) -> Counters:
             total = _add(total, step, lane_numbers)
             if step.index % STRIDE == 0:
                 trace.memo.keep(_COUNTERS, total, step)
-    return total
+    return trace.memo.keep(_LATEST, total, trace[cursor].step)
 
 
 def node(kind: str, name: str) -> str:
@@ -77,8 +78,15 @@ def edge_verb(step: AtProcessManager) -> str:
     return _VERBS.get(step.verb, step.verb)
 
 
-def _recall(trace: Trace, at: int) -> Counters | None:
-    return trace.memo.recall(_COUNTERS, trace[at].step)
+def _nearest(trace: Trace, cursor: int) -> tuple[int, Counters]:
+    """The last moment up to the cursor whose counters are kept, and these counters."""
+    for at in range(cursor, max(cursor - 2, 0), -1):
+        if (found := trace.memo.recall(_LATEST, trace[at].step)) is not None:
+            return at, found
+    for at in range(cursor - cursor % STRIDE, 0, -STRIDE):
+        if (found := trace.memo.recall(_COUNTERS, trace[at].step)) is not None:
+            return at, found
+    return 0, _begin(trace)
 
 
 def _begin(trace: Trace) -> Counters:

@@ -263,6 +263,7 @@ def _status(trace: Trace, cursor: int, model: Model, shape: GraphShape, instance
 
 _Drawn = tuple[GraphShape, dict[str, Point], GraphScene]
 _DRAWN = Slot[_Drawn](most=64)
+_OBSERVED = Slot[frozenset[EdgeKey]](most=8)
 
 
 def _drawn(trace: Trace, model: Model, manager: str) -> _Drawn:
@@ -270,7 +271,12 @@ def _drawn(trace: Trace, model: Model, manager: str) -> _Drawn:
 
     What happens later counts too, so that no node moves at a step.
     """
-    observed = frozenset(key for key in counters(trace, trace.last).counts if isinstance(key, tuple))
+    counts = counters(trace, trace.last).counts
+
+    def observe() -> frozenset[EdgeKey]:
+        return frozenset(key for key in counts if isinstance(key, tuple))
+
+    observed = trace.memo.once(_OBSERVED, observe, counts)
 
     def draw() -> _Drawn:
         shape = shape_of(model, manager, observed)

@@ -14,14 +14,18 @@ from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.kernel import schema
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
+from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.protocols import ALL
+from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views import counters as counters_module
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
+from calamity_lab.views.counters import Counters, counters
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.lanes import window
 from calamity_lab.views.process_graph import process_graph
@@ -131,3 +135,30 @@ def test_every_view_is_plain_json_with_markup_unchanged(name: str) -> None:
         ]
         assert any(text in each for each in said)
         assert not any("&lt;" in each for each in said)
+
+
+def test_the_counters_go_on_by_a_step_for_the_cost_of_that_step(
+    long: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adds: list[int] = []
+    add = counters_module._add
+
+    def adding(total: Counters, step: Step, *given: Any) -> Counters:
+        adds.append(step.index)
+        return add(total, step, *given)
+
+    start = long.last // 2
+    counters(long, start)
+    with monkeypatch.context() as patch:
+        patch.setattr(counters_module, "_add", adding)
+        for cursor in range(start, start + 50):
+            assert counters(long, cursor) is counters(long, cursor)
+    assert adds == list(range(start + 1, start + 50))
+
+
+def test_the_counters_are_the_same_whatever_was_asked_before(short: Trace) -> None:
+    there = range(min(len(short), 200))
+    asked = [{cursor: counters(short, cursor) for cursor in order} for order in (there, reversed(there))]
+    for cursor in there:
+        alone = counters(Trace(short.branch, short.branches, Memo()), cursor)
+        assert [each[cursor] for each in asked] == [alone, alone]
