@@ -20,7 +20,7 @@
     ├── MissingExtra           an optional package is not installed
     ├── SerializationError     a message or a state cannot be written as JSON, or read from JSON
     ├── AlreadySettled         a command was carried out, rejected or dropped before; nothing was written
-    ├── CommitConflict         streams have new events since the lab was attached; nothing was written
+    ├── CommitConflict         the store has changed since the lab was attached; nothing was written
     └── StoreError             a store failed; it has written nothing
         ├── StoreUnavailable   ... because the server does not answer or the file is locked
         ├── StoreFull          ... because the disk is full
@@ -267,21 +267,47 @@ class SerializationError(CalamityError, ValueError):
 
 
 class CommitConflict(CalamityError):
-    """Streams have new events since the lab was attached, so the commit has written nothing.
+    """The store has changed since the lab was attached, so the commit has written nothing.
 
-    ``streams`` maps each stream id to the version that the branch builds on and the version in the store.
+    ``streams`` maps each stream id to the version that the branch builds on and the version in the store;
+    ``marks`` each process manager to the position up to which the branch saw it handed events, and the
+    position in the store (None: it was handed none); ``settled`` the ids of commands to what they came to.
     """
 
-    def __init__(self, streams: Mapping[str, tuple[int, int]]) -> None:
-        listed = ", ".join(
-            f"{stream_id} (built on version {expected}, now {actual})"
-            for stream_id, (expected, actual) in streams.items()
-        )
-        super().__init__(
-            f"commit() has written nothing, because these streams have new events: {listed}; "
-            "attach a new lab with Lab.attach(...) to see them, and decide again"
-        )
+    def __init__(
+        self,
+        streams: Mapping[str, tuple[int, int]],
+        marks: Mapping[str, tuple[int | None, int | None]] = {},
+        settled: Mapping[str, Any] = {},
+    ) -> None:
+        reasons, todo = [], ["attach a new lab with Lab.attach(...) to see them, and decide again"]
+        if streams:
+            listed = ", ".join(
+                f"{stream_id} (built on version {expected}, now {actual})"
+                for stream_id, (expected, actual) in streams.items()
+            )
+            reasons.append(f"these streams have new events: {listed}")
+        behind = [name for name, (expected, actual) in marks.items() if expected == actual]
+        moved = [
+            f"{name} (built on position {expected or 0}, now {actual or 0})"
+            for name, (expected, actual) in marks.items()
+            if name not in behind
+        ]
+        if moved:
+            reasons.append(f"these process managers were handed events meanwhile: {', '.join(moved)}")
+        if behind:
+            reasons.append(
+                f"the store has new events that these process managers were not handed: {', '.join(behind)}"
+            )
+            todo.insert(0, "carry out recover(...) on the store, so that they are handed these")
+        if settled:
+            listed = ", ".join(f"{id_} ({outcome.verdict})" for id_, outcome in settled.items())
+            reasons.append(f"these commands were settled meanwhile: {listed}")
+        because = "; and ".join(reasons) or "another branch was committed"
+        super().__init__(f"commit() has written nothing, because {because}; {'; then '.join(todo)}")
         self.streams: Mapping[str, tuple[int, int]] = dict(streams)
+        self.marks = dict(marks)
+        self.settled = dict(settled)
 
 
 class AlreadySettled(CalamityError):

@@ -81,6 +81,64 @@ class Delivery(NamedTuple):
     version: int
 
 
+class Move(NamedTuple):
+    """How a mark moves along with events that are appended; see `Along`.
+
+    The mark must be at ``since``, and the ``length`` events from ``begun`` to ``upto`` must stand one behind
+    another. ``since`` is None where there must be no mark: then the process manager begins at ``begun``.
+    Where nothing was ``handed`` to an instance, a mark that does not fit stays where it is.
+    """
+
+    name: str
+    since: int | None
+    begun: int
+    upto: int
+    length: int
+    handed: bool
+    deliveries: Sequence[Delivery]
+
+    def fits(self, head: int) -> bool:
+        """Whether no other events stand between those that were handed on, where ``head`` is the last one."""
+        return resolved(self.upto, head) - resolved(self.begun, head) == self.length
+
+
+class Along(NamedTuple):
+    """What is written in one transaction with events that were decided elsewhere, as in an overlay.
+
+    A position below 0 is that of an event of the same append: -1 is the first. ``settled`` are commands that
+    the outbox has, or that are carried out once; ``sent`` are new ones, each with the position of its cause,
+    and with what it came to, if it was settled.
+    """
+
+    moves: Sequence[Move]
+    settled: Sequence[tuple[Pending, Outcome]]
+    sent: Sequence[tuple[Pending, int | None, Outcome | None]]
+
+
+def resolved(position: int, head: int) -> int:
+    """The position in a store whose last event before an append is at ``head``; see `Along`."""
+    return head - position if position < 0 else position
+
+
+def lasting(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """The deliveries that a store keeps: those since each instance began, and where instances ended."""
+    kept: dict[str, list[Delivery]] = {}
+    for each in deliveries:
+        of_instance = kept.setdefault(each.stream_id, [])
+        if each.verb != Verb.CONTINUED:
+            of_instance[:] = [earlier for earlier in of_instance if earlier.verb == Verb.STOPPED]
+        of_instance.append(each)
+    return sorted([each for of_instance in kept.values() for each in of_instance], key=lambda d: d.position)
+
+
+def depth_first(commands: Sequence[Pending]) -> tuple[Pending, ...]:
+    """The commands of an outbox in the order in which they are carried out: the oldest cascade first."""
+    first: dict[str, int] = {}
+    for n, pending in enumerate(commands):
+        first.setdefault(pending.correlation_id, n)
+    return tuple(sorted(commands, key=lambda each: (first[each.correlation_id], -each.depth)))
+
+
 class DurableEventStore(Protocol):
     """What a store has that outlives the stack, besides `EventStore`. All names are stored names."""
 
@@ -134,7 +192,8 @@ class DurableEventStore(Protocol):
 
 def is_durable(store: Any) -> bool:
     """Whether an event store keeps marks and an outbox."""
-    return _is_durable(store.__class__)
+    cls: Any = type(store)
+    return _is_durable(cls)
 
 
 @lru_cache(maxsize=64)
@@ -221,14 +280,14 @@ def prepared(stack: Stack) -> Stack:
         name = stored_name(manager)
         mark = marks.get(name)
         if mark is None:
-            _begin(stack, manager, head)
+            stack = _begin(stack, manager, head)
         elif mark > head:
             raise WrongMark(name, mark, head)
-    return changed(stack, prepared=store)
+    return changed(stack, prepared=stack.event_store)
 
 
-def _begin(stack: Stack, manager: type, head: int) -> None:
-    """Give a process manager its first mark, and note which events its running instances were handed."""
+def _begin(stack: Stack, manager: type, head: int) -> Stack:
+    """The stack after a process manager got its first mark, where ``process_managers_begin`` says."""
     name = stored_name(manager)
     given = stack.process_managers_begin.get(name, "now")
     position = head if given == "now" else given
@@ -239,10 +298,8 @@ def _begin(stack: Stack, manager: type, head: int) -> None:
         )
     if position > head:
         raise WrongMark(name, position, head)
-    noted = _Noted({})
-    for recorded in _upto(stack.event_store, 1, position):
-        noted.take(manager, recorded)
-    if stack.event_store.hand_on(name, None, position, noted.deliveries, ()) is not None and head:
+    begun = _begun_at(stack, manager, position)
+    if begun is not stack and head:
         _log.warning(
             "%s is new to %r: it is handed the events after position %d; those before only give its "
             "instances their state",
@@ -250,6 +307,19 @@ def _begin(stack: Stack, manager: type, head: int) -> None:
             stack.event_store,
             position,
         )
+    return begun
+
+
+def _begun_at(stack: Stack, manager: type, position: int) -> Stack:
+    """The stack after a process manager got its first mark, and what its instances were handed was noted.
+
+    It is the same stack where another process was first.
+    """
+    noted = _Noted({})
+    for recorded in _upto(stack.event_store, 1, position):
+        noted.take(manager, recorded)
+    store = stack.event_store.hand_on(stored_name(manager), None, position, noted.deliveries, ())
+    return stack if store is None else changed(stack, event_store=store)
 
 
 class _Noted:
@@ -304,14 +374,14 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
     Instances take in what they were handed before, by this process or another, and are not asked again.
     Events behind the mark that nobody handed on are handed on now.
     """
-    manager, store = stack.process_manager_types[index], stack.event_store
+    manager = stack.process_manager_types[index]
     name, count = stored_name(manager), 0
     sent: tuple[Pending, ...] = ()
     while True:
-        marks, head = store.marks()
+        marks, head = stack.event_store.marks()
         mark = marks.get(name)
         if mark is None:
-            _begin(stack, manager, head)
+            stack = _begin(stack, manager, head)
             continue
         if mark > head:
             raise WrongMark(name, mark, head)
@@ -344,6 +414,19 @@ def _without_instances(stack: Stack, index: int) -> Stack:
         process_manager_versions=versions,
         delivered_upto=_moved(stack, index, 0),
     )
+
+
+def taken_in(stack: Stack, index: int) -> Stack:
+    """The stack whose instances of a process manager have the state that its mark says; nothing is handed on.
+
+    A process manager that is new to the event store gets its mark at the end of the history.
+    """
+    manager = stack.process_manager_types[index]
+    marks, head = stack.event_store.marks()
+    mark = marks.get(stored_name(manager))
+    if mark is None:
+        stack, mark = _begun_at(stack, manager, head), head
+    return _taken_in(stack, index, min(mark, head))[0]
 
 
 def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
@@ -416,17 +499,17 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
         managers, reached = after, recorded.position
     reached = upto if failure is None else failure.position - 1
     try:
-        if (
-            reached > mark
-            and store.hand_on(stored_name(manager), mark, reached, noted.deliveries, sent) is None
-        ):
-            return None
+        if reached > mark:
+            store = store.hand_on(stored_name(manager), mark, reached, noted.deliveries, sent)
     except SerializationError as error:  # one of the answers cannot be kept: the events one by one
         if len(events) > 1:
             return _handed_on(stack, index, mark, events[0].position)
         return CaughtUpTo(stack, 0, (), Failure(None, error, stored_name(manager), events[0].position))
+    if store is None:
+        return None
     handed = changed(
         stack,
+        event_store=store,
         process_managers=managers,
         process_manager_versions=versions,
         delivered_upto=_moved(stack, index, reached),
@@ -504,18 +587,24 @@ def classes_near(types: Iterable[type]) -> Callable[[str], type | None]:
 __all__ = [
     "ACCEPTED",
     "WITHOUT_EVENTS",
+    "Along",
     "AlreadySettled",
     "Delivery",
     "DurableEventStore",
+    "Move",
     "Outcome",
     "catch_up",
     "cause_of",
     "check_names",
     "classes_near",
+    "depth_first",
     "is_durable",
+    "lasting",
     "prepared",
     "rejection",
+    "resolved",
     "settles",
+    "taken_in",
     "uninterested",
     "warn_of_events_only",
 ]

@@ -97,16 +97,25 @@ def recover(
     outbox.check_names(stack)
     stack = _with_aggregate_states(stack, types, snapshots)
     stack, _ = _with_deliveries(stack)
+    return taken_up(stack, types)
+
+
+def taken_up(stack: Stack, aggregate_types: Iterable[type] = ()) -> Run:
+    """The run with what the event store says is to be done: the events that nobody handed on are handed on.
+
+    The outstanding commands are on the agenda, and `outbox.check_names` has the names checked before.
+    """
     stack = outbox.prepared(stack)
-    _, head = store.marks()
+    _, head = stack.event_store.marks()
     failed = []
     for index in range(len(stack.process_manager_types)):
         caught_up = outbox.catch_up(stack, index, head)
         stack = caught_up.stack
         if caught_up.failure is not None:
             failed.append(caught_up.failure)
-    find = outbox.classes_near([*stack.process_manager_types, *types])
-    outstanding = store.outstanding(find, [stored_name(cls) for cls in stack.process_manager_types])
+    find = outbox.classes_near([*stack.process_manager_types, *aggregate_types])
+    names = [stored_name(cls) for cls in stack.process_manager_types]
+    outstanding = stack.event_store.outstanding(find, names)
     known = {stored_name(cls): cls for cls in stack.process_manager_types}
     return Run(stack, Agenda([_with_typed_sender(pending, known) for pending in outstanding], failed))
 

@@ -10,19 +10,21 @@ from datetime import datetime
 from typing import Any
 
 from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, ModelError, repr_of
-from calamity_lab.kernel.arguments import has
+from calamity_lab.kernel import outbox
+from calamity_lab.kernel.arguments import a_bool, has
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, system_clock
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
     InMemoryProcessManagerStore,
     InMemoryVersionStore,
 )
+from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.recovery import Aggregates, Instances
+from calamity_lab.kernel.recovery import Aggregates, Instances, taken_up
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.lab.results import Committed
 from calamity_lab.model import Model
-from calamity_lab.stores.overlay.event_store import OverlayEventStore
+from calamity_lab.stores.overlay.event_store import DurableOverlayEventStore, OverlayEventStore
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Moment
 
@@ -33,26 +35,41 @@ class Attachment:
     def __init__(self, store: Any, model: Model) -> None:
         self._given = store
         self._model = model
-        self._written: tuple[RecordedEvent, ...] = ()
+        self._committed: OverlayEventStore | None = None
 
     def open(
         self,
         position: int | None,
         clock: Clock | Callable[[], datetime] | None,
         ids: Ids | Callable[[], str] | None,
-    ) -> Stack:
-        """The stack as of that position; its event store is an overlay, so the real store stays as it is."""
+        *,
+        recover: bool,
+    ) -> Run:
+        """The run as of that position; its event store is an overlay, so the real store stays as it is.
+
+        With ``recover`` it has on its agenda what `recover` would carry out.
+        """
         clock = system_clock if clock is None else clock
         ids = RandomIds() if ids is None else ids
         check_sources("Lab.attach", clock, ids)
+        a_bool("Lab.attach(recover)", recover)
         with self._store(read_only=True) as store:
             overlay = OverlayEventStore(store, position=position, clock=clock, ids=ids)
+            if self._is_url and isinstance(overlay, DurableOverlayEventStore):
+                overlay.read_outbox()
             history = tuple(overlay)
-        _check_new(ids, history)
-        stack = Stack(
-            event_store=overlay, process_manager_types=self._model.process_managers, clock=clock, ids=ids
-        )
-        return _with_states(stack, self._model, history)
+            _check_new(ids, history)
+            stack = Stack(
+                event_store=overlay, process_manager_types=self._model.process_managers, clock=clock, ids=ids
+            )
+            stack = _with_states(stack, self._model, history)
+            if not recover:
+                return Run(stack)
+            if not outbox.is_durable(overlay):
+                outbox.warn_of_events_only(store)
+                return Run(stack)
+            outbox.check_names(stack)
+            return taken_up(stack, self._model.aggregates)
 
     def commit(self, moment: Moment) -> Committed:
         """Write the events up to a moment that are not in the store yet; see `Lab.commit`."""
@@ -63,16 +80,17 @@ class Attachment:
                 "before it with lab.step_back_over(), and commit there"
             )
         overlay: OverlayEventStore = moment.stack.event_store
-        own, written = overlay.own, self._written
-        if own == written[: len(own)]:
-            return Committed()
-        if written != own[: len(written)]:
-            raise _left_before(own, written)
+        committed = self._committed
+        if committed is not None:
+            if overlay._is_part_of(committed):
+                return Committed()
+            if not committed._is_part_of(overlay):
+                raise _left_before(overlay.own, committed.own)
         with self._store(read_only=False) as store:
-            events, store = overlay.commit(after=len(written), to=store)
+            events, store = overlay.commit(after=0 if committed is None else committed, to=store)
         if not self._is_url:
             self._given = store
-        self._written = own
+        self._committed = overlay
         return Committed(events)
 
     @property
@@ -129,27 +147,39 @@ def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -
     `calamity_lab.kernel.recovery.rebuild` does the same, but stops at the first callback that fails.
     """
     aggregates, broken = _aggregates(stack, model, history)
-    states: dict[str, Any] = {}
-    versions: dict[str, int] = {}
-    delivered = []
-    for cls in stack.process_manager_types:
-        try:
-            instances = _instances(stack, cls, history)
-        except ModelError as error:
-            broken[cls.__name__] = error
-            delivered.append(0)  # so that its next event is not handled on a state that lacks events
-        else:
-            states |= instances.states
-            versions |= instances.versions
-            delivered.append(history[-1].position if history else 0)
-    _warn(history, broken, aggregates.unknown)
-    return changed(
+    stack = changed(
         stack,
         aggregates=InMemoryAggregateStore(aggregates.states),
         aggregate_versions=InMemoryVersionStore(aggregates.versions),
-        process_managers=InMemoryProcessManagerStore(states),
-        process_manager_versions=InMemoryVersionStore(versions),
-        delivered_upto=tuple(delivered),
+    )
+    has_marks = outbox.is_durable(stack.event_store)
+    for index, cls in enumerate(stack.process_manager_types):
+        try:
+            if has_marks:
+                stack = outbox.taken_in(stack, index)
+            else:
+                stack = _as_folded(stack, index, history)
+        except ModelError as error:
+            # Its mark stays at 0, so that its next event is not handled on a state that lacks events.
+            broken[cls.__name__] = error
+    _warn(history, broken, aggregates.unknown)
+    return stack
+
+
+def _as_folded(stack: Stack, index: int, history: Sequence[RecordedEvent]) -> Stack:
+    """The stack with the instances of a process manager as the whole history gives them."""
+    instances = Instances(stack.event_store, (stack.process_manager_types[index],))
+    for recorded in history:
+        instances.take(recorded)
+    upto = history[-1].position if history else 0
+    delivered = stack.delivered_upto
+    return changed(
+        stack,
+        process_managers=InMemoryProcessManagerStore({**stack.process_managers, **instances.states}),
+        process_manager_versions=InMemoryVersionStore(
+            {**stack.process_manager_versions, **instances.versions}
+        ),
+        delivered_upto=(*delivered[:index], upto, *delivered[index + 1 :]),
     )
 
 
@@ -169,13 +199,6 @@ def _aggregates(
             aggregates.states.pop(stream_id, None)
             aggregates.versions.pop(stream_id, None)
     return aggregates, broken
-
-
-def _instances(stack: Stack, cls: type, history: Sequence[RecordedEvent]) -> Instances:
-    instances = Instances(stack.event_store, (cls,))
-    for recorded in history:
-        instances.take(recorded)
-    return instances
 
 
 def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception], nameless: Iterable[str]) -> None:

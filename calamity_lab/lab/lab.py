@@ -71,6 +71,7 @@ class Lab(Displays):
         position: int | None = None,
         clock: Clock | Callable[[], datetime] | None = None,
         ids: Ids | Callable[[], str] | None = None,
+        recover: bool = False,
         checked: bool = True,
         **parts: Iterable[type],
     ) -> Self:
@@ -82,13 +83,17 @@ class Lab(Displays):
         database; it does not see what others write later. Ids are random. If you give a source of ids, none
         of its ids may be in the history.
 
+        A store that keeps marks and an outbox, as SQLEventStore does, says what process managers were handed:
+        they are handed nothing again. With ``recover=True`` the lab has on its agenda what `recover` would
+        carry out: the outstanding commands, and those that answer events which nobody handed on.
+
         An event for which the model has no class is shown as it was stored. An aggregate or a process manager
         whose callbacks fail on its events is left out. One warning names both.
         """
-        refuse_unknown("Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "checked"))
+        refuse_unknown("Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "recover", "checked"))
         assembled = assemble(model, parts)
         attachment = Attachment(store, assembled)
-        lab = cls(assembled, stack=attachment.open(position, clock, ids), checked=checked)
+        lab = cls(assembled, stack=attachment.open(position, clock, ids, recover=recover), checked=checked)
         lab._attachment = attachment
         return lab
 
@@ -96,11 +101,14 @@ class Lab(Displays):
         """Write the events of this branch, up to the cursor, to the store that the lab is attached to.
 
         One transaction writes all events that were not committed before. The returned `Committed` holds these
-        events; it is empty if there was nothing to write. Only events are written: the commands on the agenda
-        stay in this lab.
+        events; it is empty if there was nothing to write. With the events go, into a store that keeps marks
+        and an outbox, what was handed on, sent and settled: commands of process managers that are still
+        pending are outstanding in the store, and `recover` carries them out. Submitted commands that are
+        pending stay in this lab.
 
-        Raises `CommitConflict`, and writes nothing, if a stream has new events in the store; the error names
-        these streams. The same happens on a branch that forked before events that another branch committed.
+        Raises `CommitConflict`, and writes nothing, if a stream has new events in the store, if a process
+        manager was handed events meanwhile, or if a command was settled; the error names these. The same
+        happens on a branch that forked before events that another branch committed.
         Raises `InvalidValue` while a command is in progress at the cursor, and on a lab that is not attached.
         """
         if self._attachment is None:

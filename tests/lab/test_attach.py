@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ from calamity_lab.examples.bank import (
     FundsWithdrawn,
     RequestTransfer,
     Transfer,
+    TransferInitiated,
     WithdrawFunds,
 )
 from calamity_lab.kernel.event_store import InMemoryEventStore
@@ -156,6 +160,125 @@ def test_a_lab_opens_on_a_recovered_run_with_the_commands_that_are_owed(store: S
     lab.restart()
     with pytest.raises(InvalidValue, match=r"SQLEventStore\(.*\) keeps what is recorded.*Lab\.attach"):
         lab.drop(0)
+
+
+def test_an_attached_lab_takes_up_what_recover_would_carry_out(url: str, store: SQLEventStore) -> None:
+    total = sum(account.balance for account in Lab.attach(url, bank).aggregates.values())
+    lab = Lab.attach(url, bank, recover=True)
+    assert lab.agenda == [WithdrawFunds("alice", 10_00, transfer_id="t9")]
+    assert lab.process_managers["Transfer-t9"].stage == "initiated"
+    lab.step()
+    assert lab.commit().positions == (15,)
+    again = recover(Stack(event_store=store, process_manager_types=(Transfer,)), [BankAccount])
+    assert again.agenda == lab.agenda == [DepositFunds("bob", 10_00, transfer_id="t9")]
+    lab.resume()
+    assert [event.event for event in lab.commit()] == [FundsDeposited("bob", 10_00, transfer_id="t9")]
+    again = recover(Stack(event_store=store, process_manager_types=(Transfer,)), [BankAccount])
+    assert again.idle
+    assert sum(account.balance for account in again.stack.aggregates.values()) == total
+    while not again.idle:
+        _, again = advance(again)
+    assert len(store) == 16
+
+
+def test_what_a_lab_handed_on_is_not_handed_on_again_after_the_commit(
+    url: str, store: SQLEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab.attach(url, bank)
+    lab.send(RequestTransfer("t10", "alice", "bob", 7))
+    lab.resume()
+    lab.commit()
+    there = list(store)
+    monkeypatch.setattr(Transfer, "handle", lambda self, event: DepositFunds("alice", 1_000_000))
+    again = recover(Stack(event_store=store, process_manager_types=(Transfer,)), [BankAccount])
+    assert again.agenda == [WithdrawFunds("alice", 10_00, transfer_id="t9")]
+    assert (list(store), store.marks()) == (there, ({"Transfer": 17}, 17))
+
+
+def test_events_that_nobody_handed_on_are_handed_on_in_the_lab_and_written_by_its_commit(
+    url: str, store: SQLEventStore
+) -> None:
+    store.append("BankAccount-alice", [TransferInitiated("t10", "alice", "bob", 7)])
+    lab = Lab.attach(url, bank, recover=True)
+    assert sorted(lab.process_managers) == ["Transfer-t10", "Transfer-t9"]
+    assert lab.agenda == [
+        WithdrawFunds("alice", 10_00, transfer_id="t9"),
+        WithdrawFunds("alice", 7, transfer_id="t10"),
+    ]
+    assert store.marks() == ({"Transfer": 14}, 15)
+    assert not lab.commit()
+    assert store.marks() == ({"Transfer": 15}, 15)
+    assert len([entry for entry in store.outbox if entry.outcome is None]) == 2
+    plain = Lab.attach(url, bank)
+    plain.send(RequestTransfer("t11", "alice", "bob", 8))
+    plain.resume()
+    assert plain.commit().positions == (16, 17, 18)
+
+
+def test_two_labs_that_take_up_the_same_commands_do_not_both_write_them(
+    url: str, store: SQLEventStore
+) -> None:
+    labs = [Lab.attach(url, bank, recover=True) for _ in range(2)]
+    for lab in labs:
+        lab.resume()
+    assert len(labs[0].commit()) == 2
+    written = list(store)
+    with pytest.raises(CommitConflict, match="attach a new lab"):
+        labs[1].commit()
+    assert list(store) == written
+
+
+def test_a_branch_without_what_another_settled_and_committed_is_in_conflict_with_it(
+    url: str, store: SQLEventStore
+) -> None:
+    balance = Lab.attach(url, bank).aggregates["BankAccount-alice"].balance
+    store.append("BankAccount-alice", [FundsWithdrawn("alice", balance)])
+    lab = Lab.attach(url, bank, recover=True)
+    lab.step()
+    assert not lab.commit(), "the command was rejected"
+    assert [entry.outcome for entry in store.outbox][-2:] == ["rejected", None]
+    lab.goto(0)
+    lab.drop(0)
+    lab.send(CreateAccount("dora"))
+    lab.resume()
+    with pytest.raises(CommitConflict, match="because another branch was committed"):
+        lab.commit()
+    assert "dora" not in "".join(store.stream_ids)
+
+
+def test_a_database_of_version_1_and_one_that_is_read_only_are_attached_to(tmp_path: Path, url: str) -> None:
+    old = tmp_path / "old.db"
+    script = Path(__file__).parents[1] / "stores" / "sql" / "databases" / "version_1_sqlite.sql"
+    with closing(sqlite3.connect(old)) as connection:
+        connection.executescript(script.read_text())
+    whole = old.read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes that are not there
+        for recover in (False, True):
+            lab = Lab.attach(f"sqlite:///{old}", bank, recover=recover)
+            lab.send(RequestTransfer("t10", "alice", "bob", 7))
+            lab.step()
+            assert len(lab.agenda) < 2
+    assert old.read_bytes() == whole
+    with SQLEventStore(url, bank, read_only=True) as store:
+        assert len(Lab.attach(store, bank, recover=True).agenda) == 1
+
+
+def test_a_store_without_an_outbox_has_nothing_to_take_up_and_says_so() -> None:
+    lab = Lab.attach(InMemoryEventStore(), bank, recover=True)
+    assert len(lab.agenda) == 0
+    base = Reading(InMemoryEventStore().append("BankAccount-1", [FundsDeposited("1", 5)]))
+    with pytest.warns(UserWarning, match="Reading keeps events only"):
+        lab = Lab.attach(base, bank, recover=True)
+    assert lab.aggregates["BankAccount-1"].balance == 5
+
+
+class Reading:
+    """A store of somebody's own that keeps events only."""
+
+    def __init__(self, held: InMemoryEventStore) -> None:
+        self._held = held
+        self.stream, self.version = held.stream, held.version
 
 
 def test_a_commit_writes_the_branch_up_to_the_cursor_and_the_next_one_only_what_is_new(url: str) -> None:

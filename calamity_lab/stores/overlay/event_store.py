@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from inspect import signature
 from itertools import chain, dropwhile, takewhile
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from calamity_lab.errors import CommitConflict, InvalidValue, OutOfRange, repr_of
-from calamity_lab.kernel.arguments import a_whole_number, has, is_a, wrong
+from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, OutOfRange, repr_of
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.arguments import (
+    a_function,
+    a_list,
+    a_mapping,
+    a_text,
+    a_whole_number,
+    an_instance,
+    has,
+    is_a,
+    wrong,
+)
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
 from calamity_lab.kernel.event_store import (
     InMemoryEventStore,
@@ -25,7 +36,19 @@ from calamity_lab.kernel.event_store import (
     notify,
     refuse_name,
 )
+from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.outbox import (
+    ACCEPTED,
+    Along,
+    Delivery,
+    Move,
+    Outcome,
+    depth_first,
+    is_durable,
+    lasting,
+    resolved,
+)
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import (
     ALL,
@@ -60,16 +83,25 @@ class OverlayEventStore:
     again. ``position`` is by default that of the last event in ``base``; events that are written to the base
     later are not seen. Versions and positions continue from there. Subscribers are called for the events on
     top. ``ids`` must not give ids that the base has already.
+
+    Over a base that keeps marks and an outbox (see `calamity_lab.kernel.outbox`), the overlay is a
+    `DurableOverlayEventStore`.
     """
 
     __slots__ = ("_clock", "_ids", "_own", "_past", "_streams", "_subscribers")
 
+    _slots: tuple[str, ...] = __slots__
     _past: _Past
     _own: PersistentVector[RecordedEvent]
     _streams: PersistentMap[PersistentVector[RecordedEvent]]  # what is on top, by stream
     _subscribers: tuple[tuple[StreamId | Category, Subscriber], ...]
     _clock: Clock | Callable[[], datetime]
     _ids: Ids | Callable[[], str]
+
+    def __new__(cls, base: Any = None, **_: Any) -> OverlayEventStore:
+        return object.__new__(
+            DurableOverlayEventStore if cls is OverlayEventStore and is_durable(base) else cls
+        )
 
     def __init__(
         self,
@@ -80,12 +112,16 @@ class OverlayEventStore:
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> None:
         check_sources("OverlayEventStore", clock, ids)
-        self._past = _Past(base, position)
+        self._past = self._past_of(base, position)
         self._own = _NOTHING
         self._streams = PersistentMap()
         self._subscribers = ()
         self._clock = clock
         self._ids = ids
+
+    @staticmethod
+    def _past_of(base: Any, position: int | None) -> _Past:
+        return _Past(base, position)
 
     @property
     def base(self) -> Any:
@@ -128,7 +164,7 @@ class OverlayEventStore:
 
     def record(
         self, stream_id: str, proposals: Sequence[ProposedEvent], expected_version: Expected
-    ) -> tuple[tuple[RecordedEvent, ...], OverlayEventStore]:
+    ) -> tuple[tuple[RecordedEvent, ...], Self]:
         """Append events that have their ids and times; return the recorded events and the new store."""
         proposals = checked_proposals(proposals)
         stream_id = checked_stream_id(stream_id, "record needs the id of one stream")
@@ -189,24 +225,35 @@ class OverlayEventStore:
         """The ids of all streams, below and on top, sorted; reads the whole history once."""
         return tuple(sorted({*self._past.stream_ids, *self._streams}))
 
-    def commit(self, *, after: int = 0, to: Any = None) -> Commit:
+    def commit(self, *, after: int | OverlayEventStore = 0, to: Any = None) -> Commit:
         """Write the events on top to the base in one transaction; return what was recorded, and the base.
 
         Ids, causes, times and metadata stay as they are; the base gives new positions. When a stream of the
         base is not where this overlay saw it, nothing is written, and `CommitConflict` names the streams.
-        ``after`` is the number of events that were committed before; they are left out. A commit may be
-        repeated when its outcome was unknown, because the base went away: what is there is not written again.
+        ``after`` is the overlay that was committed before, or the number of its events; they are left out. A
+        commit may be repeated when its outcome was unknown, because the base went away: what is there is not
+        written again.
 
         An in-memory base is a value and stays as it is. The store with the events is ``store`` of the answer;
         give it as ``to`` the next time.
         """
-        after = a_whole_number("commit(after)", after)
+        if not is_a(after, OverlayEventStore):
+            after = a_whole_number("commit(after)", after)
         if to is not None and not has(to, "stream", "version"):
             raise wrong("commit(to)", to, "an event store, as in the store that the last commit returned")
-        base, own = self.base if to is None else to, tuple(self._own.iterate(after))
+        base, count = self.base if to is None else to, after if isinstance(after, int) else len(after._own)
+        own, along = tuple(self._own.iterate(count)), self._along(base, after, count)
         if isinstance(base, (InMemoryEventStore, OverlayEventStore)):
-            return _append_each(base, own)
-        return _append_all(base, own)
+            return _append_each(base, own, along)
+        return _append_all(base, own, along)
+
+    def _is_part_of(self, other: OverlayEventStore) -> bool:
+        """Whether the other overlay has the same on top, and perhaps more after it."""
+        return self._own == other._own.take(len(self._own))
+
+    def _along(self, base: Any, after: int | OverlayEventStore, count: int) -> Along | None:
+        """What is committed with the events; None where there is nothing."""
+        return None
 
     def __len__(self) -> int:
         return self.version(ALL)
@@ -224,9 +271,9 @@ class OverlayEventStore:
         own = plural(len(self._own), "event")
         return f"OverlayEventStore({own} on {repr_of(self.base)} as of position {self.position:,})"
 
-    def _copy(self) -> OverlayEventStore:
-        store = object.__new__(OverlayEventStore)
-        for name in self.__slots__:
+    def _copy(self) -> Self:
+        store = object.__new__(type(self))
+        for name in self._slots:
             setattr(store, name, getattr(self, name))
         return store
 
@@ -241,6 +288,339 @@ class OverlayEventStore:
             dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
             for event, id_ in zip(events, fresh, strict=True)
         ], store
+
+
+class _Change(NamedTuple):
+    """What was handed on, sent or settled, or how a mark passed events of no interest.
+
+    ``after`` is the number of events that were on top.
+    """
+
+    after: int
+    name: str | None = None
+    since: int | None = None
+    upto: int = 0
+    deliveries: Sequence[Delivery] = ()
+    sent: Sequence[Pending] = ()
+    settled: Pending | None = None
+    outcome: Outcome | None = None
+
+
+class _Entry(NamedTuple):
+    pending: Pending
+    outcome: Outcome | None
+
+
+class DurableOverlayEventStore(OverlayEventStore):
+    """An overlay on a store that keeps marks and an outbox; it has its own on top, and `commit` writes them.
+
+    At a position before the mark of a process manager, that process manager begins anew at the position.
+    What the outbox of the base has is seen as of the first look at it.
+    """
+
+    __slots__ = ("_changes", "_entries", "_marks")
+
+    _slots = (*OverlayEventStore._slots, *__slots__)
+    _past: _DurablePast
+    _changes: PersistentVector[_Change]
+    _entries: PersistentMap[_Entry]  # the commands that were sent or settled on top, by id
+    _marks: PersistentMap[int]  # the marks that were moved
+
+    def __init__(self, base: Any, **given: Any) -> None:
+        super().__init__(base, **given)
+        self._changes, self._entries, self._marks = PersistentVector(), PersistentMap(), PersistentMap()
+
+    @staticmethod
+    def _past_of(base: Any, position: int | None) -> _Past:
+        return _DurablePast(base, position)
+
+    def record(
+        self,
+        stream_id: str,
+        proposals: Sequence[ProposedEvent],
+        expected_version: Expected,
+        *,
+        settles: Pending | None = None,
+        passed: Mapping[str, int] = {},
+    ) -> tuple[tuple[RecordedEvent, ...], Self]:
+        """Append events that have their ids and times; return the recorded events and the new store.
+
+        See `calamity_lab.kernel.outbox` for what is settled and passed. Raises `AlreadySettled` when the
+        command was settled before.
+        """
+        if settles is not None:
+            self._check_unsettled(an_instance("record(settles)", settles, Pending, "run.agenda.pending[0]"))
+        passed = a_mapping("record(passed)", passed, "{'Transfer': 1}")
+        head = self.version(ALL)
+        recorded, store = super().record(stream_id, proposals, expected_version)
+        if not recorded:
+            return recorded, store
+        if settles is not None:
+            store = store._with_settled(settles, ACCEPTED, ())
+        for name, count in passed.items():
+            if self._mark(name) == head:
+                store = store._with_mark(name, head, head + count)
+        return recorded, store
+
+    def marks(self) -> tuple[dict[str, int], int]:
+        """Up to which position each process manager was handed events, and the position of the last event."""
+        return {**self._past.marks, **self._marks}, self.version(ALL)
+
+    def hand_on(
+        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+    ) -> Self | None:
+        """The store after a mark moved, with what instances were handed, and what they sent in the outbox.
+
+        The answer is None when the mark is not at ``since``.
+        """
+        name = a_text("hand_on(name)", name, "'Transfer'")
+        since = None if since is None else a_whole_number("hand_on(since)", since)
+        upto = a_whole_number("hand_on(upto)", upto)
+        deliveries = a_list("hand_on(deliveries)", deliveries, "[Delivery(...)]", of=Delivery)
+        sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
+        if self._mark(name) != since:
+            return None
+        return self._with_mark(name, since, upto, tuple(deliveries), self._new(sent))
+
+    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Self:
+        """The store that knows what a command came to, with the commands that answer it in its outbox.
+
+        Raises `AlreadySettled` when the command was settled before.
+        """
+        an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
+        an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
+        sent = a_list("settle(sent)", sent, "[]", of=Pending)
+        self._check_unsettled(pending)
+        return self._with_settled(pending, outcome, self._new(sent))
+
+    def outcome_of(self, command_id: str) -> Outcome | None:
+        """What a command came to; None where it is not known, or not settled."""
+        command_id = a_text("outcome_of(command_id)", command_id, "pending.command_id")
+        entry = self._entries.get(command_id)
+        return self._past.outcome_of(command_id) if entry is None else entry.outcome
+
+    def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
+        """The commands of these process managers that are not settled, depth first, the oldest cascade first.
+
+        ``find`` gives the class of a command whose name the base does not know.
+        """
+        a_function("outstanding(find)", find, "lambda name: None")
+        senders = a_list("outstanding(senders)", senders, "['Transfer']", of=str)
+        below = [p for p in self._past.outstanding(find, senders) if p.command_id not in self._entries]
+        own = [
+            pending
+            for change in self._changes
+            for pending in change.sent
+            if self._entries[pending.command_id].outcome is None
+            if pending.sender is None or pending.sender.category in senders
+        ]
+        return depth_first([*below, *own])
+
+    def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
+        """What running instances of a process manager were handed, and where instances ended, in order."""
+        name = a_text("deliveries(name)", name, "'Transfer'")
+        after = a_whole_number("deliveries(after)", after)
+        own = [d for change in self._changes if change.name == name for d in change.deliveries]
+        kept = lasting([*self._past.deliveries(name, after), *[d for d in own if d.position > after]])
+        return kept if after else [each for each in kept if each.verb != Verb.STOPPED]
+
+    def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
+        """The events at these positions, in order."""
+        wanted = sorted(set(a_list("events_at(positions)", positions, "[1, 2]", of=int)))
+        split = bisect_left(wanted, self.position + 1)
+        own = [self._own[n - self.position - 1] for n in wanted[split:] if n <= self.version(ALL)]
+        return chain(self._past.events_at(wanted[:split]), own)
+
+    def depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many commands stand above each of these commands of the outbox."""
+        command_ids = a_list("depths(command_ids)", command_ids, "[pending.command_id]", of=str)
+        own = {id_: self._entries[id_].pending.depth for id_ in command_ids if id_ in self._entries}
+        return {**self._past.depths([id_ for id_ in command_ids if id_ not in own]), **own}
+
+    def read_outbox(self) -> None:
+        """Read all of the outbox of an SQL base, so that the base may be closed once all events are read."""
+        self._past.read_outbox()
+
+    def _is_part_of(self, other: OverlayEventStore) -> bool:
+        """Whether the other overlay has the same on top, and perhaps more after it."""
+        return (
+            super()._is_part_of(other)
+            and isinstance(other, DurableOverlayEventStore)
+            and self._changes == other._changes.take(len(self._changes))
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            super().__eq__(other)
+            and isinstance(other, DurableOverlayEventStore)
+            and self._changes == other._changes
+        )
+
+    __hash__ = OverlayEventStore.__hash__
+
+    def _with_along(self, along: Along, head: int) -> Self:
+        """The store with what was handed on, sent and settled along with its events after position ``head``.
+
+        Raises `CommitConflict` where a mark is elsewhere, or a command was settled before.
+        """
+        store, marks, settled = self, {}, {}
+        for move in along.moves:
+            mark = store._mark(move.name)
+            if move.handed and not (mark == move.since and move.fits(head)):
+                marks[move.name] = (move.since, mark)
+            else:
+                store = store._moved(move, mark, head)
+        events = {event.position: event for event in store.events_at(_causes(along, head))}
+        outcomes = list(along.settled)
+        for pending, cause, outcome in along.sent:
+            pending = pending._replace(cause=None if cause is None else events[resolved(cause, head)])
+            store = store._with(_Change(len(store._own), sent=store._new([pending])))
+            outcomes += [] if outcome is None else [(pending, outcome)]
+        for pending, outcome in outcomes:
+            before = store.outcome_of(pending.command_id)
+            if before is not None:
+                settled[pending.command_id] = before
+            store = store._with_settled(pending, outcome, ())
+        if marks or settled:
+            raise CommitConflict({}, marks, settled)
+        return store
+
+    def _moved(self, move: Move, mark: int | None, head: int) -> Self:
+        """The store after a mark moved, if it fits."""
+        begun, upto = resolved(move.begun, head), resolved(move.upto, head)
+        deliveries = [each._replace(position=resolved(each.position, head)) for each in move.deliveries]
+        if mark is None and move.since is None:
+            store = self._with_mark(move.name, None, begun, [] if move.handed else deliveries)
+            if not move.fits(head):
+                return store
+            return store._with_mark(move.name, begun, upto, deliveries if move.handed else [])
+        if mark == move.since and move.fits(head):
+            return self._with_mark(move.name, mark, upto, deliveries)
+        if mark == head and move.length == -move.upto:
+            return self._with_mark(move.name, mark, upto)
+        return self
+
+    def _mark(self, name: str) -> int | None:
+        mark = self._marks.get(name)
+        return self._past.marks.get(name) if mark is None else mark
+
+    def _check_unsettled(self, pending: Pending) -> None:
+        outcome = self.outcome_of(pending.command_id)
+        if outcome is not None:
+            raise AlreadySettled(pending.command_id, outcome)
+
+    def _new(self, sent: Sequence[Pending]) -> tuple[Pending, ...]:
+        """The commands that the outbox does not have yet; those that own events caused are new."""
+        old = [p.command_id for p in sent if p.cause is None or p.cause.position <= self.position]
+        known = self.depths(old) if old else {}
+        return tuple([p for p in sent if p.command_id not in known])
+
+    def _with_mark(
+        self,
+        name: str,
+        since: int | None,
+        upto: int,
+        deliveries: Sequence[Delivery] = (),
+        sent: Sequence[Pending] = (),
+    ) -> Self:
+        store = self._with(_Change(len(self._own), name, since, upto, deliveries, sent))
+        store._marks = self._marks.insert(name, upto)
+        return store
+
+    def _with_settled(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending]) -> Self:
+        store = self._with(_Change(len(self._own), sent=sent, settled=pending, outcome=outcome))
+        store._entries = store._entries.insert(pending.command_id, _Entry(pending, outcome))
+        return store
+
+    def _with(self, change: _Change) -> Self:
+        store = self._copy()
+        store._changes = self._changes.append(change)
+        for pending in change.sent:
+            store._entries = store._entries.insert(pending.command_id, _Entry(pending, None))
+        return store
+
+    def _along(self, base: Any, after: int | OverlayEventStore, count: int) -> Along | None:
+        changes = self._changes_since(after)
+        if not changes or not is_durable(base):
+            return None
+        in_base = self._places(base, count)
+        moved: dict[str, list[_Change]] = {}
+        for change in changes:
+            if change.name is not None:
+                moved.setdefault(change.name, []).append(change)
+        sent = [pending for change in changes for pending in change.sent]
+        new = {pending.command_id for pending in sent}
+        settled = [
+            (change.settled, change.outcome)
+            for change in changes
+            if change.settled is not None and change.outcome is not None
+            if change.settled.command_id not in new
+        ]
+        return Along(
+            [_move(name, of_name, in_base) for name, of_name in moved.items()],
+            settled,
+            [
+                (
+                    pending,
+                    None if pending.cause is None else in_base(pending.cause.position),
+                    self._entries[pending.command_id].outcome,
+                )
+                for pending in sent
+            ],
+        )
+
+    def _changes_since(self, after: int | OverlayEventStore) -> tuple[_Change, ...]:
+        """The changes that were not committed before."""
+        if isinstance(after, DurableOverlayEventStore):
+            return tuple(self._changes.iterate(len(after._changes)))
+        count = after if isinstance(after, int) else len(after._own)
+        if count and any([change.after == count for change in self._changes]):
+            raise InvalidValue(
+                f"commit(after={count}): the outbox changed after these events, so it is unclear what of it "
+                "was committed; give the overlay that was committed, as in commit(after=overlay)"
+            )
+        return tuple([change for change in self._changes if not count or change.after > count])
+
+    def _places(self, base: Any, count: int) -> Callable[[int], int]:
+        """The positions of events in the base; below 0 those that are to be committed: see `Along`."""
+        committed = self._own.take(count)
+        firsts = _expected_versions(committed)
+        there = {
+            event.event_id: event.position
+            for stream_id, version in firsts.items()
+            for event in base.stream(stream_id, start_version=version + 1)
+        }
+
+        def in_base(position: int) -> int:
+            if position <= self.position:
+                return position
+            n = position - self.position
+            return there[committed[n - 1].event_id] if n <= count else count - n
+
+        return in_base
+
+
+def _causes(along: Along, head: int) -> list[int]:
+    """The positions of the events that caused what was sent."""
+    return [resolved(cause, head) for _, cause, _ in along.sent if cause is not None]
+
+
+def _move(name: str, changes: Sequence[_Change], in_base: Callable[[int], int]) -> Move:
+    """The changes of one mark as one."""
+    first, upto = changes[0], changes[-1].upto
+    begun = first.upto if first.since is None else first.since
+    return Move(
+        name,
+        None if first.since is None else in_base(first.since),
+        in_base(begun),
+        in_base(upto),
+        upto - begun,
+        any([change.sent or (change.deliveries and change.since is not None) for change in changes]),
+        [
+            each._replace(position=in_base(each.position))
+            for each in lasting([each for change in changes for each in change.deliveries])
+        ],
+    )
 
 
 class _Read(NamedTuple):
@@ -343,6 +723,86 @@ class _Past:
         return event.position <= self.position
 
 
+class _DurablePast(_Past):
+    """The marks and the outbox of a store, besides its events."""
+
+    __slots__ = ("_deliveries", "_known", "_outcomes", "_outstanding", "marks")
+
+    def __init__(self, base: Any, position: int | None) -> None:
+        marks, head = base.marks()
+        super().__init__(base, head if position is None else position)
+        # A mark behind the last event, which the history lacks, is left for the kernel to refuse.
+        self.marks = {name: mark for name, mark in marks.items() if not self.position < mark <= head}
+        self._deliveries = {(name, 0): self._read_deliveries(name, 0) for name in self.marks}
+        self._known: dict[str, int | None] = {}  # the depths of commands, None for those that are not there
+        self._outcomes: dict[str, Outcome | None] = {}
+        self._outstanding: dict[tuple[str, ...], tuple[Pending, ...]] = {}
+
+    def deliveries(self, name: str, after: int) -> Sequence[Delivery]:
+        """What instances of a process manager were handed up to its mark."""
+        if name not in self.marks:
+            return ()
+        if (name, after) not in self._deliveries:
+            self._deliveries[name, after] = self._read_deliveries(name, after)
+        return self._deliveries[name, after]
+
+    def outcome_of(self, command_id: str) -> Outcome | None:
+        """What a command came to."""
+        if command_id not in self._outcomes:
+            self._outcomes[command_id] = self.base.outcome_of(command_id)
+        return self._outcomes[command_id]
+
+    def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
+        """The commands that answer events up to the position and are not settled."""
+        key = tuple(senders)
+        if key not in self._outstanding:
+            found = self.base.outstanding(find, senders)
+            self._outstanding[key] = tuple([
+                each for each in found if each.cause is None or each.cause.position <= self.position
+            ])  # fmt: skip
+            self._outcomes |= dict.fromkeys([each.command_id for each in found])
+        return self._outstanding[key]
+
+    def depths(self, command_ids: Sequence[str]) -> dict[str, int]:
+        """How many commands stand above each of these that the outbox has."""
+        unread = [id_ for id_ in command_ids if id_ not in self._known]
+        if unread:
+            self._known |= {**dict.fromkeys(unread), **self.base.depths(unread)}
+        known = [(id_, self._known[id_]) for id_ in command_ids]
+        return {id_: depth for id_, depth in known if depth is not None}
+
+    def events_at(self, positions: Sequence[int]) -> Iterator[RecordedEvent]:
+        """The events at these positions."""
+        kept = self._kept.get(ALL)
+        if kept is None or kept.start != 1:
+            yield from self.base.events_at(positions)
+            return
+        wanted = set(positions)
+        yield from [event for event in kept.events if event.position in wanted]
+
+    def read_outbox(self) -> None:
+        """Read the whole outbox at once."""
+        self._known, self._outcomes = _Nothing(), _Nothing()
+        for entry in self.base.outbox:
+            self._known[entry.command_id] = entry.depth
+            if entry.outcome is not None:
+                self._outcomes[entry.command_id] = Outcome(entry.outcome, entry.reason or "")
+
+    def _read_deliveries(self, name: str, after: int) -> Sequence[Delivery]:
+        mark = self.marks[name]
+        return [each for each in self.base.deliveries(name, after) if each.position <= mark]
+
+
+class _Nothing(dict[str, Any]):
+    """What was read whole: what is not in it is not there."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
 def _checked(position: int | None, head: int) -> int:
     """The position, after a check that the store has come that far; by default that of the last event."""
     if position is None:
@@ -360,9 +820,9 @@ def _checked(position: int | None, head: int) -> int:
     return position
 
 
-def _append_all(store: Any, own: Sequence[RecordedEvent]) -> Commit:
+def _append_all(store: Any, own: Sequence[RecordedEvent], along: Along | None) -> Commit:
     """Write the events to a store that is not a value, in one transaction."""
-    if not own:
+    if not own and along is None:
         return Commit((), store)
     if not has(store, "append_all"):
         raise InvalidValue(
@@ -370,15 +830,16 @@ def _append_all(store: Any, own: Sequence[RecordedEvent]) -> Commit:
             "which writes to several streams at once or not at all; a SQLEventStore has it"
         )
     try:
-        recorded = store.append_all(_entries(own), expected_versions=_expected_versions(own))
+        more = {} if along is None else {"along": along}
+        recorded = store.append_all(_entries(own), expected_versions=_expected_versions(own), **more)
     except CommitConflict:
         recorded = _written_before(store, own)
-        if not recorded:
+        if not (recorded if own else _came_to(store, along)):
             raise
     return Commit(tuple(recorded), store)
 
 
-def _append_each(store: Any, own: Sequence[RecordedEvent]) -> Commit:
+def _append_each(store: Any, own: Sequence[RecordedEvent], along: Along | None) -> Commit:
     """Append the events to a store that is a value; the old one stays as it was, so all come at once too."""
     moved = {
         stream_id: (expected, store.version(stream_id))
@@ -390,7 +851,28 @@ def _append_each(store: Any, own: Sequence[RecordedEvent]) -> Commit:
     head = store.version(ALL)
     for stream_id, proposed in _entries(own):
         store = store.append(stream_id, [proposed])
-    return Commit(tuple(store.stream(ALL, start_version=head + 1)), store)
+    recorded = tuple(store.stream(ALL, start_version=head + 1))
+    return Commit(recorded, store if along is None else store._with_along(along, head))
+
+
+def _came_to(store: Any, along: Along | None) -> bool:
+    """Whether an earlier commit without events, whose outcome was unknown, has written all this."""
+    if along is None:
+        return False
+    marks, _ = store.marks()
+    sent = [pending.command_id for pending, _, _ in along.sent]
+    outcomes = [(pending, outcome) for pending, outcome in along.settled]
+    outcomes += [(pending, outcome) for pending, _, outcome in along.sent if outcome is not None]
+    return (
+        all([marks.get(move.name) == move.upto for move in along.moves])
+        and len(store.depths(sent)) == len(sent)
+        and all(
+            [
+                (store.outcome_of(pending.command_id) or (None,))[:2] == outcome[:2]
+                for pending, outcome in outcomes
+            ]
+        )
+    )
 
 
 def _expected_versions(own: Sequence[RecordedEvent]) -> dict[str, int]:

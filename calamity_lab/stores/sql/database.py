@@ -18,8 +18,20 @@ from calamity_lab.errors import (
     StoreUnavailable,
     StreamDeleted,
 )
+from calamity_lab.kernel.outbox import Move, resolved
 from calamity_lab.stores.sql.forks import watch
-from calamity_lab.stores.sql.rows import DeletedStream, HandOn, Heads, OutboxRow, Statements, StoredRow
+from calamity_lab.stores.sql.rows import (
+    DELIVERIES,
+    ENDED,
+    AlongRows,
+    DeletedStream,
+    HandOn,
+    Heads,
+    OutboxRow,
+    Statements,
+    StoredRow,
+    Unfit,
+)
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
@@ -107,6 +119,7 @@ class Database(ABC):
         bounds: Mapping[str, Bounds],
         settles: OutboxRow | None,
         passed: Mapping[str, int],
+        along: AlongRows | None,
     ) -> Heads:
         """Append in one transaction; the caller holds the lock."""
 
@@ -192,19 +205,21 @@ class Database(ABC):
         bounds: Mapping[str, Bounds],
         settles: OutboxRow | None = None,
         passed: Mapping[str, int] = {},
+        along: AlongRows | None = None,
     ) -> Heads:
         """Append the entries to their streams, all or none; return where the ends were.
 
         Nothing is written when a stream's version is not within its bounds, or when the command that they
         settle was settled before. ``passed`` says for process managers how many of the first entries are of
-        no interest to them: a mark that is at the end of the history moves over these.
+        no interest to them: a mark that is at the end of the history moves over these. ``along`` is what is
+        written in the same transaction, or nothing is.
         """
         self._check_writable("append to")
         self._pass_gate()
         with self._lock:
             self._check_still_there("append to")
             try:
-                heads = self._append(entries, bounds, settles, passed)
+                heads = self._append(entries, bounds, settles, passed, along)
             except self.caught as error:
                 if self._repeats_an_id(error):
                     raise self._repeated(entries, error) from error
@@ -441,6 +456,73 @@ def _changed(connection: Any, statement: str, values: Mapping[str, Any]) -> int:
         return int(cursor.rowcount)
     finally:
         cursor.close()
+
+
+class Writing:
+    """Writes along with events what an overlay brings, within a transaction of somebody else."""
+
+    def __init__(self, connection: Any, statements: Statements, head: int) -> None:
+        self._connection, self._statements, self._head = connection, statements, head
+        self._unfit = Unfit({}, {})
+
+    def write(self, along: AlongRows) -> Unfit | None:
+        """Write it; return what does not fit, so that the caller undoes the transaction."""
+        for move, rows in sorted(along.moves, key=lambda each: each[0].name):
+            if self._moved(move):
+                self._note(move.name, rows)
+        for row in along.settled:
+            if not self._changed(self._statements.settle, row._asdict()):
+                self._add(row)
+        for row in along.sent:
+            cause = None if row.cause is None else resolved(row.cause, self._head)
+            self._add(row._replace(cause=cause))
+        return self._unfit if any(self._unfit) else None
+
+    def _moved(self, move: Move) -> bool:
+        """Whether what an instance was handed is to be noted; a mark that must move and cannot is unfit."""
+        statements, head = self._statements, self._head
+        fits = move.fits(head)
+        upto = resolved(move.upto, head) if fits else resolved(move.begun, head)
+        values = {"name": move.name, "position": upto}
+        if fits or not move.handed:
+            if move.since is None:
+                if self._changed(statements.begin_mark, values):
+                    return True
+            elif fits and self._changed(statements.move_mark_from, {**values, "since": move.since}):
+                return True
+        if not move.handed:
+            if move.length == -move.upto:  # only new events are passed over: a mark at the end may pass them
+                end = {"name": move.name, "position": resolved(move.upto, head), "since": head}
+                self._changed(statements.move_mark_from, end)
+            return False
+        found = execute(self._connection, statements.mark, {"name": move.name})
+        self._unfit.marks[move.name] = (move.since, found[0][0] if found else None)
+        return False
+
+    def _note(self, name: str, rows: HandOn) -> None:
+        for stream_id in rows.begun_or_ended:
+            self._changed(self._statements.forget_deliveries, {"name": name, "stream_id": stream_id})
+        for statement, columns, found in (
+            (self._statements.deliver, DELIVERIES, rows.deliveries),
+            (self._statements.end, ENDED, rows.ended),
+        ):
+            for row in found:
+                values = dict(zip(columns, row, strict=True))
+                self._changed(statement, {**values, "position": resolved(values["position"], self._head)})
+
+    def _add(self, row: OutboxRow) -> None:
+        """Put a command in the outbox; one that is there and is not settled may be settled by it."""
+        values = row._asdict()
+        if self._changed(self._statements.send, values) or row.outcome is None:
+            return
+        if not self._changed(self._statements.settle, values):
+            (self._unfit.settled[row.command_id],) = execute(
+                self._connection, self._statements.outcome, {"command_id": row.command_id}
+            )
+
+    def _changed(self, statement: str, values: Mapping[str, Any]) -> bool:
+        """Whether the statement changed a row."""
+        return _changed(self._connection, statement, values) > 0
 
 
 def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> list[Any]:

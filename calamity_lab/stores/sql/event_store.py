@@ -33,7 +33,7 @@ from calamity_lab.kernel.event_store import (
     dressed,
     listed,
 )
-from calamity_lab.kernel.outbox import Delivery, Outcome
+from calamity_lab.kernel.outbox import Along, Delivery, Outcome
 from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
@@ -268,25 +268,35 @@ class SQLEventStore(NotCopied):
         entries: Iterable[tuple[str, ProposedEvent]],
         *,
         expected_versions: Mapping[str, Expected] = {},
+        along: Along | None = None,
     ) -> tuple[RecordedEvent, ...]:
         """Append events to several streams in one transaction, in the given order; return what was recorded.
 
-        When streams are not at their expected versions, nothing is written, and `CommitConflict` names them.
+        ``along`` is what the marks and the outbox are to have then: what was handed on, sent and settled.
+        When streams are not at their expected versions, when a mark is elsewhere, or when a command was
+        settled before, nothing is written, and `CommitConflict` names them.
         """
         self._database.check_open()
+        if along is not None:
+            an_instance("append_all(along)", along, Along, "Along([], [], [])")
         proposals = [_entry(given) for given in a_list("append_all(entries)", entries, _ENTRIES)]
         expected: dict[str, Expected] = dict.fromkeys([stream_id for stream_id, _ in proposals], ANY)
         versions = a_mapping("append_all(expected_versions)", expected_versions, "{'BankAccount-1': 3}")
         for stream_id, version in versions.items():
             expected[checked_stream_id(stream_id, "expected_versions needs the id of a stream")] = version
         bounds = {stream_id: _bounds_of(version) for stream_id, version in expected.items()}
-        if not proposals:
+        if not proposals and along is None:
             _check_all(expected, {stream_id: self.version(stream_id) for stream_id in bounds})
             return ()
         rows = self._codec.entries(proposals)
         contents = self._codec.read_back(rows)
-        heads = self._database.append(rows, bounds)
+        heads = self._database.append(
+            rows, bounds, along=None if along is None else self._outbox.along(along)
+        )
         _check_all(expected, heads.versions)
+        if heads.unfit is not None:
+            settled = {id_: self._outbox.outcome(row) for id_, row in heads.unfit.settled.items()}
+            raise CommitConflict({}, heads.unfit.marks, settled)
         return recorded_from(rows, contents, heads)
 
     def stream(

@@ -9,10 +9,10 @@ from calamity_lab.errors import AlreadySettled, InvalidValue, SerializationError
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.outbox import ACCEPTED, Delivery, Outcome
+from calamity_lab.kernel.outbox import ACCEPTED, Along, Delivery, Outcome, depth_first
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.stores.sql.database import Database
-from calamity_lab.stores.sql.rows import COLUMNS, HandOn, OutboxRow, RowCodec
+from calamity_lab.stores.sql.rows import COLUMNS, AlongRows, HandOn, OutboxRow, RowCodec
 from calamity_lab.text import format_value
 
 _FEW = 500  # values in one statement
@@ -56,13 +56,21 @@ class SQLOutbox:
     def hand_on(
         self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
     ) -> bool:
-        ended = [(name, d.position, d.stream_id, d.version) for d in deliveries if d.verb == Verb.STOPPED]
-        running = [
-            (name, d.stream_id, d.position, d.verb, d.version) for d in deliveries if d.verb != Verb.STOPPED
-        ]
-        anew = {d.stream_id for d in deliveries if d.verb in (Verb.STARTED, Verb.STOPPED)}
         rows = [self._row(pending) for pending in sent]
-        return self._database.hand_on(HandOn(name, since, upto, running, ended, sorted(anew), rows))
+        return self._database.hand_on(HandOn(name, since, upto, *_noted(name, deliveries), rows))
+
+    def along(self, along: Along) -> AlongRows:
+        """What is written along with events, as rows."""
+        settled = [self.settling(pending, outcome) for pending, outcome in along.settled]
+        sent = []
+        for pending, cause, outcome in along.sent:
+            row = self._row(pending)._replace(cause=cause)
+            sent.append(row if outcome is None else row._replace(**self._columns(outcome)))
+        handed = [
+            HandOn(move.name, move.since, move.upto, *_noted(move.name, move.deliveries), ())
+            for move in along.moves
+        ]
+        return AlongRows(list(zip(along.moves, handed, strict=True)), settled, sent)
 
     def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending]) -> None:
         row = self.settling(pending, outcome)
@@ -72,12 +80,16 @@ class SQLOutbox:
 
     def settling(self, pending: Pending, outcome: Outcome = ACCEPTED) -> OutboxRow:
         """The row that settles a command: without the command itself, which the outbox has."""
-        details = self._details(outcome.details) if outcome.details else None
         sender = None if pending.sender is None else pending.sender.stream_id
         return OutboxRow(
             pending.command_id, pending.command_type, 0, None, sender, None, pending.correlation_id,
-            pending.depth, "{}", None, None, outcome.verdict, outcome.reason, details,
+            pending.depth, "{}", **self._columns(outcome),
         )  # fmt: skip
+
+    def _columns(self, outcome: Outcome) -> dict[str, Any]:
+        """The columns of an outcome."""
+        details = self._details(outcome.details) if outcome.details else None
+        return {"outcome": outcome.verdict, "reason": outcome.reason, "details": details}
 
     def outcome(self, row: Sequence[Any]) -> Outcome:
         """The outcome in the columns outcome, reason and details; of an unsettled command it says so."""
@@ -102,11 +114,7 @@ class SQLOutbox:
         ]
         rows = [row for row in found if row.sender is None or row.sender.partition("-")[0] in senders]
         causes = {r.position: r for r in events([row.cause for row in rows if row.cause is not None])}
-        first: dict[str, int] = {}
-        for n, row in enumerate(rows):
-            first.setdefault(row.correlation_id, n)
-        rows.sort(key=lambda row: (first[row.correlation_id], -row.depth))
-        return tuple([self._pending(row, find, causes) for row in rows])
+        return depth_first([self._pending(row, find, causes) for row in rows])
 
     def deliveries(self, name: str, after: int) -> list[Delivery]:
         if not self._is_there:
@@ -200,6 +208,16 @@ class SQLOutbox:
             return serializer.encode_metadata(details)
         except SerializationError:
             return serializer.encode_metadata({name: format_value(value) for name, value in details.items()})
+
+
+def _noted(name: str, deliveries: Sequence[Delivery]) -> tuple[list[Any], list[Any], list[str]]:
+    """The rows of deliveries to running instances, those of ends, and the instances that begin or end."""
+    ended = [(name, d.position, d.stream_id, d.version) for d in deliveries if d.verb == Verb.STOPPED]
+    running = [
+        (name, d.stream_id, d.position, d.verb, d.version) for d in deliveries if d.verb != Verb.STOPPED
+    ]
+    anew = {d.stream_id for d in deliveries if d.verb in (Verb.STARTED, Verb.STOPPED)}
+    return running, ended, sorted(anew)
 
 
 def _shown(row: OutboxRow) -> OutboxEntry:

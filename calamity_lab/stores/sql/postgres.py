@@ -31,12 +31,14 @@ from calamity_lab.stores.sql.database import (
     Bounds,
     Database,
     Meaning,
+    Writing,
 )
 from calamity_lab.stores.sql.rows import (
     COLUMNS,
     DELIVERIES,
     ENDED,
     OUTBOX,
+    AlongRows,
     HandOn,
     Heads,
     OutboxRow,
@@ -466,15 +468,16 @@ class PostgresDatabase(Database):
         bounds: Mapping[str, Bounds],
         settles: OutboxRow | None,
         passed: Mapping[str, int],
+        along: AlongRows | None,
     ) -> Heads:
         try:
-            return self._attempt(entries, bounds, settles, passed)
+            return self._attempt(entries, bounds, settles, passed, along)
         except self.errors as error:
             heads = None if self._shows_pooler(error) else self._look_for(error, entries, bounds)
         if heads is not None:
             return heads
         try:  # nothing of it was written, so it may be tried again
-            return self._attempt(entries, bounds, settles, passed)
+            return self._attempt(entries, bounds, settles, passed, along)
         except self.errors as error:
             heads = self._look_for(error, entries, bounds)
             if heads is not None:
@@ -545,12 +548,13 @@ class PostgresDatabase(Database):
         bounds: Mapping[str, Bounds],
         settles: OutboxRow | None,
         passed: Mapping[str, int],
+        along: AlongRows | None,
     ) -> Heads:
         connection = self._writing()
         try:
-            if len(bounds) == 1:
+            if len(bounds) == 1 and along is None:
                 return self._to_one(connection, entries, bounds, settles, passed)
-            return self._to_several(connection, entries, bounds)
+            return self._to_several(connection, entries, bounds, along)
         except Exception:
             self._roll_back(connection)
             raise
@@ -582,23 +586,29 @@ class PostgresDatabase(Database):
         return Heads(position, {stream_id: version}, None if settled[0] is None else tuple(settled))
 
     def _to_several(
-        self, connection: Any, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]
+        self,
+        connection: Any,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        along: AlongRows | None,
     ) -> Heads:
         """Append to several streams: read their ends under the lock, then insert all entries."""
         self._begin(connection)
         connection.execute(_TAKE_LOCK)
-        versions, position = {}, 0
+        versions, (position,) = {}, connection.execute(self.statements.position).fetchone()
         for stream_id in bounds:
             found = connection.execute(self.statements.heads, {"stream_id": stream_id}).fetchone()
             position, versions[stream_id] = found
         heads = Heads(position, versions)
         fits = all(low <= versions[name] <= high for name, (low, high) in bounds.items())
-        if fits:
+        if fits and entries:
             columns = zip(*placed(entries, heads), strict=True)
             connection.execute(_INSERT, dict(zip(COLUMNS, map(_array, columns), strict=True)))
             connection.execute("UPDATE last_position SET position = %s", (position + len(entries),))
             connection.execute(_NOTIFY)
-        connection.execute("COMMIT" if fits else "ROLLBACK")
+        if fits and along is not None:
+            heads = heads._replace(unfit=Writing(connection, self.statements, position).write(along))
+        connection.execute("COMMIT" if fits and heads.unfit is None else "ROLLBACK")
         return heads
 
     def _look_for(

@@ -11,6 +11,7 @@ import msgspec
 
 from calamity_lab.errors import InvalidValue, SerializationError, repr_of
 from calamity_lab.kernel.arguments import a_mapping, a_text, is_a, wrong
+from calamity_lab.kernel.outbox import Move
 from calamity_lab.kernel.recorded import Metadata, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.stores.serializer.serializer import Serializer
 
@@ -61,18 +62,20 @@ class Statements:
     """The SQL that all databases share; ``parameter`` is how a database names a value, {} being the name.
 
     A page is ``size`` events from ``low`` to ``high``: positions of all streams, or versions of one, of which
-    none lies behind position ``upto``.
+    none lies behind position ``upto``. A database of version 1 keeps the last position only in its events.
     """
 
-    def __init__(self, parameter: str, now: str, later: str) -> None:
+    def __init__(self, parameter: str, now: str, later: str, version: int = 2) -> None:
         value = parameter.format
         stream_id, columns = value("stream_id"), ", ".join(COLUMNS)
         # No position is given twice, even when the last events were deleted.
         position = (
             "coalesce((SELECT max(position) FROM (SELECT max(position) AS position FROM events "
-            "UNION ALL SELECT position FROM last_position) AS known), 0)"
+            f"{'UNION ALL SELECT position FROM last_position' if version > 1 else ''}) AS known), 0)"
         )
-        version = f"coalesce((SELECT max(stream_version) FROM events WHERE stream_id = {stream_id}), 0)"
+        stream_version = (
+            f"coalesce((SELECT max(stream_version) FROM events WHERE stream_id = {stream_id}), 0)"
+        )
         within = f"BETWEEN {value('low')} AND {value('high')}"
         size = f"LIMIT {value('size')}"
         of_all = f"SELECT {columns} FROM events WHERE position {within} ORDER BY position"
@@ -82,7 +85,7 @@ class Statements:
             f"AND position + 0 <= {value('upto')} ORDER BY stream_version"
         )
         self.position = f"SELECT {position}"
-        self.version = f"SELECT {version}"
+        self.version = f"SELECT {stream_version}"
         # A stream that was deleted is at -1, which no append expects.
         self.heads = (
             f"SELECT {position}, coalesce("
@@ -151,6 +154,25 @@ class Statements:
             f"AND position = {value('known')}"
         )
         self.move_checkpoint = f"UPDATE checkpoints SET position = {at} WHERE name = {name}"
+        # For what is written along with events.
+        command_id, outcomes = value("command_id"), ("outcome", "reason", "details")
+        self.mark = f"SELECT position FROM process_managers WHERE name = {name}"
+        self.begin_mark = (
+            f"INSERT INTO process_managers (name, position) VALUES ({name}, {at}) "
+            "ON CONFLICT (name) DO NOTHING"
+        )
+        self.move_mark_from = f"{self.move_mark} AND position = {value('since')}"
+        self.forget_deliveries = (
+            f"DELETE FROM deliveries WHERE process_manager = {name} AND stream_id = {stream_id}"
+        )
+        self.deliver = _insert_new("deliveries", DELIVERIES, value)
+        self.end = _insert_new("ended", ENDED, value)
+        self.send = _insert_new("outbox", OUTBOX, value)
+        self.settle = (
+            f"UPDATE outbox SET {', '.join([f'{each} = {value(each)}' for each in outcomes])} "
+            f"WHERE command_id = {command_id} AND outcome IS NULL"
+        )
+        self.outcome = f"SELECT {', '.join(outcomes)} FROM outbox WHERE command_id = {command_id}"
         self.table_version = "SELECT version FROM calamity_lab_schema"
         # These fail when a column is missing.
         self.probes = (
@@ -164,6 +186,12 @@ class Statements:
             f"INSERT INTO snapshots ({', '.join(_SNAPSHOT)}) VALUES ({', '.join(map(value, _SNAPSHOT))}) "
             f"ON CONFLICT (stream_id) DO UPDATE SET {changes} WHERE snapshots.position <= excluded.position"
         )
+
+
+def _insert_new(table: str, columns: Sequence[str], value: Callable[[str], str]) -> str:
+    """The statement that inserts a row, unless there is one with its key."""
+    values = ", ".join(map(value, columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) ON CONFLICT DO NOTHING"
 
 
 class StoredRow(NamedTuple):
@@ -200,6 +228,17 @@ class Heads(NamedTuple):
     position: int
     versions: dict[str, int]
     settled: tuple[Any, ...] | None = None
+    unfit: Unfit | None = None
+
+
+class Unfit(NamedTuple):
+    """Why nothing was written of what was to be written along with events: see `AlongRows`.
+
+    ``marks`` has where marks had to be, and where they are; ``settled`` what commands came to before.
+    """
+
+    marks: dict[str, tuple[int | None, int | None]]
+    settled: dict[str, tuple[Any, ...]]
 
 
 class OutboxRow(NamedTuple):
@@ -233,6 +272,14 @@ class HandOn(NamedTuple):
     deliveries: Sequence[tuple[Any, ...]]
     ended: Sequence[tuple[Any, ...]]
     begun_or_ended: Sequence[str]
+    sent: Sequence[OutboxRow]
+
+
+class AlongRows(NamedTuple):
+    """What is written in one transaction with events: `calamity_lab.kernel.outbox.Along` as rows."""
+
+    moves: Sequence[tuple[Move, HandOn]]
+    settled: Sequence[OutboxRow]
     sent: Sequence[OutboxRow]
 
 

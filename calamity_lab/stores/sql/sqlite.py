@@ -30,6 +30,7 @@ from calamity_lab.stores.sql.database import (
     Bounds,
     Database,
     Meaning,
+    Writing,
     execute,
 )
 from calamity_lab.stores.sql.forks import inherited
@@ -38,6 +39,7 @@ from calamity_lab.stores.sql.rows import (
     DELIVERIES,
     ENDED,
     OUTBOX,
+    AlongRows,
     HandOn,
     Heads,
     OutboxRow,
@@ -305,6 +307,7 @@ class SQLiteDatabase(Database):
         bounds: Mapping[str, Bounds],
         settles: OutboxRow | None,
         passed: Mapping[str, int],
+        along: AlongRows | None,
     ) -> Heads:
         with self._transaction() as cursor:
             before = None if settles is None else _settle(cursor, settles)
@@ -320,6 +323,11 @@ class SQLiteDatabase(Database):
                     "UPDATE process_managers SET position = ? WHERE name = ? AND position = ?",
                     (heads.position + count, name, heads.position),
                 )
+            if along is not None:
+                unfit = Writing(cursor.connection, self.statements, heads.position).write(along)
+                if unfit is not None:
+                    cursor.execute("ROLLBACK")
+                    return heads._replace(unfit=unfit)
         for waiting in tuple(self._waiting):
             waiting.wake()
         return heads
@@ -375,7 +383,9 @@ class SQLiteDatabase(Database):
             cursor.close()
 
     def _heads(self, cursor: sqlite3.Cursor, streams: Mapping[str, Bounds]) -> Heads:
-        versions, position = {}, 0
+        versions: dict[str, int] = {}
+        if not streams:
+            return Heads(cursor.execute(self.statements.position).fetchone()[0], versions)
         for stream_id in streams:
             position, versions[stream_id] = cursor.execute(
                 self.statements.heads, {"stream_id": stream_id}
