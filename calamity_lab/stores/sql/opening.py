@@ -8,6 +8,7 @@ from calamity_lab.errors import InvalidValue, WrongSchema
 from calamity_lab.kernel.arguments import a_bool, seconds
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.postgres import PostgresDatabase
+from calamity_lab.stores.sql.rows import Statements
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
 from calamity_lab.stores.sql.urls import EXAMPLES, URL, parsed
 
@@ -90,6 +91,7 @@ def _check_version(database: Database) -> None:
     if versions == [1]:
         database.version = 1
         if database.read_only:
+            database.statements = Statements(database.parameter, database.now, database.later, version=1)
             return
         database.create_tables(_VERSION)
         versions = [_VERSION]
