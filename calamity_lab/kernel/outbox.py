@@ -82,7 +82,7 @@ class Delivery(NamedTuple):
 
 
 class Move(NamedTuple):
-    """How a mark moves along with events that are appended; see `Along`.
+    """How a mark moves along with events that are appended; see `OutboxChanges`.
 
     The mark must be at ``since``, and the ``length`` events from ``begun`` to ``upto`` must stand one behind
     another. ``since`` is None where there must be no mark: then the process manager begins at ``begun``.
@@ -102,7 +102,7 @@ class Move(NamedTuple):
         return resolved(self.upto, head) - resolved(self.begun, head) == self.length
 
 
-class Along(NamedTuple):
+class OutboxChanges(NamedTuple):
     """What is written in one transaction with events that were decided elsewhere, as in an overlay.
 
     A position below 0 is that of an event of the same append: -1 is the first. ``settled`` are commands that
@@ -116,7 +116,7 @@ class Along(NamedTuple):
 
 
 def resolved(position: int, head: int) -> int:
-    """The position in a store whose last event before an append is at ``head``; see `Along`."""
+    """The position in a store whose last event before an append is at ``head``; see `OutboxChanges`."""
     return head - position if position < 0 else position
 
 
@@ -587,11 +587,11 @@ def classes_near(types: Iterable[type]) -> Callable[[str], type | None]:
 __all__ = [
     "ACCEPTED",
     "WITHOUT_EVENTS",
-    "Along",
     "AlreadySettled",
     "Delivery",
     "DurableEventStore",
     "Move",
+    "OutboxChanges",
     "Outcome",
     "catch_up",
     "cause_of",

@@ -40,9 +40,9 @@ from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.outbox import (
     ACCEPTED,
-    Along,
     Delivery,
     Move,
+    OutboxChanges,
     Outcome,
     depth_first,
     is_durable,
@@ -251,7 +251,7 @@ class OverlayEventStore:
         """Whether the other overlay has the same on top, and perhaps more after it."""
         return self._own == other._own.take(len(self._own))
 
-    def _along(self, base: Any, after: int | OverlayEventStore, count: int) -> Along | None:
+    def _along(self, base: Any, after: int | OverlayEventStore, count: int) -> OutboxChanges | None:
         """What is committed with the events; None where there is nothing."""
         return None
 
@@ -458,7 +458,7 @@ class DurableOverlayEventStore(OverlayEventStore):
 
     __hash__ = OverlayEventStore.__hash__
 
-    def _with_along(self, along: Along, head: int) -> Self:
+    def _with_along(self, along: OutboxChanges, head: int) -> Self:
         """The store with what was handed on, sent and settled along with its events after position ``head``.
 
         Raises `CommitConflict` where a mark is elsewhere, or a command was settled before.
@@ -539,7 +539,7 @@ class DurableOverlayEventStore(OverlayEventStore):
             store._entries = store._entries.insert(pending.command_id, _Entry(pending, None))
         return store
 
-    def _along(self, base: Any, after: int | OverlayEventStore, count: int) -> Along | None:
+    def _along(self, base: Any, after: int | OverlayEventStore, count: int) -> OutboxChanges | None:
         changes = self._changes_since(after)
         if not changes or not is_durable(base):
             return None
@@ -556,7 +556,7 @@ class DurableOverlayEventStore(OverlayEventStore):
             if change.settled is not None and change.outcome is not None
             if change.settled.command_id not in new
         ]
-        return Along(
+        return OutboxChanges(
             [_move(name, of_name, in_base) for name, of_name in moved.items()],
             settled,
             [
@@ -582,7 +582,7 @@ class DurableOverlayEventStore(OverlayEventStore):
         return tuple([change for change in self._changes if not count or change.after > count])
 
     def _places(self, base: Any, count: int) -> Callable[[int], int]:
-        """The positions of events in the base; below 0 those that are to be committed: see `Along`."""
+        """The positions of events in the base; below 0 those that are committed now: see `OutboxChanges`."""
         committed = self._own.take(count)
         firsts = _expected_versions(committed)
         there = {
@@ -600,7 +600,7 @@ class DurableOverlayEventStore(OverlayEventStore):
         return in_base
 
 
-def _causes(along: Along, head: int) -> list[int]:
+def _causes(along: OutboxChanges, head: int) -> list[int]:
     """The positions of the events that caused what was sent."""
     return [resolved(cause, head) for _, cause, _ in along.sent if cause is not None]
 
@@ -820,7 +820,7 @@ def _checked(position: int | None, head: int) -> int:
     return position
 
 
-def _append_all(store: Any, own: Sequence[RecordedEvent], along: Along | None) -> Commit:
+def _append_all(store: Any, own: Sequence[RecordedEvent], along: OutboxChanges | None) -> Commit:
     """Write the events to a store that is not a value, in one transaction."""
     if not own and along is None:
         return Commit((), store)
@@ -839,7 +839,7 @@ def _append_all(store: Any, own: Sequence[RecordedEvent], along: Along | None) -
     return Commit(tuple(recorded), store)
 
 
-def _append_each(store: Any, own: Sequence[RecordedEvent], along: Along | None) -> Commit:
+def _append_each(store: Any, own: Sequence[RecordedEvent], along: OutboxChanges | None) -> Commit:
     """Append the events to a store that is a value; the old one stays as it was, so all come at once too."""
     moved = {
         stream_id: (expected, store.version(stream_id))
@@ -855,7 +855,7 @@ def _append_each(store: Any, own: Sequence[RecordedEvent], along: Along | None) 
     return Commit(recorded, store if along is None else store._with_along(along, head))
 
 
-def _came_to(store: Any, along: Along | None) -> bool:
+def _came_to(store: Any, along: OutboxChanges | None) -> bool:
     """Whether an earlier commit without events, whose outcome was unknown, has written all this."""
     if along is None:
         return False

@@ -33,7 +33,7 @@ from calamity_lab.kernel.event_store import (
     dressed,
     listed,
 )
-from calamity_lab.kernel.outbox import Along, Delivery, Outcome
+from calamity_lab.kernel.outbox import Delivery, OutboxChanges, Outcome
 from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
@@ -268,7 +268,7 @@ class SQLEventStore(NotCopied):
         entries: Iterable[tuple[str, ProposedEvent]],
         *,
         expected_versions: Mapping[str, Expected] = {},
-        along: Along | None = None,
+        along: OutboxChanges | None = None,
     ) -> tuple[RecordedEvent, ...]:
         """Append events to several streams in one transaction, in the given order; return what was recorded.
 
@@ -278,7 +278,7 @@ class SQLEventStore(NotCopied):
         """
         self._database.check_open()
         if along is not None:
-            an_instance("append_all(along)", along, Along, "Along([], [], [])")
+            an_instance("append_all(along)", along, OutboxChanges, "OutboxChanges([], [], [])")
         proposals = [_entry(given) for given in a_list("append_all(entries)", entries, _ENTRIES)]
         expected: dict[str, Expected] = dict.fromkeys([stream_id for stream_id, _ in proposals], ANY)
         versions = a_mapping("append_all(expected_versions)", expected_versions, "{'BankAccount-1': 3}")

@@ -9,7 +9,7 @@ from calamity_lab.errors import AlreadySettled, InvalidValue, SerializationError
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.outbox import ACCEPTED, Along, Delivery, Outcome, depth_first
+from calamity_lab.kernel.outbox import ACCEPTED, Delivery, OutboxChanges, Outcome, depth_first
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.rows import COLUMNS, AlongRows, HandOn, OutboxRow, RowCodec
@@ -59,7 +59,7 @@ class SQLOutbox:
         rows = [self._row(pending) for pending in sent]
         return self._database.hand_on(HandOn(name, since, upto, *_noted(name, deliveries), rows))
 
-    def along(self, along: Along) -> AlongRows:
+    def along(self, along: OutboxChanges) -> AlongRows:
         """What is written along with events, as rows."""
         settled = [self.settling(pending, outcome) for pending, outcome in along.settled]
         sent = []

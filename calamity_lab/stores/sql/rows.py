@@ -276,7 +276,7 @@ class HandOn(NamedTuple):
 
 
 class AlongRows(NamedTuple):
-    """What is written in one transaction with events: `calamity_lab.kernel.outbox.Along` as rows."""
+    """What is written in one transaction with events: `calamity_lab.kernel.outbox.OutboxChanges` as rows."""
 
     moves: Sequence[tuple[Move, HandOn]]
     settled: Sequence[OutboxRow]
