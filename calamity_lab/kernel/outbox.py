@@ -18,6 +18,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, Self, cast
@@ -280,17 +281,21 @@ def prepared(stack: Stack) -> Stack:
         name = stored_name(manager)
         mark = marks.get(name)
         if mark is None:
-            stack = _begin(stack, manager, head)
+            with suppress(ModelError):  # it is raised when the process manager is handed its first event
+                stack = _begin(stack, manager, head, head)
         elif mark > head:
             raise WrongMark(name, mark, head)
     return changed(stack, prepared=stack.event_store)
 
 
-def _begin(stack: Stack, manager: type, head: int) -> Stack:
-    """The stack after a process manager got its first mark, where ``process_managers_begin`` says."""
+def _begin(stack: Stack, manager: type, head: int, now: int) -> Stack:
+    """The stack after a process manager got its first mark, where ``process_managers_begin`` says.
+
+    ``head`` is the position of the last event, and ``now`` that of the last one before the event to hand on.
+    """
     name = stored_name(manager)
     given = stack.process_managers_begin.get(name, "now")
-    position = head if given == "now" else given
+    position = now if given == "now" else given
     if not isinstance(position, int):
         raise InvalidValue(
             f"process_managers_begin has {given!r} for {name}, which is a process manager of this stack: "
@@ -381,7 +386,7 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
         marks, head = stack.event_store.marks()
         mark = marks.get(name)
         if mark is None:
-            stack = _begin(stack, manager, head)
+            stack = _begin(stack, manager, head, min(upto, head))
             continue
         if mark > head:
             raise WrongMark(name, mark, head)

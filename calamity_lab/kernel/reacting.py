@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import Any
 
 from calamity_lab.errors import AlreadySettled, ModelError, SerializationError
@@ -15,7 +15,7 @@ from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stored_name
 from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Handling, Run
-from calamity_lab.kernel.protocols import ALL
+from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, with_delivered, with_reaction
 from calamity_lab.kernel.steps import (
@@ -55,6 +55,22 @@ def hand_on(run: Run, step: Appended) -> tuple[Step, Run]:
 def handle(run: Run, progress: Handling) -> tuple[Step, Run]:
     """Hand the events on from where they were left."""
     return _hand_on(run, *progress)
+
+
+def hand_on_settled(run: Run, step: Settled) -> tuple[Step, Run]:
+    """Hand the events on of a command that was carried out before, as far as nobody has done so."""
+    recorded = _recorded_for(run.stack, step.pending) if step.outcome == outbox.ACCEPTED else ()
+    return _hand_on(run, step.pending, recorded, 0, 0)
+
+
+def _recorded_for(stack: Stack, pending: Pending) -> tuple[RecordedEvent, ...]:
+    """The events of a command that its event store has settled."""
+    if not outbox.is_durable(stack.event_store):
+        return ()  # a value handed them on when it took them in
+    stream_id = ask.target(pending.command).stream_id
+    stream = stack.event_store.stream(stream_id, direction=BACKWARDS)
+    latest = dropwhile(lambda r: r.causation_id != pending.command_id, stream)
+    return tuple(takewhile(lambda r: r.causation_id == pending.command_id, latest))[::-1]
 
 
 def _hand_on(
@@ -218,7 +234,7 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     return step, Run(stack, run.agenda.cause(caused), step, index)
 
 
-def complete(run: Run, progress: Executed | Refused | Settled | AtProcessManager) -> tuple[Step, Run]:
+def complete(run: Run, progress: Executed | Refused | AtProcessManager) -> tuple[Step, Run]:
     """Complete the command: after that step nothing is left to do for it."""
     stack, pending, index = run.stack, progress.pending, run.length + 1
     if isinstance(progress, (Executed, Refused)):

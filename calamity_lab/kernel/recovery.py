@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
-from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.errors import InvalidModel, InvalidValue, ModelError
 from calamity_lab.kernel import ask, outbox
-from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import an_instance, classes, has, wrong
 from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, taken_in
 from calamity_lab.kernel.identity import Identity, by_name, identify, stored_name
@@ -109,10 +109,12 @@ def taken_up(stack: Stack, aggregate_types: Iterable[type] = ()) -> Run:
     _, head = stack.event_store.marks()
     failed = []
     for index in range(len(stack.process_manager_types)):
-        caught_up = outbox.catch_up(stack, index, head)
-        stack = caught_up.stack
-        if caught_up.failure is not None:
-            failed.append(caught_up.failure)
+        try:
+            stack, _, _, failure = outbox.catch_up(stack, index, head)
+        except ModelError as error:
+            failure = Failure(None, error, stored_name(stack.process_manager_types[index]), head)
+        if failure is not None:
+            failed.append(failure)
     find = outbox.classes_near([*stack.process_manager_types, *aggregate_types])
     names = [stored_name(cls) for cls in stack.process_manager_types]
     outstanding = stack.event_store.outstanding(find, names)

@@ -26,7 +26,7 @@ from calamity_lab.kernel.progress import (
     Run,
     check_run,
 )
-from calamity_lab.kernel.reacting import compensate, complete, hand_on, handle
+from calamity_lab.kernel.reacting import compensate, complete, hand_on, hand_on_settled, handle
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
     Appended,
@@ -185,7 +185,7 @@ _PHASES: dict[type, Any] = {
     Appended: hand_on,
     Handling: handle,
     Refused: compensate,
-    Settled: complete,
+    Settled: hand_on_settled,
     Executed: complete,
     Started: complete,
     Continued: complete,

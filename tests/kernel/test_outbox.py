@@ -278,3 +278,37 @@ def test_a_copy_of_an_agenda_has_what_was_set_aside(broken: set[str]) -> None:
     _, run = finish(begin(stack, TRANSFER))
     assert len(run.failed) == 1
     assert copy(run.agenda).failed == run.failed
+
+
+def test_the_events_of_a_command_that_was_settled_before_are_handed_on() -> None:
+    stack = dispatch(durable(Transfer), DepositFunds("a", 100))
+    step, run = advance(begin(stack).submit(TRANSFER, command_ids=["asked"], once=True))
+    while step.kind != "Appended":
+        step, run = advance(run)  # and here the process dies, and its user asks again
+    fresh = durable(Transfer, event_store=stack.event_store, ids=seeded_ids("later"))
+    after = dispatch(fresh, TRANSFER, command_id="asked")
+    assert rebuild(after, [BankAccount]).aggregates["BankAccount-b"].balance == 60
+    assert verdicts(stack) == ["accepted"] * 3
+
+
+def test_a_new_process_manager_that_raises_at_an_old_event_stops_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = new_store()
+    dispatch(Stack(event_store=store), DepositFunds("a", 100))
+    plain = Transfer.interested
+
+    def interested(event: Any) -> Any:
+        if getattr(event, "transfer_id", None) is None:
+            raise KeyError("no such key")
+        return plain(event)
+
+    monkeypatch.setattr(Transfer, "interested", staticmethod(interested))
+    run = recover(durable(Transfer, event_store=store))
+    assert [failure.process_manager for failure in run.failed] == ["Transfer"]
+    with pytest.raises(ModelError, match="no such key") as raised:
+        dispatch(durable(Transfer, event_store=store, ids=seeded_ids("later")), DepositFunds("a", 1))
+    assert len(store) == 2
+    monkeypatch.setattr(Transfer, "interested", plain)
+    after = dispatch(raised.value.run.stack, TRANSFER)
+    assert rebuild(after, [BankAccount]).aggregates["BankAccount-b"].balance == 60
