@@ -1,4 +1,4 @@
-"""Values that no call expects, each made anew: of every type, and objects whose own methods raise."""
+"""Values that no call expects, most of them made anew: of every type, and objects whose own methods raise."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +82,16 @@ def cyclic() -> list[Any]:
     return made
 
 
+@cache
 def deep(levels: int = 10_000) -> Any:
-    """A list of lists, nested so deep."""
+    """A list of lists, nested so deep; it is made once, since that takes long."""
     made: Any = 1
     for _ in range(levels):
         made = [made]
     return made
 
 
+@cache
 def deep_records(levels: int = 10_000) -> Any:
     """A record of records, nested so deep."""
     made: Any = 1

@@ -47,6 +47,7 @@ from calamity_lab.stores import (
     SQLSnapshotStore,
     StackActor,
     ThreadActors,
+    UnreadableEvent,
 )
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.events import event_rows
@@ -207,6 +208,7 @@ class World:
             "Stop": lambda: Stop("a"),
             "ThreadActors": lambda: actors,
             "UnknownEvent": lambda: Serializer().decode("Gone", 1, '{"a": 1}'),
+            "UnreadableEvent": lambda: UnreadableEvent("no text", {"payload": "None"}),
             "WrongExpectedVersion": lambda: calamity_lab.WrongExpectedVersion("S-1", 1, 2),
             "aggregates of a lab": lambda: self.lab.aggregates,
             "agenda of a lab": lambda: self.lab.agenda,

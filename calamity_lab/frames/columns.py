@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from calamity_lab.kernel.annotations import union_members
+from calamity_lab.text import format_value
 
 Rows = slice | np.ndarray[Any, np.dtype[np.intp]]
 """The rows that values belong to."""
@@ -50,8 +51,10 @@ def text(values: Sequence[Any]) -> Any:
     return column(Kind("text") if kind is NOTHING else kind, [Piece(slice(None), values)], len(values))
 
 
-def labels(values: Sequence[str | None]) -> Any:
-    """A category column, for texts that repeat; the categories are sorted."""
+def labels(values: Sequence[Any]) -> Any:
+    """A category column, for texts that repeat; the categories are sorted. Other values become texts."""
+    if not {str, NoneType}.issuperset(map(type, values)):
+        values = [None if value is None else format_value(value) for value in values]
     return _categories(values, sorted({value for value in values if value is not None}))
 
 

@@ -189,7 +189,7 @@ def _write(call: str, path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(target)
     except (OSError, ValueError) as error:  # what Arrow says of a path is a ValueError
-        why = getattr(error, "strerror", None) or error
+        why = str(getattr(error, "strerror", None) or error)[:200]  # Arrow repeats the path
         raise InvalidValue(
             f"{call}({repr_of(target)}) could not write: {why}. "
             "Give a file in a folder that exists and can be written to"

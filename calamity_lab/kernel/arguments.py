@@ -155,7 +155,7 @@ def _items(asked: str, given: Any, example: str, of: type) -> list[Any]:
     if not is_a(given, Iterable) or is_a(given, str, bytes, bytearray, Mapping):
         raise wrong(asked, given, _works(example, of))
     try:
-        return list(given)
+        return list(iter(given))  # not by its length: that of a store may be 2**63, where a row was changed
     except CalamityError:
         raise
     except Exception as error:

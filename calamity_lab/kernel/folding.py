@@ -24,7 +24,7 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Interest, Start, Stop
 from calamity_lab.kernel.schema import fields_in
 
-# An attribute of the class of events whose own class is not known, as a store reads them.
+# An attribute of the class of events that a store cannot read as objects of their own class: what to do.
 UNKNOWN = "__calamity_unknown__"
 
 
@@ -59,15 +59,13 @@ def begun(identity: Identity) -> Any:
 def fold(state: Any, events: Iterable[Any]) -> Any:
     """The state after all the events of a history, in order.
 
-    Raises `ModelError` for an event whose class is not known: without it the state would silently be wrong.
+    Raises `ModelError` for an event that a store could not read as an object of its class: without that
+    event the state would silently be wrong.
     """
     for event in events:
-        if getattr(type(event), UNKNOWN, False) is True:
-            raise ModelError(
-                f"{type(state).__name__}.apply",
-                f"cannot take in {repr_of(event)}: only its name and fields are known. Give its class "
-                "to the event store, as in SQLEventStore(url, [..., TheEvent])",
-            )
+        advice = getattr(type(event), UNKNOWN, None)
+        if type(advice) is str:
+            raise ModelError(f"{type(state).__name__}.apply", f"cannot take in {repr_of(event)}: {advice}")
         state = ask.apply(state, event)
     return state
 

@@ -19,6 +19,7 @@ from calamity_lab.kernel.in_memory_stores import (
     InMemoryVersionStore,
 )
 from calamity_lab.kernel.progress import Run
+from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import Aggregates, Instances, taken_up
 from calamity_lab.kernel.stack import Stack, changed
@@ -57,7 +58,7 @@ class Attachment:
             overlay = OverlayEventStore(store, position=position, clock=clock, ids=ids)
             if self._is_url and isinstance(overlay, DurableOverlayEventStore):
                 overlay.read_outbox()
-            history = tuple(overlay)
+            history = tuple(overlay.stream(ALL))
             _check_new(ids, history)
             stack = Stack(
                 event_store=overlay, process_manager_types=self._model.process_managers, clock=clock, ids=ids
@@ -108,7 +109,7 @@ class Attachment:
             return
         from calamity_lab.stores.sql import SQLEventStore
 
-        with SQLEventStore(self._given, self._model, read_only=read_only) as store:
+        with SQLEventStore(self._given, self._model, read_only=read_only, unreadable="keep") as store:
             yield store
 
 
@@ -203,10 +204,17 @@ def _aggregates(
 
 def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception], nameless: Iterable[str]) -> None:
     """Warn once about events and streams without a class, and about instances that are left out."""
-    from calamity_lab.stores.serializer import UnknownEvent
+    from calamity_lab.stores.serializer import UnknownEvent, UnreadableEvent
 
+    unreadable = [event.position for event in history if isinstance(event.event, UnreadableEvent)]
     unknown = Counter(event.event_type for event in history if isinstance(event.event, UnknownEvent))
     warned = []
+    if unreadable:
+        where = f"position {unreadable[0]:,}" + (", and further on" if len(unreadable) > 1 else "")
+        warned.append(
+            f"{plural(len(unreadable), 'event')} cannot be read (at {where}), because somebody changed the "
+            "rows by hand; their states are left out, and lab.history shows why as UnreadableEvent"
+        )
     if unknown:
         listed = ", ".join(f"{name} ({plural(count, 'event')})" for name, count in sorted(unknown.items()))
         warned.append(f"the model has no class for {listed}; these events are shown as they were stored")

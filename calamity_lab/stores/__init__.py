@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from calamity_lab.stores.overlay.event_store import OverlayEventStore
     from calamity_lab.stores.process_manager_worker import ProcessManagerWorker
     from calamity_lab.stores.serializer.serializer import Serializer
-    from calamity_lab.stores.serializer.unknown import UnknownEvent
+    from calamity_lab.stores.serializer.unknown import UnknownEvent, UnreadableEvent
     from calamity_lab.stores.sql.event_store import SQLEventStore
     from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 
@@ -32,7 +32,7 @@ _HOMES = {
     ),
     "stores.overlay": "OverlayEventStore",
     "stores.process_manager_worker": "ProcessManagerWorker",
-    "stores.serializer": "Serializer UnknownEvent",
+    "stores.serializer": "Serializer UnknownEvent UnreadableEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
 }
 
@@ -49,6 +49,7 @@ __all__ = [
     "StackActor",
     "ThreadActors",
     "UnknownEvent",
+    "UnreadableEvent",
     "one_for_all",
     "one_for_each",
     "rebuild",

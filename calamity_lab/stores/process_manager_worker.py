@@ -9,6 +9,7 @@ from typing import Any, Self
 from calamity_lab.errors import CalamityError, InvalidValue, StoreUnavailable, repr_of
 from calamity_lab.kernel import outbox
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
+from calamity_lab.kernel.arguments import has, is_a
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
@@ -39,8 +40,8 @@ class ProcessManagerWorker:
     """
 
     def __init__(self, stack: Stack) -> None:
-        store: Any = getattr(stack, "event_store", None)
-        if not (outbox.is_durable(store) and callable(getattr(store, "subscription", None))):
+        store: Any = stack.event_store if is_a(stack, Stack) else None
+        if not (outbox.is_durable(store) and has(store, "subscription")):
             raise InvalidValue(
                 f"ProcessManagerWorker needs a stack over a store that keeps marks and calls subscribers; "
                 f"found {repr_of(stack)}. Give one over an SQLEventStore"

@@ -17,7 +17,7 @@ from calamity_lab.stores.serializer.codec import LONGEST, TYPE, Codec, Json, Mis
 from calamity_lab.stores.serializer.names import Names, Types, Upcaster, Upcasters, listed, parts
 from calamity_lab.stores.serializer.records import is_record_class
 from calamity_lab.stores.serializer.round_trip import MessageCodec, message_codec, written
-from calamity_lab.stores.serializer.unknown import UnknownEvent, stored, unknown
+from calamity_lab.stores.serializer.unknown import UnknownEvent, UnreadableEvent, stored, unknown
 
 Reader = Callable[[Json], Any]
 
@@ -176,6 +176,11 @@ class Serializer:
         found = self._codecs.get(cls)
         if found is not None:
             return found
+        if cls is UnreadableEvent:
+            raise SerializationError(
+                "an UnreadableEvent stands for a row that cannot be read, and cannot be stored itself. "
+                "Leave it out, or correct its row"
+            )
         if not is_record_class(cls):
             raise SerializationError(
                 f"{cls.__name__} cannot be stored. Messages and states are records with named fields: "

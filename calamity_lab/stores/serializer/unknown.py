@@ -1,12 +1,14 @@
-"""An event whose class is not known: its stored name and its fields as they were stored."""
+"""Events without an object of their class: the class is not known, or the row is damaged."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from calamity_lab.errors import repr_of
+from calamity_lab.kernel.arguments import a_mapping, a_text
 
 
 class _Property:
@@ -29,7 +31,11 @@ class UnknownEvent:
 
     __slots__ = ("__dict__", "_stored_text", "_stored_version")
 
-    __calamity_unknown__ = True  # so that no aggregate takes it for one of the events that it knows
+    # No aggregate takes in an event with this attribute; it is the end of the message that says so.
+    __calamity_unknown__ = (
+        "only its name and fields are known. Give its class to the event store, as in "
+        "SQLEventStore(url, [..., TheEvent])"
+    )
     event_type = ""
     version = _Property("_stored_version")
 
@@ -54,6 +60,32 @@ class UnknownEvent:
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={repr_of(value, None)}" for name, value in self.__dict__.items())
         return f"{type(self).event_type}({fields})"
+
+
+@dataclass(frozen=True)
+class UnreadableEvent:
+    """An event whose row cannot be read, since somebody changed it by hand: why, and what the row holds.
+
+    A store that was opened with ``unreadable="keep"`` has it in place of the event. ``row`` has the columns
+    as texts. What the row lacks is a text, 0 or the first moment of 1970 in the `RecordedEvent`.
+    """
+
+    __calamity_unknown__: ClassVar[str] = (
+        "its row cannot be read. Correct the row in the database, or restore it from a backup"
+    )
+
+    reason: str
+    row: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", a_text("UnreadableEvent(reason)", self.reason, "'no text'"))
+        object.__setattr__(self, "row", a_mapping("UnreadableEvent(row)", self.row, "{'payload': 'None'}"))
+
+    def __repr__(self) -> str:
+        return f"UnreadableEvent({repr_of(self.reason)}, {repr_of(self.row)})"
+
+    def __hash__(self) -> int:
+        return hash(self.reason)
 
 
 def unknown(name: str, version: int, fields: Mapping[str, Any], text: str) -> UnknownEvent:

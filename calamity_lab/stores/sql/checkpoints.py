@@ -65,7 +65,7 @@ def move_checkpoint(database: Database, name: str, position: int, head: int) -> 
     position = a_whole_number("move_checkpoint(position)", position, high=head)
     values = {"name": name, "position": position}
     if not database.write(database.statements.move_checkpoint, values, "write to"):
-        known = ", ".join(repr(each.name) for each in checkpoints(database)) or "none"
+        known = ", ".join(repr_of(each.name, 60) for each in checkpoints(database)) or "none"
         raise InvalidValue(f"there is no checkpoint {repr_of(name)} in {database.name!r}; known: {known}")
 
 

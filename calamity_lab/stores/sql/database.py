@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from calamity_lab.errors import (
     StoreError,
     StoreUnavailable,
     StreamDeleted,
+    repr_of,
 )
 from calamity_lab.kernel.outbox import Move, resolved
 from calamity_lab.stores.sql.forks import watch
@@ -36,6 +37,8 @@ from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
 
+# Executes a statement on a connection; gives the rows that it finds.
+Execute = Callable[[Any, str, Mapping[str, Any]], list[Any]]
 # The versions between which a stream must be for an append to be let in.
 Bounds = tuple[int, int]
 # An error of ours, and what it says; {} stands for what the driver said.
@@ -143,6 +146,14 @@ class Database(ABC):
     def _repeats_an_id(self, error: Exception) -> bool:
         """Whether the error means that an event with this id is there already."""
 
+    @abstractmethod
+    def _is_misread(self, error: Exception) -> bool:
+        """Whether the driver could not read one of the values that a statement found."""
+
+    @abstractmethod
+    def _execute_leniently(self, connection: Any, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        """Execute a statement; values that the driver cannot read are given in another type."""
+
     def _is_lost(self, error: Exception) -> bool:
         """Whether the error means that the connection was lost, and the answer with it."""
         return False
@@ -196,7 +207,15 @@ class Database(ABC):
 
     def number(self, statement: str, values: Mapping[str, Any], action: str) -> int:
         """The one number that a statement finds."""
-        found: int = self.rows(statement, values, action)[0][0]
+        found: Any = self.rows(statement, values, action)[0][0]
+        return self._checked_number(found)
+
+    def _checked_number(self, found: Any) -> int:
+        if type(found) is not int:
+            raise StoreError(
+                f"{self._where} has a row of events whose version is no whole number: {repr_of(found, 60)}. "
+                "Correct the row in the database, or restore it from a backup"
+            )
         return found
 
     def append(
@@ -278,7 +297,9 @@ class Database(ABC):
             self._check_not_deleted(cursor.execute(self.statements.deleted_stream, {"stream_id": stream_id}))
             last = cursor.execute(self.statements.last_of_stream, {"stream_id": stream_id}).fetchone()
             if last[0] is None:
-                raise InvalidValue(f"there is no stream {stream_id!r} in {self._where}; nothing was deleted")
+                raise InvalidValue(
+                    f"there is no stream {repr_of(stream_id)} in {self._where}; nothing was deleted"
+                )
             tombstone, *deletions = self.statements.delete_stream
             values = {"stream_id": stream_id, "version": last[0], "position": last[1]}
             cursor.execute(tombstone, {**values, "deleted_at": at, "reason": reason})
@@ -317,6 +338,14 @@ class Database(ABC):
         return repr(self.name)
 
     def _read(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        try:
+            return self._found(statement, values, execute)
+        except self.errors as error:
+            if not self._is_misread(error):
+                raise
+            return self._found(statement, values, self._execute_leniently)
+
+    def _found(self, statement: str, values: Mapping[str, Any], execute: Execute) -> list[Any]:
         lent = self._lent
         connection = lent.take()
         try:

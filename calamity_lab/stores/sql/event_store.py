@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
@@ -19,6 +19,7 @@ from calamity_lab.kernel.arguments import (
     a_whole_number,
     an_instance,
     is_a,
+    one_of,
     wrong,
 )
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
@@ -91,6 +92,9 @@ class SQLEventStore(NotCopied):
     append at once, so `append` returns the same store. The store may be used from several threads, in the
     process that opened it. A process that is forked from that one opens a store of its own.
 
+    A row that somebody damaged is an error that names its position. With ``unreadable="keep"`` the store
+    reads it as an `UnreadableEvent`, so that the rest of the history can be read and exported.
+
     Behind a transaction pooler, such as PgBouncer, the store leaves nothing in a session: ``pooled=yes``
     in the URL names a pooler that the store does not notice by itself.
     """
@@ -105,11 +109,13 @@ class SQLEventStore(NotCopied):
         poll: float | None = None,
         read_only: bool = False,
         timeout: float = 10.0,
+        unreadable: Literal["raise", "keep"] = "raise",
     ) -> None:
         check_sources("SQLEventStore", clock, ids)
         self.url = url
         self.serializer = Serializer.of(types)
-        self._codec = RowCodec(self.serializer)
+        one_of("SQLEventStore(unreadable)", unreadable, ("raise", "keep"))
+        self._codec = RowCodec(self.serializer, keeps_unreadable=unreadable == "keep")
         self._sources = _Sources(clock, ids)
         self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
         self._statements = self._database.statements
@@ -178,8 +184,8 @@ class SQLEventStore(NotCopied):
         marks, head = self.marks()
         if name not in marks or type(position) is not int or not 0 <= position <= head:
             raise InvalidValue(
-                f"move_mark({name!r}, {repr_of(position)}): give the name of a process manager, one of "
-                f"{', '.join(sorted(marks)) or 'none'}, and a position from 0 to {head}"
+                f"move_mark({repr_of(name)}, {repr_of(position)}): give the name of a process manager, one "
+                f"of {', '.join(sorted(marks)) or 'none'}, and a position from 0 to {head}"
             )
         self._database.write(self._statements.move_mark, {"name": name, "position": position}, "write to")
 
@@ -189,7 +195,7 @@ class SQLEventStore(NotCopied):
         a_text("retire(reason)", reason, "reason='replaced by Payout'")
         if name not in self.marks()[0]:
             raise InvalidValue(
-                f"{name!r} was handed no events; known: {', '.join(sorted(self.marks()[0])) or 'none'}"
+                f"{repr_of(name)} was handed no events; known: {', '.join(sorted(self.marks()[0])) or 'none'}"
             )
         for entry in self.outbox:
             if entry.outcome is None and entry.sender is not None and entry.sender.partition("-")[0] == name:
@@ -314,7 +320,7 @@ class SQLEventStore(NotCopied):
         """
         if stream_id is not ALL:
             stream_id = checked_stream_id(stream_id, "stream needs the id of a stream, or ALL")
-        low = min(max(checked_start(start_version, direction), 0), _FAR)
+        low = max(checked_start(start_version, direction), 0)  # beyond _FAR there is nothing
         upto = _FAR if upto_position is None else checked_start(upto_position, direction, "upto_position")
         upto = min(max(upto, 0), _FAR)
         return map(self._codec.recorded, self._rows(stream_id, low, upto, direction))
@@ -329,9 +335,8 @@ class SQLEventStore(NotCopied):
     @property
     def stream_ids(self) -> tuple[str, ...]:
         """The ids of all streams, sorted."""
-        return tuple(
-            sorted(row[0] for row in self._database.rows(self._statements.stream_ids, {}, "read from"))
-        )
+        rows = self._database.rows(self._statements.stream_ids, {}, "read from")
+        return tuple(sorted([name if type(name) is str else repr_of(name) for (name,) in rows]))
 
     def subscribe(
         self, stream_id: StreamId | Category, subscriber: Subscriber, *, name: str | None = None

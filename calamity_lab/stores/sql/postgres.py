@@ -665,6 +665,15 @@ class PostgresDatabase(Database):
             return type(error) in {self._psycopg.OperationalError, self._psycopg.InterfaceError}
         return state in _GONE or state[:2] in _GONE
 
+    def _is_misread(self, error: Exception) -> bool:
+        return isinstance(error, self._psycopg.DataError) and error.sqlstate is None
+
+    def _execute_leniently(self, connection: Any, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.adapters.register_loader("timestamptz", self._as_text)  # infinity is no datetime
+            found: list[Any] = cursor.execute(statement, values).fetchall()
+        return found
+
     def _repeats_an_id(self, error: Exception) -> bool:
         return getattr(error, "sqlstate", None) == "23505"
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from calamity_lab.errors import InvalidValue, SerializationError, repr_of
+from calamity_lab.errors import CalamityError, InvalidValue, SerializationError, repr_of
 from calamity_lab.kernel.arguments import a_mapping, a_text, is_a, wrong
 from calamity_lab.kernel.outbox import Move
-from calamity_lab.kernel.recorded import Metadata, ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import NO_METADATA, Metadata, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.stores.serializer.serializer import Serializer
+from calamity_lab.stores.serializer.unknown import UnreadableEvent
 
 # The columns of the table of events. A position counts over all streams, without a gap, in the order of the
 # commits. Payload and metadata are JSON as text, so that people can query them and nothing of them is lost.
@@ -313,10 +314,14 @@ def as_utc(at: Any) -> datetime:
 
 
 class RowCodec:
-    """Turns events into entries and rows into events, by a serializer."""
+    """Turns events into entries and rows into events, by a serializer.
 
-    def __init__(self, serializer: Serializer) -> None:
+    With ``keeps_unreadable``, a row that cannot be read becomes an `UnreadableEvent`, else it is an error.
+    """
+
+    def __init__(self, serializer: Serializer, *, keeps_unreadable: bool = False) -> None:
         self.serializer = serializer
+        self._keeps_unreadable = keeps_unreadable
 
     def entries(self, proposals: Iterable[tuple[str, ProposedEvent]]) -> list[StoredRow]:
         """The proposals as entries; checks their ids and times."""
@@ -364,18 +369,67 @@ class RowCodec:
             at, metadata, payload,
         ) = row  # fmt: skip
         try:
+            # Class by class, since this is done for every event that is read.
+            if not (
+                stream_id.__class__ is str and version.__class__ is int and event_id.__class__ is str
+                and correlation_id.__class__ is str
+                and (causation_id is None or causation_id.__class__ is str)
+                and metadata.__class__ is str and payload.__class__ is str and type_version.__class__ is int
+            ):  # fmt: skip
+                raise SerializationError(_mistyped(row))
             known = self.serializer.decode_metadata(metadata)
             event = self.serializer.decode(event_type, type_version, payload)
             recorded: RecordedEvent = make_recorded(
                 event, event_type, event_id, stream_id, version, position, correlation_id, causation_id,
                 as_utc(at), known,
             )  # fmt: skip
-        except (SerializationError, TypeError, ValueError) as error:
+        except (CalamityError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            if self._keeps_unreadable:
+                return _unreadable(row, error)
             raise SerializationError(
-                f"the event at position {position} (version {version} of {repr_of(stream_id)}, {event_type}) "
-                f"cannot be read: {error}"
+                f"the event at position {position} (version {_shown(version)} of {repr_of(stream_id)}, "
+                f"{_shown(event_type)}) cannot be read: {error}. To read the events around it, open the "
+                'store with SQLEventStore(..., unreadable="keep")'
             ) from error
         return recorded
+
+
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBERS = {"position", "stream_version", "type_version"}
+
+
+def _mistyped(row: Sequence[Any]) -> str:
+    """Which columns of a row hold something of another type."""
+    odd = [
+        f"{name} should be {'a whole number' if name in _NUMBERS else 'text'}, found {repr_of(value, 60)}"
+        for name, value in zip(COLUMNS, row, strict=True)
+        if name != "recorded_at"
+        and not (name == "causation_id" and value is None)
+        and type(value) is not (int if name in _NUMBERS else str)
+    ]
+    return "; ".join(odd)
+
+
+def _shown(value: Any) -> str:
+    return value if type(value) is str else repr_of(value, 60)
+
+
+def _unreadable(row: Sequence[Any], error: Exception) -> RecordedEvent:
+    """What stands for the event of a row that cannot be read, with all of the row that can."""
+    found = dict(zip(COLUMNS, row, strict=True))
+    texts = {name: _shown(value) for name, value in found.items()}
+    try:
+        at = as_utc(found["recorded_at"])
+    except (ValueError, AttributeError, OverflowError):
+        at = _NO_TIME
+    version = found["stream_version"]
+    event = UnreadableEvent(str(error), texts)
+    recorded: RecordedEvent = make_recorded(
+        event, texts["event_type"], texts["event_id"], texts["stream_id"],
+        version if type(version) is int else 0, found["position"], texts["correlation_id"],
+        None if found["causation_id"] is None else texts["causation_id"], at, NO_METADATA,
+    )  # fmt: skip
+    return recorded
 
 
 def recorded_from(
@@ -468,5 +522,8 @@ def _back(page: list[Any], fetch: Fetch, low: int, key: int) -> Iterator[Any]:
 
 def _size(page: list[Any]) -> int:
     """The size of the next page: at most four times this one, and smaller when the events are wide."""
-    width = sum([len(row[-1]) + len(row[-2]) for row in page]) // len(page) + 1
+    try:
+        width = sum([len(row[-1]) + len(row[-2]) for row in page]) // len(page) + 1
+    except TypeError:  # somebody wrote NULL or a number where the text was
+        return len(page)
     return max(1, min(_LARGEST, 4 * len(page), _AMPLE // width))

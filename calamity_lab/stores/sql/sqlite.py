@@ -29,6 +29,7 @@ from calamity_lab.stores.sql.database import (
     UNKNOWN,
     Bounds,
     Database,
+    Execute,
     Meaning,
     Writing,
     execute,
@@ -387,9 +388,8 @@ class SQLiteDatabase(Database):
         if not streams:
             return Heads(cursor.execute(self.statements.position).fetchone()[0], versions)
         for stream_id in streams:
-            position, versions[stream_id] = cursor.execute(
-                self.statements.heads, {"stream_id": stream_id}
-            ).fetchone()
+            position, version = cursor.execute(self.statements.heads, {"stream_id": stream_id}).fetchone()
+            versions[stream_id] = self._checked_number(version)
         return Heads(position, versions)
 
     def _roll_back(self, cursor: sqlite3.Cursor) -> None:
@@ -412,11 +412,21 @@ class SQLiteDatabase(Database):
                     raise
             time.sleep(_PAUSE)
 
-    def _read(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+    def _found(self, statement: str, values: Mapping[str, Any], execute: Execute) -> list[Any]:
         if self._lasting:
-            return super()._read(statement, values)
+            return super()._found(statement, values, execute)
         with self._lock:  # what is in memory has but one connection
             return execute(self._writing(), statement, values)
+
+    def _is_misread(self, error: Exception) -> bool:
+        return str(error).startswith("Could not decode to UTF-8")
+
+    def _execute_leniently(self, connection: Any, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        connection.text_factory = _text_or_bytes
+        try:
+            return execute(connection, statement, values)
+        finally:
+            connection.text_factory = str
 
     def _writing(self) -> sqlite3.Connection:
         if self._writer is None:
@@ -474,6 +484,13 @@ def _settle(cursor: sqlite3.Cursor, row: OutboxRow) -> tuple[Any, ...] | None:
     if found is None:
         cursor.execute(_SEND, row)
     return found
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 def _identity(file: str | None) -> tuple[int, int] | None:
