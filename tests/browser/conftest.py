@@ -13,15 +13,26 @@ from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.jupyter import JupyterServer
 from tests.browser.kept_page import Keeper, KeptLabPage
+from tests.browser.kernel_fork import KernelFork
 from tests.browser.lab_page import LabPage
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+def kernel_fork() -> Iterator[KernelFork]:
+    """The process that forks the kernels."""
+    with KernelFork() as fork:
+        yield fork
+
+
+@pytest.fixture(scope="session")
+def jupyter_server(
+    tmp_path_factory: pytest.TempPathFactory, kernel_fork: KernelFork
+) -> Iterator[JupyterServer]:
     """A JupyterLab on a copy of the tutorials."""
-    with JupyterServer(tmp_path_factory.mktemp("jupyter"), ROOT / "notebooks") as server:
+    folder = tmp_path_factory.mktemp("jupyter")
+    with JupyterServer(folder, ROOT / "notebooks", fork=kernel_fork) as server:
         yield server
 
 

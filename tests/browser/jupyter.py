@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from scripts.open_lab import settings
+from tests.browser.kernel_fork import KernelFork
 from tests.browser.local_server import LocalServer
 
 
 class JupyterServer(LocalServer):
     """One JupyterLab whose files are a copy of the tutorials plus the notebooks that tests write.
 
-    ``notebooks`` is copied into its folder. The Python that runs the server runs its kernels too.
+    ``notebooks`` is copied into its folder. The Python that runs the server runs its kernels too, which are
+    forked where a ``fork`` is given.
     """
 
     alive = "/api/status"
@@ -27,8 +29,11 @@ class JupyterServer(LocalServer):
     # The front end is driven through window.jupyterapp.
     exposed = "LabApp"
 
-    def __init__(self, folder: Path, notebooks: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, notebooks: Path | None = None, *, fork: KernelFork | None = None
+    ) -> None:
         super().__init__(folder)
+        self._fork = fork
         self._written = 0
         self._errands = ThreadPoolExecutor(max_workers=2)
         self._spare: Future[str] | None = None
@@ -44,7 +49,8 @@ class JupyterServer(LocalServer):
         )
 
     def settings(self) -> Mapping[str, str]:
-        return {**settings(self.folder / "home"), "JUPYTER_TOKEN": self.token}
+        forked = {} if self._fork is None else self._fork.settings
+        return {**settings(self.folder / "home"), **forked, "JUPYTER_TOKEN": self.token}
 
     def stop(self) -> None:
         """End the server and its kernels."""
