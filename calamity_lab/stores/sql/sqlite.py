@@ -6,10 +6,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from calamity_lab.errors import (
     InvalidValue,
@@ -162,12 +162,13 @@ _PAUSE = 0.01  # seconds between two attempts to turn on the write-ahead log
 _PAGES = 4_000
 
 _LOCKED: Meaning = StoreUnavailable, f"the file is locked by another program, which writes to it; {OR_WAIT}"
+_STILL = "where nobody writes to it, open sqlite:///file:PATH?immutable=1&uri=true"
 # SQLite's result codes (sqlite.org/rescode.html): the extended ones first, which say more.
 _MEANINGS: Mapping[int, Meaning] = {
     sqlite3.SQLITE_READONLY_DIRECTORY: (
         ReadOnlyStore,
         "its directory may not be written, and while SQLite reads a file it keeps a log beside it; copy the "
-        "file elsewhere, or, where nobody writes to it, open sqlite:///file:PATH?immutable=1&uri=true",
+        f"file elsewhere, or {_STILL}",
     ),
     # Not every system says of a quota, or of a limit to a file's size, that there is no room left.
     sqlite3.SQLITE_IOERR_WRITE: (StoreFull, NO_ROOM),
@@ -184,7 +185,8 @@ _MEANINGS: Mapping[int, Meaning] = {
     ),
     sqlite3.SQLITE_CANTOPEN: (
         StoreError,
-        "the file cannot be opened ({}); check that the directory is there, and that you may use the file",
+        "the file cannot be opened ({}); check that the directory is there, and that you may use the file. "
+        f"On a read-only disk give another file, or {_STILL}",
     ),
     sqlite3.SQLITE_CORRUPT: (
         StoreError,
@@ -219,6 +221,8 @@ class SQLiteDatabase(Database):
         self._file: str | None = None  # the same, if it is the path of a file
         if _is_uri(url):
             self._target += f"?{urlencode(options, quote_via=quote)}" if options else ""
+            if options.get("immutable", "").lower() in _YES:
+                _refuse_log(self._target)
         elif lasting:
             self._target = self._file = _checked_path(url, read_only)
         self._opened: tuple[int, int] | None = None  # the file that the connection for appends opened
@@ -535,6 +539,19 @@ def _options(url: URL) -> dict[str, str]:
     return options
 
 
+def _refuse_log(target: str) -> None:
+    """Refuse a file that is taken for immutable but has a log beside it: SQLite would not read the log."""
+    path = Path(unquote(target.partition("?")[0].removeprefix("file:")))
+    log = path.with_name(f"{path.name}-wal") if path.name else path
+    with suppress(OSError, ValueError):  # SQLite will say what is wrong with the path
+        if log.is_file() and log.stat().st_size:
+            raise StoreError(
+                f"{str(path)!r} needs its log {log.name!r}, which SQLite does not read with "
+                "immutable=1, so the last events would be missing; copy both files to a directory that may "
+                "be written, and open the copy without immutable=1"
+            )
+
+
 def _checked_path(url: URL, read_only: bool) -> str:
     """The whole path of a file, after a check that says in better words than SQLite what is wrong."""
     path = Path(str(url.database)).absolute()
@@ -545,12 +562,26 @@ def _checked_path(url: URL, read_only: bool) -> str:
             )
         if read_only and not path.exists():
             raise StoreError(f"there is no file {str(path)!r} to read; leave out read_only=True to make one")
+        above = next(folder for folder in path.parents if folder.exists())
+        if not above.is_dir():
+            raise StoreError(
+                f"{str(above)!r} is a file, so {path.name!r} cannot be in it; give a path whose directories "
+                "are there"
+            )
         if not path.parent.is_dir():
             raise StoreError(
                 f"there is no directory {str(path.parent)!r} for the file {path.name!r}; make it first"
             )
     except ValueError as error:
         raise InvalidValue(f"{url.text!r}: a file cannot have this name ({error}); give another") from error
+    except PermissionError as error:
+        closed = next(
+            (folder for folder in path.parents[::-1] if not os.access(folder, os.X_OK)), path.parent
+        )
+        raise StoreError(
+            f"you may not enter the directory {str(closed)!r} of the file {path.name!r}; ask its owner for "
+            "the permissions r and x of the directory, or give a file elsewhere"
+        ) from error
     except OSError as error:
         raise StoreError(f"{url.text!r}: the file cannot be used: {error.strerror or error}") from error
     return str(path)

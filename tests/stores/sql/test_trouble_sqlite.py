@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -161,6 +162,85 @@ def test_a_file_in_a_folder_that_may_not_be_written_tells_how_it_can_be_read(ope
             assert texts(store) == ["a"]
 
     as_nobody(work)
+
+
+def test_a_directory_that_may_not_be_entered_is_named(open_folder: Path) -> None:
+    closed = open_folder / "closed"
+    closed.mkdir()
+    SQLEventStore(f"sqlite:///{closed}/events.db").close()
+    closed.chmod(0)
+
+    def work() -> None:
+        for read_only in (False, True):
+            for name in ("events.db", "new.db", "deeper/new.db"):
+                with refused(StoreError, f"may not enter the directory '{closed}'", "permissions"):
+                    SQLEventStore(f"sqlite:///{closed}/{name}", read_only=read_only)
+
+    try:
+        as_nobody(work)
+    finally:
+        closed.chmod(0o700)
+
+
+def test_a_file_in_place_of_a_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "letter").touch()
+    for name in ("events.db", "deeper/events.db"):
+        with refused(StoreError, f"'{tmp_path}/letter' is a file", "give a path"):
+            SQLEventStore(f"sqlite:///{tmp_path}/letter/{name}")
+
+
+def test_a_file_on_a_read_only_disk_tells_how_it_can_be_read(open_folder: Path) -> None:
+    disk = open_folder / "disk"
+    disk.mkdir()
+    mounted = run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk)
+    path = disk / "events.db"
+    try:
+        with SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+            store.append("Note-1", [Noted("a")])
+        if mounted:
+            assert run("mount", "-o", "remount,ro", disk)
+        else:  # where no disk may be made, a directory that may not be written has to stand for it
+            path.chmod(0o444)
+            disk.chmod(0o555)
+
+        def work() -> None:
+            for read_only in (False, True):
+                with refused_by_any("immutable=1"):
+                    SQLEventStore(f"sqlite:///{path}", [Noted], read_only=read_only)
+            with refused_by_any("file cannot be opened", "read-only disk"):
+                SQLEventStore(f"sqlite:///{disk}/new.db")
+            with SQLEventStore(f"sqlite:///file:{path}?immutable=1&uri=true", [Noted]) as store:
+                assert texts(store) == ["a"]
+                with refused(ReadOnlyStore, "cannot append"):
+                    store.append("Note-1", [Noted("b")])
+
+        as_nobody(work)
+    finally:
+        if mounted:
+            assert run("umount", disk)
+
+
+def test_an_immutable_file_with_a_log_beside_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events ü.db"
+    still = f"sqlite:///file:{quote(str(path))}?immutable=1&uri=true"
+    with SQLEventStore(f"sqlite:///{path}", [Noted]) as store:
+        store.append("Note-1", [Noted("a")])
+        with refused(StoreError, "events ü.db-wal", "the last events would be missing", "open the copy"):
+            SQLEventStore(still, [Noted])
+    with SQLEventStore(still, [Noted]) as store:
+        assert texts(store) == ["a"]
+
+
+def run(*command: str | Path) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def refused_by_any(*words: str) -> Iterator[None]:
+    """What raises a StoreError, or one of its kinds, in a message with these words."""
+    with pytest.raises(StoreError) as caught:
+        yield
+    assert [word for word in words if word not in str(caught.value)] == []
 
 
 def test_a_file_that_may_not_even_be_read_is_told(open_folder: Path) -> None:
