@@ -208,12 +208,13 @@ class Database(ABC):
     def number(self, statement: str, values: Mapping[str, Any], action: str) -> int:
         """The one number that a statement finds."""
         found: Any = self.rows(statement, values, action)[0][0]
-        return self._checked_number(found)
+        return self.checked_number(found)
 
-    def _checked_number(self, found: Any) -> int:
+    def checked_number(self, found: Any) -> int:
+        """A version or a position that a statement found; raises where somebody wrote something else."""
         if type(found) is not int:
             raise StoreError(
-                f"{self._where} has a row of events whose version is no whole number: {repr_of(found, 60)}. "
+                f"{self._where} has a version or a position that is no whole number: {repr_of(found, 60)}. "
                 "Correct the row in the database, or restore it from a backup"
             )
         return found

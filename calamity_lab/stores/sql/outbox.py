@@ -12,7 +12,16 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import ACCEPTED, Delivery, OutboxChanges, Outcome, depth_first
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.stores.sql.database import Database
-from calamity_lab.stores.sql.rows import COLUMNS, AlongRows, HandOn, OutboxRow, RowCodec
+from calamity_lab.stores.sql.rows import (
+    COLUMNS,
+    MAY_LACK,
+    OUTBOX,
+    AlongRows,
+    HandOn,
+    OutboxRow,
+    RowCodec,
+    mistyped,
+)
 from calamity_lab.text import format_value
 
 _FEW = 500  # values in one statement
@@ -51,7 +60,14 @@ class SQLOutbox:
         if not self._is_there:
             return {}, self._database.number(self._statements.position, {}, "read from")
         (_, head), *marks = self._database.rows(self._statements.marks, {}, "read from")
-        return dict(marks), head
+        for name, position in marks:
+            if type(name) is not str or type(position) is not int:
+                raise SerializationError(
+                    f"{self._database.name!r} has a mark that cannot be read: process manager "
+                    f"{repr_of(name, 60)}, position {repr_of(position, 60)}. Correct the row in the table "
+                    "process_managers, or restore it from a backup"
+                )
+        return dict(marks), self._database.checked_number(head)
 
     def hand_on(
         self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
@@ -110,7 +126,8 @@ class SQLOutbox:
         if not self._is_there:
             return ()
         found = [
-            OutboxRow(*row) for row in self._database.rows(self._statements.outstanding, {}, "read from")
+            self._checked(OutboxRow(*row))
+            for row in self._database.rows(self._statements.outstanding, {}, "read from")
         ]
         rows = [row for row in found if row.sender is None or row.sender.partition("-")[0] in senders]
         causes = {r.position: r for r in events([row.cause for row in rows if row.cause is not None])}
@@ -153,6 +170,15 @@ class SQLOutbox:
         before = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None), ())
         if before is not None:
             raise AlreadySettled(command_id, self.outcome(before))
+
+    def _checked(self, row: OutboxRow) -> OutboxRow:
+        wrong = mistyped(OUTBOX, row, MAY_LACK)
+        if wrong:
+            raise SerializationError(
+                f"the outstanding command {row.command_id} in {self._database.name!r} cannot be read: "
+                f'{wrong}. If it is not wanted: event_store.drop("{row.command_id}", reason="...")'
+            )
+        return row
 
     def _entry(self, command_id: str) -> OutboxRow | None:
         if not self._is_there:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -376,7 +376,7 @@ class RowCodec:
                 and (causation_id is None or causation_id.__class__ is str)
                 and metadata.__class__ is str and payload.__class__ is str and type_version.__class__ is int
             ):  # fmt: skip
-                raise SerializationError(_mistyped(row))
+                raise SerializationError(mistyped(COLUMNS, row, {"causation_id"}))
             known = self.serializer.decode_metadata(metadata)
             event = self.serializer.decode(event_type, type_version, payload)
             recorded: RecordedEvent = make_recorded(
@@ -395,16 +395,18 @@ class RowCodec:
 
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBERS = {"position", "stream_version", "type_version"}
+_NUMBERS = {"position", "stream_version", "type_version", "cause", "depth"}
+_TIMES = {"recorded_at", "due_at"}  # of another type in each database
+MAY_LACK = {"payload", "sender", "cause", "deadline", "outcome", "reason", "details"}
 
 
-def _mistyped(row: Sequence[Any]) -> str:
-    """Which columns of a row hold something of another type."""
+def mistyped(columns: Sequence[str], row: Sequence[Any], may_lack: Set[str] = frozenset()) -> str:
+    """Which columns of a row hold something of another type; an empty text where none does."""
     odd = [
         f"{name} should be {'a whole number' if name in _NUMBERS else 'text'}, found {repr_of(value, 60)}"
-        for name, value in zip(COLUMNS, row, strict=True)
-        if name != "recorded_at"
-        and not (name == "causation_id" and value is None)
+        for name, value in zip(columns, row, strict=True)
+        if name not in _TIMES
+        and not (value is None and name in may_lack)
         and type(value) is not (int if name in _NUMBERS else str)
     ]
     return "; ".join(odd)

@@ -390,11 +390,13 @@ class SQLiteDatabase(Database):
     def _heads(self, cursor: sqlite3.Cursor, streams: Mapping[str, Bounds]) -> Heads:
         versions: dict[str, int] = {}
         if not streams:
-            return Heads(cursor.execute(self.statements.position).fetchone()[0], versions)
+            return Heads(
+                self.checked_number(cursor.execute(self.statements.position).fetchone()[0]), versions
+            )
         for stream_id in streams:
             position, version = cursor.execute(self.statements.heads, {"stream_id": stream_id}).fetchone()
-            versions[stream_id] = self._checked_number(version)
-        return Heads(position, versions)
+            versions[stream_id] = self.checked_number(version)
+        return Heads(self.checked_number(position), versions)
 
     def _roll_back(self, cursor: sqlite3.Cursor) -> None:
         """Undo the transaction; if that fails, drop the connection, and SQLite undoes it later."""

@@ -12,10 +12,10 @@ import pytest
 
 from calamity_lab.errors import InvalidValue, ModelError, SerializationError, StoreError
 from calamity_lab.examples import bank
-from calamity_lab.examples.bank import DepositFunds
+from calamity_lab.examples.bank import DepositFunds, FundsDeposited, RequestTransfer, Transfer
 from calamity_lab.frames import History
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
-from calamity_lab.kernel.recovery import rebuild
+from calamity_lab.kernel.recovery import rebuild, recover
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
@@ -216,6 +216,33 @@ def test_a_lab_shows_a_history_in_which_a_column_is_damaged(
     assert lab.aggregates["BankAccount-a"].balance == 6
     lab.to_html(tmp_path / "lab.html")
     assert len(lab.history.to_pandas()) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("UPDATE outbox SET sender = X'00', outcome = NULL", "sender should be text"),
+        ("UPDATE outbox SET depth = 'x', outcome = NULL", "depth should be a whole number"),
+        ("UPDATE outbox SET cause = 'x', outcome = NULL", "cause should be a whole number"),
+        ("UPDATE outbox SET command_type = CAST(X'FF' AS TEXT), outcome = NULL", "command_type should be"),
+        ("UPDATE process_managers SET position = 'x'", "process manager 'Transfer', position 'x'"),
+        ("UPDATE process_managers SET name = CAST(X'FF' AS TEXT)", "mark that cannot be read"),
+        ("UPDATE last_position SET position = 'x'", "no whole number: 'x'"),
+    ],
+)
+def test_a_damaged_row_beside_the_events_is_named(sqlite_url: str, change: str, word: str) -> None:
+    with SQLEventStore(sqlite_url, bank) as store:
+        stack = Stack(event_store=store, process_manager_types=[Transfer])
+        stack = dispatch(stack, DepositFunds("a", 5))
+        dispatch(stack, RequestTransfer("t", "a", "b", 3))
+    execute(sqlite_url, change)
+    with SQLEventStore(sqlite_url, bank) as store:
+        with pytest.raises((StoreError, SerializationError), match=word):
+            recover(Stack(event_store=store, process_manager_types=[Transfer]))
+        assert len(list(store.stream(ALL))) == 4
+        if "last_position" in change:
+            with pytest.raises(StoreError, match=word):
+                store.append("BankAccount-c", [FundsDeposited("c", 1)])
 
 
 def test_a_lab_opens_a_history_with_an_event_at_the_last_position(sqlite_url: str) -> None:
