@@ -27,6 +27,8 @@ from calamity_lab.views.versions import history_of
 from tests.frames.histories import shop_week
 
 CURSOR = 101
+SHOP = Model.find(fulfilment)
+"""One model for all: it keeps what is possible, which takes longer to find than to draw."""
 
 
 class Plot(NamedTuple):
@@ -45,7 +47,7 @@ PLOTS = (
     Plot(
         "plot_process_managers",
         plot_process_managers,
-        lambda: process_graph(shop_week(), CURSOR, Model.find(fulfilment)),
+        lambda: process_graph(shop_week(), CURSOR, SHOP),
     ),
     Plot("plot_sequence", plot_sequence, lambda: sequence(shop_week(), CURSOR)),
     Plot("plot_state", plot_state, lambda: state(shop_week(), CURSOR)),

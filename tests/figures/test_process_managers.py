@@ -16,7 +16,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.examples import bank, fulfilment
+from calamity_lab.examples import bank
 from calamity_lab.figures import plot_process_managers
 from calamity_lab.figures.style import strong
 from calamity_lab.model import Model
@@ -24,7 +24,10 @@ from calamity_lab.views.looks import COLOURS, SIGNS
 from calamity_lab.views.process_graph import EVERYTHING, Edge, Node, ProcessGraphView, process_graph
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, graph_scene
 from tests.figures.drawing import overprinted, texts
+from tests.figures.plots import SHOP
 from tests.frames.histories import bank_day, shop_week
+
+BANK = Model.find(bank)
 
 
 def graph(*nodes: Node, edges: tuple[Edge, ...] = ()) -> ProcessGraphView:
@@ -37,7 +40,7 @@ def node(kind: Any, name: str, x: float, **known: Any) -> Node:
 
 
 def of_bank(cursor: int) -> ProcessGraphView:
-    return process_graph(bank_day(), cursor, Model.find(bank))
+    return process_graph(bank_day(), cursor, BANK)
 
 
 def boxes(ax: Axes) -> list[Patch]:
@@ -146,7 +149,7 @@ def test_the_ends_of_an_aggregate_are_half_circles() -> None:
 
 @pytest.mark.parametrize("manager", [None, "Replenishment", EVERYTHING])
 def test_no_edge_crosses_a_box(manager: str | None) -> None:
-    found = process_graph(shop_week(), 210, Model.find(fulfilment), manager=manager)
+    found = process_graph(shop_week(), 210, SHOP, manager=manager)
     ax = plot_process_managers(found)
     inner = [box.get_window_extent().padded(-1) for box in boxes(ax)]
     for arrow in arrows(ax):
@@ -186,13 +189,13 @@ def test_what_is_sent_if_rejected_is_red_and_runs_beside_what_is_sent_otherwise(
 @pytest.mark.parametrize("manager", [None, "Replenishment", EVERYTHING])
 @pytest.mark.parametrize("cursor", [0, 100, 210])
 def test_no_text_stands_over_another(manager: str | None, cursor: int) -> None:
-    found = process_graph(shop_week(), cursor, Model.find(fulfilment), manager=manager)
+    found = process_graph(shop_week(), cursor, SHOP, manager=manager)
     assert not overprinted(plot_process_managers(found))
 
 
 def test_names_that_are_too_long_for_small_axes_are_cut() -> None:
     ax = Figure(figsize=(3.5, 3), layout="constrained").subplots()
-    found = process_graph(bank_day(), 40, Model.find(bank))
+    found = process_graph(bank_day(), 40, BANK)
     assert not overprinted(plot_process_managers(found, ax=ax))
 
 
