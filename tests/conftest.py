@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if BROWSER in item.path.parents:
             item.add_marker("browser")
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None) != at_once)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look, less often, only at what tests make: what is imported stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
