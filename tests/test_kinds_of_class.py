@@ -17,7 +17,8 @@ from calamity_lab.kernel.schema import arguments_of, fields_in, kind_of
 from calamity_lab.model import Model
 from calamity_lab.probe.samples import sample
 from calamity_lab.stores import Serializer
-from calamity_lab.views.form import forms, parse, written
+from calamity_lab.views.form import forms, written
+from calamity_lab.views.parsing import parse
 from tests.kinds_of_class import HEADINGS, model_of, plain
 
 TYPED = {"basket_id": "b1", "item": {"sku": "mug", "price": "9.50", "colour": "BLUE"}, "count": "2"}

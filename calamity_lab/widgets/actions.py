@@ -13,7 +13,7 @@ from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Mark
-from calamity_lab.views.form import parse
+from calamity_lab.views.parsing import parse
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
 

@@ -116,7 +116,7 @@ def command_to(answer: Any) -> Any:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("deposit", r"str\.aggregate is missing: 'deposit' does not tell .* use @command\(to="),
+        ("deposit", r"str\.aggregate is missing: 'deposit' does not say .* use @command\(to="),
         (
             DepositFunds,
             r"DepositFunds\.aggregate was asked of the class itself; .* as in DepositFunds\(\.\.\.\)",

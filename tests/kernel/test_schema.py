@@ -26,7 +26,8 @@ from calamity_lab.kernel.schema import (
     is_message_class,
     kind_of,
 )
-from calamity_lab.views.form import parse, written
+from calamity_lab.views.form import written
+from calamity_lab.views.parsing import parse
 
 T = TypeVar("T", bound=Decimal)
 

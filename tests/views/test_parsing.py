@@ -20,7 +20,8 @@ from calamity_lab.errors import InvalidFields, InvalidValue, Rejected
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import DepositFunds
 from calamity_lab.examples.fulfilment import PlaceOrder
-from calamity_lab.views.form import parse, written
+from calamity_lab.views.form import written
+from calamity_lab.views.parsing import parse
 
 # A time without a zone is accepted as it is given.
 NAIVE = datetime.fromisoformat("2026-03-01T14:30:00")
