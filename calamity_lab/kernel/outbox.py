@@ -202,6 +202,16 @@ def _is_durable(cls: type) -> bool:
     return callable(getattr(cls, "hand_on", None)) and callable(getattr(cls, "settle", None))
 
 
+def sets_aside(store: Any) -> bool:
+    """Whether what raises over an event store is set aside, since it can be tried again later."""
+    return is_durable(store) and outlives_the_stack(store)
+
+
+def outlives_the_stack(store: Any) -> bool:
+    """Whether what is written to a store that keeps marks is there for everybody; an overlay is a value."""
+    return bool(getattr(store, "outlives_the_stack", True))
+
+
 def settles(stack: Stack, pending: Pending) -> bool:
     """Whether the event store notes what the command comes to."""
     return (pending.sender is not None or pending.once) and is_durable(stack.event_store)
@@ -304,7 +314,7 @@ def _begin(stack: Stack, manager: type, head: int, now: int) -> Stack:
     if position > head:
         raise WrongMark(name, position, head)
     begun = _begun_at(stack, manager, position)
-    if begun is not stack and head:
+    if begun is not stack and head and outlives_the_stack(stack.event_store):
         _log.warning(
             "%s is new to %r: it is handed the events after position %d; those before only give its "
             "instances their state",

@@ -127,6 +127,8 @@ def _hand_on_once(
             try:
                 moved = _hand_to(Run(stack, agenda, there, length), there)
             except (ModelError, SerializationError) as error:
+                if not outbox.sets_aside(stack.event_store):
+                    raise
                 failure = Failure(None, error, stored_name(types[m]), position)
                 return _set_aside(Run(stack, agenda, there, length), pending, failure)
             if isinstance(moved, tuple):

@@ -80,7 +80,7 @@ def advance(run: Run) -> tuple[Step, Run]:
             error.run = run
         if isinstance(error, (ModelError, EndlessCascade, SerializationError)):
             pending = run.agenda.take()[0] if progress is None else progress.pending
-            if outbox.settles(run.stack, pending) and pending.sender is not None:
+            if pending.sender is not None and outbox.sets_aside(run.stack.event_store):
                 return _set_aside(run, pending, error)
         raise
     except Exception:

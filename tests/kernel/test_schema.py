@@ -201,7 +201,7 @@ class Put:
 
 
 def test_a_class_that_a_function_made_knows_its_neighbours() -> None:
-    def made() -> type:
+    def made() -> tuple[type, type]:
         @dataclass
         class Inner:
             n: int
@@ -210,11 +210,10 @@ def test_a_class_that_a_function_made_knows_its_neighbours() -> None:
         class Outer:
             inner: Inner
 
-        assert Inner
-        return Outer
+        return Inner, Outer
 
-    outer = made()
-    assert fields_in(outer)[0].annotation.__name__ == "Inner"
+    inner, outer = made()
+    assert fields_in(outer)[0].annotation is inner
 
 
 @pytest.mark.parametrize(

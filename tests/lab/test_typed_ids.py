@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from calamity_lab import Lab, Stack, command, dispatch
-from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.errors import InvalidModel, InvalidValue, UnresolvedTarget
 from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recovery import recover
@@ -140,7 +140,7 @@ def test_an_id_has_its_type_everywhere_in_an_attached_lab(annotation: Any, id_: 
 )
 def test_a_time_whose_zone_a_stream_id_would_lose_is_no_id(moment: Any) -> None:
     Meter, Count = meter(datetime)  # noqa: N806
-    with pytest.raises(InvalidValue, match=r"cannot be an id.*astimezone\(UTC\)"):
+    with pytest.raises(UnresolvedTarget, match=r"cannot be an id.*astimezone\(UTC\)"):
         dispatch(Stack(), Count(moment, 5))
     with pytest.raises(InvalidValue, match="cannot be an id"):
         Identity(Meter, moment)

@@ -181,11 +181,11 @@ def test_a_lab_in_which_nothing_has_happened_has_a_page() -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        ([""], {}, InvalidValue, "must be a text or a Path"),
-        ([7], {}, InvalidValue, "must be a text or a Path"),
+        ([""], {}, InvalidValue, "give the path of a file"),
+        ([7], {}, InvalidValue, "give the path of a file"),
         (["."], {}, InvalidValue, "that is a folder; name a file in it"),
         (["nowhere/run.html"], {}, InvalidValue, "name a file in a folder that exists"),
-        (["run.html"], {"title": 7}, InvalidValue, "a title is a text"),
+        (["run.html"], {"title": 7}, InvalidValue, "give a text, as in title="),
         (["run.html"], {"titel": "x"}, UnknownArgument, "title"),
     ],
 )

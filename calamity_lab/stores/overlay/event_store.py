@@ -320,6 +320,7 @@ class DurableOverlayEventStore(OverlayEventStore):
 
     __slots__ = ("_changes", "_entries", "_marks")
 
+    outlives_the_stack = False  # so a process manager that begins here is no news
     _slots = (*OverlayEventStore._slots, *__slots__)
     _past: _DurablePast
     _changes: PersistentVector[_Change]
