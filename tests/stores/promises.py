@@ -308,8 +308,14 @@ class World:
         if len(self.began) < len(MANAGERS):
             for name in set(self.store.marks()[0]) - set(self.began):
                 given = process.begin[name]
-                self.began[name] = head if given == "now" else given
+                self.began[name] = self._now(name, head) if given == "now" else given
         return lives
+
+    def _now(self, name: str, head: int) -> int:
+        """Where a manager began; before the event that it was handed, where it had raised until then."""
+        causes = [e.cause for e in self.store.outbox if (e.sender or "").startswith(f"{name}-")]
+        began = min(head, self.store.marks()[0][name])
+        return began - 1 if began in causes else began
 
     def look(self) -> None:
         """Nothing that was settled is settled otherwise, or gone."""
