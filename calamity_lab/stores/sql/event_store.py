@@ -74,6 +74,7 @@ from calamity_lab.stores.sql.rows import (
 from calamity_lab.stores.sql.subscription import Subscribers, Subscription
 
 _FAR = 2**63 - 1
+_IMPLAUSIBLE = 10**12  # events; a list of so many would not fit into any memory
 _BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}
 
 
@@ -466,7 +467,10 @@ class SQLEventStore(NotCopied):
         self.close()
 
     def __len__(self) -> int:
-        return self.version(ALL)
+        last = self.version(ALL)
+        if last < _IMPLAUSIBLE:
+            return last
+        return self._database.number(self._statements.count, {}, "read from")  # a damaged position
 
     def __iter__(self) -> Iterator[RecordedEvent]:
         return self.stream(ALL)
@@ -493,10 +497,13 @@ class SQLEventStore(NotCopied):
         whole, ascending = stream_id is ALL, direction is FORWARDS
         of_one, of_all = ("forwards", "all_forwards") if ascending else ("backwards", "all_backwards")
         statement: str = getattr(self._statements, of_all if whole else of_one)
+        to_the_end: str = statement if whole else getattr(self._statements, f"to_the_end_{of_one}")
         values = {} if whole else {"stream_id": stream_id, "upto": upto}
         read = self._database.rows
 
         def fetch(low: int, high: int, size: int) -> list[Any]:
+            if high == _FAR:
+                return read(to_the_end, {**values, "low": low, "high": high, "size": size}, "read from")
             return read(statement, {**values, "low": low, "high": high, "size": size}, "read from")
 
         key, high = (_POSITION, upto) if whole else (_VERSION, _FAR)

@@ -82,11 +82,16 @@ class Statements:
         of_all = f"SELECT {columns} FROM events WHERE position {within} ORDER BY position"
         # The sum keeps the planner from looking for the stream among all positions.
         of_one = (
-            f"SELECT {columns} FROM events WHERE stream_id = {stream_id} AND stream_version {within} "
+            f"SELECT {columns} FROM events WHERE stream_id = {stream_id} AND stream_version {{}} "
             f"AND position + 0 <= {value('upto')} ORDER BY stream_version"
         )
+        # In SQLite a text is behind all numbers: without an end, a damaged version is found, too.
+        to_the_end, of_one = of_one.format(f">= {value('low')}"), of_one.format(within)
+        self.to_the_end_forwards = f"{to_the_end} ASC {size}"
+        self.to_the_end_backwards = f"{to_the_end} DESC {size}"
         self.position = f"SELECT {position}"
         self.version = f"SELECT {stream_version}"
+        self.count = "SELECT count(*) FROM events"
         # A stream that was deleted is at -1, which no append expects.
         self.heads = (
             f"SELECT {position}, coalesce("
@@ -504,8 +509,10 @@ def _on(page: list[Any], fetch: Fetch, high: int, key: int) -> Iterator[Any]:
     size = _FIRST
     while page:
         yield from page
+        if len(page) < size:
+            return
         low = page[-1][key] + 1
-        if len(page) < size or low > high:
+        if low > high:
             return
         size = _size(page)
         page = fetch(low, high, size)
@@ -515,8 +522,10 @@ def _back(page: list[Any], fetch: Fetch, low: int, key: int) -> Iterator[Any]:
     size = _FIRST
     while page:
         yield from page
+        if len(page) < size:
+            return
         high = page[-1][key] - 1
-        if len(page) < size or high < low:
+        if high < low:
             return
         size = _size(page)
         page = fetch(low, high, size)

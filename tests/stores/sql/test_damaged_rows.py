@@ -14,7 +14,7 @@ from calamity_lab.errors import InvalidValue, ModelError, SerializationError, St
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds, FundsDeposited, RequestTransfer, Transfer
 from calamity_lab.frames import History
-from calamity_lab.kernel.protocols import ALL, BACKWARDS
+from calamity_lab.kernel.protocols import ALL, BACKWARDS, FORWARDS
 from calamity_lab.kernel.recovery import rebuild, recover
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
@@ -140,7 +140,8 @@ def test_a_stream_whose_version_is_no_number_is_not_appended_to(written: str) ->
 def test_an_event_at_the_last_position_is_read_once_and_nothing_is_written_behind_it(written: str) -> None:
     execute(written, f"UPDATE events SET position = {LAST} WHERE position = 3")
     with SQLEventStore(written, [Noted]) as store:
-        assert [event.position for event in store] == [1, 2, LAST]
+        assert [event.position for event in list(store)] == [1, 2, LAST]
+        assert len(store) == 3
         assert list(store.stream(ALL, start_version=LAST + 1)) == []
         assert [event.position for event in store.stream(ALL, start_version=LAST)] == [LAST]
         with refused(InvalidValue, "nothing was written"):
@@ -250,3 +251,17 @@ def test_a_lab_opens_a_history_with_an_event_at_the_last_position(sqlite_url: st
         dispatch(Stack(event_store=store), DepositFunds("a", 5))
     execute(sqlite_url, f"UPDATE events SET position = {LAST}")
     assert Lab.attach(sqlite_url, bank).aggregates["BankAccount-a"].balance == 5
+
+
+@pytest.mark.parametrize("direction", [FORWARDS, BACKWARDS])
+@pytest.mark.parametrize("events", [2, 200])
+def test_a_stream_of_which_a_version_is_no_number_is_not_read_without_that_event(
+    sqlite_url: str, direction: Any, events: int
+) -> None:
+    with SQLEventStore(sqlite_url, [Noted]) as store:
+        store.append("Note-1", [Noted(str(n)) for n in range(events)])
+    execute(sqlite_url, "UPDATE events SET stream_version = 'two' WHERE position = 2")
+    with SQLEventStore(sqlite_url, [Noted]) as store:
+        with pytest.raises((SerializationError, StoreError), match="two"):
+            list(store.stream("Note-1", direction=direction))
+        assert len(list(store.stream(ALL, start_version=3))) == events - 2
