@@ -119,7 +119,7 @@ def test_a_form_names_its_target_and_what_the_command_is_for() -> None:
     assert found["DepositFunds"] == CommandForm(
         command="DepositFunds",
         target="BankAccount",
-        doc="Pay money in, be it cash or the second half of a transfer.",
+        doc="Pay money in: cash, or the second half of a transfer.",
         fields=(
             FormField("account_id", "text"),
             FormField("amount", "integer", hint="a whole number, as in 42"),
