@@ -27,7 +27,7 @@
         ├── ReadOnlyStore      ... because the store is read-only
         ├── WrongSchema        ... because the database has other tables, or another version of ours
         ├── StreamDeleted      ... because the stream was deleted
-        ├── UnknownName        ... because no class bears a name that the store has kept
+        ├── UnknownName        ... because no class has a name that the store has kept
         └── WrongMark          ... because a process manager's mark lies beyond the end of the history
 """
 
@@ -363,7 +363,7 @@ class StreamDeleted(StoreError):
 
 
 class UnknownName(StoreError):
-    """No class bears a stored name that the store has kept; the message says what to do."""
+    """No class has a stored name that the store has kept; the message says what to do."""
 
 
 class WrongMark(StoreError):

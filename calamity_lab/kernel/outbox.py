@@ -24,7 +24,6 @@ from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, Self, cast
 
 from calamity_lab.errors import (
-    AlreadySettled,
     InvalidValue,
     ModelError,
     Rejected,
@@ -40,7 +39,7 @@ from calamity_lab.kernel.identity import Identity, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
-from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.stack import Stack, changed, moved
 
 _log = logging.getLogger("calamity_lab")
 
@@ -427,7 +426,7 @@ def _without_instances(stack: Stack, index: int) -> Stack:
         stack,
         process_managers=managers,
         process_manager_versions=versions,
-        delivered_upto=_moved(stack, index, 0),
+        delivered_upto=moved(stack.delivered_upto, index, 0),
     )
 
 
@@ -467,7 +466,7 @@ def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
         stack,
         process_managers=managers,
         process_manager_versions=versions,
-        delivered_upto=_moved(stack, index, mark),
+        delivered_upto=moved(stack.delivered_upto, index, mark),
     )
     return taken_in, count
 
@@ -527,7 +526,7 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
         event_store=store,
         process_managers=managers,
         process_manager_versions=versions,
-        delivered_upto=_moved(stack, index, reached),
+        delivered_upto=moved(stack.delivered_upto, index, reached),
     )
     return CaughtUpTo(handed, count, tuple(sent), failure)
 
@@ -556,13 +555,8 @@ def _upto(store: Any, start: int, position: int) -> Iterator[RecordedEvent]:
     return takewhile(lambda r: r.position <= position, store.stream(ALL, start_version=start))
 
 
-def _moved(stack: Stack, index: int, position: int) -> tuple[int, ...]:
-    """The marks of the stack with one moved."""
-    return (*stack.delivered_upto[:index], position, *stack.delivered_upto[index + 1 :])
-
-
 def check_names(stack: Stack) -> None:
-    """Raise `UnknownName` where the event store has a process manager that no class of the stack bears."""
+    """Raise `UnknownName` where no class of the stack has the name of a process manager of its store."""
     marks, _ = stack.event_store.marks()
     here = {stored_name(manager) for manager in stack.process_manager_types}
     elsewhere = {name for name, where in stack.process_managers_begin.items() if where == "elsewhere"}
@@ -597,29 +591,3 @@ def classes_near(types: Iterable[type]) -> Callable[[str], type | None]:
         return found.pop() if found else None
 
     return find
-
-
-__all__ = [
-    "ACCEPTED",
-    "WITHOUT_EVENTS",
-    "AlreadySettled",
-    "Delivery",
-    "DurableEventStore",
-    "Move",
-    "OutboxChanges",
-    "Outcome",
-    "catch_up",
-    "cause_of",
-    "check_names",
-    "classes_near",
-    "depth_first",
-    "is_durable",
-    "lasting",
-    "prepared",
-    "rejection",
-    "resolved",
-    "settles",
-    "taken_in",
-    "uninterested",
-    "warn_of_events_only",
-]

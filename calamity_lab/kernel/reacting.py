@@ -17,7 +17,7 @@ from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Handling, Run
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.stack import Stack, changed, with_delivered, with_reaction
+from calamity_lab.kernel.stack import Stack, changed, moved, with_delivered, with_reaction
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
@@ -125,15 +125,15 @@ def _hand_on_once(
                 continue
             there = Handling(pending, recorded, n, m)
             try:
-                moved = _hand_to(Run(stack, agenda, there, length), there)
+                after = _hand_to(Run(stack, agenda, there, length), there)
             except (ModelError, SerializationError) as error:
                 if not outbox.sets_aside(stack.event_store):
                     raise
                 failure = Failure(None, error, stored_name(types[m]), position)
                 return _set_aside(Run(stack, agenda, there, length), pending, failure)
-            if isinstance(moved, tuple):
-                return moved
-            stack = moved
+            if isinstance(after, tuple):
+                return after
+            stack = after
         at_manager = 0
     index = length + 1
     return Completed(index, pending), Run(stack, agenda, None, index)
@@ -147,7 +147,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
     interest = ask.interested(manager, event.event)
     is_next = delivered[m] == position - 1
     if interest is None:  # the append moved the mark, unless the type is behind for other reasons
-        return with_delivered(stack, _with(delivered, m, position)) if is_next else stack
+        return with_delivered(stack, moved(delivered, m, position)) if is_next else stack
     if not is_next:
         return _catch_up(run, there, identify(manager, interest.id), position - 1)
     reactions, process_managers = stack.process_managers.handle_event(event, (manager,))
@@ -164,7 +164,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
         return _catch_up(run, there, identity, position)
     is_last = m + 1 == len(stack.process_manager_types) and n + 1 == len(recorded)
     left = None if is_last else there._replace(manager=m + 1)
-    after = (process_managers, _with(delivered, m, upto))
+    after = (process_managers, moved(delivered, m, upto))
     run = run._replace(stack=changed(stack, event_store=store))
     return _react(run, run.stack, pending, event, reaction, after, left)
 
@@ -198,10 +198,6 @@ def _set_aside(run: Run, pending: Pending, failure: Failure) -> tuple[Step, Run]
     """Note that a process manager failed at an event; the others are handed the event."""
     index, there = run.length + 1, run.progress
     return Failed(index, pending, failure), Run(run.stack, run.agenda.fail(failure), there, index)
-
-
-def _with(delivered: tuple[int, ...], index: int, position: int) -> tuple[int, ...]:
-    return (*delivered[:index], position, *delivered[index + 1 :])
 
 
 def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
@@ -304,7 +300,7 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
         if reactions and reactions[0].verb != Verb.IGNORED:
             versions = versions.increment_version(identity, 1)
             count += 1
-    delivered = (*stack.delivered_upto[:index], position, *stack.delivered_upto[index + 1 :])
+    delivered = moved(stack.delivered_upto, index, position)
     caught_up = changed(
         stack, process_managers=managers, process_manager_versions=versions, delivered_upto=delivered
     )

@@ -85,7 +85,7 @@ def recover(
 
     ``aggregate_types`` are the aggregates whose states are wanted at once, which reads the history, or the
     events since their ``snapshots``; others are caught up when a command first needs them. Raises
-    `UnknownName` where no class bears a name that the store has kept.
+    `UnknownName` where no class has a name that the store has kept.
 
     A store that keeps events only gives the rebuilt stack, and a warning: what was sent before is not known.
     """
@@ -232,7 +232,7 @@ class Aggregates:
         self._event_store = event_store
         self._snapshots = snapshots
         self._ahead: dict[str, int] = {}
-        self.unknown: dict[str, None] = {}  # the stored names of aggregates that no given type bears
+        self.unknown: dict[str, None] = {}  # the stored names of aggregates that no given type has
         register_streams(event_store, self._types.values())
 
     def take(self, recorded: RecordedEvent) -> None:

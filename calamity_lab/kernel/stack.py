@@ -117,6 +117,11 @@ with_reaction: Callable[..., Stack] = changer(
 with_delivered: Callable[..., Stack] = changer(Stack, "delivered_upto")
 
 
+def moved(delivered: tuple[int, ...], index: int, position: int) -> tuple[int, ...]:
+    """How far the process managers of a stack were handed events, with one of them at a position."""
+    return (*delivered[:index], position, *delivered[index + 1 :])
+
+
 def changed(stack: Stack, **fields: Any) -> Stack:
     """The stack with some fields replaced, unchecked: the kernel's quick way from one stack to the next."""
     new: Stack = _changed(stack, fields)

@@ -93,7 +93,7 @@ class Serializer:
                 self._names.add_stream(cls)
 
     def class_of(self, name: str) -> type | None:
-        """The class with that stored name; None where no class is known that bears it."""
+        """The class with that stored name; None where no known class has it."""
         return self._names.class_of(a_text("class_of(name)", name, "'FundsDeposited'"))
 
     def name_of(self, cls: type) -> str:

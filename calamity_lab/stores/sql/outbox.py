@@ -152,8 +152,14 @@ class SQLOutbox:
             yield from map(self._codec.recorded, self._database.rows(statement, {}, "read from"))
 
     def depths(self, command_ids: Sequence[str]) -> dict[str, int]:
-        depths = {command_id: self._entry(command_id) for command_id in dict.fromkeys(command_ids)}
-        return {command_id: row.depth for command_id, row in depths.items() if row is not None}
+        found: dict[str, int] = {}
+        wanted = list(dict.fromkeys(command_ids)) if self._is_there else []
+        for n in range(0, len(wanted), _FEW):
+            values = {f"id_{m}": command_id for m, command_id in enumerate(wanted[n : n + _FEW])}
+            listed = ", ".join([self._database.parameter.format(name) for name in values])
+            statement = f"SELECT command_id, depth FROM outbox WHERE command_id IN ({listed})"
+            found.update(self._database.rows(statement, values, "read from"))
+        return found
 
     def entries(self) -> tuple[OutboxEntry, ...]:
         rows = self._database.rows(self._statements.outbox, {}, "read from") if self._is_there else []
