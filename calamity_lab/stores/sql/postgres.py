@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
@@ -277,22 +278,24 @@ _MOVES = {
     False: "INSERT INTO process_managers (name, position) VALUES (%(name)s, %(upto)s) "
     f"ON CONFLICT (name) DO NOTHING RETURNING {_ASYNCHRONOUS}",
 }
-_HAND_ON = {
-    follows: f"""
-    WITH moved AS ({move}),
-    gone AS (DELETE FROM deliveries WHERE process_manager = %(name)s
-        AND stream_id = ANY(%(begun_or_ended)s::text[]) AND EXISTS (SELECT FROM moved)),
-    noted AS (INSERT INTO deliveries ({", ".join(DELIVERIES)})
-        {_NOTED_ROWS} WHERE EXISTS (SELECT FROM moved)
-        ON CONFLICT DO NOTHING),
-    over AS (INSERT INTO ended ({", ".join(ENDED)})
-        {_ENDED_ROWS} WHERE EXISTS (SELECT FROM moved)
-        ON CONFLICT DO NOTHING),
-    sent AS ({_SENT} WHERE EXISTS (SELECT FROM moved) ON CONFLICT (command_id) DO NOTHING)
-    SELECT count(*) FROM moved
-    """
-    for follows, move in _MOVES.items()
+# What hangs on a mark that has moved; a statement has only the parts for which there are rows.
+_ONLY_THEN = "WHERE EXISTS (SELECT FROM moved) ON CONFLICT DO NOTHING"
+_PARTS = {
+    "gone": "DELETE FROM deliveries WHERE process_manager = %(name)s "
+    "AND stream_id = ANY(%(begun_or_ended)s::text[]) AND EXISTS (SELECT FROM moved)",
+    "noted": f"INSERT INTO deliveries ({', '.join(DELIVERIES)}) {_NOTED_ROWS} {_ONLY_THEN}",
+    "ended": f"INSERT INTO ended ({', '.join(ENDED)}) {_ENDED_ROWS} {_ONLY_THEN}",
+    "sent": f"{_SENT} {_ONLY_THEN}",
 }
+
+
+@cache
+def _hand_on(follows: bool, *parts: str) -> str:
+    """The statement that moves a mark, or makes it, with these parts."""
+    hanging = "".join([f", then_{name} AS ({_PARTS[name]})" for name in parts])
+    return f"WITH moved AS ({_MOVES[follows]}){hanging} SELECT count(*) FROM moved"
+
+
 _SETTLE = f"""
     WITH settled AS (
         INSERT INTO outbox (command_id, command_type, type_version, sender, correlation_id, depth, metadata,
@@ -410,6 +413,7 @@ class PostgresDatabase(Database):
             "timezone": "'UTC'",
             "lock_timeout": str(milliseconds),
             "default_transaction_isolation": "'read committed'",
+            "plan_cache_mode": "'force_generic_plan'",  # planning takes longer than running
         }
         if self.read_only:
             settings["default_transaction_read_only"] = "on"
@@ -508,16 +512,20 @@ class PostgresDatabase(Database):
             raise
 
     def _hand_on(self, handed: HandOn) -> bool:
-        values: dict[str, Any] = {
-            "name": handed.name,
-            "since": handed.since,
-            "upto": handed.upto,
-            "begun_or_ended": _array(handed.begun_or_ended),
-            **_columns(DELIVERIES, handed.deliveries, "noted"),
-            **_columns(ENDED, handed.ended, "ended"),
-            **_columns([*_SENT_TYPES], handed.sent, "sent"),
-        }
-        return bool(self._one(_HAND_ON[handed.since is not None], values)[0])
+        values: dict[str, Any] = {"name": handed.name, "since": handed.since, "upto": handed.upto}
+        parts = []
+        if handed.begun_or_ended:
+            parts.append("gone")
+            values["begun_or_ended"] = _array(handed.begun_or_ended)
+        for part, columns, rows in (
+            ("noted", DELIVERIES, handed.deliveries),
+            ("ended", ENDED, handed.ended),
+            ("sent", [*_SENT_TYPES], handed.sent),
+        ):
+            if rows:
+                parts.append(part)
+                values.update(_columns(columns, rows, part))
+        return bool(self._one(_hand_on(handed.since is not None, *parts), values)[0])
 
     def _settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
         values = {**row._asdict(), **_columns([*_SENT_TYPES], sent, "sent")}
