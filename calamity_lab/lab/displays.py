@@ -1,4 +1,4 @@
-"""The views of a lab: widgets, figures, a page and a graph; all share the cursor of the lab."""
+"""What a lab shows at its cursor: states and events, widgets, figures, a page and a graph."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calamity_lab.errors import InvalidValue
+from calamity_lab.frames import History
 from calamity_lab.kernel.arguments import a_text, a_text_or_none, a_whole_number, refuse_unknown
 from calamity_lab.kernel.event_store import checked_stream_id
 from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.protocols import ALL
+from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.lab.results import PendingCommands, States, Steps
 from calamity_lab.model import Model
+from calamity_lab.trace.selection import selected_events
 from calamity_lab.trace.stepper import Stepper
+from calamity_lab.trace.trace import Branch, Moment, Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,37 +27,100 @@ if TYPE_CHECKING:
     from calamity_lab.figures.style import Theme
     from calamity_lab.views.lanes import Axis
     from calamity_lab.views.sequence import Correlation
-    from calamity_lab.widgets.dock import Dock
     from calamity_lab.widgets.view_widget import ViewWidget
 
 
 class Displays:
-    """The views of a model and a stepper; each view imports its libraries when it is first used."""
+    """What a model and a stepper show; each view imports its libraries when it is first used."""
 
     model: Model
     stepper: Stepper
-    _view: ViewWidget | None = None
-    _dock: Dock | None = None
 
     def send(self, *commands: Any) -> Any:
         """Put commands on the agenda; the form calls this."""
         raise NotImplementedError
 
-    @property
-    def view(self) -> ViewWidget:
-        """All views in one widget."""
-        self._view = self._view or self._widget("lab")
-        return self._view
+    # what is true at the cursor
 
     @property
-    def controls(self) -> ViewWidget:
-        """The buttons and the scrubber."""
-        return self._widget("controls")
+    def cursor(self) -> int:
+        """The index of the current moment; 0 is the moment before anything happened."""
+        return self.stepper.cursor
 
     @property
-    def form(self) -> ViewWidget:
-        """The agenda and the command form."""
-        return self._widget("agenda")
+    def trace(self) -> Trace:
+        """The recorded moments of the current branch."""
+        return self.stepper.trace
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """All branches; each act in the past made a new one."""
+        return tuple(self.trace.branches.values())
+
+    @property
+    def moment(self) -> Moment:
+        """The moment at the cursor."""
+        return self.stepper.moment
+
+    @property
+    def run(self) -> Run:
+        """The run at the cursor: a value that `advance` and other labs can continue."""
+        return self.moment.run
+
+    @property
+    def stack(self) -> Stack:
+        """The whole system at the cursor, as a value."""
+        return self.moment.stack
+
+    @property
+    def agenda(self) -> PendingCommands:
+        """The pending commands at the cursor, in the order in which they will run."""
+        return PendingCommands(self.moment.agenda)
+
+    @property
+    def aggregates(self) -> States:
+        """The aggregates at the cursor, by stream id."""
+        from calamity_lab.frames import aggregates_to_pandas
+
+        trace, cursor, types = self.trace, self.cursor, by_name(self.model.aggregates)
+        return States("aggregate", self.stack.aggregates, lambda: aggregates_to_pandas(trace, cursor, types))
+
+    @property
+    def process_managers(self) -> States:
+        """The process manager instances at the cursor, by stream id."""
+        from calamity_lab.frames import process_managers_to_pandas
+
+        trace, cursor = self.trace, self.cursor
+        return States(
+            "process manager", self.stack.process_managers, lambda: process_managers_to_pandas(trace, cursor)
+        )
+
+    @property
+    def events(self) -> History:
+        """The events recorded up to the cursor."""
+        index = self.trace.index
+        return History(index.events.take(index.events_at(self.cursor)))
+
+    @property
+    def selected(self) -> History:
+        """The events that are selected, by `select` or in a widget, before and after the cursor."""
+        return History(selected_events(self.trace, self.stepper.selection))
+
+    @property
+    def history(self) -> History:
+        """The events recorded up to the cursor, as a history to export; the same as `events`."""
+        return self.events
+
+    @property
+    def steps(self) -> Steps:
+        """The steps taken up to the cursor."""
+        from calamity_lab.frames import steps_to_pandas
+
+        trace, cursor = self.trace, self.cursor
+        taken = [moment.step for moment in trace.branch.moments.iterate(1, cursor + 1) if moment.step]
+        return Steps(taken, lambda: steps_to_pandas(trace, cursor))
+
+    # views
 
     @property
     def state(self) -> ViewWidget:
@@ -76,18 +146,6 @@ class Displays:
     def table(self) -> ViewWidget:
         """The recorded events as a table."""
         return self._widget("events")
-
-    def dock(self, title: str | None = None) -> Dock | None:
-        """Show the lab in a panel beside the notebook, in JupyterLab; call it again to show the same panel.
-
-        ``title`` is the text on the tab of the panel; its ``close()`` closes the panel. Outside JupyterLab a
-        warning says what works there, and the result is None. Raises `MissingExtra` if sidecar is missing.
-        """
-        title = a_text_or_none("dock(title)", title, "title='The bank'")
-        from calamity_lab.widgets.dock import Dock, docked
-
-        self._dock = self._dock or Dock(self._widget("lab"))
-        return docked(self._dock, title)
 
     def plot_timeline(
         self, ax: Axes | None = None, *, by: Axis = "position", theme: Theme | None = None
@@ -207,17 +265,31 @@ class Displays:
         limit = a_whole_number("to_mermaid(limit)", limit, low=1)
         return to_mermaid(sequence(trace, cursor, correlation=correlation, first=0, limit=limit))
 
-    def _ipython_display_(self) -> None:
-        self.view._ipython_display_()
-
-    def _display_(self) -> ViewWidget:
-        """A new widget for each cell of marimo, which closes the widgets of a cell that it reruns."""
-        return self._widget("lab")
-
     def _widget(self, face: str) -> ViewWidget:
         from calamity_lab.widgets.view_widget import ViewWidget
 
         return ViewWidget(self, face)
+
+
+class AtMoment(Displays):
+    """The views of a lab at one moment of a branch; they stay as they are when the lab steps or forks."""
+
+    def __init__(self, model: Model, trace: Trace, moment: int) -> None:
+        self.model = model
+        self.stepper = Stepper(trace, fixed_at=moment)
+
+    def send(self, *commands: Any) -> Any:
+        """Not possible: commands are sent to the lab."""
+        raise InvalidValue(
+            f"lab.at({self.cursor}) stays as it is. To send commands from there, use the lab: "
+            f"lab.goto({self.cursor}), then lab.send(...)"
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Step {self.cursor:,} of {self.trace.last:,} on branch {self.trace.branch.name!r}, which stays. "
+            "Views: state, timeline, process_graph, sequence, table; plot_state(), plot_timeline(), ..."
+        )
 
 
 def _checked(asked: str, correlation: Correlation) -> Correlation:

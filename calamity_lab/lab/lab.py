@@ -6,25 +6,28 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.frames import History
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.arguments import a_bool, has, is_a, refuse_unknown
+from calamity_lab.kernel.arguments import a_bool, a_text_or_none, has, is_a, refuse_unknown
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
-from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.attachment import Attachment
-from calamity_lab.lab.displays import Displays
-from calamity_lab.lab.results import Committed, PendingCommands, States, Steps
+from calamity_lab.lab.displays import AtMoment, Displays
+from calamity_lab.lab.results import Committed, PendingCommands
 from calamity_lab.model import Model, assemble
 from calamity_lab.text import plural
-from calamity_lab.trace.selection import selected_events, selection_of
+from calamity_lab.trace.selection import selection_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
-from calamity_lab.trace.trace import Branch, Moment, Trace
+from calamity_lab.trace.trace import Moment
+
+if TYPE_CHECKING:
+    from calamity_lab.widgets.dock import Dock
+    from calamity_lab.widgets.view_widget import ViewWidget
 
 _PARTS = ("aggregates", "commands", "events", "process_managers")
 _OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked")
@@ -43,6 +46,9 @@ class Lab(Displays):
     If the event store of the stack is a database, then every step writes to the database. You can still look
     at past moments, but you cannot act in the past. ``Lab.attach`` opens a database without writing to it.
     """
+
+    _view: ViewWidget | None = None
+    _dock: Dock | None = None
 
     def __init__(
         self,
@@ -158,6 +164,14 @@ class Lab(Displays):
         """Move the cursor to the moment with that index; a negative index counts from the last moment."""
         return self.stepper.goto(moment)
 
+    def at(self, moment: int | Moment) -> AtMoment:
+        """Fix the views at a moment: ``lab.at(60).state`` stays as it is when the lab steps or forks.
+
+        ``moment`` is an index, where a negative one counts from the last moment, or a moment of any branch.
+        """
+        trace, index = self.trace.find(moment)
+        return AtMoment(self.model, trace, index)
+
     def restart(self) -> Moment:
         """Move the cursor to moment 0, before anything happened; the recorded run stays."""
         return self.stepper.restart()
@@ -182,67 +196,6 @@ class Lab(Displays):
         self.stepper.switch(branch)
         return self.moment
 
-    # what is true at the cursor
-
-    @property
-    def cursor(self) -> int:
-        """The index of the current moment; 0 is the moment before anything happened."""
-        return self.stepper.cursor
-
-    @property
-    def trace(self) -> Trace:
-        """The recorded moments of the current branch."""
-        return self.stepper.trace
-
-    @property
-    def branches(self) -> tuple[Branch, ...]:
-        """All branches; each act in the past made a new one."""
-        return tuple(self.trace.branches.values())
-
-    @property
-    def moment(self) -> Moment:
-        """The moment at the cursor."""
-        return self.stepper.moment
-
-    @property
-    def run(self) -> Run:
-        """The run at the cursor: a value that `advance` and other labs can continue."""
-        return self.moment.run
-
-    @property
-    def stack(self) -> Stack:
-        """The whole system at the cursor, as a value."""
-        return self.moment.stack
-
-    @property
-    def agenda(self) -> PendingCommands:
-        """The pending commands at the cursor, in the order in which they will run."""
-        return PendingCommands(self.moment.agenda)
-
-    @property
-    def aggregates(self) -> States:
-        """The aggregates at the cursor, by stream id."""
-        from calamity_lab.frames import aggregates_to_pandas
-
-        trace, cursor, types = self.trace, self.cursor, by_name(self.model.aggregates)
-        return States("aggregate", self.stack.aggregates, lambda: aggregates_to_pandas(trace, cursor, types))
-
-    @property
-    def process_managers(self) -> States:
-        """The process manager instances at the cursor, by stream id."""
-        from calamity_lab.frames import process_managers_to_pandas
-
-        trace, cursor = self.trace, self.cursor
-        return States(
-            "process manager", self.stack.process_managers, lambda: process_managers_to_pandas(trace, cursor)
-        )
-
-    @property
-    def events(self) -> History:
-        """The events recorded up to the cursor."""
-        index = self.trace.index
-        return History(index.events.take(index.events_at(self.cursor)))
-
     def select(self, *what: int | str) -> History:
         """Select events in all views, and return them.
 
@@ -253,24 +206,35 @@ class Lab(Displays):
         self.stepper.select(selection_of(self.trace, what))
         return self.selected
 
-    @property
-    def selected(self) -> History:
-        """The events that are selected, by `select` or in a widget, before and after the cursor."""
-        return History(selected_events(self.trace, self.stepper.selection))
+    # views with buttons
 
     @property
-    def history(self) -> History:
-        """The events recorded up to the cursor, as a history to export; the same as `events`."""
-        return self.events
+    def view(self) -> ViewWidget:
+        """All views in one widget."""
+        self._view = self._view or self._widget("lab")
+        return self._view
 
     @property
-    def steps(self) -> Steps:
-        """The steps taken up to the cursor."""
-        from calamity_lab.frames import steps_to_pandas
+    def controls(self) -> ViewWidget:
+        """The buttons and the scrubber."""
+        return self._widget("controls")
 
-        trace, cursor = self.trace, self.cursor
-        taken = [moment.step for moment in trace.branch.moments.iterate(1, cursor + 1) if moment.step]
-        return Steps(taken, lambda: steps_to_pandas(trace, cursor))
+    @property
+    def form(self) -> ViewWidget:
+        """The agenda and the command form."""
+        return self._widget("agenda")
+
+    def dock(self, title: str | None = None) -> Dock | None:
+        """Show the lab in a panel beside the notebook, in JupyterLab; call it again to show the same panel.
+
+        ``title`` is the text on the tab of the panel; its ``close()`` closes the panel. Outside JupyterLab a
+        warning says what works there, and the result is None. Raises `MissingExtra` if sidecar is missing.
+        """
+        title = a_text_or_none("dock(title)", title, "title='The bank'")
+        from calamity_lab.widgets.dock import Dock, docked
+
+        self._dock = self._dock or Dock(self._widget("lab"))
+        return docked(self._dock, title)
 
     def __repr__(self) -> str:
         branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
@@ -282,6 +246,13 @@ class Lab(Displays):
             ]
         )
         return f"Lab at moment {self.cursor:,} of {self.trace.last:,}{branch}: {there}"
+
+    def _ipython_display_(self) -> None:
+        self.view._ipython_display_()
+
+    def _display_(self) -> ViewWidget:
+        """A new widget for each cell of marimo, which closes the widgets of a cell that it reruns."""
+        return self._widget("lab")
 
     def _check_command(self, command: Any) -> None:
         """Raise for a command that cannot be dispatched, before it is on the agenda."""

@@ -31,15 +31,20 @@ class Stepper:
     is lost.
     With ``checked`` every callback of the model is asked twice, to find one that is not pure.
     ``guard`` is called before a move runs the kernel; it may raise to prevent the move.
-    A stepper begins with a stack or with a run. Where the event store keeps what was recorded, as a database
-    does, the past can be looked at, but not changed.
+    A stepper begins with a stack or with a run; with a trace and ``fixed_at`` it stays at that moment. Where
+    the event store keeps what was recorded, as a database does, the past can be looked at, but not changed.
     """
 
     def __init__(
-        self, start: Stack | Run, *, checked: bool = True, guard: Callable[[], object] = lambda: None
+        self,
+        start: Stack | Run | Trace,
+        *,
+        checked: bool = True,
+        guard: Callable[[], object] = lambda: None,
+        fixed_at: int | None = None,
     ) -> None:
-        self.trace = Trace.of(start)
-        self.cursor = 0
+        self.trace = start if isinstance(start, Trace) else Trace.of(start)
+        self.cursor, self.is_fixed = fixed_at or 0, fixed_at is not None
         self.selection = NOTHING
         self.checked = checked
         self.guard = guard
@@ -222,6 +227,8 @@ class Stepper:
             yield from self._changing()
 
     def _changing(self) -> Iterator[None]:
+        if self.is_fixed:
+            raise InvalidValue(f"This view stays at step {self.cursor:,}. To move, use the lab")
         self.error, self._guarded, self._nested = None, False, self._nested + 1
         try:
             yield

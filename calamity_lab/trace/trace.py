@@ -128,6 +128,20 @@ class Trace:
         """The steps of the current branch, in order."""
         return (moment.step for moment in self.branch.moments.iterate(1) if moment.step is not None)
 
+    def find(self, moment: int | Moment) -> tuple[Trace, int]:
+        """Find a moment by its index on this branch, or find one of any branch: the trace, and the index."""
+        if not is_a(moment, Moment):
+            index = a_whole_number("at(moment)", moment, low=None)
+            return self, self[index].index
+        given: Any = moment
+        for branch in (self.branch, *self.branches.values()):
+            if given.index < len(branch.moments) and _is_same(branch.moments[given.index], given):
+                return Trace(branch, self.branches, self.memo), given.index
+        raise InvalidValue(
+            f"at(moment): moment {given.index:,} is of another run; give a moment of this lab, as in "
+            "lab.trace[60], or an index"
+        )
+
     def command_end(self, start: int) -> int:
         """The last moment of the command that was dispatched at a moment."""
         dispatched, start = self.index.dispatched, a_whole_number("command_end(start)", start)
@@ -214,3 +228,8 @@ class Trace:
             branch.name,
             at,
         )
+
+
+def _is_same(one: Moment, other: Moment) -> bool:
+    """Whether two moments are the same one: a step is made once; an input may change the agenda after it."""
+    return one.stack is other.stack if one.step is None else one.step is other.step

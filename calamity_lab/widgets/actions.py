@@ -160,7 +160,7 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
     stepper.select(selection)
     moment = _moment(stepper.trace, _mark(message))
     # What was recorded before the trace began is true at every moment.
-    if message.get("go") is True and 0 < moment <= stepper.trace.last:
+    if message.get("go") is True and not stepper.is_fixed and 0 < moment <= stepper.trace.last:
         contents.hush()
         stepper.goto(moment)
 

@@ -46,12 +46,16 @@ _WAY_OUT_BY_CALL = "To continue without this command, call lab.abandon()"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The last fact as one sentence, and the moment of the cursor: the foot of every widget."""
+    """The last fact as one sentence, and the moment of the cursor: the foot of every widget.
+
+    ``is_fixed`` is true in the views of ``lab.at(n)``, whose cursor stays.
+    """
 
     cursor: int
     last: int
     sentence: str
     tone: Tone
+    is_fixed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def _controls(contents: Contents) -> Any:
 
 def _fact(contents: Contents) -> Fact:
     view = _controls(contents)
-    return Fact(view.cursor, view.last, view.sentence, view.tone)
+    return Fact(view.cursor, view.last, view.sentence, view.tone, contents.lab.stepper.is_fixed)
 
 
 def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[[Contents], Any]:

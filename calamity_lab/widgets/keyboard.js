@@ -82,7 +82,7 @@ export function canMove(/** @type {Values} */ values) {
   const where = values.controls ?? values.fact;
   /** @param {string} verb */
   return (verb) => {
-    if (!where) return false;
+    if (!where || values.fact?.is_fixed) return false;
     if (["step_back", "step_back_over", "restart"].includes(verb)) return where.cursor > 0;
     if (verb === "end") return where.cursor < where.last;
     return values.controls?.at_end !== true;

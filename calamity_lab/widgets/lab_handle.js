@@ -1,7 +1,7 @@
 // What goes to Python and comes back. One message each way a step; what is newer replaces what still waits.
 
 import { isPacked, unpackedChart } from "./chart.js";
-import { make, put, setText } from "./elements.js";
+import { count, make, put, setText, show } from "./elements.js";
 import { focusedIn } from "./lists.js";
 import { icon, ICONS } from "./signs.js";
 
@@ -93,7 +93,7 @@ export class LabHandle {
 
   /** Goes to a moment; views that know the whole run are there before Python answers. */
   goto(/** @type {number} */ moment) {
-    this.ahead = moment;
+    if (!this.values.fact?.is_fixed) this.ahead = moment;
     for (const view of this.views) view.goesAhead?.();
     this.newest("goto", { moment });
     if (!this.resting.has(GOTO)) this.resting.set(GOTO, window.setTimeout(() => this.rested(), REST));
@@ -253,7 +253,8 @@ const SILENCE = {
 export function mountFoot(/** @type {HTMLElement} */ root, /** @type {string[]} */ parts) {
   const mark = make("span", { class: "cl-foot-mark" });
   const sentence = make("span", { class: "cl-foot-text" });
-  const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence);
+  const fixed = make("span", { class: "cl-foot-fixed", hidden: true });
+  const foot = make("div", { class: "cl-foot", role: "status" }, mark, sentence, fixed);
   root.append(foot);
   // Several widgets may show one lab: only the one in use speaks, so that each fact is heard once. They notify each
   // other through the document, since a host may put each into its own shadow root.
@@ -264,9 +265,12 @@ export function mountFoot(/** @type {HTMLElement} */ root, /** @type {string[]} 
   return {
     parts,
     close: () => document.removeEventListener(SPEAKS, hush),
-    update(/** @type {{ sentence: string, tone: string }} */ { sentence: text, tone }) {
+    /** @param {{ sentence: string, tone: string, is_fixed?: boolean, cursor: number, last: number }} fact */
+    update({ sentence: text, tone, is_fixed = false, cursor, last }) {
       setText(sentence, text);
       put(sentence, "title", text);
+      show(fixed, is_fixed);
+      if (is_fixed) setText(fixed, `stays at step ${count(cursor)} of ${count(last)}`);
       if (foot.dataset.tone === tone) return;
       foot.dataset.tone = tone;
       mark.replaceChildren(icon(tone in ICONS ? tone : "plain"));

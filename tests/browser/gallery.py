@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Locator
 
 from calamity_lab.lab.displays import Displays
+from calamity_lab.lab.lab import Lab
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import LabWidget
 
@@ -30,7 +31,7 @@ def single_views() -> list[str]:
     """The names of the single views, as a lab has them."""
     return [
         name
-        for name, member in vars(Displays).items()
+        for name, member in {**vars(Lab), **vars(Displays)}.items()
         if isinstance(member, property)
         and member.fget.__annotations__.get("return") == "ViewWidget"
         and name != "view"

@@ -41,3 +41,23 @@ def test_two_displays_of_one_widget_show_the_same(lab_page: LabPage) -> None:
     first.press("Step over")
     second.settle()
     assert first.fact == second.fact
+
+
+def test_a_view_at_a_moment_says_so_and_stays_there_under_keys_presses_and_steps(lab_page: LabPage) -> None:
+    lab_page.resize(1200, 3200)
+    lab_page.open([BANK, "for _ in range(5): lab.step()", "lab.at(9).timeline", "lab.at(9).table"])
+    lab_page.run_all()
+    composite = LabWidget(lab_page)
+    fixed = lab_page.output(2).locator(".cl-root")
+    before = composite.moment
+    expect(fixed.locator(".cl-foot-fixed")).to_have_text(f"stays at step 9 of {before}")
+    drawn = fixed.locator(".cl-plot").inner_html()
+    fixed.focus()
+    for key in (".", ",", "Home", "]", ">"):
+        lab_page.page.keyboard.press(key)
+    composite.press("Step over")
+    lab_page.output(3).get_by_role("row").nth(1).click()
+    expect(lab_page.output(3).locator(".cl-foot")).to_contain_text("This view stays at step 9")
+    assert fixed.locator(".cl-plot").inner_html() == drawn
+    expect(fixed.locator(".cl-foot-fixed")).to_have_text(f"stays at step 9 of {before}")
+    assert int(lab_page.python("lab.cursor")) > before
