@@ -5,6 +5,7 @@
 #   make bench      the benchmarks
 #   make shots      a picture of every view, in both themes and at three widths, to look at: shots/index.html
 #   make notebooks  runs the tutorials again and keeps what they show
+#   make docs       the documentation site, in build/docs: open build/docs/index.html
 #   make pins       chooses the newest versions and writes them to constraints.txt
 #   make clean      removes what was set up
 
@@ -26,7 +27,7 @@ SLOW_CHECKS := check-types check-js
 CHECKS := $(QUICK_CHECKS) $(SLOW_CHECKS) check-floors
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check $(CHECKS) bench shots notebooks pins clean
+.PHONY: help lab test check $(CHECKS) bench shots notebooks docs pins clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,9 +36,13 @@ $(VENV)/.ready-lab: $(SETUP)
 	@$(PYTHON) scripts/bootstrap.py $(VENV) tutorials
 	@touch $@
 
+$(VENV)/.ready-docs: $(SETUP)
+	@$(PYTHON) scripts/bootstrap.py $(VENV) docs
+	@touch $(VENV)/.ready-lab $@
+
 $(VENV)/.ready-test: $(SETUP)
 	@$(PYTHON) scripts/bootstrap.py $(VENV) test
-	@touch $(VENV)/.ready-lab $@
+	@touch $(VENV)/.ready-lab $(VENV)/.ready-docs $@
 
 # Node comes from a wheel (the extra `check`), what runs on it from package-lock.json; users need neither.
 JS := PATH="$(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$$PATH"
@@ -89,6 +94,9 @@ shots: $(VENV)/.ready-test
 
 notebooks: $(VENV)/.ready-test
 	$(BIN)/python scripts/execute_notebooks.py $(ARGS)
+
+docs: $(VENV)/.ready-docs
+	@$(BIN)/python -m scripts.build_docs build/docs
 
 pins: $(VENV)/.ready-test
 	$(BIN)/uv pip compile --quiet --upgrade --all-extras --universal --python-version 3.11 --no-annotate --no-header \
