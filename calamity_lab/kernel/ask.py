@@ -27,6 +27,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue, ModelError, Rejected, UnresolvedTarget, repr_of
+from calamity_lab.errors.tracebacks import raised_in
 from calamity_lab.kernel.arguments import has, words_of
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
@@ -115,7 +116,7 @@ def new(cls: type, id_: Any) -> Any:
         hint = (
             "" if getattr(make, "__self__", None) is cls else "; it must be a @classmethod that takes the id"
         )
-        raise ModelError(callback, f"raised {words_of(error)} for the id {repr_of(id_)}{hint}") from error
+        raise ModelError(callback, f"{_raised(error, make)} for the id {repr_of(id_)}{hint}") from error
     if made is None:
         raise ModelError(callback, f"returned None for the id {repr_of(id_)}; return a {cls.__name__}")
     return made
@@ -164,9 +165,8 @@ def interested(manager: Any, event: Any) -> Interest | None:
     except ModelError:
         raise
     except Exception as error:
-        problem = (
-            f"raised {words_of(error)} for {repr_of(event)}; return None where an event is not of interest"
-        )
+        raised = _raised(error, getattr(manager, "interested", None))
+        problem = f"{raised} for {repr_of(event)}; return None where an event is not of interest"
         raise ModelError(f"{_name(manager)}.interested", problem) from error
     if interest is not None and (type(interest) not in _INTERESTS or type(interest.id) is not str):
         _check_interest(manager, event, interest)
@@ -274,7 +274,12 @@ def _broken(state: Any, method: str, parameter: str, error: Exception, given: An
         return ModelError(
             callback, f"is missing: add `def {method}(self, {parameter}): ...` for {repr_of(given)}"
         )
-    return ModelError(callback, f"raised {words_of(error)} for {repr_of(given)}")
+    return ModelError(callback, f"{_raised(error, getattr(type(state), method, None))} for {repr_of(given)}")
+
+
+def _raised(error: Exception, callback: Any) -> str:
+    """What a callback raised, and the line of the user's code."""
+    return f"raised {words_of(error)}{raised_in(error, callback)}"
 
 
 def _name(value: Any) -> str:
@@ -289,4 +294,5 @@ def _why_unresolved(command: Any, error: Exception) -> str:
         )
     if issubclass(type(command), type):
         return f"was asked of the class itself; send a command, as in {command.__name__}(...)"
-    return f"raised {words_of(error)} for {repr_of(command)}; it must return (aggregate type, id)"
+    raised = _raised(error, getattr(type(command), "aggregate", None))
+    return f"{raised} for {repr_of(command)}; it must return (aggregate type, id)"

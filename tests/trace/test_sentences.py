@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -35,7 +36,9 @@ def test_a_callback_that_raised_is_named_with_what_waits(monkeypatch: pytest.Mon
     steps, run = finish(begin(stack, RequestTransfer("t", "a", "b", 60)))
     (failed,) = [step for step in steps if isinstance(step, Failed)]
     told = fact(failed)
-    assert told.startswith("BankAccount.execute raised KeyError: 'no such key' for DepositFunds(")
+    assert re.match(
+        r"BankAccount\.execute raised KeyError: 'no such key' in file \S+, line \d+, for DepositFunds\(", told
+    )
     assert told.endswith("; DepositFunds waits in the outbox")
     monkeypatch.setattr(Transfer, "handle", lambda self, event: {}["no such key"])
     with pytest.raises(ModelError):

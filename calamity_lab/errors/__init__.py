@@ -40,15 +40,31 @@ from copy import deepcopy
 from enum import Enum
 from typing import Any
 
+from calamity_lab.errors import tracebacks
+
 
 class CalamityError(Exception):
     """The root of all errors of calamity_lab.
 
     ``run`` is the run up to the failure, if there is one; you can continue from it. Every error can be
     pickled and copied. A pickled error has no ``run`` if the run cannot be pickled, as on a live database.
+
+    A notebook shows the lines of your own cells and files that led to the error, and the message.
+    ``%tb`` in the next cell shows the whole traceback, and `full_traceback` returns it.
     """
 
     run: Any = None
+    _shown_after: int | None = None
+
+    def full_traceback(self) -> str:
+        """The whole traceback as a text, with the frames of calamity_lab and of libraries."""
+        return "\n".join(tracebacks.whole(self))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: in short, and the whole where the same error is shown again by ``%tb``."""
+        frames = tracebacks.length(self)
+        again, self._shown_after = frames == self._shown_after, frames
+        return tracebacks.whole(self) if again else tracebacks.rendered(self)
 
     def __reduce__(self) -> Any:
         """Pickle the error without a run or a cause that cannot be pickled; do not call ``__init__``."""
