@@ -8,14 +8,30 @@ from calamity_lab.kernel.loading import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.frames.history import History
-    from calamity_lab.frames.tables import aggregates_to_pandas, process_managers_to_pandas, steps_to_pandas
+    from calamity_lab.frames.tables import (
+        aggregate_table,
+        aggregates_to_pandas,
+        process_manager_table,
+        process_managers_to_pandas,
+        step_table,
+        steps_to_pandas,
+    )
 
 _HOMES = {
     "frames.history": "History",
-    "frames.tables": "aggregates_to_pandas process_managers_to_pandas steps_to_pandas",
+    "frames.tables": "aggregate_table aggregates_to_pandas process_manager_table process_managers_to_pandas "
+    "step_table steps_to_pandas",
 }
 
-__all__ = ["History", "aggregates_to_pandas", "process_managers_to_pandas", "steps_to_pandas"]
+__all__ = [
+    "History",
+    "aggregate_table",
+    "aggregates_to_pandas",
+    "process_manager_table",
+    "process_managers_to_pandas",
+    "step_table",
+    "steps_to_pandas",
+]
 
 
 __getattr__ = lazily(__name__, _HOMES)

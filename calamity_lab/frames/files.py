@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
@@ -15,7 +15,6 @@ from numbers import Integral, Number, Rational, Real
 from typing import Any
 
 from calamity_lab.errors import MissingExtra, text_of
-from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names, fields_of, is_record
 from calamity_lab.text import format_value
 
@@ -26,12 +25,20 @@ _LARGE = 10**4000  # Python refuses to write out integers of more digits
 # Valid in JSON, but many readers of JSON Lines take these for the end of a line.
 _LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
+# How a cell begins that a spreadsheet takes for a formula, also in the wide characters of East Asia.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
-def json_lines(recorded: Sequence[RecordedEvent]) -> Iterator[str]:
-    """One line per event: a JSON object with the fields of the event under ``event``."""
-    for entry in recorded:
-        text = json.dumps(_line(entry), ensure_ascii=False, allow_nan=False)
-        yield f"{text.translate(_LINE_ENDS)}\n"
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """A row as a line: a JSON object."""
+    plain = {name: as_json(value) for name, value in row.items()}
+    return f"{json.dumps(plain, ensure_ascii=False, allow_nan=False).translate(_LINE_ENDS)}\n"
+
+
+def parts_of(value: Any) -> Any:
+    """The fields of an event or a state, by name; the value itself if it can have none, as a number."""
+    fields = {} if isinstance(value, Enum) else fields_of(value)
+    return fields if fields or is_record(value) or isinstance(value, dict) else value
 
 
 def as_json(value: Any, depth: int = 0) -> Any:
@@ -101,21 +108,6 @@ def _iso_duration(value: timedelta) -> str:
     return f"{sign}P{days}{time}"
 
 
-def _line(entry: RecordedEvent) -> dict[str, Any]:
-    return {
-        "position": entry.position,
-        "stream_id": entry.stream_id,
-        "stream_version": entry.stream_version,
-        "event_type": entry.event_type,
-        "event_id": entry.event_id,
-        "correlation_id": entry.correlation_id,
-        "causation_id": entry.causation_id,
-        "recorded_at": as_json(entry.recorded_at),
-        "metadata": as_json(entry.metadata),
-        "event": as_json(fields_of(entry.event)),
-    }
-
-
 def _key(key: Any) -> str:
     plain = as_json(key)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
@@ -130,20 +122,31 @@ def _number(value: Any) -> Any:
     return number if math.isfinite(number) else str(number)
 
 
-def csv_text(frame: Any) -> str:
+def csv_text(frame: Any, *, escape_formulas: bool = False) -> str:
     """A DataFrame as CSV: a line of headings, then one line per row; values with parts are JSON."""
     import pandas as pd
 
-    columns = {
-        name: pd.Series([None if value is pd.NaT else as_text(value) for value in column], dtype=object)
-        if column.dtype == object or column.dtype.kind == "m"
-        else column
-        for name, column in frame.items()
-    }
+    cell = _escaped if escape_formulas else as_text
+    columns = {}
+    for name, column in frame.items():
+        values = column
+        if column.dtype.kind == "m" or (escape_formulas and column.dtype.kind == "O"):
+            values = column.astype(object).where(column.notna(), None)  # texts, labels and durations as well
+        is_whole = values.dtype == object
+        columns[cell(name)] = (
+            pd.Series([cell(value) for value in values], dtype=object) if is_whole else values
+        )
     texts = pd.DataFrame(columns, copy=False)
     found = str(texts.to_csv(index=False, lineterminator="\n"))
     # A carriage return in a text is only put in quotes where lines end with one.
     return str(texts.to_csv(index=False, lineterminator="\r\n")) if "\r" in found else found
+
+
+def _escaped(value: Any) -> str | None:
+    """A value as the text of one cell that a spreadsheet shows, and does not run as a formula."""
+    cell = as_text(value)
+    is_formula = cell is not None and cell.startswith(_FORMULAS) and not isinstance(value, (Number, Decimal))
+    return f"'{cell}" if is_formula else cell
 
 
 def pyarrow(purpose: str) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from calamity_lab.errors import InvalidValue, repr_of
-from calamity_lab.frames.files import arrow_table, json_lines, pyarrow
-from calamity_lab.kernel.arguments import a_list, a_path, an_index, refuse_unknown, span
+from calamity_lab.frames.exports import Exports
+from calamity_lab.frames.files import parts_of
+from calamity_lab.kernel.arguments import a_list, an_index, refuse_unknown, span
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import format_fields, format_value, html_table, plural
 
@@ -16,16 +15,25 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
     from pandas import DataFrame
 
-Path = str | os.PathLike[str]
-
 _SHOWN = 5
+_COLUMNS = (
+    "position",
+    "stream_id",
+    "stream_version",
+    "event_type",
+    "event_id",
+    "correlation_id",
+    "causation_id",
+    "recorded_at",
+    "metadata",
+)
 _HEADINGS = ("position", "stream_id", "stream_version", "event_type", "recorded_at", "command", "event")
 
 
-class History(Sequence[RecordedEvent]):
+class History(Sequence[RecordedEvent], Exports):
     """Recorded events as a frozen sequence, in the order given: ``History(stack.event_store.stream(ALL))``.
 
-    A slice of a history is a history too. An export never changes it; those that take a path write UTF-8.
+    A slice of a history is a history too.
     """
 
     __slots__ = ("_recorded",)
@@ -63,42 +71,10 @@ class History(Sequence[RecordedEvent]):
 
         return recorded_frame(self._recorded)
 
-    def to_arrow(self, **unknown: Any) -> Any:
-        """A ``pyarrow.Table`` with the columns of `to_pandas`; needs the extra ``arrow``.
-
-        A column of objects that no Arrow type holds unchanged becomes text: JSON for values with parts.
-        """
-        refuse_unknown("to_arrow()", unknown, ())
-        pyarrow("to_arrow()")
-        return arrow_table(self.to_pandas(), "to_arrow()")
-
-    def to_parquet(self, path: Path, **unknown: Any) -> None:
-        """Write the table of `to_arrow` as a Parquet file; needs the extra ``arrow``."""
-        refuse_unknown("to_parquet()", unknown, ("path",))
-        pyarrow("to_parquet()")
-        from pyarrow import parquet
-
-        arrow = arrow_table(self.to_pandas(), "to_parquet()")
-        _write("to_parquet", path, lambda target: parquet.write_table(arrow, target))
-
-    def to_csv(self, path: Path | None = None, **unknown: Any) -> str | None:
-        """Write the columns of `to_pandas` as CSV; without a path, return the text.
-
-        Records, lists and other values with parts are JSON.
-        """
-        refuse_unknown("to_csv()", unknown, ("path",))
-        from calamity_lab.frames.files import csv_text
-
-        return _write_text("to_csv", path, [csv_text(self.to_pandas())])
-
-    def to_json_lines(self, path: Path | None = None, **unknown: Any) -> str | None:
-        """Write one JSON object per event and line; without a path, return the text.
-
-        The fields of the event are under ``event``. A member of an Enum is its name; times and durations are
-        in ISO 8601; a Decimal, and a float that JSON does not have, is a text.
-        """
-        refuse_unknown("to_json_lines()", unknown, ("path",))
-        return _write_text("to_json_lines", path, json_lines(self._recorded))
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One dict per event, with the fields of the event under ``event``."""
+        for recorded in self._recorded:
+            yield {**{name: getattr(recorded, name) for name in _COLUMNS}, "event": parts_of(recorded.event)}
 
     def to_networkx(self, **unknown: Any) -> MultiDiGraph[str]:
         """Commands and events as a graph of causes; see `calamity_lab.figures.causes`.
@@ -170,27 +146,3 @@ def _checked(recorded_events: Iterable[RecordedEvent]) -> tuple[RecordedEvent, .
 
 
 _SOURCE = "History(store.stream(ALL)), or lab.history"
-
-
-def _write_text(call: str, path: Path | None, chunks: Iterable[str]) -> str | None:
-    if path is None:
-        return "".join(chunks)
-
-    def write(target: Path) -> None:
-        with open(target, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:  # noqa: PTH123
-            file.writelines(chunks)
-
-    _write(call, path, write)
-    return None
-
-
-def _write(call: str, path: Path, write: Callable[[Path], object]) -> None:
-    target = a_path(f"{call}(path)", path, f"{call}('history.out')")
-    try:
-        write(target)
-    except (OSError, ValueError) as error:  # what Arrow says of a path is a ValueError
-        why = str(getattr(error, "strerror", None) or error)[:200]  # Arrow repeats the path
-        raise InvalidValue(
-            f"{call}({repr_of(target)}) could not write: {why}. "
-            "Give a file in a folder that exists and can be written to"
-        ) from error

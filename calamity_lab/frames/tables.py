@@ -22,10 +22,13 @@ from calamity_lab.frames.columns import (
     text,
     together,
 )
+from calamity_lab.frames.exports import Exports
+from calamity_lab.frames.files import parts_of
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.schema import Field, field_names, fields_in, fields_of
+from calamity_lab.kernel.schema import Field, field_names, fields_in
+from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
+from calamity_lab.views.tables import reaction_rows, state_rows, step_row, steps
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,14 +63,54 @@ _REACTIONS = {
     "trigger": "label",
     "position": "integer or missing",
     "rejection": "text",
-    "commands": "text",
+    "commands": "texts",
 }
+
+
+class TraceTable(Exports):
+    """Rows of a trace as named tuples, of which some have a ``state``.
+
+    ``kinds`` are the columns that all rows have; the fields of the states follow them. ``type_of`` names the
+    field of a row that has the type of its state.
+    """
+
+    def __init__(self, rows: Sequence[Any], kinds: Mapping[str, str], type_of: str = "") -> None:
+        self._rows = rows
+        self._kinds = kinds
+        self._type_of = type_of
+
+    def to_pandas(self) -> DataFrame:
+        """One row per row, with a column for each field of the states."""
+        states = [(getattr(row, self._type_of), row.state) for row in self._rows if self._type_of]
+        return flat(_columns(self._rows, self._kinds), _groups(states), len(self._rows), "state")
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One dict per row, with the fields of the state under ``state``."""
+        for row in self._rows:
+            found = row._asdict()
+            yield {**found, "state": parts_of(row.state)} if self._type_of else found
+
+
+def step_table(steps: Iterable[Step]) -> TraceTable:
+    """One row per step; `calamity_lab.views.tables.StepRow` has the columns."""
+    return TraceTable(tuple(map(step_row, steps)), _STEPS)
+
+
+def aggregate_table(
+    trace: Trace, cursor: int | None = None, types: Mapping[str, type] | None = None
+) -> TraceTable:
+    """One row per event up to the cursor, with the state of its aggregate after it."""
+    return TraceTable(state_rows(trace, cursor, types), _STATES, "aggregate")
+
+
+def process_manager_table(trace: Trace, cursor: int | None = None) -> TraceTable:
+    """One row per reaction of a process manager up to the cursor, with its state after it."""
+    return TraceTable(reaction_rows(trace, cursor), _REACTIONS, "process_manager")
 
 
 def steps_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
     """One row per step up to the cursor (None: all); `calamity_lab.views.tables.StepRow` has the columns."""
-    rows = step_rows(trace, cursor)
-    return flat(_columns(rows, _STEPS), (), len(rows))
+    return step_table(steps(trace, cursor)).to_pandas()
 
 
 def aggregates_to_pandas(
@@ -79,9 +122,7 @@ def aggregates_to_pandas(
     ``frame[frame.stream_id == "BankAccount-1"].plot("recorded_at", "balance")`` is the balance over time.
     ``types`` are the aggregate classes by name; events that are older than the trace are folded with them.
     """
-    rows = state_rows(trace, cursor, types)
-    groups = _groups([(row.aggregate, row.state) for row in rows])
-    return flat(_columns(rows, _STATES), groups, len(rows))
+    return aggregate_table(trace, cursor, types).to_pandas()
 
 
 def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
@@ -90,14 +131,10 @@ def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataF
     ``verb`` is whether the instance was started, continued or stopped, or ignored the trigger. ``commands``
     has the types of the commands that it sent, separated by commas.
     """
-    rows = reaction_rows(trace, cursor)
-    known = [row._replace(commands=", ".join(row.commands)) for row in rows]  # type: ignore[arg-type]
-    groups = _groups([(row.process_manager, row.state) for row in rows])
-    return flat(_columns(known, _REACTIONS), groups, len(rows))
+    return process_manager_table(trace, cursor).to_pandas()
 
 
 def _columns(rows: Sequence[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
-
     columns = {}
     for name, kind in kinds.items():
         values = [getattr(row, name) for row in rows]
@@ -105,6 +142,8 @@ def _columns(rows: Sequence[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
             columns[name] = labels(values)
         elif kind == "integer or missing":
             columns[name] = nullable(values)
+        elif kind == "texts":
+            columns[name] = text([", ".join(each) for each in values])
         else:
             columns[name] = column(Kind(kind), [Piece(slice(None), values)], len(rows))
     return columns
@@ -138,14 +177,16 @@ class _Part(NamedTuple):
     piece: Piece
 
 
-def flat(known: Mapping[str, Any], groups: Iterable[_Group], length: int) -> Any:
+def flat(known: Mapping[str, Any], groups: Iterable[_Group], length: int, whole: str) -> Any:
     """A DataFrame of the known columns, then a column for each field of the groups.
+
+    Values without fields, such as numbers, have a column of their own under the name ``whole``.
 
     Fields of one name share a column if their values are of one kind. Otherwise, or if a known column has the
     name, each type has its own column, as ``FundsDeposited.amount``.
     """
     columns = dict(known)
-    for name, parts in _by_field(groups).items():
+    for name, parts in _by_field(groups, whole).items():
         kinds = _kinds(parts)
         some = set(kinds.values()) - {NOTHING}
         if len(some) <= 1 and name not in columns:
@@ -158,11 +199,11 @@ def flat(known: Mapping[str, Any], groups: Iterable[_Group], length: int) -> Any
     return pd.DataFrame(columns, copy=False)
 
 
-def _by_field(groups: Iterable[_Group]) -> dict[str, list[_Part]]:
+def _by_field(groups: Iterable[_Group], whole: str) -> dict[str, list[_Part]]:
     parts: dict[str, list[_Part]] = {}
     for group in groups:
         declared = {field.name: field.annotation for field in _declared(group.values)}
-        for name, values in _fields(group.values).items():
+        for name, values in _fields(group.values, whole).items():
             kind = kind_of(values, declared.get(name))
             parts.setdefault(name, []).append(_Part(group.type, kind, Piece(group.rows, values)))
     return parts
@@ -180,11 +221,13 @@ def _declared(values: Sequence[Any]) -> tuple[Field, ...]:
     return fields_in(type(values[0])) if len(values) else ()
 
 
-def _fields(values: Sequence[Any]) -> dict[str, list[Any]]:
+def _fields(values: Sequence[Any], whole: str) -> dict[str, list[Any]]:
     """The values of each field, for values of one class; None where a value lacks the field."""
     names = field_names(type(values[0])) if len(values) else ()
     if names is None:
-        rows = [fields_of(value) for value in values]
+        rows = [parts_of(value) for value in values]
+        if not all(isinstance(row, dict) for row in rows):
+            return {whole: list(values)}
         return {
             name: [row.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row)
         }
@@ -226,7 +269,7 @@ def recorded_frame(recorded: Sequence[RecordedEvent]) -> Any:
         "process_manager": text([entries.get("process_manager") for entries in metadata]),
     }
     known |= _rest(metadata, length)
-    return flat(known, _event_groups(types, _each(recorded, "event")), length)
+    return flat(known, _event_groups(types, _each(recorded, "event")), length, "event")
 
 
 def _each(recorded: Sequence[RecordedEvent], name: str) -> list[Any]:

@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calamity_lab import frames
 from calamity_lab.errors import InvalidValue
 from calamity_lab.frames import History
 from calamity_lab.kernel.arguments import a_text, a_text_or_none, a_whole_number, refuse_unknown
@@ -80,20 +81,17 @@ class Displays:
     @property
     def aggregates(self) -> States:
         """The aggregates at the cursor, by stream id."""
-        from calamity_lab.frames import aggregates_to_pandas
-
         trace, cursor, types = self.trace, self.cursor, by_name(self.model.aggregates)
-        return States("aggregate", self.stack.aggregates, lambda: aggregates_to_pandas(trace, cursor, types))
+        return States(
+            "aggregate", self.stack.aggregates, lambda: frames.aggregate_table(trace, cursor, types)
+        )
 
     @property
     def process_managers(self) -> States:
         """The process manager instances at the cursor, by stream id."""
-        from calamity_lab.frames import process_managers_to_pandas
-
         trace, cursor = self.trace, self.cursor
-        return States(
-            "process manager", self.stack.process_managers, lambda: process_managers_to_pandas(trace, cursor)
-        )
+        managers = self.stack.process_managers
+        return States("process manager", managers, lambda: frames.process_manager_table(trace, cursor))
 
     @property
     def events(self) -> History:
@@ -114,11 +112,8 @@ class Displays:
     @property
     def steps(self) -> Steps:
         """The steps taken up to the cursor."""
-        from calamity_lab.frames import steps_to_pandas
-
-        trace, cursor = self.trace, self.cursor
-        taken = [moment.step for moment in trace.branch.moments.iterate(1, cursor + 1) if moment.step]
-        return Steps(taken, lambda: steps_to_pandas(trace, cursor))
+        moments = self.trace.branch.moments.iterate(1, self.cursor + 1)
+        return Steps([moment.step for moment in moments if moment.step])
 
     # views
 

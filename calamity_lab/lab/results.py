@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from calamity_lab import frames
 from calamity_lab.errors import UnknownKey, repr_of
+from calamity_lab.frames.exports import Exports
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_text, an_index, are_equal, is_a, span
 from calamity_lab.kernel.identity import stream_id_of
@@ -25,16 +27,16 @@ _COMMITTED_LENGTH = 160
 _HEADINGS = ("position", "stream_id", "stream_version", "event_type", "event")
 
 
-class States(Mapping[str, Any]):
+class States(Mapping[str, Any], Exports):
     """States by stream id, as in ``lab.aggregates["BankAccount-1"]``.
 
-    ``to_pandas`` gives every state up to the cursor, not only the current ones.
+    An export, such as `to_pandas`, has every state up to the cursor, not only the current ones.
     """
 
-    def __init__(self, noun: str, states: Mapping[str, Any], frame: Callable[[], DataFrame]) -> None:
+    def __init__(self, noun: str, states: Mapping[str, Any], table: Callable[[], Exports]) -> None:
         self._noun = noun
         self._states = states
-        self._frame = frame
+        self._table = table
 
     def __getitem__(self, key: Any) -> Any:
         stream_id = stream_id_of(key)
@@ -61,7 +63,11 @@ class States(Mapping[str, Any]):
 
     def to_pandas(self) -> DataFrame:
         """One row per event that made a state, up to the cursor, with the fields of that state."""
-        return self._frame()
+        return self._table().to_pandas()
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`, with the fields of the state under ``state``."""
+        return self._table().rows()
 
     def __repr__(self) -> str:
         lines = [f"{format_value(stream_id)}  {_fields(state)}" for stream_id, state in self._first()]
@@ -87,12 +93,11 @@ class States(Mapping[str, Any]):
         return _caption(len(self), self._noun)
 
 
-class Steps(Sequence[Step]):
-    """The steps up to the cursor; ``to_pandas`` gives them as a table."""
+class Steps(Sequence[Step], Exports):
+    """The steps up to the cursor, or some of them; `to_pandas` gives them as a table."""
 
-    def __init__(self, steps: Sequence[Step], frame: Callable[[], DataFrame]) -> None:
+    def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = steps
-        self._frame = frame
 
     @overload
     def __getitem__(self, index: int) -> Step: ...
@@ -101,15 +106,22 @@ class Steps(Sequence[Step]):
     def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
         if type(index) is slice:
             span(index, len(self))
-            return Steps(self._steps[index], self._frame)
+            return Steps(self._steps[index])
         return self._steps[an_index("steps[index]", index, len(self), "step")]
 
     def __len__(self) -> int:
         return len(self._steps)
 
     def to_pandas(self) -> DataFrame:
-        """One row per step, up to the cursor."""
-        return self._frame()
+        """One row per step."""
+        return self._table().to_pandas()
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`."""
+        return self._table().rows()
+
+    def _table(self) -> Exports:
+        return frames.step_table(self._steps)
 
     def __repr__(self) -> str:
         return "\n".join([self._caption(), *(sentence(step) for step in self._last())])

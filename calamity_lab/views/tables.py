@@ -82,7 +82,7 @@ class ReactionRow(NamedTuple):
 
 def step_rows(trace: Trace, cursor: int | None = None) -> tuple[StepRow, ...]:
     """The steps up to the cursor (None: all of them), in order."""
-    return tuple(_step_row(step) for step in _steps(trace, cursor))
+    return tuple(map(step_row, steps(trace, cursor)))
 
 
 def state_rows(
@@ -100,7 +100,7 @@ def state_rows(
 
 def reaction_rows(trace: Trace, cursor: int | None = None) -> tuple[ReactionRow, ...]:
     """The reactions of process managers to events and rejections up to the cursor, in order."""
-    return tuple(_reaction_row(step) for step in _steps(trace, cursor) if isinstance(step, AtProcessManager))
+    return tuple(_reaction_row(step) for step in steps(trace, cursor) if isinstance(step, AtProcessManager))
 
 
 def moment_of(trace: Trace, cursor: int | None) -> int:
@@ -116,14 +116,16 @@ def moment_of(trace: Trace, cursor: int | None) -> int:
         raise wrong("cursor", cursor, works) from error
 
 
-def _steps(trace: Trace, cursor: int | None) -> Iterator[Step]:
+def steps(trace: Trace, cursor: int | None = None) -> Iterator[Step]:
+    """The steps of a trace up to the cursor (None: all of them), in order."""
     last = moment_of(trace, cursor)
     for moment in trace.branch.moments.iterate(1, last + 1):
         if moment.step is not None:
             yield moment.step
 
 
-def _step_row(step: Step) -> StepRow:
+def step_row(step: Step) -> StepRow:
+    """The row of a step."""
     pending, cause = step.pending, step.cause
     return StepRow(
         step=step.index,
@@ -158,7 +160,7 @@ def _older(trace: Trace, types: Mapping[str, type]) -> Iterator[StateAfterEvent]
 
 def _recorded(trace: Trace, cursor: int | None) -> Iterator[StateAfterEvent]:
     states: tuple[Any, ...] = ()
-    for step in _steps(trace, cursor):
+    for step in steps(trace, cursor):
         if isinstance(step, Executed):
             states = step.states
         elif step.recorded and step.subject is not None:
