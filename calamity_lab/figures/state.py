@@ -153,8 +153,11 @@ def _draw_field(ax: Axes, card: _Card, field: FieldRow, y: float, letters: float
     _write(ax, left + indent, y, field.name, letters, hue("ink-soft"), column - indent)
     at = left + column + letters
     room = card.left + card.wide - 1.4 * letters - at
-    value, weight = ("gone" if field.gone else field.value), ("bold" if field.changed else "normal")
-    if field.changed and field.before is not None:
+    value, weight = (
+        ("gone" if field.gone else field.summary_of_changes or field.value),
+        ("bold" if field.changed else "normal"),
+    )
+    if field.changed and field.before is not None and not field.changes:
         arrow = room_for(" → ", letters)
         words = fitted(
             field.before, letters, max(room - arrow - room_for(value, letters, weight), 0.4 * room)

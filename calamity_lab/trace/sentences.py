@@ -23,7 +23,7 @@ from calamity_lab.kernel.steps import (
     Step,
 )
 from calamity_lab.text import format_value, plain_sentence, plural
-from calamity_lab.trace.differences import differences
+from calamity_lab.trace.differences import SHORT, change, differences, lines
 
 
 def sentence(step: Step | None, decision: Step | None = None) -> str:
@@ -107,11 +107,21 @@ def _now(identity: Any, step: Executed) -> str:
     after, is_new = step.states[-1], step.before is None
     before = begun(identity) if is_new else step.before
     changed = list(dict.fromkeys(d.field for d in differences(before, after)))
-    fields = fields_of(after)
-    values = ", ".join(f"{name} {format_value(fields.get(name), 40)}" for name in changed[:3])
+    old, new = fields_of(before), fields_of(after)
+    values = ", ".join(_value(name, old.get(name), new.get(name)) for name in changed[:3])
     if is_new:
         return f", {identity} is new" + (f", with {values}" if values else "")
     return f", {identity} now has {values}" if values else f", {identity} is unchanged"
+
+
+def _value(name: str, before: Any, after: Any) -> str:
+    """A field and its new value; of a long value that was there before, the first change inside it."""
+    value = format_value(after, SHORT)
+    found = change(before, after) if len(value) >= SHORT else None
+    if found is None or not found.inner:
+        return f"{name} {value}"
+    more = f" and {plural(found.size - 1, 'more change', 'more changes')}" if found.size > 1 else ""
+    return f"{next(lines(found, name, SHORT))}{more}"
 
 
 def _of_manager(step: AtProcessManager) -> str:

@@ -17,7 +17,15 @@ from typing import Any, Literal, NamedTuple
 from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.schema import RaisingParts, field_names, fields_of, is_record
 from calamity_lab.text import format_value
-from calamity_lab.trace.differences import ABSENT, differences
+from calamity_lab.trace.differences import (
+    ABSENT,
+    Alignment,
+    ChangeLine,
+    aligned,
+    change,
+    differences,
+    lines,
+)
 
 _KEY_LENGTH = 60
 _ATOMS = frozenset({str, int, float, bool, type(None)})
@@ -149,6 +157,10 @@ LENGTH = 200
 """The longest text of a value."""
 WHOLE = 2_000
 """The longest text that is kept whole beside the cut one."""
+SMALL = 48
+"""If the texts of two values are no longer than this together, they are shown side by side."""
+MOST_CHANGES = 4
+"""So many changes inside a value are shown."""
 BLOCK = 20
 """At most this many items of a long list are unfolded at once."""
 _MOST_COMPARED = 1_000
@@ -181,7 +193,8 @@ class FieldRow:
 
     ``inner`` is how many values are in it; if ``is_open``, the next rows show these, one ``depth`` deeper.
     ``path`` is unique in the state. ``gone``: the command removed it. ``whole`` is the whole text if it was
-    cut.
+    cut. ``changes`` are the first changes inside a value that is too long to be compared by eye, and
+    ``more_changes`` is how many there are besides.
     """
 
     name: str
@@ -195,6 +208,23 @@ class FieldRow:
     gone: bool = False
     whole: str | None = None
     history: FieldHistory | None = None
+    changes: tuple[ChangeLine, ...] = ()
+    more_changes: int = 0
+
+    @property
+    def summary_of_changes(self) -> str:
+        """The changes inside the value as one text; "" if it is shown whole."""
+        more = [f"{self.more_changes:,} more"] if self.more_changes else []
+        return "; ".join([*map(str, self.changes), *more])
+
+
+def inner_changes(before: Any, after: Any, most: int = MOST_CHANGES) -> tuple[tuple[ChangeLine, ...], int]:
+    """The first changes inside a value, and how many there are besides; none if it changed as a whole."""
+    found = change(before, after)
+    if found is None or not found.inner:
+        return (), 0
+    first = tuple(islice(lines(found), most))
+    return first, found.size - len(first)
 
 
 def unfolded(
@@ -233,7 +263,49 @@ def _rows(this: InnerValue, old: Any, unfold: Collection[str], depth: int) -> It
     is_open = inner > 0 and this.path in unfold
     yield _row(this, old, depth, inner, is_open=is_open)
     if is_open:
-        yield from _block(this, old, unfold, depth + 1, 0, inner)
+        yield from _block(this, _before(this, old), unfold, depth + 1, 0, inner)
+
+
+class _Before(NamedTuple):
+    """What a value was before, if it was of the same type; of a list, which item was which."""
+
+    value: Any
+    is_known: bool
+    items: Alignment | None
+
+    def of(self, this: InnerValue, child: InnerValue, index: int) -> Any:
+        """What an inner value was before."""
+        if self.items is None:
+            found = deeper(self.value, this.path, child.path) if self.is_known else None
+            return ABSENT if found is None else found.value
+        origin = self.items.origin(index, self.value, this.value)
+        return ABSENT if origin is None else self.value[origin]
+
+    def moved(self, this: InnerValue, index: int) -> tuple[ChangeLine, ...]:
+        """The line for an item that is in another order now; none for any other."""
+        if self.items is None or index not in self.items.moved:
+            return ()
+        was = self.items.origin(index, self.value, this.value)
+        return (ChangeLine("", "moved", f"[{was}]", at=f"[{index}]"),)
+
+    def differs(self, this: InnerValue, first: int) -> bool:
+        """Whether items of a list differ from index ``first`` on."""
+        if self.items is None:
+            return self.is_known and is_a(self.value, list, tuple)
+        last = len(this.value) - self.items.end
+        return any(
+            n not in self.items.origins
+            or n in self.items.moved
+            or differ(self.value[self.items.origins[n]], this.value[n])
+            for n in range(max(first, self.items.start), last)
+        )
+
+
+def _before(this: InnerValue, old: Any) -> _Before:
+    value = this.value
+    is_known = type(old) is type(value)
+    is_list = is_known and old is not value and is_a(value, list, tuple) and not _is_record(value)
+    return _Before(old, is_known, aligned(old, value) if is_list else None)
 
 
 def _row(this: InnerValue, old: Any, depth: int, inner: int, *, is_open: bool) -> FieldRow:
@@ -241,6 +313,8 @@ def _row(this: InnerValue, old: Any, depth: int, inner: int, *, is_open: bool) -
     text = summary(value) if is_open else format_value(value, LENGTH)
     # The rows below an unfolded value show what changed.
     before = format_value(old, LENGTH) if changed and old is not ABSENT and not is_open else None
+    is_long = before is not None and len(before) + len(text) > SMALL
+    changes, more = inner_changes(old, value) if is_long else ((), 0)
     whole = format_value(value, WHOLE) if is_a(value, str) and len(value) > LENGTH else None
     return FieldRow(
         format_value(this.name),
@@ -252,32 +326,47 @@ def _row(this: InnerValue, old: Any, depth: int, inner: int, *, is_open: bool) -
         inner,
         is_open,
         whole=whole,
+        changes=changes,
+        more_changes=more,
     )
 
 
 def _block(
-    this: InnerValue, old: Any, unfold: Collection[str], depth: int, first: int, inner: int
+    this: InnerValue, old: _Before, unfold: Collection[str], depth: int, first: int, inner: int
 ) -> Iterator[FieldRow]:
     """The rows of a block of inner values, and a row for the rest, which can be unfolded in turn."""
-    comparable = type(old) is type(this.value)
-    for child in within(this.value, this.path, first, BLOCK):
-        found = deeper(old, this.path, child.path) if comparable else None
-        yield from _rows(child, ABSENT if found is None else found.value, unfold, depth)
+    for n, child in enumerate(within(this.value, this.path, first, BLOCK), first):
+        row, *rows = _rows(child, old.of(this, child, n), unfold, depth)
+        moved = old.moved(this, n)
+        yield replace(row, changed=True, changes=moved) if moved else row
+        yield from rows
     rest = first + BLOCK
     if rest < inner:
         path = f"{this.path}[{rest}:]"
         is_open = path in unfold
-        changed = comparable and is_a(old, list, tuple) and differ(old[rest:], this.value[rest:])
+        changed = old.value is not this.value and old.differs(this, rest)
         yield FieldRow(f"{inner - rest:,} more", "", None, changed, path, depth, inner - rest, is_open)
         if is_open:
             yield from _block(this, old, unfold, depth, rest, inner)
-    elif comparable and old is not this.value:
+    elif old.is_known and old.value is not this.value:
         yield from _gone(this, old, depth)
 
 
-def _gone(this: InnerValue, old: Any, depth: int) -> Iterator[FieldRow]:
+def _gone(this: InnerValue, old: _Before, depth: int) -> Iterator[FieldRow]:
     """The rows of inner values that are gone."""
-    for child in within(old, this.path, 0, _MOST_COMPARED):
-        if deeper(this.value, this.path, child.path) is None:
-            before = format_value(child.value, LENGTH)
-            yield FieldRow(child.name, "", before, True, format_value(child.path), depth, gone=True)
+    for child in _removed(this, old):
+        before = format_value(child.value, LENGTH)
+        yield FieldRow(child.name, "", before, True, format_value(child.path), depth, gone=True)
+
+
+def _removed(this: InnerValue, old: _Before) -> Iterator[InnerValue]:
+    if old.items is None:
+        there = within(old.value, this.path, 0, _MOST_COMPARED)
+        yield from (child for child in there if deeper(this.value, this.path, child.path) is None)
+        return
+    stay, last = set(old.items.origins.values()), len(old.value) - old.items.end
+    gone = (n for n in range(old.items.start, last) if n not in stay)
+    for n in islice(gone, _MOST_COMPARED):
+        # Another item may be at this index now.
+        sign = "-" if n < len(this.value) else ""
+        yield InnerValue(f"[{n}]", f"{this.path}{sign}[{n}]", old.value[n])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import islice, pairwise, takewhile
@@ -25,7 +26,7 @@ from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.paths import FieldHistory, state_at, state_fields
+from calamity_lab.views.paths import FieldHistory, inner_changes, state_at, state_fields
 
 _NO_TYPES: Mapping[str, type] = MappingProxyType({})
 
@@ -247,7 +248,18 @@ def _changes(points: Sequence[_Point], now: int, every: int) -> FieldHistory:
     past = sum(point.version <= now for point in changes)
     last = min(len(changes), max(past + _LATER, CHANGES))
     first = max(0, last - CHANGES)
-    return _field_history("changes", changes[first:last], (), past - first, "", "", every, first)
+    history = _field_history("changes", changes[first:last], (), past - first, "", "", every, first)
+    return replace(history, values=tuple(_value_or_changes(changes, n) for n in range(first, last)))
+
+
+def _value_or_changes(changes: Sequence[_Point], index: int) -> str:
+    """The text of a value; if it would be cut, what changed inside it since the value before."""
+    value = changes[index].value
+    text = _text(value)
+    if not index or len(text) < _LENGTH:
+        return text
+    first, more = inner_changes(changes[index - 1].value, value, 2)
+    return "; ".join([*map(str, first), *([f"{more:,} more"] if more else [])]) or text
 
 
 def _field_history(

@@ -8,11 +8,13 @@ import { icon, kindClass, setGlyph } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { AsOf, FieldRow, StateRow, StateView } from "#views"
+ * @import { AsOf, ChangeLine, FieldRow, StateRow, StateView } from "#views"
  */
 
 const STATE_PAGE = 24;
 const LONG_CHANGE = 48;
+/** @type {Record<string, string>} */
+const SIGN_WORDS = { "+": "added", "-": "removed" };
 // In letters: what is shorter has room in three lines even where they are short and the letters wide.
 const TALL = 30;
 
@@ -258,19 +260,47 @@ function updateFieldLine(/** @type {FieldLine} */ line, /** @type {FieldRow} */ 
   line.lineParts.field = field;
   nameOfField(line, title, body, field);
   indent(line, field.depth);
-  const had = field.changed && field.before !== null && !field.gone;
+  const changes = field.changes ?? [];
+  const had = field.changed && field.before !== null && !field.gone && !changes.length;
   line.classList.toggle("cl-changed", field.changed);
   line.classList.toggle("cl-taken", Boolean(field.gone));
   line.classList.toggle("cl-opened", Boolean(field.is_open));
   // A long old value must leave room for a long new value.
   line.classList.toggle("cl-long", had && String(field.before).length + field.value.length > LONG_CHANGE);
-  line.classList.toggle("cl-tall", field.value.length + (had || field.gone ? String(field.before).length : 0) > TALL);
+  line.classList.toggle("cl-tall",
+    !changes.length && field.value.length + (had || field.gone ? String(field.before).length : 0) > TALL);
   // What can be unfolded need not be read here.
-  line.classList.toggle("cl-short", field.inner > 0 && !had);
+  line.classList.toggle("cl-short", field.inner > 0 && !had && !changes.length);
   updateBefore(line, had || field.gone ? field.before : null, had);
   setText(value, field.value);
   put(value, "title", field.whole ?? (field.value.length > 24 ? field.value : null));
+  updateChanges(line, field);
   updateHistory(line, field);
+}
+
+/** What changed inside a value that is too long to be compared by eye, above the value. */
+function updateChanges(/** @type {FieldLine} */ line, /** @type {FieldRow} */ { changes, more_changes: more }) {
+  const known = line.querySelector(".cl-changes");
+  if (!changes?.length) {
+    known?.remove();
+    return;
+  }
+  const list = known ?? make("ul", { class: "cl-changes", "aria-label": "What changed inside" });
+  list.replaceChildren(...changes.map((change) => make("li", {}, ...changeParts(change))),
+    ...(more ? [make("li", { class: "cl-muted", text: `and ${plural(more, "more change", "more changes")}` })] : []));
+  if (!known) line.lineParts.value.before(list);
+}
+
+/** @param {ChangeLine} change */
+function changeParts({ path, sign, before, after, at, left, right }) {
+  const where = path ? make("span", { class: "cl-muted", text: sign === "→" ? `${path}: ` : `${path} ` }) : null;
+  const was = before ? make("del", { text: before }) : null;
+  const is = after ? make("strong", { text: after }) : null;
+  if (sign === "text") return [where, left, was, was && is ? " " : null, is, right];
+  if (sign === "→") return [where, was, make("span", { class: "cl-arrow", text: " → " }), is];
+  if (sign === "moved") return [where, is, `${after ? " " : ""}moved from ${before} to ${at}`];
+  const mark = make("span", { class: "cl-arrow", "aria-label": SIGN_WORDS[sign], role: "img", text: `${sign} ` });
+  return [where, mark, is ?? was, at ? make("span", { class: "cl-muted", text: ` at ${at}` }) : null];
 }
 
 /**

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from calamity_lab.errors import ModelError
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, Transfer
 from calamity_lab.kernel.clocks_and_ids import seeded_ids
+from calamity_lab.kernel.messages import command
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import begin, dispatch
-from calamity_lab.kernel.steps import Failed, Settled
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Executed, Failed, Settled
 from calamity_lab.trace.sentences import fact
 from tests.kernel.durable import durable
 from tests.kernel.running import finish
@@ -46,3 +49,39 @@ def test_a_callback_that_raised_is_named_with_what_waits(monkeypatch: pytest.Mon
     fresh = durable(Transfer, event_store=stack.event_store, ids=seeded_ids("later"))
     (failure,) = recover(fresh).failed
     assert failure.process_manager == "Transfer"
+
+
+@command(to="Log", by="id")
+@dataclass(frozen=True)
+class Write:
+    id: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Written:
+    line: str
+
+
+@dataclass(frozen=True)
+class Log:
+    id: str
+    lines: tuple[str, ...] = ()
+
+    @classmethod
+    def new(cls, aggregate_id: str) -> Log:
+        return cls(aggregate_id)
+
+    def execute(self, write: Write) -> Written:
+        return Written(write.line)
+
+    def apply(self, event: Written) -> Log:
+        return replace(self, lines=(*self.lines, event.line))
+
+
+def test_of_a_long_value_the_sentence_says_what_changed_inside() -> None:
+    lines = ["BookingRequested", "BookingAccepted", "BookingCancelled"]
+    steps, _ = finish(begin(Stack(), *[Write("1", line) for line in lines]))
+    told = [fact(step) for step in steps if isinstance(step, Executed)]
+    assert told[1].endswith("Log-1 now has lines ('BookingRequested', 'BookingAccepted')")
+    assert told[2].endswith("Log-1 now has lines + 'BookingCancelled'")

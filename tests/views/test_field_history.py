@@ -298,3 +298,38 @@ class Parcel:
 
     def apply(self, event: Any) -> Self:
         return replace(self, size=event.size)
+
+
+@command(to="Shelf", by="id")
+@dataclass(frozen=True)
+class PutOnShelf:
+    id: str
+    item: str
+
+
+@dataclass(frozen=True)
+class OnShelf:
+    item: str
+
+
+@dataclass(frozen=True)
+class Shelf:
+    id: str
+    items: tuple[str, ...] = ()
+
+    @classmethod
+    def new(cls, aggregate_id: str) -> Self:
+        return cls(aggregate_id)
+
+    def execute(self, put: PutOnShelf) -> OnShelf:
+        return OnShelf(put.item)
+
+    def apply(self, event: OnShelf) -> Self:
+        return replace(self, items=(*self.items, event.item))
+
+
+def test_the_history_of_a_long_value_says_what_changed_inside_it() -> None:
+    items = [f"a thing with a long name, number {n}" for n in range(5)]
+    trace = trace_of(*[PutOnShelf("1", item) for item in items])
+    versions = Versions(trace, trace.index.lanes[0], {"Shelf": Shelf})
+    assert field_history(versions, "items", trace.last).values[-1] == "+ 'a thing with a long name, number 4'"

@@ -210,3 +210,40 @@ def test_unfolding_holds_for_one_stream_and_no_other() -> None:
     view = state(trace, trace.last, limit=100, unfolded=[look])
     assert view.unfolded == (look,)
     assert {row.stream_id for row in view.rows if any(f.is_open for f in row.fields)} == {look[0]}
+
+
+def test_of_a_long_value_the_row_says_what_changed_inside() -> None:
+    lines = tuple(Line(f"sku {n}") for n in range(30))
+    after = Cart((*lines[:7], Line("sku 7", Decimal("9.00")), *lines[8:], Line("last")), {"mug": [1]})
+    rows = {row.path: row for row in unfolded(after, Cart(lines, {"mug": [1]}))}
+    assert rows["lines"].summary_of_changes == "[7].price: 1.50 → 9.00; + Line(sku='last', price=1.50)"
+    assert rows["lines"].more_changes == 0
+    assert rows["stock"].changes == ()
+
+
+def test_small_values_are_shown_side_by_side() -> None:
+    rows = {row.path: row for row in unfolded(Cart((), {"a": 2}), Cart((), {"a": 1}))}
+    assert (rows["stock"].before, rows["stock"].value, rows["stock"].changes) == ("{'a': 1}", "{'a': 2}", ())
+
+
+def test_more_changes_than_can_be_read_are_counted() -> None:
+    before, after = {f"number {n}": n for n in range(30)}, {f"number {n}": n + 1 for n in range(30)}
+    row = next(row for row in unfolded(Cart((), after), Cart((), before)) if row.path == "stock")
+    assert (len(row.changes), row.more_changes) == (4, 26)
+    assert row.summary_of_changes.endswith("; 26 more")
+
+
+def test_unfolded_items_are_compared_with_what_they_were_wherever_they_are_now() -> None:
+    before = Cart((Line("mug"), Line("pot"), Line("jug")))
+    after = Cart((Line("new"), Line("mug"), Line("pot", Decimal("2.00"))))
+    rows = {row.path: row for row in unfolded(after, before, ["lines"])}
+    assert (rows["lines[0]"].changed, rows["lines[0]"].before) == (True, None)
+    assert not rows["lines[1]"].changed
+    assert rows["lines[2]"].before == "Line(sku='pot', price=1.50)"
+    assert rows["lines-[2]"].gone
+    moved = {row.path: row for row in unfolded(Cart(before.lines[::-1]), before, ["lines"])}
+    assert [moved[f"lines[{n}]"].summary_of_changes for n in range(3)] == [
+        "moved from [2] to [0]",
+        "",
+        "moved from [0] to [2]",
+    ]

@@ -82,6 +82,8 @@ def _fields(row: StateRow) -> str:
 
 def _field(field: FieldRow) -> str:
     name = f'<span style="color:{SOFT}">{escape_html(field.name)}</span> '
+    if field.changes:
+        return f"{name}<b>{_short(field.summary_of_changes)}</b>"
     if field.changed and field.before is not None:
         before = f'<del style="color:{LATER}">{_short(field.before)}</del> → '
         return f"{name}{before}<b>{_short(field.value)}</b>"
