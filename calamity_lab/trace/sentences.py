@@ -29,12 +29,13 @@ from calamity_lab.trace.differences import SHORT, change, differences, lines
 def sentence(step: Step | None, decision: Step | None = None) -> str:
     """What happened at a step, as one sentence with its number.
 
-    ``decision`` is the step at which its command was accepted or rejected: the completed step repeats it.
+    ``decision`` is the step at which its command was accepted or rejected: the completed step repeats it,
+    with the state that the command left. Before that, the events may still fail to be recorded.
     """
     if step is None:
         return "Nothing has happened yet"
     if step.ends and decision is not None:
-        return f"Step {step.index:,}: {fact(decision)}; completed"
+        return f"Step {step.index:,}: {plain_sentence(_fact(decision) + _left(decision))}; completed"
     return f"Step {step.index:,}: {fact(step)}"
 
 
@@ -54,9 +55,8 @@ def _fact(step: Step) -> str:
             return f"{step.subject} caught up with {plural(count, 'event')}"
         case CaughtUp(identity=identity, count=count):
             return f"{identity.category} caught up with {plural(count, 'event')} up to {step.position:,}"
-        case Executed(events=events, identity=identity):
-            outcome = f"{plural(len(events), 'event')}{_now(identity, step)}" if events else "no event"
-            return f"{command} accepted, {outcome}"
+        case Executed(events=events):
+            return f"{command} accepted, {plural(len(events), 'event') if events else 'no event'}"
         case Refused(rejected=rejected):
             return f"{command} rejected: {rejected}"
         case Appended(recorded=recorded, identity=identity):
@@ -102,10 +102,12 @@ def origin(pending: Pending) -> str:
     return plain_sentence(f"{cause.event_type} #{cause.position} by {pending.sender}")
 
 
-def _now(identity: Any, step: Executed) -> str:
-    """The fields that the events changed, with their new values."""
-    after, is_new = step.states[-1], step.before is None
-    before = begun(identity) if is_new else step.before
+def _left(decision: Step) -> str:
+    """The fields that the events of an accepted command changed, with their new values."""
+    if not isinstance(decision, Executed) or not decision.events:
+        return ""
+    identity, after, is_new = decision.identity, decision.states[-1], decision.before is None
+    before = begun(identity) if is_new else decision.before
     changed = list(dict.fromkeys(d.field for d in differences(before, after)))
     old, new = fields_of(before), fields_of(after)
     values = ", ".join(_value(name, old.get(name), new.get(name)) for name in changed[:3])
