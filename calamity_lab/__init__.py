@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from calamity_lab.kernel.recorded import RecordedEvent
     from calamity_lab.kernel.run import Run, advance, begin, choices, dispatch
+    from calamity_lab.kernel.second_arguments import Context
     from calamity_lab.kernel.stack import Stack
     from calamity_lab.lab.lab import Lab
 
@@ -52,6 +53,7 @@ _HOMES = {
     ),
     "kernel.recorded": "RecordedEvent",
     "kernel.run": "Run advance begin choices dispatch",
+    "kernel.second_arguments": "Context",
     "kernel.clocks_and_ids": "seeded_ids ticking_clock",
     "kernel.stack": "Stack",
     "lab.lab": "Lab",
@@ -69,6 +71,7 @@ __all__ = [
     "CalamityError",
     "Category",
     "Command",
+    "Context",
     "Continue",
     "EventStore",
     "History",

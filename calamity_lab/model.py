@@ -16,6 +16,7 @@ from calamity_lab.kernel.arguments import a_mapping, classes, is_a
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
+from calamity_lab.kernel.second_arguments import problem_of
 
 T = TypeVar("T", bound=type)
 
@@ -110,7 +111,7 @@ class Model:
 
     def lacks(self) -> tuple[str, ...]:
         """What the classes of the model still need before they can be stepped: one sentence per method."""
-        return tuple(
+        missing = tuple(
             f"{cls.__name__} needs {_SIGNATURES[member]} to be {part}."
             for part, group, members in (
                 ("an aggregate", self.aggregates, ("new",)),
@@ -120,6 +121,10 @@ class Model:
             for member in members
             if not _has(cls, member)
         )
+        askers = dict.fromkeys(self.aggregates, _SHAPES["aggregates"])
+        askers |= dict.fromkeys(self.process_managers, _CALLBACKS[1:])
+        wrong = [problem_of(cls, method) for cls, methods in askers.items() for method in methods]
+        return (*missing, *(f"{problem}." for problem in wrong if problem is not None))
 
     def __iter__(self) -> Iterator[type]:
         return iter((*self.aggregates, *self.commands, *self.events, *self.process_managers))

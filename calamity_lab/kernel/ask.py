@@ -31,6 +31,8 @@ from calamity_lab.errors.tracebacks import raised_in
 from calamity_lab.kernel.arguments import has, words_of
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.second_arguments import APPLY, CALLBACKS, EXECUTE, HANDLE, INTERESTED, Context
 
 
 class Question(NamedTuple):
@@ -38,13 +40,15 @@ class Question(NamedTuple):
 
     ``subject`` is what is asked: an aggregate, a process manager instance, a class (of ``new`` and
     ``interested``) or a command (of ``aggregate``). ``message`` is what it is asked about: a command, an
-    event, an id or a `Rejected`; None for ``aggregate``, which takes nothing.
+    event, an id or a `Rejected`; None for ``aggregate``, which takes nothing. ``known`` is what the callback
+    gets besides, where it takes that: a `Context` or a `RecordedEvent`.
     """
 
     subject: Any
     method: str
     message: Any
-    then: Callable[[Any, str, Any], Any]
+    then: Callable[[Any, str, Any, Any], Any]
+    known: Any = None
 
     @property
     def name(self) -> str:
@@ -52,10 +56,10 @@ class Question(NamedTuple):
         return f"{_name(self.subject)}.{self.method}"
 
     def __call__(self) -> Any:
-        return self.then(self.subject, self.method, self.message)
+        return self.then(self.subject, self.method, self.message, self.known)
 
 
-_way: ContextVar[Callable[[Any, str, Any], Any] | None] = ContextVar("way to the model", default=None)
+_way: ContextVar[Callable[[Any, str, Any, Any], Any] | None] = ContextVar("way to the model", default=None)
 _wrapped = _way.get
 
 
@@ -63,16 +67,25 @@ _wrapped = _way.get
 def through(wrapper: Callable[[Question], Any]) -> Iterator[None]:
     """Let every question of this thread to the model go through a wrapper, as long as the block lasts."""
     then = _way.get() or _bare
-    token = _way.set(lambda subject, method, message: wrapper(Question(subject, method, message, then)))
+    token = _way.set(
+        lambda subject, method, message, known: wrapper(Question(subject, method, message, then, known))
+    )
     try:
         yield
     finally:
         _way.reset(token)
 
 
-def _bare(subject: Any, method: str, message: Any) -> Any:
-    callback = getattr(subject, method)
+def _bare(subject: Any, method: str, message: Any, known: Any) -> Any:
+    callback, how = getattr(subject, method), CALLBACKS.get(method)
+    if how is not None:
+        return how.call(subject if method == "interested" else type(subject), callback, message, known)
     return callback() if method == "aggregate" else callback(message)
+
+
+def _call(subject: Any, method: str, message: Any, known: Any) -> Any:
+    """Ask a callback that takes a second argument, or on the way through a wrapper."""
+    return (_wrapped() or _bare)(subject, method, message, known)
 
 
 _INTERESTS = (Start, Continue, Stop)
@@ -85,7 +98,7 @@ def target(command: Any) -> Identity:
     """The aggregate that a command is for."""
     try:
         way = _wrapped()
-        cls, aggregate_id = command.aggregate() if way is None else way(command, "aggregate", None)
+        cls, aggregate_id = command.aggregate() if way is None else way(command, "aggregate", None, None)
         if aggregate_id is not None and isinstance(cls, type):
             return identify(cls, aggregate_id)
     except ModelError:
@@ -109,7 +122,7 @@ def new(cls: type, id_: Any) -> Any:
         )
     try:
         way = _wrapped()
-        made = make(id_) if way is None else way(cls, "new", id_)
+        made = make(id_) if way is None else way(cls, "new", id_, None)
     except ModelError:
         raise
     except Exception as error:
@@ -122,11 +135,11 @@ def new(cls: type, id_: Any) -> Any:
     return made
 
 
-def execute(aggregate: Any, command: Any) -> tuple[Any, ...]:
+def execute(aggregate: Any, command: Any, context: Context | None = None) -> tuple[Any, ...]:
     """The events that a command leads to, in order. Raises `Rejected` when the aggregate rejects it."""
     try:
-        way = _wrapped()
-        outcome = aggregate.execute(command) if way is None else way(aggregate, "execute", command)
+        is_plain = EXECUTE[type(aggregate)] is None and _wrapped() is None
+        outcome = aggregate.execute(command) if is_plain else _call(aggregate, "execute", command, context)
     except Rejected as rejected:
         raise _rejection(rejected, command) from rejected.__cause__
     except ModelError:
@@ -141,11 +154,11 @@ def execute(aggregate: Any, command: Any) -> tuple[Any, ...]:
     return events
 
 
-def apply(state: Any, event: Any) -> Any:
+def apply(state: Any, event: Any, recorded: RecordedEvent | None = None) -> Any:
     """The aggregate or process manager after an event."""
     try:
-        way = _wrapped()
-        after = state.apply(event) if way is None else way(state, "apply", event)
+        is_plain = APPLY[type(state)] is None and _wrapped() is None
+        after = state.apply(event) if is_plain else _call(state, "apply", event, recorded)
     except ModelError:
         raise
     except Exception as error:
@@ -157,11 +170,11 @@ def apply(state: Any, event: Any) -> Any:
     return after
 
 
-def interested(manager: Any, event: Any) -> Interest | None:
+def interested(manager: Any, event: Any, recorded: RecordedEvent | None = None) -> Interest | None:
     """Which instance of a process manager type the event starts, continues or stops."""
     try:
-        way = _wrapped()
-        interest = manager.interested(event) if way is None else way(manager, "interested", event)
+        is_plain = INTERESTED[manager] is None and _wrapped() is None
+        interest = manager.interested(event) if is_plain else _call(manager, "interested", event, recorded)
     except ModelError:
         raise
     except Exception as error:
@@ -190,11 +203,11 @@ def _check_interest(manager: Any, event: Any, interest: Any) -> None:
     raise ModelError(f"{_name(manager)}.interested", f"{answered}{problem}")
 
 
-def handle(instance: Any, event: Any) -> tuple[Any, ...]:
+def handle(instance: Any, event: Any, recorded: RecordedEvent | None = None) -> tuple[Any, ...]:
     """The commands with which a process manager answers an event, in order."""
     try:
-        way = _wrapped()
-        outcome = instance.handle(event) if way is None else way(instance, "handle", event)
+        is_plain = HANDLE[type(instance)] is None and _wrapped() is None
+        outcome = instance.handle(event) if is_plain else _call(instance, "handle", event, recorded)
     except ModelError:
         raise
     except Exception as error:
@@ -202,15 +215,15 @@ def handle(instance: Any, event: Any) -> tuple[Any, ...]:
     return () if outcome is None else _commands(instance, "handle", outcome, event)
 
 
-def handle_rejection(instance: Any, rejected: Rejected) -> tuple[Any, ...]:
-    """The commands with which a process manager answers a rejection, in order."""
+def handle_rejection(
+    instance: Any, rejected: Rejected, recorded: RecordedEvent | None = None
+) -> tuple[Any, ...]:
+    """The commands with which a process manager answers a rejection, in order.
+
+    ``recorded`` is the event that the rejected command answers.
+    """
     try:
-        way = _wrapped()
-        outcome = (
-            instance.handle_rejection(rejected)
-            if way is None
-            else way(instance, "handle_rejection", rejected)
-        )
+        outcome = _call(instance, "handle_rejection", rejected, recorded)
     except ModelError:
         raise
     except Exception as error:

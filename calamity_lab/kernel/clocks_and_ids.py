@@ -125,9 +125,14 @@ def derived_ids(origin: str, sender: str, count: int) -> tuple[str, ...]:
     They depend on nothing else, so whoever hands the instance the same event again sends the same commands:
     that is how one that was carried out already is known.
     """
+    return tuple([derived_id(origin, sender, n) for n in range(count)])
+
+
+def derived_id(origin: str, sender: str, n: int) -> str:
+    """The n-th of the ids that depend on that origin and sender, and on nothing else."""
     # An id may be any text, one that no file could hold too.
-    texts = [f"{origin}:{sender}:{n}".encode(errors="surrogatepass") for n in range(count)]
-    return tuple([_dashed(blake2b(text, digest_size=16).hexdigest()) for text in texts])
+    text = f"{origin}:{sender}:{n}".encode(errors="surrogatepass")
+    return _dashed(blake2b(text, digest_size=16).hexdigest())
 
 
 def read(clock: Clock | Callable[[], datetime]) -> tuple[datetime, Any]:

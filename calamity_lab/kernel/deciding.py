@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice, takewhile
+from itertools import accumulate, islice, takewhile
 from typing import Any
 
 from calamity_lab.errors import (
@@ -16,18 +16,33 @@ from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import draw, read
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.folding import begun
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.folding import begun, states_after, what_it_takes
+from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.progress import (
     Appending,
+    Basis,
     Executing,
     Handling,
     Populating,
     Run,
 )
 from calamity_lab.kernel.protocols import BACKWARDS, NO_STREAM
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent, of_event
+from calamity_lab.kernel.recorded import (
+    NO_METADATA,
+    Metadata,
+    ProposedEvent,
+    RecordedEvent,
+    make_recorded,
+    of_event,
+)
+from calamity_lab.kernel.second_arguments import (
+    DISPATCH,
+    Context,
+    as_decided,
+    takes_context_or_record,
+    takes_record,
+)
 from calamity_lab.kernel.stack import Stack, changed, with_decision
 from calamity_lab.kernel.steps import (
     Appended,
@@ -76,7 +91,7 @@ def _populate(run: Run, pending: Pending, identity: Identity, attempt: int) -> t
         versions = stack.aggregate_versions
         stack = changed(
             stack,
-            aggregates=stack.aggregates.apply(identity, [recorded.event for recorded in missed]),
+            aggregates=stack.aggregates.apply(identity, what_it_takes(identity.type, missed)),
             aggregate_versions=versions.increment_version(
                 identity, missed[-1].stream_version - versions.get(identity.stream_id, 0)
             ),
@@ -123,23 +138,26 @@ def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, befor
     """What an aggregate decides is no part of the stack before it is recorded."""
     stack = run.stack
     version = stack.aggregate_versions.get(identity.stream_id, 0)
+    context = _context(stack, pending, version) if takes_context_or_record(identity.type) else None
     try:
-        events, states, aggregates = _decide(stack.aggregates, identity, pending.command, before)
+        events, states, aggregates = _decide(stack.aggregates, identity, pending.command, before, context)
     except Rejected as rejected:
         return _stale(run, pending, identity, attempt) or _refuse(run, pending, identity, rejected)
     index = run.length + 1
     step = Executed(index, pending, identity, events, states, before)
     if events:
-        next_ = Appending(pending, identity, attempt, events, aggregates, version)
+        basis = None if context is None else Basis(context.now, before)
+        next_ = Appending(pending, identity, attempt, events, aggregates, version, basis)
         return step, Run(stack, run.agenda, next_, index)
     return _stale(run, pending, identity, attempt) or (step, Run(stack, run.agenda, step, index))
 
 
 def append(run: Run, progress: Appending) -> tuple[Step, Run]:
     """Record the events at the end of the aggregate's stream, if nobody else came first."""
-    pending, identity, _, events, aggregates, version = progress
-    stack, index = outbox.prepared(run.stack), run.length + 1
+    pending, identity, _, events, aggregates, version, basis = progress
+    stack = outbox.prepared(run.stack)
     now, clock = read(stack.clock)
+    now = now if basis is None else basis.now
     fresh, ids = draw(stack.ids, len(events))
     try:
         proposals = _proposed(pending, events, fresh, now)
@@ -157,30 +175,73 @@ def append(run: Run, progress: Appending) -> tuple[Step, Run]:
     except Exception:
         aggregates.forget(identity)  # one that lives outside has applied what is not recorded
         raise
+    if basis is not None and takes_record(identity.type):
+        return _record_taken_in(run, stack, progress, recorded, (event_store, clock, ids))
     versions = stack.aggregate_versions.increment_version(identity, len(events))
     stack = with_decision(stack, aggregates, versions, event_store, clock, ids)
+    return _appended(run, stack, progress, recorded)
+
+
+def _record_taken_in(
+    run: Run, stack: Stack, progress: Appending, recorded: tuple[RecordedEvent, ...], sources: tuple[Any, ...]
+) -> tuple[Step, Run]:
+    """The step after an append to an aggregate that took its events in as decided, and now as recorded."""
+    identity, aggregates, basis = progress.identity, progress.aggregates, progress.basis
+    assert basis is not None
+    states = states_after(begun(identity) if basis.before is None else basis.before, recorded)
+    if aggregates.__class__ is InMemoryAggregateStore:
+        aggregates = aggregates.insert(identity.stream_id, states[-1])
+    else:
+        stream = sources[0].stream(identity.stream_id)
+        aggregates = aggregates.forget(identity).apply(identity, what_it_takes(identity.type, stream))
+    versions = stack.aggregate_versions
+    count = recorded[-1].stream_version - versions.get(identity.stream_id, 0)
+    versions = versions.increment_version(identity, count)
+    return _appended(run, with_decision(stack, aggregates, versions, *sources), progress, recorded, states)
+
+
+def _appended(
+    run: Run,
+    stack: Stack,
+    progress: Appending,
+    recorded: tuple[RecordedEvent, ...],
+    states: tuple[Any, ...] = (),
+) -> tuple[Step, Run]:
+    pending, index = progress.pending, run.length + 1
     if pending.once:
         stack = outbox.noted(stack, pending, outbox.ACCEPTED)
-    step = Appended(index, pending, identity, recorded)
+    step = Appended(index, pending, progress.identity, recorded, states)
     return step, Run(stack, run.agenda, step, index)
 
 
+def _context(stack: Stack, pending: Pending, version: int) -> Context:
+    """The context of a command. The clock moves on only when events are recorded."""
+    now, _ = read(stack.clock)
+    sender = None if pending.sender is None else pending.sender.stream_id
+    metadata = Metadata(pending.metadata) if pending.metadata else NO_METADATA
+    return Context(now, pending.command_id, pending.correlation_id, metadata, sender, version)
+
+
 def _decide(
-    store: Any, identity: Identity, command: Any, before: Any
+    store: Any, identity: Identity, command: Any, before: Any, context: Context | None
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], Any]:
     """The events, the state after each, and the store after all of them."""
     if store.__class__ is InMemoryAggregateStore:
-        decided: tuple[tuple[Any, ...], tuple[Any, ...], Any] = store.decide(identity, command, before)
+        decided: tuple[tuple[Any, ...], tuple[Any, ...], Any] = store.decide(
+            identity, command, before, context
+        )
         return decided
-    events, after = store.dispatch(command)
+    is_taken = context is not None and DISPATCH[type(store)] is not None
+    events, after = store.dispatch(command, context) if is_taken else store.dispatch(command)
     if not events:
         return (), (), after
     # The store has the last state only; the states before are folded again.
     state = begun(identity) if before is None else before
-    states = []
-    for event in events[:-1]:
-        state = ask.apply(state, event)
-        states.append(state)
+    earlier = events[:-1]
+    if context is not None:
+        states = states_after(state, as_decided(earlier, identity.stream_id, command, context))
+    else:
+        states = tuple(accumulate(earlier, ask.apply, initial=state))[1:]
     return tuple(events), (*states, after.get(identity.stream_id)), after
 
 
@@ -219,7 +280,7 @@ def _record(
     store, stream_id, expected = stack.event_store, identity.stream_id, version or NO_STREAM
     if store.__class__ is not InMemoryEventStore and outbox.is_durable(store):
         settles = pending if outbox.settles(stack, pending) else None
-        passed = outbox.uninterested(stack, [proposal.event for proposal in proposals])
+        passed = outbox.uninterested(stack, _as_proposed(proposals, stream_id, version))
         written: tuple[tuple[RecordedEvent, ...], Any] = store.record(
             stream_id, proposals, expected, settles=settles, passed=passed
         )
@@ -229,6 +290,16 @@ def _record(
         return recorded
     store = store.append(stream_id, proposals, expected_version=expected)
     return tuple(islice(store.stream(stream_id, start_version=version + 1), len(proposals))), store
+
+
+def _as_proposed(proposals: list[ProposedEvent], stream_id: str, version: int) -> list[RecordedEvent]:
+    """The events as they will be recorded; their positions, which only the store knows, are 0."""
+    return [
+        make_recorded(
+            event, stored_name(type(event)), event_id, stream_id, version + n, 0, correlation_id, *others
+        )
+        for n, (event, event_id, correlation_id, *others) in enumerate(proposals, 1)
+    ]
 
 
 def _records(store: Any) -> bool:
@@ -251,7 +322,7 @@ def _recorded_before(stack: Stack, progress: Appending, version: int) -> tuple[R
 
 def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> tuple[Step, Run]:
     """Another writer came first: the aggregate is rebuilt, and asked again."""
-    pending, identity, attempt, _, aggregates, _ = progress
+    pending, identity, attempt, aggregates = *progress[:3], progress.aggregates
     stack = _forgetting(run, aggregates, identity).stack
     attempt += 1
     again = Populating(pending, identity, attempt)

@@ -22,7 +22,9 @@ from calamity_lab.kernel.annotations import Unresolved, method_annotations
 from calamity_lab.kernel.from_text import values_from_text
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Interest, Start, Stop
+from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import fields_in
+from calamity_lab.kernel.second_arguments import takes_record
 
 # An attribute of the class of events that a store cannot read as objects of their own class: what to do.
 UNKNOWN = "__calamity_unknown__"
@@ -57,17 +59,34 @@ def begun(identity: Identity) -> Any:
 
 
 def fold(state: Any, events: Iterable[Any]) -> Any:
-    """The state after all the events of a history, in order.
+    """The state after all the events of a history, in order: `RecordedEvent`s, or bare events.
 
-    Raises `ModelError` for an event that a store could not read as an object of its class: without that
-    event the state would silently be wrong.
+    Bare events are enough where ``apply`` takes the event only. Raises `ModelError` for an event that a store
+    could not read as an object of its class: without that event the state would silently be wrong.
     """
     for event in events:
+        recorded = None
+        if type(event) is RecordedEvent:
+            event, recorded = event.event, event
         advice = getattr(type(event), UNKNOWN, None)
         if type(advice) is str:
             raise ModelError(f"{type(state).__name__}.apply", f"cannot take in {repr_of(event)}: {advice}")
-        state = ask.apply(state, event)
+        state = ask.apply(state, event, recorded)
     return state
+
+
+def states_after(state: Any, recorded: Iterable[RecordedEvent]) -> tuple[Any, ...]:
+    """The state after each of these events."""
+    states = []
+    for each in recorded:
+        state = ask.apply(state, each.event, each)
+        states.append(state)
+    return tuple(states)
+
+
+def what_it_takes(cls: type, recorded: Iterable[RecordedEvent]) -> list[Any]:
+    """What ``apply`` of a class needs of these events: the events, or the records where it takes them."""
+    return list(recorded) if takes_record(cls) else [each.event for each in recorded]
 
 
 def verb_of(interest: Interest, *, is_running: bool) -> Verb:
@@ -77,18 +96,20 @@ def verb_of(interest: Interest, *, is_running: bool) -> Verb:
     return _STOPPED if isinstance(interest, Stop) else _CONTINUED
 
 
-def taken_in(identity: Identity, instance: Any, interest: Interest, event: Any) -> tuple[Verb, Any]:
+def taken_in(
+    identity: Identity, instance: Any, interest: Interest, recorded: RecordedEvent
+) -> tuple[Verb, Any]:
     """What an event does to the instance of that identity, and the instance after it; nothing is sent."""
     verb = verb_of(interest, is_running=instance is not None)
     if verb is _IGNORED or verb is _STOPPED:
         return verb, None
-    return verb, ask.apply(begun(identity) if instance is None else instance, event)
+    return verb, ask.apply(begun(identity) if instance is None else instance, recorded.event, recorded)
 
 
-def react(identity: Identity, instance: Any, interest: Interest, event: Any) -> Reacted:
+def react(identity: Identity, instance: Any, interest: Interest, recorded: RecordedEvent) -> Reacted:
     """What an event does to the instance of that identity; ``instance`` is None where there is none yet."""
-    verb, after = taken_in(identity, instance, interest, event)
-    return Reacted(verb, after, () if after is None else ask.handle(after, event))
+    verb, after = taken_in(identity, instance, interest, recorded)
+    return Reacted(verb, after, () if after is None else ask.handle(after, recorded.event, recorded))
 
 
 def identity_in(cls: type, stream_id: str) -> Identity:

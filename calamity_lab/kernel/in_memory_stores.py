@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import a_list, a_mapping, a_text, a_whole_number, an_instance, is_a
-from calamity_lab.kernel.folding import Verb, begun, fold, react
+from calamity_lab.kernel.folding import Verb, begun, fold, react, states_after
 from calamity_lab.kernel.identity import Identity, identify, stored_name, stream_id_of
 from calamity_lab.kernel.messages import Interest, Stop
 from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.second_arguments import Context, as_decided, takes_record
 
 V = TypeVar("V")
 
@@ -32,23 +33,29 @@ class InMemoryAggregateStore(_Keyed[Any]):
 
     __slots__ = ()
 
-    def dispatch(self, command: Any) -> tuple[tuple[Any, ...], InMemoryAggregateStore]:
+    def dispatch(
+        self, command: Any, context: Context | None = None
+    ) -> tuple[tuple[Any, ...], InMemoryAggregateStore]:
         """The events that the command leads to, and the store with them applied."""
         identity = ask.target(command)
-        events, _, store = self.decide(identity, command, self.get(identity.stream_id))
+        events, _, store = self.decide(identity, command, self.get(identity.stream_id), context)
         return events, store
 
     def decide(
-        self, identity: Identity, command: Any, aggregate: Any
+        self, identity: Identity, command: Any, aggregate: Any, context: Context | None = None
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], InMemoryAggregateStore]:
         """Like `dispatch` for a known target and state; also returns the state after each event."""
         if type(identity) is not Identity:
             _check_identity("decide", identity)
         if type(aggregate) is not identity.type:
             aggregate = self._current(identity)
-        events = ask.execute(aggregate, command)
+        events = ask.execute(aggregate, command, context)
         if not events:
             return events, (), self
+        if context is not None and takes_record(type(aggregate)):
+            records = as_decided(events, identity.stream_id, command, context)
+            after = states_after(aggregate, records)
+            return events, after, self.insert(identity.stream_id, after[-1])
         states = []
         for event in events:
             aggregate = ask.apply(aggregate, event)
@@ -56,7 +63,7 @@ class InMemoryAggregateStore(_Keyed[Any]):
         return events, tuple(states), self.insert(identity.stream_id, aggregate)
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> InMemoryAggregateStore:
-        """The store with events applied that were recorded elsewhere."""
+        """The store with events applied that were recorded elsewhere: `RecordedEvent`s, or bare events."""
         _check_identity("apply", identity)
         given = events if type(events) in (list, tuple) else a_list("apply(events)", events, "[event]")
         return self._with(identity, fold(self._current(identity), given))
@@ -104,9 +111,9 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         an_instance("handle_event(recorded_event)", recorded_event, RecordedEvent, "a RecordedEvent")
         types = a_list("handle_event(process_manager_types)", process_manager_types, "[Transfer]", of=type)
         for manager in types:
-            interest = ask.interested(manager, recorded_event.event)
+            interest = ask.interested(manager, recorded_event.event, recorded_event)
             if interest is not None:
-                reaction, store = store._react(manager, interest, recorded_event.event)
+                reaction, store = store._react(manager, interest, recorded_event)
                 reactions.append(reaction)
         return tuple(reactions), store
 
@@ -118,17 +125,17 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         if verb is Verb.STOPPED:
             return self.discard(stream_id)
         state = None if verb is Verb.STARTED else self.get(stream_id)
-        return self.insert(stream_id, fold(begun(identity) if state is None else state, (recorded.event,)))
+        return self.insert(stream_id, fold(begun(identity) if state is None else state, (recorded,)))
 
     def _react(
-        self, manager: type, interest: Interest, event: Any
+        self, manager: type, interest: Interest, recorded: RecordedEvent
     ) -> tuple[Reaction, InMemoryProcessManagerStore]:
         identity = identify(manager, interest.id)
         stream_id = identity.stream_id
         instance = self.get(stream_id)
         if instance is not None and not isinstance(interest, Stop):
             _same_class(identity, instance)
-        verb, after, commands = react(identity, instance, interest, event)
+        verb, after, commands = react(identity, instance, interest, recorded)
         store = self
         if after is not None:
             store = self.insert(stream_id, after)

@@ -251,16 +251,17 @@ def warn_of_events_only(store: Any) -> None:
         )
 
 
-def uninterested(stack: Stack, events: Sequence[Any]) -> dict[str, int]:
+def uninterested(stack: Stack, decided: Sequence[RecordedEvent]) -> dict[str, int]:
     """How many of the first of these events are of no interest to each process manager, where there are any.
 
-    The append moves the marks over these, so that nothing needs to be written for them later.
+    The append moves the marks over these, so that nothing needs to be written for them later. The events are
+    not recorded yet: their positions are 0.
     """
     counts = {}
     for manager in stack.process_manager_types:
         count = 0
-        for event in events:
-            if interests(manager, event):
+        for recorded in decided:
+            if interests(manager, recorded):
                 break
             count += 1
         if count:
@@ -268,10 +269,10 @@ def uninterested(stack: Stack, events: Sequence[Any]) -> dict[str, int]:
     return counts
 
 
-def interests(manager: type, event: Any) -> bool:
+def interests(manager: type, recorded: RecordedEvent) -> bool:
     """Whether the event is, or may be, of interest: a callback that raises is asked again later."""
     try:
-        return ask.interested(manager, event) is not None
+        return ask.interested(manager, recorded.event, recorded) is not None
     except ModelError:
         return True
 
@@ -351,7 +352,7 @@ class _Noted:
 
     def take(self, manager: type, recorded: RecordedEvent) -> None:
         """Note what an event does to the instance that it concerns, which is not asked."""
-        interest = ask.interested(manager, recorded.event)
+        interest = ask.interested(manager, recorded.event, recorded)
         if interest is not None:
             stream_id = identify(manager, interest.id).stream_id
             self.add(stream_id, recorded.position, verb_of(interest, is_running=stream_id in self._running))
@@ -493,7 +494,7 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
     noted = _Noted(versions)
     sent: list[Pending] = []
     count, reached, failure = 0, mark, None
-    events = [r for r in _upto(store, mark + 1, upto) if interests(manager, r.event)]
+    events = [r for r in _upto(store, mark + 1, upto) if interests(manager, r)]
     depths = store.depths([r.causation_id for r in events if r.causation_id is not None]) if events else {}
     for recorded in events:
         try:

@@ -7,6 +7,7 @@ values here. Every moment keeps its progress, so nothing is kept twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
 from calamity_lab.errors import InvalidValue, repr_of
@@ -36,11 +37,19 @@ class Executing(NamedTuple):
     attempt: int
 
 
+class Basis(NamedTuple):
+    """On what an aggregate decided that takes a `Context` or records: the time, and its state before."""
+
+    now: datetime
+    before: Any
+
+
 class Appending(NamedTuple):
     """In progress: decided events are to be recorded; ``aggregates`` is the store with them applied.
 
     ``version`` is the one that they were decided on. It is kept from then on: a version store that lives
-    outside the value may have gone on, and the append would no longer find out.
+    outside the value may have gone on, and the append would no longer find out. The events are recorded with
+    the time of the ``basis``, where there is one.
     """
 
     pending: Pending
@@ -49,6 +58,7 @@ class Appending(NamedTuple):
     events: tuple[Any, ...]
     aggregates: Any
     version: int
+    basis: Basis | None = None
 
 
 class Handling(NamedTuple):

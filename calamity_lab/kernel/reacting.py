@@ -88,7 +88,7 @@ def _hand_on(
             if delivered[m] >= position:  # the type has seen it: the command was carried out before
                 continue
             if delivered[m] < position - 1:  # others have written meanwhile, or the type is new here
-                interest = ask.interested(types[m], event.event)
+                interest = ask.interested(types[m], event.event, event)
                 if interest is None:
                     continue
                 stack, count = catch_up(with_delivered(stack, tuple(delivered)), m, position - 1)
@@ -144,7 +144,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
     pending, recorded, n, m = there
     stack, event = run.stack, recorded[n]
     manager, position, delivered = stack.process_manager_types[m], event.position, stack.delivered_upto
-    interest = ask.interested(manager, event.event)
+    interest = ask.interested(manager, event.event, event)
     is_next = delivered[m] == position - 1
     if interest is None:  # the append moved the mark, unless the type is behind for other reasons
         return with_delivered(stack, moved(delivered, m, position)) if is_next else stack
@@ -173,7 +173,7 @@ def _last_before_the_next(manager: type, recorded: tuple[RecordedEvent, ...], n:
     """The position of the last event of a command before the next that is of interest to the type."""
     upto = recorded[n].position
     for later in recorded[n + 1 :]:
-        if outbox.interests(manager, later.event):
+        if outbox.interests(manager, later):
             break
         upto = later.position
     return upto
@@ -219,7 +219,7 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     if instance is not None and not hasattr(instance, "handle_rejection"):
         return complete(run, decision)
     index = run.length + 1
-    commands = () if instance is None else ask.handle_rejection(instance, rejected)
+    commands = () if instance is None else ask.handle_rejection(instance, rejected, pending.cause)
     caused = caused_by_rejection(pending, sender, commands)
     try:
         stack = outbox.settled(stack, pending, outbox.rejection(rejected), caused)
@@ -312,7 +312,7 @@ def _met(stack: Stack, manager: type, mark: int, position: int) -> list[Met]:
     history = stack.event_store.stream(ALL, start_version=mark + 1)
     met = []
     for recorded in takewhile(lambda r: r.position <= position, history):
-        interest = ask.interested(manager, recorded.event)
+        interest = ask.interested(manager, recorded.event, recorded)
         if interest is not None:
             met.append((recorded, interest, identify(manager, interest.id)))
     return met

@@ -247,7 +247,7 @@ class Aggregates:
                 return
             state = self._first(stream_id, cls)
         if recorded.stream_version > self._ahead.get(stream_id, 0):
-            self.states[stream_id] = fold(state, (recorded.event,))
+            self.states[stream_id] = fold(state, (recorded,))
             self.versions[stream_id] = recorded.stream_version
 
     def take_stream(self, stream_id: str) -> None:
@@ -336,9 +336,8 @@ class Instances:
 
     def take(self, recorded: RecordedEvent) -> None:
         """Apply the event to every instance that it concerns; no instance is asked for commands."""
-        event = recorded.event
         for cls in self._types:
-            interest = ask.interested(cls, event)
+            interest = ask.interested(cls, recorded.event, recorded)
             if interest is None:
                 continue
             identity = identify(cls, interest.id)
@@ -347,7 +346,7 @@ class Instances:
                 self._begin(identity)
             if recorded.position <= self._ahead.get(stream_id, 0):
                 continue
-            verb, after = taken_in(identity, self.states.get(stream_id), interest, event)
+            verb, after = taken_in(identity, self.states.get(stream_id), interest, recorded)
             if verb is Verb.IGNORED:
                 continue
             self.versions[stream_id] = self.versions.get(stream_id, 0) + 1

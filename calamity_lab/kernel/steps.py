@@ -191,9 +191,14 @@ class Refused(AtAggregate):
 
 @frozen
 class Appended(AtAggregate):
-    """The events were recorded at the end of the aggregate's stream."""
+    """The events were recorded at the end of the aggregate's stream.
+
+    ``states`` are the aggregate's after each, where its ``apply`` takes the record, which it has in full only
+    now; else they are those of `Executed`.
+    """
 
     recorded: tuple[RecordedEvent, ...] = field()
+    states: tuple[Any, ...] = ()
 
     tone = "accepted"
     verb = "recorded"

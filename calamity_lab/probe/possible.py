@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.messages import Interest
+from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.second_arguments import Context, as_decided
 from calamity_lab.model import Model, names_reached
 from calamity_lab.probe.muted_output import muted_output
 from calamity_lab.probe.samples import changed_samples, samples
@@ -117,6 +120,14 @@ def _awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     return tuple(found or dict.fromkeys(known))
 
 
+_CONTEXT = Context(datetime(2026, 1, 1, tzinfo=UTC), "made up", "made up")
+
+
+def _record_of(event: Any) -> RecordedEvent:
+    """A made-up record of a made-up event."""
+    return as_decided((event,), "made up", event, _CONTEXT)[0]
+
+
 _VERBS = {"Start": "start", "Continue": "continue", "Stop": "stop"}
 
 
@@ -130,7 +141,7 @@ def _asked(ask: Callable[..., T], *given: Any) -> T | None:
 
 def _is_for(manager: type, event: type, instance: Any, names: dict[str, type]) -> bool:
     for made in changed_samples(event, instance, names):
-        interest = _asked(ask.interested, manager, made)
+        interest = _asked(ask.interested, manager, made, _record_of(made))
         if interest is not None and interest.id == instance:
             return True
     return False
@@ -180,15 +191,15 @@ def _decided(
 
     def following(state: Any) -> Iterable[tuple[int, Any]]:
         for index, command in orders:
-            for event in (decided := _asked(ask.execute, state, command) or ()):
+            for event in (decided := _asked(ask.execute, state, command, _CONTEXT) or ()):
                 leads.add((stored_name(type(command)), stored_name(type(event))))
             if decided:
-                yield 1 + 2 * min(index, 1), _asked(fold, state, decided)
+                yield 1 + 2 * min(index, 1), _asked(fold, state, map(_record_of, decided))
 
     first = [(0, _asked(ask.new, aggregate, id_)) for id_ in ids]
     # Made-up commands may not reach a state that real ones reach: events may lead there.
     made_up = [
-        (3, _asked(ask.apply, state, made))
+        (3, _asked(ask.apply, state, made, _record_of(made)))
         for _, state in first[:1]
         for group in events.values()
         for made in group[:2]
@@ -203,7 +214,7 @@ def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pai
         wakes: list[tuple[int, Any, Interest]] = []
         for cls, made in events.items():
             for index, event in enumerate(made):
-                interest = _asked(ask.interested, manager, event)
+                interest = _asked(ask.interested, manager, event, _record_of(event))
                 if interest is not None:
                     wakes.append((index, event, interest))
                     reactions.add((stored_name(cls), called, _VERBS[type(interest).__name__]))
@@ -222,8 +233,8 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
         for index, event, interest in wakes:
             if type(interest).__name__ == "Stop":
                 continue
-            after = _asked(ask.apply, state, event)
-            for command in _asked(ask.handle, after, event) or ():
+            after = _asked(ask.apply, state, event, _record_of(event))
+            for command in _asked(ask.handle, after, event, _record_of(event)) or ():
                 sent.add(stored_name(type(command)))
                 answered.update(_answers(after, command))
             yield 1 + 2 * min(index, 1), after
@@ -244,7 +255,10 @@ def _answers(state: Any, command: Any) -> set[str]:
         return set()
     rejected = Rejected("made up")
     rejected.command = command
-    return {stored_name(type(each)) for each in _asked(ask.handle_rejection, state, rejected) or ()}
+    return {
+        stored_name(type(each))
+        for each in _asked(ask.handle_rejection, state, rejected, _record_of(rejected)) or ()
+    }
 
 
 _NamePairs = frozenset[tuple[str, str]]

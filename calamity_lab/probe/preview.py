@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, thread_time
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.clocks_and_ids import system_clock
 from calamity_lab.kernel.deciding import events_missed
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
@@ -139,13 +140,18 @@ def _scratch(stack: Stack, identity: Identity, basis: _Basis) -> Stack:
     stream_id, state = identity.stream_id, basis.state
     aggregates = InMemoryAggregateStore({} if state is None else {stream_id: deepcopy(state)})
     if basis.last is None:
-        return Stack(aggregates=aggregates, cascade_limit=stack.cascade_limit)
+        return Stack(aggregates=aggregates, clock=_clock(stack), cascade_limit=stack.cascade_limit)
     missed, version = events_missed(stack, identity)
     if missed:
-        aggregates = aggregates.apply(identity, [deepcopy(recorded.event) for recorded in missed])
+        aggregates = aggregates.apply(identity, [replace(r, event=deepcopy(r.event)) for r in missed])
         version = missed[-1].stream_version
     versions = InMemoryVersionStore({stream_id: version})
-    return changed(stack, aggregates=aggregates, aggregate_versions=versions)
+    return changed(stack, aggregates=aggregates, aggregate_versions=versions, clock=_clock(stack))
+
+
+def _clock(stack: Stack) -> Any:
+    """The stack's clock, where reading it changes nothing."""
+    return stack.clock if hasattr(stack.clock, "read") else system_clock
 
 
 def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Preview:

@@ -100,7 +100,8 @@ def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
         found.path,
         f"gave two answers to {asked}{where}: "
         f"{format_value(found.before, 60)}, then {format_value(found.after, 60)}; a callback must depend on "
-        "nothing but what it is given: let times, ids and random numbers come in as fields of the command",
+        "nothing but what it is given. Take times and ids from the context, as in execute(self, command, "
+        "context), and random numbers from a field of the command",
     )
 
 

@@ -14,6 +14,7 @@ from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
+    Appended,
     AtProcessManager,
     Executed,
     Step,
@@ -154,7 +155,7 @@ def _older(trace: Trace, types: Mapping[str, type]) -> Iterator[StateAfterEvent]
         state = states.get(stream_id)
         identity = identity_in(cls, stream_id)
         state = begun(identity) if state is None else state
-        state = states[stream_id] = fold(state, (recorded.event,))
+        state = states[stream_id] = fold(state, (recorded,))
         yield _state_row(recorded, 0, identity, state)
 
 
@@ -164,7 +165,8 @@ def _recorded(trace: Trace, cursor: int | None) -> Iterator[StateAfterEvent]:
         if isinstance(step, Executed):
             states = step.states
         elif step.recorded and step.subject is not None:
-            for recorded, state in zip(step.recorded, states, strict=True):
+            after = (isinstance(step, Appended) and step.states) or states
+            for recorded, state in zip(step.recorded, after, strict=True):
                 yield _state_row(recorded, step.index, step.subject, state)
 
 

@@ -119,7 +119,8 @@ class Versions:
             n = version - appended.recorded[0].stream_version
             if n >= 0:
                 event = appended.recorded[n].event_type
-                return Version(version, executed.states[n], event, self._moments[found_at])
+                states = appended.states or executed.states
+                return Version(version, states[n], event, self._moments[found_at])
         return self._folded(version, found_at)
 
     def _at_moment(self, found_at: int) -> tuple[Executed | None, Appended | None]:
@@ -140,7 +141,7 @@ class Versions:
             events = list(takewhile(lambda each: each.stream_version <= version, stream))
             if version and (not events or events[-1].stream_version != version):
                 return Version(version, None, why="the events of this version are not in the event store")
-            state = fold(state, [each.event for each in events if each.stream_version > since])
+            state = fold(state, [each for each in events if each.stream_version > since])
         except CalamityError as error:
             return Version(version, None, why=format_value(str(error), 200))
         self._last_folded = (version, state)
@@ -151,7 +152,8 @@ class Versions:
         known = [] if self._last_folded is None else [self._last_folded]
         executed, appended = self._at_moment(found_at - 1)
         if executed is not None and appended is not None:
-            known.append((appended.recorded[-1].stream_version, executed.states[-1]))
+            states = appended.states or executed.states
+            known.append((appended.recorded[-1].stream_version, states[-1]))
         at_start = self.trace[0].stack.aggregates.get(self.stream_id)
         if at_start is not None:
             known.append((self._version(0), at_start))

@@ -206,9 +206,9 @@ def test_the_same_command_on_the_same_aggregate_is_asked_once(monkeypatch: pytes
     asked: list[Any] = []
     execute = ask.execute
 
-    def counted(aggregate: Any, order: Any) -> Any:
+    def counted(aggregate: Any, order: Any, *context: Any) -> Any:
         asked.append(order)
-        return execute(aggregate, order)
+        return execute(aggregate, order, *context)
 
     monkeypatch.setattr(ask, "execute", counted)
     agenda(stepper.trace, 0)

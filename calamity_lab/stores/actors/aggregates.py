@@ -10,9 +10,11 @@ from weakref import WeakSet
 from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.event_store import NotCopied
+from calamity_lab.kernel.folding import what_it_takes
 from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.protocols import BACKWARDS
+from calamity_lab.kernel.second_arguments import Context
 from calamity_lab.stores.actors.protocol import (
     NO_NEW_EVENTS,
     PAUSES,
@@ -51,14 +53,19 @@ class AggregatesInActor:
         return Behind(version) if version < known else Read(self._aggregates.get(identity.stream_id), version)
 
     def decide(
-        self, identity: Identity, command: Any, known: int, new_events: NewEvents
+        self,
+        identity: Identity,
+        command: Any,
+        context: Context | None,
+        known: int,
+        new_events: NewEvents,
     ) -> Decided | Behind | CatchUpResult:
         """What the command leads to. The aggregate stays as it is."""
         there = self.read(identity, known, new_events)
         if not isinstance(there, Read):
             return there
         try:
-            events, after = self._aggregates.dispatch(command)
+            events, after = self._aggregates.dispatch(command, context)
         except CalamityError as error:
             return Decided((), there.state, there.upto, error)
         return Decided(events, after.get(identity.stream_id) if events else there.state, there.upto)
@@ -181,9 +188,9 @@ class SharedAggregates:
             self._answers.put(stream_id, answer)
         return answer
 
-    def decide(self, identity: Identity, command: Any) -> Decided:
+    def decide(self, identity: Identity, command: Any, context: Context | None = None) -> Decided:
         """What a command leads to at the aggregate."""
-        answer: Decided = self._ask(identity, "decide", command)
+        answer: Decided = self._ask(identity, "decide", command, context)
         if not answer.events and identity.stream_id not in self._known:
             self.references.release(identity.stream_id)  # there is no such aggregate yet
         return answer
@@ -290,7 +297,7 @@ class SharedAggregates:
             stream = self._event_store.stream(stream_id, start_version=upto + 1)
             recorded = list(stream)
             last = recorded[-1].stream_version if recorded else upto
-            events = tuple([each.event for each in recorded])
+            events = tuple(what_it_takes(identity.type, recorded))
             answer: CatchUpResult = self.references.ask(stream_id, "catch_up", identity, upto, events, last)
             if answer.error is not None:
                 raise answer.error
@@ -341,11 +348,13 @@ class ActorAggregateStore(NotCopied, Mapping[str, Any]):
         """What all stores over the same actors share."""
         return self._shared
 
-    def dispatch(self, command: Any) -> tuple[tuple[Any, ...], ActorAggregateStore]:
+    def dispatch(
+        self, command: Any, context: Context | None = None
+    ) -> tuple[tuple[Any, ...], ActorAggregateStore]:
         """The events that the command leads to, and the store with them applied."""
         self._settle()
         identity = ask.target(command)
-        decided = self._shared.decide(identity, command)
+        decided = self._shared.decide(identity, command, context)
         if not decided.events:
             stream_id = identity.stream_id
             self._shared.last_answer.learn(stream_id, decided.version, idle=(stream_id, decided.state))

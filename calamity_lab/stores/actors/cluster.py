@@ -17,6 +17,7 @@ from calamity_lab.kernel.arguments import a_function, a_list, an_instance, secon
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild
+from calamity_lab.kernel.second_arguments import Context
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.aggregates import AggregatesInActor
 from calamity_lab.stores.actors.process_managers import InstancesInActor
@@ -297,19 +298,19 @@ def with_local_error(method: str, given: tuple[Any, ...], answer: Any) -> Any:
     if getattr(answer, "error", None) is None:
         return answer
     if isinstance(answer, Decided):
-        identity, command, *_ = given
-        return _if_same(answer, _decide_here(identity, command, answer))
+        identity, command, context, *_ = given
+        return _if_same(answer, _decide_here(identity, command, context, answer))
     if isinstance(answer, ReactResult):
         identity, recorded, _ = given
         return _if_same(answer, _react_here(identity, recorded, answer))
     return answer
 
 
-def _decide_here(identity: Identity, command: Any, answer: Decided) -> Any:
+def _decide_here(identity: Identity, command: Any, context: Context | None, answer: Decided) -> Any:
     held = AggregatesInActor()
     if answer.state is not None:
         held.put(identity, answer.state, answer.version)
-    return held.decide(identity, command, 0, NO_NEW_EVENTS)
+    return held.decide(identity, command, context, 0, NO_NEW_EVENTS)
 
 
 def _react_here(identity: Identity, recorded: RecordedEvent, answer: ReactResult) -> Any:

@@ -108,7 +108,7 @@ class InstancesInActor:
         instances = InMemoryProcessManagerStore()
         try:
             for recorded in history:
-                interest = ask.interested(identity.type, recorded.event)
+                interest = ask.interested(identity.type, recorded.event, recorded)
                 if interest is not None:
                     verb = verb_of(interest, is_running=stream_id in instances)
                     instances = instances.take_in(identity, recorded, verb)
@@ -297,7 +297,7 @@ class SharedInstances:
 
 def _interested(recorded: RecordedEvent, managers: Iterable[type]) -> Iterator[str]:
     for manager in managers:
-        interest = ask.interested(manager, recorded.event)
+        interest = ask.interested(manager, recorded.event, recorded)
         if interest is not None:
             yield identify(manager, interest.id).stream_id
 
@@ -340,7 +340,7 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
         """The reactions of the types that are interested, in order, and the store after them."""
         reactions, store = [], self
         for manager in process_manager_types:
-            interest = ask.interested(manager, recorded_event.event)
+            interest = ask.interested(manager, recorded_event.event, recorded_event)
             if interest is not None:
                 answer = self._shared.react(manager, interest, recorded_event)
                 stream_id = identify(manager, interest.id).stream_id
