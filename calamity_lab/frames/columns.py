@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from calamity_lab.kernel.annotations import union_members
+from calamity_lab.kernel.schema import spelled
 from calamity_lab.text import format_value
 
 Rows = slice | np.ndarray[Any, np.dtype[np.intp]]
@@ -124,7 +125,7 @@ def _local_moments(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
 
 
 def _choices(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
-    """A category column with the names of all members, in the order in which they are defined."""
+    """A category column with all members as files have them, in the order in which they are defined."""
     (enum,) = kind.types
     members = list(enum)  # type: ignore[call-overload]
     # By id, since a member's own hash is slow and its equality may be anything; a member is there once.
@@ -132,7 +133,10 @@ def _choices(kind: Kind, pieces: Sequence[Piece], length: int) -> Any:
     codes = np.full(length, -1, dtype=np.int32)
     for rows, values in pieces:
         codes[rows] = np.fromiter(map(code.__getitem__, map(id, values)), dtype=np.int32, count=len(values))
-    return pd.Categorical.from_codes(codes, categories=pd.Index([m.name for m in members], dtype="str"))
+    words = [spelled(member) for member in members]
+    return pd.Categorical.from_codes(
+        codes, categories=pd.Index(words, dtype="int64" if type(words[0]) is int else "str")
+    )
 
 
 def _categories(values: Sequence[str | None], names: Sequence[str]) -> Any:

@@ -57,7 +57,8 @@ class Exports(ABC):
     ) -> str | None:
         """Write the columns of `to_pandas` as CSV; without a path, return the text.
 
-        Records, lists and other values with parts are JSON. A spreadsheet runs a text that begins with
+        Records, lists and other values with parts are JSON. None, NaN and an empty text look alike, and so do
+        1 and "1". A spreadsheet runs a text that begins with
         ``=``, ``+``, ``-``, ``@``, a tab or a carriage return as a formula. ``escape_formulas=True`` puts a
         ``'`` before such a text; numbers stay as they are. Use it for files that people open in a
         spreadsheet, and not for files that a program reads.
@@ -69,7 +70,9 @@ class Exports(ABC):
     def to_json_lines(self, path: Path | None = None, **unknown: Any) -> str | None:
         """Write one JSON object per row and line; without a path, return the text.
 
-        Times and durations are in ISO 8601; a Decimal, and a float that JSON does not have, is a text.
+        Times, with their offset from UTC, and durations are in ISO 8601. A Decimal is a text, and so is a
+        float that JSON does not have. A member of an Enum is its value if all members have texts or all have
+        whole numbers, else its name: the same as in a store.
         """
         refuse_unknown("to_json_lines()", unknown, ("path",))
         return _write_text("to_json_lines", path, map(json_line, self.rows()))

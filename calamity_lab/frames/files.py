@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -15,7 +16,7 @@ from numbers import Integral, Number, Rational, Real
 from typing import Any
 
 from calamity_lab.errors import MissingExtra, text_of
-from calamity_lab.kernel.schema import field_names, fields_of, is_record
+from calamity_lab.kernel.schema import field_names, fields_of, is_record, spelled
 from calamity_lab.text import format_value
 
 _DEEPEST = 100  # levels; readers of JSON have limits of their own
@@ -44,10 +45,13 @@ def parts_of(value: Any) -> Any:
 def as_json(value: Any, depth: int = 0) -> Any:
     """A value in the types that JSON has.
 
-    Records and mappings become objects; sequences, sets and numpy arrays become lists, a set's in order. A
-    member of an Enum becomes its name. Times and durations are in ISO 8601, bytes in base 64. Numbers that
-    JSON does not have (Decimal, NaN, infinities) become texts, an exception its message, and everything else
-    its text. What raises, or is nested deeper than so many levels, becomes a text too.
+    Records and mappings become objects; sequences, sets, numpy arrays and columns of pandas become lists, a
+    set's in order. Keys of a mapping become texts; where two would be the same text, the mapping is a list of
+    pairs. A member of an Enum is what a store writes: its value if all members have texts or all have whole
+    numbers, else its name. Times and durations are in ISO 8601, bytes in base 64. Numbers that JSON does not
+    have (Decimal, NaN, infinities) become texts, what numpy and pandas have for a missing value becomes null,
+    an exception its message, and everything else its text. What raises, or is nested deeper than so many
+    levels, becomes a text too.
     """
     try:
         return _as_json(value, depth) if depth < _DEEPEST else format_value(value, _LENGTH)
@@ -56,12 +60,14 @@ def as_json(value: Any, depth: int = 0) -> Any:
 
 
 def _as_json(value: Any, depth: int) -> Any:
-    if type(value).__module__ == "numpy":
-        value = value.tolist()
+    library = type(value).__module__.partition(".")[0]
+    if library in ("numpy", "pandas"):
+        plain = _without_library(value, library)
+        return text_of(value) if type(plain) is type(value) else _as_json(plain, depth)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Enum):
-        return value.name if value.name is not None else str(value)
+        return spelled(value)
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, (Number, Decimal)):
@@ -70,33 +76,64 @@ def _as_json(value: Any, depth: int) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return _iso_duration(value)
-    if isinstance(value, (bytes, bytearray)):
+    if isinstance(value, (bytes, bytearray, memoryview)):
         return b64encode(value).decode()
     if isinstance(value, BaseException):
         return str(value) or type(value).__name__
     return _nested(value, depth + 1)
 
 
+def _without_library(value: Any, library: str) -> Any:
+    """A value of numpy or pandas in Python's own types, without a digit less."""
+    if library == "pandas":
+        if hasattr(value, "to_dict") and getattr(value, "ndim", 0) == 2:
+            return value.to_dict("records")
+        if str(value) in ("NaT", "<NA>"):
+            return None
+        if hasattr(value, "to_pytimedelta") and not value.nanoseconds:
+            return value.to_pytimedelta()
+        exact = getattr(value, "isoformat", None) or getattr(value, "tolist", None) or value.__str__
+        return exact()
+    kind = value.dtype.kind
+    if getattr(value, "ndim", 0) and kind in "mMV":
+        return list(value)
+    if kind == "V" and value.dtype.names:
+        return {name: value[name] for name in value.dtype.names}
+    if kind not in "mM":
+        return value.tolist()
+    plain = value.tolist()
+    # What Python's own types are too coarse for is a number here.
+    return str(value) if isinstance(plain, int) or (kind == "M" and plain is not None) else plain
+
+
 def _nested(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return {_key(key): as_json(item, depth) for key, item in value.items()}
+        pairs = [[as_json(key, depth), as_json(item, depth)] for key, item in value.items()]
+        plain = {_key(key): item for key, item in pairs}
+        return plain if len(plain) == len(pairs) else pairs
     if isinstance(value, AbstractSet):
-        return sorted([as_json(item, depth) for item in value], key=json.dumps)
-    if isinstance(value, (list, tuple)) and field_names(type(value)) is None:
+        return _sorted([as_json(item, depth) for item in value])
+    if isinstance(value, (list, tuple, deque)) and field_names(type(value)) is None:
         return [as_json(item, depth) for item in value]
     if is_record(value):
         return {name: as_json(item, depth) for name, item in fields_of(value).items()}
     return text_of(value)
 
 
+def _sorted(items: list[Any]) -> list[Any]:
+    """The items of a set in an order that is always the same: their own, or that of their JSON."""
+    same = len(set(map(type, items))) == 1 and isinstance(items[0], (int, float, str))
+    return sorted(items) if same else sorted(items, key=json.dumps)
+
+
 def as_text(value: Any) -> str | None:
     """A value as the text of one cell: JSON if it has parts, else as it prints; None stays None."""
-    if value is None:
-        return None
     plain = as_json(value)
+    if plain is None:
+        return None
     if isinstance(plain, (dict, list)):
         return json.dumps(plain, ensure_ascii=False)
-    return plain if isinstance(plain, str) else text_of(value)
+    return plain if isinstance(plain, str) else text_of(plain if isinstance(value, Enum) else value)
 
 
 def _iso_duration(value: timedelta) -> str:
@@ -108,8 +145,7 @@ def _iso_duration(value: timedelta) -> str:
     return f"{sign}P{days}{time}"
 
 
-def _key(key: Any) -> str:
-    plain = as_json(key)
+def _key(plain: Any) -> str:
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
@@ -215,8 +251,14 @@ def _arrow_kind(value: Any) -> str:
         return kind if kind == _NO_KIND else f"list of {kind}" if value else ""
     if isinstance(value, Decimal):
         return "Decimal" if value.is_finite() else _NO_KIND
+    if isinstance(value, (datetime, timedelta)) and getattr(value, "nanosecond", 0) + getattr(
+        value, "nanoseconds", 0
+    ):
+        return _NO_KIND
     if isinstance(value, datetime):
         return "local time" if value.utcoffset() is None else "time"
+    if isinstance(value, time) and value.tzinfo is not None:
+        return _NO_KIND
     return type(value).__name__
 
 

@@ -59,7 +59,8 @@ class History(Sequence[RecordedEvent], Exports):
           annotated as ``float``, is a float
         - bool is ``boolean``, str is ``str``, timedelta is ``timedelta64``
         - datetime is ``datetime64`` in microseconds: in UTC if it has a time zone, else unchanged
-        - an Enum is a category of its members' names
+        - an Enum is a category of its members, as stores write them: the values if all are texts or all are
+          whole numbers, else the names
         - everything else stays a Python object (``object``): Decimal, date, lists, records, subclasses of the
           above, and fields that hold values of several kinds
 

@@ -154,6 +154,20 @@ def is_record(value: Any) -> bool:
         return False
 
 
+def is_plain_enum(enum: type[Enum]) -> bool:
+    """Whether all members have texts as values, or all have whole numbers."""
+    values = {type(member.value) for member in enum}
+    return values in ({str}, {int})
+
+
+def spelled(member: Enum) -> str | int:
+    """A member of an Enum as stores and files write it: the value if the enum is plain, else the name."""
+    if is_plain_enum(type(member)):
+        value: str | int = member.value
+        return value
+    return str(member) if member.name is None else member.name
+
+
 def fields_in(cls: type, known: Mapping[str, Any] | None = None) -> tuple[Field, ...]:
     """The fields of a value of the class, in order; ``known`` are further classes for annotations to name."""
     kind = kind_of(cls)

@@ -166,7 +166,7 @@ def test_csv_has_a_row_for_each_event_and_nested_values_as_json(tmp_path: Path) 
     assert len(rows) == len(history)
     placed = next(row for row in rows if row["event_type"] == "OrderPlaced")
     assert json.loads(placed["lines"])[0] == {"sku": "mug", "quantity": 2, "unit_price": "8.50"}
-    assert (placed["total"], placed["ship_on"], placed["speed"]) == ("60.90", "2026-03-04", "STANDARD")
+    assert (placed["total"], placed["ship_on"], placed["speed"]) == ("60.90", "2026-03-04", "standard")
     assert history.to_csv(tmp_path / "week.csv") is None
     assert (tmp_path / "week.csv").read_text(encoding="utf-8") == text
 
@@ -207,10 +207,10 @@ def test_json_lines_have_an_object_for_each_event(day: History, tmp_path: Path) 
         (b"\x00", "AA=="),
         (date(2026, 1, 1), "2026-01-01"),
         (timedelta(seconds=90), "PT90S"),
-        (Colour.RED, "RED"),
+        (Colour.RED, 1),
         ({2, 1}, [1, 2]),
         ((1, (2,)), [1, [2]]),
-        ({1: "a", Colour.RED: "b"}, {"1": "a", "RED": "b"}),
+        ({2: "a", Colour.RED: "b"}, {"2": "a", "1": "b"}),
         (Noted(Noted(Decimal(1))), {"value": {"value": "1"}}),
     ],
 )

@@ -66,7 +66,7 @@ def test_states_of_several_aggregate_types_stand_side_by_side() -> None:
     table = aggregates_to_pandas(shop_week())
     assert {"Order.status", "Payment.status", "Shipment.status", "on_shelf"} <= set(table.columns)
     shipped = table[table.stream_id == "Order-1001"]["Order.status"].tolist()
-    assert shipped == ["PLACED", "SHIPPED", "COMPLETED"]
+    assert shipped == ["placed", "shipped", "completed"]
 
 
 def test_each_reaction_of_a_process_manager_is_a_row() -> None:

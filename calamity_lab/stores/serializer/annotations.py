@@ -22,7 +22,7 @@ from typing import Annotated, Any, Optional, get_args, get_origin, is_typeddict
 import msgspec
 
 from calamity_lab.kernel.annotations import Unresolved, bare, is_union, union_members
-from calamity_lab.kernel.schema import Field, field_names, fields_in
+from calamity_lab.kernel.schema import Field, field_names, fields_in, is_plain_enum
 from calamity_lab.stores.serializer.codec import (
     MAYBE_NONE,
     SCALARS,
@@ -36,7 +36,6 @@ from calamity_lab.stores.serializer.codec import (
     is_for_msgspec,
     is_key,
     is_named,
-    is_plain_enum,
     short_repr,
     step_to,
     timed,

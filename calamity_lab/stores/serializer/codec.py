@@ -15,6 +15,7 @@ import msgspec
 
 from calamity_lab.kernel import schema
 from calamity_lab.kernel.annotations import bare, is_union
+from calamity_lab.kernel.schema import is_plain_enum
 
 TYPE = "_type"
 """The key of the type of a value, where the annotation of its field does not tell the type."""
@@ -258,12 +259,6 @@ def is_key(annotation: Any) -> bool:
     return isinstance(annotation, type) and (
         annotation in _KEYS or (issubclass(annotation, Enum) and is_plain_enum(annotation))
     )
-
-
-def is_plain_enum(enum: type[Enum]) -> bool:
-    """Whether all members have texts as values, or all have whole numbers."""
-    values = {type(member.value) for member in enum}
-    return values in ({str}, {int})
 
 
 def _is_record_for_msgspec(cls: type) -> bool:
