@@ -21,7 +21,7 @@ def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = No
     ``outcome``) and events by event id (``kind="event"``, ``type``, ``stream_id``, ``stream_version``,
     ``position``). Edges have a ``relation``: a command *caused* an event, an event *emitted* a command,
     through the ``process_manager`` that the edge names. Events without their trace have no edges of the
-    second kind.
+    second kind. In a history of another store an event may have *caused* an event.
     """
     if type(source) is Trace:
         return causes(source, cursor).to_networkx()

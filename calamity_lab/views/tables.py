@@ -226,7 +226,10 @@ class EventNode:
 
 @dataclass(frozen=True, slots=True)
 class CauseEdge:
-    """A command *caused* an event, or an event *emitted* a command: by which process manager instance."""
+    """A command *caused* an event, or an event *emitted* a command: by which process manager instance.
+
+    In a history of another store, an event may have *caused* an event.
+    """
 
     source: str
     target: str
@@ -295,13 +298,16 @@ def causes_of_events(recorded: Iterable[RecordedEvent]) -> Causes:
     return Causes(tuple(_commands_of(events)), _event_nodes(events), _caused(events))
 
 
-def _commands_of(events: Iterable[RecordedEvent]) -> list[CommandNode]:
+def _commands_of(events: tuple[RecordedEvent, ...]) -> list[CommandNode]:
+    """The commands that the events name as their causes; in a foreign history an event may be the cause."""
     found: dict[str, CommandNode] = {}
+    event_ids = {event.event_id for event in events}
     for event in events:
-        if event.causation_id is not None and event.causation_id not in found:
+        cause = event.causation_id
+        if cause is not None and cause not in found and cause not in event_ids:
             sender = event.metadata.get("process_manager")
-            found[event.causation_id] = CommandNode(
-                event.causation_id,
+            found[cause] = CommandNode(
+                cause,
                 str(event.metadata.get("command", "unknown")),
                 "submitted" if sender is None else "sent",
                 sender,

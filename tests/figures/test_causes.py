@@ -113,6 +113,25 @@ def test_an_event_without_a_cause_stands_alone() -> None:
     assert list(graph.nodes(data="kind")) == [("e1", "event")]
 
 
+def test_an_event_that_another_store_names_as_a_cause_stays_an_event() -> None:
+    first, second, third = recorded(object(), object(), object())
+    events = [
+        replace(third, causation_id=second.event_id),
+        replace(second, causation_id=first.event_id),
+        first,
+    ]
+    graph = to_networkx(events)
+    assert {node: kind for node, kind in graph.nodes(data="kind") if kind == "event"}.keys() == {
+        "e1",
+        "e2",
+        "e3",
+    }
+    assert [known for _, known in graph.nodes(data=True) if "origin" in known] == [
+        {"kind": "command", "type": "DoThing", "origin": "submitted", "outcome": "accepted"}
+    ]
+    assert nx.shortest_path(graph, first.causation_id, "e3") == [first.causation_id, "e1", "e2", "e3"]
+
+
 def test_the_graph_can_be_written_as_graphml() -> None:
     lines = "\n".join(nx.generate_graphml(to_networkx(bank_day(), 30)))
     assert "TransferInitiated" in lines
