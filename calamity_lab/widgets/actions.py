@@ -64,8 +64,8 @@ def _options(contents: Contents, message: Mapping[str, Any]) -> None:
         contents.say_matches()
 
 
-def _ready(contents: Contents, _message: Mapping[str, Any]) -> None:
-    contents.forget()
+def _ready(_contents: Contents, _message: Mapping[str, Any]) -> None:
+    """Nothing is done: the answer is what the front end does not have yet."""
 
 
 def _goto(contents: Contents, message: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import { button, disable, isDisabled } from "./buttons.js";
 import { clamp, count, draw, make, put, setText, show } from "./elements.js";
+import { MOVES } from "./lab_handle.js";
 import { focusedIn, keyed } from "./lists.js";
 import { icon } from "./signs.js";
 
@@ -9,17 +10,6 @@ import { icon } from "./signs.js";
  * @import { LabHandle } from "./lab_handle.js"
  * @import { BranchRow, ControlsView } from "#views"
  */
-
-/** Each move's verb, icon, name, tooltip and key. @type {[string, string, string, string, string | null][]} */
-const MOVES = [
-  ["restart", "restart", "Rewind", "Go back to the start; nothing is lost", "Home"],
-  ["step_back", "back", "Step back", "Go back one step", "["],
-  ["step_back_over", "backOver", "Back over", "Go back one whole command", ","],
-  ["step_in", "in", "Step in", "Run the smallest possible step", "]"],
-  ["step_over", "over", "Step over", "Run one whole command", "."],
-  ["step_out", "out", "Step out", "Run the command and all that it causes", null],
-  ["resume", "resume", "Resume", "Run until the agenda is empty", ">"],
-];
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {() => void} openHelp */
 export function mountControls(root, lab, openHelp) {
@@ -293,11 +283,12 @@ function mountPlay(/** @type {LabHandle} */ lab) {
       if (!announcing && patch.sentence !== undefined) fact = patch.sentence;
       disable(node, value.at_end && value.last === 0);
       hint();
-      // Not as an answer: nothing was heard of Python for long.
-      if (playing && patch.tone === "error" && lab.asks("play")) {
-        stop();
-        announce("Play stopped");
-      }
+    },
+    /** Nothing was heard of Python for long. */
+    waits(/** @type {string | null} */ _text, /** @type {boolean} */ isSilent) {
+      if (!playing || !isSilent) return;
+      stop();
+      waiting = "Play stopped";
     },
     /** Any other request ends Play, but not the options of a view or a selection, unless the cursor moves. */
     asked(/** @type {string} */ name) {

@@ -30,6 +30,7 @@ class Dock:
         """Open the panel, or open it again: this object does not know whether the page closed it."""
         panel = _panel_class()(title=self.title, anchor="split-right")
         self.close()
+        self.widget.show()
         data, metadata = self.widget._repr_mimebundle_() or ({}, {})
         # Not by displaying it in there: what is printed meanwhile belongs to the cell.
         panel.outputs = ({"output_type": "display_data", "data": data, "metadata": metadata},)

@@ -69,7 +69,7 @@ export function render(/** @type {{ model: Model, el: HTMLElement }} */ { model,
   help = listenToKeys(root, lab, { ...mounted, can: (verb) => canMove(lab.values)(verb) });
   el.append(make("div", { class: "cl-frame" }, root));
   const release = hideStill(el, model.get("token"));
-  lab.send("ready");
+  lab.begin();
   return () => {
     lab.close();
     for (const view of lab.views) view.close?.();

@@ -1,7 +1,7 @@
 // What goes to Python and comes back. One message each way a step; what is newer replaces what still waits.
 
 import { isPacked, unpackedChart } from "./chart.js";
-import { count, make, put, setText, show } from "./elements.js";
+import { choiceOf, count, make, put, setText, show } from "./elements.js";
 import { focusedIn } from "./lists.js";
 import { icon, ICONS } from "./signs.js";
 
@@ -10,12 +10,25 @@ import { icon, ICONS } from "./signs.js";
  * @import { Model, Picked, View } from "./types.js"
  */
 
+// In milliseconds: after so long it is shown that Python takes its time, then what waits for it, then what may be wrong.
 const SLOW = 300;
+const WAITING = 1000;
 const SILENT = 8000;
 // Between two answers to a drag: each has all views drawn anew, and in between the lanes keep up with the hand.
 const REST = 200;
 const SPEAKS = "calamity-lab-speaks";
 const GOTO = "goto ";
+
+/** Each move's verb, icon, name, tooltip and key. @type {[string, string, string, string, string | null][]} */
+export const MOVES = [
+  ["restart", "restart", "Rewind", "Go back to the start; nothing is lost", "Home"],
+  ["step_back_over", "backOver", "Back over", "Go back one whole command", ","],
+  ["step_back", "back", "Step back", "Go back one step", "["],
+  ["step_in", "in", "Step in", "Run the smallest possible step", "]"],
+  ["step_over", "over", "Step over", "Run one whole command", "."],
+  ["step_out", "out", "Step out", "Run the command and all that it causes", null],
+  ["resume", "resume", "Resume", "Run until the agenda is empty", ">"],
+];
 
 /** What is selected where nothing is. @type {Selected} */
 export const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, mark: null,
@@ -31,7 +44,7 @@ export class LabHandle {
     this.values = {};
     /** @type {View[]} */
     this.views = [];
-    /** @type {Map<number, string>} */
+    /** What was asked for and is not answered. @type {Map<number, { name: string, message: any }>} */
     this.open = new Map();
     /** @type {Map<string, any>} */
     this.waiting = new Map();
@@ -41,16 +54,32 @@ export class LabHandle {
     this.ahead = null;
     /** @type {Promise<void> | null} */
     this.unpacking = null;
-    this.slow = 0;
-    this.silent = 0;
+    /** @type {number[]} */
+    this.timers = [];
+    // Whether it is told that Python is waited for, and for long.
+    this.tells = this.isSilent = false;
     this.behind = 0;
     // Several views may share a model: each counts from a number of its own.
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
     this.hear = this.hear.bind(this);
     this.nudge = this.nudge.bind(this);
+    this.renew = this.renew.bind(this);
     // Jupyter takes functions by their names, marimo one function, which it calls.
     this.callbacks = Object.assign(() => {}, { iopub: { status: this.nudge } });
     model.on("msg:custom", this.hear);
+    model.on("change:first", this.renew);
+  }
+
+  /** Shows what came with the widget, and asks for what is new since. */
+  begin() {
+    this.renew();
+    this.send("ready", { has: this.model.get("first")?.seq });
+  }
+
+  /** Takes all that Python shows: it comes with the widget, and anew where nobody could ask for it. */
+  renew() {
+    const { patch, buffers } = this.model.get("first") ?? {};
+    if (patch) this.queue({ patch: { ...patch } }, buffers);
   }
 
   /**
@@ -88,7 +117,7 @@ export class LabHandle {
   }
 
   isOpen(/** @type {string} */ name) {
-    return [...this.open.values()].includes(name);
+    return [...this.open.values()].some((asked) => asked.name === name);
   }
 
   /** Goes to a moment; views that know the whole run are there before Python answers. */
@@ -118,12 +147,13 @@ export class LabHandle {
 
   /** Whether something of this kind was asked and not answered yet. */
   asks(/** @type {string} */ name) {
-    return [...this.open.values(), ...this.waiting.keys()].some((asked) => asked.startsWith(name));
+    const open = [...this.open.values()].map((asked) => asked.name);
+    return [...open, ...this.waiting.keys()].some((asked) => asked.startsWith(name));
   }
 
   post(/** @type {string} */ name, /** @type {Record<string, any>} */ message) {
     this.seq += 1;
-    this.open.set(this.seq, name);
+    this.open.set(this.seq, { name, message });
     for (const view of this.views) view.asked?.(name);
     this.expect();
     this.model.send({ ...message, seq: this.seq }, this.callbacks);
@@ -146,6 +176,11 @@ export class LabHandle {
 
   hear(/** @type {any} */ message, /** @type {any} */ buffers) {
     if (!message?.patch) return;
+    if (message.answers === undefined || message.answers === null) this.model.send({ verb: "seen" });
+    this.queue(message, buffers);
+  }
+
+  queue(/** @type {any} */ message, /** @type {any} */ buffers) {
     // What comes behind something that is still being unpacked waits for it.
     if (!this.unpacking && !isPacked(message.patch.chart)) this.take(message);
     else {
@@ -169,13 +204,12 @@ export class LabHandle {
   }
 
   take(/** @type {any} */ message) {
-    const name = this.open.get(message.answers);
+    const name = this.open.get(message.answers)?.name;
     this.open.delete(message.answers);
-    if (message.answers === undefined || message.answers === null) this.model.send({ verb: "seen" });
     this.apply(message.patch);
     for (const view of this.views) view.answered?.(name);
     if (name !== undefined && !this.resting.has(name)) this.flush(name);
-    this.expect();
+    if (name !== undefined) this.heard();
   }
 
   apply(/** @type {Record<string, any>} */ message) {
@@ -210,26 +244,46 @@ export class LabHandle {
     });
   }
 
-  /** Shows that Python takes its time, and says so when it does not answer at all. */
+  /** Shows that Python takes its time, then what waits for it, and then what to do if it does not answer at all. */
   expect() {
-    clearTimeout(this.slow);
-    clearTimeout(this.silent);
     put(this.root, "data-asked", this.open.size || this.waiting.size ? "" : null);
-    if (!this.open.size) {
-      put(this.root, "aria-busy", null);
-      return;
-    }
-    this.slow = window.setTimeout(() => put(this.root, "aria-busy", "true"), SLOW);
-    this.silent = window.setTimeout(() => {
-      this.apply({ fact: SILENCE, controls: SILENCE });
-    }, SILENT);
+    if (this.tells) this.tell();
+    if (!this.open.size || this.timers.length) return;
+    this.timers = [
+      window.setTimeout(() => put(this.root, "aria-busy", "true"), SLOW),
+      window.setTimeout(() => this.tell(), WAITING),
+      window.setTimeout(() => {
+        this.isSilent = true;
+        this.tell();
+      }, SILENT),
+    ];
+  }
+
+  /** Python has answered: what still waits is waited for anew. */
+  heard() {
+    this.rest();
+    this.tells = this.isSilent = false;
+    put(this.root, "aria-busy", null);
+    for (const view of this.views) view.waits?.(null, false);
+    this.expect();
+  }
+
+  tell() {
+    this.tells = true;
+    const asked = [...[...this.open.values()].map(({ message }) => message), ...this.waiting.values()];
+    for (const view of this.views) view.waits?.(waitingSentence(asked, this.isSilent), this.isSilent);
+  }
+
+  rest() {
+    for (const timer of this.timers) clearTimeout(timer);
+    this.timers = [];
   }
 
   close() {
-    clearTimeout(this.slow);
-    clearTimeout(this.silent);
+    this.rest();
     clearTimeout(this.resting.get(GOTO));
     this.model.off("msg:custom", this.hear);
+    this.model.off("change:first", this.renew);
   }
 }
 
@@ -244,10 +298,36 @@ export function withRows(/** @type {any} */ before, /** @type {Record<string, an
   return whole;
 }
 
-const SILENCE = {
-  sentence: "No answer from Python yet: it is busy, or the kernel was stopped. If it was, run the cell again.",
-  tone: "error",
+/** What a person reads of each request; of others it is not told that they wait. @type {Record<string, (message: any) => string>} */
+const REQUESTS = {
+  ...Object.fromEntries(MOVES.map(([verb, , name]) => [verb, () => name])),
+  end: () => "Go to the last step",
+  goto: ({ moment }) => `Go to step ${count(moment)}`,
+  choose: () => "Run this next",
+  drop: () => "Take this command off the agenda",
+  abandon: () => "Take this command back",
+  switch: ({ branch }) => `Go to ${branch}`,
+  play: () => "Play",
+  send: ({ command }) => `Send ${command}`,
+  select: () => "Select",
 };
+
+/**
+ * What waits for Python, as a sentence. @param {{ verb: string }[]} asked @param {boolean} isSilent for long
+ */
+export function waitingSentence(asked, isSilent) {
+  /** @type {[string, number][]} */
+  const told = [];
+  for (const name of asked.map((message) => choiceOf(message.verb, REQUESTS)?.(message))) {
+    const last = told[told.length - 1];
+    if (name && last?.[0] === name) last[1] += 1;
+    else if (name) told.push([name, 1]);
+  }
+  const names = told.map(([name, times]) => (times > 1 ? `${name} (${count(times)} times)` : name));
+  const waits = names.length ? `Waiting for Python: ${names.join(", ")}. ` : "";
+  if (isSilent) return `${waits}Python is busy, or the kernel was stopped. If it was stopped, run the cell again.`;
+  return waits ? waits.trim().slice(0, -1) : "Python is busy. What you press waits until Python is free.";
+}
 
 /** The foot of every widget: the last fact, as a sentence that is also spoken. */
 export function mountFoot(/** @type {HTMLElement} */ root, /** @type {string[]} */ parts) {
@@ -262,18 +342,30 @@ export function mountFoot(/** @type {HTMLElement} */ root, /** @type {string[]} 
     put(foot, "aria-live", event instanceof CustomEvent && event.detail === foot ? "polite" : "off");
   document.addEventListener(SPEAKS, hush);
   root.addEventListener("focusin", () => document.dispatchEvent(new CustomEvent(SPEAKS, { detail: foot })));
+  let fact = { sentence: "", tone: "plain" };
+  /** What Python has not answered yet; it stands before the fact. @type {{ sentence: string, tone: string } | null} */
+  let waiting = null;
+  function draw() {
+    const { sentence: text, tone } = waiting ?? fact;
+    setText(sentence, text);
+    put(sentence, "title", text);
+    if (foot.dataset.tone === tone) return;
+    foot.dataset.tone = tone;
+    mark.replaceChildren(icon(tone in ICONS ? tone : "plain"));
+  }
   return {
     parts,
     close: () => document.removeEventListener(SPEAKS, hush),
-    /** @param {{ sentence: string, tone: string, is_fixed?: boolean, cursor: number, last: number }} fact */
-    update({ sentence: text, tone, is_fixed = false, cursor, last }) {
-      setText(sentence, text);
-      put(sentence, "title", text);
-      show(fixed, is_fixed);
-      if (is_fixed) setText(fixed, `stays at step ${count(cursor)} of ${count(last)}`);
-      if (foot.dataset.tone === tone) return;
-      foot.dataset.tone = tone;
-      mark.replaceChildren(icon(tone in ICONS ? tone : "plain"));
+    /** @param {{ sentence: string, tone: string, is_fixed?: boolean, cursor: number, last: number }} value */
+    update(value) {
+      fact = value;
+      show(fixed, value.is_fixed ?? false);
+      if (value.is_fixed) setText(fixed, `stays at step ${count(value.cursor)} of ${count(value.last)}`);
+      draw();
+    },
+    waits(/** @type {string | null} */ text) {
+      waiting = text === null ? null : { sentence: text, tone: "clock" };
+      draw();
     },
   };
 }

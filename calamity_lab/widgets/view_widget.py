@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import count
 from threading import RLock
 from time import monotonic
@@ -41,23 +42,29 @@ FACES: Mapping[str, tuple[str, ...]] = {
 PAUSE = 0.1
 """Seconds between two messages that were not asked for, while the front end has not seen the first."""
 
+SHARE = 10
+"""Until the front end has asked for anything, a cell spends one part in so many on showing its steps."""
+
 
 class ViewWidget(anywidget.AnyWidget):
     """One view, or several, in a cell of a notebook.
 
     ``face`` names what is drawn, see `FACES`. The widget follows the stepper of the lab until it is closed.
     What was asked for is answered at once; what happens meanwhile is put together, not queued.
+    ``first`` is all that the widget shows, as a message: it comes with the widget, since Python may be busy
+    for long before it can answer anything.
     """
 
     face = traitlets.Unicode().tag(sync=True)
     token = traitlets.Unicode().tag(sync=True)
+    first = traitlets.Dict().tag(sync=True)
 
     def __init__(self, lab: LabHandle, face: str = "lab") -> None:
         self._esm, self._css = front_end.script(), front_end.sheet()
-        super().__init__(face=face, token=f"{next(_tokens)}")
         self.contents = Contents(lab, FACES[face])
-        self._live = self._answering = self._unseen = self._behind = False
-        self._numbers, self._sent_at, self._posting = count(1), 0.0, RLock()
+        self._live = self._shown = self._answering = self._unseen = self._behind = False
+        self._number, self._sent_at, self._pause, self._posting = 0, 0.0, PAUSE, RLock()
+        super().__init__(face=face, token=f"{next(_tokens)}", first=self._whole())
         self._unobserve = _observe(self)
         self.on_msg(_hear)
 
@@ -77,6 +84,7 @@ class ViewWidget(anywidget.AnyWidget):
     def _ipython_display_(self, **_: Any) -> None:
         """Two outputs: the live widget, and a picture of it, which the widget hides while it lives."""
         if self.comm is not None:
+            self.show()
             _display(self._repr_mimebundle_())
         _display(({"text/html": self.still()}, {}))
 
@@ -87,6 +95,8 @@ class ViewWidget(anywidget.AnyWidget):
         if message.get("verb") == "seen":
             self._unseen = False
             return self._catch_up()
+        if message.get("verb") == "ready" and message.get("has") != self._number:
+            self.contents.forget()
         self._live = self._answering = True
         try:
             perform(self.contents, message)
@@ -102,7 +112,7 @@ class ViewWidget(anywidget.AnyWidget):
 
     def changed(self) -> None:
         """Follow the stepper, which was moved by somebody else."""
-        if self._answering or not self._live:
+        if self._answering:
             return
         if getattr(self.comm, "_closed", False):
             # marimo closes what a cell made before it runs the cell again, and does not notify the widget.
@@ -110,13 +120,33 @@ class ViewWidget(anywidget.AnyWidget):
             return
         self.contents.hush()
         self._behind = True
-        if not self._unseen or monotonic() - self._sent_at > PAUSE:
+        is_due = not self._unseen or monotonic() - self._sent_at > self._pause
+        if is_due and (self._live or self._shown):
             self._catch_up()
 
+    def show(self) -> None:
+        """Come with what is true now, and follow from now on: somebody is about to see the widget."""
+        self._renew()
+        self._shown = True
+
+    def _renew(self) -> None:
+        with self._posting:
+            began = monotonic()
+            self.first = self._whole()
+            self._pause = max(PAUSE, SHARE * (monotonic() - began))
+
+    def after_cell(self) -> None:
+        """Show where a cell left the stepper: the next one may keep Python busy for long."""
+        self._catch_up()
+
     def _catch_up(self) -> None:
-        if self._behind:
-            self._unseen = True
+        if not self._behind:
+            return
+        self._unseen = True
+        if self._live:
             self._post()
+        else:
+            self._renew()
 
     def _post(self, **answers: Any) -> None:
         """Send what changed; a view that breaks says so, and does not stop the run."""
@@ -125,7 +155,19 @@ class ViewWidget(anywidget.AnyWidget):
             self._post_changes(answers)
 
     def _post_changes(self, answers: dict[str, Any]) -> None:
-        self._behind, self._sent_at = False, monotonic()
+        message, buffers = self._message()
+        self._pause = PAUSE
+        self.send({**message, **answers}, buffers)
+
+    def _whole(self) -> dict[str, Any]:
+        """All that the widget shows, as a message that needs no other before it."""
+        self.contents.forget()
+        message, buffers = self._message()
+        return {**message, "buffers": buffers}
+
+    def _message(self) -> tuple[dict[str, Any], list[bytes]]:
+        """What changed, as a message and its buffers."""
+        self._behind, self._sent_at, self._number = False, monotonic(), self._number + 1
         try:
             changes = self.contents.changes()
         except Exception as error:  # noqa: BLE001 - it is shown and logged
@@ -134,7 +176,7 @@ class ViewWidget(anywidget.AnyWidget):
             changes = {part: {"sentence": sentence, "tone": "error"} for part in ("fact", "controls")}
         buffers: list[bytes] = []
         patch = _apart(changes, buffers)
-        self.send({"patch": patch, "seq": next(self._numbers), **answers}, buffers)
+        return {"patch": patch, "seq": self._number}, buffers
 
 
 def _apart(changes: Any, buffers: list[bytes]) -> Any:
@@ -161,12 +203,26 @@ def _observe(widget: ViewWidget) -> Callable[[], None]:
     """Let a widget follow its stepper without being kept alive by it."""
     reference = weakref.ref(widget)
 
-    def on_change() -> None:
-        followed = reference()
-        if followed is None:
-            unobserve()
-        else:
-            followed.changed()
+    def calling(follow: Callable[[ViewWidget], object]) -> Callable[..., None]:
+        def call(*_: Any) -> None:
+            followed = reference()
+            if followed is None:
+                unobserve()
+            else:
+                follow(followed)
 
-    unobserve = widget.contents.lab.stepper.observe(on_change)
+        return call
+
+    end = widget.contents.lab.stepper.observe(calling(ViewWidget.changed))
+    shell, after_cell = IPython.get_ipython(), calling(ViewWidget.after_cell)
+    if shell is not None:
+        shell.events.register("post_run_cell", after_cell)
+
+    def unobserve() -> None:
+        end()
+        if shell is not None:
+            # A widget may be closed twice.
+            with suppress(ValueError):
+                shell.events.unregister("post_run_cell", after_cell)
+
     return unobserve

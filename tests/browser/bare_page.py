@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -18,15 +19,16 @@ MODEL = """
 window.latency = 0;
 window.listeners = [];
 let answered = Promise.resolve();
-const unpacked = (text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+window.unpacked = (text) =>
+  new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 window.deliver = (messages) => {
   for (const [message, buffers] of messages) {
     for (const listen of listeners) listen(message, buffers.map(unpacked));
   }
 };
-window.model = (face) => ({
-  get: (name) => ({ face, token: 'bare', recorded: false })[name],
-  on: (_name, listen) => listeners.push(listen),
+window.model = (face, first) => ({
+  get: (name) => ({ face, token: 'bare', recorded: false, first })[name],
+  on: (name, listen) => { if (name === 'msg:custom') listeners.push(listen); },
   off: (_name, listen) => listeners.splice(listeners.indexOf(listen), 1),
   send(message) {
     if (message.verb === 'nudge') return;
@@ -41,7 +43,10 @@ window.model = (face) => ({
 PAGE = """<!doctype html><html lang="en"><title>A lab</title>
 <body data-jp-theme-light="%s" style="margin: 0; background: %s"><main style="width: %spx"></main>"""
 
-RENDER = "face => void render({ model: model(face), el: document.querySelector('main') })"
+RENDER = """([face, first]) => {
+  const whole = { ...first, buffers: first.buffers.map(unpacked) };
+  render({ model: model(face, whole), el: document.querySelector('main') });
+}"""
 
 
 class BarePage(Composite):
@@ -68,7 +73,8 @@ class BarePage(Composite):
         page.evaluate(MODEL)
         page.add_script_tag(type="module", content=f"{front_end.script()}\nwindow.render = render;")
         page.wait_for_function("() => 'render' in window")
-        page.evaluate(RENDER, self.widget.face)
+        first = self.widget.first
+        page.evaluate(RENDER, [self.widget.face, {**first, "buffers": _texts(first["buffers"])}])
         self.root = page.locator(".cl-root")
         self.settle()
 
@@ -101,8 +107,12 @@ class BarePage(Composite):
         return answers
 
     def _send(self, content: dict[str, Any], buffers: Any = None) -> None:
-        message = [content, [b64encode(buffer).decode() for buffer in buffers or ()]]
+        message = [content, _texts(buffers or ())]
         if self._answers is not None:
             self._answers.append(message)
         else:
             self.page.evaluate("messages => deliver(messages)", [message])
+
+
+def _texts(buffers: Iterable[bytes]) -> list[str]:
+    return [b64encode(buffer).decode() for buffer in buffers]

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { canMove } from "../../calamity_lab/widgets/keyboard.js";
 import { namesOf, plural } from "../../calamity_lab/widgets/elements.js";
-import { withRows } from "../../calamity_lab/widgets/lab_handle.js";
+import { waitingSentence, withRows } from "../../calamity_lab/widgets/lab_handle.js";
 import { longestAscent } from "../../calamity_lab/widgets/lists.js";
 
 test("the nodes that stay in place are the longest ascent, so that as few as possible move", () => {
@@ -44,4 +44,16 @@ test("a number and its noun agree", () => {
 test("a stream's name is its category and the rest; a name that does not begin with it is the rest", () => {
   assert.deepEqual(namesOf({ stream_id: "Order-1-2", category: "Order" }), ["Order", "-1-2"]);
   assert.deepEqual(namesOf({ stream_id: "x", category: "Order" }), ["", "x"]);
+});
+
+test("what waits for Python is named, the same thing once, and what a person did not ask for is left out", () => {
+  const asked = [{ verb: "ready" }, { verb: "step_over" }, { verb: "step_over" }, { verb: "goto", moment: 1200 }, {
+    verb: "set_options",
+  }, { verb: "step_over" }, { verb: "send", command: "OpenAccount" }];
+  assert.equal(waitingSentence(asked, false),
+    "Waiting for Python: Step over (2 times), Go to step 1,200, Step over, Send OpenAccount");
+  assert.equal(waitingSentence([{ verb: "ready" }], false),
+    "Python is busy. What you press waits until Python is free.");
+  assert.equal(waitingSentence([{ verb: "resume" }], true),
+    "Waiting for Python: Resume. Python is busy, or the kernel was stopped. If it was stopped, run the cell again.");
 });

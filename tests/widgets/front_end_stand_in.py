@@ -15,13 +15,21 @@ from tests.widgets.charted import nothing, taken
 class FrontEnd:
     """Connected to a widget; ``values`` is what the page would show, ``messages`` all that came."""
 
-    def __init__(self, widget: ViewWidget) -> None:
+    def __init__(self, widget: ViewWidget, *, asks: bool = True) -> None:
         self.widget = widget
         self.messages: list[dict[str, Any]] = []
         self.values: dict[str, dict[str, Any]] = {}
         self._seq = count(1)
         widget.send = self._hear
-        self.ask("ready")
+        if asks:
+            self.ask("ready")
+
+    @classmethod
+    def of_first(cls, widget: ViewWidget) -> FrontEnd:
+        """What a page shows that has asked for nothing: what came with the widget."""
+        page = cls(widget, asks=False)
+        page._hear(widget.first, widget.first["buffers"])
+        return page
 
     def ask(self, verb: str, **details: Any) -> dict[str, Any]:
         """Ask for something; the patch that answers it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import IPython
 import pytest
+from IPython.core.events import EventManager, available_events
 
 from calamity_lab.errors import MissingExtra
 from calamity_lab.examples import bank
@@ -24,7 +25,8 @@ def lab() -> Lab:
 
 @pytest.fixture
 def in_jupyter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    events = EventManager(None, available_events)
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object(), events=events))
 
 
 def dock_of(lab: Lab, title: str | None = None) -> Dock:

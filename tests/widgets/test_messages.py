@@ -38,6 +38,64 @@ def test_ready_is_answered_with_every_part_in_sight(lab: Lab, face: str) -> None
     assert front_end.values == front_end.expected()
 
 
+@pytest.mark.parametrize("face", FACES)
+def test_a_widget_comes_with_all_that_it_shows(lab: Lab, face: str) -> None:
+    lab.step()
+    widget = ViewWidget(lab, face)
+    page = FrontEnd.of_first(widget)
+    assert page.values == page.expected()
+    assert page.ask("ready", has=widget.first["seq"]) == {}, "it has all of this"
+
+
+def test_who_has_seen_another_state_is_sent_all_of_it(lab: Lab) -> None:
+    widget = ViewWidget(lab, "controls")
+    FrontEnd(widget).ask("step_over")
+    late = FrontEnd.of_first(widget)
+    assert late.values["controls"]["cursor"] == 0
+    late.ask("ready", has=widget.first["seq"])
+    assert late.values == late.expected()
+    assert late.values["controls"]["cursor"] == lab.cursor > 0
+
+
+def test_a_widget_that_is_shown_before_anybody_asks_follows_what_a_cell_does(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_widget, "PAUSE", 0.0)
+    monkeypatch.setattr(view_widget, "SHARE", 0)
+    widget = ViewWidget(lab, "state")
+    before = widget.first
+    lab.step()
+    assert widget.first == before, "nobody sees it yet"
+    widget.show()
+    for _ in range(2):
+        lab.step()
+        page = FrontEnd.of_first(widget)
+        assert page.values == page.expected()
+
+
+def test_where_a_cell_ends_is_shown_without_an_answer(lab: Lab) -> None:
+    never_shown, shown, live = (ViewWidget(lab, "state") for _ in range(3))
+    shown.show()
+    page = FrontEnd(live)
+    for _ in range(3):
+        lab.step()
+    for widget in (never_shown, shown, live):
+        widget.after_cell()
+    assert page.values == page.expected()
+    for widget in (never_shown, shown):
+        assert FrontEnd.of_first(widget).values == page.values
+
+
+def test_a_widget_that_follows_a_cell_before_anybody_asks_takes_a_small_part_of_its_time(lab: Lab) -> None:
+    widget = ViewWidget(lab)
+    widget.show()
+    renewed = {id(widget.first)}
+    for _ in range(60):
+        lab.step_in()
+        renewed.add(id(widget.first))
+    assert len(renewed) < 30
+
+
 @pytest.mark.parametrize(
     ("verb", "call"),
     [
