@@ -56,8 +56,8 @@ export class LabHandle {
     this.unpacking = null;
     /** @type {number[]} */
     this.timers = [];
-    // Whether it is told that Python is waited for, and for long.
-    this.tells = this.isSilent = false;
+    // Whether the foot says that Python is waited for, and for long.
+    this.isWaiting = this.isSilent = false;
     this.behind = 0;
     // Several views may share a model: each counts from a number of its own.
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
@@ -247,14 +247,14 @@ export class LabHandle {
   /** Shows that Python takes its time, then what waits for it, and then what to do if it does not answer at all. */
   expect() {
     put(this.root, "data-asked", this.open.size || this.waiting.size ? "" : null);
-    if (this.tells) this.tell();
+    if (this.isWaiting) this.showWaiting();
     if (!this.open.size || this.timers.length) return;
     this.timers = [
       window.setTimeout(() => put(this.root, "aria-busy", "true"), SLOW),
-      window.setTimeout(() => this.tell(), WAITING),
+      window.setTimeout(() => this.showWaiting(), WAITING),
       window.setTimeout(() => {
         this.isSilent = true;
-        this.tell();
+        this.showWaiting();
       }, SILENT),
     ];
   }
@@ -262,14 +262,14 @@ export class LabHandle {
   /** Python has answered: what still waits is waited for anew. */
   heard() {
     this.rest();
-    this.tells = this.isSilent = false;
+    this.isWaiting = this.isSilent = false;
     put(this.root, "aria-busy", null);
     for (const view of this.views) view.waits?.(null, false);
     this.expect();
   }
 
-  tell() {
-    this.tells = true;
+  showWaiting() {
+    this.isWaiting = true;
     const asked = [...[...this.open.values()].map(({ message }) => message), ...this.waiting.values()];
     for (const view of this.views) view.waits?.(waitingSentence(asked, this.isSilent), this.isSilent);
   }
@@ -298,7 +298,7 @@ export function withRows(/** @type {any} */ before, /** @type {Record<string, an
   return whole;
 }
 
-/** What a person reads of each request; of others it is not told that they wait. @type {Record<string, (message: any) => string>} */
+/** What a person reads of each request; of others nobody is shown that they wait. @type {Record<string, (message: any) => string>} */
 const REQUESTS = {
   ...Object.fromEntries(MOVES.map(([verb, , name]) => [verb, () => name])),
   end: () => "Go to the last step",
@@ -317,13 +317,13 @@ const REQUESTS = {
  */
 export function waitingSentence(asked, isSilent) {
   /** @type {[string, number][]} */
-  const told = [];
+  const named = [];
   for (const name of asked.map((message) => choiceOf(message.verb, REQUESTS)?.(message))) {
-    const last = told[told.length - 1];
+    const last = named[named.length - 1];
     if (name && last?.[0] === name) last[1] += 1;
-    else if (name) told.push([name, 1]);
+    else if (name) named.push([name, 1]);
   }
-  const names = told.map(([name, times]) => (times > 1 ? `${name} (${count(times)} times)` : name));
+  const names = named.map(([name, times]) => (times > 1 ? `${name} (${count(times)} times)` : name));
   const waits = names.length ? `Waiting for Python: ${names.join(", ")}. ` : "";
   if (isSilent) return `${waits}Python is busy, or the kernel was stopped. If it was stopped, run the cell again.`;
   return waits ? waits.trim().slice(0, -1) : "Python is busy. What you press waits until Python is free.";
