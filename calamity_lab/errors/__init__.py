@@ -37,10 +37,16 @@ import pickle  # noqa: S403 - for what stands inside of a pickle already
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from calamity_lab.errors import tracebacks
+
+# Values whose text is easier to read than their repr, and is as clear.
+_READABLE = frozenset({date, datetime, time, timedelta, Decimal, UUID})
 
 
 class CalamityError(Exception):
@@ -124,7 +130,7 @@ class Rejected(CalamityError):
     def __str__(self) -> str:
         if not self.details:
             return text_of(self.reason)
-        listed = ", ".join(f"{name} {repr_of(value, None)}" for name, value in self.details.items())
+        listed = ", ".join(f"{name} {_in_words(value)}" for name, value in self.details.items())
         return f"{text_of(self.reason)} ({listed})"
 
     def __repr__(self) -> str:
@@ -417,6 +423,13 @@ def text_of(value: Any) -> str:
         return str(value)
     except Exception:  # noqa: BLE001 - the text of a model's class may raise anything
         return repr_of(value)
+
+
+def _in_words(value: Any) -> str:
+    """A detail of a rejection for people: "2026-03-24 09:00:00+00:00", not a call of ``datetime``."""
+    if type(value) in _READABLE:
+        return str(value)
+    return value.name or repr_of(value, None) if issubclass(type(value), Enum) else repr_of(value, None)
 
 
 def _worded(expected: Any) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -220,3 +223,14 @@ def test_caught_up_tells_the_type_what_its_instances_took_in_and_up_to_where() -
     step = only(CaughtUp, steps)
     assert (step.identity, step.count, step.position) == (Identity(Transfer, "t"), 1, 1)
     assert step.index + 1 == only(Stopped, steps).index
+
+
+class Plan(Enum):
+    FAMILY = 1
+
+
+def test_a_rejection_tells_dates_amounts_and_enum_members_as_people_write_them() -> None:
+    rejected = Rejected(
+        "overdue", due=date(2026, 3, 24), fine=Decimal("3.80"), plan=Plan.FAMILY, reader="ann"
+    )
+    assert str(rejected) == "overdue (due 2026-03-24, fine 3.80, plan FAMILY, reader 'ann')"
