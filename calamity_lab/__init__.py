@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         EventStore,
         ProcessManager,
         ProcessManagerStore,
+        Projection,
         VersionStore,
     )
     from calamity_lab.kernel.recorded import RecordedEvent
@@ -49,7 +50,8 @@ _HOMES = {
     "kernel.messages": "Continue Start Stop command",
     "kernel.protocols": (
         "ALL ANY BACKWARDS FORWARDS NO_STREAM STREAM_EXISTS "
-        "Aggregate AggregateStore Category Command EventStore ProcessManager ProcessManagerStore VersionStore"
+        "Aggregate AggregateStore Category Command EventStore ProcessManager ProcessManagerStore Projection "
+        "VersionStore"
     ),
     "kernel.recorded": "RecordedEvent",
     "kernel.run": "Run advance begin choices dispatch",
@@ -80,6 +82,7 @@ __all__ = [
     "Lab",
     "ProcessManager",
     "ProcessManagerStore",
+    "Projection",
     "RecordedEvent",
     "Rejected",
     "Run",

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import singledispatchmethod
+from inspect import isabstract
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeGuard, TypeVar, cast, get_args
 
 from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.annotations import closed_over
 from calamity_lab.kernel.arguments import a_mapping, classes, is_a
 from calamity_lab.kernel.identity import by_name, stored_name
@@ -24,6 +26,7 @@ _SHAPES = {
     "aggregates": ("execute", "apply"),
     "commands": ("aggregate",),
     "process_managers": ("interested", "handle"),
+    "projections": ("new", "apply"),
 }
 _SIGNATURES = {
     "new": "a classmethod new(id)",
@@ -33,8 +36,14 @@ _SIGNATURES = {
     "handle": "a handle(event) method",
     "aggregate": "an aggregate() method",
 }
-_CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection")
-_NOUNS = {"aggregates": "an aggregate", "commands": "a command", "process_managers": "a process manager"}
+_CALLBACKS = ("execute", "apply", "interested", "handle", "handle_rejection", "key")
+_DECIDES = ("execute", "interested", "handle", "aggregate")  # what no projection has
+_NOUNS = {
+    "aggregates": "an aggregate",
+    "commands": "a command",
+    "process_managers": "a process manager",
+    "projections": "a projection",
+}
 # Where classes come from that a notebook imports and does not define: protocols and bases.
 _NOT_THE_USERS = ("calamity_lab.kernel.", "builtins.", "typing.", "msgspec.", "pydantic.")
 
@@ -50,6 +59,7 @@ class Model:
     commands: tuple[type, ...] = ()
     events: tuple[type, ...] = ()
     process_managers: tuple[type, ...] = ()
+    projections: tuple[type, ...] = ()
     unplaced: tuple[type, ...] = ()
     memo: Memo = field(default_factory=Memo, compare=False, repr=False)
 
@@ -59,25 +69,30 @@ class Model:
         return cls.of(_classes(namespace))
 
     @classmethod
-    def of(cls, classes: Iterable[type]) -> Model:
+    def of(cls, classes: Iterable[type], projections: Iterable[type] = ()) -> Model:
         """The model that these classes make up, each known by its methods.
 
         A process manager has ``interested``, ``apply`` and ``handle``; an aggregate has ``execute`` and
-        ``apply``; a command has ``aggregate()``. An event is a class with fields that the callbacks of these
-        name, and that is not the type of another message's field. Messages that the callbacks name need not
-        be given.
+        ``apply``; a command has ``aggregate()``. A projection has ``apply``, and a classmethod ``key`` or a
+        classmethod ``new`` that needs no argument; and no other class uses it. ``projections`` are such in
+        any case. An event is a class with fields that the callbacks of these name, and that is not the type
+        of another message's field. Messages that the callbacks name need not be given.
         """
-        given = tuple(dict.fromkeys(classes))
+        read_models = tuple(cls for cls in dict.fromkeys(projections) if _has(cls, "apply"))
+        given = tuple(dict.fromkeys([*classes, *read_models]))
         found = tuple(dict.fromkeys([*given, *(m for c in given for m in _mentioned(c))]))
         managers = tuple(c for c in found if _has(c, "interested", "handle"))
         aggregates = tuple(c for c in found if _has(c, "execute", "apply") and c not in managers)
         commands = tuple(c for c in found if _has(c, "aggregate") and c not in managers + aggregates)
         placed = (*managers, *aggregates, *commands)
         managers, aggregates, commands = map(_without_bases, (managers, aggregates, commands))
+        others = [c for c in found if c not in placed and c not in read_models]
+        read_models = (*read_models, *_projections(others, (*placed, *found)))
+        placed = (*placed, *read_models)
         records = [c for c in found if c not in placed and is_message_class(c) and not _is_other(c)]
         askers = (*managers, *aggregates)
         facts = {name for c in askers for name in _event_names(c, _names_in)}
-        named = {name for c in askers for name in _names_in(c, *_CALLBACKS)}
+        named = {name for c in (*askers, *read_models) for name in _names_in(c, *_CALLBACKS)}
         # Callbacks may call other functions, which name the messages.
         reached = {name for c in askers for name in _event_names(c, names_reached)}
         known = {c.__name__: c for c in found}
@@ -88,8 +103,8 @@ class Model:
         unplaced = tuple(
             c for c in records if c not in events and c not in parts and field_names(c) is not None
         )
-        _check_names(dict.fromkeys((*aggregates, *commands, *events, *managers)))
-        return cls(aggregates, commands, events, managers, unplaced)
+        _check_names(dict.fromkeys((*aggregates, *commands, *events, *managers, *read_models)))
+        return cls(aggregates, commands, events, managers, read_models, unplaced)
 
     def aggregate(self, name: str) -> type:
         """The aggregate type of that name."""
@@ -112,10 +127,11 @@ class Model:
     def lacks(self) -> tuple[str, ...]:
         """What the classes of the model still need before they can be stepped: one sentence per method."""
         missing = tuple(
-            f"{cls.__name__} needs {_SIGNATURES[member]} to be {part}."
+            f"{cls.__name__} needs {_signature(member, part)} to be {part}."
             for part, group, members in (
                 ("an aggregate", self.aggregates, ("new",)),
                 ("a process manager", self.process_managers, ("new", "apply")),
+                ("a projection", self.projections, ("new",)),
             )
             for cls in group
             for member in members
@@ -123,11 +139,14 @@ class Model:
         )
         askers = dict.fromkeys(self.aggregates, _SHAPES["aggregates"])
         askers |= dict.fromkeys(self.process_managers, _CALLBACKS[1:])
+        askers |= {cls: ("apply", "key") if _has(cls, "key") else ("apply",) for cls in self.projections}
         wrong = [problem_of(cls, method) for cls, methods in askers.items() for method in methods]
         return (*missing, *(f"{problem}." for problem in wrong if problem is not None))
 
     def __iter__(self) -> Iterator[type]:
-        return iter((*self.aggregates, *self.commands, *self.events, *self.process_managers))
+        return iter(
+            (*self.aggregates, *self.commands, *self.events, *self.process_managers, *self.projections)
+        )
 
     def __str__(self) -> str:
         parts = "\n".join(
@@ -137,6 +156,7 @@ class Model:
                 ("commands", self.commands),
                 ("events", self.events),
                 ("process managers", self.process_managers),
+                *([("projections", self.projections)] if self.projections else []),
             )
         )
         if not self.unplaced:
@@ -148,24 +168,31 @@ class Model:
 def assemble(
     given: ModuleType | Mapping[str, Any] | Model | None, parts: Mapping[str, Iterable[type]]
 ) -> Model:
-    """The model that ``Lab(...)`` was given: a module, a namespace, a model, or lists of classes."""
-    if given is not None and parts:
+    """The model that ``Lab(...)`` was given: a module, a namespace, a model, or lists of classes.
+
+    Projections may be added to any of these.
+    """
+    listed = {part: classes(part, group, f"{part}=[...]") for part, group in parts.items()}
+    read_models = [cls for cls in listed.get("projections", ()) if not any(_has(cls, name) for name in _DECIDES)]
+    others = [part for part in parts if part != "projections"]
+    if given is not None and others:
         raise InvalidModel(
-            f"Lab() takes a module or lists of classes, not both; found a module and {', '.join(parts)}. "
+            f"Lab() takes a module or lists of classes, not both; found a module and {', '.join(others)}. "
             "Leave out one of them"
         )
     if is_a(given, Model):
         model = cast("Model", given)
+        model = Model.of([*model, *model.unplaced], read_models) if read_models else model
     elif is_a(given, ModuleType, Mapping):
-        model = Model.find(cast("ModuleType", given))
+        model = Model.of(_classes(cast("ModuleType", given)), read_models)
     elif given is None:
-        model = Model.of(_listed(parts))
-        _check_parts(model, parts)
+        model = Model.of([cls for part in others for cls in listed[part]], read_models)
     else:
         raise InvalidModel(
             f"Lab() cannot find a model in {repr_of(given)}. Give it a module, as in Lab(bank), "
             "or classes, as in Lab(aggregates=[BankAccount])"
         )
+    _check_parts(model, listed)
     if not model.aggregates:
         raise InvalidModel(
             "The model has no aggregate: a class with new(id), execute(command) and apply(event)"
@@ -174,19 +201,52 @@ def assemble(
     return model
 
 
-def _listed(parts: Mapping[str, Iterable[type]]) -> list[type]:
-    return [cls for part, group in parts.items() for cls in classes(part, group, f"{part}=[...]")]
-
-
 def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
     """Raise for a class that does not have the methods of what it was given as."""
     for part, members in _SHAPES.items():
         for cls in parts.get(part, ()):
-            if cls not in getattr(model, part):
-                lacks = " and ".join(_SIGNATURES[name] for name in members if not _has(cls, name))
-                raise InvalidModel(
-                    f"{cls.__name__} needs {lacks} to be {_NOUNS[part]}, and is in {part}=[...]"
-                )
+            lacks = [_signature(name, _NOUNS[part]) for name in members if not _has(cls, name)]
+            if lacks or cls not in getattr(model, part):
+                why = f"needs {' and '.join(lacks)}" if lacks else _why_other(cls)
+                raise InvalidModel(f"{cls.__name__} {why} to be {_NOUNS[part]}, and is in {part}=[...]")
+
+
+def _why_other(cls: type) -> str:
+    """Why a class that has all methods of a part is another part all the same."""
+    return f"must not have {' and '.join(name for name in _DECIDES if _has(cls, name))}"
+
+
+def _signature(member: str, part: str) -> str:
+    """What a class needs, in words."""
+    return "a classmethod new()" if member == "new" and part == "a projection" else _SIGNATURES[member]
+
+
+def _projections(candidates: Iterable[type], others: Iterable[type]) -> tuple[type, ...]:
+    """The classes that are projections by their shape, and that no other class is made of or uses."""
+    shaped = [cls for cls in candidates if _is_projection(cls)]
+    if not shaped:
+        return ()
+    others = tuple(dict.fromkeys(others))
+    known = {cls.__name__: cls for cls in others}
+    used = {part for cls in others for part in _field_types(cls, known)}
+    users = [cls for cls in others if _has(cls, "apply") and cls not in shaped]
+    used |= {known[name] for cls in users for name in names_reached(cls, "new", *_CALLBACKS) if name in known}
+    return tuple(
+        cls
+        for cls in shaped
+        if cls not in used and not any(other is not cls and issubclass(other, cls) for other in others)
+    )
+
+
+def _is_projection(cls: type) -> bool:
+    """Whether a class has the shape of a projection: ``apply``, and a ``key``, or ``new`` without an id."""
+    if not _has(cls, "apply") or any(_has(cls, name) for name in _DECIDES) or isabstract(cls):
+        return False
+    if getattr(cls, "_is_protocol", False):
+        return False
+    if isinstance(_member(cls, "key"), classmethod):
+        return True
+    return isinstance(_member(cls, "new"), classmethod) and not ask.needs_argument(cls.new)  # type: ignore[attr-defined]
 
 
 def _home(cls: type) -> str:

@@ -39,7 +39,7 @@ PARTS: Mapping[str, type] = {
 """The view of each part of a widget; the chart comes as columns."""
 
 OTHERS = (LaneRow, HitText)
-MARK = "export type Mark = `event ${number}` | `step ${number}`;"
+MARK = "export type Mark = `event ${number}` | `step ${number}` | `change ${number}`;"
 
 _PLAIN = {
     str: "string",

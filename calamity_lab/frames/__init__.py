@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         aggregates_to_pandas,
         process_manager_table,
         process_managers_to_pandas,
+        projection_table,
         step_table,
         steps_to_pandas,
     )
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "frames.history": "History",
     "frames.tables": "aggregate_table aggregates_to_pandas process_manager_table process_managers_to_pandas "
-    "step_table steps_to_pandas",
+    "projection_table step_table steps_to_pandas",
 }
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "aggregates_to_pandas",
     "process_manager_table",
     "process_managers_to_pandas",
+    "projection_table",
     "step_table",
     "steps_to_pandas",
 ]

@@ -28,7 +28,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import Field, field_names, fields_in
 from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.tables import reaction_rows, state_rows, step_row, steps
+from calamity_lab.views.tables import change_rows, reaction_rows, state_rows, step_row, steps
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,6 +52,14 @@ _STATES = {
     "position": "integer",
     "stream_id": "text",
     "stream_version": "integer",
+    "event_type": "label",
+    "moment": "integer",
+    "recorded_at": "moment",
+}
+_CHANGES = {
+    "position": "integer",
+    "stream_id": "text",
+    "version": "integer",
     "event_type": "label",
     "moment": "integer",
     "recorded_at": "moment",
@@ -106,6 +114,11 @@ def aggregate_table(
 def process_manager_table(trace: Trace, cursor: int | None = None) -> TraceTable:
     """One row per reaction of a process manager up to the cursor, with its state after it."""
     return TraceTable(reaction_rows(trace, cursor), _REACTIONS, "process_manager")
+
+
+def projection_table(trace: Trace, cursor: int | None = None) -> TraceTable:
+    """One row per event up to the cursor and projection that it changed, with the state after it."""
+    return TraceTable(change_rows(trace, cursor), _CHANGES, "projection")
 
 
 def steps_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:

@@ -24,6 +24,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
+from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue, ModelError, Rejected, UnresolvedTarget, repr_of
@@ -38,10 +40,10 @@ from calamity_lab.kernel.second_arguments import APPLY, CALLBACKS, EXECUTE, HAND
 class Question(NamedTuple):
     """A question to the model on its way through a wrapper. Calling it asks, and gives the bare answer.
 
-    ``subject`` is what is asked: an aggregate, a process manager instance, a class (of ``new`` and
-    ``interested``) or a command (of ``aggregate``). ``message`` is what it is asked about: a command, an
-    event, an id or a `Rejected`; None for ``aggregate``, which takes nothing. ``known`` is what the callback
-    gets besides, where it takes that: a `Context` or a `RecordedEvent`.
+    ``subject`` is what is asked: an aggregate, a process manager instance, a projection, a class (of ``new``,
+    ``interested`` and ``key``) or a command (of ``aggregate``). ``message`` is what it is asked about: a
+    command, an event, an id or a `Rejected`; None for a callback that takes nothing. ``known`` is what the
+    callback gets besides, where it takes that: a `Context` or a `RecordedEvent`.
     """
 
     subject: Any
@@ -79,8 +81,8 @@ def through(wrapper: Callable[[Question], Any]) -> Iterator[None]:
 def _bare(subject: Any, method: str, message: Any, known: Any) -> Any:
     callback, how = getattr(subject, method), CALLBACKS.get(method)
     if how is not None:
-        return how.call(subject if method == "interested" else type(subject), callback, message, known)
-    return callback() if method == "aggregate" else callback(message)
+        return how.call(subject if method in _OF_CLASSES else type(subject), callback, message, known)
+    return callback() if message is None else callback(message)
 
 
 def _call(subject: Any, method: str, message: Any, known: Any) -> Any:
@@ -88,6 +90,8 @@ def _call(subject: Any, method: str, message: Any, known: Any) -> Any:
     return (_wrapped() or _bare)(subject, method, message, known)
 
 
+_REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+_OF_CLASSES = ("interested", "key")
 _INTERESTS = (Start, Continue, Stop)
 _NO_EVENTS = (type, Exception)
 _NO_MESSAGES = ("builtins", "_io")  # values of Python itself, and open files
@@ -133,6 +137,62 @@ def new(cls: type, id_: Any) -> Any:
     if made is None:
         raise ModelError(callback, f"returned None for the id {repr_of(id_)}; return a {cls.__name__}")
     return made
+
+
+def new_projection(cls: type, key: Any = None) -> Any:
+    """The projection before its first event; ``new`` is given the key where it needs an argument."""
+    callback, make = f"{cls.__name__}.new", getattr(cls, "new", None)
+    if make is None:
+        raise ModelError(
+            callback,
+            f"is missing: add `@classmethod def new(cls): ...` that returns the {cls.__name__} "
+            "before its first event",
+        )
+    if not needs_argument(make):
+        key = None
+    given = "" if key is None else f" for the key {repr_of(key)}"
+    try:
+        way = _wrapped()
+        made = (make() if key is None else make(key)) if way is None else way(cls, "new", key, None)
+    except ModelError:
+        raise
+    except Exception as error:
+        hint = "" if getattr(make, "__self__", None) is cls else "; it must be a @classmethod"
+        raise ModelError(callback, f"{_raised(error, make)}{given}{hint}") from error
+    if made is None:
+        raise ModelError(callback, f"returned None{given}; return a {cls.__name__}")
+    return made
+
+
+@lru_cache(maxsize=256)
+def needs_argument(make: Any) -> bool:
+    """Whether a function cannot be called without an argument; False where its signature is not known."""
+    try:
+        parameters = signature(make).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(each.default is each.empty and each.kind not in _REST for each in parameters)
+
+
+def is_keyed(projection: type) -> bool:
+    """Whether a projection has an instance for each key."""
+    return has(projection, "key")
+
+
+def key(projection: Any, event: Any, recorded: RecordedEvent | None = None) -> Any:
+    """The key of the instance of a projection that an event is for; None where it is for none."""
+    try:
+        found = _call(projection, "key", event, recorded)
+        return found if found is None else identify(projection, found).id
+    except ModelError:
+        raise
+    except InvalidValue as error:
+        raise ModelError(f"{_name(projection)}.key", f"gave no key for {repr_of(event)}: {error}") from error
+    except Exception as error:
+        is_bound = getattr(projection.key, "__self__", None) is projection
+        hint = "return None where an event is for no instance" if is_bound else "it must be a @classmethod"
+        problem = f"{_raised(error, projection.key)} for {repr_of(event)}; {hint}"
+        raise ModelError(f"{_name(projection)}.key", problem) from error
 
 
 def execute(aggregate: Any, command: Any, context: Context | None = None) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from calamity_lab.errors import InvalidModel, ModelError, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.annotations import Unresolved, method_annotations
 from calamity_lab.kernel.from_text import values_from_text
-from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Interest, Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import fields_in
@@ -87,6 +87,25 @@ def states_after(state: Any, recorded: Iterable[RecordedEvent]) -> tuple[Any, ..
 def what_it_takes(cls: type, recorded: Iterable[RecordedEvent]) -> list[Any]:
     """What ``apply`` of a class needs of these events: the events, or the records where it takes them."""
     return list(recorded) if takes_record(cls) else [each.event for each in recorded]
+
+
+def instance_of(projection: type, recorded: RecordedEvent) -> Identity | None:
+    """The instance of a projection that an event is for: the one of its key, or the only one."""
+    if not ask.is_keyed(projection):
+        return Identity.alone(projection)
+    key = ask.key(projection, recorded.event, recorded)
+    return None if key is None else identify(projection, key)
+
+
+def projected(identity: Identity, instance: Any, recorded: RecordedEvent) -> Any:
+    """The instance of a projection after an event; ``instance`` is None where there is none yet."""
+    before = ask.new_projection(identity.type, identity.id) if instance is None else instance
+    return ask.apply(before, recorded.event, recorded)
+
+
+def is_unknown(event: Any) -> bool:
+    """Whether a store could not read an event as an object of its class: no projection is given it."""
+    return type(getattr(type(event), UNKNOWN, None)) is str
 
 
 def verb_of(interest: Interest, *, is_running: bool) -> Verb:

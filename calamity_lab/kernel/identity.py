@@ -94,6 +94,16 @@ class Identity:
         put(self, "stream_id", stream_id)
 
     @classmethod
+    def alone(cls, type: type) -> Identity:  # noqa: A002 - the contract's name
+        """The identity of the only instance of a type: the id is None, the stream id the stored name."""
+        identity = object.__new__(cls)
+        put = object.__setattr__
+        put(identity, "type", type)
+        put(identity, "id", None)
+        put(identity, "stream_id", stored_name(type))
+        return identity
+
+    @classmethod
     def parse(cls, stream_id: str) -> Identity:
         """The identity in a stream id: the parts before and after the first dash."""
         category, _, id_ = a_text("Identity.parse(stream_id)", stream_id, "'BankAccount-1'").partition("-")
@@ -126,7 +136,8 @@ class Identity:
         return self.stream_id
 
     def __reduce__(self) -> Any:
-        return Identity, (self.type, self.id)
+        is_alone = self.id is None and self.stream_id == self.category
+        return (Identity.alone, (self.type,)) if is_alone else (Identity, (self.type, self.id))
 
 
 def _is_named(zone: tzinfo | None) -> bool:

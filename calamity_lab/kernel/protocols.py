@@ -138,6 +138,24 @@ class ProcessManager(Protocol):
 
 
 @runtime_checkable
+class Projection(Protocol):
+    """A read model: what all events add up to, folded one event at a time; pure, and it decides nothing.
+
+    With a classmethod ``key(event)``, which returns a key or None, there is one instance for each key, and an
+    event is for the instance of its key alone. ``new`` is then given the key if it needs an argument.
+    """
+
+    @classmethod
+    def new(cls) -> Self:
+        """The projection before its first event."""
+        ...
+
+    def apply(self, event: Any) -> Self:
+        """The projection after the event; ``self`` where the event changes nothing."""
+        ...
+
+
+@runtime_checkable
 class AggregateStore(Protocol):
     """Holds aggregates. One call per update, so that it can be atomic."""
 

@@ -1,7 +1,7 @@
 """What a callback may take besides the message, and whether it does: its signature says so.
 
 ``execute(self, command, context)`` gets a `Context`. ``interested(cls, event, recorded)``,
-``apply(self, event, recorded)`` and ``handle(self, event, recorded)`` get the `RecordedEvent`, and so does
+``key(cls, event, recorded)``, ``apply(self, event, recorded)`` and ``handle(self, event, recorded)`` get the `RecordedEvent`, and so does
 ``handle_rejection(self, rejected, recorded)``: the event that the rejected command answers.
 
 A second parameter without a default gets it, whatever its name. A parameter with a default, or one that is
@@ -179,7 +179,7 @@ class Callback(dict[type, Any]):
 
     def _wrong(self, cls: Any, found: str) -> ModelError:
         first, second = self._first, self._second
-        me = "cls" if self.method == "interested" else "self"
+        me = "cls" if self.method in {"interested", "key"} else "self"
         return ModelError(
             f"{cls.__name__}.{self.method}",
             f"{found}; write `def {self.method}({me}, {first})`, or `def {self.method}({me}, {first}, "
@@ -196,9 +196,10 @@ EXECUTE = Callback("execute", "command", "context")
 APPLY = Callback("apply", "event", "recorded")
 INTERESTED = Callback("interested", "event", "recorded")
 HANDLE = Callback("handle", "event", "recorded")
+KEY = Callback("key", "event", "recorded")  # of a projection
 HANDLE_REJECTION = Callback("handle_rejection", "rejected", "recorded")
 DISPATCH = Callback("dispatch", "command", "context")  # of an aggregate store
-CALLBACKS = {each.method: each for each in (EXECUTE, APPLY, INTERESTED, HANDLE, HANDLE_REJECTION)}
+CALLBACKS = {each.method: each for each in (EXECUTE, APPLY, INTERESTED, HANDLE, HANDLE_REJECTION, KEY)}
 
 
 def takes_context_or_record(cls: type) -> bool:

@@ -94,6 +94,16 @@ class Displays:
         return States("process manager", managers, lambda: frames.process_manager_table(trace, cursor))
 
     @property
+    def projections(self) -> States:
+        """The projections at the cursor, by name; with keys by name and key, as in ``"SeatsFree-Hamlet"``.
+
+        One whose callback failed is a `calamity_lab.trace.projections.BrokenProjection` from that event on.
+        """
+        trace, cursor = self.trace, self.cursor
+        projected = trace.index.projected_at(cursor)
+        return States("projection", projected, lambda: frames.projection_table(trace, cursor))
+
+    @property
     def events(self) -> History:
         """The events recorded up to the cursor."""
         index = self.trace.index

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from calamity_lab.widgets.dock import Dock
     from calamity_lab.widgets.view_widget import ViewWidget
 
-_PARTS = ("aggregates", "commands", "events", "process_managers")
+_PARTS = ("aggregates", "commands", "events", "process_managers", "projections")
 _OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked")
 
 
@@ -37,7 +37,7 @@ class Lab(Displays):
     """A model under study: send commands, run them step by step, go back, and look at every state.
 
     ``Lab(bank)`` takes a module (or a namespace, or a `Model`).
-    ``Lab(aggregates=[BankAccount], process_managers=[Transfer])`` takes classes.
+    ``Lab(aggregates=[BankAccount], process_managers=[Transfer], projections=[Turnover])`` takes classes.
     ``stack`` is the system to start from. It may also be a `Run` to continue, such as ``recover`` returns.
     ``ids`` and ``clock`` give ids and times. By default the ids are seeded, so that a run can be
     repeated, and the clock is the machine's. The lab calls each callback of the model twice and compares the
@@ -64,7 +64,12 @@ class Lab(Displays):
         refuse_unknown("Lab()", parts, _OPTIONS)
         self.model = assemble(model, parts)
         start = _start(self.model, stack, clock, ids)
-        self.stepper = Stepper(start, checked=a_bool("Lab(checked)", checked), guard=self._check_model)
+        self.stepper = Stepper(
+            start,
+            checked=a_bool("Lab(checked)", checked),
+            guard=self._check_model,
+            projections=self.model.projections,
+        )
         self._attachment: Attachment | None = None
 
     @classmethod

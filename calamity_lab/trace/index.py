@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rpds import HashTrieMap
 
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
     Step,
 )
+from calamity_lab.trace.projections import Projections
+
+Kind = Literal["aggregate", "process manager", "projection"]
 
 
 class Lane(NamedTuple):
-    """A stream or a process manager instance, and the moment from which it is known."""
+    """A stream, a process manager instance or a projection, and the moment from which it is known."""
 
     identity: Identity
-    is_manager: bool
+    kind: Kind
     since: int
 
 
@@ -36,7 +39,7 @@ class Index(NamedTuple):
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
     of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
-    rejected a command, decided nothing, or was ignored.
+    rejected a command, decided nothing, or was ignored. ``projections`` are folded from the events.
     """
 
     events: PersistentVector[RecordedEvent] = PersistentVector()
@@ -50,18 +53,20 @@ class Index(NamedTuple):
     decided: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     cascades: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     met: HashTrieMap[str, int] = HashTrieMap()
+    projections: Projections = Projections()
 
     @classmethod
-    def of(cls, stack: Stack) -> Index:
-        """The index of a trace in which nothing has happened yet to that stack."""
+    def of(cls, stack: Stack, types: Iterable[type] = ()) -> Index:
+        """The index of a trace in which nothing has happened yet to that stack, with these projections."""
         events: PersistentVector[RecordedEvent] = PersistentVector(stack.event_store.stream(ALL))
         index = cls(events, PersistentVector([0] * len(events)))
         known = dict.fromkeys([event.stream_id for event in events])
         for stream_id in dict.fromkeys([*known, *_names(stack.aggregates)]):
-            index = index._lane(Identity.parse(stream_id), 0, is_manager=False)
+            index = index._lane(Identity.parse(stream_id), 0, kind="aggregate")
         for stream_id in _names(stack.process_managers):
-            index = index._lane(Identity.parse(stream_id), 0, is_manager=True)
-        return index
+            index = index._lane(Identity.parse(stream_id), 0, kind="process manager")
+        projections = Projections.of(types, index.lane_numbers)
+        return index._begin_projections(projections) if projections.types else index
 
     def add(self, step: Step) -> Index:
         """The index with a further step."""
@@ -80,7 +85,7 @@ class Index(NamedTuple):
         if step.trigger is not None:
             return self._reacted(step, subject)
         if step.at_process_manager:  # an instance that the history started
-            return self._lane(subject, at, is_manager=True)
+            return self._lane(subject, at, kind="process manager")
         return self
 
     def by_others(self, step: Step, event_store: Any) -> Index:
@@ -92,7 +97,7 @@ class Index(NamedTuple):
         others = list(takewhile(lambda event: event.position < first, there))
         index = self
         for event in others:
-            index = index._lane(Identity.parse(event.stream_id), step.index, is_manager=False)
+            index = index._lane(Identity.parse(event.stream_id), step.index, kind="aggregate")
         return index._known(others, step.index)
 
     def upto(self, moment: int) -> Index:
@@ -111,6 +116,7 @@ class Index(NamedTuple):
             _cut_each(self.decided, moment),
             _cut_each(self.cascades, moment),
             HashTrieMap({name: since for name, since in self.met.items() if since <= moment}),
+            self.projections.upto(count),
         )
 
     @property
@@ -121,6 +127,11 @@ class Index(NamedTuple):
     def events_at(self, moment: int) -> int:
         """How many events are recorded at that moment."""
         return bisect_right(self.event_moments, moment)
+
+    def projected_at(self, moment: int) -> PersistentMap[Any]:
+        """The projections at that moment, by stream id."""
+        kept = self.projections
+        return kept.states[self.events_at(moment) if kept.types else 0]
 
     def lanes_at(self, moment: int) -> int:
         """How many lanes are known at that moment."""
@@ -150,20 +161,36 @@ class Index(NamedTuple):
 
     def _appended(self, step: Step, aggregate: Identity) -> Index:
         at, stream_id = step.index, aggregate.stream_id
-        index = self._lane(aggregate, at, is_manager=False)
+        index = self._lane(aggregate, at, kind="aggregate")
         moments = index.decided.get(stream_id, PersistentVector()).append(at)
         return index._known(step.recorded, at)._replace(decided=index.decided.insert(stream_id, moments))
 
     def _known(self, recorded: Sequence[RecordedEvent], at: int) -> Index:
-        return self._replace(
+        index = self._replace(
             events=self.events.extend(recorded),
             event_moments=self.event_moments.extend([at] * len(recorded)),
         )
+        return index._projecting(recorded, at) if index.projections.types else index
+
+    def _begin_projections(self, projections: Projections) -> Index:
+        """The index with projections of what was recorded before the trace began."""
+        index = self
+        for projection in projections.alone:
+            index = index._lane(projection, 0, kind="projection")
+        return index._replace(projections=projections)._projecting(self.events, 0)
+
+    def _projecting(self, recorded: Iterable[RecordedEvent], at: int) -> Index:
+        """The index with the projections after these events, and a lane for each new instance."""
+        known = len(self.projections.changes)
+        index = self._replace(projections=self.projections.fold(recorded, at))
+        for change in index.projections.changes.iterate(known):
+            index = index._lane(change.identity, at, kind="projection")
+        return index
 
     def _reacted(self, step: Step, instance: Identity) -> Index:
         at, stream_id = step.index, instance.stream_id
         is_there = step.before is not None or step.after is not None
-        index = self._lane(instance, at, is_manager=True) if is_there else self._met(instance, at)
+        index = self._lane(instance, at, kind="process manager") if is_there else self._met(instance, at)
         moments = index.reactions.get(stream_id, PersistentVector()).append(at)
         return index._replace(reactions=index.reactions.insert(stream_id, moments))
 
@@ -172,11 +199,11 @@ class Index(NamedTuple):
             return self
         return self._replace(met=self.met.insert(identity.stream_id, at))
 
-    def _lane(self, identity: Identity, at: int, *, is_manager: bool) -> Index:
+    def _lane(self, identity: Identity, at: int, *, kind: Kind) -> Index:
         if identity.stream_id in self.lane_numbers:
             return self
         return self._replace(
-            lanes=self.lanes.append(Lane(identity, is_manager, at)),
+            lanes=self.lanes.append(Lane(identity, kind, at)),
             lane_numbers=self.lane_numbers.insert(identity.stream_id, len(self.lanes)),
         )
 

@@ -16,7 +16,8 @@ from calamity_lab.trace.trace import Trace
 class Selection(NamedTuple):
     """A stream, an event, the events between two positions, or the step of a moment; or nothing.
 
-    Of an event ``position`` is its own; of several it is the first one's, and ``until`` the last one's.
+    Of an event ``position`` is its own; of several it is the first one's, and ``until`` the last one's. With
+    a ``stream_id`` and a ``position`` it is what the event changed in that projection.
     """
 
     stream_id: str | None = None
@@ -79,4 +80,8 @@ def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEven
         step = trace[moment].step if 0 < moment <= trace.last else None
         yield from step.recorded if step is not None else ()
     elif stream_id is not None:
-        yield from (event for event in events if event.stream_id == stream_id)
+        changes = trace.index.projections.histories.get(stream_id)
+        if changes is not None:
+            yield from (events[change.event - 1] for change in changes)
+        else:
+            yield from (event for event in events if event.stream_id == stream_id)

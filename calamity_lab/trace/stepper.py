@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange, repr_of
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import a_whole_number, words_of
 from calamity_lab.kernel.recorded import of_submitted
 from calamity_lab.kernel.run import Run, advance
@@ -15,7 +16,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
-from calamity_lab.trace.purity import advance_watched
+from calamity_lab.trace.purity import Watch
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stops import Condition, EndsCascade, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
@@ -30,6 +31,7 @@ class Stepper:
     error that stopped the last move forward, if any; the cursor is then at the moment before, and nothing
     is lost.
     With ``checked`` every callback of the model is asked twice, to find one that is not pure.
+    ``projections`` are folded from the events of the run.
     ``guard`` is called before a move runs the kernel; it may raise to prevent the move.
     A stepper begins with a stack or with a run; with a trace and ``fixed_at`` it stays at that moment. Where
     the event store keeps what was recorded, as a database does, the past can be looked at, but not changed.
@@ -41,12 +43,14 @@ class Stepper:
         *,
         checked: bool = True,
         guard: Callable[[], object] = lambda: None,
+        projections: Iterable[type] = (),
         fixed_at: int | None = None,
     ) -> None:
-        self.trace = start if isinstance(start, Trace) else Trace.of(start)
+        self.checked = checked
+        with self._asking():
+            self.trace = start if isinstance(start, Trace) else Trace.of(start, projections)
         self.cursor, self.is_fixed = fixed_at or 0, fixed_at is not None
         self.selection = NOTHING
-        self.checked = checked
         self.guard = guard
         self._guarded = False
         self.error: CalamityError | None = None
@@ -198,13 +202,17 @@ class Stepper:
                 self.guard()
                 self._refuse_if_kept(self.cursor)
                 self._guarded = True
-            run = self.moment.run
-            self.trace = self.trace.append(*(advance_watched(run) if self.checked else advance(run)))
+            with self._asking():
+                self.trace = self.trace.append(*advance(self.moment.run))
         self.cursor += 1
         step = self.moment.step
         if step is None:
             raise IdleRun(self.moment.run)
         return step
+
+    def _asking(self) -> AbstractContextManager[None]:
+        """How the model is asked: watched or not."""
+        return ask.through(Watch()) if self.checked else nullcontext()
 
     def _refuse_if_kept(self, at: int) -> None:
         """Refuse to act before events that a store keeps: they would happen a second time."""

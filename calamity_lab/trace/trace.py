@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, overload
@@ -103,15 +103,14 @@ class Trace:
         self.branches = MappingProxyType({**(others or {}), branch.name: branch})
 
     @classmethod
-    def of(cls, start: Stack | Run) -> Trace:
+    def of(cls, start: Stack | Run, projections: Iterable[type] = ()) -> Trace:
         """A trace in which nothing has happened yet to that stack, or since that run."""
         if is_a(start, Run):
             check_run("Trace.of(start)", start)
         given: Any = start
         run = given._replace(length=0) if is_a(given, Run) else begin(given)
-        return cls(
-            Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), Index.of(run.stack))
-        )
+        index = Index.of(run.stack, projections)
+        return cls(Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), index))
 
     @property
     def index(self) -> Index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import NamedTuple
@@ -77,8 +77,7 @@ def _chain(trace: Trace, here: Mark) -> Iterator[Mark]:
     mark: Mark | None = here
     while mark is not None:
         yield mark
-        cause = _cause_of_event if mark.kind == "event" else _cause_of_step
-        mark = cause(trace, mark.number)
+        mark = _CAUSES[mark.kind](trace, mark.number)
 
 
 def _cause_of_event(trace: Trace, number: int) -> Mark | None:
@@ -108,6 +107,18 @@ def _cause_of_step(trace: Trace, moment: int) -> Mark | None:
         if any(pending.command_id == step.pending.command_id for pending in sent):
             return Mark("step", at)
     return None
+
+
+def _cause_of_change(trace: Trace, number: int) -> Mark | None:
+    """The event that changed a projection."""
+    return Mark("event", trace.index.projections.changes[number - 1].event)
+
+
+_CAUSES: Mapping[str, Callable[[Trace, int], Mark | None]] = {
+    "event": _cause_of_event,
+    "step": _cause_of_step,
+    "change": _cause_of_change,
+}
 
 
 def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:

@@ -11,20 +11,22 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_value
+from calamity_lab.trace.index import Kind
+from calamity_lab.trace.projections import BrokenProjection, Change, Projections
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES
 
 KINDS = IN_LANES[1:]
 """The kinds of marks in the lanes besides events; the number of a step's kind is its index here."""
 
-_MARK = re.compile(r"(event|step) (\d{1,15})", re.ASCII)
+_MARK = re.compile(r"(event|step|change) (\d{1,15})", re.ASCII)
 _KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind in enumerate(KINDS)}}
 """The kind of a mark by the verb of its step; a step whose verb has no look has no mark."""
 
@@ -32,10 +34,11 @@ _KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind 
 class Mark(NamedTuple):
     """A mark in the lanes: an event, by its number among all from 1, or what happened at a step.
 
-    As a text, also for the front end: "event 12", "step 57".
+    Or a change of a projection, by its number among all changes from 1. As a text, also for the front end:
+    "event 12", "step 57", "change 3".
     """
 
-    kind: Literal["event", "step"]
+    kind: Literal["event", "step", "change"]
     number: int
 
     def __str__(self) -> str:
@@ -47,16 +50,17 @@ class Mark(NamedTuple):
         found = _MARK.fullmatch(text) if isinstance(text, str) else None
         if found is None:
             raise ValueError("a mark in the lanes, such as 'event 12' or 'step 57'")
-        return cls("event" if found[1] == "event" else "step", int(found[2]))
+        kind = cast("Literal['event', 'step', 'change']", found[1])
+        return cls(kind, int(found[2]))
 
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """A stream or a process manager instance."""
+    """A stream, a process manager instance or a projection."""
 
     stream_id: str
     category: str
-    kind: Literal["aggregate", "process manager"]
+    kind: Kind
 
 
 class EventColumns(NamedTuple):
@@ -86,6 +90,17 @@ class StepColumns(NamedTuple):
     names: array[int]
 
 
+class ChangeColumns(NamedTuple):
+    """The changes of projections in order, an item in each column.
+
+    ``events`` are the numbers of the events that made them, from 1, and ``kinds`` indexes of `KINDS`.
+    """
+
+    events: array[int]
+    lanes: array[int]
+    kinds: array[int]
+
+
 class Sizes(NamedTuple):
     """How many items there are of each."""
 
@@ -93,6 +108,7 @@ class Sizes(NamedTuple):
     steps: int = 0
     lanes: int = 0
     names: int = 0
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +158,7 @@ class Columns:
         self.names: list[str] = []
         self.events = EventColumns(*(array("Q") for _ in EventColumns._fields))
         self.steps = StepColumns(*(array("Q") for _ in StepColumns._fields))
+        self.changes = ChangeColumns(*(array("Q") for _ in ChangeColumns._fields))
         # The moments at which each lane, name and step came to be known: a command is, when it is decided.
         self.lanes_known, self.names_known, self.steps_known = array("Q"), array("Q"), array("Q")
         self.inherited = Sizes()
@@ -151,7 +168,13 @@ class Columns:
     @property
     def sizes(self) -> Sizes:
         """How many items there are now."""
-        return Sizes(len(self.events.moments), len(self.steps.moments), len(self.lanes), len(self.names))
+        return Sizes(
+            len(self.events.moments),
+            len(self.steps.moments),
+            len(self.lanes),
+            len(self.names),
+            len(self.changes.events),
+        )
 
     def along(self, trace: Trace) -> Columns:
         """These columns where a trace continues them, else the part of them that it shares."""
@@ -167,8 +190,9 @@ class Columns:
         """Add what a trace has behind the latest moment."""
         if self.last < 0:
             for lane in trace.index.lanes.iterate(0, trace.index.lanes_at(0)):
-                self._lane(lane.identity, 0, is_manager=lane.is_manager)
+                self._lane(lane.identity, 0, kind=lane.kind)
             self._record(trace.index.events.iterate(0, trace.index.events_at(0)), 0)
+            self._project(trace.index.projections)
         for moment in trace.branch.moments.iterate(max(self.last, 0) + 1):
             if moment.step is not None:
                 self._add(trace, moment.step)
@@ -191,6 +215,8 @@ class Columns:
         cut.events = EventColumns(*(column[:events] for column in self.events))
         cut.steps = StepColumns(*(column[:steps] for column in self.steps))
         cut.steps_known = self.steps_known[:steps]
+        changes = bisect_right(self.changes.events, events)
+        cut.changes = ChangeColumns(*(column[:changes] for column in self.changes))
         cut.position = trace.index.events[events - 1].position if events else 0
         cut.begun = trace.index.command_start(moment)
         cut.inherited = cut.sizes
@@ -219,6 +245,18 @@ class Columns:
         else:  # others recorded something meanwhile
             known, upto = len(self.events.moments), trace.index.events_at(step.index)
             self._record(trace.index.events.iterate(known, upto), step.index)
+        self._project(trace.index.projections)
+
+    def _project(self, projections: Projections) -> None:
+        """Add the changes of the projections that the events made which are here."""
+        events, lanes, kinds = self.changes
+        for change in projections.changes.iterate(len(events)):
+            if change.event > len(self.events.moments):
+                return
+            is_broken = type(change.after) is BrokenProjection
+            events.append(change.event)
+            lanes.append(self._lane(change.identity, change.moment, kind="projection"))
+            kinds.append(KINDS.index("rejected" if is_broken else "projection"))
 
     def _record(self, events: Iterable[RecordedEvent], moment: int) -> None:
         moments, lanes, names, times = self.events
@@ -243,7 +281,8 @@ class Columns:
     def _put(self, step: Step, moment: int, half: int, name: str) -> None:
         kind = _KIND_NUMBERS.get(step.verb)
         if kind is not None and step.subject is not None:
-            lane = self._lane(step.subject, step.index, is_manager=step.at_process_manager)
+            of: Kind = "process manager" if step.at_process_manager else "aggregate"
+            lane = self._lane(step.subject, step.index, kind=of)
             self._step(step.index, (moment, half, lane, kind, self._number(name, step.index)))
 
     def _step(self, known: int, items: Iterable[int]) -> None:
@@ -254,15 +293,14 @@ class Columns:
     def _place(self, stream_id: str, moment: int) -> int:
         lane_number = self.lane_numbers.get(stream_id)
         return (
-            self._lane(Identity.parse(stream_id), moment, is_manager=False)
+            self._lane(Identity.parse(stream_id), moment, kind="aggregate")
             if lane_number is None
             else lane_number
         )
 
-    def _lane(self, identity: Identity, moment: int, *, is_manager: bool) -> int:
+    def _lane(self, identity: Identity, moment: int, *, kind: Kind) -> int:
         lane_number = self.lane_numbers.setdefault(identity.stream_id, len(self.lanes))
         if lane_number == len(self.lanes):
-            kind: Literal["aggregate", "process manager"] = "process manager" if is_manager else "aggregate"
             self.lanes.append(LaneRow(format_value(identity.stream_id), identity.category, kind))
             self.lanes_known.append(moment)
         return lane_number
@@ -286,6 +324,26 @@ def ordinal(trace: Trace, event: RecordedEvent) -> int:
 def event_mark(trace: Trace, event: RecordedEvent) -> Mark:
     """The mark of an event."""
     return Mark("event", ordinal(trace, event))
+
+
+def change_mark(trace: Trace, stream_id: str, position: int) -> Mark | None:
+    """The mark of the change that the event at a position made of a projection; None where it made none."""
+    index = trace.index
+    event = bisect_left(index.events, position, key=lambda each: each.position) + 1
+    changes = index.projections.changes
+    first = bisect_left(changes, event, key=lambda each: each.event)
+    for number, change in enumerate(changes.iterate(first), first + 1):
+        if change.event != event:
+            return None
+        if change.identity.stream_id == stream_id:
+            return Mark("change", number)
+    return None
+
+
+def change_of(trace: Trace, mark: Mark) -> Change | None:
+    """The change of a mark; None where the branch does not have it."""
+    changes = trace.index.projections.changes
+    return changes[mark.number - 1] if mark.kind == "change" and 0 < mark.number <= len(changes) else None
 
 
 def step_mark(trace: Trace, step: Step) -> Mark | None:

@@ -19,6 +19,7 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import AtProcessManager, Step
+from calamity_lab.trace.index import Index
 from calamity_lab.trace.trace import Trace
 
 STRIDE = 32
@@ -58,11 +59,11 @@ def counters(trace: Trace, cursor: int) -> Counters:
     at, total = _nearest(trace, cursor)
     if at == cursor:
         return total
-    lane_numbers = trace.index.lane_numbers
+    index = trace.index
     for moment in trace.branch.moments.iterate(at + 1, cursor + 1):
         step = moment.step
         if step is not None:
-            total = _add(total, step, lane_numbers)
+            total = _add(total, step, index)
             if step.index % STRIDE == 0:
                 trace.memo.keep(_COUNTERS, total, step)
     return trace.memo.keep(_LATEST, total, trace[cursor].step)
@@ -94,8 +95,10 @@ def _begin(trace: Trace) -> Counters:
     index = trace.index
     known = index.lanes_at(0)
     instances: HashTrieMap[str, PersistentVector[InstanceStart]] = HashTrieMap()
-    managers = bisect_left(index.lanes, True, hi=known, key=lambda lane: lane.is_manager)
+    managers = bisect_left(index.lanes, True, hi=known, key=lambda lane: lane.kind != "aggregate")
     for lane in range(managers, known):
+        if index.lanes[lane].kind != "process manager":
+            continue
         category = index.lanes[lane].identity.category
         instances = instances.insert(
             category, instances.get(category, PersistentVector()).append(InstanceStart(lane, 0))
@@ -123,28 +126,30 @@ def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
     return trace.memo.keep(_BEFORE, HashTrieMap(counts), first, last)
 
 
-def _add(total: Counters, step: Step, lane_numbers: HashTrieMap[str, int]) -> Counters:
+def _add(total: Counters, step: Step, index: Index) -> Counters:
     if isinstance(step, AtProcessManager):
-        return total if step.verb == Verb.IGNORED else _reacted(total, step, lane_numbers)
+        return total if step.verb == Verb.IGNORED else _reacted(total, step, index.lane_numbers)
     if step.subject is None:
         return total
     if step.begins:
         command = node("command", step.pending.command_type)
         aggregate = node("aggregate", step.subject.category)
         return total._replace(counts=_up(total.counts, command, aggregate, (command, aggregate, "to")))
-    return _appended(total, step, step.subject, lane_numbers) if step.recorded else total
+    return _appended(total, step, step.subject, index) if step.recorded else total
 
 
-def _appended(
-    total: Counters, step: Step, identity: Identity, lane_numbers: HashTrieMap[str, int]
-) -> Counters:
+def _appended(total: Counters, step: Step, identity: Identity, index: Index) -> Counters:
     counts = total.counts
     command = node("command", step.pending.command_type)
     aggregate = node("aggregate", identity.category)
     for recorded in step.recorded:
         event = node("event", recorded.event_type)
         counts = _up(counts, event, (aggregate, event, "records"), (command, event, "leads to"))
-    return total._replace(counts=counts, living=total.living | _bit(lane_numbers, identity.stream_id))
+    living = total.living | _bit(index.lane_numbers, identity.stream_id)
+    if index.projections.types:
+        for number in range(index.lanes_at(step.index - 1), index.lanes_at(step.index)):
+            living |= (index.lanes[number].kind == "projection") << number
+    return total._replace(counts=counts, living=living)
 
 
 def _reacted(total: Counters, step: AtProcessManager, lane_numbers: HashTrieMap[str, int]) -> Counters:

@@ -249,7 +249,7 @@ def _wanted(trace: Trace, cursor: int, manager: str, wanted: str | None) -> Inst
         number = index.lane_numbers.get(stream_id)
         if number is not None:
             lane = index.lanes[number]
-            if lane.is_manager and lane.identity.category == manager and lane.since <= cursor:
+            if lane.kind == "process manager" and lane.identity.category == manager and lane.since <= cursor:
                 return InstanceStart(number, lane.since)
     return None
 

@@ -14,9 +14,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from calamity_lab.views.chart import Chart, EventColumns, LaneRow, StepColumns
+from calamity_lab.trace.index import Kind
+from calamity_lab.views.chart import ChangeColumns, Chart, EventColumns, LaneRow, StepColumns
 from calamity_lab.views.controls import bounded
-from calamity_lab.views.looks import IN_LANES
+from calamity_lab.views.looks import IN_LANES, KINDS_OF_LANES
 
 MOST_LANES = 30
 """The most lanes that are all shown; of more lanes, only those in which something happens in the window."""
@@ -55,11 +56,11 @@ class DrawnMark:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the lanes: a stream, a process manager instance, or all ``count`` of a category together."""
+    """A row of the lanes: a stream, an instance, a projection, or all ``count`` of a category together."""
 
     name: str
     category: str
-    kind: Literal["aggregate", "process manager"]
+    kind: Kind
     count: int = 1
 
 
@@ -71,6 +72,7 @@ class Lanes:
         self.chart, self.axis = chart, axis
         self.events = EventColumns(*(column[: sizes.events] for column in columns.events))
         self.steps = StepColumns(*(column[: sizes.steps] for column in columns.steps))
+        self.changes = ChangeColumns(*(column[: sizes.changes] for column in columns.changes))
         self.lanes: Sequence[LaneRow] = columns.lanes[: sizes.lanes]
         self._names = columns.names
         self._gaps: dict[int, tuple[int, int]] = {}
@@ -90,12 +92,15 @@ class Lanes:
         return bisect_right(self.events.moments, cursor)
 
     def marks(self, first: int = 0, last: int | None = None) -> Iterator[DrawnMark]:
-        """The marks of the events from one index to another, then of the steps at them and beside them."""
+        """The marks of the events from one index to another, of the steps and then the changes at them."""
         last = self.total if last is None else min(last, self.total)
         for index in range(first, last):
             yield self._event(index)
         for index in self._steps(first, last):
             yield self._step(index)
+        made_by = self.changes.events
+        for index in range(bisect_right(made_by, first), bisect_right(made_by, last)):
+            yield self._change(index)
 
     def at(self, among: float) -> float:
         """The point of a number of an event (from 1, or between two) along the run."""
@@ -130,6 +135,10 @@ class Lanes:
         moments, _, lanes, kinds, names = self.steps
         kind, label = IN_LANES[1 + kinds[index]], self._names[names[index]]
         return DrawnMark(self.at(self._among(index)), lanes[index], kind, label, moments[index])
+
+    def _change(self, index: int) -> DrawnMark:
+        number, lane, kind = (column[index] for column in self.changes)
+        return replace(self._event(number - 1), lane=lane, kind=IN_LANES[1 + kind])
 
     def _steps(self, first: int, last: int) -> Iterator[int]:
         """The steps at those events and in the gaps beside them."""
@@ -231,10 +240,10 @@ def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 
 
 
 def in_order(lanes: Sequence[LaneRow], chosen: Iterable[int]) -> list[int]:
-    """Lanes from the top down: aggregates, then process managers, each by type as these appeared."""
+    """Lanes from the top down: aggregates, process managers, projections, each by type as these appeared."""
     types: dict[tuple[str, str], int] = {}
     places = [types.setdefault((lane.kind, lane.category), len(types)) for lane in lanes]
-    return sorted(chosen, key=lambda lane: (lanes[lane].kind != "aggregate", places[lane], lane))
+    return sorted(chosen, key=lambda lane: (KINDS_OF_LANES.index(lanes[lane].kind), places[lane], lane))
 
 
 class Whole(NamedTuple):

@@ -58,6 +58,8 @@ COLOURS: Mapping[str, Colour] = {
     "manager-soft": Colour("#f2e8fb", "#332246", "Canvas"),
     "aggregate": Colour("#6f5900", "#e8cc5c"),
     "aggregate-soft": Colour("#fbf3cd", "#3a3212", "Canvas"),
+    "projection": Colour("#1a6a3a", "#7cd6a0"),
+    "projection-soft": Colour("#e2f4e7", "#16351f", "Canvas"),
     "rejected": Colour("#b3261e", "#ff9a8f"),
     "rejected-soft": Colour("#fdeceb", "#43201d", "Canvas"),
     "good": Colour("#1b6b38", "#74d296"),
@@ -100,6 +102,9 @@ LOOKS: Mapping[str, Look] = {
     "rejected": Look("rejected", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command rejected", "none"),
     "aggregate": Look("aggregate", "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0", "aggregate", "soft"),
     "process manager": Look("manager", "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z", "process manager", "soft"),
+    "projection": Look(
+        "projection", "m-2.4-4.2h4.8a4.2 4.2 0 0 1 0 8.4h-4.8a4.2 4.2 0 0 1 0-8.4", "projection", "soft"
+    ),
     "user": Look(
         "ink-soft",
         "m-4.6 5.6c0-3.8 1.8-5.6 4.6-5.6s4.6 1.8 4.6 5.6zm2.1-8.9a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
@@ -129,8 +134,12 @@ DRAWN_AS: Mapping[str, str] = {
 REACTIONS = ("started", "continued", "stopped", "ignored")
 """What a process manager instance may do with an event: the verbs of its steps."""
 
-IN_LANES = ("event", "command", "rejected", *REACTIONS)
+IN_LANES = ("event", "command", "rejected", *REACTIONS, "projection")
 """The kinds of marks in the lanes. In columns and for the browser, the kind of a mark is its index here."""
+
+
+KINDS_OF_LANES = ("aggregate", "process manager", "projection")
+"""The kinds of lanes, from the top down."""
 
 
 class Sign(NamedTuple):

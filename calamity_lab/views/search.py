@@ -22,7 +22,7 @@ from calamity_lab.views.events import found_events
 from calamity_lab.views.search_index import Searchable, places, small
 
 Kind = Literal["stream", "event", "rejection", "pending"]
-Shape = Literal["aggregate", "process manager", "event", "rejected", "command"]
+Shape = Literal["aggregate", "process manager", "projection", "event", "rejected", "command"]
 
 _LABEL = 100
 _PENDING_TEXTS = Slot[str](most=1_024)
@@ -53,12 +53,11 @@ class Hit:
 def stream_hit(trace: Trace, number: int, cursor: int) -> Hit:
     """A stream, or a process manager instance."""
     lane = trace.index.lanes[number]
-    shape: Shape = "process manager" if lane.is_manager else "aggregate"
     name = format_value(lane.identity.stream_id)
     return Hit(
         key=f"stream {number}",
         kind="stream",
-        shape=shape,
+        shape=lane.kind,
         label=format_value(name, _LABEL),
         detail="",
         moment=lane.since,

@@ -10,17 +10,22 @@ from itertools import islice
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, plural
+from calamity_lab.trace.differences import ABSENT, differences
+from calamity_lab.trace.projections import BrokenProjection, Change
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import Arrow, arrows
-from calamity_lab.views.chart import Mark, step_mark
+from calamity_lab.views.chart import Mark, change_mark, change_of, step_mark
 from calamity_lab.views.events import LENGTH
+from calamity_lab.views.paths import state_fields
 
 MOST_STREAMS = 200
 
 _DETAIL = 300
 _TITLE = 120
+_VALUE = 60
+_FIELDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ def selected(trace: Trace, selection: Selection) -> Selected:
     """The selection on the current branch; nothing is selected if the branch does not have it."""
     if selection.position is not None and selection.until is not None:
         return _range(trace, selection.position, selection.until)
+    if selection.position is not None and selection.stream_id is not None:
+        return _change(trace, selection.stream_id, selection.position)
     if selection.position is not None:
         return _event(trace, selection.position)
     if selection.moment is not None and 0 < selection.moment <= trace.last:
@@ -67,6 +74,11 @@ def described(trace: Trace, mark: Mark) -> str:
     if kind == "event" and 0 < number <= len(trace.index.events):
         event = trace.index.events[number - 1]
         return f"{event.event_type} #{event.position}: {format_fields(event.event, LENGTH)}"
+    change = change_of(trace, mark)
+    if change is not None:
+        event = trace.index.events[change.event - 1]
+        name = format_value(change.identity.stream_id)
+        return format_value(f"{event.event_type} #{event.position} changed {name}: {_changed(change)}", _DETAIL)
     step = trace[number].step if kind == "step" and number <= trace.last else None
     if step is None:
         return ""
@@ -92,6 +104,38 @@ def _event(trace: Trace, position: int) -> Selected:
         command=format_value(event.causation_id) if event.causation_id is not None else "",
         streams=(format_value(event.stream_id),),
         arrows=arrows(trace, mark, event.correlation_id, moment),
+    )
+
+
+def _changed(change: Change) -> str:
+    """What a change of a projection changed, field by field."""
+    if isinstance(change.after, BrokenProjection):
+        return change.after.problem
+    old, new = state_fields(change.before), state_fields(change.after)
+    return ", ".join(
+        f"{each.path}={format_value(each.after, _VALUE)}"
+        if each.before is ABSENT
+        else f"{each.path}: {format_value(each.before, _VALUE)} → {format_value(each.after, _VALUE)}"
+        for each in islice(differences(old, new), _FIELDS)
+    )
+
+
+def _change(trace: Trace, stream_id: str, position: int) -> Selected:
+    """What an event changed in a projection; the event where it changed nothing there."""
+    mark = change_mark(trace, stream_id, position)
+    change = None if mark is None else change_of(trace, mark)
+    if mark is None or change is None:
+        return _event(trace, position)
+    event, name = trace.index.events[change.event - 1], format_value(stream_id)
+    return Selected(
+        kind="change",
+        title=format_value(f"{name} changed by {event.event_type} #{position}", _TITLE),
+        detail=described(trace, mark),
+        moment=change.moment,
+        mark=mark,
+        position=position,
+        streams=(name,),
+        arrows=arrows(trace, mark, event.correlation_id, change.moment),
     )
 
 

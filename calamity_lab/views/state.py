@@ -1,25 +1,24 @@
-"""The state at the cursor: every aggregate and process manager instance, what just changed first."""
+"""The state at the cursor: aggregates, process manager instances and projections, what changed first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.stack import Stack
 from calamity_lab.text import format_value
-from calamity_lab.trace.index import Lane
+from calamity_lab.trace.index import Kind, Lane
+from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import counters
 from calamity_lab.views.paths import FieldHistory, FieldRow, differ, unfolded
 from calamity_lab.views.search_index import matching, members
-from calamity_lab.views.versions import Versions, field_history
+from calamity_lab.views.versions import Present, Versions, field_history
 
 _NOT_READ = (FieldRow("not loaded yet", "a command loads it when needed", None, changed=False),)
 
-Kind = Literal["aggregate", "process manager"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """An aggregate or an instance, and what the command at the cursor changed.
+    """An aggregate, an instance or a projection, and what the command at the cursor changed.
 
     ``is_new``: it was not there before that command; ``gone``: the command's event stopped it. ``as_of`` is
     the version of its fields, if it is not the current one; then the changes are those of this version.
@@ -95,10 +94,11 @@ class KeptRows:
         kept = self._rows.get(name)
         if kept and kept.state is state and kept.version == version and kept.unfold == unfold:
             return kept.row
-        fields = _NOT_READ if state is None else unfolded(state, state, unfold)
+        note, read = _read(state)
+        fields = _NOT_READ if state is None else unfolded(read, read, unfold)
         if len(self._rows) >= self._MOST:
             self._rows.clear()
-        self._rows[name] = Kept(state, version, unfold, _dressed(lane, version, fields))
+        self._rows[name] = Kept(state, version, unfold, _dressed(lane, version, fields, note=note))
         return self._rows[name].row
 
 
@@ -107,6 +107,7 @@ class Drawing(NamedTuple):
 
     trace: Trace
     cursor: int
+    present: Present
     unfold: Mapping[str, Sequence[str]]
     histories: Mapping[str, Sequence[str]]
     as_of: Mapping[str, int]
@@ -131,7 +132,7 @@ class Drawing(NamedTuple):
         number = index.lane_numbers.get(stream_id)
         if number is None:
             identity = Identity.parse(stream_id)
-            lane = Lane(identity, hasattr(self.types.get(identity.category), "interested"), 0)
+            lane = Lane(identity, _kind_of(self.types.get(identity.category)), 0)
             return _dressed(lane, 0, (), note="not on this branch")
         lane = index.lanes[number]
         if stream_id in self.as_of or number in touched or _is_there(self.trace, lane, self.cursor):
@@ -149,18 +150,19 @@ class Drawing(NamedTuple):
         unfold: Sequence[str],
         histories: Mapping[str, FieldHistory],
     ) -> StateRow:
-        stack = self.trace[self.cursor].stack
+        version = self.present.version(lane)
         if touched is None:
-            now, version = stored(stack, lane), _version(stack, lane)
+            now = self.present.state(lane)
             if now is None or not histories:
                 return self.kept.of(lane, now, version, unfold)
             return _dressed(lane, version, unfolded(now, now, unfold, histories))
         _, before, after, last = touched
         gone = after is None
         now, before = (last, last) if gone else (after, before)
+        note, now = _read(now)
         fields = unfolded(now, before, unfold, histories)
         return _dressed(
-            lane, _version(stack, lane), fields, changed=True, is_new=touched.before is None, gone=gone
+            lane, version, fields, changed=True, is_new=touched.before is None, gone=gone, note=note
         )
 
     def _as_of(self, lane: Lane, versions: Versions, histories: Mapping[str, FieldHistory]) -> StateRow:
@@ -180,7 +182,7 @@ class Drawing(NamedTuple):
 def absent(trace: Trace, cursor: int, lane: Lane) -> StateRow:
     """The row of a stream that is not there at the cursor."""
     note = "not there yet" if lane.since > cursor else "no longer there"
-    return _dressed(lane, _version(trace[cursor].stack, lane), (), note=note)
+    return _dressed(lane, Present.of(trace, cursor).version(lane), (), note=note)
 
 
 def _is_there(trace: Trace, lane: Lane, cursor: int) -> bool:
@@ -199,9 +201,8 @@ def _dressed(
     note: str = "",
 ) -> StateRow:
     identity: Identity = lane.identity
-    kind: Kind = "process manager" if lane.is_manager else "aggregate"
     stream_id, category = format_value(identity.stream_id), identity.category
-    return StateRow(stream_id, category, kind, version, changed, is_new, gone, fields, note=note)
+    return StateRow(stream_id, category, lane.kind, version, changed, is_new, gone, fields, note=note)
 
 
 def _row_matches(row: StateRow, wanted: str) -> bool:
@@ -210,15 +211,17 @@ def _row_matches(row: StateRow, wanted: str) -> bool:
     return any(wanted in field.name.casefold() or wanted in field.value.casefold() for field in row.fields)
 
 
-def stored(stack: Stack, lane: Lane) -> Any:
-    """The state of a lane in a stack; None if there is none, or it is not loaded yet."""
-    store = stack.process_managers if lane.is_manager else stack.aggregates
-    return store.get(lane.identity.stream_id)
+def _kind_of(cls: type | None) -> Kind:
+    if hasattr(cls, "interested"):
+        return "process manager"
+    return "aggregate" if cls is None or hasattr(cls, "execute") else "projection"
 
 
-def _version(stack: Stack, lane: Lane) -> int:
-    versions = stack.process_manager_versions if lane.is_manager else stack.aggregate_versions
-    return int(versions.get(lane.identity.stream_id, 0))
+def _read(state: Any) -> tuple[str, Any]:
+    """What to say of a state, and the state to show: of a broken projection the last one before it broke."""
+    if type(state) is not BrokenProjection:
+        return "", state
+    return f"Broken since {state.since}: {state.problem}", state.state
 
 
 __all__ = ["AsOf", "FieldRow", "StateRow", "StateView", "state"]
@@ -271,11 +274,13 @@ def state(
     given again at the next moment, spares drawing rows that stay as they are.
     """
     kept = KeptRows() if kept is None else kept
-    drawn = Drawing(trace, cursor, _by_stream(unfolded), _by_stream(histories), dict(as_of), types, kept)
+    present = Present.of(trace, cursor)
+    looks = _by_stream(unfolded), _by_stream(histories), dict(as_of)
+    drawn = Drawing(trace, cursor, present, *looks, types, kept)
     wanted = query.strip().casefold()
     living, touched, numbers = (
         counters(trace, cursor).living,
-        _touched(trace, cursor),
+        _touched(trace, present),
         trace.index.lane_numbers,
     )
     held = {numbers[each] for each in pinned if each in numbers}
@@ -295,8 +300,8 @@ def state(
     unchanged = members(rest, max(first - len(changed), 0), max(limit - len(rows), 0))
     rows += [drawn.row(trace.index.lanes[lane]) for lane in unchanged]
     pins = tuple([drawn.pinned(each, touched) for each in dict.fromkeys(pinned)])
-    looks = (tuple(unfolded), tuple(histories), tuple(as_of))
-    return StateView(query, total, count, first, tuple(rows), pins, *looks)
+    asked = (tuple(unfolded), tuple(histories), tuple(as_of))
+    return StateView(query, total, count, first, tuple(rows), pins, *asked)
 
 
 def _by_stream(looks: Sequence[FieldAddress]) -> dict[str, list[str]]:
@@ -306,13 +311,13 @@ def _by_stream(looks: Sequence[FieldAddress]) -> dict[str, list[str]]:
     return paths
 
 
-def _touched(trace: Trace, cursor: int) -> dict[int, Touched]:
-    """The lanes that the command at the cursor has changed so far, by number."""
-    index = trace.index
+def _touched(trace: Trace, present: Present) -> dict[int, Touched]:
+    """The lanes that the command of a moment has changed by then, by number."""
+    index, cursor = trace.index, present.moment
     start = index.command_start(cursor)
     if not start:
         return {}
-    before, after = trace[start - 1].stack, trace[cursor].stack
+    earlier = Present.of(trace, start - 1)
     first: dict[str, Any] = {}
     ended: dict[str, Any] = {}
     for moment in trace.branch.moments.iterate(start, cursor + 1):
@@ -328,9 +333,14 @@ def _touched(trace: Trace, cursor: int) -> dict[int, Touched]:
         if number is not None and index.lanes[number].since <= cursor:
             lane = index.lanes[number]
             # A state that was not in the store before may have been loaded from its stream by this command.
-            old, new = stored(before, lane), stored(after, lane)
+            old, new = earlier.state(lane), present.state(lane)
             old = met if old is None else old
             last = ended.get(stream_id) if new is None else None
             if last is not None or (new is not None and differ(old, new)):
                 found[number] = Touched(lane, old, new, last)
+    for change in index.projections.between(start - 1, cursor):
+        number = index.lane_numbers[change.identity.stream_id]
+        met = found.get(number)
+        before = _read(change.before)[1] if met is None else met.before
+        found[number] = Touched(index.lanes[number], before, change.after, None)
     return dict(sorted(found.items()))

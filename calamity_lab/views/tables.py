@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from calamity_lab.kernel.steps import (
     Executed,
     Step,
 )
+from calamity_lab.trace.projections import Change
 from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
 
@@ -62,6 +64,19 @@ class StateAfterEvent(NamedTuple):
     state: Any
 
 
+class StateAfterChange(NamedTuple):
+    """The state of a projection after an event that changed it; ``version`` counts the changes."""
+
+    position: int
+    stream_id: str
+    version: int
+    event_type: str
+    moment: int
+    recorded_at: datetime
+    projection: str
+    state: Any
+
+
 class ReactionRow(NamedTuple):
     """The reaction of a process manager instance to an event or a rejection, and its state afterwards.
 
@@ -97,6 +112,14 @@ def state_rows(
     moment_of(trace, cursor)
     known = a_mapping("types", {} if types is None else types, "{'BankAccount': BankAccount}")
     return (*_older(trace, known), *_recorded(trace, cursor))
+
+
+def change_rows(trace: Trace, cursor: int | None = None) -> tuple[StateAfterChange, ...]:
+    """The states of the projections after each event up to the cursor that changed them, in order."""
+    index, last = trace.index, moment_of(trace, cursor)
+    changes = index.projections.changes
+    upto = bisect_right(changes, last, key=lambda change: change.moment)
+    return tuple(_change_row(index.events[each.event - 1], each) for each in changes.iterate(0, upto))
 
 
 def reaction_rows(trace: Trace, cursor: int | None = None) -> tuple[ReactionRow, ...]:
@@ -180,6 +203,19 @@ def _state_row(recorded: RecordedEvent, moment: int, identity: Identity, state: 
         recorded.recorded_at,
         identity.category,
         state,
+    )
+
+
+def _change_row(recorded: RecordedEvent, change: Change) -> StateAfterChange:
+    return StateAfterChange(
+        recorded.position,
+        change.identity.stream_id,
+        change.version,
+        recorded.event_type,
+        change.moment,
+        recorded.recorded_at,
+        change.identity.category,
+        change.after,
     )
 
 

@@ -1,4 +1,4 @@
-"""The versions of an aggregate or process manager instance, the state as of each, and histories of fields.
+"""The versions of an aggregate, process manager instance or projection, the state as of each, and histories of fields.
 
 A state that was decided in the trace is looked up. One that is older, or came from others, is folded from
 the events of its stream, starting from the nearest state that is known.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -20,15 +20,49 @@ from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejec
 from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
+from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import ABSENT, differences
-from calamity_lab.trace.index import Lane
+from calamity_lab.trace.index import Kind, Lane
+from calamity_lab.trace.projections import BrokenProjection, Projections
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.paths import FieldHistory, inner_changes, state_at, state_fields
 
 _NO_TYPES: Mapping[str, type] = MappingProxyType({})
+
+
+class Present(NamedTuple):
+    """What is there at a moment: the state and the version of each lane."""
+
+    moment: int
+    stack: Stack
+    projections: Projections
+    projected: PersistentMap[Any]
+
+    @classmethod
+    def of(cls, trace: Trace, moment: int) -> Present:
+        """What is there at that moment of a trace."""
+        index = trace.index
+        return cls(moment, trace[moment].stack, index.projections, index.projected_at(moment))
+
+    def state(self, lane: Lane) -> Any:
+        """The state of a lane; None if there is none, or it is not loaded yet."""
+        if lane.kind == "projection":
+            return self.projected.get(lane.identity.stream_id)
+        stack = self.stack
+        store = stack.process_managers if lane.kind == "process manager" else stack.aggregates
+        return store.get(lane.identity.stream_id)
+
+    def version(self, lane: Lane) -> int:
+        """How many events the lane has taken in."""
+        name, stack = lane.identity.stream_id, self.stack
+        if lane.kind == "projection":
+            return self.projections.version(name, self.moment)
+        is_manager = lane.kind == "process manager"
+        versions = stack.process_manager_versions if is_manager else stack.aggregate_versions
+        return int(versions.get(name, 0))
 
 
 class Version(NamedTuple):
@@ -58,13 +92,16 @@ class Versions:
         # The class for states older than the trace; two labs on one store may have classes of one name.
         self.given = types.get(lane.identity.category)
         self._last_folded: tuple[int, Any] | None = None
-        known = trace.index.reactions if lane.is_manager else trace.index.decided
+        known = trace.index.reactions if lane.kind == "process manager" else trace.index.decided
         self._moments: PersistentVector[int] = known.get(self.stream_id, PersistentVector())
+        self._changes = trace.index.projections.histories.get(self.stream_id, PersistentVector())
 
     @property
     def first(self) -> int:
-        """The first version that can be shown: 0 is the aggregate before its first event."""
-        return 1 if self.lane.is_manager else 0
+        """The first version that can be shown: 0 is the aggregate or projection before its first event."""
+        if self.lane.kind == "projection":
+            return 0 if self.lane.identity.id is None else 1
+        return 1 if self.lane.kind == "process manager" else 0
 
     @property
     def last(self) -> int:
@@ -74,13 +111,15 @@ class Versions:
     @property
     def token(self) -> Any:
         """An identity token: an object that changes when the versions do."""
+        if self._changes:
+            return self._changes[-1]
         last = self.trace[self._moments[-1]].step if self._moments else None
         return self.trace[0].stack.event_store if last is None else last
 
     def upto(self, moment: int) -> int:
         """The version at a moment; the version of the stream if the aggregate is not loaded yet."""
         stack = self.trace[moment].stack
-        if self.lane.is_manager or stack.aggregates.get(self.stream_id) is not None:
+        if self.lane.kind != "aggregate" or stack.aggregates.get(self.stream_id) is not None:
             return self._version(moment)
         version = getattr(stack.event_store, "version", None)
         return int(version(self.stream_id)) if callable(version) else self._version(moment)
@@ -90,15 +129,33 @@ class Versions:
         memo, token, key = self.trace.memo, self.token, (self.stream_id, self.given, version)
         found = memo.recall(_VERSIONS, token, key=key)
         if found is None:
-            found = self._reacted(version) if self.lane.is_manager else self._decided(version)
+            found = self._ways[self.lane.kind](version)
             if not found.why:
                 memo.keep(_VERSIONS, found, token, key=key)
         return found
 
+    @property
+    def _ways(self) -> Mapping[Kind, Callable[[int], Version]]:
+        """How the state of a version is found."""
+        return {
+            "aggregate": self._decided,
+            "process manager": self._reacted,
+            "projection": self._projected,
+        }
+
     def _version(self, moment: int) -> int:
-        stack = self.trace[moment].stack
-        versions = stack.process_manager_versions if self.lane.is_manager else stack.aggregate_versions
-        return int(versions.get(self.stream_id, 0))
+        return Present.of(self.trace, moment).version(self.lane)
+
+    def _projected(self, version: int) -> Version:
+        """The state of a projection after the event that changed it so often."""
+        index = self.trace.index
+        if not self._changes or not version:
+            return Version(version, index.projections.states[0].get(self.stream_id), moment=0)
+        change = self._changes[version - 1]
+        event = index.events[change.event - 1].event_type
+        if type(change.after) is BrokenProjection:
+            return Version(version, None, event, change.moment, f"broken: {change.after.problem}")
+        return Version(version, change.after, event, change.moment)
 
     def _reacted(self, version: int) -> Version:
         """The state of an instance after a reaction; its last state if the reaction stopped it."""

@@ -12,7 +12,7 @@ from calamity_lab.kernel.identity import stored_name
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.chart import Mark
+from calamity_lab.views.chart import Mark, change_of
 from calamity_lab.views.parsing import parse
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
@@ -173,6 +173,9 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
     if mark is not None and 0 < mark.number <= len(events):
         last = None if until is None else events[min(max(until, mark.number), len(events)) - 1].position
         return Selection(position=events[mark.number - 1].position, until=last)
+    change = None if mark is None else change_of(trace, mark)
+    if change is not None:
+        return Selection(change.identity.stream_id, events[change.event - 1].position)
     stream_id = message.get("stream_id")
     if stream_id is not None and not isinstance(stream_id, str):
         raise InvalidValue(f"a stream is selected by its id, a text; found {repr_of(stream_id)}")
@@ -184,6 +187,9 @@ def _moment(trace: Trace, mark: Mark | None) -> int:
         return 0
     if mark.kind == "step":
         return mark.number
+    if mark.kind == "change":
+        change = change_of(trace, mark)
+        return 0 if change is None else change.moment
     return trace.index.event_moments[mark.number - 1] if 0 < mark.number <= len(trace.index.events) else 0
 
 

@@ -14,7 +14,10 @@ export const OF_EVENTS = ["moments", "lanes", "names", "times"];
 /** @type {ColumnName[]} */
 export const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names"];
 
-/** @typedef {"moments" | "lanes" | "names" | "times" | "halves" | "kinds"} ColumnName */
+/** @type {ColumnName[]} */
+export const OF_CHANGES = ["events", "lanes", "kinds"];
+
+/** @typedef {"moments" | "lanes" | "names" | "times" | "halves" | "kinds" | "events"} ColumnName */
 
 /** Columns of whole numbers, of which those that are named grow together. */
 class Columns {
@@ -25,6 +28,7 @@ class Columns {
   times = new Float64Array(256);
   halves = new Float64Array(256);
   kinds = new Float64Array(256);
+  events = new Float64Array(256);
 
   constructor(/** @type {ColumnName[]} */ columns) {
     this.columns = columns;
@@ -64,6 +68,7 @@ export class Chart {
   constructor() {
     this.events = new Columns(OF_EVENTS);
     this.steps = new Columns(OF_STEPS);
+    this.changes = new Columns(OF_CHANGES);
     /** @type {LaneRow[]} */
     this.lanes = [];
     /** @type {string[]} */
@@ -80,10 +85,11 @@ export class Chart {
    * Takes what Python sends; a patch that does not continue what is here belongs to another view's answer.
    * @param {Omit<ChartPatch, "count">} patch
    */
-  take({ kept: [events, steps, lanes, names], columns, lanes: newLanes, names: newNames }) {
+  take({ kept: [events, steps, lanes, names, changes], columns, lanes: newLanes, names: newNames }) {
     if (events > this.events.length || steps > this.steps.length || lanes > this.lanes.length) return;
     this.events.take(events, columns.slice(0, OF_EVENTS.length));
-    this.steps.take(steps, columns.slice(OF_EVENTS.length));
+    this.steps.take(steps, columns.slice(OF_EVENTS.length, -OF_CHANGES.length));
+    this.changes.take(changes, columns.slice(-OF_CHANGES.length));
     this.gap = null;
     this.edition += 1;
     this.looked = Math.min(this.looked, steps);
@@ -94,7 +100,9 @@ export class Chart {
   /** Which kinds there are. */
   kinds() {
     for (const { kinds, length } = this.steps; this.looked < length; this.looked += 1) this.met.add(kinds[this.looked]);
-    return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter((_kind, place) => this.met.has(place))];
+    const isMet = (/** @type {string} */ kind, /** @type {number} */ place) =>
+      this.met.has(place) || (kind === "projection" && this.changes.length > 0);
+    return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter(isMet)];
   }
 
   /** How many events are past at a moment. */
@@ -122,7 +130,8 @@ export class Chart {
    * @param {Mark} key @returns {ChartMark | null}
    */
   at(key) {
-    const { event = 0, step = 0 } = readMark(key);
+    const { event = 0, step = 0, change = 0 } = readMark(key);
+    if (change) return this.changeAt(key, change - 1);
     const [columns, index] = event ? [this.events, event - 1] : [this.steps, this.stepAt(step)];
     return index < 0 || index >= columns.length ? null : {
       key,
@@ -132,6 +141,15 @@ export class Chart {
       lane: columns.lanes[index],
       moment: columns.moments[index],
     };
+  }
+
+  /** A change of a projection: it is where the event is that made it. @param {Mark} key @param {number} index */
+  changeAt(key, index) {
+    const { changes, events, names } = this;
+    if (index >= changes.length) return null;
+    const [among, lane] = [changes.events[index], changes.lanes[index]];
+    const [moment, name] = [events.moments[among - 1], names[events.names[among - 1]]];
+    return { key, kind: STEP_KINDS[changes.kinds[index]], name, among, lane, moment };
   }
 
   /** The point of a step among the events: the steps between two events share the room there. */
@@ -175,9 +193,10 @@ async function inflated(/** @type {ArrayBuffer | DataView<ArrayBuffer>} */ buffe
 }
 
 /** Reads what `packed` in patches.py writes. */
-function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ [events, steps]) {
+function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ [events, steps, changes]) {
   let start = 0;
-  return [...OF_EVENTS.map(() => events), ...OF_STEPS.map(() => steps)].map((length) => {
+  const lengths = [...OF_EVENTS.map(() => events), ...OF_STEPS.map(() => steps), ...OF_CHANGES.map(() => changes)];
+  return lengths.map((length) => {
     const column = new Float64Array(length);
     let before = 0;
     for (let place = 0; place < length; place += 1) {

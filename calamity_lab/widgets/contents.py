@@ -233,7 +233,8 @@ def _instance(trace: Trace, picked: Selection) -> str | None:
         step = trace[picked.moment].step
         return step.stream_id if step is not None and step.at_process_manager else None
     lane = None if picked.stream_id is None else trace.index.lane_numbers.get(picked.stream_id)
-    return picked.stream_id if lane is not None and trace.index.lanes[lane].is_manager else None
+    is_instance = lane is not None and trace.index.lanes[lane].kind == "process manager"
+    return picked.stream_id if is_instance else None
 
 
 def _knows(model: Model, category: str) -> bool:

@@ -3,7 +3,7 @@
 import { STEP_KINDS } from "./chart.js";
 import { clamp } from "./elements.js";
 import { LOOKS } from "./looks.js";
-import { eventMark, stepMark } from "./marks.js";
+import { changeMark, eventMark, stepMark } from "./marks.js";
 
 /**
  * @import { Chart } from "./chart.js"
@@ -21,7 +21,7 @@ export const LANE = 24;
  *   key: string, group?: LaneGroup, isClosed?: boolean, lane?: LaneRow, number?: number, isAlone?: boolean,
  * }} Row
  * @typedef {{ kind: string, earliest: number, drawn: string }} Bar
- * @typedef {(kind: string, among: number, lane: number, moment: number) => void} Each
+ * @typedef {(kind: string, among: number, lane: number, moment: number, change?: number) => void} Each
  */
 
 export class Lanes {
@@ -72,10 +72,9 @@ export class Lanes {
       group.all += 1;
       this.groupOf.push(group);
     }
-    // Aggregates first, as they appeared; process managers are below.
-    this.groups = [...groups.values()].sort((one, other) =>
-      (one.kind === "aggregate" ? 0 : 1) - (other.kind === "aggregate" ? 0 : 1)
-    );
+    // Aggregates first, as they appeared; process managers are below, and then projections.
+    const rank = (/** @type {LaneGroup} */ { kind }) => LOOKS.kindsOfLanes.indexOf(kind);
+    this.groups = [...groups.values()].sort((one, other) => rank(one) - rank(other));
     this.lanes = lanes;
   }
 
@@ -118,31 +117,36 @@ export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   const scale = plot / span.width;
   /** @type {DrawnMark[]} */
   const marks = [];
-  eachInSight(chart, span, (kind, among, lane, moment) => {
+  eachInSight(chart, span, (kind, among, lane, moment, change) => {
     const row = lanes.rowOf[lane];
     if (row < top || row >= bottom) return;
-    const key = kind === "event" ? eventMark(among) : stepMark(moment);
+    const key = change ? changeMark(change) : kind === "event" ? eventMark(among) : stepMark(moment);
     const [x, y] = [(span.at(among) - span.from) * scale, (row - top + 0.5) * LANE];
     marks.push({ key, kind, among, lane, moment, x, y });
   });
   return marks.sort((one, other) => one.x - other.x || one.moment - other.moment);
 }
 
-/** Calls `each` with the marks of a span: the events, then commands, rejections and reactions. */
+/** Calls `each` with the marks of a span: events, then commands, rejections and reactions, then changes. */
 export function eachInSight(/** @type {Chart} */ chart, /** @type {Span} */ span, /** @type {Each} */ each) {
-  const { events, steps } = chart;
+  const { events, steps, changes } = chart;
   const first = span.eventAt(span.from);
   const last = Math.min(span.eventAt(span.to), events.length + 1) - 1;
   for (let event = first; event <= last; event += 1) {
     each("event", event, events.lanes[event - 1], events.moments[event - 1]);
   }
-  const [since, upto] = chart.stepsAround(first, last);
-  for (let step = since; step < upto; step += 1) {
+  const [since, before] = chart.stepsAround(first, last);
+  for (let step = since; step < before; step += 1) {
     const among = steps.halves[step] % 2 ? chart.amongAt(step) : steps.halves[step] / 2;
     const point = span.at(among);
     if (point >= span.from && point <= span.to) {
       each(STEP_KINDS[steps.kinds[step]], among, steps.lanes[step], steps.moments[step]);
     }
+  }
+  const upto = changes.upto("events", last);
+  for (let place = changes.upto("events", first - 1); place < upto; place += 1) {
+    const among = changes.events[place];
+    each(STEP_KINDS[changes.kinds[place]], among, changes.lanes[place], events.moments[among - 1], place + 1);
   }
 }
 

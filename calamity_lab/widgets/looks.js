@@ -5,6 +5,7 @@ export const LOOKS = {
   kinds: {},
   reactions: [],
   inLanes: [],
+  kindsOfLanes: [],
   drawnAs: {},
   signs: {},
   graph: { boxWide: 0, boxHigh: 0, nameRoom: 0 },

@@ -1,4 +1,5 @@
-// The marks in the lanes, each named by a text: "event 12" is the twelfth event of all, "step 57" what happened then.
+// The marks in the lanes, each named by a text: "event 12" is the twelfth event of all, "step 57" what happened then,
+// "change 3" the third change of all projections.
 
 /**
  * @import { Mark } from "#views"
@@ -17,9 +18,14 @@ export function stepMark(moment) {
   return `step ${moment}`;
 }
 
+/** @param {number} number @returns {Mark} */
+export function changeMark(number) {
+  return `change ${number}`;
+}
+
 /**
- * The number of the event that a mark names, or the moment of the step.
- * @param {Mark | null | undefined} mark @returns {{ event?: number, step?: number }}
+ * The number of the event or of the change that a mark names, or the moment of the step.
+ * @param {Mark | null | undefined} mark @returns {{ event?: number, step?: number, change?: number }}
  */
 export function readMark(mark) {
   if (!mark) return {};

@@ -90,16 +90,17 @@ _reader: Callable[[Any], Any] = cache(_field_reader)
 def chart_patch(chart: Chart, earlier: Chart | None, *, many: int = MANY) -> dict[str, Any]:
     """The patch for a front end that has an earlier chart; empty if nothing is new.
 
-    ``kept`` is how much of the earlier chart stays (events, steps, lanes, names), and the rest comes after
-    it: ``columns`` are the new items of each column, the events' first. Many items are packed as bytes;
-    ``count`` is the number of events and of steps.
+    ``kept`` is how much of the earlier chart stays (events, steps, lanes, names, changes), and the rest comes
+    after it: ``columns`` are the new items of each column, of the events, the steps and the changes. Many
+    items are packed as bytes; ``count`` is the number of events, of steps and of changes.
     """
     shared, sizes = chart.shared(earlier), chart.sizes
     if earlier is not None and shared == earlier.sizes == sizes:
         return {}
     columns = [column[shared.events : sizes.events] for column in chart.columns.events]
     columns += [column[shared.steps : sizes.steps] for column in chart.columns.steps]
-    count = [sizes.events - shared.events, sizes.steps - shared.steps]
+    columns += [column[shared.changes : sizes.changes] for column in chart.columns.changes]
+    count = [sizes.events - shared.events, sizes.steps - shared.steps, sizes.changes - shared.changes]
     lanes = [plain(lane) for lane in chart.columns.lanes[shared.lanes : sizes.lanes]]
     return {
         "kept": list(shared),

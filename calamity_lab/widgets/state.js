@@ -1,4 +1,4 @@
-// State: a card for each aggregate and process manager, what just changed first, old value → new value.
+// State: a card for each aggregate, process manager and projection, what just changed first, old value → new value.
 
 import { button, pager, searchBox } from "./buttons.js";
 import { updateHistory } from "./field_history.js";

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from calamity_lab.views.lanes import AHEAD, FOLDED, LEAST_GAP, MOST_LANES
-from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, LOOKS, REACTIONS, SIGNS, Look
+from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, KINDS_OF_LANES, LOOKS, REACTIONS, SIGNS, Look
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM
 from calamity_lab.views.sequence_scene import GAP, NOTE, ROW
 
@@ -34,6 +34,7 @@ def script() -> str:
         },
         "reactions": REACTIONS,
         "inLanes": IN_LANES,
+        "kindsOfLanes": KINDS_OF_LANES,
         "drawnAs": DRAWN_AS,
         "signs": {
             name: {"word": sign.word, "line": sign.line, "outline": sign.outline}

@@ -313,7 +313,9 @@ export class Timeline {
     const found = this.chart.at(mark.key);
     if (!found) return "";
     const { name, lane, kind } = found;
-    const names = { event: `${name} #${count(mark.among)}`, command: `command ${name}`, rejected: name };
+    const isChange = this.chart.lanes[lane].kind === "projection";
+    const names = { event: `${name} #${count(mark.among)}`, command: `command ${name}`,
+      rejected: isChange ? `broken by ${name}` : name, projection: `changed by ${name}` };
     const what = choiceOf(kind, names) ?? `${kind} by ${name}`;
     return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
   }

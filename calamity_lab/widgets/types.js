@@ -43,7 +43,7 @@
  * of the geometry of the lanes.
  * @typedef {{
  *   kinds: Record<string, { shape: string, word: string, short: string }>,
- *   reactions: string[], inLanes: string[], drawnAs: Record<string, string>,
+ *   reactions: string[], inLanes: string[], kindsOfLanes: string[], drawnAs: Record<string, string>,
  *   signs: Record<string, { word: string, line: string, outline: string }>,
  *   graph: { boxWide: number, boxHigh: number, nameRoom: number },
  *   sequence: { row: number, note: number, gap: number },

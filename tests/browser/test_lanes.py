@@ -94,9 +94,10 @@ PATHS = "paths => paths.map(path => path.getAttribute('d'))"
 
 
 def chart_message(chart: Chart) -> dict[str, object]:
-    columns = [list(column) for column in (*chart.columns.events, *chart.columns.steps)]
+    groups = (*chart.columns.events, *chart.columns.steps, *chart.columns.changes)
+    columns = [list(column) for column in groups]
     lanes = [plain(lane) for lane in chart.columns.lanes]
-    return {"kept": [0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
+    return {"kept": [0, 0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
 
 
 # Drags a slider over these values, a frame for each, and lets go; tells how many milliseconds that took.
@@ -394,11 +395,12 @@ def empty(browser: Browser) -> Iterator[Page]:
 def test_the_front_end_reads_what_python_packs(empty: Page) -> None:
     numbers = [0, 1, 255, 256, 2**31, 2**32 + 7, 2**52, 3, 0, 2**40]
     chart = charted(200)
-    wide = [*([numbers] * 4), *([numbers[::-1]] * 5)]
+    wide = [*([numbers] * 4), *([numbers[::-1]] * 5), *([numbers] * 3)]
+    groups = (*chart.columns.events, *chart.columns.steps, *chart.columns.changes)
     for columns, count in (
-        ([list(c) for c in (*chart.columns.events, *chart.columns.steps)], list(chart.sizes[:2])),
-        (wide, [len(numbers)] * 2),
-        ([[]] * 9, [0, 0]),
+        ([list(c) for c in groups], [chart.sizes.events, chart.sizes.steps, chart.sizes.changes]),
+        (wide, [len(numbers)] * 3),
+        ([[]] * 12, [0, 0, 0]),
     ):
         text = b64encode(packed(columns)).decode()
         assert empty.evaluate(READ % SCRIPTS, [text, count]) == columns

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Chart, STEP_KINDS } from "../../calamity_lab/widgets/chart.js";
 import { denseBars, eachInSight, Lanes, marksInSight } from "../../calamity_lab/widgets/lanes.js";
 import { LOOKS } from "../../calamity_lab/widgets/looks.js";
-import { eventMark, nearestMark, neighbour, readMark, stepMark } from "../../calamity_lab/widgets/marks.js";
+import { changeMark, eventMark, nearestMark, neighbour, readMark, stepMark } from "../../calamity_lab/widgets/marks.js";
 import { Span } from "../../calamity_lab/widgets/span.js";
 
 /** @type {import("#views").LaneRow[]} */
@@ -13,13 +13,18 @@ const LANES = [
   { stream_id: "Order-1", category: "Order", kind: "aggregate" },
   { stream_id: "Saga-1", category: "Saga", kind: "process manager" },
   { stream_id: "Order-2", category: "Order", kind: "aggregate" },
+  { stream_id: "Totals", category: "Totals", kind: "projection" },
 ];
 
-/** Six events in two lanes, a second apart but for an hour before the fifth; three steps in the gap before the third. */
-function chart() {
+/**
+ * Six events in two lanes, a second apart but for an hour before the fifth; three steps in the gap before the third;
+ * the changes of a projection as columns.
+ * @param {number[][]} changes
+ */
+function chart(changes = [[], [], []]) {
   const made = new Chart();
   made.take({
-    kept: [0, 0, 0, 0],
+    kept: [0, 0, 0, 0, 0],
     names: ["Placed", "Place"],
     lanes: LANES,
     columns: [
@@ -32,6 +37,7 @@ function chart() {
       [1, 1, 1], // lanes
       ["started", "continued", "stopped"].map((kind) => STEP_KINDS.indexOf(kind)),
       [1, 1, 1], // names
+      ...changes,
     ],
   });
   return made;
@@ -52,8 +58,25 @@ test("a mark that the run does not have is nothing, also where another kind has 
   }
 });
 
-test("a mark is read as the event or the step that it names", () => {
-  assert.deepEqual([eventMark(12), stepMark(12), null].map(readMark), [{ event: 12 }, { step: 12 }, {}]);
+test("a change of a projection stands where the event is that made it, in the lane of the projection", () => {
+  const kinds = ["projection", "rejected"].map((kind) => STEP_KINDS.indexOf(kind));
+  const made = chart([[2, 5], [3, 3], kinds]);
+  const [changed, broken] = [changeMark(1), changeMark(2)].map((mark) => made.at(mark));
+  assert.deepEqual(changed, { key: "change 1", kind: "projection", name: "Placed", among: 2, lane: 3, moment: 8 });
+  assert.deepEqual([broken?.kind, broken?.among, broken?.moment], ["rejected", 5, 28]);
+  assert.equal(made.at(changeMark(3)), null);
+  assert.deepEqual(made.kinds(), ["event", "started", "continued", "stopped", "projection"]);
+  /** @type {any[]} */
+  const found = [];
+  const span = Object.assign(new Span(made), { from: 1.5, width: 2 });
+  eachInSight(made, span, (...mark) => found.push(mark));
+  assert.deepEqual(found.filter(([, , , , change]) => change), [["projection", 2, 3, 8, 1]]);
+});
+
+test("a mark is read as the event, the step or the change that it names", () => {
+  assert.deepEqual([eventMark(12), stepMark(12), changeMark(12), null].map(readMark), [{ event: 12 }, { step: 12 }, {
+    change: 12,
+  }, {}]);
 });
 
 test("how many events are past follows from the moment", () => {
@@ -87,8 +110,8 @@ test("the window follows the cursor in strides, so that it seldom moves", () => 
   const long = new Chart();
   const numbers = Array.from({ length: 200 }, (_, place) => place + 1);
   const zeros = numbers.map(() => 0);
-  long.take({ kept: [0, 0, 0, 0], names: ["A"], lanes: LANES,
-    columns: [numbers, zeros, zeros, numbers, [], [], [], [], []] });
+  long.take({ kept: [0, 0, 0, 0, 0], names: ["A"], lanes: LANES,
+    columns: [numbers, zeros, zeros, numbers, [], [], [], [], [], [], [], []] });
   const span = new Span(long);
   span.fit(20);
   const starts = numbers.map((now) => {
@@ -99,14 +122,14 @@ test("the window follows the cursor in strides, so that it seldom moves", () => 
   for (const now of numbers) assert.ok(span.at(now) >= starts[now - 1] && span.at(now) <= starts[now - 1] + span.width);
 });
 
-test("lanes are grouped by type, aggregates first, and a folded group is one row", () => {
+test("lanes are grouped by type, aggregates first, projections last, and a folded group is one row", () => {
   const lanes = new Lanes();
   lanes.lay(chart(), []);
-  assert.deepEqual(lanes.rows.map(({ key }) => key), ["aggregate Order", "Order-1", "Order-2", "Saga-1"]);
-  assert.deepEqual([...lanes.rowOf], [1, 3, 2]);
+  assert.deepEqual(lanes.rows.map(({ key }) => key), ["aggregate Order", "Order-1", "Order-2", "Saga-1", "Totals"]);
+  assert.deepEqual([...lanes.rowOf], [1, 3, 2, 4]);
   lanes.toggle("aggregate Order");
   lanes.lay(chart(), []);
-  assert.deepEqual([...lanes.rowOf], [0, 1, 0]);
+  assert.deepEqual([...lanes.rowOf], [0, 1, 0, 2]);
 });
 
 test("every mark in the span is found once, and the arrow keys go from one to the next", () => {

@@ -150,6 +150,6 @@ def test_a_process_that_the_history_started_has_its_lane_from_the_moment_it_is_m
     trace = trace.put(0, Submitted((WithdrawFunds("1", 5, "t1"),)))
     while not trace[trace.last].run.idle:
         trace = trace.append(*advance(trace[trace.last].run))
-    lane = next(lane for lane in trace.index.lanes if lane.is_manager)
+    lane = next(lane for lane in trace.index.lanes if lane.kind == "process manager")
     met = next(step for step in trace.steps if step.kind == "CaughtUp")
     assert (lane.identity.stream_id, lane.since) == ("Transfer-t1", met.index)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from calamity_lab.errors import Rejected
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CreateAccount, DepositFunds, RequestTransfer, WithdrawFunds
+from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel.clocks_and_ids import seeded_ids
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.persistent import PersistentVector
@@ -40,17 +41,19 @@ class Whole(NamedTuple):
     steps: list[list[int]]
     lanes: list[Any]
     names: list[str]
+    changes: list[list[int]]
 
 
-def whole(chart: Chart, since: Sequence[int] = (0, 0, 0, 0)) -> Whole:
+def whole(chart: Chart, since: Sequence[int] = (0, 0, 0, 0, 0)) -> Whole:
     """What a chart tells behind so much of it."""
-    events, steps, lanes, names = since
+    events, steps, lanes, names, changes = since
     columns, sizes = chart.columns, chart.sizes
     return Whole(
         [list(column[events : sizes.events]) for column in columns.events],
         [list(column[steps : sizes.steps]) for column in columns.steps],
         columns.lanes[lanes : sizes.lanes],
         columns.names[names : sizes.names],
+        [list(column[changes : sizes.changes]) for column in columns.changes],
     )
 
 
@@ -63,7 +66,7 @@ class Reader:
     """A front end: it keeps what still holds, and puts what is new behind it."""
 
     def __init__(self) -> None:
-        self.has = Whole([[]] * 4, [[]] * 5, [], [])
+        self.has = Whole([[]] * 4, [[]] * 5, [], [], [[]] * 3)
         self.seen: Chart | None = None
         self.taken = 0
 
@@ -74,8 +77,10 @@ class Reader:
             [column[: shared.steps] for column in self.has.steps],
             self.has.lanes[: shared.lanes],
             self.has.names[: shared.names],
+            [column[: shared.changes] for column in self.has.changes],
         )
-        assert [len(kept.events[0]), len(kept.steps[0]), len(kept.lanes), len(kept.names)] == list(shared)
+        lengths = map(len, (kept.events[0], kept.steps[0], kept.lanes, kept.names, kept.changes[0]))
+        assert tuple(lengths) == shared
         new = whole(chart, shared)
         self.taken = len(new.events[0]) + len(new.steps[0])
         self.has = Whole(
@@ -83,6 +88,7 @@ class Reader:
             [[*old, *more] for old, more in zip(kept.steps, new.steps, strict=True)],
             [*kept.lanes, *new.lanes],
             [*kept.names, *new.names],
+            [[*old, *more] for old, more in zip(kept.changes, new.changes, strict=True)],
         )
         self.seen = chart
 
@@ -99,7 +105,7 @@ class Told(NamedTuple):
 
 def rows(chart: Chart) -> list[Told]:
     """The rows of a chart, the events' first."""
-    columns, (events, steps, _, _) = chart.columns, chart.sizes
+    columns, (events, steps, *_) = chart.columns, chart.sizes
     lanes = [lane.stream_id for lane in columns.lanes]
     moments, places, names, _ = (column[:events] for column in columns.events)
     text = [
@@ -179,6 +185,10 @@ def in_a_fresh_stack() -> Stepper:
     return stepper_of(*COMMANDS)
 
 
+def with_projections() -> Stepper:
+    return stepper_of(*COMMANDS, projections=(BankTotals, Turnover))
+
+
 def on_a_history() -> Stepper:
     history = trace_of(*COMMANDS[:12]).index.events
     return stepper_of(*COMMANDS[12:], event_store=InMemoryEventStore.of(history), ids=seeded_ids(2))
@@ -205,7 +215,7 @@ def where_positions_are_missing() -> Stepper:
     return stepper_of(*COMMANDS, event_store=GappyEvents(), aggregates=OutsideAggregates())
 
 
-FORKING = (in_a_fresh_stack, on_a_history, in_the_middle_of_a_command, where_sagas_wait)
+FORKING = (in_a_fresh_stack, with_projections, on_a_history, in_the_middle_of_a_command, where_sagas_wait)
 ONE_WAY = (where_others_write, where_positions_are_missing)
 BEGINNINGS = (*FORKING, *ONE_WAY)
 

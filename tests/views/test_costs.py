@@ -12,6 +12,7 @@ import pytest
 from calamity_lab import text as text_module
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
+from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel import schema
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.memo import Memo
@@ -65,14 +66,20 @@ def latest(trace: Trace, cursor: int) -> Selection:
     return Selection(position=trace.index.events[max(past, 1) - 1].position)
 
 
-@pytest.fixture(scope="module")
-def short() -> Trace:
-    return trace_of(*bank.random_commands(400, seed=3, accounts=100))
+@pytest.fixture(scope="module", params=[(), (BankTotals, Turnover)], ids=["", "with projections"])
+def projections(request: pytest.FixtureRequest) -> tuple[type, ...]:
+    found: tuple[type, ...] = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def long() -> Trace:
-    return trace_of(*bank.random_commands(4_000, seed=3, accounts=1_000))
+def short(projections: tuple[type, ...]) -> Trace:
+    return trace_of(*bank.random_commands(400, seed=3, accounts=100), projections=projections)
+
+
+@pytest.fixture(scope="module")
+def long(projections: tuple[type, ...]) -> Trace:
+    return trace_of(*bank.random_commands(4_000, seed=3, accounts=1_000), projections=projections)
 
 
 def looked_at(monkeypatch: pytest.MonkeyPatch, view: Callable[[Trace, int], Any], trace: Trace) -> int:

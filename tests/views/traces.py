@@ -14,17 +14,23 @@ from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 
 
-def stepper_of(*commands: Any, managers: Iterable[type] = (bank.Transfer,), **stack: Any) -> Stepper:
+def stepper_of(
+    *commands: Any,
+    managers: Iterable[type] = (bank.Transfer,),
+    projections: Iterable[type] = (),
+    **stack: Any,
+) -> Stepper:
     """A stepper with those commands on its agenda; the same commands give the same trace."""
     given = {"process_manager_types": tuple(managers), "ids": seeded_ids(1), "clock": ticking_clock()}
-    stepper = Stepper(Stack(**{**given, **stack}), checked=False)
+    stepper = Stepper(Stack(**{**given, **stack}), checked=False, projections=projections)
     if commands:
         stepper.submit(*commands)
     return stepper
 
 
-def trace_of(*commands: Any, managers: Iterable[type] = (bank.Transfer,), **stack: Any) -> Trace:
-    stepper = stepper_of(*commands, managers=managers, **stack)
+def trace_of(*commands: Any, **given: Any) -> Trace:
+    """The trace of those commands, run to their end; what is given is as for `stepper_of`."""
+    stepper = stepper_of(*commands, **given)
     stepper.resume()
     return stepper.trace
 

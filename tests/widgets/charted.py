@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-OF_EVENTS, OF_STEPS = 4, 5
+OF_EVENTS, OF_STEPS, OF_CHANGES = 4, 5, 3
 
 Charted = dict[str, Any]
 
 
 def nothing() -> Charted:
     """A front end that got no message yet."""
-    return {"columns": [[] for _ in range(OF_EVENTS + OF_STEPS)], "lanes": [], "names": []}
+    return {"columns": [[] for _ in range(OF_EVENTS + OF_STEPS + OF_CHANGES)], "lanes": [], "names": []}
 
 
 def taken(before: Charted, text: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> Charted:
     """A front end after a message: the kept part of each column, and the new items after it."""
     if not text:
         return before
-    events, steps, lanes, names = text["kept"]
-    kept = [events] * OF_EVENTS + [steps] * OF_STEPS
+    events, steps, lanes, names, changes = text["kept"]
+    kept = [events] * OF_EVENTS + [steps] * OF_STEPS + [changes] * OF_CHANGES
     new = _columns(_bytes(text["columns"], buffers), text["count"])
     found = _bytes(text["lanes"], buffers)
     new_lanes = json.loads(zlib.decompress(found)) if isinstance(found, bytes) else found
@@ -41,7 +41,7 @@ def taken(before: Charted, text: Mapping[str, Any], buffers: Sequence[bytes] = (
 def unpacked(packed: bytes, count: Sequence[int]) -> list[list[int]]:
     """Reads what `packed` in columns.py writes, byte for byte as its docstring says."""
     whole, start, columns = zlib.decompress(packed), 0, []
-    for length in [count[0]] * OF_EVENTS + [count[1]] * OF_STEPS:
+    for length in [count[0]] * OF_EVENTS + [count[1]] * OF_STEPS + [count[2]] * OF_CHANGES:
         planes = [whole[start + byte * length : start + (byte + 1) * length] for byte in range(8)]
         doubled = [int.from_bytes(bytes(each), "little") for each in zip(*planes, strict=True)]
         columns.append(list(accumulate(-(each + 1) // 2 if each % 2 else each // 2 for each in doubled)))

@@ -191,7 +191,8 @@ def _under_agenda(reader: Reader) -> tuple[Any, ...]:
 def _under_state(reader: Reader) -> tuple[Any, ...]:
     stack, trace = reader.stepper.moment.stack, reader.stepper.trace
     command = trace[trace.index.command_start(reader.stepper.cursor)]
-    stores = (stack.aggregates, stack.process_managers)
+    projections = trace.index.projected_at(reader.stepper.cursor)
+    stores = (stack.aggregates, stack.process_managers, projections)
     return (command, *stores, stack.aggregate_versions, stack.process_manager_versions)
 
 
@@ -212,6 +213,8 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[st
     moments = {*chart.columns.steps.moments, *trace.index.dispatched, *trace.index.event_moments} - {0}
     marks = [(moment, Mark("event", n)) for n, moment in enumerate(trace.index.event_moments, 1)]
     marks += [(moment, Mark("step", moment)) for moment in moments]
+    changes = enumerate(trace.index.projections.changes, 1)
+    marks += [(change.moment, Mark("change", number)) for number, change in changes]
     names = (lane.identity.stream_id for lane in trace.index.lanes)
 
     def number(picked: Mapping[str, Any]) -> int:
