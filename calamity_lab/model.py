@@ -173,7 +173,9 @@ def assemble(
     Projections may be added to any of these.
     """
     listed = {part: classes(part, group, f"{part}=[...]") for part, group in parts.items()}
-    read_models = [cls for cls in listed.get("projections", ()) if not any(_has(cls, name) for name in _DECIDES)]
+    read_models = [
+        cls for cls in listed.get("projections", ()) if not any(_has(cls, name) for name in _DECIDES)
+    ]
     others = [part for part in parts if part != "projections"]
     if given is not None and others:
         raise InvalidModel(

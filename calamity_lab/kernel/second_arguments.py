@@ -1,8 +1,9 @@
 """What a callback may take besides the message, and whether it does: its signature says so.
 
 ``execute(self, command, context)`` gets a `Context`. ``interested(cls, event, recorded)``,
-``key(cls, event, recorded)``, ``apply(self, event, recorded)`` and ``handle(self, event, recorded)`` get the `RecordedEvent`, and so does
-``handle_rejection(self, rejected, recorded)``: the event that the rejected command answers.
+``key(cls, event, recorded)``, ``apply(self, event, recorded)`` and ``handle(self, event, recorded)`` get the
+`RecordedEvent`, and so does ``handle_rejection(self, rejected, recorded)``: the event that the rejected
+command answers.
 
 A second parameter without a default gets it, whatever its name. A parameter with a default, or one that is
 given by keyword only, gets it where it is named ``context`` or ``recorded``. A callback is looked at once.

@@ -217,7 +217,10 @@ def _warn(history: Sequence[RecordedEvent], broken: Mapping[str, Exception], nam
         )
     if unknown:
         listed = ", ".join(f"{name} ({plural(count, 'event')})" for name, count in sorted(unknown.items()))
-        warned.append(f"the model has no class for {listed}; these events are shown as they were stored")
+        warned.append(
+            f"the model has no class for {listed}; these events are shown as they were stored, and "
+            "projections do not get them"
+        )
     warned += [
         f"the model has no aggregate with the stored name {name!r}, so these states are left out. "
         f"If its class was renamed, write stored_name = {name!r} in the body of the class"

@@ -35,7 +35,7 @@ class BrokenProjection:
     error: ModelError = field(compare=False, repr=False)
 
 
-class Change(NamedTuple):
+class ProjectionChange(NamedTuple):
     """What an event did to an instance of a projection.
 
     ``event`` is the number of the event among all, from 1, and ``version`` that of the change among those of
@@ -59,8 +59,8 @@ class Projections(NamedTuple):
 
     types: tuple[type, ...] = ()
     states: PersistentVector[PersistentMap[Any]] = PersistentVector([PersistentMap()])
-    changes: PersistentVector[Change] = PersistentVector()
-    histories: HashTrieMap[str, PersistentVector[Change]] = HashTrieMap()
+    changes: PersistentVector[ProjectionChange] = PersistentVector()
+    histories: HashTrieMap[str, PersistentVector[ProjectionChange]] = HashTrieMap()
 
     @classmethod
     def of(cls, types: Iterable[type], streams: Iterable[str] = ()) -> Projections:
@@ -85,7 +85,7 @@ class Projections(NamedTuple):
     def fold(self, recorded: Iterable[RecordedEvent], moment: int) -> Projections:
         """The projections after further events, which came to be known at that moment."""
         now, states = self.states[-1], list[PersistentMap[Any]]()
-        changes, histories = list[Change](), self.histories
+        changes, histories = list[ProjectionChange](), self.histories
         for event in recorded:
             number = len(self.states) + len(states)
             for cls in () if is_unknown(event.event) else self.types:
@@ -95,14 +95,14 @@ class Projections(NamedTuple):
                 identity, before, after = found
                 name = identity.stream_id
                 history = histories.get(name, _NO_CHANGES)
-                change = Change(identity, number, moment, len(history) + 1, before, after)
+                change = ProjectionChange(identity, number, moment, len(history) + 1, before, after)
                 changes.append(change)
                 histories = histories.insert(name, history.append(change))
                 now = now.insert(name, after)
             states.append(now)
         return Projections(self.types, self.states.extend(states), self.changes.extend(changes), histories)
 
-    def between(self, start: int, moment: int) -> Iterator[Change]:
+    def between(self, start: int, moment: int) -> Iterator[ProjectionChange]:
         """The changes after one moment up to another."""
         since, upto = (bisect_right(self.changes, each, key=_moment) for each in (start, moment))
         return self.changes.iterate(since, upto)
@@ -127,14 +127,14 @@ class Projections(NamedTuple):
         )
 
 
-_NO_CHANGES: PersistentVector[Change] = PersistentVector()
+_NO_CHANGES: PersistentVector[ProjectionChange] = PersistentVector()
 
 
-def _event(change: Change) -> int:
+def _event(change: ProjectionChange) -> int:
     return change.event
 
 
-def _moment(change: Change) -> int:
+def _moment(change: ProjectionChange) -> int:
     return change.moment
 
 

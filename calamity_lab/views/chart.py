@@ -19,7 +19,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_value
 from calamity_lab.trace.index import Kind
-from calamity_lab.trace.projections import BrokenProjection, Change, Projections
+from calamity_lab.trace.projections import BrokenProjection, ProjectionChange, Projections
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES
 
@@ -340,7 +340,7 @@ def change_mark(trace: Trace, stream_id: str, position: int) -> Mark | None:
     return None
 
 
-def change_of(trace: Trace, mark: Mark) -> Change | None:
+def change_of(trace: Trace, mark: Mark) -> ProjectionChange | None:
     """The change of a mark; None where the branch does not have it."""
     changes = trace.index.projections.changes
     return changes[mark.number - 1] if mark.kind == "change" and 0 < mark.number <= len(changes) else None

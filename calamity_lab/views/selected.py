@@ -11,7 +11,7 @@ from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.differences import ABSENT, differences
-from calamity_lab.trace.projections import BrokenProjection, Change
+from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
 from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
@@ -78,7 +78,9 @@ def described(trace: Trace, mark: Mark) -> str:
     if change is not None:
         event = trace.index.events[change.event - 1]
         name = format_value(change.identity.stream_id)
-        return format_value(f"{event.event_type} #{event.position} changed {name}: {_changed(change)}", _DETAIL)
+        return format_value(
+            f"{event.event_type} #{event.position} changed {name}: {_changed(change)}", _DETAIL
+        )
     step = trace[number].step if kind == "step" and number <= trace.last else None
     if step is None:
         return ""
@@ -107,7 +109,7 @@ def _event(trace: Trace, position: int) -> Selected:
     )
 
 
-def _changed(change: Change) -> str:
+def _changed(change: ProjectionChange) -> str:
     """What a change of a projection changed, field by field."""
     if isinstance(change.after, BrokenProjection):
         return change.after.problem

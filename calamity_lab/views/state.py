@@ -20,7 +20,6 @@ from calamity_lab.views.versions import Present, Versions, field_history
 _NOT_READ = (FieldRow("not loaded yet", "a command loads it when needed", None, changed=False),)
 
 
-
 @dataclass(frozen=True, slots=True)
 class AsOf:
     """The version that a row shows instead of the current one, of the versions ``first`` to ``last``.

@@ -20,7 +20,7 @@ from calamity_lab.kernel.steps import (
     Executed,
     Step,
 )
-from calamity_lab.trace.projections import Change
+from calamity_lab.trace.projections import ProjectionChange
 from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
 
@@ -206,7 +206,7 @@ def _state_row(recorded: RecordedEvent, moment: int, identity: Identity, state: 
     )
 
 
-def _change_row(recorded: RecordedEvent, change: Change) -> StateAfterChange:
+def _change_row(recorded: RecordedEvent, change: ProjectionChange) -> StateAfterChange:
     return StateAfterChange(
         recorded.position,
         change.identity.stream_id,

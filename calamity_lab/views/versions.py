@@ -1,4 +1,4 @@
-"""The versions of an aggregate, process manager instance or projection, the state as of each, and histories of fields.
+"""The versions of aggregates, instances and projections, the state as of each, and histories of fields.
 
 A state that was decided in the trace is looked up. One that is older, or came from others, is folded from
 the events of its stream, starting from the nearest state that is known.

@@ -6,7 +6,16 @@ import json
 from collections.abc import Iterator
 
 from calamity_lab.views.lanes import AHEAD, FOLDED, LEAST_GAP, MOST_LANES
-from calamity_lab.views.looks import COLOURS, DRAWN_AS, IN_LANES, KINDS_OF_LANES, LOOKS, REACTIONS, SIGNS, Look
+from calamity_lab.views.looks import (
+    COLOURS,
+    DRAWN_AS,
+    IN_LANES,
+    KINDS_OF_LANES,
+    LOOKS,
+    REACTIONS,
+    SIGNS,
+    Look,
+)
 from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM
 from calamity_lab.views.sequence_scene import GAP, NOTE, ROW
 

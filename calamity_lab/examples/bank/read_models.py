@@ -1,7 +1,7 @@
 """What the bank can read off its events: totals, and the turnover of each account.
 
 No command needs these, so no aggregate keeps them. They are not part of the model of `bank`; a lab shows them
-where it is told to: ``Lab(bank, projections=[BankTotals, Turnover])``.
+with ``Lab(bank, projections=[BankTotals, Turnover])``.
 """
 
 from dataclasses import dataclass, replace
