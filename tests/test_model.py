@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from calamity_lab import Lab
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.model import Model, assemble
@@ -169,7 +170,7 @@ def test_two_classes_of_one_name_are_rejected_with_both_their_homes() -> None:
 )
 def test_what_is_no_model_is_said_with_what_would_be_one(given: Any, parts: Any, words: str) -> None:
     with pytest.raises(InvalidModel, match=words):
-        assemble(given, parts)
+        Lab(given, **parts)
 
 
 def test_a_part_that_is_not_there_is_said_with_those_that_are() -> None:

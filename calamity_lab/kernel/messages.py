@@ -63,7 +63,7 @@ def command(
         raise InvalidModel(f"@command(by={repr_of(by)}): 'by' is the name of the field with the id")
     if not is_a(stored_name, str):
         raise InvalidModel(f"@command(stored_name={repr_of(stored_name)}): give a text, as in 'DepositFunds'")
-    find: Callable[[Any], type] = _known(to) if isinstance(to, type) else _Name(to, sys._getframe(1))
+    find: Callable[[Any], type] = _Class(to) if isinstance(to, type) else _Name(to, sys._getframe(1))
 
     def decorate(cls: C) -> C:
         an_instance("@command() of", cls, type, "@command(to=BankAccount, by='account_id') above a class")
@@ -77,6 +77,7 @@ def command(
             """The aggregate that this command is for: its type and id."""
             return find(self), getattr(self, by)
 
+        aggregate.find = find  # type: ignore[attr-defined]
         cls.aggregate = aggregate  # type: ignore[attr-defined]
         if stored_name:
             cls.stored_name = stored_name  # type: ignore[attr-defined]
@@ -85,8 +86,28 @@ def command(
     return decorate
 
 
-def _known(cls: type) -> Callable[[Any], type]:
-    return lambda _: cls
+def target_of(cls: type) -> type | str | None:
+    """The class that ``@command(to=...)`` leads to now, or its name if there is none of that name.
+
+    None for a command that has an ``aggregate()`` of its own.
+    """
+    find = getattr(getattr(cls, "aggregate", None), "find", None)
+    return find.now() if isinstance(find, (_Class, _Name)) else None
+
+
+class _Class:
+    """A class that was given itself."""
+
+    __slots__ = ("_cls",)
+
+    def __init__(self, cls: type) -> None:
+        self._cls = cls
+
+    def __call__(self, _command: Any) -> type:
+        return self._cls
+
+    def now(self) -> type:
+        return self._cls
 
 
 class _Name:
@@ -102,14 +123,22 @@ class _Name:
         self._found: type | None = None
 
     def __call__(self, command: Any) -> type:
+        found = self._look()
+        if isinstance(found, type):
+            return found
+        raise self._missing(command, found)
+
+    def now(self) -> type | str:
+        found = self._look()
+        return found if isinstance(found, type) else self._name
+
+    def _look(self) -> Any:
         found = self._found or self._module.get(self._name)
         if self._frame is not None:
             found = self._found = self._frame.f_locals.get(self._name, found)
             if isinstance(found, type):
                 self._frame = None
-        if isinstance(found, type):
-            return found
-        raise self._missing(command, found)
+        return found
 
     def _missing(self, command: Any, found: Any) -> UnresolvedTarget:
         where, name = self._module.get("__name__", "its module"), self._name

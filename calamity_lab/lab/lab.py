@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +20,8 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import AtMoment, Displays
 from calamity_lab.lab.results import Committed, PendingCommands
-from calamity_lab.model import Model, assemble
+from calamity_lab.model import Model, assemble, check_aggregates
+from calamity_lab.probe.near_misses import near_misses
 from calamity_lab.text import plural
 from calamity_lab.trace.selection import selection_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
@@ -42,6 +44,7 @@ class Lab(Displays):
     ``ids`` and ``clock`` give ids and times. By default the ids are seeded, so that a run can be
     repeated, and the clock is the machine's. The lab calls each callback of the model twice and compares the
     answers, to find callbacks that are not pure; ``checked=False`` calls each callback once.
+    A warning names what is almost a part of the model, such as an aggregate that has no ``execute``.
 
     If the event store of the stack is a database, then every step writes to the database. You can still look
     at past moments, but you cannot act in the past. ``Lab.attach`` opens a database without writing to it.
@@ -62,7 +65,7 @@ class Lab(Displays):
         **parts: Iterable[type],
     ) -> None:
         refuse_unknown("Lab()", parts, _OPTIONS)
-        self.model = assemble(model, parts)
+        self.model = _assembled(model, parts)
         start = _start(self.model, stack, clock, ids)
         self.stepper = Stepper(
             start,
@@ -102,7 +105,7 @@ class Lab(Displays):
         whose callbacks fail on its events is left out. One warning names both.
         """
         refuse_unknown("Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "recover", "checked"))
-        assembled = assemble(model, parts)
+        assembled = _assembled(model, parts)
         attachment = Attachment(store, assembled)
         lab = cls(assembled, stack=attachment.open(position, clock, ids, recover=recover), checked=checked)
         lab._attachment = attachment
@@ -280,6 +283,21 @@ class Lab(Displays):
                 f"{cls.__name__} was defined again since this lab was made, and the lab still uses the "
                 "earlier class; run %lab again, or make a new Lab. You can still look at the recorded run"
             )
+
+
+def _assembled(
+    given: ModuleType | Mapping[str, Any] | Model | None, parts: Mapping[str, Iterable[type]]
+) -> Model:
+    """The model that a lab was given; a warning says what is almost a part of it.
+
+    A `Model` is taken as it is: who found it has its near misses, as ``%lab`` does.
+    """
+    model = assemble(given, parts)
+    advice = near_misses(model)
+    check_aggregates(model, advice)
+    if advice and not is_a(given, Model):
+        warnings.warn(". ".join(advice), stacklevel=3)
+    return model
 
 
 def _start(

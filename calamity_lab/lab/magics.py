@@ -13,6 +13,7 @@ from calamity_lab.errors import repr_of
 from calamity_lab.kernel.clocks_and_ids import TickingClock, seeded_ids, ticking_clock
 from calamity_lab.lab.lab import Lab
 from calamity_lab.model import Model
+from calamity_lab.probe.near_misses import near_misses
 
 _DEFAULT = "lab"
 
@@ -45,7 +46,8 @@ class LabMagics(Magics):
         namespace[name] = Lab(model, ids=seeded_ids(given.seed), clock=_clock(given.clock))
         LabMagics._name = name
         ready = f"Ready. Send a command: {name}.send(...). Run it: {name}.step(). Show the lab: {name}"
-        print("\n".join([str(model), *model.lacks(), ready]))  # noqa: T201
+        advice = [f"  {each}" for each in near_misses(model)]
+        print("\n".join([str(model), *(["please check:"] if advice else []), *advice, ready]))  # noqa: T201
 
     @line_magic
     def send(self, line: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.cases import has_no_case
 from calamity_lab.kernel.folding import Verb, begun
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.schema import fields_of
@@ -55,8 +56,8 @@ def _fact(step: Step) -> str:
             return f"{step.subject} caught up with {plural(count, 'event')}"
         case CaughtUp(identity=identity, count=count):
             return f"{identity.category} caught up with {plural(count, 'event')} up to {step.position:,}"
-        case Executed(events=events):
-            return f"{command} accepted, {plural(len(events), 'event') if events else 'no event'}"
+        case Executed():
+            return _of_decision(step, command)
         case Refused(rejected=rejected):
             return f"{command} rejected: {rejected}"
         case Appended(recorded=recorded, identity=identity):
@@ -72,6 +73,15 @@ def _fact(step: Step) -> str:
         case AtProcessManager():
             return _of_manager(step)
     return _of_outbox(step, command)
+
+
+def _of_decision(step: Executed, command: str) -> str:
+    if step.events:
+        return f"{command} accepted, {plural(len(step.events), 'event')}"
+    aggregate = step.identity.type
+    if has_no_case(aggregate, type(step.pending.command)):
+        return f"no case for {command}: {aggregate.__name__}.execute returned None, so no event"
+    return f"{command} accepted, no event"
 
 
 def _of_outbox(step: Step, command: str) -> str:

@@ -23,6 +23,7 @@ from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.second_arguments import Context
 from calamity_lab.kernel.steps import Appended, Executed
 from calamity_lab.model import Model
+from calamity_lab.probe.near_misses import near_misses
 from calamity_lab.probe.possible import possible
 from calamity_lab.probe.preview import preview
 from calamity_lab.stores import OverlayEventStore, SQLEventStore
@@ -348,7 +349,7 @@ def test_a_signature_that_cannot_be_asked_is_named_when_stepping_and_before(meth
         with pytest.raises(ModelError, match=match) as caught:
             dispatch(Stack(), do())
     assert caught.value.run is not None
-    (sentence,) = Model.of([thing, do]).lacks()
+    (sentence,) = near_misses(Model.of([thing, do]))
     with pytest.raises(AssertionError, match=match):
         raise AssertionError(sentence)
 

@@ -164,7 +164,10 @@ def test_a_mistaken_magic_is_said(
 
 def test_lab_tells_what_a_class_still_lacks(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run(shell, "del Account.new\n%lab")
-    assert "Account needs a classmethod new(id) to be an aggregate." in capsys.readouterr().out
+    assert (
+        "Account has no new, which an aggregate needs: add `@classmethod def new(cls, id)`"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_lab_does_not_go_on_with_half_a_model(shell: Any) -> None:
