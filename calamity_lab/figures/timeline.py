@@ -102,7 +102,7 @@ def plot_timeline(
         label = f"{by} (left out: {left:,} of {marks} that lie under others of their kind)"
         ax.set_xlabel(fitted(label, 8, wide), fontsize=8)
     if len(placed) <= _MOST_LABELLED and across >= size + 1.5 * _LETTERS:
-        names = {each.mark: legible(_name(trace, each.mark), 40) for each in placed}
+        names = {each.mark: legible(each.mark.label, 40) for each in placed}
         _draw_labels(ax, _named(placed, found, along, names), found, at, size, names)
     return ax
 
@@ -233,14 +233,6 @@ def _named(
     named = [each for each in ordered if each.mark.kind != "command" and has_room(each.mark)]
     commands = [each for each in ordered if each.mark.kind == "command"]
     return named + commands if all(has_room(each.mark) for each in commands) else named
-
-
-def _name(trace: Trace, mark: DrawnMark) -> str:
-    """The name at a mark; for a reaction, what was sent."""
-    step = trace[mark.moment].step if mark.kind != "event" else None
-    if step is None or step.trigger is None:
-        return mark.label
-    return ", ".join(f"→ {pending.command_type}" for pending in step.commands) or mark.kind
 
 
 def _draw_labels(

@@ -67,20 +67,23 @@ class EventColumns(NamedTuple):
     """The events in order, an item in each column.
 
     ``moments`` are those of their recording, ``lanes`` and ``names`` indexes of the chart's own, ``times``
-    milliseconds since 1970 (UTC); a time before the last one counts as the last one.
+    milliseconds since 1970 (UTC); a time before the last one counts as the last one. ``positions`` are
+    those in the event store, which people read; marks are placed by the number of their event, without gaps.
     """
 
     moments: array[int]
     lanes: array[int]
     names: array[int]
     times: array[int]
+    positions: array[int]
 
 
 class StepColumns(NamedTuple):
     """The commands, rejections and reactions in order of their moments, an item in each column.
 
     ``halves`` are twice the number of the event, from 1: a reaction has the number of the event reacted to,
-    the others half a number more than the last event before them. ``kinds`` are indexes of `KINDS`.
+    the others half a number more than the last event before them. ``kinds`` are indexes of `KINDS`. The
+    label of a reaction names what was sent, where its name is that of the event; else both are the same.
     """
 
     moments: array[int]
@@ -88,6 +91,7 @@ class StepColumns(NamedTuple):
     lanes: array[int]
     kinds: array[int]
     names: array[int]
+    labels: array[int]
 
 
 class ChangeColumns(NamedTuple):
@@ -259,7 +263,7 @@ class Columns:
             kinds.append(KINDS.index("rejected" if is_broken else "projection"))
 
     def _record(self, events: Iterable[RecordedEvent], moment: int) -> None:
-        moments, lanes, names, times = self.events
+        moments, lanes, names, times, positions = self.events
         latest = times[-1] if times else 0
         for event in events:
             latest = max(latest, round(event.recorded_at.timestamp() * 1000))
@@ -267,23 +271,26 @@ class Columns:
             lanes.append(self._place(event.stream_id, moment))
             names.append(self._number(event.event_type, moment))
             times.append(latest)
+            positions.append(event.position)
             self.position = event.position
 
-    def _between(self, step: Step, moment: int, name: str) -> None:
-        self._put(step, moment, 2 * len(self.events.moments) + 1, name)
+    def _between(self, step: Step, moment: int, name: str, label: str | None = None) -> None:
+        self._put(step, moment, 2 * len(self.events.moments) + 1, name, label)
 
     def _reaction(self, trace: Trace, step: Step, trigger: RecordedEvent | Rejected) -> None:
+        sent = ", ".join(f"→ {pending.command_type}" for pending in step.commands) or step.verb
         if isinstance(trigger, Rejected):
-            self._between(step, step.index, f"{step.pending.command_type} rejected")
+            self._between(step, step.index, f"{step.pending.command_type} rejected", sent)
         else:
-            self._put(step, step.index, 2 * ordinal(trace, trigger), trigger.event_type)
+            self._put(step, step.index, 2 * ordinal(trace, trigger), trigger.event_type, sent)
 
-    def _put(self, step: Step, moment: int, half: int, name: str) -> None:
+    def _put(self, step: Step, moment: int, half: int, name: str, label: str | None = None) -> None:
         kind = _KIND_NUMBERS.get(step.verb)
         if kind is not None and step.subject is not None:
             of: Kind = "process manager" if step.at_process_manager else "aggregate"
             lane = self._lane(step.subject, step.index, kind=of)
-            self._step(step.index, (moment, half, lane, kind, self._number(name, step.index)))
+            names = [self._number(each, step.index) for each in (name, label or name)]
+            self._step(step.index, (moment, half, lane, kind, *names))
 
     def _step(self, known: int, items: Iterable[int]) -> None:
         self.steps_known.append(known)

@@ -128,12 +128,12 @@ class Lanes:
         return self.at((past + (self._among(following) if is_next else now + 1)) / 2)
 
     def _event(self, index: int) -> DrawnMark:
-        moments, lanes, names, _ = self.events
+        moments, lanes, names, *_ = self.events
         return DrawnMark(self.at(index + 1), lanes[index], "event", self._names[names[index]], moments[index])
 
     def _step(self, index: int) -> DrawnMark:
-        moments, _, lanes, kinds, names = self.steps
-        kind, label = IN_LANES[1 + kinds[index]], self._names[names[index]]
+        moments, _, lanes, kinds, _, labels = self.steps
+        kind, label = IN_LANES[1 + kinds[index]], self._names[labels[index]]
         return DrawnMark(self.at(self._among(index)), lanes[index], kind, label, moments[index])
 
     def _change(self, index: int) -> DrawnMark:
@@ -202,7 +202,7 @@ class Window:
     """A part of the lanes: the events ``first + 1`` to ``first + width``.
 
     Of the ``total`` events ``now`` are past at the ``moment``; ``cursor`` is where the past ends. A mark's
-    ``lane`` is an index among these ``rows``.
+    ``lane`` is an index among these ``rows``; ``positions`` are those of the events.
     """
 
     moment: int
@@ -213,6 +213,7 @@ class Window:
     cursor: float
     rows: tuple[Row, ...]
     marks: tuple[DrawnMark, ...]
+    positions: tuple[int, ...]
 
 
 def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 80) -> Window:
@@ -236,7 +237,8 @@ def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 
     rows = {lane: row for row, lane in enumerate(order)}
     shown = tuple(_row(lanes.lanes[lane]) for lane in order)
     placed = tuple(replace(mark, lane=rows[mark.lane]) for mark in marks)
-    return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed)
+    positions = tuple(lanes.events.positions[first : first + width])
+    return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed, positions)
 
 
 def in_order(lanes: Sequence[LaneRow], chosen: Iterable[int]) -> list[int]:

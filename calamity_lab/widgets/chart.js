@@ -10,14 +10,16 @@ import { readMark } from "./marks.js";
 
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
 /** @type {ColumnName[]} */
-export const OF_EVENTS = ["moments", "lanes", "names", "times"];
+export const OF_EVENTS = ["moments", "lanes", "names", "times", "positions"];
 /** @type {ColumnName[]} */
-export const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names"];
+export const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names", "labels"];
 
 /** @type {ColumnName[]} */
 export const OF_CHANGES = ["events", "lanes", "kinds"];
 
-/** @typedef {"moments" | "lanes" | "names" | "times" | "halves" | "kinds" | "events"} ColumnName */
+/**
+ * @typedef {"moments" | "lanes" | "names" | "times" | "positions" | "halves" | "kinds" | "labels" | "events"} ColumnName
+ */
 
 /** Columns of whole numbers, of which those that are named grow together. */
 class Columns {
@@ -29,6 +31,8 @@ class Columns {
   halves = new Float64Array(256);
   kinds = new Float64Array(256);
   events = new Float64Array(256);
+  positions = new Float64Array(256);
+  labels = new Float64Array(256);
 
   constructor(/** @type {ColumnName[]} */ columns) {
     this.columns = columns;
@@ -137,6 +141,7 @@ export class Chart {
       key,
       kind: event ? "event" : STEP_KINDS[columns.kinds[index]],
       name: this.names[columns.names[index]],
+      position: event ? columns.positions[index] : null,
       among: event || this.amongAt(index),
       lane: columns.lanes[index],
       moment: columns.moments[index],

@@ -312,9 +312,9 @@ export class Timeline {
   words(/** @type {PlacedMark} */ mark) {
     const found = this.chart.at(mark.key);
     if (!found) return "";
-    const { name, lane, kind } = found;
+    const { name, lane, kind, position } = found;
     const isChange = this.chart.lanes[lane].kind === "projection";
-    const names = { event: `${name} #${count(mark.among)}`, command: `command ${name}`,
+    const names = { event: `${name} #${count(position ?? 0)}`, command: `command ${name}`,
       rejected: isChange ? `broken by ${name}` : name, projection: `changed by ${name}` };
     const what = choiceOf(kind, names) ?? `${kind} by ${name}`;
     return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
@@ -325,7 +325,9 @@ export class Timeline {
     const total = chart.events.length;
     const first = clamp(span.eventAt(span.from), 1, Math.max(total, 1));
     const last = Math.min(span.eventAt(span.to) - 1, total);
-    setText(this.nodes.where, total ? `${count(first)}–${count(Math.max(last, first))} of ${count(total)}` : "");
+    const position = (/** @type {number} */ event) => count(chart.events.positions[event - 1]);
+    setText(this.nodes.where,
+      total ? `${position(first)}–${position(Math.max(last, first))} of ${position(total)}` : "");
     disable(this.nodes.back, span.from <= 0);
     disable(this.nodes.on, span.to >= span.length);
     disable(this.nodes.nearer, span.width <= LEAST_SPAN);

@@ -34,7 +34,7 @@ export function buildTimeline(/** @type {Timeline} */ timeline) {
     on: () => timeline.siftLanes() });
   const byTime = small({ icon: "clock", label: "By time", title: "By time: idle gaps are folded",
     on: () => timeline.choose(timeline.span.axis === "time" ? "position" : "time") });
-  const where = make("span", { class: "cl-muted cl-where-events" });
+  const where = make("span", { class: "cl-muted cl-where-events", title: "Positions of the events in sight" });
   const legend = make("span", { class: "cl-legend", "aria-hidden": "true" });
   const selection = buildSelection(timeline);
   const plot = buildPlot(timeline);
@@ -86,7 +86,7 @@ function buildPlot(/** @type {Timeline} */ timeline) {
     scroll, tip, listed };
 }
 
-/** The places of the events above the lanes, or their times; in sight however far one scrolls. */
+/** The positions of the events above the lanes, or their times; in sight however far one scrolls. */
 function mountAxis() {
   const ticks = draw("g");
   const folds = draw("path", { class: "cl-folds" });
@@ -128,12 +128,13 @@ function positionTicks(/** @type {Span} */ span, /** @type {number} */ scale) {
   const [first, last] = [Math.max(span.eventAt(span.from), 1),
     Math.min(span.eventAt(span.to) - 1, span.chart.events.length)];
   if (first > last) return [];
-  const wide = 10 + 7 * count(last).length;
+  const { positions } = span.chart.events;
+  const wide = 10 + 7 * count(positions[last - 1]).length;
   const every =
     [1, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5].find((each) => each * scale >= wide) ?? 1e6;
   const ticks = first === 1 && every > 1 ? [1] : [];
   for (let event = Math.ceil(first / every) * every; event <= last; event += every) ticks.push(event);
-  return ticks.map((event) => ({ event, text: count(event) }));
+  return ticks.map((event) => ({ event, text: count(positions[event - 1]) }));
 }
 
 /** The time of an event every so many pixels; the day, where it is another one than before. */
@@ -239,7 +240,7 @@ function marksAround(chart, now, cursor) {
 
 function listedMark(/** @type {Listed} */ row, /** @type {(mark: Mark) => void} */ pick) {
   const name = make("span", { class: "cl-listed-name",
-    text: row.kind === "event" ? `${row.name} #${count(row.among)}` : row.name });
+    text: row.position === null ? row.name : `${row.name} #${count(row.position)}` });
   const node = make("button", { type: "button", class: "cl-listed", on: { click: () => pick(row.key) } },
     glyph(row.kind), name, make("span", { class: "cl-listed-stream cl-muted" }, ...nameParts(row)));
   return make("li", {}, node);

@@ -54,7 +54,7 @@
 /**
  * A mark with what it shows, and its point: `among` the events, and in pixels.
  * @typedef {{ key: Mark, kind: string, among: number, lane: number, moment: number }} PlacedMark
- * @typedef {PlacedMark & { name: string }} ChartMark
+ * @typedef {PlacedMark & { name: string, position: number | null }} ChartMark
  * @typedef {PlacedMark & Point} DrawnMark
  * @typedef {{ x: number, y: number }} Point
  */

@@ -25,18 +25,20 @@ function chart(changes = [[], [], []]) {
   const made = new Chart();
   made.take({
     kept: [0, 0, 0, 0, 0],
-    names: ["Placed", "Place"],
+    names: ["Placed", "Place", "→ Ship"],
     lanes: LANES,
     columns: [
       [4, 8, 20, 24, 28, 32], // moments
       [0, 2, 0, 2, 0, 2], // lanes
       [0, 0, 0, 0, 0, 0], // names
       [0, 1e3, 2e3, 3e3, 3603e3, 3604e3], // times
+      [1, 2, 3, 10, 11, 12], // positions, of which some are missing
       [10, 12, 14], // the steps' moments
       [5, 5, 5], // twice the place among the events
       [1, 1, 1], // lanes
       ["started", "continued", "stopped"].map((kind) => STEP_KINDS.indexOf(kind)),
       [1, 1, 1], // names
+      [2, 2, 2], // labels
       ...changes,
     ],
   });
@@ -50,6 +52,11 @@ test("a mark stands where its event is, and steps in one gap share the room ther
   assert.deepEqual(marks.map((mark) => mark?.moment), [4, 10, 12, 14, 20]);
   assert.deepEqual(chart().kinds(), ["event", "started", "continued", "stopped"]);
   assert.equal(chart().at("step 12")?.kind, "continued");
+});
+
+test("an event has its position, which is not its number where positions are missing", () => {
+  assert.deepEqual([3, 4, 6].map((event) => chart().at(eventMark(event))?.position), [3, 10, 12]);
+  assert.equal(chart().at("step 12")?.position, null);
 });
 
 test("a mark that the run does not have is nothing, also where another kind has that number", () => {
@@ -111,7 +118,7 @@ test("the window follows the cursor in strides, so that it seldom moves", () => 
   const numbers = Array.from({ length: 200 }, (_, place) => place + 1);
   const zeros = numbers.map(() => 0);
   long.take({ kept: [0, 0, 0, 0, 0], names: ["A"], lanes: LANES,
-    columns: [numbers, zeros, zeros, numbers, [], [], [], [], [], [], [], []] });
+    columns: [numbers, zeros, zeros, numbers, numbers, [], [], [], [], [], [], [], [], []] });
   const span = new Span(long);
   span.fit(20);
   const starts = numbers.map((now) => {

@@ -66,7 +66,7 @@ class Reader:
     """A front end: it keeps what still holds, and puts what is new behind it."""
 
     def __init__(self) -> None:
-        self.has = Whole([[]] * 4, [[]] * 5, [], [], [[]] * 3)
+        self.has = Whole([[]] * 5, [[]] * 6, [], [], [[]] * 3)
         self.seen: Chart | None = None
         self.taken = 0
 
@@ -107,12 +107,12 @@ def rows(chart: Chart) -> list[Told]:
     """The rows of a chart, the events' first."""
     columns, (events, steps, *_) = chart.columns, chart.sizes
     lanes = [lane.stream_id for lane in columns.lanes]
-    moments, places, names, _ = (column[:events] for column in columns.events)
+    moments, places, names, *_ = (column[:events] for column in columns.events)
     text = [
         Told(moment, 2.0 * n, lanes[lane], "event", columns.names[name])
         for n, (moment, lane, name) in enumerate(zip(moments, places, names, strict=True), 1)
     ]
-    for moment, half, lane, kind, name in zip(*(column[:steps] for column in columns.steps), strict=True):
+    for moment, half, lane, kind, name, _ in zip(*(column[:steps] for column in columns.steps), strict=True):
         text.append(Told(moment, half, lanes[lane], KINDS[kind], columns.names[name]))
     return text
 
@@ -241,7 +241,7 @@ def test_the_columns_of_a_story_are_in_the_order_that_they_promise(domain: Any) 
     assert [lane.stream_id for lane in chart.columns.lanes] == list(
         dict.fromkeys(row.stream_id for row in text)
     )
-    numbers = [*events.names, *steps.names]
+    numbers = [*events.names, *steps.names, *steps.labels]
     assert {chart.columns.names[number] for number in numbers} == set(chart.columns.names)
 
 

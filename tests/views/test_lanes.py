@@ -69,12 +69,21 @@ def test_a_window_holds_its_rows_and_marks() -> None:
         marks=(
             DrawnMark(6.5, 1, "command", "DepositFunds", after(trace, "DepositFunds", 2)),
             DrawnMark(7.0, 1, "event", "FundsDeposited", after(trace, "FundsDeposited", 2)),
-            DrawnMark(7.0, 3, "stopped", "FundsDeposited", after(trace, "Stopped")),
+            DrawnMark(7.0, 3, "stopped", "stopped", after(trace, "Stopped")),
             DrawnMark(7 + 1 / 3, 0, "rejected", "RequestTransfer rejected", after(trace, "Refused")),
             DrawnMark(7 + 2 / 3, 2, "command", "RenameAccount", after(trace, "RenameAccount")),
             DrawnMark(8.0, 2, "event", "AccountRenamed", renamed),
         ),
+        positions=(7, 8),
     )
+
+
+def test_a_window_knows_the_positions_of_its_events_also_where_positions_are_missing() -> None:
+    stepper = where_positions_are_missing()
+    stepper.resume()
+    view = seen(stepper.trace, 0, first=1, width=3)
+    assert view.positions == tuple(event.position for event in stepper.trace.index.events[1:4])
+    assert view.positions != (2, 3, 4)
 
 
 def test_the_future_is_shown_unlike_the_past() -> None:
@@ -88,9 +97,12 @@ def test_the_future_is_shown_unlike_the_past() -> None:
 
 def test_a_reaction_to_a_rejection_stands_beside_it() -> None:
     trace = story_of(bank)
-    marks = [mark for mark in seen(trace, 0).marks if mark.label == "DepositFunds rejected"]
     rejected, continued = after(trace, "Refused", 2), after(trace, "Continued", -1)
-    assert [(mark.kind, mark.moment) for mark in marks] == [("rejected", rejected), ("continued", continued)]
+    marks = [mark for mark in seen(trace, 0).marks if mark.moment in (rejected, continued)]
+    assert [(mark.kind, mark.label) for mark in marks] == [
+        ("rejected", "DepositFunds rejected"),
+        ("continued", "→ RefundTransfer"),
+    ]
     assert 11 < marks[0].x < marks[1].x < 12
 
 
@@ -164,7 +176,7 @@ def test_a_window_is_where_it_is_asked_to_be_as_far_as_there_is_anything() -> No
 
 
 def test_an_empty_trace_has_an_empty_timeline() -> None:
-    assert seen(trace_of(), 0) == Window(0, 0, 0, 0, 80, 0.5, (), ())
+    assert seen(trace_of(), 0) == Window(0, 0, 0, 0, 80, 0.5, (), (), ())
 
 
 @dataclass(frozen=True)
@@ -209,7 +221,8 @@ def test_reactions_of_an_instance_that_a_history_started_are_marked() -> None:
 def test_a_saga_that_waits_in_vain_is_marked_as_ignored() -> None:
     trace = trace_of(DepositFunds("a", 5), WithdrawFunds("a", 5, "t1"), managers=(Watch,))
     marks = seen(trace, trace.last).marks
-    assert ("ignored", FundsWithdrawn.__name__) in [(mark.kind, mark.label) for mark in marks]
+    withdrawn = next(mark for mark in marks if mark.label == FundsWithdrawn.__name__)
+    assert (withdrawn.x, "ignored") in [(mark.x, mark.kind) for mark in marks]
 
 
 def test_a_transfer_is_drawn_as_command_event_and_reaction() -> None:
@@ -224,7 +237,7 @@ def test_a_transfer_is_drawn_as_command_event_and_reaction() -> None:
         DrawnMark(1, 0, "event", "FundsDeposited", 4),
         DrawnMark(1.5, 0, "command", "RequestTransfer", 6),
         DrawnMark(2, 0, "event", "TransferInitiated", 8),
-        DrawnMark(2, 2, "started", "TransferInitiated", 9),
+        DrawnMark(2, 2, "started", "→ WithdrawFunds", 9),
     )
 
 

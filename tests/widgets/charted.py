@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-OF_EVENTS, OF_STEPS, OF_CHANGES = 4, 5, 3
+OF_EVENTS, OF_STEPS, OF_CHANGES = 5, 6, 3
 
 Charted = dict[str, Any]
 

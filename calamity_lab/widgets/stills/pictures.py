@@ -59,8 +59,7 @@ def _body(view: Window, height: float) -> str:
             shape(row.kind, 10, y),
             text(22, y + 4, fitted(row.name, 24)),
         ]
-    until = min(view.first + view.width, view.total)
-    parts += [_ordinal(view, n) for n in range(view.first + 2, until + 1, 2)]
+    parts += [_position(view, n) for n in range(1, len(view.positions), 2)]
     parts.append(f'<path d="M{now:.4g} 0V{height}" stroke="{ACCENT}" stroke-width="1.5"/>')
     for mark in view.marks:
         y = _LANES_TOP + (mark.lane + mark.within) * _LANE
@@ -73,8 +72,9 @@ def _x(view: Window, along: float) -> float:
     return _LABEL + (along - view.first - AHEAD) * unit
 
 
-def _ordinal(view: Window, event: int) -> str:
-    return text(round(_x(view, event), 1), 13, f"{event:,}", fill=SOFT, anchor="middle", size=11)
+def _position(view: Window, index: int) -> str:
+    x = round(_x(view, view.first + 1 + index), 1)
+    return text(x, 13, f"{view.positions[index]:,}", fill=SOFT, anchor="middle", size=11)
 
 
 def process_graph(view: ProcessGraphView) -> str:
