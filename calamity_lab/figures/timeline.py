@@ -19,6 +19,7 @@ from calamity_lab.figures.axes import (
     legend_below,
     legible,
     room_across,
+    room_for,
     size_in_points,
     width,
 )
@@ -29,11 +30,13 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.lanes import Axis, DrawnMark, Lanes, Row, Whole, whole
 from calamity_lab.views.looks import IN_LANES, LOOKS
+from calamity_lab.views.scenes import cut_name
 from calamity_lab.views.tables import moment_of
 
 _LETTERS, _SMALLEST = 6.5, 5.0
 _LEAST = 2.2
 _MOST_LABELLED, _MOST_DRAWN = 400, 5_000
+_LANE_LETTERS = 32
 _TIME_WIDE = 70
 """The room for a time below the lanes, in points."""
 _PRIORITY = {"rejected": 0, "event": 1, "command": 3}
@@ -166,14 +169,19 @@ def _name_lanes(ax: Axes, found: Whole, tops: Sequence[float], line: float, room
         middle = top + _height(lane) / 2
         if (middle - free) * line >= size / 2:
             middles.append(middle)
-            names.append(fitted(_lane_name(lane), size, room))
+            names.append(_lane_name(lane, size, room))
             free = middle + size / 2 / line
     ax.set_yticks(middles, names, fontsize=size, **AS_TEXT)
 
 
-def _lane_name(row: Row) -> str:
-    name = legible(row.name, 32)
-    return name if row.count == 1 else f"{name} ({row.count:,})"
+def _lane_name(row: Row, size: float, room: float) -> str:
+    name, category = legible(row.name, 120), legible(row.category, 120)
+    count = "" if row.count == 1 else f" ({row.count:,})"
+
+    def fits(name: str) -> bool:
+        return len(name) <= _LANE_LETTERS and room_for(name + count, size) <= room
+
+    return cut_name(category, name, fits) + count
 
 
 def _draw_cursor(ax: Axes, x: float, cursor: int) -> None:

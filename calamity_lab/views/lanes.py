@@ -31,6 +31,9 @@ LEAST_GAP = 0.4
 AHEAD = 0.25
 """How far before an event a window begins, so that the event's command is in the same unit."""
 
+LABEL = {"size": 11, "mark": 9, "gap": 3, "apart": 8}
+"""A label in pixels: its size, half the width of a mark, the gap between both, and that between labels."""
+
 _MOST_SAMPLED = 2_000
 _MOST_STEPS = 600
 
@@ -52,6 +55,10 @@ class DrawnMark:
     label: str
     moment: int
     within: float = 0.5
+
+
+Side = Literal["left", "right"]
+"""The side of its mark on which a label is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +246,46 @@ def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 
     placed = tuple(replace(mark, lane=rows[mark.lane]) for mark in marks)
     positions = tuple(lanes.events.positions[first : first + width])
     return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed, positions)
+
+
+def beside(marks: Sequence[tuple[int, float, str, float]], wide: float) -> list[Side | None]:
+    """The side of each mark on which its label has room; None without room, so that no label hides anything.
+
+    A mark is its row, its point from 0 to ``wide``, its kind and the width of its label; they are in order of
+    the points. The first to choose are rejections, then events, reactions and commands.
+    """
+    rooms = _rooms(marks, wide)
+    sides: list[Side | None] = [None] * len(marks)
+    for index in sorted(range(len(marks)), key=lambda index: _RANK.get(marks[index][2], _USUAL_RANK)):
+        *_, kind, needed = marks[index]
+        before, behind = rooms[index]
+        preferred: tuple[Side, Side] = ("left", "right") if kind == "command" else ("right", "left")
+        for side in preferred:
+            room = before if side == "left" else behind
+            if room[0] >= needed:
+                sides[index] = side
+                room[0] -= needed + LABEL["apart"]
+                break
+    return sides
+
+
+_RANK = {"rejected": 0, "event": 1, "command": 3}
+_USUAL_RANK = 2
+
+
+def _rooms(
+    marks: Sequence[tuple[int, float, str, float]], wide: float
+) -> list[tuple[list[float], list[float]]]:
+    """The room for labels before and behind each mark; two marks that are neighbours in a row share one."""
+    taken = LABEL["mark"] + LABEL["gap"]
+    last: dict[int, tuple[float, list[float]]] = {}
+    rooms = []
+    for row, x, *_ in marks:
+        point, room = last.get(row, (0.0, [0.0]))
+        room[0] = x - taken - (point + taken if row in last else 0)
+        last[row] = x, [wide - x - taken]
+        rooms.append((room, last[row][1]))
+    return rooms
 
 
 def in_order(lanes: Sequence[LaneRow], chosen: Iterable[int]) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -245,6 +245,32 @@ def cut(text: str, room: float, size: float) -> str:
         end for end in range(len(text), -1, -1) if text_width(f"{text[:end]}…", size) <= room or not end
     )
     return f"{text[:kept]}…"
+
+
+_LEAST_TYPE = 3
+
+
+def cut_name(category: str, name: str, fits: Callable[[str], bool]) -> str:
+    """The name of a stream, of which both ends can be read: its type is cut at the end, its id in the middle.
+
+    In the browser, `cutName` does the same.
+    """
+    if fits(name):
+        return name
+    kept = len(category) if name.startswith(category) else 0
+    category, rest = name[:kept], name[kept:]
+    while kept >= _LEAST_TYPE and not fits(f"{category[:kept]}…{rest}"):
+        kept -= 1
+    if kept >= _LEAST_TYPE:
+        return f"{category[:kept]}…{rest}"
+    kept = len(name)
+    while kept and not fits(_without_middle(name, kept)):
+        kept -= 1
+    return _without_middle(name, kept)
+
+
+def _without_middle(name: str, kept: int) -> str:
+    return f"{name[: -(-kept // 2)]}…{name[len(name) - kept // 2 :]}"
 
 
 RANKS: Mapping[str, int] = {"command": 0, "aggregate": 1, "event": 2, "process manager": 3}

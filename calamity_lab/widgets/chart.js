@@ -9,6 +9,7 @@ import { readMark } from "./marks.js";
  */
 
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
+const COMMANDS = new Set(["command", "rejected"]);
 /** @type {ColumnName[]} */
 export const OF_EVENTS = ["moments", "lanes", "names", "times", "positions"];
 /** @type {ColumnName[]} */
@@ -123,6 +124,14 @@ export class Chart {
     return [this.steps.upto("moments", since - 1), this.steps.upto("moments", upto - 1)];
   }
 
+  /** The moment of the last command or rejection up to a moment; 0 where there is none. */
+  commandBefore(/** @type {number} */ cursor) {
+    const { kinds, moments } = this.steps;
+    let step = this.steps.upto("moments", cursor) - 1;
+    while (step >= 0 && !COMMANDS.has(STEP_KINDS[kinds[step]])) step -= 1;
+    return step < 0 ? 0 : moments[step];
+  }
+
   /** The step with that moment, or -1. */
   stepAt(/** @type {number} */ moment) {
     const step = this.steps.upto("moments", moment) - 1;
@@ -141,6 +150,7 @@ export class Chart {
       key,
       kind: event ? "event" : STEP_KINDS[columns.kinds[index]],
       name: this.names[columns.names[index]],
+      label: this.names[columns[event ? "names" : "labels"][index]],
       position: event ? columns.positions[index] : null,
       among: event || this.amongAt(index),
       lane: columns.lanes[index],
@@ -154,7 +164,7 @@ export class Chart {
     if (index >= changes.length) return null;
     const [among, lane] = [changes.events[index], changes.lanes[index]];
     const [moment, name] = [events.moments[among - 1], names[events.names[among - 1]]];
-    return { key, kind: STEP_KINDS[changes.kinds[index]], name, among, lane, moment };
+    return { key, kind: STEP_KINDS[changes.kinds[index]], name, label: name, position: null, among, lane, moment };
   }
 
   /** The point of a step among the events: the steps between two events share the room there. */

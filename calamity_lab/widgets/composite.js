@@ -5,13 +5,13 @@ import { button } from "./buttons.js";
 import { mountControls } from "./controls.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
-import { choiceOf, clamp, closest, count, freshId, make, put, setText, show } from "./elements.js";
+import { choiceOf, closest, count, freshId, make, put, setText, show } from "./elements.js";
+import { mountHandle } from "./handle.js";
 import { mountFoot } from "./lab_handle.js";
 import { focusedIn, rove } from "./lists.js";
 import { mountProcessGraph } from "./process_graph.js";
 import { mountSearch } from "./search.js";
 import { mountSequence } from "./sequence.js";
-import { icon } from "./signs.js";
 import { mountState } from "./state.js";
 import { mountTimeline } from "./timeline.js";
 
@@ -215,70 +215,4 @@ function keepFocus(/** @type {Element} */ node, /** @type {() => void} */ move) 
   const isWithin = node.contains(focused);
   move();
   if (isWithin) focused?.focus({ preventScroll: true });
-}
-
-// A handle that makes what is above it as high as a person wants: dragged, or moved by the arrow keys.
-
-// This module is evaluated once for each model: heights are kept as long as it lives, in whatever cell it is drawn.
-/** @type {Map<string, number>} */
-const HEIGHTS = new Map();
-const HEIGHT_KEYS = { ArrowUp: -16, ArrowDown: 16, PageUp: -96, PageDown: 96 };
-
-/**
- * `property` is the CSS variable on the root with the height of the pane, in pixels from `least` to
- * what `most` answers. Until the handle is moved, the sheet decides.
- * @param {HTMLElement} root @param {HTMLElement} pane
- * @param {{ label: string, property: string, least: number, most: () => number }} options
- */
-function mountHandle(root, pane, { label, property, least, most }) {
-  const node = make("div", { class: "cl-handle", role: "separator", tabindex: "0", "aria-orientation": "horizontal",
-    "aria-label": label, title: `${label}: drag, or press the arrow keys` }, icon("height"));
-  /** @type {{ from: number, height: number } | null} */
-  let grip = null;
-
-  function bounded(/** @type {number} */ height) {
-    return Math.round(clamp(height, least, Math.max(least, most())));
-  }
-  function set(/** @type {number} */ height) {
-    HEIGHTS.set(property, bounded(height));
-    apply();
-    publish();
-  }
-  function apply() {
-    if (HEIGHTS.has(property)) root.style.setProperty(property, `${HEIGHTS.get(property)}px`);
-  }
-  function publish() {
-    const now = bounded(pane.offsetHeight);
-    put(node, "aria-valuemin", least);
-    put(node, "aria-valuemax", bounded(Infinity));
-    put(node, "aria-valuenow", now);
-    put(node, "aria-valuetext", `${count(now)} pixels`);
-  }
-  node.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    event.preventDefault();
-    node.focus({ preventScroll: true });
-    node.setPointerCapture(event.pointerId);
-    grip = { from: event.clientY, height: pane.offsetHeight };
-  });
-  node.addEventListener("pointermove", (event) => {
-    if (grip) set(grip.height + event.clientY - grip.from);
-  });
-  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-    node.addEventListener(type, () => {
-      grip = null;
-    });
-  }
-  node.addEventListener("keydown", (event) => {
-    const by = choiceOf(event.key, HEIGHT_KEYS);
-    const ends = choiceOf(event.key, { Home: least, End: Infinity });
-    const height = by === undefined ? ends : pane.offsetHeight + by;
-    if (height === undefined) return;
-    event.preventDefault();
-    set(height);
-  });
-  const observer = new ResizeObserver(publish);
-  observer.observe(pane);
-  apply();
-  return { parts: [], node, update() {}, close: () => observer.disconnect() };
 }

@@ -119,6 +119,7 @@ export function closest(/** @type {EventTarget | null} */ target, /** @type {str
 /** @type {CanvasRenderingContext2D | null} */
 let pen = null;
 const MOST_WIDTHS = 5000;
+const LEAST_TYPE = 3;
 /** @type {Map<string, number>} */
 const knownWidths = new Map();
 
@@ -137,17 +138,43 @@ export function widthOf(/** @type {string} */ text, /** @type {number} */ size, 
 }
 
 /**
+ * The name of a stream, of which both ends can be read: its type is cut at the end, and its id in the middle.
+ * @param {string} category @param {string} id @param {number} room @param {number} size
+ */
+export function cutName(category, id, room, size) {
+  const whole = category + id;
+  const fits = (/** @type {string} */ text) => widthOf(text, size) <= room;
+  if (fits(whole)) return whole;
+  const letters = Array.from(whole);
+  // All of the id, where the type then keeps its first letters; else as many letters of the beginning as of the end.
+  const behind = Array.from(id).length;
+  const head = mostThatFit(letters.length - behind, (kept) => fits(`${letters.slice(0, kept).join("")}…${id}`));
+  if (head >= LEAST_TYPE) return `${letters.slice(0, head).join("")}…${id}`;
+  const middle = (/** @type {number} */ kept) =>
+    `${letters.slice(0, Math.ceil(kept / 2)).join("")}…${
+      letters.slice(letters.length - Math.floor(kept / 2)).join("")
+    }`;
+  return middle(mostThatFit(letters.length, (kept) => fits(middle(kept))));
+}
+
+/** The most letters, of so many, with which a text still has room. */
+function mostThatFit(/** @type {number} */ letters, /** @type {(kept: number) => boolean} */ fits) {
+  let [least, most] = [0, letters];
+  while (least < most) {
+    const middle = Math.ceil((least + most) / 2);
+    if (fits(middle)) least = middle;
+    else most = middle - 1;
+  }
+  return least;
+}
+
+/**
  * As much of a text as has room, with an ellipsis where something is cut off.
  * @param {string} text @param {number} room @param {number} size @param {string} weight
  */
 export function cutTo(text, room, size, weight = "") {
   if (widthOf(text, size, weight) <= room) return text;
   const letters = Array.from(text);
-  let [least, most] = [0, letters.length];
-  while (least < most) {
-    const middle = Math.ceil((least + most) / 2);
-    if (widthOf(`${letters.slice(0, middle).join("")}…`, size, weight) <= room) least = middle;
-    else most = middle - 1;
-  }
-  return `${letters.slice(0, least).join("")}…`;
+  const cut = (/** @type {number} */ kept) => `${letters.slice(0, kept).join("")}…`;
+  return cut(mostThatFit(letters.length, (kept) => widthOf(cut(kept), size, weight) <= room));
 }

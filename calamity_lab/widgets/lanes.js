@@ -9,7 +9,7 @@ import { changeMark, eventMark, stepMark } from "./marks.js";
  * @import { Chart } from "./chart.js"
  * @import { Span } from "./span.js"
  * @import { LaneRow } from "#views"
- * @import { DrawnMark } from "./types.js"
+ * @import { DrawnLabel, DrawnMark, Point } from "./types.js"
  */
 
 export const LANE = 24;
@@ -108,6 +108,7 @@ export class Lanes {
 export const MARK_STEP = 30;
 export const DENSE = 12;
 const CELL = 3;
+const { mark: MARK, gap: GAP, apart: APART } = LOOKS.lanes.label;
 
 /**
  * The marks of a span, in the rows in sight: the point of each in pixels, and its kind.
@@ -159,6 +160,65 @@ export function shapePaths(/** @type {DrawnMark[]} */ marks, /** @type {number} 
     paths.set(key, `${paths.get(key) ?? ""}M${x.toFixed(1)} ${y}${LOOKS.kinds[kind].shape}`);
   }
   return paths;
+}
+
+/** A ring around marks in order of `x`; marks of a row that are close to each other share one. */
+export function ringPath(/** @type {Point[]} */ marks) {
+  /** @type {{ from: number, to: number, y: number }[]} */
+  const rings = [];
+  for (const { x, y } of marks) {
+    const near = rings.findLast((ring) => ring.y === y);
+    if (near && x - MARK <= near.to) near.to = x + MARK;
+    else rings.push({ from: x - MARK, to: x + MARK, y });
+  }
+  return rings.map(({ from, to, y }) => `M${from.toFixed(1)} ${y - 10}H${to.toFixed(1)}v20H${from.toFixed(1)}z`).join(
+    "",
+  );
+}
+
+// By the same rules Python names the marks of its pictures, see views/lanes.py.
+
+const RANKS = new Map([["rejected", 0], ["event", 1], ["command", 3]]);
+
+/**
+ * The names of marks that have room beside their mark, so that no name hides another or a mark. The first to choose are
+ * rejections, then events, reactions and commands.
+ * @param {DrawnMark[]} marks in order of `x` @param {number} plot @param {(mark: DrawnMark) => string} nameOf
+ * @param {(text: string) => number} widthOf
+ */
+export function labelsBeside(marks, plot, nameOf, widthOf) {
+  const rooms = roomsBeside(marks, plot);
+  /** @type {DrawnLabel[]} */
+  const labels = [];
+  const rank = (/** @type {number} */ index) => RANKS.get(marks[index].kind) ?? 2;
+  for (const index of [...marks.keys()].sort((one, other) => rank(one) - rank(other) || one - other)) {
+    const { key, kind, moment, x, y } = marks[index];
+    const [before, behind] = rooms[index];
+    // Nothing is measured where not even a letter has room.
+    if (Math.max(before.left, behind.left) < APART) continue;
+    const text = nameOf(marks[index]);
+    const wide = widthOf(text);
+    const room = (kind === "command" ? [before, behind] : [behind, before]).find(({ left }) => left >= wide);
+    if (!room) continue;
+    room.left -= wide + APART;
+    const isLeft = room === before;
+    labels.push({ key, moment, text, x: isLeft ? x - MARK - GAP : x + MARK + GAP, y, wide, isLeft });
+  }
+  return labels;
+}
+
+/** The room before and behind each mark, which neighbours in a row share. */
+function roomsBeside(/** @type {DrawnMark[]} */ marks, /** @type {number} */ plot) {
+  /** @type {Map<number, { x: number, room: { left: number } }>} */
+  const last = new Map();
+  return marks.map(({ x, y }) => {
+    const neighbour = last.get(y);
+    const before = neighbour?.room ?? { left: 0 };
+    before.left = x - MARK - GAP - (neighbour ? neighbour.x + MARK + GAP : 0);
+    const behind = { left: plot - x - MARK - GAP };
+    last.set(y, { x, room: behind });
+    return [before, behind];
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 
 /**
  * @import { Mark } from "#views"
- * @import { DrawnMark } from "./types.js"
+ * @import { DrawnLabel, DrawnMark } from "./types.js"
  */
 
 const REACH = 14;
@@ -39,6 +39,15 @@ export function nearestMark(/** @type {DrawnMark[]} */ marks, /** @type {number}
     const far = Math.hypot(mark.x - x, mark.y - y);
     return far <= REACH ? far : Infinity;
   });
+}
+
+/** The mark whose name is at a point. */
+export function namedAt(/** @type {DrawnLabel[]} */ labels, /** @type {number} */ x, /** @type {number} */ y) {
+  return labels.find((label) => Math.abs(y - label.y) <= 9 && isWithin(x, label));
+}
+
+function isWithin(/** @type {number} */ x, /** @type {DrawnLabel} */ { x: at, wide, isLeft }) {
+  return isLeft ? x <= at && x >= at - wide : x >= at && x <= at + wide;
 }
 
 /** The next mark from one in the direction of an arrow key. */

@@ -8,6 +8,7 @@ import { LOOKS } from "./looks.js";
 /** @import { Chart } from "./chart.js" */
 
 export const LEAST_SPAN = 4;
+export const LEAST_ZOOM = 1;
 const STRIDE = 12;
 // By the same numbers Python draws its pictures, see views/lanes.py.
 const { folded: FOLDED, leastGap: LEAST_GAP, ahead: AHEAD } = LOOKS.lanes;
@@ -121,7 +122,7 @@ export class Span {
   /** Makes the units wider or narrower; the point at that share of the width stays where it is. */
   zoom(/** @type {number} */ factor, /** @type {number} */ share = 0.5) {
     const point = this.from + share * this.width;
-    this.zoomed = clamp(this.width * factor, LEAST_SPAN, Math.max(this.length + 1, this.room));
+    this.zoomed = clamp(this.width * factor, LEAST_ZOOM, Math.max(this.length + 1, this.room));
     const follows = this.isFollowing;
     this.width = this.zoomed;
     this.show(point - share * this.width);

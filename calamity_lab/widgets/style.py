@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from calamity_lab.views.lanes import AHEAD, FOLDED, LEAST_GAP, MOST_LANES
+from calamity_lab.views.lanes import AHEAD, FOLDED, LABEL, LEAST_GAP, MOST_LANES
 from calamity_lab.views.looks import (
     COLOURS,
     DRAWN_AS,
@@ -55,7 +55,13 @@ def script() -> str:
             "nameRoom": NAME_ROOM,
         },
         "sequence": {"row": ROW, "note": NOTE, "gap": GAP},
-        "lanes": {"most": MOST_LANES, "folded": FOLDED, "leastGap": LEAST_GAP, "ahead": AHEAD},
+        "lanes": {
+            "most": MOST_LANES,
+            "folded": FOLDED,
+            "leastGap": LEAST_GAP,
+            "ahead": AHEAD,
+            "label": LABEL,
+        },
     }
     return f"const LOOKS = {json.dumps(looks, indent=1)};\n"
 

@@ -3,23 +3,27 @@
 
 import { disable, isDisabled } from "./buttons.js";
 import { Chart } from "./chart.js";
-import { choiceOf, clamp, count, draw, make, nameParts, namesOf, put, setText, show } from "./elements.js";
+import { choiceOf, clamp, count, cutName, draw, make, namesOf, put, setText, show, widthOf } from "./elements.js";
 import { NOTHING_SELECTED } from "./lab_handle.js";
-import { DENSE, denseBars, densePaths, eachInSight, LANE, Lanes, MARK_STEP, marksInSight,
+import { DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, MARK_STEP, marksInSight, ringPath,
   shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { eventMark, stepMark } from "./marks.js";
 import { glyph, icon, kindClass, setGlyph } from "./signs.js";
-import { LEAST_SPAN, Span } from "./span.js";
+import { LEAST_ZOOM, Span } from "./span.js";
 import { listen } from "./timeline_input.js";
 import { AXIS, buildTimeline } from "./timeline_parts.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
  * @import { Mark } from "#views"
- * @import { DrawnMark, PlacedMark, Point } from "./types.js"
+ * @import { DrawnLabel, DrawnMark, PlacedMark, Point } from "./types.js"
  */
+
+// What a lane's name has beside it in the column, and the size of its letters, in pixels.
+const LABEL_FRAME = 56;
+const NAME_SIZE = 12;
 
 export function mountTimeline(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const timeline = new Timeline(lab);
@@ -39,6 +43,7 @@ export class Timeline {
     this.marks = [];
     this.rows = [0, 0];
     this.plot = 480;
+    this.labelWidth = 158;
     this.view = { top: 0, height: 8 * LANE };
     this.isListed = false;
     this.isScrolledHere = false;
@@ -54,6 +59,8 @@ export class Timeline {
     this.laidFor = "";
     /** @type {{ drawnFor: string, bars: ReturnType<typeof denseBars> } | null} */
     this.dense = null;
+    /** @type {{ drawnFor: string, labels: DrawnLabel[] } | null} */
+    this.named = null;
     this.now = 0;
     this.nodes = buildTimeline(this);
     listen(this);
@@ -63,6 +70,7 @@ export class Timeline {
 
   close() {
     this.observer.disconnect();
+    this.nodes.column.close();
   }
 
   get cursor() {
@@ -99,9 +107,15 @@ export class Timeline {
   }
 
   measure() {
-    const width = this.nodes.scroll.clientWidth - this.nodes.labels.offsetWidth;
-    // Measured here only, and when it is scrolled: to measure while drawing costs a layout of the whole page.
-    this.view = { top: this.nodes.scroll.scrollTop, height: Math.max(this.nodes.scroll.clientHeight - AXIS, 0) };
+    this.labelWidth = this.nodes.labels.offsetWidth;
+    const width = this.nodes.scroll.clientWidth - this.labelWidth;
+    this.nodes.column.node.style.setProperty("--cl-edge-height", `${this.nodes.scroll.clientHeight}px`);
+    // Measured here only: to measure while drawing costs a layout of the whole page.
+    const height = Math.max(this.nodes.scroll.clientHeight - AXIS, 0);
+    // Other rows may be in sight now; and what was off the page has forgotten how far it was scrolled.
+    if (height !== this.view.height || width !== this.plot) this.shownCursor = null;
+    this.view.height = height;
+    this.scrollLater();
     // Where they are a list instead, the lanes have no width.
     this.isListed = width < 100 && this.nodes.node.clientWidth > 0;
     if (width >= 100) {
@@ -116,6 +130,7 @@ export class Timeline {
     const isEmpty = !chart.lanes.length;
     show(this.nodes.hint, isEmpty);
     show(this.nodes.scroll, !isEmpty);
+    show(this.nodes.column.node, !isEmpty);
     this.now = chart.past(this.cursor);
     if (span.isFollowing) span.follow(this.now);
     this.layRows();
@@ -142,23 +157,38 @@ export class Timeline {
     if (this.nodes.body.style.height !== height) this.nodes.body.style.height = height;
   }
 
-  /** Scrolls to the lane in which something happened last, when the cursor has moved. */
+  /** Scrolls to the lanes in which the command at the cursor did something, when the cursor has moved. */
   followLane() {
     if (this.shownCursor === this.cursor || !this.span.isFollowing) return;
-    const last = this.latest();
+    const rows = this.rowsConcerned();
     this.shownCursor = this.cursor;
-    if (last === null) return;
-    const y = this.lanes.rowOf[last.lane] * LANE;
+    if (!rows) return;
     const { top, height } = this.view;
-    if (y >= top && y + LANE <= top + height) return;
-    this.view.top = clamp(LANE * Math.round((y - (height - LANE) / 2) / LANE), 0,
+    const [from, to] = [rows[0] * LANE, (rows[1] + 1) * LANE];
+    if (from >= top && to <= top + height) return;
+    this.view.top = clamp(LANE * Math.round((from + to - height) / 2 / LANE), 0,
       Math.max(0, this.lanes.rows.length * LANE - height));
-    // To scroll is to have the page laid out at once, so everything else is drawn before.
+    this.scrollLater();
+  }
+
+  /** Scrolls to what is drawn. This has the page laid out at once, so everything else is drawn before. */
+  scrollLater() {
     this.lab.later(() => {
       const before = this.nodes.scroll.scrollTop;
       this.nodes.scroll.scrollTop = this.view.top;
       this.isScrolledHere = this.nodes.scroll.scrollTop !== before;
     });
+  }
+
+  /** The first and the last row of what the command did; where these have no room together, of what happened last. */
+  rowsConcerned() {
+    const { chart, lanes } = this;
+    const last = this.latest();
+    if (last === null) return null;
+    const [row, begun] = [lanes.rowOf[last.lane], chart.at(stepMark(chart.commandBefore(this.cursor)))];
+    const other = begun ? lanes.rowOf[begun.lane] : -1;
+    const isNear = other >= 0 && (Math.abs(row - other) + 1) * LANE <= this.view.height;
+    return isNear ? [Math.min(row, other), Math.max(row, other)] : [row, row];
   }
 
   /** What happened last at the cursor or before it; what there was before the trace began is not meant. */
@@ -188,10 +218,10 @@ export class Timeline {
 
   paintLabels(/** @type {import("./lanes.js").Row[]} */ shown) {
     const streams = new Set(this.selected.streams);
-    const rows = shown.map((row) => labelOf(row, streams));
+    const rows = shown.map((row) => labelOf(row, streams, this.labelWidth - LABEL_FRAME));
     keyed(this.nodes.labels, rows, ({ key }) => key,
       (row) => (isGroup(row) ? this.groupLabel(row) : this.laneLabel(row)), updateLabel,
-      ({ label }, next) => isGroup(label) === isGroup(next) && label.isAlone === next.isAlone);
+      ({ label }, next) => isGroup(label) === isGroup(next));
     put(this.nodes.lines, "d", shown.map((_row, place) => `M0 ${(place + 0.5) * LANE}H${this.plot}`).join(""));
   }
 
@@ -208,7 +238,7 @@ export class Timeline {
     const isChosen = (/** @type {string} */ id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
     const press = () => this.lab.select(isChosen(label.label.stream_id) ? {} : { stream_id: label.label.stream_id });
     const node = make("button", { type: "button", class: "cl-lane-label", on: { click: press } },
-      ...(first.isAlone ? nameParts({ stream_id: "" }) : [make("span", { class: "cl-lane-name" })]));
+      make("span", { class: "cl-lane-name" }));
     const label = Object.assign(node, { label: first });
     return label;
   }
@@ -220,6 +250,7 @@ export class Timeline {
     const paths = isDense ? densePaths(this.bars([top, bottom]), cursor) : shapePaths(this.marks, cursor);
     keyed(this.nodes.paths, [...paths], ([key]) => key, ([key]) => draw("path", { class: pathClass(key) }),
       (path, [, d]) => put(path, "d", d));
+    this.paintNames(isDense, [top, bottom]);
     const now = this.nowAt();
     put(this.nodes.future, "x", clamp(now, 0, plot));
     put(this.nodes.future, "width", Math.max(0, plot - Math.max(now, 0)));
@@ -230,6 +261,19 @@ export class Timeline {
     this.paintLatest();
     this.paintSelection(top, height);
     this.paintActive();
+  }
+
+  /** The names of the marks, which stay where they are at a step: only what becomes past gets another ink. */
+  paintNames(/** @type {boolean} */ isDense, /** @type {number[]} */ rows) {
+    const { cursor, chart, plot } = this;
+    const drawnFor = [this.laidFor, plot, isDense, ...rows].join();
+    if (this.named?.drawnFor !== drawnFor) {
+      const nameOf = (/** @type {DrawnMark} */ { key }) => chart.at(key)?.label ?? "";
+      const wide = (/** @type {string} */ text) => widthOf(text, LOOKS.lanes.label.size);
+      this.named = { drawnFor, labels: isDense ? [] : labelsBeside(this.marks, plot, nameOf, wide) };
+    }
+    const labels = this.named.labels.map((label) => ({ ...label, tense: label.moment <= cursor ? "past" : "later" }));
+    keyed(this.nodes.names, labels, ({ key }) => key, ({ text }) => draw("text", { text }), updateName);
   }
 
   /** The bars for marks that are too close; they stay the same wherever the cursor is. */
@@ -252,11 +296,10 @@ export class Timeline {
     return ((span.at((past + next) / 2) - span.from) * plot) / span.width;
   }
 
-  /** The ring around what happened at the cursor. */
+  /** The rings around what the command at the cursor has done so far. */
   paintLatest() {
-    const latest = this.latest();
-    const marks = latest ? this.marks.filter((mark) => mark.moment === latest.moment) : [];
-    put(this.nodes.rings, "d", marks.map(({ x, y }) => `M${x - 9} ${y - 10}h18v20h-18z`).join(""));
+    const since = this.chart.commandBefore(this.cursor) || this.latest()?.moment || Infinity;
+    put(this.nodes.rings, "d", ringPath(this.marks.filter(({ moment }) => moment >= since && moment <= this.cursor)));
   }
 
   paintSelection(/** @type {number} */ top, /** @type {number} */ height) {
@@ -330,7 +373,7 @@ export class Timeline {
       total ? `${position(first)}–${position(Math.max(last, first))} of ${position(total)}` : "");
     disable(this.nodes.back, span.from <= 0);
     disable(this.nodes.on, span.to >= span.length);
-    disable(this.nodes.nearer, span.width <= LEAST_SPAN);
+    disable(this.nodes.nearer, span.width <= LEAST_ZOOM);
     disable(this.nodes.further, span.width >= Math.max(span.length + 1, span.room));
     put(this.nodes.follow, "aria-pressed", span.isFollowing ? "true" : "false");
     put(this.nodes.sift, "aria-pressed", this.lanes.sifts(chart) ? "true" : "false");
@@ -385,6 +428,14 @@ export class Timeline {
   }
 }
 
+/** @param {SVGTextElement} node @param {DrawnLabel & { tense: string }} label */
+function updateName(node, { text, x, y, isLeft, tense }) {
+  setText(node, text);
+  put(node, "x", x.toFixed(1));
+  put(node, "y", y + 4);
+  put(node, "class", `cl-${tense}${isLeft ? " cl-leftwards" : ""}`);
+}
+
 function pathClass(/** @type {string} */ key) {
   const [kind, tense, dense] = key.split(" ");
   return `cl-marks ${kindClass(kind)} cl-${tense}${dense ? " cl-dense" : ""}`;
@@ -394,20 +445,23 @@ function pathClass(/** @type {string} */ key) {
  * What a label in front of the lanes says: of a lane, or of a group of lanes, which has no stream.
  * @typedef {{
  *   key: string, kind: string, category: string, all: number, shown: number, stream_id: string, isClosed?: boolean,
- *   isAlone?: boolean, isSelected: boolean,
+ *   name: string, isSelected: boolean,
  * }} Label
  * @typedef {HTMLElement & { label: Label }} LabelNode
  */
 
-/** @param {import("./lanes.js").Row} row @param {Set<string>} selected @returns {Label} */
-function labelOf({ key, group, lane, isClosed, isAlone }, selected) {
+/** @param {import("./lanes.js").Row} row @param {Set<string>} selected @param {number} room @returns {Label} */
+function labelOf({ key, group, lane, isClosed, isAlone }, selected, room) {
   if (group) {
     const { kind, category, all, lanes } = group;
-    return { key, kind, category, all, shown: lanes.length, stream_id: "", isClosed, isSelected: false };
+    return { key, kind, category, all, shown: lanes.length, stream_id: "", name: "", isClosed, isSelected: false };
   }
   const { kind = "", category = "", stream_id = "" } = lane ?? {};
-  return { key: `${isAlone ? "alone" : "lane"} ${key}`, kind, category, all: 1, shown: 1, stream_id, isAlone,
-    isSelected: selected.has(stream_id) };
+  const [type, id] = namesOf({ stream_id, category });
+  const name = isAlone
+    ? cutName(type, id, room, NAME_SIZE)
+    : cutName("", id.replace(/^-/, "") || stream_id, room, NAME_SIZE);
+  return { key: `lane ${key}`, kind, category, all: 1, shown: 1, stream_id, name, isSelected: selected.has(stream_id) };
 }
 
 function isGroup(/** @type {Label} */ label) {
@@ -431,10 +485,7 @@ function updateGroupLabel(/** @type {Element} */ node, /** @type {Label} */ row)
 
 function updateLaneLabel(/** @type {Element} */ node, /** @type {Label} */ row) {
   setGlyph(node, row.kind);
-  const [category, id] = namesOf(row);
-  const names = [...node.children].slice(1);
-  if (row.isAlone) setText(names[0], category);
-  setText(names[names.length - 1], row.isAlone ? id : id.replace(/^-/, "") || row.stream_id);
+  setText(node.children[1], row.name);
   put(node, "title", row.stream_id);
   put(node, "aria-label", row.stream_id);
   put(node, "aria-pressed", row.isSelected ? "true" : "false");

@@ -2,7 +2,7 @@
 
 import { clamp, put, show } from "./elements.js";
 import { LANE } from "./lanes.js";
-import { eventMark, nearestMark, neighbour } from "./marks.js";
+import { eventMark, namedAt, nearestMark, neighbour } from "./marks.js";
 import { AXIS, ZOOM } from "./timeline_parts.js";
 
 /**
@@ -61,7 +61,7 @@ function listenToPointer(/** @type {Timeline} */ timeline) {
     const here = at(event);
     // It may have been let go outside.
     if (start && !(event.buttons & 1)) leave();
-    if (!start) return point(timeline, nearestMark(timeline.marks, here.x, here.y), here);
+    if (!start) return point(timeline, markAt(timeline, here), here);
     if (Math.abs(here.x - start.x) < 5) return undefined;
     svg.setPointerCapture(event.pointerId);
     put(timeline.nodes.brush, "x", Math.min(start.x, here.x));
@@ -73,12 +73,18 @@ function listenToPointer(/** @type {Timeline} */ timeline) {
   const end = (/** @type {PointerEvent} */ event) => {
     if (!start) return;
     const here = at(event);
-    if (timeline.nodes.brush.hasAttribute("display")) press(timeline, nearestMark(timeline.marks, here.x, here.y));
+    if (timeline.nodes.brush.hasAttribute("display")) press(timeline, markAt(timeline, here));
     else pickBetween(timeline, Math.min(start.x, here.x), Math.max(start.x, here.x));
     leave();
   };
   svg.addEventListener("pointerup", end);
   svg.addEventListener("pointercancel", leave);
+}
+
+/** The mark at a point, or the one whose name is there. */
+function markAt(/** @type {Timeline} */ { marks, named }, /** @type {Point} */ { x, y }) {
+  const key = namedAt(named?.labels ?? [], x, y)?.key;
+  return marks.find((mark) => mark.key === key) ?? nearestMark(marks, x, y);
 }
 
 function press(/** @type {Timeline} */ timeline, /** @type {DrawnMark | null} */ mark) {

@@ -2,6 +2,7 @@
 
 import { button } from "./buttons.js";
 import { clamp, count, draw, freshId, make, nameParts, put, setText, show } from "./elements.js";
+import { mountHandle } from "./handle.js";
 import { keepInSight, keyed } from "./lists.js";
 import { eventMark, stepMark } from "./marks.js";
 import { glyph } from "./signs.js";
@@ -16,6 +17,7 @@ import { glyph } from "./signs.js";
 
 export const AXIS = 20;
 export const ZOOM = 1.6;
+const LEAST_LABEL = 90;
 
 export function buildTimeline(/** @type {Timeline} */ timeline) {
   const title = freshId("timeline");
@@ -44,7 +46,11 @@ export function buildTimeline(/** @type {Timeline} */ timeline) {
       make("span", { class: "cl-gap" }),
       make("span", { class: "cl-lane-tools" }, where, back, on, further, nearer, whole, follow, sift, byTime)),
     plot.scroll, plot.listed.node, hint, plot.tip.node);
-  return { ...selection, ...plot, back, on, nearer, further, whole, follow, sift, byTime, where, legend, hint, node };
+  const column = mountHandle(node, plot.labels, { label: "Width of the lane names", property: "--cl-label",
+    way: "width", least: LEAST_LABEL, most: () => node.clientWidth / 2, sized: () => timeline.measure() });
+  node.append(column.node);
+  return { ...selection, ...plot, back, on, nearer, further, whole, follow, sift, byTime, where, legend, hint, column,
+    node };
 }
 
 function buildSelection(/** @type {Timeline} */ timeline) {
@@ -67,6 +73,7 @@ function buildPlot(/** @type {Timeline} */ timeline) {
   const brush = draw("rect", { class: "cl-band cl-brush", display: "none" });
   const nowLine = draw("g", { class: "cl-now" }, draw("line"));
   const paths = draw("g");
+  const names = draw("g", { class: "cl-mark-names", "aria-hidden": "true" });
   const rings = draw("path", { class: "cl-rings" });
   const causes = draw("path", { class: "cl-arrow cl-cause" });
   const effects = draw("path", { class: "cl-arrow cl-effect" });
@@ -74,16 +81,16 @@ function buildPlot(/** @type {Timeline} */ timeline) {
     draw("rect", { class: "cl-mark-target", x: -12, y: -12, width: 24, height: 24 }),
     draw("rect", { class: "cl-mark-ring", x: -9, y: -10, width: 18, height: 20, rx: 4 }));
   const list = draw("g", { role: "listbox", "aria-label": "What happened, in order" }, option);
-  const svg = draw("svg", { class: "cl-plot" }, future, band, lines, nowLine, causes, effects, paths, rings, list,
-    brush);
+  const svg = draw("svg", { class: "cl-plot" }, future, band, lines, nowLine, causes, effects, names, paths, rings,
+    list, brush);
   const labels = make("div", { class: "cl-lane-labels" });
   const body = make("div", { class: "cl-lane-rows" }, labels, svg);
   const axis = mountAxis();
   const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, axis.node, body);
   const tip = mountTip(timeline.lab);
   const listed = mountLaneList((mark) => timeline.lab.select({ mark, go: true }));
-  return { lines, future, band, brush, nowLine, paths, rings, causes, effects, option, list, svg, labels, body, axis,
-    scroll, tip, listed };
+  return { lines, future, band, brush, nowLine, paths, names, rings, causes, effects, option, list, svg, labels, body,
+    axis, scroll, tip, listed };
 }
 
 /** The positions of the events above the lanes, or their times; in sight however far one scrolls. */

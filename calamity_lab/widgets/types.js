@@ -47,15 +47,19 @@
  *   signs: Record<string, { word: string, line: string, outline: string }>,
  *   graph: { boxWide: number, boxHigh: number, nameRoom: number },
  *   sequence: { row: number, note: number, gap: number },
- *   lanes: { most: number, folded: number, leastGap: number, ahead: number },
+ *   lanes: {
+ *     most: number, folded: number, leastGap: number, ahead: number,
+ *     label: { size: number, mark: number, gap: number, apart: number },
+ *   },
  * }} Looks
  */
 
 /**
  * A mark with what it shows, and its point: `among` the events, and in pixels.
  * @typedef {{ key: Mark, kind: string, among: number, lane: number, moment: number }} PlacedMark
- * @typedef {PlacedMark & { name: string, position: number | null }} ChartMark
+ * @typedef {PlacedMark & { name: string, label: string, position: number | null }} ChartMark
  * @typedef {PlacedMark & Point} DrawnMark
+ * @typedef {{ key: Mark, moment: number, text: string, x: number, y: number, wide: number, isLeft: boolean }} DrawnLabel
  * @typedef {{ x: number, y: number }} Point
  */
 export {};

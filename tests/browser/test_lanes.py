@@ -17,7 +17,7 @@ from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.trace.selection import NOTHING
 from calamity_lab.views.chart import Chart, Charts
-from calamity_lab.views.lanes import AHEAD, Lanes, in_order
+from calamity_lab.views.lanes import AHEAD, Lanes, beside, in_order
 from calamity_lab.views.selected import selected
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.patches import packed, plain
@@ -89,6 +89,18 @@ WHERE = """
 }
 """
 
+
+# On which side of its mark each name has room, where a letter is six pixels wide.
+BESIDE = """
+marks => {
+  %s
+  const drawn = marks.map(([row, x, kind, wide], index) =>
+    ({ key: `event ${index}`, kind, among: 0, lane: row, moment: 0, x, y: 24 * row, wide }));
+  const labels = labelsBeside(drawn, 900, (mark) => "x".repeat(mark.wide), (text) => text.length);
+  const sides = new Map(labels.map(({ key, isLeft }) => [key, isLeft ? "left" : "right"]));
+  return drawn.map(({ key }) => sides.get(key) ?? null);
+}
+"""
 
 PATHS = "paths => paths.map(path => path.getAttribute('d'))"
 
@@ -329,6 +341,126 @@ def test_in_a_drag_python_is_asked_now_and_then_and_for_the_last_moment_once_the
     assert len(asked) <= 3 + took / 200
 
 
+NAMES = ".cl-mark-names text"
+BOXES = """
+svg => [...svg.querySelectorAll('.cl-mark-names text')].map(text => {
+  const { x, y, width, height } = text.getBBox();
+  return [x, y, x + width, y + height];
+})
+"""
+
+
+def test_marks_have_names_where_they_have_room_and_more_of_them_nearer_by(bare: BarePage) -> None:
+    names, far = lanes(bare).locator(NAMES), set[str]()
+    for step in range(6):
+        boxes = lanes(bare).locator(".cl-plot").evaluate(BOXES)
+        for index, (left, top, right, bottom) in enumerate(boxes):
+            assert not [
+                other
+                for other in boxes[index + 1 :]
+                if other[0] < right and left < other[2] and other[1] < bottom - 4 and top < other[3] - 4
+            ]
+        far = far if step else set(names.all_text_contents())
+        bare.press("Zoom in")
+    assert set(names.all_text_contents()) - far
+
+
+def test_a_step_gives_another_ink_to_the_names_of_what_happened_and_leaves_the_others_alone(
+    bare: BarePage,
+) -> None:
+    watch = """
+    group => { window.changed = []; new MutationObserver(found => changed.push(
+      ...found.map(each => [each.type, each.attributeName, each.target.textContent])
+    )).observe(group, {subtree: true, childList: true, attributes: true, characterData: true}); }
+    """
+    bare.lab.goto(after(bare.lab, "PlaceOrder", 4) - 1)
+    bare.settle()
+    lanes(bare).locator(".cl-mark-names").evaluate(watch)
+    before = lanes(bare).locator(NAMES).count()
+    bare.press("Step over")
+    changed = bare.page.evaluate("changed")
+    assert {(kind, name) for kind, name, _ in changed} == {("attributes", "class")}
+    assert len(changed) < before
+
+
+def test_a_press_on_a_name_selects_its_mark(bare: BarePage) -> None:
+    name = lanes(bare).locator(NAMES).first
+    text = str(name.text_content())
+    box = name.bounding_box()
+    assert box is not None
+    bare.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    bare.settle()
+    found = selected(bare.lab.trace, bare.lab.stepper.selection)
+    assert text.removeprefix("→ ") in f"{found.title} {found.detail}"
+
+
+def test_rings_are_around_all_that_the_command_did(bare: BarePage) -> None:
+    bare.root.get_by_role("tab", name="State").click()
+    for _ in range(3):
+        bare.press("Step over")
+    trace, cursor = bare.lab.trace, bare.lab.cursor
+    start = trace.index.command_start(cursor)
+    done = [m for m in Lanes(Charts().of(trace)).marks() if start <= m.moment <= cursor]
+    assert len(done) > 2
+    rings = str(lanes(bare).locator(".cl-rings").get_attribute("d"))
+    centres = [
+        ((float(left) + float(right)) / 2, float(y) + 10)
+        for left, y, right in re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", rings)
+    ]
+    rows = {y for _, y in centres}
+    assert len(rows) == len({mark.lane for mark in done})
+
+
+def test_names_of_lanes_get_more_room_by_a_drag_or_by_keys(bare: BarePage) -> None:
+    handle = lanes(bare).get_by_role("separator", name="Width of the lane names")
+    expect(handle).to_have_attribute("aria-orientation", "vertical")
+    label = lanes(bare).locator(".cl-lane-label").nth(1)
+    plot = lanes(bare).locator(".cl-plot")
+
+    def widths() -> tuple[int, int]:
+        return label.evaluate("node => node.offsetWidth"), int(str(plot.get_attribute("width")))
+
+    wide, room = widths()
+    handle.press("ArrowRight")
+    assert widths() == (wide + 16, room - 16)
+    expect(handle).to_have_attribute("aria-valuenow", str(wide + 16))
+    handle.press("Home")
+    assert widths()[0] == 90
+    cut = lanes(bare).locator(".cl-lane-name").all_inner_texts()
+    assert any("…" in name for name in cut)
+    titles = lanes(bare).locator(".cl-lane-label:has(.cl-lane-name)")
+    assert not any("…" in str(title.get_attribute("title")) for title in titles.all())
+    box = handle.bounding_box()
+    assert box is not None
+    bare.page.mouse.move(box["x"] + 10, box["y"] + 10)
+    bare.page.mouse.down()
+    bare.page.mouse.move(box["x"] + 10 + wide - 90, box["y"] + 10, steps=3)
+    bare.page.mouse.up()
+    assert widths() == (wide, room)
+
+
+@pytest.mark.parametrize("moment", [62, 205])
+def test_on_first_sight_the_cursor_and_the_lane_of_the_last_command_are_in_sight(
+    browser: Browser, moment: int
+) -> None:
+    lab = Lab(fulfilment, ids=seeded_ids(7), clock=ticking_clock())
+    lab.send(*fulfilment.story())
+    lab.resume()
+    lab.goto(moment)
+    bare = BarePage(browser.page(), lab, width=900)
+    bare.page.wait_for_timeout(100)
+    expect(lanes(bare).locator(".cl-now")).not_to_have_attribute("display", "none")
+    assert lanes(bare).locator(".cl-rings").get_attribute("d")
+    ring = lanes(bare).locator(".cl-rings").bounding_box()
+    pane = lanes(bare).locator(".cl-lanes").bounding_box()
+    assert ring is not None
+    assert pane is not None
+    assert pane["y"] <= ring["y"]
+    assert ring["y"] + ring["height"] <= pane["y"] + pane["height"] + 1
+    bare.check()
+    bare.page.close()
+
+
 def test_of_a_thousand_lanes_only_those_in_sight_are_on_the_page(browser: Browser) -> None:
     lab = Lab(bank, checked=False)
     lab.send(*[bank.CreateAccount(f"{n}") for n in range(1_000)])
@@ -395,12 +527,15 @@ def empty(browser: Browser) -> Iterator[Page]:
 def test_the_front_end_reads_what_python_packs(empty: Page) -> None:
     numbers = [0, 1, 255, 256, 2**31, 2**32 + 7, 2**52, 3, 0, 2**40]
     chart = charted(200)
-    wide = [*([numbers] * 4), *([numbers[::-1]] * 5), *([numbers] * 3)]
-    groups = (*chart.columns.events, *chart.columns.steps, *chart.columns.changes)
+    groups = (chart.columns.events, chart.columns.steps, chart.columns.changes)
+    wide = [column for group in groups for column in [numbers[:: 1 if len(group) % 2 else -1]] * len(group)]
     for columns, count in (
-        ([list(c) for c in groups], [chart.sizes.events, chart.sizes.steps, chart.sizes.changes]),
+        (
+            [list(column) for group in groups for column in group],
+            [chart.sizes.events, chart.sizes.steps, chart.sizes.changes],
+        ),
         (wide, [len(numbers)] * 3),
-        ([[]] * 12, [0, 0, 0]),
+        ([[]] * len(wide), [0, 0, 0]),
     ):
         text = b64encode(packed(columns)).decode()
         assert empty.evaluate(READ % SCRIPTS, [text, count]) == columns
@@ -437,3 +572,11 @@ def test_the_browser_puts_everything_where_pictures_and_figures_have_it(
     assert where == pytest.approx([mark.x - AHEAD for mark in lanes.marks()])
     assert order == in_order(lanes.lanes, range(len(lanes.lanes)))
     assert past == pytest.approx([lanes.cursor(moment) - AHEAD for moment in moments])
+
+
+def test_names_are_placed_as_python_places_them(empty: Page) -> None:
+    marks = sorted(Lanes(charted(60)).marks(), key=lambda mark: mark.x)
+    placed = [(mark.lane, (mark.x - AHEAD) * 40, mark.kind, 6 * len(mark.label)) for mark in marks]
+    sides = beside(placed, 900)
+    assert empty.evaluate(BESIDE % SCRIPTS, placed) == sides
+    assert {"left", "right", None} == set(sides)

@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Chart, STEP_KINDS } from "../../calamity_lab/widgets/chart.js";
-import { denseBars, eachInSight, Lanes, marksInSight } from "../../calamity_lab/widgets/lanes.js";
+import { denseBars, eachInSight, labelsBeside, Lanes, marksInSight,
+  ringPath } from "../../calamity_lab/widgets/lanes.js";
+import { cutName } from "../../calamity_lab/widgets/elements.js";
 import { LOOKS } from "../../calamity_lab/widgets/looks.js";
-import { changeMark, eventMark, nearestMark, neighbour, readMark, stepMark } from "../../calamity_lab/widgets/marks.js";
+import { changeMark, eventMark, namedAt, nearestMark, neighbour, readMark,
+  stepMark } from "../../calamity_lab/widgets/marks.js";
 import { Span } from "../../calamity_lab/widgets/span.js";
 
 /** @type {import("#views").LaneRow[]} */
@@ -69,7 +72,8 @@ test("a change of a projection stands where the event is that made it, in the la
   const kinds = ["projection", "rejected"].map((kind) => STEP_KINDS.indexOf(kind));
   const made = chart([[2, 5], [3, 3], kinds]);
   const [changed, broken] = [changeMark(1), changeMark(2)].map((mark) => made.at(mark));
-  assert.deepEqual(changed, { key: "change 1", kind: "projection", name: "Placed", among: 2, lane: 3, moment: 8 });
+  assert.deepEqual(changed, { key: "change 1", kind: "projection", name: "Placed", label: "Placed", position: null,
+    among: 2, lane: 3, moment: 8 });
   assert.deepEqual([broken?.kind, broken?.among, broken?.moment], ["rejected", 5, 28]);
   assert.equal(made.at(changeMark(3)), null);
   assert.deepEqual(made.kinds(), ["event", "started", "continued", "stopped", "projection"]);
@@ -173,4 +177,55 @@ test("where marks stand too close, reactions of any kind share a bar, rejections
   assert.deepEqual(bars("rejected").map(({ kind }) => kind), ["rejected", "rejected", "rejected"]);
   assert.notEqual(bars("rejected")[0].drawn, reactions[0][0].drawn);
   assert.deepEqual(bars("command"), []);
+});
+
+/** @returns {import("../../calamity_lab/widgets/types.js").DrawnMark} */
+function drawn(/** @type {number} */ event, /** @type {string} */ kind, /** @type {number} */ x, y = 12) {
+  return { key: eventMark(event), kind, among: event, lane: 0, moment: event, x, y };
+}
+
+/** The names of marks, each 100 pixels wide, by the number of their mark. */
+function names(/** @type {ReturnType<typeof drawn>[]} */ marks, plot = 400) {
+  const labels = labelsBeside(marks, plot, ({ kind }) => kind, () => 100);
+  return Object.fromEntries(labels.map((label) => [label.key, label.isLeft ? "left" : "right"]));
+}
+
+test("a name has its place beside its mark, a command's before it, and none over a mark, a name or an edge", () => {
+  assert.deepEqual(names([drawn(1, "command", 185), drawn(2, "event", 200)]), { "event 1": "left",
+    "event 2": "right" });
+  assert.deepEqual(names([drawn(1, "event", 350)]), { "event 1": "left" });
+  assert.deepEqual(names([drawn(1, "event", 20), drawn(2, "event", 143)], 160), {});
+  assert.deepEqual(names([drawn(1, "event", 20), drawn(2, "event", 144)], 160), { "event 1": "right" });
+  assert.deepEqual(names([drawn(1, "command", 20), drawn(2, "rejected", 250)], 260), { "event 2": "left" });
+  assert.deepEqual(names([drawn(1, "event", 20), drawn(2, "event", 30, 36)], 160), { "event 1": "right",
+    "event 2": "right" });
+});
+
+test("a press on a name is one on its mark", () => {
+  const labels = labelsBeside([drawn(1, "command", 185), drawn(2, "event", 200)], 400, ({ kind }) => kind, () => 100);
+  assert.equal(namedAt(labels, 120, 15)?.key, "event 1");
+  assert.equal(namedAt(labels, 250, 9)?.key, "event 2");
+  assert.equal(namedAt(labels, 350, 9), undefined);
+  assert.equal(namedAt(labels, 250, 40), undefined);
+});
+
+test("marks that are close to each other in a row share a ring", () => {
+  assert.equal(ringPath([drawn(1, "command", 50), drawn(2, "event", 65)]), "M41.0 2H74.0v20H41.0z");
+  assert.equal(ringPath([drawn(1, "command", 50), drawn(2, "event", 65, 36)]).match(/M/g)?.length, 2);
+  assert.equal(ringPath([drawn(1, "command", 50), drawn(2, "event", 90)]).match(/M/g)?.length, 2);
+});
+
+test("the command at a moment is the last one that was dispatched or rejected", () => {
+  const made = chart();
+  made.steps.kinds.set(["command", "continued", "rejected"].map((kind) => STEP_KINDS.indexOf(kind)));
+  assert.deepEqual([9, 10, 12, 13, 14, 99].map((moment) => made.commandBefore(moment)), [0, 10, 10, 10, 14, 14]);
+});
+
+test("of a long name of a stream the type and the id can be read", () => {
+  const measure = { getContext: () => ({ measureText: (/** @type {string} */ text) => ({ width: 6 * text.length }) }) };
+  Object.assign(globalThis, { document: { createElement: () => measure } });
+  assert.equal(cutName("BankAccount", "-bob", 90, 12), "BankAccount-bob");
+  assert.equal(cutName("BankAccount", "-bob", 72, 12), "BankAcc…-bob");
+  assert.equal(cutName("", "order-of-2024-0017", 60, 12), "order…0017");
+  assert.equal(cutName("Order", "-of-a-very-long-id-0017", 60, 12), "Order…0017");
 });

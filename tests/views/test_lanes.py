@@ -21,6 +21,7 @@ from calamity_lab.views.controls import followed
 from calamity_lab.views.lanes import (
     AHEAD,
     FOLDED,
+    LABEL,
     LEAST_GAP,
     MOST_LANES,
     DrawnMark,
@@ -29,9 +30,11 @@ from calamity_lab.views.lanes import (
     Whole,
     Window,
     along,
+    beside,
     whole,
     window,
 )
+from calamity_lab.views.scenes import cut_name
 from tests.frames.histories import bank_day, bank_traffic, recorded, shop_week, traced
 from tests.moments import after
 from tests.views.batch import Fill, Filled
@@ -359,3 +362,78 @@ def test_a_night_in_which_nothing_happened_is_folded() -> None:
 
 def order(mark: DrawnMark) -> tuple[float, int, str]:
     return round(mark.x, 9), mark.moment, mark.kind
+
+
+def labelled(*marks: tuple[int, float, str, float], wide: float = 400) -> list[str | None]:
+    return list(beside(marks, wide))
+
+
+def test_a_label_is_behind_its_mark_where_it_has_room_and_a_commands_before_it() -> None:
+    assert labelled((0, 200, "event", 100)) == ["right"]
+    assert labelled((0, 200, "command", 100)) == ["left"]
+    assert labelled((0, 185, "command", 100), (0, 200, "event", 100)) == ["left", "right"]
+
+
+def test_a_label_goes_to_the_other_side_where_its_own_has_no_room() -> None:
+    assert labelled((0, 350, "event", 100)) == ["left"]
+    assert labelled((0, 50, "command", 100)) == ["right"]
+
+
+@pytest.mark.parametrize(("apart", "shown"), [(123, None), (124, "right")])
+def test_a_label_that_would_be_over_a_mark_or_an_edge_is_left_out(apart: float, shown: str | None) -> None:
+    taken = LABEL["mark"] + LABEL["gap"]
+    assert labelled((0, 20, "event", 100), (0, 20 + apart, "event", 999), wide=999) == [shown, None]
+    assert labelled((0, 50, "event", 100), wide=50 + taken + 100 - (shown is None)) == [shown]
+
+
+def test_two_labels_of_neighbours_share_the_room_between_them_and_rejections_choose_first() -> None:
+    first, second = (0, 20.0, "event", 100.0), (0, 250.0, "command", 100.0)
+    assert labelled(first, second, wide=260) == ["right", None]
+    assert labelled((0, 20, "command", 100), (0, 250, "rejected", 100), wide=260) == [None, "left"]
+    assert labelled(first, (0, 260, "command", 100), wide=270) == ["right", "left"]
+
+
+def test_rows_do_not_take_room_from_each_other() -> None:
+    assert labelled((0, 20, "event", 100), (1, 30, "event", 100), (0, 40, "event", 100)) == [
+        None,
+        "right",
+        "right",
+    ]
+
+
+@pytest.mark.parametrize("wide", [300.0, 900.0, 3000.0])
+@pytest.mark.parametrize("domain", [bank, fulfilment])
+def test_no_label_of_a_story_is_over_another_or_over_a_mark_and_more_appear_with_more_room(
+    domain: Any, wide: float
+) -> None:
+    view = seen(story_of(domain), 0, first=0, width=100)
+    marks = [(m.lane, (m.x - AHEAD) * wide / view.total, m.kind, 6.0 * len(m.label)) for m in view.marks]
+    sides = beside(marks, wide + 200)
+    taken = [(row, x - LABEL["mark"], x + LABEL["mark"]) for row, x, *_ in marks]
+    labels = [
+        (row, x + 12, x + 12 + needed) if side == "right" else (row, x - 12 - needed, x - 12)
+        for (row, x, _, needed), side in zip(marks, sides, strict=True)
+        if side is not None
+    ]
+    for index, (row, left, right) in enumerate(labels):
+        others = [*taken, *labels[:index], *labels[index + 1 :]]
+        assert not [each for each in others if each[0] == row and each[1] < right and left < each[2]]
+    assert len(labels) <= len(
+        [s for s in beside([(r, 2 * x, k, w) for r, x, k, w in marks], 2 * wide + 200) if s]
+    )
+
+
+@pytest.mark.parametrize(
+    ("category", "name", "letters", "shown"),
+    [
+        ("BankAccount", "BankAccount-bob", 15, "BankAccount-bob"),
+        ("BankAccount", "BankAccount-bob", 13, "BankAcco…-bob"),
+        ("Order", "Order-of-2024-0017", 12, "Order-…-0017"),
+        ("", "order-of-2024-0017", 10, "order…0017"),
+        ("A", "A-b", 1, "…"),
+    ],
+)
+def test_of_a_long_name_of_a_stream_the_type_and_the_id_can_be_read(
+    category: str, name: str, letters: int, shown: str
+) -> None:
+    assert cut_name(category, name, lambda text: len(text) <= letters) == shown

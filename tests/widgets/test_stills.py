@@ -180,3 +180,17 @@ def ipython() -> Iterator[InteractiveShell]:
     yield InteractiveShell.instance()
     if not had_one:
         InteractiveShell.clear_instance()
+
+
+def test_the_marks_of_a_still_have_names_where_there_is_room_the_future_ones_grey() -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    lab.resume()
+    lab.goto(after(lab, "FundsWithdrawn"))
+    (svg,) = drawings(ViewWidget(lab, "timeline").still())
+    names = dict(
+        re.findall(r'<text [^>]*fill="([^"]+)" font-size="11" text-anchor="(?:start|end)"[^>]*>([^<]+)', svg)
+    )
+    assert set(names) == {COLOURS["ink"].light, COLOURS["later"].light}
+    assert "RequestTransfer rejected" in svg
+    assert "AccountCreated" in svg

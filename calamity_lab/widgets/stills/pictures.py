@@ -6,12 +6,22 @@ from collections.abc import Iterator
 
 from calamity_lab.text import plural
 from calamity_lab.views.instance_status import StatusMark
-from calamity_lab.views.lanes import AHEAD, Window
+from calamity_lab.views.lanes import AHEAD, LABEL, Row, Window, beside
 from calamity_lab.views.looks import SIGNS, Status
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
-from calamity_lab.views.scenes import BOX_HIGH, BOX_WIDE, NAME_ROOM, Box, Stroke, Way, cut, text_width
+from calamity_lab.views.scenes import (
+    BOX_HIGH,
+    BOX_WIDE,
+    NAME_ROOM,
+    Box,
+    Stroke,
+    Way,
+    cut,
+    cut_name,
+    text_width,
+)
 from calamity_lab.views.sequence import SequenceView
-from calamity_lab.views.sequence_scene import sequence_scene
+from calamity_lab.views.sequence_scene import Words, sequence_scene
 from calamity_lab.widgets.stills.paper import (
     ACCENT,
     LINE,
@@ -19,7 +29,6 @@ from calamity_lab.widgets.stills.paper import (
     SHADE,
     SOFT,
     drawn,
-    fitted,
     hue,
     image,
     line,
@@ -57,14 +66,39 @@ def _body(view: Window, height: float) -> str:
         parts += [
             f'<path d="M{_LABEL} {y}H{_LANES_WIDE}" stroke="{LINE}"/>',
             shape(row.kind, 10, y),
-            text(22, y + 4, fitted(row.name, 24)),
+            text(22, y + 4, _lane_name(row)),
         ]
     parts += [_position(view, n) for n in range(1, len(view.positions), 2)]
     parts.append(f'<path d="M{now:.4g} 0V{height}" stroke="{ACCENT}" stroke-width="1.5"/>')
-    for mark in view.marks:
-        y = _LANES_TOP + (mark.lane + mark.within) * _LANE
-        parts.append(shape(mark.kind, _x(view, mark.x), y, is_past=mark.moment <= view.moment))
+    for mark, label in zip(view.marks, _labels(view), strict=True):
+        x, y = _x(view, mark.x), _LANES_TOP + (mark.lane + 0.5) * _LANE
+        is_past = mark.moment <= view.moment
+        parts += [label, shape(mark.kind, x, y, is_past=is_past)]
     return "".join(parts)
+
+
+def _lane_name(row: Row) -> str:
+    return cut_name(row.category, row.name, lambda name: text_width(name, 12) <= _LABEL - 30)
+
+
+def _labels(view: Window) -> Iterator[str]:
+    """The name of each mark where there is room for it; else an empty text."""
+    size, aside = LABEL["size"], LABEL["mark"] + LABEL["gap"]
+    widths = [text_width(mark.label, size) for mark in view.marks]
+    placed = [
+        (mark.lane, _x(view, mark.x) - _LABEL, mark.kind, wide)
+        for mark, wide in zip(view.marks, widths, strict=True)
+    ]
+    for mark, side in zip(view.marks, beside(placed, _LANES_WIDE - _LABEL), strict=True):
+        x, y = _x(view, mark.x), _LANES_TOP + (mark.lane + 0.5) * _LANE + 4
+        is_past, is_left = mark.moment <= view.moment, side == "left"
+        yield "" if side is None else drawn(
+            Words(
+                x - aside if is_left else x + aside, y, mark.label, _LANES_WIDE,
+                "ink" if is_past else "later", "paper" if is_past else "shade",
+                size, "end" if is_left else "start",
+            )
+        )  # fmt: skip
 
 
 def _x(view: Window, along: float) -> float:
