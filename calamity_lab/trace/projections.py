@@ -54,13 +54,15 @@ class Projections(NamedTuple):
     """The projections after each event.
 
     ``states`` has the states by stream id: first those before any event, then those after each.
-    ``changes`` are all changes in order, and ``histories`` those of each instance by stream id.
+    ``changes`` are all changes in order, ``histories`` those of each instance by stream id, and ``broken``
+    those at which an instance broke; one that broke before any event did at event 0.
     """
 
     types: tuple[type, ...] = ()
     states: PersistentVector[PersistentMap[Any]] = PersistentVector([PersistentMap()])
     changes: PersistentVector[ProjectionChange] = PersistentVector()
     histories: HashTrieMap[str, PersistentVector[ProjectionChange]] = HashTrieMap()
+    broken: PersistentVector[ProjectionChange] = PersistentVector()
 
     @classmethod
     def of(cls, types: Iterable[type], streams: Iterable[str] = ()) -> Projections:
@@ -74,8 +76,12 @@ class Projections(NamedTuple):
                     f"'{stored_name(each)}-1'. Rename the class, or write stored_name = '...' in its body"
                 )
         projections = cls(types)
-        begun = PersistentMap({each.stream_id: _begun(each) for each in projections.alone})
-        return projections._replace(states=PersistentVector([begun]))
+        begun = {each: _begun(each) for each in projections.alone}
+        states = PersistentMap({each.stream_id: state for each, state in begun.items()})
+        broken = [ProjectionChange(each, 0, 0, 0, None, state) for each, state in begun.items()]
+        return projections._replace(
+            states=PersistentVector([states]), broken=PersistentVector(filter(_breaks, broken))
+        )
 
     @property
     def alone(self) -> tuple[Identity, ...]:
@@ -100,7 +106,10 @@ class Projections(NamedTuple):
                 histories = histories.insert(name, history.append(change))
                 now = now.insert(name, after)
             states.append(now)
-        return Projections(self.types, self.states.extend(states), self.changes.extend(changes), histories)
+        broken = self.broken.extend(filter(_breaks, changes))
+        return Projections(
+            self.types, self.states.extend(states), self.changes.extend(changes), histories, broken
+        )
 
     def between(self, start: int, moment: int) -> Iterator[ProjectionChange]:
         """The changes after one moment up to another."""
@@ -124,10 +133,15 @@ class Projections(NamedTuple):
             self.states.take(count + 1),
             self.changes.take(bisect_right(self.changes, count, key=_event)),
             HashTrieMap({name: history for name, history in histories.items() if len(history)}),
+            self.broken.take(bisect_right(self.broken, count, key=_event)),
         )
 
 
 _NO_CHANGES: PersistentVector[ProjectionChange] = PersistentVector()
+
+
+def _breaks(change: ProjectionChange) -> bool:
+    return type(change.after) is BrokenProjection
 
 
 def _event(change: ProjectionChange) -> int:

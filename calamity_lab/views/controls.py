@@ -97,6 +97,8 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
     before = index.events_at(0)
     if moment.step is None and before:
         text = f"{text}; the history has {plural(before, 'event')}"
+    if error is None and (broken := _broken(trace, cursor)):
+        text, tone = f"{text}. {broken}", "error"
     return ControlsView(
         cursor=cursor,
         last=trace.last,
@@ -111,6 +113,17 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
         branch=trace.branch.name,
         branches=_branches(trace),
     )
+
+
+def _broken(trace: Trace, cursor: int) -> str:
+    """What the command at the cursor broke among the projections; before the first, what was broken."""
+    projections, start = trace.index.projections, trace.index.command_start(cursor)
+    found = [each for each in projections.broken if start <= each.moment <= cursor]
+    if not found:
+        return ""
+    name, problem = found[0].identity.stream_id, found[0].after.problem
+    more = f", and so are {len(found) - 1:,} more" if len(found) > 1 else ""
+    return format_value(f"The projection {name} is broken{more}: {problem}")
 
 
 def _sentence_and_tone(moment: Moment) -> tuple[str, Tone]:
