@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from calamity_lab.stores.actors.threads import ThreadActors
     from calamity_lab.stores.overlay.event_store import OverlayEventStore
     from calamity_lab.stores.process_manager_worker import ProcessManagerWorker
+    from calamity_lab.stores.projection_worker import ProjectionWorker
     from calamity_lab.stores.serializer.serializer import Serializer
     from calamity_lab.stores.serializer.unknown import UnknownEvent, UnreadableEvent
     from calamity_lab.stores.sql.event_store import SQLEventStore
@@ -32,6 +33,7 @@ _HOMES = {
     ),
     "stores.overlay": "OverlayEventStore",
     "stores.process_manager_worker": "ProcessManagerWorker",
+    "stores.projection_worker": "ProjectionWorker",
     "stores.serializer": "Serializer UnknownEvent UnreadableEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "InMemorySnapshotStore",
     "OverlayEventStore",
     "ProcessManagerWorker",
+    "ProjectionWorker",
     "SQLEventStore",
     "SQLSnapshotStore",
     "Serializer",
