@@ -21,6 +21,7 @@ Without a wrapper the door costs nothing. `calamity_lab.trace.purity` is the wra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -230,8 +231,8 @@ def apply(state: Any, event: Any, recorded: RecordedEvent | None = None) -> Any:
     return after
 
 
-def interested(manager: Any, event: Any, recorded: RecordedEvent | None = None) -> Interest | None:
-    """Which instance of a process manager type the event starts, continues or stops."""
+def interested(manager: Any, event: Any, recorded: RecordedEvent | None = None) -> tuple[Interest, ...]:
+    """Which instances of a process manager type the event starts, continues or stops, in order."""
     try:
         is_plain = INTERESTED[manager] is None and _wrapped() is None
         interest = manager.interested(event) if is_plain else _call(manager, "interested", event, recorded)
@@ -241,16 +242,34 @@ def interested(manager: Any, event: Any, recorded: RecordedEvent | None = None) 
         raised = _raised(error, getattr(manager, "interested", None))
         problem = f"{raised} for {repr_of(event)}; return None where an event is not of interest"
         raise ModelError(f"{_name(manager)}.interested", problem) from error
-    if interest is not None and (type(interest) not in _INTERESTS or type(interest.id) is not str):
-        _check_interest(manager, event, interest)
-    found: Interest | None = interest
-    return found
+    if interest is None:
+        return ()
+    if type(interest) in _INTERESTS and type(interest.id) is str:
+        return (interest,)
+    interests = _listed(interest, manager, "interested")
+    for each in interests:
+        _check_interest(manager, event, each)
+    if len(interests) > 1:
+        _check_instances(manager, event, interests)
+    return interests
+
+
+def _check_instances(manager: Any, event: Any, interests: tuple[Interest, ...]) -> None:
+    """Raise for an answer that names one instance twice: the event concerns it once."""
+    counts = Counter(identify(manager, each.id).stream_id for each in interests)
+    name, count = counts.most_common(1)[0]
+    if count > 1:
+        raise ModelError(
+            f"{_name(manager)}.interested",
+            f"named the instance {name} more than once for {repr_of(event)}: {repr_of(interests)}. An event "
+            "concerns an instance once; return one Start, Continue or Stop for each instance",
+        )
 
 
 def _check_interest(manager: Any, event: Any, interest: Any) -> None:
     """Raise for an answer of ``interested`` that is no interest, or that names no instance."""
     if not issubclass(type(interest), _INTERESTS):
-        problem = "; return Start(id), Continue(id), Stop(id) or None"
+        problem = "; return Start(id), Continue(id), Stop(id), a list of these or None"
     elif interest.id is None:
         problem = ": an instance needs an id; return None where there is none"
     else:

@@ -111,9 +111,8 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         an_instance("handle_event(recorded_event)", recorded_event, RecordedEvent, "a RecordedEvent")
         types = a_list("handle_event(process_manager_types)", process_manager_types, "[Transfer]", of=type)
         for manager in types:
-            interest = ask.interested(manager, recorded_event.event, recorded_event)
-            if interest is not None:
-                reaction, store = store._react(manager, interest, recorded_event)
+            for interest in ask.interested(manager, recorded_event.event, recorded_event):
+                reaction, store = store.react(manager, interest, recorded_event)
                 reactions.append(reaction)
         return tuple(reactions), store
 
@@ -127,9 +126,15 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         state = None if verb is Verb.STARTED else self.get(stream_id)
         return self.insert(stream_id, fold(begun(identity) if state is None else state, (recorded,)))
 
-    def _react(
+    def put(self, identity: Identity, state: Any) -> InMemoryProcessManagerStore:
+        """The store with that instance in that state; None for an instance that has ended."""
+        _check_identity("put", identity)
+        return self.discard(identity.stream_id) if state is None else self.insert(identity.stream_id, state)
+
+    def react(
         self, manager: type, interest: Interest, recorded: RecordedEvent
     ) -> tuple[Reaction, InMemoryProcessManagerStore]:
+        """What one instance makes of an event that concerns it, and the store after that."""
         identity = identify(manager, interest.id)
         stream_id = identity.stream_id
         instance = self.get(stream_id)

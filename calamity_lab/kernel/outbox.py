@@ -272,7 +272,7 @@ def uninterested(stack: Stack, decided: Sequence[RecordedEvent]) -> dict[str, in
 def interests(manager: type, recorded: RecordedEvent) -> bool:
     """Whether the event is, or may be, of interest: a callback that raises is asked again later."""
     try:
-        return ask.interested(manager, recorded.event, recorded) is not None
+        return bool(ask.interested(manager, recorded.event, recorded))
     except ModelError:
         return True
 
@@ -351,9 +351,8 @@ class _Noted:
         return sorted([each for kept in self._kept.values() for each in kept], key=lambda each: each.position)
 
     def take(self, manager: type, recorded: RecordedEvent) -> None:
-        """Note what an event does to the instance that it concerns, which is not asked."""
-        interest = ask.interested(manager, recorded.event, recorded)
-        if interest is not None:
+        """Note what an event does to the instances that it concerns, which are not asked."""
+        for interest in ask.interested(manager, recorded.event, recorded):
             stream_id = identify(manager, interest.id).stream_id
             self.add(stream_id, recorded.position, verb_of(interest, is_running=stream_id in self._running))
 

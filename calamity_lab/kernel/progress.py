@@ -14,6 +14,7 @@ from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import a_list, a_text, an_instance, is_a, wrong
 from calamity_lab.kernel.clocks_and_ids import derived_ids, draw
+from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import Outcome, settled
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_submitted
@@ -70,6 +71,30 @@ class Handling(NamedTuple):
     manager: int
 
 
+class InstanceReaction(NamedTuple):
+    """What one instance of a process manager made of an event: its states, and the commands that it sends."""
+
+    identity: Identity
+    verb: Verb
+    before: Any
+    after: Any
+    caused: tuple[Pending, ...]
+
+
+class Reacting(NamedTuple):
+    """In progress: an event concerned several instances of a type, whose reactions are shown one by one.
+
+    All of them have reacted; ``reactions`` are those that have no step yet. ``process_managers`` is the store
+    after all of them, and ``left`` is what is to be handed on then.
+    """
+
+    pending: Pending
+    trigger: RecordedEvent
+    reactions: tuple[InstanceReaction, ...]
+    process_managers: Any
+    left: Handling | None = None
+
+
 # After Dispatched the aggregate decides (or is caught up first, if the stack does not know it). After
 # Appended the events are delivered from the first one, and after Refused the sender reacts. After an Executed
 # without events, and after the last reaction, the command is completed.
@@ -80,6 +105,7 @@ Progress = (
     | Appending
     | Appended
     | Handling
+    | Reacting
     | Refused
     | Settled
     | Executed

@@ -119,8 +119,8 @@ class ProcessManager(Protocol):
     """Turns events into further commands. ``handle_rejection(rejected)`` may be added, to compensate."""
 
     @classmethod
-    def interested(cls, event: Any) -> Interest | None:
-        """Which instance the event starts, continues or stops."""
+    def interested(cls, event: Any) -> Interest | Sequence[Interest] | None:
+        """Which instance the event starts, continues or stops: an interest, a list of them, or None."""
         ...
 
     @classmethod

@@ -13,8 +13,9 @@ from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event, caused
 from calamity_lab.kernel.deciding import settled_before
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stored_name
+from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.messages import Interest, Start
-from calamity_lab.kernel.progress import Handling, Run
+from calamity_lab.kernel.progress import Handling, InstanceReaction, Reacting, Run
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, moved, with_delivered, with_reaction
@@ -34,16 +35,16 @@ from calamity_lab.kernel.steps import (
     Stopped,
 )
 
-Met = tuple[RecordedEvent, Interest, Identity]
+Met = tuple[RecordedEvent, tuple[Interest, ...]]
 
 
 _log = logging.getLogger("calamity_lab")
 
-_KINDS: dict[str, type[AtProcessManager]] = {
-    "started": Started,
-    "continued": Continued,
-    "stopped": Stopped,
-    "ignored": Ignored,
+_KINDS: dict[Verb, type[AtProcessManager]] = {
+    Verb.STARTED: Started,
+    Verb.CONTINUED: Continued,
+    Verb.STOPPED: Stopped,
+    Verb.IGNORED: Ignored,
 }
 
 
@@ -88,21 +89,21 @@ def _hand_on(
             if delivered[m] >= position:  # the type has seen it: the command was carried out before
                 continue
             if delivered[m] < position - 1:  # others have written meanwhile, or the type is new here
-                interest = ask.interested(types[m], event.event, event)
-                if interest is None:
+                interests = ask.interested(types[m], event.event, event)
+                if not interests:
                     continue
                 stack, count = catch_up(with_delivered(stack, tuple(delivered)), m, position - 1)
                 delivered[m] = position - 1
                 if count:
                     there = Handling(pending, recorded, n, m)
-                    return _caught_up(run, stack, there, identify(types[m], interest.id), count)
+                    return _caught_up(run, stack, there, identify(types[m], interests[0].id), count)
             reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
             delivered[m] = position
             if reactions:
                 is_last = m + 1 == len(types) and n + 1 == len(recorded)
                 left = None if is_last else Handling(pending, recorded, n, m + 1)
-                after = (process_managers, tuple(delivered))
-                return _react(run, stack, pending, event, reactions[0], after, left)
+                reacting = _reacting(stack, pending, event, reactions, process_managers)
+                return _react(run, stack, left, reacting, tuple(delivered))
         at_manager = 0
     upto = tuple(delivered)
     if upto != stack.delivered_upto:
@@ -144,29 +145,38 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
     pending, recorded, n, m = there
     stack, event = run.stack, recorded[n]
     manager, position, delivered = stack.process_manager_types[m], event.position, stack.delivered_upto
-    interest = ask.interested(manager, event.event, event)
+    interests = ask.interested(manager, event.event, event)
     is_next = delivered[m] == position - 1
-    if interest is None:  # the append moved the mark, unless the type is behind for other reasons
+    if not interests:  # the append moved the mark, unless the type is behind for other reasons
         return with_delivered(stack, moved(delivered, m, position)) if is_next else stack
+    first = identify(manager, interests[0].id)
     if not is_next:
-        return _catch_up(run, there, identify(manager, interest.id), position - 1)
+        return _catch_up(run, there, first, position - 1)
     reactions, process_managers = stack.process_managers.handle_event(event, (manager,))
-    (reaction,) = reactions
-    identity, verb = identify(manager, interest.id), Verb(reaction.verb)
-    version = stack.process_manager_versions.get(identity.stream_id, 0) + 1
-    noted = [outbox.Delivery(identity.stream_id, position, verb.value, version)]
-    caused = caused_by_event(pending, event, identity, reaction.commands)
+    reacting = _reacting(stack, pending, event, reactions, process_managers)
     upto = _last_before_the_next(manager, recorded, n)
     store = stack.event_store.hand_on(
-        stored_name(manager), position - 1, upto, [] if verb is Verb.IGNORED else noted, caused
+        stored_name(manager), position - 1, upto, _deliveries(stack, reacting), _sent(reacting)
     )
     if store is None:  # another process was first
-        return _catch_up(run, there, identity, position)
+        return _catch_up(run, there, first, position)
     is_last = m + 1 == len(stack.process_manager_types) and n + 1 == len(recorded)
     left = None if is_last else there._replace(manager=m + 1)
-    after = (process_managers, moved(delivered, m, upto))
-    run = run._replace(stack=changed(stack, event_store=store))
-    return _react(run, run.stack, pending, event, reaction, after, left)
+    return _react(run, changed(stack, event_store=store), left, reacting, moved(delivered, m, upto))
+
+
+def _deliveries(stack: Stack, reacting: Reacting) -> list[outbox.Delivery]:
+    """What is noted of an event's way to the instances that it concerns: one for each that took it in."""
+    versions, position = stack.process_manager_versions, reacting.trigger.position
+    taken_in = [(r.identity.stream_id, r.verb) for r in reacting.reactions if r.verb is not Verb.IGNORED]
+    return [
+        outbox.Delivery(stream_id, position, verb.value, versions.get(stream_id, 0) + 1)
+        for stream_id, verb in taken_in
+    ]
+
+
+def _sent(reacting: Reacting) -> list[Pending]:
+    return [pending for each in reacting.reactions for pending in each.caused]
 
 
 def _last_before_the_next(manager: type, recorded: tuple[RecordedEvent, ...], n: int) -> int:
@@ -253,31 +263,45 @@ def _caught_up(
     return step, Run(stack, run.agenda, progress, index)
 
 
+def _reacting(
+    stack: Stack, pending: Pending, event: RecordedEvent, reactions: Iterable[Any], process_managers: Any
+) -> Reacting:
+    """What the instances of a type made of an event: each is a step, in order."""
+    found = []
+    for reaction in reactions:
+        identity = identify(reaction.manager, reaction.id)
+        before, after = (
+            stack.process_managers.get(identity.stream_id),
+            process_managers.get(identity.stream_id),
+        )
+        caused = caused_by_event(pending, event, identity, reaction.commands) if reaction.commands else ()
+        found.append(InstanceReaction(identity, Verb(reaction.verb), before, after, caused))
+    return Reacting(pending, event, tuple(found), process_managers, None)
+
+
+def react(run: Run, progress: Reacting) -> tuple[Step, Run]:
+    """The step of the next instance that the event concerns."""
+    return _react(run, run.stack, progress.left, progress, run.stack.delivered_upto)
+
+
 def _react(
-    run: Run,
-    stack: Stack,
-    pending: Pending,
-    event: RecordedEvent,
-    reaction: Any,
-    store_and_delivered: tuple[Any, tuple[int, ...]],
-    left: Handling | None,
+    run: Run, stack: Stack, left: Handling | None, reacting: Reacting, delivered: tuple[int, ...]
 ) -> tuple[Step, Run]:
-    """The step of a reaction; ``left`` is what is to be delivered on after it, where anything is."""
-    identity, kind = identify(reaction.manager, reaction.id), _KINDS[reaction.verb]
-    process_managers, delivered = store_and_delivered
-    before = stack.process_managers.get(identity.stream_id)
-    after = process_managers.get(identity.stream_id)
+    """The step of a reaction; ``left`` is what is to be delivered on after all of them, where anything is."""
+    (reacted, *others), process_managers = reacting.reactions, reacting.process_managers
+    identity, verb, before, after, caused = reacted
+    if others and stack.process_managers.__class__ is InMemoryProcessManagerStore:
+        process_managers = stack.process_managers.put(identity, after)
     versions, agenda = stack.process_manager_versions, run.agenda
-    caused: tuple[Pending, ...] = ()
-    if kind is not Ignored:
+    if verb is not Verb.IGNORED:
         versions = versions.increment_version(identity, 1)
-    if reaction.commands:
-        caused = caused_by_event(pending, event, identity, reaction.commands)
+    if caused:
         agenda = agenda.cause(caused)
     stack = with_reaction(stack, process_managers, versions, delivered)
     index = run.length + 1
-    step = kind(index, pending, identity, event, before, after, caused)
-    return step, Run(stack, agenda, left or step, index)
+    step = _KINDS[verb](index, reacting.pending, identity, reacting.trigger, before, after, caused)
+    next_ = reacting._replace(reactions=tuple(others), left=left) if others else left or step
+    return step, Run(stack, agenda, next_, index)
 
 
 def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
@@ -290,16 +314,23 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
     managers, versions = stack.process_managers, stack.process_manager_versions
     met = _met(stack, manager, mark, position)
     # A type that is new here may have instances from elsewhere, which have seen the first of their events.
-    seen = _seen(versions, met) if mark == 0 else {}
+    seen = _seen(manager, versions, met) if mark == 0 else {}
     count = 0
-    for recorded, _, identity in met:
-        if seen.get(identity.stream_id, 0):
-            seen[identity.stream_id] -= 1
-            continue
-        reactions, managers = managers.handle_event(recorded, (manager,))
-        if reactions and reactions[0].verb != Verb.IGNORED:
-            versions = versions.increment_version(identity, 1)
-            count += 1
+    for recorded, interests in met:
+        new = [each for each in interests if not _was_seen(seen, identify(manager, each.id).stream_id)]
+        if len(new) == len(interests):
+            reactions, managers = managers.handle_event(recorded, (manager,))
+            verbs = [(identify(manager, each.id), Verb(each.verb)) for each in reactions]
+        else:  # some of the instances that it concerns have seen it
+            verbs = []
+            for each in new:
+                identity = identify(manager, each.id)
+                verb = verb_of(each, is_running=managers.get(identity.stream_id) is not None)
+                managers = managers if verb is Verb.IGNORED else managers.take_in(identity, recorded, verb)
+                verbs.append((identity, verb))
+        for identity, verb in verbs:
+            if verb is not Verb.IGNORED:
+                versions, count = versions.increment_version(identity, 1), count + 1
     delivered = moved(stack.delivered_upto, index, position)
     caught_up = changed(
         stack, process_managers=managers, process_manager_versions=versions, delivered_upto=delivered
@@ -310,19 +341,25 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
 def _met(stack: Stack, manager: type, mark: int, position: int) -> list[Met]:
     """The events behind a mark and up to a position that are of interest to a type."""
     history = stack.event_store.stream(ALL, start_version=mark + 1)
-    met = []
-    for recorded in takewhile(lambda r: r.position <= position, history):
-        interest = ask.interested(manager, recorded.event, recorded)
-        if interest is not None:
-            met.append((recorded, interest, identify(manager, interest.id)))
-    return met
+    upto = takewhile(lambda r: r.position <= position, history)
+    met = [(recorded, ask.interested(manager, recorded.event, recorded)) for recorded in upto]
+    return [(recorded, interests) for recorded, interests in met if interests]
 
 
-def _seen(versions: Any, met: Iterable[Met]) -> dict[str, int]:
+def _was_seen(seen: dict[str, int], stream_id: str) -> bool:
+    """Whether an instance has seen the next event that concerns it; that one is counted off."""
+    left = seen.get(stream_id, 0)
+    if left:
+        seen[stream_id] = left - 1
+    return left > 0
+
+
+def _seen(manager: type, versions: Any, met: Iterable[Met]) -> dict[str, int]:
     """How many of the events that concern each instance it has seen, by stream id: its version."""
     concerned: dict[str, list[Interest]] = {}
-    for _, interest, identity in met:
-        concerned.setdefault(identity.stream_id, []).append(interest)
+    for _, interests in met:
+        for interest in interests:
+            concerned.setdefault(identify(manager, interest.id).stream_id, []).append(interest)
     return {
         stream_id: _covered(versions.get(stream_id, 0), interests)
         for stream_id, interests in concerned.items()

@@ -20,7 +20,7 @@ from calamity_lab.kernel.in_memory_stores import (
     Snapshot,
     SnapshotStore,
 )
-from calamity_lab.kernel.messages import Start
+from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Run, check_run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -337,23 +337,23 @@ class Instances:
     def take(self, recorded: RecordedEvent) -> None:
         """Apply the event to every instance that it concerns; no instance is asked for commands."""
         for cls in self._types:
-            interest = ask.interested(cls, recorded.event, recorded)
-            if interest is None:
-                continue
-            identity = identify(cls, interest.id)
-            stream_id = identity.stream_id
-            if stream_id not in self.states and isinstance(interest, Start):
-                self._begin(identity)
-            if recorded.position <= self._ahead.get(stream_id, 0):
-                continue
-            verb, after = taken_in(identity, self.states.get(stream_id), interest, recorded)
-            if verb is Verb.IGNORED:
-                continue
-            self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
-            if after is None:
-                del self.states[stream_id]
-            else:
-                self.states[stream_id] = after
+            for interest in ask.interested(cls, recorded.event, recorded):
+                self._take(identify(cls, interest.id), interest, recorded)
+
+    def _take(self, identity: Identity, interest: Interest, recorded: RecordedEvent) -> None:
+        stream_id = identity.stream_id
+        if stream_id not in self.states and isinstance(interest, Start):
+            self._begin(identity)
+        if recorded.position <= self._ahead.get(stream_id, 0):
+            return
+        verb, after = taken_in(identity, self.states.get(stream_id), interest, recorded)
+        if verb is Verb.IGNORED:
+            return
+        self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
+        if after is None:
+            del self.states[stream_id]
+        else:
+            self.states[stream_id] = after
 
     def _begin(self, identity: Identity) -> None:
         """Begin an instance with its snapshot, where there is one that agrees with the events."""

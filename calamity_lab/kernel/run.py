@@ -23,10 +23,11 @@ from calamity_lab.kernel.progress import (
     Handling,
     Populating,
     Progress,
+    Reacting,
     Run,
     check_run,
 )
-from calamity_lab.kernel.reacting import compensate, complete, hand_on, hand_on_settled, handle
+from calamity_lab.kernel.reacting import compensate, complete, hand_on, hand_on_settled, handle, react
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
     Appended,
@@ -184,6 +185,7 @@ _PHASES: dict[type, Any] = {
     Appending: append,
     Appended: hand_on,
     Handling: handle,
+    Reacting: react,
     Refused: compensate,
     Settled: hand_on_settled,
     Executed: complete,

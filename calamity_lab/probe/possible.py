@@ -141,8 +141,8 @@ def _asked(ask: Callable[..., T], *given: Any) -> T | None:
 
 def _is_for(manager: type, event: type, instance: Any, names: dict[str, type]) -> bool:
     for made in changed_samples(event, instance, names):
-        interest = _asked(ask.interested, manager, made, _record_of(made))
-        if interest is not None and interest.id == instance:
+        interests = _asked(ask.interested, manager, made, _record_of(made)) or ()
+        if any(interest.id == instance for interest in interests):
             return True
     return False
 
@@ -214,8 +214,7 @@ def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pai
         wakes: list[tuple[int, Any, Interest]] = []
         for cls, made in events.items():
             for index, event in enumerate(made):
-                interest = _asked(ask.interested, manager, event, _record_of(event))
-                if interest is not None:
+                for interest in _asked(ask.interested, manager, event, _record_of(event)) or ():
                     wakes.append((index, event, interest))
                     reactions.add((stored_name(cls), called, _VERBS[type(interest).__name__]))
         sent, answered = _sent(manager, wakes)

@@ -71,11 +71,14 @@ class InstancesInActor:
             # The instance has ended for all callers who know of it; one who came late started it again.
             self._instances = self._instances.discard(stream_id)
         before = self._instances.get(stream_id)
+        verb, commands = Verb.IGNORED, ()
         try:
-            reactions, self._instances = self._instances.handle_event(recorded, (identity.type,))
+            for interest in _interests_of(identity, recorded):
+                (*_, verb, commands), self._instances = self._instances.react(
+                    identity.type, interest, recorded
+                )
         except CalamityError as error:
             return ReactResult(Verb.IGNORED, (), before, before, error)
-        verb, commands = (reactions[0].verb, reactions[0].commands) if reactions else (Verb.IGNORED, ())
         answer = ReactResult(verb, commands, before, self._instances.get(stream_id))
         self._keep(stream_id, _Progress(recorded.position, answer))
         return answer
@@ -108,8 +111,7 @@ class InstancesInActor:
         instances = InMemoryProcessManagerStore()
         try:
             for recorded in history:
-                interest = ask.interested(identity.type, recorded.event, recorded)
-                if interest is not None:
+                for interest in _interests_of(identity, recorded):
                     verb = verb_of(interest, is_running=stream_id in instances)
                     instances = instances.take_in(identity, recorded, verb)
         except CalamityError as error:
@@ -131,6 +133,13 @@ class InstancesInActor:
             self._progress.pop(stream_id, None)
         else:
             self._progress[stream_id] = progress
+
+
+def _interests_of(identity: Identity, recorded: RecordedEvent) -> list[Interest]:
+    """What an event means for one instance: one interest, or none."""
+    manager, stream_id = identity.type, identity.stream_id
+    found = ask.interested(manager, recorded.event, recorded)
+    return [each for each in found if identify(manager, each.id).stream_id == stream_id]
 
 
 class RunningInstance(NamedTuple):
@@ -187,7 +196,7 @@ class SharedInstances:
     def react(self, manager: type, interest: Interest, recorded: RecordedEvent) -> ReactResult:
         """What an event does to the instance that is interested in it."""
         identity = identify(manager, interest.id)
-        answer = self._answers.get((identity.category, recorded.position))
+        answer = self._answers.get((identity.stream_id, recorded.position))
         if answer is not None:
             return answer
         if recorded.position <= self._seen(identity) or not self._may_react(identity, interest):
@@ -222,7 +231,7 @@ class SharedInstances:
 
     def _keep_answer(self, identity: Identity, position: int, answer: ReactResult) -> ReactResult:
         """Keep the answer of an instance, once, however many callers asked at the same time."""
-        stream_id, key = identity.stream_id, (identity.category, position)
+        stream_id, key = identity.stream_id, (identity.stream_id, position)
         with self._lock:
             noted = self._answers.get(key)
             if noted is None and answer.verb != Verb.IGNORED:
@@ -235,7 +244,8 @@ class SharedInstances:
     def _record(self, identity: Identity, position: int, after: Any) -> None:
         """Remember that an instance has reacted to the event at that position."""
         stream_id, category = identity.stream_id, identity.category
-        self._delivered[category] = max(self._delivered.get(category, 0), position)
+        # The event itself may concern further instances.
+        self._delivered[category] = max(self._delivered.get(category, 0), position - 1)
         self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
         running = self._running.pop(stream_id, None)
         if after is not None:
@@ -297,8 +307,7 @@ class SharedInstances:
 
 def _interested(recorded: RecordedEvent, managers: Iterable[type]) -> Iterator[str]:
     for manager in managers:
-        interest = ask.interested(manager, recorded.event, recorded)
-        if interest is not None:
+        for interest in ask.interested(manager, recorded.event, recorded):
             yield identify(manager, interest.id).stream_id
 
 
@@ -308,12 +317,11 @@ def reaction(manager: type, interest: Interest, answer: ReactResult) -> Reaction
 
 
 class _LastReaction(NamedTuple):
-    """What this thread learned last: the state before, as one store has it, and after, as the next has it."""
+    """What this thread learned last of instances: their states before, as one store has them, and after."""
 
-    stream_id: str
     position: int
-    before: tuple[ActorProcessManagerStore | None, Any]
-    after: tuple[ActorProcessManagerStore, Any]
+    before: tuple[ActorProcessManagerStore, dict[str, Any]]
+    after: tuple[ActorProcessManagerStore, dict[str, Any]]
 
 
 class _LastAnswer(local):
@@ -338,20 +346,18 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
         self, recorded_event: RecordedEvent, process_manager_types: Iterable[type]
     ) -> tuple[tuple[Reaction, ...], ActorProcessManagerStore]:
         """The reactions of the types that are interested, in order, and the store after them."""
-        reactions, store = [], self
+        reactions, answers = [], {}
         for manager in process_manager_types:
-            interest = ask.interested(manager, recorded_event.event, recorded_event)
-            if interest is not None:
+            for interest in ask.interested(manager, recorded_event.event, recorded_event):
                 answer = self._shared.react(manager, interest, recorded_event)
-                stream_id = identify(manager, interest.id).stream_id
-                store = store._after(stream_id, recorded_event.position, answer)
+                answers[identify(manager, interest.id).stream_id] = answer
                 reactions.append(reaction(manager, interest, answer))
-        return tuple(reactions), store
+        return tuple(reactions), self._after(recorded_event.position, answers) if answers else self
 
     def take_in(self, identity: Identity, recorded: RecordedEvent, verb: Verb) -> ActorProcessManagerStore:
         """The store whose instance has taken in an event that was handed on before; it is asked nothing."""
         answer = self._shared.take_in(identity, recorded, verb)
-        return self._after(identity.stream_id, recorded.position, answer)
+        return self._after(recorded.position, {identity.stream_id: answer})
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The instance with that stream id or `Identity`, or the default."""
@@ -379,10 +385,12 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({plural(len(self), 'instance')})"
 
-    def _after(self, stream_id: str, position: int, answer: ReactResult) -> ActorProcessManagerStore:
+    def _after(self, position: int, answers: Mapping[str, ReactResult]) -> ActorProcessManagerStore:
         after = ActorProcessManagerStore(self._shared, self._last_answer)
         self._last_answer.reaction = _LastReaction(
-            stream_id, position, (self, answer.before), (after, answer.after)
+            position,
+            (self, {stream_id: answer.before for stream_id, answer in answers.items()}),
+            (after, {stream_id: answer.after for stream_id, answer in answers.items()}),
         )
         return after
 
@@ -392,17 +400,15 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
         An actor knows only the instance's state of now; the state before comes with its answer.
         """
         reaction = self._last_answer.reaction
-        if reaction is None or reaction.stream_id != stream_id:
+        if reaction is None:
             return False, None
-        store, state = reaction.before
-        if store is self:
-            self._last_answer.reaction = reaction._replace(
-                before=(None, None)
-            )  # that was for the step; now it has changed
-            return True, state
-        store, state = reaction.after
+        store, before = reaction.before
+        if store is self and stream_id in before:
+            return True, before.pop(stream_id)  # that was for the step; now it has changed
+        store, after = reaction.after
         running = self._shared.running(stream_id)
-        return store is self and (running is None or running.last == reaction.position), state
+        is_latest = running is None or running.last == reaction.position
+        return store is self and stream_id in after and is_latest, after.get(stream_id)
 
 
 class ActorInstanceVersions(NotCopied, Mapping[str, int]):
