@@ -34,7 +34,7 @@ class Place(NamedTuple):
         return f"{_named(self.code.co_filename)}, line {self.line}"
 
 
-def places_of(error: BaseException) -> list[Place]:
+def places_of(error: BaseException | None) -> list[Place]:
     """The user's lines that led to an error, the outermost first; those of its cause follow.
 
     Where there is none, as in a library that calls the lab, the lines of the libraries.
@@ -59,9 +59,11 @@ def defined_in(callback: Callable[..., Any] | None) -> str:
 
 
 def raised_by_statement(error: BaseException) -> bool:
-    """Whether the user's code raised an error itself, by ``raise``, and no call that it made."""
+    """Whether the user's code raised an error itself, by ``raise`` or ``assert``, and no call of it did."""
     deepest = [place for place in _places(error) if not _is_ours(place.code)][-1:]
-    return any(place.source.startswith("raise ") and not _is_of_library(place.code) for place in deepest)
+    return any(
+        place.source.startswith(("raise ", "assert ")) and not _is_of_library(place.code) for place in deepest
+    )
 
 
 def rendered(error: BaseException) -> list[str]:
@@ -73,7 +75,7 @@ def rendered(error: BaseException) -> list[str]:
     if len(shown) < len(places):
         lines.insert(2, f"... {len(places) - len(shown):,} more lines of code, which call each other ...")
     lines += ["", f"{coloured(_RED, type(error).__name__)}: {error}", *getattr(error, "__notes__", ())]
-    return [*lines, "The whole traceback: %tb"] if error.__cause__ is not None else lines
+    return [*lines, "The whole traceback: %tb"] if places_of(error.__cause__) else lines
 
 
 def whole(error: BaseException) -> list[str]:

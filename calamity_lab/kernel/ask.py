@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 from calamity_lab.errors import InvalidValue, ModelError, Rejected, UnresolvedTarget, repr_of
 from calamity_lab.errors.tracebacks import raised_in
 from calamity_lab.kernel.arguments import has, words_of
+from calamity_lab.kernel.hints import UNFINISHED, advice_on, let_go, see, why_unfinished
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -96,7 +97,7 @@ _OF_CLASSES = ("interested", "key")
 _INTERESTS = (Start, Continue, Stop)
 _NO_EVENTS = (type, Exception)
 _NO_MESSAGES = ("builtins", "_io")  # values of Python itself, and open files
-_MISSING_CASE = "every event that reaches it needs a case; return self where nothing changes"
+_MISSING_CASE = "every event needs a case: `return replace(self, ...)`, or return self where nothing changes"
 
 
 def target(command: Any) -> Identity:
@@ -135,8 +136,8 @@ def new(cls: type, id_: Any) -> Any:
             "" if getattr(make, "__self__", None) is cls else "; it must be a @classmethod that takes the id"
         )
         raise ModelError(callback, f"{_raised(error, make)} for the id {repr_of(id_)}{hint}") from error
-    if made is None:
-        raise ModelError(callback, f"returned None for the id {repr_of(id_)}; return a {cls.__name__}")
+    if made is None or type(made) in UNFINISHED:
+        raise _wrong(cls, "new", made, f"returned None for the id {repr_of(id_)}; return a {cls.__name__}")
     return made
 
 
@@ -225,9 +226,10 @@ def apply(state: Any, event: Any, recorded: RecordedEvent | None = None) -> Any:
     except Exception as error:
         raise _broken(state, "apply", "event", error, event) from error
     if type(after) is not type(state) and not has(after, "apply"):
-        raise ModelError(
-            f"{_name(state)}.apply", f"returned {repr_of(after)} for {repr_of(event)}: {_MISSING_CASE}"
-        )
+        found = f"returned {repr_of(after)} for {repr_of(event)}"
+        is_command = type(after) not in UNFINISHED and has(event, "aggregate")
+        todo = "that is a command, and execute returns events" if is_command else _MISSING_CASE
+        raise _wrong(state, "apply", after, f"{found}: {todo}")
     return after
 
 
@@ -279,7 +281,7 @@ def _check_interest(manager: Any, event: Any, interest: Any) -> None:
         except InvalidValue as error:
             problem = f": {error}"
     answered = f"returned {repr_of(interest)} for {repr_of(event)}"
-    raise ModelError(f"{_name(manager)}.interested", f"{answered}{problem}")
+    raise _wrong(manager, "interested", interest, f"{answered}{problem}")
 
 
 def handle(instance: Any, event: Any, recorded: RecordedEvent | None = None) -> tuple[Any, ...]:
@@ -325,8 +327,10 @@ def _commands(instance: Any, method: str, outcome: Any, cause: Any) -> tuple[Any
     commands = _listed(outcome, instance, method)
     for command in commands:
         if issubclass(type(command), type) or not has(command, "aggregate"):
-            raise ModelError(
-                f"{_name(instance)}.{method}",
+            raise _wrong(
+                instance,
+                method,
+                command,
                 f"returned {repr_of(command)} for {repr_of(cause)}, which is no command: a command has "
                 "`aggregate()` (write it, or use @command(to=..., by=...)); return a command, a list or None",
             )
@@ -354,10 +358,17 @@ def _refuse_event(aggregate: Any, command: Any, event: Any) -> None:
         if issubclass(type(event), Exception)
         else "return an event object, a list of events or None"
     )
-    raise ModelError(
-        f"{type(aggregate).__name__}.execute",
-        f"returned {repr_of(event)} for {repr_of(command)}, which is no event; {advice}",
-    )
+    answered = f"returned {repr_of(event)} for {repr_of(command)}"
+    raise _wrong(aggregate, "execute", event, f"{answered}, which is no event; {advice}")
+
+
+def _wrong(asked: Any, method: str, answer: Any, problem: str) -> ModelError:
+    """The error for an answer that a callback may not give, and where the callback is written."""
+    callback = getattr(asked if isinstance(asked, type) else type(asked), method, None)
+    if type(answer) in UNFINISHED:
+        let_go(answer)
+        problem = why_unfinished(callback, method) or problem
+    return ModelError(f"{_name(asked)}.{method}", f"{problem}{see(callback)}")
 
 
 def _broken(state: Any, method: str, parameter: str, error: Exception, given: Any) -> ModelError:
@@ -366,7 +377,8 @@ def _broken(state: Any, method: str, parameter: str, error: Exception, given: An
         return ModelError(
             callback, f"is missing: add `def {method}(self, {parameter}): ...` for {repr_of(given)}"
         )
-    return ModelError(callback, f"{_raised(error, getattr(type(state), method, None))} for {repr_of(given)}")
+    raised = _raised(error, getattr(type(state), method, None))
+    return ModelError(callback, f"{raised} for {repr_of(given)}{advice_on(error, method)}")
 
 
 def _raised(error: Exception, callback: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.cases import calls_alone, classes_tested, functions_of, has_no_case, meaning, paths
+from calamity_lab.kernel.hints import SIGNATURES, why_unfinished
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.messages import Continue, Start, Stop, target_of
 from calamity_lab.kernel.schema import declared_names, is_message_class
@@ -24,15 +25,6 @@ from calamity_lab.kernel.second_arguments import CALLBACKS, problem_of
 from calamity_lab.model import Model, defined_again
 
 _NEAR_MISSES = Slot[tuple[str, ...]](most=1)
-_SIGNATURES = {
-    "new": "@classmethod def new(cls, id)",
-    "execute": "def execute(self, command)",
-    "apply": "def apply(self, event)",
-    "interested": "@classmethod def interested(cls, event)",
-    "handle": "def handle(self, event)",
-    "key": "@classmethod def key(cls, event)",
-    "handle_rejection": "def handle_rejection(self, rejected)",
-}
 _OF_CLASS = ("new", "interested", "key")
 
 
@@ -76,7 +68,7 @@ def _others(model: Model) -> Iterator[type]:
 
 
 def _almost_a_part(model: Model, cls: type) -> Iterator[str]:
-    has = {name for name in _SIGNATURES if callable(getattr(cls, name, None))}
+    has = {name for name in SIGNATURES if callable(getattr(cls, name, None))}
     is_target = any(target_of(command) is cls for command in model.commands)
     if "handle" in has and "interested" not in has and has & {"apply", "new"}:
         yield f"{cls.__name__} has handle but no interested{_to_add(cls, 'interested')}"
@@ -104,9 +96,9 @@ def _lacks(cls: type, part: str, *names: str) -> Iterator[str]:
 
 
 def _to_add(cls: type, name: str) -> str:
-    own = [known for known in vars(cls) if callable(getattr(cls, known)) and known not in _SIGNATURES]
+    own = [known for known in vars(cls) if callable(getattr(cls, known)) and known not in SIGNATURES]
     near = get_close_matches(name, own, n=1)
-    return f": rename {near[0]} to {name}" if near else f": add `{_SIGNATURES[name]}`"
+    return f": rename {near[0]} to {name}" if near else f": add `{SIGNATURES[name]}`"
 
 
 def _leads_nowhere(model: Model, command: type) -> Iterator[str]:
@@ -139,11 +131,10 @@ def _of_shape(cls: type, *names: str) -> Iterator[str]:
 
 
 def _of_function(cls: type, name: str, member: Any, function: FunctionType) -> Iterator[str]:
-    called, write = f"{cls.__name__}.{name}", f"`{_SIGNATURES[name]}`"
-    if inspect.iscoroutinefunction(function):
-        yield f"{called} is `async def`, and nobody awaits it: write {write}"
-    elif inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        yield f"{called} has `yield`, which makes it a generator: return a list instead"
+    called, write = f"{cls.__name__}.{name}", f"`{SIGNATURES[name]}`"
+    unfinished = why_unfinished(function, name)
+    if unfinished is not None:
+        yield f"{called} {unfinished}"
     elif name in _OF_CLASS and isinstance(member, FunctionType) and _needs_class(function):
         yield f"{called} needs @classmethod: write {write}"
     elif name in _OF_CLASS and isinstance(member, staticmethod) and _first(function) in ("cls", "self"):

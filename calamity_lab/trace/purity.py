@@ -15,6 +15,7 @@ from typing import Any
 from calamity_lab.errors import ImpureModel, Rejected, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import is_a
+from calamity_lab.kernel.hints import UNFINISHED, see
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import fields_of, is_record
 from calamity_lab.kernel.steps import Step
@@ -47,8 +48,10 @@ class Watch:
         self._asked[name] += 1
         if self._asked[name] > self._most:
             return question()
-        first, second = _watched(question, name), _watched(question, name)
-        _check_same(name, question.message, first, second)
+        first = _watched(question, name)
+        if type(first) in UNFINISHED:
+            return first  # which the door refuses
+        _check_same(question, first, _watched(question, name))
         if is_a(first, Rejected):
             raise first
         return first
@@ -63,45 +66,46 @@ def _watched(question: ask.Question, name: str) -> Any:
         return rejected
     finally:
         for each, before in remembered:
-            _check_unchanged(name, each, before, is_subject=each is question.subject)
+            _check_unchanged(question, each, before)
 
 
-def _check_unchanged(name: str, given: Any, before: dict[str, Any], *, is_subject: bool) -> None:
+def _check_unchanged(question: ask.Question, given: Any, before: dict[str, Any]) -> None:
     found = next(differences(before, fields_of(given)), None)
     if found is None:
         return
     for field, value in before.items():
         with suppress(AttributeError, TypeError):  # a field that cannot be set was not changed either
             object.__setattr__(given, field, value)
-    whose = "self" if is_subject else type(given).__name__
-    method = name.rpartition(".")[2]
+    whose = "self" if given is question.subject else type(given).__name__
+    place = see(getattr(question.subject, question.method), found.field)
     old, new = format_value(found.before, 60), format_value(found.after, 60)
     advice = (
         f"leave the state as it is and return a new one: `return replace(self, {found.field}=...)`"
-        if method == "apply"
+        if question.method == "apply"
         else "it only decides; return an event (or a command), and make the change in `apply`, as a new value"
     )
     raise ImpureModel(
-        name,
+        question.name,
         found.path,
-        f"changed {whose}.{found.path} in place ({old} → {new}); {advice}; "
-        "a class declared @dataclass(frozen=True), with tuples for lists, cannot be changed by accident",
+        f"changed {whose}.{found.path} in place ({old} → {new}); {advice}; a class declared "
+        f"@dataclass(frozen=True), with tuples for lists, cannot be changed by accident{place}",
     )
 
 
-def _check_same(name: str, message: Any, first: Any, second: Any) -> None:
+def _check_same(question: ask.Question, first: Any, second: Any) -> None:
     found = next(differences(_comparable(first), _comparable(second)), None)
     if found is None:
         return
     where = f" in {found.path}" if found.path else ""
+    message, place = question.message, see(getattr(question.subject, question.method))
     asked = type(message).__name__ if is_record(message) else repr_of(message)
     raise ImpureModel(
-        name,
+        question.name,
         found.path,
         f"gave two answers to {asked}{where}: "
         f"{format_value(found.before, 60)}, then {format_value(found.after, 60)}; a callback must depend on "
         "nothing but what it is given. Take times and ids from the context, as in execute(self, command, "
-        "context), and random numbers from a field of the command",
+        f"context), and random numbers from a field of the command{place}",
     )
 
 

@@ -74,7 +74,7 @@ def raising(self: Any, *args: Any) -> Any:
         ),
         (
             model(apply=lambda s, e: None),
-            r"Thing\.apply returned None for Did\(\): every event .* return self",
+            r"Thing\.apply returned None for Did\(\): every event .* return self.*\. See file ",
         ),
         (model(apply=lambda s, e: 5), r"Thing\.apply returned 5 for Did\(\)"),
     ],

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+# ruff: noqa: E501 - messages
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -152,3 +153,149 @@ def test_the_whole_traceback_is_shown_when_it_is_asked_for(shown: Any) -> None:
     assert shown("import sys\nprint(sys.last_value.full_traceback())") == whole
     again = shown("lab.resume()")
     assert again.splitlines()[1:] == short.splitlines()[1:]
+
+
+SEND = "lab.send(Deposit('1', 50))\nlab.resume()"
+FROZEN = with_(
+    ACCOUNT,
+    "return replace(self, balance=self.balance + amount)",
+    "self.balance += amount\n                return self",
+)
+UNDECORATED = MESSAGES.replace('@command(to="Account", by="account_id")\n', "")
+MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+    "execute is async": (
+        (MESSAGES, with_(ACCOUNT, "def execute", "async def execute"), "%lab", SEND),
+        r"Account\.execute is `async def`.*: write `def execute\(self, command\)`\. See cell In \[3\], line 10",
+    ),
+    "apply is async": (
+        (MESSAGES, with_(ACCOUNT, "def apply", "async def apply"), "%lab", SEND),
+        r"write `def apply\(self, event\)`\. See cell In \[3\], line 17",
+    ),
+    "execute yields": (
+        (MESSAGES, with_(ACCOUNT, "return Deposited", "yield Deposited"), "%lab", SEND),
+        r"has `yield`, .*: return a list instead",
+    ),
+    "apply sets a field of a frozen class": (
+        (MESSAGES, FROZEN, "%lab", SEND),
+        r"cannot assign to field 'balance' in cell In \[3\], line 20, .*`return replace\(self, balance=\.\.\.\)`",
+    ),
+    "execute sets a field of a frozen class": (
+        (
+            MESSAGES,
+            with_(ACCOUNT, "return Dep", "self.balance = 1\n                return Dep"),
+            "%lab",
+            SEND,
+        ),
+        r"return an event, and let apply return `replace\(self, \.\.\.\)`",
+    ),
+    "apply sets a field": (
+        (MESSAGES, FROZEN.replace("(frozen=True)", ""), "%lab", SEND),
+        r"changed self\.balance in place .*`return replace\(self, balance=\.\.\.\)`.* See cell In \[3\], line 20",
+    ),
+    "apply forgets to return": (
+        (MESSAGES, with_(ACCOUNT, "return replace", "replace"), "%lab", SEND),
+        r"Account\.apply returned None .*`return replace\(self, \.\.\.\)`.* See cell In \[3\], line 17",
+    ),
+    "execute forgets to return": (
+        (MESSAGES, with_(ACCOUNT, "return Deposited", "Deposited"), "%lab"),
+        r"Account\.execute does not return its Deposited: write `return Deposited\(\.\.\.\)`",
+    ),
+    "execute raises ValueError": (
+        (
+            MESSAGES,
+            with_(ACCOUNT, 'raise Rejected("amounts are positive", amount=amount)', 'raise ValueError("no")'),
+            "%lab",
+            "lab.send(Deposit('1', -1))\nlab.resume()",
+        ),
+        r"to reject the command, write `raise Rejected\('no'\)`",
+    ),
+    "execute returns a command": (
+        (MESSAGES, with_(ACCOUNT, "return Deposited", "return Deposit"), "%lab", SEND),
+        r"that is a command, and execute returns events",
+    ),
+    "execute returns True": (
+        (MESSAGES, with_(ACCOUNT, "return Deposited(self.account_id, amount)", "return True"), "%lab", SEND),
+        r"return an event object, a list of events or None",
+    ),
+    "execute reads a misspelt field": (
+        (MESSAGES, with_(ACCOUNT, "account_id, amount)", "account_id, command.amout)"), "%lab", SEND),
+        r"no attribute 'amout' in cell In \[3\], line 15, .*did you mean 'amount'\?",
+    ),
+    "execute is random": (
+        (
+            MESSAGES,
+            with_(ACCOUNT, "account_id, amount)", "account_id, __import__('random').random())"),
+            "%lab",
+            SEND,
+        ),
+        r"gave two answers .*execute\(self, command, context\).* See cell In \[3\], line 10",
+    ),
+    "execute has no case": (
+        (MESSAGES, MESSAGES.replace("Deposit", "Rename"), ACCOUNT, "%lab"),
+        r"Account\.execute has no case for Rename, a command of its own",
+    ),
+    "a step without a case": (
+        (
+            MESSAGES,
+            MESSAGES.replace("Deposit", "Rename"),
+            ACCOUNT,
+            "%lab",
+            "lab.send(Rename('1', 1))\nlab.step()",
+        ),
+        r"no case for Rename: Account\.execute returned None",
+    ),
+    "new without classmethod": (
+        (MESSAGES, with_(ACCOUNT, "    @classmethod\n", ""), "%lab", SEND),
+        r"it must be a @classmethod that takes the id",
+    ),
+    "no execute": (
+        (MESSAGES, with_(ACCOUNT, "def execute", "def decide"), "%lab"),
+        r"Account looks like an aggregate but has no execute: add `def execute\(self, command\)`",
+    ),
+    "no interested": (
+        (MESSAGES, ACCOUNT + with_(BONUS, "def interested", "def listens"), "%lab"),
+        r"Bonus has handle but no interested: add `@classmethod def interested\(cls, event\)`",
+    ),
+    "interested returns an id": (
+        (MESSAGES, ACCOUNT + with_(BONUS, "Start(event.account_id)", "event.account_id"), "%lab", SEND),
+        r"return Start\(id\), Continue\(id\), Stop\(id\) or None",
+    ),
+    "handle returns an event": (
+        (MESSAGES, ACCOUNT + with_(BONUS, "return None", "return Deposited('1', 5)"), "%lab", SEND),
+        r"which is no command: .*@command\(to=.*return a command, a list or None",
+    ),
+    "handle rejects": (
+        (MESSAGES, ACCOUNT + with_(BONUS, "return None", "raise Rejected('no')"), "%lab", SEND),
+        r"only execute rejects a command: return None",
+    ),
+    "a command to nobody": (
+        (MESSAGES.replace('to="Account"', 'to="Acount"'), ACCOUNT, "%lab"),
+        r"Deposit goes to 'Acount', .*did you mean to='Account'\?",
+    ),
+    "a command without decorator": (
+        (UNDECORATED, ACCOUNT, "%lab"),
+        r'Deposit, which is no command: write @command\(to="Account", by="account_id"\)',
+    ),
+    "an unknown keyword": ((MESSAGES, ACCOUNT, "Lab(aggregate=[Account])"), r"did you mean 'aggregates'\?"),
+    "a class for a list": ((MESSAGES, ACCOUNT, "Lab(aggregates=Account)"), r"as in aggregates=\[\.\.\.\]"),
+    "a step of an idle lab": ((MESSAGES, ACCOUNT, "%lab", "lab.step()"), r"lab\.send\(command\)"),
+    "a class is sent": ((MESSAGES, ACCOUNT, "%lab", "lab.send(Deposit)"), r"send\(Deposit\(\.\.\.\)\)"),
+    "a list is sent": (
+        (MESSAGES, ACCOUNT, "%lab", "lab.send([Deposit('1', 5)])"),
+        r"write send\(\*commands\)",
+    ),
+    "two aggregates of one name": (
+        (MESSAGES, ACCOUNT, "Lab(aggregates=[Account, type('Account', (Account,), {})])"),
+        r"rename one class, give it another stored_name",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_shown_in_under_12_lines_that_name_the_fix(shown: Any, mistake: str) -> None:
+    cells, fix = MISTAKES[mistake]
+    message = shown(*cells)
+    assert re.search(fix, message), message
+    assert len(message.splitlines()) < 12, message
+    assert "site-packages" not in message
+    assert "calamity_lab/" not in message
