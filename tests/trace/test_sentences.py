@@ -16,7 +16,7 @@ from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Executed, Failed, Settled
-from calamity_lab.trace.sentences import fact
+from calamity_lab.trace.sentences import fact, sentence
 from tests.kernel.durable import durable
 from tests.kernel.running import finish
 
@@ -82,6 +82,10 @@ class Log:
 def test_of_a_long_value_the_sentence_says_what_changed_inside() -> None:
     lines = ["BookingRequested", "BookingAccepted", "BookingCancelled"]
     steps, _ = finish(begin(Stack(), *[Write("1", line) for line in lines]))
-    told = [fact(step) for step in steps if isinstance(step, Executed)]
-    assert told[1].endswith("Log-1 now has lines ('BookingRequested', 'BookingAccepted')")
-    assert told[2].endswith("Log-1 now has lines + 'BookingCancelled'")
+    decisions = [step for step in steps if isinstance(step, Executed)]
+    told = [
+        sentence(step, decision)
+        for step, decision in zip([step for step in steps if step.ends], decisions, strict=True)
+    ]
+    assert told[1].endswith("Log-1 now has lines ('BookingRequested', 'BookingAccepted'); completed")
+    assert told[2].endswith("Log-1 now has lines + 'BookingCancelled'; completed")
