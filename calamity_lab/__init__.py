@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from calamity_lab.frames import History
     from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
     from calamity_lab.kernel.event_store import InMemoryEventStore
+    from calamity_lab.kernel.from_functions import Decider, policy
     from calamity_lab.kernel.identity import Identity
     from calamity_lab.kernel.messages import Continue, Start, Stop, command
     from calamity_lab.kernel.protocols import (
@@ -46,6 +47,7 @@ _HOMES = {
     "errors": "CalamityError Rejected WrongExpectedVersion",
     "frames": "History",
     "kernel.event_store": "InMemoryEventStore",
+    "kernel.from_functions": "Decider policy",
     "kernel.identity": "Identity",
     "kernel.messages": "Continue Start Stop command",
     "kernel.protocols": (
@@ -75,6 +77,7 @@ __all__ = [
     "Command",
     "Context",
     "Continue",
+    "Decider",
     "EventStore",
     "History",
     "Identity",
@@ -96,6 +99,7 @@ __all__ = [
     "choices",
     "command",
     "dispatch",
+    "policy",
     "seeded_ids",
     "ticking_clock",
 ]

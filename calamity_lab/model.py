@@ -413,8 +413,8 @@ def _called(cls: type, member: Any) -> Iterator[Any]:
 
 
 def _functions(member: Any) -> Iterator[FunctionType]:
-    if isinstance(member, singledispatchmethod):
-        for registered in member.dispatcher.registry.values():
+    for registered in _registry(member).values():
+        if registered is not member:
             yield from _functions(registered)
     function = getattr(member, "__func__", member)
     if isinstance(function, FunctionType):
@@ -422,8 +422,17 @@ def _functions(member: Any) -> Iterator[FunctionType]:
 
 
 def _dispatched_on(member: Any) -> Iterator[type]:
-    if isinstance(member, singledispatchmethod):
-        yield from member.dispatcher.registry
+    """The classes that a method says it is for: by what is registered, or because it is a policy's."""
+    yield from _registry(member)
+    events = getattr(getattr(member, "__func__", member), "events_of_policy", None)
+    yield from () if events is None else events()
+
+
+def _registry(member: Any) -> Mapping[type, Any]:
+    """What is registered for each class, of a `singledispatchmethod` or a `singledispatch` function."""
+    dispatcher = member.dispatcher if isinstance(member, singledispatchmethod) else member
+    registry = getattr(dispatcher, "registry", None)
+    return registry if isinstance(registry, Mapping) else {}
 
 
 def _names_of_member(member: Any) -> Iterator[str]:

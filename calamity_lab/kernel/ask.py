@@ -34,7 +34,7 @@ from calamity_lab.errors.tracebacks import raised_in
 from calamity_lab.kernel.arguments import has, words_of
 from calamity_lab.kernel.hints import UNFINISHED, advice_on, let_go, see, why_unfinished
 from calamity_lab.kernel.identity import Identity, identify
-from calamity_lab.kernel.messages import Continue, Interest, Start, Stop
+from calamity_lab.kernel.messages import Continue, Interest, Once, Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.second_arguments import APPLY, CALLBACKS, EXECUTE, HANDLE, INTERESTED, Context
 
@@ -94,7 +94,7 @@ def _call(subject: Any, method: str, message: Any, known: Any) -> Any:
 
 _REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _OF_CLASSES = ("interested", "key")
-_INTERESTS = (Start, Continue, Stop)
+_INTERESTS = (Start, Continue, Stop, Once)
 _NO_EVENTS = (type, Exception)
 _NO_MESSAGES = ("builtins", "_io")  # values of Python itself, and open files
 _MISSING_CASE = "every event needs a case: `return replace(self, ...)`, or return self where nothing changes"

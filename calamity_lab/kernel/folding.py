@@ -21,7 +21,7 @@ from calamity_lab.kernel import ask
 from calamity_lab.kernel.annotations import Unresolved, method_annotations
 from calamity_lab.kernel.from_text import values_from_text
 from calamity_lab.kernel.identity import Identity, identify
-from calamity_lab.kernel.messages import Interest, Start, Stop
+from calamity_lab.kernel.messages import Interest, Once, Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import fields_in
 from calamity_lab.kernel.second_arguments import takes_record
@@ -37,6 +37,12 @@ class Verb(StrEnum):
     CONTINUED = "continued"
     STOPPED = "stopped"
     IGNORED = "ignored"
+    ANSWERED = "answered"
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is, or was, an instance that took the event in."""
+        return self is not Verb.IGNORED and self is not Verb.ANSWERED
 
 
 _STARTED, _CONTINUED, _STOPPED, _IGNORED = Verb.STARTED, Verb.CONTINUED, Verb.STOPPED, Verb.IGNORED
@@ -110,6 +116,8 @@ def is_unknown(event: Any) -> bool:
 
 def verb_of(interest: Interest, *, is_running: bool) -> Verb:
     """What an event does to an instance: Start continues one that runs, Continue and Stop need one."""
+    if isinstance(interest, Once):
+        return Verb.ANSWERED
     if not is_running:
         return _STARTED if isinstance(interest, Start) else _IGNORED
     return _STOPPED if isinstance(interest, Stop) else _CONTINUED
@@ -120,7 +128,7 @@ def taken_in(
 ) -> tuple[Verb, Any]:
     """What an event does to the instance of that identity, and the instance after it; nothing is sent."""
     verb = verb_of(interest, is_running=instance is not None)
-    if verb is _IGNORED or verb is _STOPPED:
+    if verb is _STOPPED or not verb.changes:
         return verb, None
     return verb, ask.apply(begun(identity) if instance is None else instance, recorded.event, recorded)
 
@@ -128,6 +136,8 @@ def taken_in(
 def react(identity: Identity, instance: Any, interest: Interest, recorded: RecordedEvent) -> Reacted:
     """What an event does to the instance of that identity; ``instance`` is None where there is none yet."""
     verb, after = taken_in(identity, instance, interest, recorded)
+    if verb is Verb.ANSWERED:
+        return Reacted(verb, None, ask.handle(begun(identity), recorded.event, recorded))
     return Reacted(verb, after, () if after is None else ask.handle(after, recorded.event, recorded))
 
 

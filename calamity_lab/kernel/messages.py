@@ -41,7 +41,12 @@ class Stop(_OfInstance):
     """The event ends the instance with this id, without ``apply`` or ``handle``."""
 
 
-Interest = Start | Continue | Stop
+@dataclass(frozen=True, slots=True, repr=False)
+class Once(_OfInstance):
+    """The event is answered by an instance that begins and ends with it: nothing is kept, as in a policy."""
+
+
+Interest = Start | Continue | Stop | Once
 
 
 def command(

@@ -358,7 +358,7 @@ class _Noted:
 
     def add(self, stream_id: str, position: int, verb: Verb) -> None:
         """Note what an event did to an instance."""
-        if verb is Verb.IGNORED:
+        if not verb.changes:
             return
         kept = self._kept.setdefault(stream_id, [])
         version = (kept[-1].version if kept else self._versions.get(stream_id, 0)) + 1
@@ -504,7 +504,7 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
         for reaction in reactions:
             identity = identify(reaction.manager, reaction.id)
             noted.add(identity.stream_id, recorded.position, Verb(reaction.verb))
-            if reaction.verb != Verb.IGNORED:
+            if Verb(reaction.verb).changes:
                 versions, count = versions.increment_version(identity, 1), count + 1
             if reaction.commands:
                 sent += _sent(

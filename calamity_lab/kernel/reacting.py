@@ -12,6 +12,7 @@ from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event, caused_by_rejection
 from calamity_lab.kernel.deciding import settled_before
 from calamity_lab.kernel.folding import Verb, verb_of
+from calamity_lab.kernel.from_functions import PolicyType
 from calamity_lab.kernel.identity import Identity, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.messages import Interest, Start
@@ -20,6 +21,7 @@ from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, moved, with_delivered, with_reaction
 from calamity_lab.kernel.steps import (
+    Answered,
     Appended,
     AtProcessManager,
     CaughtUp,
@@ -45,6 +47,7 @@ _KINDS: dict[Verb, type[AtProcessManager]] = {
     Verb.CONTINUED: Continued,
     Verb.STOPPED: Stopped,
     Verb.IGNORED: Ignored,
+    Verb.ANSWERED: Answered,
 }
 
 
@@ -168,7 +171,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
 def _deliveries(stack: Stack, reacting: Reacting) -> list[outbox.Delivery]:
     """What is noted of an event's way to the instances that it concerns: one for each that took it in."""
     versions, position = stack.process_manager_versions, reacting.trigger.position
-    taken_in = [(r.identity.stream_id, r.verb) for r in reacting.reactions if r.verb is not Verb.IGNORED]
+    taken_in = [(r.identity.stream_id, r.verb) for r in reacting.reactions if r.verb.changes]
     return [
         outbox.Delivery(stream_id, position, verb.value, versions.get(stream_id, 0) + 1)
         for stream_id, verb in taken_in
@@ -195,7 +198,7 @@ def _catch_up(run: Run, there: Handling, identity: Identity, position: int) -> t
     stack, count, caused, failure = caught_up
     if failure is not None:
         return _set_aside(run._replace(stack=stack, agenda=run.agenda.cause(caused)), there.pending, failure)
-    if not count:
+    if not count and not caused:
         if stack.delivered_upto[there.manager] >= there.recorded[there.event].position:
             return stack
         return _hand_to(run._replace(stack=stack), there)
@@ -217,6 +220,8 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     if sender is None:
         return complete(run, decision)
     instance = stack.process_managers.get(sender.stream_id)
+    if instance is None and isinstance(sender.type, PolicyType):
+        instance = ask.new(sender.type, sender.id)  # it keeps nothing
     if instance is None or not hasattr(instance, "handle_rejection"):
         lack = "is no longer there" if instance is None else "has no handle_rejection(rejected)"
         _log.warning(
@@ -293,7 +298,7 @@ def _react(
     if others and stack.process_managers.__class__ is InMemoryProcessManagerStore:
         process_managers = stack.process_managers.put(identity, after)
     versions, agenda = stack.process_manager_versions, run.agenda
-    if verb is not Verb.IGNORED:
+    if verb.changes:
         versions = versions.increment_version(identity, 1)
     if caused:
         agenda = agenda.cause(caused)
@@ -326,10 +331,10 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
             for each in new:
                 identity = identify(manager, each.id)
                 verb = verb_of(each, is_running=managers.get(identity.stream_id) is not None)
-                managers = managers if verb is Verb.IGNORED else managers.take_in(identity, recorded, verb)
+                managers = managers if not verb.changes else managers.take_in(identity, recorded, verb)
                 verbs.append((identity, verb))
         for identity, verb in verbs:
-            if verb is not Verb.IGNORED:
+            if verb.changes:
                 versions, count = versions.increment_version(identity, 1), count + 1
     delivered = moved(stack.delivered_upto, index, position)
     caught_up = changed(
@@ -374,7 +379,7 @@ def _covered(version: int, interests: list[Interest]) -> int:
     while version and n < len(interests):
         interest = interests[n]
         verb = verb_of(interest, is_running=running)
-        if verb is not Verb.IGNORED:
+        if verb.changes:
             version, running = version - 1, verb is not Verb.STOPPED
         n += 1
     return n

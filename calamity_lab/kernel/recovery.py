@@ -11,7 +11,7 @@ from calamity_lab.errors import InvalidModel, InvalidValue, ModelError
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import an_instance, classes, has, wrong
-from calamity_lab.kernel.folding import Verb, begun, fold, identity_in, taken_in
+from calamity_lab.kernel.folding import begun, fold, identity_in, taken_in
 from calamity_lab.kernel.identity import Identity, by_name, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
@@ -347,7 +347,7 @@ class Instances:
         if recorded.position <= self._ahead.get(stream_id, 0):
             return
         verb, after = taken_in(identity, self.states.get(stream_id), interest, recorded)
-        if verb is Verb.IGNORED:
+        if not verb.changes:
             return
         self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
         if after is None:

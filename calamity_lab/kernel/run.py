@@ -30,6 +30,7 @@ from calamity_lab.kernel.progress import (
 from calamity_lab.kernel.reacting import compensate, complete, hand_on, hand_on_settled, handle, react
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
+    Answered,
     Appended,
     Continued,
     Dispatched,
@@ -193,6 +194,7 @@ _PHASES: dict[type, Any] = {
     Continued: complete,
     Stopped: complete,
     Ignored: complete,
+    Answered: complete,
 }
 
 

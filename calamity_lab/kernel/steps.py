@@ -299,6 +299,13 @@ class Stopped(AtProcessManager):
 
 
 @frozen
+class Answered(AtProcessManager):
+    """A policy answered the event. It keeps nothing, so that there is no instance before or after."""
+
+    verb = "answered"
+
+
+@frozen
 class Ignored(AtProcessManager):
     """The instance that the event continues or stops is not there; nothing happened."""
 

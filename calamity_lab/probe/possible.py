@@ -128,7 +128,7 @@ def _record_of(event: Any) -> RecordedEvent:
     return as_decided((event,), "made up", event, _CONTEXT)[0]
 
 
-_VERBS = {"Start": "start", "Continue": "continue", "Stop": "stop"}
+_VERBS = {"Start": "start", "Continue": "continue", "Stop": "stop", "Once": "answer"}
 
 
 def _asked(ask: Callable[..., T], *given: Any) -> T | None:
@@ -238,7 +238,7 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
                 answered.update(_answers(after, command))
             yield 1 + 2 * min(index, 1), after
 
-    starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ == "Start"}
+    starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ in ("Start", "Once")}
     first = [(0, _asked(ask.new, manager, id_)) for id_ in list(starts.values())[:3]]
     explore(first, following, _states_to_ask(len(wakes)))
     return sent, answered
@@ -323,7 +323,7 @@ def message_flow(model: Model, observed: Iterable[tuple[str, str, str]]) -> Mess
 
 
 _SENDS = ("sends", "if rejected")
-_WAKES = ("start", "continue", "stop")
+_WAKES = ("start", "continue", "stop", "answer")
 _LABELS = ("leads to", *_SENDS, *_WAKES)
 
 

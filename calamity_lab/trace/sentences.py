@@ -145,4 +145,6 @@ def _of_manager(step: AtProcessManager) -> str:
     if step.verb == Verb.IGNORED:
         return f"{what} {step.verb}: {step.identity} is not there"
     sent = ", ".join(pending.command_type for pending in step.commands)
+    if step.verb == Verb.ANSWERED:
+        return f"{step.identity.category} answered {what}" + (f" with {sent}" if sent else "")
     return f"{step.identity} {step.verb} by {what}" + (f", sends {sent}" if sent else "")

@@ -26,7 +26,12 @@ STRIDE = 32
 
 EdgeKey = tuple[str, str, str]
 
-_VERBS: Mapping[str, str] = {Verb.STARTED: "start", Verb.CONTINUED: "continue", Verb.STOPPED: "stop"}
+_VERBS: Mapping[str, str] = {
+    Verb.STARTED: "start",
+    Verb.CONTINUED: "continue",
+    Verb.STOPPED: "stop",
+    Verb.ANSWERED: "answer",
+}
 
 
 class InstanceStart(NamedTuple):
@@ -162,6 +167,8 @@ def _reacted(total: Counters, step: AtProcessManager, lane_numbers: HashTrieMap[
     for pending in step.commands:
         sent = node("command", pending.command_type)
         counts = _up(counts, (manager, sent, "if rejected" if rejected else "sends"))
+    if step.verb == Verb.ANSWERED:  # there is no instance
+        return total._replace(counts=counts)
     bit = _bit(lane_numbers, stream_id)
     living = total.living & ~bit if step.verb == Verb.STOPPED else total.living | bit
     instances = total.instances

@@ -118,7 +118,7 @@ def _reactions(trace: Trace, cursor: int, stream_id: str) -> Iterator[AtProcessM
     is_first = True
     for number in range(upto - 1, max(upto - MOST_REACTIONS, 0) - 1, -1):
         step = trace[moments[number]].step
-        if not isinstance(step, AtProcessManager) or step.verb == Verb.IGNORED:
+        if not isinstance(step, AtProcessManager) or not Verb(step.verb).changes:
             continue
         if step.verb == Verb.STOPPED and not is_first:
             return  # the instance that had this id before

@@ -97,6 +97,7 @@ LOOKS: Mapping[str, Look] = {
     "event": Look("event", "m-5-5h10v7.2l-2.8 2.8h-7.2zm10 7.2h-2.8v2.8", "event"),
     "started": Look("manager", "m-3.8-5.2l9.4 5.2-9.4 5.2z", "process manager started"),
     "continued": Look("manager", "m0-5.2l5.2 5.2-5.2 5.2-5.2-5.2z", "continued"),
+    "answered": Look("manager", "m-5.2-3.9h10.4l-5.2 7.8z", "policy answered"),
     "stopped": Look("manager", "m-4.6-4.6h9.2v9.2h-9.2z", "stopped"),
     "ignored": Look("manager", "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0", "ignored", "empty"),
     "rejected": Look("rejected", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command rejected", "none"),
@@ -131,7 +132,7 @@ DRAWN_AS: Mapping[str, str] = {
 }
 """What a message of the sequence diagram is drawn as, where it is no kind of its own."""
 
-REACTIONS = ("started", "continued", "stopped", "ignored")
+REACTIONS = ("started", "continued", "stopped", "ignored", "answered")
 """What a process manager instance may do with an event: the verbs of its steps."""
 
 IN_LANES = ("event", "command", "rejected", *REACTIONS, "projection")

@@ -27,7 +27,7 @@ _PAST = 12
 """How far right of a box its edge runs down, past the boxes underneath."""
 
 
-VERBS = frozenset({"start", "continue", "stop"})
+VERBS = frozenset({"start", "continue", "stop", "answer"})
 """The labels that are written beside their edges; what an edge joins explains the other labels."""
 
 

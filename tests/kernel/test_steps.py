@@ -183,6 +183,7 @@ def test_every_kind_of_step_says_its_tone_and_its_verb() -> None:
         "Continued": ("reaction", "continued"),
         "Stopped": ("reaction", "stopped"),
         "Ignored": ("neutral", "ignored"),
+        "Answered": ("reaction", "answered"),
         "Settled": ("conflict", "settled before"),
         "Failed": ("rejected", "failed"),
         "Completed": ("neutral", "completed"),

@@ -12,7 +12,7 @@ from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, Reaction
-from calamity_lab.kernel.messages import Interest, Start
+from calamity_lab.kernel.messages import Interest, Once, Start
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.stores.actors.protocol import (
@@ -349,6 +349,10 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
         reactions, answers = [], {}
         for manager in process_manager_types:
             for interest in ask.interested(manager, recorded_event.event, recorded_event):
+                if isinstance(interest, Once):  # nothing is kept, so no actor is needed
+                    answered, _ = InMemoryProcessManagerStore().react(manager, interest, recorded_event)
+                    reactions.append(answered)
+                    continue
                 answer = self._shared.react(manager, interest, recorded_event)
                 answers[identify(manager, interest.id).stream_id] = answer
                 reactions.append(reaction(manager, interest, answer))
