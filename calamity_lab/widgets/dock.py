@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import IPython
-import IPython.display
 
 from calamity_lab.errors import MissingExtra
 from calamity_lab.widgets.stills.page import docked_still
@@ -35,7 +34,7 @@ class Dock:
         # Not by displaying it in there: what is printed meanwhile belongs to the cell.
         panel.outputs = ({"output_type": "display_data", "data": data, "metadata": metadata},)
         self._panel = panel
-        self._show_stand_in()
+        self.widget.show_picture(docked_still)
 
     def close(self) -> None:
         """Take the panel off the page; the widget may be shown elsewhere, or docked again."""
@@ -45,11 +44,6 @@ class Dock:
 
     def __repr__(self) -> str:
         return f"the dock {self.title!r}; close() takes it away"
-
-    def _show_stand_in(self) -> None:
-        html = docked_still(self.widget.face, self.widget.token, self.widget.contents)
-        show: Any = IPython.display.display
-        show({"text/html": html}, raw=True)
 
 
 def docked(dock: Dock, title: str | None) -> Dock | None:

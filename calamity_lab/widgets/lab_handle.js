@@ -18,6 +18,8 @@ const SILENT = 8000;
 const REST = 200;
 const SPEAKS = "calamity-lab-speaks";
 const GOTO = "goto ";
+// How long nothing moves before Python draws the picture that is saved with the notebook.
+const STILL = 1000;
 
 /** Each move's verb, icon, name, tooltip and key. @type {[string, string, string, string, string | null][]} */
 export const MOVES = [
@@ -59,6 +61,7 @@ export class LabHandle {
     // Whether the foot says that Python is waited for, and for long.
     this.isWaiting = this.isSilent = false;
     this.behind = 0;
+    this.still = 0;
     // Several views may share a model: each counts from a number of its own.
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
     this.hear = this.hear.bind(this);
@@ -207,9 +210,15 @@ export class LabHandle {
     const name = this.open.get(message.answers)?.name;
     this.open.delete(message.answers);
     this.apply(message.patch);
+    if (!this.isRecorded) this.drawStillLater();
     for (const view of this.views) view.answered?.(name);
     if (name !== undefined && !this.resting.has(name)) this.flush(name);
     if (name !== undefined) this.heard();
+  }
+
+  drawStillLater() {
+    clearTimeout(this.still);
+    this.still = window.setTimeout(() => this.model.send({ verb: "rests" }), STILL);
   }
 
   apply(/** @type {Record<string, any>} */ message) {
@@ -282,6 +291,7 @@ export class LabHandle {
   close() {
     this.rest();
     clearTimeout(this.resting.get(GOTO));
+    clearTimeout(this.still);
     this.model.off("msg:custom", this.hear);
     this.model.off("change:first", this.renew);
   }

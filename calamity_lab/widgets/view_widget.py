@@ -10,6 +10,7 @@ from itertools import count
 from threading import RLock
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import IPython.display
@@ -39,6 +40,9 @@ FACES: Mapping[str, tuple[str, ...]] = {
 }
 """What a widget can show, and the views that this needs."""
 
+Picture = Callable[[str, str, Contents], str]
+"""What makes the HTML of a picture, from a face, a token and contents."""
+
 PAUSE = 0.1
 """Seconds between two messages that were not asked for, while the front end has not seen the first."""
 
@@ -63,6 +67,8 @@ class ViewWidget(anywidget.AnyWidget):
         self._esm, self._css = front_end.script(), front_end.sheet()
         self.contents = Contents(lab, FACES[face])
         self._live = self._shown = self._answering = self._unseen = self._behind = False
+        self._pictures: dict[Picture, str] = {}
+        self._pictured: Any = None
         self._number, self._sent_at, self._pause, self._posting = 0, 0.0, PAUSE, RLock()
         super().__init__(face=face, token=f"{next(_tokens)}", first=self._whole())
         self._unobserve = _observe(self)
@@ -86,12 +92,34 @@ class ViewWidget(anywidget.AnyWidget):
         if self.comm is not None:
             self.show()
             _display(self._repr_mimebundle_())
-        _display(({"text/html": self.still()}, {}))
+        self.show_picture(still)
+
+    def show_picture(self, draw: Picture) -> None:
+        """Display a picture of the widget; it is drawn anew when the page has been at rest for a while.
+
+        So what is saved with a notebook is the moment that was seen last, and a step draws no picture.
+        """
+        self._pictures.setdefault(draw, uuid4().hex)
+        self._pictured = None
+        self._draw_pictures({draw: self._pictures[draw]}, update=False)
+
+    def _draw_pictures(self, pictures: Mapping[Picture, str], *, update: bool) -> None:
+        stepper = self.contents.lab.stepper
+        now = stepper.trace, stepper.cursor
+        with self._posting:
+            if self._pictured == now:
+                return
+            self._pictured = now if pictures == self._pictures else None
+            for draw, display_id in pictures.items():
+                html = draw(self.face, self.token, self.contents)
+                _display(({"text/html": html}, {}), display_id=display_id, update=update)
 
     def hear(self, message: dict[str, Any]) -> None:
         """Do what the front end asks for, and answer with what changed."""
         if message.get("verb") == "nudge":
             return None  # it has done its work on the way here, see messages.js
+        if message.get("verb") == "rests":
+            return self._draw_pictures(self._pictures, update=True)
         if message.get("verb") == "seen":
             self._unseen = False
             return self._catch_up()
@@ -189,10 +217,10 @@ def _apart(changes: Any, buffers: list[bytes]) -> Any:
     return changes
 
 
-def _display(bundle: Any) -> None:
+def _display(bundle: Any, **how: Any) -> None:
     data, metadata = bundle
     show: Any = IPython.display.display
-    show(data, metadata=metadata, raw=True)
+    show(data, metadata=metadata, raw=True, **how)
 
 
 def _hear(widget: ViewWidget, message: Any, _buffers: Any) -> None:

@@ -31,7 +31,7 @@ window.model = (face, first) => ({
   on: (name, listen) => { if (name === 'msg:custom') listeners.push(listen); },
   off: (_name, listen) => listeners.splice(listeners.indexOf(listen), 1),
   send(message) {
-    if (message.verb === 'nudge') return;
+    if (['nudge', 'rests'].includes(message.verb)) return;
     answered = answered.then(async () => {
       const messages = await python(message);
       if (latency) await new Promise((resolve) => setTimeout(resolve, latency));

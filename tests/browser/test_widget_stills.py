@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -55,3 +56,21 @@ def test_a_page_made_by_nbconvert_shows_the_pictures(lab_page: LabPage) -> None:
     assert html.count('alt="Timeline: 1 event in 1 lane, 1 of them up to this moment"') == 1
     assert "CreateAccount accepted, 1 event" in html
     assert not any("display:none" in tag for tag in shown)
+
+
+def test_what_is_saved_is_the_moment_that_was_seen_last(lab_page: LabPage) -> None:
+    path = saved(lab_page)
+    lab = LabWidget(lab_page)
+    for _ in range(3):
+        lab.press("Step over")
+    lab_page.page.wait_for_timeout(2_500)
+    lab_page.page.evaluate(SAVE)
+    notebook = json.loads((lab_page.server.root / path).read_text(encoding="utf-8"))
+    outputs = [output for cell in notebook["cells"] for output in cell["outputs"]]
+    htmls = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    pictures = [html for html in htmls if "data-calamity-still" in html]
+    step = int(lab_page.python("lab.cursor"))
+    assert len(pictures) == 2
+    for picture in pictures:
+        assert f"Picture of step {step} of {step}. Run the notebook to use the lab." in picture
+    expect(lab_page.output(0).locator(STILL)).to_be_hidden()

@@ -38,7 +38,7 @@ def test_a_view_at_a_moment_stays_when_the_lab_moves_and_forks(lab: Lab, name: s
     assert lab.trace.branch.name != "main"
     assert page.expected() == shown == page.values
     assert page.widget.still() == still
-    assert f"Step {moment} of {page.values['fact']['last']}" in still
+    assert f"Picture of step {moment} of {page.values['fact']['last']}" in still
 
 
 def test_results_and_exports_at_a_moment_are_those_of_that_moment(lab: Lab) -> None:

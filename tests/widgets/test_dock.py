@@ -66,7 +66,7 @@ def test_where_no_panel_can_be_the_cell_has_a_picture_and_says_what_to_do(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[dict[str, str]] = []
-    monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setattr(IPython.display, "display", lambda bundle, **_: shown.append(bundle))
     dock = dock_of(lab)
     (bundle,) = shown
     assert f'data-calamity-docked="{dock.widget.token}"' in bundle["text/html"]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -18,6 +19,7 @@ from calamity_lab.lab import Lab
 from calamity_lab.views.looks import COLOURS
 from calamity_lab.widgets.view_widget import FACES, ViewWidget
 from tests.moments import after
+from tests.widgets.front_end_stand_in import FrontEnd
 
 
 @command(to="Note", by="id")
@@ -109,7 +111,7 @@ def test_the_still_of_the_lab_tells_state_timeline_agenda_and_fact() -> None:
         "10000",
         "→",
         "4000",
-        f"Step {lab.cursor} of {lab.trace.last}",
+        f"Picture of step {lab.cursor} of {lab.trace.last}. Run the notebook to use the lab.",
         "RequestTransfer",
         "FundsWithdrawn",
     ):
@@ -124,7 +126,7 @@ def test_the_still_of_the_controls_tells_where_the_cursor_is_among_commands_and_
     lab.resume()
     lab.goto(after(lab, "DepositFunds", 2))
     text = Tags(ViewWidget(lab, "controls").still()).text
-    assert f"Step {lab.cursor} of {lab.trace.last}" in text
+    assert f"Picture of step {lab.cursor} of {lab.trace.last}" in text
     assert f"Step {lab.cursor}:" in text
     index = lab.trace.index
     assert f"of {len(index.dispatched)}, {len(index.rejections)} rejections in the whole run" in text
@@ -164,6 +166,39 @@ def test_a_display_gives_the_live_widget_and_then_its_still(ipython: Interactive
     assert "text/html" not in live
     assert still["text/html"] == widget.still()
     assert f'data-calamity-still="{widget.token}"' in still["text/html"]
+
+
+def test_the_picture_follows_when_the_page_rests_and_no_step_draws_one(
+    ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    widget = ViewWidget(lab)
+    with capture_output() as captured:
+        ipython.display_formatter.format(widget)
+    page = FrontEnd(widget)
+    shown: list[tuple[str, dict[str, Any]]] = []
+
+    def display(data: dict[str, str], **how: Any) -> None:
+        shown.append((data["text/html"], how))
+
+    monkeypatch.setattr("IPython.display.display", display)
+    widget.hear({"verb": "rests"})
+    assert shown == [], "it is the picture of this moment"
+    for _ in range(3):
+        page.ask("step_over")
+    lab.step()
+    assert shown == []
+    for _ in range(2):
+        widget.hear({"verb": "rests"})
+    ((html, how),) = shown
+    assert how["update"]
+    assert how["display_id"] == captured.outputs[-1].transient["display_id"]
+    assert html == widget.still()
+    assert f"Picture of step {lab.cursor} of {lab.trace.last}. Run the notebook" in html
+    lab.step_back()
+    widget.hear({"verb": "rests"})
+    assert f"Picture of step {lab.cursor} of" in shown[-1][0]
 
 
 def test_a_closed_widget_still_shows_its_picture(ipython: InteractiveShell) -> None:

@@ -21,6 +21,7 @@ from calamity_lab.widgets.stills.page import still
 
 FOLDER = Path(__file__).parent
 TITLE = "A recorded run"
+_USE = "To step through the run, allow this page to run its script."
 
 
 def to_html(lab: LabHandle, path: str | os.PathLike[str], title: str | None = None) -> Path:
@@ -60,7 +61,7 @@ def page(lab: LabHandle, title: str = TITLE) -> str:
 <p>{escape_html(_summary(lab, recorded))}</p>
 </header>
 <main id="lab"></main>
-<div id="still">{still("lab", "page", Contents(lab, ()))}</div>
+<div id="still">{still("lab", "page", Contents(lab, ()), _USE)}</div>
 <script type="application/json" id="run">{_packed(recorded)}</script>
 <script type="module">{script}</script>
 </body>

@@ -20,9 +20,16 @@ from calamity_lab.widgets.stills.paper import folded, heading, line, sheet, stan
 _ROWS = 12
 
 
-def still(face: str, token: str, contents: Contents) -> str:
-    """What a widget's face shows at the lab's cursor, as HTML without script or network."""
-    return sheet(token, _fact(contents) + _FACES[face](contents))
+USE = "Run the notebook to use the lab."
+"""What to do where only the picture of a lab can be seen."""
+
+
+def still(face: str, token: str, contents: Contents, use: str = USE) -> str:
+    """What a widget's face shows at the lab's cursor, as HTML without script or network.
+
+    It says that it is a picture, and what to do in order to ``use`` the lab.
+    """
+    return sheet(token, _fact(contents, use) + _FACES[face](contents))
 
 
 def docked_still(face: str, token: str, contents: Contents) -> str:
@@ -30,13 +37,13 @@ def docked_still(face: str, token: str, contents: Contents) -> str:
     head = line(
         "Docked beside the notebook in JupyterLab. Elsewhere, let a cell end with the lab.", soft=True
     )
-    return stand_in(token, head + _fact(contents) + _FACES[face](contents))
+    return stand_in(token, head + _fact(contents, USE) + _FACES[face](contents))
 
 
-def _fact(contents: Contents) -> str:
+def _fact(contents: Contents, use: str) -> str:
     stepper = contents.lab.stepper
     view = controls(stepper.trace, stepper.cursor, stepper.error)
-    where = f"Step {view.cursor:,} of {view.last:,}"
+    where = f"Picture of step {view.cursor:,} of {view.last:,}. {use}"
     return f'<div style="margin-bottom:8px">{line(where, soft=True)}{line(view.sentence)}</div>'
 
 
