@@ -43,7 +43,8 @@ class Lab(Displays):
     ``stack`` is the system to start from. It may also be a `Run` to continue, such as ``recover`` returns.
     ``ids`` and ``clock`` give ids and times. By default the ids are seeded, so that a run can be
     repeated, and the clock is the machine's. The lab calls each callback of the model twice and compares the
-    answers, to find callbacks that are not pure; ``checked=False`` calls each callback once.
+    answers, to find callbacks that are not pure; ``checked=False`` calls each callback once. What cannot be
+    copied, such as a lock or an open file, is not checked: `unchecked` names such fields.
     A warning names what is almost a part of the model, such as an aggregate that has no ``execute``.
 
     If the event store of the stack is a database, then every step writes to the database. You can still look
@@ -131,6 +132,11 @@ class Lab(Displays):
                 "open the store with Lab.attach(store, model)"
             )
         return self._attachment.commit(self.moment)
+
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """The fields that the check for pure callbacks leaves out, as they cannot be copied, and why."""
+        return dict(self.stepper.unchecked)
 
     # moving
 

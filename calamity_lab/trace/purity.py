@@ -7,9 +7,7 @@ never harms the moments that were recorded.
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
-from contextlib import suppress
 from typing import Any
 
 from calamity_lab.errors import ImpureModel, Rejected, repr_of
@@ -17,12 +15,12 @@ from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.hints import UNFINISHED, see
 from calamity_lab.kernel.run import Run, advance
-from calamity_lab.kernel.schema import fields_of, is_record
+from calamity_lab.kernel.schema import is_record
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_value
+from calamity_lab.trace.copies import Copy
 from calamity_lab.trace.differences import differences
 
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _MOST = 1_000
 
 
@@ -36,9 +34,11 @@ class Watch:
     """A wrapper of the door to the model: it asks twice, and compares.
 
     One callback is watched so many times, and then believed: a long history is read at its usual pace.
+    ``unchecked`` says, by class and field, what could not be checked and why.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, unchecked: dict[str, str] | None = None, most: int = _MOST) -> None:
+        self.unchecked = {} if unchecked is None else unchecked
         self._most = most
         self._asked: Counter[str] = Counter()
 
@@ -48,18 +48,20 @@ class Watch:
         self._asked[name] += 1
         if self._asked[name] > self._most:
             return question()
-        first = _watched(question, name)
+        given = [each for each in (question.subject, question.message) if not is_a(each, type)]
+        remembered = [(each, Copy.of_fields(each)) for each in given]
+        for each, before in remembered:
+            self.unchecked |= {f"{type(each).__name__}.{name}": why for name, why in before.unchecked.items()}
+        first = _answer(question, remembered)
         if type(first) in UNFINISHED:
             return first  # which the door refuses
-        _check_same(question, first, _watched(question, name))
+        _check_same(question, first, _answer(question, remembered))
         if is_a(first, Rejected):
             raise first
         return first
 
 
-def _watched(question: ask.Question, name: str) -> Any:
-    given = [each for each in (question.subject, question.message) if not is_a(each, type)]
-    remembered = [(each, _copied(each)) for each in given]
+def _answer(question: ask.Question, remembered: list[tuple[Any, Copy]]) -> Any:
     try:
         return question()
     except Rejected as rejected:
@@ -69,13 +71,11 @@ def _watched(question: ask.Question, name: str) -> Any:
             _check_unchanged(question, each, before)
 
 
-def _check_unchanged(question: ask.Question, given: Any, before: dict[str, Any]) -> None:
-    found = next(differences(before, fields_of(given)), None)
+def _check_unchanged(question: ask.Question, given: Any, before: Copy) -> None:
+    found = next(differences(before.plain, Copy.of_fields(given).plain), None)
     if found is None:
         return
-    for field, value in before.items():
-        with suppress(AttributeError, TypeError):  # a field that cannot be set was not changed either
-            object.__setattr__(given, field, value)
+    before.put_back()
     whose = "self" if given is question.subject else type(given).__name__
     place = see(getattr(question.subject, question.method), found.field)
     old, new = format_value(found.before, 60), format_value(found.after, 60)
@@ -93,9 +93,12 @@ def _check_unchanged(question: ask.Question, given: Any, before: dict[str, Any])
 
 
 def _check_same(question: ask.Question, first: Any, second: Any) -> None:
-    found = next(differences(_comparable(first), _comparable(second)), None)
+    first, second = _comparable(first), _comparable(second)
+    found = next(differences(Copy(first, loose=True).plain, Copy(second, loose=True).plain), None)
     if found is None:
         return
+    if not found.path:
+        found = found._replace(before=first, after=second)
     where = f" in {found.path}" if found.path else ""
     message, place = question.message, see(getattr(question.subject, question.method))
     asked = type(message).__name__ if is_record(message) else repr_of(message)
@@ -115,17 +118,3 @@ def _comparable(answer: Any) -> Any:
     if type(answer) in (tuple, list) and len(answer) == 1:
         return answer[0]
     return answer
-
-
-def _copied(given: Any) -> dict[str, Any]:
-    """The fields of a value as they are now, safe from changes in place."""
-    return {name: _copy(value) for name, value in fields_of(given).items()}
-
-
-def _copy(value: Any) -> Any:
-    if type(value) in _ATOMS:
-        return value
-    try:
-        return copy.deepcopy(value)
-    except Exception:  # noqa: BLE001 - a value that cannot be copied, as a mappingproxy, cannot be watched
-        return value

@@ -30,7 +30,8 @@ class Stepper:
     ``cursor`` is the index of the current moment, ``selection`` what is selected in the run. ``error`` is the
     error that stopped the last move forward, if any; the cursor is then at the moment before, and nothing
     is lost.
-    With ``checked`` every callback of the model is asked twice, to find one that is not pure.
+    With ``checked`` every callback of the model is asked twice, to find one that is not pure; ``unchecked``
+    says which fields hold something that cannot be copied, and is not checked.
     ``projections`` are folded from the events of the run.
     ``guard`` is called before a move runs the kernel; it may raise to prevent the move.
     A stepper begins with a stack or with a run; with a trace and ``fixed_at`` it stays at that moment. Where
@@ -47,6 +48,7 @@ class Stepper:
         fixed_at: int | None = None,
     ) -> None:
         self.checked = checked
+        self.unchecked: dict[str, str] = {}
         with self._asking():
             self.trace = start if isinstance(start, Trace) else Trace.of(start, projections)
         self.cursor, self.is_fixed = fixed_at or 0, fixed_at is not None
@@ -212,7 +214,7 @@ class Stepper:
 
     def _asking(self) -> AbstractContextManager[None]:
         """How the model is asked: watched or not."""
-        return ask.through(Watch()) if self.checked else nullcontext()
+        return ask.through(Watch(self.unchecked)) if self.checked else nullcontext()
 
     def _refuse_if_kept(self, at: int) -> None:
         """Refuse to act before events that a store keeps: they would happen a second time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -163,8 +162,3 @@ def test_of_a_long_history_only_the_first_events_are_watched() -> None:
     for _ in range(5):
         watch(Question(Counter("1"), "apply", Counted("1", 1), lambda *_: callback()))
     assert len(asked) == 3 * 2 + 2
-
-
-def test_a_field_that_cannot_be_copied_is_not_watched_and_stops_nothing() -> None:
-    watch, state = Watch(), Counter("1", 5, MappingProxyType({"a": 1}))  # type: ignore[arg-type]
-    assert watch(Question(state, "apply", Counted("1", 1), lambda *_: "answer")) == "answer"
