@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import singledispatchmethod
@@ -125,6 +125,21 @@ class Model:
         strangers = [cls for cls in used if mine.get(cls.__name__, cls) is not cls]
         return tuple(dict.fromkeys([*strangers, *(cls for cls in self if defined_again(cls))]))
 
+    def why_outdated(self, cls: type) -> str:
+        """What to do about a class that `outdated` names."""
+        name = cls.__name__
+        mine = next((known for known in self if known.__name__ == name), cls)
+        if mine is not cls and defined_again(cls) and not defined_again(mine):
+            return (
+                f"this {name} was made before its class was defined again; make it again, as {name}(...), "
+                "since the lab has the class as it is now"
+            )
+        again = f"{name} was defined again since this lab was made, and the lab still uses the earlier class"
+        users = _modules_with(mine, self)
+        if users:
+            again = f"{again}, as {', '.join(users)} does; reload {_it(users)} too (importlib.reload)"
+        return f"{again}; run %lab again, or make a new Lab. You can still look at the recorded run"
+
     def __iter__(self) -> Iterator[type]:
         return iter(
             (*self.aggregates, *self.commands, *self.events, *self.process_managers, *self.projections)
@@ -241,6 +256,12 @@ def _home(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__} with {', '.join(field_names(cls) or ()) or 'no fields'}"
 
 
+def _modules_with(cls: type, model: Iterable[type]) -> list[str]:
+    """The other modules of a model that still have a class under its name which was defined again."""
+    names = dict.fromkeys(each.__module__ for each in model if each.__module__ != cls.__module__)
+    return [name for name in names if getattr(sys.modules.get(name), cls.__name__, None) is cls]
+
+
 def defined_again(cls: type) -> bool:
     """Whether the module of the class now has another class of its own under the same name."""
     current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
@@ -321,8 +342,8 @@ def _within(annotation: Any) -> Iterator[type]:
         yield from _within(part)
 
 
-def _it(classes: tuple[type, ...]) -> str:
-    return "it" if len(classes) == 1 else "them"
+def _it(several: Sized) -> str:
+    return "it" if len(several) == 1 else "them"
 
 
 def _check_names(classes: Iterable[type]) -> None:
@@ -330,6 +351,15 @@ def _check_names(classes: Iterable[type]) -> None:
     known: dict[str, type] = {}
     for cls in classes:
         other = known.setdefault(stored_name(cls), cls)
+        if (
+            other is not cls
+            and _origin(other) == _origin(cls)
+            and (defined_again(other) or defined_again(cls))
+        ):
+            raise InvalidModel(
+                f"{cls.__name__} was defined again, and a class of the model still uses the earlier one: "
+                "reload the modules that import it (importlib.reload), or run the cells again that use it"
+            )
         if other is not cls:
             raise InvalidModel(
                 f"two classes have the stored name {stored_name(cls)!r}: {_home(other)}, and {_home(cls)}. A "

@@ -16,6 +16,7 @@
     │   ├── InvalidFields      ... in a form: each wrong field of a command, with the reason
     │   └── UnknownKey         ... because a mapping has no such key
     ├── UnknownArgument        an unknown keyword argument
+    ├── UnknownAttribute       a name that an object does not have, as in lab.agregates
     ├── OutOfRange             an index that is too large or too small
     ├── MissingExtra           an optional package is not installed
     ├── SerializationError     a message or a state cannot be written as JSON, or read from JSON
@@ -261,6 +262,10 @@ class InvalidFields(InvalidValue):
 
 class UnknownArgument(CalamityError, TypeError):
     """An unknown keyword argument."""
+
+
+class UnknownAttribute(CalamityError, AttributeError):
+    """A name that an object does not have; the message says which one may be meant."""
 
 
 class OutOfRange(CalamityError, IndexError):

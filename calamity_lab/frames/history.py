@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.frames.exports import Exports
 from calamity_lab.frames.files import parts_of
-from calamity_lab.kernel.arguments import a_list, an_index, refuse_unknown, span
+from calamity_lab.kernel.arguments import a_list, an_index, is_a, refuse_unknown, span
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import format_fields, format_value, html_table, plural
 
@@ -96,6 +97,12 @@ class History(Sequence[RecordedEvent], Exports):
         if type(index) is slice:
             span(index, len(self))
             return History(self._recorded[index])
+        if is_a(index, str):
+            asked = repr_of(index)
+            raise InvalidValue(
+                f"history[{asked}]: an event has an index, as in history[0]. For the events of a stream: "
+                f"lab.select({asked}), or [each for each in history if each.stream_id == {asked}]"
+            )
         return self._recorded[an_index("history[index]", index, len(self), "event")]
 
     def __len__(self) -> int:

@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from difflib import get_close_matches
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
-from calamity_lab.errors import InvalidModel, InvalidValue
+from calamity_lab.errors import InvalidModel, InvalidValue, UnknownAttribute
 from calamity_lab.frames import History
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import a_bool, a_text_or_none, has, is_a, refuse_unknown
@@ -21,7 +22,7 @@ from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import AtMoment, Displays
 from calamity_lab.lab.results import Committed, PendingCommands
 from calamity_lab.model import Model, assemble, check_aggregates
-from calamity_lab.probe.near_misses import near_misses
+from calamity_lab.probe.near_misses import commands_for, near_misses
 from calamity_lab.text import plural
 from calamity_lab.trace.selection import selection_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
@@ -250,6 +251,13 @@ class Lab(Displays):
         self._dock = self._dock or Dock(self._widget("lab"))
         return docked(self._dock, title)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # whose own error it is
+        near = get_close_matches(name, [known for known in dir(type(self)) if known[0] != "_"], n=3)
+        meant = f"did you mean {' or '.join(f'lab.{each}' for each in near)}?" if near else "see help(lab)"
+        raise UnknownAttribute(f"a lab has no {name!r}; {meant}", name=name, obj=self)
+
     def __repr__(self) -> str:
         branch = "" if len(self.branches) == 1 else f" of {self.trace.branch.name!r}"
         there = ", ".join(
@@ -279,16 +287,19 @@ class Lab(Displays):
             raise InvalidValue(
                 f"send() takes commands as separate arguments, found a {name}; write send(*commands)"
             )
+        if type(command) in self.model.events:
+            leads = ", ".join(f"{cls.__name__}(...)" for cls in commands_for(self.model, type(command)))
+            raise InvalidValue(
+                f"send() takes a command, and {name} is an event: a command leads to it. Send "
+                f"{leads or 'a command'}"
+            )
         identity = ask.target(command)
         self._check_model(type(command), identity.type)
 
     def _check_model(self, *used: type) -> None:
         """Raise if a cell has redefined a class of the model, which would mix old and new classes."""
         for cls in self.model.outdated(*used):
-            raise InvalidModel(
-                f"{cls.__name__} was defined again since this lab was made, and the lab still uses the "
-                "earlier class; run %lab again, or make a new Lab. You can still look at the recorded run"
-            )
+            raise InvalidModel(self.model.why_outdated(cls))
 
 
 def _assembled(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab import frames
-from calamity_lab.errors import UnknownKey, repr_of
+from calamity_lab.errors import UnknownKey, repr_of, text_of
 from calamity_lab.frames.exports import Exports
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.arguments import a_text, an_index, are_equal, is_a, span
+from calamity_lab.kernel.arguments import an_index, are_equal, is_a, span
 from calamity_lab.kernel.identity import stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROWS = 20
 _NAMED = 8
+_COMPARED = 1_000
 _LENGTH = 200
 _COMMITTED_LENGTH = 160
 _HEADINGS = ("position", "stream_id", "stream_version", "event_type", "event")
@@ -40,12 +43,10 @@ class States(Mapping[str, Any], Exports):
 
     def __getitem__(self, key: Any) -> Any:
         stream_id = stream_id_of(key)
-        state = self._states.get(a_text(f"{self._noun} of", stream_id, "'BankAccount-1'"))
+        state = self._states.get(stream_id) if is_a(stream_id, str) else None
         if state is None:
-            raise UnknownKey(
-                f"there is no {self._noun} {repr_of(stream_id)} at this moment; {self._known()}. "
-                "Move the cursor to a later moment, or name another one"
-            )
+            missing = f"there is no {self._noun} {repr_of(stream_id)} at this moment"
+            raise UnknownKey(f"{missing}; {self._meant(stream_id)}")
         return state
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -82,6 +83,15 @@ class States(Mapping[str, Any], Exports):
 
     def _first(self) -> list[tuple[str, Any]]:
         return list(self._states.items())[:_ROWS]
+
+    def _meant(self, key: Any) -> str:
+        """The nearest stream ids, else those that there are; of very many only the first are compared."""
+        names = list(islice(self._states, _COMPARED))
+        ids = [name for name in names if name.partition("-")[2] == text_of(key)]
+        near = ids or get_close_matches(text_of(key), names)
+        if near:
+            return f"did you mean {' or '.join(repr(name) for name in near[:_NAMED])}?"
+        return f"{self._known()}. Move the cursor to a later moment, or name another one"
 
     def _known(self) -> str:
         names = list(self._states)[:_NAMED]

@@ -33,6 +33,17 @@ def near_misses(model: Model) -> tuple[str, ...]:
     return model.memo.once(_NEAR_MISSES, lambda: tuple(dict.fromkeys(_found(model))))
 
 
+def commands_for(model: Model, event: type) -> tuple[type, ...]:
+    """The commands that may lead to an event, as far as the source of ``execute`` says; else all commands."""
+    leads = [
+        command
+        for command in model.commands
+        for cls in model.aggregates
+        if target_of(command) is cls and event in _made(cls, [command])
+    ]
+    return tuple(dict.fromkeys(leads)) or model.commands
+
+
 def _found(model: Model) -> Iterator[str]:
     for cls in _others(model):
         yield from _almost_a_part(model, cls)
@@ -108,7 +119,12 @@ def _leads_nowhere(model: Model, command: type) -> Iterator[str]:
         return
     near = get_close_matches(target if isinstance(target, str) else target.__name__, known, n=1)
     meant = f"did you mean to={near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    if isinstance(target, str):
+    if target in known:
+        yield (
+            f"{name} goes to {target!r}, which is looked for in {command.__module__} and is not there: "
+            f"import it there, or write a method aggregate(self) that returns ({target}, id)"
+        )
+    elif isinstance(target, str):
         yield f"{name} goes to {target!r}, and there is no such aggregate; {meant}"
     elif target.__name__ in known:
         yield (
@@ -222,7 +238,7 @@ def _of_handle(model: Model, cls: type) -> Iterator[str]:
 
 def _made(cls: type, commands: list[type]) -> tuple[type, ...]:
     """The classes of the values that ``execute`` may return."""
-    ways = [paths(cls, "execute", command) for command in (*commands, object)]
+    ways = [paths(cls, "execute", command) for command in commands or (object,)]
     made = [each for found in ways if found is not None for each in found.made()]
     return tuple(dict.fromkeys(each for each in made if isinstance(each, type)))
 

@@ -196,7 +196,8 @@ class Trace:
             index = a_whole_number("trace[index]", index, low=None)
         if isinstance(index, int) and not -len(self) <= index < len(self):
             raise OutOfRange(
-                f"there is no moment {repr_of(index)}; the trace has the moments 0 to {self.last}"
+                f"there is no moment {repr_of(index)}; the trace has the moments 0 to {self.last} "
+                "(goto(-1) goes to the last one)"
             )
         return self.branch.moments[index]
 

@@ -258,7 +258,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "interested returns an id": (
         (MESSAGES, ACCOUNT + with_(BONUS, "Start(event.account_id)", "event.account_id"), "%lab", SEND),
-        r"return Start\(id\), Continue\(id\), Stop\(id\) or None",
+        r"return Start\(id\), Continue\(id\), Stop\(id\).* or None",
     ),
     "handle returns an event": (
         (MESSAGES, ACCOUNT + with_(BONUS, "return None", "return Deposited('1', 5)"), "%lab", SEND),
@@ -284,11 +284,98 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         (MESSAGES, ACCOUNT, "%lab", "lab.send([Deposit('1', 5)])"),
         r"write send\(\*commands\)",
     ),
+    "an event is sent": (
+        (MESSAGES, ACCOUNT, "%lab", "lab.send(Deposited('1', 5))"),
+        r"Deposited is an event: a command leads to it\. Send Deposit\(\.\.\.\)",
+    ),
+    "a class was defined again": (
+        (MESSAGES, ACCOUNT, "%lab", MESSAGES, "lab.send(Deposit('1', 5))"),
+        r"Deposit was defined again .*run %lab again",
+    ),
+    "an event class was defined again": (
+        (MESSAGES, ACCOUNT, "%lab", SEND, MESSAGES.partition("@command")[0], "lab.send(Deposit('1', 5))"),
+        r"Deposited was defined again .*run %lab again",
+    ),
+    "an object of an earlier class is sent": (
+        (MESSAGES, ACCOUNT, "old = Deposit('1', 5)", MESSAGES, "%lab", "lab.send(old)"),
+        r"this Deposit was made before its class was defined again; make it again, as Deposit\(\.\.\.\)",
+    ),
+    "a misspelt name": ((MESSAGES, ACCOUNT, "%lab", "lab.agregates"), r"did you mean lab\.aggregates\?"),
+    "a misspelt call": ((MESSAGES, ACCOUNT, "%lab", "lab.step_bak()"), r"did you mean lab\.step_back"),
+    "a misspelt stream": (
+        (MESSAGES, ACCOUNT, "%lab", SEND, "lab.aggregates['Acount-1']"),
+        r"did you mean 'Account-1'\?",
+    ),
+    "an id for a stream": (
+        (MESSAGES, ACCOUNT, "%lab", SEND, "lab.aggregates[1]"),
+        r"there is no aggregate 1 at this moment; did you mean 'Account-1'\?",
+    ),
+    "a stream of the history": (
+        (MESSAGES, ACCOUNT, "%lab", SEND, "lab.history['Account-1']"),
+        r"history\['Account-1'\]: .*lab\.select\('Account-1'\)",
+    ),
+    "a moment beyond the end": ((MESSAGES, ACCOUNT, "%lab", SEND, "lab.goto(99)"), r"0 to 5 \(goto\(-1\)"),
+    "a step over": ((MESSAGES, ACCOUNT, "%lab", SEND, "lab.step_over()"), r"lab\.send\(command\)"),
+    "a step back at the start": ((MESSAGES, ACCOUNT, "%lab", "lab.step_back()"), r"this is moment 0"),
+    "a file that is not there": (
+        (MESSAGES, ACCOUNT, "Lab.attach('sqlite:///nowhere/bank.db', aggregates=[Account])"),
+        r"there is no file .*Check the path: sqlite:///bank\.db is in the working directory",
+    ),
+    "a path for a URL": (
+        (MESSAGES, ACCOUNT, "Lab.attach('bank.db', aggregates=[Account])"),
+        r"did you mean 'sqlite:///bank\.db'\?",
+    ),
+    "a commit of a lab that is not attached": (
+        (MESSAGES, ACCOUNT, "%lab", "lab.commit()"),
+        r"open the store with Lab\.attach\(store, model\)",
+    ),
+    "@command without arguments": (
+        ("@command\n@dataclass\nclass Deposit:\n    account_id: str",),
+        r"@command\(to=BankAccount, by='account_id'\)",
+    ),
+    "@command by no field": (
+        ("@command(to='Account', by='id')\n@dataclass\nclass Deposit:\n    account_id: str",),
+        r"Deposit has no field 'id' \(its fields: account_id\)",
+    ),
+    "a command with missing fields": (
+        (MESSAGES, ACCOUNT, "%lab", "lab.send(Deposit('1'))"),
+        r"missing 1 required positional argument: 'amount'",
+    ),
+    "a function of a moment": (
+        (MESSAGES, ACCOUNT, "%lab", SEND, "lab.resume(until=5)"),
+        r"as in until=lambda m: m\.rests; goto\(n\)",
+    ),
     "two aggregates of one name": (
-        (MESSAGES, ACCOUNT, "Lab(aggregates=[Account, type('Account', (Account,), {})])"),
+        (
+            MESSAGES,
+            ACCOUNT,
+            "Lab(aggregates=[Account, type('Account', (Account,), {'__module__': 'other'})])",
+        ),
         r"rename one class, give it another stored_name",
     ),
 }
+
+
+def test_a_reload_of_one_module_of_two_names_the_other(
+    shown: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aggregate = (
+        "    def aggregate(self):\n        import deeds\n        return deeds.Account, self.account_id\n"
+    )
+    for name, source in (("words", UNDECORATED + aggregate), ("deeds", f"from words import *\n{ACCOUNT}")):
+        (tmp_path / f"{name}.py").write_text(HEAD + source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("words", "deeds"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    load = "import importlib, words, deeds\nlab = Lab(deeds)\nimportlib.reload(words)"
+    message = shown(load, "lab.send(words.Deposit('1', 5))")
+    assert re.search(
+        r"Deposit was defined again .* as deeds does; reload it too \(importlib\.reload\); run %lab again",
+        message,
+    )
+    assert len(message.splitlines()) < 12
+    message = shown("from words import *\nfrom deeds import Account\n%lab")
+    assert re.search(r"Deposit\w* was defined again, .* reload the modules that import it", message), message
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

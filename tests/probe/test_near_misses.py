@@ -278,6 +278,17 @@ def test_a_model_that_works_has_none(module: Any) -> None:
     assert near_misses(Model.find(module)) == ()
 
 
+def test_a_command_to_a_class_of_another_module_says_where_it_is_looked_for(found: Any) -> None:
+    found(('to="Room"', 'to="Chamber"'))
+    room = type("Chamber", (sys.modules["rooms"].Room,), {"__module__": "elsewhere"})
+    told = near_misses(Model.of([room, sys.modules["rooms"].Book]))
+    assert [
+        each
+        for each in told
+        if "Book goes to 'Chamber', which is looked for in rooms and is not there" in each
+    ]
+
+
 WORKS = {
     "a static new": [
         (

@@ -563,7 +563,11 @@ def _checked_path(url: URL, read_only: bool) -> str:
                 f"{str(path)!r} is a directory; give the name of a file in it, as in '{path}/events.db'"
             )
         if read_only and not path.exists():
-            raise StoreError(f"there is no file {str(path)!r} to read; leave out read_only=True to make one")
+            raise StoreError(
+                f"there is no file {str(path)!r} to read. Check the path: sqlite:///bank.db is in the "
+                "working directory, sqlite:////srv/bank.db is a whole path. To make a store, open it with "
+                "SQLEventStore(url, model), and leave out read_only=True"
+            )
         above = next(folder for folder in path.parents if folder.exists())
         if not above.is_dir():
             raise StoreError(

@@ -69,9 +69,9 @@ def parsed(given: Any) -> URL:
         raise InvalidValue(f"an event store is opened by a URL, as in {EXAMPLES}; found {repr_of(given)}")
     found = None if "\0" in given else _URL.fullmatch(given)
     if found is None:
-        raise InvalidValue(
-            f"{repr_of(redacted(str.__str__(given)))} is not a URL of a database; what works: {EXAMPLES}"
-        )
+        shown = redacted(str.__str__(given))
+        meant = "" if ":" in shown or not shown else f"; did you mean {f'sqlite:///{shown}'!r}?"
+        raise InvalidValue(f"{repr_of(shown)} is not a URL of a database{meant}; what works: {EXAMPLES}")
     user, password, port, query = found.group("user", "password", "port", "query")
     return URL(
         scheme=found["scheme"],
