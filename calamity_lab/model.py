@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import singledispatchmethod
 from inspect import isabstract
-from types import CodeType, FunctionType, ModuleType
-from typing import Any, TypeGuard, TypeVar, cast, get_args
+from types import CodeType, FunctionType, MappingProxyType, ModuleType
+from typing import Any, TypeGuard, TypeVar, cast, get_args, get_origin
 
 from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.annotations import closed_over
+from calamity_lab.kernel.annotations import closed_over, method_annotations, union_members
 from calamity_lab.kernel.arguments import a_mapping, classes, is_a
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Memo
@@ -98,11 +98,20 @@ class Model:
         reached = {name for c in askers for name in _event_names(c, names_reached)}
         known = {c.__name__: c for c in found}
         parts = {part for c in (*placed, *records) for part in _field_types(c, known)}
+        payloads = {part for c in askers for part in _type_arguments(c, known, records)}
         # A plain class that only one callback names may be anything, as a calculator that it uses.
         named = {c.__name__ for c in records if c.__name__ in named and field_names(c) is not None} | reached
-        events = tuple(c for c in records if c.__name__ in facts or (c.__name__ in named and c not in parts))
+        events = tuple(
+            c
+            for c in records
+            if c.__name__ in facts or (c.__name__ in named and c not in parts)
+            if c not in payloads
+        )
         unplaced = tuple(
-            c for c in records if c not in events and c not in parts and field_names(c) is not None
+            c
+            for c in records
+            if c not in events and c not in parts | payloads and field_names(c) is not None
+            if not any(issubclass(other, c) for other in (*events, *placed))  # a base class
         )
         _check_names(dict.fromkeys((*aggregates, *commands, *events, *managers, *read_models)))
         return cls(aggregates, commands, events, managers, read_models, unplaced, given)
@@ -321,11 +330,12 @@ def _event_names(cls: type, names: Callable[..., set[str]]) -> set[str]:
 
 
 def _without_bases(classes: tuple[T, ...]) -> tuple[T, ...]:
-    """The classes without those that declare no fields and only give other classes their methods."""
+    """The classes without those that only give others their methods: generic ones, or without fields."""
     return tuple(
         cls
         for cls in classes
-        if is_message_class(cls) or not any(other is not cls and issubclass(other, cls) for other in classes)
+        if (is_message_class(cls) and not getattr(cls, "__parameters__", ()))
+        or not any(other is not cls and issubclass(other, cls) for other in classes)
     )
 
 
@@ -333,6 +343,15 @@ def _field_types(cls: type, known: Mapping[str, type]) -> Iterator[type]:
     """The classes in the annotations of a class's fields, however deep: value objects, no messages."""
     for each in fields_in(cls, known):
         yield from _within(each.annotation)
+
+
+def _type_arguments(cls: type, known: Mapping[str, type], records: list[type]) -> Iterator[type]:
+    """The classes that stand within generic records in the callbacks' annotations: ``Event[Trick]``."""
+    for method in _CALLBACKS:
+        for annotation in method_annotations(cls, method, known).values():
+            for member in union_members(annotation):
+                if get_origin(member) in records:
+                    yield from (part for each in get_args(member) for part in _within(each))
 
 
 def _within(annotation: Any) -> Iterator[type]:
@@ -422,7 +441,8 @@ def _reached(cls: type, methods: tuple[str, ...]) -> list[Any]:
     waiting = [_member(cls, method) for method in methods]
     while waiting:
         member = waiting.pop(0)
-        if any(member is known for known in reached) or not any(True for _ in _functions(member)):
+        is_code = any(True for _ in _functions(member)) or bool(_registry(member))
+        if not is_code or any(member is known for known in reached):
             continue
         reached.append(member)
         waiting.extend(_called(cls, member))
@@ -437,6 +457,8 @@ def _called(cls: type, member: Any) -> Iterator[Any]:
             yield _member(cls, name)
             called = scope.get(name)
             if isinstance(called, FunctionType) and called.__module__.partition(".")[0] == package:
+                yield called
+            if _registry(called) and not isinstance(called, FunctionType):  # a dispatch table
                 yield called
             if name == "getattr":  # a method per message, found by its name
                 yield from (other for own, other in vars(cls).items() if own not in _CALLBACKS)
@@ -459,9 +481,12 @@ def _dispatched_on(member: Any) -> Iterator[type]:
 
 
 def _registry(member: Any) -> Mapping[type, Any]:
-    """What is registered for each class, of a `singledispatchmethod` or a `singledispatch` function."""
-    dispatcher = member.dispatcher if isinstance(member, singledispatchmethod) else member
-    registry = getattr(dispatcher, "registry", None)
+    """What there is for each class: of a method or function with single dispatch, or of a dispatch table."""
+    if isinstance(member, singledispatchmethod):
+        return member.dispatcher.registry
+    if type(member) in (dict, MappingProxyType):
+        return {key: member[key] for key in member if isinstance(key, type)}
+    registry = getattr(member, "registry", None) if isinstance(member, FunctionType) else None
     return registry if isinstance(registry, Mapping) else {}
 
 

@@ -11,15 +11,16 @@ import msgspec
 import pydantic
 import pytest
 
-from calamity_lab import Lab, command
+from calamity_lab import Lab, Stack, command, dispatch
 from calamity_lab.errors import InvalidModel
 from calamity_lab.kernel.schema import arguments_of, fields_in, kind_of
 from calamity_lab.model import Model
+from calamity_lab.probe.near_misses import near_misses
 from calamity_lab.probe.samples import sample
-from calamity_lab.stores import Serializer
+from calamity_lab.stores import Serializer, SQLEventStore, rebuild
 from calamity_lab.views.form import forms, written
 from calamity_lab.views.parsing import parse
-from tests.kinds_of_class import HEADINGS, model_of, plain
+from tests.kinds_of_class import HEADINGS, WAYS, model_of, module_of, plain
 
 TYPED = {"basket_id": "b1", "item": {"sku": "mug", "price": "9.50", "colour": "BLUE"}, "count": "2"}
 
@@ -114,3 +115,68 @@ def test_a_store_keeps_events_and_states(basket: Any) -> None:
     state = lab.aggregates["Basket-b1"]
     assert plain(serializer.decode_state(basket.Basket, serializer.encode_state(state))) == plain(state)
     assert '"price":"9.50"' in serializer.encode_state(state)
+
+
+@pytest.fixture(params=WAYS)
+def bank(request: pytest.FixtureRequest) -> Iterator[Any]:
+    with module_of(
+        f"bank_by_{request.param.replace(' ', '_').replace(',', '')}", WAYS[request.param]
+    ) as module:
+        yield module
+
+
+def story_of(bank: Any) -> list[Any]:
+    """An account is opened, which earns a bonus of 1, and gets 5."""
+    if hasattr(bank, "Cmd"):
+        return [bank.Open("1", "x"), bank.Pay("1", 5)]
+    return [bank.Open("1"), bank.Pay("1", 5)]
+
+
+def names(classes: Any) -> set[str]:
+    return {cls.__name__ for cls in classes}
+
+
+def balance_of(account: Any) -> int:
+    found: int = account.state.balance if hasattr(account, "state") else account.balance
+    return found
+
+
+def test_a_model_is_found_in_whatever_way_it_is_written(bank: Any) -> None:
+    model = Model.find(bank)
+    is_generic = hasattr(bank, "Order")
+    assert names(model.aggregates) == {"Account"}
+    assert names(model.process_managers) in ({"Bonus"}, {"bonus"})
+    assert names(model.commands) == ({"Order"} if is_generic else {"Open", "Pay"})
+    assert names(model.events) == ({"Event"} if is_generic else {"Opened", "Paid"})
+    assert not model.unplaced
+    assert not near_misses(model)
+
+
+def test_it_is_stepped_shown_and_kept_in_whatever_way_it_is_written(bank: Any) -> None:
+    model, lab = Model.find(bank), Lab(bank)
+    lab.send(*story_of(bank))
+    lab.resume()
+    account = lab.aggregates["Account-1"]
+    assert balance_of(account) == 6
+    assert len(lab.history.to_pandas()) == 3
+    assert {form.command for form in forms(model)} == names(model.commands)
+    with SQLEventStore("sqlite://", bank) as store:
+        stack = Stack(event_store=store, process_manager_types=model.process_managers)
+        for each in story_of(bank):
+            stack = dispatch(stack, each)
+        found = rebuild(Stack(event_store=store), model.aggregates).aggregates["Account-1"]
+        assert balance_of(found) == 6
+
+
+@pytest.mark.parametrize("stored_name", ["", "OtherPaid"])
+def test_two_events_of_one_name_are_named_with_what_would_work(stored_name: str) -> None:
+    other = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Paid:\n    id: str\n"
+    other += f"    stored_name = {stored_name!r}\n" if stored_name else ""
+    with module_of("other_bank", other), module_of("a_bank", WAYS["dispatch table"]) as bank:
+        more = "import other_bank\n_ON[other_bank.Paid] = _DO[other_bank.Paid] = lambda self, e: self\n"
+        exec(more, vars(bank))
+        if stored_name:
+            assert {cls.__module__ for cls in Model.find(bank).events} == {"a_bank", "other_bank"}
+        else:
+            with pytest.raises(InvalidModel, match=r"stored name 'Paid': .* give it another stored_name"):
+                Model.find(bank)

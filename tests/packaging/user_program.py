@@ -8,6 +8,8 @@ from typing import Self, assert_type
 
 from calamity_lab import (
     ALL,
+    Context,
+    Decider,
     History,
     InMemoryEventStore,
     Lab,
@@ -19,6 +21,7 @@ from calamity_lab import (
     begin,
     command,
     dispatch,
+    policy,
     seeded_ids,
     ticking_clock,
 )
@@ -54,6 +57,42 @@ class Counter:
 
     def apply(self, event: Counted) -> Self:
         return replace(self, total=self.total + event.by)
+
+
+@policy
+def count_again(event: Counted, recorded: RecordedEvent) -> "Note | None":
+    return Note("1", f"{event.by} at {recorded.position}") if event.by > 1 else None
+
+
+@dataclass(frozen=True)
+class Noted:
+    text: str
+    note_id: str
+
+
+def decide(command: "Note", state: tuple[str, ...], context: Context) -> Noted:
+    return Noted(command.text, context.new_id())
+
+
+def evolve(state: tuple[str, ...], event: Noted) -> tuple[str, ...]:
+    return (*state, event.text)
+
+
+Notes = Decider("Notes", (), decide, evolve)
+
+
+@command(to=Notes, by="notes_id")
+@dataclass(frozen=True)
+class Note:
+    notes_id: str
+    text: str
+
+
+def answer_with_functions() -> None:
+    lab = Lab(aggregates=[Counter, Notes], commands=[Count, Note], process_managers=[count_again])
+    lab.send(Count("1", 2))
+    lab.resume()
+    assert lab.aggregates["Notes-1"].state == ("2 at 1",)
 
 
 def drive_the_kernel() -> None:
@@ -101,6 +140,7 @@ def ask_an_actor(actor: StackActor) -> tuple[RecordedEvent, ...]:
 
 def main(folder: Path) -> None:
     drive_the_kernel()
+    answer_with_functions()
     step_in_a_lab(folder / "page.html")
     keep_a_history(folder / "counters.db")
 
