@@ -15,7 +15,7 @@ PACKAGE = Path(calamity_lab.__file__).parent
 
 # JupyterLab's papers, light and dark; the cards' are whiter and blacker.
 PAPERS = (("#ffffff",), ("#212121", "#111111"))
-KINDS = ("command", "event", "manager", "aggregate", "rejected")
+KINDS = ("command", "event", "manager", "aggregate", "projection", "rejected")
 
 
 def colours(name: str) -> tuple[str, str]:
