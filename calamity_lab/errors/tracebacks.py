@@ -15,8 +15,9 @@ _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 _EXAMPLES = f"{_PACKAGE}examples{os.sep}"
 _STANDARD = f"{Path(os.__file__).parent}{os.sep}"
 _INSTALLED = ("site-packages", "dist-packages")
-_MOST = 4  # frames that are shown: the first one and the last ones
-_GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[39m"
+_LONGEST = 160  # characters of a line
+_MOST = 3  # frames that are shown: the first one and the last ones
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[22m"  # no colour has enough contrast on the ground of errors in both themes
 
 
 class Place(NamedTuple):
@@ -28,7 +29,7 @@ class Place(NamedTuple):
     @property
     def source(self) -> str:
         """The line as it is written; empty where the source is not known."""
-        return linecache.getline(self.code.co_filename, self.line).strip()
+        return linecache.getline(self.code.co_filename, self.line).strip()[:_LONGEST]
 
     def __str__(self) -> str:
         return f"{_named(self.code.co_filename)}, line {self.line}"
@@ -68,13 +69,13 @@ def raised_by_statement(error: BaseException) -> bool:
 
 def rendered(error: BaseException) -> list[str]:
     """An error for a notebook: the user's lines, then what the error says, then where the rest is."""
-    coloured = _paint()
+    bold = _bold()
     places = places_of(error)
     shown = [*places[:1], *places[1 - _MOST :]] if len(places) > _MOST else places
-    lines = [line for place in shown for line in _lines(place, coloured)]
+    lines = [line for place in shown for line in _lines(place, bold)]
     if len(shown) < len(places):
         lines.insert(2, f"... {len(places) - len(shown):,} more lines of code, which call each other ...")
-    lines += ["", f"{coloured(_RED, type(error).__name__)}: {error}", *getattr(error, "__notes__", ())]
+    lines += ["", f"{bold(type(error).__name__)}: {error}", *getattr(error, "__notes__", ())]
     return [*lines, "The whole traceback: %tb"] if places_of(error.__cause__) else lines
 
 
@@ -111,10 +112,10 @@ def _is_of_library(code: CodeType) -> bool:
     return name.startswith(_STANDARD) or any(f"{os.sep}{part}{os.sep}" in name for part in _INSTALLED)
 
 
-def _lines(place: Place, coloured: Callable[[str, str], str]) -> Iterator[str]:
+def _lines(place: Place, bold: Callable[[str], str]) -> Iterator[str]:
     name = place.code.co_qualname
     where = str(place)
-    yield coloured(_GREEN, where[0].upper() + where[1:]) + ("" if name == "<module>" else f", in {name}")
+    yield bold(where[0].upper() + where[1:]) + ("" if name == "<module>" else f", in {name}")
     yield f"----> {place.source}" if place.source else "----> (the source is not known)"
 
 
@@ -133,11 +134,11 @@ def _named(filename: str) -> str:
         return f"file {filename}"
 
 
-def _paint() -> Callable[[str, str], str]:
+def _bold() -> Callable[[str], str]:
     shell = _shell()
     if shell is None or str(shell.colors).lower() == "nocolor":
-        return lambda _, text: text
-    return lambda colour, text: f"{colour}{text}{_PLAIN}"
+        return str
+    return lambda text: f"{_BOLD}{text}{_PLAIN}"
 
 
 def _shell() -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.browser.lab_page import LabPage
+import pytest
+
+from tests.browser.lab_page import CellFailed, LabPage
 from tests.browser.lab_widget import BANK, LabWidget
 
 
@@ -91,3 +93,25 @@ def test_a_notebook_opened_again_with_its_kernel_shows_the_timeline_as_wide_as_i
     assert reopened.moment > 60, "the kernel lives on"
     lab_page.page.wait_for_timeout(300)
     assert all(plot == place > 500 for plot, place in lab_page.page.evaluate(PLOTS))
+
+
+def test_a_model_that_raises_names_its_cell_and_line_at_the_foot_and_below_the_cell(
+    lab_page: LabPage,
+) -> None:
+    broken = "def execute(self, command):\n    return {}['x']\nbank.BankAccount.execute = execute"
+    lab_page.open([BANK, broken])
+    lab_page.run_all()
+    widget = LabWidget(lab_page)
+    widget.press("Step over")
+    widget.settle()
+    assert "BankAccount.execute raised KeyError: 'x' in cell In [2], line 2, for " in widget.fact
+    with pytest.raises(CellFailed) as failed:
+        lab_page.run_cell("lab.step()")
+    shown = str(failed.value).splitlines()[1:]
+    assert shown[:4] == [
+        "Cell In [3], line 1",
+        "----> lab.step()",
+        "Cell In [2], line 2, in execute",
+        "----> return {}['x']",
+    ]
+    assert len(shown) < 12

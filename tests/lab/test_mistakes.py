@@ -144,6 +144,17 @@ def test_a_callback_that_raises_shows_the_lines_of_the_user_and_no_others(shown:
     assert lines[-1] == "The whole traceback: %tb"
 
 
+def test_of_calls_that_lead_deep_into_the_code_of_the_user_the_first_and_the_last_are_shown(
+    shown: Any,
+) -> None:
+    deep = with_(ACCOUNT, "return Deposited", "return deep(9), Deposited")
+    recursion = "\ndef deep(n):\n    return deep(n - 1) if n else {}['x']\n"
+    message = shown(MESSAGES, recursion, deep, "%lab", DEPOSIT)
+    assert "... 9 more lines of code, which call each other ..." in message
+    assert message.count("----> return deep(n - 1) if n else {}['x']") == 2
+    assert len(message.splitlines()) < 12
+
+
 def test_the_whole_traceback_is_shown_when_it_is_asked_for(shown: Any) -> None:
     short = shown(MESSAGES, CALLBACKS["Account.execute"], "%lab", DEPOSIT)
     whole = shown("%tb")
