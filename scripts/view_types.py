@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from calamity_lab.views.agenda import AgendaView
 from calamity_lab.views.chart import LaneRow, Mark
 from calamity_lab.views.controls import ControlsView
+from calamity_lab.views.details import Details
 from calamity_lab.views.events import EventTable
 from calamity_lab.views.process_graph import ProcessGraphView
 from calamity_lab.views.search import HitText, SearchResults
@@ -31,6 +32,7 @@ PARTS: Mapping[str, type] = {
     "form": FormView,
     "state": StateView,
     "selected": Selected,
+    "details": Details,
     "events": EventTable,
     "search": SearchResults,
     "process_graph": ProcessGraphView,

@@ -15,7 +15,7 @@ from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.lab.results import PendingCommands, States, Steps
+from calamity_lab.lab.results import PendingCommands, SelectedEvents, States, Steps
 from calamity_lab.model import Model
 from calamity_lab.trace.selection import selected_events
 from calamity_lab.trace.stepper import Stepper
@@ -110,9 +110,15 @@ class Displays:
         return History(index.events.take(index.events_at(self.cursor)))
 
     @property
-    def selected(self) -> History:
-        """The events that are selected, by `select` or in a widget, before and after the cursor."""
-        return History(selected_events(self.trace, self.stepper.selection))
+    def selected(self) -> SelectedEvents:
+        """The events that are selected, by `select` or in a widget, before and after the cursor.
+
+        A single message shows itself whole: its fields, ids and time, its cause and its effects.
+        """
+        from calamity_lab.views.details import details
+
+        trace, selection = self.trace, self.stepper.selection
+        return SelectedEvents(selected_events(trace, selection), details(trace, selection))
 
     @property
     def history(self) -> History:

@@ -11,16 +11,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 from calamity_lab.errors import InvalidModel, InvalidValue, UnknownAttribute
-from calamity_lab.frames import History
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_bool, a_text_or_none, has, is_a, refuse_unknown
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Step
 from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import AtMoment, Displays
-from calamity_lab.lab.results import Committed, PendingCommands
+from calamity_lab.lab.results import Committed, PendingCommands, SelectedEvents
 from calamity_lab.model import Model, assemble, check_aggregates
 from calamity_lab.probe.near_misses import commands_for, near_misses
 from calamity_lab.text import plural
@@ -211,11 +212,12 @@ class Lab(Displays):
         self.stepper.switch(branch)
         return self.moment
 
-    def select(self, *what: int | str) -> History:
-        """Select events in all views, and return them.
+    def select(self, *what: int | str | Step | Pending) -> SelectedEvents:
+        """Select messages in all views, and return the events among them.
 
         ``select("BankAccount-1")`` selects the events of a stream, ``select(12)`` the event at a position,
-        ``select(3, 9)`` the events from one position to another, and ``select()`` clears the selection.
+        ``select(3, 9)`` the events from one position to another, ``select(lab.steps[5])`` a step, such as a
+        rejection, ``select(lab.agenda.pending[0])`` a pending command, and ``select()`` clears the selection.
         Raises `InvalidValue` for something that is not on this branch; the selection then stays as it was.
         """
         self.stepper.select(selection_of(self.trace, what))

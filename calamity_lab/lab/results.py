@@ -22,6 +22,8 @@ from calamity_lab.trace.sentences import fact, origin, sentence
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from calamity_lab.views.details import Details
+
 _ROWS = 20
 _NAMED = 8
 _COMPARED = 1_000
@@ -269,3 +271,28 @@ def _caption(count: int, noun: str, which: str = "first") -> str:
 
 def _fields(state: Any) -> str:
     return format_fields(state, _LENGTH) or format_value(state, _LENGTH)
+
+
+class SelectedEvents(frames.History):
+    """The selected events, as a history. A single message is shown whole, also one that recorded no event."""
+
+    __slots__ = ("details",)
+
+    details: Details
+
+    def __init__(self, recorded_events: Iterable[RecordedEvent], details: Details) -> None:
+        super().__init__(recorded_events)
+        self.details = details
+
+    def __repr__(self) -> str:
+        if self.details.events or not self.details.key:
+            return super().__repr__()
+        rows = [f"{name}  {value}" for name, value in self.details.rows()]
+        return "\n".join([f"{self.details.title}: {self.details.sentence}", *rows])
+
+    def _repr_html_(self) -> str:
+        if self.details.events or not self.details.key:
+            return super()._repr_html_()
+        return html_table(
+            ("", ""), list(self.details.rows()), f"{self.details.title}: {self.details.sentence}"
+        )

@@ -8,22 +8,26 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_whole_number, is_a
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Trace
 
 
 class Selection(NamedTuple):
-    """A stream, an event, the events between two positions, or the step of a moment; or nothing.
+    """A stream, an event, the events between two positions, the step of a moment, or a command; or nothing.
 
     Of an event ``position`` is its own; of several it is the first one's, and ``until`` the last one's. With
-    a ``stream_id`` and a ``position`` it is what the event changed in that projection.
+    a ``stream_id`` and a ``position`` it is what the event changed in that projection. Of a command that was
+    pending at ``moment``, ``command`` is its id; what became of it since is selected.
     """
 
     stream_id: str | None = None
     position: int | None = None
     until: int | None = None
     moment: int | None = None
+    command: str | None = None
 
 
 NOTHING = Selection()
@@ -31,7 +35,7 @@ NOTHING = Selection()
 
 def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
     """The selection for a stream id, for a position or for two positions; without arguments, no selection."""
-    given = tuple([_plain(each) for each in what])
+    given = tuple([each if is_a(each, Step, Pending) else _plain(each) for each in what])
     match given:
         case ():
             return NOTHING
@@ -46,10 +50,13 @@ def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
             selection = Selection(position=position)
         case (int() as first, int() as last) if not isinstance(first, bool) and not isinstance(last, bool):
             selection = Selection(position=first, until=last)
+        case (Step() | Pending() as message,):
+            return _of_message(trace, message)
         case _:
             raise InvalidValue(
                 f"select{repr_of(what)}: give a stream id, as in select('BankAccount-1'), the position of an "
-                "event, as in select(12), or the first and the last position, as in select(3, 9)"
+                "event, as in select(12), the first and the last position, as in select(3, 9), a step, as in "
+                "select(lab.steps[5]), or a pending command, as in select(lab.agenda.pending[0])"
             )
     if not any(True for _ in selected_events(trace, selection)):
         raise InvalidValue(
@@ -57,6 +64,20 @@ def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
             f"{trace.index.last_position:,}"
         )
     return selection
+
+
+def _of_message(trace: Trace, message: Step | Pending) -> Selection:
+    """The selection for a step, or for a command that is pending or was dispatched."""
+    if isinstance(message, Step):
+        if 0 < message.index <= trace.last and trace[message.index].step == message:
+            return Selection(moment=message.index)
+    elif (start := dispatch_of(trace, message)) is not None:
+        return Selection(moment=start)
+    elif any(each == message for each in trace[trace.last].agenda.entries()):
+        return Selection(moment=trace.last, command=message.command_id)
+    raise InvalidValue(
+        f"select({repr_of(message)}): this is not on the current branch; switch(branch) goes to its branch"
+    )
 
 
 def _plain(given: Any) -> Any:
@@ -70,12 +91,15 @@ def _plain(given: Any) -> Any:
 
 def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEvent]:
     """The events of a selection, past and future: of a step those that it recorded."""
-    events, (stream_id, position, until, moment) = trace.index.events, selection
+    events, (stream_id, position, until, moment, command) = trace.index.events, selection
     if position is not None:
         last = position if until is None else until
         start = bisect_left(events, position, key=lambda event: event.position)
         stop = bisect_right(events, last, key=lambda event: event.position)
         yield from events.iterate(start, stop)
+    elif command is not None:
+        step = _recorded_by(trace, selection)
+        yield from step.recorded if step is not None else ()
     elif moment is not None:
         step = trace[moment].step if 0 < moment <= trace.last else None
         yield from step.recorded if step is not None else ()
@@ -85,3 +109,35 @@ def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEven
             yield from (events[change.event - 1] for change in changes)
         else:
             yield from (event for event in events if event.stream_id == stream_id)
+
+
+def pending_of(trace: Trace, selection: Selection) -> Pending | None:
+    """The selected command as it was pending, or was in progress, at the moment of the selection."""
+    moment, command = selection.moment, selection.command
+    if command is None or moment is None or not 0 <= moment <= trace.last:
+        return None
+    run = trace[moment].run
+    if run.progress is not None and run.progress.pending.command_id == command:
+        return run.progress.pending
+    return next((each for each in run.agenda.entries() if each.command_id == command), None)
+
+
+def dispatch_of(trace: Trace, pending: Pending) -> int | None:
+    """The moment at which a command was dispatched; None if it was not, on this branch."""
+    moments = trace.index.cascades.get(pending.correlation_id, ())
+    return next((at for at in moments if _command_at(trace, at) == pending.command_id), None)
+
+
+def _command_at(trace: Trace, moment: int) -> str | None:
+    step = trace[moment].step
+    return None if step is None else step.pending.command_id
+
+
+def _recorded_by(trace: Trace, selection: Selection) -> Step | None:
+    """The step that recorded the events of a selected command."""
+    pending = pending_of(trace, selection)
+    start = None if pending is None else dispatch_of(trace, pending)
+    if start is None:
+        return None
+    moments = trace.branch.moments.iterate(start, trace.command_end(start) + 1)
+    return next((each.step for each in moments if each.step is not None and each.step.recorded), None)

@@ -10,6 +10,7 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.trace.trace import Trace
@@ -77,7 +78,34 @@ def _chain(trace: Trace, here: Mark) -> Iterator[Mark]:
     mark: Mark | None = here
     while mark is not None:
         yield mark
-        mark = _CAUSES[mark.kind](trace, mark.number)
+        mark = cause_of(trace, mark)
+
+
+def cause_of(trace: Trace, mark: Mark) -> Mark | None:
+    """What a mark was caused by: a command, an event, or a reaction; None for what was submitted."""
+    return _CAUSES[mark.kind](trace, mark.number)
+
+
+def effects_of(trace: Trace, mark: Mark, most: int = MOST_ARROWS) -> Iterator[tuple[Mark, int]]:
+    """What came of a mark, each effect followed by its own, with the number of causes between."""
+    correlation, moment = _cascade(trace, mark)
+    effects = _effects(trace, correlation, trace.index.command_start(moment))
+    waiting, seen = [(each, 0) for each in reversed(effects.get(mark, ()))], {mark}
+    while waiting and len(seen) <= most:
+        effect, depth = waiting.pop()
+        if effect not in seen:
+            seen.add(effect)
+            yield effect, depth
+            waiting += [(each, depth + 1) for each in reversed(effects.get(effect, ()))]
+
+
+def _cascade(trace: Trace, mark: Mark) -> tuple[str, int]:
+    """The correlation id of what a mark shows, and its moment."""
+    if mark.kind == "event":
+        number = mark.number - 1
+        return trace.index.events[number].correlation_id, trace.index.event_moments[number]
+    step = trace[mark.number].step
+    return "" if step is None else step.pending.correlation_id, mark.number
 
 
 def _cause_of_event(trace: Trace, number: int) -> Mark | None:
@@ -97,14 +125,19 @@ def _cause_of_step(trace: Trace, moment: int) -> Mark | None:
         if isinstance(step.trigger, Rejected):
             return command_mark(trace, trace.index.command_start(moment))
         return event_mark(trace, step.trigger)
-    sender = None if step is None else step.pending.sender
-    if step is None or sender is None:
+    return None if step is None else cause_of_pending(trace, step.pending, moment)
+
+
+def cause_of_pending(trace: Trace, pending: Pending, moment: int) -> Mark | None:
+    """The reaction, up to a moment, that sent a command; None for a command that was submitted."""
+    sender = pending.sender
+    if sender is None:
         return None
     reactions = trace.index.reactions.get(sender.stream_id, PersistentVector())
     for at in islice(reactions.take(bisect_right(reactions, moment)).backwards(), _MOST_LINKS):
         reaction = trace[at].step
         sent = () if reaction is None else reaction.commands
-        if any(pending.command_id == step.pending.command_id for pending in sent):
+        if any(each.command_id == pending.command_id for each in sent):
             return Mark("step", at)
     return None
 

@@ -9,12 +9,13 @@ from itertools import islice
 
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Step
-from calamity_lab.text import format_fields, format_value, plural
+from calamity_lab.text import format_fields, format_value, plain_sentence, plural
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
-from calamity_lab.trace.selection import Selection
-from calamity_lab.trace.sentences import fact
+from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
+from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import target_text
 from calamity_lab.views.arrows import Arrow, arrows
 from calamity_lab.views.chart import Mark, change_mark, change_of, step_mark
 from calamity_lab.views.events import LENGTH
@@ -60,6 +61,8 @@ def selected(trace: Trace, selection: Selection) -> Selected:
         return _change(trace, selection.stream_id, selection.position)
     if selection.position is not None:
         return _event(trace, selection.position)
+    if selection.command is not None:
+        return _command(trace, selection)
     if selection.moment is not None and 0 < selection.moment <= trace.last:
         step = trace[selection.moment].step
         return Selected() if step is None else _step(trace, step)
@@ -156,6 +159,23 @@ def _step(trace: Trace, step: Step) -> Selected:
         command=format_value(step.pending.command_id),
         streams=() if step.stream_id is None else (format_value(step.stream_id),),
         arrows=arrows(trace, mark, step.pending.correlation_id, step.index) if mark else (),
+    )
+
+
+def _command(trace: Trace, selection: Selection) -> Selected:
+    """A command that was picked while it was pending; its step, once it was dispatched."""
+    pending = pending_of(trace, selection)
+    if pending is None:
+        return Selected()
+    start = dispatch_of(trace, pending)
+    step = None if start is None else trace[start].step
+    if step is not None:
+        return _step(trace, step)
+    return Selected(
+        kind="command",
+        title=f"{pending.command_type} pending",
+        detail=plain_sentence(f"to {target_text(pending)}, {origin(pending)}", _DETAIL),
+        command=format_value(pending.command_id),
     )
 
 

@@ -153,10 +153,15 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
     """Select what a message names, and go there if it says ``go``; without a name, nothing is selected.
 
     ``mark`` is a mark in the lanes; with ``until`` the events from the one marked to the one of that number.
-    ``position`` is an event's own, ``stream_id`` a stream's.
+    ``position`` is an event's own, ``stream_id`` a stream's, ``command_id`` that of a pending command. With
+    ``details`` it is shown whole, too.
     """
     stepper = contents.lab.stepper
+    if message.get("details") is True:
+        contents.set_options("details", {"shown": True})
     selection = selection_from(stepper.trace, message)
+    if selection.command is not None:
+        selection = selection._replace(moment=stepper.cursor)
     stepper.select(selection)
     moment = _moment(stepper.trace, _mark(message))
     # What was recorded before the trace began is true at every moment.
@@ -179,7 +184,10 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
     stream_id = message.get("stream_id")
     if stream_id is not None and not isinstance(stream_id, str):
         raise InvalidValue(f"a stream is selected by its id, a text; found {repr_of(stream_id)}")
-    return Selection(stream_id=stream_id, position=_whole(message, "position"))
+    command_id = message.get("command_id")
+    if command_id is not None and not isinstance(command_id, str):
+        raise InvalidValue(f"a command is selected by its id, a text; found {repr_of(command_id)}")
+    return Selection(stream_id=stream_id, position=_whole(message, "position"), command=command_id)
 
 
 def _moment(trace: Trace, mark: Mark | None) -> int:

@@ -15,6 +15,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import Tone, controls, has_content
+from calamity_lab.views.details import details
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
 from calamity_lab.views.process_graph import process_graph
@@ -185,6 +186,11 @@ def _pointed(contents: Contents) -> Any:
     return Pointed() if mark is None else Pointed(mark, described(contents.lab.stepper.trace, mark))
 
 
+def _details(contents: Contents) -> Any:
+    stepper, options = contents.lab.stepper, contents.options_of("details")
+    return details(stepper.trace, stepper.selection, **{"shown": False, **options})
+
+
 def _patch(before: Any, view: Any) -> dict[str, Any]:
     return chart_patch(view, before) if isinstance(view, Chart) else patch(before, view)
 
@@ -205,6 +211,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "chart": lambda contents: contents.charts.of(contents.lab.stepper.trace),
     "pointed": _pointed,
     "selected": lambda contents: selected(contents.lab.stepper.trace, contents.lab.stepper.selection),
+    "details": _details,
     "process_graph": _process_graph,
     "events": _at_cursor(event_rows, "events", limit=40),
     "search": _at_cursor(search_results, "search", query="", limit=6),

@@ -19,6 +19,12 @@ def _text(value: Any) -> str:
     return value[:200]
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
 def _name(value: Any) -> str | None:
     return None if value is None else _text(value)
 
@@ -91,6 +97,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "as_of": _pairs(_first),
     },
     "pointed": {"mark": Mark.read},
+    "details": {"shown": _switch, "toggled": _names, "lengths": _pairs(_first)},
     "events": {"query": _text, "first": _place, "limit": _count},
     "search": {"query": _text, "limit": _count},
     "sequence": {"first": _place, "limit": _count},

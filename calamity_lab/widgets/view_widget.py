@@ -27,16 +27,16 @@ _log = logging.getLogger("calamity_lab")
 # Not at random: a notebook that is run again shows the same.
 _tokens = count(1)
 
-_ALL = ("controls", "search", "selected", "pointed", "chart", "agenda", "form", "tabs", *TABS)
+_ALL = ("controls", "search", "selected", "pointed", "chart", "agenda", "form", "details", "tabs", *TABS)
 FACES: Mapping[str, tuple[str, ...]] = {
     "lab": _ALL,
     "controls": ("controls",),
-    "agenda": ("fact", "agenda", "form"),
-    "state": ("fact", "selected", "state"),
-    "timeline": ("fact", "selected", "pointed", "chart"),
-    "process_graph": ("fact", "selected", "process_graph"),
-    "sequence": ("fact", "selected", "sequence"),
-    "events": ("fact", "selected", "events"),
+    "agenda": ("fact", "details", "agenda", "form"),
+    "state": ("fact", "details", "selected", "state"),
+    "timeline": ("fact", "details", "selected", "pointed", "chart"),
+    "process_graph": ("fact", "details", "selected", "process_graph"),
+    "sequence": ("fact", "details", "selected", "sequence"),
+    "events": ("fact", "details", "selected", "events"),
 }
 """What a widget can show, and the views that this needs."""
 

@@ -1,0 +1,318 @@
+"""A message whole: its fields, its ids, what caused it and what it led to. A message is what is selected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from calamity_lab.errors import Rejected
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
+from calamity_lab.kernel.steps import Conflicted, Failed, Step
+from calamity_lab.text import format_value, plural
+from calamity_lab.trace.selection import Selection, pending_of, selected_events
+from calamity_lab.trace.sentences import fact, origin
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import target_text
+from calamity_lab.views.arrows import cause_of, cause_of_pending, effects_of
+from calamity_lab.views.chart import Mark, event_mark
+from calamity_lab.views.paths import LENGTH, FieldRow, count_in, state_at, state_fields, unfolded, within
+from calamity_lab.views.selected import Selected, selected
+
+OPEN = 12
+"""A value with at most this many values in it is unfolded at first."""
+FIRST = 2_000
+"""So much of a long text is shown at first."""
+MOST = 1_000_000
+"""So much of a text is shown at most."""
+MOST_LINKS = 40
+"""So many links are shown at most."""
+
+_MOST_OPEN = 60
+_MOST_EFFECTS = 400
+_DEEPEST = 8
+_NO_LENGTHS: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Values under one heading: fields, ids, metadata, a state. ``cut`` are the paths of texts that go on."""
+
+    name: str
+    rows: tuple[FieldRow, ...]
+    cut: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DetailLink:
+    """A message that led here, or that this one led to; ``depth`` counts the links between.
+
+    ``kind`` names its look. ``mark`` is its mark in the lanes, ``moment`` its moment; a command that is
+    pending has neither, only its id.
+    """
+
+    kind: str
+    label: str
+    detail: str
+    depth: int = 0
+    mark: Mark | None = None
+    moment: int | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is selected, whole. ``key`` is "" if nothing is; it changes with what is selected.
+
+    ``events`` are those of a stream or a range. ``more_links`` is how many events and effects are left out.
+    """
+
+    shown: bool = False
+    key: str = ""
+    kind: str = ""
+    title: str = ""
+    sentence: str = ""
+    sections: tuple[Section, ...] = ()
+    causes: tuple[DetailLink, ...] = ()
+    effects: tuple[DetailLink, ...] = ()
+    events: tuple[DetailLink, ...] = ()
+    more_links: int = 0
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """All that is shown as rows of two texts, for a table."""
+        for section in self.sections:
+            for row in section.rows:
+                indent = "\N{NO-BREAK SPACE}" * 2 * row.depth
+                yield f"{indent}{row.name or row.path}", row.summary_of_changes or row.value
+        for name, links in (("caused by", self.causes), ("led to", self.effects), ("event", self.events)):
+            for link in links:
+                yield name, f"{link.label} {link.detail}".strip()
+        if self.more_links:
+            yield "", plural(self.more_links, "more link")
+
+
+class Look(NamedTuple):
+    """How a person looks at a message: the paths that were folded or unfolded, and how much of long texts."""
+
+    toggled: Collection[str] = ()
+    lengths: Mapping[str, int] = _NO_LENGTHS
+
+    def section(self, name: str, value: Any, before: Any = None) -> Section:
+        """The values inside a value under a heading, as compared with the value before."""
+        prefix = f"{name} "
+        mine = {path.removeprefix(prefix) for path in self.toggled if path.startswith(prefix)}
+        rows = unfolded(value, value if before is None else before, set(_opened(value)) ^ mine)
+        cut: list[str] = []
+        return Section(name, tuple([self._row(prefix, value, row, cut) for row in rows]), tuple(cut))
+
+    def _row(self, prefix: str, value: Any, row: FieldRow, cut: list[str]) -> FieldRow:
+        if row.is_open or row.gone or len(row.value) < LENGTH:
+            return row
+        length = self.lengths.get(prefix + row.path, FIRST)
+        text = format_value(state_at(value, row.path), min(length, MOST))
+        if len(text) == length and text.endswith("…"):
+            cut.append(row.path)
+        return replace(row, value=text, whole=None)
+
+
+def details(
+    trace: Trace,
+    selection: Selection,
+    *,
+    shown: bool = True,
+    toggled: Collection[str] = (),
+    lengths: Iterable[tuple[str, int]] = (),
+) -> Details:
+    """What is selected on the current branch, whole; nothing is worked out unless it is shown."""
+    if not shown:
+        return Details()
+    chosen, look = selected(trace, selection), Look(toggled, dict(lengths))
+    if not chosen.kind:
+        return Details(shown=True)
+    pending = pending_of(trace, selection)
+    if chosen.kind == "command" and pending is not None:
+        return _pending(trace, pending, chosen, look)
+    if chosen.kind == "event" and chosen.mark is not None:
+        return _event(trace, trace.index.events[chosen.mark.number - 1], chosen, look)
+    if chosen.kind == "step" and chosen.moment is not None:
+        step = trace[chosen.moment].step
+        return Details(shown=True) if step is None else _step(trace, step, chosen, look)
+    return _several(trace, selection, chosen)
+
+
+def _event(trace: Trace, event: RecordedEvent, chosen: Selected, look: Look) -> Details:
+    moment = chosen.moment or 0
+    step = trace[moment].step
+    known = {
+        "event type": event.event_type,
+        "stream": event.stream_id,
+        "version": event.stream_version,
+        "position": event.position,
+        "recorded at": time_text(event.recorded_at),
+        "step": moment if moment else "before the run began",
+        "event id": event.event_id,
+        "command": event.metadata.get("command"),
+        "sent by": event.metadata.get("process_manager"),
+        "command id": event.causation_id,
+        "correlation id": event.correlation_id,
+    }
+    sections = (
+        look.section("fields", event.event),
+        look.section("about", known),
+        *_metadata(look, of_recorded(event.metadata)),
+    )
+    sentence = fact(step) if step is not None else f"event of {event.stream_id}"
+    return _linked(trace, event_mark(trace, event), "event", chosen, sentence, sections)
+
+
+def _step(trace: Trace, step: Step, chosen: Selected, look: Look) -> Details:
+    mark = chosen.mark or Mark("step", step.index)
+    sections = [*_of_step(step, look), *_of_command(trace, step.pending, step, look)]
+    return _linked(trace, mark, kind_of(step), chosen, fact(step), sections)
+
+
+def _of_step(step: Step, look: Look) -> Iterator[Section]:
+    """What only this step knows: a rejection, a conflict, an error, or what a process manager made of it."""
+    if step.rejected is not None:
+        yield look.section("rejection", {"reason": step.rejected.reason, **step.rejected.details})
+    if isinstance(step, Conflicted):
+        expected = getattr(step.expected, "value", step.expected)
+        found = {"expected version": expected, "actual version": step.actual, "attempt": step.attempt}
+        yield look.section("conflict", found)
+    if isinstance(step, Failed):
+        error = step.failure.error
+        yield look.section("error", {"kind": type(error).__name__, "error": str(error)})
+    trigger = step.trigger
+    if trigger is None:
+        return
+    if isinstance(trigger, Rejected):
+        yield look.section("rejection", {"reason": trigger.reason, **trigger.details})
+    else:
+        yield look.section("event", trigger.event)
+    state = step.before if step.after is None else step.after
+    if state is not None:
+        yield look.section("state", state, step.before)
+
+
+def _of_command(trace: Trace, pending: Pending, step: Step | None, look: Look) -> Iterator[Section]:
+    decided = None if step is None else trace[trace.command_end(step.index)].decision
+    yield look.section("command" if step is not None and step.trigger else "fields", pending.command)
+    known = {
+        "command type": pending.command_type,
+        "to": target_text(pending),
+        "origin": origin(pending),
+        "step": "pending" if step is None else step.index,
+        "outcome": None if decided is None else fact(decided),
+        "command id": pending.command_id,
+        "causation id": pending.causation_id,
+        "correlation id": pending.correlation_id,
+        "depth": pending.depth,
+    }
+    yield look.section("about", known)
+    yield from _metadata(look, pending.metadata)
+
+
+def _pending(trace: Trace, pending: Pending, chosen: Selected, look: Look) -> Details:
+    cause = cause_of_pending(trace, pending, trace.last)
+    return replace(
+        _base("command", chosen, chosen.detail, _of_command(trace, pending, None, look)),
+        causes=() if cause is None else (link(trace, cause),),
+    )
+
+
+def _linked(
+    trace: Trace, mark: Mark, kind: str, chosen: Selected, sentence: str, sections: Iterable[Section]
+) -> Details:
+    cause = cause_of(trace, mark)
+    effects = list(_effects(trace, mark))
+    return replace(
+        _base(kind, chosen, sentence, sections),
+        causes=() if cause is None else (link(trace, cause),),
+        effects=tuple(effects[:MOST_LINKS]),
+        more_links=max(len(effects) - MOST_LINKS, 0),
+    )
+
+
+def _base(kind: str, chosen: Selected, sentence: str, sections: Iterable[Section]) -> Details:
+    # No moment is selected in two ways: by its own mark, and by that of its command.
+    key = f"{chosen.mark or ''} {chosen.moment} {chosen.command}"
+    return Details(True, key, kind, chosen.title, format_value(sentence, LENGTH), tuple(sections))
+
+
+def _several(trace: Trace, selection: Selection, chosen: Selected) -> Details:
+    """A stream or a range of events: the first events of it."""
+    found = list(islice(selected_events(trace, selection), _MOST_EFFECTS))
+    return Details(
+        shown=True,
+        key=f"{chosen.kind} {chosen.title} {chosen.first} {chosen.last}",
+        title=chosen.title,
+        sentence=chosen.detail,
+        events=tuple(link(trace, event_mark(trace, event)) for event in found[:MOST_LINKS]),
+        more_links=max(len(found) - MOST_LINKS, 0),
+    )
+
+
+def _effects(trace: Trace, mark: Mark) -> Iterator[DetailLink]:
+    """What a mark led to, each effect before what that one led to; and the commands that still wait."""
+    for effect, depth in effects_of(trace, mark, _MOST_EFFECTS):
+        yield replace(link(trace, effect), depth=depth)
+    step = trace[mark.number].step if mark.kind == "step" else None
+    there = {pending.command_id for pending in trace[trace.last].agenda.entries()} if step else set()
+    for pending in step.commands if step is not None else ():
+        if pending.command_id in there:
+            yield DetailLink("command", pending.command_type, "pending", command_id=pending.command_id)
+
+
+def link(trace: Trace, mark: Mark) -> DetailLink:
+    """A link to the message of a mark."""
+    if mark.kind == "event":
+        event, moment = trace.index.events[mark.number - 1], trace.index.event_moments[mark.number - 1]
+        label = f"{event.event_type} #{event.position}"
+        return DetailLink("event", label, format_value(event.stream_id, LENGTH), 0, mark, moment)
+    step = trace[mark.number].step
+    assert step is not None, "a mark is that of a step"
+    stream_id = format_value(step.stream_id, LENGTH)
+    kind = kind_of(step)
+    if step.trigger is not None:
+        return DetailLink(kind, stream_id, step.verb, 0, mark, step.index)
+    detail = f"rejected: {format_value(step.reason, LENGTH)}" if step.reason is not None else stream_id
+    return DetailLink(kind, step.pending.command_type, detail, 0, mark, step.index)
+
+
+def kind_of(step: Step) -> str:
+    """The look of a step: of a rejection, of a reaction, else of a command."""
+    if step.rejected is not None or isinstance(step, Failed):
+        return "rejected"
+    return "command" if step.trigger is None else step.verb
+
+
+def time_text(time: datetime) -> str:
+    """A time with its date and its zone."""
+    if time.utcoffset() == timedelta(0):
+        return f"{time.replace(tzinfo=None).isoformat(sep=' ')} UTC"
+    return time.isoformat(sep=" ")
+
+
+def _metadata(look: Look, metadata: Mapping[str, Any]) -> Iterator[Section]:
+    if metadata:
+        yield look.section("metadata", dict(metadata))
+
+
+def _opened(value: Any) -> Iterator[str]:
+    """The paths of the values that are unfolded at first: small ones, and not too many."""
+    waiting: list[tuple[str, Any, int]] = [(name, item, 0) for name, item in state_fields(value).items()]
+    opened = 0
+    while waiting and opened < _MOST_OPEN:
+        path, item, depth = waiting.pop(0)
+        if not 0 < count_in(item) <= OPEN or depth >= _DEEPEST:
+            continue
+        opened += 1
+        yield path
+        waiting += [(child.path, child.value, depth + 1) for child in within(item, path)]
+
+
+__all__ = ["DetailLink", "Details", "FieldRow", "Look", "Section", "details"]
