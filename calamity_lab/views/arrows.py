@@ -101,8 +101,11 @@ def effects_of(trace: Trace, mark: Mark, most: int = MOST_ARROWS) -> Iterator[tu
 
 def _cascade(trace: Trace, mark: Mark) -> tuple[str, int]:
     """The correlation id of what a mark shows, and its moment."""
-    if mark.kind == "event":
-        number = mark.number - 1
+    if mark.kind != "step":
+        event = (
+            mark.number if mark.kind == "event" else trace.index.projections.changes[mark.number - 1].event
+        )
+        number = event - 1
         return trace.index.events[number].correlation_id, trace.index.event_moments[number]
     step = trace[mark.number].step
     return "" if step is None else step.pending.correlation_id, mark.number

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
@@ -345,6 +345,14 @@ def change_mark(trace: Trace, stream_id: str, position: int) -> Mark | None:
         if change.identity.stream_id == stream_id:
             return Mark("change", number)
     return None
+
+
+def changes_by(trace: Trace, event: int) -> Iterator[Mark]:
+    """The marks of what an event, by its number among all, changed in projections."""
+    changes = trace.index.projections.changes
+    first = bisect_left(changes, event, key=lambda each: each.event)
+    last = bisect_right(changes, event, key=lambda each: each.event)
+    yield from (Mark("change", number) for number in range(first + 1, last + 1))
 
 
 def change_of(trace: Trace, mark: Mark) -> ProjectionChange | None:

@@ -14,14 +14,15 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.steps import Conflicted, Failed, Step
 from calamity_lab.text import format_value, plural
+from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.selection import Selection, pending_of, selected_events
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import target_text
 from calamity_lab.views.arrows import cause_of, cause_of_pending, effects_of
-from calamity_lab.views.chart import Mark, event_mark
+from calamity_lab.views.chart import Mark, change_of, changes_by, event_mark
 from calamity_lab.views.paths import LENGTH, FieldRow, count_in, state_at, state_fields, unfolded, within
-from calamity_lab.views.selected import Selected, selected
+from calamity_lab.views.selected import Selected, described, selected
 
 OPEN = 12
 """A value with at most this many values in it is unfolded at first."""
@@ -51,7 +52,7 @@ class Section:
 class DetailLink:
     """A message that led here, or that this one led to; ``depth`` counts the links between.
 
-    ``kind`` names its look. ``mark`` is its mark in the lanes, ``moment`` its moment; a command that is
+    ``kind`` names its asked. ``mark`` is its mark in the lanes, ``moment`` its moment; a command that is
     pending has neither, only its id.
     """
 
@@ -95,7 +96,7 @@ class Details:
             yield "", plural(self.more_links, "more link")
 
 
-class Look(NamedTuple):
+class _Asked(NamedTuple):
     """How a person looks at a message: the paths that were folded or unfolded, and how much of long texts."""
 
     toggled: Collection[str] = ()
@@ -130,21 +131,23 @@ def details(
     """What is selected on the current branch, whole; nothing is worked out unless it is shown."""
     if not shown:
         return Details()
-    chosen, look = selected(trace, selection), Look(toggled, dict(lengths))
+    chosen, asked = selected(trace, selection), _Asked(toggled, dict(lengths))
     if not chosen.kind:
         return Details(shown=True)
     pending = pending_of(trace, selection)
     if chosen.kind == "command" and pending is not None:
-        return _pending(trace, pending, chosen, look)
+        return _pending(trace, pending, chosen, asked)
     if chosen.kind == "event" and chosen.mark is not None:
-        return _event(trace, trace.index.events[chosen.mark.number - 1], chosen, look)
+        return _event(trace, trace.index.events[chosen.mark.number - 1], chosen, asked)
+    if chosen.kind == "change" and chosen.mark is not None:
+        return _change(trace, chosen.mark, chosen, asked)
     if chosen.kind == "step" and chosen.moment is not None:
         step = trace[chosen.moment].step
-        return Details(shown=True) if step is None else _step(trace, step, chosen, look)
+        return Details(shown=True) if step is None else _step(trace, step, chosen, asked)
     return _several(trace, selection, chosen)
 
 
-def _event(trace: Trace, event: RecordedEvent, chosen: Selected, look: Look) -> Details:
+def _event(trace: Trace, event: RecordedEvent, chosen: Selected, asked: _Asked) -> Details:
     moment = chosen.moment or 0
     step = trace[moment].step
     known = {
@@ -161,46 +164,60 @@ def _event(trace: Trace, event: RecordedEvent, chosen: Selected, look: Look) -> 
         "correlation id": event.correlation_id,
     }
     sections = (
-        look.section("fields", event.event),
-        look.section("about", known),
-        *_metadata(look, of_recorded(event.metadata)),
+        asked.section("fields", event.event),
+        asked.section("about", _known(known)),
+        *_metadata(asked, of_recorded(event.metadata)),
     )
     sentence = fact(step) if step is not None else f"event of {event.stream_id}"
     return _linked(trace, event_mark(trace, event), "event", chosen, sentence, sections)
 
 
-def _step(trace: Trace, step: Step, chosen: Selected, look: Look) -> Details:
+def _change(trace: Trace, mark: Mark, chosen: Selected, asked: _Asked) -> Details:
+    """What an event changed in a projection."""
+    change = change_of(trace, mark)
+    assert change is not None, "the mark was read off the trace"
+    after = change.after
+    if isinstance(after, BrokenProjection):
+        sections = [asked.section("error", {"error": after.problem})]
+    else:
+        sections = [asked.section("state", after, change.before)]
+    known = {"projection": change.identity.stream_id, "version": change.version, "step": change.moment}
+    sections.append(asked.section("about", known))
+    return _linked(trace, mark, "projection", chosen, described(trace, mark), sections)
+
+
+def _step(trace: Trace, step: Step, chosen: Selected, asked: _Asked) -> Details:
     mark = chosen.mark or Mark("step", step.index)
-    sections = [*_of_step(step, look), *_of_command(trace, step.pending, step, look)]
+    sections = [*_of_step(step, asked), *_of_command(trace, step.pending, step, asked)]
     return _linked(trace, mark, kind_of(step), chosen, fact(step), sections)
 
 
-def _of_step(step: Step, look: Look) -> Iterator[Section]:
+def _of_step(step: Step, asked: _Asked) -> Iterator[Section]:
     """What only this step knows: a rejection, a conflict, an error, or what a process manager made of it."""
     if step.rejected is not None:
-        yield look.section("rejection", {"reason": step.rejected.reason, **step.rejected.details})
+        yield asked.section("rejection", {"reason": step.rejected.reason, **step.rejected.details})
     if isinstance(step, Conflicted):
         expected = getattr(step.expected, "value", step.expected)
         found = {"expected version": expected, "actual version": step.actual, "attempt": step.attempt}
-        yield look.section("conflict", found)
+        yield asked.section("conflict", found)
     if isinstance(step, Failed):
         error = step.failure.error
-        yield look.section("error", {"kind": type(error).__name__, "error": str(error)})
+        yield asked.section("error", {"kind": type(error).__name__, "error": str(error)})
     trigger = step.trigger
     if trigger is None:
         return
     if isinstance(trigger, Rejected):
-        yield look.section("rejection", {"reason": trigger.reason, **trigger.details})
+        yield asked.section("rejection", {"reason": trigger.reason, **trigger.details})
     else:
-        yield look.section("event", trigger.event)
+        yield asked.section("event", trigger.event)
     state = step.before if step.after is None else step.after
     if state is not None:
-        yield look.section("state", state, step.before)
+        yield asked.section("state", state, step.before)
 
 
-def _of_command(trace: Trace, pending: Pending, step: Step | None, look: Look) -> Iterator[Section]:
+def _of_command(trace: Trace, pending: Pending, step: Step | None, asked: _Asked) -> Iterator[Section]:
     decided = None if step is None else trace[trace.command_end(step.index)].decision
-    yield look.section("command" if step is not None and step.trigger else "fields", pending.command)
+    yield asked.section("command" if step is not None and step.trigger else "fields", pending.command)
     known = {
         "command type": pending.command_type,
         "to": target_text(pending),
@@ -212,14 +229,14 @@ def _of_command(trace: Trace, pending: Pending, step: Step | None, look: Look) -
         "correlation id": pending.correlation_id,
         "depth": pending.depth,
     }
-    yield look.section("about", known)
-    yield from _metadata(look, pending.metadata)
+    yield asked.section("about", _known(known))
+    yield from _metadata(asked, pending.metadata)
 
 
-def _pending(trace: Trace, pending: Pending, chosen: Selected, look: Look) -> Details:
+def _pending(trace: Trace, pending: Pending, chosen: Selected, asked: _Asked) -> Details:
     cause = cause_of_pending(trace, pending, trace.last)
     return replace(
-        _base("command", chosen, chosen.detail, _of_command(trace, pending, None, look)),
+        _base("command", chosen, chosen.detail, _of_command(trace, pending, None, asked)),
         causes=() if cause is None else (link(trace, cause),),
     )
 
@@ -258,6 +275,8 @@ def _several(trace: Trace, selection: Selection, chosen: Selected) -> Details:
 
 def _effects(trace: Trace, mark: Mark) -> Iterator[DetailLink]:
     """What a mark led to, each effect before what that one led to; and the commands that still wait."""
+    if mark.kind == "event":
+        yield from (link(trace, each) for each in changes_by(trace, mark.number))
     for effect, depth in effects_of(trace, mark, _MOST_EFFECTS):
         yield replace(link(trace, effect), depth=depth)
     step = trace[mark.number].step if mark.kind == "step" else None
@@ -273,6 +292,10 @@ def link(trace: Trace, mark: Mark) -> DetailLink:
         event, moment = trace.index.events[mark.number - 1], trace.index.event_moments[mark.number - 1]
         label = f"{event.event_type} #{event.position}"
         return DetailLink("event", label, format_value(event.stream_id, LENGTH), 0, mark, moment)
+    change = change_of(trace, mark)
+    if change is not None:
+        name = format_value(change.identity.stream_id, LENGTH)
+        return DetailLink("projection", name, "changed", 0, mark, change.moment)
     step = trace[mark.number].step
     assert step is not None, "a mark is that of a step"
     stream_id = format_value(step.stream_id, LENGTH)
@@ -284,7 +307,7 @@ def link(trace: Trace, mark: Mark) -> DetailLink:
 
 
 def kind_of(step: Step) -> str:
-    """The look of a step: of a rejection, of a reaction, else of a command."""
+    """The asked of a step: of a rejection, of a reaction, else of a command."""
     if step.rejected is not None or isinstance(step, Failed):
         return "rejected"
     return "command" if step.trigger is None else step.verb
@@ -297,9 +320,13 @@ def time_text(time: datetime) -> str:
     return time.isoformat(sep=" ")
 
 
-def _metadata(look: Look, metadata: Mapping[str, Any]) -> Iterator[Section]:
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _metadata(asked: _Asked, metadata: Mapping[str, Any]) -> Iterator[Section]:
     if metadata:
-        yield look.section("metadata", dict(metadata))
+        yield asked.section("metadata", dict(metadata))
 
 
 def _opened(value: Any) -> Iterator[str]:
@@ -315,4 +342,4 @@ def _opened(value: Any) -> Iterator[str]:
         waiting += [(child.path, child.value, depth + 1) for child in within(item, path)]
 
 
-__all__ = ["DetailLink", "Details", "FieldRow", "Look", "Section", "details"]
+__all__ = ["DetailLink", "Details", "FieldRow", "Section", "details"]

@@ -175,7 +175,7 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
     mark, until, events = _mark(message), _whole(message, "until"), trace.index.events
     if mark is not None and mark.kind == "step":
         return Selection(moment=mark.number)
-    if mark is not None and 0 < mark.number <= len(events):
+    if mark is not None and mark.kind == "event" and 0 < mark.number <= len(events):
         last = None if until is None else events[min(max(until, mark.number), len(events)) - 1].position
         return Selection(position=events[mark.number - 1].position, until=last)
     change = None if mark is None else change_of(trace, mark)

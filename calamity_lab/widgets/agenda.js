@@ -90,7 +90,9 @@ function placed(/** @type {AgendaEntry} */ entry, /** @type {number} */ index, /
  */
 function entryNode(/** @type {LabHandle} */ lab, /** @type {Element | null} */ list) {
   const index = () => [...(list?.children ?? [])].indexOf(node);
-  const name = make("span", { class: "cl-entry-name" });
+  const name = make("button", { type: "button", class: "cl-entry-name", title: "See this command whole", on: {
+    click: (/** @type {Event} */ press) => lab.select({ command_id: node.getAttribute("data-command") }, press),
+  } });
   const badge = make("span", { class: "cl-badge" });
   const run = button({ icon: "first", title: "Run this next", kind: "cl-small cl-quiet",
     on: () => lab.send("choose", { index: index() }) });

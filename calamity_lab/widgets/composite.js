@@ -3,6 +3,7 @@
 import { mountAgenda } from "./agenda.js";
 import { button } from "./buttons.js";
 import { mountControls } from "./controls.js";
+import { mountDetails } from "./details.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
 import { choiceOf, closest, count, freshId, make, put, setText, show } from "./elements.js";
@@ -54,6 +55,7 @@ export function mountComposite(root, lab, openHelp) {
     ).node,
   );
   lab.addFirst(mountTabs(columns, lab));
+  lab.add(mountDetails(root, /** @type {HTMLElement} */ (columns.querySelector(".cl-tabbed")), lab));
   lab.add(mountFoot(root, ["controls"]));
   root.append(
     lab.add(

@@ -3,6 +3,7 @@
 import { mountAgenda } from "./agenda.js";
 import { mountComposite } from "./composite.js";
 import { mountControls } from "./controls.js";
+import { mountDetails } from "./details.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
 import { canMove, listenToKeys } from "./keyboard.js";
@@ -54,6 +55,7 @@ function single(mount) {
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {HTMLInputElement} [search] @returns {FaceParts} */
 function withFoot(root, lab, search) {
+  lab.add(mountDetails(root, root, lab));
   lab.add(mountFoot(root, ["fact"]));
   return { search: search ? () => search.focus() : undefined };
 }

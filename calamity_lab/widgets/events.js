@@ -1,4 +1,4 @@
-// The table of events: past ones, and future ones greyed; a click goes to the moment of the record.
+// The table of events: past ones, and future ones greyed; a press goes to the moment of the record, and shows the event whole.
 
 import { button, pager, searchBox } from "./buttons.js";
 import { count, make, nameParts, plural, put, setText, show } from "./elements.js";
@@ -51,10 +51,12 @@ export function mountEvents(/** @type {HTMLElement} */ root, /** @type {LabHandl
 
 function eventRow(/** @type {EventRow} */ first, /** @type {LabHandle} */ lab) {
   let row = first;
-  const jump = make("button", { type: "button", class: "cl-link", title: "Go to the moment of this event" });
-  const line = make("tr", { on: { click: () => pickEvent(row, lab) } }, make("td", { class: "cl-figure" }, jump),
-    make("td", {}, make("span", { class: "cl-stream" })), make("td", {}, glyph("event"), make("span")),
-    make("td", { class: "cl-event-fields" }), make("td"), make("td", { class: "cl-time" }));
+  const jump = make("button", { type: "button", class: "cl-link",
+    title: "See this event whole, and go to its moment" });
+  const line = make("tr", { on: { click: (/** @type {Event} */ press) => pickEvent(row, lab, press) } },
+    make("td", { class: "cl-figure" }, jump), make("td", {}, make("span", { class: "cl-stream" })),
+    make("td", {}, glyph("event"), make("span")), make("td", { class: "cl-event-fields" }), make("td"),
+    make("td", { class: "cl-time" }));
   return Object.assign(line, {
     setRow(/** @type {EventRow} */ changed) {
       row = changed;
@@ -63,8 +65,9 @@ function eventRow(/** @type {EventRow} */ first, /** @type {LabHandle} */ lab) {
   });
 }
 
-function pickEvent(/** @type {EventRow} */ { position, moment }, /** @type {LabHandle} */ lab) {
-  lab.select({ position });
+/** @param {EventRow} row @param {LabHandle} lab @param {Event} press */
+function pickEvent({ position, moment }, lab, press) {
+  lab.select({ position }, press);
   lab.goto(moment);
 }
 

@@ -27,6 +27,7 @@ SHEETS = (
     "sequence",
     "events",
     "composite",
+    "details",
 )
 
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.MULTILINE)

@@ -31,8 +31,8 @@ const KEYS = [
 /** @type {[string, string][]} */
 const KEYS_IN_PLACE = [
   ["\u2190 \u2191 \u2193 \u2192", "Move between items; on a handle, make the pane higher or lower"],
-  ["Enter", "Jump to the selected item"],
-  ["Esc", "Close the dialog"],
+  ["Enter", "Jump to the selected item, and show it whole"],
+  ["Esc", "Close the details or the dialog"],
 ];
 
 function isTextField(/** @type {EventTarget | null} */ node) {

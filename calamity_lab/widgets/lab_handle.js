@@ -62,6 +62,8 @@ export class LabHandle {
     this.isWaiting = this.isSilent = false;
     this.behind = 0;
     this.still = 0;
+    /** Hears that something is opened, by which press. @type {((press: Event) => void) | null} */
+    this.opened = null;
     // Several views may share a model: each counts from a number of its own.
     this.seq = Math.floor(Math.random() * 2 ** 30) * 2 ** 20;
     this.hear = this.hear.bind(this);
@@ -138,9 +140,14 @@ export class LabHandle {
     if (!this.isOpen(GOTO)) this.flush(GOTO);
   }
 
-  /** Picks something out for all views to show: a mark in the lanes, a position, a stream; {} for nothing. */
-  select(/** @type {Picked} */ picked) {
-    this.send("select", picked);
+  /**
+   * Picks something out for all views to show: a mark in the lanes, a position, a stream, a pending command; {} for
+   * nothing. With the event of a press it is shown whole, too.
+   * @param {Picked} picked @param {Event} [press]
+   */
+  select(picked, press) {
+    if (press) this.opened?.(press);
+    this.send("select", press ? { ...picked, details: true } : picked);
   }
 
   /** Sets options of a view, as its query or its tab: what the view shows of the run. */

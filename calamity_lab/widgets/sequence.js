@@ -241,14 +241,14 @@ function drawNote(/** @type {Element} */ note, /** @type {Row} */ { note: text, 
 /** Rows can be clicked, and reached by one tab stop and the arrow keys. */
 function listenToRows(/** @type {SVGElement} */ rows, /** @type {LabHandle} */ lab) {
   const rowOf = (/** @type {Event} */ { target }) => /** @type {RowNode | null} */ (closest(target, "[role=option]"));
-  function go(/** @type {RowNode} */ node) {
+  function go(/** @type {RowNode} */ node, /** @type {Event} */ press) {
     rove(rows.children, node);
     const moment = ROWS.get(node)?.moment ?? null;
-    if (moment !== null) lab.select({ mark: stepMark(moment), go: true });
+    if (moment !== null) lab.select({ mark: stepMark(moment), go: true }, press);
   }
   rows.addEventListener("click", (event) => {
     const node = rowOf(event);
-    if (node) go(node);
+    if (node) go(node, event);
   });
   rows.addEventListener("keydown", (event) => {
     const node = rowOf(event);
@@ -256,7 +256,7 @@ function listenToRows(/** @type {SVGElement} */ rows, /** @type {LabHandle} */ l
     const next = choiceOf(event.key, { ArrowDown: node.nextElementSibling, ArrowUp: node.previousElementSibling });
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      go(node);
+      go(node, event);
     } else if (event.key.startsWith("Arrow")) {
       event.preventDefault();
       if (next) rove(rows.children, /** @type {RowNode} */ (next));

@@ -36,6 +36,7 @@ export const ICONS = {
   pin: "M6 2.5h4M6.8 2.5v4.2L4.4 9.4h7.2L9.2 6.7V2.5M8 9.4v4.4",
   unfold: "M6 3.5 10.5 8 6 12.5",
   history: "M2 11.5 5.5 7l3 2.5L14 3.5",
+  copy: "M5.5 5.5V2.5h8v8h-3M2.5 5.5h8v8h-8z",
   plain: "M6 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
 };
 

@@ -292,7 +292,7 @@ function updateChanges(/** @type {FieldLine} */ line, /** @type {FieldRow} */ { 
 }
 
 /** @param {ChangeLine} change */
-function changeParts({ path, sign, before, after, at, left, right }) {
+export function changeParts({ path, sign, before, after, at, left, right }) {
   const where = path ? make("span", { class: "cl-muted", text: sign === "→" ? `${path}: ` : `${path} ` }) : null;
   const was = before ? make("del", { text: before }) : null;
   const is = after ? make("strong", { text: after }) : null;

@@ -73,7 +73,8 @@ function listenToPointer(/** @type {Timeline} */ timeline) {
   const end = (/** @type {PointerEvent} */ event) => {
     if (!start) return;
     const here = at(event);
-    if (timeline.nodes.brush.hasAttribute("display")) press(timeline, markAt(timeline, here));
+    const isPress = timeline.nodes.brush.hasAttribute("display");
+    if (isPress) press(timeline, markAt(timeline, here), event);
     else pickBetween(timeline, Math.min(start.x, here.x), Math.max(start.x, here.x));
     leave();
   };
@@ -87,7 +88,8 @@ function markAt(/** @type {Timeline} */ { marks, named }, /** @type {Point} */ {
   return marks.find((mark) => mark.key === key) ?? nearestMark(marks, x, y);
 }
 
-function press(/** @type {Timeline} */ timeline, /** @type {DrawnMark | null} */ mark) {
+/** @param {Timeline} timeline @param {DrawnMark | null} mark @param {Event} event */
+function press(timeline, mark, event) {
   timeline.nodes.tip.hide();
   if (!mark) {
     if (timeline.selected.kind) timeline.lab.select({});
@@ -96,7 +98,7 @@ function press(/** @type {Timeline} */ timeline, /** @type {DrawnMark | null} */
   timeline.active = mark.key;
   timeline.paintActive();
   timeline.nodes.option.focus({ preventScroll: true });
-  timeline.lab.select({ mark: mark.key, go: true });
+  timeline.lab.select({ mark: mark.key, go: true }, event);
 }
 
 function pickBetween(/** @type {Timeline} */ timeline, /** @type {number} */ left, /** @type {number} */ right) {
@@ -118,7 +120,7 @@ function key(/** @type {Timeline} */ timeline, /** @type {KeyboardEvent} */ even
   const mark = timeline.focused;
   if (!mark) return;
   const act =
-    { Enter: () => press(timeline, mark), " ": () => press(timeline, mark),
+    { Enter: () => press(timeline, mark, event), " ": () => press(timeline, mark, event),
       "+": () => timeline.zoom(1 / ZOOM, mark.x / timeline.plot),
       "-": () => timeline.zoom(ZOOM, mark.x / timeline.plot), Escape: () => {
         timeline.nodes.tip.hide();

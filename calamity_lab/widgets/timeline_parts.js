@@ -88,7 +88,7 @@ function buildPlot(/** @type {Timeline} */ timeline) {
   const axis = mountAxis();
   const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, axis.node, body);
   const tip = mountTip(timeline.lab);
-  const listed = mountLaneList((mark) => timeline.lab.select({ mark, go: true }));
+  const listed = mountLaneList((mark, press) => timeline.lab.select({ mark, go: true }, press));
   return { lines, future, band, brush, nowLine, paths, names, rings, causes, effects, option, list, svg, labels, body,
     axis, scroll, tip, listed };
 }
@@ -199,7 +199,7 @@ function mountTip(/** @type {LabHandle} */ lab) {
 const LISTED_BEFORE = 10;
 const LISTED_AFTER = 5;
 
-function mountLaneList(/** @type {(mark: Mark) => void} */ pick) {
+function mountLaneList(/** @type {(mark: Mark, press: Event) => void} */ pick) {
   const list = make("ol", { class: "cl-lane-list" });
   return {
     node: list,
@@ -245,11 +245,13 @@ function marksAround(chart, now, cursor) {
  * }} Listed
  */
 
-function listedMark(/** @type {Listed} */ row, /** @type {(mark: Mark) => void} */ pick) {
+/** @param {Listed} row @param {(mark: Mark, press: Event) => void} pick */
+function listedMark(row, pick) {
   const name = make("span", { class: "cl-listed-name",
     text: row.position === null ? row.name : `${row.name} #${count(row.position)}` });
-  const node = make("button", { type: "button", class: "cl-listed", on: { click: () => pick(row.key) } },
-    glyph(row.kind), name, make("span", { class: "cl-listed-stream cl-muted" }, ...nameParts(row)));
+  const node = make("button", { type: "button", class: "cl-listed",
+    on: { click: (/** @type {Event} */ press) => pick(row.key, press) } }, glyph(row.kind), name,
+    make("span", { class: "cl-listed-stream cl-muted" }, ...nameParts(row)));
   return make("li", {}, node);
 }
 

@@ -32,10 +32,13 @@
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
  *   back_over: number[], events: EventRow[], chart: ChartPatch, searchable: { streams: HitText[], rejections: HitText[] },
- *   selected: { marks: Partial<Record<Mark, number>>, streams: Record<string, number> },
+ *   selected: {
+ *     marks: Partial<Record<Mark, number>>, streams: Record<string, number>, commands: Record<string, [number, number]>,
+ *   }, details: Record<string, number>,
  *   steps: Record<string, Record<string, any>>[], rows: any[],
  * }} Packed
- * @typedef {{ mark?: Mark | null, until?: number, position?: number, stream_id?: string | null, go?: boolean }} Picked
+ * @typedef {{ mark?: Mark | null, until?: number, position?: number, stream_id?: string | null, command_id?: string | null,
+ *   go?: boolean, details?: boolean }} Picked
  */
 
 /**

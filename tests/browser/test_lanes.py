@@ -146,6 +146,9 @@ def bare(shared: BarePage) -> BarePage:
     """Where the fourth order comes in, nothing selected, the lanes as they are at first."""
     shared.lab.goto(after(shared.lab, "PlaceOrder", 4))
     shared.lab.stepper.select(NOTHING)
+    shared.settle()
+    if shared.root.get_by_role("dialog").is_visible():
+        shared.press("Close the details")
     shared.page.mouse.move(1, 1)
     if lanes(shared).get_by_role("button", name="By time").get_attribute("aria-pressed") == "true":
         shared.press("By time")

@@ -34,5 +34,6 @@ def test_a_row_is_gone_to_by_a_click_and_by_keys_and_the_present_one_is_marked(l
     continued = after(STORY, "Continued")
     assert widget.moment == continued
     assert widget.fact == f"Step {continued}: Transfer-rent continued by FundsWithdrawn, sends DepositFunds"
+    lab_page.page.keyboard.press("Escape")  # closes the details that Enter opened
     expect(present).to_be_focused()
     assert present.count() == 1

@@ -273,3 +273,32 @@ def test_a_time_is_written_with_its_date_and_its_zone() -> None:
     assert time_text(datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)) == "2026-03-01 09:30:00 UTC"  # noqa: UP017
     zone = timezone(timedelta(hours=2))
     assert time_text(datetime(2026, 3, 1, 9, 30, tzinfo=zone)) == "2026-03-01 09:30:00+02:00"
+
+
+@dataclass(frozen=True)
+class Letters:
+    count: int = 0
+
+    @classmethod
+    def new(cls) -> Letters:
+        return cls()
+
+    def apply(self, event: object) -> Letters:
+        return Letters(self.count + len(event.text)) if isinstance(event, Written) else self
+
+
+def test_a_change_of_a_projection_leads_to_its_event_and_the_event_to_the_change() -> None:
+    lab = Lab(aggregates=[Note], commands=[Write], projections=[Letters])
+    lab.send(Write("1", "ten letters"))
+    lab.resume()
+    event = whole(lab, position=1)
+    assert [(each.kind, each.label, each.detail) for each in event.effects] == [
+        ("projection", "Letters", "changed")
+    ]
+    front = FrontEnd(lab.view)
+    front.ask("select", mark=str(event.effects[0].mark), details=True)
+    shown = front.values["details"]
+    assert shown["kind"] == "projection"
+    (count,) = shown["sections"][0]["rows"]
+    assert (count["name"], count["before"], count["value"]) == ("count", "0", "11")
+    assert [each["label"] for each in shown["causes"]] == ["Written #1"]

@@ -5,7 +5,7 @@ import { render } from "../entry.js";
 import { choiceOf, make } from "../elements.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
 import { unpack } from "./recording.js";
-import { recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
+import { NO_DETAILS, recordedDetails, recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
 
 /**
  * @import { Recording } from "./recording.js"
@@ -27,6 +27,7 @@ class RecordedModel {
     this.said = null;
     /** @type {Selected} */
     this.selected = NOTHING_SELECTED;
+    this.details = NO_DETAILS;
     /** @type {Listener[]} */
     this.listeners = [];
   }
@@ -81,8 +82,11 @@ class RecordedModel {
     for (let n = 0; n < times; n += 1) this.index = WAYS[by](this.recording, this.index);
   }
 
-  select(/** @type {any} */ { verb, seq, go, ...picked }) {
-    this.selected = recordedSelected(this.recording.packed, picked);
+  select(/** @type {any} */ { verb, seq, go, details, ...picked }) {
+    const { packed } = this.recording;
+    this.selected = recordedSelected(packed, picked);
+    this.details = recordedDetails(packed, picked, this.selected);
+    if (details) this.looks.details.shown = true;
     if (go && this.selected.moment) this.goto(this.selected.moment);
   }
 
@@ -108,7 +112,7 @@ class RecordedModel {
 
   /** What every part shows now; what is behind another tab is not asked for. */
   views() {
-    const values = { ...this.recording.at(this.index), selected: this.selected };
+    const values = { ...this.recording.at(this.index), selected: this.selected, details: this.details };
     const hidden = TAB_VIEWS.map(([name]) => name).filter((name) => name !== this.looks.tabs.shown);
     const { tabs, chart } = this.recording.packed;
     /** @type {Record<string, any>} */

@@ -13,6 +13,7 @@ from calamity_lab.kernel.identity import by_name
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.inputs import Dropped
+from calamity_lab.trace.selection import Selection
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.stops import EndsCascade
 from calamity_lab.trace.trace import Trace
@@ -20,6 +21,7 @@ from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import has_content
 from calamity_lab.views.counters import counters
+from calamity_lab.views.details import details
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.instance_status import InstanceStatus
 from calamity_lab.views.instances import Instance
@@ -101,7 +103,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "back_over": _back_over(trace, moments),
         "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
         "chart": chart_patch(chart, None, many=_EVERY),
-        "selected": _selected(trace, chart, packing),
+        **_selected(trace, chart, packing),
         "searchable": {"streams": plain(streams(trace)), "rejections": plain(rejections(trace))},
         "steps": steps,
         "rows": packing.rows,
@@ -208,8 +210,8 @@ def _is_same(basis: tuple[Any, ...], before: Any) -> bool:
     return before is not None and all(one is other for one, other in zip(basis, before, strict=True))
 
 
-def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[str, int]]:
-    """What is selected at each mark and by each stream that somebody can pick, as the number of a row."""
+def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, Any]:
+    """What is selected at each mark, by each stream and each command, as numbers of rows; and its details."""
     moments = {*chart.columns.steps.moments, *trace.index.dispatched, *trace.index.event_moments} - {0}
     marks = [(moment, Mark("event", n)) for n, moment in enumerate(trace.index.event_moments, 1)]
     marks += [(moment, Mark("step", moment)) for moment in moments]
@@ -217,13 +219,28 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, dict[st
     marks += [(change.moment, Mark("change", number)) for number, change in changes]
     names = (lane.identity.stream_id for lane in trace.index.lanes)
 
-    def number(picked: Mapping[str, Any]) -> int:
+    def chosen(selection: Selection) -> int:
         # The id of the command is for Python alone, and long.
-        return packing.number(replace(selected(trace, selection_from(trace, picked)), command=""))
+        return packing.number(replace(selected(trace, selection), command=""))
 
+    def both(selection: Selection) -> tuple[int, int]:
+        return chosen(selection), packing.number(details(trace, selection))
+
+    found = {str(mark): both(selection_from(trace, {"mark": str(mark)})) for _, mark in sorted(marks)}
+    commands = {
+        step.pending.command_id: found[f"step {step.index}"]
+        for step in (trace[moment].step for moment in trace.index.dispatched)
+        if step is not None
+    }
+    for pending in trace[trace.last].agenda.entries():
+        commands[pending.command_id] = both(Selection(moment=trace.last, command=pending.command_id))
     return {
-        "marks": {str(mark): number({"mark": str(mark)}) for _, mark in sorted(marks)},
-        "streams": {format_value(name): number({"stream_id": name}) for name in names},
+        "selected": {
+            "marks": {mark: number for mark, (number, _) in found.items()},
+            "streams": {format_value(name): chosen(Selection(stream_id=name)) for name in names},
+            "commands": commands,
+        },
+        "details": {mark: number for mark, (_, number) in found.items()},
     }
 
 

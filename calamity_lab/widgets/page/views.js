@@ -7,7 +7,7 @@ import { NOTHING_SELECTED } from "../lab_handle.js";
 import { eventMark, readMark } from "../marks.js";
 
 /**
- * @import { EventRow, Hit, HitText, Selected, StateRow } from "#views"
+ * @import { Details, EventRow, Hit, HitText, Selected, StateRow } from "#views"
  * @import { Packed, Picked } from "../types.js"
  */
 
@@ -17,6 +17,7 @@ export const USUAL_OPTIONS = {
   agenda: { limit: 4 },
   state: { query: "", first: 0, limit: 6, pinned: [] },
   pointed: { mark: null },
+  details: { shown: false, toggled: [], lengths: [] },
   events: { query: "", first: null, limit: 40 },
   search: { query: "", limit: 6 },
   process_graph: { manager: null, instance: null, passed: null },
@@ -28,6 +29,10 @@ export const USUAL_OPTIONS = {
  * @type {Record<string, (values: any, options: any, packed: Packed, cursor: number) => any>}
  */
 export const WINDOWS = {
+  details(values, { shown }) {
+    return shown ? { ...values.details, shown } : NO_DETAILS;
+  },
+
   agenda(values, { limit }) {
     return { ...values.agenda, entries: values.agenda.entries.slice(0, limit) };
   },
@@ -237,9 +242,10 @@ const MOST_STREAMS = 200;
  * What a selection means; `picked` is what the front end asked for.
  * @param {Packed} packed @param {Picked} picked @returns {Selected}
  */
-export function recordedSelected(packed, { mark, until, position, stream_id: stream }) {
-  const { events, selected: { marks, streams }, rows } = packed;
+export function recordedSelected(packed, { mark, until, position, stream_id: stream, command_id: command }) {
+  const { events, selected: { marks, streams, commands }, rows } = packed;
   const named = mark ?? eventMark(events.findIndex((row) => row.position === position) + 1);
+  if (command) return rows[commands[command]?.[0]] ?? NOTHING_SELECTED;
   const { event: first } = readMark(named);
   const isRange = until !== undefined && first && first <= events.length;
   if (isRange) return ofRange(events, first, Math.max(first, Math.min(until, events.length)));
@@ -261,4 +267,31 @@ function ofRange(/** @type {EventRow[]} */ events, /** @type {number} */ first, 
     until,
     streams: streams.slice(0, MOST_STREAMS),
   };
+}
+
+// What is selected, whole: Python wrote it for each mark and each pending command. Of a stream and a range the events are
+// listed here.
+
+/** @type {Details} */
+export const NO_DETAILS = { shown: false, key: "", kind: "", title: "", sentence: "", sections: [], causes: [],
+  effects: [], events: [], more_links: 0 };
+const MOST_LINKS = 40;
+
+/**
+ * The details of what was picked, which `selected` says.
+ * @param {Packed} packed @param {Picked} picked @param {Selected} selected @returns {Details}
+ */
+export function recordedDetails({ details, selected: { commands }, events, rows }, picked, selected) {
+  if (!selected.kind) return NO_DETAILS;
+  const { position, title, detail, first, last, streams, kind } = selected;
+  const event = eventMark(events.findIndex((row) => row.position === picked.position) + 1);
+  const known = picked.command_id ? commands[picked.command_id]?.[1] : details[picked.mark ?? event];
+  if (known !== undefined && kind !== "range") return rows[known];
+  const found = events.filter((row, index) =>
+    kind === "range" ? index + 1 >= first && index + 1 <= last : row.stream_id === streams[0]
+  );
+  return { ...NO_DETAILS, key: `${kind} ${title} ${position}`, title, sentence: detail,
+    events: found.slice(0, MOST_LINKS).map((row) => ({ kind: "event", label: `${row.type} #${row.position}`,
+      detail: row.stream_id, depth: 0, mark: eventMark(events.indexOf(row) + 1), moment: row.moment, command_id: null })
+    ), more_links: Math.max(found.length - MOST_LINKS, 0) };
 }

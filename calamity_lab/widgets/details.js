@@ -1,0 +1,283 @@
+// Details: a message whole, wherever it was opened: its fields, its ids, what caused it and what it led to.
+
+import { button } from "./buttons.js";
+import { count, freshId, indent, make, plural, put, setText, show } from "./elements.js";
+import { focusedIn, keyed } from "./lists.js";
+import { glyph, icon } from "./signs.js";
+import { changeParts } from "./state.js";
+
+/**
+ * @import { LabHandle } from "./lab_handle.js"
+ * @import { DetailLink, Details, FieldRow, Section } from "#views"
+ */
+
+// How much more of a long text a press on "Show more" brings.
+const TEN_TIMES = 10;
+const COPIED = 1500;
+const BELOW_LINKS = ["about", "metadata"];
+const HEADINGS = { causes: "Caused by", effects: "Led to", events: "Events" };
+
+/** The panel in a pane of a root. It follows the selection while it is open. */
+export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLElement} */ pane,
+  /** @type {LabHandle} */ lab)
+{
+  const id = freshId("details");
+  const sign = make("span", { class: "cl-details-sign" });
+  const title = make("h2", { id, tabindex: "-1" });
+  const done = button({ icon: "close", label: "Close the details", title: "Close (Escape)", kind: "cl-small cl-quiet",
+    on: () => close() });
+  const sentence = make("p", { class: "cl-muted cl-details-sentence" });
+  const hint = make("p", { class: "cl-hint",
+    text: "Nothing is selected. Press an event, a mark or a pending command." });
+  // What a message says is above its links, what is known about it below them.
+  const [sections, about] = [make("div"), make("div")];
+  const links = { causes: linkList(lab, "causes", followed), effects: linkList(lab, "effects", followed),
+    events: linkList(lab, "events", followed) };
+  const more = make("p", { class: "cl-muted cl-details-more" });
+  const scroll = make("div", { class: "cl-scroll" }, sentence, sections, links.causes.node, links.effects.node,
+    links.events.node, more, about, hint);
+  const node = make("section", { class: "cl-details", role: "dialog", "aria-labelledby": id, hidden: true },
+    make("header", {}, sign, title, make("span", { class: "cl-gap" }), done), scroll);
+  pane.append(node);
+  const asks = detailAsks(lab);
+  /** @type {HTMLElement | SVGElement | null} */
+  let before = null;
+  let takesFocus = false;
+  let key = "";
+  let drawn = "";
+
+  function isOpen() {
+    return !node.hidden;
+  }
+  function draw(/** @type {boolean} */ opened) {
+    show(node, opened);
+    put(root, "data-details", opened ? "open" : null);
+  }
+  function close() {
+    const isWithin = node.contains(focusedIn(root));
+    draw(false);
+    lab.setOptions("details", { shown: false });
+    if (isWithin) (before && before.isConnected && root.contains(before) ? before : root).focus();
+  }
+  // A link is followed: what it leads to takes the place of what it was in.
+  function followed() {
+    takesFocus = true;
+  }
+  lab.opened = (event) => {
+    const from = focusedIn(root);
+    if (!node.contains(from)) before = from;
+    // A press of a key, or one that a screen reader makes, has no place on the page.
+    takesFocus = event instanceof KeyboardEvent
+      || (event.type === "click" && event instanceof MouseEvent && event.detail === 0);
+  };
+  root.addEventListener("keydown", (event) => {
+    const { target } = event;
+    if (event.key !== "Escape" || !isOpen() || !(target instanceof Element)) return;
+    const isElsewhere = target.closest("[role=dialog]:not(.cl-details), input, select, textarea");
+    if (isElsewhere && !node.contains(target)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  }, true);
+  return {
+    parts: ["details"],
+    update(/** @type {Details} */ value) {
+      const wasOpen = isOpen();
+      if (!lab.asks("set_options details")) {
+        asks.update(value);
+        draw(value.shown);
+      }
+      if (!isOpen()) return;
+      if (drawn !== value.kind) sign.replaceChildren(value.kind ? glyph(value.kind) : "");
+      drawn = value.kind;
+      setText(title, value.title || "Details");
+      setText(sentence, value.sentence);
+      show(sentence, value.sentence !== "");
+      show(hint, value.key === "");
+      for (const [list, isHere] of /** @type {[HTMLElement, boolean][]} */ ([[sections, false], [about, true]])) {
+        keyed(list, value.sections.filter(({ name }) => BELOW_LINKS.includes(name) === isHere), ({ name }) => name,
+          (section) => sectionNode(section, asks), updateSection);
+      }
+      for (const name of /** @type {(keyof typeof links)[]} */ (["causes", "effects", "events"])) {
+        links[name].update(value[name]);
+      }
+      show(more, value.more_links > 0);
+      setText(more, `and ${plural(value.more_links, "more link")}`);
+      if (value.key !== key) scroll.scrollTop = 0;
+      key = value.key;
+      if (takesFocus) title.focus({ preventScroll: wasOpen });
+      else if (!wasOpen) lab.later(() => node.scrollIntoView({ block: "nearest" }));
+      takesFocus = false;
+    },
+  };
+}
+
+/** What a person folded and unfolded, and how much of long texts they asked for. */
+function detailAsks(/** @type {LabHandle} */ lab) {
+  let toggled = /** @type {string[]} */ ([]);
+  /** @type {Map<string, number>} */
+  const lengths = new Map();
+  return {
+    // A page has what was recorded of each message, and nobody to ask for more.
+    isWhole: !lab.isRecorded,
+    toggle(/** @type {string} */ path) {
+      toggled = toggled.includes(path) ? toggled.filter((each) => each !== path) : [...toggled, path];
+      lab.setOptions("details", { toggled });
+    },
+    lengthen(/** @type {string} */ path, /** @type {number} */ length) {
+      lengths.set(path, length * TEN_TIMES);
+      lab.setOptions("details", { lengths: [...lengths] });
+    },
+    update(/** @type {Details} */ { shown }) {
+      if (!shown && (toggled.length || lengths.size)) {
+        toggled = [];
+        lengths.clear();
+        lab.setOptions("details", { toggled, lengths: [] });
+      }
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof detailAsks>} Asks */
+/** @typedef {HTMLElement & { sectionParts: { list: HTMLElement, asks: Asks, section: Section } }} SectionNode */
+
+/** @param {Section} section @param {Asks} asks @returns {SectionNode} */
+function sectionNode(section, asks) {
+  const id = freshId("section");
+  const list = make("dl", {});
+  const node = make("div", { class: "cl-details-section", role: "group", "aria-labelledby": id },
+    make("h3", { id, text: section.name }), list);
+  return Object.assign(node, { sectionParts: { list, asks, section } });
+}
+
+function updateSection(/** @type {SectionNode} */ node, /** @type {Section} */ section) {
+  const { list, asks } = node.sectionParts;
+  node.sectionParts.section = section;
+  const rows = section.rows.map((row) => ({ ...row, is_cut: section.cut.includes(row.path) }));
+  keyed(list, rows, (row) => row.path || row.name, () => lineNode(node, asks), updateLine);
+}
+
+/**
+ * @typedef {FieldRow & { is_cut: boolean }} Line
+ * @typedef {HTMLElement & { line: { row: Line | null, name: HTMLElement, value: HTMLElement, kind: string } }} LineNode
+ */
+
+/** @param {SectionNode} section @param {Asks} asks @returns {LineNode} */
+function lineNode(section, asks) {
+  const value = make("span", { class: "cl-details-value" });
+  const name = make("dt");
+  const path = () => `${section.sectionParts.section.name} ${node.line.row?.path}`;
+  const copy = button({ icon: "copy", kind: "cl-small cl-quiet cl-copy", on: () => {
+    if (node.line.row) copyText(node.line.row.value, copy);
+  } });
+  const more = make("button", { type: "button", class: "cl-link cl-details-on", text: "Show more",
+    on: { click: () => asks.lengthen(path(), node.line.row?.value.length ?? 0) } });
+  const line = make("div", { class: "cl-line" }, name, make("dd", {}, value, more, copy));
+  /** @type {LineNode} */
+  const node = Object.assign(line, { line: { row: /** @type {Line | null} */ (null), name, value, kind: "" } });
+  name.addEventListener("click", (event) => {
+    if (event.target instanceof Element && event.target.closest("button")) asks.toggle(path());
+  });
+  put(node, "data-whole", asks.isWhole ? "" : null);
+  return node;
+}
+
+function updateLine(/** @type {LineNode} */ node, /** @type {Line} */ row) {
+  const { name, value } = node.line;
+  node.line.row = row;
+  const label = row.name || "·";
+  const kind = row.inner && !row.gone && node.hasAttribute("data-whole") ? "nested" : "plain";
+  if (node.line.kind !== kind) {
+    name.replaceChildren(kind === "nested"
+      ? make("button", { type: "button", class: "cl-field" }, icon("unfold"), make("span", { class: "cl-field-name" }))
+      : make("span", { class: "cl-field-name" }));
+    node.line.kind = kind;
+  }
+  const [shown] = name.children;
+  setText(kind === "nested" ? shown.children[1] : shown, label);
+  if (kind === "nested") {
+    put(shown, "aria-expanded", row.is_open ? "true" : "false");
+    put(shown, "aria-label", `${row.name || row.path}, ${plural(row.inner, "value")}`);
+  }
+  put(name, "title", row.path !== row.name ? row.path : null);
+  indent(node, row.depth);
+  node.classList.toggle("cl-changed", row.changed);
+  node.classList.toggle("cl-opened", row.is_open);
+  value.replaceChildren(...valueParts(row));
+  const [, more, copy] = /** @type {HTMLElement} */ (value.parentElement).children;
+  show(more, row.is_cut && node.hasAttribute("data-whole"));
+  put(more, "aria-label", `Show more of ${label}`);
+  show(copy, !row.is_open && row.value !== "");
+  put(copy, "aria-label", `Copy ${label}`);
+  put(copy, "title", row.is_cut ? "Copy what is shown" : "Copy");
+}
+
+/** The value; where it changed, what it was or what changed inside it, too. @param {Line} row */
+function valueParts(row) {
+  if (row.gone) return [make("del", { text: row.before ?? "" })];
+  if (row.changes.length) {
+    const rest = row.more_changes ? [make("li", { text: `and ${count(row.more_changes)} more` })] : [];
+    return [
+      make("ul", { class: "cl-changes" }, ...row.changes.map((change) => make("li", {}, ...changeParts(change))),
+        ...rest),
+      make("span", { text: row.value }),
+    ];
+  }
+  if (row.before === null) return [row.value];
+  return [make("del", { text: row.before }), make("span", { class: "cl-arrow", text: " → " }),
+    make("strong", { text: row.value })];
+}
+
+/** Copies a text, also where a page is not allowed to use the clipboard by itself. */
+async function copyText(/** @type {string} */ text, /** @type {HTMLElement} */ copied) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const field = make("textarea", { class: "cl-unseen", "aria-hidden": "true" });
+    field.value = text;
+    copied.after(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    copied.focus({ preventScroll: true });
+  }
+  const label = copied.getAttribute("aria-label");
+  copied.replaceChildren(icon("good"));
+  put(copied, "aria-label", "Copied");
+  setTimeout(() => {
+    copied.replaceChildren(icon("copy"));
+    if (copied.getAttribute("aria-label") === "Copied") put(copied, "aria-label", label);
+  }, COPIED);
+}
+
+/**
+ * Links to other messages: a press selects one, and goes to its moment.
+ * @param {LabHandle} lab @param {keyof typeof HEADINGS} name @param {() => void} followed
+ */
+function linkList(lab, name, followed) {
+  const id = freshId("links");
+  const list = make("ul", { class: "cl-details-links" });
+  const node = make("div", { class: "cl-details-section", role: "group", "aria-labelledby": id, hidden: true },
+    make("h3", { id, text: HEADINGS[name] }), list);
+  function follow(/** @type {DetailLink} */ { mark, command_id: command }) {
+    followed();
+    lab.select(mark ? { mark, go: true } : { command_id: command });
+  }
+  return {
+    node,
+    update(/** @type {DetailLink[]} */ links) {
+      show(node, links.length > 0);
+      keyed(list, links, (link) => link.mark ?? link.command_id, (link) => linkNode(link, follow), () => {});
+    },
+  };
+}
+
+/** @param {DetailLink} link @param {(link: DetailLink) => void} follow */
+function linkNode(link, follow) {
+  const press = make("button", { type: "button", class: "cl-link", title: link.mark ? "Go there" : "See it whole",
+    on: { click: () => follow(link) } }, glyph(link.kind), make("span", { text: link.label }),
+    make("span", { class: "cl-muted", text: ` ${link.detail}` }));
+  const node = make("li", {}, press);
+  indent(node, Math.min(link.depth, 6));
+  return node;
+}

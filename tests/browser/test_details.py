@@ -1,0 +1,285 @@
+"""A message whole: opened from a row, a mark or a pending command, by mouse and by keys, in every width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from calamity_lab.examples import bank
+from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
+from calamity_lab.kernel.messages import command
+from calamity_lab.lab import Lab
+from calamity_lab.trace.selection import NOTHING
+from calamity_lab.widgets.view_widget import ViewWidget
+from tests.browser.bare_page import BarePage
+from tests.browser.browser import Browser
+from tests.browser.test_hostile_text import FAULTS
+from tests.browser.test_page import RunPage
+from tests.hostile import hostile_lab
+from tests.moments import after
+
+
+def story() -> Lab:
+    lab = Lab(bank, ids=seeded_ids(7), clock=ticking_clock())
+    lab.send(*bank.story(), metadata={"user": "ada"})
+    lab.resume()
+    return lab
+
+
+@pytest.fixture(scope="module")
+def shared(browser: Browser) -> Iterator[BarePage]:
+    bare = BarePage(browser.page(width=1300, height=1400), story(), width=900)
+    yield bare
+    bare.check()
+    bare.page.close()
+
+
+@pytest.fixture
+def bare(shared: BarePage) -> BarePage:
+    """After the story, nothing selected and nothing opened, on the events."""
+    if shared.root.get_by_role("dialog").is_visible():
+        shared.root.get_by_role("button", name="Close the details").click()
+    shared.widen(900)
+    shared.lab.goto(shared.lab.trace.last)
+    shared.lab.stepper.select(NOTHING)
+    shared.root.get_by_role("tab", name="Events").click()
+    shared.settle()
+    return shared
+
+
+def panel(bare: BarePage) -> Locator:
+    return bare.root.get_by_role("dialog")
+
+
+def row(bare: BarePage, name: str) -> Locator:
+    return bare.root.get_by_role("row").filter(has_text=name).first
+
+
+@pytest.mark.parametrize("width", [1300, 900, 700, 560])
+def test_a_row_of_the_events_opens_whole_with_its_ids_its_time_and_its_metadata(
+    bare: BarePage, width: int
+) -> None:
+    bare.widen(width)
+    row(bare, "FundsWithdrawn").click()
+    bare.settle()
+    event = next(event for event in bare.lab.history if event.event_type == "FundsWithdrawn")
+    expect(panel(bare)).to_have_accessible_name(f"FundsWithdrawn #{event.position}")
+    expect(panel(bare)).to_be_in_viewport()
+    for text in (event.event_id, event.causation_id, event.correlation_id, "UTC", "ada", "WithdrawFunds"):
+        expect(panel(bare).get_by_text(str(text)).first).to_be_attached()
+    assert bare.lab.cursor == after(bare.lab, "FundsWithdrawn")
+    assert bare.root.evaluate(FAULTS) == []
+    panel(bare).get_by_role("button", name="Close the details").click()
+    expect(panel(bare)).to_be_hidden()
+
+
+def test_a_link_leads_to_the_cause_and_to_each_effect_and_takes_the_focus_along(bare: BarePage) -> None:
+    row(bare, "TransferInitiated").click()
+    bare.settle()
+    panel(bare).get_by_role("group", name="Led to").get_by_role("button").first.click()
+    bare.settle()
+    started = after(bare.lab, "Started")
+    expect(panel(bare)).to_have_accessible_name(f"Transfer-rent started at step {started}")
+    assert bare.lab.cursor == started
+    expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
+    panel(bare).get_by_role("group", name="Caused by").get_by_role("button").click()
+    bare.settle()
+    expect(panel(bare)).to_have_accessible_name("TransferInitiated #5")
+    assert bare.lab.cursor == after(bare.lab, "TransferInitiated")
+
+
+def test_a_mark_opens_by_a_press_and_by_enter_and_escape_gives_the_focus_back(bare: BarePage) -> None:
+    marks = bare.root.get_by_role("listbox", name="What happened, in order")
+    mark = marks.get_by_role("option")
+    mark.focus()
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    title = panel(bare).get_by_role("heading", level=2)
+    expect(title).to_be_focused()
+    bare.page.keyboard.press("Escape")
+    bare.settle()
+    expect(panel(bare)).to_be_hidden()
+    expect(mark).to_be_focused()
+    assert bare.lab.stepper.selection != NOTHING
+    box = mark.bounding_box()
+    assert box is not None
+    bare.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    bare.settle()
+    expect(panel(bare)).to_be_visible()
+    expect(mark).to_be_focused()
+    bare.page.keyboard.press("Escape")
+    bare.settle()
+    expect(panel(bare)).to_be_hidden()
+
+
+def test_a_rejection_opens_with_its_reason_and_its_details(browser: Browser) -> None:
+    lab = story()
+    refused = lab.trace[after(lab, "Refused")].step
+    assert refused is not None
+    assert refused.rejected is not None
+    lab.goto(refused.index)
+    bare = BarePage(browser.page(width=1000, height=1000), lab, width=900)
+    bare.root.get_by_role("listbox", name="What happened, in order").get_by_role("option").focus()
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    rejection = panel(bare).get_by_role("group", name="rejection")
+    expect(rejection).to_contain_text(refused.rejected.reason)
+    for name in refused.rejected.details:
+        expect(rejection).to_contain_text(name)
+    bare.check()
+    bare.page.close()
+
+
+def test_the_panel_costs_nothing_until_it_is_opened_and_follows_the_selection_then(bare: BarePage) -> None:
+    bare.asked.clear()
+    bare.lab.select(3)
+    bare.settle()
+    assert bare.widget.contents.views()["details"].sections == ()
+    expect(panel(bare)).to_be_hidden()
+    row(bare, "FundsRefunded").click()
+    bare.settle()
+    bare.lab.select(3)
+    bare.settle()
+    expect(panel(bare)).to_have_accessible_name("AccountCreated #3")
+
+
+def test_a_pending_command_opens_by_its_name_and_gives_the_focus_back(browser: Browser) -> None:
+    lab = Lab(bank, ids=seeded_ids(7), clock=ticking_clock())
+    lab.send(bank.DepositFunds("alice", 30), bank.WithdrawFunds("alice", 99))
+    bare = BarePage(browser.page(width=1000, height=1400), lab, width=900)
+    name = bare.root.get_by_role("button", name="WithdrawFunds", exact=True)
+    name.focus()
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    expect(panel(bare)).to_have_accessible_name("WithdrawFunds pending")
+    expect(panel(bare)).to_contain_text(lab.agenda.pending[1].command_id)
+    expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
+    bare.page.keyboard.press("Escape")
+    expect(name).to_be_focused()
+    bare.check()
+    bare.page.close()
+
+
+@pytest.mark.parametrize("face", ["events", "timeline", "agenda", "sequence"])
+def test_every_single_view_opens_the_same_panel(browser: Browser, face: str) -> None:
+    lab = story()
+    lab.send(bank.DepositFunds("alice", 30))
+    bare = BarePage(browser.page(width=1000, height=1400), lab, ViewWidget(lab, face), width=800)
+    first = {
+        "events": bare.root.get_by_role("button", name="Go to event 13"),
+        "agenda": bare.root.get_by_role("button", name="DepositFunds", exact=True),
+    }.get(face, bare.root.get_by_role("option").last)
+    first.focus()
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
+    expect(panel(bare)).to_contain_text("correlation id")
+    bare.page.keyboard.press("Escape")
+    expect(panel(bare)).to_be_hidden()
+    bare.check()
+    bare.page.close()
+
+
+@command(to="Note", by="id")
+@dataclass(frozen=True)
+class Write:
+    id: str
+    text: str
+    parts: Any = None
+
+
+@dataclass(frozen=True)
+class Written:
+    text: str
+    parts: Any
+
+
+@dataclass(frozen=True)
+class Note:
+    id: str
+
+    @classmethod
+    def new(cls, aggregate_id: str) -> Note:
+        return cls(aggregate_id)
+
+    def execute(self, write: Write) -> Written:
+        return Written(write.text, write.parts)
+
+    def apply(self, event: Written) -> Note:
+        return self
+
+
+def test_values_fold_and_unfold_a_long_text_is_cut_with_show_more_and_all_can_be_copied(
+    browser: Browser,
+) -> None:
+    lab = Lab(aggregates=[Note], commands=[Write], ids=seeded_ids(7), clock=ticking_clock())
+    lab.send(Write("1", "w" * 1_000_000, {"small": {"a": 1}, "large": list(range(50))}))
+    lab.resume()
+    bare = BarePage(browser.page(width=1000, height=1400), lab, width=900)
+    bare.root.get_by_role("tab", name="Events").click()
+    row(bare, "Written").click()
+    bare.settle()
+    text = panel(bare).locator(".cl-details-value").first
+    for shown in (2_000, 20_000, 200_000):
+        expect(text).to_have_js_property("textContent", "w" * (shown - 1) + "…")
+        panel(bare).get_by_role("button", name="Show more of text").click()
+        bare.settle()
+    expect(text).to_have_js_property("textContent", "w" * 1_000_000)
+    expect(panel(bare).get_by_role("button", name="Show more of text")).to_be_hidden()
+    panel(bare).get_by_role("button", name="'small', 1 value").click()
+    bare.settle()
+    expect(panel(bare).get_by_text("'a'", exact=True)).to_have_count(0)
+    panel(bare).get_by_role("button", name="'large', 50 values").click()
+    bare.settle()
+    expect(panel(bare).get_by_text("[19]", exact=True)).to_be_attached()
+    bare.page.evaluate(
+        "() => document.addEventListener('copy', () => { window.copied = String(getSelection()); })"
+    )
+    panel(bare).get_by_role("button", name="Copy event id").click()
+    expect(panel(bare).get_by_role("button", name="Copied")).to_be_visible()
+    assert bare.page.evaluate("() => window.copied") == lab.history[0].event_id
+    bare.check()
+    bare.page.close()
+
+
+def test_hostile_text_is_text_within_its_box_in_the_panel(browser: Browser) -> None:
+    bare = BarePage(browser.page(width=1000, height=1400), hostile_lab(), width=700, theme="dark")
+    bare.root.get_by_role("tab", name="Events").click()
+    bare.settle()
+    for n in (1, 3):
+        bare.root.get_by_role("row").nth(n).get_by_role("button").focus()
+        bare.page.keyboard.press("Enter")
+        bare.settle()
+        expect(panel(bare)).to_be_visible()
+        assert bare.root.evaluate(FAULTS) == []
+        bare.page.keyboard.press("Escape")
+        bare.settle()
+    bare.check()
+    bare.page.close()
+
+
+def test_a_page_shows_a_message_whole_without_a_kernel(browser: Browser, tmp_path: Path) -> None:
+    lab = story()
+    lab.send(bank.DepositFunds("alice", 30))
+    shown = RunPage(browser.page(width=1100, height=1200), lab.to_html(tmp_path / "run.html"))
+    shown.root.get_by_role("tab", name="Events").click()
+    row = shown.root.get_by_role("row").filter(has_text="FundsWithdrawn").first
+    row.click()
+    details = shown.root.get_by_role("dialog")
+    event = next(event for event in lab.history if event.event_type == "FundsWithdrawn")
+    expect(details).to_have_accessible_name(f"FundsWithdrawn #{event.position}")
+    expect(details).to_contain_text(event.event_id)
+    details.get_by_role("group", name="Led to").get_by_role("button").first.click()
+    expect(details).to_have_accessible_name("Transfer-rent continued at step 28")
+    shown.page.keyboard.press("Escape")
+    expect(details).to_be_hidden()
+    shown.page.keyboard.press("End")
+    shown.root.get_by_role("button", name="DepositFunds", exact=True).click()
+    expect(details).to_have_accessible_name("DepositFunds pending")
+    assert shown.complaints == []
+    shown.page.close()
