@@ -22,15 +22,16 @@ Without a wrapper the door costs nothing. `calamity_lab.trace.purity` is the wra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from inspect import Parameter, signature
+from functools import lru_cache, singledispatchmethod
+from inspect import Parameter, getattr_static, signature
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue, ModelError, Rejected, UnresolvedTarget, repr_of
 from calamity_lab.errors.tracebacks import raised_in
+from calamity_lab.kernel.annotations import method_annotations, union_members
 from calamity_lab.kernel.arguments import has, words_of
 from calamity_lab.kernel.hints import UNFINISHED, advice_on, let_go, see, why_unfinished
 from calamity_lab.kernel.identity import Identity, identify
@@ -231,6 +232,18 @@ def apply(state: Any, event: Any, recorded: RecordedEvent | None = None) -> Any:
         todo = "that is a command, and execute returns events" if is_command else _MISSING_CASE
         raise _wrong(state, "apply", after, f"{found}: {todo}")
     return after
+
+
+@lru_cache(maxsize=1024)
+def takes_rejections(cls: type) -> bool:
+    """Whether ``apply`` of a class says that it takes a `Rejected` too, as in ``event: Paid | Rejected``."""
+    member = getattr_static(cls, "apply", None)
+    if isinstance(member, singledispatchmethod):
+        named: Iterable[Any] = member.dispatcher.registry
+    else:
+        annotation = next(iter(method_annotations(cls, "apply").values()), None)
+        named = union_members(annotation)
+    return any(isinstance(each, type) and issubclass(each, Rejected) for each in named)
 
 
 def interested(manager: Any, event: Any, recorded: RecordedEvent | None = None) -> tuple[Interest, ...]:

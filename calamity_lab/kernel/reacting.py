@@ -222,7 +222,10 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     instance = stack.process_managers.get(sender.stream_id)
     if instance is None and isinstance(sender.type, PolicyType):
         instance = ask.new(sender.type, sender.id)  # it keeps nothing
-    if instance is None or not hasattr(instance, "handle_rejection"):
+    kind: type = type(instance)
+    takes = instance is not None and ask.takes_rejections(kind)
+    answers = instance is not None and hasattr(instance, "handle_rejection")
+    if not takes and not answers:
         lack = "is no longer there" if instance is None else "has no handle_rejection(rejected)"
         _log.warning(
             "%s was rejected (%s), and %s %s to answer the rejection",
@@ -231,10 +234,11 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
             sender,
             lack,
         )
-    if instance is not None and not hasattr(instance, "handle_rejection"):
+    if instance is not None and not takes and not answers:
         return complete(run, decision)
     index = run.length + 1
-    commands = () if instance is None else ask.handle_rejection(instance, rejected, pending.cause)
+    after = ask.apply(instance, rejected, pending.cause) if takes else instance
+    commands = ask.handle_rejection(after, rejected, pending.cause) if answers else ()
     caused = caused_by_rejection(pending, sender, commands)
     try:
         stack = outbox.settled(stack, pending, outbox.rejection(rejected), caused)
@@ -243,7 +247,9 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     if instance is None:
         ignored = Ignored(index, pending, sender, rejected, None, None)
         return ignored, Run(stack, run.agenda, ignored, index)
-    step = Continued(index, pending, sender, rejected, instance, instance, caused)
+    if takes:
+        stack = changed(stack, process_managers=stack.process_managers.put(sender, after))
+    step = Continued(index, pending, sender, rejected, instance, after, caused)
     return step, Run(stack, run.agenda.cause(caused), step, index)
 
 

@@ -43,6 +43,12 @@ def rebuild(
     a given type has no stream: it was renamed, and needs its earlier name as ``stored_name``.
     """
     aggregate_types = _checked("rebuild", stack, aggregate_types, snapshots)
+    for cls in stack.process_manager_types:
+        if ask.takes_rejections(cls):
+            raise InvalidModel(
+                f"{cls.__name__}.apply takes a Rejected, so the events alone do not give the state of its "
+                f"instances. Keep the stack, or rebuild one without {cls.__name__}"
+            )
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
     if snapshots is not None and not stack.process_manager_types and hasattr(stack.event_store, "stream_ids"):
         for stream_id in stack.event_store.stream_ids:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import (
     a_list,
     a_mapping,
@@ -102,6 +103,7 @@ class Stack:
             )  # with sources of its own, or its ids would be the stack's again
         put(self, "event_store", store)
         register_streams(store, types)
+        check_rejections(types, store, self.process_managers)
 
 
 _changed = changer(Stack)
@@ -143,6 +145,21 @@ def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
                 "this name, so rename one class, or give it another stored_name"
             )
     return tuple(known.values())
+
+
+def check_rejections(types: Iterable[type], event_store: Any, process_managers: Any) -> None:
+    """Raise for a process manager whose state comes from rejections too, where these are not kept."""
+    is_value = isinstance(event_store, InMemoryEventStore)
+    if is_value and isinstance(process_managers, InMemoryProcessManagerStore):
+        return
+    for cls in types:
+        if ask.takes_rejections(cls):
+            where = process_managers if is_value else event_store
+            raise InvalidModel(
+                f"{cls.__name__}.apply takes a Rejected, but {type(where).__name__} folds states from events "
+                f"only, and a rejection is no event. Answer it in {cls.__name__}.handle_rejection with a "
+                "command whose aggregate records what happened, or use the stores in memory"
+            )
 
 
 def register_streams(event_store: Any, classes: Iterable[type]) -> None:

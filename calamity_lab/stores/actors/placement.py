@@ -13,7 +13,7 @@ from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.protocols import ANY, FORWARDS, Category, Direction, Expected, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.stack import Stack, changed, check_rejections
 from calamity_lab.stores.actors.aggregates import (
     ActorAggregateStore,
     ActorVersionStore,
@@ -85,13 +85,15 @@ def _in_actors(
         versions if isinstance(versions, Mapping) else {},
         marks,
     )
+    managers = ActorProcessManagerStore(instances)
+    check_rejections(stack.process_manager_types, event_store, managers)
     _put_aggregates(stack, aggregates)
     _put_instances(stack, instances, marks)
     return changed(
         stack,
         aggregates=ActorAggregateStore(aggregates),
         aggregate_versions=ActorVersionStore(aggregates),
-        process_managers=ActorProcessManagerStore(instances),
+        process_managers=managers,
         process_manager_versions=ActorInstanceVersions(instances),
         event_store=event_store,
     )
