@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from calamity_lab.errors import repr_of
+from calamity_lab.kernel.arguments import words_of
 from calamity_lab.kernel.clocks_and_ids import TickingClock, seeded_ids, ticking_clock
 from calamity_lab.lab.lab import Lab
 from calamity_lab.model import Model
@@ -54,8 +55,13 @@ class LabMagics(Magics):
         """``%send DepositFunds("1", 50)``: put a command on the agenda."""
         if not line.strip():
             raise UsageError("%send takes a command, such as %send DepositFunds('1', 50)")
-        command = self.shell.ev(line)  # type: ignore[union-attr]
-        return self._lab.send(*command) if isinstance(command, (list, tuple)) else self._lab.send(command)
+        lab = self._lab
+        try:
+            command = self.shell.ev(line)  # type: ignore[union-attr]
+        except Exception as error:
+            known = ", ".join(f"{cls.__name__}(...)" for cls in lab.model.commands) or "none"
+            raise UsageError(f"%send {line}: {words_of(error)}. The commands are {known}") from error
+        return lab.send(*command) if isinstance(command, (list, tuple)) else lab.send(command)
 
     @line_magic
     def step(self, line: str) -> Any:

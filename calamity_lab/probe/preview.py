@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.cases import has_no_case
 from calamity_lab.kernel.clocks_and_ids import system_clock
 from calamity_lab.kernel.deciding import events_missed
 from calamity_lab.kernel.event_store import InMemoryEventStore
@@ -166,7 +167,9 @@ def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Pr
     if step.rejected is not None:
         return Preview("rejected", plain_sentence(f"would be rejected: {step.rejected}", _LENGTH))
     if not step.event_types:
-        return Preview("nothing", "would change nothing")
+        has_no = has_no_case(identity.type, type(pending.command))
+        why = f"no case for {pending.command_type}: " if has_no else ""
+        return Preview("nothing", f"{why}would change nothing")
     return Preview("records", plain_sentence(f"would record {_names(step.event_types)}", _LENGTH))
 
 

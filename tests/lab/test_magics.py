@@ -147,6 +147,11 @@ def test_a_class_that_a_cell_defined_again_is_said_and_a_new_lab_takes_it(shell:
         ("%lab print", "would hide <built-in function print>"),
         ("%lab --clock noon", "takes a time"),
         ("%send", "takes a command"),
+        ("%send Depsit('1', 5)", "name 'Depsit' is not defined. The commands are Deposit(...)"),
+        (
+            "%send Deposit('1')",
+            "missing 1 required positional argument: 'amount'. The commands are Deposit(...)",
+        ),
         ("%goto", "number of a moment"),
         ("%goto x", "whole number; found 'x'"),
         ("%restart now", "takes no argument"),

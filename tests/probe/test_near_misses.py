@@ -15,6 +15,7 @@ from calamity_lab.errors import InvalidModel
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.model import Model
 from calamity_lab.probe.near_misses import near_misses
+from calamity_lab.probe.preview import preview
 from calamity_lab.testing import models
 from tests.kernel import elixir
 
@@ -342,6 +343,10 @@ def test_a_lab_warns_of_them_and_takes_the_model(found: Any) -> None:
         lab = Lab(sys.modules["rooms"])
     assert [warning.filename for warning in warned] == [__file__]
     lab.send(sys.modules["rooms"].CancelBooking("1"))
+    (pending,) = lab.agenda.pending
+    assert (
+        preview(lab.trace, lab.cursor, pending).sentence == "no case for CancelBooking: would change nothing"
+    )
     assert "no case for CancelBooking: Room.execute returned None, so no event" in repr(lab.step())
 
 
