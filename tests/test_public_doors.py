@@ -25,6 +25,7 @@ import calamity_lab
 from calamity_lab.errors import CalamityError
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, DepositFunds, FundsDeposited, RequestTransfer, Transfer
+from calamity_lab.examples.bank.read_models import BankTotals
 from calamity_lab.frames import History
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.event_store import InMemoryEventStore
@@ -42,6 +43,7 @@ from calamity_lab.stores import (
     HeldEventStore,
     OverlayEventStore,
     ProcessManagerWorker,
+    ProjectionWorker,
     Serializer,
     SQLEventStore,
     SQLSnapshotStore,
@@ -66,6 +68,7 @@ MODULES = ("calamity_lab", "calamity_lab.stores", "calamity_lab.figures", "calam
 NOT_CALLED = {
     *("Aggregate", "AggregateStore", "Command", "EventStore", "ProcessManager", "ProcessManagerStore"),
     *("VersionStore", "CalamityError", "ALL", "ANY", "BACKWARDS", "FORWARDS", "NO_STREAM", "STREAM_EXISTS"),
+    "Projection",
     "ClusterActors",
     "ClusterStackActor",
 }
@@ -185,6 +188,7 @@ class World:
         actor = StackActor(self.start)
         durable = SQLEventStore("sqlite://", bank)
         worker = ProcessManagerWorker(Stack(event_store=durable, process_manager_types=[Transfer]))
+        read_models = ProjectionWorker(durable, [BankTotals])
         return {
             "Category": lambda: calamity_lab.Category("BankAccount"),
             "Continue": lambda: Continue("a"),
@@ -196,6 +200,7 @@ class World:
             "Lab": lambda: self.lab,
             "OverlayEventStore": lambda: OverlayEventStore(self.store),
             "ProcessManagerWorker": lambda: worker,
+            "ProjectionWorker": lambda: read_models,
             "RecordedEvent": lambda: self.recorded[0],
             "Rejected": lambda: calamity_lab.Rejected("no", amount=1),
             "Run": lambda: self.run,
@@ -226,6 +231,8 @@ _NOT_TRIED = {
     "SQLSnapshotStore.close",
     "ProcessManagerWorker.close",
     "ProcessManagerWorker.wait_for",
+    "ProjectionWorker.close",
+    "ProjectionWorker.wait_for",
     "StackActor.close",
     "ThreadActors.close",
     "Lab.dock",

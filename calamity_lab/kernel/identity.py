@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel.annotations import annotated_names
-from calamity_lab.kernel.arguments import a_text, is_a
+from calamity_lab.kernel.arguments import a_text, an_instance, is_a
 
 _names: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
@@ -94,13 +94,14 @@ class Identity:
         put(self, "stream_id", stream_id)
 
     @classmethod
-    def alone(cls, type: type) -> Identity:  # noqa: A002 - the contract's name
+    def alone(cls, of: type) -> Identity:
         """The identity of the only instance of a type: the id is None, the stream id the stored name."""
+        an_instance("Identity.alone(of)", of, type, "Identity.alone(BankTotals)")
         identity = object.__new__(cls)
         put = object.__setattr__
-        put(identity, "type", type)
+        put(identity, "type", of)
         put(identity, "id", None)
-        put(identity, "stream_id", stored_name(type))
+        put(identity, "stream_id", stored_name(of))
         return identity
 
     @classmethod

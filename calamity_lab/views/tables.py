@@ -116,8 +116,8 @@ def state_rows(
 
 def change_rows(trace: Trace, cursor: int | None = None) -> tuple[StateAfterChange, ...]:
     """The states of the projections after each event up to the cursor that changed them, in order."""
-    index, last = trace.index, moment_of(trace, cursor)
-    changes = index.projections.changes
+    last = moment_of(trace, cursor)
+    index, changes = trace.index, trace.index.projections.changes
     upto = bisect_right(changes, last, key=lambda change: change.moment)
     return tuple(_change_row(index.events[each.event - 1], each) for each in changes.iterate(0, upto))
 
