@@ -37,7 +37,8 @@ def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(
     monkeypatch.setattr(sys.modules[__name__], "README", f"```python\n{first_lab}```\n")
     lab = run_readme(monkeypatch, tmp_path)["lab"]
     assert lab.aggregates["BankAccount-1"].balance == 50
-    assert [step.kind for step in lab.steps][-1] == "Refused"
+    assert [step.kind for step in lab.trace.steps][-2:] == ["Refused", "Completed"]
+    assert lab.moment.rests
     assert len(lab.history.to_pandas()) == 1
 
 

@@ -10,11 +10,11 @@ from playwright.sync_api import Locator, expect
 from scripts import execute_notebooks as tutorials
 from tests.browser.lab_page import LabPage
 
-LABS = {"03-a-history-as-data": "day", "05-a-real-store": "what_if"}
+LABS = {"03-a-history-as-data": "day", "08-a-real-history": "what_if"}
 """Variables whose lab is shown in a cell, where it is not `lab`."""
 
-WITHOUT_A_LAB = {"06-actors-and-a-cluster"}
-"""Nothing to step through: what it does goes on in threads and processes. tests/notebooks runs it."""
+WITHOUT_A_LAB = {"07-a-real-store", "09-actors", "10-a-cluster"}
+"""Nothing to step through: databases, threads and processes. tests/notebooks runs them."""
 
 PRESSES = 5
 
@@ -57,8 +57,9 @@ class ShownLab:
 
 
 def shown_lab(lab_page: LabPage, path: Path, variable: str) -> ShownLab:
-    sources = [cell.source for cell in tutorials.read(path).cells]
-    shown = ShownLab(lab_page.output(sources.index(variable)))
+    """The lab of the first cell that ends with this variable."""
+    last_lines = [cell.source.rpartition("\n")[2] for cell in tutorials.read(path).cells]
+    shown = ShownLab(lab_page.output(last_lines.index(variable)))
     expect(shown.slider).to_be_visible(timeout=20_000)
     return shown
 
