@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calamity_lab import frames
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, UnknownAttribute
 from calamity_lab.frames import History
 from calamity_lab.kernel.arguments import a_text, a_text_or_none, a_whole_number, refuse_unknown
 from calamity_lab.kernel.event_store import checked_stream_id
@@ -295,6 +295,12 @@ class AtMoment(Displays):
             f"lab.at({self.cursor}) stays as it is. To send commands from there, use the lab: "
             f"lab.goto({self.cursor}), then lab.send(...)"
         )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # whose own error it is
+        advice = f"lab.at(...) has no {name!r}: it stays at its step. To move or to act, use the lab itself"
+        raise UnknownAttribute(advice, name=name, obj=self)
 
     def __repr__(self) -> str:
         return (
