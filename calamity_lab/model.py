@@ -52,7 +52,7 @@ class Model:
     """Classes by what they are in the model. ``unplaced`` are classes with fields that no class refers to.
 
     ``given`` are all classes among which the model was found. ``memo`` keeps what was worked out about the
-    classes.
+    classes. ``asked`` is whether their callbacks may be asked about what has not happened.
     """
 
     aggregates: tuple[type, ...] = ()
@@ -63,6 +63,7 @@ class Model:
     unplaced: tuple[type, ...] = ()
     given: tuple[type, ...] = field(default=(), compare=False, repr=False)
     memo: Memo = field(default_factory=Memo, compare=False, repr=False)
+    asked: bool = field(default=True, compare=False, repr=False)
 
     @classmethod
     def find(cls, namespace: Mapping[str, Any] | ModuleType) -> Model:

@@ -61,3 +61,8 @@ class Memo:
             with suppress(KeyError):
                 kept.popitem(last=False)
         return result
+
+    def forget(self, slot: Slot[Any], *about: object, key: Hashable = None) -> None:
+        """Keep a result no longer."""
+        if slot in self._kept:
+            self._kept[slot].pop((key, *map(id, about)), None)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from calamity_lab.widgets.view_widget import ViewWidget
 
 _PARTS = ("aggregates", "commands", "events", "process_managers", "projections")
-_OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked")
+_OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked", "preview")
 
 
 class Lab(Displays):
@@ -47,6 +47,8 @@ class Lab(Displays):
     repeated, and the clock is the machine's. The lab calls each callback of the model twice and compares the
     answers, to find callbacks that are not pure; ``checked=False`` calls each callback once. What cannot be
     copied, such as a lock or an open file, is not checked: `unchecked` names such fields.
+    Some views ask the model what has not happened, such as what a pending command would lead to. What it
+    prints then is dropped, and a slow model is not waited for. ``preview=False`` asks nothing ahead.
     A warning names what is almost a part of the model, such as an aggregate that has no ``execute``.
 
     If the event store of the stack is a database, then every step writes to the database. You can still look
@@ -65,10 +67,11 @@ class Lab(Displays):
         clock: Clock | Callable[[], datetime] | None = None,
         ids: Ids | Callable[[], str] | None = None,
         checked: bool = True,
+        preview: bool = True,
         **parts: Iterable[type],
     ) -> None:
         refuse_unknown("Lab()", parts, _OPTIONS)
-        self.model = _assembled(model, parts)
+        self.model = replace(_assembled(model, parts), asked=a_bool("Lab(preview)", preview))
         start = _start(self.model, stack, clock, ids)
         self.stepper = Stepper(
             start,
@@ -76,6 +79,8 @@ class Lab(Displays):
             guard=self._check_model,
             projections=self.model.projections,
         )
+        if not preview:
+            self.stepper.trace.switch_off_previews()
         self._attachment: Attachment | None = None
 
     @classmethod
@@ -90,6 +95,7 @@ class Lab(Displays):
         ids: Ids | Callable[[], str] | None = None,
         recover: bool = False,
         checked: bool = True,
+        preview: bool = True,
         **parts: Iterable[type],
     ) -> Self:
         """Open the history of a real store in a lab; the lab writes nothing to the store until `commit`.
@@ -107,10 +113,17 @@ class Lab(Displays):
         An event for which the model has no class is shown as it was stored. An aggregate or a process manager
         whose callbacks fail on its events is left out. One warning names both.
         """
-        refuse_unknown("Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "recover", "checked"))
+        refuse_unknown(
+            "Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "recover", "checked", "preview")
+        )
         assembled = _assembled(model, parts)
         attachment = Attachment(store, assembled)
-        lab = cls(assembled, stack=attachment.open(position, clock, ids, recover=recover), checked=checked)
+        lab = cls(
+            assembled,
+            stack=attachment.open(position, clock, ids, recover=recover),
+            checked=checked,
+            preview=preview,
+        )
         lab._attachment = attachment
         return lab
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, TypeVar
@@ -17,9 +17,10 @@ from calamity_lab.kernel.messages import Interest
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.second_arguments import Context, as_decided
 from calamity_lab.model import Model, names_reached
-from calamity_lab.probe.muted_output import muted_output
+from calamity_lab.probe.late import Late, Patience, TooSlow
 from calamity_lab.probe.samples import changed_samples, samples
 from calamity_lab.text import format_value
+from calamity_lab.trace.muted_output import muted_output
 
 _LENGTH = 2_000
 
@@ -68,7 +69,8 @@ _MOST_QUESTIONS = 6_000
 class Possible:
     """Pairs of names, in the model's order: the target of each command, its events, and who reacts how.
 
-    ``answers`` are the commands that a manager sends when one of its commands is rejected.
+    ``answers`` are the commands that a manager sends when one of its commands is rejected. ``asked`` is
+    whether the model was asked, and not only its source read.
     """
 
     targets: tuple[tuple[str, str], ...] = ()
@@ -77,20 +79,36 @@ class Possible:
     reactions: tuple[tuple[str, str, str], ...] = ()
     sends: tuple[tuple[str, str], ...] = ()
     answers: tuple[tuple[str, str], ...] = ()
+    asked: bool = True
 
 
 _POSSIBLE = Slot[Possible](most=1)
+_READ = Slot[Possible](most=1)
+_LATE = Slot[Late[Possible]](most=1)
 _AWAITED = Slot[tuple[str, ...]](most=4_096)
 
 
 def possible(model: Model) -> Possible:
-    """What the model's classes may do to each other, worked out once per model."""
-    return model.memo.once(_POSSIBLE, lambda: _possible(model))
+    """What the model's classes may do to each other, worked out once per model.
+
+    A model that takes long to answer is waited for once; until it has answered, only its source is read. So
+    it is where the model must not be asked.
+    """
+    memo = model.memo
+    found = memo.recall(_POSSIBLE)
+    if found is None and model.asked:
+        late = memo.once(_LATE, lambda: Late(lambda: _possible(model, Patience())))
+        found = memo.keep(_POSSIBLE, late.answer) if late.wait() else None
+    return found or memo.once(_READ, lambda: replace(_possible(model, _nobody), asked=False))
 
 
-def _possible(model: Model) -> Possible:
+def _nobody(question: ask.Question) -> Any:
+    raise TooSlow
+
+
+def _possible(model: Model, wrapper: Callable[[ask.Question], Any]) -> Possible:
     names = {cls.__name__: cls for cls in model}
-    with muted_output():
+    with muted_output(), ask.through(wrapper):
         commands = {cls: samples(cls, names) for cls in model.commands}
         events = {cls: samples(cls, names) for cls in model.events}
         decides, leads, targets = _of_aggregates(model, commands, events)
@@ -106,7 +124,8 @@ def _possible(model: Model) -> Possible:
 
 def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     """The event types that may continue or stop the instance with that id."""
-    return model.memo.once(_AWAITED, lambda: _awaited(model, manager, instance), key=(manager, instance))
+    key = manager, instance, possible(model).asked
+    return model.memo.once(_AWAITED, lambda: _awaited(model, manager, instance), key=key)
 
 
 def _awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
@@ -114,6 +133,8 @@ def _awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
     wakes = [(event, verb) for event, of, verb in possible(model).reactions if of == manager]
     # If no other event continues an instance, the one that starts it does.
     known = [event for event, verb in wakes if verb != _VERBS["Start"]] or [event for event, _ in wakes]
+    if not possible(model).asked:
+        return tuple(dict.fromkeys(known))
     with muted_output():
         found = [name for name in dict.fromkeys(known) if _is_for(cls, known_as[name], instance, names)]
     # An id that is made of several fields is in no single field: then every event may be for it.
@@ -319,7 +340,9 @@ def message_flow(model: Model, observed: Iterable[tuple[str, str, str]]) -> Mess
         (source.partition(":")[2], label, target.partition(":")[2]) for source, target, label in observed
     )
     seen = frozenset(each for each in edges if each[1] in _LABELS)
-    return model.memo.once(_MESSAGE_FLOWS, lambda: _message_flow(model, seen), key=seen)
+    return model.memo.once(
+        _MESSAGE_FLOWS, lambda: _message_flow(model, seen), key=(seen, possible(model).asked)
+    )
 
 
 _SENDS = ("sends", "if rejected")

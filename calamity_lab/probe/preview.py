@@ -27,15 +27,13 @@ from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.progress import Handling
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.probe.muted_output import muted_output
+from calamity_lab.probe.late import LONG, Late
 from calamity_lab.text import plain_sentence
+from calamity_lab.trace.muted_output import muted_output
 from calamity_lab.trace.purity import advance_watched
 from calamity_lab.trace.trace import Trace
 
 Outcome = Literal["records", "nothing", "rejected", "breaks", "unknown"]
-
-LONG = 0.25
-"""Seconds: an aggregate type that needed this long in all is not asked again for a while."""
 
 _SHORT = 0.02
 _REST = 50
@@ -52,6 +50,7 @@ class Preview:
 
 
 NO_PREVIEW = Preview("unknown", "")
+NOT_YET = Preview("unknown", "no preview yet: the model has not answered")
 
 
 class _Basis(NamedTuple):
@@ -70,6 +69,16 @@ _PURE = Slot[bool](most=512)
 _RESTS = Slot[float](most=512)
 
 
+# Aggregate types of which something cannot be copied: these are always watched.
+_SHARED = Slot[bool](most=512)
+# Pairs of aggregate type and command type that answered at once: these are not asked in a thread.
+_QUICK = Slot[bool](most=512)
+_LATE = Slot["_Late"](most=512)
+_WAITING = Slot[list["_Late"]](most=1)
+_MOST_WAITING = 4
+_PATIENCE = 10.0  # seconds until another pair is asked while one has not answered
+
+
 def target_of(command: Any) -> Identity:
     """The aggregate that a command goes to, as the command itself says. Raises a `CalamityError`."""
     with muted_output():
@@ -77,7 +86,13 @@ def target_of(command: Any) -> Identity:
 
 
 def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
-    """The preview of a command as if it were the next one at the cursor."""
+    """The preview of a command as if it were the next one at the cursor.
+
+    The first command of each type is asked about in a thread, and waited for a moment only. So a view that
+    shows a preview takes no longer over a model that takes long to decide.
+    """
+    if not trace.has_previews:
+        return NO_PREVIEW
     try:
         identity = target_of(pending.command)
     except CalamityError as error:
@@ -86,13 +101,53 @@ def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
     if basis is None:
         return NO_PREVIEW
     memo, about = trace.memo, (basis.state, basis.last, pending)
+    pair = identity.type, type(pending.command)
+    _take_in(memo, pair)
     found = memo.recall(_ANSWERS, *about, key=basis.version)
-    if found is None:
-        if (memo.recall(_RESTS, identity.type) or 0) - perf_counter() > _REST * LONG:
-            return Preview("unknown", f"no preview: {identity.category} takes too long to decide")
-        answer = _timed(memo, trace[cursor].stack, pending, identity, basis)
-        found = memo.keep(_ANSWERS, answer, *about, key=basis.version)
-    return found
+    if found is not None:
+        return found
+    if (memo.recall(_RESTS, identity.type) or 0) - perf_counter() > _REST * LONG:
+        return Preview("unknown", f"no preview: {identity.category} takes too long to decide")
+    stack = trace[cursor].stack
+
+    def answer() -> Preview:
+        return _timed(memo, stack, pending, identity, basis)
+
+    if memo.recall(_QUICK, *pair):
+        return memo.keep(_ANSWERS, answer(), *about, key=basis.version)
+    if memo.recall(_LATE, *pair) or _must_wait(memo):
+        return NOT_YET
+    late = memo.keep(_LATE, _Late(Late(answer), about, basis.version), *pair)
+    memo.once(_WAITING, list).append(late)
+    late.answer.wait()
+    _take_in(memo, pair)
+    return memo.recall(_ANSWERS, *about, key=basis.version) or NOT_YET
+
+
+class _Late(NamedTuple):
+    """The preview of a command that may come late, and what it is kept under."""
+
+    answer: Late[Preview]
+    about: tuple[Any, ...]
+    key: int
+
+
+def _take_in(memo: Memo, pair: tuple[type, type]) -> None:
+    """Keep an answer that has come; one that came at once shows that the pair is quick."""
+    late = memo.recall(_LATE, *pair)
+    if late is not None and late.answer.wait():
+        memo.keep(_ANSWERS, late.answer.answer, *late.about, key=late.key)
+        memo.keep(_QUICK, late.answer.took < LONG, *pair)
+        memo.forget(_LATE, *pair)
+        memo.once(_WAITING, list).remove(late)
+
+
+def _must_wait(memo: Memo) -> bool:
+    """Whether no further pair may be asked now: one at a time, and few that never answer."""
+    waiting = memo.once(_WAITING, list)
+    return len(waiting) >= _MOST_WAITING or any(
+        perf_counter() - late.answer.began < _PATIENCE for late in waiting
+    )
 
 
 def _basis(trace: Trace, cursor: int, identity: Identity) -> _Basis | None:
@@ -133,21 +188,34 @@ def _let_rest(memo: Memo, cls: type, took: float) -> None:
 def _kept_scratch(memo: Memo, stack: Stack, identity: Identity, basis: _Basis) -> Stack:
     """The scratch stack of an aggregate, made once for all its pending commands: its state may be large."""
     key = (basis.version, identity.stream_id)
-    return memo.once(_SCRATCHES, lambda: _scratch(stack, identity, basis), basis.state, basis.last, key=key)
+    return memo.once(
+        _SCRATCHES, lambda: _scratch(memo, stack, identity, basis), basis.state, basis.last, key=key
+    )
 
 
-def _scratch(stack: Stack, identity: Identity, basis: _Basis) -> Stack:
+def _scratch(memo: Memo, stack: Stack, identity: Identity, basis: _Basis) -> Stack:
     """A stack with a copy of the aggregate, caught up, and nothing else that a callback could harm."""
     stream_id, state = identity.stream_id, basis.state
-    aggregates = InMemoryAggregateStore({} if state is None else {stream_id: deepcopy(state)})
+    aggregates = InMemoryAggregateStore({} if state is None else {stream_id: _copied(memo, identity, state)})
     if basis.last is None:
         return Stack(aggregates=aggregates, clock=_clock(stack), cascade_limit=stack.cascade_limit)
     missed, version = events_missed(stack, identity)
     if missed:
-        aggregates = aggregates.apply(identity, [replace(r, event=deepcopy(r.event)) for r in missed])
+        aggregates = aggregates.apply(
+            identity, [replace(r, event=_copied(memo, identity, r.event)) for r in missed]
+        )
         version = missed[-1].stream_version
     versions = InMemoryVersionStore({stream_id: version})
     return changed(stack, aggregates=aggregates, aggregate_versions=versions, clock=_clock(stack))
+
+
+def _copied(memo: Memo, identity: Identity, value: Any) -> Any:
+    """A copy, or the value itself where it cannot be copied, as with a lock: then changes are undone."""
+    try:
+        return deepcopy(value)
+    except Exception:  # noqa: BLE001 - a foreign class may raise anything
+        memo.keep(_SHARED, True, identity.type)
+        return value
 
 
 def _clock(stack: Stack) -> Any:
@@ -157,12 +225,13 @@ def _clock(stack: Stack) -> Any:
 
 def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Preview:
     """The preview that the kernel gives by advancing the scratch stack until the aggregate has decided."""
-    run, step = Run(stack, Agenda([pending._replace(command=deepcopy(pending.command))])), None
+    run, step = Run(stack, Agenda([pending._replace(command=_copied(memo, identity, pending.command))])), None
     watched = (identity.type, type(pending.command))
+    is_trusted = memo.recall(_PURE, *watched) and not memo.recall(_SHARED, identity.type)
     while step is None or not step.decides:
         if isinstance(run.progress, Handling):
             return Preview("nothing", "would change nothing: its events are recorded already")
-        step, run = (advance if memo.recall(_PURE, *watched) else advance_watched)(run)
+        step, run = (advance if is_trusted else advance_watched)(run)
     memo.keep(_PURE, True, *watched)
     if step.rejected is not None:
         return Preview("rejected", plain_sentence(f"would be rejected: {step.rejected}", _LENGTH))

@@ -11,7 +11,7 @@ from typing import Any, overload
 from calamity_lab.errors import InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda
 from calamity_lab.kernel.arguments import a_whole_number, an_instance, has, is_a, wrong
-from calamity_lab.kernel.memo import Memo
+from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run, begin
@@ -84,6 +84,9 @@ class Branch:
         return f"Branch({self.name!r}, {plural(len(self.moments), 'moment')}{origin})"
 
 
+_NO_PREVIEWS = Slot[bool](most=1)
+
+
 class Trace:
     """The moments of the current branch, read like a sequence; the other branches are kept beside it.
 
@@ -111,6 +114,15 @@ class Trace:
         run = given._replace(length=0) if is_a(given, Run) else begin(given)
         index = Index.of(run.stack, projections)
         return cls(Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), index))
+
+    @property
+    def has_previews(self) -> bool:
+        """Whether the model may be asked what its pending commands would lead to."""
+        return not self.memo.recall(_NO_PREVIEWS)
+
+    def switch_off_previews(self) -> None:
+        """Ask the model for no previews, on any branch of this trace."""
+        self.memo.keep(_NO_PREVIEWS, True)
 
     @property
     def index(self) -> Index:

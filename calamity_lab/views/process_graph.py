@@ -285,7 +285,7 @@ def _drawn(trace: Trace, model: Model, manager: str) -> _Drawn:
         nodes = [Node(key, kind, name, *points[key], 0, False) for key, kind, name in shape.nodes]
         return shape, points, graph_scene(nodes, [Edge(*key, 0) for key in shape.edges])
 
-    return model.memo.once(_DRAWN, draw, key=(manager, observed))
+    return model.memo.once(_DRAWN, draw, key=(manager, observed, possible(model).asked))
 
 
 def _filled(

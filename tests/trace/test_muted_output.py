@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from calamity_lab.probe.muted_output import muted_output
+from calamity_lab.trace.muted_output import muted_output
 
 
 class Asking:

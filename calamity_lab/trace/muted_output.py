@@ -1,4 +1,4 @@
-"""Muted output: what a model prints and warns while the probe asks it is thrown away.
+"""Muted output: what a model prints and warns while it is asked again, or ahead, is thrown away.
 
 A kernel may answer widgets in one thread while a cell runs in another; the output of the cell is kept.
 """
@@ -56,8 +56,22 @@ def muted_output() -> Iterator[None]:
 
 def _begin() -> None:
     """Replace standard output once for all threads: two threads that both replace it could not restore it."""
+    # To leave the block lets Python show again what it has shown, so that a warning here is no warning less.
     _asked.enter_context(warnings.catch_warnings())
-    warnings.simplefilter("ignore")
+    warn, show = warnings.warn, warnings.showwarning
+
+    def warned(
+        message: Any, category: Any = None, stacklevel: int = 1, source: Any = None, **more: Any
+    ) -> None:
+        if get_ident() not in _asking:
+            warn(message, category, stacklevel + 1, source, **more)
+
+    def shown(*warning: Any, **details: Any) -> None:
+        if get_ident() not in _asking:
+            show(*warning, **details)
+
+    warnings.warn, warnings.showwarning = warned, shown
+    _asked.callback(setattr, warnings, "warn", warn)
     output = sys.stdout
     if not isinstance(output, _MutedStream):
         sys.stdout = stream = _MutedStream(output)
