@@ -6,10 +6,15 @@ Every view, table, figure, file and page shows such a value as a text, or refuse
 from __future__ import annotations
 
 import json
+import os
+import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -99,6 +104,10 @@ ODD: Mapping[str, Callable[[], Any]] = {
     "a class that raises": lambda: broken("__repr__", base=type)("Odd", (), {}),
     "a coroutine function": lambda: _levels,
     "bytes in 1 MB": lambda: b"\0" * 1_000_000,
+    "a lock": threading.Lock,
+    "a proxy": lambda: MappingProxyType({"a": [1]}),
+    "a frame": lambda: pd.DataFrame({"a": [1, None]}),
+    "a weak reference": lambda: weakref.ref(Strange),
 }
 
 
@@ -107,6 +116,9 @@ SHOWN = (
     "5,000 digits", "a generator", "an array", "a cyclic list", "a deep list", "deep records",
     "a broken repr", "a repr that is no text", "a broken iterable", "all attributes broken",
     "a broken comparison", "a false class", "a broken mapping", "a broken list", "a broken text",
+    "a broken dict", "a broken hash", "broken attributes", "a class that raises", "a module", "an open file",
+    "an iterator", "a lock", "a proxy", "a frame", "a set of objects", "a dict of odd keys", "200 levels",
+    "1 MB of text", "a surrogate", "an exception", "a weak reference",
 )  # fmt: skip
 
 
@@ -148,16 +160,21 @@ def places(lab: Lab) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "repr of the stack", lambda: repr(lab.stack)
     yield "repr of the run", lambda: repr(lab.run)
     for name in ("history", "aggregates", "process_managers", "steps"):
-        yield f"pandas of {name}", lambda name=name: repr(getattr(lab, name).to_pandas())
-    yield "CSV", lambda: lab.history.to_csv()
-    yield "JSON Lines", lambda: [json.loads(line) for line in lab.history.to_json_lines().splitlines()]
-    yield "Arrow", lambda: lab.history.to_arrow()
+        table = getattr(lab, name)
+        yield f"pandas of {name}", lambda table=table: repr(table.to_pandas())
+        yield f"CSV of {name}", lambda table=table: table.to_csv(escape_formulas=True)
+        yield f"JSON Lines of {name}", lambda table=table: _read(table.to_json_lines())
+        yield f"Parquet of {name}", lambda table=table: table.to_parquet(os.devnull)
     for name in ("timeline", "process_managers", "sequence", "state", "events", "agenda"):
         yield f"plot_{name}", lambda name=name: _drawn(getattr(lab, f"plot_{name}"))
     yield "plot_field", lambda: _drawn(lambda ax: lab.plot_field("Shelf-0", "item", ax=ax))
     yield "networkx", lambda: lab.to_networkx()
     yield "Mermaid", lambda: lab.to_mermaid(correlation=ALL).encode()
     yield "page", lambda: page(lab).encode()
+
+
+def _read(lines: str) -> list[Any]:
+    return [json.loads(line) for line in lines.splitlines()]
 
 
 def _asked(front_end: FrontEnd) -> None:
