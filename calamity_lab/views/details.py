@@ -106,7 +106,9 @@ class _Asked(NamedTuple):
         """The values inside a value under a heading, as compared with the value before."""
         prefix = f"{name} "
         mine = {path.removeprefix(prefix) for path in self.toggled if path.startswith(prefix)}
-        rows = unfolded(value, value if before is None else before, set(_opened(value)) ^ mine)
+        # A value that was there before says what changed in it, so it stays folded.
+        opened = set(_opened(value)) if before is None else set[str]()
+        rows = unfolded(value, value if before is None else before, opened ^ mine)
         cut: list[str] = []
         return Section(name, tuple([self._row(prefix, value, row, cut) for row in rows]), tuple(cut))
 

@@ -11,7 +11,7 @@ import pytest
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.messages import command
+from calamity_lab.kernel.messages import Start, command
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.lab import Lab
 from calamity_lab.text import format_value
@@ -302,3 +302,34 @@ def test_a_change_of_a_projection_leads_to_its_event_and_the_event_to_the_change
     (count,) = shown["sections"][0]["rows"]
     assert (count["name"], count["before"], count["value"]) == ("count", "0", "11")
     assert [each["label"] for each in shown["causes"]] == ["Written #1"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    id: str
+    read: tuple[str, ...] = ()
+
+    @classmethod
+    def interested(cls, event: object) -> Start | None:
+        return Start("all") if isinstance(event, Written) else None
+
+    @classmethod
+    def new(cls, instance_id: str) -> Reader:
+        return cls(instance_id)
+
+    def apply(self, event: Written) -> Reader:
+        return replace(self, read=(*self.read, event.text))
+
+    def handle(self, event: Written) -> None:
+        return None
+
+
+def test_the_state_of_a_reaction_says_what_changed_in_it() -> None:
+    lab = Lab(aggregates=[Note], commands=[Write], process_managers=[Reader])
+    lab.send(*[Write("1", f"the text with the number {n}") for n in range(3)])
+    lab.resume()
+    (state,) = [
+        each for each in whole(lab, moment=after(lab, "Continued", -1)).sections if each.name == "state"
+    ]
+    (read,) = [row for row in state.rows if row.changed]
+    assert read.summary_of_changes == "+ 'the text with the number 2'"
