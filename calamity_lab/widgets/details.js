@@ -105,7 +105,9 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
       setText(more, `and ${plural(value.more_links, "more link")}`);
       if (value.key !== key) scroll.scrollTop = 0;
       key = value.key;
-      if (takesFocus) title.focus({ preventScroll: wasOpen });
+      // What it covers cannot keep the focus.
+      const covers = !wasOpen && pane !== root && getComputedStyle(node).position === "absolute";
+      if (takesFocus || (covers && pane.contains(before))) title.focus({ preventScroll: wasOpen });
       else if (!wasOpen) lab.later(() => node.scrollIntoView({ block: "nearest" }));
       takesFocus = false;
     },

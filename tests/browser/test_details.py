@@ -18,6 +18,7 @@ from calamity_lab.trace.selection import NOTHING
 from calamity_lab.widgets.view_widget import ViewWidget
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+from tests.browser.test_accessibility import AXE, RUN_AXE
 from tests.browser.test_hostile_text import FAULTS
 from tests.browser.test_page import RunPage
 from tests.hostile import hostile_lab
@@ -70,6 +71,9 @@ def test_a_row_of_the_events_opens_whole_with_its_ids_its_time_and_its_metadata(
     event = next(event for event in bare.lab.history if event.event_type == "FundsWithdrawn")
     expect(panel(bare)).to_have_accessible_name(f"FundsWithdrawn #{event.position}")
     expect(panel(bare)).to_be_in_viewport()
+    if width < 860:  # it covers the row
+        expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
+        expect(bare.root.get_by_role("tab", name="State")).to_be_hidden()
     for text in (event.event_id, event.causation_id, event.correlation_id, "UTC", "ada", "WithdrawFunds"):
         expect(panel(bare).get_by_text(str(text)).first).to_be_attached()
     assert bare.lab.cursor == after(bare.lab, "FundsWithdrawn")
@@ -243,6 +247,21 @@ def test_values_fold_and_unfold_a_long_text_is_cut_with_show_more_and_all_can_be
     panel(bare).get_by_role("button", name="Copy event id").click()
     expect(panel(bare).get_by_role("button", name="Copied")).to_be_visible()
     assert bare.page.evaluate("() => window.copied") == lab.history[0].event_id
+    bare.check()
+    bare.page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_panel_has_names_contrasts_and_sizes_that_everybody_can_use(browser: Browser, theme: str) -> None:
+    bare = BarePage(browser.page(width=1000, height=2200), story(), width=900, theme=theme)
+    bare.root.get_by_role("separator", name="Height of the lab").press("End")  # axe asks only what it sees
+    bare.root.get_by_role("tab", name="Events").click()
+    row(bare, "TransferInitiated").click()
+    bare.settle()
+    bare.page.evaluate(AXE)
+    passes, found = bare.page.evaluate(RUN_AXE, ".cl-details")
+    assert passes > 10
+    assert found == []
     bare.check()
     bare.page.close()
 
