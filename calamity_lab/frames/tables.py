@@ -63,6 +63,7 @@ _CHANGES = {
     "event_type": "label",
     "moment": "integer",
     "recorded_at": "moment",
+    "problem": "text",
 }
 _REACTIONS = {
     "moment": "integer",

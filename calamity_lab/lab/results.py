@@ -17,6 +17,7 @@ from calamity_lab.kernel.identity import stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, html_table, plural
+from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.sentences import fact, origin, sentence
 
 if TYPE_CHECKING:
@@ -270,6 +271,8 @@ def _caption(count: int, noun: str, which: str = "first") -> str:
 
 
 def _fields(state: Any) -> str:
+    if is_a(state, BrokenProjection):
+        return str(state)
     return format_fields(state, _LENGTH) or format_value(state, _LENGTH)
 
 

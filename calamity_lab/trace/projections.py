@@ -34,6 +34,9 @@ class BrokenProjection:
     state: Any
     error: ModelError = field(compare=False, repr=False)
 
+    def __str__(self) -> str:
+        return f"Broken since {self.since}: {self.problem}"
+
 
 class ProjectionChange(NamedTuple):
     """What an event did to an instance of a projection.

@@ -220,7 +220,7 @@ def _read(state: Any) -> tuple[str, Any]:
     """What to say of a state, and the state to show: of a broken projection the last one before it broke."""
     if type(state) is not BrokenProjection:
         return "", state
-    return f"Broken since {state.since}: {state.problem}", state.state
+    return str(state), state.state
 
 
 __all__ = ["AsOf", "FieldRow", "StateRow", "StateView", "state"]

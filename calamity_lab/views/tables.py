@@ -20,7 +20,7 @@ from calamity_lab.kernel.steps import (
     Executed,
     Step,
 )
-from calamity_lab.trace.projections import ProjectionChange
+from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
 from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
 
@@ -65,7 +65,10 @@ class StateAfterEvent(NamedTuple):
 
 
 class StateAfterChange(NamedTuple):
-    """The state of a projection after an event that changed it; ``version`` counts the changes."""
+    """The state of a projection after an event that changed it; ``version`` counts the changes.
+
+    ``problem`` is what broke the projection at this event; then there is no state.
+    """
 
     position: int
     stream_id: str
@@ -73,6 +76,7 @@ class StateAfterChange(NamedTuple):
     event_type: str
     moment: int
     recorded_at: datetime
+    problem: str | None
     projection: str
     state: Any
 
@@ -207,6 +211,7 @@ def _state_row(recorded: RecordedEvent, moment: int, identity: Identity, state: 
 
 
 def _change_row(recorded: RecordedEvent, change: ProjectionChange) -> StateAfterChange:
+    is_broken = isinstance(change.after, BrokenProjection)
     return StateAfterChange(
         recorded.position,
         change.identity.stream_id,
@@ -214,8 +219,9 @@ def _change_row(recorded: RecordedEvent, change: ProjectionChange) -> StateAfter
         recorded.event_type,
         change.moment,
         recorded.recorded_at,
+        change.after.problem if is_broken else None,
         change.identity.category,
-        change.after,
+        None if is_broken else change.after,
     )
 
 

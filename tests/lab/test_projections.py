@@ -195,8 +195,18 @@ def test_a_projection_that_raises_is_broken_from_that_event_on_and_stops_nothing
     )
     assert lab.projections["Audience"] == Audience(("Ada", "Bob"))
     assert len(lab.events) == 3
+    assert "Fragile  Broken since TicketSold #2: Fragile.apply raised KeyError: 'Bob'" in repr(
+        lab.projections
+    )
     lab.goto(lab.trace.index.event_moments[1] - 1)
     assert lab.projections["Fragile"] == Fragile(1)
+
+
+def test_the_table_has_what_broke_a_projection_and_no_state_from_then_on() -> None:
+    table = theatre(projections=[Fragile]).projections.to_pandas()
+    assert table["sold"].isna().tolist() == [False, True]
+    assert table["problem"].isna().tolist() == [True, False]
+    assert table["problem"][1].startswith("Fragile.apply raised KeyError")
 
 
 def broken_by(**methods: Any) -> BrokenProjection:

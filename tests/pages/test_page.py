@@ -14,6 +14,7 @@ import pytest
 
 from calamity_lab.errors import InvalidValue, ModelError, UnknownArgument
 from calamity_lab.examples import bank, fulfilment
+from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.agenda import agenda
@@ -207,3 +208,19 @@ def test_a_page_is_written_where_it_was_asked_for_and_its_path_is_given(tmp_path
     path = Lab(bank).to_html(str(tmp_path / "run.html"))
     assert path == tmp_path / "run.html"
     assert path.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_page_carries_the_projections_their_marks_and_what_each_mark_selects() -> None:
+    lab = Lab(bank, projections=[BankTotals, Turnover], clock=ticking_clock())
+    lab.send(*bank.story())
+    lab.resume()
+    has = carried(page(lab))
+    assert taken(nothing(), has["chart"])["lanes"][0] == plain(Charts().of(lab.trace).columns.lanes[0])
+    marks = has["selected"]["marks"]
+    changes = lab.trace.index.projections.changes
+    assert [f"change {n}" in marks for n in range(1, len(changes) + 2)] == [*[True] * len(changes), False]
+    chosen = has["rows"][marks["change 2"]]
+    assert (chosen["kind"], chosen["streams"]) == ("change", [changes[1].identity.stream_id])
+    moment = after(lab, "FundsDeposited")
+    at_moment = list(shown(has))[moment]
+    assert at_moment["state"]["rows"] == plain(state(lab.trace, moment, limit=99).rows)
