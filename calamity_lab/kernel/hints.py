@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from traceback import walk_tb
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
@@ -28,6 +29,12 @@ SIGNATURES = {
 UNFINISHED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 """What a callback returns that is ``async def`` or has ``yield``."""
 
+_IMPORTS = {
+    **dict.fromkeys(("dataclass", "field", "replace"), "dataclasses"),
+    **dict.fromkeys(("Rejected", "Start", "Continue", "Stop", "command"), "calamity_lab"),
+    **dict.fromkeys(("datetime", "timedelta", "date"), "datetime"),
+    "Decimal": "decimal",
+}
 _IS_FROZEN = re.compile(r"frozen|^immutable type|^can't set attribute|^cannot assign to field", re.IGNORECASE)
 _FIELD = re.compile(r"field '(\w+)'|\.(\w+)\s*[-+*/|&]?=")
 
@@ -68,8 +75,18 @@ def _hints(method: str, error: Exception) -> Iterator[str]:
     if method == "execute" and not isinstance(error, NotImplementedError) and raised_by_statement(error):
         reason = repr_of(f"{error}" or "reason", 60)
         yield f"to reject the command, write `raise Rejected({reason})`"
+    if isinstance(error, NameError) and error.name in _IMPORTS:
+        yield f"write `from {_IMPORTS[error.name]} import {error.name}` above the class"
+    elif isinstance(error, NameError) and error.name:
+        yield from _near(error.name, *_names_around(error))
     if isinstance(error, AttributeError) and error.name:
         yield from _near(error.name, dir(type(error.obj)), getattr(error.obj, "__dict__", ()))
+
+
+def _names_around(error: BaseException) -> Iterator[Any]:
+    """The names that the line which raised an error could use."""
+    for frame, _ in list(walk_tb(error.__traceback__))[-1:]:
+        yield from (frame.f_locals, frame.f_globals)
 
 
 def _near(name: str, *known: Any) -> Iterator[str]:

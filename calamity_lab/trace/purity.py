@@ -8,7 +8,7 @@ never harms the moments that were recorded.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from calamity_lab.errors import ImpureModel, Rejected, repr_of
 from calamity_lab.kernel import ask
@@ -59,16 +59,22 @@ class Watch:
         with muted_output():  # what the callback prints was heard
             second = _answer(question, remembered)
         _check_same(question, first, second)
-        if is_a(first, Rejected):
-            raise first
+        if type(first) is _Raised:
+            raise first.rejected
         return first
+
+
+class _Raised(NamedTuple):
+    """A rejection that a callback raised; one that it returns is no answer, and the door says so."""
+
+    rejected: Rejected
 
 
 def _answer(question: ask.Question, remembered: list[tuple[Any, Copy]]) -> Any:
     try:
         return question()
     except Rejected as rejected:
-        return rejected
+        return _Raised(rejected)
     finally:
         for each, before in remembered:
             _check_unchanged(question, each, before)
@@ -116,6 +122,7 @@ def _check_same(question: ask.Question, first: Any, second: Any) -> None:
 
 
 def _comparable(answer: Any) -> Any:
+    answer = answer.rejected if type(answer) is _Raised else answer
     if is_a(answer, Rejected):
         return {"rejected": type(answer).__name__, "reason": answer.reason, **answer.details}
     if type(answer) in (tuple, list) and len(answer) == 1:

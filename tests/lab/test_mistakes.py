@@ -295,6 +295,27 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         (MESSAGES, ACCOUNT, "%lab", "lab.send([Deposit('1', 5)])"),
         r"write send\(\*commands\)",
     ),
+    "replace is not imported": (
+        (MESSAGES, ACCOUNT, "%lab", f"del replace\n{SEND}"),
+        r"name 'replace' is not defined in cell .*write `from dataclasses import replace`",
+    ),
+    "a misspelt class": (
+        (MESSAGES, with_(ACCOUNT, "return Deposited", "return Depsited"), "%lab", SEND),
+        r"name 'Depsited' is not defined .*did you mean 'Deposited'\?",
+    ),
+    "interested reads a field that not every event has": (
+        (MESSAGES, ACCOUNT + with_(BONUS, "Start(event.account_id)", "Start(event.owner)"), "%lab", SEND),
+        r"no attribute 'owner' in cell In \[3\], line 28, .*return None where an event is not of interest",
+    ),
+    "Rejected is returned": (
+        (
+            MESSAGES,
+            with_(ACCOUNT, "return Deposited(self.account_id, amount)", "return Rejected('no')"),
+            "%lab",
+            SEND,
+        ),
+        r'`raise Rejected\("reason"\)`',
+    ),
     "an event is sent": (
         (MESSAGES, ACCOUNT, "%lab", "lab.send(Deposited('1', 5))"),
         r"Deposited is an event: a command leads to it\. Send Deposit\(\.\.\.\)",

@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from calamity_lab import Lab
+from calamity_lab import Lab, examples
 from calamity_lab.errors import InvalidModel
-from calamity_lab.examples import bank, fulfilment
 from calamity_lab.model import Model
 from calamity_lab.probe.near_misses import near_misses
 from calamity_lab.probe.preview import preview
 from calamity_lab.testing import models
-from tests.kernel import elixir
+from tests.kernel import elixir, told
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SOURCE = """
 from dataclasses import dataclass, replace
@@ -274,9 +278,18 @@ def test_a_near_miss_is_named_with_what_to_write(found: Any, miss: str) -> None:
     assert words in found(*changes)
 
 
-@pytest.mark.parametrize("module", [bank, fulfilment, elixir, models])
-def test_a_model_that_works_has_none(module: Any) -> None:
-    assert near_misses(Model.find(module)) == ()
+EXAMPLES = [found.name for found in walk_packages(examples.__path__, f"{examples.__name__}.")]
+
+
+@pytest.mark.parametrize("module", [*EXAMPLES, elixir.__name__, models.__name__, told.__name__])
+def test_a_model_that_works_has_none(module: str) -> None:
+    assert near_misses(Model.find(import_module(module))) == ()
+
+
+def test_the_tutorials_have_none() -> None:
+    notebooks = [path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.ipynb")]
+    assert [text for text in notebooks if "Ready. Send a command" in text], "they show what %lab found"
+    assert not [text for text in notebooks if "please check" in text]
 
 
 def test_a_command_to_a_class_of_another_module_says_where_it_is_looked_for(found: Any) -> None:
