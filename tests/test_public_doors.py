@@ -78,6 +78,11 @@ OPERATORS = ("__call__", "__contains__", "__eq__", "__getitem__", "__hash__", "_
 EVENTS = [FundsDeposited("a", 1), FundsDeposited("a", 2)]
 
 
+def _decide(command: Any, state: int) -> Any: ...
+def _evolve(state: int, event: Any) -> int:
+    return state
+
+
 class Call(NamedTuple):
     """A function that is tried, under its name; ``subject`` makes what it is a method of."""
 
@@ -124,12 +129,14 @@ class World:
             "commands": lambda: DepositFunds("a", 1),
             "correlation": lambda: None,
             "count": lambda: 2,
+            "decide": lambda: _decide,
             "cursor": lambda: 1,
             "direction": lambda: FORWARDS,
             "entries": lambda: [("BankAccount-a", EVENTS[0])],
             "event": lambda: EVENTS[0],
             "event_store": lambda: {"BankAccount-a": EVENTS},
             "events": lambda: list(EVENTS),
+            "evolve": lambda: _evolve,
             "expected_version": lambda: ANY,
             "expected_versions": dict,
             "field": lambda: "balance",
@@ -191,7 +198,9 @@ class World:
         read_models = ProjectionWorker(durable, [BankTotals])
         return {
             "Category": lambda: calamity_lab.Category("BankAccount"),
+            "Context": lambda: calamity_lab.Context(self.recorded[0].recorded_at, "c1"),
             "Continue": lambda: Continue("a"),
+            "Decider": lambda: calamity_lab.Decider("Total", 0, _decide, _evolve),
             "HeldEventStore": lambda: HeldEventStore(self.stack.event_store),
             "History": lambda: History(self.recorded),
             "Identity": lambda: Identity(BankAccount, "a"),

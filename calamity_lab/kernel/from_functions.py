@@ -17,7 +17,8 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FunctionType, NoneType
+from functools import partial
+from types import FunctionType, MethodType, NoneType
 from typing import Any, get_origin, overload
 
 from calamity_lab.errors import InvalidModel, ModelError, repr_of
@@ -87,7 +88,7 @@ def policy(*function: Any, stored_name: str = "", **unknown: Any) -> Any:
 
 
 def _policy(function: Any, names: Mapping[str, Any], stored_name: str) -> PolicyType:
-    if not isinstance(function, FunctionType) or not function.__name__.isidentifier():
+    if not is_a(function, FunctionType) or not function.__name__.isidentifier():
         raise InvalidModel(
             f"@policy stands above a function, and found {repr_of(function)}. Write @policy, and below it "
             "def welcome(event: AccountOpened): return SendMail(...)"
@@ -230,7 +231,7 @@ class Decider(type):
         *,
         stored_name: str = "",
     ) -> Decider:
-        if not is_a(name, str) or not name.isidentifier():
+        if not is_a(name, str) or not str.isidentifier(name):
             raise InvalidModel(
                 f"Decider(name={repr_of(name)}): give the name of the variable, as in "
                 'BankAccount = Decider("BankAccount", Account(), decide, evolve)'
@@ -267,11 +268,11 @@ def _state_type(initial: Any, evolve: Any) -> Any:
         returned = NoneType
     if returned not in (NoneType, None):
         return returned
-    return Any if isinstance(initial, FunctionType) else type(initial)
+    return Any if is_a(initial, FunctionType) else type(initial)
 
 
 def _new(initial: Any) -> Callable[[Any, Any], Any]:
-    if isinstance(initial, FunctionType):
+    if is_a(initial, FunctionType):
         return lambda cls, id: cls(id, initial(id))  # noqa: A006 - the contract's name
     return lambda cls, id: cls(id, initial)  # noqa: A006
 
@@ -309,7 +310,7 @@ def _checked(
 ) -> Second | None:
     """How a function of a decider takes its third argument. Raises `InvalidModel` where two are swapped."""
     first, second, third = order
-    if not callable(function) or is_a(function, type):
+    if not is_a(function, FunctionType, partial, MethodType):
         raise InvalidModel(
             f"Decider({name!r}, {method}={repr_of(function)}): give a function {method}({first}, {second})"
         )

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.arguments import a_list, a_mapping, a_text, a_whole_number, an_instance, is_a
+from calamity_lab.kernel.arguments import a_list, a_mapping, a_text, a_whole_number, an_instance, is_a, wrong
 from calamity_lab.kernel.folding import Verb, begun, fold, react, states_after
 from calamity_lab.kernel.identity import Identity, identify, stored_name, stream_id_of
-from calamity_lab.kernel.messages import Interest, Stop
+from calamity_lab.kernel.messages import Continue, Interest, Once, Start, Stop
 from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.second_arguments import Context, as_decided, takes_record
@@ -112,7 +112,7 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         types = a_list("handle_event(process_manager_types)", process_manager_types, "[Transfer]", of=type)
         for manager in types:
             for interest in ask.interested(manager, recorded_event.event, recorded_event):
-                reaction, store = store.react(manager, interest, recorded_event)
+                reaction, store = store._react(manager, interest, recorded_event)
                 reactions.append(reaction)
         return tuple(reactions), store
 
@@ -135,6 +135,15 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         self, manager: type, interest: Interest, recorded: RecordedEvent
     ) -> tuple[Reaction, InMemoryProcessManagerStore]:
         """What one instance makes of an event that concerns it, and the store after that."""
+        an_instance("react(manager)", manager, type, "Transfer")
+        an_instance("react(recorded)", recorded, RecordedEvent, "a RecordedEvent")
+        if not is_a(interest, Start, Continue, Stop, Once):
+            raise wrong("react(interest)", interest, "Start(id), Continue(id) or Stop(id)")
+        return self._react(manager, interest, recorded)
+
+    def _react(
+        self, manager: type, interest: Interest, recorded: RecordedEvent
+    ) -> tuple[Reaction, InMemoryProcessManagerStore]:
         identity = identify(manager, interest.id)
         stream_id = identity.stream_id
         instance = self.get(stream_id)
