@@ -24,6 +24,7 @@ from calamity_lab.frames.columns import (
 )
 from calamity_lab.frames.exports import Exports
 from calamity_lab.frames.files import parts_of
+from calamity_lab.kernel.arguments import a_list
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import Field, field_names, fields_in
 from calamity_lab.kernel.steps import Step
@@ -102,7 +103,8 @@ class TraceTable(Exports):
 
 def step_table(steps: Iterable[Step]) -> TraceTable:
     """One row per step; `calamity_lab.views.tables.StepRow` has the columns."""
-    return TraceTable(tuple(map(step_row, steps)), _STEPS)
+    given = a_list("step_table(steps)", steps, "lab.steps", of=Step)
+    return TraceTable(tuple(map(step_row, given)), _STEPS)
 
 
 def aggregate_table(
@@ -142,8 +144,8 @@ def aggregates_to_pandas(
 def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
     """One row per reaction of a process manager up to the cursor, with the fields of its state after it.
 
-    ``verb`` is whether the instance was started, continued or stopped, or ignored the trigger. ``commands``
-    has the types of the commands that it sent, separated by commas.
+    ``verb`` is whether the instance was started, continued or stopped, ignored the trigger, or answered it,
+    as a policy does. ``commands`` has the types of the commands that it sent, separated by commas.
     """
     return process_manager_table(trace, cursor).to_pandas()
 
