@@ -89,7 +89,11 @@ Subscriber = Callable[[RecordedEvent], object]
 
 @runtime_checkable
 class Aggregate(Protocol):
-    """Decides what a command leads to (``execute``) and what an event changes (``apply``); both are pure."""
+    """Decides what a command leads to (``execute``) and what an event changes (``apply``); both are pure.
+
+    ``execute(self, command, context)`` gets a `Context` too, and ``apply(self, event, recorded)`` the
+    `RecordedEvent`: the second parameter may be left out.
+    """
 
     @classmethod
     def new(cls, aggregate_id: Any) -> Self:
@@ -116,7 +120,10 @@ class Command(Protocol):
 
 @runtime_checkable
 class ProcessManager(Protocol):
-    """Turns events into further commands. ``handle_rejection(rejected)`` may be added, to compensate."""
+    """Turns events into further commands. ``handle_rejection(rejected)`` may be added, to compensate.
+
+    ``interested``, ``apply`` and ``handle`` get the `RecordedEvent` too where they take a second parameter.
+    """
 
     @classmethod
     def interested(cls, event: Any) -> Interest | Sequence[Interest] | None:
@@ -160,11 +167,17 @@ class AggregateStore(Protocol):
     """Holds aggregates. One call per update, so that it can be atomic."""
 
     def dispatch(self, command: Any) -> tuple[Sequence[Any], Self]:
-        """Execute the command and apply what it leads to: the events, and the store after them."""
+        """Execute the command and apply what it leads to: the events, and the store after them.
+
+        A store whose ``dispatch`` takes a second parameter, ``context``, is given the `Context`.
+        """
         ...
 
     def apply(self, identity: Identity, events: Iterable[Any]) -> Self:
-        """The store with events applied that were recorded elsewhere."""
+        """The store with events applied that were recorded elsewhere.
+
+        They are `RecordedEvent`s where ``apply`` of the aggregate takes the record, else bare events.
+        """
         ...
 
     def forget(self, identity: Identity) -> Self:
@@ -185,8 +198,8 @@ class ProcessManagerStore(Protocol):
     ) -> tuple[Sequence[Any], Self]:
         """Hand the event to every type: their reactions, and the store after them.
 
-        A reaction has ``manager`` (the type), ``id``, ``verb`` (started, continued, stopped or ignored)
-        and ``commands``.
+        A reaction has ``manager`` (the type), ``id``, ``verb`` (started, continued, stopped, ignored or
+        answered) and ``commands``. There is one for each instance that the event concerns.
         """
         ...
 

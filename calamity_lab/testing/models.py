@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.clocks_and_ids import seeded_ids
+from calamity_lab.kernel.from_functions import policy
 from calamity_lab.kernel.messages import Continue, Start, Stop, command
-from calamity_lab.kernel.recorded import ProposedEvent
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 
 # No command may count further than this at once.
 LIMIT = 100
@@ -253,8 +254,45 @@ class Visits:
         return tuple(Count(self.place, number) for number in range(1, self.count + 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is noticed of a visit: one event concerns the errand and the place, which has the position."""
+
+    id: str
+    seen_at: tuple[int, ...] = ()
+
+    @classmethod
+    def interested(cls, event: Any) -> list[Start | Continue]:
+        """The errand is noticed once it is given, and each place from its first visit on."""
+        match event:
+            case ErrandGiven(errand_id=errand_id):
+                return [Start(errand_id)]
+            case StopReached(errand_id=errand_id, stop=stop) if errand_id != stop:
+                return [Continue(errand_id), Start(stop)]
+        return []
+
+    @classmethod
+    def new(cls, id: str) -> Self:  # noqa: A002 - the contract's name
+        """Nothing was noticed yet."""
+        return cls(id)
+
+    def apply(self, event: Any, recorded: RecordedEvent) -> Self:
+        """The same with the position of the event."""
+        return replace(self, seen_at=(*self.seen_at, recorded.position))
+
+    def handle(self, event: Any) -> Count:
+        """A command of this instance."""
+        return Count(self.id, len(self.seen_at))
+
+
+@policy
+def note_visit(event: StopReached) -> Count:
+    """Count a visit, and keep nothing: a policy."""
+    return Count(event.stop, 1)
+
+
 MANAGERS: tuple[type, ...] = (Errand, Visits)
-ERRANDS: tuple[type, ...] = (*MANAGERS, ErrandGiven, StopReached, ErrandDone, RainFell, Count)
+ERRANDS: tuple[type, ...] = (*MANAGERS, Notice, ErrandGiven, StopReached, ErrandDone, RainFell, Count)
 
 
 @dataclass(frozen=True, slots=True)

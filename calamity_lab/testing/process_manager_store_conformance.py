@@ -21,9 +21,11 @@ from calamity_lab.testing.models import (
     Errand,
     ErrandDone,
     ErrandGiven,
+    Notice,
     RainFell,
     StopReached,
     Visits,
+    note_visit,
 )
 from calamity_lab.testing.suite import StoreSuite, must_equal, must_raise, outcome
 
@@ -139,6 +141,33 @@ class ProcessManagerStoreConformance(StoreSuite):
             [Errand("e1", (), ("mill", "inn")), Visits("mill", 1), Visits("inn", 1)],
             "instances of every type must have their own state",
         )
+
+    def test_an_event_may_concern_several_instances(self, store: Any) -> None:
+        events = (ErrandGiven("e1"), StopReached("e1", "mill"), StopReached("e2", "mill"))
+        reactions, store = hand_on(store, *events, types=(Notice,))
+        must_equal(
+            reactions,
+            [
+                [(Notice, "e1", "started", (Count("e1", 1),))],
+                [
+                    (Notice, "e1", "continued", (Count("e1", 2),)),
+                    (Notice, "mill", "started", (Count("mill", 1),)),
+                ],
+                [(Notice, "e2", "ignored", ()), (Notice, "mill", "continued", (Count("mill", 2),))],
+            ],
+            "each instance that an event concerns must react, in the order of the answer of interested",
+        )
+        must_equal(
+            [store.get("Notice-e1"), store.get("Notice-mill")],
+            [Notice("e1", (1, 2)), Notice("mill", (2, 3))],
+            "each must have its own state, made with the recorded event where apply takes it",
+        )
+
+    def test_a_policy_answers_and_nothing_is_kept(self, store: Any) -> None:
+        reactions, store = hand_on(store, StopReached("e1", "mill"), ErrandDone("e1"), types=(note_visit,))
+        wanted = [[(note_visit, "policy", "answered", (Count("mill", 1),))], []]
+        must_equal(reactions, wanted, "a policy must answer the events that it names, and no other")
+        must_equal(store.get(Identity(note_visit, "policy")), None, "a policy must have no instance")
 
     def test_types_that_are_not_given_do_not_react(self, store: Any) -> None:
         reactions, store = hand_on(store, StopReached("e1", "mill"), types=())

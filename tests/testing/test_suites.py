@@ -231,6 +231,24 @@ class KeepsWhatWasStopped(OutsideManagers):
         return reactions, self
 
 
+class ReactsForOneInstance(OutsideManagers):
+    def handle_event(self, recorded_event: Any, process_manager_types: Any) -> Any:
+        for manager in process_manager_types:
+            for interest in ask.interested(manager, recorded_event.event, recorded_event)[:1]:
+                reaction, self.held = self.held.react(manager, interest, recorded_event)
+                return [reaction], self
+        return [], self
+
+
+class KeepsPolicies(OutsideManagers):
+    def handle_event(self, recorded_event: Any, process_manager_types: Any) -> Any:
+        reactions, _ = super().handle_event(recorded_event, process_manager_types)
+        for reaction in reactions:
+            if reaction.verb == "answered":
+                self.held = self.held.insert(reaction.identity.stream_id, reaction)
+        return reactions, self
+
+
 class OrdersByName(OutsideManagers):
     def handle_event(self, recorded_event: Any, process_manager_types: Any) -> Any:
         in_order = sorted(process_manager_types, key=lambda cls: cls.__name__)
@@ -244,6 +262,8 @@ class OrdersByName(OutsideManagers):
         (SaysNothingOfAbsence, "test_a_store_answers_as_the_in_memory_store_does"),
         (KeepsWhatWasStopped, "test_a_stop_ends_the_instance_without_a_command"),
         (KeepsWhatWasStopped, "test_a_store_answers_as_the_in_memory_store_does"),
+        (ReactsForOneInstance, "test_an_event_may_concern_several_instances"),
+        (KeepsPolicies, "test_a_policy_answers_and_nothing_is_kept"),
         (OrdersByName, "test_every_type_reacts_in_the_order_in_which_types_are_given"),
     ],
 )
