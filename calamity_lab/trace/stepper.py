@@ -18,7 +18,7 @@ from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.purity import Watch
 from calamity_lab.trace.selection import NOTHING, Selection
-from calamity_lab.trace.stops import Condition, EndsCascade, Times, always, ends_command
+from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
 
 DEFAULT_LIMIT = 100_000
@@ -33,7 +33,8 @@ class Stepper:
     With ``checked`` every callback of the model is asked twice, to find one that is not pure; ``unchecked``
     says which fields hold something that cannot be copied, and is not checked.
     ``projections`` are folded from the events of the run.
-    ``guard`` is called before a move runs the kernel; it may raise to prevent the move.
+    ``guard`` is called before a move runs the kernel; it may raise to prevent the move. ``passing`` is called
+    with each moment on the way of a move forward. ``was_interrupted`` is true after a KeyboardInterrupt.
     A stepper begins with a stack or with a run; with a trace and ``fixed_at`` it stays at that moment. Where
     the event store keeps what was recorded, as a database does, the past can be looked at, but not changed.
     """
@@ -54,8 +55,10 @@ class Stepper:
         self.cursor, self.is_fixed = fixed_at or 0, fixed_at is not None
         self.selection = NOTHING
         self.guard = guard
+        self.passing: Callable[[Moment], object] = lambda moment: None
         self._guarded = False
         self.error: CalamityError | None = None
+        self.was_interrupted = False
         # A kernel may answer widgets in one thread while a cell runs in another.
         self._lock = RLock()
         self._observers: list[Callable[[], object]] = []
@@ -76,6 +79,11 @@ class Stepper:
             and before >= 0
             and not self.trace.recorded_since(before)
         )
+
+    @property
+    def interruption(self) -> str:
+        """Where an interrupt stopped the last move, and what goes on from there."""
+        return f"Stopped at step {self.cursor:,}: interrupted. lab.resume() goes on"
 
     @property
     def at_end(self) -> bool:
@@ -141,6 +149,7 @@ class Stepper:
             while not is_there:
                 self._forward()
                 moment = self.moment
+                self.passing(moment)
                 is_there = any([stop(moment) for stop in stops])
         return self.moment
 
@@ -240,8 +249,13 @@ class Stepper:
         if self.is_fixed:
             raise InvalidValue(f"This view stays at step {self.cursor:,}. To move, use the lab")
         self.error, self._guarded, self._nested = None, False, self._nested + 1
+        self.was_interrupted = False
         try:
             yield
+        except KeyboardInterrupt as interrupt:
+            self.was_interrupted = True
+            interrupt.add_note(self.interruption)
+            raise
         except CalamityError as error:
             self.error = error
             if self.is_stuck:
@@ -258,6 +272,40 @@ class Stepper:
         if not self._nested:
             for observer in tuple(self._observers):
                 observer()
+
+
+class Journey:
+    """A move forward that is made in parts, so that you can look, or stop, in between.
+
+    ``verb`` is its name; ``steps`` and ``commands`` count what was done so far.
+    """
+
+    def __init__(self, verb: str, stepper: Stepper, *stops: Condition) -> None:
+        self.verb, self._stepper, self._stops = verb, stepper, stops
+        self.steps = self.commands = 0
+        self._is_there = False
+        self._stand()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on from here: its end is not reached, and nobody else has moved since."""
+        stepper = self._stepper
+        return not self._is_there and stepper.trace is self._trace and stepper.cursor == self._cursor
+
+    def go_on(self, seconds: float) -> None:
+        """Make one part; it begins no step after so many seconds. An error ends the whole journey."""
+        self._is_there = True
+        self._stepper.go(self._passes, Elapsed(seconds))
+        self._stand()
+
+    def _stand(self) -> None:
+        self._trace, self._cursor = self._stepper.trace, self._stepper.cursor
+
+    def _passes(self, moment: Moment) -> bool:
+        self.steps += 1
+        self.commands += ends_command(moment)
+        self._is_there = any([stop(moment) for stop in self._stops]) or self._stepper.at_end
+        return self._is_there
 
 
 def _named(until: Callable[[Moment], bool]) -> Condition:

@@ -11,6 +11,7 @@ is the same loop with another condition, and a breakpoint is one condition more:
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 from calamity_lab.trace.trace import Moment
 
@@ -37,6 +38,17 @@ class Times:
         """Whether that was the last of the steps."""
         self._left -= 1
         return self._left <= 0
+
+
+class Elapsed:
+    """After so many seconds, counted from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = monotonic() + seconds
+
+    def __call__(self, moment: Moment) -> bool:
+        """Whether the seconds have passed."""
+        return monotonic() >= self._end
 
 
 class EndsCascade:

@@ -9,8 +9,10 @@ from typing import Any
 
 from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
 from calamity_lab.kernel.identity import stored_name
+from calamity_lab.text import plural
 from calamity_lab.trace.selection import Selection
-from calamity_lab.trace.stepper import Stepper
+from calamity_lab.trace.stepper import DEFAULT_LIMIT, Journey, Stepper
+from calamity_lab.trace.stops import Condition, EndsCascade, Times, ends_command
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Mark, change_of
 from calamity_lab.views.parsing import parse
@@ -23,18 +25,26 @@ MOST = 10
 ENOUGH = 0.1
 """After this many seconds no other move begins, so that Pause acts at once."""
 
+PART = 0.25
+"""A move that takes longer than so many seconds is made in parts, each when the front end asks for it."""
+
+_FORWARD: Mapping[str, Callable[[], Condition]] = {
+    "step_over": lambda: ends_command,
+    "step_out": EndsCascade,
+    "resume": lambda: Times(DEFAULT_LIMIT),
+}
 _MOVES: Mapping[str, Callable[[Stepper], object]] = {
     "step_in": Stepper.step_in,
-    "step_over": Stepper.step_over,
-    "step_out": Stepper.step_out,
-    "resume": Stepper.resume,
     "step_back": Stepper.step_back,
     "step_back_over": Stepper.step_back_over,
     "restart": Stepper.restart,
     "end": lambda stepper: stepper.goto(stepper.trace.last),
     "abandon": Stepper.abandon,
 }
-_PACES = ("step_in", "step_over")
+_PACES: Mapping[str, Callable[[Stepper], object]] = {
+    "step_in": Stepper.step_in,
+    "step_over": Stepper.step_over,
+}
 """The moves that Play can make."""
 
 
@@ -46,13 +56,18 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
     if verb == "select":
         return select(contents, message)
     contents.hush()
+    if verb == "go_on":
+        return _go_on(contents)
+    contents.journey = None
     move, act = _MOVES.get(str(verb)), _ACTS.get(str(verb))
-    if move is not None:
+    if str(verb) in _FORWARD:
+        _set_out(contents, str(verb))
+    elif move is not None:
         move(contents.lab.stepper)
     elif act is not None:
         act(contents, message)
     else:
-        known = ", ".join([*_MOVES, *_ACTS, "set_options", "select"])
+        known = ", ".join([*_FORWARD, *_MOVES, *_ACTS, "go_on", "set_options", "select"])
         raise InvalidValue(f"There is no verb {verb!r} for a widget. Verbs: {known}")
     return None
 
@@ -62,6 +77,36 @@ def _options(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.set_options(message.get("view", ""), read(message.get("view"), given))
     if message.get("view") == "search":
         contents.say_matches()
+
+
+def _set_out(contents: Contents, verb: str) -> None:
+    stepper = contents.lab.stepper
+    if verb == "resume" and stepper.at_end:
+        return
+    contents.journey = Journey(verb, stepper, _FORWARD[verb]())
+    _go_on(contents)
+
+
+def _go_on(contents: Contents) -> None:
+    """Make another part of the move that is under way, and say how far it is."""
+    if not contents.under_way or contents.journey is None:
+        return
+    journey = contents.journey
+    journey.go_on(PART)
+    if journey.is_open:
+        contents.say(_progress(journey, len(contents.lab.stepper.moment.agenda)), "plain")
+
+
+def _progress(journey: Journey, pending: int) -> str:
+    done = plural(journey.commands, "command") if journey.commands else plural(journey.steps, "step")
+    left = f", {pending:,} pending" if journey.verb == "resume" else ""
+    return f"{journey.verb.replace('_', ' ').capitalize()}: {done} so far{left}"
+
+
+def _pause(contents: Contents, _message: Mapping[str, Any]) -> None:
+    """Nothing goes on any more; say where the run stands."""
+    sentence, tone = contents.fact
+    contents.say(f"Paused. {sentence}", tone)
 
 
 def _ready(_contents: Contents, _message: Mapping[str, Any]) -> None:
@@ -130,13 +175,14 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "drop": _drop,
     "switch": _switch,
     "play": _play,
+    "pause": _pause,
     "send": _send,
 }
 
 
 def play(stepper: Stepper, *, by: Any, times: Any) -> None:
     """Move on ``times`` times, by moments or by commands; fewer at the end, or where that takes long."""
-    if by not in _PACES:
+    if by not in tuple(_PACES):
         raise InvalidValue(f"play goes by one of {', '.join(_PACES)}; found {repr_of(by)}")
     if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= MOST:
         raise InvalidValue(f"play goes on 1 to {MOST} times before it answers; found {repr_of(times)}")
@@ -144,7 +190,7 @@ def play(stepper: Stepper, *, by: Any, times: Any) -> None:
     for _ in range(times):
         if stepper.at_end:
             return
-        _MOVES[by](stepper)
+        _PACES[by](stepper)
         if monotonic() > end:
             return
 

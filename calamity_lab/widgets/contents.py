@@ -10,7 +10,7 @@ from calamity_lab.kernel.identity import by_name
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.selection import Selection
-from calamity_lab.trace.stepper import Stepper
+from calamity_lab.trace.stepper import Journey, Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Chart, Charts, Mark
@@ -93,6 +93,7 @@ class Contents:
         self.options: dict[str, dict[str, Any]] = {}
         self.form = FormView(forms(lab.model) if "form" in parts else ())
         self._said: tuple[str, Tone] | None = None
+        self.journey: Journey | None = None
         self._sent: dict[str, Any] = {}
         self.charts = Charts()
         self.rows = KeptRows()
@@ -104,6 +105,22 @@ class Contents:
     def say(self, sentence: str, tone: Tone) -> None:
         """Show a sentence in the foot until the next fact."""
         self._said = (format_value(sentence), tone)
+
+    @property
+    def fact(self) -> tuple[str, Tone]:
+        """The sentence in the foot, and its tone."""
+        view = _controls(self)
+        return view.sentence, view.tone
+
+    def interrupted(self) -> None:
+        """Stop what is under way, and say where it stands."""
+        self.journey, self.lab.stepper.was_interrupted = None, True
+        self.hush()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a move was made in part only, and goes on when it is asked to."""
+        return self.journey is not None and self.journey.is_open
 
     def hush(self) -> None:
         """Show the fact of the moment in the foot again."""
@@ -147,6 +164,8 @@ class Contents:
     def with_sentence(self, view: Any) -> Any:
         """A view of the controls, with the sentence that is shown instead of the moment's fact."""
         sentence, tone = self._said or (view.sentence, view.tone)
+        if self._said is None and self.lab.stepper.was_interrupted:
+            sentence, tone = self.lab.stepper.interruption, "plain"
         if tone == "error" and self.lab.stepper.is_stuck:
             sentence = f"{sentence}. {_WAY_OUT if 'agenda' in self.parts else _WAY_OUT_BY_CALL}"
         return replace(view, sentence=sentence, tone=tone)

@@ -2,7 +2,7 @@
 
 import { button, disable, isDisabled } from "./buttons.js";
 import { clamp, count, draw, make, put, setText, show } from "./elements.js";
-import { MOVES } from "./lab_handle.js";
+import { canMove, isViewing, MOVES } from "./lab_handle.js";
 import { focusedIn, keyed } from "./lists.js";
 import { icon } from "./signs.js";
 
@@ -13,7 +13,7 @@ import { icon } from "./signs.js";
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {() => void} openHelp */
 export function mountControls(root, lab, openHelp) {
-  const moves = new Map(MOVES.map((move) => [move[0], moveButton(lab, move)]));
+  const moves = MOVES.map((move) => mountMove(lab, move));
   const scrubber = mountScrubber(lab);
   const play = lab.add(mountPlay(lab));
   // Nothing may move under the slider's thumb while a person holds it.
@@ -25,7 +25,7 @@ export function mountControls(root, lab, openHelp) {
   const search = make("div", { class: "cl-head-search" });
   branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
   const row = make("div", { class: "cl-moves" },
-    make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" }, ...moves.values()),
+    make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" }, ...moves.map(({ node }) => node)),
     make("span", { class: "cl-gap" }), search, scrubber.command, help);
   const head = make("div", { class: "cl-head" }, row,
     make("div", { class: "cl-scrubber-row" }, play.node, play.speed, scrubber.node, scrubber.where), branches);
@@ -35,28 +35,44 @@ export function mountControls(root, lab, openHelp) {
     row,
     search,
     play: play.toggle,
+    underWay() {
+      for (const move of moves) move.draw();
+    },
     focusGo: scrubber.focusGo,
     close: scrubber.close,
     update(/** @type {ControlsView} */ value, /** @type {Partial<ControlsView>} */ patch) {
-      for (const [verb, node] of moves) disable(node, isForward(verb) ? value.at_end : value.at_start);
+      for (const move of moves) move.draw();
       scrubber.update(value, patch);
       if (patch.branches || patch.branch) updateBranches(branches, chips, value, lab);
     },
   };
 }
 
-function isForward(/** @type {string} */ verb) {
-  return ["step_in", "step_over", "step_out", "resume"].includes(verb);
-}
-
-/** @param {LabHandle} lab @param {[string, string, string, string, string | null]} move */
-function moveButton(lab, [verb, name, text, title, key]) {
-  const node = button({ icon: name, text, title: key ? `${title} (${key})` : title,
-    kind: verb === "step_over" ? "cl-primary" : "", on: () => {
-      if (!isDisabled(node)) lab.send(verb);
-    } });
-  if (key) put(node, "aria-keyshortcuts", key);
-  return node;
+/**
+ * The button of a move. While its move is under way it pauses it, and the other moves can do nothing.
+ * @param {LabHandle} lab @param {[string, string, string, string, string | null]} move
+ */
+function mountMove(lab, [verb, name, text, title, key]) {
+  const node = button({ icon: name, text, kind: verb === "step_over" ? "cl-primary" : "", on: press });
+  let drawn = "";
+  function press() {
+    if (lab.underWay === verb) lab.pause();
+    else if (!isDisabled(node)) lab.send(verb);
+  }
+  function draw() {
+    const pauses = lab.underWay === verb;
+    disable(node, !pauses && !canMove(lab)(verb));
+    const face = pauses ? "pause" : name;
+    if (drawn === face) return;
+    drawn = face;
+    const keys = pauses ? "p" : key;
+    const does = pauses ? `Pause: ${text} stops where it is` : title;
+    node.children[0].replaceWith(icon(face));
+    setText(node.children[1], pauses ? "Pause" : text);
+    put(node, "title", keys ? `${does} (${keys})` : does);
+    put(node, "aria-keyshortcuts", keys);
+  }
+  return { node, draw };
 }
 
 function mountScrubber(/** @type {LabHandle} */ lab) {
@@ -192,7 +208,8 @@ function mountPlay(/** @type {LabHandle} */ lab) {
   let announcing = false;
 
   function toggle() {
-    if (playing) pause();
+    if (lab.underWay) lab.pause();
+    else if (playing) pause();
     else if (!isDisabled(node)) start();
   }
   function start() {
@@ -249,6 +266,9 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     if (foot) put(foot, "aria-busy", playing ? "true" : null);
     hint();
   }
+  function drawAble(/** @type {ControlsView} */ { at_end: atEnd, last }) {
+    disable(node, lab.underWay !== "" || (atEnd && last === 0));
+  }
   function hint() {
     const does = playing
       ? "Stop here"
@@ -281,9 +301,10 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     close: stop,
     update(/** @type {ControlsView} */ value, /** @type {Partial<ControlsView>} */ patch) {
       if (!announcing && patch.sentence !== undefined) fact = patch.sentence;
-      disable(node, value.at_end && value.last === 0);
+      drawAble(value);
       hint();
     },
+    underWay: () => drawAble(controls()),
     /** Nothing was heard of Python for long. */
     waits(/** @type {string | null} */ _text, /** @type {boolean} */ isSilent) {
       if (!playing || !isSilent) return;
@@ -292,8 +313,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     },
     /** Any other request ends Play, but not the options of a view or a selection, unless the cursor moves. */
     asked(/** @type {string} */ name) {
-      const isViewing = name.startsWith("set_options") || name === "select";
-      if (playing && name !== open && !isViewing) stop();
+      if (playing && name !== open && !isViewing(name)) stop();
     },
     answered(/** @type {string | undefined} */ name) {
       const own = open !== null && name === open;

@@ -6,7 +6,7 @@ import { mountControls } from "./controls.js";
 import { mountDetails } from "./details.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
-import { canMove, listenToKeys } from "./keyboard.js";
+import { listenToKeys } from "./keyboard.js";
 import { make } from "./elements.js";
 import { LabHandle, mountFoot } from "./lab_handle.js";
 import { mountProcessGraph } from "./process_graph.js";
@@ -68,7 +68,7 @@ export function render(/** @type {{ model: Model, el: HTMLElement }} */ { model,
   /** @type {{ open: () => void } | null} */
   let help = null;
   const mounted = FACES[face](root, lab, () => help?.open());
-  help = listenToKeys(root, lab, { ...mounted, can: (verb) => canMove(lab.values)(verb) });
+  help = listenToKeys(root, lab, mounted);
   el.append(make("div", { class: "cl-frame" }, root));
   const release = hideStill(el, model.get("token"));
   lab.begin();

@@ -2,11 +2,11 @@
 
 import { button } from "./buttons.js";
 import { freshId, make, put } from "./elements.js";
+import { canMove } from "./lab_handle.js";
 import { focusedIn } from "./lists.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Values } from "#views"
  */
 
 /** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play", () => void>>} FaceParts */
@@ -43,9 +43,9 @@ function isTextField(/** @type {EventTarget | null} */ node) {
 
 /**
  * Lets the keys of a root act; `faces` has what the keys `go` and `search` focus, if the face has it.
- * @param {HTMLElement} root @param {LabHandle} lab @param {FaceParts & { can: (verb: string) => boolean }} faces
+ * @param {HTMLElement} root @param {LabHandle} lab @param {FaceParts} faces
  */
-export function listenToKeys(root, lab, { go, search, next, previous, play, can }) {
+export function listenToKeys(root, lab, { go, search, next, previous, play }) {
   /** @type {Record<string, (() => void) | undefined>} */
   const faces = { go, search, next, previous, play };
   const help = helpOverlay(root, KEYS.filter(([, , verb]) => !(verb in faces) || faces[verb]),
@@ -69,24 +69,15 @@ export function listenToKeys(root, lab, { go, search, next, previous, play, can 
     const key = KEYS.find(([name]) => name === pressed);
     if (!key) return;
     event.preventDefault();
-    const verb = key[2];
-    if (verb in acts) acts[verb]?.();
-    else if (can(verb)) lab.send(verb);
+    act(key[2]);
   });
+  function act(/** @type {string} */ verb) {
+    if (lab.underWay && [lab.underWay, "play"].includes(verb)) lab.pause();
+    else if (verb in acts) acts[verb]?.();
+    else if (canMove(lab)(verb)) lab.send(verb);
+  }
   for (const type of ["keyup", "keypress"]) root.addEventListener(type, (event) => event.stopPropagation());
   return help;
-}
-
-/** What a move needs: something before the cursor, or something after it. */
-export function canMove(/** @type {Values} */ values) {
-  const where = values.controls ?? values.fact;
-  /** @param {string} verb */
-  return (verb) => {
-    if (!where || values.fact?.is_fixed) return false;
-    if (["step_back", "step_back_over", "restart"].includes(verb)) return where.cursor > 0;
-    if (verb === "end") return where.cursor < where.last;
-    return values.controls?.at_end !== true;
-  };
 }
 
 /** @param {HTMLElement} root @param {[string, string, string][]} keys @param {string} hint */

@@ -20,6 +20,8 @@ const SPEAKS = "calamity-lab-speaks";
 const GOTO = "goto ";
 // How long nothing moves before Python draws the picture that is saved with the notebook.
 const STILL = 1000;
+// Moves that may take long: Python makes them in parts.
+const LONG = ["step_over", "step_out", "resume"];
 
 /** Each move's verb, icon, name, tooltip and key. @type {[string, string, string, string, string | null][]} */
 export const MOVES = [
@@ -46,7 +48,7 @@ export class LabHandle {
     this.values = {};
     /** @type {View[]} */
     this.views = [];
-    /** What was asked for and is not answered. @type {Map<number, { name: string, message: any }>} */
+    /** What was asked for and is not answered. @type {Map<number, { name: string, message: any, started: boolean }>} */
     this.open = new Map();
     /** @type {Map<string, any>} */
     this.waiting = new Map();
@@ -60,6 +62,9 @@ export class LabHandle {
     this.timers = [];
     // Whether the foot says that Python is waited for, and for long.
     this.isWaiting = this.isSilent = false;
+    // The last thing asked for that may move the cursor, and the move that Python makes in parts, if one is under way.
+    this.latest = 0;
+    this.underWay = "";
     this.behind = 0;
     this.still = 0;
     /** Hears that something is opened, by which press. @type {((press: Event) => void) | null} */
@@ -163,7 +168,11 @@ export class LabHandle {
 
   post(/** @type {string} */ name, /** @type {Record<string, any>} */ message) {
     this.seq += 1;
-    this.open.set(this.seq, { name, message });
+    this.open.set(this.seq, { name, message, started: false });
+    if (!isViewing(name)) {
+      this.latest = this.seq;
+      if (name !== "go_on") this.nowUnderWay("");
+    }
     for (const view of this.views) view.asked?.(name);
     this.expect();
     this.model.send({ ...message, seq: this.seq }, this.callbacks);
@@ -174,7 +183,34 @@ export class LabHandle {
    * before it is acknowledged, and without this the browser takes its time for that: 40 ms a step.
    */
   nudge(/** @type {any} */ message) {
-    if (message?.content?.execution_state === "busy") this.model.send({ verb: "nudge" });
+    if (message?.content?.execution_state !== "busy") return;
+    this.model.send({ verb: "nudge" });
+    const next = [...this.open].find(([, { started }]) => !started);
+    if (!next) return;
+    const [seq, asked] = next;
+    asked.started = true;
+    // Python is at work on it, and not on something else: it can be paused.
+    if (!LONG.includes(asked.name)) return;
+    setTimeout(() => {
+      if (this.latest === seq && this.open.has(seq)) this.nowUnderWay(asked.name);
+    }, SLOW);
+  }
+
+  /** A move takes long: it goes on when the next part of it is asked for, unless something else was asked for since. */
+  goOn(/** @type {string} */ name) {
+    this.nowUnderWay(name);
+    this.post("go_on", { verb: "go_on" });
+  }
+
+  nowUnderWay(/** @type {string} */ verb) {
+    if (this.underWay === verb) return;
+    this.underWay = verb;
+    for (const view of this.views) view.underWay?.(verb);
+  }
+
+  /** Stops what is under way where it is. */
+  pause() {
+    this.send("pause");
   }
 
   flush(/** @type {string} */ name) {
@@ -216,10 +252,13 @@ export class LabHandle {
   take(/** @type {any} */ message) {
     const name = this.open.get(message.answers)?.name;
     this.open.delete(message.answers);
+    const isLatest = message.answers === this.latest && name !== undefined;
+    if (isLatest && !message.more) this.nowUnderWay("");
     this.apply(message.patch);
     if (!this.isRecorded) this.drawStillLater();
     for (const view of this.views) view.answered?.(name);
     if (name !== undefined && !this.resting.has(name)) this.flush(name);
+    if (isLatest && message.more) this.goOn(name === "go_on" ? this.underWay : name);
     if (name !== undefined) this.heard();
   }
 
@@ -304,6 +343,26 @@ export class LabHandle {
   }
 }
 
+/** Whether a request changes what is shown of the run, and never the moment that is shown. */
+export function isViewing(/** @type {string} */ name) {
+  return name.startsWith("set_options") || name === "select" || name === "ready";
+}
+
+/**
+ * What a move needs: something before the cursor, or something after it, and no other move under way.
+ * @param {{ values: Values, underWay: string }} lab
+ */
+export function canMove({ values, underWay }) {
+  const where = values.controls ?? values.fact;
+  /** @param {string} verb */
+  return (verb) => {
+    if (!where || underWay || values.fact?.is_fixed) return false;
+    if (["step_back", "step_back_over", "restart"].includes(verb)) return where.cursor > 0;
+    if (verb === "end") return where.cursor < where.last;
+    return values.controls?.at_end !== true;
+  };
+}
+
 /** The changes, with the rows that came as their former index; null where a row is not known. */
 export function withRows(/** @type {any} */ before, /** @type {Record<string, any>} */ changed) {
   const whole = { ...changed };
@@ -325,6 +384,7 @@ const REQUESTS = {
   abandon: () => "Take this command back",
   switch: ({ branch }) => `Go to ${branch}`,
   play: () => "Play",
+  pause: () => "Pause",
   send: ({ command }) => `Send ${command}`,
   select: () => "Select",
 };
@@ -380,6 +440,8 @@ export function mountFoot(/** @type {HTMLElement} */ root, /** @type {string[]} 
       if (value.is_fixed) setText(fixed, `stays at step ${count(value.cursor)} of ${count(value.last)}`);
       draw();
     },
+    /** Sentences that pass by are not read out; the last one is. */
+    underWay: (/** @type {string} */ verb) => put(foot, "aria-busy", verb ? "true" : null),
     waits(/** @type {string | null} */ text) {
       waiting = text === null ? null : { sentence: text, tone: "clock" };
       draw();

@@ -6,11 +6,13 @@
 /**
  * A view of a widget: `parts` are the names of the values that it draws, `update` draws them. `asked` and `answered`
  * get the name of each request; a change without a request has no name. `plays` is called when Play begins, `goesAhead`
- * when the cursor is moved before Python has answered, `waits` with what waits for Python, or null.
+ * when the cursor is moved before Python has answered, `waits` with what waits for Python, or null, `underWay` with
+ * the move that takes long and can be paused, or "".
  * @typedef {{
  *   parts: string[], update(value: any, patch: any, part: string): void, asked?(name: string): void,
  *   answered?(name: string | undefined): void, plays?(): void, goesAhead?(): void,
- *   waits?(sentence: string | null, isSilent: boolean): void, close?(): void,
+ *   waits?(sentence: string | null, isSilent: boolean): void, underWay?(verb: string): void,
+ *   close?(): void,
  * }} View
  * @typedef {(message: any, buffers?: (ArrayBuffer | DataView)[]) => void} Listener
  * The model of anywidget, or its substitute on a page.

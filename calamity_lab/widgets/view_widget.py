@@ -135,8 +135,18 @@ class ViewWidget(anywidget.AnyWidget):
             raise
         finally:
             self._answering = False
-            self._post(answers=message.get("seq"))
+            self._answer(message.get("seq"))
         return None
+
+    def _answer(self, seq: Any) -> None:
+        """Answer what the front end asked for; an interrupt in here leaves nobody waiting."""
+        try:
+            more = {"more": True} if self.contents.under_way else {}
+            self._post(answers=seq, **more)
+        except KeyboardInterrupt:
+            self.contents.interrupted()
+            self._post(answers=seq)
+            raise
 
     def changed(self) -> None:
         """Follow the stepper, which was moved by somebody else."""

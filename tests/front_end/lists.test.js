@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { canMove } from "../../calamity_lab/widgets/keyboard.js";
 import { namesOf, plural } from "../../calamity_lab/widgets/elements.js";
-import { waitingSentence, withRows } from "../../calamity_lab/widgets/lab_handle.js";
+import { canMove, waitingSentence, withRows } from "../../calamity_lab/widgets/lab_handle.js";
 import { longestAscent } from "../../calamity_lab/widgets/lists.js";
 
 test("the nodes that stay in place are the longest ascent, so that as few as possible move", () => {
@@ -28,12 +27,14 @@ test("a patch that counts on rows which are not known is not taken", () => {
 });
 
 test("a move is possible where something is before or after the cursor", () => {
-  const controls = (/** @type {any} */ where) => ({ controls: where });
+  const controls = (/** @type {any} */ where, underWay = "") => ({ values: { controls: where }, underWay });
   const start = canMove(controls({ cursor: 0, last: 5, at_end: false }));
   assert.deepEqual(["step_back", "restart", "end", "step_over"].map(start), [false, false, true, true]);
   const end = canMove(controls({ cursor: 5, last: 5, at_end: true }));
   assert.deepEqual(["step_back", "restart", "end", "resume"].map(end), [true, true, false, false]);
-  assert.equal(canMove({})("step_over"), false);
+  const running = canMove(controls({ cursor: 2, last: 5, at_end: false }, "resume"));
+  assert.deepEqual(["step_back", "restart", "end", "resume"].map(running), [false, false, false, false]);
+  assert.equal(canMove({ values: {}, underWay: "" })("step_over"), false);
 });
 
 test("a number and its noun agree", () => {

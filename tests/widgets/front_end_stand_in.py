@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
+from calamity_lab.widgets import actions
 from calamity_lab.widgets.patches import chart_patch, plain
 from calamity_lab.widgets.view_widget import ViewWidget
 from tests.widgets.charted import nothing, taken
@@ -14,6 +16,9 @@ from tests.widgets.charted import nothing, taken
 
 class FrontEnd:
     """Connected to a widget; ``values`` is what the page would show, ``messages`` all that came."""
+
+    part = 60.0
+    """No move takes so many seconds: each is one answer."""
 
     def __init__(self, widget: ViewWidget, *, asks: bool = True) -> None:
         self.widget = widget
@@ -35,11 +40,12 @@ class FrontEnd:
         """Ask for something; the patch that answers it."""
         seq = next(self._seq)
         before = len(self.messages)
-        self.widget.hear({"verb": verb, "seq": seq, **details})
+        with patch.object(actions, "PART", self.part):
+            self.widget.hear({"verb": verb, "seq": seq, **details})
         answers = [message for message in self.messages[before:] if message.get("answers") == seq]
         assert len(answers) == 1, f"{verb} was answered {len(answers)} times"
-        patch: dict[str, Any] = answers[0]["patch"]
-        return patch
+        changes: dict[str, Any] = answers[0]["patch"]
+        return changes
 
     def seen(self) -> None:
         """Tell that what came unasked was drawn."""
