@@ -66,12 +66,23 @@ def test_where_no_panel_can_be_the_cell_has_a_picture_and_says_what_to_do(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[dict[str, str]] = []
-    monkeypatch.setattr(IPython.display, "display", lambda bundle, **_: shown.append(bundle))
+    updates: list[bool] = []
+
+    def display(bundle: dict[str, str], *, update: bool, **_: object) -> None:
+        shown.append(bundle)
+        updates.append(update)
+
+    monkeypatch.setattr(IPython.display, "display", display)
     dock = dock_of(lab)
     (bundle,) = shown
     assert f'data-calamity-docked="{dock.widget.token}"' in bundle["text/html"]
     assert "let a cell end with the lab" in bundle["text/html"]
     assert "Nothing has happened yet" in bundle["text/html"]
+    lab.send(bank.CreateAccount("ann"))
+    lab.step_over()
+    dock.widget.hear({"verb": "rests"})
+    assert f"Picture of step {lab.cursor} of {lab.cursor}" in shown[-1]["text/html"]
+    assert updates == [False, True]
 
 
 @pytest.mark.usefixtures("in_jupyter")
