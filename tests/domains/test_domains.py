@@ -1,4 +1,4 @@
-"""Seven domains, written as their authors would: told in the lab, stored, recovered, shown and exported."""
+"""Eight domains, written as their authors would: told in the lab, stored, recovered, shown and exported."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from calamity_lab import Lab, Rejected, Stack, dispatch, seeded_ids
+from calamity_lab.errors import InvalidModel
 from calamity_lab.kernel.steps import Refused
 from calamity_lab.probe.near_misses import near_misses
 from calamity_lab.stores import SQLEventStore, recover
 from calamity_lab.views.form import forms
-from tests.domains import cards, garage, library, loyalty, rooms, seats, subscriptions
+from tests.domains import cards, claims, garage, library, loyalty, rooms, seats, subscriptions
 
 MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -88,6 +89,12 @@ STORIES: dict[ModuleType, list[Told]] = {
         Told(cards.PlayCard(7, "ben", cards.Card(cards.Suit.CLUBS, 2))),
         Told(cards.PlayCard(7, "ann", cards.Card(cards.Suit.HEARTS, 14))),
     ],
+    claims: [
+        Told(claims.FillFund("storms", 650)),
+        Told(claims.ReportStorm("north", ("p1", "p2"))),
+        Told(claims.CloseRegion("north")),
+        Told(claims.ReportStorm("south", ("p3",))),
+    ],
     loyalty: [
         Told(loyalty.Collect(1, 60)),
         Told(loyalty.Collect(1, 50)),
@@ -102,7 +109,13 @@ STORIES: dict[ModuleType, list[Told]] = {
         Told(seats.SellSeat("friday", 2, "ben")),
     ],
 }
-DOMAINS = pytest.mark.parametrize("domain", STORIES, ids=lambda domain: domain.__name__.rpartition(".")[2])
+
+
+def named(domain: ModuleType) -> str:
+    return domain.__name__.rpartition(".")[2]
+
+
+DOMAINS = pytest.mark.parametrize("domain", STORIES, ids=named)
 
 
 def told(domain: ModuleType) -> Lab:
@@ -169,6 +182,13 @@ def test_a_method_per_message_and_generic_events() -> None:
     assert [cls.__name__ for cls in lab.model.events] == ["CardPlayed", "TrickWon"]
 
 
+def test_one_event_concerns_several_instances_and_a_rejection_changes_one() -> None:
+    lab = told(claims)
+    assert lab.aggregates["Fund-storms"].money == 650 - 400 - 200
+    assert reasons(lab) == ["fund empty (money 250)"] + ["fund empty (money 50)"] * 3
+    assert dict(lab.process_managers) == {"Claim-p3": claims.Claim("p3", rejections=3)}
+
+
 def test_a_decision_knows_who_asked_and_a_projection_has_a_row_per_key() -> None:
     lab = told(loyalty)
     assert reasons(lab) == ["only a clerk may correct points"]
@@ -185,7 +205,7 @@ def test_a_screen_in_the_box_office() -> None:
     assert before == seats.SeatsFree({"friday": 1})
 
 
-@DOMAINS
+@pytest.mark.parametrize("domain", [each for each in STORIES if each is not claims], ids=named)
 def test_the_same_story_in_a_database_leaves_the_same_states(domain: ModuleType, tmp_path: Path) -> None:
     clock, lab = Clock(), told(domain)
     with SQLEventStore(f"sqlite:///{tmp_path / 'domain.db'}", domain) as store:
@@ -203,6 +223,12 @@ def test_the_same_story_in_a_database_leaves_the_same_states(domain: ModuleType,
         assert not run.agenda
         assert dict(run.stack.aggregates) == dict(lab.aggregates)
         assert dict(run.stack.process_managers) == dict(lab.process_managers)
+
+
+def test_an_instance_that_remembers_rejections_is_refused_over_a_database_which_keeps_events_only() -> None:
+    refused = r"Claim\.apply takes a Rejected.*use the stores in memory"
+    with SQLEventStore("sqlite://", claims) as store, pytest.raises(InvalidModel, match=refused):
+        Lab(claims, stack=Stack(event_store=store))
 
 
 @DOMAINS
