@@ -32,7 +32,7 @@ def run_readme(monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert len(blocks()) == 5
+    assert len(blocks()) == 6
     first_lab = "\n".join(blocks()[:2])
     monkeypatch.setattr(sys.modules[__name__], "README", f"```python\n{first_lab}```\n")
     lab = run_readme(monkeypatch, tmp_path)["lab"]
@@ -71,6 +71,15 @@ def test_the_process_manager_of_the_readme_starts_and_answers(
     lab.resume()
     assert lab.aggregates["BankAccount-1"].balance == 1010
     assert not lab.process_managers
+
+
+def test_the_projection_and_the_policy_of_the_readme_do_what_their_comments_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first_labs = "\n".join(blocks()[:4])
+    monkeypatch.setattr(sys.modules[__name__], "README", f"```python\n{first_labs}```\n")
+    lab = run_readme(monkeypatch, tmp_path)["lab"]
+    assert lab.projections["Turnover"].total == 7001
 
 
 def test_the_first_model_has_about_twenty_lines_of_code() -> None:
