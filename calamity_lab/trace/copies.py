@@ -76,6 +76,8 @@ class Copy:
         made.plain = {}
         try:
             fields = made._held(value)
+            if is_a(value, list, dict, set, deque):  # a class whose objects are containers themselves
+                made.plain["items"] = made._parts(value, type(value))
         except Exception:  # noqa: BLE001 - a foreign class may raise anything
             made.unchecked["fields"] = "not checked: they cannot be read"
             return made

@@ -166,6 +166,9 @@ def nothing(value: Any) -> None:
     """What a callback does that only looks."""
 
 
+OPEN = open(os.devnull)  # noqa: PTH123, SIM115 - for as long as the tests run
+
+
 class Fair(NamedTuple):
     """A value that a callback may hold, how it looks at it, and what the check says it cannot copy."""
 
@@ -208,7 +211,7 @@ FAIR: Mapping[str, Fair] = {
     "a set of sets": Fair(lambda: {frozenset("ab"), frozenset("cd")}),
     "a lock": Fair(threading.Lock, unchecked="lock"),
     "locks in a list": Fair(lambda: [threading.Lock(), 1], unchecked="lock"),
-    "an open file": Fair(lambda: open(os.devnull), unchecked="TextIOWrapper"),  # noqa: PTH123, SIM115
+    "an open file": Fair(lambda: OPEN, unchecked="TextIOWrapper"),
     "a text file": Fair(lambda: io.StringIO("a")),
     "a lambda": Fair(lambda: lambda: 1),
     "a method": Fair(lambda: Plain(1).__init__),
@@ -325,6 +328,32 @@ def test_a_callback_that_changes_what_it_holds_is_named_and_the_change_is_put_ba
     assert caught.value.field == charge.path
     if name not in ("a bytearray", "a random that is asked", "a frame"):
         assert Copy.of_fields(Box(value)).plain == before
+
+
+class Listed(list[int]):
+    def apply(self, event: Any) -> Any:
+        """What the error names."""
+
+
+class Mapped(dict[str, int]):
+    def apply(self, event: Any) -> Any:
+        """What the error names."""
+
+
+@pytest.mark.parametrize(
+    ("state", "change", "path"),
+    [
+        (Listed([1]), lambda state: state.append(2), "items[1]"),
+        (Mapped(a=1), lambda state: state.update(a=2), "items.a"),
+    ],
+)
+def test_a_state_that_is_itself_a_container_is_watched_too(
+    state: Any, change: Callable[[Any], object], path: str
+) -> None:
+    before = type(state)(state)
+    with pytest.raises(ImpureModel, match=r"changed self\.items") as caught:
+        Watch()(Question(state, "apply", Asked(), lambda *_: change(state)))
+    assert (caught.value.field, state) == (path, before)
 
 
 numbers = itertools.count()
