@@ -13,14 +13,16 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from calamity_lab.examples import bank, fulfilment
+from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
-from calamity_lab.trace.selection import NOTHING
+from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.lanes import AHEAD, Lanes, beside, in_order
 from calamity_lab.views.selected import selected
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.patches import packed, plain
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE, ask
@@ -583,3 +585,26 @@ def test_names_are_placed_as_python_places_them(empty: Page) -> None:
     sides = beside(placed, 900)
     assert empty.evaluate(BESIDE % SCRIPTS, placed) == sides
     assert {"left", "right", None} == set(sides)
+
+
+def test_a_mark_of_a_projection_is_walked_to_and_picked(browser: Browser) -> None:
+    lab = Lab(bank, projections=[BankTotals, Turnover])
+    lab.send(*bank.story())
+    lab.resume()
+    lab.goto(after(lab, "FundsWithdrawn"))
+    bare = BarePage(browser.page(width=1000, height=1200), lab, ViewWidget(lab, "timeline"))
+    names = [words.replace("\n", "") for words in bare.root.locator(".cl-lane-label").all_inner_texts()]
+    assert names[-4:] == ["BankTotals", "Turnover2", "alice", "bob"], "below aggregates and process managers"
+    for _ in range(9):
+        if "in Turnover-alice" not in str(mark(bare).get_attribute("aria-label")):
+            mark(bare).press("ArrowDown")
+    expect(mark(bare)).to_have_attribute("aria-label", "changed by FundsWithdrawn in Turnover-alice")
+    mark(bare).click()
+    bare.settle()
+    assert lab.stepper.selection == Selection("Turnover-alice", 6)
+    expect(mark(bare)).to_have_attribute("aria-selected", "true")
+    expect(lanes(bare).locator(".cl-chosen-words")).to_have_text(
+        "Turnover-alice changed by FundsWithdrawn #6"
+    )
+    bare.check()
+    bare.page.close()
