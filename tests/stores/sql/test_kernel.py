@@ -18,12 +18,16 @@ from calamity_lab.examples.bank import (
     story,
 )
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.recovery import rebuild, take_snapshots
+from calamity_lab.kernel.recovery import rebuild, recover, take_snapshots
 from calamity_lab.kernel.run import advance, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
+from tests.kernel import functions, trading
+from tests.kernel import told as told_model
+from tests.kernel.running import finish
+from tests.kernel.test_several_interests import STORY
 
 
 def stack(**given: Any) -> Stack:
@@ -49,6 +53,34 @@ def test_a_day_at_the_bank_is_the_same_as_in_memory(url: str) -> None:
         assert (found.aggregates, found.process_managers) == (model.aggregates, model.process_managers)
         assert found.aggregate_versions == model.aggregate_versions
         assert refusals == wanted
+
+
+SAID = {
+    "a context and records": (told_model, (told_model.Desk,), (told_model.OpenTicket("1"),)),
+    "several interests": (trading, (trading.Trader,), STORY),
+    "policies and a decider": (functions, (functions.welcome, functions.remind), (functions.Open("1"),)),
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_what_a_model_can_say_is_the_same_as_in_memory(url: str, said: str) -> None:
+    model, managers, commands = SAID[said]
+    sources = {"clock": ticking_clock(), "ids": seeded_ids(7), "process_manager_types": managers}
+    wanted = Stack(**sources)
+    with SQLEventStore(url, model) as store:
+        found = Stack(event_store=store, **sources)
+        for each in commands:
+            wanted, found = dispatch_all(wanted, each), dispatch_all(found, each)
+        assert list(store) == list(wanted.event_store)
+        assert (found.aggregates, found.process_managers) == (wanted.aggregates, wanted.process_managers)
+        types = list({type(aggregate) for aggregate in wanted.aggregates.values()})
+        again = recover(Stack(event_store=store, **sources), types).stack
+        assert (again.aggregates, again.process_managers) == (wanted.aggregates, wanted.process_managers)
+
+
+def dispatch_all(stack: Stack, command: Any) -> Stack:
+    """The stack after the command and all that it caused, rejections too."""
+    return finish(begin(stack, command))[1].stack
 
 
 def test_two_stacks_on_one_store_decide_on_each_others_events(url: str) -> None:
