@@ -45,7 +45,8 @@ class Verb(StrEnum):
         return self is not Verb.IGNORED and self is not Verb.ANSWERED
 
 
-_STARTED, _CONTINUED, _STOPPED, _IGNORED = Verb.STARTED, Verb.CONTINUED, Verb.STOPPED, Verb.IGNORED
+_STARTED, _CONTINUED, _STOPPED = Verb.STARTED, Verb.CONTINUED, Verb.STOPPED
+_IGNORED, _ANSWERED = Verb.IGNORED, Verb.ANSWERED
 
 
 class Reacted(NamedTuple):
@@ -116,11 +117,13 @@ def is_unknown(event: Any) -> bool:
 
 def verb_of(interest: Interest, *, is_running: bool) -> Verb:
     """What an event does to an instance: Start continues one that runs, Continue and Stop need one."""
-    if isinstance(interest, Once):
-        return Verb.ANSWERED
     if not is_running:
-        return _STARTED if isinstance(interest, Start) else _IGNORED
-    return _STOPPED if isinstance(interest, Stop) else _CONTINUED
+        if isinstance(interest, Start):
+            return _STARTED
+        return _ANSWERED if isinstance(interest, Once) else _IGNORED
+    if isinstance(interest, Stop):
+        return _STOPPED
+    return _ANSWERED if isinstance(interest, Once) else _CONTINUED
 
 
 def taken_in(
@@ -128,15 +131,15 @@ def taken_in(
 ) -> tuple[Verb, Any]:
     """What an event does to the instance of that identity, and the instance after it; nothing is sent."""
     verb = verb_of(interest, is_running=instance is not None)
-    if verb is _STOPPED or not verb.changes:
-        return verb, None
-    return verb, ask.apply(begun(identity) if instance is None else instance, recorded.event, recorded)
+    if verb is _STARTED or verb is _CONTINUED:
+        return verb, ask.apply(begun(identity) if instance is None else instance, recorded.event, recorded)
+    return verb, None
 
 
 def react(identity: Identity, instance: Any, interest: Interest, recorded: RecordedEvent) -> Reacted:
     """What an event does to the instance of that identity; ``instance`` is None where there is none yet."""
     verb, after = taken_in(identity, instance, interest, recorded)
-    if verb is Verb.ANSWERED:
+    if verb is _ANSWERED:
         return Reacted(verb, None, ask.handle(begun(identity), recorded.event, recorded))
     return Reacted(verb, after, () if after is None else ask.handle(after, recorded.event, recorded))
 

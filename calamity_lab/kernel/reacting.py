@@ -286,7 +286,8 @@ def _reacting(
             process_managers.get(identity.stream_id),
         )
         caused = caused_by_event(pending, event, identity, reaction.commands) if reaction.commands else ()
-        found.append(InstanceReaction(identity, Verb(reaction.verb), before, after, caused))
+        verb = reaction.verb if type(reaction.verb) is Verb else Verb(reaction.verb)
+        found.append(InstanceReaction(identity, verb, before, after, caused))
     return Reacting(pending, event, tuple(found), process_managers, None)
 
 

@@ -205,7 +205,10 @@ CALLBACKS = {each.method: each for each in (EXECUTE, APPLY, INTERESTED, HANDLE, 
 
 def takes_context_or_record(cls: type) -> bool:
     """Whether an aggregate type takes more than the command and the event."""
-    return _is_taken(EXECUTE[cls]) or _is_taken(APPLY[cls])
+    execute, apply = EXECUTE[cls], APPLY[cls]
+    if execute is None and apply is None:  # as most classes
+        return False
+    return _is_taken(execute) or _is_taken(apply)
 
 
 def takes_record(cls: type) -> bool:
