@@ -62,7 +62,7 @@ def _named(before: Mapping[str, Any], after: Mapping[str, Any], path: str, dot: 
 
 
 def _listed(before: Any, after: Any, path: str) -> Iterator[Difference]:
-    for n in range(max(len(before), len(after))):
+    for n in range(_shared(before, after), max(len(before), len(after))):
         old = before[n] if n < len(before) else ABSENT
         new = after[n] if n < len(after) else ABSENT
         yield from differences(old, new, f"{path}[{n}]")

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Recording } from "../../calamity_lab/widgets/page/recording.js";
-import { bounded, USUAL_OPTIONS, WINDOWS } from "../../calamity_lab/widgets/page/views.js";
+import { bounded, recordedDetails, recordedSelected, USUAL_OPTIONS,
+  WINDOWS } from "../../calamity_lab/widgets/page/views.js";
 
 const EVENTS = Array.from({ length: 100 }, (_, place) => ({
   position: place + 1,
@@ -55,4 +56,23 @@ test("the values of a moment are put together from the changes up to there, whic
     assert.equal(recording.at(place).state.sum, place);
     assert.equal(recording.at(place).state.rows.length, place + 1);
   }
+});
+
+test("what is picked is whole: a mark and a command as Python wrote them, a range and a stream as their events", () => {
+  /** @type {any} */
+  const rows = [{ kind: "event", title: "Placed #3", streams: [] }, { key: "event 3" }, { kind: "stream",
+    title: "Order-2", detail: "", streams: ["Order-2"] }];
+  /** @type {any} */
+  const packed = { events: EVENTS, rows, details: { "event 3": 1 },
+    selected: { marks: { "event 3": 0 }, streams: { "Order-2": 2 }, commands: { c7: [0, 1] } } };
+  const whole = (/** @type {any} */ picked) => recordedDetails(packed, picked, recordedSelected(packed, picked));
+  for (const picked of [{ mark: "event 3" }, { position: 3 }, { command_id: "c7" }]) {
+    assert.equal(whole(picked).key, "event 3");
+  }
+  const range = whole({ mark: "event 2", until: 4 });
+  assert.deepEqual(range.events.map(({ label }) => label), ["Paid #2", "Placed #3", "Paid #4"]);
+  assert.deepEqual([whole({ mark: "event 1", until: 90 }).events.length,
+    whole({ mark: "event 1", until: 90 }).more_links], [40, 50]);
+  assert.deepEqual(whole({ stream_id: "Order-2" }).events.map(({ mark }) => mark).slice(0, 2), ["event 3", "event 10"]);
+  assert.equal(whole({}).key, "");
 });

@@ -20,10 +20,12 @@ from calamity_lab.lab import Lab
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
+from calamity_lab.views.details import details
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
+from calamity_lab.widgets.actions import selection_from
 from calamity_lab.widgets.page import recording
 from calamity_lab.widgets.page.page import page
 from calamity_lab.widgets.patches import chart_patch, plain
@@ -224,3 +226,18 @@ def test_a_page_carries_the_projections_their_marks_and_what_each_mark_selects()
     moment = after(lab, "FundsDeposited")
     at_moment = list(shown(has))[moment]
     assert at_moment["state"]["rows"] == plain(state(lab.trace, moment, limit=99).rows)
+
+
+@pytest.mark.parametrize("model", [bank, fulfilment])
+def test_the_page_carries_every_message_whole(model: ModuleType) -> None:
+    lab, run = recorded(model)
+    for mark, number in run["details"].items():
+        found = details(lab.trace, selection_from(lab.trace, {"mark": mark}))
+        assert run["rows"][number] == plain(found), mark
+    pending = lab_of(model)
+    pending.send(next(iter(model.story())))
+    (command,) = pending.agenda.pending
+    carries = carried(page(pending))
+    chosen, whole = carries["selected"]["commands"][command.command_id]
+    assert carries["rows"][chosen]["title"] == carries["rows"][whole]["title"]
+    assert carries["rows"][whole]["title"] == f"{command.command_type} pending"
