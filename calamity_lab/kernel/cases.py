@@ -11,10 +11,12 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import linecache
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, singledispatchmethod
+from tokenize import TokenError
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -131,9 +133,11 @@ def _followed(member: Any, message: type) -> Paths | None:
 @lru_cache(maxsize=1024)
 def source_of(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The source of a function; None where it is not known, or is no longer that of the code."""
+    # `inspect.getsource` looks through all modules before it reads the file.
+    lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(code))).body[0]
-    except (OSError, TypeError, SyntaxError, ValueError, IndexError):
+        tree = ast.parse(textwrap.dedent("".join(inspect.getblock(lines)))).body[0]
+    except (SyntaxError, ValueError, IndexError, TokenError):
         return None
     if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)) or tree.name != code.co_name:
         return None
