@@ -10,8 +10,6 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import IPython
-
 from calamity_lab import frames
 from calamity_lab.errors import InvalidValue, UnknownAttribute
 from calamity_lab.frames import History
@@ -345,7 +343,8 @@ def progress(stepper: Stepper, name: str) -> Iterator[None]:
 
 def is_watched() -> bool:
     """Whether a person can see a progress bar."""
-    return getattr(IPython.get_ipython(), "kernel", None) is not None or sys.stderr.isatty()
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None or sys.stderr.isatty()
 
 
 class _Bar:

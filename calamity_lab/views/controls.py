@@ -72,8 +72,8 @@ class BranchRow:
 class ControlsView:
     """The cursor among the moments, and what happened at it as one sentence.
 
-    ``ticks`` are the moments at which a command was dispatched (none if there are too many to be seen apart),
-    ``rejections`` the moments of rejections, fewer if there are many.
+    ``ticks`` are the moments at which a command was dispatched, ``rejections`` the moments of rejections; of
+    many, some that are evenly spread among them.
     """
 
     cursor: int
@@ -108,7 +108,7 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
         tone=tone if error is None else "error",
         command_number=bisect_right(index.dispatched, cursor),
         commands=len(index.dispatched),
-        ticks=tuple(index.dispatched) if len(index.dispatched) <= MOST_TICKS else (),
+        ticks=_thinned(index.dispatched),
         rejections=_thinned(index.rejections),
         branch=trace.branch.name,
         branches=_branches(trace),

@@ -11,6 +11,10 @@ import { icon } from "./signs.js";
  * @import { BranchRow, ControlsView } from "#views"
  */
 
+// How many of the moves lead back; and in pixels, how far apart two lines must be to be seen as two.
+const MOVES_BACK = 3;
+const TICK_GAP = 4;
+
 /** @param {HTMLElement} root @param {LabHandle} lab @param {() => void} openHelp */
 export function mountControls(root, lab, openHelp) {
   const moves = MOVES.map((move) => mountMove(lab, move));
@@ -25,10 +29,12 @@ export function mountControls(root, lab, openHelp) {
   const search = make("div", { class: "cl-head-search" });
   branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
   const row = make("div", { class: "cl-moves" },
-    make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" }, ...moves.map(({ node }) => node)),
-    make("span", { class: "cl-gap" }), search, scrubber.command, help);
+    make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" },
+      make("span", { class: "cl-joined" }, ...moves.slice(0, MOVES_BACK).map(({ node }) => node)),
+      make("span", { class: "cl-joined" }, ...moves.slice(MOVES_BACK).map(({ node }) => node))),
+    make("span", { class: "cl-gap" }), search, help);
   const head = make("div", { class: "cl-head" }, row,
-    make("div", { class: "cl-scrubber-row" }, play.node, play.speed, scrubber.node, scrubber.where), branches);
+    make("div", { class: "cl-scrubber-row" }, play.split, scrubber.node, scrubber.where), branches);
   root.append(head);
   return {
     parts: ["controls"],
@@ -85,7 +91,8 @@ function mountScrubber(/** @type {LabHandle} */ lab) {
   const field = make("input", { class: "cl-input cl-number", inputmode: "numeric", "aria-label": "Go to", size: "5" });
   const total = make("span");
   const command = make("span", { class: "cl-muted cl-command-count" });
-  const where = make("span", { class: "cl-where" }, make("span", { class: "cl-label", text: "step" }), field, total);
+  const where = make("span", { class: "cl-where" }, make("span", { class: "cl-label", text: "step" }), field, total,
+    command);
   slider.addEventListener("input", () => {
     paint(done, slider.valueAsNumber, Number(slider.max));
     lab.goto(slider.valueAsNumber);
@@ -110,7 +117,6 @@ function mountScrubber(/** @type {LabHandle} */ lab) {
   return {
     slider,
     where,
-    command,
     close: () => observer.disconnect(),
     node: make("div", { class: "cl-scrubber" }, rail, slider),
     focusGo() {
@@ -146,13 +152,36 @@ function paint(/** @type {HTMLElement} */ done, /** @type {number} */ cursor, /*
 }
 
 /**
- * A line for each command and a cross for each rejection, as one path each: there may be hundreds.
+ * A line for each command and a cross for each rejection, as one path each: there may be hundreds. Where the
+ * lines would touch each other, a bar shows how many commands there are in each part of the run.
  * @param {Element} ticks @param {Element} rejections @param {ControlsView} value @param {number} width
  */
 function paintMoments(ticks, rejections, value, width) {
   const at = (/** @type {number} */ moment) => Math.round((2 * width * moment) / Math.max(value.last, 1)) / 2;
-  put(ticks, "d", value.ticks.map((moment) => `M${at(moment)} 8v12`).join(""));
-  put(rejections, "d", value.rejections.map((moment) => `M${at(moment) - 3} 0l6 6m-6 0l6-6`).join(""));
+  const isDense = value.ticks.length * TICK_GAP > width;
+  ticks.classList.toggle("cl-dense", isDense);
+  const lines = isDense
+    ? densityOf(value.ticks, value.last, Math.floor(width / TICK_GAP)).map((part, place) =>
+      part ? `M${place * TICK_GAP + TICK_GAP / 2} 28v${-2 - Math.round(7 * part)}` : ""
+    )
+    : value.ticks.map((moment) => `M${at(moment)} 8v12`);
+  put(ticks, "d", lines.join(""));
+  const isCrowded = 2 * value.rejections.length * TICK_GAP > width;
+  const crosses = value.rejections.map((moment) =>
+    isCrowded ? `M${at(moment)} 1v5` : `M${at(moment) - 3} 0l6 6m-6 0l6-6`
+  );
+  put(rejections, "d", crosses.join(""));
+}
+
+/**
+ * How many of the moments are in each of so many equal parts of the run, as shares of the most in one part.
+ * @param {number[]} moments @param {number} last @param {number} parts
+ */
+export function densityOf(moments, last, parts) {
+  const counts = new Array(Math.max(parts, 1)).fill(0);
+  for (const moment of moments) counts[Math.min(Math.floor((moment * parts) / (last + 1)), counts.length - 1)] += 1;
+  const most = Math.max(...counts, 1);
+  return counts.map((number) => number / most);
 }
 
 /** @param {Element} row @param {Element} chips @param {{ branches: BranchRow[] }} value @param {LabHandle} lab */
@@ -274,7 +303,7 @@ function mountPlay(/** @type {LabHandle} */ lab) {
       ? "Stop here"
       : lab.values.controls?.at_end
       ? "Play again from the start"
-      : "Run command after command";
+      : `Run command after command: ${pace().text}`;
     put(node, "title", `${does} (p)`);
   }
   function answer(/** @type {string} */ verb) {
@@ -289,13 +318,15 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     wait();
   }
   speed.addEventListener("change", () => {
+    hint();
     due = Math.min(due, performance.now() + 1000 / pace().perSecond);
     if (playing && !open) wait();
   });
   return {
     parts: ["controls"],
     node,
-    speed,
+    split: make("span", { class: "cl-joined cl-split" }, node,
+      make("span", { class: "cl-button cl-speed-button" }, speed, icon("down"))),
     toggle,
     pause,
     close: stop,

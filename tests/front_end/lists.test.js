@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { namesOf, plural } from "../../calamity_lab/widgets/elements.js";
+import { densityOf } from "../../calamity_lab/widgets/controls.js";
 import { canMove, waitingSentence, withRows } from "../../calamity_lab/widgets/lab_handle.js";
 import { longestAscent } from "../../calamity_lab/widgets/lists.js";
 
@@ -57,4 +58,10 @@ test("what waits for Python is named, the same thing once, and what a person did
     "Python is busy. What you press waits until Python is free.");
   assert.equal(waitingSentence([{ verb: "resume" }], true),
     "Waiting for Python: Resume. Python is busy, or the kernel was stopped. If it was stopped, run the cell again.");
+});
+
+test("where commands are too many to be seen apart, each part of the run shows how many it has", () => {
+  assert.deepEqual(densityOf([0, 1, 2, 3, 9], 9, 2), [1, 0.25]);
+  assert.deepEqual(densityOf([], 0, 3), [0, 0, 0]);
+  assert.deepEqual(densityOf([0], 0, 0), [1]);
 });

@@ -110,10 +110,10 @@ def test_a_conflict_is_said_as_one() -> None:
     assert controls(trace, trace.last).tone == "good"
 
 
-def test_of_many_commands_no_ticks_are_left_and_of_many_rejections_some() -> None:
+def test_of_many_commands_and_of_many_rejections_some_are_left() -> None:
     trace = trace_of(*[WithdrawFunds("a", 1)] * 1_000)
     view = controls(trace, 0)
-    assert view.ticks == ()
+    assert 200 <= len(view.ticks) <= MOST_TICKS
     assert 200 <= len(view.rejections) <= MOST_TICKS
     assert view.rejections[-1] == trace.index.rejections[-1]
     assert set(view.rejections) <= set(trace.index.rejections)
