@@ -1,17 +1,25 @@
-"""The sequence diagram as matplotlib axes."""
+"""Who caused what: the sequence diagram as matplotlib axes, and all causes as a networkx graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
 from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, legend_below, say_instead, size_in_points
 from calamity_lab.figures.style import Theme, hue, legend_mark, paint, plots
+from calamity_lab.kernel.arguments import a_list
+from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import plural
+from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import DRAWN_AS, LOOKS
 from calamity_lab.views.sequence import Message, SequenceView
 from calamity_lab.views.sequence_scene import FOOT, HEAD, ROW, height_of, sequence_scene
+from calamity_lab.views.tables import causes, causes_of_events
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
 
 _USUAL, _LEAST = 0.625, 0.42
 """The length of a pixel of the scene in points: if there is room, and the least (letters of 5 points)."""
@@ -86,3 +94,18 @@ def _draw_legend(ax: Axes, view: SequenceView) -> None:
     handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
     if handles:
         legend_below(ax, handles, gap=4)
+
+
+def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = None) -> MultiDiGraph[str]:
+    """The graph of causes, a ``networkx.MultiDiGraph``, of a trace up to the cursor or of recorded events.
+
+    Nodes are commands by command id (``kind="command"``, ``type``, ``origin`` submitted or sent, ``sender``,
+    ``outcome``) and events by event id (``kind="event"``, ``type``, ``stream_id``, ``stream_version``,
+    ``position``). Edges have a ``relation``: a command *caused* an event, an event *emitted* a command,
+    through the ``process_manager`` that the edge names. Events without their trace have no edges of the
+    second kind. In a history of another store an event may have *caused* an event.
+    """
+    if type(source) is Trace:
+        return causes(source, cursor).to_networkx()
+    listed = a_list("to_networkx(source)", source, "lab.trace, or lab.history", of=RecordedEvent)
+    return causes_of_events(listed).to_networkx()

@@ -79,7 +79,7 @@ class History(Sequence[RecordedEvent], Exports):
             yield {**{name: getattr(recorded, name) for name in _COLUMNS}, "event": parts_of(recorded.event)}
 
     def to_networkx(self, **unknown: Any) -> MultiDiGraph[str]:
-        """Commands and events as a graph of causes; see `calamity_lab.figures.causes`.
+        """Commands and events as a graph of causes; see `calamity_lab.figures.to_networkx`.
 
         A history does not hold which event a process manager answered with a command. A trace does:
         ``lab.to_networkx()`` has those edges too.

@@ -14,6 +14,7 @@ from enum import Enum
 from types import FunctionType
 from typing import Annotated, Any, Literal
 
+from calamity_lab.errors import InvalidFields, text_of
 from calamity_lab.kernel.annotations import annotated_names, class_annotations, method_annotations
 
 Kind = Literal["dataclass", "attrs", "struct", "named tuple", "pydantic", "plain"]
@@ -196,6 +197,23 @@ def arguments_of(cls: type, known: Mapping[str, Any] | None = None) -> tuple[Fie
         loose = {**class_annotations(cls, known), **method_annotations(cls, "__init__", known)}
         declared = {**{name: Field("", annotation) for name, annotation in loose.items()}, **declared}
     return tuple(_argument(parameter, declared.get(parameter.name, Field(""))) for parameter in parameters)
+
+
+def remade(value: Any, changes: Mapping[str, Any]) -> Any:
+    """A value of the same class with other values for some fields, made by its constructor.
+
+    Raises `InvalidFields` where the constructor does not take them.
+    """
+    cls = type(value)
+    given = {
+        field.argument: changes[field.name] if field.name in changes else getattr(value, field.name)
+        for field in arguments_of(cls)
+        if field.name and field.argument
+    }
+    try:
+        return cls(**given)
+    except Exception as error:
+        raise InvalidFields(cls.__name__, {"": text_of(error)}) from error
 
 
 def _with(annotations: Mapping[str, Any], field: Field) -> Field:

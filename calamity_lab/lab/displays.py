@@ -19,11 +19,11 @@ from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.lab.results import PendingCommands, SelectedEvents, States, Steps
+from calamity_lab.lab.results import Branches, PendingCommands, SelectedEvents, States, Steps
 from calamity_lab.model import Model
 from calamity_lab.trace.selection import selected_events
 from calamity_lab.trace.stepper import Stepper
-from calamity_lab.trace.trace import Branch, Moment, Trace
+from calamity_lab.trace.trace import Moment, Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,9 +58,9 @@ class Displays:
         return self.stepper.trace
 
     @property
-    def branches(self) -> tuple[Branch, ...]:
-        """All branches; each act in the past made a new one."""
-        return tuple(self.trace.branches.values())
+    def branches(self) -> Branches:
+        """All branches by name; each act in the past made a new one, or entered one again."""
+        return Branches(self.trace)
 
     @property
     def moment(self) -> Moment:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
-from calamity_lab.errors import InvalidModel, InvalidValue, UnknownAttribute
+from calamity_lab.errors import InvalidModel, InvalidValue, UnknownAttribute, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.arguments import a_bool, a_text_or_none, has, is_a, refuse_unknown
+from calamity_lab.kernel.arguments import a_bool, a_mapping, a_text_or_none, has, is_a, refuse_unknown
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.schema import field_names, remade
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import AtMoment, Displays, progress
-from calamity_lab.lab.results import Committed, PendingCommands, SelectedEvents
+from calamity_lab.lab.results import (
+    Branches,
+    Committed,
+    PendingCommands,
+    Replay,
+    SelectedEvents,
+    SubmittedCommands,
+)
 from calamity_lab.model import Model, assemble, check_aggregates
 from calamity_lab.probe.near_misses import commands_for, near_misses
 from calamity_lab.text import plural
+from calamity_lab.trace.replay import Edits, submitted_on
 from calamity_lab.trace.selection import selection_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
 from calamity_lab.trace.trace import Moment
@@ -227,10 +237,67 @@ class Lab(Displays):
         self.stepper.abandon()
         return self.agenda
 
+    @property
+    def submitted(self) -> SubmittedCommands:
+        """The commands that were submitted on this branch, numbered from 0."""
+        return SubmittedCommands(submitted_on(self.stepper.trace.branch))
+
     def switch(self, branch: str) -> Moment:
         """Move to the last moment of another branch."""
         self.stepper.switch(branch)
-        return self.moment
+        return self.stepper.moment
+
+    def fork(self, name: str | None = None) -> Moment:
+        """Begin a new branch at the cursor, and look at it; the branch so far does not change."""
+        self.stepper.fork(name)
+        return self.stepper.moment
+
+    def rename(self, old: str, new: str) -> Branches:
+        """Give a branch another name."""
+        self.stepper.rename(old, new)
+        return self.branches
+
+    def remove(self, name: str) -> Branches:
+        """Forget a branch. Raises `InvalidValue` for the one that is looked at."""
+        self.stepper.remove(name)
+        return self.branches
+
+    def replay(
+        self,
+        *,
+        without: Any = (),
+        edit: Mapping[Any, Any] | None = None,
+        insert: Mapping[Any, Any] | None = None,
+        move: Mapping[Any, Any] | None = None,
+        name: str | None = None,
+    ) -> Replay:
+        """Decide the inputs of this branch again, with edits, on a new branch; the lab then looks at it.
+
+        The edits name submitted commands by their numbers in `submitted`, or give the command itself::
+
+            lab.replay(without=3)                    # or a list of numbers
+            lab.replay(edit={3: {"amount": 5}})      # other values for fields; or another command
+            lab.replay(insert={3: command})          # before number 3; or a list of commands
+            lab.replay(move={3: 1})                  # to the place of number 1
+
+        Nothing is copied: the model decides again. So a command may be rejected that was accepted, process
+        managers may send other commands, and the `Replay` says where. The old branch does not change.
+        Raises `InvalidValue` for a number that is not there, and for fields that the command has not.
+        """
+        submitted = self.submitted
+        edits = Edits(
+            frozenset(submitted.number("replay(without)", each) for each in _listed(without)),
+            {n: _edited(submitted, n, given) for n, given in _numbered(submitted, "edit", edit)},
+            {n: self._inserted(given) for n, given in _numbered(submitted, "insert", insert)},
+            {n: submitted.number("replay(move)", target) for n, target in _numbered(submitted, "move", move)},
+        )
+        return Replay(self.stepper.replay(edits, name))
+
+    def _inserted(self, given: Any) -> tuple[Any, ...]:
+        commands = _listed(given)
+        for command in commands:
+            self._check_command(command)
+        return commands
 
     def select(self, *what: int | str | Step | Pending) -> SelectedEvents:
         """Select messages in all views, and return the events among them.
@@ -363,3 +430,36 @@ def _start(
     if missing:
         stack = replace(stack, process_manager_types=(*stack.process_manager_types, *missing))
     return start._replace(stack=stack) if isinstance(start, Run) else stack
+
+
+def _listed(given: Any) -> tuple[Any, ...]:
+    """One thing, or several in a list; a named tuple is one command."""
+    return (
+        tuple(given)
+        if is_a(given, list, tuple, set, frozenset, range) and not has(given, "aggregate")
+        else (given,)
+    )
+
+
+def _numbered(submitted: SubmittedCommands, name: str, given: Any) -> Iterator[tuple[int, Any]]:
+    if given is None:
+        return
+    call = f"replay({name})"
+    for which, value in a_mapping(call, given, "{3: ...}").items():
+        yield submitted.number(call, which), value
+
+
+def _edited(submitted: SubmittedCommands, number: int, given: Any) -> Any:
+    """A submitted command with other values for some fields, or another command in its place."""
+    if not 0 <= number < len(submitted):
+        return given  # the replay says which numbers there are
+    command = submitted[number].command
+    if not is_a(given, Mapping) or has(given, "aggregate"):
+        return given
+    unknown = [name for name in given if name not in (field_names(type(command)) or ())]
+    if unknown:
+        raise InvalidValue(
+            f"replay(edit): {stored_name(type(command))} has no field {', '.join(map(repr_of, unknown))}; "
+            f"it has: {', '.join(field_names(type(command)) or ())}"
+        )
+    return remade(command, given)

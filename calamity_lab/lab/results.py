@@ -1,4 +1,4 @@
-"""The results that a lab returns: states, steps, pending commands and commits, each shown as a table."""
+"""The results that a lab returns: states, steps, commands, branches, replays and commits, as tables."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab import frames
-from calamity_lab.errors import UnknownKey, repr_of, text_of
+from calamity_lab.errors import InvalidValue, UnknownKey, repr_of, text_of
 from calamity_lab.frames.exports import Exports
 from calamity_lab.kernel.agenda import Agenda, Pending
-from calamity_lab.kernel.arguments import an_index, are_equal, is_a, span
-from calamity_lab.kernel.identity import stream_id_of
+from calamity_lab.kernel.arguments import a_whole_number, an_index, are_equal, is_a, span
+from calamity_lab.kernel.identity import stored_name, stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, html_table, plural
 from calamity_lab.trace.projections import BrokenProjection
+from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand
 from calamity_lab.trace.sentences import fact, origin, sentence
+from calamity_lab.trace.trace import Branch, Trace
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -197,6 +199,194 @@ class PendingCommands(Sequence[Any]):
 
     def _caption(self) -> str:
         return _caption(len(self), "pending command")
+
+
+class Branches(Mapping[str, Branch]):
+    """The branches by name, as in ``lab.branches["main"]``; the first one is the oldest."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._branches, self._current = trace.branches, trace.branch.name
+
+    def __getitem__(self, name: str) -> Branch:
+        try:
+            return self._branches[name]
+        except (KeyError, TypeError):
+            raise UnknownKey(
+                f"there is no branch {repr_of(name)}; there are: {', '.join(self._branches)}"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._branches)
+
+    def __len__(self) -> int:
+        return len(self._branches)
+
+    def __repr__(self) -> str:
+        caption = plural(len(self), "branch", "branches")
+        rows = [f"{name}  {moments}{came}{here}" for name, moments, came, here in self._rows()]
+        return "\n".join([caption, *rows])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, moments, came.removeprefix(", "), here.strip())
+            for name, moments, came, here in self._rows()
+        ]
+        return html_table(("branch", "length", "began", ""), rows, plural(len(self), "branch", "branches"))
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
+        for name, branch in self._branches.items():
+            came = f", left {branch.parent} at step {branch.forked_at:,}" if branch.parent else ""
+            here = "  (looked at)" if name == self._current else ""
+            yield name, plural(len(branch.moments) - 1, "step"), came, here
+
+
+class SubmittedCommands(Sequence[SubmittedCommand]):
+    """The submitted commands of the current branch, numbered from 0; edits of a replay name these numbers."""
+
+    def __init__(self, commands: Sequence[SubmittedCommand]) -> None:
+        self._commands = commands
+
+    @overload
+    def __getitem__(self, index: int) -> SubmittedCommand: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[SubmittedCommand]: ...
+    def __getitem__(self, index: int | slice) -> SubmittedCommand | Sequence[SubmittedCommand]:
+        if type(index) is slice:
+            span(index, len(self))
+            return SubmittedCommands(self._commands[index])
+        return self._commands[an_index("submitted[index]", index, len(self), "submitted command")]
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def number(self, call: str, which: Any) -> int:
+        """The number of a submitted command that is given by its number, or as the command itself."""
+        if is_a(which, int) and not is_a(which, bool):
+            return a_whole_number(call, which, low=0)
+        found = [each.number for each in self._commands if each.command is which]
+        found = found or [each.number for each in self._commands if are_equal(each.command, which)]
+        if len(found) == 1:
+            return found[0]
+        numbers = f"submitted as numbers {', '.join(map(str, found))}" if found else "not submitted"
+        raise InvalidValue(f"{call}: {repr_of(which)} was {numbers}; give its number, as in lab.submitted")
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{each.number}  {format_value(each.command, _COMMITTED_LENGTH)}"
+            for each in self._commands[:_ROWS]
+        ]
+        return "\n".join([self._caption(), *rows])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                str(each.number),
+                stored_name(type(each.command)),
+                format_fields(each.command, _LENGTH),
+                f"{each.moment:,}",
+            )
+            for each in self._commands[:_ROWS]
+        ]
+        return html_table(("number", "command", "fields", "sent at step"), rows, self._caption())
+
+    def _caption(self) -> str:
+        return _caption(len(self), "submitted command")
+
+
+class Replay(Sequence[ReplayRow], Exports):
+    """What became of each command in a replay: one row per submitted command and per command that it caused.
+
+    ``outcome`` is ``same``, ``changed``, ``rejected`` (it was accepted), ``accepted`` (it was rejected),
+    ``new`` or ``gone``. `branch` is the new branch, and `first_difference` the first step on it at which a
+    command was decided otherwise. `unplayed` says which inputs could not be put in again, and why.
+    """
+
+    def __init__(self, replayed: Replayed) -> None:
+        self._rows = replayed.rows
+        self.branch = replayed.trace.branch
+        self.first_difference = replayed.first_difference
+        self.unplayed = replayed.unplayed
+        self.error = replayed.error
+
+    @overload
+    def __getitem__(self, index: int) -> ReplayRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ReplayRow]: ...
+    def __getitem__(self, index: int | slice) -> ReplayRow | Sequence[ReplayRow]:
+        if type(index) is slice:
+            span(index, len(self))
+            return self._rows[index]
+        return self._rows[an_index("replay[index]", index, len(self), "command")]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def differences(self) -> tuple[ReplayRow, ...]:
+        """The rows of the commands whose outcome is not the same."""
+        return tuple([row for row in self._rows if row.outcome != "same"])
+
+    def to_pandas(self) -> DataFrame:
+        """One row per command, in the order of the new branch."""
+        import pandas as pd
+
+        columns = ("number", "command", "depth", "outcome", "before", "after", "differs", "moment")
+        frame = pd.DataFrame([tuple(row.values()) for row in self.rows()], columns=columns)
+        return frame.astype({"number": "Int64", "moment": "Int64"})
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`."""
+        return [{**row._asdict(), "command": stored_name(type(row.command))} for row in self._rows]
+
+    def __repr__(self) -> str:
+        lines = [self.sentence, *(f"not replayed: {each}" for each in self.unplayed)]
+        lines += [
+            f"{self._named(row)}  {row.outcome}: {self._in_words(row)}" for row in self.differences[:_ROWS]
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                "" if row.moment is None else f"{row.moment:,}",
+                self._named(row),
+                row.outcome,
+                row.before,
+                row.after,
+            )
+            for row in self.differences[:_ROWS]
+        ]
+        caption = ". ".join([self.sentence, *(f"Not replayed: {each}" for each in self.unplayed)])
+        return html_table(("step", "command", "outcome", "before", "after"), rows, caption)
+
+    @property
+    def sentence(self) -> str:
+        """How many commands were decided again, and where the first difference is."""
+        decided = plural(sum(row.moment is not None for row in self._rows), "command")
+        # A command that was left out is no news; what the model decides otherwise because of it is.
+        first = next((row for row in self.differences if row.moment is not None), None)
+        first = first or next(iter(self.differences), None)
+        if first is None:
+            return f"{decided} replayed on {self.branch.name!r}; nothing is different"
+        at = "" if first.moment is None else f" at step {first.moment:,}"
+        name = stored_name(type(first.command))
+        verb = {"gone": "is not sent any more", "new": "is new", "not run": "is still pending"}
+        what = verb.get(first.outcome) or (
+            f"is now {first.outcome}" if first.outcome != "changed" else "is decided otherwise"
+        )
+        return f"{decided} replayed on {self.branch.name!r}; the first difference is{at}: {name} {what}"
+
+    @staticmethod
+    def _named(row: ReplayRow) -> str:
+        number = "inserted" if row.number is None else f"{row.number}"
+        return f"{number} {'› ' * row.depth}{stored_name(type(row.command))}"
+
+    @staticmethod
+    def _in_words(row: ReplayRow) -> str:
+        return row.differs or f"{row.before or 'was not there'} → {row.after or 'is not there'}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -38,12 +38,13 @@ class After(NamedTuple):
 class Entry(NamedTuple):
     """An input of a branch: what was put, at which of its moments, and after which step.
 
-    ``after`` is None for what was put before anything happened.
+    ``after`` is None for what was put before anything happened. ``before`` is the run without the input.
     """
 
     input: Input
     at: int
-    after: After | None = None
+    after: After | None
+    before: Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.purity import Watch
+from calamity_lab.trace.replay import Edits, Renewed, Replayed, replay
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
@@ -201,6 +202,37 @@ class Stepper:
         with self._change():
             self.trace = self.trace.switch(branch)
             self.cursor = self.trace.last
+
+    def fork(self, name: str | None = None) -> None:
+        """Begin a new branch at the cursor, and look at it."""
+        with self._change():
+            self._refuse_if_kept(self.cursor)
+            self.trace = self.trace.fork(self.cursor, name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a branch another name."""
+        with self._change():
+            self.trace = self.trace.rename(old, new)
+
+    def remove(self, name: str) -> None:
+        """Forget a branch that is not looked at."""
+        with self._change():
+            self.trace = self.trace.remove(name)
+
+    def replay(self, edits: Edits, name: str | None = None, renewed: Renewed | None = None) -> Replayed:
+        """Decide the inputs of the branch again, with edits, on a new branch; look at its latest moment.
+
+        Where a callback of the model fails, the new branch ends before that call, and ``error`` says so.
+        """
+        with self._change():
+            self._refuse_if_kept(0)
+            if renewed is None:
+                self.guard()
+            with self._asking():
+                replayed = replay(self.trace, edits, name=name, renewed=renewed)
+            self.trace, self.cursor = replayed.trace, replayed.trace.last
+            self.error = replayed.error
+        return replayed
 
     def _before_command(self) -> int:
         """The moment before the command of this one was dispatched; negative where the trace has none."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from types import MappingProxyType
 from typing import Any, overload
 
 from calamity_lab.errors import InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda
-from calamity_lab.kernel.arguments import a_whole_number, an_instance, has, is_a, wrong
+from calamity_lab.kernel.arguments import a_text, a_whole_number, an_instance, are_equal, has, is_a, wrong
 from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.progress import check_run
@@ -19,7 +20,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
-from calamity_lab.trace.inputs import After, Entry, Input
+from calamity_lab.trace.inputs import After, Entry, Input, Submitted
 from calamity_lab.trace.sentences import sentence
 
 MAIN = "main"
@@ -169,15 +170,20 @@ class Trace:
         return self._with(replace(branch, moments=branch.moments.append(moment), index=index))
 
     def put(self, at: int, entry: Input) -> Trace:
-        """The trace with an input at a moment: on this branch at its frontier, on a new one before it."""
+        """The trace with an input at a moment: on this branch at its frontier, on another one before it.
+
+        The other branch is a new one, or the one that began here with the same input.
+        """
         at = a_whole_number("put(at)", at, high=self.last)
         moment = self[at]
         if not has(entry, "put"):
             raise wrong("put(entry)", entry, "an input, as in Submitted((command,))")
         settled, run = entry.put(moment.run)
-        branch = self.branch if at == self.last else self._forked(at)
+        if at < self.last and (known := self._that_did(settled, at, moment.run)) is not None:
+            return Trace(known, self.branches, self.memo)
+        branch = self.branch if at == self.last else self._forked(at, self.free_name())
         moments = branch.moments.take(at).append(replace(moment, run=run))
-        inputs = branch.inputs.append(Entry(settled, at, self._after(at)))
+        inputs = branch.inputs.append(Entry(settled, at, self._after(at), moment.run))
         return self._with(replace(branch, moments=moments, inputs=inputs))
 
     def recorded_since(self, at: int) -> int:
@@ -194,10 +200,55 @@ class Trace:
 
     def switch(self, name: str) -> Trace:
         """The trace with another of its branches as the current one."""
-        if not is_a(name, str) or str.__str__(name) not in self.branches:
-            raise InvalidValue(f"there is no branch {repr_of(name)}; there are: {', '.join(self.branches)}")
-        name = str.__str__(name)
-        return Trace(self.branches[name], self.branches, self.memo)
+        return Trace(self._branch(name), self.branches, self.memo)
+
+    def fork(self, at: int, name: str | None = None) -> Trace:
+        """The trace with a new branch, which has the moments up to this one, as the current branch."""
+        at = a_whole_number("fork(at)", at, high=self.last)
+        return self._with(self._forked(at, self.free_name() if name is None else self.checked_name(name)))
+
+    def rename(self, old: str, new: str) -> Trace:
+        """The trace with another name for one of its branches."""
+        branch, name = self._branch(old), self.checked_name(new)
+        renamed = {
+            name if each is branch else each.name: replace(
+                each,
+                name=name if each is branch else each.name,
+                parent=name if each.parent == branch.name else each.parent,
+            )
+            for each in self.branches.values()
+        }
+        current = renamed[name if self.branch.name == branch.name else self.branch.name]
+        return Trace(current, renamed, self.memo)
+
+    def remove(self, name: str) -> Trace:
+        """The trace without a branch; what left this branch left its parent then. Refuses the current one."""
+        branch = self._branch(name)
+        if branch.name == self.branch.name:
+            raise InvalidValue(
+                f"remove({branch.name!r}): this branch is looked at; switch to another one first, as in "
+                "lab.switch(...)"
+            )
+        left = {
+            each.name: each
+            if each.parent != branch.name
+            else replace(each, parent=branch.parent, forked_at=min(each.forked_at, branch.forked_at))
+            for each in self.branches.values()
+            if each is not branch
+        }
+        return Trace(left[self.branch.name], left, self.memo)
+
+    def free_name(self) -> str:
+        """A name that no branch has, as in "branch 2"."""
+        return next(name for n in count(len(self.branches)) if (name := f"branch {n}") not in self.branches)
+
+    def checked_name(self, name: Any) -> str:
+        """A name for a new branch; raises `InvalidValue` where it is taken or no text."""
+        text = a_text("a branch's name", name, "'what if'").strip()
+        if not text or text in self.branches:
+            what = f"the name {text!r} is taken" if text else "a branch needs a name that is not empty"
+            raise InvalidValue(f"{what}; there are: {', '.join(self.branches)}")
+        return text
 
     @overload
     def __getitem__(self, index: int) -> Moment: ...
@@ -230,16 +281,37 @@ class Trace:
         step, start = self[at].step, self.index.command_start(at)
         return None if step is None else After(step.pending.command_id, at - max(start - 1, 0))
 
-    def _forked(self, at: int) -> Branch:
+    def _branch(self, name: Any) -> Branch:
+        if not is_a(name, str) or str.__str__(name) not in self.branches:
+            raise InvalidValue(f"there is no branch {repr_of(name)}; there are: {', '.join(self.branches)}")
+        return self.branches[str.__str__(name)]
+
+    def _that_did(self, given: Input, at: int, run: Run) -> Branch | None:
+        """The branch that began at a moment of this one with the same input, and no other one there."""
+        for branch in self.branches.values():
+            there = [entry for entry in branch.inputs if entry.at == at and entry.before is run]
+            later = [entry for entry in branch.inputs if entry.at == at]
+            if there and later[-1:] == there and _is_same_input(there[0].input, given):
+                return branch
+        return None
+
+    def _forked(self, at: int, name: str) -> Branch:
         branch = self.branch
         return Branch(
-            f"branch {len(self.branches)}",
+            name,
             branch.moments.take(at + 1),
             PersistentVector([entry for entry in branch.inputs if entry.at <= at]),
             branch.index.upto(at),
             branch.name,
             at,
         )
+
+
+def _is_same_input(one: Input, other: Input) -> bool:
+    """Whether two inputs do the same; commands that are submitted again have other ids."""
+    if isinstance(one, Submitted) and isinstance(other, Submitted):
+        return are_equal((one.commands, one.metadata), (other.commands, other.metadata))
+    return are_equal(one, other)
 
 
 def _is_same(one: Moment, other: Moment) -> bool:

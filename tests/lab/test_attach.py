@@ -112,7 +112,7 @@ def test_stepping_back_and_forking_over_real_events_writes_nothing(path: Path, u
     lab.send(WithdrawFunds("bob", 1))
     lab.resume()
     lab.restart()
-    assert [branch.name for branch in lab.branches] == ["main", "branch 1"]
+    assert list(lab.branches) == ["main", "branch 1"]
     assert path.read_bytes() == whole
     assert rows(url) == before
 

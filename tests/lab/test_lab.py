@@ -83,7 +83,7 @@ def test_acting_in_the_past_begins_a_branch(lab: Lab) -> None:
     lab.goto(0)
     lab.send(DepositFunds("1", 7))
     lab.resume()
-    assert [branch.name for branch in lab.branches] == ["main", "branch 1"]
+    assert list(lab.branches) == ["main", "branch 1"]
     assert lab.aggregates["BankAccount-1"].balance == 112
     lab.switch("main")
     assert lab.goto(-1).stack.aggregates["BankAccount-1"].balance == 105

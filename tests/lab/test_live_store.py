@@ -124,7 +124,7 @@ def test_where_a_live_store_recorded_nothing_since_the_past_can_be_acted_in() ->
     lab.restart()
     lab.drop(0)
     lab.resume()
-    assert ([branch.name for branch in lab.branches], len(list(store.stream(ALL)))) == (
+    assert (list(lab.branches), len(list(store.stream(ALL)))) == (
         ["main", "branch 1"],
         1,
     )

@@ -1,0 +1,510 @@
+"""Replay: the inputs of a branch, with edits, decided again on a new branch.
+
+A history with one command left out may be one that could never have happened. So a replay never copies what
+followed: it puts the inputs in again, and the model decides again. An input comes after the same step of the
+same command as before. Commands are matched by how they came to be, since the ids of what a process manager
+sends may differ: "the second ``DepositFunds`` that ``Transfer-t1`` sent after this command".
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as dataclass_replace
+from itertools import count
+from typing import Any, Literal, NamedTuple
+
+from calamity_lab.errors import CalamityError, InvalidValue, Rejected
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.arguments import are_equal
+from calamity_lab.kernel.clocks_and_ids import derived_id
+from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
+from calamity_lab.kernel.run import Run, advance
+from calamity_lab.kernel.schema import fields_of
+from calamity_lab.kernel.steps import Step
+from calamity_lab.text import format_value
+from calamity_lab.trace.differences import differences
+from calamity_lab.trace.inputs import Chosen, Dropped, Entry, Input, Submitted
+from calamity_lab.trace.trace import Branch, Moment, Trace
+
+Outcome = Literal["same", "changed", "rejected", "accepted", "new", "gone", "not run"]
+_LENGTH = 200
+
+
+class SubmittedCommand(NamedTuple):
+    """A command that was submitted on a branch: its number from 0, and the moment at which it was sent."""
+
+    number: int
+    command: Any
+    moment: int
+    command_id: str
+    metadata: Mapping[str, Any] = NO_METADATA
+
+
+class ReplayRow(NamedTuple):
+    """What became of a command in a replay.
+
+    ``number`` is that of the submitted command which it is, or which caused it; None for an inserted one.
+    ``before`` and ``after`` say what the command led to on each branch; ``differs`` names what is not the
+    same. ``moment`` is the moment on the new branch at which the command was decided.
+    """
+
+    number: int | None
+    command: Any
+    depth: int
+    outcome: Outcome
+    before: str
+    after: str
+    differs: str
+    moment: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A trace whose current branch is the replay, and what became of each command.
+
+    ``unplayed`` are sentences about inputs that could not be put in again. ``error`` is what stopped the
+    replay, if a callback of the model failed: the branch ends before that call.
+    """
+
+    trace: Trace
+    rows: tuple[ReplayRow, ...]
+    unplayed: tuple[str, ...] = ()
+    error: CalamityError | None = None
+
+    @property
+    def first_difference(self) -> int | None:
+        """The first moment on the new branch at which a command was not decided as before."""
+        found = [row.moment for row in self.rows if row.outcome != "same" and row.moment is not None]
+        return min(found, default=None)
+
+
+def submitted_on(branch: Branch) -> tuple[SubmittedCommand, ...]:
+    """The submitted commands of a branch, in order."""
+    found = [
+        (given, entry.at, command_id, entry.input.metadata)
+        for entry in branch.inputs
+        if isinstance(entry.input, Submitted)
+        for given, command_id in zip(entry.input.commands, entry.input.command_ids, strict=True)
+    ]
+    return tuple([SubmittedCommand(number, *each) for number, each in enumerate(found)])
+
+
+class _Names:
+    """Numbers for commands by how they came to be: the same command has the same number in two runs."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}
+        self._roots: list[int | None] = []
+
+    def of(self, key: Any, root: int | None) -> int:
+        """The number of that command; ``root`` is the number of the submitted one above it."""
+        number = self._numbers.setdefault(key, len(self._roots))
+        if number == len(self._roots):
+            self._roots.append(root)
+        return number
+
+    def root(self, number: int) -> int | None:
+        """The number of the submitted command that a command is, or that caused it."""
+        return self._roots[number]
+
+
+@dataclass(slots=True)
+class _Decided:
+    """What became of a command in one run."""
+
+    pending: Pending
+    decision: Step | None = None
+    moment: int | None = None
+    recorded: tuple[RecordedEvent, ...] = ()
+    steps: int = 0
+    ended: bool = False
+
+    @property
+    def rejected(self) -> Rejected | None:
+        return None if self.decision is None else self.decision.rejected
+
+    @property
+    def events(self) -> Sequence[Any]:
+        if self.recorded:
+            return [each.event for each in self.recorded]
+        return () if self.decision is None else getattr(self.decision, "events", ())
+
+
+@dataclass(slots=True)
+class _Course:
+    """The commands of one run, by their numbers, in the order in which they were dispatched."""
+
+    names: _Names
+    numbers: dict[str, int] = field(default_factory=dict)
+    ids: dict[int, str] = field(default_factory=dict)
+    decided: dict[int, _Decided] = field(default_factory=dict)
+    _sent: Counter[Any] = field(default_factory=Counter)
+
+    def submit(self, command_id: str, key: Any, root: int | None) -> None:
+        self._name(command_id, self.names.of(key, root))
+
+    def _name(self, command_id: str, number: int) -> None:
+        self.numbers[command_id] = number
+        self.ids[number] = command_id
+
+    def number(self, command_id: str) -> int | None:
+        return self.numbers.get(command_id)
+
+    def take(self, step: Step) -> None:
+        """Note a step: who was dispatched, what was decided and recorded, what was sent."""
+        number = self.number(step.pending.command_id)
+        if number is None:  # pending before the trace began
+            number = self.names.of(("before", step.pending.command_id), None)
+            self._name(step.pending.command_id, number)
+        found = self.decided.get(number)
+        if found is None:
+            found = self.decided[number] = _Decided(step.pending)
+        found.steps += 1
+        if step.decides:
+            found.decision, found.moment = step, step.index
+        if step.recorded:
+            found.recorded = tuple(step.recorded)
+        found.ended = step.ends
+        for pending in step.commands:
+            key = (number, str(pending.sender), pending.command_type)
+            self._sent[key] += 1
+            child = self.names.of((*key, self._sent[key]), self.names.root(number))
+            self._name(pending.command_id, child)
+
+
+class Edits(NamedTuple):
+    """What a replay changes: by the numbers of the submitted commands."""
+
+    without: frozenset[int] = frozenset()
+    edit: Mapping[int, Any] = {}
+    insert: Mapping[int, tuple[Any, ...]] = {}
+    move: Mapping[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.without or self.edit or self.insert or self.move)
+
+
+NO_EDITS = Edits()
+
+
+class Renewed(NamedTuple):
+    """Other classes for a replay: the run before the first input, and how a command gets its class of now.
+
+    ``converted`` raises a `CalamityError` for a command that has no class any more, or that its class does
+    not take; such a command is left out.
+    """
+
+    start: Run
+    projections: tuple[type, ...]
+    converted: Callable[[Any], Any]
+
+
+class _Item(NamedTuple):
+    """A command to submit; ``key`` names it in both runs."""
+
+    command: Any
+    metadata: Mapping[str, Any]
+    command_id: str | None
+    key: Any
+    root: int | None
+
+
+@dataclass(slots=True)
+class _Slot:
+    """An input of the old branch, and the commands that are now submitted there."""
+
+    entry: Entry
+    items: list[_Item] | None
+    is_edited: bool = False
+
+
+def replay(
+    trace: Trace,
+    edits: Edits = NO_EDITS,
+    *,
+    name: str | None = None,
+    renewed: Renewed | None = None,
+) -> Replayed:
+    """The inputs of the current branch, edited, decided again on a new branch.
+
+    Only what follows the first edit is decided again; everything is where there is no edit, and with
+    ``renewed`` classes.
+    """
+    branch = trace.branch
+    name = trace.free_name() if name is None else trace.checked_name(name)
+    names = _Names()
+    old = _course_of(branch, names)
+    slots, unplayed = _slots(branch, edits, None if renewed is None else renewed.converted)
+    if renewed is not None:
+        first, base = 0, Trace.of(renewed.start, renewed.projections).branch
+        base = dataclass_replace(base, name=name, parent=branch.name)
+    else:
+        first = next((i for i, slot in enumerate(slots) if slot.is_edited), 0)
+        base = _begun(branch, first, name)
+    new = _Replay(names, old, unplayed)
+    new.follow(trace, base, slots[first:])
+    return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
+
+
+def _course_of(branch: Branch, names: _Names) -> _Course:
+    course = _Course(names)
+    for number, each in enumerate(submitted_on(branch)):
+        course.submit(each.command_id, ("submitted", number), number)
+    for moment in branch.moments.iterate(1):
+        if moment.step is not None:
+            course.take(moment.step)
+    return course
+
+
+def _slots(
+    branch: Branch, edits: Edits, converted: Callable[[Any], Any] | None
+) -> tuple[list[_Slot], list[str]]:
+    """The inputs of a branch with the edits, and what could not be converted."""
+    slots: list[_Slot] = []
+    unplayed: list[str] = []
+    homes: list[_Slot] = []
+    for entry in branch.inputs:
+        put = entry.input
+        if not isinstance(put, Submitted):
+            slots.append(_Slot(entry, None))
+            continue
+        slot = _Slot(entry, [])
+        slots.append(slot)
+        for command, command_id in zip(put.commands, put.command_ids, strict=True):
+            number = len(homes)
+            homes.append(slot)
+            item = _Item(command, put.metadata, command_id, ("submitted", number), number)
+            try:
+                given = command if converted is None else converted(command)
+                slot.items.append(item._replace(command=given))  # type: ignore[union-attr]
+            except CalamityError as error:
+                unplayed.append(f"{stored_name(type(command))} (number {number}): {error}")
+                slot.items.append(item._replace(command=None))  # type: ignore[union-attr]
+    _edit(homes, edits)
+    for slot in homes:
+        if slot.items is not None:
+            slot.items = [item for item in slot.items if item.command is not None]
+    return slots, unplayed
+
+
+def _edit(homes: list[_Slot], edits: Edits) -> None:
+    """Change, move, insert and leave out commands; a number always means the command as it was before."""
+    total = len(homes)
+    for number in [*edits.without, *edits.edit, *edits.insert, *edits.move, *edits.move.values()]:
+        if not 0 <= number < total + (number in edits.insert):
+            raise InvalidValue(
+                f"replay(): there is no submitted command {number}; "
+                + (f"there are 0 to {total - 1}: see lab.submitted" if total else "none was submitted")
+            )
+
+    def at(number: int) -> tuple[_Slot, int]:
+        slot = homes[number]
+        items = slot.items or []
+        return slot, next(i for i, item in enumerate(items) if item.key == ("submitted", number))
+
+    for number, command in edits.edit.items():
+        slot, i = at(number)
+        slot.items[i] = slot.items[i]._replace(command=command)  # type: ignore[index]
+        slot.is_edited = True
+    for number, target in edits.move.items():
+        if number == target:
+            continue
+        slot, i = at(number)
+        item = slot.items.pop(i)  # type: ignore[union-attr]
+        there, j = at(target)
+        there.items.insert(j + (target > number), item)  # type: ignore[union-attr]
+        slot.is_edited = there.is_edited = True
+        homes[number] = there
+    for number, commands in edits.insert.items():
+        slot, i = at(number) if number < total else (homes[-1], len(homes[-1].items or ()))
+        new = [
+            _Item(command, NO_METADATA, None, ("inserted", number, n), None)
+            for n, command in enumerate(commands)
+        ]
+        slot.items[i:i] = new  # type: ignore[index]
+        slot.is_edited = True
+    for number in edits.without:
+        slot, i = at(number)
+        del slot.items[i]  # type: ignore[union-attr]
+        slot.is_edited = True
+
+
+def _begun(branch: Branch, first: int, name: str) -> Branch:
+    """The new branch as it is before an input of the old one."""
+    if first >= len(branch.inputs):
+        return Branch(name, branch.moments.take(1), PersistentVector(), branch.index.upto(0), branch.name)
+    entry = branch.inputs[first]
+    there = branch.moments[entry.at]
+    moments = branch.moments.take(entry.at).append(Moment(there.step, entry.before, there.decision))
+    index = branch.index.upto(entry.at)
+    return Branch(name, moments, branch.inputs.take(first), index, branch.name, entry.at)
+
+
+class _Replay:
+    """The loop of a replay: it puts each input where it belongs, and advances the run in between."""
+
+    def __init__(self, names: _Names, old: _Course, unplayed: list[str]) -> None:
+        self.old, self.course = old, _Course(names)
+        self.unplayed = unplayed
+        self.trace: Trace
+        self.error: CalamityError | None = None
+
+    def follow(self, trace: Trace, base: Branch, slots: Sequence[_Slot]) -> None:
+        """Continue the new branch with the remaining inputs, as far as the old one went."""
+        for number, each in enumerate(submitted_on(base)):
+            self.course.submit(each.command_id, ("submitted", number), number)
+        for moment in base.moments.iterate(1):
+            if moment.step is not None:
+                self.course.take(moment.step)
+        self.trace = Trace(base, trace.branches, trace.memo)
+        waiting = deque(slots)
+        try:
+            while True:
+                while waiting and (self._is_reached(waiting[0].entry) or self._run.idle):
+                    self._put(waiting.popleft())
+                if self._run.idle or not (waiting or self._goes_on()):
+                    return
+                step, run = advance(self._run)
+                self.trace = self.trace.append(step, run)
+                self.course.take(step)
+        except CalamityError as error:
+            self.error = error
+
+    @property
+    def _run(self) -> Run:
+        return self.trace.branch.moments[-1].run
+
+    def _is_reached(self, entry: Entry) -> bool:
+        """Whether the step after which an input was put has been made."""
+        after = entry.after
+        if after is None:
+            return True
+        number = self.old.number(after.command_id)
+        done = None if number is None else self.course.decided.get(number)
+        return done is not None and (done.steps >= after.steps or done.ended)
+
+    def _goes_on(self) -> bool:
+        """Whether the command that is next ran on the old branch, or is one that the old branch had not."""
+        progress = self._run.progress
+        if progress is not None:
+            number = self.course.number(progress.pending.command_id)
+            old = None if number is None else self.old.decided.get(number)
+            mine = None if number is None else self.course.decided.get(number)
+            return old is None or mine is None or old.ended or mine.steps < old.steps
+        pending = next(self._run.agenda.entries())
+        number = self.course.number(pending.command_id)
+        return number not in self.old.ids or number in self.old.decided
+
+    def _put(self, slot: _Slot) -> None:
+        if slot.items is None:
+            self._put_other(slot.entry.input)
+            return
+        for item in slot.items:
+            command_id = item.command_id or self._new_id(item.key)
+            given = Submitted((item.command,), item.metadata, (command_id,))
+            self.trace = self.trace.put(self.trace.last, given)
+            self.course.submit(command_id, item.key, item.root)
+
+    def _new_id(self, key: Any) -> str:
+        """An id for an inserted command. The source of ids would draw one that a later command has kept."""
+        drawn = (derived_id(self.trace.branch.name, repr(key), n) for n in count())
+        return next(each for each in drawn if each not in self.old.numbers)
+
+    def _put_other(self, given: Input) -> None:
+        """Choose or drop the command that corresponds to the one of the old branch."""
+        try:
+            if isinstance(given, Chosen | Dropped):
+                number = self.old.number(given.command_id)
+                command_id = None if number is None else self.course.ids.get(number)
+                if command_id is None:
+                    raise InvalidValue("this command was not sent")
+                given = type(given)(command_id, given.command_type)
+            self.trace = self.trace.put(self.trace.last, given)
+        except InvalidValue as error:
+            self.unplayed.append(f"{given.described()}: {error}")
+
+
+def _rows(old: _Course, new: _Course, names: _Names) -> Iterator[ReplayRow]:
+    """One row per command of either run, in the order of the new one; a gone one keeps its neighbour."""
+    gone_after: dict[int | None, list[int]] = {}
+    last = None
+    for number in old.decided:
+        if number in new.decided:
+            last = number
+        else:
+            gone_after.setdefault(last, []).append(number)
+
+    def gone(after: int | None) -> Iterator[ReplayRow]:
+        for number in gone_after.get(after, ()):
+            was = old.decided[number]
+            is_pending = number in new.ids
+            yield ReplayRow(
+                names.root(number),
+                was.pending.command,
+                was.pending.depth,
+                "not run" if is_pending else "gone",
+                _in_words(was),
+                "",
+                "still pending" if is_pending else "not sent any more",
+                None,
+            )
+
+    yield from gone(None)
+    for number, now in new.decided.items():
+        before = old.decided.get(number)
+        outcome, differs = _compared(before, now)
+        yield ReplayRow(
+            names.root(number),
+            now.pending.command,
+            now.pending.depth,
+            outcome,
+            "" if before is None else _in_words(before),
+            _in_words(now),
+            differs,
+            now.moment,
+        )
+        yield from gone(number)
+
+
+def _compared(before: _Decided | None, now: _Decided) -> tuple[Outcome, str]:
+    """What the outcome of a command is against the one before, and what differs."""
+    if before is None:
+        return "new", ""
+    if before.decision is None or now.decision is None:
+        return ("same" if before.decision is now.decision else "changed"), ""
+    if before.rejected is not None and now.rejected is not None:
+        is_same = str(before.rejected) == str(now.rejected)
+        return ("same", "") if is_same else ("changed", f"{before.rejected} → {now.rejected}")
+    if now.rejected is not None:
+        return "rejected", f"is now rejected: {now.rejected}"
+    if before.rejected is not None:
+        return "accepted", f"is now accepted; it was rejected: {before.rejected}"
+    differs = _events_differ(before.events, now.events)
+    return ("changed", differs) if differs else ("same", "")
+
+
+def _events_differ(before: Sequence[Any], now: Sequence[Any]) -> str:
+    """How two lists of events differ, in words; empty where they say the same, also in other classes."""
+    names = [stored_name(type(event)) for event in before], [stored_name(type(event)) for event in now]
+    if names[0] != names[1]:
+        return f"{', '.join(names[0]) or 'no event'} → {', '.join(names[1]) or 'no event'}"
+    found = [
+        f"{name}.{each.path}: {format_value(each.before, 60)} → {format_value(each.after, 60)}"
+        for name, one, other in zip(names[1], before, now, strict=True)
+        if not are_equal(one, other)
+        for each in differences(fields_of(one), fields_of(other))
+    ]
+    return format_value("; ".join(found), _LENGTH)
+
+
+def _in_words(decided: _Decided) -> str:
+    """What a command led to, in words."""
+    if decided.rejected is not None:
+        return f"rejected: {decided.rejected}"
+    if decided.decision is None:
+        return "not decided"
+    return ", ".join(stored_name(type(event)) for event in decided.events) or "no event"
