@@ -379,9 +379,8 @@ export class Timeline {
     put(this.nodes.sift, "aria-pressed", this.lanes.sifts(chart) ? "true" : "false");
     put(this.nodes.byTime, "aria-pressed", span.axis === "time" ? "true" : "false");
     show(this.nodes.sift, chart.lanes.length > 6);
-    show(this.nodes.legend, !selected.kind);
     keyed(this.nodes.legend, this.chart.kinds(), (kind) => kind,
-      (kind) => make("span", {}, glyph(kind), make("span", { text: LOOKS.kinds[kind].short })), () => {});
+      (kind) => make("li", {}, glyph(kind), make("span", { text: LOOKS.kinds[kind].short })), () => {});
     show(this.nodes.chosen, Boolean(selected.kind));
     setText(this.nodes.chosenWords,
       selected.kind === "range" ? `${selected.title}, ${selected.detail}` : selected.title);

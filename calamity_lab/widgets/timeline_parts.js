@@ -37,20 +37,40 @@ export function buildTimeline(/** @type {Timeline} */ timeline) {
   const byTime = small({ icon: "clock", label: "By time", title: "By time: idle gaps are folded",
     on: () => timeline.choose(timeline.span.axis === "time" ? "position" : "time") });
   const where = make("span", { class: "cl-muted cl-where-events", title: "Positions of the events in sight" });
-  const legend = make("span", { class: "cl-legend", "aria-hidden": "true" });
+  const legend = mountLegend(small);
   const selection = buildSelection(timeline);
   const plot = buildPlot(timeline);
   const hint = make("p", { class: "cl-hint", text: "No event has been recorded yet." });
   const node = make("div", { class: "cl-pane cl-timeline", role: "group", "aria-labelledby": title },
-    make("header", { role: "none" }, make("h2", { id: title, text: "Timeline" }), legend, selection.chosen,
+    make("header", { role: "none" }, make("h2", { id: title, text: "Timeline" }), selection.chosen,
       make("span", { class: "cl-gap" }),
-      make("span", { class: "cl-lane-tools" }, where, back, on, further, nearer, whole, follow, sift, byTime)),
-    plot.scroll, plot.listed.node, hint, plot.tip.node);
+      make("span", { class: "cl-lane-tools" }, where, back, on, further, nearer, whole, follow, sift, byTime,
+        legend.button)), plot.scroll, plot.listed.node, hint, plot.tip.node, legend.list);
   const column = mountHandle(node, plot.labels, { label: "Width of the lane names", property: "--cl-label",
     way: "width", least: LEAST_LABEL, most: () => node.clientWidth / 2, sized: () => timeline.measure() });
   node.append(column.node);
-  return { ...selection, ...plot, back, on, nearer, further, whole, follow, sift, byTime, where, legend, hint, column,
-    node };
+  return { ...selection, ...plot, back, on, nearer, further, whole, follow, sift, byTime, where, hint, column,
+    legend: legend.list, node };
+}
+
+/** What each shape means, behind a button. @param {(options: import("./buttons.js").ButtonOptions) => HTMLElement} small */
+function mountLegend(small) {
+  const id = freshId("legend");
+  const list = make("ul", { class: "cl-legend", id, "aria-label": "Legend", hidden: true });
+  const toggle = small({ icon: "legend", label: "Legend", title: "Legend: what each shape means",
+    on: () => open(Boolean(list.hidden)) });
+  put(toggle, "aria-controls", id);
+  function open(/** @type {boolean} */ opens) {
+    show(list, opens);
+    put(toggle, "aria-expanded", opens ? "true" : "false");
+  }
+  open(false);
+  toggle.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || list.hidden) return;
+    open(false);
+    event.stopPropagation();
+  });
+  return { button: toggle, list };
 }
 
 function buildSelection(/** @type {Timeline} */ timeline) {

@@ -608,3 +608,17 @@ def test_a_mark_of_a_projection_is_walked_to_and_picked(browser: Browser) -> Non
     )
     bare.check()
     bare.page.close()
+
+
+def test_what_each_shape_means_is_behind_a_button_for_mouse_and_keyboard(bare: BarePage) -> None:
+    button = bare.root.get_by_role("button", name="Legend", exact=True)
+    legend = bare.root.get_by_role("list", name="Legend", exact=True)
+    expect(legend).to_be_hidden()
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    names = legend.get_by_role("listitem").all_inner_texts()
+    assert {"event", "command", "rejected"} <= set(names)
+    bare.page.keyboard.press("Escape")
+    expect(legend).to_be_hidden()
+    button.press("Enter")
+    expect(legend).to_be_visible()
