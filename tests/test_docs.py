@@ -128,6 +128,7 @@ def test_the_samples_of_the_guide_to_stores_write_to_the_database_only_by_commit
     for document in ("README.md", "docs/stores.md"):
         for sample in samples(document):
             exec(compile(sample, document, "exec"), scope)
+    assert scope["total"] == 1015
     with sqlite3.connect(tmp_path / "bank.db") as connection:
         amounts = connection.execute("SELECT payload->>'amount' FROM events").fetchall()
     assert amounts == [(1000,), (10,), (5,)]  # the last one by `lab.commit()`

@@ -89,3 +89,22 @@ def test_forward_to_the_end_back_to_the_start_and_forward_again_shows_the_same_s
     lab.press("Resume")
     assert lab.state.inner_text() == at_the_end
     assert lab_page.python(f"dict({variable}.aggregates)") == states
+
+
+def test_the_first_command_of_tutorial_1_is_stepped_with_one_click_after_one_page_of_reading(
+    lab_page: LabPage,
+) -> None:
+    (path,) = [each for each in PATHS if each.stem.startswith("01-")]
+    cells = tutorials.read(path).cells
+    shows = next(n for n, cell in enumerate(cells) if cell.source.rpartition("\n")[2] == "lab")
+    read = [cell.source for cell in cells[: shows + 1] if cell.cell_type == "markdown"]
+    assert sum(len(text.split()) for text in read) < 250
+    lab_page.open(path.name)
+    lab_page.cell(0).click()
+    for _ in range(shows + 1):
+        lab_page.page.keyboard.press("Shift+Enter")
+    lab = ShownLab(lab_page.output(shows))
+    expect(lab.slider).to_be_visible(timeout=20_000)
+    lab.press("Step over")  # the one click in the lab
+    expect(lab_page.output(shows).get_by_role("status").first).to_contain_text("DepositFunds accepted")
+    assert lab_page.python("lab.aggregates['Account-alice'].balance") == "100"
