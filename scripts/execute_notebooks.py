@@ -51,6 +51,8 @@ LANGUAGE = {
     "pygments_lexer": "ipython3",
 }
 # Newer kernels warn of an unencrypted port; this one is local and open for a few seconds.
+# A progress bar comes only where a machine is slow.
+NO_BARS = {"TQDM_DISABLE": "1"}
 QUIET = "--IPKernelApp.log_level=ERROR"
 # A picture that names the version of its library would change with every version.
 INLINE = "--InlineBackend.print_figure_kwargs={'bbox_inches': 'tight', 'metadata': {'Software': None}}"
@@ -112,7 +114,8 @@ async def run(notebook: Any) -> Any:
             store_widget_state=False,
             coalesce_streams=True,
         )
-        env = {**os.environ, "IPYTHONDIR": str(home), "MATPLOTLIBRC": str(home / "matplotlibrc")}
+        home_here = {"IPYTHONDIR": str(home), "MATPLOTLIBRC": str(home / "matplotlibrc")}
+        env = {**os.environ, **home_here, **NO_BARS}
         return await client.async_execute(env=env)
 
 

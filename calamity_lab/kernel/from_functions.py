@@ -236,6 +236,10 @@ class Decider(type):
                 f"Decider(name={repr_of(name)}): give the name of the variable, as in "
                 'BankAccount = Decider("BankAccount", Account(), decide, evolve)'
             )
+        if not is_a(stored_name, str) or "-" in stored_name:
+            raise InvalidModel(
+                f"Decider(stored_name={repr_of(stored_name)}): give a text without a dash, as in 'Account'"
+            )
         if is_a(initial, type):
             raise InvalidModel(
                 f"Decider(initial={initial.__name__}): give a state, as in {initial.__name__}(), or a "

@@ -15,7 +15,7 @@ from dataclasses import replace as dataclass_replace
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError, InvalidValue, Rejected
+from calamity_lab.errors import CalamityError, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import are_equal
 from calamity_lab.kernel.clocks_and_ids import derived_id
@@ -297,7 +297,7 @@ def _edit(homes: list[_Slot], edits: Edits) -> None:
     for number in [*edits.without, *edits.edit, *edits.insert, *edits.move, *edits.move.values()]:
         if not 0 <= number < total + (number in edits.insert):
             raise InvalidValue(
-                f"replay(): there is no submitted command {number}; "
+                f"replay(): there is no submitted command {repr_of(number)}; "
                 + (f"there are 0 to {total - 1}: see lab.submitted" if total else "none was submitted")
             )
 

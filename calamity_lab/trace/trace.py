@@ -24,6 +24,7 @@ from calamity_lab.trace.inputs import After, Entry, Input, Submitted
 from calamity_lab.trace.sentences import sentence
 
 MAIN = "main"
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -245,9 +246,10 @@ class Trace:
     def checked_name(self, name: Any) -> str:
         """A name for a new branch; raises `InvalidValue` where it is taken or no text."""
         text = a_text("a branch's name", name, "'what if'").strip()
-        if not text or text in self.branches:
-            what = f"the name {text!r} is taken" if text else "a branch needs a name that is not empty"
-            raise InvalidValue(f"{what}; there are: {', '.join(self.branches)}")
+        if not text or len(text) > _LONGEST_NAME:
+            raise wrong("a branch's name", name, f"a text of 1 to {_LONGEST_NAME} characters, as in 'what if'")
+        if text in self.branches:
+            raise InvalidValue(f"the name {text!r} is taken; there are: {', '.join(self.branches)}")
         return text
 
     @overload

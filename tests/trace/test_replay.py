@@ -225,7 +225,8 @@ def test_an_input_whose_command_is_gone_is_told_and_the_rest_is_replayed() -> No
         ({"insert": {0: DepositFunds}}, "found the class DepositFunds"),
         ({"insert": {0: "text"}}, "'text'"),
         ({"name": "main"}, "the name 'main' is taken"),
-        ({"name": ""}, "a branch needs a name"),
+        ({"name": ""}, "a text of 1 to 100 characters"),
+        ({"name": "x" * 1_000_000}, "a text of 1 to 100 characters"),
         ({"name": 7}, "a branch's name"),
     ],
 )
