@@ -343,8 +343,12 @@ def progress(stepper: Stepper, name: str) -> Iterator[None]:
 
 def is_watched() -> bool:
     """Whether a person can see a progress bar."""
+    return _is_notebook() or sys.stderr.isatty()
+
+
+def _is_notebook() -> bool:
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "kernel", None) is not None or sys.stderr.isatty()
+    return getattr(shell, "kernel", None) is not None
 
 
 class _Bar:
@@ -366,8 +370,10 @@ class _Bar:
         self._bar.update(self._commands - self._bar.n)
 
     def _opened(self, total: int) -> Any:
-        from tqdm.auto import tqdm
-
+        if _is_notebook():
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm.std import tqdm
         return tqdm(desc=self._name, unit=" commands", total=total, initial=self._commands, leave=False)
 
     def close(self) -> None:

@@ -247,7 +247,9 @@ class Trace:
         """A name for a new branch; raises `InvalidValue` where it is taken or no text."""
         text = a_text("a branch's name", name, "'what if'").strip()
         if not text or len(text) > _LONGEST_NAME:
-            raise wrong("a branch's name", name, f"a text of 1 to {_LONGEST_NAME} characters, as in 'what if'")
+            raise wrong(
+                "a branch's name", name, f"a text of 1 to {_LONGEST_NAME} characters, as in 'what if'"
+            )
         if text in self.branches:
             raise InvalidValue(f"the name {text!r} is taken; there are: {', '.join(self.branches)}")
         return text
