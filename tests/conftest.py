@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,16 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation site, built from this working tree. A warning, as for a dead link, fails here."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    words = [sys.executable, "-m", "scripts.build_docs", str(folder)]
+    built = subprocess.run(words, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -15,9 +14,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import expect
-
-from tests.browser.browser import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 FACES = ("calamity_lab", "calamity_lab.stores", "calamity_lab.testing")
@@ -42,16 +38,6 @@ class Page(HTMLParser):
             self.links.append(given["href"])
         if tag in ASKS and ASKS[tag] in given:
             self.asked.append(given[ASKS[tag]])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built from this working tree. A warning of Sphinx, as for a missing target, fails here."""
-    folder = tmp_path_factory.mktemp("docs") / "site"
-    words = [sys.executable, "-m", "scripts.build_docs", str(folder)]
-    built = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -95,23 +81,6 @@ def test_the_reference_has_every_public_name(face: str, pages: dict[Path, Page])
     anchors = {anchor for page in pages.values() for anchor in page.anchors}
     described = {anchor.rpartition(".")[2] for anchor in anchors}
     assert set(importlib.import_module(face).__all__) - described == set()
-
-
-@pytest.mark.browser
-def test_the_search_of_the_site_works_from_disk_without_a_network(site: Path) -> None:
-    with Browser() as browser:
-        page = browser.page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto((site / "index.html").as_uri())
-        page.get_by_role("textbox", name="Search").fill("compensation")
-        page.keyboard.press("Enter")
-        found = page.locator("#search-results a").filter(
-            has_text="Glossary"
-        )  # one result after another comes
-        expect(found.first).to_be_visible(timeout=15_000)
-        assert asked
-        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
 def samples(document: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -342,8 +343,9 @@ def progress(stepper: Stepper, name: str) -> Iterator[None]:
 
 
 def is_watched() -> bool:
-    """Whether a person can see a progress bar."""
-    return _is_notebook() or sys.stderr.isatty()
+    """Whether a person can see a progress bar, and none has switched it off, as tqdm lets them."""
+    is_off = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return not is_off and (_is_notebook() or sys.stderr.isatty())
 
 
 def _is_notebook() -> bool:

@@ -97,11 +97,11 @@ class Browser:
             self._playwright.stop()
         self._playwright = self._chromium = self._context = None
 
-    def page(self, *, width: int = 1200, height: int = 900) -> Page:
-        """An empty page of this size."""
-        if self._context is None:
+    def page(self, *, width: int = 1200, height: int = 900, apart: bool = False) -> Page:
+        """An empty page of this size; one ``apart`` shares nothing with others, such as a clock."""
+        if self._context is None or self._chromium is None:
             raise RuntimeError("The browser is not started.")
-        page = self._context.new_page()
+        page = self._chromium.new_page() if apart else self._context.new_page()
         page.set_viewport_size({"width": width, "height": height})
         return page
 

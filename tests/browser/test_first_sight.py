@@ -6,7 +6,10 @@ import re
 
 from playwright.sync_api import Locator, expect
 
+from calamity_lab.examples import bank
+from calamity_lab.lab import Lab
 from tests.browser.bare_page import BarePage
+from tests.browser.browser import Browser
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import BANK, state_in
 
@@ -69,7 +72,10 @@ def test_what_came_with_the_widget_is_not_sent_again(bare: BarePage) -> None:
     assert bare.moment == bare.lab.cursor
 
 
-def test_a_press_that_waits_for_long_says_what_may_be_wrong(bare: BarePage) -> None:
+def test_a_press_that_waits_for_long_says_what_may_be_wrong(browser: Browser) -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    bare = BarePage(browser.page(apart=True), lab)
     bare.page.clock.install()
     bare.page.evaluate(HELD)
     bare.button("Step over").click()
@@ -82,3 +88,5 @@ def test_a_press_that_waits_for_long_says_what_may_be_wrong(bare: BarePage) -> N
     )
     bare.page.evaluate("answer()")
     expect(foot(bare.root)).to_contain_text("Step 5")
+    bare.check()
+    bare.page.close()

@@ -45,3 +45,11 @@ def test_where_nobody_looks_nothing_is_shown(
     monkeypatch.setattr(displays, "AFTER", -1.0)
     lab.resume()
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_can_be_switched_off_as_tqdm_lets_people_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(displays, "_is_notebook", lambda: True)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    assert displays.is_watched()
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    assert not displays.is_watched()
