@@ -9,9 +9,8 @@ sends may differ: "the second ``DepositFunds`` that ``Transfer-t1`` sent after t
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as dataclass_replace
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
@@ -191,18 +190,6 @@ class Edits(NamedTuple):
 NO_EDITS = Edits()
 
 
-class Renewed(NamedTuple):
-    """Other classes for a replay: the run before the first input, and how a command gets its class of now.
-
-    ``converted`` raises a `CalamityError` for a command that has no class any more, or that its class does
-    not take; such a command is left out.
-    """
-
-    start: Run
-    projections: tuple[type, ...]
-    converted: Callable[[Any], Any]
-
-
 class _Item(NamedTuple):
     """A command to submit; ``key`` names it in both runs."""
 
@@ -222,31 +209,19 @@ class _Slot:
     is_edited: bool = False
 
 
-def replay(
-    trace: Trace,
-    edits: Edits = NO_EDITS,
-    *,
-    name: str | None = None,
-    renewed: Renewed | None = None,
-) -> Replayed:
+def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) -> Replayed:
     """The inputs of the current branch, edited, decided again on a new branch.
 
-    Only what follows the first edit is decided again; everything is where there is no edit, and with
-    ``renewed`` classes.
+    Only what follows the first edit is decided again; without an edit, everything is.
     """
     branch = trace.branch
     name = trace.free_name() if name is None else trace.checked_name(name)
     names = _Names()
     old = _course_of(branch, names)
-    slots, unplayed = _slots(branch, edits, None if renewed is None else renewed.converted)
-    if renewed is not None:
-        first, base = 0, Trace.of(renewed.start, renewed.projections).branch
-        base = dataclass_replace(base, name=name, parent=branch.name)
-    else:
-        first = next((i for i, slot in enumerate(slots) if slot.is_edited), 0)
-        base = _begun(branch, first, name)
-    new = _Replay(names, old, unplayed)
-    new.follow(trace, base, slots[first:])
+    slots = _slots(branch, edits)
+    first = next((i for i, slot in enumerate(slots) if slot.is_edited), 0)
+    new = _Replay(names, old)
+    new.follow(trace, _begun(branch, first, name), slots[first:])
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
 
 
@@ -260,42 +235,33 @@ def _course_of(branch: Branch, names: _Names) -> _Course:
     return course
 
 
-def _slots(
-    branch: Branch, edits: Edits, converted: Callable[[Any], Any] | None
-) -> tuple[list[_Slot], list[str]]:
-    """The inputs of a branch with the edits, and what could not be converted."""
+def _slots(branch: Branch, edits: Edits) -> list[_Slot]:
+    """The inputs of a branch with the edits."""
     slots: list[_Slot] = []
-    unplayed: list[str] = []
     homes: list[_Slot] = []
     for entry in branch.inputs:
         put = entry.input
         if not isinstance(put, Submitted):
             slots.append(_Slot(entry, None))
             continue
-        slot = _Slot(entry, [])
-        slots.append(slot)
-        for command, command_id in zip(put.commands, put.command_ids, strict=True):
-            number = len(homes)
-            homes.append(slot)
-            item = _Item(command, put.metadata, command_id, ("submitted", number), number)
-            try:
-                given = command if converted is None else converted(command)
-                slot.items.append(item._replace(command=given))  # type: ignore[union-attr]
-            except CalamityError as error:
-                unplayed.append(f"{stored_name(type(command))} (number {number}): {error}")
-                slot.items.append(item._replace(command=None))  # type: ignore[union-attr]
+        first = len(homes)
+        items = [
+            _Item(command, put.metadata, command_id, ("submitted", number), number)
+            for number, (command, command_id) in enumerate(
+                zip(put.commands, put.command_ids, strict=True), first
+            )
+        ]
+        slots.append(_Slot(entry, items))
+        homes += [slots[-1]] * len(items)
     _edit(homes, edits)
-    for slot in homes:
-        if slot.items is not None:
-            slot.items = [item for item in slot.items if item.command is not None]
-    return slots, unplayed
+    return slots
 
 
 def _edit(homes: list[_Slot], edits: Edits) -> None:
     """Change, move, insert and leave out commands; a number always means the command as it was before."""
     total = len(homes)
     for number in [*edits.without, *edits.edit, *edits.insert, *edits.move, *edits.move.values()]:
-        if not 0 <= number < total + (number in edits.insert):
+        if not 0 <= number < total + (total > 0 and number in edits.insert):
             raise InvalidValue(
                 f"replay(): there is no submitted command {repr_of(number)}; "
                 + (f"there are 0 to {total - 1}: see lab.submitted" if total else "none was submitted")
@@ -347,9 +313,9 @@ def _begun(branch: Branch, first: int, name: str) -> Branch:
 class _Replay:
     """The loop of a replay: it puts each input where it belongs, and advances the run in between."""
 
-    def __init__(self, names: _Names, old: _Course, unplayed: list[str]) -> None:
+    def __init__(self, names: _Names, old: _Course) -> None:
         self.old, self.course = old, _Course(names)
-        self.unplayed = unplayed
+        self.unplayed: list[str] = []
         self.trace: Trace
         self.error: CalamityError | None = None
 

@@ -17,7 +17,7 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.purity import Watch
-from calamity_lab.trace.replay import Edits, Renewed, Replayed, replay
+from calamity_lab.trace.replay import Edits, Replayed, replay
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
@@ -219,17 +219,16 @@ class Stepper:
         with self._change():
             self.trace = self.trace.remove(name)
 
-    def replay(self, edits: Edits, name: str | None = None, renewed: Renewed | None = None) -> Replayed:
+    def replay(self, edits: Edits, name: str | None = None) -> Replayed:
         """Decide the inputs of the branch again, with edits, on a new branch; look at its latest moment.
 
         Where a callback of the model fails, the new branch ends before that call, and ``error`` says so.
         """
         with self._change():
             self._refuse_if_kept(0)
-            if renewed is None:
-                self.guard()
+            self.guard()
             with self._asking():
-                replayed = replay(self.trace, edits, name=name, renewed=renewed)
+                replayed = replay(self.trace, edits, name=name)
             self.trace, self.cursor = replayed.trace, replayed.trace.last
             self.error = replayed.error
         return replayed

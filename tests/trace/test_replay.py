@@ -283,3 +283,11 @@ def test_doing_again_what_a_branch_did_enters_this_branch() -> None:
     lab.goto(20)
     lab.send(DepositFunds("bob", 2))
     assert len(lab.branches) == 3
+
+
+def test_nothing_can_be_inserted_where_nothing_was_submitted() -> None:
+    lab = bank_lab()
+    with pytest.raises(InvalidValue, match="there is no submitted command 0; none was submitted"):
+        lab.replay(insert={0: DepositFunds("a", 1)})
+    assert list(lab.branches) == ["main"]
+    assert lab.replay().sentence == "0 commands replayed on 'branch 1'; nothing is different"
