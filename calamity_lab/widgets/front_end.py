@@ -17,18 +17,7 @@ from calamity_lab.widgets import style
 FOLDER = Path(__file__).parent
 ENTRY = "entry.js"
 LOOKS = "looks.js"
-SHEETS = (
-    "shared",
-    "controls",
-    "agenda",
-    "state",
-    "timeline",
-    "process_graph",
-    "sequence",
-    "events",
-    "composite",
-    "details",
-)
+SHEETS = ("shared", "views")
 
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.MULTILINE)
 """An import statement: the names, and the path from the module that imports."""
