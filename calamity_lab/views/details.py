@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
@@ -66,10 +66,35 @@ class DetailLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a person can do with what is selected: a button that sends a verb with its arguments.
+
+    ``keeps`` is true of an action that changes nothing in the run, as one that explains.
+    """
+
+    verb: str
+    label: str
+    title: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    keeps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an action found out: a sentence, messages to go to, or a text to copy."""
+
+    title: str
+    sentence: str = ""
+    links: tuple[DetailLink, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Details:
     """What is selected, whole. ``key`` is "" if nothing is; it changes with what is selected.
 
     ``events`` are those of a stream or a range. ``more_links`` is how many events and effects are left out.
+    ``actions`` are what can be done with it, and ``answer`` is what the last of them found out.
     """
 
     shown: bool = False
@@ -82,6 +107,8 @@ class Details:
     effects: tuple[DetailLink, ...] = ()
     events: tuple[DetailLink, ...] = ()
     more_links: int = 0
+    actions: tuple[Action, ...] = ()
+    answer: Answer | None = None
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """All that is shown as rows of two texts, for a table."""
@@ -147,6 +174,19 @@ def details(
         step = trace[chosen.moment].step
         return Details(shown=True) if step is None else _step(trace, step, chosen, asked)
     return _several(trace, selection, chosen)
+
+
+def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
+    """What can be done with what is selected: the buttons above it."""
+    pending = pending_of(trace, selection)
+    if pending is not None:
+        yield from _on_pending(pending)
+
+
+def _on_pending(pending: Pending) -> Iterator[Action]:
+    which = {"which": pending.command_id}
+    yield Action("choose", "Run next", "Move this command to the front", which)
+    yield Action("drop", "Drop", "Take this command off the agenda", which)
 
 
 def _event(trace: Trace, event: RecordedEvent, chosen: Selected, asked: _Asked) -> Details:
@@ -344,4 +384,4 @@ def _opened(value: Any) -> Iterator[str]:
         waiting += [(child.path, child.value, depth + 1) for child in within(item, path)]
 
 
-__all__ = ["DetailLink", "Details", "FieldRow", "Section", "details"]
+__all__ = ["Action", "Answer", "DetailLink", "Details", "FieldRow", "Section", "actions_on", "details"]

@@ -118,13 +118,12 @@ def _goto(contents: Contents, message: Mapping[str, Any]) -> None:
 
 
 def _choose(contents: Contents, message: Mapping[str, Any]) -> None:
-    index = _number(message, "index")
-    contents.lab.stepper.choose(index)
+    contents.lab.stepper.choose(_which(message))
     contents.say(f"{_first_command(contents)} goes next", "plain")
 
 
 def _drop(contents: Contents, message: Mapping[str, Any]) -> None:
-    contents.lab.stepper.drop(_number(message, "index"))
+    contents.lab.stepper.drop(_which(message))
     contents.say("The command was taken off the agenda", "plain")
 
 
@@ -159,6 +158,12 @@ def _not_sent(error: InvalidFields) -> str:
 
 def _first_command(contents: Contents) -> str:
     return next(contents.lab.stepper.moment.agenda.entries()).command_type
+
+
+def _which(message: Mapping[str, Any]) -> int | str:
+    """The pending command that a message names: by its id, or by its index."""
+    which = message.get("which")
+    return which if isinstance(which, str) else _number(message, "index")
 
 
 def _number(message: Mapping[str, Any], name: str) -> int:

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 from calamity_lab.kernel.identity import by_name
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
-from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stepper import Journey, Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import Tone, controls, has_content
-from calamity_lab.views.details import details
+from calamity_lab.views.details import Answer, actions_on, details
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, forms
 from calamity_lab.views.process_graph import process_graph
@@ -93,6 +93,7 @@ class Contents:
         self.options: dict[str, dict[str, Any]] = {}
         self.form = FormView(forms(lab.model) if "form" in parts else ())
         self._said: tuple[str, Tone] | None = None
+        self._answer: tuple[Selection, Answer | None] = (NOTHING, None)
         self.journey: Journey | None = None
         self._sent: dict[str, Any] = {}
         self.charts = Charts()
@@ -105,6 +106,17 @@ class Contents:
     def say(self, sentence: str, tone: Tone) -> None:
         """Show a sentence in the foot until the next fact."""
         self._said = (format_value(sentence), tone)
+
+    def answer_with(self, answer: Answer) -> None:
+        """Show in the details what an action found out, until something else is selected."""
+        self.set_options("details", {"shown": True})
+        self._answer = (self.lab.stepper.selection, answer)
+
+    @property
+    def answer(self) -> Answer | None:
+        """What the last action found out about what is selected."""
+        selection, answer = self._answer
+        return answer if selection == self.lab.stepper.selection else None
 
     @property
     def fact(self) -> tuple[str, Tone]:
@@ -207,7 +219,12 @@ def _pointed(contents: Contents) -> Any:
 
 def _details(contents: Contents) -> Any:
     stepper, options = contents.lab.stepper, contents.options_of("details")
-    return details(stepper.trace, stepper.selection, **{"shown": False, **options})
+    view = details(stepper.trace, stepper.selection, **{"shown": False, **options})
+    if not view.shown:
+        return view
+    actions = actions_on(stepper.trace, stepper.selection)
+    possible = tuple(action for action in actions if action.keeps or not stepper.is_fixed)
+    return replace(view, actions=possible, answer=contents.answer)
 
 
 def _patch(before: Any, view: Any) -> dict[str, Any]:

@@ -8,14 +8,14 @@ import { changeParts } from "./state.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { DetailLink, Details, FieldRow, Section } from "#views"
+ * @import { Action, Answer, DetailLink, Details, FieldRow, Section } from "#views"
  */
 
 // How much more of a long text a press on "Show more" brings.
 const TEN_TIMES = 10;
 const COPIED = 1500;
 const BELOW_LINKS = ["about", "metadata"];
-const HEADINGS = { causes: "Caused by", effects: "Led to", events: "Events" };
+const HEADINGS = { causes: "Caused by", effects: "Led to", events: "Events", answer: "" };
 
 /** The panel in a pane of a root. It follows the selection while it is open. */
 export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLElement} */ pane,
@@ -34,8 +34,10 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
   const links = { causes: linkList(lab, "causes", followed), effects: linkList(lab, "effects", followed),
     events: linkList(lab, "events", followed) };
   const more = make("p", { class: "cl-muted cl-details-more" });
-  const scroll = make("div", { class: "cl-scroll" }, sentence, sections, links.causes.node, links.effects.node,
-    links.events.node, more, about, hint);
+  const actions = make("div", { class: "cl-details-actions", role: "group", "aria-label": "Actions" });
+  const answer = answerBox(lab, followed);
+  const scroll = make("div", { class: "cl-scroll" }, sentence, actions, answer.node, sections, links.causes.node,
+    links.effects.node, links.events.node, more, about, hint);
   const node = make("section", { class: "cl-details", role: "dialog", "aria-labelledby": id, hidden: true },
     make("header", {}, sign, title, make("span", { class: "cl-gap" }), done), scroll);
   pane.append(node);
@@ -103,6 +105,9 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
       }
       show(more, value.more_links > 0);
       setText(more, `and ${plural(value.more_links, "more link")}`);
+      show(actions, value.actions.length > 0);
+      keyed(actions, value.actions, ({ verb, label }) => `${verb} ${label}`, () => actionButton(lab), updateAction);
+      answer.update(value.answer);
       if (value.key !== key) scroll.scrollTop = 0;
       key = value.key;
       // What it covers cannot keep the focus.
@@ -110,6 +115,53 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
       if (takesFocus || (covers && pane.contains(before))) title.focus({ preventScroll: wasOpen });
       else if (!wasOpen) lab.later(() => node.scrollIntoView({ block: "nearest" }));
       takesFocus = false;
+    },
+  };
+}
+
+/** @typedef {HTMLButtonElement & { action: Action | null }} ActionButton */
+
+/** @param {LabHandle} lab @returns {ActionButton} */
+function actionButton(lab) {
+  /** @type {ActionButton} */
+  const node = Object.assign(make("button", { type: "button", class: "cl-button cl-small", on: { click: () => {
+    if (node.action) lab.send(node.action.verb, { ...node.action.arguments, label: node.action.label });
+  } } }), { action: /** @type {Action | null} */ (null) });
+  return node;
+}
+
+function updateAction(/** @type {ActionButton} */ node, /** @type {Action} */ action) {
+  node.action = action;
+  setText(node, action.label);
+  put(node, "title", action.title);
+}
+
+/** What an action found out: a sentence, links, or a text to copy. @param {LabHandle} lab @param {() => void} followed */
+function answerBox(lab, followed) {
+  const id = freshId("answer");
+  const [title, sentence] = [make("h3", { id }), make("p")];
+  const text = make("pre", { tabindex: "0", "aria-labelledby": id });
+  const copy = button({ icon: "copy", text: "Copy", kind: "cl-small",
+    on: () => copyText(text.textContent ?? "", copy, "Copy") });
+  const links = linkList(lab, "answer", followed);
+  const node = make("section", { class: "cl-details-answer", role: "group", "aria-labelledby": id, hidden: true },
+    make("header", {}, title, make("span", { class: "cl-gap" }), copy), sentence, links.node, text);
+  /** @type {Answer | null} */
+  let drawn = null;
+  return {
+    node,
+    update(/** @type {Answer | null} */ value) {
+      show(node, value !== null);
+      if (value === null || value === drawn) return;
+      drawn = value;
+      setText(title, value.title);
+      setText(sentence, value.sentence);
+      show(sentence, value.sentence !== "");
+      setText(text, value.text);
+      show(text, value.text !== "");
+      show(copy, value.text !== "");
+      links.update(value.links);
+      lab.later(() => node.scrollIntoView({ block: "nearest" }));
     },
   };
 }
@@ -230,8 +282,11 @@ function valueParts(row) {
     make("strong", { text: row.value })];
 }
 
-/** Copies a text, also where a page is not allowed to use the clipboard by itself. */
-async function copyText(/** @type {string} */ text, /** @type {HTMLElement} */ copied) {
+/**
+ * Copies a text, also where a page is not allowed to use the clipboard by itself.
+ * @param {string} text @param {HTMLElement} copied the button @param {string} [name] what is written on it
+ */
+async function copyText(text, copied, name) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -244,10 +299,11 @@ async function copyText(/** @type {string} */ text, /** @type {HTMLElement} */ c
     copied.focus({ preventScroll: true });
   }
   const label = copied.getAttribute("aria-label");
-  copied.replaceChildren(icon("good"));
+  const words = (/** @type {string} */ said) => (name ? make("span", { class: "cl-button-text", text: said }) : "");
+  copied.replaceChildren(icon("good"), words("Copied"));
   put(copied, "aria-label", "Copied");
   setTimeout(() => {
-    copied.replaceChildren(icon("copy"));
+    copied.replaceChildren(icon("copy"), words(name ?? ""));
     if (copied.getAttribute("aria-label") === "Copied") put(copied, "aria-label", label);
   }, COPIED);
 }

@@ -390,12 +390,12 @@ const REQUESTS = {
 };
 
 /**
- * What waits for Python, as a sentence. @param {{ verb: string }[]} asked @param {boolean} isSilent for long
+ * What waits for Python, as a sentence. @param {{ verb: string, label?: string }[]} asked @param {boolean} isSilent for long
  */
 export function waitingSentence(asked, isSilent) {
   /** @type {[string, number][]} */
   const named = [];
-  for (const name of asked.map((message) => choiceOf(message.verb, REQUESTS)?.(message))) {
+  for (const name of asked.map((message) => choiceOf(message.verb, REQUESTS)?.(message) ?? message.label)) {
     const last = named[named.length - 1];
     if (name && last?.[0] === name) last[1] += 1;
     else if (name) named.push([name, 1]);

@@ -16,6 +16,7 @@ import pytest
 from calamity_lab.errors import CalamityError, InvalidModel
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
+from calamity_lab.views.details import Answer
 from calamity_lab.widgets import view_widget
 from calamity_lab.widgets.view_widget import FACES, ViewWidget
 from tests.moments import after
@@ -589,3 +590,35 @@ def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_said_one_af
     assert all(met), "nobody looks while another does"
     front_end.ask("set_options", view="events", limit=40)
     assert front_end.values == front_end.expected()
+
+
+def test_what_is_selected_offers_its_actions_which_name_the_command_by_its_id(lab: Lab) -> None:
+    widget = ViewWidget(lab, "lab")
+    front_end = FrontEnd(widget)
+    third = lab.agenda.pending[2]
+    front_end.ask("select", command_id=third.command_id, details=True)
+    offered = {each["label"]: each for each in front_end.values["details"]["actions"]}
+    front_end.ask("choose", **offered["Run next"]["arguments"], label="Run next")
+    assert lab.agenda.pending[0] == third
+    front_end.ask("drop", **offered["Drop"]["arguments"])
+    assert third not in lab.agenda.pending
+    assert front_end.values == front_end.expected()
+
+
+def test_a_view_that_stays_at_a_moment_offers_no_action_that_changes_the_run(lab: Lab) -> None:
+    front_end = FrontEnd(lab.at(0).table)
+    front_end.ask("select", command_id=lab.agenda.pending[0].command_id, details=True)
+    assert front_end.values["details"]["title"]
+    assert front_end.values["details"]["actions"] == []
+
+
+def test_an_answer_stays_until_something_else_is_selected(lab: Lab) -> None:
+    widget = ViewWidget(lab, "lab")
+    front_end = FrontEnd(widget)
+    lab.select(lab.agenda.pending[0])
+    widget.contents.answer_with(Answer("As a test", text="def test_it(): ..."))
+    front_end.ask("step_over")
+    assert front_end.values["details"]["answer"]["text"] == "def test_it(): ..."
+    lab.select(lab.agenda.pending[0])
+    front_end.ask("ready")
+    assert front_end.values["details"]["answer"] is None

@@ -274,7 +274,7 @@ function ofRange(/** @type {EventRow[]} */ events, /** @type {number} */ first, 
 
 /** @type {Details} */
 export const NO_DETAILS = { shown: false, key: "", kind: "", title: "", sentence: "", sections: [], causes: [],
-  effects: [], events: [], more_links: 0 };
+  effects: [], events: [], more_links: 0, actions: [], answer: null };
 const MOST_LINKS = 40;
 
 /**
