@@ -92,7 +92,7 @@ def submitted_on(branch: Branch) -> tuple[SubmittedCommand, ...]:
     return tuple([SubmittedCommand(number, *each) for number, each in enumerate(found)])
 
 
-class _Names:
+class CommandNumbers:
     """Numbers for commands by how they came to be: the same command has the same number in two runs."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class _Names:
 
 
 @dataclass(slots=True)
-class _Decided:
+class CommandOutcome:
     """What became of a command in one run."""
 
     pending: Pending
@@ -134,13 +134,13 @@ class _Decided:
 
 
 @dataclass(slots=True)
-class _Course:
+class Course:
     """The commands of one run, by their numbers, in the order in which they were dispatched."""
 
-    names: _Names
+    names: CommandNumbers
     numbers: dict[str, int] = field(default_factory=dict)
     ids: dict[int, str] = field(default_factory=dict)
-    decided: dict[int, _Decided] = field(default_factory=dict)
+    decided: dict[int, CommandOutcome] = field(default_factory=dict)
     _sent: Counter[Any] = field(default_factory=Counter)
 
     def submit(self, command_id: str, key: Any, root: int | None) -> None:
@@ -161,7 +161,7 @@ class _Course:
             self._name(step.pending.command_id, number)
         found = self.decided.get(number)
         if found is None:
-            found = self.decided[number] = _Decided(step.pending)
+            found = self.decided[number] = CommandOutcome(step.pending)
         found.steps += 1
         if step.decides:
             found.decision, found.moment = step, step.index
@@ -173,6 +173,12 @@ class _Course:
             self._sent[key] += 1
             child = self.names.of((*key, self._sent[key]), self.names.root(number))
             self._name(pending.command_id, child)
+
+    def follow(self, branch: Branch, since: int = 1) -> None:
+        """Note the steps of a branch from a moment on."""
+        for moment in branch.moments.iterate(since):
+            if moment.step is not None:
+                self.take(moment.step)
 
 
 class Edits(NamedTuple):
@@ -216,7 +222,7 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
     """
     branch = trace.branch
     name = trace.free_name() if name is None else trace.checked_name(name)
-    names = _Names()
+    names = CommandNumbers()
     old = _course_of(branch, names)
     slots = _slots(branch, edits)
     first = next((i for i, slot in enumerate(slots) if slot.is_edited), 0)
@@ -225,13 +231,11 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
 
 
-def _course_of(branch: Branch, names: _Names) -> _Course:
-    course = _Course(names)
+def _course_of(branch: Branch, names: CommandNumbers) -> Course:
+    course = Course(names)
     for number, each in enumerate(submitted_on(branch)):
         course.submit(each.command_id, ("submitted", number), number)
-    for moment in branch.moments.iterate(1):
-        if moment.step is not None:
-            course.take(moment.step)
+    course.follow(branch)
     return course
 
 
@@ -313,8 +317,8 @@ def _begun(branch: Branch, first: int, name: str) -> Branch:
 class _Replay:
     """The loop of a replay: it puts each input where it belongs, and advances the run in between."""
 
-    def __init__(self, names: _Names, old: _Course) -> None:
-        self.old, self.course = old, _Course(names)
+    def __init__(self, names: CommandNumbers, old: Course) -> None:
+        self.old, self.course = old, Course(names)
         self.unplayed: list[str] = []
         self.trace: Trace
         self.error: CalamityError | None = None
@@ -323,9 +327,7 @@ class _Replay:
         """Continue the new branch with the remaining inputs, as far as the old one went."""
         for number, each in enumerate(submitted_on(base)):
             self.course.submit(each.command_id, ("submitted", number), number)
-        for moment in base.moments.iterate(1):
-            if moment.step is not None:
-                self.course.take(moment.step)
+        self.course.follow(base)
         self.trace = Trace(base, trace.branches, trace.memo)
         waiting = deque(slots)
         try:
@@ -394,7 +396,7 @@ class _Replay:
             self.unplayed.append(f"{given.described()}: {error}")
 
 
-def _rows(old: _Course, new: _Course, names: _Names) -> Iterator[ReplayRow]:
+def _rows(old: Course, new: Course, names: CommandNumbers) -> Iterator[ReplayRow]:
     """One row per command of either run, in the order of the new one; a gone one keeps its neighbour."""
     gone_after: dict[int | None, list[int]] = {}
     last = None
@@ -413,7 +415,7 @@ def _rows(old: _Course, new: _Course, names: _Names) -> Iterator[ReplayRow]:
                 was.pending.command,
                 was.pending.depth,
                 "not run" if is_pending else "gone",
-                _in_words(was),
+                in_words(was),
                 "",
                 "still pending" if is_pending else "not sent any more",
                 None,
@@ -422,21 +424,21 @@ def _rows(old: _Course, new: _Course, names: _Names) -> Iterator[ReplayRow]:
     yield from gone(None)
     for number, now in new.decided.items():
         before = old.decided.get(number)
-        outcome, differs = _compared(before, now)
+        outcome, differs = compared(before, now)
         yield ReplayRow(
             names.root(number),
             now.pending.command,
             now.pending.depth,
             outcome,
-            "" if before is None else _in_words(before),
-            _in_words(now),
+            "" if before is None else in_words(before),
+            in_words(now),
             differs,
             now.moment,
         )
         yield from gone(number)
 
 
-def _compared(before: _Decided | None, now: _Decided) -> tuple[Outcome, str]:
+def compared(before: CommandOutcome | None, now: CommandOutcome) -> tuple[Outcome, str]:
     """What the outcome of a command is against the one before, and what differs."""
     if before is None:
         return "new", ""
@@ -449,11 +451,11 @@ def _compared(before: _Decided | None, now: _Decided) -> tuple[Outcome, str]:
         return "rejected", f"is now rejected: {now.rejected}"
     if before.rejected is not None:
         return "accepted", f"is now accepted; it was rejected: {before.rejected}"
-    differs = _events_differ(before.events, now.events)
+    differs = events_differ(before.events, now.events)
     return ("changed", differs) if differs else ("same", "")
 
 
-def _events_differ(before: Sequence[Any], now: Sequence[Any]) -> str:
+def events_differ(before: Sequence[Any], now: Sequence[Any]) -> str:
     """How two lists of events differ, in words; empty where they say the same, also in other classes."""
     names = [stored_name(type(event)) for event in before], [stored_name(type(event)) for event in now]
     if names[0] != names[1]:
@@ -467,7 +469,7 @@ def _events_differ(before: Sequence[Any], now: Sequence[Any]) -> str:
     return format_value("; ".join(found), _LENGTH)
 
 
-def _in_words(decided: _Decided) -> str:
+def in_words(decided: CommandOutcome) -> str:
     """What a command led to, in words."""
     if decided.rejected is not None:
         return f"rejected: {decided.rejected}"
