@@ -60,7 +60,7 @@ HOUSE: Mapping[str, Floor] = {
         siblings=True,
         shared="serializer",
     ),
-    "trace": floor(f"{PURE} text", libraries="rpds", without="pickle"),
+    "trace": floor(f"{PURE} text model", libraries="rpds", without="pickle"),
     "probe": floor(f"{PURE} text model trace"),
     "views": floor(f"{PURE} text model trace probe", libraries="networkx rpds", without=EFFECTS),
     "figures": floor(f"{PURE} text trace views", libraries="matplotlib networkx numpy"),

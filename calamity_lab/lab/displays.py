@@ -39,8 +39,12 @@ if TYPE_CHECKING:
 class Displays:
     """What a model and a stepper show; each view imports its libraries when it is first used."""
 
-    model: Model
     stepper: Stepper
+
+    @property
+    def model(self) -> Model:
+        """The classes of the branch that is looked at."""
+        return self.trace.branch.model
 
     def send(self, *commands: Any) -> Any:
         """Put commands on the agenda; the form calls this."""
@@ -290,8 +294,7 @@ class Displays:
 class AtMoment(Displays):
     """The views of a lab at one moment of a branch; they stay as they are when the lab steps or forks."""
 
-    def __init__(self, model: Model, trace: Trace, moment: int) -> None:
-        self.model = model
+    def __init__(self, trace: Trace, moment: int) -> None:
         self.stepper = Stepper(trace, fixed_at=moment)
 
     def send(self, *commands: Any) -> Any:

@@ -81,13 +81,12 @@ class Lab(Displays):
         **parts: Iterable[type],
     ) -> None:
         refuse_unknown("Lab()", parts, _OPTIONS)
-        self.model = replace(_assembled(model, parts), asked=a_bool("Lab(preview)", preview))
-        start = _start(self.model, stack, clock, ids)
+        found = replace(_assembled(model, parts), asked=a_bool("Lab(preview)", preview))
         self.stepper = Stepper(
-            start,
+            _start(found, stack, clock, ids),
             checked=a_bool("Lab(checked)", checked),
             guard=self._check_model,
-            projections=self.model.projections,
+            model=found,
         )
         if not preview:
             self.stepper.trace.switch_off_previews()
@@ -216,7 +215,7 @@ class Lab(Displays):
         ``moment`` is an index, where a negative one counts from the last moment, or a moment of any branch.
         """
         trace, index = self.trace.find(moment)
-        return AtMoment(self.model, trace, index)
+        return AtMoment(trace, index)
 
     def restart(self) -> Moment:
         """Move the cursor to moment 0, before anything happened; the recorded run stays."""

@@ -306,12 +306,14 @@ def _edit(homes: list[_Slot], edits: Edits) -> None:
 def _begun(branch: Branch, first: int, name: str) -> Branch:
     """The new branch as it is before an input of the old one."""
     if first >= len(branch.inputs):
-        return Branch(name, branch.moments.take(1), PersistentVector(), branch.index.upto(0), branch.name)
+        moments, nothing = branch.moments.take(1), PersistentVector[Entry]()
+        return Branch(name, moments, nothing, branch.index.upto(0), branch.model, branch.name)
     entry = branch.inputs[first]
     there = branch.moments[entry.at]
     moments = branch.moments.take(entry.at).append(Moment(there.step, entry.before, there.decision))
     index = branch.index.upto(entry.at)
-    return Branch(name, moments, branch.inputs.take(first), index, branch.name, entry.at)
+    inputs = branch.inputs.take(first)
+    return Branch(name, moments, inputs, index, branch.model, branch.name, entry.at)
 
 
 class _Replay:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 from typing import Any
@@ -14,6 +14,7 @@ from calamity_lab.kernel.recorded import of_submitted
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
+from calamity_lab.model import Model
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
 from calamity_lab.trace.purity import Watch
@@ -33,7 +34,7 @@ class Stepper:
     is lost.
     With ``checked`` every callback of the model is asked twice, to find one that is not pure; ``unchecked``
     says which fields hold something that cannot be copied, and is not checked.
-    ``projections`` are folded from the events of the run.
+    ``model`` are the classes of the run, whose projections are folded from its events.
     ``guard`` is called before a move runs the kernel; it may raise to prevent the move. ``passing`` is called
     with each moment on the way of a move forward. ``was_interrupted`` is true after a KeyboardInterrupt.
     A stepper begins with a stack or with a run; with a trace and ``fixed_at`` it stays at that moment. Where
@@ -46,13 +47,13 @@ class Stepper:
         *,
         checked: bool = True,
         guard: Callable[[], object] = lambda: None,
-        projections: Iterable[type] = (),
+        model: Model | None = None,
         fixed_at: int | None = None,
     ) -> None:
         self.checked = checked
         self.unchecked: dict[str, str] = {}
         with self._asking():
-            self.trace = start if isinstance(start, Trace) else Trace.of(start, projections)
+            self.trace = start if isinstance(start, Trace) else Trace.of(start, model)
         self.cursor, self.is_fixed = fixed_at or 0, fixed_at is not None
         self.selection = NOTHING
         self.guard = guard

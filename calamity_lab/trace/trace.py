@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
+from calamity_lab.model import Model
 from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.inputs import After, Entry, Input, Submitted
@@ -71,13 +72,15 @@ class Moment:
 class Branch:
     """One course of a run: its moments from the very beginning, and the inputs that led there.
 
-    ``parent`` is the branch that it left, at the moment ``forked_at``.
+    ``model`` are the classes that decided it. ``parent`` is the branch that it left, at the moment
+    ``forked_at``.
     """
 
     name: str
     moments: PersistentVector[Moment]
     inputs: PersistentVector[Entry]
     index: Index
+    model: Model
     parent: str | None = None
     forked_at: int = 0
 
@@ -108,14 +111,15 @@ class Trace:
         self.branches = MappingProxyType({**(others or {}), branch.name: branch})
 
     @classmethod
-    def of(cls, start: Stack | Run, projections: Iterable[type] = ()) -> Trace:
+    def of(cls, start: Stack | Run, model: Model | None = None) -> Trace:
         """A trace in which nothing has happened yet to that stack, or since that run."""
         if is_a(start, Run):
             check_run("Trace.of(start)", start)
         given: Any = start
         run = given._replace(length=0) if is_a(given, Run) else begin(given)
-        index = Index.of(run.stack, projections)
-        return cls(Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), index))
+        model = Model() if model is None else model
+        index = Index.of(run.stack, model.projections)
+        return cls(Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), index, model))
 
     @property
     def has_previews(self) -> bool:
@@ -306,6 +310,7 @@ class Trace:
             branch.moments.take(at + 1),
             PersistentVector([entry for entry in branch.inputs if entry.at <= at]),
             branch.index.upto(at),
+            branch.model,
             branch.name,
             at,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from calamity_lab.kernel.identity import by_name
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.selection import NOTHING, Selection
@@ -41,6 +42,7 @@ class LabHandle(Protocol):
         ...
 
 
+_FORMS = Slot[tuple[CommandForm, ...]](most=1)
 _WAY_OUT = "To continue without this command, press the ✕ beside it under Next"
 _WAY_OUT_BY_CALL = "To continue without this command, call lab.abandon()"
 
@@ -79,7 +81,7 @@ class Pointed:
 class FormView:
     """The commands that can be sent, what is wrong with the last one, and how many were sent."""
 
-    forms: tuple[CommandForm, ...]
+    forms: tuple[CommandForm, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     sent: int = 0
 
@@ -91,7 +93,7 @@ class Contents:
         self.lab = lab
         self.parts = parts
         self.options: dict[str, dict[str, Any]] = {}
-        self.form = FormView(forms(lab.model) if "form" in parts else ())
+        self.form = FormView()
         self._said: tuple[str, Tone] | None = None
         self._answer: tuple[Selection, Answer | None] = (NOTHING, None)
         self.journey: Journey | None = None
@@ -227,6 +229,12 @@ def _details(contents: Contents) -> Any:
     return replace(view, actions=possible, answer=contents.answer)
 
 
+def _form(contents: Contents) -> FormView:
+    """The form with the commands of the branch that is looked at."""
+    model = contents.lab.model
+    return replace(contents.form, forms=model.memo.once(_FORMS, lambda: forms(model)))
+
+
 def _patch(before: Any, view: Any) -> dict[str, Any]:
     return chart_patch(view, before) if isinstance(view, Chart) else patch(before, view)
 
@@ -241,7 +249,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "fact": _fact,
     "controls": _controls,
     "agenda": _at_cursor(agenda, "agenda", limit=4),
-    "form": lambda contents: contents.form,
+    "form": _form,
     "tabs": lambda contents: Tabs(contents.tab, contents.tabs),
     "state": _state,
     "chart": lambda contents: contents.charts.of(contents.lab.stepper.trace),

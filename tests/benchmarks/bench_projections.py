@@ -10,6 +10,7 @@ from calamity_lab.examples import bank
 from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.model import Model
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
@@ -35,7 +36,7 @@ def run() -> list[str]:
 def stepping(size: int, projections: tuple[type, ...]) -> Callable[[], None]:
     """Goes on by some steps in a run of so many moments, and looks at each with the views of the lab."""
     stack = Stack(process_manager_types=(bank.Transfer,), ids=seeded_ids(1), clock=ticking_clock())
-    stepper = Stepper(stack, checked=False, projections=projections)
+    stepper = Stepper(stack, checked=False, model=Model(projections=tuple(projections)))
     stepper.submit(*bank.random_commands(size // 4, accounts=50))
     stepper.resume(limit=size)
     return partial(_on, stepper, Charts(), KeptRows(), count(1))

@@ -94,7 +94,7 @@ def test_a_lab_shows_a_renamed_model_by_its_stored_names() -> None:
     assert lab.aggregates["Account-1"].balance == 110
     assert lab.process_managers["Bonus-1"] == WelcomeGift("1")
     assert len(lab.aggregates.to_pandas()) == 2
-    assert [form.command for form in lab.form.contents.form.forms] == ["DepositFunds"]
+    assert [form.command for form in lab.form.contents.views()["form"].forms] == ["DepositFunds"]
 
 
 def test_what_is_possible_is_told_by_the_stored_names() -> None:

@@ -22,7 +22,7 @@ def stepper_of(
 ) -> Stepper:
     """A stepper with those commands on its agenda; the same commands give the same trace."""
     given = {"process_manager_types": tuple(managers), "ids": seeded_ids(1), "clock": ticking_clock()}
-    stepper = Stepper(Stack(**{**given, **stack}), checked=False, projections=projections)
+    stepper = Stepper(Stack(**{**given, **stack}), checked=False, model=Model(projections=tuple(projections)))
     if commands:
         stepper.submit(*commands)
     return stepper
