@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import (
     Step,
 )
-from calamity_lab.trace.projections import Projections
+from calamity_lab.trace.projections import STRIDE, Projections
 
 Kind = Literal["aggregate", "process manager", "projection"]
 
@@ -30,6 +30,16 @@ class Lane(NamedTuple):
     since: int
 
 
+class _ByName(NamedTuple):
+    """The mappings of an index."""
+
+    lane_numbers: HashTrieMap[str, int]
+    reactions: HashTrieMap[str, PersistentVector[int]]
+    decided: HashTrieMap[str, PersistentVector[int]]
+    cascades: HashTrieMap[str, PersistentVector[int]]
+    met: HashTrieMap[str, int]
+
+
 class Index(NamedTuple):
     """Moments by what happened at them, each sequence in order of the trace.
 
@@ -40,6 +50,7 @@ class Index(NamedTuple):
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
     of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
     rejected a command, decided nothing, or was ignored. ``projections`` are folded from the events.
+    ``earlier`` are the mappings at every moment that is a multiple of `STRIDE`.
     """
 
     events: PersistentVector[RecordedEvent] = PersistentVector()
@@ -54,6 +65,7 @@ class Index(NamedTuple):
     cascades: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     met: HashTrieMap[str, int] = HashTrieMap()
     projections: Projections = Projections()
+    earlier: PersistentVector[_ByName] = PersistentVector()
 
     @classmethod
     def of(cls, stack: Stack, types: Iterable[type] = ()) -> Index:
@@ -66,10 +78,19 @@ class Index(NamedTuple):
         for stream_id in _names(stack.process_managers):
             index = index._lane(Identity.parse(stream_id), 0, kind="process manager")
         projections = Projections.of(types, index.lane_numbers)
-        return index._begin_projections(projections) if projections.types else index
+        index = index._begin_projections(projections) if projections.types else index
+        return index._keep_mappings()
 
     def add(self, step: Step) -> Index:
         """The index with a further step."""
+        index = self._added(step)
+        return index if step.index % STRIDE else index._keep_mappings()
+
+    def _keep_mappings(self) -> Index:
+        now = _ByName(self.lane_numbers, self.reactions, self.decided, self.cascades, self.met)
+        return self._replace(earlier=self.earlier.append(now))
+
+    def _added(self, step: Step) -> Index:
         at = step.index
         if step.begins:
             return self._dispatched(step.pending.correlation_id, at)
@@ -100,10 +121,13 @@ class Index(NamedTuple):
             index = index._lane(Identity.parse(event.stream_id), step.index, kind="aggregate")
         return index._known(others, step.index)
 
-    def upto(self, moment: int) -> Index:
-        """The index as it was at that moment."""
+    def upto(self, moment: int, step_at: Callable[[int], Step | None]) -> Index:
+        """The index as it was at that moment; ``step_at`` gives the step of each moment."""
         count = self.events_at(moment)
-        lanes = self.lanes.take(bisect_right(self.lanes, moment, key=lambda lane: lane.since))
+        lanes = self.lanes.take(self.lanes_at(moment))
+        nearest = moment // STRIDE
+        steps = map(step_at, range(nearest * STRIDE + 1, moment + 1))
+        mappings = self._cut(self.earlier[nearest], filter(None, steps), moment, lanes)
         return Index(
             self.events.take(count),
             self.event_moments.take(count),
@@ -111,13 +135,27 @@ class Index(NamedTuple):
             _cut(self.completed, moment),
             _cut(self.rejections, moment),
             lanes,
-            HashTrieMap({lane.identity.stream_id: n for n, lane in enumerate(lanes)}),
-            _cut_each(self.reactions, moment),
-            _cut_each(self.decided, moment),
-            _cut_each(self.cascades, moment),
-            HashTrieMap({name: since for name, since in self.met.items() if since <= moment}),
+            *mappings,
             self.projections.upto(count),
+            self.earlier.take(nearest + 1),
         )
+
+    def _cut(
+        self, before: _ByName, steps: Iterable[Step], moment: int, lanes: PersistentVector[Lane]
+    ) -> _ByName:
+        """The mappings at a moment, from those at a moment before and the steps between."""
+        lane_numbers, reactions, decided, cascades, met = before
+        for number in range(len(lane_numbers), len(lanes)):
+            lane_numbers = lane_numbers.insert(lanes[number].identity.stream_id, number)
+        between = list(steps)
+        for correlation_id in {step.pending.correlation_id for step in between}:
+            cascades = _with_cut(cascades, self.cascades, correlation_id, moment)
+        for name in {step.subject.stream_id for step in between if step.subject is not None}:
+            reactions = _with_cut(reactions, self.reactions, name, moment)
+            decided = _with_cut(decided, self.decided, name, moment)
+            if self.met.get(name, moment + 1) <= moment:
+                met = met.insert(name, self.met[name])
+        return _ByName(lane_numbers, reactions, decided, cascades, met)
 
     @property
     def last_position(self) -> int:
@@ -217,8 +255,13 @@ def _cut(moments: PersistentVector[int], upto: int) -> PersistentVector[int]:
     return moments.take(bisect_right(moments, upto))
 
 
-def _cut_each(
-    each: HashTrieMap[str, PersistentVector[int]], upto: int
+def _with_cut(
+    mapping: HashTrieMap[str, PersistentVector[int]],
+    later: HashTrieMap[str, PersistentVector[int]],
+    name: str,
+    upto: int,
 ) -> HashTrieMap[str, PersistentVector[int]]:
-    cut = {name: _cut(moments, upto) for name, moments in each.items()}
-    return HashTrieMap({name: moments for name, moments in cut.items() if len(moments)})
+    """A mapping with the moments of a name as they were, from a later one."""
+    all_moments = later.get(name)
+    moments = None if all_moments is None else _cut(all_moments, upto)
+    return mapping.insert(name, moments) if moments else mapping

@@ -21,6 +21,9 @@ from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.trace.differences import differences
 
+STRIDE = 64
+"""Mappings are kept after so many changes, or moments, so that a fork need not cut all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokenProjection:
@@ -58,7 +61,8 @@ class Projections(NamedTuple):
 
     ``states`` has the states by stream id: first those before any event, then those after each.
     ``changes`` are all changes in order, ``histories`` those of each instance by stream id, and ``broken``
-    those at which an instance broke; one that broke before any event did at event 0.
+    those at which an instance broke; one that broke before any event did at event 0. ``earlier`` are the
+    histories after every `STRIDE` changes: going back starts from the nearest, whatever their number.
     """
 
     types: tuple[type, ...] = ()
@@ -66,6 +70,9 @@ class Projections(NamedTuple):
     changes: PersistentVector[ProjectionChange] = PersistentVector()
     histories: HashTrieMap[str, PersistentVector[ProjectionChange]] = HashTrieMap()
     broken: PersistentVector[ProjectionChange] = PersistentVector()
+    earlier: PersistentVector[HashTrieMap[str, PersistentVector[ProjectionChange]]] = PersistentVector(
+        [HashTrieMap()]
+    )
 
     @classmethod
     def of(cls, types: Iterable[type], streams: Iterable[str] = ()) -> Projections:
@@ -94,7 +101,7 @@ class Projections(NamedTuple):
     def fold(self, recorded: Iterable[RecordedEvent], moment: int) -> Projections:
         """The projections after further events, which came to be known at that moment."""
         now, states = self.states[-1], list[PersistentMap[Any]]()
-        changes, histories = list[ProjectionChange](), self.histories
+        changes, histories, earlier = list[ProjectionChange](), self.histories, self.earlier
         for event in recorded:
             number = len(self.states) + len(states)
             for cls in () if is_unknown(event.event) else self.types:
@@ -108,10 +115,17 @@ class Projections(NamedTuple):
                 changes.append(change)
                 histories = histories.insert(name, history.append(change))
                 now = now.insert(name, after)
+                if (len(self.changes) + len(changes)) % STRIDE == 0:
+                    earlier = earlier.append(histories)
             states.append(now)
         broken = self.broken.extend(filter(_breaks, changes))
         return Projections(
-            self.types, self.states.extend(states), self.changes.extend(changes), histories, broken
+            self.types,
+            self.states.extend(states),
+            self.changes.extend(changes),
+            histories,
+            broken,
+            earlier,
         )
 
     def between(self, start: int, moment: int) -> Iterator[ProjectionChange]:
@@ -127,16 +141,19 @@ class Projections(NamedTuple):
         """The projections as they were after so many events."""
         if not self.types:
             return self
-        histories = {
-            name: history.take(bisect_right(history, count, key=_event))
-            for name, history in self.histories.items()
-        }
+        there = bisect_right(self.changes, count, key=_event)
+        nearest = there // STRIDE
+        histories = self.earlier[nearest]
+        for change in self.changes.iterate(nearest * STRIDE, there):
+            name = change.identity.stream_id
+            histories = histories.insert(name, self.histories[name].take(change.version))
         return Projections(
             self.types,
             self.states.take(count + 1),
-            self.changes.take(bisect_right(self.changes, count, key=_event)),
-            HashTrieMap({name: history for name, history in histories.items() if len(history)}),
+            self.changes.take(there),
+            histories,
             self.broken.take(bisect_right(self.broken, count, key=_event)),
+            self.earlier.take(nearest + 1),
         )
 
 

@@ -307,13 +307,12 @@ def _begun(branch: Branch, first: int, name: str) -> Branch:
     """The new branch as it is before an input of the old one."""
     if first >= len(branch.inputs):
         moments, nothing = branch.moments.take(1), PersistentVector[Entry]()
-        return Branch(name, moments, nothing, branch.index.upto(0), branch.model, branch.name)
+        return Branch(name, moments, nothing, branch.index_at(0), branch.model, branch.name)
     entry = branch.inputs[first]
     there = branch.moments[entry.at]
     moments = branch.moments.take(entry.at).append(Moment(there.step, entry.before, there.decision))
-    index = branch.index.upto(entry.at)
     inputs = branch.inputs.take(first)
-    return Branch(name, moments, inputs, index, branch.model, branch.name, entry.at)
+    return Branch(name, moments, inputs, branch.index_at(entry.at), branch.model, branch.name, entry.at)
 
 
 class _Replay:
@@ -330,7 +329,7 @@ class _Replay:
         for number, each in enumerate(submitted_on(base)):
             self.course.submit(each.command_id, ("submitted", number), number)
         self.course.follow(base)
-        self.trace = Trace(base, trace.branches, trace.memo)
+        self.trace = trace.on(base)
         waiting = deque(slots)
         try:
             while True:

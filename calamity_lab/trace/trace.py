@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
-from types import MappingProxyType
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
+
+from rpds import HashTrieMap
 
 from calamity_lab.errors import InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda
@@ -73,7 +74,7 @@ class Branch:
     """One course of a run: its moments from the very beginning, and the inputs that led there.
 
     ``model`` are the classes that decided it. ``parent`` is the branch that it left, at the moment
-    ``forked_at``.
+    ``forked_at``. ``edits`` says what a replay changed, in words, as in "without WithdrawFunds".
     """
 
     name: str
@@ -83,6 +84,13 @@ class Branch:
     model: Model
     parent: str | None = None
     forked_at: int = 0
+    edits: str = ""
+
+    def index_at(self, moment: int) -> Index:
+        """The index as it was at a moment."""
+        if moment == len(self.moments) - 1:
+            return self.index
+        return self.index.upto(moment, lambda at: self.moments[at].step)
 
     def __repr__(self) -> str:
         origin = f", left {self.parent} at moment {self.forked_at}" if self.parent else ""
@@ -92,23 +100,67 @@ class Branch:
 _NO_PREVIEWS = Slot[bool](most=1)
 
 
+class _Branches(Mapping[str, Branch]):
+    """The branches by name, the oldest first. The current one lies over the others: a step copies nothing."""
+
+    __slots__ = ("kept", "current")
+
+    def __init__(self, kept: Mapping[str, Branch], current: Branch) -> None:
+        self.kept, self.current = kept, current
+
+    def __getitem__(self, name: str) -> Branch:
+        return self.current if name == self.current.name else self.kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.kept)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def on(self, branch: Branch) -> _Branches:
+        """The branches with this one, which may be new or have grown, as the current one."""
+        if branch.name == self.current.name:
+            return _Branches(self.kept, branch)
+        return _Branches({**self.kept, self.current.name: self.current, branch.name: branch}, branch)
+
+
+class _Act(NamedTuple):
+    """An input, and which of the inputs of a branch it is."""
+
+    number: int
+    entry: Entry
+
+
+# The inputs by the run into which each was put. The identity of the run is the key, since each input holds
+# the run before it, and comparing runs would cost the whole history.
+_NO_ACTS: HashTrieMap[int, tuple[_Act, ...]] = HashTrieMap()
+
+
 class Trace:
     """The moments of the current branch, read like a sequence; the other branches are kept beside it.
 
     ``memo`` keeps what was worked out about the moments. A trace that grows or forks passes it on.
     """
 
-    __slots__ = ("branch", "branches", "memo")
+    __slots__ = ("_acts", "_branches", "branch", "memo")
 
     branch: Branch
-    branches: Mapping[str, Branch]
     memo: Memo
 
     def __init__(
-        self, branch: Branch, others: Mapping[str, Branch] | None = None, memo: Memo | None = None
+        self,
+        branch: Branch,
+        others: _Branches | None = None,
+        memo: Memo | None = None,
+        acts: HashTrieMap[int, tuple[_Act, ...]] = _NO_ACTS,
     ) -> None:
-        self.branch, self.memo = branch, Memo() if memo is None else memo
-        self.branches = MappingProxyType({**(others or {}), branch.name: branch})
+        self.branch, self.memo, self._acts = branch, Memo() if memo is None else memo, acts
+        self._branches = _Branches({branch.name: branch}, branch) if others is None else others.on(branch)
+
+    @property
+    def branches(self) -> Mapping[str, Branch]:
+        """All branches by name; the oldest comes first."""
+        return self._branches
 
     @classmethod
     def of(cls, start: Stack | Run, model: Model | None = None) -> Trace:
@@ -153,7 +205,7 @@ class Trace:
         given: Any = moment
         for branch in (self.branch, *self.branches.values()):
             if given.index < len(branch.moments) and _is_same(branch.moments[given.index], given):
-                return Trace(branch, self.branches, self.memo), given.index
+                return self.on(branch), given.index
         raise InvalidValue(
             f"at(moment): moment {given.index:,} is of another run; give a moment of this lab, as in "
             "lab.trace[60], or an index"
@@ -172,7 +224,11 @@ class Trace:
         an_instance("append(run)", run, Run, "advance(run)")
         moment, index = branch.moments[-1].then(step, run), branch.index
         index = index.by_others(step, run.stack.event_store).add(step)
-        return self._with(replace(branch, moments=branch.moments.append(moment), index=index))
+        return self.on(replace(branch, moments=branch.moments.append(moment), index=index))
+
+    def on(self, branch: Branch) -> Trace:
+        """The trace on a branch of its own, which may be new or have grown."""
+        return Trace(branch, self._branches, self.memo, self._acts)
 
     def put(self, at: int, entry: Input) -> Trace:
         """The trace with an input at a moment: on this branch at its frontier, on another one before it.
@@ -185,11 +241,13 @@ class Trace:
             raise wrong("put(entry)", entry, "an input, as in Submitted((command,))")
         settled, run = entry.put(moment.run)
         if at < self.last and (known := self._that_did(settled, at, moment.run)) is not None:
-            return Trace(known, self.branches, self.memo)
+            return self.on(known)
         branch = self.branch if at == self.last else self._forked(at, self.free_name())
         moments = branch.moments.take(at).append(replace(moment, run=run))
-        inputs = branch.inputs.append(Entry(settled, at, self._after(at), moment.run))
-        return self._with(replace(branch, moments=moments, inputs=inputs))
+        given = Entry(settled, at, self._after(at), moment.run)
+        branch = replace(branch, moments=moments, inputs=branch.inputs.append(given))
+        put_here = (*self._acts.get(id(moment.run), ()), _Act(len(branch.inputs) - 1, given))
+        return Trace(branch, self._branches, self.memo, self._acts.insert(id(moment.run), put_here))
 
     def recorded_since(self, at: int) -> int:
         """How many events were recorded since a moment in the very store that it has: none is taken back.
@@ -199,32 +257,31 @@ class Trace:
         """
         at = a_whole_number("recorded_since(at)", at, high=self.last)
         store = self[at].stack.event_store
+        if not all(self[moment].stack.event_store is store for moment in (0, self.last)):
+            return 0
         sharing = (b for b in self.branches.values() if b.moments[-1].stack.event_store is store)
         most = max([len(branch.index.events) for branch in sharing], default=0)
         return max(most - self.index.events_at(at), 0)
 
     def switch(self, name: str) -> Trace:
         """The trace with another of its branches as the current one."""
-        return Trace(self._branch(name), self.branches, self.memo)
+        return self.on(self._branch(name))
 
     def fork(self, at: int, name: str | None = None) -> Trace:
         """The trace with a new branch, which has the moments up to this one, as the current branch."""
         at = a_whole_number("fork(at)", at, high=self.last)
-        return self._with(self._forked(at, self.free_name() if name is None else self.checked_name(name)))
+        return self.on(self._forked(at, self.free_name() if name is None else self.checked_name(name)))
 
     def rename(self, old: str, new: str) -> Trace:
         """The trace with another name for one of its branches."""
         branch, name = self._branch(old), self.checked_name(new)
-        renamed = {
-            name if each is branch else each.name: replace(
-                each,
-                name=name if each is branch else each.name,
-                parent=name if each.parent == branch.name else each.parent,
-            )
-            for each in self.branches.values()
-        }
-        current = renamed[name if self.branch.name == branch.name else self.branch.name]
-        return Trace(current, renamed, self.memo)
+        renamed: dict[str, Branch] = {}
+        for each in self.branches.values():
+            if each is branch:
+                renamed[name] = replace(each, name=name)
+            else:
+                renamed[each.name] = replace(each, parent=name) if each.parent == branch.name else each
+        return self._with(renamed, name if self.branch.name == branch.name else self.branch.name)
 
     def remove(self, name: str) -> Trace:
         """The trace without a branch; what left this branch left its parent then. Refuses the current one."""
@@ -241,7 +298,7 @@ class Trace:
             for each in self.branches.values()
             if each is not branch
         }
-        return Trace(left[self.branch.name], left, self.memo)
+        return self._without_acts(branch, left)._with(left, self.branch.name)
 
     def free_name(self) -> str:
         """A name that no branch has, as in "branch 2"."""
@@ -282,8 +339,19 @@ class Trace:
         others = f", {plural(len(self.branches), 'branch', 'branches')}" if len(self.branches) > 1 else ""
         return f"Trace({plural(len(self), 'moment')} on {self.branch.name!r}{others})"
 
-    def _with(self, branch: Branch) -> Trace:
-        return Trace(branch, self.branches, self.memo)
+    def _with(self, branches: Mapping[str, Branch], current: str) -> Trace:
+        branch = branches[current]
+        return Trace(branch, _Branches(branches, branch), self.memo, self._acts)
+
+    def _without_acts(self, removed: Branch, left: Mapping[str, Branch]) -> Trace:
+        """The trace without the inputs that only a removed branch had."""
+        acts, shared = self._acts, 0
+        for each in left.values():
+            shared = _shared(removed.inputs, each.inputs, shared)
+        for entry in removed.inputs.iterate(shared):
+            others = tuple([act for act in acts.get(id(entry.before), ()) if act.entry is not entry])
+            acts = acts.insert(id(entry.before), others) if others else acts.discard(id(entry.before))
+        return Trace(self.branch, self._branches, self.memo, acts)
 
     def _after(self, at: int) -> After | None:
         step, start = self[at].step, self.index.command_start(at)
@@ -296,11 +364,15 @@ class Trace:
 
     def _that_did(self, given: Input, at: int, run: Run) -> Branch | None:
         """The branch that began at a moment of this one with the same input, and no other one there."""
-        for branch in self.branches.values():
-            there = [entry for entry in branch.inputs if entry.at == at and entry.before is run]
-            later = [entry for entry in branch.inputs if entry.at == at]
-            if there and later[-1:] == there and _is_same_input(there[0].input, given):
-                return branch
+        for number, entry in self._acts.get(id(run), ()):
+            if entry.at != at or not _is_same_input(entry.input, given):
+                continue
+            following = number + 1
+            for branch in self.branches.values():
+                inputs = branch.inputs
+                is_there = number < len(inputs) and inputs[number] is entry
+                if is_there and (following == len(inputs) or inputs[following].at != at):
+                    return branch
         return None
 
     def _forked(self, at: int, name: str) -> Branch:
@@ -308,12 +380,24 @@ class Trace:
         return Branch(
             name,
             branch.moments.take(at + 1),
-            PersistentVector([entry for entry in branch.inputs if entry.at <= at]),
-            branch.index.upto(at),
+            branch.inputs.take(bisect_right(branch.inputs, at, key=_at)),
+            branch.index_at(at),
             branch.model,
             branch.name,
             at,
         )
+
+
+def _at(entry: Entry) -> int:
+    return entry.at
+
+
+def _shared(one: PersistentVector[Entry], other: PersistentVector[Entry], least: int) -> int:
+    """How many inputs two branches share from their beginning; ``least`` where they are no more than that."""
+    numbers = range(min(len(one), len(other)))
+    if least >= len(numbers) or one[least] is not other[least]:
+        return least
+    return bisect_left(numbers, True, least, key=lambda number: one[number] is not other[number])
 
 
 def _is_same_input(one: Input, other: Input) -> bool:

@@ -9,20 +9,22 @@ from hypothesis import strategies as st
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import DepositFunds, RequestTransfer, Transfer, WithdrawFunds
+from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel.agenda import Agenda
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, Completed, Dispatched, Refused
+from calamity_lab.model import Model
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.inputs import After, Chosen, Dropped, Submitted
 from calamity_lab.trace.trace import Trace
 
 
-def recorded(*commands: object) -> Trace:
+def recorded(*commands: object, projections: tuple[type, ...] = ()) -> Trace:
     """A trace of the bank, run to its end."""
     stack = Stack(process_manager_types=(Transfer,), ids=seeded_ids(1), clock=ticking_clock())
-    trace = Trace.of(stack).put(0, Submitted(commands))
+    trace = Trace.of(stack, Model(projections=projections)).put(0, Submitted(commands))
     while not trace[trace.last].run.idle:
         trace = trace.append(*advance(trace[trace.last].run))
     return trace
@@ -58,12 +60,19 @@ def test_the_index_of_a_trace_agrees_with_a_walk_over_its_steps() -> None:
 @given(st.data())
 @settings(max_examples=30, deadline=None)
 def test_the_index_upto_a_moment_is_the_one_that_there_was(data: st.DataObject) -> None:
-    trace = recorded(*bank.story())
+    types = data.draw(st.sampled_from([(), (Turnover, BankTotals)]))
+    commands = bank.random_commands(data.draw(st.integers(0, 60)), seed=data.draw(st.integers(0, 9)))
+    trace = recorded(*commands, projections=types)
     moment = data.draw(st.integers(0, trace.last))
-    rebuilt = Index.of(trace[0].stack)
+    rebuilt = Index.of(trace[0].stack, types)
     for step in list(trace.steps)[:moment]:
         rebuilt = rebuilt.add(step)
-    assert trace.index.upto(moment) == rebuilt
+    assert trace.branch.index_at(moment) == rebuilt
+    forked = trace.fork(moment)
+    for at in range(moment + 1, trace.last + 1):
+        forked = forked.append(*advance(forked[at - 1].run))
+    assert [forked.index.reactions, forked.index.cascades] == [trace.index.reactions, trace.index.cascades]
+    assert forked.index.projections.histories == trace.index.projections.histories
 
 
 def test_an_input_in_the_past_forks_and_keeps_what_was() -> None:
@@ -75,6 +84,33 @@ def test_an_input_in_the_past_forks_and_keeps_what_was() -> None:
     assert len(forked) == 3
     assert forked[:2] == tuple(before[:2])
     assert list(forked.switch("main")) == before
+
+
+def test_a_branch_that_was_removed_is_not_entered_again_and_the_others_are() -> None:
+    trace = recorded(DepositFunds("1", 50))
+    once, other = (Submitted((WithdrawFunds("1", amount),)) for amount in (5, 6))
+    first = trace.put(2, once)
+    first = first.append(*advance(first[2].run))
+    child = first.put(2, other)
+    assert child.switch("main").put(2, once).branch is first.branch
+    assert first.switch("main").put(2, other).branch.name == "branch 2"
+    left = child.remove(first.branch.name).switch("main")
+    again = left.put(2, once)
+    assert again.branch.name not in left.branches
+    assert again.switch("main").put(2, once).branch is again.branch
+    assert child.switch(first.branch.name).put(2, other).branch is child.branch
+
+
+def test_a_step_and_a_move_cost_the_same_however_many_branches_there_are() -> None:
+    trace = recorded(DepositFunds("1", 50))
+    for at in [2] * 40:
+        trace = trace.switch("main").fork(at)
+    trace = trace.switch("main").put(trace.switch("main").last, Submitted((WithdrawFunds("1", 5),)))
+    stepped = trace.append(*advance(trace[trace.last].run))
+    assert stepped._branches.kept is trace._branches.kept
+    assert stepped.branches["main"] is stepped.branch
+    assert stepped.switch("branch 1").branches["main"] is stepped.branch
+    assert list(stepped.branches) == ["main", *(f"branch {n}" for n in range(1, 41))]
 
 
 def test_a_branch_tells_every_input_that_led_to_it() -> None:

@@ -15,7 +15,6 @@ from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel import schema
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
-from calamity_lab.kernel.memo import Memo
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.steps import Step
@@ -167,5 +166,5 @@ def test_the_counters_are_the_same_whatever_was_asked_before(short: Trace) -> No
     there = range(min(len(short), 200))
     asked = [{cursor: counters(short, cursor) for cursor in order} for order in (there, reversed(there))]
     for cursor in there:
-        alone = counters(Trace(short.branch, short.branches, Memo()), cursor)
+        alone = counters(Trace(short.branch), cursor)
         assert [each[cursor] for each in asked] == [alone, alone]
