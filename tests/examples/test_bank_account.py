@@ -2,7 +2,6 @@
 
 import pytest
 
-from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank.account import (
     AccountClosed,
     AccountCommand,
@@ -26,21 +25,15 @@ from calamity_lab.examples.bank.account import (
 )
 from calamity_lab.kernel.ask import target
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.testing import given
 
 CREATED = AccountCreated("1", "Ada")
 PAID_IN = FundsDeposited("1", 100)
 CLOSED = AccountClosed("1")
 
 
-def account_after(*events: AccountEvent) -> BankAccount:
-    account = BankAccount.new("1")
-    for event in events:
-        account = account.apply(event)
-    return account
-
-
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("before", "when", "then"),
     [
         pytest.param([], CreateAccount("1", "Ada"), CREATED, id="create"),
         pytest.param([], DepositFunds("1", 5), FundsDeposited("1", 5), id="deposit before creation"),
@@ -67,13 +60,13 @@ def account_after(*events: AccountEvent) -> BankAccount:
     ],
 )
 def test_a_command_within_the_rules_leads_to_its_event(
-    given: list[AccountEvent], when: AccountCommand, then: AccountEvent
+    before: list[AccountEvent], when: AccountCommand, then: AccountEvent
 ) -> None:
-    assert account_after(*given).execute(when) == then
+    given(*before).when(when).then(then)
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "reason"),
+    ("before", "when", "reason"),
     [
         pytest.param([CREATED], CreateAccount("1"), "account exists already", id="create twice"),
         pytest.param(
@@ -95,21 +88,17 @@ def test_a_command_within_the_rules_leads_to_its_event(
     ],
 )
 def test_a_command_against_the_rules_is_rejected_with_its_reason(
-    given: list[AccountEvent], when: AccountCommand, reason: str
+    before: list[AccountEvent], when: AccountCommand, reason: str
 ) -> None:
-    with pytest.raises(Rejected) as rejection:
-        account_after(*given).execute(when)
-    assert rejection.value.reason == reason
+    given(*before).when(when).then_rejected(reason)
 
 
 def test_a_rejection_for_want_of_money_tells_the_balance() -> None:
-    with pytest.raises(Rejected) as rejection:
-        BankAccount("1", balance=3).execute(WithdrawFunds("1", 5))
-    assert rejection.value.details == {"balance": 3}
+    given(BankAccount("1", balance=3)).when(WithdrawFunds("1", 5)).then_rejected(balance=3)
 
 
 def test_the_state_is_what_the_events_add_up_to() -> None:
-    account = account_after(
+    given(
         CREATED,
         FundsDeposited("1", 100),
         TransferInitiated("t", "1", "2", 60),
@@ -117,17 +106,17 @@ def test_the_state_is_what_the_events_add_up_to() -> None:
         FundsRefunded("1", 60, "t"),
         TransferCancelled("1", "u"),
         FundsWithdrawn("1", 90),
-        AccountRenamed("1", "Bea"),
-    )
-    assert account == BankAccount("1", balance=10, name="Bea", status="open")
+    ).when(RenameAccount("1", "Bea")).then_state(BankAccount("1", balance=10, name="Bea", status="open"))
 
 
 def test_closing_changes_the_status_and_nothing_else() -> None:
-    assert account_after(CREATED, CLOSED) == BankAccount("1", balance=0, name="Ada", status="closed")
+    given(CREATED).when(CloseAccount("1")).then_state(
+        BankAccount("1", balance=0, name="Ada", status="closed")
+    )
 
 
 def test_an_account_made_by_hand_is_open() -> None:
-    assert BankAccount("1", balance=100).execute(WithdrawFunds("1", 100)) == FundsWithdrawn("1", 100)
+    given(BankAccount("1", balance=100)).when(WithdrawFunds("1", 100)).then(FundsWithdrawn("1", 100))
 
 
 def test_every_command_of_a_transfer_goes_to_the_account_it_concerns() -> None:

@@ -1,11 +1,9 @@
-"""The transfer between two accounts, answer by answer."""
+"""The transfer between two accounts, answer by answer, as scenarios."""
 
 import pytest
 
-from calamity_lab.errors import Rejected
 from calamity_lab.examples.bank.account import (
     AccountClosed,
-    AccountCommand,
     CancelTransfer,
     DepositFunds,
     FundsDeposited,
@@ -18,15 +16,10 @@ from calamity_lab.examples.bank.account import (
 )
 from calamity_lab.examples.bank.transfer import Transfer
 from calamity_lab.kernel.messages import Continue, Start, Stop
+from calamity_lab.testing import given
 
 INITIATED = TransferInitiated("t", "1", "2", 60)
 WITHDRAWN = FundsWithdrawn("1", 60, "t")
-
-
-def rejection_of(command: AccountCommand) -> Rejected:
-    rejected = Rejected("account closed")
-    rejected.command = command
-    return rejected
 
 
 @pytest.mark.parametrize(
@@ -47,22 +40,26 @@ def test_a_transfer_follows_its_own_money_and_leaves_cash_alone(event: object, i
 
 
 def test_a_transfer_that_was_initiated_withdraws_first() -> None:
-    transfer = Transfer.new("t").apply(INITIATED)
-    assert transfer == Transfer("t", "1", "2", 60, "initiated")
-    assert transfer.handle(INITIATED) == WithdrawFunds("1", 60, "t")
+    begun = given(manager=Transfer).when(INITIATED)
+    begun.then_sends(WithdrawFunds("1", 60, "t")).then_state(Transfer("t", "1", "2", 60, "initiated"))
 
 
 def test_a_transfer_deposits_once_the_money_has_left() -> None:
-    transfer = Transfer.new("t").apply(INITIATED).apply(WITHDRAWN)
-    assert transfer == Transfer("t", "1", "2", 60, "funds withdrawn")
-    assert transfer.handle(WITHDRAWN) == DepositFunds("2", 60, "t")
+    left = given(INITIATED, manager=Transfer).when(WITHDRAWN)
+    left.then_sends(DepositFunds("2", 60, "t")).then_state(Transfer("t", "1", "2", 60, "funds withdrawn"))
+
+
+def test_a_transfer_ends_with_the_deposit() -> None:
+    given(INITIATED, WITHDRAWN, manager=Transfer).when(
+        FundsDeposited("2", 60, "t")
+    ).then_nothing().then_state()
 
 
 def test_a_transfer_whose_deposit_is_rejected_sends_the_money_back() -> None:
-    transfer = Transfer.new("t").apply(INITIATED).apply(WITHDRAWN)
-    assert transfer.handle_rejection(rejection_of(DepositFunds("2", 60, "t"))) == RefundTransfer("1", 60, "t")
+    rejected = given(INITIATED, WITHDRAWN, manager=Transfer).when_rejected(DepositFunds("2", 60, "t"))
+    rejected.then_sends(RefundTransfer("1", 60, "t"))
 
 
 def test_a_transfer_whose_withdrawal_is_rejected_is_cancelled() -> None:
-    transfer = Transfer.new("t").apply(INITIATED)
-    assert transfer.handle_rejection(rejection_of(WithdrawFunds("1", 60, "t"))) == CancelTransfer("1", "t")
+    rejected = given(INITIATED, manager=Transfer).when_rejected(WithdrawFunds("1", 60, "t"))
+    rejected.then_sends(CancelTransfer("1", "t"))

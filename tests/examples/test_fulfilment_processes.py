@@ -1,12 +1,10 @@
-"""The shop's two process managers, answer by answer."""
+"""The shop's two process managers, answer by answer, as scenarios."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from calamity_lab.errors import Rejected
 from calamity_lab.examples.fulfilment import (
     Address,
     CancelOrder,
@@ -35,6 +33,7 @@ from calamity_lab.examples.fulfilment import (
     SuppliesOrdered,
 )
 from calamity_lab.kernel.messages import Continue, Start, Stop
+from calamity_lab.testing import given
 
 BERLIN = Address("Oranienstr. 1", "Berlin", "DE")
 CARD = Card("4000-01", date(2026, 3, 31), Decimal("100.00"))
@@ -49,19 +48,6 @@ CHARGED = CardCharged("pay-o", "o", TOTAL, date(2026, 3, 2))
 DISPATCHED = ParcelDispatched("parcel-o", "o", BERLIN, 3, date(2026, 3, 4))
 DELIVERED = ParcelDelivered("parcel-o", "o", datetime(2026, 3, 5, 14, tzinfo=UTC))
 WAY_OF_AN_ORDER = (PLACED, MUGS_RESERVED, TEAPOT_RESERVED, CHARGED, DISPATCHED, DELIVERED)
-
-
-def fulfilment_after(*events: Any) -> OrderFulfilment:
-    process = OrderFulfilment.new("o")
-    for event in events:
-        process = process.apply(event)
-    return process
-
-
-def rejection_of(command: object, reason: str) -> Rejected:
-    rejected = Rejected(reason)
-    rejected.command = command
-    return rejected
 
 
 @pytest.mark.parametrize(
@@ -104,10 +90,9 @@ def test_each_process_listens_to_what_concerns_it(
 def test_an_order_goes_one_stage_on_with_each_event(
     events: int, stage: FulfilmentStage, commands: list[object]
 ) -> None:
-    happened = WAY_OF_AN_ORDER[:events]
-    process = fulfilment_after(*happened)
-    assert process.stage is stage
-    assert process.handle(happened[-1]) == commands
+    *before, event = WAY_OF_AN_ORDER[:events]
+    scenario = given(*before, manager=OrderFulfilment).when(event).then_sends(*commands)
+    assert scenario.states[0].stage is stage
 
 
 @pytest.mark.parametrize(
@@ -136,19 +121,15 @@ def test_an_order_goes_one_stage_on_with_each_event(
 def test_a_rejection_undoes_what_was_done_latest_first(
     events: int, rejected: object, commands: list[object]
 ) -> None:
-    process = fulfilment_after(*WAY_OF_AN_ORDER[:events])
-    assert process.handle_rejection(rejection_of(rejected, "no")) == commands
+    before = given(*WAY_OF_AN_ORDER[:events], manager=OrderFulfilment)
+    before.when_rejected(rejected, "no").then_sends(*commands)
 
 
 def test_a_shelf_that_runs_low_is_refilled_once() -> None:
-    low = Replenishment.new("teapot").apply(TEAPOT_RESERVED)
-    assert low.handle(TEAPOT_RESERVED) == OrderSupplies("teapot", 10)
-    again = low.apply(TEAPOT_RESERVED)
-    assert again.handle(TEAPOT_RESERVED) is None
+    given(manager=Replenishment).when(TEAPOT_RESERVED).then_sends(OrderSupplies("teapot", 10))
+    given(TEAPOT_RESERVED, manager=Replenishment).when(TEAPOT_RESERVED).then_nothing()
 
 
 def test_a_shelf_waits_for_the_supplier_once_more_was_ordered() -> None:
-    ordered = SuppliesOrdered("teapot", 10)
-    waiting = Replenishment.new("teapot").apply(TEAPOT_RESERVED).apply(ordered)
-    assert waiting.stage == "waiting for the supplier"
-    assert waiting.handle(ordered) is None
+    waiting = given(TEAPOT_RESERVED, manager=Replenishment).when(SuppliesOrdered("teapot", 10)).then_nothing()
+    assert [each.stage for each in waiting.states] == ["waiting for the supplier"]
