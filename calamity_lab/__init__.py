@@ -8,13 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from calamity_lab.kernel.loading import lazily
+from calamity_lab.kernel import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.errors import CalamityError, Rejected, WrongExpectedVersion
     from calamity_lab.frames import History
     from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
     from calamity_lab.kernel.event_store import InMemoryEventStore
+    from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Lose, Redeliver
     from calamity_lab.kernel.from_functions import Decider, policy
     from calamity_lab.kernel.identity import Identity
     from calamity_lab.kernel.messages import Continue, Start, Stop, command
@@ -47,6 +48,7 @@ _HOMES = {
     "errors": "CalamityError Rejected WrongExpectedVersion",
     "frames": "History",
     "kernel.event_store": "InMemoryEventStore",
+    "kernel.faults": "ClockJump ConcurrentWriter Crash Lose Redeliver",
     "kernel.from_functions": "Decider policy",
     "kernel.identity": "Identity",
     "kernel.messages": "Continue Start Stop command",
@@ -74,19 +76,24 @@ __all__ = [
     "AggregateStore",
     "CalamityError",
     "Category",
+    "ClockJump",
     "Command",
+    "ConcurrentWriter",
     "Context",
     "Continue",
+    "Crash",
     "Decider",
     "EventStore",
     "History",
     "Identity",
     "InMemoryEventStore",
     "Lab",
+    "Lose",
     "ProcessManager",
     "ProcessManagerStore",
     "Projection",
     "RecordedEvent",
+    "Redeliver",
     "Rejected",
     "Run",
     "Stack",

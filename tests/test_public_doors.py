@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -198,6 +199,11 @@ class World:
         read_models = ProjectionWorker(durable, [BankTotals])
         return {
             "Category": lambda: calamity_lab.Category("BankAccount"),
+            "ClockJump": lambda: calamity_lab.ClockJump(timedelta(hours=1)),
+            "ConcurrentWriter": lambda: calamity_lab.ConcurrentWriter("BankAccount-a", *EVENTS),
+            "Crash": calamity_lab.Crash,
+            "Lose": lambda: calamity_lab.Lose(DepositFunds),
+            "Redeliver": lambda: calamity_lab.Redeliver(FundsDeposited),
             "Context": lambda: calamity_lab.Context(self.recorded[0].recorded_at, "c1"),
             "Continue": lambda: Continue("a"),
             "Decider": lambda: calamity_lab.Decider("Total", 0, _decide, _evolve),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from calamity_lab.kernel.loading import lazily
+from calamity_lab.kernel import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.frames.history import History

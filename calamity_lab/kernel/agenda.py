@@ -270,6 +270,13 @@ def caused_by_event(
     return _sent(pending, event.event_id, event, sender, commands)
 
 
+def caused_again(
+    pending: Pending, event: RecordedEvent, sender: Identity, commands: tuple[Any, ...]
+) -> tuple[Pending, ...]:
+    """The commands with which an instance answers an event that it is handed again, as a fault has it."""
+    return _sent(pending, pending.command_id, event, sender, commands)
+
+
 def caused_by_rejection(pending: Pending, sender: Identity, commands: tuple[Any, ...]) -> tuple[Pending, ...]:
     """The commands with which an instance answers the rejection of one of its own."""
     return _sent(pending, pending.command_id, pending.cause, sender, commands)

@@ -70,6 +70,27 @@ class TickingClock(NamedTuple):
         return self.now, TickingClock(self.now + self.tick, self.tick)
 
 
+class JumpedClock(NamedTuple):
+    """A clock that jumped: it differs from the one that it was by that time."""
+
+    clock: Clock | Callable[[], datetime]
+    by: timedelta
+
+    def read(self) -> tuple[datetime, JumpedClock]:
+        """The time now, and the clock to read the next time from."""
+        now, later = read(self.clock)
+        return now + self.by, JumpedClock(later, self.by)
+
+
+def jumped(clock: Clock | Callable[[], datetime], by: timedelta) -> Clock:
+    """The clock after a jump."""
+    if type(clock) is TickingClock:
+        return clock._replace(now=clock.now + by)
+    if type(clock) is JumpedClock:
+        return clock._replace(by=clock.by + by)
+    return JumpedClock(clock, by)
+
+
 def seeded_ids(seed: int | str = 0) -> SeededIds:
     """A source of ids that gives the same ids for the same seed."""
     if is_a(seed, str):

@@ -19,7 +19,15 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import Outcome, settled
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_submitted
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Dispatched, Executed, Refused, Settled
+from calamity_lab.kernel.steps import (
+    Appended,
+    AtProcessManager,
+    Dispatched,
+    Executed,
+    Injected,
+    Refused,
+    Settled,
+)
 
 
 class Populating(NamedTuple):
@@ -97,7 +105,7 @@ class Reacting(NamedTuple):
 
 # After Dispatched the aggregate decides (or is caught up first, if the stack does not know it). After
 # Appended the events are delivered from the first one, and after Refused the sender reacts. After an Executed
-# without events, and after the last reaction, the command is completed.
+# without events, after the last reaction, and after an Injected that no command had, comes the end.
 Progress = (
     Dispatched
     | Populating
@@ -109,6 +117,7 @@ Progress = (
     | Refused
     | Settled
     | Executed
+    | Injected
     | AtProcessManager
 )
 
@@ -116,18 +125,22 @@ Progress = (
 class Run(NamedTuple):
     """A stack, the agenda of pending commands, and how far the command in progress has come.
 
-    ``length`` is the number of steps so far.
+    ``length`` is the number of steps so far. ``faults`` are those that wait for the moment where they fit;
+    see `calamity_lab.kernel.faults`.
     """
 
     stack: Stack
     agenda: Agenda = Agenda()
     progress: Progress | None = None
     length: int = 0
+    faults: tuple[Any, ...] = ()
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in progress and the agenda is empty."""
-        return self.progress is None and not self.agenda
+        """Whether nothing is in progress, the agenda is empty, and no armed fault fits now."""
+        if self.progress is not None or self.agenda:
+            return False
+        return not any(armed.fits(self) for armed in self.faults)
 
     def __repr__(self) -> str:
         return (
@@ -147,7 +160,7 @@ class Run(NamedTuple):
         command whose id was carried out before is not carried out again.
         """
         check_run("submit()", self)
-        stack, agenda, progress, length = self
+        stack, agenda, progress, length, faults = self
         if type(command_ids) is not tuple or command_ids:
             command_ids = a_list("submit(command_ids)", command_ids, "['c1']", of=str)
             if command_ids and len(command_ids) != len(commands):
@@ -160,7 +173,7 @@ class Run(NamedTuple):
         ]
         if ids is not stack.ids:
             stack = changed(stack, ids=ids)
-        return Run(stack, agenda.submit(pending), progress, length)
+        return Run(stack, agenda.submit(pending), progress, length, faults)
 
     def choose(self, which: int | str | Pending | Any) -> Run:
         """The run in which that pending command comes next: by its index, its id, or the command itself."""
@@ -228,9 +241,11 @@ def check_run(asked: str, given: Any) -> None:
     """Raise for what is no run, or for a run whose fields are not those of one."""
     if type(given) is not Run:
         an_instance(asked, given, Run, "begin(stack, command)")
-    stack, agenda, progress, _ = given
+    stack, agenda, progress, _, faults = given
     if type(stack) is Stack and type(agenda) is Agenda and is_a(progress, *_IN_PROGRESS):
-        return
+        if type(faults) is tuple:
+            return
+        raise wrong("Run(faults)", faults, "arm(run, Crash())")
     an_instance("Run(stack)", stack, Stack, "Stack()")
     an_instance("Run(agenda)", agenda, Agenda, "Agenda()")
     raise wrong("Run(progress)", progress, "None, or the step in progress of another run")

@@ -9,8 +9,15 @@ from typing import Any
 
 from calamity_lab.errors import AlreadySettled, ModelError, SerializationError
 from calamity_lab.kernel import ask, outbox
-from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event, caused_by_rejection
+from calamity_lab.kernel.agenda import (
+    Failure,
+    Pending,
+    caused_again,
+    caused_by_event,
+    caused_by_rejection,
+)
 from calamity_lab.kernel.deciding import settled_before
+from calamity_lab.kernel.faults import Redeliver
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.from_functions import PolicyType
 from calamity_lab.kernel.identity import Identity, identify, stored_name
@@ -30,6 +37,7 @@ from calamity_lab.kernel.steps import (
     Executed,
     Failed,
     Ignored,
+    Injected,
     Refused,
     Settled,
     Started,
@@ -83,14 +91,15 @@ def _hand_on(
     """Hand the events on, in order, up to the first that a process manager is interested in."""
     if outbox.is_durable(run.stack.event_store):
         return _hand_on_once(run, pending, recorded, at_event, at_manager)
-    stack, agenda, _, length = run
+    stack, agenda, _, length, _ = run
     types, delivered = stack.process_manager_types, list(stack.delivered_upto)
+    is_again = type(pending.command) is Redeliver
     for n in range(at_event, len(recorded)):
         event = recorded[n]
         position = event.position
         for m in range(at_manager, len(types)):
-            if delivered[m] >= position:  # the type has seen it: the command was carried out before
-                continue
+            if delivered[m] >= position and not is_again:
+                continue  # the type has seen it: the command was carried out before
             if delivered[m] < position - 1:  # others have written meanwhile, or the type is new here
                 interests = ask.interested(types[m], event.event, event)
                 if not interests:
@@ -101,7 +110,7 @@ def _hand_on(
                     there = Handling(pending, recorded, n, m)
                     return _caught_up(run, stack, there, identify(types[m], interests[0].id), count)
             reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
-            delivered[m] = position
+            delivered[m] = max(position, delivered[m])
             if reactions:
                 is_last = m + 1 == len(types) and n + 1 == len(recorded)
                 left = None if is_last else Handling(pending, recorded, n, m + 1)
@@ -119,7 +128,7 @@ def _hand_on_once(
     run: Run, pending: Pending, recorded: tuple[RecordedEvent, ...], at_event: int, at_manager: int
 ) -> tuple[Step, Run]:
     """The same over a store that keeps marks: each event is handed on once, whoever does it."""
-    stack, agenda, _, length = run
+    stack, agenda, _, length, _ = run
     types = stack.process_manager_types
     failed = {failure.process_manager for failure in agenda.failed}
     for n in range(at_event, len(recorded)):
@@ -253,7 +262,7 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     return step, Run(stack, run.agenda.cause(caused), step, index)
 
 
-def complete(run: Run, progress: Executed | Refused | AtProcessManager) -> tuple[Step, Run]:
+def complete(run: Run, progress: Executed | Refused | Injected | AtProcessManager) -> tuple[Step, Run]:
     """Complete the command: after that step nothing is left to do for it."""
     stack, pending, index = run.stack, progress.pending, run.length + 1
     if isinstance(progress, (Executed, Refused)):
@@ -278,14 +287,15 @@ def _reacting(
     stack: Stack, pending: Pending, event: RecordedEvent, reactions: Iterable[Any], process_managers: Any
 ) -> Reacting:
     """What the instances of a type made of an event: each is a step, in order."""
-    found = []
+    found, is_again = [], type(pending.command) is Redeliver
+    caused_by = caused_again if is_again else caused_by_event
     for reaction in reactions:
         identity = identify(reaction.manager, reaction.id)
         before, after = (
             stack.process_managers.get(identity.stream_id),
             process_managers.get(identity.stream_id),
         )
-        caused = caused_by_event(pending, event, identity, reaction.commands) if reaction.commands else ()
+        caused = caused_by(pending, event, identity, reaction.commands) if reaction.commands else ()
         verb = reaction.verb if type(reaction.verb) is Verb else Verb(reaction.verb)
         found.append(InstanceReaction(identity, verb, before, after, caused))
     return Reacting(pending, event, tuple(found), process_managers, None)

@@ -17,6 +17,7 @@ from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Failure, Pending
 from calamity_lab.kernel.arguments import a_text, an_instance, wrong
 from calamity_lab.kernel.deciding import append, decide, execute, populate
+from calamity_lab.kernel.faults import due
 from calamity_lab.kernel.progress import (
     Appending,
     Executing,
@@ -37,6 +38,7 @@ from calamity_lab.kernel.steps import (
     Executed,
     Failed,
     Ignored,
+    Injected,
     Refused,
     Settled,
     Started,
@@ -73,6 +75,8 @@ def advance(run: Run) -> tuple[Step, Run]:
     """
     try:
         progress = run.progress
+        if run.faults:
+            return _advance_with_faults(run)
         if progress is None:
             return _take(run)
         moved: tuple[Step, Run] = _PHASES[progress.__class__](run, progress)
@@ -90,6 +94,20 @@ def advance(run: Run) -> tuple[Step, Run]:
         raise
 
 
+def _advance_with_faults(run: Run) -> tuple[Step, Run]:
+    """Carry out the first armed fault that fits; else advance the run beside its armed faults."""
+    armed = due(run)
+    if armed is not None:
+        return armed.happen(run)
+    try:
+        step, after = advance(run._replace(faults=()))
+    except CalamityError as error:
+        if error.run is not None:
+            error.run = error.run._replace(faults=run.faults)
+        raise
+    return step, after._replace(faults=tuple([each.after(step) for each in run.faults]))
+
+
 def _set_aside(run: Run, pending: Pending, error: CalamityError) -> tuple[Step, Run]:
     """Go on without a command that cannot be carried out: it stays in the outbox."""
     agenda = run.agenda if run.progress is not None else run.agenda.take()[1]
@@ -98,33 +116,37 @@ def _set_aside(run: Run, pending: Pending, error: CalamityError) -> tuple[Step, 
 
 
 class Choice(NamedTuple):
-    """One thing that may happen next: a pending command, which `take` puts in front of the others."""
+    """One thing that may happen next: a pending command or an armed fault, which `take` puts in front."""
 
     pending: Pending
 
     @property
     def command(self) -> Any:
-        """The command that would come next."""
+        """The command, or the fault, that would come next."""
         return self.pending.command
 
     @property
     def command_id(self) -> str:
-        """The id of that command, which names the choice in every run that goes the same way."""
+        """The id of that command or fault, which names the choice in every run that goes the same way."""
         return self.pending.command_id
 
     def take(self, run: Run) -> Run:
         """The run in which that happens next."""
         check_run("take(run)", run)
-        return run.choose(self.pending)
+        first = [armed for armed in run.faults if armed.fault_id == self.command_id]
+        if not first:
+            return run.choose(self.pending)
+        return run._replace(faults=(*first, *[armed for armed in run.faults if armed is not first[0]]))
 
     def __repr__(self) -> str:
         return f"Choice({repr_of(self.command)})"
 
 
 def choices(run: Run) -> tuple[Choice, ...]:
-    """Everything that may happen next: each pending command is one choice, in the agenda's order."""
+    """Everything that may happen next: each pending command, in the agenda's order, and each armed fault."""
     check_run("choices(run)", run)
-    return tuple([Choice(pending) for pending in run.agenda.entries()])
+    faults = [armed.pending for armed in run.faults]
+    return tuple([Choice(pending) for pending in (*run.agenda.entries(), *faults)])
 
 
 def dispatch(
@@ -190,6 +212,7 @@ _PHASES: dict[type, Any] = {
     Refused: compensate,
     Settled: hand_on_settled,
     Executed: complete,
+    Injected: complete,
     Started: complete,
     Continued: complete,
     Stopped: complete,

@@ -3,7 +3,7 @@
 A step says what it is, so that a view need not know its class. Whatever a view shows of *any* step, it reads
 from the attributes of `Step`, which every kind of step answers::
 
-    step.tone         # "neutral", "accepted", "rejected", "conflict" or "reaction": picks the colour
+    step.tone         # "accepted", "rejected", "conflict", "reaction", ...: picks the colour
     step.verb         # a word for people: "dispatched", "accepted", "caught up", ...
     step.subject      # the Identity that it concerns, or None; step.stream_id is its text
     step.event_types  # the names of the events that it decided, recorded or reacted to
@@ -26,7 +26,7 @@ from calamity_lab.kernel.frozen import frozen
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 
-Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction"]
+Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction", "injected"]
 
 
 @frozen
@@ -40,7 +40,8 @@ class Step:
     pending: Pending
 
     # How the step is shown: "accepted" and "rejected" are what an aggregate decided, "conflict" is another
-    # writer who came first, "reaction" is what a process manager did; all else is "neutral".
+    # writer who came first, "reaction" is what a process manager did, "injected" is a fault that a person
+    # armed; all else is "neutral".
     tone: ClassVar[Tone] = "neutral"
     verb: ClassVar[str] = "done"
     # Whether the command was taken up at this step, was accepted or rejected, is completed.
@@ -49,6 +50,8 @@ class Step:
     ends: ClassVar[bool] = False
     # Whether the subject is a process manager instance; else it is an aggregate.
     at_process_manager: ClassVar[bool] = False
+    # Whether a fault made the step, and no part of the model: what it records, another writer recorded.
+    is_injected: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:
@@ -348,6 +351,45 @@ class Failed(Step):
     def ends(self) -> bool:  # type: ignore[override]
         """Whether the command is done with here; an event goes on to the other process managers."""
         return self.failure.pending is not None
+
+
+@frozen
+class Injected(Step):
+    """A fault was carried out that a person had armed: ``fault``, with its id.
+
+    ``identity`` is the aggregate that it concerns, or the process manager instance whose command is lost.
+    ``recorded`` is what another writer recorded, and ``lost`` are the commands that will not be carried out.
+    """
+
+    fault: Any
+    fault_id: str
+    identity: Identity | None = None
+    recorded: tuple[RecordedEvent, ...] = ()
+    lost: tuple[Pending, ...] = ()
+
+    tone = "injected"
+    verb = "injected"
+    is_injected = True
+
+    @property
+    def begins(self) -> bool:  # type: ignore[override]
+        """Whether the fault stands for itself, because no command was in progress."""
+        return self.pending.command_id == self.fault_id
+
+    @property
+    def at_process_manager(self) -> bool:  # type: ignore[override]
+        """Whether the fault concerns a process manager instance."""
+        return any(each.sender == self.identity for each in self.lost)
+
+    @property
+    def subject(self) -> Identity | None:
+        """The aggregate or the instance that the fault concerns."""
+        return self.identity
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The names of the events that another writer recorded."""
+        return tuple([event.event_type for event in self.recorded])
 
 
 @frozen

@@ -10,20 +10,24 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
-from calamity_lab.errors import InvalidModel, InvalidValue, UnknownAttribute, repr_of
+from calamity_lab.errors import InvalidModel, InvalidValue, ModelError, UnknownAttribute, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_bool, a_mapping, a_text_or_none, has, is_a, refuse_unknown
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
-from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.faults import ConcurrentWriter, Fault, Lose, Redeliver
+from calamity_lab.kernel.folding import begun, fold, identity_in
+from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.progress import check_run
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.schema import field_names, remade
+from calamity_lab.kernel.second_arguments import takes_record
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import AtMoment, Displays, progress
 from calamity_lab.lab.results import (
+    ArmedFaults,
     Branches,
     Committed,
     PendingCommands,
@@ -302,6 +306,34 @@ class Lab(Displays):
             self._check_command(command)
         return commands
 
+    # faults
+
+    def inject(self, fault: Fault) -> ArmedFaults:
+        """Let something go wrong: the fault is carried out at the next moment where it fits, as a step.
+
+        ``ConcurrentWriter(stream_id, *events)``: another writer appends these events between a decision and
+        its append, so that the append conflicts. ``Redeliver(event)``: process managers are handed an event a
+        second time, a recorded one or the next of a class. ``Lose(command)``: a command of a process manager
+        is lost, given as a class, as a command or as a pending one. ``Crash()``: the process ends after an
+        append, and recovers. ``ClockJump(timedelta)``: the clock jumps ahead, or back by a negative time.
+
+        Nothing happens yet: `faults` lists what is armed, and `take_back` takes one back. A fault is an input
+        like a command that was sent: in the past it begins a new branch, and a replay carries it out again.
+        """
+        self._check_fault(fault)
+        self.stepper.inject(fault)
+        return self.faults
+
+    def take_back(self, which: int | str | Fault) -> ArmedFaults:
+        """Take an armed fault back: ``which`` is its index in `faults`, its id, or the fault itself."""
+        self.stepper.take_back(which)
+        return self.faults
+
+    @property
+    def faults(self) -> ArmedFaults:
+        """The faults that are armed at the cursor, and what each waits for."""
+        return ArmedFaults(self.stepper.moment.run.faults)
+
     def select(self, *what: int | str | Step | Pending) -> SelectedEvents:
         """Select messages in all views, and return the events among them.
 
@@ -387,6 +419,39 @@ class Lab(Displays):
             )
         identity = ask.target(command)
         self._check_model(type(command), identity.type)
+
+    def _check_fault(self, fault: Fault) -> None:
+        """Raise for a fault that does not fit the model, before it waits in vain."""
+        if isinstance(fault, ConcurrentWriter):
+            self._check_writer(fault)
+        if isinstance(fault, Redeliver) and isinstance(fault.event, type) and has(fault.event, "aggregate"):
+            raise InvalidValue(f"{fault!r}: {fault.event.__name__} is a command; give an event or its class")
+        if isinstance(fault, Lose) and fault.command_id is None:
+            cls = fault.command if isinstance(fault.command, type) else type(fault.command)
+            if not self.model.process_managers:
+                raise InvalidValue(
+                    f"{fault!r}: the model has no process manager that could send this command"
+                )
+            self._check_model(cls)
+
+    def _check_writer(self, fault: ConcurrentWriter) -> None:
+        """Raise for a stream of no aggregate, and for events that the aggregate cannot apply."""
+        aggregates = by_name(self.model.aggregates)
+        cls = aggregates.get(fault.stream_id.partition("-")[0])
+        if cls is None or "-" not in fault.stream_id:
+            known = ", ".join(f"'{name}-...'" for name in aggregates) or "none"
+            raise InvalidValue(
+                f"{fault!r}: this is the stream of no aggregate of the model; there are: {known}"
+            )
+        self._check_model(cls, *map(type, fault.events))
+        if takes_record(cls):
+            return
+        identity = identity_in(cls, fault.stream_id)
+        state = self.stack.aggregates.get(fault.stream_id)
+        try:
+            fold(begun(identity) if state is None else state, fault.events)
+        except ModelError as error:
+            raise InvalidValue(f"{fault!r}: {cls.__name__} cannot apply these events. {error}") from error
 
     def _check_model(self, *used: type) -> None:
         """Raise if a cell has redefined a class of the model, which would mix old and new classes."""

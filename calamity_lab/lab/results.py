@@ -13,10 +13,11 @@ from calamity_lab.errors import InvalidValue, UnknownKey, repr_of, text_of
 from calamity_lab.frames.exports import Exports
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_whole_number, an_index, are_equal, is_a, span
+from calamity_lab.kernel.faults import ArmedFault, Fault
 from calamity_lab.kernel.identity import stored_name, stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
-from calamity_lab.text import format_fields, format_value, html_table, plural
+from calamity_lab.text import format_fields, format_value, html_table, plain_sentence, plural
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand
 from calamity_lab.trace.sentences import fact, origin, sentence
@@ -199,6 +200,40 @@ class PendingCommands(Sequence[Any]):
 
     def _caption(self) -> str:
         return _caption(len(self), "pending command")
+
+
+class ArmedFaults(Sequence[Fault]):
+    """The faults that wait for the moment where they fit, in order; ``armed`` also has their ids."""
+
+    def __init__(self, armed: tuple[ArmedFault, ...]) -> None:
+        self.armed = armed
+
+    @overload
+    def __getitem__(self, index: int) -> Fault: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Fault]: ...
+    def __getitem__(self, index: int | slice) -> Fault | Sequence[Fault]:
+        if type(index) is slice:
+            span(index, len(self))
+            return tuple([each.fault for each in self.armed[index]])
+        return self.armed[an_index("faults[index]", index, len(self), "armed fault")].fault
+
+    def __len__(self) -> int:
+        return len(self.armed)
+
+    def __repr__(self) -> str:
+        rows = [f"{n}  {fault}, waits for {waits_for}" for n, fault, waits_for in self._rows()]
+        return "\n".join([self._caption(), *rows])
+
+    def _repr_html_(self) -> str:
+        return html_table(("index", "fault", "waits for"), list(self._rows()), self._caption())
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        for n, (fault, _) in enumerate(self.armed[:_ROWS]):
+            yield str(n), plain_sentence(repr_of(fault), _LENGTH), plain_sentence(fault.waits_for, _LENGTH)
+
+    def _caption(self) -> str:
+        return _caption(len(self), "armed fault")
 
 
 class Branches(Mapping[str, Branch]):

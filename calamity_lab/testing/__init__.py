@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from calamity_lab.errors import MissingExtra
-from calamity_lab.kernel.loading import lazily
+from calamity_lab.kernel import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.testing.aggregate_store_conformance import AggregateStoreConformance

@@ -92,6 +92,8 @@ class Index(NamedTuple):
 
     def _added(self, step: Step) -> Index:
         at = step.index
+        if step.is_injected:
+            return self._injected(step)
         if step.begins:
             return self._dispatched(step.pending.correlation_id, at)
         if step.ends:
@@ -190,6 +192,15 @@ class Index(NamedTuple):
         return self._replace(
             dispatched=self.dispatched.append(at), cascades=self.cascades.insert(correlation_id, moments)
         )
+
+    def _injected(self, step: Step) -> Index:
+        """The index with a fault: what another writer recorded is no decision of the aggregate."""
+        index, at, subject = self, step.index, step.subject
+        if step.begins:
+            index = index._dispatched(step.pending.correlation_id, at)
+        if step.recorded and subject is not None:
+            index = index._lane(subject, at, kind="aggregate")._known(step.recorded, at)
+        return index
 
     def _decided(self, step: Step, aggregate: Identity) -> Index:
         index = self._met(aggregate, step.index)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, Self
 
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.faults import Fault, arm, disarm
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.run import Run
 
@@ -106,3 +107,36 @@ class Dropped:
     def described(self) -> str:
         """Which command was dropped."""
         return f"dropped {self.command_type or self.command_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A fault was armed: it is carried out at the next moment where it fits; ``fault_id`` is its id."""
+
+    fault: Fault
+    fault_id: str | None = None
+
+    def put(self, run: Run) -> tuple[Armed, Run]:
+        """The run with the fault behind those that are armed."""
+        after = arm(run, self.fault, self.fault_id)
+        return replace(self, fault_id=after.faults[-1].fault_id), after
+
+    def described(self) -> str:
+        """Which fault was armed."""
+        return f"injected {self.fault!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A fault that was armed was taken back before it happened."""
+
+    fault_id: str
+    fault: Fault
+
+    def put(self, run: Run) -> tuple[TakenBack, Run]:
+        """The run without that fault."""
+        return self, disarm(run, self.fault_id)
+
+    def described(self) -> str:
+        """Which fault was taken back."""
+        return f"took {self.fault!r} back"

@@ -14,19 +14,20 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError, InvalidValue, Rejected, repr_of
+from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import are_equal
 from calamity_lab.kernel.clocks_and_ids import derived_id
+from calamity_lab.kernel.faults import Fault, Lose, Redeliver, due
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import fields_of
-from calamity_lab.kernel.steps import Step
+from calamity_lab.kernel.steps import Injected, Step
 from calamity_lab.text import format_value
 from calamity_lab.trace.differences import differences
-from calamity_lab.trace.inputs import Chosen, Dropped, Entry, Input, Submitted
+from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, Input, Submitted
 from calamity_lab.trace.trace import Branch, Moment, Trace
 
 Outcome = Literal["same", "changed", "rejected", "accepted", "new", "gone", "not run"]
@@ -141,6 +142,7 @@ class Course:
     numbers: dict[str, int] = field(default_factory=dict)
     ids: dict[int, str] = field(default_factory=dict)
     decided: dict[int, CommandOutcome] = field(default_factory=dict)
+    happened: dict[int, tuple[RecordedEvent, ...]] = field(default_factory=dict)  # what faults recorded
     _sent: Counter[Any] = field(default_factory=Counter)
 
     def submit(self, command_id: str, key: Any, root: int | None) -> None:
@@ -163,6 +165,9 @@ class Course:
         if found is None:
             found = self.decided[number] = CommandOutcome(step.pending)
         found.steps += 1
+        if isinstance(step, Injected):
+            self._injected(step)
+            return
         if step.decides:
             found.decision, found.moment = step, step.index
         if step.recorded:
@@ -173,6 +178,31 @@ class Course:
             self._sent[key] += 1
             child = self.names.of((*key, self._sent[key]), self.names.root(number))
             self._name(pending.command_id, child)
+
+    def _injected(self, step: Injected) -> None:
+        """Note a fault that was carried out, and what another writer recorded."""
+        number = self.numbers.get(step.fault_id)
+        if number is not None:
+            self.happened[number] = step.recorded
+
+    def event(self, event: RecordedEvent, there: Course) -> RecordedEvent:
+        """The event of this run that corresponds to an event of another one.
+
+        Raises `InvalidValue` where it was not recorded here.
+        """
+        number = there.numbers.get(event.causation_id or "")
+        if number is None:
+            return event  # recorded before either run began
+        before, here = there.recorded(number), self.recorded(number)
+        index = [each.event_id for each in before].index(event.event_id)
+        if index >= len(here):
+            raise InvalidValue("this event was not recorded")
+        return here[index]
+
+    def recorded(self, number: int) -> tuple[RecordedEvent, ...]:
+        """The events that a command or a fault led to."""
+        decided = self.decided.get(number)
+        return self.happened.get(number, ()) or (() if decided is None else decided.recorded)
 
     def follow(self, branch: Branch, since: int = 1) -> None:
         """Note the steps of a branch from a moment on."""
@@ -235,8 +265,16 @@ def _course_of(branch: Branch, names: CommandNumbers) -> Course:
     course = Course(names)
     for number, each in enumerate(submitted_on(branch)):
         course.submit(each.command_id, ("submitted", number), number)
+    for entry in branch.inputs:
+        if isinstance(entry.input, Armed):
+            course.submit(_id_of(entry.input), ("injected", entry.input.fault_id), None)
     course.follow(branch)
     return course
+
+
+def _id_of(given: Armed) -> str:
+    assert given.fault_id is not None, "a fault that was put into a run has an id"
+    return given.fault_id
 
 
 def _slots(branch: Branch, edits: Edits) -> list[_Slot]:
@@ -326,9 +364,7 @@ class _Replay:
 
     def follow(self, trace: Trace, base: Branch, slots: Sequence[_Slot]) -> None:
         """Continue the new branch with the remaining inputs, as far as the old one went."""
-        for number, each in enumerate(submitted_on(base)):
-            self.course.submit(each.command_id, ("submitted", number), number)
-        self.course.follow(base)
+        self.course = _course_of(base, self.course.names)
         self.trace = trace.on(base)
         waiting = deque(slots)
         try:
@@ -358,7 +394,10 @@ class _Replay:
 
     def _goes_on(self) -> bool:
         """Whether the command that is next ran on the old branch, or is one that the old branch had not."""
-        progress = self._run.progress
+        progress, armed = self._run.progress, due(self._run)
+        if progress is None and armed is not None:
+            number = self.course.number(armed.fault_id)
+            return number not in self.old.ids or number in self.old.happened
         if progress is not None:
             number = self.course.number(progress.pending.command_id)
             old = None if number is None else self.old.decided.get(number)
@@ -384,17 +423,32 @@ class _Replay:
         return next(each for each in drawn if each not in self.old.numbers)
 
     def _put_other(self, given: Input) -> None:
-        """Choose or drop the command that corresponds to the one of the old branch."""
+        """Put an input in again, for the command or event that corresponds to that of the old branch."""
         try:
             if isinstance(given, Chosen | Dropped):
-                number = self.old.number(given.command_id)
-                command_id = None if number is None else self.course.ids.get(number)
-                if command_id is None:
-                    raise InvalidValue("this command was not sent")
-                given = type(given)(command_id, given.command_type)
+                given = type(given)(self._command_id(given.command_id), given.command_type)
+            if isinstance(given, Armed):
+                self.course.submit(_id_of(given), ("injected", given.fault_id), None)
+                given = Armed(self._corresponding(given.fault), given.fault_id)
             self.trace = self.trace.put(self.trace.last, given)
-        except InvalidValue as error:
+        except (InvalidValue, OutOfRange) as error:
             self.unplayed.append(f"{given.described()}: {error}")
+
+    def _command_id(self, there: str) -> str:
+        """The id of the command that corresponds to one of the old branch."""
+        number = self.old.number(there)
+        command_id = None if number is None else self.course.ids.get(number)
+        if command_id is None:
+            raise InvalidValue("this command was not sent")
+        return command_id
+
+    def _corresponding(self, fault: Fault) -> Fault:
+        """The fault for the command or the event that corresponds to the one of the old branch."""
+        if isinstance(fault, Lose) and fault.command_id is not None:
+            return Lose(self._run.agenda.find(self._command_id(fault.command_id)))
+        if isinstance(fault, Redeliver) and isinstance(fault.event, RecordedEvent):
+            return Redeliver(self.course.event(fault.event, self.old))
+        return fault
 
 
 def _rows(old: Course, new: Course, names: CommandNumbers) -> Iterator[ReplayRow]:
@@ -402,6 +456,8 @@ def _rows(old: Course, new: Course, names: CommandNumbers) -> Iterator[ReplayRow
     gone_after: dict[int | None, list[int]] = {}
     last = None
     for number in old.decided:
+        if isinstance(old.decided[number].pending.command, Fault):
+            continue
         if number in new.decided:
             last = number
         else:
@@ -424,6 +480,8 @@ def _rows(old: Course, new: Course, names: CommandNumbers) -> Iterator[ReplayRow
 
     yield from gone(None)
     for number, now in new.decided.items():
+        if isinstance(now.pending.command, Fault):
+            continue
         before = old.decided.get(number)
         outcome, differs = compared(before, now)
         yield ReplayRow(

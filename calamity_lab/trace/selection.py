@@ -139,5 +139,5 @@ def _recorded_by(trace: Trace, selection: Selection) -> Step | None:
     start = None if pending is None else dispatch_of(trace, pending)
     if start is None:
         return None
-    moments = trace.branch.moments.iterate(start, trace.command_end(start) + 1)
-    return next((each.step for each in moments if each.step is not None and each.step.recorded), None)
+    steps = (each.step for each in trace.branch.moments.iterate(start, trace.command_end(start) + 1))
+    return next((each for each in steps if each is not None and each.recorded and not each.is_injected), None)

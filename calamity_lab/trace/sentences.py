@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.cases import has_no_case
+from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Fault, Redeliver
 from calamity_lab.kernel.folding import Verb, begun
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.schema import fields_of
@@ -18,6 +20,7 @@ from calamity_lab.kernel.steps import (
     Dispatched,
     Executed,
     Failed,
+    Injected,
     Populated,
     Refused,
     Settled,
@@ -72,7 +75,7 @@ def _fact(step: Step) -> str:
             )
         case AtProcessManager():
             return _of_manager(step)
-    return _of_outbox(step, command)
+    return _otherwise(step, command)
 
 
 def _of_decision(step: Executed, command: str) -> str:
@@ -84,8 +87,10 @@ def _of_decision(step: Executed, command: str) -> str:
     return f"{command} accepted, no event"
 
 
-def _of_outbox(step: Step, command: str) -> str:
-    """A command that was settled before or has failed; for any other step, its subject and its verb."""
+def _otherwise(step: Step, command: str) -> str:
+    """A fault, a command that was settled before or has failed; for other steps, the subject and the verb."""
+    if isinstance(step, Injected):
+        return f"Injected: {_of_fault(step, step.fault)}"
     if not isinstance(step, Settled | Failed):
         return f"{step.subject or command} {step.verb}"
     if isinstance(step, Settled):
@@ -98,15 +103,36 @@ def _of_outbox(step: Step, command: str) -> str:
     return f"{failure.error}; {command} waits in the outbox"
 
 
+def _of_fault(step: Injected, fault: Fault) -> str:
+    """What a fault did."""
+    match fault:
+        case ConcurrentWriter():
+            positions = ", ".join(str(each.position) for each in step.recorded)
+            names = ", ".join(step.event_types)
+            return f"another writer recorded {names} in {fault.stream_id} at position {positions}"
+        case Redeliver(event=event):
+            return f"{event.event_type} #{event.position} is handed on a second time"
+        case Crash():
+            lost = plural(len(step.lost), "submitted command")
+            return f"the process crashed and recovered, {lost} lost"
+        case ClockJump(by=by):
+            return f"the clock jumped {'back' if by < timedelta(0) else 'ahead'} by {abs(by)}"
+    lost = ", ".join(f"{each.command_type} of {each.sender}" for each in step.lost)
+    return f"{lost} was lost on its way"
+
+
 def origin(pending: Pending) -> str:
     """Who sent a command and why, as in "FundsWithdrawn #3 by Transfer-t1"."""
     if pending.sender is None:
-        return "submitted"
+        return "injected" if isinstance(pending.command, Fault) else "submitted"
     parent, cause = pending.parent, pending.cause
     # The parent of a command that answers an event is the command that caused this event. The parent of a
     # command that answers a rejection is the rejected command; its cause is the cause of the rejected
     # command.
+    # The parent of a command that answers an event which a fault handed on again is the fault.
     if parent is not None and (cause is None or cause.causation_id != parent.command_id):
+        if isinstance(parent.command, Fault) and cause is not None:
+            return plain_sentence(f"{cause.event_type} #{cause.position} again by {pending.sender}")
         return plain_sentence(f"{pending.sender} after {parent.command_type} was rejected")
     assert cause is not None, "a command without a parent has no sender"
     return plain_sentence(f"{cause.event_type} #{cause.position} by {pending.sender}")

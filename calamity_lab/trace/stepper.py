@@ -10,13 +10,14 @@ from typing import Any
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import a_whole_number, words_of
+from calamity_lab.kernel.faults import Fault, armed_fault
 from calamity_lab.kernel.recorded import of_submitted
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import plural
-from calamity_lab.trace.inputs import Chosen, Dropped, Input, Submitted
+from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, TakenBack
 from calamity_lab.trace.purity import Watch
 from calamity_lab.trace.replay import Edits, Replayed, replay
 from calamity_lab.trace.selection import NOTHING, Selection
@@ -108,6 +109,15 @@ class Stepper:
     def drop(self, which: Any) -> None:
         """Take a pending command off the agenda: ``which`` is its index, its id, or the command itself."""
         self.put(Dropped.of(self.moment.agenda.find(which)))
+
+    def inject(self, fault: Fault) -> None:
+        """Arm a fault: it is carried out at the next moment where it fits."""
+        self.put(Armed(fault))
+
+    def take_back(self, which: int | str | Fault) -> None:
+        """Take an armed fault back: ``which`` is its index, its id, or the fault itself."""
+        armed = armed_fault(self.moment.run, which)
+        self.put(TakenBack(armed.fault_id, armed.fault))
 
     def put(self, entry: Input) -> None:
         """Put an input into the run at the current moment; in the past this begins a new branch."""

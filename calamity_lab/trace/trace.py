@@ -22,7 +22,7 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
-from calamity_lab.trace.inputs import After, Entry, Input, Submitted
+from calamity_lab.trace.inputs import After, Armed, Entry, Input, Submitted
 from calamity_lab.trace.sentences import sentence
 
 MAIN = "main"
@@ -401,9 +401,11 @@ def _shared(one: PersistentVector[Entry], other: PersistentVector[Entry], least:
 
 
 def _is_same_input(one: Input, other: Input) -> bool:
-    """Whether two inputs do the same; commands that are submitted again have other ids."""
+    """Whether two inputs do the same; what is put in again has other ids."""
     if isinstance(one, Submitted) and isinstance(other, Submitted):
         return are_equal((one.commands, one.metadata), (other.commands, other.metadata))
+    if isinstance(one, Armed) and isinstance(other, Armed):
+        return are_equal(one.fault, other.fault)
     return are_equal(one, other)
 
 

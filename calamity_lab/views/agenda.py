@@ -8,6 +8,7 @@ from itertools import islice
 
 from calamity_lab.errors import CalamityError
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.faults import Fault
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.progress import Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -120,7 +121,9 @@ def _words(pending: Pending) -> tuple[str, str, str, str | None]:
 
 
 def target_text(pending: Pending) -> str:
-    """The stream id of the aggregate that a command goes to, or why there is none."""
+    """The stream id of the aggregate that a command goes to, or why there is none; a fault goes to none."""
+    if isinstance(pending.command, Fault):
+        return ""
     try:
         return format_value(target_of(pending.command).stream_id, LENGTH)
     except CalamityError as error:

@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.faults import Redeliver
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.steps import Injected, Step
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Mark, command_mark, event_mark, step_mark
 
@@ -115,6 +117,8 @@ def _cause_of_event(trace: Trace, number: int) -> Mark | None:
     """The command that caused an event; None where the trace does not know it."""
     event, moment = trace.index.events[number - 1], trace.index.event_moments[number - 1]
     step = trace[moment].step
+    if step is not None and step.is_injected:
+        return Mark("step", moment)
     # What others recorded came to be known with an event of the trace's own.
     if step is None or step.pending.command_id != event.causation_id:
         return None
@@ -122,13 +126,25 @@ def _cause_of_event(trace: Trace, number: int) -> Mark | None:
 
 
 def _cause_of_step(trace: Trace, moment: int) -> Mark | None:
-    """What caused a reaction or a command; None for a command that was submitted."""
+    """What caused a reaction or a command; None for what was put in from outside: a command, a fault."""
     step = trace[moment].step
+    again = _handed_again(trace, step)
+    if again is not None:
+        return again
     if step is not None and step.trigger is not None:
         if isinstance(step.trigger, Rejected):
             return command_mark(trace, trace.index.command_start(moment))
         return event_mark(trace, step.trigger)
     return None if step is None else cause_of_pending(trace, step.pending, moment)
+
+
+def _handed_again(trace: Trace, step: Step | None) -> Mark | None:
+    """The cause where an event was handed on again: of what came of it the fault, of the fault the event."""
+    if step is None or not isinstance(step.pending.command, Redeliver):
+        return None
+    if isinstance(step, Injected):
+        return event_mark(trace, step.fault.event)
+    return None if step.trigger is None else Mark("step", trace.index.command_start(step.index))
 
 
 def cause_of_pending(trace: Trace, pending: Pending, moment: int) -> Mark | None:
@@ -172,9 +188,13 @@ def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
             if done is None:
                 continue
             here = Mark("step", done.index)
-            if command is not None:
-                yield from (Link(command, event_mark(trace, event)) for event in done.recorded)
-            if done.trigger is not None:
+            source = here if done.is_injected else command
+            if source is not None:
+                yield from (Link(source, event_mark(trace, event)) for event in done.recorded)
+            again = _handed_again(trace, done)
+            if again is not None:
+                yield Link(again, here)
+            elif done.trigger is not None:
                 cause = command if isinstance(done.trigger, Rejected) else event_mark(trace, done.trigger)
                 if cause is not None:
                     yield Link(cause, here)

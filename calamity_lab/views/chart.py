@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, cast
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Step
+from calamity_lab.kernel.steps import Injected, Step
 from calamity_lab.text import format_value
 from calamity_lab.trace.index import Kind
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange, Projections
@@ -235,6 +235,8 @@ class Columns:
             self._recorded(trace, step)
         if step.trigger is not None:
             self._reaction(trace, step, step.trigger)
+        if isinstance(step, Injected):
+            self._between(step, step.index, type(step.fault).__name__)
 
     def _decision(self, step: Step) -> None:
         if step.rejected is not None:
@@ -363,7 +365,7 @@ def change_of(trace: Trace, mark: Mark) -> ProjectionChange | None:
 
 def step_mark(trace: Trace, step: Step) -> Mark | None:
     """The mark of a step: its own, else its command's."""
-    if step.rejected is not None or step.trigger is not None:
+    if step.rejected is not None or step.trigger is not None or step.is_injected:
         return Mark("step", step.index)
     return command_mark(trace, trace.index.command_start(step.index))
 

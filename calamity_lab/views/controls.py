@@ -133,7 +133,12 @@ def _sentence_and_tone(moment: Moment) -> tuple[str, Tone]:
     return format_value(repr(moment)), "plain" if decisive is None else _TONES.get(decisive.tone, "plain")
 
 
-_TONES: Mapping[str, Tone] = {"accepted": "good", "rejected": "rejected", "conflict": "conflict"}
+_TONES: Mapping[str, Tone] = {
+    "accepted": "good",
+    "rejected": "rejected",
+    "conflict": "conflict",
+    "injected": "conflict",
+}
 
 
 def _thinned(moments: PersistentVector[int]) -> tuple[int, ...]:

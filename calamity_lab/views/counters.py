@@ -136,11 +136,24 @@ def _add(total: Counters, step: Step, index: Index) -> Counters:
         return total if step.verb == Verb.IGNORED else _reacted(total, step, index.lane_numbers)
     if step.subject is None:
         return total
+    if step.is_injected:
+        return _injected(total, step)
     if step.begins:
         command = node("command", step.pending.command_type)
         aggregate = node("aggregate", step.subject.category)
         return total._replace(counts=_up(total.counts, command, aggregate, (command, aggregate, "to")))
     return _appended(total, step, step.subject, index) if step.recorded else total
+
+
+def _injected(total: Counters, step: Step) -> Counters:
+    """The counters with what another writer recorded."""
+    counts = total.counts
+    for recorded in step.recorded:
+        event = node("event", recorded.event_type)
+        counts = _up(
+            counts, event, (node("aggregate", recorded.stream_id.partition("-")[0]), event, "records")
+        )
+    return total._replace(counts=counts)
 
 
 def _appended(total: Counters, step: Step, identity: Identity, index: Index) -> Counters:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
-from calamity_lab.kernel.steps import Conflicted, Failed, Step
+from calamity_lab.kernel.steps import Conflicted, Failed, Injected, Step
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.selection import Selection, pending_of, selected_events
@@ -242,6 +242,8 @@ def _of_step(step: Step, asked: _Asked) -> Iterator[Section]:
         expected = getattr(step.expected, "value", step.expected)
         found = {"expected version": expected, "actual version": step.actual, "attempt": step.attempt}
         yield asked.section("conflict", found)
+    if isinstance(step, Injected) and not step.begins:
+        yield asked.section("fault", step.fault)
     if isinstance(step, Failed):
         error = step.failure.error
         yield asked.section("error", {"kind": type(error).__name__, "error": str(error)})
@@ -259,7 +261,8 @@ def _of_step(step: Step, asked: _Asked) -> Iterator[Section]:
 
 def _of_command(trace: Trace, pending: Pending, step: Step | None, asked: _Asked) -> Iterator[Section]:
     decided = None if step is None else trace[trace.command_end(step.index)].decision
-    yield asked.section("command" if step is not None and step.trigger else "fields", pending.command)
+    is_about_command = step is None or (step.trigger is None and (step.begins or not step.is_injected))
+    yield asked.section("fields" if is_about_command else "command", pending.command)
     known = {
         "command type": pending.command_type,
         "to": target_text(pending),
@@ -344,15 +347,17 @@ def link(trace: Trace, mark: Mark) -> DetailLink:
     kind = kind_of(step)
     if step.trigger is not None:
         return DetailLink(kind, stream_id, step.verb, 0, mark, step.index)
+    if isinstance(step, Injected):
+        return DetailLink(kind, type(step.fault).__name__, fact(step), 0, mark, step.index)
     detail = f"rejected: {format_value(step.reason, LENGTH)}" if step.reason is not None else stream_id
     return DetailLink(kind, step.pending.command_type, detail, 0, mark, step.index)
 
 
 def kind_of(step: Step) -> str:
-    """The asked of a step: of a rejection, of a reaction, else of a command."""
+    """The kind of a step: of a rejection, of a reaction, of a fault, else of a command."""
     if step.rejected is not None or isinstance(step, Failed):
         return "rejected"
-    return "command" if step.trigger is None else step.verb
+    return "command" if step.trigger is None and not step.is_injected else step.verb
 
 
 def time_text(time: datetime) -> str:

@@ -101,6 +101,7 @@ LOOKS: Mapping[str, Look] = {
     "stopped": Look("manager", "m-4.6-4.6h9.2v9.2h-9.2z", "stopped"),
     "ignored": Look("manager", "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0", "ignored", "empty"),
     "rejected": Look("rejected", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command rejected", "none"),
+    "injected": Look("conflict", "m1.6-6l-5.6 7.2h3.4l-1.4 4.8 5.6-7.2h-3.4z", "fault", "solid", "shade"),
     "aggregate": Look("aggregate", "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0", "aggregate", "soft"),
     "process manager": Look("manager", "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z", "process manager", "soft"),
     "projection": Look(
@@ -135,7 +136,7 @@ DRAWN_AS: Mapping[str, str] = {
 REACTIONS = ("started", "continued", "stopped", "ignored", "answered")
 """What a process manager instance may do with an event: the verbs of its steps."""
 
-IN_LANES = ("event", "command", "rejected", *REACTIONS, "projection")
+IN_LANES = ("event", "command", "rejected", *REACTIONS, "projection", "injected")
 """The kinds of marks in the lanes. In columns and for the browser, the kind of a mark is its index here."""
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import islice
 
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.steps import Step
+from calamity_lab.kernel.steps import Injected, Step
 from calamity_lab.text import format_fields, format_value, plain_sentence, plural
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
@@ -145,7 +145,7 @@ def _change(trace: Trace, stream_id: str, position: int) -> Selected:
 
 
 def _step(trace: Trace, step: Step) -> Selected:
-    if events := step.recorded:
+    if (events := step.recorded) and not step.is_injected:
         if len(events) == 1:
             return _event(trace, events[0].position)
         return replace(_range(trace, events[0].position, events[-1].position), moment=step.index)
@@ -180,7 +180,9 @@ def _command(trace: Trace, selection: Selection) -> Selected:
 
 
 def _subject(step: Step) -> str:
-    """The subject of a step: the process manager instance, else the command."""
+    """The subject of a step: the process manager instance or the fault, else the command."""
+    if isinstance(step, Injected):
+        return type(step.fault).__name__
     stream_id = step.stream_id if step.at_process_manager else None
     return step.pending.command_type if stream_id is None else stream_id
 

@@ -21,6 +21,7 @@ from calamity_lab.kernel.steps import (
     Conflicted,
     Dispatched,
     Executed,
+    Injected,
     Populated,
     Refused,
     Step,
@@ -116,7 +117,7 @@ class SequenceLine(NamedTuple):
     """A line of the diagram.
 
     ``kind`` is command, pending (a command not dispatched yet), decided (events that are not recorded),
-    event (recorded), caught up, rejected, conflict, started, continued, stopped, ignored, or more.
+    event (recorded), caught up, rejected, conflict, injected, started, continued, stopped, ignored, or more.
     ``block`` is the moment at which its command was dispatched, ``since`` the one from which on it holds,
     ``moment`` the one to go to.
     """
@@ -153,18 +154,25 @@ def of_command(trace: Trace, start: int, cursor: int) -> Iterator[SequenceLine]:
     yield _dispatched(trace, start)
     for at in range(start + 1, end + 1):
         step = trace[at].step
-        if step is not None and step.recorded:
+        if step is not None and _is_recorded(step):
             yield from _recorded(step, start, cursor)
             return (yield from _reactions(trace, start, at + 1, end, cursor))
         if isinstance(step, AtProcessManager):
             return (yield from _reactions(trace, start, at, end, cursor))
         following = trace[at + 1].step if at < end else None
-        if step is not None and (following is None or not following.recorded):
+        if step is not None and (following is None or not _is_recorded(following)):
             yield from _tried(step, start)
+
+
+def _is_recorded(step: Step) -> bool:
+    """Whether the step recorded what its command had decided."""
+    return bool(step.recorded) and not step.is_injected
 
 
 def _dispatched(trace: Trace, start: int) -> SequenceLine:
     moment = trace[start]
+    if isinstance(moment.step, Injected):
+        return _injected(moment.step, start)
     if moment.step is not None:
         pending = moment.step.pending
     else:
@@ -226,9 +234,20 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
             wanted = getattr(expected, "value", f"version {expected}")
             note = f"expected {wanted}, found version {actual}"
             yield SequenceLine(f"{at}", "conflict", STORE, who, "conflict", detail, note, start, at, at)
+        case Injected():
+            yield _injected(step, start)
         case _:
             label = format_value(step.verb, _LABEL)
             yield SequenceLine(f"{at}", "more", who, who, label, detail, "", start, at, at)
+
+
+def _injected(step: Injected, start: int) -> SequenceLine:
+    """The line of a fault."""
+    who, label = _subject(step), f"{type(step.fault).__name__} injected"
+    detail = format_value(fact(step), _DETAIL)
+    return SequenceLine(
+        f"{step.index}", "injected", who, who, label, detail, "", start, step.index, step.index
+    )
 
 
 def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> Iterator[SequenceLine]:

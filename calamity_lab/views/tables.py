@@ -18,6 +18,7 @@ from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
     Executed,
+    Injected,
     Step,
 )
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
@@ -191,8 +192,8 @@ def _recorded(trace: Trace, cursor: int | None) -> Iterator[StateAfterEvent]:
     for step in steps(trace, cursor):
         if isinstance(step, Executed):
             states = step.states
-        elif step.recorded and step.subject is not None:
-            after = (isinstance(step, Appended) and step.states) or states
+        elif isinstance(step, Appended):
+            after = step.states or states
             for recorded, state in zip(step.recorded, after, strict=True):
                 yield _state_row(recorded, step.index, step.subject, state)
 
@@ -246,11 +247,11 @@ Outcome = Literal["pending", "in progress", "accepted", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class CommandNode:
-    """A command; ``sender`` is the process manager instance that sent it, None where it was submitted."""
+    """A command, or a fault that was injected; ``sender`` is the process manager instance that sent it."""
 
     id: str
     type: str
-    origin: Literal["submitted", "sent"]
+    origin: Literal["submitted", "sent", "injected"]
     sender: str | None
     outcome: Outcome
 
@@ -315,7 +316,10 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
         step = moment.step
         if step is None:
             continue
-        if step.begins:
+        if isinstance(step, Injected):
+            name = type(step.fault).__name__
+            commands[step.fault_id] = CommandNode(step.fault_id, name, "injected", None, "accepted")
+        elif step.begins:
             pendings[step.pending.command_id] = step.pending
             commands[step.pending.command_id] = _command_node(step.pending, "in progress")
         elif step.rejected is not None:
@@ -350,12 +354,18 @@ def _commands_of(events: tuple[RecordedEvent, ...]) -> list[CommandNode]:
             sender = event.metadata.get("process_manager")
             found[cause] = CommandNode(
                 cause,
-                str(event.metadata.get("command", "unknown")),
-                "submitted" if sender is None else "sent",
+                str(event.metadata.get("command", event.metadata.get("fault", "unknown"))),
+                _origin(event, sender),
                 sender,
                 "accepted",
             )
     return list(found.values())
+
+
+def _origin(event: RecordedEvent, sender: str | None) -> Literal["submitted", "sent", "injected"]:
+    if sender is not None:
+        return "sent"
+    return "injected" if "fault" in event.metadata else "submitted"
 
 
 def _command_node(pending: Pending, outcome: Outcome) -> CommandNode:

@@ -187,6 +187,7 @@ def test_every_kind_of_step_says_its_tone_and_its_verb() -> None:
         "Settled": ("conflict", "settled before"),
         "Failed": ("rejected", "failed"),
         "Completed": ("neutral", "completed"),
+        "Injected": ("injected", "injected"),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from calamity_lab.examples.bank import (
     WithdrawFunds,
 )
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
+from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Fault, Lose, Redeliver
 from calamity_lab.lab.lab import Lab
 
 
@@ -37,8 +39,24 @@ def outcomes(replay: Any) -> dict[tuple[Any, str, int], str]:
     return {(row.number, type(row.command).__name__, row.depth): row.outcome for row in replay}
 
 
+def some_fault(lab: Lab, random: Random) -> Fault:
+    """A fault that may fit: about something that has happened, or that is pending, where there is any."""
+    recorded, sent = list(lab.events), [each for each in lab.agenda.pending if each.sender is not None]
+    others = [each for each in recorded if each.metadata.get("fault") is None][-3:]
+    faults: list[Fault] = [
+        Crash(),
+        ClockJump(timedelta(hours=random.randint(1, 5)) * random.choice([1, -1])),
+        Lose(random.choice(lab.model.commands)),
+        Redeliver(random.choice(lab.model.events)),
+        *[Lose(each) for each in sent],
+        *[Redeliver(each) for each in recorded[-3:]],
+        *[ConcurrentWriter(each.stream_id, each.event) for each in others],
+    ]
+    return random.choice(faults)
+
+
 def wander(lab: Lab, commands: list[Any], random: Random) -> None:
-    """Send, step, choose, drop, go back and act there: whatever a person may do."""
+    """Send, step, choose, drop, inject faults, go back and act there: whatever a person may do."""
     waiting = list(commands)
     while waiting or lab.agenda:
         act = random.random()
@@ -50,6 +68,10 @@ def wander(lab: Lab, commands: list[Any], random: Random) -> None:
             lab.drop(random.randrange(len(lab.agenda)))
         elif act < 0.5 and lab.cursor > 3:
             lab.goto(random.randrange(lab.cursor))
+        elif act < 0.58:
+            lab.inject(some_fault(lab, random))
+        elif act < 0.6 and lab.faults:
+            lab.take_back(random.randrange(len(lab.faults)))
         elif act < 0.7:
             lab.step_in() if not lab.stepper.at_end else None
         elif not lab.stepper.at_end:

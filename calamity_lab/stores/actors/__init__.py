@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from calamity_lab.kernel.loading import lazily
+from calamity_lab.kernel import lazily
 
 if TYPE_CHECKING:
     from calamity_lab.stores.actors.cluster import ClusterActors, ClusterStackActor
