@@ -192,12 +192,17 @@ _MOST_MARKED = 60
 
 @plots(FieldHistory, "the value of field_history(versions, path, cursor)", "stream_id, field")
 def plot_field(
-    view: FieldHistory, ax: Axes | None = None, *, name: str = "", theme: Theme | None = None
+    view: FieldHistory,
+    ax: Axes | None = None,
+    *,
+    name: str = "",
+    along: str = "version",
+    theme: Theme | None = None,
 ) -> Axes:
     """Draw what a field was as of each version: a line that holds a value until the next one.
 
     The height of a number is its value; other values have a row each, in order of appearance. What is
-    yet to come at the cursor is grey and dashed. ``name`` is the title.
+    yet to come at the cursor is grey and dashed. ``name`` is the title, ``along`` what the axis counts.
     """
     name = a_text("plot_field(name)", name, "'balance of BankAccount-1'")
     ax = axes_for("plot_field", ax, (WIDE, 2.3))
@@ -206,7 +211,8 @@ def plot_field(
         say_instead(ax, "nothing is known of this field yet")
         return ax
     heights = _heights(view)
-    _lay_out_field(ax, view, name)
+    along = a_text("plot_field(along)", along, "'step'")
+    _lay_out_field(ax, view, name, along)
     _draw_field_line(ax, view, heights)
     if view.kind == "numbers":
         _draw_values(ax, view, heights)
@@ -221,7 +227,7 @@ def _heights(view: FieldHistory) -> list[float | None]:
     return [rows[text] for text in view.values]
 
 
-def _lay_out_field(ax: Axes, view: FieldHistory, name: str) -> None:
+def _lay_out_field(ax: Axes, view: FieldHistory, name: str, along: str) -> None:
     wide, _ = size_in_points(ax)
     span = max(view.versions[-1] - view.versions[0], 1)
     ax.set_xlim(view.versions[0] - 0.03 * span, view.versions[-1] + max(0.06 * span, 0.3))
@@ -236,7 +242,7 @@ def _lay_out_field(ax: Axes, view: FieldHistory, name: str) -> None:
     ax.set_yticks(list(ticks), texts, fontsize=7, **AS_TEXT)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=7)
-    ax.set_xlabel(", ".join(["version", *_left_out(view)]), fontsize=7)
+    ax.set_xlabel(", ".join([along, *_left_out(view)]), fontsize=7)
     ax.set_title(fitted(name, 8, 0.9 * wide), fontsize=8, **AS_TEXT)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)

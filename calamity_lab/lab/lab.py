@@ -29,11 +29,13 @@ from calamity_lab.lab.displays import AtMoment, Displays, progress
 from calamity_lab.lab.results import (
     ArmedFaults,
     Branches,
+    Breakpoints,
     Committed,
     PendingCommands,
     Replay,
     SelectedEvents,
     SubmittedCommands,
+    Watches,
 )
 from calamity_lab.model import Model, assemble, check_aggregates
 from calamity_lab.probe.near_misses import commands_for, near_misses
@@ -42,9 +44,15 @@ from calamity_lab.text import plural
 from calamity_lab.trace.replay import Edits, submitted_on
 from calamity_lab.trace.selection import selection_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
+from calamity_lab.trace.stops import Breakpoint, target_of
 from calamity_lab.trace.trace import Moment
+from calamity_lab.trace.watches import Watch
+from calamity_lab.views.paths import state_at
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from calamity_lab.figures.style import Theme
     from calamity_lab.widgets.dock import Dock
     from calamity_lab.widgets.view_widget import ViewWidget
 
@@ -96,6 +104,7 @@ class Lab(Displays):
             guard=self._check_model,
             model=found,
         )
+        self.stepper.stops.read = state_at
         if not preview:
             self.stepper.trace.switch_off_previews()
         self._attachment: Attachment | None = None
@@ -197,13 +206,79 @@ class Lab(Displays):
             return self.stepper.step_out()
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
-        """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run.
+        """Run until a breakpoint, until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps.
 
         A call that takes long shows a progress bar. If you interrupt it, the lab stays at the last whole
         step, and the next ``resume()`` goes on from there.
         """
         with progress(self.stepper, "Resume"):
             return self.stepper.resume(limit=limit, until=until)
+
+    # stops
+
+    def reverse(self) -> Moment:
+        """Move the cursor back to where a breakpoint or a broken invariant stops a move, else to moment 0.
+
+        It finds the same moments, in the other order, as `resume`.
+        """
+        with progress(self.stepper, "Reverse"):
+            return self.stepper.reverse()
+
+    def break_on(
+        self, what: Any, when: Callable[[Moment], object] | None = None, hits: int = 1
+    ) -> Breakpoint:
+        """Set a breakpoint: `resume`, and every other move forward, stops there; `reverse` goes back to it.
+
+        ``what`` is one of these::
+
+            lab.break_on(WithdrawFunds)                    # a command is taken off the agenda
+            lab.break_on(FundsWithdrawn)                   # an event is recorded
+            lab.break_on(BankAccount)                      # any command to an aggregate of this type
+            lab.break_on(Transfer)                         # a process manager reacts
+            lab.break_on("BankAccount-1")                  # a command to it; or a reaction, a change
+            lab.break_on(("BankAccount-1", "balance"))     # this field changes
+            lab.break_on("rejection")                      # or "conflict"
+            lab.break_on(lambda moment: len(moment.agenda) > 3)
+
+        ``when``, a function of the moment, must hold too. With ``hits=3`` the breakpoint stops at the third
+        time, counted from the beginning of the branch, and from then on. The `Breakpoint` has ``is_on`` and
+        ``remove()``. Breakpoints are the same on all branches.
+        """
+        target, function = target_of(what, self.trace)
+        return self.stepper.stops.add(target, function, when, hits)
+
+    @property
+    def breakpoints(self) -> Breakpoints:
+        """The breakpoints, in the order in which they were set."""
+        return Breakpoints(self.stepper.stops)
+
+    def watch(self, name: str, fn: Callable[[Stack], Any]) -> Watch:
+        """Watch a value of each moment: ``lab.watch("accounts", lambda stack: len(stack.aggregates))``.
+
+        `watches` has the values, `plot_watch` draws them. The `Watch` has ``is_on``, ``rename(name)`` and
+        ``remove()``. The function only reads the stack; it is asked when a moment is looked at.
+        """
+        return self.stepper.stops.watch("watch", name, fn, must_hold=False)
+
+    def invariant(self, name: str, fn: Callable[[Stack], Any]) -> Watch:
+        """Watch something that must be true; `resume` and other moves stop where it turns false.
+
+        A function that raises is shown as broken, and stops nothing.
+        """
+        return self.stepper.stops.watch("invariant", name, fn, must_hold=True)
+
+    @property
+    def watches(self) -> Watches:
+        """The values of the watches and invariants at the cursor, by name."""
+        return Watches(self.stepper.stops, self.trace, self.cursor)
+
+    def plot_watch(self, name: str, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
+        """Plot the value of a watch or an invariant at each step up to the cursor."""
+        from calamity_lab.figures import plot_field
+        from calamity_lab.views.versions import history_of_values
+
+        view = history_of_values(self.watches.values_of(name))
+        return plot_field(view, ax=ax, name=name, along="step", theme=theme)
 
     def step_back(self) -> Moment:
         """Move the cursor one moment back; nothing is lost, and nothing is computed again."""

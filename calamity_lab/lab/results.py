@@ -21,7 +21,9 @@ from calamity_lab.text import format_fields, format_value, html_table, plain_sen
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand
 from calamity_lab.trace.sentences import fact, origin, sentence
+from calamity_lab.trace.stops import Breakpoint, Stops
 from calamity_lab.trace.trace import Branch, Trace
+from calamity_lab.trace.watches import Value, Watch
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -422,6 +424,147 @@ class Replay(Sequence[ReplayRow], Exports):
     @staticmethod
     def _in_words(row: ReplayRow) -> str:
         return row.differs or f"{row.before or 'was not there'} → {row.after or 'is not there'}"
+
+
+class Breakpoints(Sequence[Breakpoint], Exports):
+    """The breakpoints of a lab; `clear` removes them all."""
+
+    def __init__(self, stops: Stops) -> None:
+        self._stops, self._points = stops, stops.breakpoints
+
+    def clear(self) -> None:
+        """Remove all breakpoints."""
+        self._stops.remove(*self._stops.breakpoints)
+
+    @overload
+    def __getitem__(self, index: int) -> Breakpoint: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Breakpoint]: ...
+    def __getitem__(self, index: int | slice) -> Breakpoint | Sequence[Breakpoint]:
+        if type(index) is slice:
+            span(index, len(self))
+            return self._points[index]
+        return self._points[an_index("breakpoints[index]", index, len(self), "breakpoint")]
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def to_pandas(self) -> DataFrame:
+        """One row per breakpoint."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=["number", "on", "hits", "is_on", "stopped", "problem"])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict per row of `to_pandas`."""
+        return [
+            {
+                "number": each.number,
+                "on": str(each.target),
+                "hits": each.hits,
+                "is_on": each.is_on,
+                "stopped": each.stopped,
+                "problem": each.problem,
+            }
+            for each in self._points
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join([self._caption(), *map(repr, self._points)])
+
+    def _repr_html_(self) -> str:
+        rows = [(str(each), each.status) for each in self._points]
+        return html_table(("breakpoint", ""), rows, self._caption())
+
+    def _caption(self) -> str:
+        return plural(len(self), "breakpoint") + ("" if self._points else "; lab.break_on(...) sets one")
+
+
+class Watches(Mapping[str, Any], Exports):
+    """The values of watches and invariants at the cursor, by name, as in ``lab.watches["total"]``.
+
+    A value that could not be worked out is a `calamity_lab.trace.watches.Value` with its ``problem``. The
+    `entries` are the watches themselves. An export has every moment up to the cursor.
+    """
+
+    def __init__(self, stops: Stops, trace: Trace, cursor: int) -> None:
+        self._stops, self._trace, self._cursor = stops, trace, cursor
+        self._watches = dict(stops.watches)
+
+    @property
+    def entries(self) -> tuple[Watch, ...]:
+        """The watches and invariants, in the order in which they were made."""
+        return tuple(self._watches.values())
+
+    def remove(self, name: str) -> None:
+        """Remove the watch or invariant of that name."""
+        self._stops.unwatch(self._entry(name))
+
+    def clear(self) -> None:
+        """Remove all watches and invariants."""
+        self._stops.unwatch(*self._stops.watches.values())
+
+    def __getitem__(self, name: str) -> Any:
+        return _plain_value(self._entry(name).at(self._trace, self._cursor))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._watches)
+
+    def __len__(self) -> int:
+        return len(self._watches)
+
+    def to_pandas(self) -> DataFrame:
+        """One row per moment up to the cursor, with a column per watch; a broken value is missing."""
+        import pandas as pd
+
+        columns = {name: self.values_of(name) for name in self}
+        return pd.DataFrame({"moment": range(self._cursor + 1), **columns})
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`."""
+        columns = {"moment": range(self._cursor + 1), **{name: self.values_of(name) for name in self}}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def values_of(self, name: str) -> list[Any]:
+        """The values of one watch from moment 0 up to the cursor; None where it is broken."""
+        watch = self._entry(name)
+        found = [watch.at(self._trace, index) for index in range(self._cursor + 1)]
+        return [None if each.problem else each.value for each in found]
+
+    def _entry(self, name: Any) -> Watch:
+        found = self._watches.get(name) if is_a(name, str) else None
+        if found is None:
+            known = f"there are: {', '.join(self)}" if self else "lab.watch(name, fn) makes one"
+            raise UnknownKey(f"there is no watch {repr_of(name)}; {known}")
+        return found
+
+    def __repr__(self) -> str:
+        return "\n".join([self._caption(), *(f"{name}  {text}" for name, _, text in self._texts())])
+
+    def _repr_html_(self) -> str:
+        return html_table(("name", "kind", f"at step {self._cursor:,}"), self._texts(), self._caption())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _texts(self) -> list[tuple[str, str, str]]:
+        return [
+            (
+                name,
+                watch.kind,
+                format_value(str(watch.at(self._trace, self._cursor)), _LENGTH)
+                if watch.is_on
+                else "switched off",
+            )
+            for name, watch in self._watches.items()
+        ]
+
+    def _caption(self) -> str:
+        return plural(len(self), "watch", "watches") + ("" if self else "; lab.watch(name, fn) makes one")
+
+
+def _plain_value(found: Value) -> Any:
+    return found if found.problem else found.value
 
 
 @dataclass(frozen=True, slots=True, repr=False)

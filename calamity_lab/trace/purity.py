@@ -1,8 +1,8 @@
 """Find callbacks that are not pure: that change what they are given, or give two answers to one question.
 
-`Watch` is a wrapper of the door to the model (`calamity_lab.kernel.ask`): it asks every question twice, looks
-whether anything that the callback was given has changed, and puts it back where it has. So a broken model
-never harms the moments that were recorded.
+`PurityCheck` is a wrapper of the door to the model (`calamity_lab.kernel.ask`): it asks every question twice,
+looks whether anything that the callback was given has changed, and puts it back where it has. So a broken
+model never harms the moments that were recorded.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _MOST = 1_000
 
 def advance_watched(run: Run) -> tuple[Step, Run]:
     """The next step and the run after it; raises `ImpureModel` where a callback that it asks is not pure."""
-    with ask.through(Watch()):
+    with ask.through(PurityCheck()):
         return advance(run)
 
 
-class Watch:
+class PurityCheck:
     """A wrapper of the door to the model: it asks twice, and compares.
 
     One callback is watched so many times, and then believed: a long history is read at its usual pace.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 
@@ -18,10 +19,10 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, TakenBack
-from calamity_lab.trace.purity import Watch
+from calamity_lab.trace.purity import PurityCheck
 from calamity_lab.trace.replay import Edits, Replayed, replay
 from calamity_lab.trace.selection import NOTHING, Selection
-from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Times, always, ends_command
+from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Stops, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
 
 DEFAULT_LIMIT = 100_000
@@ -38,6 +39,8 @@ class Stepper:
     ``model`` are the classes of the run, whose projections are folded from its events.
     ``guard`` is called before a move runs the kernel; it may raise to prevent the move. ``passing`` is called
     with each moment on the way of a move forward. ``was_interrupted`` is true after a KeyboardInterrupt.
+    ``stops`` are the breakpoints, watches and invariants. ``stopped`` says where one of them stopped the last
+    move, and why.
     A stepper begins with a stack or with a run; with a trace and ``fixed_at`` it stays at that moment. Where
     the event store keeps what was recorded, as a database does, the past can be looked at, but not changed.
     """
@@ -62,6 +65,8 @@ class Stepper:
         self._guarded = False
         self.error: CalamityError | None = None
         self.was_interrupted = False
+        self.stops = Stops(lambda: (self.trace, self.cursor), self._stops_changed, checked=checked)
+        self.stopped = ""
         # A kernel may answer widgets in one thread while a cell runs in another.
         self._lock = RLock()
         self._observers: list[Callable[[], object]] = []
@@ -155,15 +160,20 @@ class Stepper:
         return self.go(EndsCascade())
 
     def go(self, *stops: Condition) -> Moment:
-        """Go forward until one of the conditions holds; each is asked at every new moment."""
+        """Go forward until one of the conditions holds, or a breakpoint or a broken invariant stops the move.
+
+        Each condition is asked at every new moment.
+        """
         with self._change():
-            is_there = False
+            is_there, may_stop = False, self.stops.are_set
             while not is_there:
                 self._forward()
                 moment = self.moment
                 self.passing(moment)
-                is_there = any([stop(moment) for stop in stops])
-        return self.moment
+                if may_stop and (why := self.stops.why(self.trace, moment)):
+                    self._stop(why)
+                is_there = any([stop(moment) for stop in stops]) or bool(self.stopped)
+        return self._reached()
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
         """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run."""
@@ -177,6 +187,36 @@ class Stepper:
             return self.goto(self.cursor)
         stops: list[Condition] = [Times(limit), self._is_at_end]
         return self.go(*stops, *([] if until is None else [_named(until)]))
+
+    def reverse(self) -> Moment:
+        """Back to the last moment before the cursor at which a breakpoint or a broken invariant stops a move.
+
+        If there is none, to moment 0.
+        """
+        if self.cursor == 0:
+            raise OutOfRange("cannot go back: this is moment 0, before anything happened")
+        with self._change():
+            before = self.cursor
+            for index in range(before - 1, 0, -1):
+                if why := self.stops.why(self.trace, self.trace[index]):
+                    self.cursor = index
+                    self._stop(why)
+                    break
+            else:
+                self.cursor = 0
+                self._stop(
+                    f"no breakpoint stops before step {before:,}"
+                    if self.stops.are_set
+                    else "no breakpoint is set; set one with lab.break_on(...)"
+                )
+        return self._reached()
+
+    def _stop(self, why: str) -> None:
+        self.stopped = f"Stopped at step {self.cursor:,}: {why}"
+
+    def _reached(self) -> Moment:
+        """The current moment; it says why the move stopped, if a breakpoint or an invariant stopped it."""
+        return replace(self.moment, stopped=self.stopped) if self.stopped else self.moment
 
     def step_back(self) -> Moment:
         """One moment back."""
@@ -265,7 +305,7 @@ class Stepper:
 
     def _asking(self) -> AbstractContextManager[None]:
         """How the model is asked: watched or not."""
-        return ask.through(Watch(self.unchecked)) if self.checked else nullcontext()
+        return ask.through(PurityCheck(self.unchecked)) if self.checked else nullcontext()
 
     def _refuse_if_kept(self, at: int) -> None:
         """Refuse to act before events that a store keeps: they would happen a second time."""
@@ -291,7 +331,7 @@ class Stepper:
         if self.is_fixed:
             raise InvalidValue(f"This view stays at step {self.cursor:,}. To move, use the lab")
         self.error, self._guarded, self._nested = None, False, self._nested + 1
-        self.was_interrupted = False
+        self.was_interrupted, self.stopped = False, ""
         try:
             yield
         except KeyboardInterrupt as interrupt:
@@ -308,6 +348,11 @@ class Stepper:
             raise
         finally:
             self._nested -= 1
+            self._notify()
+
+    def _stops_changed(self) -> None:
+        """Tell the observers that a breakpoint or a watch has changed; nothing moves."""
+        with self._lock:
             self._notify()
 
     def _notify(self) -> None:
@@ -338,6 +383,7 @@ class Journey:
         """Make one part; it begins no step after so many seconds. An error ends the whole journey."""
         self._is_there = True
         self._stepper.go(self._passes, Elapsed(seconds))
+        self._is_there = self._is_there or bool(self._stepper.stopped)
         self._stand()
 
     def _stand(self) -> None:

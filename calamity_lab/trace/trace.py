@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, NamedTuple, overload
 
@@ -34,11 +34,13 @@ class Moment:
     """A step and the run after it; the first moment of a trace has no step.
 
     ``decision`` is the step at which the command of this moment was accepted or rejected, once it was.
+    ``stopped`` says why a move stopped here, in the moment that the move returns.
     """
 
     step: Step | None
     run: Run
     decision: Step | None = None
+    stopped: str = field(default="", compare=False)
 
     def then(self, step: Step, run: Run) -> Moment:
         """The moment after this one."""
@@ -66,7 +68,8 @@ class Moment:
         return self.run.progress is None
 
     def __repr__(self) -> str:
-        return sentence(self.step, self.decision)
+        happened = sentence(self.step, self.decision)
+        return f"{self.stopped}. {happened}" if self.stopped else happened
 
 
 @dataclass(frozen=True, slots=True, repr=False)

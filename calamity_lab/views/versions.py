@@ -414,6 +414,20 @@ def history_of(
     return field_history(versions, field, cursor)
 
 
+def history_of_values(values: Sequence[Any]) -> FieldHistory:
+    """The values of a watch from moment 0 on, where they change; of many, some that are evenly spread."""
+    last, every = len(values) - 1, 1
+    while last // every > POINTS * 4:
+        every *= 2
+    points = [_Point(at, at, values[at]) for at in dict.fromkeys([*range(0, last + 1, every), last])]
+    changes = [
+        point
+        for n, point in enumerate(points)
+        if not 0 < n < len(points) - 1 or _differ(points[n - 1], point)
+    ]
+    return _drawn(_Looked(every, changes, {}), last)
+
+
 def _streams(trace: Trace) -> list[str]:
     lanes = trace.index.lanes
     return [lane.identity.stream_id for lane in lanes.iterate(0, len(lanes))]

@@ -34,7 +34,7 @@ from calamity_lab.errors import ImpureModel
 from calamity_lab.kernel.ask import Question
 from calamity_lab.lab import Lab
 from calamity_lab.trace.copies import Copy
-from calamity_lab.trace.purity import Watch
+from calamity_lab.trace.purity import PurityCheck
 from tests.junk import JUNK
 
 
@@ -243,7 +243,7 @@ FAIR: Mapping[str, Fair] = {
 }
 
 
-def watched(value: Any, call: Callable[[Any], object], watch: Watch) -> Any:
+def watched(value: Any, call: Callable[[Any], object], watch: PurityCheck) -> Any:
     """Ask a callback of a state that holds the value; the callback does something with the value."""
     box = Box(value)
     return watch(Question(box, "apply", Asked(), lambda *_: call(box.value)))
@@ -251,7 +251,7 @@ def watched(value: Any, call: Callable[[Any], object], watch: Watch) -> Any:
 
 @pytest.mark.parametrize("name", FAIR)
 def test_a_callback_that_only_looks_is_charged_with_nothing(name: str) -> None:
-    fair, watch = FAIR[name], Watch()
+    fair, watch = FAIR[name], PurityCheck()
     watched(fair.make(), lambda value: fair.look(value) and None, watch)
     assert set(watch.unchecked) == ({"Box.value"} if fair.unchecked else set())
     if fair.unchecked:
@@ -260,14 +260,14 @@ def test_a_callback_that_only_looks_is_charged_with_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAIR)
 def test_a_callback_that_answers_with_such_a_value_twice_has_given_one_answer(name: str) -> None:
-    Watch()(Question(Box(1), "apply", Asked(), lambda *_: Box([FAIR[name].make()])))
+    PurityCheck()(Question(Box(1), "apply", Asked(), lambda *_: Box([FAIR[name].make()])))
 
 
 @pytest.mark.parametrize("name", JUNK)
 def test_no_value_at_all_makes_the_check_raise(name: str) -> None:
     value = JUNK[name]()
-    watched(value, lambda _: None, Watch())
-    Watch()(Question(Box(1), "apply", Asked(), lambda *_: Box(value)))
+    watched(value, lambda _: None, PurityCheck())
+    PurityCheck()(Question(Box(1), "apply", Asked(), lambda *_: Box(value)))
 
 
 class Charge(NamedTuple):
@@ -324,7 +324,7 @@ def test_a_callback_that_changes_what_it_holds_is_named_and_the_change_is_put_ba
     value = charge.make()
     before = Copy.of_fields(Box(value)).plain
     with pytest.raises(ImpureModel, match=r"changed self\.value") as caught:
-        watched(value, lambda held: charge.change(held) and None, Watch())
+        watched(value, lambda held: charge.change(held) and None, PurityCheck())
     assert caught.value.field == charge.path
     if name not in ("a bytearray", "a random that is asked", "a frame"):
         assert Copy.of_fields(Box(value)).plain == before
@@ -352,7 +352,7 @@ def test_a_state_that_is_itself_a_container_is_watched_too(
 ) -> None:
     before = type(state)(state)
     with pytest.raises(ImpureModel, match=r"changed self\.items") as caught:
-        Watch()(Question(state, "apply", Asked(), lambda *_: change(state)))
+        PurityCheck()(Question(state, "apply", Asked(), lambda *_: change(state)))
     assert (caught.value.field, state) == (path, before)
 
 
@@ -380,13 +380,13 @@ numbers = itertools.count()
 )
 def test_two_answers_to_one_question_are_named(answer: Callable[[], Any]) -> None:
     with pytest.raises(ImpureModel, match="gave two answers to Asked"):
-        Watch()(Question(Box(1), "apply", Asked(), lambda *_: Box([answer()])))
+        PurityCheck()(Question(Box(1), "apply", Asked(), lambda *_: Box([answer()])))
 
 
 def test_an_answer_that_is_once_there_and_once_not_is_shown_as_it_is() -> None:
     answers = iter([Box([1]), None])
     with pytest.raises(ImpureModel, match=r"Box\(value=\[1\]\), then –"):
-        Watch()(Question(Box(1), "apply", Asked(), lambda *_: next(answers)))
+        PurityCheck()(Question(Box(1), "apply", Asked(), lambda *_: next(answers)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from calamity_lab.errors import ImpureModel, ModelError, Rejected
 from calamity_lab.kernel.ask import Question
 from calamity_lab.kernel.messages import Continue, Start, command
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.trace.purity import Watch
+from calamity_lab.trace.purity import PurityCheck
 from calamity_lab.trace.stepper import Stepper
 
 ticks = itertools.count()
@@ -158,7 +158,7 @@ def test_of_a_long_history_only_the_first_events_are_watched() -> None:
     def callback() -> None:
         asked.append(1)
 
-    watch = Watch(most=3)
+    watch = PurityCheck(most=3)
     for _ in range(5):
         watch(Question(Counter("1"), "apply", Counted("1", 1), lambda *_: callback()))
     assert len(asked) == 3 * 2 + 2
