@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from calamity_lab.kernel.run import Run, advance, begin, choices, dispatch
     from calamity_lab.kernel.second_arguments import Context
     from calamity_lab.kernel.stack import Stack
+    from calamity_lab.lab.exploring import explore
     from calamity_lab.lab.lab import Lab
 
 __version__ = "0.1.0"
@@ -62,6 +63,7 @@ _HOMES = {
     "kernel.second_arguments": "Context",
     "kernel.clocks_and_ids": "seeded_ids ticking_clock",
     "kernel.stack": "Stack",
+    "lab.exploring": "explore",
     "lab.lab": "Lab",
 }
 
@@ -106,6 +108,7 @@ __all__ = [
     "choices",
     "command",
     "dispatch",
+    "explore",
     "policy",
     "seeded_ids",
     "ticking_clock",

@@ -26,6 +26,7 @@ V = TypeVar("V")
 
 _FULL = 16  # A line takes so many changes for each name, then another begins: so nobody holds it for ever.
 _NAMED = 8  # keys in a message
+_SMALL = 32  # So many items are copied sooner than looked for in line after line.
 _DEEP = 16  # The most lines that may refer to one another; then all items are copied to one new line.
 
 
@@ -146,7 +147,7 @@ class PersistentMap(Mapping[str, V]):
     def _on_a_line_of_its_own(self) -> Self:
         """The same table where the next change can be written down."""
         line = self._line
-        if line.depth < _DEEP and self._upto < line.full:
+        if self._size > _SMALL and line.depth < _DEEP and self._upto < line.full:
             return self._begun(self, self._size, line.depth + 1)
         upto, flat = line.flat
         if upto != self._upto:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -333,15 +333,32 @@ AFTER = 1.0
 @contextmanager
 def progress(stepper: Stepper, name: str) -> Iterator[None]:
     """Show a progress bar while the stepper goes forward, in a notebook or a terminal."""
+    with counting(name, "commands") as show:
+        done = 0
+
+        def passing(moment: Moment) -> None:
+            nonlocal done
+            done += moment.step is not None and moment.step.ends
+            before(moment)
+            show(done, len(moment.agenda))
+
+        before, stepper.passing = stepper.passing, passing
+        try:
+            yield
+        finally:
+            stepper.passing = before
+
+
+@contextmanager
+def counting(name: str, unit: str) -> Iterator[Callable[[int, int], object]]:
+    """Show how many are done, and how many of those that are known are left, once that takes long."""
     if not is_watched():
-        yield
+        yield lambda done, left: None
         return
-    bar = _Bar(name)
-    before, stepper.passing = stepper.passing, bar.passing
+    bar = _Bar(name, unit)
     try:
-        yield
+        yield bar.show
     finally:
-        stepper.passing = before
         bar.close()
 
 
@@ -357,29 +374,26 @@ def _is_notebook() -> bool:
 
 
 class _Bar:
-    """Counts commands; the bar itself, and its library, come once the call takes long."""
+    """A progress bar; the bar itself, and its library, come once the call takes long."""
 
-    def __init__(self, name: str) -> None:
-        self._name, self._end = name, monotonic() + AFTER
-        self._commands = 0
+    def __init__(self, name: str, unit: str) -> None:
+        self._name, self._unit, self._end = name, unit, monotonic() + AFTER
         self._bar: Any = None
 
-    def passing(self, moment: Moment) -> None:
-        self._commands += moment.step is not None and moment.step.ends
+    def show(self, done: int, left: int) -> None:
         if self._bar is None and monotonic() < self._end:
             return
-        total = self._commands + len(moment.agenda)
         if self._bar is None:
-            self._bar = self._opened(total)
-        self._bar.total = total
-        self._bar.update(self._commands - self._bar.n)
+            self._bar = self._opened(done, done + left)
+        self._bar.total = done + left
+        self._bar.update(done - self._bar.n)
 
-    def _opened(self, total: int) -> Any:
+    def _opened(self, done: int, total: int) -> Any:
         if _is_notebook():
             from tqdm.notebook import tqdm
         else:
             from tqdm.std import tqdm
-        return tqdm(desc=self._name, unit=" commands", total=total, initial=self._commands, leave=False)
+        return tqdm(desc=self._name, unit=f" {self._unit}", total=total, initial=done, leave=False)
 
     def close(self) -> None:
         if self._bar is not None:

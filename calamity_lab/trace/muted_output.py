@@ -1,10 +1,11 @@
-"""Muted output: what a model prints and warns while it is asked again, or ahead, is thrown away.
+"""Muted output: what a model prints, warns and logs while it is asked again, or ahead, is thrown away.
 
 A kernel may answer widgets in one thread while a cell runs in another; the output of the cell is kept.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections import Counter
@@ -17,6 +18,7 @@ _lock = Lock()
 # How many muted blocks each thread is in; a muted block may contain another.
 _asking: Counter[int] = Counter()
 _asked = ExitStack()
+_log = logging.getLogger("calamity_lab")
 
 
 class _MutedStream:
@@ -37,7 +39,7 @@ class _MutedStream:
 
 @contextmanager
 def muted_output() -> Iterator[None]:
-    """Drop what this thread prints and warns in the block: nothing that happens in it is part of the run."""
+    """Drop what this thread prints, warns and logs in the block: nothing in it is part of the run."""
     thread = get_ident()
     with _lock:
         if not _asking:
@@ -72,10 +74,17 @@ def _begin() -> None:
 
     warnings.warn, warnings.showwarning = warned, shown
     _asked.callback(setattr, warnings, "warn", warn)
+    _log.addFilter(_is_heard)
+    _asked.callback(_log.removeFilter, _is_heard)
     output = sys.stdout
     if not isinstance(output, _MutedStream):
         sys.stdout = stream = _MutedStream(output)
         _asked.callback(_put_back, stream)
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    """Whether a record was logged outside the muted blocks; records are logged in the thread that asks."""
+    return record.thread not in _asking
 
 
 def _put_back(stream: _MutedStream) -> None:

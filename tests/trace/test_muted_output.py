@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from threading import Event, Thread
@@ -59,3 +60,14 @@ def test_an_answer_that_asks_for_more_stays_unheard(capsys: pytest.CaptureFixtur
             print("within")
         print("after it")
     assert capsys.readouterr().out == ""
+
+
+def test_what_the_kernel_logs_is_dropped_in_this_thread_only(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("calamity_lab")
+    with muted_output():
+        log.warning("muted")
+        other = Thread(target=log.warning, args=["heard"])
+        other.start()
+        other.join()
+    log.warning("after")
+    assert caplog.messages == ["heard", "after"]

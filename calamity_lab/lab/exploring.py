@@ -1,0 +1,671 @@
+"""Exploring at the notebook's face: `explore`, and what it found, as values that show themselves."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from itertools import product
+from random import Random
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from calamity_lab.errors import InvalidValue, Rejected, repr_of
+from calamity_lab.frames.exports import Exports
+from calamity_lab.kernel import ask, outbox
+from calamity_lab.kernel.arguments import a_whole_number, has, is_a, words_of, wrong
+from calamity_lab.kernel.cases import source_of
+from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.run import Run, begin
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.lab.displays import counting
+from calamity_lab.lab.lab import Lab
+from calamity_lab.model import Model, assemble, functions_reached, names_reached
+from calamity_lab.probe.explore import (
+    BrokenAt,
+    ExploredChoice,
+    Explorer,
+    Unfulfilled,
+    lost,
+    shrunk,
+    unfulfilled,
+)
+from calamity_lab.text import html_table, plural
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
+    from pandas import DataFrame
+
+_SHOWN = 20
+_LENGTH = 200
+_WALK = 200
+_STRATEGIES = ("breadth", "depth", "random")
+
+Verdict = Literal["holds", "broken", "undecided"]
+Start = Stack | Run | Lab
+
+
+class Coverage(NamedTuple):
+    """What never happened in the states that were found.
+
+    Commands that were never accepted, events that were never recorded, reasons that no rejection gave, and
+    what instances of process managers never did, as in "Transfer stopped".
+    """
+
+    commands: tuple[str, ...]
+    events: tuple[str, ...]
+    reasons: tuple[str, ...]
+    reactions: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{words}: {', '.join(names)}"
+            for words, names in zip(
+                ("never accepted", "never recorded", "reasons never given", "never done"), self, strict=True
+            )
+            if names
+        ]
+        return "\n".join(lines) or "everything happened at least once"
+
+
+class StuckState(NamedTuple):
+    """A state in which nothing can happen, though instances of process managers wait.
+
+    ``path`` are the commands that lead there, ``instances`` the stream ids of those that wait, ``pending``
+    the commands that are rejected there.
+    """
+
+    path: tuple[Any, ...]
+    instances: tuple[str, ...]
+    pending: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        rejected = f"; rejected there: {', '.join(self.pending)}" if self.pending else ""
+        return f"after {plural(len(self.path), 'command')}, {', '.join(self.instances)} waits{rejected}"
+
+
+@dataclass(frozen=True, repr=False)
+class PointOfNoReturn:
+    """The first choice after which nothing that can happen avoids the violation.
+
+    ``step`` is its number in the path, from 1; ``instead`` are the commands that could have been chosen
+    there, and after which the violation can still be avoided.
+    """
+
+    step: int
+    command: Any
+    instead: tuple[Any, ...]
+
+    def __repr__(self) -> str:
+        instead = ", ".join([repr_of(each, _LENGTH) for each in self.instead]) or "nothing"
+        return f"step {self.step}, {repr_of(self.command, _LENGTH)}; instead: {instead}"
+
+
+class Violation:
+    """A path on which an invariant breaks, or on which something that must come never comes.
+
+    ``path`` are the commands, in the order in which they were chosen: the shortest such path where the
+    exploring was by breadth. ``error`` is what the invariant, or a callback of the model, raised.
+    ``again`` is set where a path goes round for ever: from this index on, its commands repeat.
+    """
+
+    def __init__(
+        self,
+        exploration: Exploration,
+        invariant: str,
+        ways: Sequence[ExploredChoice],
+        states: Sequence[int] = (),
+        error: str = "",
+        again: int | None = None,
+    ) -> None:
+        self._exploration, self._ways, self._states = exploration, tuple(ways), tuple(states)
+        self.invariant, self.error, self.again = invariant, error, again
+
+    @property
+    def path(self) -> tuple[Any, ...]:
+        """The commands that lead to the violation, in order."""
+        return tuple([way.command for way in self._ways])
+
+    @property
+    def point_of_no_return(self) -> PointOfNoReturn | None:
+        """The first choice after which nothing avoids the violation; None where that is not known.
+
+        It is not known where the exploring was at random, or where a callback raised.
+        """
+        return self._exploration._no_return(self)
+
+    def lab(self) -> Lab:
+        """A lab that stands at the moment where the invariant breaks, with all that led there."""
+        lab = self._exploration._lab()
+        for way in self._ways:
+            if way.is_offered:
+                lab.send(way.command)
+            lab.choose(_pending(lab, way))
+            lab.step()
+        return lab
+
+    def __repr__(self) -> str:
+        lines = [f"{self.invariant}: broken after {plural(len(self._ways), 'command')}"]
+        if self.error:
+            lines[0] += f" ({self.error})"
+        for number, way in enumerate(self._ways, 1):
+            sent = "" if way.sender is None else f", sent by {way.sender}"
+            round_ = ", and so on for ever from here" if self.again == number - 1 else ""
+            lines.append(f"  {number}. {way.label}{sent}{round_}")
+        point = self.point_of_no_return
+        if point is not None:
+            lines.append(f"  no return after {point}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        point = self.point_of_no_return
+        rows = [
+            (
+                f"{number}",
+                way.label,
+                way.sender or "submitted",
+                "no way back" if point and point.step == number else "",
+            )
+            for number, way in enumerate(self._ways, 1)
+        ]
+        return html_table(("step", "command", "sent by", ""), rows, repr(self).partition("\n")[0])
+
+
+def _pending(lab: Lab, way: ExploredChoice) -> int:
+    """The index of the pending command that a choice means."""
+    entries = list(lab.moment.agenda.entries())
+    order = range(len(entries) - 1, -1, -1) if way.is_offered else range(len(entries))
+    for n in order:
+        sender = entries[n].sender
+        if (None if sender is None else sender.stream_id) == way.sender and entries[n].command == way.command:
+            return n
+    raise InvalidValue(
+        f"{way.label} is not pending, so the path cannot be done again: the model is not pure, or it was "
+        "changed since. Explore it again"
+    )
+
+
+class Exploration(Exports):
+    """The states that a model may come to, and what is wrong among them.
+
+    ``states`` and ``transitions`` are how many were found; a transition into a state that was known counts.
+    ``depth`` is how many commands lead to the state that is furthest from the start.
+    """
+
+    def __init__(
+        self,
+        explorer: Explorer,
+        model: Model | None,
+        *,
+        limit: int,
+        strategy: str,
+        seed: int,
+        length: int,
+        again: Callable[[Mapping[str, Any]], Exploration] | None = None,
+    ) -> None:
+        self._explorer, self._given_model = explorer, model
+        self._strategy, self._random, self._length = strategy, Random(seed), length
+        self._again = again
+        self._stopped = ""
+        self._lost: dict[str, bytearray] = {}
+        self._go(limit)
+
+    def _go(self, limit: int) -> None:
+        self._stopped = ""
+        self._lost.clear()
+        explorer = self._explorer
+        with counting("Explore", "states") as show:
+
+            def passing() -> None:
+                show(explorer.states, explorer.left)
+
+            try:
+                if self._strategy == "random":
+                    explorer.walk(self._random, limit, self._length, passing)
+                else:
+                    explorer.go(limit, passing)
+            except KeyboardInterrupt:
+                self._stopped = "interrupted"
+
+    def resume(self, limit: int = 100_000) -> Exploration:
+        """Go on, to so many states in all; at random, for so many more choices."""
+        self._go(a_whole_number("resume(limit)", limit, low=1))
+        return self
+
+    @property
+    def states(self) -> int:
+        """How many different states were found."""
+        return self._explorer.states
+
+    @property
+    def transitions(self) -> int:
+        """How many choices were followed, also into states that were known."""
+        return self._explorer.transitions
+
+    @property
+    def depth(self) -> int:
+        """How many commands lead to the state that is furthest from the start."""
+        return self._explorer.depth
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that may happen was followed; `stopped` says why not."""
+        return not self.stopped
+
+    @property
+    def stopped(self) -> str:
+        """Why the exploring ended before everything was followed; "" where everything was."""
+        explorer = self._explorer
+        if self._strategy == "random":
+            return self._stopped or "at random, not everything is followed"
+        if explorer.is_complete:
+            return ""
+        if explorer.left == 0:
+            return f"{plural(explorer.cut, 'state')} at the greatest depth not followed"
+        why = self._stopped or f"stopped at the limit of {explorer.states:,} states"
+        grown = explorer.growth()
+        return f"{why}, {explorer.left:,} of them not followed; {grown}" if grown else why
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """For each invariant that breaks, and for each thing that never comes, a path to it."""
+        explorer = self._explorer
+        found = [self._violation(broken) for broken in explorer.broken]
+        if self._strategy == "random":
+            return tuple(found)
+        for name, held in explorer.held.items():
+            missing = unfulfilled(explorer, held)
+            if missing is not None:
+                found.append(self._never(name, missing))
+        return tuple(found)
+
+    def _violation(self, broken: BrokenAt) -> Violation:
+        explorer = self._explorer
+        ways = explorer.path(broken.state)
+        if broken.way is not None:
+            ways = (*ways, explorer.ways[broken.way])
+        if self._strategy == "random":
+            return Violation(self, broken.name, shrunk(explorer, broken.name, ways), (), broken.error)
+        return Violation(self, broken.name, ways, explorer.states_on_path(broken.state), broken.error)
+
+    def _never(self, name: str, missing: Unfulfilled) -> Violation:
+        return Violation(self, f"never comes: {name}", missing.ways, missing.states, "", missing.again)
+
+    @property
+    def verdict(self) -> Verdict:
+        """In a word: "broken" with a violation, else "holds" where it is complete, else "undecided"."""
+        if self.violations:
+            return "broken"
+        if not self.complete:
+            return "undecided"
+        return "broken" if self.unreached else "holds"
+
+    @property
+    def stuck(self) -> tuple[StuckState, ...]:
+        """The states in which nothing can happen, though an instance of a process manager waits."""
+        explorer = self._explorer
+        return tuple(
+            [
+                StuckState(
+                    tuple([way.command for way in explorer.path(each.state)]), each.instances, each.pending
+                )
+                for each in explorer.stuck
+            ]
+        )
+
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """The names in ``sometimes`` that held in no state."""
+        return tuple([name for name in self._explorer.sometimes if name not in self._explorer.reached])
+
+    @property
+    def coverage(self) -> Coverage:
+        """What never happened, in the words of the model."""
+        seen, model = self._explorer.seen, self._model
+        reactions = [
+            f"{stored_name(cls)} {verb}"
+            for cls in model.process_managers
+            for verb in _verbs(cls)
+            if (stored_name(cls), verb) not in seen.reactions
+        ]
+        given = {reason for _, reason in seen.reasons}
+        return Coverage(
+            tuple([name for name in map(stored_name, model.commands) if name not in seen.accepted]),
+            tuple([name for name in map(stored_name, model.events) if name not in seen.events]),
+            tuple([reason for reason in _reasons(model) if reason not in given]),
+            tuple(reactions),
+        )
+
+    def sweep(self, **sizes: Iterable[Any]) -> Sweep:
+        """Explore for each combination of these arguments of the function that makes the start.
+
+        ``explore(make, ...)`` with ``def make(accounts=2): return begin(...)`` can be swept by
+        ``sweep(accounts=[2, 3, 4])``. The functions for commands get the arguments that they name, too.
+        """
+        if self._again is None:
+            raise InvalidValue(
+                "sweep() needs a start that is made by a function, as in explore(make, ...) with "
+                "def make(accounts=2): ..."
+            )
+        names = list(sizes)
+        table = []
+        for values in product(*[tuple(each) for each in sizes.values()]):
+            given = dict(zip(names, values, strict=True))
+            table.append((given, self._again(given)))
+        return Sweep(table)
+
+    def to_pandas(self) -> DataFrame:
+        """One row per state: its number, how many commands lead there, by which, and what breaks in it."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            list(self.rows()), columns=["state", "depth", "from_state", "command", "broken", "ways_out"]
+        )
+
+    def rows(self) -> Iterator[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`."""
+        explorer = self._explorer
+        for state in range(explorer.states):
+            out = explorer.out[state]
+            yield {
+                "state": state,
+                "depth": explorer.depths[state],
+                "from_state": None if state == 0 else explorer.parents[state],
+                "command": None if state == 0 else explorer.ways[explorer.reached_by[state]].label,
+                "broken": ", ".join([name for name, bad in explorer.bad.items() if bad[state]]),
+                "ways_out": None if out is None else len(out) // 2,
+            }
+
+    def to_networkx(self) -> MultiDiGraph:
+        """The states as nodes and the choices as edges, each with its command as ``command``."""
+        import networkx as nx
+
+        graph = nx.MultiDiGraph()
+        for row in self.rows():
+            graph.add_node(row["state"], depth=row["depth"], broken=row["broken"])
+        for state in range(self._explorer.states):
+            for way, target in self._explorer.ways_out(state):
+                graph.add_edge(state, target, command=way.label, sender=way.sender)
+        return graph
+
+    @property
+    def sentence(self) -> str:
+        """The verdict, and how much was explored."""
+        found = (
+            f"{plural(self.states, 'state')}, {plural(self.transitions, 'transition')}, depth {self.depth:,}"
+        )
+        return f"{self.verdict}: {found}" + (f"; {self.stopped}" if self.stopped else "")
+
+    def __repr__(self) -> str:
+        lines = [self.sentence, *(repr(each) for each in self.violations[:_SHOWN])]
+        lines += [f"never reached: {name}" for name in self.unreached]
+        if self.stuck:
+            first = self.stuck[0]
+            waits = ", ".join(first.instances)
+            lines.append(
+                f"{plural(len(self.stuck), 'state')} in which nothing can happen, though {waits} waits"
+            )
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                each.invariant,
+                f"{len(each.path)}",
+                (each.path and repr_of(each.path[-1], _LENGTH)) or "at the start",
+            )
+            for each in self.violations
+        ]
+        return html_table(("invariant", "commands", "last command"), rows, repr(self).partition("\n")[0])
+
+    @property
+    def _model(self) -> Model:
+        return _model_of(self._explorer) if self._given_model is None else self._given_model
+
+    def _lab(self) -> Lab:
+        return Lab(self._model, stack=self._explorer.given)
+
+    def _no_return(self, violation: Violation) -> PointOfNoReturn | None:
+        explorer, states = self._explorer, violation._states
+        bad = explorer.bad.get(violation.invariant)
+        if bad is None or not states:
+            return None
+        if violation.invariant not in self._lost:
+            self._lost[violation.invariant] = lost(explorer, bad)
+        gone = self._lost[violation.invariant]
+        step = next((n for n, state in enumerate(states) if gone[state]), None)
+        if not step:
+            return None
+        instead = [way.command for way, target in explorer.ways_out(states[step - 1]) if not gone[target]]
+        return PointOfNoReturn(step, violation.path[step - 1], tuple(instead))
+
+
+class Sweep(Sequence[tuple[Mapping[str, Any], Exploration]]):
+    """Explorations of models of several sizes, in order; `smallest` is the first that is broken."""
+
+    def __init__(self, table: Sequence[tuple[Mapping[str, Any], Exploration]]) -> None:
+        self._table = tuple(table)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._table[index]
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def smallest(self) -> Exploration | None:
+        """The first exploration with a violation; None where there is none."""
+        return next((each for _, each in self._table if each.verdict == "broken"), None)
+
+    def to_pandas(self) -> DataFrame:
+        """One row per exploration: its arguments, its verdict and its size."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows())
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                **given,
+                "verdict": each.verdict,
+                "states": each.states,
+                "transitions": each.transitions,
+                "violations": ", ".join([violation.invariant for violation in each.violations]),
+            }
+            for given, each in self._table
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            [
+                ", ".join([f"{name} {value}" for name, value in row.items() if value != ""])
+                for row in self._rows()
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        texts = [
+            tuple([f"{value:,}" if type(value) is int else str(value) for value in row.values()])
+            for row in rows
+        ]
+        return html_table(tuple(rows[0]) if rows else (), texts, "")
+
+
+def explore(
+    start: Start | Callable[..., Start],
+    *,
+    commands: Iterable[Any] | Callable[..., Iterable[Any]] | None = None,
+    invariants: Any = (),
+    eventually: Any = (),
+    sometimes: Any = (),
+    limit: int = 100_000,
+    depth: int | None = None,
+    strategy: Literal["breadth", "depth", "random"] = "breadth",
+    seed: int = 0,
+    by: Callable[[Stack], Any] | None = None,
+) -> Exploration:
+    """Follow everything that may happen from a start, and check each state.
+
+    ``start`` is a `Stack`, a `Run` or a `Lab` (its moment), or a function that returns one of these. A choice
+    is one whole command: a pending one, in any order, or one of ``commands``: a list of commands that may be
+    sent in any state, or a function of the stack that returns those for this state.
+
+    ``invariants`` must hold in each state, ``eventually`` must come on each way, ``sometimes`` must hold in
+    some state: functions of a stack, in a list or by name in a dict. It stops after ``limit`` states, and
+    follows no state that is ``depth`` commands away from the start.
+
+    ``strategy`` is "breadth", which finds a shortest path to each violation, "depth", or "random": runs of
+    ``depth`` commands (or 200) at random with this ``seed``, ``limit`` choices in all, whose paths are made
+    shorter afterwards. ``by`` is a function of the stack that says what counts when two states are compared.
+
+    An interrupt ends it, and gives what was found so far.
+    """
+    limit = a_whole_number("explore(limit)", limit, low=1)
+    depth = None if depth is None else a_whole_number("explore(depth)", depth)
+    if strategy not in _STRATEGIES:
+        raise wrong("explore(strategy)", strategy, "'breadth', 'depth' or 'random'")
+    checks = {
+        "invariants": _predicates("invariants", invariants),
+        "eventually": _predicates("eventually", eventually),
+        "sometimes": _predicates("sometimes", sometimes),
+    }
+    is_made = callable(start) and not is_a(start, Stack, Run, Lab)
+
+    def explored(given: Mapping[str, Any]) -> Exploration:
+        run, model = _run_and_model(_made(start, given) if is_made else start)
+        explorer = Explorer(
+            run,
+            offer=_offer(commands, given),
+            depth=None if strategy == "random" else depth,
+            strategy="depth" if strategy == "depth" else "breadth",
+            by=by,
+            **checks,
+        )
+        again = explored if is_made else None
+        length = _WALK if depth is None else depth
+        return Exploration(
+            explorer, model, limit=limit, strategy=strategy, seed=seed, length=length, again=again
+        )
+
+    return explored({})
+
+
+def _made(make: Any, given: Mapping[str, Any]) -> Any:
+    """What a function makes that was given as the start."""
+    try:
+        return make(**given)
+    except TypeError as error:
+        raise InvalidValue(
+            f"explore(start): {_name(make)} cannot be called with {', '.join(given) or 'no argument'}: "
+            f"{words_of(error)}. Give each parameter a default, as in def make(accounts=2): ..."
+        ) from error
+
+
+def _run_and_model(start: Any) -> tuple[Run, Model | None]:
+    """The run to begin with, at rest and in memory, and the classes of its model."""
+    if is_a(start, Lab):
+        run, model = start.moment.run, start.model
+    elif is_a(start, Stack, Run):
+        run, model = begin(start) if is_a(start, Stack) else start, None
+    else:
+        raise wrong("explore(start)", start, "a Stack, a Run, a Lab, or a function that returns one")
+    if run.progress is not None:
+        raise InvalidValue(
+            f"explore() begins between two commands, and {run.progress.pending.command_type} is in progress; "
+            "step to its end first, as with lab.step_over()"
+        )
+    for store in (run.stack.event_store, run.stack.aggregates, run.stack.process_managers):
+        if not _is_value(store):
+            raise InvalidValue(
+                f"explore() would write every run that it tries to {store!r}. Open the history with "
+                "Lab.attach(store, model), which writes nothing, or give a Stack in memory"
+            )
+    return run, model
+
+
+def _is_value(store: Any) -> bool:
+    return type(store).__module__.startswith("calamity_lab.kernel.") or not (outbox.outlives_the_stack(store))
+
+
+def _model_of(explorer: Explorer) -> Model:
+    """The classes that were met: those of the states at the start, and those of the commands."""
+    stack = explorer.given.stack
+    sent = [choice.command for choice in explorer.ways]
+    aggregates = {type(state): None for state in stack.aggregates.values()}
+    aggregates.update({ask.target(command).type: None for command in sent})
+    return assemble(
+        None,
+        {
+            "aggregates": tuple(aggregates),
+            "process_managers": stack.process_manager_types,
+            "commands": tuple({type(command): None for command in sent}),
+            "projections": (),
+        },
+    )
+
+
+def _offer(commands: Any, given: Mapping[str, Any]) -> Callable[[Stack], Iterable[Any]] | None:
+    if commands is None:
+        return None
+    if callable(commands):
+        named = set(signature(commands).parameters)
+        known = {name: value for name, value in given.items() if name in named}
+        return partial(commands, **known) if known else commands
+    listed = tuple(commands) if is_a(commands, list, tuple, set, frozenset) else (commands,)
+    for command in listed:
+        if not has(command, "aggregate") or is_a(command, type):
+            raise wrong("explore(commands)", command, "commands in a list, or a function of the stack")
+    return lambda stack: listed
+
+
+def _predicates(name: str, given: Any) -> dict[str, Callable[[Stack], Any]]:
+    """Functions of a stack by name, from a function, a list of functions or a dict."""
+    if is_a(given, Mapping):
+        pairs = list(given.items())
+    else:
+        listed = (given,) if callable(given) else tuple(given)
+        pairs = [(_name(each, f"{name} {number}"), each) for number, each in enumerate(listed, 1)]
+    found: dict[str, Callable[[Stack], Any]] = {}
+    for words, each in pairs:
+        if not callable(each):
+            raise wrong(f"explore({name})", each, "functions of a stack, in a list or by name in a dict")
+        if words in found:
+            raise InvalidValue(f"explore({name}): two functions have the name {words!r}; name them in a dict")
+        found[str(words)] = each
+    return found
+
+
+def _name(function: Any, otherwise: str = "the function") -> str:
+    name = getattr(function, "__name__", "<lambda>")
+    return otherwise if name == "<lambda>" else str(name).replace("_", " ")
+
+
+_VERBS = {"Start": "started", "Continue": "continued", "Stop": "stopped"}
+
+
+def _verbs(manager: type) -> list[str]:
+    """What instances of a process manager may do, read from what its ``interested`` names."""
+    named = names_reached(manager, "interested")
+    return [verb for name, verb in _VERBS.items() if name in named]
+
+
+def _reasons(model: Model) -> list[str]:
+    """The reasons that aggregates give when they reject a command, as far as their source says."""
+    found: dict[str, None] = {}
+    for cls in model.aggregates:
+        for function, _ in functions_reached(cls, "execute"):
+            tree = source_of(function.__code__)
+            for node in ast.walk(tree) if tree is not None else ():
+                match node:
+                    case ast.Call(ast.Name(name), [ast.Constant(str(reason)), *_]) if _rejects(
+                        function, name
+                    ):
+                        found[reason] = None
+    return list(found)
+
+
+def _rejects(function: Any, name: str) -> bool:
+    meant = function.__globals__.get(name)
+    return isinstance(meant, type) and issubclass(meant, Rejected)

@@ -1,0 +1,160 @@
+"""States as numbers: values that are equal are one object with one number, so that states compare quickly."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import fields
+from enum import Enum
+from typing import Any
+
+from calamity_lab.errors import InvalidValue, Rejected, repr_of
+from calamity_lab.kernel import ask
+from calamity_lab.kernel.arguments import has, is_a
+from calamity_lab.kernel.schema import field_names, fields_of, is_record
+from calamity_lab.kernel.second_arguments import CALLBACKS
+
+_ATOMS = frozenset([type(None), bool, int, str, bytes])
+
+
+class Values:
+    """Values that are the same as objects where they are equal, each with a number; and answers of the model.
+
+    So an answer can be found again by the objects that the model was asked about.
+    """
+
+    def __init__(self) -> None:
+        self.frozen = Frozen()
+        self._by_key: dict[Hashable, tuple[Any, int]] = {}
+        self._numbered: list[Any] = []
+        self._by_id: dict[int, tuple[Any, int]] = {}
+        self._answers: dict[Any, tuple[Any, ...]] = {}
+
+    def number(self, value: Any, where: str) -> int:
+        """The number of a value; ``where`` says in an error whose it is."""
+        found = self._by_id.get(id(value))
+        return (found or self._taken(value, where))[1]
+
+    def numbered(self, number: int) -> Any:
+        """The value with that number."""
+        return self._numbered[number]
+
+    def same(self, value: Any) -> Any:
+        """The first object that is equal to this one."""
+        try:
+            return self._taken(value, "")[0]
+        except InvalidValue:  # the error is raised where the value is part of a state
+            return value
+
+    def _taken(self, value: Any, where: str) -> tuple[Any, int]:
+        key = self.frozen(value, where)
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._by_key[key] = self._by_id[id(value)] = value, len(self._numbered)
+            self._numbered.append(value)
+        return found
+
+    def remembered(self, question: ask.Question) -> Any:
+        """The wrapper of the door to the model: what was asked before is answered without the model."""
+        subject, method, message = question.subject, question.method, question.message
+        how = CALLBACKS.get(method)
+        if how is not None and how[subject if method in ("interested", "key") else type(subject)] is not None:
+            return question()  # it gets ids and times, too
+        key = (subject, method, message) if method == "new" else (id(subject), method, id(message))
+        found = self._answers.get(key)
+        if found is None:
+            found = self._answers[key] = (*self._answer(question), subject, message)
+        answer, error = found[:2]
+        if error is not None:
+            raise error
+        return answer
+
+    def _answer(self, question: ask.Question) -> tuple[Any, Rejected | None]:
+        try:
+            answer = question()
+        except Rejected as rejected:
+            return None, rejected
+        if question.method in ("aggregate", "interested"):
+            return answer, None
+        if has(answer, "__next__"):
+            answer = list(answer)
+        if type(answer) in (list, tuple):
+            return [self.same(each) for each in answer], None
+        return self.same(answer), None
+
+
+class Frozen:
+    """Values as something that can be compared and hashed: by their fields and their parts."""
+
+    def __init__(self) -> None:
+        self._compared: dict[type, tuple[str, ...] | None] = {}
+
+    def __call__(self, value: Any, where: str) -> Hashable:
+        """What stands for a value: two values are equal where these are.
+
+        Raises `InvalidValue` for a value that equals only itself; ``where`` says in whose state it is.
+        """
+        cls = value.__class__
+        if cls in _ATOMS:
+            return value  # type: ignore[no-any-return]
+        if cls not in self._compared:
+            self._compared[cls] = _compared(cls)
+        names = self._compared[cls]
+        if names is not None:
+            return (cls, *[self(getattr(value, name), f"{where}.{name}") for name in names])
+        if isinstance(value, float) and value != value:
+            return float, "nan"
+        parts = self._parts(value, where)
+        if parts is not None:
+            return parts
+        if _compares_itself(value):
+            return value  # type: ignore[no-any-return]
+        if is_record(value) and not callable(value):
+            held = fields_of(value).items()
+            return cls, frozenset([(name, self(each, f"{where}.{name}")) for name, each in held])
+        raise InvalidValue(
+            f"explore(): {where or 'a value'} is {repr_of(value)}, and two objects of {cls.__qualname__} are "
+            "never equal, so every state would be a new one. Give the class an __eq__ and a __hash__, leave "
+            "the field out with field(compare=False), or say what counts: explore(..., by=lambda stack: ...)"
+        )
+
+    def _parts(self, value: Any, where: str) -> Hashable:
+        """A container by what is in it; None for what is none."""
+        cls = value.__class__
+        if is_a(value, set, frozenset):
+            return frozenset, frozenset([self(each, f"{where}[]") for each in value])
+        if is_a(value, Mapping):
+            pairs = [
+                (self(key, where), self(held, f"{where}[{repr_of(key)}]")) for key, held in value.items()
+            ]
+            return dict, frozenset(pairs)
+        if is_a(value, Sequence, deque) and not is_a(value, str, bytes, range):
+            return (cls, *[self(each, f"{where}[]") for each in value])
+        if has(value, "tobytes") and has(value, "shape"):  # an array
+            return cls, str(value.dtype), tuple(value.shape), value.tobytes()
+        return None
+
+
+def _compares_itself(value: Any) -> bool:
+    """Whether the value's class says when two are equal; a class and a function are equal to themselves."""
+    cls: Any = value.__class__
+    if cls.__eq__ is object.__eq__ and not isinstance(value, (type, Enum)) and not callable(value):
+        return False
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _compared(cls: type) -> tuple[str, ...] | None:
+    """The fields by which values of a class are compared; None where it has none, or an own way."""
+    if hasattr(cls, "__dataclass_fields__"):
+        own: Any = cls.__eq__
+        if not getattr(cls, "__dataclass_params__").eq and own is not object.__eq__:  # noqa: B009
+            return None
+        return tuple([each.name for each in fields(cls) if each.compare])
+    attrs = getattr(cls, "__attrs_attrs__", None)
+    if attrs is not None:
+        return tuple([each.name for each in attrs if each.eq])
+    return field_names(cls)

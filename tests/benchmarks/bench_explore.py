@@ -1,0 +1,140 @@
+"""Exploring against the kernel alone, and against a search over hand-written tuples.
+
+The kernel alone carries out each command on a stack that is kept: what exploring costs beside it are choices,
+states that are compared, and the graph. The tuples know nothing of aggregates, events and process managers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from calamity_lab import Rejected, Run, Stack, advance, begin, command, seeded_ids, ticking_clock
+from calamity_lab.examples import bank
+from calamity_lab.probe.explore import Explorer
+from tests.benchmarks.measuring import medians, table
+
+SIDE = 12
+
+
+@command(to="Counter", by="counter")
+@dataclass(frozen=True)
+class Count:
+    counter: str
+
+
+@dataclass(frozen=True)
+class Counted:
+    counter: str
+
+
+@dataclass(frozen=True)
+class Counter:
+    counter: str
+    count: int = 0
+
+    @classmethod
+    def new(cls, counter: str) -> Counter:
+        return cls(counter)
+
+    def execute(self, count: Count) -> Counted:
+        if self.count == SIDE:
+            raise Rejected("full")
+        return Counted(count.counter)
+
+    def apply(self, event: Counted) -> Counter:
+        return replace(self, count=self.count + 1)
+
+
+GRID = [Count(name) for name in "abc"]
+
+
+def run() -> list[str]:
+    """The report, line by line."""
+    lines = []
+    for name, start, offered, plainly in (
+        ("a grid of three counters", empty(), GRID, grid),
+        ("three transfers in any order", transfers(), (), transfers_as_tuples),
+    ):
+        found = explored(start, offered)
+        choices = found.transitions
+        works: dict[str, Callable[[], Any]] = {
+            "the kernel alone": partial(kernel_alone, start, list(offered) or list(start.agenda), choices),
+            "exploring": partial(explored, start, offered),
+            "a search over tuples": plainly,
+        }
+        lines += [
+            f"{name}: {found.states:,} states, {choices:,} transitions; one transition (aim: 1.5 times)"
+        ]
+        lines += table(medians(works, 3), choices)
+    return lines
+
+
+def empty() -> Run:
+    return begin(Stack(ids=seeded_ids(1), clock=ticking_clock()))
+
+
+def transfers() -> Run:
+    """Two accounts with money, and three transfers between them that wait."""
+    stack = Stack(process_manager_types=(bank.Transfer,), ids=seeded_ids(1), clock=ticking_clock())
+    run = begin(
+        stack, bank.CreateAccount("a", "A"), bank.CreateAccount("b", "B"), bank.DepositFunds("a", 100)
+    )
+    while not run.idle:
+        _, run = advance(run)
+    return run.submit(*[bank.RequestTransfer(f"t{n}", "a", "b", amount=30) for n in range(3)])
+
+
+def explored(start: Run, offered: Iterable[Any]) -> Explorer:
+    commands = tuple(offered)
+    explorer = Explorer(start, offer=(lambda stack: commands) if commands else None)
+    explorer.go(1_000_000)
+    return explorer
+
+
+def kernel_alone(start: Run, commands: list[Any], choices: int) -> None:
+    """As many whole commands as there are choices, each on a stack that is kept."""
+    kept = start._replace(agenda=type(start.agenda)())
+    for n in range(choices):
+        run = kept.submit(commands[n % len(commands)])
+        while True:
+            step, run = advance(run)
+            if step.ends:
+                break
+        if not n % 3:
+            kept = run._replace(agenda=kept.agenda)
+
+
+def searched(start: Any, following: Callable[[Any], Iterable[Any]]) -> int:
+    found, waiting = {start}, deque([start])
+    while waiting:
+        for after in following(waiting.popleft()):
+            if after not in found:
+                found.add(after)
+                waiting.append(after)
+    return len(found)
+
+
+def grid() -> int:
+    def following(counts: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
+        for n, count in enumerate(counts):
+            if count < SIDE:
+                yield (*counts[:n], count + 1, *counts[n + 1 :])
+
+    return searched((0, 0, 0), following)
+
+
+def transfers_as_tuples() -> int:
+    """Each transfer asked for, withdrawn, deposited, done: with the two balances."""
+
+    def following(state: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
+        a, b, *at = state
+        for n, stage in enumerate(at):
+            if stage < 4:
+                moved = (30 if stage == 1 else 0), (30 if stage == 2 else 0)
+                yield (a - moved[0], b + moved[1], *at[:n], stage + 1, *at[n + 1 :])
+
+    return searched((100, 0, 0, 0, 0), following)
