@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from calamity_lab.views.agenda import AgendaView
+from calamity_lab.views.branches import BranchTree
 from calamity_lab.views.chart import LaneRow, Mark
 from calamity_lab.views.controls import ControlsView
 from calamity_lab.views.details import Details
@@ -25,6 +26,7 @@ from calamity_lab.widgets.contents import Fact, FormView, Pointed, Tabs
 
 PARTS: Mapping[str, type] = {
     "controls": ControlsView,
+    "branches": BranchTree,
     "fact": Fact,
     "tabs": Tabs,
     "pointed": Pointed,

@@ -167,6 +167,26 @@ def test_acting_in_the_past_forks_and_loses_nothing() -> None:
     assert list(stepper.trace) == main
 
 
+def test_acting_in_the_past_says_that_a_branch_began_or_was_entered_again() -> None:
+    stepper = at_bank(DepositFunds("1", 50))
+    stepper.resume()
+    assert stepper.branching == ""
+    stepper.goto(2)
+    stepper.submit(WithdrawFunds("1", 5))
+    assert stepper.branching == "New branch 'branch 1' from step 2; 'main' is kept"
+    stepper.step_in()
+    assert stepper.branching == ""
+    stepper.submit(WithdrawFunds("1", 6))
+    assert stepper.branching == "", "at the end of a branch it goes on"
+    stepper.switch("main")
+    stepper.goto(2)
+    stepper.submit(WithdrawFunds("1", 5))
+    assert stepper.branching == "Back on 'branch 1', which did the same here"
+    stepper.goto(2)
+    stepper.fork("what if")
+    assert stepper.branching == "New branch 'what if' from step 2; 'branch 1' is kept"
+
+
 def test_stepping_on_in_the_past_does_not_fork() -> None:
     stepper = at_bank(DepositFunds("1", 5))
     stepper.resume()

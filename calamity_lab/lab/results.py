@@ -19,7 +19,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, html_table, plain_sentence, plural
 from calamity_lab.trace.projections import BrokenProjection
-from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand
+from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand, differing
 from calamity_lab.trace.sentences import fact, origin, sentence
 from calamity_lab.trace.stops import Breakpoint, Stops
 from calamity_lab.trace.trace import Branch, Trace
@@ -337,8 +337,9 @@ class Replay(Sequence[ReplayRow], Exports):
     """What became of each command in a replay: one row per submitted command and per command that it caused.
 
     ``outcome`` is ``same``, ``changed``, ``rejected`` (it was accepted), ``accepted`` (it was rejected),
-    ``new`` or ``gone``. `branch` is the new branch, and `first_difference` the first step on it at which a
-    command was decided otherwise. `unplayed` says which inputs could not be put in again, and why.
+    ``new`` or ``gone``. `branch` is the new branch, `sentence` says in short what came of it, and
+    `first_difference` is the first step on it at which a command was decided otherwise. `unplayed` says which
+    inputs could not be put in again, and why.
     """
 
     def __init__(self, replayed: Replayed) -> None:
@@ -347,6 +348,7 @@ class Replay(Sequence[ReplayRow], Exports):
         self.first_difference = replayed.first_difference
         self.unplayed = replayed.unplayed
         self.error = replayed.error
+        self.sentence = replayed.sentence
 
     @overload
     def __getitem__(self, index: int) -> ReplayRow: ...
@@ -364,7 +366,7 @@ class Replay(Sequence[ReplayRow], Exports):
     @property
     def differences(self) -> tuple[ReplayRow, ...]:
         """The rows of the commands whose outcome is not the same."""
-        return tuple([row for row in self._rows if row.outcome != "same"])
+        return differing(self._rows)
 
     def to_pandas(self) -> DataFrame:
         """One row per command, in the order of the new branch."""
@@ -398,23 +400,6 @@ class Replay(Sequence[ReplayRow], Exports):
         ]
         caption = ". ".join([self.sentence, *(f"Not replayed: {each}" for each in self.unplayed)])
         return html_table(("step", "command", "outcome", "before", "after"), rows, caption)
-
-    @property
-    def sentence(self) -> str:
-        """How many commands were decided again, and where the first difference is."""
-        decided = plural(sum(row.moment is not None for row in self._rows), "command")
-        # A command that was left out is no news; what the model decides otherwise because of it is.
-        first = next((row for row in self.differences if row.moment is not None), None)
-        first = first or next(iter(self.differences), None)
-        if first is None:
-            return f"{decided} replayed on {self.branch.name!r}; nothing is different"
-        at = "" if first.moment is None else f" at step {first.moment:,}"
-        name = stored_name(type(first.command))
-        verb = {"gone": "is not sent any more", "new": "is new", "not run": "is still pending"}
-        what = verb.get(first.outcome) or (
-            f"is now {first.outcome}" if first.outcome != "changed" else "is decided otherwise"
-        )
-        return f"{decided} replayed on {self.branch.name!r}; the first difference is{at}: {name} {what}"
 
     @staticmethod
     def _named(row: ReplayRow) -> str:

@@ -9,7 +9,7 @@ sends may differ: "the second ``DepositFunds`` that ``Transfer-t1`` sent after t
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal, NamedTuple
@@ -25,13 +25,14 @@ from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import Injected, Step
-from calamity_lab.text import format_value
+from calamity_lab.text import format_value, plural
 from calamity_lab.trace.differences import differences
 from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, Input, Submitted
 from calamity_lab.trace.trace import Branch, Moment, Trace
 
 Outcome = Literal["same", "changed", "rejected", "accepted", "new", "gone", "not run"]
 _LENGTH = 200
+_LONGEST_NAME = 80
 
 
 class SubmittedCommand(NamedTuple):
@@ -61,6 +62,20 @@ class ReplayRow(NamedTuple):
     differs: str
     moment: int | None
 
+    @property
+    def news(self) -> str:
+        """What is not as it was, in a few words: "RequestTransfer is now rejected"."""
+        verb = {"gone": "is not sent any more", "new": "is new", "not run": "is still pending"}
+        what = verb.get(self.outcome) or (
+            f"is now {self.outcome}" if self.outcome != "changed" else "is decided otherwise"
+        )
+        return f"{stored_name(type(self.command))} {what}"
+
+
+def differing(rows: Iterable[ReplayRow]) -> tuple[ReplayRow, ...]:
+    """The rows of the commands whose outcome is not the same."""
+    return tuple([row for row in rows if row.outcome != "same"])
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -78,8 +93,22 @@ class Replayed:
     @property
     def first_difference(self) -> int | None:
         """The first moment on the new branch at which a command was not decided as before."""
-        found = [row.moment for row in self.rows if row.outcome != "same" and row.moment is not None]
+        found = [row.moment for row in differing(self.rows) if row.moment is not None]
         return min(found, default=None)
+
+    @property
+    def sentence(self) -> str:
+        """How many commands were decided again, and where the first difference is."""
+        decided = plural(sum(row.moment is not None for row in self.rows), "command")
+        name = self.trace.branch.name
+        # A command that was left out is no news; what the model decides otherwise because of it is.
+        differences = differing(self.rows)
+        first = next((row for row in differences if row.moment is not None), None)
+        first = first or next(iter(differences), None)
+        if first is None:
+            return f"{decided} replayed on {name!r}; nothing is different"
+        at = "" if first.moment is None else f" at step {first.moment:,}"
+        return f"{decided} replayed on {name!r}; the first difference is{at}: {first.news}"
 
 
 def submitted_on(branch: Branch) -> tuple[SubmittedCommand, ...]:
@@ -222,6 +251,26 @@ class Edits(NamedTuple):
     def __bool__(self) -> bool:
         return bool(self.without or self.edit or self.insert or self.move)
 
+    def described(self, submitted: Sequence[SubmittedCommand]) -> str:
+        """The edits in a few words, as in "without WithdrawFunds"; "" where there is none."""
+
+        def named(commands: Iterable[Any]) -> str:
+            names = [stored_name(type(command)) for command in commands]
+            return names[0] if len(names) == 1 else plural(len(names), "command")
+
+        def of(numbers: Iterable[int]) -> str:
+            return named(submitted[number].command for number in numbers)
+
+        inserted = [command for commands in self.insert.values() for command in commands]
+        changed = f"another {of(self.edit)}" if len(self.edit) == 1 else f"{of(self.edit)} changed"
+        words = [
+            f"without {of(self.without)}" if self.without else "",
+            changed if self.edit else "",
+            f"{of(self.move)} moved" if self.move else "",
+            f"with {named(inserted)}" if inserted else "",
+        ]
+        return format_value(", ".join(filter(None, words)), _LONGEST_NAME)
+
 
 NO_EDITS = Edits()
 
@@ -251,13 +300,15 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
     Only what follows the first edit is decided again; without an edit, everything is.
     """
     branch = trace.branch
-    name = trace.free_name() if name is None else trace.checked_name(name)
+    if name is not None:
+        name = trace.checked_name(name)
     names = CommandNumbers()
     old = _course_of(branch, names)
     slots = _slots(branch, edits)
     first = next((i for i, slot in enumerate(slots) if slot.is_edited), 0)
+    words = edits.described(submitted_on(branch))
     new = _Replay(names, old)
-    new.follow(trace, _begun(branch, first, name), slots[first:])
+    new.follow(trace, _begun(branch, first, name or trace.free_name(words), words), slots[first:])
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
 
 
@@ -341,16 +392,17 @@ def _edit(homes: list[_Slot], edits: Edits) -> None:
         slot.is_edited = True
 
 
-def _begun(branch: Branch, first: int, name: str) -> Branch:
+def _begun(branch: Branch, first: int, name: str, edits: str) -> Branch:
     """The new branch as it is before an input of the old one."""
     if first >= len(branch.inputs):
         moments, nothing = branch.moments.take(1), PersistentVector[Entry]()
-        return Branch(name, moments, nothing, branch.index_at(0), branch.model, branch.name)
+        return Branch(name, moments, nothing, branch.index_at(0), branch.model, branch.name, 0, edits)
     entry = branch.inputs[first]
     there = branch.moments[entry.at]
     moments = branch.moments.take(entry.at).append(Moment(there.step, entry.before, there.decision))
     inputs = branch.inputs.take(first)
-    return Branch(name, moments, inputs, branch.index_at(entry.at), branch.model, branch.name, entry.at)
+    index = branch.index_at(entry.at)
+    return Branch(name, moments, inputs, index, branch.model, branch.name, entry.at, edits)
 
 
 class _Replay:

@@ -33,7 +33,7 @@ class Stepper:
 
     ``cursor`` is the index of the current moment, ``selection`` what is selected in the run. ``error`` is the
     error that stopped the last move forward, if any; the cursor is then at the moment before, and nothing
-    is lost.
+    is lost. ``branching`` says that the last change began another branch, or entered one again.
     With ``checked`` every callback of the model is asked twice, to find one that is not pure; ``unchecked``
     says which fields hold something that cannot be copied, and is not checked.
     ``model`` are the classes of the run, whose projections are folded from its events.
@@ -64,6 +64,7 @@ class Stepper:
         self.passing: Callable[[Moment], object] = lambda moment: None
         self._guarded = False
         self.error: CalamityError | None = None
+        self.branching = ""
         self.was_interrupted = False
         self.stops = Stops(lambda: (self.trace, self.cursor), self._stops_changed, checked=checked)
         self.stopped = ""
@@ -128,7 +129,7 @@ class Stepper:
         """Put an input into the run at the current moment; in the past this begins a new branch."""
         with self._change():
             self._refuse_if_kept(self.cursor)
-            self.trace = self.trace.put(self.cursor, entry)
+            self._act(self.trace.put(self.cursor, entry))
 
     def abandon(self) -> None:
         """Skip the command in progress: a new branch continues without it, from before it began."""
@@ -258,7 +259,7 @@ class Stepper:
         """Begin a new branch at the cursor, and look at it."""
         with self._change():
             self._refuse_if_kept(self.cursor)
-            self.trace = self.trace.fork(self.cursor, name)
+            self._act(self.trace.fork(self.cursor, name))
 
     def rename(self, old: str, new: str) -> None:
         """Give a branch another name."""
@@ -283,6 +284,14 @@ class Stepper:
             self.trace, self.cursor = replayed.trace, replayed.trace.last
             self.error = replayed.error
         return replayed
+
+    def _act(self, after: Trace) -> None:
+        before, self.trace = self.trace, after
+        new, old = after.branch.name, before.branch.name
+        if new in before.branches:
+            self.branching = f"Back on {new!r}, which did the same here" if new != old else ""
+        else:
+            self.branching = f"New branch {new!r} from step {self.cursor:,}; {old!r} is kept"
 
     def _before_command(self) -> int:
         """The moment before the command of this one was dispatched; negative where the trace has none."""
@@ -330,7 +339,7 @@ class Stepper:
     def _changing(self) -> Iterator[None]:
         if self.is_fixed:
             raise InvalidValue(f"This view stays at step {self.cursor:,}. To move, use the lab")
-        self.error, self._guarded, self._nested = None, False, self._nested + 1
+        self.error, self.branching, self._guarded, self._nested = None, "", False, self._nested + 1
         self.was_interrupted, self.stopped = False, ""
         try:
             yield

@@ -103,8 +103,12 @@ class Branch:
 _NO_PREVIEWS = Slot[bool](most=1)
 
 
-class _Branches(Mapping[str, Branch]):
-    """The branches by name, the oldest first. The current one lies over the others: a step copies nothing."""
+class BranchMap(Mapping[str, Branch]):
+    """The branches by name, the oldest first.
+
+    ``kept`` are the branches as they were when the current one was entered. The current one lies over them,
+    so that a step copies nothing.
+    """
 
     __slots__ = ("kept", "current")
 
@@ -120,11 +124,11 @@ class _Branches(Mapping[str, Branch]):
     def __len__(self) -> int:
         return len(self.kept)
 
-    def on(self, branch: Branch) -> _Branches:
+    def on(self, branch: Branch) -> BranchMap:
         """The branches with this one, which may be new or have grown, as the current one."""
         if branch.name == self.current.name:
-            return _Branches(self.kept, branch)
-        return _Branches({**self.kept, self.current.name: self.current, branch.name: branch}, branch)
+            return BranchMap(self.kept, branch)
+        return BranchMap({**self.kept, self.current.name: self.current, branch.name: branch}, branch)
 
 
 class _Act(NamedTuple):
@@ -145,25 +149,21 @@ class Trace:
     ``memo`` keeps what was worked out about the moments. A trace that grows or forks passes it on.
     """
 
-    __slots__ = ("_acts", "_branches", "branch", "memo")
+    __slots__ = ("_acts", "branch", "branches", "memo")
 
     branch: Branch
+    branches: BranchMap
     memo: Memo
 
     def __init__(
         self,
         branch: Branch,
-        others: _Branches | None = None,
+        others: BranchMap | None = None,
         memo: Memo | None = None,
         acts: HashTrieMap[int, tuple[_Act, ...]] = _NO_ACTS,
     ) -> None:
         self.branch, self.memo, self._acts = branch, Memo() if memo is None else memo, acts
-        self._branches = _Branches({branch.name: branch}, branch) if others is None else others.on(branch)
-
-    @property
-    def branches(self) -> Mapping[str, Branch]:
-        """All branches by name; the oldest comes first."""
-        return self._branches
+        self.branches = BranchMap({branch.name: branch}, branch) if others is None else others.on(branch)
 
     @classmethod
     def of(cls, start: Stack | Run, model: Model | None = None) -> Trace:
@@ -231,7 +231,7 @@ class Trace:
 
     def on(self, branch: Branch) -> Trace:
         """The trace on a branch of its own, which may be new or have grown."""
-        return Trace(branch, self._branches, self.memo, self._acts)
+        return Trace(branch, self.branches, self.memo, self._acts)
 
     def put(self, at: int, entry: Input) -> Trace:
         """The trace with an input at a moment: on this branch at its frontier, on another one before it.
@@ -250,7 +250,7 @@ class Trace:
         given = Entry(settled, at, self._after(at), moment.run)
         branch = replace(branch, moments=moments, inputs=branch.inputs.append(given))
         put_here = (*self._acts.get(id(moment.run), ()), _Act(len(branch.inputs) - 1, given))
-        return Trace(branch, self._branches, self.memo, self._acts.insert(id(moment.run), put_here))
+        return Trace(branch, self.branches, self.memo, self._acts.insert(id(moment.run), put_here))
 
     def recorded_since(self, at: int) -> int:
         """How many events were recorded since a moment in the very store that it has: none is taken back.
@@ -303,9 +303,12 @@ class Trace:
         }
         return self._without_acts(branch, left)._with(left, self.branch.name)
 
-    def free_name(self) -> str:
-        """A name that no branch has, as in "branch 2"."""
-        return next(name for n in count(len(self.branches)) if (name := f"branch {n}") not in self.branches)
+    def free_name(self, wanted: str = "") -> str:
+        """A name that no branch has: what is wanted, with a number if it is taken; else as in "branch 2"."""
+        if wanted and wanted not in self.branches:
+            return wanted
+        name, first = (wanted, 2) if wanted else ("branch", len(self.branches))
+        return next(free for n in count(first) if (free := f"{name} {n}") not in self.branches)
 
     def checked_name(self, name: Any) -> str:
         """A name for a new branch; raises `InvalidValue` where it is taken or no text."""
@@ -344,7 +347,7 @@ class Trace:
 
     def _with(self, branches: Mapping[str, Branch], current: str) -> Trace:
         branch = branches[current]
-        return Trace(branch, _Branches(branches, branch), self.memo, self._acts)
+        return Trace(branch, BranchMap(branches, branch), self.memo, self._acts)
 
     def _without_acts(self, removed: Branch, left: Mapping[str, Branch]) -> Trace:
         """The trace without the inputs that only a removed branch had."""
@@ -354,7 +357,7 @@ class Trace:
         for entry in removed.inputs.iterate(shared):
             others = tuple([act for act in acts.get(id(entry.before), ()) if act.entry is not entry])
             acts = acts.insert(id(entry.before), others) if others else acts.discard(id(entry.before))
-        return Trace(self.branch, self._branches, self.memo, acts)
+        return Trace(self.branch, self.branches, self.memo, acts)
 
     def _after(self, at: int) -> After | None:
         step, start = self[at].step, self.index.command_start(at)
@@ -386,9 +389,16 @@ class Trace:
             branch.inputs.take(bisect_right(branch.inputs, at, key=_at)),
             branch.index_at(at),
             branch.model,
-            branch.name,
+            self._owner(at).name,
             at,
         )
+
+    def _owner(self, at: int) -> Branch:
+        """The branch that made a moment of the current one: this one, or an ancestor that has it too."""
+        branch = self.branch
+        while branch.parent is not None and at < branch.forked_at:
+            branch = self.branches[branch.parent]
+        return branch
 
 
 def _at(entry: Entry) -> int:

@@ -58,17 +58,6 @@ Tone = Literal["plain", "good", "rejected", "conflict", "error"]
 
 
 @dataclass(frozen=True, slots=True)
-class BranchRow:
-    """A branch: its last moment, and the branch and moment at which it was forked."""
-
-    name: str
-    last: int
-    parent: str | None
-    forked_at: int
-    current: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ControlsView:
     """The cursor among the moments, and what happened at it as one sentence.
 
@@ -87,7 +76,6 @@ class ControlsView:
     ticks: tuple[int, ...]
     rejections: tuple[int, ...]
     branch: str
-    branches: tuple[BranchRow, ...]
 
 
 def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> ControlsView:
@@ -111,7 +99,6 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
         ticks=_thinned(index.dispatched),
         rejections=_thinned(index.rejections),
         branch=trace.branch.name,
-        branches=_branches(trace),
     )
 
 
@@ -150,10 +137,3 @@ def _thinned(moments: PersistentVector[int]) -> tuple[int, ...]:
         return tuple(moments)
     kept = tuple(moments[n] for n in range(0, len(moments) - 1, stride))
     return (*kept, moments[-1])
-
-
-def _branches(trace: Trace) -> tuple[BranchRow, ...]:
-    return tuple(
-        BranchRow(name, len(branch.moments) - 1, branch.parent, branch.forked_at, name == trace.branch.name)
-        for name, branch in trace.branches.items()
-    )

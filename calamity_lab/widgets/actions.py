@@ -131,6 +131,18 @@ def _play(contents: Contents, message: Mapping[str, Any]) -> None:
     play(contents.lab.stepper, by=message.get("by"), times=message.get("times"))
 
 
+def _rename(contents: Contents, message: Mapping[str, Any]) -> None:
+    old, new = str(message.get("branch")), str(message.get("name"))
+    contents.lab.stepper.rename(old, new)
+    contents.say(f"{old!r} is now called {new.strip()!r}", "plain")
+
+
+def _remove(contents: Contents, message: Mapping[str, Any]) -> None:
+    name = str(message.get("branch"))
+    contents.lab.stepper.remove(name)
+    contents.say(f"The branch {name!r} was removed", "plain")
+
+
 def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.lab.stepper.switch(str(message.get("branch")))
 
@@ -179,6 +191,8 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "choose": _choose,
     "drop": _drop,
     "switch": _switch,
+    "rename": _rename,
+    "remove": _remove,
     "play": _play,
     "pause": _pause,
     "send": _send,

@@ -14,6 +14,7 @@ from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stepper import Journey, Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
+from calamity_lab.views.branches import BranchTree, branch_tree
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.details import Answer, actions_on, details
@@ -178,6 +179,8 @@ class Contents:
     def with_sentence(self, view: Any) -> Any:
         """A view of the controls, with the sentence that is shown instead of the moment's fact."""
         sentence, tone = self._said or (view.sentence, view.tone)
+        if branching := self.lab.stepper.branching:
+            sentence = format_value(branching if self._said is None else f"{sentence}. {branching}")
         if self._said is None and self.lab.stepper.was_interrupted:
             sentence, tone = self.lab.stepper.interruption, "plain"
         if tone == "error" and self.lab.stepper.is_stuck:
@@ -229,6 +232,10 @@ def _details(contents: Contents) -> Any:
     return replace(view, actions=possible, answer=contents.answer)
 
 
+def _branches(contents: Contents) -> BranchTree:
+    return branch_tree(contents.lab.stepper.trace, **contents.options_of("branches"))
+
+
 def _form(contents: Contents) -> FormView:
     """The form with the commands of the branch that is looked at."""
     model = contents.lab.model
@@ -248,6 +255,7 @@ def _process_graph(contents: Contents) -> Any:
 _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "fact": _fact,
     "controls": _controls,
+    "branches": _branches,
     "agenda": _at_cursor(agenda, "agenda", limit=4),
     "form": _form,
     "tabs": lambda contents: Tabs(contents.tab, contents.tabs),

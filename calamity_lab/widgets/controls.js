@@ -1,14 +1,15 @@
-// The head: the moves, Play, the scrubber over the moments, and a button for each branch.
+// The head: the moves, Play, the scrubber over the moments, and the branches below it.
 
+import { mountBranches } from "./branches.js";
 import { button, disable, isDisabled } from "./buttons.js";
-import { clamp, count, draw, make, put, setText, show } from "./elements.js";
+import { clamp, count, draw, make, put, setText } from "./elements.js";
 import { canMove, isViewing, MOVES } from "./lab_handle.js";
-import { focusedIn, keyed } from "./lists.js";
+import { focusedIn } from "./lists.js";
 import { icon } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { BranchRow, ControlsView } from "#views"
+ * @import { ControlsView } from "#views"
  */
 
 // How many of the moves lead back; and in pixels, how far apart two lines must be to be seen as two.
@@ -18,23 +19,21 @@ const TICK_GAP = 4;
 /** @param {HTMLElement} root @param {LabHandle} lab @param {() => void} openHelp */
 export function mountControls(root, lab, openHelp) {
   const moves = MOVES.map((move) => mountMove(lab, move));
-  const scrubber = mountScrubber(lab);
+  const branches = lab.add(mountBranches(lab));
+  const scrubber = mountScrubber(lab, branches);
   const play = lab.add(mountPlay(lab));
   // Nothing may move under the slider's thumb while a person holds it.
   scrubber.slider.addEventListener("pointerdown", play.pause);
   const help = button({ text: "?", label: "Keys", title: "Keys (?)", kind: "cl-quiet cl-help-button", on: openHelp });
-  const branches = make("div", { class: "cl-branches", role: "group", "aria-label": "Branches", hidden: true });
-  const chips = make("span", { class: "cl-branch-chips" });
   // A place that the composite may fill; alone, the controls have nothing to search.
   const search = make("div", { class: "cl-head-search" });
-  branches.append(make("span", { class: "cl-label", text: "Branches" }), chips);
   const row = make("div", { class: "cl-moves" },
     make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" },
       make("span", { class: "cl-joined" }, ...moves.slice(0, MOVES_BACK).map(({ node }) => node)),
       make("span", { class: "cl-joined" }, ...moves.slice(MOVES_BACK).map(({ node }) => node))),
     make("span", { class: "cl-gap" }), search, help);
   const head = make("div", { class: "cl-head" }, row,
-    make("div", { class: "cl-scrubber-row" }, play.split, scrubber.node, scrubber.where), branches);
+    make("div", { class: "cl-scrubber-row" }, play.split, scrubber.node, scrubber.where), branches.node);
   root.append(head);
   return {
     parts: ["controls"],
@@ -49,7 +48,6 @@ export function mountControls(root, lab, openHelp) {
     update(/** @type {ControlsView} */ value, /** @type {Partial<ControlsView>} */ patch) {
       for (const move of moves) move.draw();
       scrubber.update(value, patch);
-      if (patch.branches || patch.branch) updateBranches(branches, chips, value, lab);
     },
   };
 }
@@ -81,7 +79,8 @@ function mountMove(lab, [verb, name, text, title, key]) {
   return { node, draw };
 }
 
-function mountScrubber(/** @type {LabHandle} */ lab) {
+/** @param {LabHandle} lab @param {ReturnType<typeof mountBranches>} branches */
+function mountScrubber(lab, branches) {
   const slider = make("input", { type: "range", class: "cl-slider", "aria-label": "Moment", min: "0", step: "1" });
   const ticks = draw("path", { class: "cl-ticks" });
   const done = make("span", { class: "cl-track-done" });
@@ -112,8 +111,14 @@ function mountScrubber(/** @type {LabHandle} */ lab) {
   const observer = new ResizeObserver(() => {
     width = rail.clientWidth;
     if (lab.values.controls) paintMoments(ticks, rejections, lab.values.controls, width);
+    layBranches();
   });
   observer.observe(rail);
+  // The branches have no width of their own while there is one only.
+  observer.observe(branches.node);
+  function layBranches() {
+    branches.lie(rail.getBoundingClientRect().left - branches.node.getBoundingClientRect().left, width);
+  }
   return {
     slider,
     where,
@@ -182,23 +187,6 @@ export function densityOf(moments, last, parts) {
   for (const moment of moments) counts[Math.min(Math.floor((moment * parts) / (last + 1)), counts.length - 1)] += 1;
   const most = Math.max(...counts, 1);
   return counts.map((number) => number / most);
-}
-
-/** @param {Element} row @param {Element} chips @param {{ branches: BranchRow[] }} value @param {LabHandle} lab */
-function updateBranches(row, chips, { branches }, lab) {
-  show(row, branches.length > 1);
-  keyed(chips, branches, (branch) => branch.name,
-    (branch) =>
-      make("button", { type: "button", class: "cl-chip", on: { click: () =>
-        lab.send("switch", { branch: branch.name }) } }, make("span", { class: "cl-chip-name" }),
-        make("span", { class: "cl-muted" })), (chip, branch) => {
-    put(chip, "aria-pressed", branch.current ? "true" : "false");
-    put(chip, "title",
-      branch.parent ? `Forked from ${branch.parent} after step ${count(branch.forked_at)}` : "The first branch");
-    setText(chip.children[0], branch.name);
-    setText(chip.children[1],
-      branch.parent ? `${count(branch.forked_at)} → ${count(branch.last)}` : `0 → ${count(branch.last)}`);
-  });
 }
 
 // Play: goes on by itself. One move is asked for at a time, and the next when the answer is drawn: nothing is

@@ -87,6 +87,7 @@ def _pairs(read: Callable[[Any], Any]) -> Callable[[Any], tuple[tuple[str, Any],
 _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "tabs": {"shown": _tab},
     "agenda": {"limit": _count},
+    "branches": {"limit": _count},
     "state": {
         "query": _text,
         "first": _first,

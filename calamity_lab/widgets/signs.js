@@ -29,6 +29,7 @@ export const ICONS = {
   sift: "M2 4h12M4.5 8h7M7 12h2",
   legend: "M2.5 2.5h4v4h-4zM9 4.5h5M2.2 13.2 4.5 9l2.3 4.2zM9 11.5h5",
   follow: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M4.5 8a3.5 3.5 0 1 0 7 0 3.5 3.5 0 1 0-7 0",
+  edit: "M3 13l.7-3L10.8 2.9l2.3 2.3L6 12.3zM9.3 4.4l2.3 2.3",
   add: "M8 3.5v9M3.5 8h9",
   good: "M3 8.5l3.2 3.2L13 4.8",
   rejected: "M3 3l10 10M13 3 3 13",

@@ -27,10 +27,11 @@ _log = logging.getLogger("calamity_lab")
 # Not at random: a notebook that is run again shows the same.
 _tokens = count(1)
 
-_ALL = ("controls", "search", "selected", "pointed", "chart", "agenda", "form", "details", "tabs", *TABS)
+_HEAD = ("controls", "branches")
+_ALL = (*_HEAD, "search", "selected", "pointed", "chart", "agenda", "form", "details", "tabs", *TABS)
 FACES: Mapping[str, tuple[str, ...]] = {
     "lab": _ALL,
-    "controls": ("controls",),
+    "controls": _HEAD,
     "agenda": ("fact", "details", "agenda", "form"),
     "state": ("fact", "details", "selected", "state"),
     "timeline": ("fact", "details", "selected", "pointed", "chart"),

@@ -213,18 +213,49 @@ def test_a_form_says_beside_the_field_what_is_wrong_and_sends_nothing_until_it_i
     assert amount.input_value() == "500", "the form keeps its values"
 
 
-def test_acting_in_the_past_shows_the_branches_and_a_button_for_each(bare: BarePage) -> None:
+def test_branches_are_lines_on_the_axis_of_the_slider_that_are_pressed_renamed_and_removed(
+    bare: BarePage,
+) -> None:
     bare.lab.resume()
     bare.lab.goto(after(bare.lab, "Completed"))
     bare.settle()
-    assert not bare.root.get_by_role("group", name="Branches").is_visible()
-    bare.root.get_by_role("button", name="Drop CreateAccount").first.click()
     branches = bare.root.get_by_role("group", name="Branches")
-    expect(branches.get_by_role("button")).to_have_count(2)
-    branches.get_by_role("button", name="main").click()
-    bare.page.wait_for_timeout(200)
+    assert not branches.is_visible()
+    bare.root.get_by_role("button", name="Drop CreateAccount").first.click()
+    bare.settle()
+    assert bare.fact.endswith(f"New branch 'branch 1' from step {bare.lab.cursor}; 'main' is kept")
+    other = branches.get_by_role("button", name=f"branch 1, left main at step {bare.lab.cursor}")
+    expect(other).to_have_attribute("aria-pressed", "true")
+    branches.get_by_role("button", name="main, the first branch").click()
+    bare.settle()
     assert bare.lab.trace.branch.name == "main"
-    expect(branches.get_by_role("button", name="main")).to_have_attribute("aria-pressed", "true")
+    # It leaves main under the very point of the slider at which it did.
+    rail, fork = (
+        bare.root.locator(".cl-rail").bounding_box(),
+        branches.locator(".cl-branch-fork").last.bounding_box(),
+    )
+    assert rail
+    assert fork
+    share = bare.lab.branches["branch 1"].forked_at / bare.lab.trace.last
+    assert abs(rail["x"] + share * rail["width"] - fork["x"]) < 2
+
+    branches.get_by_role("button", name="Rename branch 1").click()
+    field = branches.get_by_role("textbox", name="Name of branch 1")
+    field.fill("main")
+    field.press("Enter")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert "the name 'main' is taken" in bare.fact
+    field.fill("what if")
+    field.press("Enter")
+    expect(branches.get_by_role("button", name="what if, left main")).to_be_focused()
+    branches.get_by_role("button", name="Rename what if").press("Enter")
+    branches.get_by_role("textbox", name="Name of what if").press("Escape")
+    expect(branches.get_by_role("button", name="what if, left main")).to_be_focused()
+    assert not branches.get_by_role("button", name="Remove main").is_visible(), "it is looked at"
+    branches.get_by_role("button", name="Remove what if").click()
+    bare.settle()
+    assert (list(bare.lab.branches), branches.is_visible()) == (["main"], False)
+    assert bare.fact == "The branch 'what if' was removed"
 
 
 def test_a_short_history_is_spread_over_the_timeline(bare: BarePage) -> None:

@@ -144,8 +144,8 @@ def test_leaving_out_a_command_decides_everything_after_it_again() -> None:
         (9, "WithdrawFunds", 0): "rejected",
     }
     assert replay.sentence == (
-        f"9 commands replayed on 'branch 1'; the first difference is at step {replay.first_difference}: "
-        "RequestTransfer is now rejected"
+        "9 commands replayed on 'without DepositFunds'; the first difference is at step "
+        f"{replay.first_difference}: RequestTransfer is now rejected"
     )
     assert lab.trace[replay.first_difference].step.rejected.reason == "insufficient funds"
     assert lab.aggregates["BankAccount-bob"].balance == 0
@@ -274,12 +274,18 @@ def test_branches_are_forked_renamed_and_removed_and_nothing_that_is_looked_at_i
     lab.fork("earlier")
     assert (lab.cursor, len(lab.trace) - 1, lab.trace.branch.parent) == (20, 20, "main")
     lab.send(DepositFunds("bob", 1))
+    lab.step()
     lab.goto(10)
     lab.send(DepositFunds("bob", 2))
     child = lab.trace.branch
-    assert (child.parent, child.forked_at) == ("earlier", 10)
+    assert (child.parent, child.forked_at) == ("main", 10), "main made the step at which it left"
+    lab.switch("earlier")
+    lab.goto(21)
+    lab.send(DepositFunds("bob", 3))
+    child = lab.trace.branch
+    assert (child.parent, child.forked_at) == ("earlier", 21)
     lab.rename("earlier", "what if")
-    assert list(lab.branches) == ["main", "what if", child.name]
+    assert list(lab.branches) == ["main", "what if", "branch 2", child.name]
     assert lab.branches[child.name].parent == "what if"
     lab.remove("what if")
     assert lab.branches[child.name].parent == "main"
@@ -313,3 +319,34 @@ def test_nothing_can_be_inserted_where_nothing_was_submitted() -> None:
         lab.replay(insert={0: DepositFunds("a", 1)})
     assert list(lab.branches) == ["main"]
     assert lab.replay().sentence == "0 commands replayed on 'branch 1'; nothing is different"
+
+
+def test_a_replay_is_named_for_its_edits_and_each_name_is_another_one() -> None:
+    lab = told_bank()
+    for edits in (
+        {"without": 3},
+        {"without": 3},
+        {"without": [3, 4, 5]},
+        {"edit": {3: {"amount": 5}}},
+        {"insert": {3: DepositFunds("bob", 1)}, "move": {7: 6}},
+    ):
+        lab.switch("main")
+        lab.replay(**edits)
+    assert list(lab.branches) == [
+        "main",
+        "without DepositFunds",
+        "without DepositFunds 2",
+        "without 3 commands",
+        "another DepositFunds",
+        "CloseAccount moved, with DepositFunds",
+    ]
+    lab.rename("another DepositFunds", "poor Alice")
+    assert lab.branches["poor Alice"].edits == "another DepositFunds"
+
+
+def test_a_branch_keeps_what_it_was_edited_for_when_it_is_left_and_its_forks_have_no_edits() -> None:
+    lab = told_bank()
+    lab.replay(without=3)
+    lab.goto(10)
+    lab.fork("on")
+    assert [lab.branches[name].edits for name in lab.branches] == ["", "without DepositFunds", ""]

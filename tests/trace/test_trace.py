@@ -107,7 +107,7 @@ def test_a_step_and_a_move_cost_the_same_however_many_branches_there_are() -> No
         trace = trace.switch("main").fork(at)
     trace = trace.switch("main").put(trace.switch("main").last, Submitted((WithdrawFunds("1", 5),)))
     stepped = trace.append(*advance(trace[trace.last].run))
-    assert stepped._branches.kept is trace._branches.kept
+    assert stepped.branches.kept is trace.branches.kept
     assert stepped.branches["main"] is stepped.branch
     assert stepped.switch("branch 1").branches["main"] is stepped.branch
     assert list(stepped.branches) == ["main", *(f"branch {n}" for n in range(1, 41))]

@@ -9,7 +9,7 @@ import pytest
 from calamity_lab.errors import IdleRun
 from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, DepositFunds, WithdrawFunds
-from calamity_lab.views.controls import MOST_TICKS, BranchRow, ControlsView, controls
+from calamity_lab.views.controls import MOST_TICKS, ControlsView, controls
 from tests.moments import after
 from tests.views.traces import stepper_of, story_of, trace_of
 
@@ -27,7 +27,6 @@ def test_before_anything_happened_the_controls_stand_at_the_start() -> None:
         ticks=(),
         rejections=(),
         branch="main",
-        branches=(BranchRow("main", 0, None, 0, current=True),),
     )
 
 
@@ -86,17 +85,6 @@ def test_the_command_number_counts_along_with_the_cursor() -> None:
     assert numbers[0] == 0
     assert numbers[-1] == 15
     assert all(after - before in (0, 1) for before, after in pairwise(numbers))
-
-
-def test_acting_in_the_past_shows_both_branches() -> None:
-    stepper = stepper_of(DepositFunds("a", 5))
-    stepper.resume()
-    stepper.goto(0)
-    stepper.submit(WithdrawFunds("a", 1))
-    assert controls(stepper.trace, 0).branches == (
-        BranchRow("main", 5, None, 0, current=False),
-        BranchRow("branch 1", 0, "main", 0, current=True),
-    )
 
 
 def test_a_conflict_is_said_as_one() -> None:

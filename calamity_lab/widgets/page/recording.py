@@ -171,9 +171,8 @@ def _as_it_is(view: Any, _reader: Reader) -> Any:
 
 
 def _controls(view: Any, reader: Reader) -> Any:
-    """There is no way on from the last recorded moment, and no other branch."""
-    branches = tuple(branch for branch in view.branches if branch.current)
-    view = replace(view, at_end=reader.at_end, branches=branches)
+    """There is no way on from the last recorded moment."""
+    view = replace(view, at_end=reader.at_end)
     if reader.at_end and reader.broken is not None:
         return replace(view, sentence=format_value(str(reader.broken)), tone="error")
     return view

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from calamity_lab.text import plural
 from calamity_lab.views.agenda import agenda
+from calamity_lab.views.branches import branch_tree
 from calamity_lab.views.controls import controls
 from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
@@ -52,7 +53,11 @@ def _controls(contents: Contents) -> str:
     view = controls(stepper.trace, stepper.cursor, stepper.error)
     rejections = plural(len(stepper.trace.index.rejections), "rejection")
     head = f"Command {view.command_number:,} of {view.commands:,}, {rejections} in the whole run"
-    return line(head, soft=True) + line(f"Branch {view.branch}", soft=True)
+    tree = branch_tree(stepper.trace)
+    branches = [f"{row.sentence}{', looked at' if row.current else ''}" for row in tree.rows]
+    more = [plural(tree.more, "more branch", "more branches")] if tree.more else []
+    texts = [*branches, *more] or [f"Branch {view.branch}"]
+    return line(head, soft=True) + "".join(line(text, soft=True) for text in texts)
 
 
 def _agenda(contents: Contents) -> str:
