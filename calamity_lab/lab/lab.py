@@ -31,6 +31,7 @@ from calamity_lab.lab.results import (
     Branches,
     Breakpoints,
     Committed,
+    Comparison,
     PendingCommands,
     Replay,
     SelectedEvents,
@@ -41,11 +42,12 @@ from calamity_lab.model import Model, assemble, check_aggregates
 from calamity_lab.probe.near_misses import commands_for, near_misses
 from calamity_lab.testing.scenarios import Scenario
 from calamity_lab.text import plural
+from calamity_lab.trace.compare import compare
 from calamity_lab.trace.replay import Edits, submitted_on
 from calamity_lab.trace.selection import selection_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
 from calamity_lab.trace.stops import Breakpoint, target_of
-from calamity_lab.trace.trace import Moment
+from calamity_lab.trace.trace import Branch, Moment
 from calamity_lab.trace.watches import Watch
 from calamity_lab.views.paths import state_at
 
@@ -380,6 +382,16 @@ class Lab(Displays):
         for command in commands:
             self._check_command(command)
         return commands
+
+    def compare(self, a: str | Branch, b: str | Branch | None = None, at: int | None = None) -> Comparison:
+        """Compare two branches, by name: where they part, and which events, commands and fields differ.
+
+        ``b`` is the current branch by default. The states and the pending commands are those at the end of
+        each branch, or those at the moment ``at`` of both. Values are compared by their fields, so branches
+        may have different definitions of a class. Raises `InvalidValue` for a branch that does not exist and
+        for a moment that one of the branches does not have.
+        """
+        return Comparison(compare(self.trace, a, b, at))
 
     # faults
 

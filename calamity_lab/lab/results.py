@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab import frames
@@ -18,6 +19,7 @@ from calamity_lab.kernel.identity import stored_name, stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, html_table, plain_sentence, plural
+from calamity_lab.trace.compare import Compared, ComparedRow
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand, differing
 from calamity_lab.trace.sentences import fact, origin, sentence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from calamity_lab.views.details import Details
 
 _ROWS = 20
+_ROWS_OF_PART = 10
 _NAMED = 8
 _COMPARED = 1_000
 _LENGTH = 200
@@ -409,6 +412,62 @@ class Replay(Sequence[ReplayRow], Exports):
     @staticmethod
     def _in_words(row: ReplayRow) -> str:
         return row.differs or f"{row.before or 'was not there'} → {row.after or 'is not there'}"
+
+
+class Comparison(Exports):
+    """What differs between two branches, `a` and `b`; it is false where nothing differs.
+
+    `diverged_at` is the last moment up to which the same happened on both branches; it is None if they never
+    part. `events` and `commands` are those after the moments that both share, in order. Each has a ``status``
+    ("same", "changed", "only in a" or "only in b"), its moment on each branch, and what ``differs``. Ids,
+    times and positions do not count. `state` has the fields in which the states differ, as of the end of each
+    branch or as of the given moment: ``stream_id``, ``field``, ``a`` and ``b``. A stream that only one branch
+    has is one row without a field. `pending` are the pending commands that differ.
+    """
+
+    def __init__(self, compared: Compared) -> None:
+        self.a, self.b, self.at = compared.a, compared.b, compared.at
+        self.diverged_at = compared.diverged_at
+        self.events, self.commands = compared.events, compared.commands
+        self.state, self.pending = compared.state, compared.pending
+        self.shared_events = compared.shared_events
+        self._compared = compared
+
+    def __bool__(self) -> bool:
+        return bool(self._compared)
+
+    def to_pandas(self) -> DataFrame:
+        """One row per difference: of the events, of the commands, of the states, of what is pending."""
+        import pandas as pd
+
+        frame = pd.DataFrame([tuple(row) for row in self._compared.rows()], columns=ComparedRow._fields)
+        return frame.astype({"moment_a": "Int64", "moment_b": "Int64"})
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`; ``a`` and ``b`` are the events, commands or values themselves."""
+        return [row._asdict() for row in self._compared.rows()]
+
+    def __repr__(self) -> str:
+        lines = [self._caption()]
+        for *named, a, b in self._first():
+            sides = [f"{branch.name}: {text}" for branch, text in ((self.a, a), (self.b, b)) if text]
+            lines.append("  ".join(filter(None, [*named, *sides])))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        headings = "difference", "stream", "name", self.a.name, self.b.name
+        return html_table(headings, self._first(), self._caption())
+
+    def _first(self) -> list[tuple[str, ...]]:
+        """The first rows of each part, as texts."""
+        return [
+            (f"{part} {row.status_between(self.a, self.b)}", row.stream_id or "", row.name, *row.sides())
+            for part, rows in groupby(self._compared.rows(), key=attrgetter("part"))
+            for row in islice(rows, _ROWS_OF_PART)
+        ]
+
+    def _caption(self) -> str:
+        return plain_sentence(self._compared.sentence())
 
 
 class Breakpoints(Sequence[Breakpoint], Exports):

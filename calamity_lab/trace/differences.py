@@ -13,9 +13,10 @@ from itertools import accumulate, count, pairwise
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import repr_of
+from calamity_lab.errors import repr_of, text_of
 from calamity_lab.kernel.arguments import is_a
-from calamity_lab.kernel.schema import fields_of, is_record
+from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.schema import RaisingParts, field_names, fields_of, is_record
 from calamity_lab.text import format_value
 
 
@@ -43,20 +44,63 @@ class Difference(NamedTuple):
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
-    """Every path at which the values differ, outermost first; values of equal fields are equal."""
+    """Every path at which the values differ, outermost first; values of equal fields are equal.
+
+    Of two definitions of a class, as before and after a reload, the fields are compared.
+    """
     if before is after or _equal(before, after):
         return
-    if type(before) is not type(after):
+    if is_a(before, Enum) or not is_same_class(before, after):
         yield Difference(path, before, after)
-    elif is_record(before) or is_a(before, Mapping):
+    elif is_a(before, Mapping) and field_names(type(before)) is None:
+        yield from _named(_entries(before), _entries(after), path, "." if path else "")
+    elif is_record(before):
         yield from _named(fields_of(before), fields_of(after), path, "." if path else "")
     elif is_a(before, list, tuple):
         yield from _listed(before, after, path)
-    else:
+    elif not (is_a(before, Set) and _is_same_set(before, after)):
         yield Difference(path, before, after)
 
 
-def _named(before: Mapping[str, Any], after: Mapping[str, Any], path: str, dot: str) -> Iterator[Difference]:
+def is_same_class(one: Any, other: Any) -> bool:
+    """Whether two values are of one class, or of two definitions of a class that share their stored name."""
+    cls, its = type(one), type(other)
+    if cls is its:
+        return True
+    same_kind = (is_record(one) and is_record(other)) or (is_a(one, Enum) and is_a(other, Enum))
+    return same_kind and stored_name(cls) == stored_name(its)
+
+
+class _Key(NamedTuple):
+    """A key of a mapping that is no text: equal to that of another definition of its class."""
+
+    text: str
+    type_name: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _entries(value: Any) -> dict[Any, Any]:
+    """The entries of a mapping by keys that may be compared and shown, whatever the keys are."""
+    try:
+        return {
+            key if type(key) is str else _Key(text_of(key), stored_name(type(key))): item
+            for key, item in value.items()
+        }
+    except Exception as error:  # noqa: BLE001 - what a model's class raises is shown in place of its entries
+        return {"fields": RaisingParts(type(value), error)}
+
+
+def _is_same_set(before: Any, after: Any) -> bool:
+    """Whether two sets hold the same items, also of two definitions of a class."""
+    if len(before) != len(after):
+        return False
+    one, other = (sorted(each, key=lambda item: repr_of(item, None)) for each in (before, after))
+    return not any([next(differences(*pair), None) for pair in zip(one, other, strict=True)])
+
+
+def _named(before: Mapping[Any, Any], after: Mapping[Any, Any], path: str, dot: str) -> Iterator[Difference]:
     for name in {**before, **after}:
         yield from differences(before.get(name, ABSENT), after.get(name, ABSENT), f"{path}{dot}{name}")
 
@@ -75,7 +119,7 @@ def _holds(found: Any) -> bool:
 
 def _equal(before: Any, after: Any) -> bool:
     if type(before) is not type(after):
-        return False
+        return is_a(before, Enum) and is_same_class(before, after) and before.name == after.name
     try:
         return _holds(before == after) or (_holds(before != before) and _holds(after != after))
     except RecursionError:  # too deep to be compared, or a value that contains itself

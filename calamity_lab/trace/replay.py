@@ -16,14 +16,12 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.arguments import are_equal
 from calamity_lab.kernel.clocks_and_ids import derived_id
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, due
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 from calamity_lab.kernel.run import Run, advance
-from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import Injected, Step
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.differences import differences
@@ -184,12 +182,17 @@ class Course:
     def number(self, command_id: str) -> int | None:
         return self.numbers.get(command_id)
 
+    def known(self, command_id: str) -> int:
+        """The number of a command, also of one that was pending before this course began."""
+        number = self.number(command_id)
+        if number is None:
+            number = self.names.of(("before", command_id), None)
+            self._name(command_id, number)
+        return number
+
     def take(self, step: Step) -> None:
         """Note a step: who was dispatched, what was decided and recorded, what was sent."""
-        number = self.number(step.pending.command_id)
-        if number is None:  # pending before the trace began
-            number = self.names.of(("before", step.pending.command_id), None)
-            self._name(step.pending.command_id, number)
+        number = self.known(step.pending.command_id)
         found = self.decided.get(number)
         if found is None:
             found = self.decided[number] = CommandOutcome(step.pending)
@@ -571,13 +574,18 @@ def events_differ(before: Sequence[Any], now: Sequence[Any]) -> str:
     names = [stored_name(type(event)) for event in before], [stored_name(type(event)) for event in now]
     if names[0] != names[1]:
         return f"{', '.join(names[0]) or 'no event'} → {', '.join(names[1]) or 'no event'}"
+    found = [fields_differ(one, other, name) for name, one, other in zip(names[1], before, now, strict=True)]
+    return format_value("; ".join(filter(None, found)), _LENGTH) if any(found) else ""
+
+
+def fields_differ(before: Any, now: Any, name: str = "") -> str:
+    """How two messages differ, in words; empty where all fields are the same."""
     found = [
-        f"{name}.{each.path}: {format_value(each.before, 60)} → {format_value(each.after, 60)}"
-        for name, one, other in zip(names[1], before, now, strict=True)
-        if not are_equal(one, other)
-        for each in differences(fields_of(one), fields_of(other))
+        f"{'.'.join(filter(None, [name, each.path]))}: "
+        f"{format_value(each.before, 60)} → {format_value(each.after, 60)}"
+        for each in differences(before, now)
     ]
-    return format_value("; ".join(found), _LENGTH)
+    return format_value("; ".join(found), _LENGTH) if found else ""
 
 
 def in_words(decided: CommandOutcome) -> str:

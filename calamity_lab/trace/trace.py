@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, NamedTuple, overload
+from operator import is_
+from typing import Any, NamedTuple, TypeVar, overload
 
 from rpds import HashTrieMap
 
@@ -24,6 +25,8 @@ from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.inputs import After, Armed, Entry, Input, Submitted
 from calamity_lab.trace.sentences import sentence
+
+T = TypeVar("T")
 
 MAIN = "main"
 _LONGEST_NAME = 100
@@ -207,7 +210,7 @@ class Trace:
             return self, self[index].index
         given: Any = moment
         for branch in (self.branch, *self.branches.values()):
-            if given.index < len(branch.moments) and _is_same(branch.moments[given.index], given):
+            if given.index < len(branch.moments) and is_same_moment(branch.moments[given.index], given):
                 return self.on(branch), given.index
         raise InvalidValue(
             f"at(moment): moment {given.index:,} is of another run; give a moment of this lab, as in "
@@ -268,7 +271,7 @@ class Trace:
 
     def switch(self, name: str) -> Trace:
         """The trace with another of its branches as the current one."""
-        return self.on(self._branch(name))
+        return self.on(self.branch_named(name))
 
     def fork(self, at: int, name: str | None = None) -> Trace:
         """The trace with a new branch, which has the moments up to this one, as the current branch."""
@@ -277,7 +280,7 @@ class Trace:
 
     def rename(self, old: str, new: str) -> Trace:
         """The trace with another name for one of its branches."""
-        branch, name = self._branch(old), self.checked_name(new)
+        branch, name = self.branch_named(old), self.checked_name(new)
         renamed: dict[str, Branch] = {}
         for each in self.branches.values():
             if each is branch:
@@ -288,7 +291,7 @@ class Trace:
 
     def remove(self, name: str) -> Trace:
         """The trace without a branch; what left this branch left its parent then. Refuses the current one."""
-        branch = self._branch(name)
+        branch = self.branch_named(name)
         if branch.name == self.branch.name:
             raise InvalidValue(
                 f"remove({branch.name!r}): this branch is looked at; switch to another one first, as in "
@@ -353,7 +356,7 @@ class Trace:
         """The trace without the inputs that only a removed branch had."""
         acts, shared = self._acts, 0
         for each in left.values():
-            shared = _shared(removed.inputs, each.inputs, shared)
+            shared = shared_length(removed.inputs, each.inputs, shared)
         for entry in removed.inputs.iterate(shared):
             others = tuple([act for act in acts.get(id(entry.before), ()) if act.entry is not entry])
             acts = acts.insert(id(entry.before), others) if others else acts.discard(id(entry.before))
@@ -363,7 +366,8 @@ class Trace:
         step, start = self[at].step, self.index.command_start(at)
         return None if step is None else After(step.pending.command_id, at - max(start - 1, 0))
 
-    def _branch(self, name: Any) -> Branch:
+    def branch_named(self, name: Any) -> Branch:
+        """The branch with that name; raises `InvalidValue` where there is none."""
         if not is_a(name, str) or str.__str__(name) not in self.branches:
             raise InvalidValue(f"there is no branch {repr_of(name)}; there are: {', '.join(self.branches)}")
         return self.branches[str.__str__(name)]
@@ -405,12 +409,14 @@ def _at(entry: Entry) -> int:
     return entry.at
 
 
-def _shared(one: PersistentVector[Entry], other: PersistentVector[Entry], least: int) -> int:
-    """How many inputs two branches share from their beginning; ``least`` where they are no more than that."""
+def shared_length(
+    one: Sequence[T], other: Sequence[T], least: int = 0, is_same: Callable[[T, T], bool] = is_
+) -> int:
+    """How many items two branches share from their beginning, by halving; ``least`` if no more than that."""
     numbers = range(min(len(one), len(other)))
-    if least >= len(numbers) or one[least] is not other[least]:
+    if least >= len(numbers) or not is_same(one[least], other[least]):
         return least
-    return bisect_left(numbers, True, least, key=lambda number: one[number] is not other[number])
+    return bisect_left(numbers, True, least, key=lambda number: not is_same(one[number], other[number]))
 
 
 def _is_same_input(one: Input, other: Input) -> bool:
@@ -422,6 +428,6 @@ def _is_same_input(one: Input, other: Input) -> bool:
     return are_equal(one, other)
 
 
-def _is_same(one: Moment, other: Moment) -> bool:
+def is_same_moment(one: Moment, other: Moment) -> bool:
     """Whether two moments are the same one: a step is made once; an input may change the agenda after it."""
     return one.stack is other.stack if one.step is None else one.step is other.step

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import Enum
 from random import Random
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -26,6 +28,11 @@ class Line:
 class Basket:
     lines: tuple[Line, ...] = ()
     note: Any = None
+
+
+class Size(Enum):
+    SMALL = 1
+    LARGE = 2
 
 
 @dataclass(eq=False)
@@ -49,6 +56,9 @@ class Incomparable:
         (Incomparable(1), Incomparable(1), []),
         (float("nan"), float("nan"), []),
         ({1, 2}, {1, 3}, [("", {1, 2}, {1, 3})]),
+        (MappingProxyType({"a": 1}), MappingProxyType({"a": 2}), [("a", 1, 2)]),
+        ({1: "a"}, {"1": "a"}, [("1", "a", ABSENT), ("1", ABSENT, "a")]),
+        (Basket(note=Size.SMALL), Basket(note=Size.LARGE), [("note", Size.SMALL, Size.LARGE)]),
     ],
 )
 def test_every_place_is_named_by_its_path(before: Any, after: Any, expected: list[Any]) -> None:
