@@ -15,8 +15,8 @@ from calamity_lab import Lab, Stack, command, dispatch
 from calamity_lab.errors import InvalidModel
 from calamity_lab.kernel.schema import arguments_of, fields_in, kind_of
 from calamity_lab.model import Model
+from calamity_lab.probe.field_types import sample
 from calamity_lab.probe.near_misses import near_misses
-from calamity_lab.probe.samples import sample
 from calamity_lab.stores import Serializer, SQLEventStore, rebuild
 from calamity_lab.views.form import forms, written
 from calamity_lab.views.parsing import parse

@@ -10,27 +10,25 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, PathPatch
 from matplotlib.transforms import Affine2D
 
-from calamity_lab.figures.axes import (
+from calamity_lab.figures.style import (
     AS_TEXT,
+    Theme,
     axes_for,
     fitted,
+    hue,
     legend_below,
     legible,
-    room_across,
-    say_instead,
-    size_in_points,
-    width,
-)
-from calamity_lab.figures.style import (
-    Theme,
-    hue,
     marker,
     path_of,
     plots,
+    room_across,
+    say_instead,
     sign,
+    size_in_points,
     soft,
     status_colour,
     strong,
+    width,
 )
 from calamity_lab.views.instance_status import StatusMark
 from calamity_lab.views.looks import SIGNS

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
-from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, legend_below, say_instead, size_in_points
-from calamity_lab.figures.style import Theme, hue, legend_mark, paint, plots
+from calamity_lab.figures.style import (
+    AS_TEXT,
+    Theme,
+    axes_for,
+    fitted,
+    hue,
+    legend_below,
+    legend_mark,
+    paint,
+    plots,
+    say_instead,
+    size_in_points,
+)
 from calamity_lab.kernel.arguments import a_list
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import plural

@@ -11,18 +11,22 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
-from calamity_lab.figures.axes import (
+from calamity_lab.figures.style import (
     AS_TEXT,
+    Theme,
     axes_for,
     backing,
     fitted,
+    hue,
     in_points,
     legible,
+    marker,
+    plots,
     room_for,
     say_instead,
     size_in_points,
+    strong,
 )
-from calamity_lab.figures.style import Theme, hue, marker, plots, strong
 from calamity_lab.figures.tables import WIDE, write_foot
 from calamity_lab.kernel.arguments import a_text
 from calamity_lab.text import plural

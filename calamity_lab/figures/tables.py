@@ -8,8 +8,21 @@ from typing import NamedTuple
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 
-from calamity_lab.figures.axes import AS_TEXT, axes_for, fitted, in_points, legible, room_for, say_instead
-from calamity_lab.figures.style import Theme, filling, hue, marker, plots, strong
+from calamity_lab.figures.style import (
+    AS_TEXT,
+    Theme,
+    axes_for,
+    filling,
+    fitted,
+    hue,
+    in_points,
+    legible,
+    marker,
+    plots,
+    room_for,
+    say_instead,
+    strong,
+)
 from calamity_lab.views.agenda import AgendaEntry, AgendaView
 from calamity_lab.views.events import EventRow, EventTable
 

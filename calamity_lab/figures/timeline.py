@@ -11,19 +11,26 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from calamity_lab.figures.axes import (
+from calamity_lab.figures.style import (
     AS_TEXT,
+    Theme,
     axes_for,
     backing,
+    filling,
     fitted,
+    hue,
     legend_below,
+    legend_mark,
     legible,
+    marker,
+    plots,
     room_across,
     room_for,
     size_in_points,
+    soft,
+    strong,
     width,
 )
-from calamity_lab.figures.style import Theme, filling, hue, legend_mark, marker, plots, soft, strong
 from calamity_lab.kernel.arguments import one_of
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace

@@ -17,8 +17,8 @@ from calamity_lab.kernel.messages import Interest
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.second_arguments import Context, as_decided
 from calamity_lab.model import Model, names_reached
+from calamity_lab.probe.field_types import changed_samples, samples
 from calamity_lab.probe.late import Late, Patience, TooSlow
-from calamity_lab.probe.samples import changed_samples, samples
 from calamity_lab.text import format_value
 from calamity_lab.trace.muted_output import muted_output
 

@@ -13,9 +13,8 @@ from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.schema import NO_DEFAULT, arguments_of
 from calamity_lab.kernel.schema import Field as Argument
 from calamity_lab.model import Model
-from calamity_lab.probe.field_types import SCALARS, TYPE, FieldType, Group, Kind, field_type, group_of
+from calamity_lab.probe.field_types import SCALARS, TYPE, FieldType, Group, Kind, field_type, group_of, sample
 from calamity_lab.probe.preview import target_of
-from calamity_lab.probe.samples import sample
 from calamity_lab.text import format_value
 
 _DEEPEST = 4

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { registerHooks } from "node:module";
 
-const ASK = "from calamity_lab.widgets import style; print(style.script())";
+const ASK = "from calamity_lab.widgets.front_end import looks_script; print(looks_script())";
 const looks = execFileSync(process.env.PYTHON ?? "python", ["-c", ASK], { encoding: "utf8" });
 
 registerHooks({

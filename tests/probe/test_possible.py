@@ -11,8 +11,8 @@ from calamity_lab.errors import InvalidValue, Rejected
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.messages import Continue, Start, Stop, command
 from calamity_lab.model import Model
+from calamity_lab.probe.field_types import MOST_SAMPLES, changed_samples, sample, samples
 from calamity_lab.probe.possible import Possible, awaited, possible
-from calamity_lab.probe.samples import MOST_SAMPLES, changed_samples, sample, samples
 
 BANK = Model.find(bank)
 SHOP = Model.find(fulfilment)

@@ -14,7 +14,7 @@ from typing import Any
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.arguments import a_path, a_text_or_none
 from calamity_lab.text import escape_html, format_value, plural
-from calamity_lab.widgets import front_end, style
+from calamity_lab.widgets import front_end
 from calamity_lab.widgets.contents import Contents, LabHandle
 from calamity_lab.widgets.page.recording import recording
 from calamity_lab.widgets.stills.page import still
@@ -112,4 +112,4 @@ def _script() -> str:
 @cache
 def _sheet() -> str:
     own = (FOLDER / "page.css").read_text(encoding="utf-8")
-    return f"{style.variables(':root')}{front_end.sheet()}\n{own}"
+    return f"{front_end.variables(':root')}{front_end.sheet()}\n{own}"
