@@ -42,8 +42,10 @@ def wandered(seed: int) -> Lab:
     wander(lab, commands, random)
     for _ in range(2):
         lab.switch(random.choice(list(lab.branches)))
-        number = random.randrange(len(lab.submitted))
-        edits = [{"without": number}, {"move": {number: random.randrange(len(lab.submitted))}}, {}]
+        numbers = range(len(lab.submitted))
+        edits: list[dict[str, Any]] = [{}]
+        edits += [{"without": number} for number in numbers]
+        edits += [{"move": {number: random.choice(numbers)}} for number in numbers]
         lab.replay(**random.choice(edits))
     return lab
 
