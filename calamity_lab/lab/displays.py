@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -16,15 +16,30 @@ from calamity_lab.errors import InvalidValue, UnknownAttribute
 from calamity_lab.frames import History
 from calamity_lab.kernel.arguments import a_text, a_text_or_none, a_whole_number, refuse_unknown
 from calamity_lab.kernel.event_store import checked_stream_id
-from calamity_lab.kernel.identity import by_name
+from calamity_lab.kernel.identity import Identity, by_name
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.lab.results import Branches, PendingCommands, SelectedEvents, States, Steps
+from calamity_lab.lab.results import (
+    Branches,
+    FieldChanges,
+    Found,
+    PendingCommands,
+    SelectedEvents,
+    States,
+    Steps,
+    Why,
+    WhyNot,
+)
 from calamity_lab.model import Model
+from calamity_lab.text import format_value, plural
 from calamity_lab.trace.selection import selected_events
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Moment, Trace
+from calamity_lab.views.process_graph import not_sent
+from calamity_lab.views.search import FirstMoment, FoundTexts, first_moment
+from calamity_lab.views.versions import lane_named
+from calamity_lab.views.why import subject, when, why
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,6 +155,52 @@ class Displays:
         moments = self.trace.branch.moments.iterate(1, self.cursor + 1)
         return Steps([moment.step for moment in moments if moment.step])
 
+    # why and finding
+
+    def why(self, what: Any, field: str | None = None) -> Why:
+        """Why something is as it is at the cursor: the chain of causes, up to the submitted command.
+
+        ``lab.why("BankAccount-bob", "balance")`` is about a value: the event that gave it, the command of the
+        event, what sent the command, and so on. Where a field of the event equals the value, the chain says
+        ``copied from``, and follows that field further up; else it says ``computed``. Without ``field`` it is
+        about the last event of the stream. ``what`` may also be the position of an event, an event of
+        `events`, a step such as a rejection, or a pending command, as in ``lab.why(lab.agenda.pending[0])``.
+        """
+        asked = subject(self.trace, self.cursor, what)
+        return Why(why(self.trace, self.cursor, asked, field, self._types))
+
+    def when(self, stream_id: str | Identity, field: str) -> FieldChanges:
+        """Every moment of the branch at which a field of a stream changed, also after the cursor."""
+        lane = lane_named(self.trace, stream_id)
+        changes = when(self.trace, lane, field, self._types)
+        times = plural(len(changes), "change")
+        return FieldChanges(f"{times} of {field} in {format_value(lane.identity.stream_id)}", changes)
+
+    def find(self, text: str) -> Found:
+        """Every moment of the branch at which a text appears: in streams, events, rejections and commands."""
+        text = a_text("find(text)", text, "find('carol')")
+        if not text.strip():
+            raise InvalidValue("find(text): the text is empty; give a part of an id, a name or a value")
+        found = FoundTexts(self.trace, text)
+        return Found(f"{plural(len(found), 'match', 'matches')} for “{format_value(text, 60)}”", found)
+
+    def bisect(self, predicate: Callable[[Moment], bool]) -> FirstMoment:
+        """The first moment of the branch at which a predicate holds, as in ``lambda m: len(m.agenda) > 3``.
+
+        Where it holds at the last moment, it is found by halving, and checked at up to 1,000 moments; where
+        one of them shows that it does not hold ever after, and where it does not hold at the last one, the
+        moments are asked one by one. The answer says which, and how often the predicate was asked.
+        """
+        return first_moment(self.trace, predicate)
+
+    def why_not(self, command: type) -> WhyNot:
+        """Why a command was not sent: the process managers that could send it, and what each waits for."""
+        return WhyNot(not_sent(self.trace, self.cursor, self.model, command))
+
+    @property
+    def _types(self) -> Mapping[str, type]:
+        return by_name((*self.model.aggregates, *self.model.process_managers))
+
     # views
 
     @property
@@ -231,10 +292,9 @@ class Displays:
         from calamity_lab.figures import plot_field
         from calamity_lab.views.versions import history_of
 
-        types = by_name((*self.model.aggregates, *self.model.process_managers))
         stream_id = checked_stream_id(stream_id, "plot_field needs the id of a stream")
         field = a_text("plot_field(field)", field, "'balance', or 'lines[0].price'")
-        history = history_of(self.stepper.trace, self.stepper.cursor, stream_id, field, types=types)
+        history = history_of(self.stepper.trace, self.stepper.cursor, stream_id, field, types=self._types)
         return plot_field(history, ax=ax, name=f"{field} of {stream_id}", theme=theme)
 
     def plot_events(self, ax: Axes | None = None, *, query: str = "", theme: Theme | None = None) -> Axes:

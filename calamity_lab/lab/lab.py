@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from calamity_lab.errors import InvalidModel, InvalidValue, ModelError, UnknownAttribute, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.arguments import a_bool, a_mapping, a_text_or_none, has, is_a, refuse_unknown
+from calamity_lab.kernel.arguments import a_bool, a_mapping, a_text_or_none, has, is_a, refuse_unknown, wrong
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.faults import ConcurrentWriter, Fault, Lose, Redeliver
 from calamity_lab.kernel.folding import begun, fold, identity_in
@@ -32,6 +32,7 @@ from calamity_lab.lab.results import (
     Breakpoints,
     Committed,
     Comparison,
+    Notes,
     PendingCommands,
     Replay,
     SelectedEvents,
@@ -44,7 +45,7 @@ from calamity_lab.testing.scenarios import Scenario
 from calamity_lab.text import plural
 from calamity_lab.trace.compare import compare
 from calamity_lab.trace.replay import Edits, submitted_on
-from calamity_lab.trace.selection import selection_of
+from calamity_lab.trace.selection import Note, selection_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Stepper
 from calamity_lab.trace.stops import Breakpoint, target_of
 from calamity_lab.trace.trace import Branch, Moment
@@ -290,9 +291,13 @@ class Lab(Displays):
         """Move the cursor to before the last command."""
         return self.stepper.step_back_over()
 
-    def goto(self, moment: int) -> Moment:
-        """Move the cursor to the moment with that index; a negative index counts from the last moment."""
-        return self.stepper.goto(moment)
+    def goto(self, moment: int | Note) -> Moment:
+        """Move the cursor to the moment with that index; a negative index counts from the last moment.
+
+        ``lab.goto(lab.notes[0])`` goes to the branch and the moment of a note, and selects what was selected.
+        """
+        given: Any = moment
+        return self.stepper.goto_note(given) if is_a(given, Note) else self.stepper.goto(given)
 
     def at(self, moment: int | Moment) -> AtMoment:
         """Fix the views at a moment: ``lab.at(60).state`` stays as it is when the lab steps or forks.
@@ -431,6 +436,18 @@ class Lab(Displays):
         """
         self.stepper.select(selection_of(self.trace, what))
         return self.selected
+
+    # notes
+
+    def note(self, text: str) -> Notes:
+        """Keep a finding with this branch, this moment and what is selected; `notes` lists all of them."""
+        self.stepper.note(text)
+        return self.notes
+
+    @property
+    def notes(self) -> Notes:
+        """The notes that were kept, on all branches; ``lab.goto(lab.notes[0])`` goes to one."""
+        return Notes(self.stepper.notes)
 
     # views with buttons
 
@@ -587,8 +604,13 @@ def _start(
     return start._replace(stack=stack) if isinstance(start, Run) else stack
 
 
+_MOST_LISTED = 1_000_000
+
+
 def _listed(given: Any) -> tuple[Any, ...]:
     """One thing, or several in a list; a named tuple is one command."""
+    if is_a(given, range) and len(given[: _MOST_LISTED + 1]) > _MOST_LISTED:
+        raise wrong("replay(without)", given, f"at most {_MOST_LISTED:,} numbers")
     return (
         tuple(given)
         if is_a(given, list, tuple, set, frozenset, range) and not has(given, "aggregate")

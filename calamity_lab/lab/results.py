@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from calamity_lab import frames
 from calamity_lab.errors import InvalidValue, UnknownKey, repr_of, text_of
@@ -22,10 +22,14 @@ from calamity_lab.text import format_fields, format_value, html_table, plain_sen
 from calamity_lab.trace.compare import Compared, ComparedRow
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand, differing
+from calamity_lab.trace.selection import Note
 from calamity_lab.trace.sentences import fact, origin, sentence
 from calamity_lab.trace.stops import Breakpoint, Stops
 from calamity_lab.trace.trace import Branch, Trace
 from calamity_lab.trace.watches import Value, Watch
+from calamity_lab.views.process_graph import NotSent, Sender
+from calamity_lab.views.search import FoundText
+from calamity_lab.views.why import ChainOfCauses, FieldChange, WhyLink
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -711,3 +715,127 @@ class SelectedEvents(frames.History):
         return html_table(
             ("", ""), list(self.details.rows()), f"{self.details.title}: {self.details.sentence}"
         )
+
+
+# why and finding
+
+_Row = TypeVar("_Row", bound=Any)
+
+
+_DTYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("number", "moment", "position"), "Int64"),
+    **dict.fromkeys(("value", "before", "after"), "object"),
+}
+
+
+class Listing(Sequence[_Row], Exports, Generic[_Row]):
+    """Rows that show themselves as a table below a caption: in a cell, as a text, and as a DataFrame."""
+
+    headings: ClassVar[tuple[str, ...]]
+    titles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, caption: str, rows: Sequence[_Row]) -> None:
+        self.caption, self._rows = caption, rows
+
+    @overload
+    def __getitem__(self, index: int) -> _Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_Row]: ...
+    def __getitem__(self, index: int | slice) -> _Row | Sequence[_Row]:
+        if type(index) is slice:
+            span(index, len(self))
+            return self._rows[index]
+        return self._rows[an_index("[index]", index, len(self), "row")]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _cells(self, row: _Row) -> Iterable[Any]:
+        """The values of a row, one per heading; a moment is None where there is none."""
+        return row
+
+    def to_pandas(self) -> DataFrame:
+        """One row per row."""
+        import pandas as pd
+
+        columns = list(zip(*map(self._cells, self._rows), strict=True)) or [()] * len(self.headings)
+        named = zip(self.headings, columns, strict=True)
+        return pd.DataFrame({name: pd.Series(cells, dtype=_DTYPES.get(name, "str")) for name, cells in named})
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`."""
+        return [dict(zip(self.headings, self._cells(row), strict=True)) for row in self._rows]
+
+    def __repr__(self) -> str:
+        return "\n".join([self._head(), *("  ".join(filter(None, cells)) for cells in self._texts())])
+
+    def _repr_html_(self) -> str:
+        return html_table(self.titles or self.headings, self._texts(), self._head())
+
+    def _head(self) -> str:
+        return self.caption + (f" (the first {_ROWS} of {len(self):,} shown)" if len(self) > _ROWS else "")
+
+    def _texts(self) -> list[list[str]]:
+        return [list(map(_cell, self._cells(row))) for row in self._rows[:_ROWS]]
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    return f"{value:,}" if type(value) is int else format_value(value, _LENGTH)
+
+
+class Why(Listing[WhyLink]):
+    """Why something is as it is: the chain of causes, up to what was put in, each link with its moment."""
+
+    headings = ("moment", "kind", "what", "why", "field", "value", "origin")
+    titles = ("step", "what", "why", "value")
+
+    def __init__(self, chain: ChainOfCauses) -> None:
+        super().__init__(chain.title, chain.links)
+
+    def _cells(self, row: WhyLink) -> Iterable[Any]:
+        value = row.value if row.field else None
+        return row.moment, row.kind, row.label, row.sentence, row.field, value, row.origin
+
+    def _texts(self) -> list[list[str]]:
+        # The last link says what was put in, so it is shown also of a chain that is cut.
+        shown = self._rows if len(self) <= _ROWS else (*self._rows[: _ROWS - 1], self._rows[-1])
+        return [[_cell(row.moment), row.label, row.sentence, row.followed] for row in shown]
+
+
+class FieldChanges(Listing[FieldChange]):
+    """Every moment at which a field changed, in order."""
+
+    headings = ("moment", "before", "after", "event", "position")
+
+
+class Found(Listing[FoundText]):
+    """Every moment at which a text appears, in order."""
+
+    headings = ("moment", "kind", "label", "detail")
+
+
+class WhyNot(Listing[Sender]):
+    """Which process managers could send a command, and what stopped each; it was sent ``sent`` times."""
+
+    headings = ("manager", "instance", "sends on", "why", "moment")
+
+    def __init__(self, found: NotSent) -> None:
+        super().__init__(found.sentence, found.senders)
+        self.command, self.sent = found.command, found.sent
+
+    def _cells(self, row: Sender) -> Iterable[Any]:
+        return row.manager, row.instance, " or ".join(row.events), row.sentence, row.moment
+
+
+class Notes(Listing[Note]):
+    """The notes of a lab, the oldest first; ``lab.goto(lab.notes[0])`` goes to the moment of one."""
+
+    headings = ("number", "branch", "moment", "note")
+
+    def __init__(self, notes: Sequence[Note]) -> None:
+        super().__init__(_caption(len(notes), "note"), notes)
+
+    def _cells(self, row: Note) -> Iterable[Any]:
+        return self._rows.index(row), row.branch, row.moment.index, row.text

@@ -12,7 +12,7 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_whole_number, is_a
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
-from calamity_lab.trace.trace import Trace
+from calamity_lab.trace.trace import Moment, Trace
 
 
 class Selection(NamedTuple):
@@ -141,3 +141,12 @@ def _recorded_by(trace: Trace, selection: Selection) -> Step | None:
         return None
     steps = (each.step for each in trace.branch.moments.iterate(start, trace.command_end(start) + 1))
     return next((each for each in steps if each is not None and each.recorded and not each.is_injected), None)
+
+
+class Note(NamedTuple):
+    """A finding: a text that a person keeps with a branch, a moment of it, and what was selected there."""
+
+    text: str
+    branch: str
+    moment: Moment
+    selection: Selection = NOTHING

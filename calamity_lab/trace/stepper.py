@@ -10,7 +10,7 @@ from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange, repr_of
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.arguments import a_whole_number, words_of
+from calamity_lab.kernel.arguments import a_text, a_whole_number, words_of
 from calamity_lab.kernel.faults import Fault, armed_fault
 from calamity_lab.kernel.recorded import of_submitted
 from calamity_lab.kernel.run import Run, advance
@@ -21,7 +21,7 @@ from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, TakenBack
 from calamity_lab.trace.purity import PurityCheck
 from calamity_lab.trace.replay import Edits, Replayed, replay
-from calamity_lab.trace.selection import NOTHING, Selection
+from calamity_lab.trace.selection import NOTHING, Note, Selection
 from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Stops, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
 
@@ -60,6 +60,7 @@ class Stepper:
             self.trace = start if isinstance(start, Trace) else Trace.of(start, model)
         self.cursor, self.is_fixed = fixed_at or 0, fixed_at is not None
         self.selection = NOTHING
+        self.notes: tuple[Note, ...] = ()
         self.guard = guard
         self.passing: Callable[[Moment], object] = lambda moment: None
         self._guarded = False
@@ -249,6 +250,24 @@ class Stepper:
             self.selection = selection
             self._notify()
 
+    def note(self, text: str) -> None:
+        """Keep a text with this branch, this moment and what is selected."""
+        text = a_text("note(text)", text, "note('here the balance is wrong')").strip()
+        if not text:
+            raise InvalidValue("note(text): the text is empty; write what you have found")
+        with self._lock:
+            self.notes = (*self.notes, Note(text, self.trace.branch.name, self.moment, self.selection))
+            self._notify()
+
+    def goto_note(self, note: Note) -> Moment:
+        """To the branch and the moment of a note, with what was selected there."""
+        branches = self.trace.branches
+        known = self.trace if note.branch not in branches else self.trace.switch(note.branch)
+        there, index = known.find(note.moment)  # raises where no branch has this moment any more
+        with self._change():
+            self.trace, self.cursor, self.selection = there, index, note.selection
+        return self.moment
+
     def switch(self, branch: str) -> None:
         """To another branch, at its latest moment."""
         with self._change():
@@ -265,6 +284,10 @@ class Stepper:
         """Give a branch another name."""
         with self._change():
             self.trace = self.trace.rename(old, new)
+            renamed = new.strip()
+            self.notes = tuple(
+                note._replace(branch=renamed) if note.branch == old else note for note in self.notes
+            )
 
     def remove(self, name: str) -> None:
         """Forget a branch that is not looked at."""

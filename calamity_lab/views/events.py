@@ -92,12 +92,23 @@ def found_events(trace: Trace, wanted: str) -> list[int]:
     )
 
 
-class _EventTexts(dict[type, _Reader]):
-    """The text of each event for the search. How to read the fields of a class is worked out once."""
+class FieldTexts(dict[type, _Reader]):
+    """The texts of the fields of messages. How to read the fields of a class is worked out once."""
 
     def __missing__(self, cls: type) -> _Reader:
         self[cls] = reader = _reader(cls)
         return reader
+
+    def of(self, message: Any) -> str:
+        """The text of the fields of a message, as `format_fields` writes it."""
+        return _fields(message, self[type(message)])
+
+
+class _EventTexts:
+    """The text of each event for the search."""
+
+    def __init__(self) -> None:
+        self._fields = FieldTexts()
 
     def of(self, recorded: RecordedEvent) -> str:
         """The text of an event in which a query is searched."""
@@ -106,7 +117,7 @@ class _EventTexts(dict[type, _Reader]):
             recorded.event_type,
             str(recorded.metadata.get("command", "")),
             recorded.correlation_id,
-            _fields(recorded.event, self[type(recorded.event)]),
+            self._fields.of(recorded.event),
         )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any, Literal, NamedTuple
 
+from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel.arguments import is_a
+from calamity_lab.kernel.cases import paths
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
-from calamity_lab.probe.possible import Possible, possible
+from calamity_lab.probe.possible import MessageFlow, Possible, message_flow, possible
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import EdgeKey, counters
@@ -23,7 +29,7 @@ from calamity_lab.views.instance_status import (
     spell,
     time_at,
 )
-from calamity_lab.views.instances import Instance, about, instances
+from calamity_lab.views.instances import Instance, about, instance_history, instances
 from calamity_lab.views.looks import LOOKS, SIGNS
 from calamity_lab.views.scenes import RANKS, GraphScene, Point, Stroke, graph_scene, layout
 
@@ -313,3 +319,115 @@ def _current(step: Step | None) -> set[str]:
         kind = "process manager" if step.at_process_manager else "aggregate"
         keys.add(key_of(kind, step.subject.category))
     return keys
+
+
+class Sender(NamedTuple):
+    """A process manager that could send a command, and why it did not, or when it did.
+
+    ``instance`` is the stream id of one of its instances; "" where none has started. ``events`` are those on
+    which it sends the command, as far as the source of its ``handle`` says. ``moment`` is the one to look at.
+    """
+
+    manager: str
+    instance: str
+    events: tuple[str, ...]
+    sentence: str
+    moment: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Which process managers could send a command; ``sent`` is how often it was dispatched."""
+
+    command: str
+    sentence: str
+    sent: int
+    senders: tuple[Sender, ...]
+
+
+_MOST_REJECTIONS = 1_000
+
+
+def not_sent(trace: Trace, cursor: int, model: Model, command: Any) -> NotSent:
+    """Which process managers could send a command, what each waits for, and what stopped it."""
+    if not any(command is cls for cls in model.commands):
+        names = [cls.__name__ for cls in model.commands]
+        near = get_close_matches(command.__name__ if is_a(command, type) else repr_of(command), names)
+        known = f"did you mean {near[0]}?" if near else f"the model has {', '.join(names) or 'none'}"
+        raise InvalidValue(f"why_not({repr_of(command)}): give a command class of the model; {known}")
+    name, flow = stored_name(command), _flow(trace, cursor, model)
+    sent = counters(trace, cursor).counts.get(key_of("command", name), 0)
+    dispatched = trace.index.dispatched
+    moments = dispatched.take(bisect_right(dispatched, cursor) if sent else 0).backwards()
+    last = next((at for at in moments if type(_command(trace, at)) is command), 0)
+    managers = [each for each in by_name(model.process_managers) if each in flow.senders_of(name)]
+    senders = [each for manager in managers for each in _senders(trace, cursor, model, manager, name)]
+    waiting = any(type(each) is command for each in trace[cursor].agenda)
+    return NotSent(name, _not_sent(name, sent, last, managers, waiting=waiting), sent, tuple(senders))
+
+
+def _command(trace: Trace, moment: int) -> Any:
+    step = trace[moment].step
+    return None if step is None else step.command
+
+
+def _not_sent(name: str, sent: int, last: int, managers: list[str], *, waiting: bool) -> str:
+    if last:
+        return (
+            f"{name} was sent: {plural(sent, 'time')}, the last one dispatched at step {last:,}; see "
+            f"lab.why(lab.steps[{last - 1}])"
+        )
+    if waiting:
+        return f"{name} was sent, and is pending; see lab.why(lab.agenda.pending[0])"
+    if not managers:
+        return f"{name} was not sent: no process manager sends it. Send it with lab.send({name}(...))"
+    return f"{name} was not sent; it could be sent by {' or '.join(managers)}"
+
+
+def _flow(trace: Trace, cursor: int, model: Model) -> MessageFlow:
+    return message_flow(model, [key for key in counters(trace, cursor).counts if isinstance(key, tuple)])
+
+
+def _senders(trace: Trace, cursor: int, model: Model, manager: str, command: str) -> list[Sender]:
+    """The instances of a process manager, or what has to happen for the first one to start."""
+    cls = model.process_manager(manager)
+    found = {stored_name(event): paths(cls, "handle", event) for event in model.events}
+    on: tuple[str, ...] = tuple(
+        event
+        for event, ways in found.items()
+        if ways is not None and any(is_a(made, type) and stored_name(made) == command for made in ways.made())
+    )
+    if (manager, command) in possible(model).answers:
+        on = (*on, "a rejection")
+    running, _ = instances(trace, cursor, manager)
+    if not running:
+        return [Sender(manager, "", on, *_not_started(trace, cursor, model, manager))]
+    rows = []
+    for each in running:
+        history = instance_history(trace, cursor, trace.index.lanes[each.lane].identity.stream_id)
+        own = [sent for sent in history.sent if sent.pending.command_type == command]
+        if own:
+            rows.append(
+                Sender(manager, each.stream_id, on, f"sent it at step {own[-1].sent:,}", own[-1].sent)
+            )
+            continue
+        status = status_of(trace, cursor, model, manager, each)
+        rows.append(Sender(manager, each.stream_id, on, status.sentence, status.since))
+    return rows
+
+
+def _not_started(trace: Trace, cursor: int, model: Model, manager: str) -> tuple[str, int | None]:
+    """What starts a process manager, and the latest rejection of a command that would have led to it."""
+    flow = _flow(trace, cursor, model)
+    starts = [e for e, of, verb in possible(model).reactions if of == manager and verb in ("start", "answer")]
+    commands = {command for event in starts for command in flow.commands_for(event)}
+    why = f"has not started: it waits for {' or '.join(starts) or 'an event that starts it'}"
+    if commands:
+        why += f", which {' or '.join(sorted(commands))} leads to"
+    rejections = trace.index.rejections
+    for at in islice(rejections.take(bisect_right(rejections, cursor)).backwards(), _MOST_REJECTIONS):
+        step = trace[at].step
+        if step is not None and step.pending.command_type in commands:
+            reason = format_value(step.reason, 60)
+            return f"{why}; {step.pending.command_type} was rejected at step {at:,} ({reason})", at
+    return why, None

@@ -1,4 +1,7 @@
-"""The search of a whole run: streams, events, rejections, and the commands that are pending now."""
+"""The search of a whole run: streams, events, rejections, and the commands that are pending now.
+
+Also every moment at which a text appears, and the first moment at which a predicate holds.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,21 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
+from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.arguments import a_function, is_a, words_of
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.steps import Refused
+from calamity_lab.kernel.steps import Refused, Step
 from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.index import Lane
-from calamity_lab.trace.trace import Trace
+from calamity_lab.trace.trace import Moment, Trace
 from calamity_lab.views.agenda import LENGTH, target_text
 from calamity_lab.views.chart import Mark
 from calamity_lab.views.controls import followed
 from calamity_lab.views.events import LENGTH as EVENT_LENGTH
-from calamity_lab.views.events import found_events
+from calamity_lab.views.events import FieldTexts, found_events
 from calamity_lab.views.search_index import Searchable, places, small
 
 Kind = Literal["stream", "event", "rejection", "pending"]
@@ -266,6 +271,97 @@ def rejections(trace: Trace) -> tuple[HitText, ...]:
     return tuple(HitText(rejection_hit(trace, number, -1), rejection_text(step)) for number, step in steps)
 
 
+class FoundText(NamedTuple):
+    """A moment at which a text appears: in a stream's id, an event, a rejection, or a command."""
+
+    moment: int
+    kind: Literal["stream", "event", "rejection", "command", "pending command"]
+    label: str
+    detail: str
+
+
+class FoundTexts(Sequence[FoundText]):
+    """Every moment of a branch at which a text appears, in order; each row is made when it is read.
+
+    The case does not matter. Commands that still wait are found at the last moment, all of them.
+    """
+
+    def __init__(self, trace: Trace, text: str) -> None:
+        self._trace, wanted, last = trace, text.strip().casefold(), trace.last
+        index = trace.index
+        dispatched = index.dispatched
+        moment_of: dict[str, Callable[[int], int]] = {
+            "stream": lambda place: index.lanes[place].since,
+            "event": index.event_moments.__getitem__,
+            "rejection": index.rejections.__getitem__,
+        }
+        kinds = (_streams, _events, _rejections)
+        self._matches = [matches(trace, last, wanted) for matches in kinds]
+        commands = _CommandTexts()
+        row = Searchable(
+            "command",
+            len(dispatched),
+            lambda n: trace[dispatched[n]].step,
+            lambda start: (trace.branch.moments[at].step for at in dispatched.iterate(start)),
+            commands.of,
+        )
+        self._places = [
+            *(
+                (moment_of[matches.kind](place), number, place)
+                for number, matches in enumerate(self._matches)
+                for place in matches.indices
+            ),
+            *((dispatched[place], _COMMAND, place) for place in places(trace.memo, row, wanted)),
+        ]
+        self._waiting = [each for each in trace[last].agenda.entries() if wanted in commands.text(each)]
+        self._places += [(last, _WAITING, place) for place in range(len(self._waiting))]
+        self._places.sort()
+
+    @overload
+    def __getitem__(self, index: int) -> FoundText: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FoundText]: ...
+    def __getitem__(self, index: int | slice) -> FoundText | Sequence[FoundText]:
+        if isinstance(index, slice):
+            return [self._row(*each) for each in self._places[index]]
+        return self._row(*self._places[index])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def _row(self, moment: int, number: int, place: int) -> FoundText:
+        if number >= _COMMAND:
+            step = self._trace[moment].step
+            is_waiting = number == _WAITING or step is None
+            pending = self._waiting[place] if is_waiting or step is None else step.pending
+            kind: Literal["pending command", "command"] = "pending command" if is_waiting else "command"
+            return FoundText(moment, kind, pending.command_type, format_fields(pending.command, EVENT_LENGTH))
+        matches = self._matches[number]
+        assert matches.kind != "pending", "only what lasts was searched"
+        hit = matches.hit(place)
+        return FoundText(moment, matches.kind, hit.label, hit.detail)
+
+
+_COMMAND, _WAITING = 3, 4
+
+
+class _CommandTexts:
+    """The text of each command for the search: its name, fields, target and ids."""
+
+    def __init__(self) -> None:
+        self._fields = FieldTexts()
+
+    def of(self, step: Step) -> str:
+        """The text of a command that was dispatched."""
+        return self.text(step.pending, step.stream_id)
+
+    def text(self, pending: Pending, target: str | None = None) -> str:
+        """The text of a command; its target is worked out where it is not known."""
+        fields = self._fields.of(pending.command)
+        target = target_text(pending) if target is None else target
+        return small(pending.command_type, target, pending.command_id, pending.correlation_id, fields)
+
+
 def _next(lasting: list[_Matches], step: int) -> Iterator[Hit]:
     """The nearest match of each kind before the cursor, or after it."""
     for matches in lasting:
@@ -312,3 +408,73 @@ def _pending(trace: Trace, cursor: int, wanted: str) -> _Matches:
     pending = tuple(islice(trace[cursor].agenda.entries(), MOST_PENDING))
     there = [place for place, each in enumerate(pending) if wanted in pending_text(trace, each)]
     return _Matches("pending", there, 0, 0, lambda place: pending_hit(pending[place], place))
+
+
+class FirstMoment(NamedTuple):
+    """The first moment at which a predicate holds; None where it never does.
+
+    ``by`` is how the moment was found, and ``asked`` at how many of the ``total`` moments the predicate was
+    asked. By halving, it is the first one if the predicate holds ever after, as it did wherever it was asked.
+    """
+
+    moment: Moment | None
+    by: Literal["halving", "one by one"]
+    asked: int
+    total: int
+
+    def __repr__(self) -> str:
+        asked = f"{self.by}, asked at {self.asked:,} of {plural(self.total, 'moment')}"
+        if self.moment is None:
+            return f"It holds at no moment; {asked}"
+        return (
+            f"It holds first at moment {self.moment.index:,}, found {asked.replace('halving', 'by halving')}"
+        )
+
+
+MOST_CHECKED = 1_000
+"""After halving, at most this many moments more are asked whether the predicate holds ever after."""
+
+
+def first_moment(trace: Trace, predicate: Callable[[Moment], bool]) -> FirstMoment:
+    """The first moment of the branch at which a predicate holds.
+
+    Whether it holds ever after cannot be known without asking everywhere. So halving is checked at moments
+    that are spread evenly over the branch; where one of them says otherwise, all are asked in order.
+    """
+    predicate = a_function("bisect(predicate)", predicate, "lambda m: len(m.agenda) > 3")
+    answers: dict[int, bool] = {}
+
+    def holds(at: int) -> bool:
+        if at not in answers:
+            answers[at] = _answer(predicate, trace[at])
+        return answers[at]
+
+    last, found = trace.last, None
+    if holds(last):
+        # Where the least index is that holds, by halving, if all later ones hold too.
+        found = bisect_left(range(last), True, key=holds)
+        stride = max(-(-(last + 1) // MOST_CHECKED), 1)
+        if all(holds(at) == (at >= found) for at in range(0, last + 1, stride)):
+            return FirstMoment(trace[found], "halving", len(answers), last + 1)
+    found = next((at for at in range(last + 1) if holds(at)), None)
+    return FirstMoment(None if found is None else trace[found], "one by one", len(answers), last + 1)
+
+
+def _answer(predicate: Callable[[Moment], bool], moment: Moment) -> bool:
+    example = "give a function of a moment, as in lambda m: len(m.agenda) > 3"
+    try:
+        answer: Any = predicate(moment)
+    except Exception as error:
+        early = " A stream that is not there yet? Read it with .get(...)." if is_a(error, KeyError) else ""
+        raise InvalidValue(
+            f"bisect(predicate) raised {words_of(error)} at moment {moment.index:,}.{early} Else {example}"
+        ) from error
+    if is_a(answer, bool) or (type(answer).__module__ == "numpy" and type(answer).__name__ in _BOOLS):
+        return bool(answer)
+    raise InvalidValue(
+        f"bisect(predicate) returned {repr_of(answer)} at moment {moment.index:,}, which is neither True nor "
+        f"False; {example}"
+    )
+
+
+_BOOLS = ("bool", "bool_")

@@ -12,12 +12,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from itertools import islice, pairwise, takewhile
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.arguments import is_a
+from calamity_lab.kernel.event_store import checked_stream_id
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
@@ -394,19 +396,14 @@ def _first(pair: tuple[float, Any]) -> float:
 
 
 _MOST_NAMED = 8
+_MOST_COMPARED = 1_000
 
 
 def history_of(
     trace: Trace, cursor: int, stream_id: str, field: str, *, types: Mapping[str, type] = _NO_TYPES
 ) -> FieldHistory:
     """What a field of a stream's state was as of each version, as in ``"Order-7"``, ``"lines[0].price"``."""
-    index = trace.index
-    found_at = index.lane_numbers.get(stream_id) if isinstance(stream_id, str) else None
-    if found_at is None:
-        raise InvalidValue(
-            f"There is no stream {repr_of(stream_id)} in this run. Streams: {_named(_streams(trace))}"
-        )
-    versions = Versions(trace, index.lanes[found_at], types)
+    versions = Versions(trace, lane_named(trace, stream_id), types)
     now = versions.at(max(versions.first, versions.upto(cursor))).state
     last = versions.at(versions.last).state
     if all(state is not None and state_at(state, field) is ABSENT for state in (now, last)):
@@ -428,9 +425,18 @@ def history_of_values(values: Sequence[Any]) -> FieldHistory:
     return _drawn(_Looked(every, changes, {}), last)
 
 
-def _streams(trace: Trace) -> list[str]:
-    lanes = trace.index.lanes
-    return [lane.identity.stream_id for lane in lanes.iterate(0, len(lanes))]
+def lane_named(trace: Trace, stream_id: Any) -> Lane:
+    """The lane with that stream id or `Identity`; the error for any other names those that are near."""
+    name, index = checked_stream_id(stream_id, "give the id of a stream"), trace.index
+    number = index.lane_numbers.get(name)
+    if number is not None:
+        return index.lanes[number]
+    known = [
+        lane.identity.stream_id for lane in index.lanes.iterate(0, min(len(index.lanes), _MOST_COMPARED))
+    ]
+    near = [each for each in known if each.partition("-")[2] == name] or get_close_matches(name, known)
+    meant = f"Did you mean {_named(near)}?" if near else f"Streams: {_named(known)}"
+    raise InvalidValue(f"There is no stream {repr_of(name)} in this run. {meant}")
 
 
 def _named(names: Collection[str]) -> str:

@@ -60,7 +60,9 @@ def test_a_stream_or_a_field_that_is_not_there_is_rejected_and_it_says_what_ther
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    with pytest.raises(InvalidValue, match=r"no stream 'alice' in this run\. Streams: BankAccount-alice, "):
+    with pytest.raises(
+        InvalidValue, match=r"no stream 'alice' in this run\. Did you mean BankAccount-alice\?"
+    ):
         lab.plot_field("alice", "balance")
     with pytest.raises(InvalidValue, match=r"BankAccount-alice has no field 'amount'\. Fields: account_id, "):
         lab.plot_field("BankAccount-alice", "amount")
