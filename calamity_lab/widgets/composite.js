@@ -1,13 +1,12 @@
 // All views in one widget, on one cursor: the head, two columns below it, and the last fact at the foot.
 
 import { mountAgenda } from "./agenda.js";
-import { button } from "./buttons.js";
+import { button, mountHandle } from "./buttons.js";
 import { mountControls } from "./controls.js";
 import { mountDetails } from "./details.js";
 import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
 import { choiceOf, closest, count, freshId, make, put, setText, show } from "./elements.js";
-import { mountHandle } from "./handle.js";
 import { mountFoot } from "./lab_handle.js";
 import { focusedIn, rove } from "./lists.js";
 import { mountProcessGraph } from "./process_graph.js";

@@ -1,8 +1,7 @@
 // What the timeline is built of: its bar, its plot, the axis above, the tip, and the list in place of lanes.
 
-import { button } from "./buttons.js";
+import { button, mountHandle } from "./buttons.js";
 import { clamp, count, draw, freshId, make, nameParts, put, setText, show } from "./elements.js";
-import { mountHandle } from "./handle.js";
 import { keepInSight, keyed } from "./lists.js";
 import { eventMark, stepMark } from "./marks.js";
 import { glyph } from "./signs.js";
