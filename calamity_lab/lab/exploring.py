@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
-from itertools import product
+from itertools import islice, product
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
 from calamity_lab.frames.exports import Exports
 from calamity_lab.kernel import ask, outbox
-from calamity_lab.kernel.arguments import a_whole_number, has, is_a, words_of, wrong
+from calamity_lab.kernel.arguments import a_whole_number, are_equal, has, is_a, words_of, wrong
 from calamity_lab.kernel.cases import source_of
+from calamity_lab.kernel.faults import Fault, Lose, Redeliver
 from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.displays import counting
@@ -139,9 +141,14 @@ class Violation:
         """A lab that stands at the moment where the invariant breaks, with all that led there."""
         lab = self._exploration._lab()
         for way in self._ways:
-            if way.is_offered:
-                lab.send(way.command)
-            lab.choose(_pending(lab, way))
+            if way.is_fault:
+                lab.inject(_again(lab, way))
+            else:
+                if way.is_offered:
+                    lab.send(way.command)
+                lab.choose(_pending(lab, way))
+                if way.fault is not None:
+                    lab.inject(way.fault)
             lab.step()
         return lab
 
@@ -170,6 +177,16 @@ class Violation:
             for number, way in enumerate(self._ways, 1)
         ]
         return html_table(("step", "command", "sent by", ""), rows, repr(self).partition("\n")[0])
+
+
+def _again(lab: Lab, way: ExploredChoice) -> Fault:
+    """The fault of a choice in the run of a lab, where events and commands have other ids."""
+    if isinstance(way.command, Redeliver):
+        (latest,) = islice(lab.stack.event_store.stream(ALL, direction=BACKWARDS), 1)
+        same = [r for r in lab.events if are_equal(r.event, way.command.event.event)]
+        return Redeliver(same[-1] if same else latest)
+    lost = way._replace(command=way.command.command)
+    return Lose(lab.agenda.pending[_pending(lab, lost)])
 
 
 def _pending(lab: Lab, way: ExploredChoice) -> int:
@@ -500,6 +517,7 @@ def explore(
     invariants: Any = (),
     eventually: Any = (),
     sometimes: Any = (),
+    faults: Iterable[Any] = (),
     limit: int = 100_000,
     depth: int | None = None,
     strategy: Literal["breadth", "depth", "random"] = "breadth",
@@ -516,6 +534,10 @@ def explore(
     some state: functions of a stack, in a list or by name in a dict. It stops after ``limit`` states, and
     follows no state that is ``depth`` commands away from the start.
 
+    ``faults`` may happen once each, at any moment where they fit: a fault, as in ``Crash()`` or
+    ``Lose(DepositFunds)``, or the class `Lose` (any command that a process manager sent) or `Redeliver` (the
+    latest event).
+
     ``strategy`` is "breadth", which finds a shortest path to each violation, "depth", or "random": runs of
     ``depth`` commands (or 200) at random with this ``seed``, ``limit`` choices in all, whose paths are made
     shorter afterwards. ``by`` is a function of the stack that says what counts when two states are compared.
@@ -531,6 +553,7 @@ def explore(
         "eventually": _predicates("eventually", eventually),
         "sometimes": _predicates("sometimes", sometimes),
     }
+    wrong_things = _faults(faults)
     is_made = callable(start) and not is_a(start, Stack, Run, Lab)
 
     def explored(given: Mapping[str, Any]) -> Exploration:
@@ -541,6 +564,7 @@ def explore(
             depth=None if strategy == "random" else depth,
             strategy="depth" if strategy == "depth" else "breadth",
             by=by,
+            faults=wrong_things,
             **checks,
         )
         again = explored if is_made else None
@@ -592,7 +616,7 @@ def _is_value(store: Any) -> bool:
 def _model_of(explorer: Explorer) -> Model:
     """The classes that were met: those of the states at the start, and those of the commands."""
     stack = explorer.given.stack
-    sent = [choice.command for choice in explorer.ways]
+    sent = [choice.command for choice in explorer.ways if not choice.is_fault]
     aggregates = {type(state): None for state in stack.aggregates.values()}
     aggregates.update({ask.target(command).type: None for command in sent})
     return assemble(
@@ -618,6 +642,14 @@ def _offer(commands: Any, given: Mapping[str, Any]) -> Callable[[Stack], Iterabl
         if not has(command, "aggregate") or is_a(command, type):
             raise wrong("explore(commands)", command, "commands in a list, or a function of the stack")
     return lambda stack: listed
+
+
+def _faults(given: Any) -> tuple[Any, ...]:
+    listed = tuple(given) if is_a(given, list, tuple, set, frozenset) else (given,)
+    for each in listed:
+        if not is_a(each, Fault) and each is not Lose and each is not Redeliver:
+            raise wrong("explore(faults)", each, "faults in a list, as in [Crash(), Lose, Redeliver]")
+    return listed
 
 
 def _predicates(name: str, given: Any) -> dict[str, Callable[[Stack], Any]]:

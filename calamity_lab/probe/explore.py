@@ -13,17 +13,19 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from calamity_lab.errors import CalamityError, InvalidValue, ModelError
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.arguments import words_of
+from calamity_lab.kernel.arguments import are_equal, words_of
+from calamity_lab.kernel.faults import Fault, Lose, Redeliver, arm
 from calamity_lab.kernel.folding import begun
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Appended, Step
+from calamity_lab.kernel.steps import Appended, Completed, Injected, Step
 from calamity_lab.probe.states import Values
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.muted_output import muted_output
@@ -32,18 +34,31 @@ Strategy = Literal["breadth", "depth"]
 Predicate = Callable[[Stack], Any]
 Offer = Callable[[Stack], Iterable[Any]]
 
+_THAT_RECORD = (Appended, Injected)
+
 
 class ExploredChoice(NamedTuple):
-    """A choice as it is in every run: a command, who sent it, and whether it was offered or pending."""
+    """A choice as it is in every run: a command, who sent it, and whether it was offered or pending.
+
+    ``fault`` is what goes wrong meanwhile; where the fault stands for itself, it is the ``command``, too.
+    """
 
     command: Any
     sender: str | None = None
     is_offered: bool = False
+    fault: Fault | None = None
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether a fault happens while no command is in progress."""
+        return self.command is self.fault
 
     @property
     def label(self) -> str:
-        """The command in words."""
-        return format_value(self.command, 200)
+        """The choice in words."""
+        if self.fault is None or self.is_fault:
+            return format_value(self.command, 200)
+        return f"{format_value(self.command, 200)}, with {format_value(self.fault, 200)}"
 
 
 class _Numbered(NamedTuple):
@@ -108,6 +123,7 @@ class Explorer:
         invariants: Mapping[str, Predicate] | None = None,
         eventually: Mapping[str, Predicate] | None = None,
         sometimes: Mapping[str, Predicate] | None = None,
+        faults: Sequence[Fault | type] = (),
         depth: int | None = None,
         strategy: Strategy = "breadth",
         by: Callable[[Stack], Any] | None = None,
@@ -115,7 +131,7 @@ class Explorer:
         self.given = start
         self.start = start._replace(stack=changed(start.stack, ids=_Numbered()))
         self.most_depth, self.strategy = depth, strategy
-        self._offer, self._by = offer, by
+        self._offer, self._by, self._faults = offer, by, tuple(faults)
         self._invariants, self._eventually = dict(invariants or {}), dict(eventually or {})
         self.sometimes = dict(sometimes or {})
         self.ways: list[ExploredChoice] = []
@@ -131,10 +147,11 @@ class Explorer:
         self.bad: dict[str, bytearray] = {name: bytearray() for name in self._invariants}
         self.held: dict[str, bytearray] = {name: bytearray() for name in self._eventually}
         self.values = Values()
-        self._ways: dict[tuple[int, str | None, bool], int] = {}
+        self._ways: dict[Any, int] = {}
         self._states: dict[Hashable, int] = {}
-        self._slots: dict[tuple[str, bool], int] = {}
-        self._bases: list[int] = []
+        # The first number of a state is not that of a stream: its bits say which faults have happened.
+        self._slots: dict[tuple[str, bool], int] = {("", False): 0}
+        self._bases: list[int] = [-1]
         self._waiting: deque[tuple[int, Run, tuple[int, ...]]] = deque()
         self._cut = 0
         self._known: set[str] = set()
@@ -185,16 +202,19 @@ class Explorer:
 
     def growth(self) -> str:
         """What has the most different values, in words: where states are without end, it is what grows."""
+        if self._by is not None:
+            return ""
         values: list[set[int]] = [set() for _ in self._slots]
         most = 0
-        for key in self._states:
-            vector, pending = key if type(key) is tuple and key and type(key[0]) is tuple else (key, ())
+        for key in cast("Iterable[Any]", self._states):
+            vector, pending = key if type(key[0]) is tuple else (key, ())
             most = max(most, len(pending))
             for slot, number in enumerate(vector):
                 values[slot].add(number)
-        if self._by is not None or not values:
-            return f"{plural(most, 'command')} pending at once" if most else ""
-        (stream_id, _), slot = max(self._slots.items(), key=lambda item: len(values[item[1]]))
+        (_, *streams) = self._slots.items()
+        if not streams:
+            return f"{plural(most, 'command')} pending at once"
+        (stream_id, _), slot = max(streams, key=lambda item: len(values[item[1]]))
         counted = f"{stream_id} had {plural(len(values[slot]), 'different state')}"
         states = [self.values.numbered(number - 1) for number in values[slot] if number]
         fields_ = {name for state in states for name in fields_of(state)}
@@ -231,7 +251,7 @@ class Explorer:
 
     def _begin(self) -> None:
         stack = self.start.stack
-        vector: list[int] = []
+        vector = [0]
         for store in () if self._by is not None else (stack.aggregates, stack.process_managers):
             for stream_id, state in store.items():
                 slot = self._slot(stream_id, state, store is stack.process_managers)
@@ -264,7 +284,7 @@ class Explorer:
     def _key(self, run: Run, vector: tuple[int, ...]) -> Hashable:
         if self._by is not None:
             try:
-                return self.values.frozen(self._by(run.stack), "by")
+                return vector, self.values.frozen(self._by(run.stack), "by")
             except InvalidValue:
                 raise
             except Exception as error:
@@ -273,18 +293,25 @@ class Explorer:
                 ) from error
         if not run.agenda:
             return vector
-        return vector, tuple(
-            sorted([self._way(pending.command, pending.sender, False) for pending in run.agenda.entries()])
-        )
+        return vector, tuple(sorted([self._way(p.command, p.sender) for p in run.agenda.entries()]))
 
-    def _way(self, command: Any, sender: Identity | None, is_offered: bool) -> int:
+    def _way(
+        self,
+        command: Any,
+        sender: Identity | None = None,
+        is_offered: bool = False,
+        fault: Fault | None = None,
+        at: int = -1,
+    ) -> int:
+        """The number of a choice; ``at`` is that of its fault."""
         name = None if sender is None else sender.stream_id
-        key = self.values.number(command, "a command"), name, is_offered
-        number = self._ways.get(key)
-        if number is None:
-            number = self._ways[key] = len(self.ways)
-            self.ways.append(ExploredChoice(command, name, is_offered))
-        return number
+        number = repr(command) if command is fault else self.values.number(command, "a command")
+        key = number, name, is_offered, at
+        known = self._ways.get(key)
+        if known is None:
+            known = self._ways[key] = len(self.ways)
+            self.ways.append(ExploredChoice(command, name, is_offered, fault))
+        return known
 
     def _add(self, key: Hashable, run: Run, vector: tuple[int, ...], parent: int, way: int) -> int:
         index = self._states[key] = len(self.out)
@@ -309,9 +336,9 @@ class Explorer:
 
     def _look_at(self, index: int, run: Run, vector: tuple[int, ...]) -> None:
         out: array[int] = array("q")
-        for way, begun_run in self._choices(run):
+        for way, begun_run, before in self._choices(run, vector):
             try:
-                after, new_vector, is_nothing = self._whole(begun_run, vector)
+                after, new_vector, is_nothing = self._whole(begun_run, before)
             except _Raised as raised:
                 self._raised(index, way, raised.error)
                 continue
@@ -328,23 +355,37 @@ class Explorer:
         if not out:
             self._ended(index, run)
 
-    def _choices(self, run: Run) -> Iterator[tuple[int, Run]]:
-        """What may happen next: each choice, and the run in which it is next."""
-        taken = set()
-        for n, pending in enumerate(run.agenda.entries()):
-            way = self._way(pending.command, pending.sender, False)
-            if way not in taken:
-                taken.add(way)
-                yield way, run if n == 0 else run.choose(n)
-        if self._offer is None:
-            return
-        for command in self._offered(run.stack):
-            way = self._way(command, None, True)
-            if way in taken:
+    def _choices(self, run: Run, vector: tuple[int, ...]) -> Iterator[tuple[int, Run, tuple[int, ...]]]:
+        """What may happen next: each choice, the run in which it is next, and the numbers of the state."""
+        plain = self._commands(run)
+        for command, sender, is_offered, begun_run in plain:
+            yield self._way(command, sender, is_offered), begun_run, vector
+        happened = vector[0] if vector else 0
+        for at, fault in enumerate(self._faults):
+            if happened >> at & 1:
                 continue
-            taken.add(way)
-            given = run.submit(command)
-            yield way, given if not run.agenda else given.choose(-1)
+            before = (happened | 1 << at, *vector[1:])
+            for each, sender in _alone(fault, run):
+                yield self._way(each, sender, False, each, at), arm(run, each), before
+            if isinstance(fault, Fault) and not isinstance(fault, (Lose, Redeliver)):
+                for command, sender, is_offered, begun_run in plain:
+                    way = self._way(command, sender, is_offered, fault, at)
+                    yield way, arm(begun_run, fault), before
+
+    def _commands(self, run: Run) -> list[tuple[Any, Identity | None, bool, Run]]:
+        """The commands that may come next, each with its sender and the run in which it is next."""
+        found: dict[int, tuple[Any, Identity | None, bool, Run]] = {}
+        for n, pending in enumerate(run.agenda.entries()):
+            way = self._way(pending.command, pending.sender)
+            if way not in found:
+                next_ = run if n == 0 else run.choose(n)
+                found[way] = pending.command, pending.sender, False, next_
+        for command in () if self._offer is None else self._offered(run.stack):
+            way = self._way(command, None, True)
+            if way not in found:
+                given = run.submit(command)
+                found[way] = command, None, True, given if not run.agenda else given.choose(-1)
+        return list(found.values())
 
     def _offered(self, stack: Stack) -> Iterable[Any]:
         assert self._offer is not None
@@ -365,17 +406,19 @@ class Explorer:
                 step, run = advance(run)
             except CalamityError as error:
                 raise _Raised(error) from error
-            if step.__class__ is Appended or step.at_process_manager:
+            if step.__class__ in _THAT_RECORD or step.at_process_manager:
                 caused = self._noted(step, touched) or caused
             elif step.rejected is not None:
                 rejected = step.rejected
             if step.ends:
                 break
+        if run.faults:  # the fault did not fit
+            return run, vector, True
         name = step.pending.command_type
-        if rejected is None:
-            self.seen.accepted.add(name)
-        else:
+        if rejected is not None:
             self.seen.reasons.add((name, format_value(rejected.reason, 200)))
+        elif step.__class__ is Completed:
+            self.seen.accepted.add(name)
         if self._by is not None:
             return run, vector, rejected is not None and not caused and not touched
         after = self._after(run, vector, touched) if touched else vector
@@ -383,7 +426,7 @@ class Explorer:
 
     def _noted(self, step: Step, touched: set[tuple[str, bool]]) -> bool:
         """Note whose state a step changes; whether it sent commands."""
-        if step.__class__ is Appended:
+        if step.__class__ in _THAT_RECORD:
             self.seen.events.update([recorded.event_type for recorded in step.recorded])
         if step.stream_id is not None:
             touched.add((step.stream_id, step.at_process_manager))
@@ -439,11 +482,11 @@ class Explorer:
         self, source: Random, state: int, run: Run, vector: tuple[int, ...]
     ) -> tuple[int, Run, tuple[int, ...]] | None:
         """One choice at random: where it leads; None where nothing can happen."""
-        open_ = list(self._choices(run))
+        open_ = list(self._choices(run, vector))
         source.shuffle(open_)
-        for way, begun_run in open_:
+        for way, begun_run, before in open_:
             try:
-                after, new_vector, is_nothing = self._whole(begun_run, vector)
+                after, new_vector, is_nothing = self._whole(begun_run, before)
             except _Raised as raised:
                 self._raised(state, way, raised.error)
                 continue
@@ -465,12 +508,12 @@ class Explorer:
         made: list[ExploredChoice] = []
         with ask.through(self.values.remembered), muted_output():
             for wanted in ways:
-                number = self._way_number(wanted)
-                begun_run = next((run_ for way, run_ in self._choices(run) if way == number), None)
-                if begun_run is None:
+                open_ = self._choices(run, vector)
+                found = next(((each, now) for way, each, now in open_ if self.ways[way] is wanted), None)
+                if found is None:
                     continue
                 try:
-                    after, new_vector, is_nothing = self._whole(begun_run, vector)
+                    after, new_vector, is_nothing = self._whole(*found)
                 except _Raised as raised:
                     if _name_of(raised.error) == name:
                         return (*made, wanted)
@@ -482,9 +525,6 @@ class Explorer:
                 if name in self._invariants and not _asked(self._invariants[name], run.stack)[0]:
                     return tuple(made)
         return None
-
-    def _way_number(self, way: ExploredChoice) -> int:
-        return self._ways[self.values.number(way.command, "a command"), way.sender, way.is_offered]
 
 
 def shrunk(explorer: Explorer, name: str, ways: Sequence[ExploredChoice]) -> tuple[ExploredChoice, ...]:
@@ -616,8 +656,34 @@ def _way_to(
     return tuple(states[::-1]), tuple(ways[::-1])
 
 
+def _alone(fault: Fault | type, run: Run) -> list[tuple[Fault, Identity | None]]:
+    """The faults that may happen now, while no command is in progress, each with whom it concerns.
+
+    A class stands for all that fit: each command that a process manager sent may be lost, and the latest
+    event may be handed on again.
+    """
+    if _is_kind(fault, Lose):
+        wanted: Any = fault.command if isinstance(fault, Lose) else object
+        sent = [each for each in run.agenda.entries() if each.sender is not None]
+        return [(Lose(each), each.sender) for each in sent if _is_meant(each.command, wanted)]
+    if _is_kind(fault, Redeliver):
+        wanted = fault.event if isinstance(fault, Redeliver) else object
+        latest = run.stack.event_store.stream(ALL, direction=BACKWARDS)
+        newest = next((each for each in latest if _is_meant(each.event, wanted)), None)
+        return [] if newest is None else [(Redeliver(newest), None)]
+    return []
+
+
+def _is_kind(fault: Fault | type, kind: type[Fault]) -> bool:
+    return isinstance(fault, kind) or fault is kind
+
+
+def _is_meant(message: Any, wanted: Any) -> bool:
+    return isinstance(message, wanted) if isinstance(wanted, type) else are_equal(message, wanted)
+
+
 def _trimmed(vector: list[int]) -> tuple[int, ...]:
-    while vector and not vector[-1]:
+    while len(vector) > 1 and not vector[-1]:
         vector.pop()
     return tuple(vector)
 

@@ -28,6 +28,7 @@ from calamity_lab import (
 from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.fulfilment.order import OrderStatus
+from calamity_lab.kernel.faults import ConcurrentWriter, Crash, Lose, Redeliver
 from calamity_lab.lab.exploring import Exploration
 from tests.probe.puzzles import (
     Puzzle,
@@ -498,3 +499,55 @@ def plain_states(run: Run) -> set[Any]:
 
     visit(run)
     return found
+
+
+def transfer() -> Lab:
+    lab = Lab(bank)
+    lab.send(bank.CreateAccount("a", "A"), bank.CreateAccount("b", "B"), bank.DepositFunds("a", 100))
+    lab.resume()
+    lab.send(bank.RequestTransfer("t", "a", "b", 40))
+    return lab
+
+
+def money(stack: Stack) -> int:
+    return sum(account.balance for account in stack.aggregates.values())
+
+
+@pytest.mark.parametrize(
+    ("fault", "invariant", "last"),
+    [
+        (Redeliver, lambda stack: money(stack) <= 100, "DepositFunds"),
+        (Crash(), lambda stack: money(stack) <= 100, ""),
+        (
+            ConcurrentWriter("BankAccount-a", bank.FundsWithdrawn("a", 90)),
+            lambda stack: all(account.balance >= 0 for account in stack.aggregates.values()),
+            "",
+        ),
+    ],
+    ids=["redeliver", "crash", "writer"],
+)
+def test_faults_are_choices_that_happen_once(fault: Any, invariant: Any, last: str) -> None:
+    without = explore(transfer())
+    found = explore(transfer(), faults=[fault], invariants={"sound": invariant})
+    assert found.states > without.states
+    assert found.complete
+    if last:
+        (violation,) = found.violations
+        assert last in repr(violation.path[-1]) or last in repr(violation)
+        lab = violation.lab()
+        assert not invariant(lab.stack)
+        assert sum(type(step).__name__ == "Injected" for step in lab.steps) == 1
+    else:
+        assert found.violations == ()
+
+
+def test_a_lost_command_leaves_its_process_manager_waiting() -> None:
+    assert explore(transfer()).stuck == ()
+    found = explore(transfer(), faults=[Lose])
+    assert {each.instances for each in found.stuck} == {("Transfer-t",)}
+    assert any("Lose(DepositFunds" in repr(each.path[-1]) for each in found.stuck)
+
+
+def test_what_is_no_fault_is_named() -> None:
+    with pytest.raises(InvalidValue, match=r"explore\(faults=.*Crash"):
+        explore(transfer(), faults=[3])
