@@ -19,6 +19,7 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import derived_id
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, due
 from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 from calamity_lab.kernel.run import Run, advance
@@ -118,6 +119,17 @@ def submitted_on(branch: Branch) -> tuple[SubmittedCommand, ...]:
         for given, command_id in zip(entry.input.commands, entry.input.command_ids, strict=True)
     ]
     return tuple([SubmittedCommand(number, *each) for number, each in enumerate(found)])
+
+
+_BY_ID = Slot[Mapping[str, int]](most=8)
+
+
+def submitted_numbers(trace: Trace) -> Mapping[str, int]:
+    """The numbers of the submitted commands of the current branch, by command id."""
+    inputs = trace.branch.inputs
+    return trace.memo.once(
+        _BY_ID, lambda: {each.command_id: each.number for each in submitted_on(trace.branch)}, inputs
+    )
 
 
 class CommandNumbers:

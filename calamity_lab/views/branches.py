@@ -1,16 +1,23 @@
-"""The branches as a tree on the axis of moments: where each leaves another one, and how far it goes."""
+"""The branches as a tree on the axis of moments, and what came of a replay, which began one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.text import format_value, plural
+from calamity_lab.trace.replay import Replayed, ReplayRow, differing
 from calamity_lab.trace.trace import Branch, Trace
+from calamity_lab.views.chart import Mark
+from calamity_lab.views.details import MOST_LINKS, Answer, DetailLink
 
 FEW = 3
 """So many branches are shown at first."""
+LENGTH = 400
+"""The longest text about a replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,33 @@ def sentence_of(branch: Branch) -> str:
     edits = branch.edits if branch.edits and not branch.name.startswith(branch.edits) else ""
     length = plural(len(branch.moments) - 1, "step")
     return format_value(", ".join(filter(None, [branch.name, edits, came, length])))
+
+
+def answer_of(replayed: Replayed) -> Answer:
+    """What came of a replay: in words, and a link to each command that was not decided as before."""
+    differences = differing(replayed.rows)
+    links = [_link(row) for row in differences if row.moment is not None]
+    words = {
+        "Not sent any more": _counted(row for row in differences if row.outcome == "gone" and row.depth),
+        "Still pending": _counted(row for row in differences if row.outcome == "not run"),
+        "Not replayed": "; ".join(replayed.unplayed),
+        "More differences": str(len(links) - MOST_LINKS) if len(links) > MOST_LINKS else "",
+    }
+    sentences = [replayed.sentence, *(f"{name}: {said}" for name, said in words.items() if said)]
+    title = f"Replay {replayed.trace.branch.edits}".strip()
+    return Answer(title, format_value(". ".join(sentences), LENGTH), tuple(links[:MOST_LINKS]))
+
+
+def _link(row: ReplayRow) -> DetailLink:
+    kind = "rejected" if row.outcome == "rejected" else "command"
+    said = row.differs or f"{row.outcome}: {row.after}"
+    name, mark = stored_name(type(row.command)), Mark("step", row.moment or 0)
+    return DetailLink(kind, name, format_value(said, LENGTH), row.depth, mark, row.moment)
+
+
+def _counted(rows: Iterable[ReplayRow]) -> str:
+    counts = Counter(stored_name(type(row.command)) for row in rows)
+    return ", ".join(f"{name} ({times:,} times)" if times > 1 else name for name, times in counts.items())
 
 
 _SHOWN = Slot[tuple[BranchRow, ...]](most=4)

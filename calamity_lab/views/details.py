@@ -15,6 +15,7 @@ from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.steps import Conflicted, Failed, Injected, Step
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.projections import BrokenProjection
+from calamity_lab.trace.replay import submitted_numbers
 from calamity_lab.trace.selection import Selection, pending_of, selected_events
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
@@ -181,12 +182,37 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
     pending = pending_of(trace, selection)
     if pending is not None:
         yield from _on_pending(pending)
+    elif selection.moment is not None and 0 < selection.moment <= trace.last:
+        step = trace[selection.moment].step
+        pending = None if step is None or step.trigger is not None else step.pending
+    if pending is not None:
+        yield from _edits(trace, pending)
 
 
 def _on_pending(pending: Pending) -> Iterator[Action]:
     which = {"which": pending.command_id}
     yield Action("choose", "Run next", "Move this command to the front", which)
     yield Action("drop", "Drop", "Take this command off the agenda", which)
+
+
+def _edits(trace: Trace, pending: Pending) -> Iterator[Action]:
+    """What a replay can do about a command that was submitted."""
+    numbers, which, name = submitted_numbers(trace), {"which": pending.command_id}, pending.command_type
+    number, commands = numbers.get(pending.command_id), trace.branch.model.commands
+    if number is None:
+        return
+    again = "decide everything again on a new branch"
+    yield Action("leave_out", "Leave out", f"Leave {name} out, and {again}", which)
+    if type(pending.command) in commands:
+        yield Action("change", "Change…", f"Give other values to {name}, and {again}", which)
+    if commands:
+        yield Action("insert", "Insert before…", f"Send another command before {name}, and {again}", which)
+    if number > 0:
+        yield Action(
+            "move", "Move earlier", f"Send {name} one command earlier, and {again}", {**which, "by": -1}
+        )
+    if number < len(numbers) - 1:
+        yield Action("move", "Move later", f"Send {name} one command later, and {again}", {**which, "by": 1})
 
 
 def _event(trace: Trace, event: RecordedEvent, chosen: Selected, asked: _Asked) -> Details:

@@ -49,6 +49,23 @@ class CommandForm:
     fields: tuple[FormField, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What the form is open for: another command in the place of a submitted one, or one before it.
+
+    ``command_id`` is the submitted command. ``title`` says it in words. ``command`` is the type of which the
+    form is shown at first, with the values in ``fields``; "" leaves the form as it is. ``turn`` is another
+    number each time.
+    """
+
+    is_change: bool
+    command_id: str
+    title: str
+    command: str
+    fields: Mapping[str, Any]
+    turn: int
+
+
 def forms(model: Model) -> tuple[CommandForm, ...]:
     """The forms of a model's commands, in order."""
     names = {cls.__name__: cls for cls in model}

@@ -8,13 +8,17 @@ from time import monotonic
 from typing import Any
 
 from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
+from calamity_lab.kernel import ask
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.text import plural
-from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
+from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Journey, Stepper
 from calamity_lab.trace.stops import Condition, EndsCascade, Times, ends_command
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
+from calamity_lab.views.form import Editing, written
 from calamity_lab.views.parsing import parse
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
@@ -157,9 +161,73 @@ def _send(contents: Contents, message: Mapping[str, Any]) -> None:
         contents.form = replace(contents.form, errors=dict(error.errors))
         # Each field says what is wrong with it; one sentence for all would be as long as the form.
         return contents.say(_not_sent(error) if len(error.errors) > 1 else str(error), "error")
-    contents.lab.send(command)
-    contents.form = replace(contents.form, errors={}, sent=contents.form.sent + 1)
-    return contents.say(f"{stored_name(cls)} is on the agenda", "plain")
+    editing = contents.form.editing
+    if editing is None:
+        contents.lab.send(command)
+        contents.say(f"{stored_name(cls)} is on the agenda", "plain")
+    else:
+        ask.target(command)  # raises for a command that goes nowhere
+        number, _ = _submitted(contents, editing.command_id)
+        change = Edits(edit={number: command}) if editing.is_change else Edits(insert={number: (command,)})
+        _replay(contents, change)
+    contents.form = replace(contents.form, errors={}, sent=contents.form.sent + 1, editing=None)
+    return None
+
+
+def _leave_out(contents: Contents, message: Mapping[str, Any]) -> None:
+    number, _ = _submitted(contents, message.get("which"))
+    _replay(contents, Edits(without=frozenset({number})))
+
+
+def _move(contents: Contents, message: Mapping[str, Any]) -> None:
+    number, _ = _submitted(contents, message.get("which"))
+    _replay(contents, Edits(move={number: number + _number(message, "by")}))
+
+
+def _open_form(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Open the form for another command in the place of a submitted one, or before it."""
+    command_id, is_change = str(message.get("which")), message.get("verb") == "change"
+    _, command = _submitted(contents, command_id)
+    model, name, before = contents.lab.model, stored_name(type(command)), contents.form.editing
+    names = {cls.__name__: cls for cls in model}
+    editing = Editing(
+        is_change,
+        command_id,
+        f"{'Change' if is_change else 'Insert before'} {name}",
+        name if is_change else "",
+        written(command, names) if is_change else {},
+        1 if before is None else before.turn + 1,
+    )
+    contents.form = replace(contents.form, errors={}, editing=editing)
+    contents.say(f"{editing.title}: fill in the form, then press Replay", "plain")
+
+
+def _close_form(contents: Contents, _message: Mapping[str, Any]) -> None:
+    contents.form = replace(contents.form, errors={}, editing=None)
+
+
+def _submitted(contents: Contents, command_id: Any) -> tuple[int, Any]:
+    """The number of a submitted command of the branch, and the command."""
+    trace = contents.lab.stepper.trace
+    number = submitted_numbers(trace).get(command_id) if isinstance(command_id, str) else None
+    if number is None:
+        raise InvalidValue(
+            f"There is no such submitted command on the branch {trace.branch.name!r}. Select one, or go to "
+            "the branch on which it was submitted"
+        )
+    return number, submitted_on(trace.branch)[number].command
+
+
+def _replay(contents: Contents, edits: Edits) -> None:
+    """Decide everything again with the edits, and say what came of it."""
+    stepper = contents.lab.stepper
+    replayed = stepper.replay(edits)
+    stepper.select(NOTHING)
+    contents.answer_with(answer_of(replayed))
+    if replayed.error is None:
+        contents.say(replayed.sentence, "plain")
+    else:
+        contents.say(f"{replayed.sentence}. The replay stopped: {replayed.error}", "error")
 
 
 def _not_sent(error: InvalidFields) -> str:
@@ -196,6 +264,11 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "play": _play,
     "pause": _pause,
     "send": _send,
+    "leave_out": _leave_out,
+    "move": _move,
+    "change": _open_form,
+    "insert": _open_form,
+    "close_form": _close_form,
 }
 
 

@@ -45,7 +45,7 @@ export function mountComposite(root, lab, openHelp) {
     drawer.reveal();
     agenda.reveal(hit);
   }));
-  lab.add(mountForm(left, lab));
+  lab.add(mountForm(left, lab, () => drawer.reveal()));
   const lanes = lab.add(mountTimeline(columns, lab)).nodes.node;
   columns.append(
     lab.add(

@@ -19,7 +19,7 @@ from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.details import Answer, actions_on, details
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.form import CommandForm, forms
+from calamity_lab.views.form import CommandForm, Editing, forms
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.search import search_results
 from calamity_lab.views.selected import described, selected
@@ -80,11 +80,15 @@ class Pointed:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """The commands that can be sent, what is wrong with the last one, and how many were sent."""
+    """The commands that can be sent, what is wrong with the last one, and how many were sent.
+
+    ``editing`` is the submitted command that the form changes, or before which it inserts another one.
+    """
 
     forms: tuple[CommandForm, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     sent: int = 0
+    editing: Editing | None = None
 
 
 class Contents:

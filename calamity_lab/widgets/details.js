@@ -95,7 +95,7 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
       setText(title, value.title || "Details");
       setText(sentence, value.sentence);
       show(sentence, value.sentence !== "");
-      show(hint, value.key === "");
+      show(hint, value.key === "" && value.answer === null);
       for (const [list, isHere] of /** @type {[HTMLElement, boolean][]} */ ([[sections, false], [about, true]])) {
         keyed(list, value.sections.filter(({ name }) => BELOW_LINKS.includes(name) === isHere), ({ name }) => name,
           (section) => sectionNode(section, asks), updateSection);

@@ -1,15 +1,18 @@
 // The command form: typed fields made from the types of the command. Values go to Python as
-// they were typed; what is wrong with them comes back by path, and is shown beside the field.
+// they were typed; what is wrong with them comes back by path, and is shown beside the field. A submitted command is
+// changed in the same form: what was typed before comes back afterwards.
 
 import { button } from "./buttons.js";
 import { freshId, make, put, setText, show } from "./elements.js";
+import { focusedIn } from "./lists.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { CommandForm, FormField, FormView } from "#views"
+ * @import { CommandForm, Editing, FormField, FormView } from "#views"
  */
 
-export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
+/** `reveal` brings the form into sight where it is in a drawer. @param {HTMLElement} root @param {LabHandle} lab */
+export function mountForm(root, lab, reveal = () => {}) {
   const title = freshId("command");
   /** @type {Map<string, FieldGroup>} */
   const made = new Map();
@@ -17,19 +20,49 @@ export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle}
   const doc = make("p", { class: "cl-hint cl-form-doc" });
   const body = make("div", { class: "cl-fields" });
   const overall = make("p", { class: "cl-problem", hidden: true });
+  const submit = make("button", { type: "submit", class: "cl-button cl-send", text: "Send" });
+  const cancel = button({ text: "Cancel", title: "Leave the run as it is (Escape)", on: () => lab.send("close_form") });
+  show(cancel, false);
+  const heading = make("h2", { id: title, text: "Command" });
   const form = make("form", { class: "cl-form", novalidate: true },
     make("div", { class: "cl-scroll", tabindex: "-1" }, doc, body, overall),
-    make("div", { class: "cl-form-foot" },
-      make("button", { type: "submit", class: "cl-button cl-send", text: "Send" })));
+    make("div", { class: "cl-form-foot" }, submit, cancel));
   const none = make("p", { class: "cl-hint",
     text: "This lab has no commands. Give it some: Lab(aggregates=[…], commands=[…])." });
   const pane = make("div", { class: "cl-pane cl-command", role: "group", "aria-labelledby": title },
-    make("header", { role: "none" }, make("h2", { id: title, text: "Command" }), select), form, none);
+    make("header", { role: "none" }, heading, select), form, none);
   root.append(pane);
   /** @type {CommandForm[]} */
   let known = [];
   let asked = "";
+  /** What was in the form before a submitted command was. @type {{ command: string, fields: any } | null} */
+  let before = null;
 
+  /** Shows the fields of a type with these values. */
+  function fill(/** @type {string} */ command, /** @type {any} */ fields) {
+    if (!known.some((each) => each.command === command)) return;
+    select.value = command;
+    chosen();
+    made.get(command)?.write(fields);
+  }
+  function edit(/** @type {Editing | null} */ editing) {
+    if (editing) before ??= { command: select.value, fields: made.get(select.value)?.read() };
+    else if (before) fill(before.command, before.fields);
+    if (!editing) before = null;
+    setText(heading, editing?.title ?? "Command");
+    setText(submit, editing ? "Replay" : "Send");
+    put(submit, "title", editing ? "Decide everything again with this command, on a new branch" : null);
+    show(cancel, editing !== null);
+    pane.classList.toggle("cl-editing", editing !== null);
+    if (!editing) {
+      if (pane.contains(focusedIn(pane))) lab.root.focus({ preventScroll: true });
+      return;
+    }
+    fill(editing.command, editing.fields);
+    reveal();
+    focusOn(editing.is_change ? body.querySelector("input, select") : select);
+    lab.later(() => pane.scrollIntoView({ block: "nearest" }));
+  }
   function chosen() {
     const shown = known.find((form) => form.command === select.value);
     if (!shown) return;
@@ -52,6 +85,12 @@ export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle}
     event.preventDefault();
     send();
   });
+  pane.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && before) {
+      event.preventDefault();
+      lab.send("close_form");
+    }
+  });
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
@@ -70,6 +109,7 @@ export function mountForm(/** @type {HTMLElement} */ root, /** @type {LabHandle}
         show(none, !forms.length);
         chosen();
       }
+      if (patch.editing !== undefined) edit(patch.editing);
       const fields = made.get(asked);
       if (!patch.errors || !fields) return;
       fields.showErrors(errors, "");

@@ -302,3 +302,49 @@ def test_a_page_shows_a_message_whole_without_a_kernel(browser: Browser, tmp_pat
     expect(details).to_have_accessible_name("DepositFunds pending")
     assert shown.complaints == []
     shown.page.close()
+
+
+def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_three_actions(
+    bare: BarePage,
+) -> None:
+    keys = bare.page.keyboard
+    bare.lab.send(bank.DepositFunds("alice", 5), bank.DepositFunds("alice", 7))
+    bare.settle()
+    pending = bare.root.get_by_role("button", name="DepositFunds", exact=True)
+    # By mouse: the command, then "Leave out".
+    pending.first.click()
+    bare.settle()
+    panel(bare).get_by_role("button", name="Leave out").click()
+    bare.settle()
+    assert [each.amount for each in bare.lab.agenda] == [7]
+    assert "commands replayed on 'without DepositFunds'" in bare.fact
+    expect(panel(bare).get_by_role("heading", name="Replay without DepositFunds")).to_be_visible()
+    # By keys: Enter on the command, Enter on "Change", then the value and Enter.
+    pending.first.focus()
+    keys.press("Enter")
+    bare.settle()
+    panel(bare).get_by_role("button", name="Change…").focus()
+    keys.press("Enter")
+    bare.settle()
+    form = bare.root.get_by_role("group", name="Change DepositFunds")
+    expect(form.get_by_label("account_id")).to_be_focused()
+    expect(form.get_by_label("account_id")).to_have_value("alice")
+    form.get_by_label("amount").fill("9")
+    keys.press("Enter")
+    bare.settle()
+    assert [each.amount for each in bare.lab.agenda] == [9]
+    assert "replayed on 'another DepositFunds'" in bare.fact
+    expect(bare.root.get_by_role("group", name="Command").get_by_role("button", name="Send")).to_be_visible()
+    # Escape leaves the form, and brings back what was typed in it before.
+    command = bare.root.get_by_role("group", name="Command")
+    command.get_by_role("combobox", name="Command type").select_option("DepositFunds")
+    command.get_by_label("account_id").fill("carol")
+    pending.first.click()
+    bare.settle()
+    panel(bare).get_by_role("button", name="Change…").click()
+    bare.settle()
+    expect(form.get_by_label("account_id")).to_have_value("alice")
+    keys.press("Escape")
+    bare.settle()
+    expect(command.get_by_label("account_id")).to_have_value("carol")
+    bare.lab.switch("main")
