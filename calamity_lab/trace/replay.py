@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, Rejected, repr_of
@@ -218,10 +218,14 @@ class Course:
             found.recorded = tuple(step.recorded)
         found.ended = step.ends
         for pending in step.commands:
-            key = (number, str(pending.sender), pending.command_type)
-            self._sent[key] += 1
-            child = self.names.of((*key, self._sent[key]), self.names.root(number))
-            self._name(pending.command_id, child)
+            self.send(number, pending)
+
+    def send(self, number: int, pending: Pending) -> None:
+        """Note a command that was sent because of the one with that number."""
+        key = (number, str(pending.sender), pending.command_type)
+        self._sent[key] += 1
+        child = self.names.of((*key, self._sent[key]), self.names.root(number))
+        self._name(pending.command_id, child)
 
     def _injected(self, step: Injected) -> None:
         """Note a fault that was carried out, and what another writer recorded."""
@@ -327,6 +331,17 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
 
 
+def decided_again(trace: Trace, base: Branch, old: Course, inputs: Sequence[Entry]) -> Replayed:
+    """The inputs of a run that is no branch of this trace, decided on a branch that begins as ``base``.
+
+    ``old`` is what became of the commands in that run, and ``inputs`` are those that ``base`` lacks.
+    """
+    new = _Replay(old.names, old)
+    new.follow(trace, base, _slots_of(inputs, len(submitted_on(base)))[0])
+    rows = tuple(_rows(old, new.course, old.names))
+    return Replayed(new.trace, rows, tuple(new.unplayed), new.error)
+
+
 def _course_of(branch: Branch, names: CommandNumbers) -> Course:
     course = Course(names)
     for number, each in enumerate(submitted_on(branch)):
@@ -345,24 +360,29 @@ def _id_of(given: Armed) -> str:
 
 def _slots(branch: Branch, edits: Edits) -> list[_Slot]:
     """The inputs of a branch with the edits."""
+    slots, homes = _slots_of(branch.inputs)
+    _edit(homes, edits)
+    return slots
+
+
+def _slots_of(inputs: Sequence[Entry], first: int = 0) -> tuple[list[_Slot], list[_Slot]]:
+    """The inputs, and that of each submitted command; ``first`` is the number of the first command."""
     slots: list[_Slot] = []
     homes: list[_Slot] = []
-    for entry in branch.inputs:
+    for entry in inputs:
         put = entry.input
         if not isinstance(put, Submitted):
             slots.append(_Slot(entry, None))
             continue
-        first = len(homes)
         items = [
             _Item(command, put.metadata, command_id, ("submitted", number), number)
             for number, (command, command_id) in enumerate(
-                zip(put.commands, put.command_ids, strict=True), first
+                zip(put.commands, put.command_ids, strict=True), first + len(homes)
             )
         ]
         slots.append(_Slot(entry, items))
         homes += [slots[-1]] * len(items)
-    _edit(homes, edits)
-    return slots
+    return slots, homes
 
 
 def _edit(homes: list[_Slot], edits: Edits) -> None:
@@ -478,11 +498,13 @@ class _Replay:
         if slot.items is None:
             self._put_other(slot.entry.input)
             return
-        for item in slot.items:
-            command_id = item.command_id or self._new_id(item.key)
-            given = Submitted((item.command,), item.metadata, (command_id,))
+        for metadata, group in groupby(slot.items, lambda item: item.metadata):
+            items = list(group)
+            ids = tuple([item.command_id or self._new_id(item.key) for item in items])
+            given = Submitted(tuple([item.command for item in items]), metadata, ids)
             self.trace = self.trace.put(self.trace.last, given)
-            self.course.submit(command_id, item.key, item.root)
+            for command_id, item in zip(ids, items, strict=True):
+                self.course.submit(command_id, item.key, item.root)
 
     def _new_id(self, key: Any) -> str:
         """An id for an inserted command. The source of ids would draw one that a later command has kept."""
