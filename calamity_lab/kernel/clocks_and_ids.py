@@ -49,6 +49,10 @@ class SeededIds(NamedTuple):
         )
         return ids, SeededIds(seed, upto)
 
+    def apart(self, name: str) -> SeededIds:
+        """A source of other ids, which depend on this seed and on a name."""
+        return SeededIds(f"{self.seed}/{name}")
+
 
 class RandomIds(NamedTuple):
     """Random ids with the time in front, in the form of UUIDs, so that an index of them grows at its end."""
@@ -86,9 +90,47 @@ def jumped(clock: Clock | Callable[[], datetime], by: timedelta) -> Clock:
     """The clock after a jump."""
     if type(clock) is TickingClock:
         return clock._replace(now=clock.now + by)
-    if type(clock) is JumpedClock:
+    if type(clock) is JumpedClock or type(clock) is RecordedTimes:
         return clock._replace(by=clock.by + by)
     return JumpedClock(clock, by)
+
+
+class RecordedTimes(NamedTuple):
+    """A clock that gives the times of a saved run again, and then goes on with a real one.
+
+    The times have the jumps of the clock in them; ``by`` is how far the real one has jumped.
+    """
+
+    times: tuple[datetime, ...] = ()
+    given: int = 0
+    by: timedelta = timedelta(0)
+
+    def read(self) -> tuple[datetime, RecordedTimes]:
+        """The next of these times, and the clock to read the one after it from."""
+        if self.given < len(self.times):
+            return self.times[self.given], self._replace(given=self.given + 1)
+        return system_clock() + self.by, self
+
+
+class RecordedIds(NamedTuple):
+    """A source that gives the ids of a saved run again, and then goes on with random ones.
+
+    ``series`` are those that the run drew from sources of their own, by the names of these.
+    """
+
+    ids: tuple[str, ...] = ()
+    series: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    given: int = 0
+
+    def draw(self, count: int) -> tuple[tuple[str, ...], RecordedIds]:
+        """``count`` ids, and the source to draw the next ones from."""
+        known = self.ids[self.given : self.given + count]
+        fresh, _ = RandomIds().draw(count - len(known))
+        return (*known, *fresh), self._replace(given=self.given + count)
+
+    def apart(self, name: str) -> RecordedIds:
+        """The source of that name; one that the saved run had not gives random ids."""
+        return RecordedIds(dict(self.series).get(name, ()), self.series)
 
 
 def seeded_ids(seed: int | str = 0) -> SeededIds:

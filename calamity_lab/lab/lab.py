@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
+from os import PathLike
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,14 +35,17 @@ from calamity_lab.lab.results import (
     Committed,
     Comparison,
     Notes,
+    Loaded,
     PendingCommands,
     Replay,
     SelectedEvents,
     SubmittedCommands,
     Watches,
 )
+from calamity_lab.lab.saved import SavedTrace, save
 from calamity_lab.model import Model, assemble, check_aggregates
 from calamity_lab.probe.near_misses import commands_for, near_misses
+from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.testing.scenarios import Scenario
 from calamity_lab.text import plural
 from calamity_lab.trace.compare import compare
@@ -154,6 +159,48 @@ class Lab(Displays):
             preview=preview,
         )
         lab._attachment = attachment
+        return lab
+
+    # saved traces
+
+    loaded: Loaded | None = None
+    """What became of the trace that `load` read; None for a lab that was not loaded."""
+
+    def save(self, path: str | PathLike[str], *, serializer: Serializer | None = None) -> Path:
+        """Save the inputs of all branches, and what became of them, as JSON Lines; `load` opens the file.
+
+        The file has no code and no pickle. A file that is there is replaced once all is written. Messages are
+        written by their stored names; ``serializer`` gives names and versions other than the classes' own.
+        """
+        return save(self.trace, self.cursor, path, serializer or Serializer(self.model))
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        model: ModuleType | Mapping[str, Any] | Model | None = None,
+        /,
+        *,
+        clock: Clock | Callable[[], datetime] | None = None,
+        ids: Ids | Callable[[], str] | None = None,
+        serializer: Serializer | None = None,
+        checked: bool = True,
+        preview: bool = True,
+        **parts: Iterable[type],
+    ) -> Self:
+        """Open a trace that `save` wrote: its inputs are decided again, on all its branches.
+
+        The model is given as for ``Lab(...)``. Where it answers as it did, the trace is the same, with its
+        ids and times. `loaded` says where it answers otherwise, and what is not known any more. ``clock`` and
+        ``ids`` replace the saved ones. ``serializer`` has upcasters for messages of earlier versions.
+        """
+        refuse_unknown("Lab.load()", parts, (*_PARTS, "clock", "ids", "serializer", "checked", "preview"))
+        assembled = _assembled(model, parts)
+        saved = SavedTrace(path, assembled, serializer or Serializer(assembled), clock, ids)
+        lab = cls(assembled, stack=saved.start, checked=checked, preview=preview)
+        stepper = lab.stepper
+        stepper.trace, stepper.cursor, found = saved.decide(stepper.trace)
+        lab.loaded = Loaded({name: Replay(each) for name, each in found.items()}, saved.problems)
         return lab
 
     def commit(self) -> Committed:

@@ -615,6 +615,55 @@ def _plain_value(found: Value) -> Any:
     return found if found.problem else found.value
 
 
+class Loaded(Mapping[str, Replay]):
+    """What became of a saved trace when it was decided again: a `Replay` for each branch, by its name.
+
+    ``problems`` are sentences about what could not be read, or is not known to the model any more.
+    """
+
+    def __init__(self, replays: Mapping[str, Replay], problems: Sequence[str]) -> None:
+        self._replays, self.problems = replays, tuple(problems)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether everything was read, and today's model answers as it did."""
+        return not self.problems and not any(
+            each.differences or each.unplayed or each.error for each in self.values()
+        )
+
+    def __getitem__(self, name: str) -> Replay:
+        return self._replays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._replays)
+
+    def __len__(self) -> int:
+        return len(self._replays)
+
+    @property
+    def sentence(self) -> str:
+        """Whether today's model answers as it did, and where it first does not."""
+        if self.is_same:
+            commands = sum(len(each) for each in self.values())
+            return f"{plural(commands, 'command')} decided again; nothing is different"
+        first = [each.sentence for each in self.values() if each.differences or each.unplayed or each.error]
+        return ". ".join([*first[:1], *self.problems[:1]])
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [("", problem) for problem in self.problems]
+        for name, replay in self.items():
+            rows += [(name, each.sentence) for each in [replay] if replay.differences or replay.error]
+            rows += [(name, f"not put in again: {each}") for each in replay.unplayed]
+            rows += [(name, str(replay.error))] if replay.error else []
+        return rows
+
+    def __repr__(self) -> str:
+        return "\n".join([self.sentence, *(f"{name}  {text}".strip() for name, text in self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(("branch", "difference"), self._rows(), self.sentence)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Committed(Sequence[RecordedEvent]):
     """The events that a commit wrote, with the positions that they have in the store.

@@ -15,6 +15,7 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.faults import Fault, arm, disarm
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.stack import changed
 
 
 class Input(Protocol):
@@ -140,3 +141,19 @@ class TakenBack:
     def described(self) -> str:
         """Which fault was taken back."""
         return f"took {self.fault!r} back"
+
+
+@dataclass(frozen=True, slots=True)
+class IdsApart:
+    """From here on ids are drawn from a source of their own, which the name tells from others."""
+
+    name: str
+
+    def put(self, run: Run) -> tuple[IdsApart, Run]:
+        """The run with that source, where its source of ids can give one."""
+        ids = getattr(run.stack.ids, "apart", None)
+        return self, run if ids is None else run._replace(stack=changed(run.stack, ids=ids(self.name)))
+
+    def described(self) -> str:
+        """What was begun."""
+        return "began a new series of ids"

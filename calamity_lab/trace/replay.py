@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count, groupby
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.clocks_and_ids import derived_id
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, due
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.memo import Slot
@@ -26,7 +25,7 @@ from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.steps import Injected, Step
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.differences import differences
-from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, Input, Submitted
+from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, IdsApart, Input, Submitted
 from calamity_lab.trace.trace import Branch, Moment, Trace
 
 Outcome = Literal["same", "changed", "rejected", "accepted", "new", "gone", "not run"]
@@ -327,7 +326,10 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
     first = next((i for i, slot in enumerate(slots) if slot.is_edited), 0)
     words = edits.described(submitted_on(branch))
     new = _Replay(names, old)
-    new.follow(trace, _begun(branch, first, name or trace.free_name(words), words), slots[first:])
+    name = name or trace.free_name(words)
+    if edits:  # from an edit on, the source of ids would draw some that later commands keep
+        slots.insert(first, _Slot(slots[first].entry._replace(input=IdsApart(name)), None))
+    new.follow(trace, _begun(branch, first, name, words), slots[first:])
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
 
 
@@ -498,18 +500,16 @@ class _Replay:
         if slot.items is None:
             self._put_other(slot.entry.input)
             return
-        for metadata, group in groupby(slot.items, lambda item: item.metadata):
+        for (metadata, is_new), group in groupby(
+            slot.items, lambda item: (item.metadata, item.command_id is None)
+        ):
             items = list(group)
-            ids = tuple([item.command_id or self._new_id(item.key) for item in items])
-            given = Submitted(tuple([item.command for item in items]), metadata, ids)
+            ids = () if is_new else tuple([str(item.command_id) for item in items])
+            given: Any = Submitted(tuple([item.command for item in items]), metadata, ids)
             self.trace = self.trace.put(self.trace.last, given)
-            for command_id, item in zip(ids, items, strict=True):
+            given = self.trace.branch.inputs[-1].input
+            for command_id, item in zip(given.command_ids, items, strict=True):
                 self.course.submit(command_id, item.key, item.root)
-
-    def _new_id(self, key: Any) -> str:
-        """An id for an inserted command. The source of ids would draw one that a later command has kept."""
-        drawn = (derived_id(self.trace.branch.name, repr(key), n) for n in count())
-        return next(each for each in drawn if each not in self.old.numbers)
 
     def _put_other(self, given: Input) -> None:
         """Put an input in again, for the command or event that corresponds to that of the old branch."""
