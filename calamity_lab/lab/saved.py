@@ -34,7 +34,7 @@ from calamity_lab.kernel.recorded import Metadata, RecordedEvent
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.schema import field_names, fields_in
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Executed, Injected, Refused
+from calamity_lab.kernel.steps import Executed, Injected, Refused, Step
 from calamity_lab.model import Model
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.serializer.unknown import UnknownEvent, unknown
@@ -149,18 +149,7 @@ class _Writer:
                 },
             }
         }
-        for recorded in stack.event_store.stream(ALL):
-            yield {
-                "event": self._message(recorded.event),
-                "event_id": recorded.event_id,
-                "stream_id": recorded.stream_id,
-                "stream_version": recorded.stream_version,
-                "position": recorded.position,
-                "correlation_id": recorded.correlation_id,
-                "causation_id": recorded.causation_id,
-                "recorded_at": recorded.recorded_at.isoformat(),
-                "metadata": self._metadata(recorded.metadata),
-            }
+        yield from map(self._event, stack.event_store.stream(ALL))
         for kind, store in (("aggregate", stack.aggregates), ("process_manager", stack.process_managers)):
             for stream_id, state in store.items():
                 yield {kind: stream_id, "state": self._message(state)}
@@ -222,31 +211,48 @@ class _Writer:
                     "steps": 0,
                     "ended": False,
                 }
-            known["steps"] += 1
-            known["last"], known["ended"] = step.index, step.ends
-            if step.rejected is not None and step.decides:
-                known |= {"decided": step.index, "rejected": text_of(step.rejected)}
-            elif step.decides:
-                decided = [self._message(event) for event in getattr(step, "events", ())]
-                known |= {"decided": step.index, "events": decided}
-            if step.recorded:
-                drawn: Line = {"at": step.index, "ids": [recorded.event_id for recorded in step.recorded]}
-                if self._has_times:
-                    drawn["time"] = step.recorded[0].recorded_at.isoformat()
-                if isinstance(step, Injected):
-                    drawn["events"] = [self._message(recorded.event) for recorded in step.recorded]
-                known.setdefault("recorded", []).append(drawn)
-            if isinstance(step, Injected):
-                known.setdefault("injected", []).append([step.fault_id, step.index])
-            if step.commands:
-                known.setdefault("sent", []).extend(
-                    [str(sent.sender), sent.command_id, self._message(sent.command)] for sent in step.commands
-                )
+            self._note(known, step)
         return list(found.values())
+
+    def _note(self, known: Line, step: Step) -> None:
+        """Note what a step did for its command."""
+        known["steps"] += 1
+        known["last"], known["ended"] = step.index, step.ends
+        if step.rejected is not None and step.decides:
+            known |= {"decided": step.index, "rejected": text_of(step.rejected)}
+        elif step.decides:
+            decided = [self._message(event) for event in getattr(step, "events", ())]
+            known |= {"decided": step.index, "events": decided}
+        if step.recorded:
+            drawn: Line = {"at": step.index, "ids": [recorded.event_id for recorded in step.recorded]}
+            if self._has_times:
+                drawn["time"] = step.recorded[0].recorded_at.isoformat()
+            if isinstance(step, Injected):
+                drawn["events"] = [self._message(recorded.event) for recorded in step.recorded]
+            known.setdefault("recorded", []).append(drawn)
+        if isinstance(step, Injected):
+            known.setdefault("injected", []).append([step.fault_id, step.index])
+        if step.commands:
+            known.setdefault("sent", []).extend(
+                [str(sent.sender), sent.command_id, self._message(sent.command)] for sent in step.commands
+            )
 
     def _message(self, message: Any) -> list[Any]:
         name, version, text = self._serializer.encode(message)
         return [name, version, json.loads(text)]
+
+    def _event(self, recorded: RecordedEvent) -> Line:
+        return {
+            "event": self._message(recorded.event),
+            "event_id": recorded.event_id,
+            "stream_id": recorded.stream_id,
+            "stream_version": recorded.stream_version,
+            "position": recorded.position,
+            "correlation_id": recorded.correlation_id,
+            "causation_id": recorded.causation_id,
+            "recorded_at": recorded.recorded_at.isoformat(),
+            "metadata": self._metadata(recorded.metadata),
+        }
 
     def _fields(self, value: Any) -> Line:
         return {each.name: self._plain(getattr(value, each.name)) for each in fields(value)}
@@ -259,7 +265,9 @@ class _Writer:
             return {"class": stored_name(value)}
         if type(value) is tuple:
             return {"several": [self._plain(each) for each in value]}
-        if is_a(value, Fault, RecordedEvent):
+        if is_a(value, RecordedEvent):
+            return {"recorded": self._event(value)}
+        if is_a(value, Fault):
             return {type(value).__name__: self._fields(value)}
         if field_names(type(value)) is not None:
             return {"message": self._message(value)}
@@ -626,8 +634,7 @@ class SavedTrace:
             return self._serializer.class_of(value)
         if what == "value":
             return self._metadata(value)["value"]
-        kind: Any = RecordedEvent if what == RecordedEvent.__name__ else getattr(faults, what)
-        return self._made(kind, value)
+        return self._recorded(value) if what == "recorded" else self._made(getattr(faults, what), value)
 
     def _course(self, records: Sequence[Line], entries: Sequence[Entry]) -> Course:
         """What became of the commands of a branch when it was saved."""
@@ -750,7 +757,9 @@ def _series(lines: Sequence[Line]) -> RecordedIds:
     for line in lines:
         if line.get("input") == IdsApart.__name__:
             name = line["fields"]["name"]
-        series.setdefault(name, []).extend(line.get("ids") or line.get("command_ids", ()))
+        drawn = line.get("ids") or line.get("command_ids", ())
+        fault_id = line.get("fields", {}).get("fault_id") if line.get("input") == Armed.__name__ else None
+        series.setdefault(name, []).extend(drawn if fault_id is None else [fault_id])
     return RecordedIds(tuple(series[""]), tuple((key, tuple(ids)) for key, ids in series.items()))
 
 
