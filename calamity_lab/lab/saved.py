@@ -316,7 +316,7 @@ class SavedTrace:
         self.problems: list[str] = []
         self._model, self._serializer, self._clock, self._ids = model, serializer, clock, ids
         self._branches: list[SavedBranch] = []
-        with self._told():
+        with self._reading():
             self._header, lines = self._read()
             self.start = self._started(self._sorted(lines))
 
@@ -335,8 +335,8 @@ class SavedTrace:
         return start
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell where a line has not what it should have, as after a change by hand."""
+    def _reading(self) -> Iterator[None]:
+        """Raise for a line that has not what it should have, as after a change by hand."""
         try:
             yield
         except CalamityError:
@@ -523,7 +523,7 @@ class SavedTrace:
             return unknown(name, version, held, text)
 
     def _command(self, saved: list[Any], which: str) -> Any:
-        """The command, or None where the model has no such command any more; then that is told."""
+        """The command, or None where the model has no such command any more; then `problems` says so."""
         name, version, held = saved
         try:
             command = self._serializer.decode(name, version, json.dumps(held))
@@ -547,7 +547,7 @@ class SavedTrace:
 
     def decide(self, trace: Trace) -> tuple[Trace, int, dict[str, Replayed]]:
         """The trace with all branches decided again, the cursor, and what became of each branch."""
-        with self._told():
+        with self._reading():
             return self._decided(trace)
 
     def _decided(self, trace: Trace) -> tuple[Trace, int, dict[str, Replayed]]:
@@ -587,7 +587,7 @@ class SavedTrace:
             old = self._course(records[name], [entry for _, entry in entries[name]])
             found[name] = decided_again(made, base, old, [entry for _, entry in given])
             made = found[name].trace
-        assert made is not None  # a file without branches is refused
+        assert made is not None  # a file without branches raised an error
         return self._at_cursor(made, found)
 
     def _entries(self, saved: SavedBranch, name: str) -> list[tuple[Line, Entry]]:

@@ -145,7 +145,7 @@ class TakenBack:
 
 @dataclass(frozen=True, slots=True)
 class IdsApart:
-    """From here on ids are drawn from a source of their own, which the name tells from others."""
+    """From here on, ids are drawn from a series of their own, which has a name."""
 
     name: str
 
