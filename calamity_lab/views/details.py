@@ -16,7 +16,7 @@ from calamity_lab.kernel.steps import Conflicted, Failed, Injected, Step
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import submitted_numbers
-from calamity_lab.trace.selection import Selection, pending_of, selected_events
+from calamity_lab.trace.selection import NOTHING, Selection, pending_of, selected_events
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import target_text
@@ -82,7 +82,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an action found out: a sentence, messages to go to, or a text to copy."""
+    """What an action found out: a sentence, messages to go to, or a text to copy.
+
+    It stays while one of these messages is selected, so that a person can go along them.
+    """
 
     title: str
     sentence: str = ""
@@ -179,6 +182,8 @@ def details(
 
 def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
     """What can be done with what is selected: the buttons above it."""
+    if selection.until is None and selection != NOTHING:
+        yield Action("why", "Why?", "What caused this, up to the submitted command", keeps=True)
     pending = pending_of(trace, selection)
     if pending is not None:
         yield from _on_pending(pending)

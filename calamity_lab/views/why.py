@@ -29,11 +29,12 @@ from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed, Inje
 from calamity_lab.text import format_value, plain_sentence
 from calamity_lab.trace.differences import ABSENT
 from calamity_lab.trace.index import Lane
-from calamity_lab.trace.selection import dispatch_of
+from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.arrows import cause_of_pending
 from calamity_lab.views.chart import Mark, event_mark, step_mark
+from calamity_lab.views.details import MOST_LINKS, Answer, DetailLink, link
 from calamity_lab.views.paths import count_in, differ, state_at, state_fields, within
 from calamity_lab.views.versions import Present, Versions, lane_named
 
@@ -379,7 +380,7 @@ def _title(first: WhyLink, cursor: int) -> str:
     if first.kind == "value":
         of = f"{first.field} of {first.label} is {format_value(first.value, _VALUE)}" if first.field else ""
         return plain_sentence(f"{of or first.label} at step {cursor:,}")
-    return plain_sentence(f"{first.label}: {first.sentence}")
+    return plain_sentence(first.label)
 
 
 class _Asked:
@@ -648,6 +649,47 @@ def no_field(name: str, holder: Any, path: str) -> InvalidValue:
         f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Fields: {', '.join(known) or 'none'}"
     )
     return InvalidValue(f"{name} has no field {repr_of(path)}. {meant}")
+
+
+# The answer in a widget.
+
+
+def asked_about(trace: Trace, cursor: int, selection: Selection) -> Lane | RecordedEvent | Step | Pending:
+    """What is selected, as the subject of a question; raises `InvalidValue` where that is no single thing."""
+    pending = pending_of(trace, selection)
+    if pending is not None:
+        return pending
+    if selection.position is not None and selection.until is None:
+        return subject(trace, cursor, selection.position)
+    if selection.moment is not None and 0 < selection.moment <= trace.last:
+        step = trace[selection.moment].step
+        assert step is not None, "only moment 0 has no step"
+        return step
+    if selection.stream_id is None:
+        raise InvalidValue("Select an event, a command, a rejection or a stream, to ask why")
+    return subject(trace, cursor, selection.stream_id)
+
+
+def answer(trace: Trace, chain: ChainOfCauses) -> Answer:
+    """A chain of causes as an answer, with a link to each message."""
+    first, *others = chain.links
+    found: dict[Mark | str, DetailLink] = {}
+    for each in others:
+        key = each.message.command_id if isinstance(each.message, Pending) and not each.mark else each.mark
+        if key is None:
+            continue  # a state: the link before says what was copied from it
+        at = "" if each.moment is None else f"step {each.moment:,}"
+        detail = ", ".join(part for part in (at, each.sentence, each.followed) if part)
+        if key in found:  # a rejected command has the mark of its rejection
+            found[key] = replace(found[key], detail=f"{found[key].detail}; {detail}")
+        elif each.mark is not None:
+            found[key] = replace(link(trace, each.mark), label=each.label, detail=detail)
+        else:
+            found[key] = DetailLink("command", each.label, detail, command_id=each.message.command_id)
+    links = tuple(found.values())
+    shown = links if len(links) <= MOST_LINKS else (*links[: MOST_LINKS - 1], links[-1])
+    sentence = ", ".join(part for part in (first.sentence, first.origin) if part)
+    return Answer(f"Why: {chain.title}", sentence[:1].upper() + sentence[1:], shown)
 
 
 # Every change of a field.

@@ -9,7 +9,7 @@ from typing import Any
 
 from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.text import plural
 from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
 from calamity_lab.trace.selection import NOTHING, Selection
@@ -20,6 +20,7 @@ from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
 from calamity_lab.views.form import Editing, written
 from calamity_lab.views.parsing import parse
+from calamity_lab.views.why import answer, asked_about, why
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
 
@@ -147,6 +148,17 @@ def _remove(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.say(f"The branch {name!r} was removed", "plain")
 
 
+def _why(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Say why what is selected is as it is; ``stream_id`` and ``field`` select a value first."""
+    lab, field = contents.lab, message.get("field")
+    if message.get("stream_id") is not None:
+        lab.stepper.select(selection_from(lab.stepper.trace, message))
+    trace, cursor = lab.stepper.trace, lab.stepper.cursor
+    types = by_name((*lab.model.aggregates, *lab.model.process_managers))
+    asked = asked_about(trace, cursor, lab.stepper.selection)
+    contents.answer_with(answer(trace, why(trace, cursor, asked, field, types)))
+
+
 def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.lab.stepper.switch(str(message.get("branch")))
 
@@ -258,6 +270,7 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "goto": _goto,
     "choose": _choose,
     "drop": _drop,
+    "why": _why,
     "switch": _switch,
     "rename": _rename,
     "remove": _remove,

@@ -115,15 +115,19 @@ class Contents:
         self._said = (format_value(sentence), tone)
 
     def answer_with(self, answer: Answer) -> None:
-        """Show in the details what an action found out, until something else is selected."""
+        """Show in the details what an action found out, until anything but its links is selected."""
         self.set_options("details", {"shown": True})
         self._answer = (self.lab.stepper.selection, answer)
 
     @property
     def answer(self) -> Answer | None:
-        """What the last action found out about what is selected."""
+        """What the last action found out about what is selected, or with a link to what is selected."""
         selection, answer = self._answer
-        return answer if selection == self.lab.stepper.selection else None
+        now, trace = self.lab.stepper.selection, self.lab.stepper.trace
+        if answer is None or selection == now:
+            return answer
+        mark = selected(trace, now).mark
+        return answer if mark and any(mark == link.mark for link in answer.links) else None
 
     @property
     def fact(self) -> tuple[str, Tone]:

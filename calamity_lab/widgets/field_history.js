@@ -1,9 +1,12 @@
-// What a field was over time: a sparkline of numbers, or a list of changes. Each point leads to its moment.
+// What a field was over time: a sparkline of numbers, or a list of changes. Each point leads to its moment, and
+// "Why?" to what gave the field its value.
 
+import { button } from "./buttons.js";
 import { choiceOf, clamp, count, draw, make, plural, put, setText, show } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 
 /**
+ * @import { LabHandle } from "./lab_handle.js"
  * @import { FieldLine } from "./state.js"
  * @import { FieldHistory, FieldRow } from "#views"
  */
@@ -35,8 +38,20 @@ export function updateHistory(/** @type {FieldLine} */ line, /** @type {FieldRow
   const go = (moment, version) => (moment === null ? asks.asOf(id, version) : asks.lab.goto(moment));
   const shown =
     (line.lineParts.history ??= { kind, name, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
-  if (!shown.node.isConnected) line.append(shown.node);
+  if (!shown.node.isConnected) {
+    shown.node.prepend(whyButton(asks.lab, name, id, field.path));
+    line.append(shown.node);
+  }
   if (field.history) shown.update(field.history);
+}
+
+/** @param {LabHandle} lab @param {string} name @param {string} id @param {string} field */
+function whyButton(lab, name, id, field) {
+  return button({ text: "Why?", label: `Why? ${name}`, title: "What gave this value, up to the submitted command",
+    kind: "cl-small cl-history-why", on: (press) => {
+      lab.opened?.(press);
+      lab.send("why", { stream_id: id, field });
+    } });
 }
 
 /** @param {string} name @param {Go} go @returns {Drawing} */

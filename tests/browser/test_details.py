@@ -97,6 +97,44 @@ def test_a_link_leads_to_the_cause_and_to_each_effect_and_takes_the_focus_along(
     assert bare.lab.cursor == after(bare.lab, "TransferInitiated")
 
 
+def test_why_is_answered_in_three_presses_by_mouse_and_by_keys_and_its_links_lead_along(
+    bare: BarePage,
+) -> None:
+    row(bare, "FundsWithdrawn").click()
+    bare.settle()
+    panel(bare).get_by_role("button", name="Why?").click()
+    bare.settle()
+    answer = panel(bare).get_by_role("group", name="Why: FundsWithdrawn #6")
+    names = [link.inner_text().split(" ")[0] for link in answer.get_by_role("button").all()]
+    assert [name for name in names if name] == [
+        "WithdrawFunds", "Transfer-rent", "TransferInitiated", "RequestTransfer",
+    ]  # fmt: skip
+    answer.get_by_role("button", name="TransferInitiated #5 step").click()
+    bare.settle()
+    assert bare.lab.cursor == after(bare.lab, "TransferInitiated")
+    expect(panel(bare)).to_have_accessible_name("TransferInitiated #5")
+    expect(answer).to_be_visible()
+    row(bare, "AccountCreated").click()
+    bare.settle()
+    expect(answer).to_be_hidden()
+
+    bare.lab.goto(bare.lab.trace.last)
+    bare.root.get_by_role("tab", name="State").click()
+    bare.settle()
+    bob = bare.root.locator(".cl-card").filter(has_text="BankAccount-bob")
+    bob.get_by_role("button", name="name, history").focus()
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    bare.page.keyboard.press("Tab")
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    answer = panel(bare).get_by_role(
+        "group", name=f"Why: name of BankAccount-bob is Bob at step {bare.lab.cursor}"
+    )
+    expect(answer.get_by_text("copied from AccountCreated.name")).to_be_visible()
+    expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
+
+
 def test_a_mark_opens_by_a_press_and_by_enter_and_escape_gives_the_focus_back(bare: BarePage) -> None:
     marks = bare.root.get_by_role("listbox", name="What happened, in order")
     mark = marks.get_by_role("option")

@@ -25,6 +25,7 @@ from calamity_lab.views.why import Origin, copied
 from tests.hostile import MARKUP
 from tests.junk import JUNK
 from tests.moments import after, before
+from tests.widgets.front_end_stand_in import FrontEnd
 
 
 def told(*commands: Any, module: Any = bank, **options: Any) -> Lab:
@@ -196,6 +197,30 @@ def test_what_an_event_led_to_that_was_handed_on_again_leads_to_the_fault() -> N
     again = lab.steps[after(lab, "Started", -1) - 1]
     assert [link.label for link in lab.why(again)][:3] == ["Transfer-t", "Redeliver", "TransferInitiated #2"]
     assert lab.why(again)[-1].label == "RequestTransfer"
+
+
+def test_a_widget_answers_with_links_that_stay_while_a_person_goes_along_them() -> None:
+    lab = told()
+    front_end = FrontEnd(lab.view)
+    front_end.ask("select", stream_id="BankAccount-alice", details=True)
+    assert [each["verb"] for each in front_end.values["details"]["actions"]] == ["why"]
+    front_end.ask("why", stream_id="BankAccount-alice", field="name")
+    answer = front_end.values["details"]["answer"]
+    assert answer["title"].startswith("Why: name of BankAccount-alice is Alice at step ")
+    assert answer["sentence"] == "Since step 4, copied from AccountCreated.name"
+    assert [each["mark"] for each in answer["links"]] == ["event 1", "step 1"]
+    front_end.ask("select", mark="step 1", go=True)
+    assert lab.cursor == 1
+    assert front_end.values["details"]["answer"] == answer
+    front_end.ask("select", mark="event 2")
+    assert front_end.values["details"]["answer"] is None
+    rejected = after(lab, "Refused")
+    front_end.ask("select", mark=f"step {rejected}")
+    front_end.ask("why")
+    assert "insufficient funds" in front_end.values["details"]["answer"]["sentence"].casefold()
+    front_end.ask("select")
+    front_end.ask("why")
+    assert "Select an event" in front_end.values["controls"]["sentence"]
 
 
 def test_of_several_equal_fields_the_one_of_the_same_name_counts_else_all_are_named() -> None:
