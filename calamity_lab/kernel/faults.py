@@ -50,8 +50,8 @@ class Fault:
         """Carry the fault out, where it fits: the step, and the run after it."""
         raise NotImplementedError
 
-    def _refuse(self, stack: Stack) -> None:
-        """Raise `InvalidValue` where the fault cannot work with the stores of a stack."""
+    def _refuse(self, run: Run) -> None:
+        """Raise `InvalidValue` where the fault cannot work in a run."""
 
     def _met(self, step: Step) -> Self:
         """The fault after a step: it may have met the event or the command that it waits for."""
@@ -172,13 +172,18 @@ class Redeliver(Fault):
         step, after = _injected(run, armed, identity=Identity.parse(event.stream_id))
         return step, after._replace(progress=Handling(step.pending, (event,), 0, 0))
 
-    def _refuse(self, stack: Stack) -> None:
-        """Raise where the store keeps marks, which let no event be handed on twice."""
+    def _refuse(self, run: Run) -> None:
+        """Raise where the event is not there, or the store keeps marks, which let none be handed on twice."""
+        stack, event = run.stack, self.event
         if outbox.is_durable(stack.event_store):
             raise InvalidValue(
                 f"{self!r} cannot happen here: {stack.event_store!r} notes which events each process manager "
                 "was handed, so none is handed on twice. Use a lab whose stack is in memory, as in Lab(model)"
             )
+        if isinstance(event, RecordedEvent):
+            there = stack.event_store.stream(event.stream_id, start_version=event.stream_version)
+            if next(iter(there), None) != event:
+                raise InvalidValue(f"{self!r}: this event is not recorded at this moment; see lab.events")
 
     def _met(self, step: Step) -> Redeliver:
         """The fault with the event that it waits for, once this is recorded."""
@@ -236,9 +241,13 @@ class Lose(Fault):
         rest = run._replace(agenda=run.agenda.drop(lost))
         return _injected(rest, armed, identity=lost.sender, lost=(lost,))
 
-    def _refuse(self, stack: Stack) -> None:
-        """Raise where the store keeps the command in its outbox."""
-        _refuse_if_kept(self, stack, "it keeps each command that a process manager sent until it is settled")
+    def _refuse(self, run: Run) -> None:
+        """Raise where the command is not there, or the store keeps it in its outbox."""
+        _refuse_if_kept(
+            self, run.stack, "it keeps each command that a process manager sent until it is settled"
+        )
+        if self.command_id is not None and not self._fits(run):
+            raise InvalidValue(f"{self!r}: this command is not pending at this moment; see lab.agenda")
 
     def _met(self, step: Step) -> Lose:
         """The fault with the command that it waits for, once this is sent."""
@@ -286,9 +295,9 @@ class Crash(Fault):
         rest = run._replace(agenda=Agenda(kept, run.agenda.failed))
         return _injected(rest, armed, identity=getattr(run.progress, "identity", None), lost=lost)
 
-    def _refuse(self, stack: Stack) -> None:
+    def _refuse(self, run: Run) -> None:
         """Raise where a real process would have to end."""
-        _refuse_if_kept(self, stack, "only a process that really ends can be recovered from it")
+        _refuse_if_kept(self, run.stack, "only a process that really ends can be recovered from it")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -331,7 +340,7 @@ def arm(run: Run, fault: Fault, fault_id: str | None = None) -> Run:
     """
     check_run("arm(run)", run)
     an_instance("inject(fault)", fault, Fault, "lab.inject(Crash())")
-    fault._refuse(run.stack)
+    fault._refuse(run)
     if isinstance(fault, Lose) and fault.command_id is None:
         fault = fault._among(each for each in run.agenda.entries() if each.sender is not None)
     if isinstance(fault, ClockJump):

@@ -14,18 +14,19 @@ from dataclasses import dataclass, replace
 from time import perf_counter, thread_time
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError
+from calamity_lab.errors import CalamityError, InvalidValue
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.cases import has_no_case
 from calamity_lab.kernel.clocks_and_ids import system_clock
 from calamity_lab.kernel.deciding import events_missed
 from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.faults import ConcurrentWriter
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore, InMemoryVersionStore
 from calamity_lab.kernel.memo import Memo, Slot
 from calamity_lab.kernel.progress import Handling
-from calamity_lab.kernel.run import Run, advance
+from calamity_lab.kernel.run import Run, advance, begin
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.probe.late import LONG, Late
 from calamity_lab.text import plain_sentence
@@ -83,6 +84,22 @@ def target_of(command: Any) -> Identity:
     """The aggregate that a command goes to, as the command itself says. Raises a `CalamityError`."""
     with muted_output():
         return ask.target(command)
+
+
+def other_writer(stack: Stack, command: Any) -> ConcurrentWriter:
+    """Another writer who carries out a command first: with the events that it leads to now.
+
+    Raises `InvalidValue` where it leads to none.
+    """
+    run, step = begin(stack, command), None
+    with muted_output():
+        while step is None or not step.decides:
+            step, run = advance(run)
+    events = getattr(step, "events", ())
+    if not events or step.stream_id is None:
+        why = f"is rejected: {step.rejected}" if step.rejected is not None else "leads to no event"
+        raise InvalidValue(f"No other writer can come first: {step.pending.command_type} {why}")
+    return ConcurrentWriter(step.stream_id, *events)
 
 
 def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:

@@ -147,7 +147,7 @@ class Stepper:
         self._refuse_if_kept(before)
         with self._change():
             self.cursor = before
-            self.drop(given_up)
+            (self.take_back if isinstance(progress.pending.command, Fault) else self.drop)(given_up)
 
     def step_in(self) -> Moment:
         """Run the smallest possible step."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import islice
+from typing import Any
 
-from calamity_lab.errors import CalamityError
+from calamity_lab.errors import CalamityError, InvalidValue, repr_of
+from calamity_lab.kernel import outbox
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.faults import Fault
+from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Fault, Lose, Redeliver
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.progress import Executing, Populating
+from calamity_lab.kernel.progress import Appending, Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import Dispatched
-from calamity_lab.probe.preview import NO_PREVIEW, Outcome, Preview, preview, target_of
-from calamity_lab.text import format_fields, format_value
+from calamity_lab.probe.preview import NO_PREVIEW, Outcome, Preview, other_writer, preview, target_of
+from calamity_lab.text import format_fields, format_value, plain_sentence
 from calamity_lab.trace.sentences import origin
 from calamity_lab.trace.trace import Trace
 
@@ -53,16 +58,39 @@ class AgendaEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmedEntry:
+    """An armed fault, and what it waits for."""
+
+    fault_id: str
+    fault: str
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultOffer:
+    """A fault that can be injected; ``arguments`` are what `fault_of` makes it from."""
+
+    label: str
+    title: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class AgendaView:
-    """The command in progress, if there is one, and the first pending commands."""
+    """The command in progress, if there is one, and the first pending commands.
+
+    ``armed`` are the faults that wait for their moment, and ``faults`` those that a person can inject now.
+    """
 
     total: int
     in_progress: AgendaEntry | None
     entries: tuple[AgendaEntry, ...]
+    armed: tuple[ArmedEntry, ...] = ()
+    faults: tuple[FaultOffer, ...] = ()
 
 
-def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
-    """The agenda at the cursor, at most ``limit`` entries of it."""
+def agenda(trace: Trace, cursor: int, *, limit: int = 50, offers: bool = True) -> AgendaView:
+    """The agenda at the cursor, at most ``limit`` entries of it; with ``offers`` also faults to inject."""
     moment = trace[cursor]
     return AgendaView(
         total=len(moment.agenda),
@@ -71,7 +99,98 @@ def agenda(trace: Trace, cursor: int, *, limit: int = 50) -> AgendaView:
             _entry(trace, pending, _preview(trace, cursor, number, pending))
             for number, pending in enumerate(islice(moment.agenda.entries(), max(limit, 0)))
         ),
+        armed=tuple(
+            ArmedEntry(
+                fault_id, plain_sentence(repr_of(fault), LENGTH), plain_sentence(fault.waits_for, LENGTH)
+            )
+            for fault, fault_id in moment.run.faults[:MOST_PREVIEWS]
+        ),
+        faults=tuple(_offers(trace, cursor)) if offers else (),
     )
+
+
+def fault_of(trace: Trace, cursor: int, arguments: Mapping[str, Any]) -> Fault:
+    """The fault that a person chose: from the arguments of an offer, or of an action in the details."""
+    moment, command_id, position = trace[cursor], arguments.get("command_id"), arguments.get("position")
+    match arguments.get("fault"):
+        case "crash":
+            return Crash()
+        case "clock" if type(arguments.get("hours")) is int:
+            return ClockJump(timedelta(hours=arguments["hours"]))
+        case "redeliver" if type(position) is int:
+            return Redeliver(_event_at(trace, position))
+        case "writer" if type(position) is int:
+            event = _event_at(trace, position)
+            return ConcurrentWriter(event.stream_id, event.event)
+        case "lose" if isinstance(command_id, str):
+            return Lose(moment.agenda.find(command_id))
+        case "writer" if isinstance(command_id, str):
+            return other_writer(moment.stack, _waiting(moment.run, command_id).command)
+    raise InvalidValue(f"There is no such fault: {repr_of(dict(arguments))}")
+
+
+def faults_on(pending: Pending, *, is_running: bool = False) -> Iterator[FaultOffer]:
+    """The faults that concern a command that is pending, or is in progress."""
+    name, which = pending.command_type, {"command_id": pending.command_id}
+    title = f"Another writer carries out {name} before it: the append conflicts"
+    yield FaultOffer("Another writer first", title, {"fault": "writer", **which})
+    if pending.sender is not None and not is_running:
+        title = f"{name} is lost on its way: it is never carried out"
+        yield FaultOffer("Lose", title, {"fault": "lose", **which})
+
+
+def faults_on_event(event: RecordedEvent) -> Iterator[FaultOffer]:
+    """The faults that concern a recorded event."""
+    which, name = {"position": event.position}, event.event_type
+    title = f"Process managers are handed {name} #{event.position} a second time"
+    yield FaultOffer("Hand on again", title, {"fault": "redeliver", **which})
+    title = f"Another writer records {name} in {event.stream_id} before the next append to it"
+    yield FaultOffer("Another writer here", title, {"fault": "writer", **which})
+
+
+def _offers(trace: Trace, cursor: int) -> Iterator[FaultOffer]:
+    """The faults that a person can inject at the cursor."""
+    moment, known = trace[cursor], trace.index.events_at(cursor)
+    run, types = moment.run, moment.stack.process_manager_types
+    pending = _undecided(run)
+    if not outbox.sets_aside(moment.stack.event_store):
+        yield FaultOffer(
+            "Crash",
+            "The process ends after the next append and recovers; submitted commands that wait are lost",
+            {"fault": "crash"},
+        )
+    if pending is not None:
+        for each in faults_on(pending, is_running=run.progress is not None):
+            yield replace(each, label=f"{each.label}: {pending.command_type}")
+    if known and types and not outbox.is_durable(moment.stack.event_store):
+        event = trace.index.events[known - 1]
+        offer = next(faults_on_event(event))
+        yield replace(offer, label=f"{offer.label}: {event.event_type} #{event.position}")
+    for hours, label in ((1, "Clock 1 hour ahead"), (24, "Clock 1 day ahead"), (-1, "Clock 1 hour back")):
+        yield FaultOffer(label, "The clock jumps, from the next step on", {"fault": "clock", "hours": hours})
+
+
+def _undecided(run: Run) -> Pending | None:
+    """The command in progress, if its events are not recorded yet; else the next one."""
+    progress = run.progress
+    if isinstance(progress, (*UNDECIDED, Appending)):
+        return progress.pending
+    return next(run.agenda.entries(), None)
+
+
+def _waiting(run: Run, command_id: str) -> Pending:
+    """The command in progress or a pending one, by its id."""
+    found = _undecided(run)
+    return found if found is not None and found.command_id == command_id else run.agenda.find(command_id)
+
+
+def _event_at(trace: Trace, position: int) -> RecordedEvent:
+    """The event at a position."""
+    events = trace.index.events
+    number = bisect_left(events, position, key=lambda each: each.position)
+    if number >= len(events) or events[number].position != position:
+        raise InvalidValue(f"There is no event at position {position:,} on this branch")
+    return events[number]
 
 
 def moment_of(trace: Trace, event: RecordedEvent) -> int:
@@ -114,7 +233,9 @@ def _words(pending: Pending) -> tuple[str, str, str, str | None]:
     """The texts of a command that do not change while it waits: target, fields, origin and sender."""
     return (
         target_text(pending),
-        format_fields(pending.command, LENGTH),
+        repr_of(pending.command)
+        if isinstance(pending.command, Fault)
+        else format_fields(pending.command, LENGTH),
         origin(pending),
         None if pending.sender is None else format_value(pending.sender.stream_id),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.faults import Redeliver
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Injected, Step
@@ -283,6 +284,8 @@ class Columns:
         sent = ", ".join(f"→ {pending.command_type}" for pending in step.commands) or step.verb
         if isinstance(trigger, Rejected):
             self._between(step, step.index, f"{step.pending.command_type} rejected", sent)
+        elif isinstance(step.pending.command, Redeliver):  # beside the event, where the first reaction is not
+            self._between(step, step.index, trigger.event_type, sent)
         else:
             self._put(step, step.index, 2 * ordinal(trace, trigger), trigger.event_type, sent)
 

@@ -19,7 +19,7 @@ from calamity_lab.trace.replay import submitted_numbers
 from calamity_lab.trace.selection import NOTHING, Selection, pending_of, selected_events
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.agenda import target_text
+from calamity_lab.views.agenda import FaultOffer, faults_on, faults_on_event, target_text
 from calamity_lab.views.arrows import cause_of, cause_of_pending, effects_of
 from calamity_lab.views.chart import Mark, change_of, changes_by, event_mark
 from calamity_lab.views.paths import LENGTH, FieldRow, count_in, state_at, state_fields, unfolded, within
@@ -192,6 +192,19 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
         pending = None if step is None or step.trigger is not None else step.pending
     if pending is not None:
         yield from _edits(trace, pending)
+    yield from (
+        Action("inject", each.label, each.title, each.arguments) for each in _faults(trace, selection)
+    )
+
+
+def _faults(trace: Trace, selection: Selection) -> Iterator[FaultOffer]:
+    """The faults that concern a pending command or an event."""
+    pending = pending_of(trace, selection)
+    if pending is not None:
+        yield from faults_on(pending)
+    elif selection.position is not None and selection.until is None and selection.stream_id is None:
+        for event in islice(selected_events(trace, selection), 1):
+            yield from faults_on_event(event)
 
 
 def _on_pending(pending: Pending) -> Iterator[Action]:

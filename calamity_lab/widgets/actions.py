@@ -16,6 +16,7 @@ from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Journey, Stepper
 from calamity_lab.trace.stops import Condition, EndsCascade, Times, ends_command
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import fault_of
 from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
 from calamity_lab.views.form import Editing, written
@@ -130,6 +131,19 @@ def _choose(contents: Contents, message: Mapping[str, Any]) -> None:
 def _drop(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.lab.stepper.drop(_which(message))
     contents.say("The command was taken off the agenda", "plain")
+
+
+def _inject(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Arm the fault that a person chose, and say what it waits for."""
+    stepper = contents.lab.stepper
+    stepper.inject(fault_of(stepper.trace, stepper.cursor, message))
+    fault = stepper.moment.run.faults[-1].fault
+    contents.say(f"{type(fault).__name__} waits for {fault.waits_for}", "plain")
+
+
+def _take_back(contents: Contents, message: Mapping[str, Any]) -> None:
+    contents.lab.stepper.take_back(str(message.get("fault_id")))
+    contents.say("The fault was taken back", "plain")
 
 
 def _play(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -276,6 +290,8 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "remove": _remove,
     "play": _play,
     "pause": _pause,
+    "inject": _inject,
+    "take_back": _take_back,
     "send": _send,
     "leave_out": _leave_out,
     "move": _move,

@@ -7,7 +7,7 @@ import { glyph, icon } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { AgendaEntry, AgendaView, Hit } from "#views"
+ * @import { AgendaEntry, AgendaView, ArmedEntry, FaultOffer, Hit } from "#views"
  */
 
 // What a command would lead to, as an icon beside the sentence.
@@ -24,16 +24,19 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   const hint = make("p", { class: "cl-hint" });
   const more = make("button", { type: "button", class: "cl-link cl-more",
     on: { click: () => showUpto(page + AGENDA_PAGE) } });
+  const armed = make("ol", { class: "cl-entries cl-armed", "aria-label": "Armed faults" });
+  const faults = mountFaults(lab);
   const scroll = make("div", { class: "cl-scroll", tabindex: "-1" });
   const reach = new Reach(scroll, { least: 4, room: 100, ask: (limit) => lab.setOptions("agenda", { limit }) });
   // The most entries that can be scrolled to; a press shows more.
   let page = 12;
   /** @type {string | null} */
   let sought = null;
-  scroll.append(progress, list, reach.rest, more, hint);
+  scroll.append(armed, progress, list, reach.rest, more, hint);
   root.append(
     make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
-      make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total), scroll),
+      make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total,
+        make("span", { class: "cl-gap" }), faults.button), faults.list, scroll),
   );
 
   function showUpto(/** @type {number} */ index) {
@@ -60,7 +63,10 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       showUpto((index ?? 0) + 1);
       mark();
     },
-    update(/** @type {AgendaView} */ { total: all, in_progress: now, entries }) {
+    update(/** @type {AgendaView} */ { total: all, in_progress: now, entries, armed: waiting, faults: offers }) {
+      faults.update(offers);
+      show(armed, waiting.length > 0);
+      keyed(armed, waiting, ({ fault_id }) => fault_id, (fault) => armedNode(lab, fault), () => {});
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [{ ...now, is_next: false, waits: false }] : [], (entry) => entry.command_id,
         () => entryNode(lab, null), updateEntry);
@@ -77,6 +83,63 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
         lab.isRecorded ? "Nothing is pending." : "Nothing is pending. Send a command below, then step over.");
     },
   };
+}
+
+/** The faults that can be injected, behind a button. @param {LabHandle} lab */
+function mountFaults(lab) {
+  const id = freshId("faults");
+  const list = make("div", { class: "cl-legend cl-faults", id, role: "group", "aria-label": "Faults", hidden: true });
+  const toggle = button({ text: "Faults", title: "Let something go wrong: a crash, a lost command, another writer",
+    kind: "cl-small cl-quiet", on: () => open(list.hidden === true) });
+  const node = make("span", { class: "cl-faults-button" }, glyph("injected"), toggle);
+  put(toggle, "aria-controls", id);
+  function open(/** @type {boolean} */ opens) {
+    show(list, opens);
+    put(toggle, "aria-expanded", opens ? "true" : "false");
+    const first = list.firstElementChild;
+    if (opens && first instanceof HTMLElement) first.focus();
+  }
+  function inject(/** @type {FaultOffer} */ offer) {
+    open(false);
+    toggle.focus();
+    lab.send("inject", { ...offer.arguments });
+  }
+  open(false);
+  for (const part of /** @type {HTMLElement[]} */ ([toggle, list])) {
+    part.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || list.hidden) return;
+      open(false);
+      toggle.focus();
+      event.stopPropagation();
+    });
+    part.addEventListener("focusout", (event) => {
+      const to = event.relatedTarget;
+      if (to instanceof Node && to !== toggle && !list.contains(to)) open(false);
+    });
+  }
+  return {
+    button: node,
+    list,
+    update(/** @type {readonly FaultOffer[]} */ offers) {
+      show(node, !lab.isRecorded);
+      keyed(list, [...offers], ({ label }) => label,
+        (offer) =>
+          make("button", { type: "button", class: "cl-button cl-quiet", title: offer.title, text: offer.label }),
+        (choice, offer) => {
+          choice.onclick = () => inject(offer);
+        });
+    },
+  };
+}
+
+/** A fault that waits for its moment. @param {LabHandle} lab @param {ArmedEntry} entry */
+function armedNode(lab, { fault_id, fault, waits_for }) {
+  const back = button({ icon: "close", label: `Take ${fault} back`, title: "Take this fault back",
+    kind: "cl-small cl-quiet", on: () => lab.send("take_back", { fault_id }) });
+  return make("li", { class: "cl-entry" },
+    make("div", { class: "cl-entry-head" }, glyph("injected"), make("span", { class: "cl-entry-fault", text: fault }),
+      make("span", { class: "cl-gap" }), lab.isRecorded ? null : back),
+    make("div", { class: "cl-entry-target", text: `waits for ${waits_for}` }));
 }
 
 /** An entry as it is drawn: all but the first few look the same at any index, and are left alone. */

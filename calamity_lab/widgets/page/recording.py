@@ -46,7 +46,7 @@ PENDING = 36
 
 _EVERY = 10**9
 _OPTIONS: Mapping[str, Mapping[str, int]] = {
-    "agenda": {"limit": PENDING},
+    "agenda": {"limit": PENDING, "offers": False},
     "state": {"limit": _EVERY},
     "sequence": {"limit": 100},
 }
@@ -186,7 +186,8 @@ def _under_agenda(reader: Reader) -> tuple[Any, ...]:
     progress, stack = run.progress, run.stack
     # Previews depend on the aggregates; the command in progress has one until it is decided.
     undecided = isinstance(progress, UNDECIDED)
-    return run.agenda, progress and progress.pending, undecided, stack.aggregates, stack.event_store
+    there = run.agenda, run.faults, progress and progress.pending, undecided
+    return *there, stack.aggregates, stack.event_store
 
 
 def _under_state(reader: Reader) -> tuple[Any, ...]:
