@@ -1,4 +1,4 @@
-"""Faults: injected from the menu and from a message, by mouse and by keys; shown, taken back and carried out."""
+"""Faults: injected from the menu and from a message, by mouse and by keys; listed and taken back."""
 
 from __future__ import annotations
 

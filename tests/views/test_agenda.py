@@ -19,7 +19,7 @@ class Lost:
 
 
 def test_an_empty_agenda_has_no_entries() -> None:
-    assert agenda(stepper_of().trace, 0) == AgendaView(total=0, in_progress=None, entries=())
+    assert agenda(stepper_of().trace, 0, offers=False) == AgendaView(total=0, in_progress=None, entries=())
 
 
 def test_a_submitted_command_is_shown_with_its_target_and_fields() -> None:
