@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from calamity_lab.testing.event_store_conformance import EventStoreConformance
     from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
     from calamity_lab.testing.process_manager_store_conformance import ProcessManagerStoreConformance
+    from calamity_lab.testing.random_commands import commands_of, machine_of
     from calamity_lab.testing.scenarios import Given, Scenario, given
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "testing.event_store_conformance": "EventStoreConformance",
     "testing.postgres": "PostgresServer temporary_postgres",
     "testing.process_manager_store_conformance": "ProcessManagerStoreConformance",
+    "testing.random_commands": "commands_of machine_of",
     "testing.scenarios": "Given Scenario given",
 }
 
@@ -34,7 +36,9 @@ __all__ = [
     "PostgresServer",
     "ProcessManagerStoreConformance",
     "Scenario",
+    "commands_of",
     "given",
+    "machine_of",
     "temporary_postgres",
 ]
 
@@ -48,7 +52,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in ("hypothesis", "pytest"):
             raise
-        raise MissingExtra(f"the conformance suite {name}", error.name, "testing") from error
+        raise MissingExtra(f"calamity_lab.testing.{name}", error.name, "testing") from error
 
 
 def __dir__() -> list[str]:
