@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import singledispatchmethod
 from inspect import isabstract
 from types import CodeType, FunctionType, MappingProxyType, ModuleType
-from typing import Any, TypeGuard, TypeVar, cast, get_args, get_origin
+from typing import Any, NamedTuple, TypeGuard, TypeVar, cast, get_args, get_origin
 
 from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel import ask
@@ -47,12 +47,24 @@ _NOUNS = {
 _NOT_THE_USERS = ("calamity_lab.kernel.", "builtins.", "typing.", "msgspec.", "pydantic.")
 
 
+class _Source(NamedTuple):
+    """Where a model was found: in a module or a namespace, or else among classes that were listed."""
+
+    namespace: ModuleType | Mapping[str, Any] | None = None
+    listed: tuple[type, ...] = ()
+    projections: tuple[type, ...] = ()
+
+
+_NOWHERE = _Source()
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """Classes by what they are in the model. ``unplaced`` are classes with fields that no class refers to.
 
-    ``given`` are all classes among which the model was found. ``memo`` keeps what was worked out about the
-    classes. ``asked`` is whether their callbacks may be asked about what has not happened.
+    ``given`` are all classes among which the model was found, and ``source`` says where. ``memo`` keeps what
+    was worked out about the classes. ``asked`` is whether their callbacks may be asked about what has not
+    happened.
     """
 
     aggregates: tuple[type, ...] = ()
@@ -62,13 +74,28 @@ class Model:
     projections: tuple[type, ...] = ()
     unplaced: tuple[type, ...] = ()
     given: tuple[type, ...] = field(default=(), compare=False, repr=False)
+    source: _Source = field(default=_NOWHERE, compare=False, repr=False)
     memo: Memo = field(default_factory=Memo, compare=False, repr=False)
     asked: bool = field(default=True, compare=False, repr=False)
 
     @classmethod
     def find(cls, namespace: Mapping[str, Any] | ModuleType) -> Model:
         """The model in a module or a notebook's namespace."""
-        return cls.of(_classes(namespace))
+        return cls._found(namespace)
+
+    @classmethod
+    def _found(cls, namespace: Mapping[str, Any] | ModuleType, projections: Iterable[type] = ()) -> Model:
+        model = cls.of(_classes(namespace), projections)
+        return replace(model, source=model.source._replace(namespace=namespace, listed=()))
+
+    def now(self) -> Model:
+        """The model as it is now, where this one was found; of listed classes each as its module has it."""
+        namespace, listed, projections = self.source
+        if namespace is None:
+            return Model.of(map(class_of_now, listed), map(class_of_now, projections))
+        if isinstance(namespace, ModuleType):
+            namespace = sys.modules.get(namespace.__name__, namespace)
+        return Model._found(namespace, map(class_of_now, projections))
 
     @classmethod
     def of(cls, classes: Iterable[type], projections: Iterable[type] = ()) -> Model:
@@ -81,7 +108,8 @@ class Model:
         of another message's field. Messages that the callbacks name need not be given.
         """
         read_models = tuple(cls for cls in dict.fromkeys(projections) if _has(cls, "apply"))
-        given = tuple(dict.fromkeys([*classes, *read_models]))
+        source = _Source(None, tuple(classes), read_models)
+        given = tuple(dict.fromkeys([*source.listed, *read_models]))
         found = tuple(dict.fromkeys([*given, *(m for c in given for m in _mentioned(c))]))
         managers = tuple(c for c in found if _has(c, "interested", "handle"))
         aggregates = tuple(c for c in found if _has(c, "execute", "apply") and c not in managers)
@@ -115,7 +143,7 @@ class Model:
             if not any(issubclass(other, c) for other in (*events, *placed))  # a base class
         )
         _check_names(dict.fromkeys((*aggregates, *commands, *events, *managers, *read_models)))
-        return cls(aggregates, commands, events, managers, read_models, unplaced, given)
+        return cls(aggregates, commands, events, managers, read_models, unplaced, given, source)
 
     def aggregate(self, name: str) -> type:
         """The aggregate type of that name."""
@@ -135,8 +163,8 @@ class Model:
         strangers = [cls for cls in used if mine.get(cls.__name__, cls) is not cls]
         return tuple(dict.fromkeys([*strangers, *(cls for cls in self if defined_again(cls))]))
 
-    def why_outdated(self, cls: type) -> str:
-        """What to do about a class that `outdated` names."""
+    def why_outdated(self, cls: type, branch: str | None = None) -> str:
+        """What to do about a class that `outdated` names; ``branch`` has the classes as they are now."""
         name = cls.__name__
         mine = next((known for known in self if known.__name__ == name), cls)
         if mine is not cls and defined_again(cls) and not defined_again(mine):
@@ -144,11 +172,32 @@ class Model:
                 f"this {name} was made before its class was defined again; make it again, as {name}(...), "
                 "since the lab has the class as it is now"
             )
-        again = f"{name} was defined again since this lab was made, and the lab still uses the earlier class"
+        again = f"{name} was defined again, and this branch keeps the earlier class"
         users = _modules_with(mine, self)
         if users:
             again = f"{again}, as {', '.join(users)} does; reload {_it(users)} too (importlib.reload)"
-        return f"{again}; run %lab again, or make a new Lab. You can still look at the recorded run"
+        if branch is not None:
+            return f"{again}. The branch {branch!r} has the class as it is now: lab.switch({branch!r})"
+        return (
+            f"{again}. Run %lab again, or call lab.reload(): it replays the sent commands on the classes as "
+            "they are now. You can still look at the recorded run"
+        )
+
+    def check_now(self) -> None:
+        """Raise for a class that was defined again, where this model still has the earlier one."""
+        for cls in self.outdated():
+            name, users = cls.__name__, _modules_with(cls, self)
+            namespace = self.source.namespace
+            if users:
+                todo = f"reload {' and '.join(users)} (importlib.reload), which still has it"
+            elif namespace is not None and cls.__module__ != _name_of(namespace):
+                todo = f"import it again, as in `from {cls.__module__} import {name}`"
+            else:
+                todo = f"run the cells again that use {name}"
+            raise InvalidModel(
+                f"{name} was defined again, and the model still has the earlier class: {todo}. Then run "
+                "%lab, or call lab.reload()"
+            )
 
     def __iter__(self) -> Iterator[type]:
         return iter(
@@ -193,7 +242,7 @@ def assemble(
         model = cast("Model", given)
         model = Model.of([*model, *model.unplaced], read_models) if read_models else model
     elif is_a(given, ModuleType, Mapping):
-        model = Model.of(_classes(cast("ModuleType", given)), read_models)
+        model = Model._found(cast("ModuleType", given), read_models)
     elif given is None:
         model = Model.of([cls for part in others for cls in listed[part]], read_models)
     else:
@@ -274,8 +323,52 @@ def _modules_with(cls: type, model: Iterable[type]) -> list[str]:
 
 def defined_again(cls: type) -> bool:
     """Whether the module of the class now has another class of its own under the same name."""
-    current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
-    return current is not cls and getattr(current, "__module__", None) == cls.__module__
+    return class_of_now(cls) is not cls
+
+
+def class_of_now(cls: type) -> type:
+    """The class that the module of a class now has under its name: another one where it was defined again."""
+    now = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
+    return now if isinstance(now, type) and now.__module__ == cls.__module__ else cls
+
+
+def earlier_target(command: type, target: type) -> str:
+    """What to do about a command that goes to an earlier definition of an aggregate."""
+    return (
+        f"{command.__name__} goes to an earlier {target.__name__}, which was defined again since: run the "
+        f"cell of {command.__name__} again, or write to={target.__name__!r}, which is always the class of "
+        "that name"
+    )
+
+
+class Succession:
+    """Which class of a model takes the place of a class of an earlier one."""
+
+    def __init__(self, earlier: Model, model: Model) -> None:
+        now = list(dict.fromkeys([*model, *model.unplaced, *model.given]))
+        self._now = frozenset(now)
+        self._earlier = frozenset([*earlier, *earlier.unplaced, *earlier.given])
+        self._by_origin = {_origin(cls): cls for cls in reversed(now)}
+        self._by_name = {stored_name(cls): cls for cls in reversed(now)}
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the two models have the same classes."""
+        return self._now == self._earlier
+
+    def of(self, cls: type) -> type | None:
+        """The class that takes the place of a class, by module and name or by its stored name.
+
+        A class that is in no model is still itself. None for one that is gone.
+        """
+        if cls in self._now:
+            return cls
+        found = self._by_origin.get(_origin(cls))
+        if found is None and cls in self._earlier:
+            found = self._by_name.get(stored_name(cls))
+        if found is None and (now := class_of_now(cls)) is not cls:
+            return now
+        return None if found is None and cls in self._earlier else found or cls
 
 
 def _classes(namespace: Mapping[str, Any] | ModuleType) -> list[type]:
@@ -343,7 +436,7 @@ def _without_bases(classes: tuple[T, ...]) -> tuple[T, ...]:
 def _field_types(cls: type, known: Mapping[str, type]) -> Iterator[type]:
     """The classes in the annotations of a class's fields, however deep: value objects, no messages."""
     for each in fields_in(cls, known):
-        yield from _within(each.annotation)
+        yield from classes_within(each.annotation)
 
 
 def _type_arguments(cls: type, known: Mapping[str, type], records: list[type]) -> Iterator[type]:
@@ -352,14 +445,20 @@ def _type_arguments(cls: type, known: Mapping[str, type], records: list[type]) -
         for annotation in method_annotations(cls, method, known).values():
             for member in union_members(annotation):
                 if get_origin(member) in records:
-                    yield from (part for each in get_args(member) for part in _within(each))
+                    yield from (part for each in get_args(member) for part in classes_within(each))
 
 
-def _within(annotation: Any) -> Iterator[type]:
+def classes_within(annotation: Any) -> Iterator[type]:
+    """The classes in an annotation, however deep."""
     if isinstance(annotation, type):
         yield annotation
     for part in get_args(annotation):
-        yield from _within(part)
+        yield from classes_within(part)
+
+
+def _name_of(namespace: ModuleType | Mapping[str, Any]) -> str:
+    named = vars(namespace) if isinstance(namespace, ModuleType) else namespace
+    return str(named.get("__name__", ""))
 
 
 def _it(several: Sized) -> str:
@@ -378,7 +477,7 @@ def _check_names(classes: Iterable[type]) -> None:
         ):
             raise InvalidModel(
                 f"{cls.__name__} was defined again, and a class of the model still uses the earlier one: "
-                "reload the modules that import it (importlib.reload), or run the cells again that use it"
+                "run the cells again that import or use it, or reload the modules that do (importlib.reload)"
             )
         if other is not cls:
             raise InvalidModel(

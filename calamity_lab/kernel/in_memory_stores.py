@@ -193,8 +193,8 @@ def _same_class(identity: Identity, state: Any) -> None:
         raise InvalidModel(
             f"{identity.stream_id} was built by another definition of {wanted.__name__} "
             f"({cls.__module__}, now {wanted.__module__}) than the one asked for; "
-            "two classes must not share a name, and a class that a cell defined again "
-            "needs a new lab: run %lab (or make a new Stack) after the cell"
+            "two classes must not share a name. After a cell that defines a class again, run %lab: it "
+            "replays the lab on the classes as they are now. A Stack must be made again"
         )
 
 

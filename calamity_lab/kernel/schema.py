@@ -8,10 +8,12 @@ kind is known by what it leaves on its classes, so that none of the libraries ha
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
+from datetime import date, datetime, time, timedelta
 from enum import Enum
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Annotated, Any, Literal
 
 from calamity_lab.errors import InvalidFields, text_of
@@ -204,16 +206,135 @@ def remade(value: Any, changes: Mapping[str, Any]) -> Any:
 
     Raises `InvalidFields` where the constructor does not take them.
     """
-    cls = type(value)
-    given = {
-        field.argument: changes[field.name] if field.name in changes else getattr(value, field.name)
-        for field in arguments_of(cls)
-        if field.name and field.argument
-    }
+    return _Plan(type(value)).make({**fields_of(value), **changes})
+
+
+class Renewal:
+    """Makes values again in other classes: ``class_of`` gives the class that takes the place of one.
+
+    What a value holds is made again too: values in its fields, members of enums, items of containers. A value
+    in which no class is replaced stays the same object. Raises `InvalidFields` where a class does not take
+    the fields of a value: the class has no such field any more, or has a new one without a default.
+    """
+
+    def __init__(self, class_of: Callable[[type], type]) -> None:
+        self._class_of = class_of
+        self._plans: dict[type, _Plan | None] = {}
+
+    def __call__(self, value: Any) -> Any:
+        """The value in the classes of now."""
+        try:
+            return self._renewed(value)
+        except RecursionError:
+            raise InvalidFields(type(value).__name__, {"": "it holds itself"}) from None
+
+    def _renewed(self, value: Any) -> Any:
+        cls = type(value)
+        if cls in _ATOMS:
+            return value
+        if cls in _CONTAINERS:
+            return self._container(value, cls)
+        if isinstance(value, type):
+            return self._class_of(value)
+        if isinstance(value, Enum):
+            return self._member(value, cls)
+        if cls not in self._plans:
+            made = self._class_of(cls)
+            self._plans[cls] = _Plan(made) if made is not cls or is_message_class(cls) else None
+        plan = self._plans[cls]
+        if plan is None:
+            return value
+        held = fields_of(value)
+        fields = {name: self._renewed(item) for name, item in held.items()}
+        if plan.cls is cls and all([fields[name] is held[name] for name in held]):
+            return value
+        return plan.make(fields)
+
+    def _container(self, value: Any, cls: Any) -> Any:
+        if issubclass(cls, Mapping):
+            pairs = [(self._renewed(key), self._renewed(item)) for key, item in value.items()]
+            kept = all([a is c and b is d for (a, b), (c, d) in zip(pairs, value.items(), strict=True)])
+            return value if kept else _mapping(value, pairs)
+        items = [self._renewed(item) for item in value]
+        kept = all([new is old for new, old in zip(items, value, strict=True)])
+        return value if kept else cls(items)
+
+    def _member(self, member: Enum, cls: type[Enum]) -> Any:
+        made: Any = self._class_of(cls)
+        if made is cls:
+            return member
+        try:
+            return made(member.value) if member.name is None else made[member.name]
+        except (KeyError, ValueError, TypeError):
+            raise InvalidFields(made.__name__, {"": f"it has no member {member.name} any more"}) from None
+
+
+_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, datetime, date, time, timedelta})
+_CONTAINERS = frozenset(
+    {list, tuple, set, frozenset, deque, dict, OrderedDict, defaultdict, MappingProxyType}
+)
+
+
+def _mapping(like: Any, pairs: list[tuple[Any, Any]]) -> Any:
+    """A mapping of the same kind with these items."""
+    if isinstance(like, defaultdict):
+        return defaultdict(like.default_factory, pairs)
+    cls: Any = type(like)
+    return cls(dict(pairs))
+
+
+class _Plan:
+    """How a value of a class is made of its fields."""
+
+    __slots__ = ("_arguments", "_listed", "_required", "_takes", "cls")
+
+    def __init__(self, cls: Any) -> None:
+        self.cls, arguments = cls, arguments_of(cls) if is_message_class(cls) else ()
+        self._arguments = {each.name: each.argument for each in arguments if each.name and each.argument}
+        self._required = [each for each in arguments if each.required]
+        self._listed = _listed_argument(cls) or ""
+        config = getattr(cls, "model_config", None)
+        takes_any = isinstance(config, dict) and config.get("extra") == "allow"
+        self._takes = None if takes_any else {field.name for field in fields_in(cls)}
+
+    def make(self, fields: Mapping[str, Any]) -> Any:
+        """A value with these fields, made by the constructor; of a class without fields, as it held them."""
+        if not is_message_class(self.cls):
+            blank = self.cls.__new__(self.cls)
+            vars(blank).update(fields)
+            return blank
+        given = {self._arguments.get(name, name): fields[name] for name in fields if self._is_taken(name)}
+        missing = [each for each in self._required if each.argument not in given]
+        errors = {
+            **{name: "the class has no such field any more" for name in fields if not self._has(name)},
+            **{each.name or each.argument: "the field is new, and has no default" for each in missing},
+        }
+        if errors:
+            raise InvalidFields(self.cls.__name__, errors)
+        try:
+            listed = fields.get(self._listed, ())
+            if listed:
+                first = [given[each] for each in self._arguments.values() if each in given]
+                return self.cls(*first, *listed)
+            return self.cls(**given)
+        except Exception as error:
+            raise InvalidFields(self.cls.__name__, {"": text_of(error)}) from error
+
+    def _has(self, name: str) -> bool:
+        return self._takes is None or name in self._takes
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether the constructor takes a field; it computes the others itself."""
+        return name in self._arguments or (self._takes is None and name not in (field_names(self.cls) or ()))
+
+
+def _listed_argument(cls: Any) -> str | None:
+    """The argument of a constructor that takes any number of values, as ``events`` in ``*events``."""
     try:
-        return cls(**given)
-    except Exception as error:
-        raise InvalidFields(cls.__name__, {"": text_of(error)}) from error
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return next((each.name for each in parameters if each.kind is each.VAR_POSITIONAL), None)
 
 
 def _with(annotations: Mapping[str, Any], field: Field) -> Field:

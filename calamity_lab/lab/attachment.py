@@ -33,46 +33,50 @@ from calamity_lab.trace.trace import Moment
 class Attachment:
     """The real store that a lab is attached to, and which of the lab's events are committed."""
 
-    def __init__(self, store: Any, model: Model) -> None:
-        self._given = store
-        self._model = model
-        self._committed: OverlayEventStore | None = None
-
-    def open(
+    def __init__(
         self,
+        store: Any,
         position: int | None,
         clock: Clock | Callable[[], datetime] | None,
         ids: Ids | Callable[[], str] | None,
         *,
         recover: bool,
-    ) -> Run:
-        """The run as of that position; its event store is an overlay, so the real store stays as it is.
+    ) -> None:
+        self._given = store
+        self._position = position
+        self._clock: Any = system_clock if clock is None else clock
+        self._ids: Any = RandomIds() if ids is None else ids
+        check_sources("Lab.attach", self._clock, self._ids)
+        self._recover = a_bool("Lab.attach(recover)", recover)
+        self._committed: OverlayEventStore | None = None
 
-        With ``recover`` it has on its agenda what `recover` would carry out.
+    def open(self, model: Model) -> Run:
+        """The run as of the position; its event store is an overlay, so the real store stays as it is.
+
+        With ``recover`` it has on its agenda what `recover` would carry out. Opened again, for other classes,
+        it has the same events as the first time, also where more are in the store by now.
         """
-        clock = system_clock if clock is None else clock
-        ids = RandomIds() if ids is None else ids
-        check_sources("Lab.attach", clock, ids)
-        a_bool("Lab.attach(recover)", recover)
-        with self._store(read_only=True) as store:
-            overlay = OverlayEventStore(store, position=position, clock=clock, ids=ids)
+        clock, ids = self._clock, self._ids
+        with self._store(model, read_only=True) as store:
+            overlay = OverlayEventStore(store, position=self._position, clock=clock, ids=ids)
+            self._position = overlay.position
             if self._is_url and isinstance(overlay, DurableOverlayEventStore):
                 overlay.read_outbox()
             history = tuple(overlay.stream(ALL))
             _check_new(ids, history)
             stack = Stack(
-                event_store=overlay, process_manager_types=self._model.process_managers, clock=clock, ids=ids
+                event_store=overlay, process_manager_types=model.process_managers, clock=clock, ids=ids
             )
-            stack = _with_states(stack, self._model, history)
-            if not recover:
+            stack = _with_states(stack, model, history)
+            if not self._recover:
                 return Run(stack)
             if not outbox.is_durable(overlay):
                 outbox.warn_of_events_only(store)
                 return Run(stack)
             outbox.check_names(stack)
-            return taken_up(stack, self._model.aggregates)
+            return taken_up(stack, model.aggregates)
 
-    def commit(self, moment: Moment) -> Committed:
+    def commit(self, moment: Moment, model: Model) -> Committed:
         """Write the events up to a moment that are not in the store yet; see `Lab.commit`."""
         if moment.run.progress is not None:
             raise InvalidValue(
@@ -87,7 +91,7 @@ class Attachment:
                 return Committed()
             if not committed._is_part_of(overlay):
                 raise _left_before(overlay.own, committed.own)
-        with self._store(read_only=False) as store:
+        with self._store(model, read_only=False) as store:
             events, store = overlay.commit(after=0 if committed is None else committed, to=store)
         if not self._is_url:
             self._given = store
@@ -99,17 +103,17 @@ class Attachment:
         return not has(self._given, "stream")
 
     @contextmanager
-    def _store(self, *, read_only: bool) -> Iterator[Any]:
+    def _store(self, model: Model, *, read_only: bool) -> Iterator[Any]:
         """The given store; a store named by a URL is open only inside the ``with`` block."""
         if not self._is_url:
             serializer: Any = getattr(self._given, "serializer", None)
             if has(serializer, "register"):
-                serializer.register(*self._model)
+                serializer.register(*model)
             yield self._given
             return
         from calamity_lab.stores.sql import SQLEventStore
 
-        with SQLEventStore(self._given, self._model, read_only=read_only, unreadable="keep") as store:
+        with SQLEventStore(self._given, model, read_only=read_only, unreadable="keep") as store:
             yield store
 
 

@@ -21,6 +21,7 @@ from calamity_lab.kernel.faults import ConcurrentWriter, Fault, Lose, Redeliver
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.progress import check_run
+from calamity_lab.kernel.recorded import of_submitted
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.schema import field_names, remade
 from calamity_lab.kernel.second_arguments import takes_record
@@ -43,7 +44,7 @@ from calamity_lab.lab.results import (
     Watches,
 )
 from calamity_lab.lab.saved import SavedTrace, save
-from calamity_lab.model import Model, assemble, check_aggregates
+from calamity_lab.model import Model, assemble, check_aggregates, earlier_target
 from calamity_lab.probe.near_misses import commands_for, near_misses
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.testing.scenarios import Scenario
@@ -89,6 +90,8 @@ class Lab(Displays):
 
     _view: ViewWidget | None = None
     _dock: Dock | None = None
+    # Which cells of a notebook sent which commands, where %lab made the lab or replayed it.
+    _cells: Any = None
 
     def __init__(
         self,
@@ -151,10 +154,10 @@ class Lab(Displays):
             "Lab.attach()", parts, (*_PARTS, "position", "clock", "ids", "recover", "checked", "preview")
         )
         assembled = _assembled(model, parts)
-        attachment = Attachment(store, assembled)
+        attachment = Attachment(store, position, clock, ids, recover=recover)
         lab = cls(
             assembled,
-            stack=attachment.open(position, clock, ids, recover=recover),
+            stack=attachment.open(assembled),
             checked=checked,
             preview=preview,
         )
@@ -222,7 +225,7 @@ class Lab(Displays):
                 "this lab is not attached to a store, so commit() has nowhere to write; "
                 "open the store with Lab.attach(store, model)"
             )
-        return self._attachment.commit(self.moment)
+        return self._attachment.commit(self.moment, self.model)
 
     @property
     def unchecked(self) -> Mapping[str, str]:
@@ -235,8 +238,11 @@ class Lab(Displays):
         """Put commands on the agenda; nothing runs yet. In the past this starts a new branch."""
         for command in commands:
             self._check_command(command)
-        if commands:
+        cells = self._cells
+        if commands and not (cells and cells.send(self, commands, of_submitted(metadata))):
             self.stepper.submit(*commands, metadata=metadata)
+            if cells:
+                cells.sent(tuple([each.command_id for each in self.moment.agenda.last(len(commands))]))
         return self.agenda
 
     def step_in(self) -> Moment:
@@ -429,6 +435,38 @@ class Lab(Displays):
         )
         return Replay(self.stepper.replay(edits, name))
 
+    def reload(
+        self,
+        model: ModuleType | Mapping[str, Any] | Model | None = None,
+        *,
+        clock: Clock | Callable[[], datetime] | None = None,
+        ids: Ids | Callable[[], str] | None = None,
+    ) -> Replay:
+        """Decide the inputs of this branch again on the classes as they are now, on a new branch.
+
+        Call this after you changed a class of the model; ``%lab`` calls it. The classes are looked for where
+        the lab found them: in the notebook, in the module as it is after ``importlib.reload``, or for listed
+        classes each in its module. A ``model`` is a module, a namespace or a `Model` to take instead, and
+        ``clock`` and ``ids`` replace those that the lab began with.
+
+        The lab then looks at the new branch, and the earlier branch keeps its earlier classes: you can switch
+        to it and look at it. Commands, and what the lab began with, are made again in the classes of now,
+        which are found by their names, or by their ``stored_name`` if they were renamed. A command that does
+        not fit its class any more is left out, and ``unplayed`` of the `Replay` says why. If no class is
+        another one and all is decided as before, the lab stays on its branch.
+
+        Raises `InvalidModel`, and changes nothing, if a class of the model still uses an earlier definition
+        of another one, and if a state that the lab began with does not fit its class. Raises `InvalidValue`
+        if the events are kept in a store; a lab from `attach` reads the history again instead.
+        """
+        found = self.model.now() if model is None else assemble(model, {})
+        check_aggregates(found, near_misses(found))
+        found.check_now()
+        found = replace(found, asked=self.model.asked)
+        start = None if self._attachment is None else self._attachment.open(found)
+        sources = {name: given for name, given in (("clock", clock), ("ids", ids)) if given is not None}
+        return Replay(self.stepper.reload(found, start, **sources))
+
     def _inserted(self, given: Any) -> tuple[Any, ...]:
         commands = _listed(given)
         for command in commands:
@@ -568,8 +606,10 @@ class Lab(Displays):
                 f"send() takes a command, and {name} is an event: a command leads to it. Send "
                 f"{leads or 'a command'}"
             )
-        identity = ask.target(command)
-        self._check_model(type(command), identity.type)
+        target = ask.target(command).type
+        self._check_model(type(command))
+        if target not in self.model.aggregates and self.model.outdated(target):
+            raise InvalidModel(earlier_target(type(command), target))
 
     def _check_fault(self, fault: Fault) -> None:
         """Raise for a fault that does not fit the model, before it waits in vain."""
@@ -606,8 +646,11 @@ class Lab(Displays):
 
     def _check_model(self, *used: type) -> None:
         """Raise if a cell has redefined a class of the model, which would mix old and new classes."""
-        for cls in self.model.outdated(*used):
-            raise InvalidModel(self.model.why_outdated(cls))
+        model = self.model
+        for cls in model.outdated(*used):
+            others = {name: branch.model for name, branch in self.trace.branches.items()}
+            now = [name for name, other in others.items() if other is not model and not other.outdated()]
+            raise InvalidModel(model.why_outdated(cls, now[-1] if now else None))
 
 
 def _assembled(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -10,31 +12,87 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from calamity_lab.errors import repr_of
-from calamity_lab.kernel.arguments import words_of
+from calamity_lab.kernel.arguments import are_equal, words_of
 from calamity_lab.kernel.clocks_and_ids import TickingClock, seeded_ids, ticking_clock
+from calamity_lab.kernel.identity import by_name
 from calamity_lab.lab.lab import Lab
 from calamity_lab.model import Model
 from calamity_lab.probe.near_misses import near_misses
+from calamity_lab.text import plural
 
 _DEFAULT = "lab"
 
 
+class _Cells:
+    """Which cell of the notebook sent which commands to a lab.
+
+    A cell that runs again after ``%lab`` has replayed its commands, as by "Run all", sends them no second
+    time: the lab goes to where they were sent. Front ends that do not name their cells send them again.
+    """
+
+    def __init__(self, current: Callable[[], str | None]) -> None:
+        self._current = current
+        self._sent: dict[str, list[tuple[str, ...]]] = {}
+        self._replayed: dict[str, deque[tuple[str, ...]]] = {}
+
+    def replayed(self) -> None:
+        """From now on the commands that cells have sent are those that were replayed."""
+        self._replayed = {cell: deque(ids) for cell, ids in self._sent.items()}
+
+    def ended(self, cell: str | None) -> None:
+        """A cell has run: it sends its commands again when it runs once more."""
+        self._replayed.pop(cell or "", None)
+
+    def send(self, lab: Lab, commands: tuple[Any, ...], metadata: Mapping[str, Any]) -> bool:
+        """Whether this cell sent the commands before and they were replayed; then the lab goes there."""
+        cell = self._current() or ""
+        waiting = self._replayed.get(cell)
+        if not waiting:
+            return False
+        submitted = {each.command_id: each for each in lab.submitted}
+        found = [submitted.get(command_id) for command_id in waiting.popleft()]
+        held = [(each.command, each.metadata) for each in found if each is not None]
+        if found[:1] == [None] or not are_equal(held, [(each, metadata) for each in commands]):
+            del self._replayed[cell]  # the cell was changed
+            return False
+        moment = lab.goto(min(each.moment for each in found if each is not None))
+        print(  # noqa: T201
+            f"This cell sent {plural(len(commands), 'command')} before, and %lab has replayed them. The lab "
+            f"is at step {moment.index:,} now, where they were sent. Run the cell again to send them anew"
+        )
+        return True
+
+    def sent(self, command_ids: tuple[str, ...]) -> None:
+        """Note what the cell that runs has sent."""
+        if (cell := self._current()) is not None:
+            self._sent.setdefault(cell, []).append(command_ids)
+
+
 @magics_class
 class LabMagics(Magics):
-    """``%lab`` makes a lab from the classes in the notebook; the other magics use the lab made last."""
+    """``%lab`` makes a lab from the classes in the notebook, or replays the one that is there on them.
+
+    The other magics use the lab of the last ``%lab``.
+    """
 
     _name = _DEFAULT
+    _cell: str | None = None
 
     @magic_arguments()
     @argument("name", nargs="?", default=_DEFAULT, help="the variable that holds the lab")
-    @argument("--seed", default="0", help="the seed for the ids of events and commands")
+    @argument("--seed", help="the seed for the ids of events and commands; 0 if it is not given")
     @argument(
         "--clock",
         help="the time of the first event, such as 2026-01-01; each reading of the clock adds one second",
     )
+    @argument("--new", action="store_true", help="make a new lab, also where the variable holds one")
     @line_magic
     def lab(self, line: str) -> None:
-        """Find the model in this notebook, make a lab from it, and bind the lab to a variable."""
+        """Find the model in this notebook, make a lab from it, and bind the lab to a variable.
+
+        If the variable holds a lab already, its commands are replayed on the classes as they are now, on a
+        new branch, as `lab.reload()` does. Displayed widgets follow. ``%lab --new`` makes a new lab.
+        """
         given = parse_argstring(self.lab, line)
         name = given.name
         if not name.isidentifier():
@@ -43,12 +101,44 @@ class LabMagics(Magics):
         taken = namespace.get(name, getattr(builtins, name, None))
         if callable(taken) and not isinstance(taken, Lab):
             raise UsageError(f"%lab {name} would hide {repr_of(taken)}; choose another name for the lab")
-        model = Model.find({key: value for key, value in namespace.items() if key != name})
-        namespace[name] = Lab(model, ids=seeded_ids(given.seed), clock=_clock(given.clock))
+        seed = None if given.seed is None else seeded_ids(given.seed)
+        clock = _clock(given.clock)
+        if isinstance(taken, Lab) and not given.new:
+            lines = self._again(taken, name, {"ids": seed, "clock": clock})
+        else:
+            namespace[name] = Lab(Model.find(namespace), ids=seed or seeded_ids("0"), clock=clock)
+            lines = _ready(namespace[name], name)
+        lab = namespace[name]
+        lab._cells = lab._cells or _Cells(lambda: LabMagics._cell)
+        lab._cells.replayed()
         LabMagics._name = name
-        ready = f"Ready. Send a command: {name}.send(...). Run it: {name}.step(). Show the lab: {name}"
-        advice = [f"  {each}" for each in near_misses(model)]
-        print("\n".join([str(model), *(["please check:"] if advice else []), *advice, ready]))  # noqa: T201
+        print("\n".join(lines))  # noqa: T201
+
+    def _again(self, lab: Lab, name: str, sources: Mapping[str, Any]) -> list[str]:
+        """Replay a lab on the classes as they are now; the lines that say what came of it."""
+        before = lab.model
+        replay = lab.reload(**{key: given for key, given in sources.items() if given is not None})
+        if not lab.trace.branch.inputs and not replay.unplayed:
+            return _ready(lab, name)
+        sends = f"{name}.send(...) adds to these commands"
+        if self._cell is not None:
+            sends = f"A cell that runs again does not send its commands twice. In another cell, {sends}"
+        return [
+            replay.sentence,
+            *replay.notes,
+            *_changed_classes(before, lab.model),
+            *_advice(lab.model),
+            f"{sends}. For a new lab: %lab{'' if name == _DEFAULT else f' {name}'} --new",
+        ]
+
+    def _begins(self, info: Any) -> None:
+        LabMagics._cell = getattr(info, "cell_id", None)
+
+    def _ends(self, _result: Any) -> None:
+        for each in list(self._namespace.values()):
+            if isinstance(each, Lab) and each._cells is not None:
+                each._cells.ended(self._cell)
+        LabMagics._cell = None
 
     @line_magic
     def send(self, line: str) -> Any:
@@ -130,6 +220,29 @@ class LabMagics(Magics):
         return moment
 
 
+def _ready(lab: Lab, name: str) -> list[str]:
+    """The model of a lab in which nothing was sent, and what to do next."""
+    ready = f"Ready. Send a command: {name}.send(...). Run it: {name}.step(). Show the lab: {name}"
+    return [str(lab.model), *_advice(lab.model), ready]
+
+
+def _advice(model: Model) -> list[str]:
+    advice = near_misses(model)
+    return ["please check:", *(f"  {each}" for each in advice)] if advice else []
+
+
+def _changed_classes(before: Model, now: Model) -> list[str]:
+    """Which classes were defined again, which are new and which are gone."""
+    was, held = by_name(before), by_name(now)
+    groups = {
+        "defined again": [name for name in held if name in was and held[name] is not was[name]],
+        "new": [name for name in held if name not in was],
+        "gone": [name for name in was if name not in held],
+    }
+    named = [f"{title}: {', '.join(names)}" for title, names in groups.items() if names]
+    return [f"Classes {'; '.join(named)}"] if named else []
+
+
 def _clock(start: str | None) -> TickingClock | None:
     if start is None:
         return None
@@ -161,4 +274,6 @@ def register(ipython: Any) -> None:
     """Add the magics and the completion of ``%send`` to an IPython shell."""
     magics = LabMagics(ipython)
     ipython.register_magics(magics)
+    ipython.events.register("pre_run_cell", magics._begins)
+    ipython.events.register("post_run_cell", magics._ends)
     ipython.set_hook("complete_command", lambda _, event: complete(magics, event), str_key="%send")

@@ -346,14 +346,15 @@ class Replay(Sequence[ReplayRow], Exports):
     ``outcome`` is ``same``, ``changed``, ``rejected`` (it was accepted), ``accepted`` (it was rejected),
     ``new`` or ``gone``. `branch` is the new branch, `sentence` says in short what came of it, and
     `first_difference` is the first step on it at which a command was decided otherwise. `unplayed` says which
-    inputs could not be put in again, and why.
+    inputs could not be put in again, and why. `error` is what stopped the replay, if a callback of the model
+    failed. After `Lab.reload`, `states` says which states differ at the end.
     """
 
     def __init__(self, replayed: Replayed) -> None:
         self._rows = replayed.rows
-        self.branch = replayed.trace.branch
+        self.branch, self._last = replayed.trace.branch, replayed.trace.last
         self.first_difference = replayed.first_difference
-        self.unplayed = replayed.unplayed
+        self.unplayed, self.states = replayed.unplayed, replayed.states
         self.error = replayed.error
         self.sentence = replayed.sentence
 
@@ -388,7 +389,7 @@ class Replay(Sequence[ReplayRow], Exports):
         return [{**row._asdict(), "command": stored_name(type(row.command))} for row in self._rows]
 
     def __repr__(self) -> str:
-        lines = [self.sentence, *(f"not replayed: {each}" for each in self.unplayed)]
+        lines = [self.sentence, *self.notes]
         lines += [
             f"{self._named(row)}  {row.outcome}: {self._in_words(row)}" for row in self.differences[:_ROWS]
         ]
@@ -405,8 +406,16 @@ class Replay(Sequence[ReplayRow], Exports):
             )
             for row in self.differences[:_ROWS]
         ]
-        caption = ". ".join([self.sentence, *(f"Not replayed: {each}" for each in self.unplayed)])
+        caption = ". ".join([self.sentence, *self.notes])
         return html_table(("step", "command", "outcome", "before", "after"), rows, caption)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not replayed, and what stopped the replay, as sentences."""
+        stopped = [] if self.error is None else [f"Stopped at step {self._last:,}: {self.error}"]
+        more = len(self.unplayed) - _NAMED
+        rest = [f"Not replayed: {plural(more, 'other input')} (see unplayed)"] if more > 0 else []
+        return [*(f"Not replayed: {each}" for each in self.unplayed[:_NAMED]), *rest, *stopped]
 
     @staticmethod
     def _named(row: ReplayRow) -> str:

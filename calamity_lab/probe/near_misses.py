@@ -20,9 +20,9 @@ from calamity_lab.kernel.cases import calls_alone, classes_tested, functions_of,
 from calamity_lab.kernel.hints import SIGNATURES, why_unfinished
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.messages import Continue, Start, Stop, target_of
-from calamity_lab.kernel.schema import declared_names, is_message_class
+from calamity_lab.kernel.schema import declared_names, fields_in, is_message_class
 from calamity_lab.kernel.second_arguments import CALLBACKS, problem_of
-from calamity_lab.model import Model, defined_again
+from calamity_lab.model import Model, classes_within, defined_again, earlier_target
 
 _NEAR_MISSES = Slot[tuple[str, ...]](most=1)
 _OF_CLASS = ("new", "interested", "key")
@@ -47,6 +47,8 @@ def commands_for(model: Model, event: type) -> tuple[type, ...]:
 def _found(model: Model) -> Iterator[str]:
     for cls in _others(model):
         yield from _almost_a_part(model, cls)
+    for cls in (*model, *model.unplaced):
+        yield from _earlier_parts(cls)
     for cls in model.commands:
         yield from _leads_nowhere(model, cls)
     for cls in model.aggregates:
@@ -64,6 +66,17 @@ def _found(model: Model) -> Iterator[str]:
         yield from _of_shape(cls, "interested", "new", "apply", "handle", "handle_rejection")
         yield from _of_apply(cls, [])
         yield from _of_handle(model, cls)
+
+
+def _earlier_parts(cls: type) -> Iterator[str]:
+    """What a class still has of a class that was defined again: types and defaults of its fields."""
+    for field in fields_in(cls):
+        for part in (*classes_within(field.annotation), type(field.made_default())):
+            if defined_again(part):
+                yield (
+                    f"the field {field.name} of {cls.__name__} still has the earlier {part.__name__}, which "
+                    f"was defined again since: run the cell of {cls.__name__} again"
+                )
 
 
 def _others(model: Model) -> Iterator[type]:
@@ -127,10 +140,7 @@ def _leads_nowhere(model: Model, command: type) -> Iterator[str]:
     elif isinstance(target, str):
         yield f"{name} goes to {target!r}, and there is no such aggregate; {meant}"
     elif target.__name__ in known:
-        yield (
-            f"{name} goes to an earlier {target.__name__}, which was defined again since: run the cell of "
-            f"{name} again, or write to={target.__name__!r}, which is always the class of that name"
-        )
+        yield earlier_target(command, target)
     elif not any(callable(getattr(target, member, None)) for member in ("execute", "apply")):
         yield f"{name} goes to {target.__name__}, which has no execute and no apply; {meant}"
 

@@ -69,6 +69,26 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Unplayed:
+    """An input that a replay could not put in again; the next replay on other classes tries it again.
+
+    ``after`` is when it was put on the branch that was replayed.
+    """
+
+    input: Input
+    why: str
+    after: After | None
+
+    def put(self, run: Run) -> tuple[Unplayed, Run]:
+        """The run as it is."""
+        return self, run
+
+    def described(self) -> str:
+        """What was not done, and why."""
+        return f"{self.input.described()}, which was not replayed: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """A pending command was moved to the front of the agenda."""
 

@@ -9,12 +9,13 @@ sends may differ: "the second ``DepositFunds`` that ``Transfer-t1`` sent after t
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, Rejected, repr_of
+from calamity_lab.errors import CalamityError, InvalidFields, InvalidValue, OutOfRange, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, due
 from calamity_lab.kernel.identity import stored_name
@@ -22,12 +23,26 @@ from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 from calamity_lab.kernel.run import Run, advance
+from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import Injected, Step
+from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.differences import differences
-from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, IdsApart, Input, Submitted
-from calamity_lab.trace.trace import Branch, Moment, Trace
+from calamity_lab.trace.inputs import (
+    After,
+    Armed,
+    Chosen,
+    Dropped,
+    Entry,
+    IdsApart,
+    Input,
+    Submitted,
+    Unplayed,
+)
+from calamity_lab.trace.renewal import Renewed
+from calamity_lab.trace.trace import Branch, Moment, Trace, Unfinished
 
+Renew = Callable[[Any], Any]
 Outcome = Literal["same", "changed", "rejected", "accepted", "new", "gone", "not run"]
 _LENGTH = 200
 _LONGEST_NAME = 80
@@ -80,13 +95,21 @@ class Replayed:
     """A trace whose current branch is the replay, and what became of each command.
 
     ``unplayed`` are sentences about inputs that could not be put in again. ``error`` is what stopped the
-    replay, if a callback of the model failed: the branch ends before that call.
+    replay, if a callback of the model failed: the branch ends before that call. ``states`` says which states
+    differ at the end, of a replay on other classes.
     """
 
     trace: Trace
     rows: tuple[ReplayRow, ...]
     unplayed: tuple[str, ...] = ()
     error: CalamityError | None = None
+    states: tuple[str, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the replay says the same as the branch did."""
+        others = self.unplayed or self.states or self.error
+        return not others and all([row.outcome == "same" for row in self.rows])
 
     @property
     def first_difference(self) -> int | None:
@@ -102,9 +125,18 @@ class Replayed:
         # A command that was left out is no news; what the model decides otherwise because of it is.
         differences = differing(self.rows)
         first = next((row for row in differences if row.moment is not None), None)
+        if first is None and self.unplayed:
+            left_out = plural(len(self.unplayed), "input")
+            return f"{decided} replayed on {name!r}; {left_out} could not be replayed"
+        if first is None and self.error is not None:
+            return f"{decided} replayed on {name!r}, which stopped at step {self.trace.last:,}"
         first = first or next(iter(differences), None)
+        if first is None and self.states:
+            others = f", and {plural(len(self.states) - 1, 'other state')}" if len(self.states) > 1 else ""
+            state = f"{self.states[0]}{others}"
+            return f"{decided} replayed on {name!r} and decided as before; different at the end is {state}"
         if first is None:
-            return f"{decided} replayed on {name!r}; nothing is different"
+            return f"{decided} replayed on {name!r}; no difference"
         at = "" if first.moment is None else f" at step {first.moment:,}"
         return f"{decided} replayed on {name!r}; the first difference is{at}: {first.news}"
 
@@ -294,13 +326,14 @@ NO_EDITS = Edits()
 
 
 class _Item(NamedTuple):
-    """A command to submit; ``key`` names it in both runs."""
+    """A command to submit; ``key`` names it in both runs. ``why`` says why it is left out, if it is."""
 
     command: Any
     metadata: Mapping[str, Any]
     command_id: str | None
     key: Any
     root: int | None
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -331,6 +364,48 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
         slots.insert(first, _Slot(slots[first].entry._replace(input=IdsApart(name)), None))
     new.follow(trace, _begun(branch, first, name, words), slots[first:])
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
+
+
+def reload(trace: Trace, model: Model, start: Run | None = None, **sources: Any) -> Replayed:
+    """The inputs of the current branch, decided again by another model on a new branch.
+
+    ``start`` is the run from which to begin; by default that of the branch, in the classes of the model.
+    ``sources`` are another clock or other ids.
+    Where the model has the same classes and decides the same, the branch stays the current one. A branch on
+    which such a replay did not come to its end gives way to the one that was replayed there, if nothing was
+    put in since. A trace in which nothing was done begins again on its only branch.
+    """
+    branch = trace.branch
+    while branch.unfinished is not None and len(branch.inputs) == branch.unfinished.inputs:
+        branch = branch.unfinished.source
+    renewed = Renewed(branch.model, model)
+    if start is None:
+        start = renewed.run(branch.inputs[0].before if _begins(branch) else branch.moments[0].run)
+    changes = {name: given for name, given in sources.items() if given != getattr(start.stack, name)}
+    if changes:
+        start = start._replace(stack=replace(start.stack, **changes))
+    base = Trace.of(start, model).branch
+    if len(trace.branches) == 1 and len(branch.moments) == 1 and not branch.inputs:
+        return Replayed(Trace(replace(base, name=branch.name), memo=trace.memo), (), tuple(renewed.unplayed))
+    names = CommandNumbers()
+    old = _course_of(branch, names)
+    new = _Replay(names, old, renewed)
+    parent = trace.branch.name if branch is trace.branch else trace.branch.parent
+    base = replace(base, name=trace.free_name(), parent=parent, edits="on other classes")
+    new.follow(trace, base, _slots_of(branch.inputs, retry=True)[0])
+    new.finish(branch)
+    rows = tuple(_rows(old, new.course, names, renewed.value))
+    states = () if new.error else tuple(_states_differ(branch, new.trace.branch, renewed.value))
+    replayed = Replayed(new.trace, rows, tuple(new.unplayed), new.error, states)
+    is_another = branch is not trace.branch or changes or not renewed.changes_no_class
+    if is_another or not replayed.is_same:
+        return replayed
+    return replace(replayed, trace=trace.on(replace(branch, model=model)))
+
+
+def _begins(branch: Branch) -> bool:
+    """Whether the first input of a branch was put before anything happened."""
+    return bool(branch.inputs) and branch.inputs[0].at == 0
 
 
 def decided_again(trace: Trace, base: Branch, old: Course, inputs: Sequence[Entry]) -> Replayed:
@@ -367,12 +442,20 @@ def _slots(branch: Branch, edits: Edits) -> list[_Slot]:
     return slots
 
 
-def _slots_of(inputs: Sequence[Entry], first: int = 0) -> tuple[list[_Slot], list[_Slot]]:
-    """The inputs, and that of each submitted command; ``first`` is the number of the first command."""
+def _slots_of(
+    inputs: Sequence[Entry], first: int = 0, *, retry: bool = False
+) -> tuple[list[_Slot], list[_Slot]]:
+    """The inputs, and that of each submitted command; ``first`` is the number of the first command.
+
+    With ``retry`` also the inputs that were not played there.
+    """
     slots: list[_Slot] = []
     homes: list[_Slot] = []
     for entry in inputs:
         put = entry.input
+        if retry and isinstance(put, Unplayed):
+            slots.append(_retried(entry._replace(input=put.input, after=put.after)))
+            continue
         if not isinstance(put, Submitted):
             slots.append(_Slot(entry, None))
             continue
@@ -385,6 +468,15 @@ def _slots_of(inputs: Sequence[Entry], first: int = 0) -> tuple[list[_Slot], lis
         slots.append(_Slot(entry, items))
         homes += [slots[-1]] * len(items)
     return slots, homes
+
+
+def _retried(entry: Entry) -> _Slot:
+    """An input that was not played on the branch, to put it in all the same."""
+    put = entry.input
+    if not isinstance(put, Submitted):
+        return _Slot(entry, None)
+    pairs = zip(put.commands, put.command_ids, strict=True)
+    return _Slot(entry, [_Item(given, put.metadata, id_, ("retried", id_), None) for given, id_ in pairs])
 
 
 def _edit(homes: list[_Slot], edits: Edits) -> None:
@@ -443,11 +535,14 @@ def _begun(branch: Branch, first: int, name: str, edits: str) -> Branch:
 
 
 class _Replay:
-    """The loop of a replay: it puts each input where it belongs, and advances the run in between."""
+    """The loop of a replay: it puts each input where it belongs, and advances the run in between.
 
-    def __init__(self, names: CommandNumbers, old: Course) -> None:
-        self.old, self.course = old, Course(names)
-        self.unplayed: list[str] = []
+    ``renewed`` makes the inputs again in the classes of another model.
+    """
+
+    def __init__(self, names: CommandNumbers, old: Course, renewed: Renewed | None = None) -> None:
+        self.old, self.course, self._renewed = old, Course(names), renewed
+        self.unplayed: list[str] = [] if renewed is None else renewed.unplayed
         self.trace: Trace
         self.error: CalamityError | None = None
 
@@ -467,6 +562,8 @@ class _Replay:
                 self.course.take(step)
         except CalamityError as error:
             self.error = error
+            for slot in waiting:
+                self._set_aside(slot.entry.input, slot.entry.after, "the replay stopped before it")
 
     @property
     def _run(self) -> Run:
@@ -478,6 +575,7 @@ class _Replay:
         if after is None:
             return True
         number = self.old.number(after.command_id)
+        number = self.course.number(after.command_id) if number is None else number  # of what is retried
         done = None if number is None else self.course.decided.get(number)
         return done is not None and (done.steps >= after.steps or done.ended)
 
@@ -498,20 +596,36 @@ class _Replay:
 
     def _put(self, slot: _Slot) -> None:
         if slot.items is None:
-            self._put_other(slot.entry.input)
+            self._put_other(slot.entry.input, slot.entry.after)
             return
-        for (metadata, is_new), group in groupby(
-            slot.items, lambda item: (item.metadata, item.command_id is None)
+        given: Any
+        for (metadata, is_new, why), group in groupby(
+            map(self._renewed_item, slot.items),
+            lambda item: (item.metadata, item.command_id is None, item.why),
         ):
             items = list(group)
             ids = () if is_new else tuple([str(item.command_id) for item in items])
-            given: Any = Submitted(tuple([item.command for item in items]), metadata, ids)
+            given = Submitted(tuple([item.command for item in items]), metadata, ids)
+            if why:
+                self._set_aside(given, slot.entry.after, why)
+                continue
             self.trace = self.trace.put(self.trace.last, given)
             given = self.trace.branch.inputs[-1].input
             for command_id, item in zip(given.command_ids, items, strict=True):
                 self.course.submit(command_id, item.key, item.root)
 
-    def _put_other(self, given: Input) -> None:
+    def _renewed_item(self, item: _Item) -> _Item:
+        """A command in its class of now, or with the reason why it is left out."""
+        if self._renewed is None:
+            return item
+        try:
+            return item._replace(command=self._renewed.command(item.command))
+        except CalamityError as error:
+            number = "" if item.root is None else f" (number {item.root})"
+            self.unplayed.append(f"{stored_name(type(item.command))}{number}: {error}")
+            return item._replace(why=str(error))
+
+    def _put_other(self, given: Input, after: After | None) -> None:
         """Put an input in again, for the command or event that corresponds to that of the old branch."""
         try:
             if isinstance(given, Chosen | Dropped):
@@ -519,13 +633,29 @@ class _Replay:
             if isinstance(given, Armed):
                 self.course.submit(_id_of(given), ("injected", given.fault_id), None)
                 given = Armed(self._corresponding(given.fault), given.fault_id)
+            if self._renewed is not None:
+                given = self._renewed.value(given)
             self.trace = self.trace.put(self.trace.last, given)
         except (InvalidValue, OutOfRange) as error:
             self.unplayed.append(f"{given.described()}: {error}")
+            self._set_aside(given, after, str(error))
+
+    def _set_aside(self, given: Input, after: After | None, why: str) -> None:
+        """Keep an input that cannot be put in now, so that a later replay on other classes tries it again."""
+        if self._renewed is not None:
+            self.trace = self.trace.put(self.trace.last, Unplayed(given, why, after))
+
+    def finish(self, source: Branch) -> None:
+        """Note on the branch what was replayed, where not all of it was."""
+        if self.error or self.unplayed:
+            branch = self.trace.branch
+            branch = replace(branch, unfinished=Unfinished(source, len(branch.inputs)))
+            self.trace = self.trace.on(branch)
 
     def _command_id(self, there: str) -> str:
         """The id of the command that corresponds to one of the old branch."""
         number = self.old.number(there)
+        number = self.course.number(there) if number is None else number  # of what is retried
         command_id = None if number is None else self.course.ids.get(number)
         if command_id is None:
             raise InvalidValue("this command was not sent")
@@ -540,7 +670,24 @@ class _Replay:
         return fault
 
 
-def _rows(old: Course, new: Course, names: CommandNumbers) -> Iterator[ReplayRow]:
+def _states_differ(before: Branch, now: Branch, renew: Renew) -> Iterator[str]:
+    """Which states are not the same at the end of two branches, in words."""
+    was, held = _states(before), _states(now)
+    for stream_id in dict.fromkeys([*was, *held]):
+        if stream_id not in was or stream_id not in held:
+            yield f"{stream_id} is {'new' if stream_id in held else 'not there any more'}"
+        elif differs := fields_differ(was[stream_id], held[stream_id], stream_id, renew):
+            yield differs
+
+
+def _states(branch: Branch) -> dict[str, Any]:
+    """The states at the end of a branch, by stream id."""
+    last = branch.moments[-1]
+    held = last.stack.aggregates, last.stack.process_managers, branch.index.projected_at(last.index)
+    return {stream_id: state for states in held for stream_id, state in states.items()}
+
+
+def _rows(old: Course, new: Course, names: CommandNumbers, renew: Renew | None = None) -> Iterator[ReplayRow]:
     """One row per command of either run, in the order of the new one; a gone one keeps its neighbour."""
     gone_after: dict[int | None, list[int]] = {}
     last = None
@@ -572,7 +719,7 @@ def _rows(old: Course, new: Course, names: CommandNumbers) -> Iterator[ReplayRow
         if isinstance(now.pending.command, Fault):
             continue
         before = old.decided.get(number)
-        outcome, differs = compared(before, now)
+        outcome, differs = compared(before, now, renew)
         yield ReplayRow(
             names.root(number),
             now.pending.command,
@@ -586,8 +733,13 @@ def _rows(old: Course, new: Course, names: CommandNumbers) -> Iterator[ReplayRow
         yield from gone(number)
 
 
-def compared(before: CommandOutcome | None, now: CommandOutcome) -> tuple[Outcome, str]:
-    """What the outcome of a command is against the one before, and what differs."""
+def compared(
+    before: CommandOutcome | None, now: CommandOutcome, renew: Renew | None = None
+) -> tuple[Outcome, str]:
+    """What the outcome of a command is against the one before, and what differs.
+
+    ``renew`` makes the events before in the classes of now.
+    """
     if before is None:
         return "new", ""
     if before.decision is None or now.decision is None:
@@ -599,21 +751,26 @@ def compared(before: CommandOutcome | None, now: CommandOutcome) -> tuple[Outcom
         return "rejected", f"is now rejected: {now.rejected}"
     if before.rejected is not None:
         return "accepted", f"is now accepted; it was rejected: {before.rejected}"
-    differs = events_differ(before.events, now.events)
+    differs = events_differ(before.events, now.events, renew)
     return ("changed", differs) if differs else ("same", "")
 
 
-def events_differ(before: Sequence[Any], now: Sequence[Any]) -> str:
+def events_differ(before: Sequence[Any], now: Sequence[Any], renew: Renew | None = None) -> str:
     """How two lists of events differ, in words; empty where they say the same, also in other classes."""
     names = [stored_name(type(event)) for event in before], [stored_name(type(event)) for event in now]
     if names[0] != names[1]:
         return f"{', '.join(names[0]) or 'no event'} → {', '.join(names[1]) or 'no event'}"
-    found = [fields_differ(one, other, name) for name, one, other in zip(names[1], before, now, strict=True)]
+    found = [fields_differ(*each, renew) for each in zip(before, now, names[1], strict=True)]
     return format_value("; ".join(filter(None, found)), _LENGTH) if any(found) else ""
 
 
-def fields_differ(before: Any, now: Any, name: str = "") -> str:
-    """How two messages differ, in words; empty where all fields are the same."""
+def fields_differ(before: Any, now: Any, name: str = "", renew: Renew | None = None) -> str:
+    """How two messages differ, in words; empty where all fields are the same, also in other classes."""
+    if renew is not None and type(before) is not type(now):
+        with suppress(InvalidFields):
+            before = renew(before)
+        if type(before) is not type(now):
+            before, now = fields_of(before), fields_of(now)
     found = [
         f"{'.'.join(filter(None, [name, each.path]))}: "
         f"{format_value(each.before, 60)} → {format_value(each.after, 60)}"

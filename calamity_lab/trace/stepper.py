@@ -20,7 +20,7 @@ from calamity_lab.model import Model
 from calamity_lab.text import plural
 from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, TakenBack
 from calamity_lab.trace.purity import PurityCheck
-from calamity_lab.trace.replay import Edits, Replayed, replay
+from calamity_lab.trace.replay import Edits, Replayed, reload, replay
 from calamity_lab.trace.selection import NOTHING, Note, Selection
 from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Stops, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
@@ -306,6 +306,27 @@ class Stepper:
                 replayed = replay(self.trace, edits, name=name)
             self.trace, self.cursor = replayed.trace, replayed.trace.last
             self.error = replayed.error
+        return replayed
+
+    def reload(self, model: Model, start: Run | None = None, **sources: Any) -> Replayed:
+        """Decide the inputs of the branch again by another model, on a new branch; look at its latest moment.
+
+        As `replay` does, and see `calamity_lab.trace.replay.reload`. Nothing changes where this raises.
+        """
+        with self._lock:
+            if self._nested:
+                raise InvalidValue(
+                    "lab.reload() was called while the lab runs a step, as by a callback of the model. Call "
+                    "lab.reload() after the step"
+                )
+            with self._change():
+                self._refuse_if_kept(0)
+                with self._asking():
+                    replayed = reload(self.trace, model, start, **sources)
+                is_kept = replayed.trace.branch.moments is self.trace.branch.moments
+                self.trace = replayed.trace
+                self.cursor = self.cursor if is_kept else replayed.trace.last
+                self.error = replayed.error
         return replayed
 
     def _act(self, after: Trace) -> None:

@@ -75,12 +75,20 @@ class Moment:
         return f"{self.stopped}. {happened}" if self.stopped else happened
 
 
+class Unfinished(NamedTuple):
+    """The branch that a replay on other classes did not replay to its end, and the number of inputs then."""
+
+    source: Branch
+    inputs: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Branch:
     """One course of a run: its moments from the very beginning, and the inputs that led there.
 
     ``model`` are the classes that decided it. ``parent`` is the branch that it left, at the moment
     ``forked_at``. ``edits`` says what a replay changed, in words, as in "without WithdrawFunds".
+    ``unfinished`` is set where not all could be replayed on other classes.
     """
 
     name: str
@@ -91,6 +99,7 @@ class Branch:
     parent: str | None = None
     forked_at: int = 0
     edits: str = ""
+    unfinished: Unfinished | None = None
 
     def index_at(self, moment: int) -> Index:
         """The index as it was at a moment."""

@@ -187,7 +187,7 @@ def test_a_command_that_cannot_be_dispatched_is_rejected_when_sent(
 
 def test_a_command_of_a_class_defined_again_is_rejected_with_what_to_do(lab: Lab) -> None:
     again = type("DepositFunds", (DepositFunds,), {})
-    with pytest.raises(InvalidModel, match=r"DepositFunds was defined again .* run %lab again"):
+    with pytest.raises(InvalidModel, match=r"DepositFunds was defined again, .* Run %lab again"):
         lab.send(again("1", 5))
 
 

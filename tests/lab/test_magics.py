@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -67,8 +70,8 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     shell.history_manager.end_session()
 
 
-def run(shell: Any, source: str) -> Any:
-    result = shell.run_cell(source)
+def run(shell: Any, source: str, cell: str | None = None) -> Any:
+    result = shell.run_cell(source, cell_id=cell)
     result.raise_error()
     return result.result
 
@@ -123,14 +126,144 @@ def test_a_lab_may_have_its_own_seed_and_clock(shell: Any) -> None:
 
     first = recorded("%lab --seed 1 --clock 2026-01-01")
     assert first[1] == "2026-01-01T00:00:00+00:00"
-    assert recorded("%lab --seed 1 --clock 2026-01-01") == first
-    assert recorded("%lab --seed 2 --clock 2026-01-01")[0] != first[0]
+    assert recorded("%lab --new --seed 1 --clock 2026-01-01") == first
+    assert recorded("%lab --new --seed 2 --clock 2026-01-01")[0] != first[0]
+    run(shell, "%lab --seed 1 --clock 2026-01-01")
+    assert run(shell, "lab.trace.branch.name") == "branch 1"
+    assert run(shell, "(lab.events[0].event_id, lab.events[0].recorded_at.isoformat())") == first
+    run(shell, "%lab --seed 1 --clock 2026-01-01")
+    assert run(shell, "list(lab.branches)") == ["main", "branch 1"]
 
 
-def test_a_class_that_a_cell_defined_again_is_said_and_a_new_lab_takes_it(shell: Any) -> None:
+STRICT = MODEL.replace("amount <= 0", "amount < 7")
+
+
+def told(shell: Any, capsys: pytest.CaptureFixture[str], line: str, cell: str | None = None) -> list[str]:
+    """What a cell prints."""
+    capsys.readouterr()
+    run(shell, line, cell)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_lab_run_again_replays_the_lab_on_the_classes_as_they_are_now(
+    shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, "%lab\nlab.send(Deposit('1', 50), Deposit('1', 5))\nlab.resume()")
+    lab, view = run(shell, "lab"), run(shell, "lab.view")
+    odd = "@dataclass(frozen=True)\nclass Odd"
+    run(shell, STRICT.replace(odd, f"@command(to='Account', by='note')\n{odd}"))
+    assert told(shell, capsys, "%lab") == [
+        "2 commands replayed on 'branch 1'; the first difference is at step 7: Deposit is now rejected",
+        "Classes defined again: Account, Deposit, Deposited; new: Odd",
+        "please check:",
+        "  Account.execute has no case for Odd, a command of its own",
+        "lab.send(...) adds to these commands. For a new lab: %lab --new",
+    ]
+    assert shell.user_ns["lab"] is lab
+    assert run(shell, "lab.view") is view
+    assert view.contents.views()["controls"].last == lab.cursor == 8
+    assert [form.command for form in view.contents.views()["form"].forms] == ["Deposit", "Odd"]
+    assert told(shell, capsys, "%lab")[0] == "2 commands replayed on 'branch 1'; no difference"
+    run(shell, MODEL)
+    assert "at step 7: Deposit is now accepted" in told(shell, capsys, "%lab")[0]
+    assert list(lab.branches) == ["main", "branch 1", "branch 2"]
+
+
+def test_lab_run_again_before_anything_was_sent_says_what_it_found(
+    shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, lab = told(shell, capsys, "%lab"), run(shell, "lab")
+    run(shell, STRICT)
+    assert told(shell, capsys, "%lab") == first
+    assert shell.user_ns["lab"] is lab
+    assert list(lab.branches) == ["main"]
+    with pytest.raises(Exception, match="amounts are positive"):
+        run(shell, "Account.new('1').execute(lab.model.command('Deposit')('1', 5))")
+
+
+@pytest.mark.parametrize("gone", ["del lab", "lab = 5", "%reset -f", "lab = None", "lab = [lab]"])
+def test_lab_makes_a_new_lab_where_the_variable_holds_none(shell: Any, gone: str) -> None:
+    run(shell, "%lab\nlab.send(Deposit('1', 50))\nlab.resume()")
+    earlier = run(shell, "lab")
+    run(shell, gone)
+    run(shell, MODEL)
+    run(shell, "%lab")
+    assert run(shell, "lab") is not earlier
+    assert run(shell, "len(lab.events)") == 0
+
+
+def test_lab_new_makes_a_new_lab_and_another_name_too(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "%lab\nlab.send(Deposit('1', 50))\nlab.resume()")
+    earlier = run(shell, "lab")
+    assert told(shell, capsys, "%lab bench")[-1].startswith("Ready. Send a command: bench.send(...)")
+    assert run(shell, "lab") is earlier
+    run(shell, "bench.send(Deposit('1', 5))")
+    assert told(shell, capsys, "%lab bench")[-1].endswith("For a new lab: %lab bench --new")
+    assert told(shell, capsys, "%lab --new")[-1].startswith("Ready.")
+    assert run(shell, "lab") is not earlier
+
+
+def test_lab_replays_a_lab_that_was_made_by_hand_where_its_classes_are(shell: Any) -> None:
+    run(shell, "from calamity_lab import Lab\nlab = Lab(aggregates=[Account], commands=[Deposit])")
+    run(shell, "lab.send(Deposit('1', 5))\nlab.resume()")
+    run(shell, STRICT)
+    run(shell, "%lab")
+    assert run(shell, "lab.model.aggregates == (Account,)")
+    assert run(shell, "len(lab.events)") == 0
+
+
+def test_run_all_a_second_time_sends_nothing_twice(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = {
+        "model": STRICT,
+        "lab": "%lab",
+        "send": "lab.send(Deposit('1', 50), Deposit('2', 5))",
+        "step": "shown = [str(lab.step_in()) for _ in range(3)]",
+        "more": "for amount in (7, 8):\n    lab.send(Deposit('1', amount))\n    lab.resume()",
+    }
+    for name, source in cells.items():
+        run(shell, source, name)
+    lab, shown = shell.user_ns["lab"], shell.user_ns["shown"]
+    events = [repr(each.event) for each in lab.events]
+    for name, source in cells.items():
+        lines = told(shell, capsys, source, name)
+        if name == "send":
+            assert lines[0] == (
+                "This cell sent 2 commands before, and %lab has replayed them. The lab is at step 0 now, "
+                "where they were sent. Run the cell again to send them anew"
+            )
+    assert shell.user_ns["lab"] is lab
+    assert (shell.user_ns["shown"], lab.cursor) == (shown, lab.trace.last)
+    assert [repr(each.event) for each in lab.events] == events
+    run(shell, cells["send"], "send")  # once more: this is meant
+    assert len(lab.agenda) == 2
+    assert told(shell, capsys, "%lab", "lab")[-1].startswith("A cell that runs again does not send")
+    run(shell, "lab.send(Deposit('1', 60))", "send")  # a changed cell sends what it says now
+    assert len(lab.agenda) == 3
+
+
+def test_a_reloaded_module_and_autoreload_are_replayed(
+    shell: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a_bank.py"
+    path.write_text(MODEL, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    run(shell, "import importlib, a_bank\nfrom calamity_lab import Lab\nlab = Lab(a_bank)")
+    run(shell, "lab.send(a_bank.Deposit('1', 5))\nlab.resume()")
+    path.write_text(STRICT, encoding="utf-8")
+    run(shell, "importlib.reload(a_bank)")
+    assert "Deposit is now rejected" in told(shell, capsys, "%lab")[0]
+    run(shell, "%load_ext autoreload\n%autoreload 2")
+    path.write_text(MODEL, encoding="utf-8")
+    os.utime(path, (time.time() + 9, time.time() + 9))
+    assert "Deposit is now accepted" in told(shell, capsys, "%lab")[0]
+    monkeypatch.delitem(sys.modules, "a_bank")
+
+
+def test_a_class_that_a_cell_defined_again_is_said_and_lab_takes_it(shell: Any) -> None:
     run(shell, "%lab")
     run(shell, MODEL)
-    with pytest.raises(Exception, match="was defined again since this lab was made"):
+    with pytest.raises(Exception, match="was defined again, and this branch keeps the earlier class"):
         run(shell, "lab.send(Deposit('1', 50))")
     run(shell, "%lab")
     run(shell, "lab.send(Deposit('1', 50))")
@@ -178,7 +311,7 @@ def test_lab_tells_what_a_class_still_lacks(shell: Any, capsys: pytest.CaptureFi
 def test_a_lab_does_not_go_on_with_half_a_model(shell: Any) -> None:
     run(shell, "%lab\nlab.send(Deposit('1', 50), Deposit('2', 50))\nlab.step()")
     run(shell, MODEL)
-    with pytest.raises(InvalidModel, match="was defined again since this lab was made"):
+    with pytest.raises(InvalidModel, match="was defined again, and this branch keeps the earlier class"):
         run(shell, "lab.step()")
     assert run(shell, "lab.step_back()") is not None
     assert run(shell, "lab.step_in()") is not None

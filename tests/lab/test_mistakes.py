@@ -322,11 +322,11 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a class was defined again": (
         (MESSAGES, ACCOUNT, "%lab", MESSAGES, "lab.send(Deposit('1', 5))"),
-        r"Deposit was defined again .*run %lab again",
+        r"Deposit was defined again, .*Run %lab again",
     ),
     "an event class was defined again": (
         (MESSAGES, ACCOUNT, "%lab", SEND, MESSAGES.partition("@command")[0], "lab.send(Deposit('1', 5))"),
-        r"Deposited was defined again .*run %lab again",
+        r"Deposited was defined again, .*Run %lab again",
     ),
     "an object of an earlier class is sent": (
         (MESSAGES, ACCOUNT, "old = Deposit('1', 5)", MESSAGES, "%lab", "lab.send(old)"),
@@ -402,12 +402,12 @@ def test_a_reload_of_one_module_of_two_names_the_other(
     load = "import importlib, words, deeds\nlab = Lab(deeds)\nimportlib.reload(words)"
     message = shown(load, "lab.send(words.Deposit('1', 5))")
     assert re.search(
-        r"Deposit was defined again .* as deeds does; reload it too \(importlib\.reload\); run %lab again",
+        r"Deposit was defined again, .* as deeds does; reload it too \(importlib\.reload\)\. Run %lab again",
         message,
     )
     assert len(message.splitlines()) < 12
     message = shown("from words import *\nfrom deeds import Account\n%lab")
-    assert re.search(r"Deposit\w* was defined again, .* reload the modules that import it", message), message
+    assert re.search(r"Deposit\w* was defined again, .* reload deeds \(importlib\.reload\)", message), message
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -318,7 +318,7 @@ def test_nothing_can_be_inserted_where_nothing_was_submitted() -> None:
     with pytest.raises(InvalidValue, match="there is no submitted command 0; none was submitted"):
         lab.replay(insert={0: DepositFunds("a", 1)})
     assert list(lab.branches) == ["main"]
-    assert lab.replay().sentence == "0 commands replayed on 'branch 1'; nothing is different"
+    assert lab.replay().sentence == "0 commands replayed on 'branch 1'; no difference"
 
 
 def test_a_replay_is_named_for_its_edits_and_each_name_is_another_one() -> None:

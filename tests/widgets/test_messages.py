@@ -404,7 +404,8 @@ def test_the_form_refuses_a_command_whose_class_a_cell_defined_again(
     monkeypatch.setattr(sys.modules[bank.DepositFunds.__module__], "DepositFunds", again)
     front_end.ask("send", command="DepositFunds", fields={"account_id": "1", "amount": "5"})
     assert (
-        "DepositFunds was defined again since this lab was made" in front_end.values["controls"]["sentence"]
+        "DepositFunds was defined again, and this branch keeps the earlier class"
+        in front_end.values["controls"]["sentence"]
     )
     assert len(lab.agenda) == len(bank.story())
 
