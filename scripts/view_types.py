@@ -16,7 +16,7 @@ from calamity_lab.views.branches import BranchTree
 from calamity_lab.views.chart import LaneRow, Mark
 from calamity_lab.views.controls import ControlsView
 from calamity_lab.views.details import Details
-from calamity_lab.views.events import EventTable
+from calamity_lab.views.log import LogView
 from calamity_lab.views.process_graph import ProcessGraphView
 from calamity_lab.views.search import HitText, SearchResults
 from calamity_lab.views.selected import Selected
@@ -35,7 +35,7 @@ PARTS: Mapping[str, type] = {
     "state": StateView,
     "selected": Selected,
     "details": Details,
-    "events": EventTable,
+    "log": LogView,
     "search": SearchResults,
     "process_graph": ProcessGraphView,
     "sequence": SequenceView,

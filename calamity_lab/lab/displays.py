@@ -224,9 +224,14 @@ class Displays:
         return self._widget("sequence")
 
     @property
+    def log(self) -> ViewWidget:
+        """What happened as one list: commands, rejections, events, reactions, changes of projections."""
+        return self._widget("log")
+
+    @property
     def table(self) -> ViewWidget:
-        """The recorded events as a table."""
-        return self._widget("events")
+        """The recorded events as a table: the log, of which only the events are listed."""
+        return self._widget("log", log={"only": "events"})
 
     def plot_timeline(
         self, ax: Axes | None = None, *, by: Axis = "position", theme: Theme | None = None
@@ -345,10 +350,10 @@ class Displays:
         limit = a_whole_number("to_mermaid(limit)", limit, low=1)
         return to_mermaid(sequence(trace, cursor, correlation=correlation, first=0, limit=limit))
 
-    def _widget(self, face: str) -> ViewWidget:
+    def _widget(self, face: str, **options: Mapping[str, Any]) -> ViewWidget:
         from calamity_lab.widgets.view_widget import ViewWidget
 
-        return ViewWidget(self, face)
+        return ViewWidget(self, face, **options)
 
 
 class AtMoment(Displays):
@@ -373,7 +378,7 @@ class AtMoment(Displays):
     def __repr__(self) -> str:
         return (
             f"Step {self.cursor:,} of {self.trace.last:,} on branch {self.trace.branch.name!r}, which stays. "
-            "Views: state, timeline, process_graph, sequence, table; plot_state(), plot_timeline(), ..."
+            "Views: state, log, timeline, process_graph, sequence, table; plot_state(), plot_timeline(), ..."
         )
 
 

@@ -232,19 +232,35 @@ class Columns:
             self.begun = step.index
         if step.decides:
             self._decision(step)
+        if isinstance(step, Injected):
+            self._injected(trace, step)
         if step.recorded:
             self._recorded(trace, step)
         if step.trigger is not None:
             self._reaction(trace, step, step.trigger)
-        if isinstance(step, Injected):
-            self._between(step, step.index, type(step.fault).__name__)
 
     def _decision(self, step: Step) -> None:
         if step.rejected is not None:
             self._between(step, step.index, f"{step.pending.command_type} rejected")
         # One that was in progress at the beginning was dispatched before; one tried again is there.
-        elif self.begun and self.steps.moments[-1:] != array("Q", [self.begun]):
+        elif self.begun and not self._is_marked(self.begun):
             self._between(step, self.begun, step.pending.command_type)
+
+    def _injected(self, trace: Trace, step: Injected) -> None:
+        """Add a fault; the command in which it happens comes first, so that the moments are in order."""
+        begun = trace[self.begun].step
+        is_within = not step.begins and trace[step.index].decision is None and not self._is_marked(self.begun)
+        if is_within and begun is not None and begun.subject is not None:
+            lane = self._lane(begun.subject, step.index, kind="aggregate")
+            name = self._number(begun.pending.command_type, step.index)
+            half = 2 * len(self.events.moments) + 1
+            self._step(step.index, (self.begun, half, lane, KINDS.index("command"), name, name))
+        self._between(step, step.index, type(step.fault).__name__)
+
+    def _is_marked(self, moment: int) -> bool:
+        moments = self.steps.moments
+        at = bisect_left(moments, moment)
+        return at < len(moments) and moments[at] == moment
 
     def _recorded(self, trace: Trace, step: Step) -> None:
         if step.recorded[0].position == self.position + 1:

@@ -48,7 +48,7 @@ def _has_cascades(trace: Trace, _model: Model) -> bool:
 _NEEDS: Mapping[str, Callable[[Trace, Model], bool]] = {
     "process_graph": lambda _trace, model: bool(model.process_managers),
     "sequence": _has_cascades,
-    "events": lambda trace, _model: bool(trace.index.events),
+    "log": _has_cascades,
 }
 
 

@@ -86,7 +86,7 @@ def _row(recorded: RecordedEvent, moment: int, cursor: int) -> EventRow:
 def found_events(trace: Trace, wanted: str) -> list[int]:
     """The indices of all events of the run that contain the query, which must be in lower case."""
     events = trace.index.events
-    texts = _EventTexts()
+    texts = EventTexts()
     return places(
         trace.memo, Searchable("event", len(events), events.__getitem__, events.iterate, texts.of), wanted
     )
@@ -104,11 +104,11 @@ class FieldTexts(dict[type, _Reader]):
         return _fields(message, self[type(message)])
 
 
-class _EventTexts:
+class EventTexts:
     """The text of each event for the search."""
 
     def __init__(self) -> None:
-        self._fields = FieldTexts()
+        self.fields = FieldTexts()
 
     def of(self, recorded: RecordedEvent) -> str:
         """The text of an event in which a query is searched."""
@@ -117,7 +117,7 @@ class _EventTexts:
             recorded.event_type,
             str(recorded.metadata.get("command", "")),
             recorded.correlation_id,
-            self._fields.of(recorded.event),
+            self.fields.of(recorded.event),
         )
 
 

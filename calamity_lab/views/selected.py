@@ -82,7 +82,7 @@ def described(trace: Trace, mark: Mark) -> str:
         event = trace.index.events[change.event - 1]
         name = format_value(change.identity.stream_id)
         return format_value(
-            f"{event.event_type} #{event.position} changed {name}: {_changed(change)}", _DETAIL
+            f"{event.event_type} #{event.position} changed {name}: {changed_text(change)}", _DETAIL
         )
     step = trace[number].step if kind == "step" and number <= trace.last else None
     if step is None:
@@ -112,7 +112,7 @@ def _event(trace: Trace, position: int) -> Selected:
     )
 
 
-def _changed(change: ProjectionChange) -> str:
+def changed_text(change: ProjectionChange) -> str:
     """What a change of a projection changed, field by field."""
     if isinstance(change.after, BrokenProjection):
         return change.after.problem

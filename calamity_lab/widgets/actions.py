@@ -21,6 +21,7 @@ from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
 from calamity_lab.views.form import Editing, written
 from calamity_lab.views.parsing import parse
+from calamity_lab.views.selected import selected
 from calamity_lab.views.why import answer, asked_about, why
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import read
@@ -120,7 +121,19 @@ def _ready(_contents: Contents, _message: Mapping[str, Any]) -> None:
 
 
 def _goto(contents: Contents, message: Mapping[str, Any]) -> None:
-    contents.lab.stepper.goto(_number(message, "moment"))
+    moment = _number(message, "moment")
+    if contents.lab.stepper.is_fixed:
+        _stay(contents)
+    else:
+        contents.lab.stepper.goto(moment)
+
+
+def _stay(contents: Contents) -> None:
+    """Say what is selected in a view that is fixed at its moment, and that it stays."""
+    stepper = contents.lab.stepper
+    title = selected(stepper.trace, stepper.selection).title
+    picked = f"{title} is selected. " if title else ""
+    contents.say(f"{picked}This view stays at step {stepper.cursor:,}. To move, use the lab", "plain")
 
 
 def _choose(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -332,9 +345,12 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
     stepper.select(selection)
     moment = _moment(stepper.trace, _mark(message))
     # What was recorded before the trace began is true at every moment.
-    if message.get("go") is True and not stepper.is_fixed and 0 < moment <= stepper.trace.last:
+    if message.get("go") is True and 0 < moment <= stepper.trace.last:
         contents.hush()
-        stepper.goto(moment)
+        if stepper.is_fixed:
+            _stay(contents)
+        else:
+            stepper.goto(moment)
 
 
 def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:

@@ -4,11 +4,11 @@ import { mountAgenda } from "./agenda.js";
 import { button, mountHandle } from "./buttons.js";
 import { mountControls } from "./controls.js";
 import { mountDetails } from "./details.js";
-import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
 import { choiceOf, closest, count, freshId, make, put, setText, show } from "./elements.js";
 import { mountFoot } from "./lab_handle.js";
 import { focusedIn, rove } from "./lists.js";
+import { mountLog } from "./log.js";
 import { mountProcessGraph } from "./process_graph.js";
 import { mountSearch } from "./search.js";
 import { mountSequence } from "./sequence.js";
@@ -24,9 +24,9 @@ import { mountTimeline } from "./timeline.js";
 /** @type {[string, string, (root: HTMLElement, lab: LabHandle) => View][]} */
 export const TAB_VIEWS = [
   ["state", "State", (root, lab) => mountState(root, lab)],
+  ["log", "Log", (root, lab) => mountLog(root, lab)],
   ["process_graph", "Process graph", (root, lab) => mountProcessGraph(root, lab)],
   ["sequence", "Sequence", (root, lab) => mountSequence(root, lab)],
-  ["events", "Events", (root, lab) => mountEvents(root, lab)],
 ];
 // In pixels: below the least nothing can be read, and above the most nobody has a screen.
 const LAB_HEIGHT = { least: 480, most: 2000 };

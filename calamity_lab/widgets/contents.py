@@ -18,8 +18,8 @@ from calamity_lab.views.branches import BranchTree, branch_tree
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.details import Answer, actions_on, details
-from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import CommandForm, Editing, forms
+from calamity_lab.views.log import LogView, log_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.search import search_results
 from calamity_lab.views.selected import described, selected
@@ -184,6 +184,13 @@ class Contents:
         """The options of a part."""
         return self.options.get(part, {})
 
+    def log(self, **options: Any) -> LogView:
+        """The log at the cursor, with other options than those that a person chose."""
+        trace, cursor = self.lab.stepper.trace, self.lab.stepper.cursor
+        return log_rows(
+            trace, cursor, **{"chart": self.charts.of(trace), **self.options_of("log"), **options}
+        )
+
     def with_sentence(self, view: Any) -> Any:
         """A view of the controls, with the sentence that is shown instead of the moment's fact."""
         sentence, tone = self._said or (view.sentence, view.tone)
@@ -273,7 +280,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "selected": lambda contents: selected(contents.lab.stepper.trace, contents.lab.stepper.selection),
     "details": _details,
     "process_graph": _process_graph,
-    "events": _at_cursor(event_rows, "events", limit=40),
+    "log": Contents.log,
     "search": _at_cursor(search_results, "search", query="", limit=6),
     "sequence": _at_cursor(sequence, "sequence", limit=16),
 }

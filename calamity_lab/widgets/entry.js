@@ -4,11 +4,11 @@ import { mountAgenda } from "./agenda.js";
 import { mountComposite } from "./composite.js";
 import { mountControls } from "./controls.js";
 import { mountDetails } from "./details.js";
-import { mountEvents } from "./events.js";
 import { mountForm } from "./form.js";
 import { listenToKeys } from "./keyboard.js";
 import { make } from "./elements.js";
 import { LabHandle, mountFoot } from "./lab_handle.js";
+import { mountLog } from "./log.js";
 import { mountProcessGraph } from "./process_graph.js";
 import { mountSequence } from "./sequence.js";
 import { mountState } from "./state.js";
@@ -39,7 +39,7 @@ const FACES = {
   state: single(mountState),
   timeline: single(mountTimeline),
   process_graph: single(mountProcessGraph),
-  events: single(mountEvents),
+  log: single(mountLog),
   sequence: single(mountSequence),
 };
 

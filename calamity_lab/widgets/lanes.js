@@ -1,9 +1,8 @@
 // The rows of the timeline: the lanes in groups, one a type, of which those in sight are drawn and no others.
 
-import { STEP_KINDS } from "./chart.js";
+import { changeMark, eventMark, STEP_KINDS, stepMark } from "./chart.js";
 import { clamp } from "./elements.js";
 import { LOOKS } from "./looks.js";
-import { changeMark, eventMark, stepMark } from "./marks.js";
 
 /**
  * @import { Chart } from "./chart.js"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.views.chart import Mark
+from calamity_lab.views.log import Only
 
-TABS = ("state", "process_graph", "sequence", "events")
+TABS = ("state", "log", "process_graph", "sequence")
 
 _MOST = 200
 
@@ -52,6 +53,12 @@ def _place(value: Any) -> int | None:
 def _tab(value: Any) -> str:
     if value not in TABS:
         raise ValueError(f"one of {', '.join(TABS)}")
+    return str(value)
+
+
+def _only(value: Any) -> str:
+    if value not in get_args(Only):
+        raise ValueError(f"one of {', '.join(get_args(Only))}")
     return str(value)
 
 
@@ -99,7 +106,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     },
     "pointed": {"mark": Mark.read},
     "details": {"shown": _switch, "toggled": _names, "lengths": _pairs(_first)},
-    "events": {"query": _text, "first": _place, "limit": _count},
+    "log": {"only": _only, "query": _text, "first": _place, "limit": _count},
     "search": {"query": _text, "limit": _count},
     "sequence": {"first": _place, "limit": _count},
     "process_graph": {"manager": _name, "instance": _instance, "passed": _instance},

@@ -4,7 +4,7 @@ import { button, pager } from "./buttons.js";
 import { choiceOf, clamp, closest, cutTo, draw, make, plural, put, setText, show, widthOf } from "./elements.js";
 import { addPicked, keepInSight, keyed, rove } from "./lists.js";
 import { LOOKS } from "./looks.js";
-import { stepMark } from "./marks.js";
+import { stepMark } from "./chart.js";
 import { glyph, kindClass } from "./signs.js";
 
 /**

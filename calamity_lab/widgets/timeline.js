@@ -2,14 +2,13 @@
 // It holds the whole run (chart.js), so that it can be dragged along without asking Python.
 
 import { disable, isDisabled } from "./buttons.js";
-import { Chart } from "./chart.js";
+import { Chart, eventMark, stepMark } from "./chart.js";
 import { choiceOf, clamp, count, cutName, draw, make, namesOf, put, setText, show, widthOf } from "./elements.js";
 import { NOTHING_SELECTED } from "./lab_handle.js";
 import { DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, MARK_STEP, marksInSight, ringPath,
   shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
-import { eventMark, stepMark } from "./marks.js";
 import { glyph, icon, kindClass, setGlyph } from "./signs.js";
 import { LEAST_ZOOM, Span } from "./span.js";
 import { listen } from "./timeline_input.js";

@@ -2,7 +2,7 @@
 
 import { clamp, put, show } from "./elements.js";
 import { LANE } from "./lanes.js";
-import { eventMark, namedAt, nearestMark, neighbour } from "./marks.js";
+import { eventMark, namedAt, nearestMark, neighbour } from "./chart.js";
 import { AXIS, ZOOM } from "./timeline_parts.js";
 
 /**

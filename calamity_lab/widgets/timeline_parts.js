@@ -3,7 +3,7 @@
 import { button, mountHandle } from "./buttons.js";
 import { clamp, count, draw, freshId, make, nameParts, put, setText, show } from "./elements.js";
 import { keepInSight, keyed } from "./lists.js";
-import { eventMark, stepMark } from "./marks.js";
+import { changeMark, eventMark, stepMark } from "./chart.js";
 import { glyph } from "./signs.js";
 
 /**
@@ -247,8 +247,10 @@ function mountLaneList(/** @type {(mark: Mark, press: Event) => void} */ pick) {
 function marksAround(chart, now, cursor) {
   /** @type {Mark[]} */
   const keys = [];
-  const last = Math.min(now + LISTED_AFTER, chart.events.length);
-  for (let event = Math.max(now - LISTED_BEFORE, 0) + 1; event <= last; event += 1) keys.push(eventMark(event));
+  const [before, last] = [Math.max(now - LISTED_BEFORE, 0), Math.min(now + LISTED_AFTER, chart.events.length)];
+  for (let event = before + 1; event <= last; event += 1) keys.push(eventMark(event));
+  const changed = [chart.changes.upto("events", before), chart.changes.upto("events", last)];
+  for (let change = changed[0] + 1; change <= changed[1]; change += 1) keys.push(changeMark(change));
   const step = chart.steps.upto("moments", cursor);
   const end = Math.min(step + LISTED_AFTER, chart.steps.length);
   const moments = chart.steps.moments.subarray(Math.max(step - LISTED_BEFORE, 0), end);

@@ -1,7 +1,7 @@
 // The types of what the front end passes on, for the reader and for the type checker. No module imports this one.
 // The values of the views have their types in #views: `make check` writes them from the dataclasses of calamity_lab/views.
 
-/** @import { EventRow, HitText, LaneRow, Mark } from "#views" */
+/** @import { HitText, LaneRow, LogRow, Mark } from "#views" */
 
 /**
  * A view of a widget: `parts` are the names of the values that it draws, `update` draws them. `asked` and `answered`
@@ -33,7 +33,7 @@
  * The run in a page: see `page/recording.py`. A selection is the number of a row.
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
- *   back_over: number[], events: EventRow[], chart: ChartPatch, searchable: { streams: HitText[], rejections: HitText[] },
+ *   back_over: number[], log: LogRow[], chart: ChartPatch, searchable: { streams: HitText[], rejections: HitText[] },
  *   selected: {
  *     marks: Partial<Record<Mark, number>>, streams: Record<string, number>, commands: Record<string, [number, number]>,
  *   }, details: Record<string, number>,

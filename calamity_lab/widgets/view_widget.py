@@ -17,6 +17,7 @@ import IPython.display
 import traitlets
 
 from calamity_lab.errors import CalamityError
+from calamity_lab.views.log import as_text
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.actions import perform
 from calamity_lab.widgets.contents import Contents, LabHandle
@@ -37,7 +38,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "timeline": ("fact", "details", "selected", "pointed", "chart"),
     "process_graph": ("fact", "details", "selected", "process_graph"),
     "sequence": ("fact", "details", "selected", "sequence"),
-    "events": ("fact", "details", "selected", "events"),
+    "log": ("fact", "details", "selected", "log"),
 }
 """What a widget can show, and the views that this needs."""
 
@@ -54,7 +55,8 @@ SHARE = 10
 class ViewWidget(anywidget.AnyWidget):
     """One view, or several, in a cell of a notebook.
 
-    ``face`` names what is drawn, see `FACES`. The widget follows the stepper of the lab until it is closed.
+    ``face`` names what is drawn, see `FACES`; ``options`` are those of its views by name, until a person
+    chooses others. The widget follows the stepper of the lab until it is closed.
     What was asked for is answered at once; what happens meanwhile is put together, not queued.
     ``first`` is all that the widget shows, as a message: it comes with the widget, since Python may be busy
     for long before it can answer anything.
@@ -64,9 +66,10 @@ class ViewWidget(anywidget.AnyWidget):
     token = traitlets.Unicode().tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, lab: LabHandle, face: str = "lab") -> None:
+    def __init__(self, lab: LabHandle, face: str = "lab", **options: Mapping[str, Any]) -> None:
         self._esm, self._css = front_end.script(), front_end.sheet()
         self.contents = Contents(lab, FACES[face])
+        self.contents.options.update({view: dict(chosen) for view, chosen in options.items()})
         self._live = self._shown = self._answering = self._unseen = self._behind = False
         self._pictures: dict[Picture, str] = {}
         self._pictured: Any = None
@@ -85,6 +88,8 @@ class ViewWidget(anywidget.AnyWidget):
         return still(self.face, self.token, self.contents)
 
     def __repr__(self) -> str:
+        if self.face == "log":  # so that a script can print it
+            return as_text(self.contents.log())
         stepper = self.contents.lab.stepper
         return f"the widget {self.face!r} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
 

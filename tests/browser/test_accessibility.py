@@ -182,7 +182,7 @@ def test_with_forced_colours_shapes_stand_out_and_what_is_chosen_is_said_by_line
     gallery: Gallery, scheme: Literal["light", "dark"]
 ) -> None:
     page, root = gallery.page.page, gallery.lab.root
-    open_tab(gallery, "Events")
+    open_tab(gallery, "Log")
     page.emulate_media(forced_colors="active", color_scheme=scheme)
     assert ask(gallery.widgets, "faint", 4.5)[1] == []
     shapes = ask(gallery.widgets, "shapes", ".cl-glyph path, .cl-mark path, .cl-node-shape, .cl-icon path")
@@ -190,7 +190,7 @@ def test_with_forced_colours_shapes_stand_out_and_what_is_chosen_is_said_by_line
     assert min(shapes) >= 3
     tab, other = root.locator("[role=tab][aria-selected=true]"), root.locator("[role=tab]").first
     assert style(tab, "borderBottomColor") != style(other, "borderBottomColor")
-    assert style(root.locator("tr[aria-current]"), "outlineStyle") == "solid"
+    assert style(root.locator(".cl-log-row[aria-current]"), "outlineStyle") == "solid"
     assert style(root.locator(".cl-track-done"), "backgroundColor") != style(
         root.locator(".cl-track"), "backgroundColor"
     )

@@ -111,14 +111,15 @@ def test_the_search_finds_streams_by_name_and_by_value(bare: BarePage) -> None:
     expect(bare.root.get_by_text("No matches")).to_be_visible()
 
 
-def test_the_table_of_events_greys_the_future_and_jumps_at_a_click(bare: BarePage) -> None:
+def test_the_log_greys_the_future_and_jumps_at_a_click(bare: BarePage) -> None:
     bare.lab.resume()
     bare.lab.goto(after(bare.lab, "RequestTransfer"))
     bare.settle()
-    panel = bare.tab("Events")
+    panel = bare.tab("Log")
+    panel.get_by_role("combobox", name="Rows of the log").select_option("events")
     rows = panel.get_by_role("row")
     expect(rows).to_have_count(14)
-    classes = rows.evaluate_all("rows => rows.slice(1).map(row => row.className)")
+    classes = rows.evaluate_all("rows => rows.slice(1).map(row => row.classList[1])")
     assert classes == ["cl-past"] * classes.count("cl-past") + ["cl-later"] * classes.count("cl-later")
     assert 0 < classes.count("cl-past") < 13
     panel.get_by_role("row", name="TransferCancelled").or_(rows.nth(10)).first.click()

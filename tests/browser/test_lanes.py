@@ -198,9 +198,9 @@ def test_a_press_on_a_mark_selects_it_goes_there_and_marks_it_in_all_views(bare:
     assert stream in [words.replace("\n", "") for words in card.all_inner_texts()] or stream.startswith("-")
     bare.root.get_by_role("tab", name="Sequence").click()
     expect(bare.root.get_by_role("tabpanel").locator("[data-picked]")).not_to_have_count(0)
-    bare.root.get_by_role("tab", name="Events").click()
+    bare.root.get_by_role("tab", name="Log").click()
     bare.lab.select(7)
-    expect(bare.root.get_by_role("tabpanel").locator("tr[data-picked]")).to_have_count(1)
+    expect(bare.root.get_by_role("tabpanel").locator(".cl-log-row[data-picked]")).to_have_count(1)
     assert lanes(bare).locator(".cl-cause").get_attribute("d")
     bare.root.get_by_role("tab", name="State").click()
 

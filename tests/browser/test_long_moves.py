@@ -85,7 +85,7 @@ def test_resume_shows_how_far_it_is_and_is_paused_by_its_button_and_by_keys(
 
 def test_the_slider_and_a_command_from_the_form_end_it_and_the_tabs_do_not(slow: BarePage) -> None:
     slow.button("Resume").click()
-    slow.root.get_by_role("tab", name="Events").click()
+    slow.root.get_by_role("tab", name="Log").click()
     expect(slow.button("Pause")).to_be_visible()
     reaches(slow, 4)
     slow.slider.fill("1")

@@ -16,7 +16,7 @@ from calamity_lab.lab import Lab
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts, Mark
 from calamity_lab.views.controls import controls
-from calamity_lab.views.events import event_rows
+from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.selected import described, selected
 from calamity_lab.views.state import state
@@ -172,12 +172,13 @@ def test_a_click_on_an_event_or_a_mark_leads_to_its_moment_and_the_address_tells
     lab, path = traffic
     run = RunPage(empty, path, 400)
     assert run.moment == 400
-    panel = run.tab("Events")
+    panel = run.tab("Log")
+    panel.get_by_role("combobox").select_option("events")
     panel.get_by_role("searchbox").fill("withdrawn")
-    expected = event_rows(lab.trace, 400, query="withdrawn", limit=40)
-    first = panel.locator("tbody tr").first
-    expect(first.get_by_role("button")).to_have_text(str(expected.rows[0].position))
-    first.get_by_role("button").click()
+    expected = log_rows(lab.trace, 400, only="events", query="withdrawn", limit=60)
+    first = panel.locator(".cl-log-rows > *").first
+    expect(first).to_contain_text(f"#{expected.rows[0].position}")
+    first.click()
     assert run.moment == expected.rows[0].moment
     expect(empty).to_have_url(re.compile(f"#{run.moment}$"))
     mark = run.root.locator(".cl-mark")
@@ -214,6 +215,9 @@ def test_without_a_script_the_page_shows_a_picture_of_the_moment(tmp_path: Path,
         expect(shown.get_by_text(f"Step {lab.cursor} of {lab.cursor}")).to_be_visible()
 
 
+QUERIES = ("01", "", "a", "order", "accepted", "by", "rejected")
+
+
 @pytest.mark.parametrize("model", [bank, fulfilment])
 def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> None:
     lab = Lab(model)
@@ -237,8 +241,9 @@ def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> N
         look = {"pinned": names[moment % len(names) :][:3], "limit": 4}
         ask(moment, "state", look, state(trace, moment, **look))
         for place, limit in ((None, 6), (0, 5), (total - 2, 7), (10**6, 2)):
-            look = {"query": "01", "first": place, "limit": limit}
-            ask(moment, "events", look, event_rows(trace, moment, **look))
+            only = ("all", "commands", "events", "rejections")[(moment + limit) % 4]
+            look = {"only": only, "query": QUERIES[moment % len(QUERIES)], "first": place, "limit": limit}
+            ask(moment, "log", look, log_rows(trace, moment, **look))
         for manager in (each.__name__ for each in lab.model.process_managers):
             graph = process_graph(trace, moment, lab.model, manager=manager)
             ask(moment, "process_graph", {"manager": manager, "instance": None}, graph)

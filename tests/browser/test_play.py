@@ -156,7 +156,7 @@ def go_to(root: Locator, step: int) -> None:
 def test_looking_around_does_not_end_it_and_a_move_made_elsewhere_does(bare: BarePage) -> None:
     speed(bare.root).select_option("3")
     bare.button("Play").click()
-    bare.root.get_by_role("tab", name="Events").click()
+    bare.root.get_by_role("tab", name="Log").click()
     bare.root.get_by_role("tab", name="State").click()
     bare.page.wait_for_timeout(300)
     expect(bare.button("Pause")).to_be_visible()

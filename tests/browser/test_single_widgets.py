@@ -36,8 +36,8 @@ def test_two_displays_of_one_widget_show_the_same(lab_page: LabPage) -> None:
     lab_page.run_all()
     first, second = LabWidget(lab_page), LabWidget(lab_page, 1)
     second.press("Step over")
-    second.tab("Events")
-    expect(first.root.get_by_role("tabpanel", name="Events")).to_be_visible()
+    second.tab("Log")
+    expect(first.root.get_by_role("tabpanel", name="Log")).to_be_visible()
     first.press("Step over")
     second.settle()
     assert first.fact == second.fact

@@ -2,13 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Chart, STEP_KINDS } from "../../calamity_lab/widgets/chart.js";
+import { changeMark, Chart, eventMark, namedAt, nearestMark, neighbour, readMark, STEP_KINDS,
+  stepMark } from "../../calamity_lab/widgets/chart.js";
 import { denseBars, eachInSight, labelsBeside, Lanes, marksInSight,
   ringPath } from "../../calamity_lab/widgets/lanes.js";
 import { cutName } from "../../calamity_lab/widgets/elements.js";
 import { LOOKS } from "../../calamity_lab/widgets/looks.js";
-import { changeMark, eventMark, namedAt, nearestMark, neighbour, readMark,
-  stepMark } from "../../calamity_lab/widgets/marks.js";
 import { Span } from "../../calamity_lab/widgets/span.js";
 
 /** @type {import("#views").LaneRow[]} */

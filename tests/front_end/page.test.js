@@ -6,20 +6,25 @@ import { Recording } from "../../calamity_lab/widgets/page/recording.js";
 import { bounded, recordedDetails, recordedSelected, USUAL_OPTIONS,
   WINDOWS } from "../../calamity_lab/widgets/page/views.js";
 
-const EVENTS = Array.from({ length: 100 }, (_, place) => ({
+const ROWS = Array.from({ length: 100 }, (_, place) => ({
+  mark: `event ${place + 1}`,
+  kind: "event",
   position: place + 1,
   stream_id: `Order-${place % 7}`,
-  version: 1,
-  type: place % 2 ? "Paid" : "Placed",
-  fields: `total ${place}`,
-  command: "Pay",
+  name: place % 2 ? "Paid" : "Placed",
+  detail: `total ${place}`,
+  outcome: "",
+  cause: "Pay",
+  depth: 1,
+  decided: null,
+  is_decided: false,
   correlation: "c",
   recorded_at: "",
   moment: 2 * place + 2,
   is_past: false,
 }));
 /** @type {any} */
-const PACKED = { events: EVENTS, searchable: { streams: [], rejections: [] }, moments: [0, 1, 2] };
+const PACKED = { log: ROWS, searchable: { streams: [], rejections: [] }, moments: [0, 1, 2] };
 /** @type {any} */
 const VALUES = { agenda: { entries: [] } };
 
@@ -32,8 +37,8 @@ test("a window of events holds the cursor and begins at multiples of half its wi
   assert.equal(bounded(95, 0, 100, 40), 95);
 });
 
-test("a search in the events keeps those that have the text, the past ones distinguished from the others", () => {
-  const { total, now, rows } = WINDOWS.events(VALUES, { query: " PAID ", first: 0, limit: 5 }, PACKED, 20);
+test("a search in the log keeps those that have the text, the past ones distinguished from the others", () => {
+  const { total, now, rows } = WINDOWS.log(VALUES, { only: "events", query: " PAID ", first: 0, limit: 5 }, PACKED, 20);
   assert.deepEqual([total, now, rows.map((/** @type {any} */ row) => row.position)], [50, 5, [2, 4, 6, 8, 10]]);
   assert.ok(rows.every((/** @type {any} */ row) => row.is_past));
 });
@@ -63,7 +68,7 @@ test("what is picked is whole: a mark and a command as Python wrote them, a rang
   const rows = [{ kind: "event", title: "Placed #3", streams: [] }, { key: "event 3" }, { kind: "stream",
     title: "Order-2", detail: "", streams: ["Order-2"] }];
   /** @type {any} */
-  const packed = { events: EVENTS, rows, details: { "event 3": 1 },
+  const packed = { log: ROWS, rows, details: { "event 3": 1 },
     selected: { marks: { "event 3": 0 }, streams: { "Order-2": 2 }, commands: { c7: [0, 1] } } };
   const whole = (/** @type {any} */ picked) => recordedDetails(packed, picked, recordedSelected(packed, picked));
   for (const picked of [{ mark: "event 3" }, { position: 3 }, { command_id: "c7" }]) {

@@ -21,7 +21,7 @@ from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.controls import controls
 from calamity_lab.views.details import details
-from calamity_lab.views.events import event_rows
+from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
@@ -90,7 +90,7 @@ def test_a_page_has_a_graph_for_each_process_manager() -> None:
 def test_a_page_carries_every_event_and_every_mark_once(model: ModuleType) -> None:
     lab, run = recorded(model)
     chart = taken(nothing(), chart_patch(Charts().of(lab.trace), None))
-    assert run["events"] == plain(event_rows(lab.trace, lab.trace.last, first=0, limit=10**6).rows)
+    assert run["log"] == plain(log_rows(lab.trace, lab.trace.last, first=0, limit=10**6).rows)
     assert {name: run["chart"][name] for name in chart} == chart
 
 
@@ -178,7 +178,7 @@ def test_a_page_of_one_branch_tells_that_there_are_others() -> None:
 
 def test_a_lab_in_which_nothing_has_happened_has_a_page() -> None:
     run = carried(page(Lab(bank)))
-    assert (run["moments"], run["events"], run["chart"]["lanes"]) == ([0], [], [])
+    assert (run["moments"], run["log"], run["chart"]["lanes"]) == ([0], [], [])
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_a_model_without_process_managers_has_no_process_graph() -> None:
     assert there(lab) == ["state"]
     lab.send(DepositFunds("a", 5))
     lab.step()
-    assert there(lab) == ["state", "sequence", "events"]
+    assert there(lab) == ["state", "log", "sequence"]
 
 
 def test_a_dispatched_command_has_a_sequence_before_it_has_events() -> None:
@@ -33,7 +33,7 @@ def test_a_dispatched_command_has_a_sequence_before_it_has_events() -> None:
     lab.send(DepositFunds("a", 5))
     assert there(lab) == ["state", "process_graph"]
     lab.step_in()
-    assert there(lab) == ["state", "process_graph", "sequence"]
+    assert there(lab) == ["state", "log", "process_graph", "sequence"]
 
 
 def test_what_has_come_stays_when_the_cursor_goes_back() -> None:

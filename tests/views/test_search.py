@@ -200,13 +200,13 @@ def test_a_search_follows_the_run_onto_other_branches_and_back() -> None:
 def test_no_event_is_read_twice_for_further_letters_or_another_query(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = trace_of(*bank.random_commands(300, seed=11, accounts=20))
     read: list[Any] = []
-    text = events_module._EventTexts.of
+    text = events_module.EventTexts.of
 
     def counted(texts: Any, recorded: Any) -> str:
         read.append(recorded)
         return text(texts, recorded)
 
-    monkeypatch.setattr(events_module._EventTexts, "of", counted)
+    monkeypatch.setattr(events_module.EventTexts, "of", counted)
     for query in ("w", "wi", "with", "d", "withdrawn"):
         search_results(trace, trace.last, query=query)
         assert len(read) == len(trace.index.events)
@@ -223,8 +223,8 @@ def test_further_letters_look_only_at_what_the_first_found(monkeypatch: pytest.M
             looked.append(wanted)
             return super().__contains__(wanted)
 
-    text = events_module._EventTexts.of
-    monkeypatch.setattr(events_module._EventTexts, "of", lambda texts, recorded: Text(text(texts, recorded)))
+    text = events_module.EventTexts.of
+    monkeypatch.setattr(events_module.EventTexts, "of", lambda texts, recorded: Text(text(texts, recorded)))
     first = totals(search_results(trace, trace.last, query="transferinit"))["event"]
     looked.clear()
     assert totals(search_results(trace, trace.last, query="transferiniti"))["event"] == first

@@ -111,7 +111,7 @@ def test_what_somebody_else_does_meanwhile_ends_it(lab: Lab, elsewhere: Any) -> 
 def test_looking_around_meanwhile_does_not_end_it(lab: Lab) -> None:
     page = FrontEnd(ViewWidget(lab))
     page.ask("resume")
-    page.ask("set_options", view="tabs", shown="events")
+    page.ask("set_options", view="tabs", shown="log")
     page.ask("select", stream_id="BankAccount-alice")
     page.ask("go_on")
     assert goes_on(page)

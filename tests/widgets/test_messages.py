@@ -176,21 +176,21 @@ def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
 
 
 def test_rows_that_stay_come_as_their_index(lab: Lab) -> None:
-    front_end = FrontEnd(ViewWidget(lab, "events"))
+    front_end = FrontEnd(ViewWidget(lab, "log"))
     for _ in range(3):
         front_end.ask("step_over")
-    rows = front_end.ask("step_over")["events"]["rows"]["rows"]
-    assert rows[:3] == [0, 1, 2]
-    assert rows[3]["type"] == "FundsDeposited"
+    rows = front_end.ask("step_over")["log"]["rows"]["rows"]
+    assert rows[:6] == [0, 1, 2, 3, 4, 5]
+    assert [row["name"] for row in rows[6:]] == ["DepositFunds", "FundsDeposited"]
 
 
 def test_views_behind_another_tab_are_not_sent_until_they_are_looked_at(lab: Lab) -> None:
     front_end = FrontEnd(ViewWidget(lab))
-    assert "events" not in front_end.values
+    assert "log" not in front_end.values
     front_end.ask("step_over")
-    patch = front_end.ask("set_options", view="tabs", shown="events")
-    assert patch["tabs"]["shown"] == "events"
-    assert patch["events"]["rows"][0]["type"] == "AccountCreated"
+    patch = front_end.ask("set_options", view="tabs", shown="log")
+    assert patch["tabs"]["shown"] == "log"
+    assert patch["log"]["rows"][0]["name"] == "CreateAccount"
     assert "state" not in front_end.ask("step_over")
 
 
@@ -212,7 +212,7 @@ def test_options_change_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({"verb": "choose", "index": 99}, "There is no pending command at index 99"),
         ({"verb": "set_options", "view": "attic"}, "no view 'attic'"),
         ({"verb": "set_options", "view": "state", "colour": 1}, "'colour'"),
-        ({"verb": "set_options", "view": "events", "limit": -1}, "whole number from 1"),
+        ({"verb": "set_options", "view": "log", "limit": -1}, "whole number from 1"),
         (
             {"verb": "set_options", "view": "pointed", "mark": "here"},
             "must be a mark in the lanes, such as 'event 12'",
@@ -464,7 +464,7 @@ def test_a_model_that_may_go_no_further_is_said_and_everything_else_still_works(
 def test_what_is_picked_at_one_widget_is_picked_in_all_and_nothing_moves(lab: Lab) -> None:
     lab.resume()
     lab.goto(there := after(lab, "Executed"))
-    lanes, table, all_views = (FrontEnd(ViewWidget(lab, face)) for face in ("timeline", "events", "lab"))
+    lanes, table, all_views = (FrontEnd(ViewWidget(lab, face)) for face in ("timeline", "log", "lab"))
     patch = lanes.ask("select", mark="event 4")
     assert set(patch) == {"selected"}, "only what is selected changed"
     for front_end in (lanes, table, all_views):
@@ -585,11 +585,11 @@ def test_a_cell_that_steps_in_one_thread_and_a_person_in_another_are_said_one_af
     cell = Thread(target=lambda: [lab.step_in() for _ in range(40)])
     cell.start()
     while cell.is_alive():
-        front_end.ask("set_options", view="events", limit=40)
+        front_end.ask("set_options", view="log", limit=40)
     cell.join()
     assert len(met) > 41
     assert all(met), "nobody looks while another does"
-    front_end.ask("set_options", view="events", limit=40)
+    front_end.ask("set_options", view="log", limit=40)
     assert front_end.values == front_end.expected()
 
 

@@ -147,9 +147,9 @@ def test_the_future_is_greyed_in_a_still() -> None:
     lab = Lab(bank)
     lab.send(*bank.story())
     lab.resume()
-    everything = ViewWidget(lab, "events").still().count(COLOURS["later"].light)
+    everything = ViewWidget(lab, "log").still().count(COLOURS["later"].light)
     lab.goto(after(lab, "RequestTransfer"))
-    assert ViewWidget(lab, "events").still().count(COLOURS["later"].light) > everything
+    assert ViewWidget(lab, "log").still().count(COLOURS["later"].light) > everything
 
 
 @pytest.mark.parametrize("face", FACES)

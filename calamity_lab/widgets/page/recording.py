@@ -22,9 +22,9 @@ from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import has_content
 from calamity_lab.views.counters import counters
 from calamity_lab.views.details import details
-from calamity_lab.views.events import event_rows
 from calamity_lab.views.instance_status import InstanceStatus
 from calamity_lab.views.instances import Instance
+from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import ProcessGraphView, status_of
 from calamity_lab.views.search import rejections, streams
 from calamity_lab.views.search_index import members
@@ -84,7 +84,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
     """What the lab shows at every moment of the current branch, as JSON values; the cursor does not move.
 
     ``moments`` are those that are kept, ``steps`` their changes by part (see `Packing`), and ``rows`` the
-    rows that the changes name by number. The events, the marks of the lanes and what each mark selects are
+    rows that the changes name by number. The log, the marks of the lanes and what each mark selects are
     kept once: the moment says which of them are past.
     """
     trace = lab.stepper.trace
@@ -101,7 +101,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "over": _over(trace, moments),
         "out": _outs(trace, moments),
         "back_over": _back_over(trace, moments),
-        "events": [plain(row) for row in event_rows(trace, trace.last, first=0, limit=_EVERY).rows],
+        "log": [plain(row) for row in log_rows(trace, trace.last, chart=chart, first=0, limit=_EVERY).rows],
         "chart": chart_patch(chart, None, many=_EVERY),
         **_selected(trace, chart, packing),
         "searchable": {"streams": plain(streams(trace)), "rejections": plain(rejections(trace))},
@@ -153,8 +153,8 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
 
 def _views(reader: Reader) -> dict[str, tuple[str, Contents]]:
     """The views by the names that the page knows them by: each with its part, and what it shows."""
-    # Of the events and the timeline the page makes its own windows.
-    parts = ("controls", "agenda", *(tab for tab in TABS if tab != "events"))
+    # Of the log and the timeline the page makes its own windows.
+    parts = ("controls", "agenda", *(tab for tab in TABS if tab != "log"))
     views = {part: (part, Contents(reader, (part,))) for part in parts}
     for part, options in _OPTIONS.items():
         if part in views:

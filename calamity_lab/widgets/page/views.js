@@ -1,13 +1,12 @@
 // How a page looks at what was recorded: the searches and windows that Python answers where there is one.
 // Each does what the view of that name does in Python, on the same values.
 
-import { lowest } from "../chart.js";
+import { eventMark, lowest, readMark } from "../chart.js";
 import { count, plural } from "../elements.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
-import { eventMark, readMark } from "../marks.js";
 
 /**
- * @import { Details, EventRow, Hit, HitText, Selected, StateRow } from "#views"
+ * @import { Details, Hit, HitText, LogRow, Selected, StateRow } from "#views"
  * @import { Packed, Picked } from "../types.js"
  */
 
@@ -18,7 +17,7 @@ export const USUAL_OPTIONS = {
   state: { query: "", first: 0, limit: 6, pinned: [] },
   pointed: { mark: null },
   details: { shown: false, toggled: [], lengths: [] },
-  events: { query: "", first: null, limit: 40 },
+  log: { only: "all", query: "", first: null, limit: 60 },
   search: { query: "", limit: 6 },
   process_graph: { manager: null, instance: null, passed: null },
   sequence: { first: null, limit: 100 },
@@ -56,13 +55,13 @@ export const WINDOWS = {
     };
   },
 
-  events(_values, { query, first, limit }, packed, cursor) {
+  log(_values, { only, query, first, limit }, packed, cursor) {
     const wanted = folded(query);
-    const texts = findables(packed).event;
-    const found = packed.events.filter((_row, place) => !wanted || texts[place].text.includes(wanted));
+    const { rows, texts } = logTexts(packed);
+    const found = rows.filter((row, place) => isListed(row, only) && (!wanted || texts[place].includes(wanted)));
     const now = upTo(found, cursor);
     const from = bounded(first, now, found.length, limit);
-    return { total: found.length, now, first: from,
+    return { only, query, total: found.length, now, first: from,
       rows: found.slice(from, from + limit).map((row) => withPast(row, cursor)) };
   },
 
@@ -114,13 +113,58 @@ const others = new WeakMap();
 
 /**
  * A row as it is at the cursor: the same object each time, so that it is seen to be the same.
- * @template {EventRow | Hit} T @param {T} row @param {number} cursor @returns {T}
+ * @template {LogRow | Hit} T @param {T} row @param {number} cursor @returns {T}
  */
 function withPast(row, cursor) {
   const is_past = row.moment !== null && row.moment <= cursor;
-  if (row.is_past === is_past) return row;
-  if (!others.has(row)) others.set(row, { ...row, is_past });
-  return others.get(row);
+  if ("decided" in row) {
+    const is_decided = row.decided !== null && row.decided <= cursor;
+    return asKnown(row, { is_past, is_decided });
+  }
+  return asKnown(row, { is_past });
+}
+
+/** @template {object} T @param {T} row @param {Record<string, boolean>} known @returns {T} */
+function asKnown(row, known) {
+  const key = Object.values(known).join();
+  if (!others.has(row)) others.set(row, {});
+  return (others.get(row)[key] ??= { ...row, ...known });
+}
+
+/** The events of a run, each with the command that caused it, in order. @param {Packed} packed */
+function eventsOf(packed) {
+  return logTexts(packed).events;
+}
+
+/** @type {WeakMap<Packed, { rows: LogRow[], texts: string[], events: PackedEvent[] }>} */
+const texted = new WeakMap();
+
+/** @typedef {LogRow & { position: number }} PackedEvent */
+
+/** The rows of the log with the text of each, put together once. @param {Packed} packed */
+function logTexts(packed) {
+  const known = texted.get(packed) ?? {
+    rows: packed.log,
+    texts: packed.log.map(logText),
+    events: /** @type {PackedEvent[]} */ (packed.log.filter(({ position }) => position !== null)),
+  };
+  texted.set(packed, known);
+  return known;
+}
+
+/** Of a command the outcome is not searched in, as it comes later; nor is what changed in a projection. @param {LogRow} row */
+function logText({ stream_id, name, cause, correlation, detail, outcome, kind, mark }) {
+  const texts = [mark.startsWith("change") ? "" : detail, kind === "command" ? "" : outcome].filter(Boolean);
+  return [stream_id, name, cause, correlation, ...texts].join("\x1f").toLowerCase();
+}
+
+/** Whether a row is among those of a kind. @param {LogRow} row @param {string} only */
+function isListed({ kind, position, mark, decided, cause }, only) {
+  if (only === "events") return position !== null;
+  if (only === "rejections") return kind === "rejected" && decided !== null;
+  // A fault that a person injected stands for itself where no command was in progress.
+  if (kind === "injected") return only === "all" || !cause;
+  return only === "all" || kind === "command" || (mark.startsWith("step") && kind === "rejected");
 }
 
 /**
@@ -173,18 +217,18 @@ const prepared = new WeakMap();
 /** Everything that can be found, each with its text; that of the events is put together once. */
 function findables(/** @type {Packed} */ packed) {
   const { streams: stream, rejections: rejection } = packed.searchable;
-  const known = prepared.get(packed) ?? { stream, event: packed.events.map(eventFindable), rejection };
+  const known = prepared.get(packed) ?? { stream, event: eventsOf(packed).map(eventFindable), rejection };
   prepared.set(packed, known);
   return known;
 }
 
-/** @param {EventRow} row @param {number} number @returns {HitText} */
-function eventFindable(row, number) {
-  const { position, type, fields, moment, stream_id, command, correlation } = row;
+/** @param {PackedEvent} row @returns {HitText} */
+function eventFindable(row) {
+  const { position, name, detail, moment, stream_id, cause, correlation, mark } = row;
   return {
-    text: [stream_id, type, command, correlation, fields].join("\x1f").toLowerCase(),
-    hit: { key: `event ${position}`, kind: "event", shape: "event", label: `${type} #${position}`, detail: fields,
-      moment, is_past: false, stream_id, position, mark: eventMark(number + 1), index: null, command_id: null },
+    text: [stream_id, name, cause, correlation, detail].join("\x1f").toLowerCase(),
+    hit: { key: `event ${position}`, kind: "event", shape: "event", label: `${name} #${position}`, detail, moment,
+      is_past: false, stream_id, position, mark, index: null, command_id: null },
   };
 }
 
@@ -243,7 +287,8 @@ const MOST_STREAMS = 200;
  * @param {Packed} packed @param {Picked} picked @returns {Selected}
  */
 export function recordedSelected(packed, { mark, until, position, stream_id: stream, command_id: command }) {
-  const { events, selected: { marks, streams, commands }, rows } = packed;
+  const { selected: { marks, streams, commands }, rows } = packed;
+  const events = eventsOf(packed);
   const named = mark ?? eventMark(events.findIndex((row) => row.position === position) + 1);
   if (command) return rows[commands[command]?.[0]] ?? NOTHING_SELECTED;
   const { event: first } = readMark(named);
@@ -252,7 +297,7 @@ export function recordedSelected(packed, { mark, until, position, stream_id: str
   return rows[marks[named] ?? streams[stream ?? ""]] ?? NOTHING_SELECTED;
 }
 
-function ofRange(/** @type {EventRow[]} */ events, /** @type {number} */ first, /** @type {number} */ last) {
+function ofRange(/** @type {PackedEvent[]} */ events, /** @type {number} */ first, /** @type {number} */ last) {
   const rows = events.slice(first - 1, last);
   const streams = [...new Set(rows.map((row) => row.stream_id))];
   const [position, until] = [rows[0].position, rows[rows.length - 1].position];
@@ -281,7 +326,9 @@ const MOST_LINKS = 40;
  * The details of what was picked, which `selected` says.
  * @param {Packed} packed @param {Picked} picked @param {Selected} selected @returns {Details}
  */
-export function recordedDetails({ details, selected: { commands }, events, rows }, picked, selected) {
+export function recordedDetails(packed, picked, selected) {
+  const { details, selected: { commands }, rows } = packed;
+  const events = eventsOf(packed);
   if (!selected.kind) return NO_DETAILS;
   const { position, title, detail, first, last, streams, kind } = selected;
   const event = eventMark(events.findIndex((row) => row.position === picked.position) + 1);
@@ -291,7 +338,7 @@ export function recordedDetails({ details, selected: { commands }, events, rows 
     kind === "range" ? index + 1 >= first && index + 1 <= last : row.stream_id === streams[0]
   );
   return { ...NO_DETAILS, key: `${kind} ${title} ${position}`, title, sentence: detail,
-    events: found.slice(0, MOST_LINKS).map((row) => ({ kind: "event", label: `${row.type} #${row.position}`,
-      detail: row.stream_id, depth: 0, mark: eventMark(events.indexOf(row) + 1), moment: row.moment, command_id: null })
+    events: found.slice(0, MOST_LINKS).map((row) => ({ kind: "event", label: `${row.name} #${row.position}`,
+      detail: row.stream_id, depth: 0, mark: row.mark, moment: row.moment, command_id: null })
     ), more_links: Math.max(found.length - MOST_LINKS, 0) };
 }

@@ -8,7 +8,6 @@ from calamity_lab.text import plural
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.branches import branch_tree
 from calamity_lab.views.controls import controls
-from calamity_lab.views.events import event_rows
 from calamity_lab.views.form import forms
 from calamity_lab.views.lanes import window
 from calamity_lab.views.process_graph import process_graph
@@ -87,15 +86,14 @@ def _sequence(contents: Contents) -> str:
     return pictures.sequence(sequence(stepper.trace, stepper.cursor, limit=_ROWS))
 
 
-def _events(contents: Contents) -> str:
-    stepper = contents.lab.stepper
-    return tables.events(event_rows(stepper.trace, stepper.cursor, limit=_ROWS))
+def _log(contents: Contents) -> str:
+    return tables.log(contents.log(first=None, limit=_ROWS))
 
 
 def _lab(contents: Contents) -> str:
     parts = {"Timeline": _timeline, "State": _state, "Next": _agenda}
     shown = "".join(heading(title) + part(contents) for title, part in parts.items())
-    more = {"Process graph": _process_graph, "Sequence": _sequence, "Events": _events}
+    more = {"Log": _log, "Process graph": _process_graph, "Sequence": _sequence}
     return shown + "".join(folded(title, part(contents)) for title, part in more.items())
 
 
@@ -108,6 +106,6 @@ _FACES: Mapping[str, Callable[[Contents], str]] = {
     "state": _state,
     "timeline": _timeline,
     "process_graph": _process_graph,
-    "events": _events,
+    "log": _log,
     "sequence": _sequence,
 }

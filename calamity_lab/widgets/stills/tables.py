@@ -1,4 +1,4 @@
-"""The state, the agenda and the events as still tables."""
+"""The state, the agenda and the log as still tables."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from calamity_lab.text import escape_html
 from calamity_lab.views.agenda import AgendaEntry, AgendaView
-from calamity_lab.views.events import EventRow, EventTable
 from calamity_lab.views.form import CommandForm
+from calamity_lab.views.log import LogRow, LogView
 from calamity_lab.views.state import FieldRow, StateRow, StateView
 from calamity_lab.widgets.stills.paper import LATER, SOFT, fitted, line, more, table
 
@@ -32,13 +32,13 @@ def agenda(view: AgendaView) -> str:
     return table(headings, rows) + more(view.total, len(view.entries), "commands")
 
 
-def events(view: EventTable) -> str:
-    """The events in sight; those that are yet to come are greyed."""
+def log(view: LogView) -> str:
+    """The rows in sight; those that are yet to come are greyed."""
     if not view.rows:
-        return line("No event has been recorded yet.", soft=True)
-    rows = [(_event(row), not row.is_past) for row in view.rows]
-    headings = ["#", "Stream", "Event", "Fields", "Command"]
-    return table(headings, rows) + more(view.total, len(view.rows), "events")
+        return line("Nothing has happened yet.", soft=True)
+    rows = [(_log_row(row), not row.is_past) for row in view.rows]
+    headings = ["Step", "What", "Stream", "Content", "Cause"]
+    return table(headings, rows) + more(view.total, len(view.rows), "rows")
 
 
 def commands(forms: Sequence[CommandForm]) -> str:
@@ -65,9 +65,12 @@ def _pending(entry: AgendaEntry, badge: str = "") -> list[str]:
     return [named, escape_html(entry.target), _short(entry.fields), escape_html(entry.origin), shown]
 
 
-def _event(row: EventRow) -> list[str]:
-    stream, type_, command = escape_html(row.stream_id), escape_html(row.type), escape_html(row.command)
-    return [f"{row.position:,}", stream, type_, _short(row.fields), command]
+def _log_row(row: LogRow) -> list[str]:
+    position = "" if row.position is None else f" #{row.position:,}"
+    name = "&nbsp;" * 3 * row.depth + escape_html(row.name) + position
+    outcome = f"<b>{_short(row.outcome)}</b> &nbsp; " if row.outcome else ""
+    stream, cause = escape_html(row.stream_id), escape_html(row.cause)
+    return [f"{row.moment:,}", name, stream, outcome + _short(row.detail), cause]
 
 
 def _stream(row: StateRow) -> str:
