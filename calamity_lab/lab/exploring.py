@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
 from calamity_lab.frames.exports import Exports
 from calamity_lab.kernel import ask, outbox
-from calamity_lab.kernel.arguments import a_whole_number, are_equal, has, is_a, words_of, wrong
+from calamity_lab.kernel.arguments import (
+    a_list,
+    a_mapping,
+    a_whole_number,
+    are_equal,
+    has,
+    is_a,
+    words_of,
+    wrong,
+)
 from calamity_lab.kernel.cases import source_of
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver
 from calamity_lab.kernel.identity import stored_name
@@ -637,7 +646,7 @@ def _offer(commands: Any, given: Mapping[str, Any]) -> Callable[[Stack], Iterabl
         named = set(signature(commands).parameters)
         known = {name: value for name, value in given.items() if name in named}
         return partial(commands, **known) if known else commands
-    listed = tuple(commands) if is_a(commands, list, tuple, set, frozenset) else (commands,)
+    listed = [commands] if has(commands, "aggregate") else a_list("explore(commands)", commands, "[command]")
     for command in listed:
         if not has(command, "aggregate") or is_a(command, type):
             raise wrong("explore(commands)", command, "commands in a list, or a function of the stack")
@@ -645,19 +654,21 @@ def _offer(commands: Any, given: Mapping[str, Any]) -> Callable[[Stack], Iterabl
 
 
 def _faults(given: Any) -> tuple[Any, ...]:
-    listed = tuple(given) if is_a(given, list, tuple, set, frozenset) else (given,)
+    listed = (
+        a_list("explore(faults)", given, "[Crash(), Lose, Redeliver]") if not is_a(given, Fault) else [given]
+    )
     for each in listed:
         if not is_a(each, Fault) and each is not Lose and each is not Redeliver:
             raise wrong("explore(faults)", each, "faults in a list, as in [Crash(), Lose, Redeliver]")
-    return listed
+    return tuple(listed)
 
 
 def _predicates(name: str, given: Any) -> dict[str, Callable[[Stack], Any]]:
     """Functions of a stack by name, from a function, a list of functions or a dict."""
     if is_a(given, Mapping):
-        pairs = list(given.items())
+        pairs = list(a_mapping(f"explore({name})", given, "{'is positive': is_positive}").items())
     else:
-        listed = (given,) if callable(given) else tuple(given)
+        listed = [given] if callable(given) else a_list(f"explore({name})", given, "[is_positive]")
         pairs = [(_name(each, f"{name} {number}"), each) for number, each in enumerate(listed, 1)]
     found: dict[str, Callable[[Stack], Any]] = {}
     for words, each in pairs:

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, Self
 from calamity_lab.errors import InvalidModel, InvalidValue, ModelError, UnknownAttribute, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.arguments import a_bool, a_mapping, a_text_or_none, has, is_a, refuse_unknown, wrong
+from calamity_lab.kernel.arguments import (
+    a_bool,
+    a_list,
+    a_mapping,
+    a_text_or_none,
+    an_instance,
+    has,
+    is_a,
+    refuse_unknown,
+    wrong,
+)
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
 from calamity_lab.kernel.faults import ConcurrentWriter, Fault, Lose, Redeliver
 from calamity_lab.kernel.folding import begun, fold, identity_in
@@ -175,7 +185,7 @@ class Lab(Displays):
         The file has no code and no pickle. A file that is there is replaced once all is written. Messages are
         written by their stored names; ``serializer`` gives names and versions other than the classes' own.
         """
-        return save(self.trace, self.cursor, path, serializer or Serializer(self.model))
+        return save(self.trace, self.cursor, path, _serializer("save", serializer, self.model))
 
     @classmethod
     def load(
@@ -199,7 +209,7 @@ class Lab(Displays):
         """
         refuse_unknown("Lab.load()", parts, (*_PARTS, "clock", "ids", "serializer", "checked", "preview"))
         assembled = _assembled(model, parts)
-        saved = SavedTrace(path, assembled, serializer or Serializer(assembled), clock, ids)
+        saved = SavedTrace(path, assembled, _serializer("load", serializer, assembled), clock, ids)
         lab = cls(assembled, stack=saved.start, checked=checked, preview=preview)
         stepper = lab.stepper
         stepper.trace, stepper.cursor, found = saved.decide(stepper.trace)
@@ -694,6 +704,13 @@ def _start(
     return start._replace(stack=stack) if isinstance(start, Run) else stack
 
 
+def _serializer(call: str, given: Any, model: Model) -> Serializer:
+    if given is None:
+        return Serializer(model)
+    found: Serializer = an_instance(f"{call}(serializer)", given, Serializer, "Serializer(model)")
+    return found
+
+
 _MOST_LISTED = 1_000_000
 
 
@@ -701,11 +718,9 @@ def _listed(given: Any) -> tuple[Any, ...]:
     """One thing, or several in a list; a named tuple is one command."""
     if is_a(given, range) and len(given[: _MOST_LISTED + 1]) > _MOST_LISTED:
         raise wrong("replay(without)", given, f"at most {_MOST_LISTED:,} numbers")
-    return (
-        tuple(given)
-        if is_a(given, list, tuple, set, frozenset, range) and not has(given, "aggregate")
-        else (given,)
-    )
+    if not is_a(given, list, tuple, set, frozenset, range) or has(given, "aggregate"):
+        return (given,)
+    return tuple(a_list("replay()", given, "[3, 4]"))
 
 
 def _numbered(submitted: SubmittedCommands, name: str, given: Any) -> Iterator[tuple[int, Any]]:

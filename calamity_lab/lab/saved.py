@@ -349,7 +349,7 @@ class SavedTrace:
 
     @property
     def _call(self) -> str:
-        return f"Lab.load({self.path!r}): the file"
+        return f"Lab.load({repr_of(self.path)}): the file"
 
     def _read(self) -> tuple[Line, list[Line]]:
         try:
@@ -366,8 +366,8 @@ class SavedTrace:
                     lines.append(line)
         except OSError as error:
             raise InvalidValue(
-                f"Lab.load({self.path!r}) could not read the file: {error.strerror or error}. Give a file "
-                "that lab.save(path) wrote"
+                f"Lab.load({repr_of(self.path)}) could not read the file: {error.strerror or error}. Give a "
+                "file that lab.save(path) wrote"
             ) from error
         if not self.problems and len(lines) + 1 < header["lines"]:
             self.problems.append(

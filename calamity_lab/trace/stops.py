@@ -19,7 +19,16 @@ from time import monotonic
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
-from calamity_lab.kernel.arguments import a_bool, a_function, a_text, a_whole_number, is_a, words_of, wrong
+from calamity_lab.kernel.arguments import (
+    a_bool,
+    a_function,
+    a_list,
+    a_text,
+    a_whole_number,
+    is_a,
+    words_of,
+    wrong,
+)
 from calamity_lab.kernel.identity import Identity, by_name, stored_name, stream_id_of
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.steps import Appended, Conflicted, Step
@@ -428,8 +437,9 @@ def target_of(what: Any, trace: Trace) -> tuple[Target, Any]:
     given = stream_id_of(what)
     if is_a(given, str):
         return _named(str.__str__(given), parts, trace), None
-    if is_a(given, tuple, list) and len(given) == 2:
-        return _field(given[0], given[1], parts, trace), None
+    pair = a_list("break_on(what)", given, "(stream id, field)") if is_a(given, tuple, list) else []
+    if len(pair) == 2:
+        return _field(pair[0], pair[1], parts, trace), None
     if is_a(given, type):
         return _class(stored_name(given), given.__name__, parts), None
     if callable(given):
@@ -479,7 +489,7 @@ def _check_stream(stream_id: str, parts: Mapping[str, Iterable[type]], trace: Tr
         streams = [lane.identity.stream_id for lane in trace.index.lanes.iterate(0, 1_000)]
         names = ["rejection", "conflict", *(name for each in parts.values() for name in by_name(each))]
         raise InvalidValue(
-            f"break_on({stream_id!r}): there is no such stream, and no class of that name; "
+            f"break_on({repr_of(stream_id)}): there is no such stream, and no class of that name; "
             f"{_meant(stream_id, [*streams, *names])}"
         )
 

@@ -243,6 +243,7 @@ class Trace:
 
     def on(self, branch: Branch) -> Trace:
         """The trace on a branch of its own, which may be new or have grown."""
+        an_instance("on(branch)", branch, Branch, "trace.branches['main']")
         return Trace(branch, self.branches, self.memo, self._acts)
 
     def put(self, at: int, entry: Input) -> Trace:
@@ -317,6 +318,7 @@ class Trace:
 
     def free_name(self, wanted: str = "") -> str:
         """A name that no branch has: what is wanted, with a number if it is taken; else as in "branch 2"."""
+        wanted = a_text("free_name(wanted)", wanted, "'what if'")
         if wanted and wanted not in self.branches:
             return wanted
         name, first = (wanted, 2) if wanted else ("branch", len(self.branches))
