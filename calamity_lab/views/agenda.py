@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
@@ -20,6 +20,7 @@ from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import Dispatched
 from calamity_lab.probe.preview import NO_PREVIEW, Outcome, Preview, other_writer, preview, target_of
 from calamity_lab.text import format_fields, format_value, plain_sentence
+from calamity_lab.trace.selection import Note
 from calamity_lab.trace.sentences import origin
 from calamity_lab.trace.trace import Trace
 
@@ -76,10 +77,22 @@ class FaultOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteRow:
+    """A finding that a person kept: its number among all, and where it leads. ``is_here``: to this branch."""
+
+    number: int
+    text: str
+    branch: str
+    moment: int
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AgendaView:
     """The command in progress, if there is one, and the first pending commands.
 
     ``armed`` are the faults that wait for their moment, and ``faults`` those that a person can inject now.
+    ``notes`` are the findings that were kept.
     """
 
     total: int
@@ -87,9 +100,12 @@ class AgendaView:
     entries: tuple[AgendaEntry, ...]
     armed: tuple[ArmedEntry, ...] = ()
     faults: tuple[FaultOffer, ...] = ()
+    notes: tuple[NoteRow, ...] = ()
 
 
-def agenda(trace: Trace, cursor: int, *, limit: int = 50, offers: bool = True) -> AgendaView:
+def agenda(
+    trace: Trace, cursor: int, *, limit: int = 50, offers: bool = True, notes: Sequence[Note] = ()
+) -> AgendaView:
     """The agenda at the cursor, at most ``limit`` entries of it; with ``offers`` also faults to inject."""
     moment = trace[cursor]
     return AgendaView(
@@ -106,6 +122,16 @@ def agenda(trace: Trace, cursor: int, *, limit: int = 50, offers: bool = True) -
             for fault, fault_id in moment.run.faults[:MOST_PREVIEWS]
         ),
         faults=tuple(_offers(trace, cursor)) if offers else (),
+        notes=tuple(
+            NoteRow(
+                number,
+                format_value(note.text, LENGTH),
+                format_value(note.branch),
+                note.moment.index,
+                note.branch == trace.branch.name,
+            )
+            for number, note in enumerate(notes)
+        ),
     )
 
 

@@ -32,6 +32,7 @@ from calamity_lab.trace.index import Lane
 from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import moment_of
 from calamity_lab.views.arrows import cause_of_pending
 from calamity_lab.views.chart import Mark, event_mark, step_mark
 from calamity_lab.views.details import MOST_LINKS, Answer, DetailLink, link
@@ -286,13 +287,6 @@ def _older(versions: Versions, first: int, last: int) -> list[Transition]:
     except CalamityError:  # events that no class of today takes in: nothing is known of the states between
         return []
     return found[::-1]
-
-
-def moment_of(trace: Trace, event: RecordedEvent) -> int:
-    """The moment at which an event came to be known; 0 before the trace began."""
-    index = trace.index
-    number = bisect_left(index.events, event.position, key=lambda each: each.position)
-    return index.event_moments[number] if number < len(index.events) else 0
 
 
 class _Given(NamedTuple):

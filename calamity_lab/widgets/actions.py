@@ -136,6 +136,13 @@ def _stay(contents: Contents) -> None:
     contents.say(f"{picked}This view stays at step {stepper.cursor:,}. To move, use the lab", "plain")
 
 
+def _goto_note(contents: Contents, message: Mapping[str, Any]) -> None:
+    stepper, number = contents.lab.stepper, _number(message, "number")
+    if not 0 <= number < len(stepper.notes):
+        raise InvalidValue(f"There is no note {number}; notes: {len(stepper.notes)}")
+    stepper.goto_note(stepper.notes[number])
+
+
 def _choose(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.lab.stepper.choose(_which(message))
     contents.say(f"{_first_command(contents)} goes next", "plain")
@@ -295,6 +302,7 @@ def _number(message: Mapping[str, Any], name: str) -> int:
 _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "ready": _ready,
     "goto": _goto,
+    "goto_note": _goto_note,
     "choose": _choose,
     "drop": _drop,
     "why": _why,

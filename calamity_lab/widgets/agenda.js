@@ -7,7 +7,7 @@ import { glyph, icon } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { AgendaEntry, AgendaView, ArmedEntry, FaultOffer, Hit } from "#views"
+ * @import { AgendaEntry, AgendaView, ArmedEntry, FaultOffer, Hit, NoteRow } from "#views"
  */
 
 // What a command would lead to, as an icon beside the sentence.
@@ -32,7 +32,8 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   let page = 12;
   /** @type {string | null} */
   let sought = null;
-  scroll.append(armed, progress, list, reach.rest, more, hint);
+  const notes = notesList(lab);
+  scroll.append(armed, progress, list, reach.rest, more, hint, notes.node);
   root.append(
     make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
       make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total,
@@ -63,7 +64,10 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       showUpto((index ?? 0) + 1);
       mark();
     },
-    update(/** @type {AgendaView} */ { total: all, in_progress: now, entries, armed: waiting, faults: offers }) {
+    update(/** @type {AgendaView} */ value) {
+      const { total: all, in_progress: now, entries, armed: waiting, faults: offers } = value;
+      // A page has this branch only, and nobody to ask for another.
+      notes.update(value.notes.filter(({ is_here: isHere }) => isHere || !lab.isRecorded));
       faults.update(offers);
       show(armed, waiting.length > 0);
       keyed(armed, waiting, ({ fault_id }) => fault_id, (fault) => armedNode(lab, fault), () => {});
@@ -140,6 +144,43 @@ function armedNode(lab, { fault_id, fault, waits_for }) {
     make("div", { class: "cl-entry-head" }, glyph("injected"), make("span", { class: "cl-entry-fault", text: fault }),
       make("span", { class: "cl-gap" }), lab.isRecorded ? null : back),
     make("div", { class: "cl-entry-target", text: `waits for ${waits_for}` }));
+}
+
+/** The findings that a person kept, each with the way to its moment. */
+function notesList(/** @type {LabHandle} */ lab) {
+  const id = freshId("notes");
+  const list = make("ul", { class: "cl-notes" });
+  const node = make("section", { role: "group", "aria-labelledby": id, hidden: true },
+    make("h3", { id, text: "Notes" }), list);
+  return {
+    node,
+    update(/** @type {NoteRow[]} */ notes) {
+      show(node, notes.length > 0);
+      keyed(list, notes, ({ number }) => number, () => noteLine(lab), updateNote);
+    },
+  };
+}
+
+/** @typedef {HTMLElement & { noteParts: { press: HTMLElement, where: HTMLElement, note: NoteRow | null } }} NoteLine */
+
+/** @param {LabHandle} lab @returns {NoteLine} */
+function noteLine(lab) {
+  const where = make("span", { class: "cl-muted" });
+  const press = make("button", { type: "button", class: "cl-link", on: { click: () => {
+    const { note } = noteParts;
+    if (note && lab.isRecorded) lab.goto(note.moment);
+    else if (note) lab.send("goto_note", { number: note.number });
+  } } });
+  const noteParts = { press, where, note: /** @type {NoteRow | null} */ (null) };
+  return Object.assign(make("li", {}, press, " ", where), { noteParts });
+}
+
+function updateNote(/** @type {NoteLine} */ node, /** @type {NoteRow} */ note) {
+  const { press, where } = node.noteParts;
+  node.noteParts.note = note;
+  setText(press, note.text);
+  put(press, "title", "Go to the moment of this note");
+  setText(where, `step ${count(note.moment)}${note.is_here ? "" : ` on ${note.branch}`}`);
 }
 
 /** An entry as it is drawn: all but the first few look the same at any index, and are left alone. */

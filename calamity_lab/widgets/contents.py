@@ -224,6 +224,11 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
     return at_cursor
 
 
+def _agenda(contents: Contents) -> Any:
+    stepper, options = contents.lab.stepper, contents.options_of("agenda")
+    return agenda(stepper.trace, stepper.cursor, notes=stepper.notes, **{"limit": 4, **options})
+
+
 def _state(contents: Contents) -> Any:
     stepper, options, model = contents.lab.stepper, contents.options_of("state"), contents.lab.model
     types = by_name((*model.aggregates, *model.process_managers))
@@ -271,7 +276,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "fact": _fact,
     "controls": _controls,
     "branches": _branches,
-    "agenda": _at_cursor(agenda, "agenda", limit=4),
+    "agenda": _agenda,
     "form": _form,
     "tabs": lambda contents: Tabs(contents.tab, contents.tabs),
     "state": _state,

@@ -135,6 +135,14 @@ def test_why_is_answered_in_three_presses_by_mouse_and_by_keys_and_its_links_lea
     expect(answer.get_by_text("copied from AccountCreated.name")).to_be_visible()
     expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
 
+    bare.lab.goto(5)
+    bare.lab.note("five steps")
+    bare.lab.goto(9)
+    bare.settle()
+    bare.root.get_by_role("group", name="Notes").get_by_role("button", name="five steps").click()
+    bare.settle()
+    assert bare.lab.cursor == 5
+
 
 def test_a_mark_opens_by_a_press_and_by_enter_and_escape_gives_the_focus_back(bare: BarePage) -> None:
     marks = bare.root.get_by_role("listbox", name="What happened, in order")

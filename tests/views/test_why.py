@@ -22,6 +22,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
 from calamity_lab.views.paths import state_fields
 from calamity_lab.views.why import Origin, copied
+from calamity_lab.widgets.page.recording import recording
 from tests.hostile import MARKUP
 from tests.junk import JUNK
 from tests.moments import after, before
@@ -399,6 +400,27 @@ def test_a_note_keeps_branch_moment_and_selection_and_survives_what_branches_do(
     assert lab.cursor == 5
     assert "about to pay" in repr(lab.notes)
     assert lab.notes.to_pandas()["note"].tolist() == ["about to pay", "forked here"]
+
+
+def test_a_note_is_in_the_widget_with_a_way_to_its_moment_and_on_the_page() -> None:
+    lab = told()
+    lab.goto(5)
+    lab.note("from here on")
+    lab.goto(9)
+    lab.fork("what if")
+    lab.note("forked")
+    front_end = FrontEnd(lab.view)
+    assert [
+        (note["text"], note["moment"], note["is_here"]) for note in front_end.values["agenda"]["notes"]
+    ] == [
+        ("from here on", 5, False),
+        ("forked", 9, True),
+    ]
+    front_end.ask("goto_note", number=0)
+    assert (lab.trace.branch.name, lab.cursor) == ("main", 5)
+    front_end.ask("goto_note", number=7)
+    assert "There is no note 7" in front_end.values["controls"]["sentence"]
+    assert "from here on" in str(recording(lab)["rows"])
 
 
 @command(to="Box", by="id")
