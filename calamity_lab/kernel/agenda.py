@@ -165,10 +165,6 @@ class Agenda(Sequence[Any]):
         """
         return next(islice(self.entries(), self._index(which), None))
 
-    def last(self, count: int) -> tuple[Pending, ...]:
-        """The last ``count`` entries, in order."""
-        return tuple(islice(self.entries(), self._length - count, None))
-
     def choose(self, which: int | str | Pending | Any) -> Agenda:
         """The agenda with that entry (see `find`) in front, also of what is still to be caused."""
         index = self._index(which)

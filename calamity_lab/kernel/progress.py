@@ -159,6 +159,16 @@ class Run(NamedTuple):
         ``command_ids`` are ids that the commands had in an earlier run; else they are drawn. With ``once`` a
         command whose id was carried out before is not carried out again.
         """
+        return self.submitted(*commands, metadata=metadata, command_ids=command_ids, once=once)[1]
+
+    def submitted(
+        self,
+        *commands: Any,
+        metadata: Mapping[str, Any] | None = None,
+        command_ids: Sequence[str] = (),
+        once: bool = False,
+    ) -> tuple[Sequence[Pending], Run]:
+        """The commands as they are pending, with their ids, and the run with them (see `submit`)."""
         check_run("submit()", self)
         stack, agenda, progress, length, faults = self
         if type(command_ids) is not tuple or command_ids:
@@ -173,7 +183,7 @@ class Run(NamedTuple):
         ]
         if ids is not stack.ids:
             stack = changed(stack, ids=ids)
-        return Run(stack, agenda.submit(pending), progress, length, faults)
+        return pending, Run(stack, agenda.submit(pending), progress, length, faults)
 
     def choose(self, which: int | str | Pending | Any) -> Run:
         """The run in which that pending command comes next: by its index, its id, or the command itself."""

@@ -252,7 +252,7 @@ class Lab(Displays):
         if commands and not (cells and cells.send(self, commands, of_submitted(metadata))):
             self.stepper.submit(*commands, metadata=metadata)
             if cells:
-                cells.sent(tuple([each.command_id for each in self.moment.agenda.last(len(commands))]))
+                cells.sent(tuple([each.command_id for each in self.moment.agenda.pending[-len(commands) :]]))
         return self.agenda
 
     def step_in(self) -> Moment:

@@ -59,9 +59,8 @@ class Submitted:
 
     def put(self, run: Run) -> tuple[Submitted, Run]:
         """The run with the commands at the end of its agenda."""
-        after = run.submit(*self.commands, metadata=self.metadata, command_ids=self.command_ids)
-        ids = tuple(pending.command_id for pending in after.agenda.last(len(self.commands)))
-        return replace(self, command_ids=ids), after
+        pending, after = run.submitted(*self.commands, metadata=self.metadata, command_ids=self.command_ids)
+        return replace(self, command_ids=tuple([each.command_id for each in pending])), after
 
     def described(self) -> str:
         """Which commands were sent."""

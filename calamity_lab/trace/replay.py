@@ -312,10 +312,9 @@ class Edits(NamedTuple):
             return named(submitted[number].command for number in numbers)
 
         inserted = [command for commands in self.insert.values() for command in commands]
-        changed = f"another {of(self.edit)}" if len(self.edit) == 1 else f"{of(self.edit)} changed"
         words = [
             f"without {of(self.without)}" if self.without else "",
-            changed if self.edit else "",
+            f"{of(self.edit)} changed" if self.edit else "",
             f"{of(self.move)} moved" if self.move else "",
             f"with {named(inserted)}" if inserted else "",
         ]

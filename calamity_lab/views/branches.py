@@ -80,8 +80,11 @@ def answer_of(replayed: Replayed) -> Answer:
         "More differences": str(len(links) - MOST_LINKS) if len(links) > MOST_LINKS else "",
     }
     sentences = [replayed.sentence, *(f"{name}: {said}" for name, said in words.items() if said)]
-    title = f"Replay {replayed.trace.branch.edits}".strip()
-    return Answer(title, format_value(". ".join(sentences), LENGTH), tuple(links[:MOST_LINKS]))
+    return Answer(
+        f"Replay: {replayed.trace.branch.edits}",
+        format_value(". ".join(sentences), LENGTH),
+        tuple(links[:MOST_LINKS]),
+    )
 
 
 def _link(row: ReplayRow) -> DetailLink:

@@ -9,11 +9,10 @@ import { focusedIn, keyed } from "./lists.js";
  * @import { BranchRow, BranchTree } from "#views"
  */
 
-// In pixels: the height of a row, what its buttons take up, the room around a name, and the least room for one.
+// In pixels: the height of a row, what its buttons take up, and the room around a name.
 const BRANCH_HIGH = 26;
 const BRANCH_BUTTONS = 60;
 const BRANCH_GAP = 8;
-const LEAST_BRANCH = 72;
 const BRANCH_SIZE = 12;
 const FEW_BRANCHES = 3;
 const MANY_BRANCHES = 60;
@@ -174,17 +173,15 @@ function place(/** @type {HTMLElement} */ node, /** @type {number} */ left, /** 
 }
 
 /**
- * Where a name is put: before the line, else behind it, else over it; as its left edge and its width.
+ * Where a name is put: before the line, behind it or over it, where all of it has room; as its left edge and its width.
  * @param {number} start @param {number} end @param {number} room @param {number} wide
  */
 export function nameRoom(start, end, room, wide) {
   const needed = Math.ceil(wide) + 2 * BRANCH_GAP;
-  const [before, behind] = [start, room - BRANCH_BUTTONS - end];
-  if (before >= needed || (before >= LEAST_BRANCH && before >= behind)) {
-    const width = Math.min(needed, before);
-    return [start - width, width];
-  }
-  if (behind >= Math.min(needed, LEAST_BRANCH)) return [end, Math.min(needed, behind)];
-  const left = Math.max(0, Math.min(start, room - BRANCH_BUTTONS - needed));
-  return [left, Math.min(needed, room - BRANCH_BUTTONS - left)];
+  const right = room - BRANCH_BUTTONS;
+  const [before, behind, over] = [start, right - end, right - start - BRANCH_GAP];
+  if (before >= needed) return [start - needed, needed];
+  if (behind >= needed) return [end, needed];
+  if (over >= needed || over >= before) return [start + BRANCH_GAP, Math.min(needed, over)];
+  return [0, before];
 }

@@ -365,7 +365,7 @@ def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_thr
     bare.settle()
     assert [each.amount for each in bare.lab.agenda] == [7]
     assert "commands replayed on 'without DepositFunds'" in bare.fact
-    expect(panel(bare).get_by_role("heading", name="Replay without DepositFunds")).to_be_visible()
+    expect(panel(bare).get_by_role("heading", name="Replay: without DepositFunds")).to_be_visible()
     # By keys: Enter on the command, Enter on "Change", then the value and Enter.
     pending.first.focus()
     keys.press("Enter")
@@ -380,7 +380,7 @@ def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_thr
     keys.press("Enter")
     bare.settle()
     assert [each.amount for each in bare.lab.agenda] == [9]
-    assert "replayed on 'another DepositFunds'" in bare.fact
+    assert "replayed on 'DepositFunds changed'" in bare.fact
     expect(bare.root.get_by_role("group", name="Command").get_by_role("button", name="Send")).to_be_visible()
     # Escape leaves the form, and brings back what was typed in it before.
     command = bare.root.get_by_role("group", name="Command")

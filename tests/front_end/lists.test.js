@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { namesOf, plural } from "../../calamity_lab/widgets/elements.js";
+import { nameRoom } from "../../calamity_lab/widgets/branches.js";
 import { densityOf } from "../../calamity_lab/widgets/controls.js";
 import { canMove, waitingSentence, withRows } from "../../calamity_lab/widgets/lab_handle.js";
 import { longestAscent } from "../../calamity_lab/widgets/lists.js";
@@ -64,4 +65,12 @@ test("where commands are too many to be seen apart, each part of the run shows h
   assert.deepEqual(densityOf([0, 1, 2, 3, 9], 9, 2), [1, 0.25]);
   assert.deepEqual(densityOf([], 0, 3), [0, 0, 0]);
   assert.deepEqual(densityOf([0], 0, 0), [1]);
+});
+
+test("the name of a branch is put where all of it has room: before its line, behind it, or over it", () => {
+  assert.deepEqual(nameRoom(200, 400, 900, 84), [100, 100]);
+  assert.deepEqual(nameRoom(50, 400, 900, 84), [400, 100]);
+  assert.deepEqual(nameRoom(50, 800, 900, 84), [58, 100]);
+  const [left, width] = nameRoom(8, 200, 260, 400);
+  assert.ok(left >= 0 && left + width <= 200, "a name that has no room is cut");
 });

@@ -337,11 +337,11 @@ def test_a_replay_is_named_for_its_edits_and_each_name_is_another_one() -> None:
         "without DepositFunds",
         "without DepositFunds 2",
         "without 3 commands",
-        "another DepositFunds",
+        "DepositFunds changed",
         "CloseAccount moved, with DepositFunds",
     ]
-    lab.rename("another DepositFunds", "poor Alice")
-    assert lab.branches["poor Alice"].edits == "another DepositFunds"
+    lab.rename("DepositFunds changed", "poor Alice")
+    assert lab.branches["poor Alice"].edits == "DepositFunds changed"
 
 
 def test_a_branch_keeps_what_it_was_edited_for_when_it_is_left_and_its_forks_have_no_edits() -> None:

@@ -49,7 +49,7 @@ def test_a_command_is_left_out_and_the_answer_links_each_command_that_is_decided
     said = press(front_end, select(front_end, 3)["Leave out"])
     assert said.startswith("9 commands replayed on 'without DepositFunds'; the first difference is at step ")
     answer = front_end.values["details"]["answer"]
-    assert answer["title"] == "Replay without DepositFunds"
+    assert answer["title"] == "Replay: without DepositFunds"
     assert (
         "Not sent any more: WithdrawFunds (2 times), DepositFunds (2 times), RefundTransfer"
         in answer["sentence"]
@@ -75,7 +75,7 @@ def test_a_command_is_changed_in_the_form_and_what_is_wrong_with_a_field_loses_n
     assert front_end.values["form"]["editing"] == editing
     front_end.ask("send", command="DepositFunds", fields={**editing["fields"], "amount": "1"})
     assert lab.submitted[3].command == DepositFunds("alice", 1)
-    assert lab.trace.branch.name == "another DepositFunds"
+    assert lab.trace.branch.name == "DepositFunds changed"
     assert front_end.values["form"]["editing"] is None
     front_end.ask("send", command="DepositFunds", fields={**editing["fields"], "amount": "2"})
     assert list(lab.agenda) == [DepositFunds("alice", 2)], "the form sends again"
