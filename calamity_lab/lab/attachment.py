@@ -56,6 +56,12 @@ class Attachment:
         With ``recover`` it has on its agenda what `recover` would carry out. Opened again, for other classes,
         it has the same events as the first time, also where more are in the store by now.
         """
+        if self._committed is not None:
+            raise InvalidValue(
+                "This lab has committed events to its store, and the earlier classes decided them. They stay "
+                "there, so the lab cannot be replayed on other classes. Open the store again with "
+                "Lab.attach(...)"
+            )
         clock, ids = self._clock, self._ids
         with self._store(model, read_only=True) as store:
             overlay = OverlayEventStore(store, position=self._position, clock=clock, ids=ids)

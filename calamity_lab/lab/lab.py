@@ -467,7 +467,8 @@ class Lab(Displays):
 
         Raises `InvalidModel`, and changes nothing, if a class of the model still uses an earlier definition
         of another one, and if a state that the lab began with does not fit its class. Raises `InvalidValue`
-        if the events are kept in a store; a lab from `attach` reads the history again instead.
+        if the events are kept in a store. A lab from `attach` reads its history again, unless it has
+        committed events.
         """
         found = self.model.now() if model is None else assemble(model, {})
         check_aggregates(found, near_misses(found))

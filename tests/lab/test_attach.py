@@ -43,6 +43,7 @@ from calamity_lab.stores.sql import SQLEventStore
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.lanes import Lanes
 from tests.moments import after
+from tests.trace.test_reload import Remade
 
 HALFWAY = RequestTransfer("t9", "alice", "bob", 10_00)
 
@@ -509,3 +510,30 @@ def test_what_is_wrong_with_a_store_or_a_model_is_said_before_anything_is_opened
         Lab.attach(url, bank, positon=4)
     with pytest.raises(InvalidValue):
         Lab.attach(7, bank)
+
+
+def test_an_attached_lab_is_replayed_on_the_classes_of_now_over_the_same_history(
+    url: str, store: SQLEventStore
+) -> None:
+    before, remade = rows(url), Remade(bank)
+    lab = Lab.attach(url, bank, ids=seeded_ids("lab"), clock=ticking_clock(), recover=True)
+    lab.send(DepositFunds("alice", 5))
+    lab.resume()
+    told = [repr(event) for event in lab.events]
+    with remade as now:
+        replay = lab.reload(now)
+        assert (replay.unplayed, replay.differences, replay.states) == ((), (), ())
+        assert [repr(event) for event in lab.events] == told
+        assert {type(event.event) for event in lab.events} <= {*lab.model.events}
+        assert len(lab.commit()) == len(told) - len(before)
+    lab.switch("main")
+    with pytest.raises(CommitConflict):
+        lab.commit()
+    with remade as now, pytest.raises(InvalidValue, match="This lab has committed events to its store"):
+        lab.reload(now)
+    assert (lab.trace.branch.name, len(rows(url))) == ("main", len(told))
+    other = Lab.attach(url, bank)
+    store.append("BankAccount-zoe", [bank.AccountCreated("zoe")])  # another writer, meanwhile
+    with remade as now:
+        other.reload(now)
+    assert len(other.events) == len(told)

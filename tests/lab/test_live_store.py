@@ -228,3 +228,14 @@ def test_a_command_whose_events_are_kept_is_not_taken_back_when_a_process_manage
         lab.abandon()
     assert lab.aggregates["Book-1"].notes == 1
     assert not lab.stepper.is_stuck, "so that no view offers to take it back"
+
+
+def test_a_lab_over_a_store_that_keeps_events_is_not_replayed_on_other_classes() -> None:
+    lab, store = live()
+    with pytest.raises(InvalidValue, match=r"cannot be replayed on other classes, because .* keeps what is"):
+        lab.reload()
+    lab.send(DepositFunds("1", 5))
+    lab.resume()
+    with pytest.raises(InvalidValue, match=r"The run cannot be changed at moment 0: 1 event .* Lab\.attach"):
+        lab.reload()
+    assert (list(lab.branches), lab.cursor, len(list(store.stream(ALL)))) == (["main"], lab.trace.last, 1)
