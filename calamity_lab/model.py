@@ -560,6 +560,10 @@ def _called(cls: type, member: Any) -> Iterator[Any]:
                 yield called
             if _registry(called) and not isinstance(called, FunctionType):  # a dispatch table
                 yield called
+            if name == "super":
+                names = _code_names(function.__code__)
+                above = [vars(base) for base in cls.__mro__[1:]]
+                yield from (held[other] for other in {*names} for held in above if other in held)
             if name == "getattr":  # a method per message, found by its name
                 yield from (other for own, other in vars(cls).items() if own not in _CALLBACKS)
 

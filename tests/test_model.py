@@ -178,6 +178,17 @@ def test_a_part_that_is_not_there_is_said_with_those_that_are() -> None:
         Model.of([Slot, Insert]).command("Deposit")
 
 
+def test_what_a_method_hands_to_the_class_above_is_read_there() -> None:
+    class Counted(Slot):
+        def execute(self, command: Any) -> Any:
+            return super().execute(command)
+
+        def apply(self, event: Any) -> Any:
+            return super().apply(event)
+
+    assert Inserted in Model.of([Counted, Insert, Inserted]).events
+
+
 def test_a_class_that_is_used_but_not_the_models_own_is_outdated() -> None:
     model = Model.of([Slot, Insert, Inserted])
     assert model.outdated(Insert, Slot) == ()

@@ -237,7 +237,7 @@ def _changed_classes(before: Model, now: Model) -> list[str]:
     groups = {
         "defined again": [name for name in held if name in was and held[name] is not was[name]],
         "new": [name for name in held if name not in was],
-        "gone": [name for name in was if name not in held],
+        "gone": [name for name in was if name not in by_name((*now, *now.unplaced, *now.given))],
     }
     named = [f"{title}: {', '.join(names)}" for title, names in groups.items() if names]
     return [f"Classes {'; '.join(named)}"] if named else []
