@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from calamity_lab.views.agenda import AgendaView
 from calamity_lab.views.branches import BranchTree
 from calamity_lab.views.chart import LaneRow, Mark
+from calamity_lab.views.comparison import ComparisonView
 from calamity_lab.views.controls import ControlsView
 from calamity_lab.views.details import Details
 from calamity_lab.views.log import LogView
@@ -36,6 +37,7 @@ PARTS: Mapping[str, type] = {
     "selected": Selected,
     "details": Details,
     "log": LogView,
+    "comparison": ComparisonView,
     "search": SearchResults,
     "process_graph": ProcessGraphView,
     "sequence": SequenceView,

@@ -233,6 +233,11 @@ class Displays:
         """The recorded events as a table: the log, of which only the events are listed."""
         return self._widget("log", log={"only": "events"})
 
+    @property
+    def comparison(self) -> ViewWidget:
+        """Two branches side by side: where they part, and what differs; `compare` has it in Python."""
+        return self._widget("comparison")
+
     def plot_timeline(
         self, ax: Axes | None = None, *, by: Axis = "position", theme: Theme | None = None
     ) -> Axes:

@@ -450,7 +450,7 @@ class Comparison(Exports):
         return bool(self._compared)
 
     def to_pandas(self) -> DataFrame:
-        """One row per difference: of the events, of the commands, of the states, of what is pending."""
+        """One row per difference: of the events, of the states, of the commands, of what is pending."""
         import pandas as pd
 
         frame = pd.DataFrame([tuple(row) for row in self._compared.rows()], columns=ComparedRow._fields)

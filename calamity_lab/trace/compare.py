@@ -35,6 +35,7 @@ from calamity_lab.trace.replay import (
 from calamity_lab.trace.trace import Branch, Trace, is_same_moment, shared_length
 
 Status = Literal["same", "changed", "only in a", "only in b"]
+Part = Literal["event", "command", "state", "pending"]
 
 T = TypeVar("T")
 
@@ -79,7 +80,8 @@ class ComparedCommand(NamedTuple):
         is_decided = self.a is not None and self.b is not None
         if self.status != "changed" or not is_decided or is_same_value(self.a, self.b):
             return texts
-        return f"{format_fields(self.a, 80)}: {texts[0]}", f"{format_fields(self.b, 80)}: {texts[1]}"
+        a, b = _parts_in_text(self.a, self.b, 80)
+        return f"{a}: {texts[0]}", f"{b}: {texts[1]}"
 
 
 class ComparedField(NamedTuple):
@@ -126,7 +128,7 @@ class ComparedRow(NamedTuple):
     pending commands themselves, and what a command led to as a text; None where the branch has none.
     """
 
-    part: Literal["event", "command", "state", "pending"]
+    part: Part
     status: str
     stream_id: str
     name: str
@@ -142,12 +144,16 @@ class ComparedRow(NamedTuple):
             self.status, self.status
         )
 
-    def sides(self, length: int = 200) -> tuple[str, str]:
-        """What each branch has, as text with its step; empty where it has nothing."""
-        a, b = (
-            "" if self.status == f"only in {other}" else _in_text(value, length)
-            for value, other in ((self.a, "b"), (self.b, "a"))
-        )
+    def texts(self, length: int = 200) -> tuple[str, str]:
+        """What each branch has: of a value that changed, the parts that differ; "" where it has nothing."""
+        if self.status == "changed":
+            return _parts_in_text(self.a, self.b, length)
+        a, b = (_in_text(value, length) for value in (self.a, self.b))
+        return "" if self.status == "only in b" else a, "" if self.status == "only in a" else b
+
+    def sides(self) -> tuple[str, str]:
+        """The same with the step at which an event or a command was decided."""
+        a, b = self.texts()
         if self.part in ("state", "pending"):
             return a, b
         return _at_step(a, self.moment_a), _at_step(b, self.moment_b)
@@ -157,8 +163,18 @@ def _in_text(value: Any, length: int) -> str:
     return format_fields(value, length) or format_value(value, length)
 
 
+def _parts_in_text(one: Any, other: Any, length: int) -> tuple[str, str]:
+    """The parts in which two values differ, with their paths; the values where they have no parts."""
+    found = list(differences(one, other))
+    if not found or not all(each.path for each in found):
+        return _in_text(one, length), _in_text(other, length)
+    a = ", ".join([f"{each.path}={format_value(each.before, length)}" for each in found])
+    b = ", ".join([f"{each.path}={format_value(each.after, length)}" for each in found])
+    return format_value(a, length), format_value(b, length)
+
+
 def _at_step(text: str, moment: int | None) -> str:
-    return text if moment is None else f"{text} (step {moment:,})".lstrip()
+    return text if moment is None else f"step {moment:,}: {text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +223,7 @@ class Compared:
         return f"{names} part after step {self.diverged_at:,}; {differ}"
 
     def rows(self) -> Iterator[ComparedRow]:
-        """The differences: of the events, of the commands, of the states, of what is pending."""
+        """The differences: of the events, of the states, of the commands, of what is pending."""
         for event in self.events:
             if event.status != "same":
                 yield ComparedRow(
@@ -221,6 +237,9 @@ class Compared:
                     event.moment_a,
                     event.moment_b,
                 )
+        for field in self.state:
+            a, b = (None if each is ABSENT else each for each in (field.a, field.b))
+            yield ComparedRow("state", field.status, field.stream_id, field.field, a, b, "", *self.at)
         for command in self.commands:
             if command.status != "same":
                 yield ComparedRow(
@@ -233,9 +252,6 @@ class Compared:
                     command.moment_a,
                     command.moment_b,
                 )
-        for field in self.state:
-            a, b = (None if each is ABSENT else each for each in (field.a, field.b))
-            yield ComparedRow("state", field.status, field.stream_id, field.field, a, b, "", *self.at)
         for pending in self.pending:
             a, b = (None if each is None else each.command for each in (pending.a, pending.b))
             yield ComparedRow(

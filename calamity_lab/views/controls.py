@@ -49,6 +49,7 @@ _NEEDS: Mapping[str, Callable[[Trace, Model], bool]] = {
     "process_graph": lambda _trace, model: bool(model.process_managers),
     "sequence": _has_cascades,
     "log": _has_cascades,
+    "comparison": lambda trace, _model: len(trace.branches) > 1,
 }
 
 

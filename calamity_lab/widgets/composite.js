@@ -2,6 +2,7 @@
 
 import { mountAgenda } from "./agenda.js";
 import { button, mountHandle } from "./buttons.js";
+import { mountComparison } from "./comparison.js";
 import { mountControls } from "./controls.js";
 import { mountDetails } from "./details.js";
 import { mountForm } from "./form.js";
@@ -27,6 +28,7 @@ export const TAB_VIEWS = [
   ["log", "Log", (root, lab) => mountLog(root, lab)],
   ["process_graph", "Process graph", (root, lab) => mountProcessGraph(root, lab)],
   ["sequence", "Sequence", (root, lab) => mountSequence(root, lab)],
+  ["comparison", "Compare", (root, lab) => mountComparison(root, lab)],
 ];
 // In pixels: below the least nothing can be read, and above the most nobody has a screen.
 const LAB_HEIGHT = { least: 480, most: 2000 };

@@ -16,6 +16,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.branches import BranchTree, branch_tree
 from calamity_lab.views.chart import Chart, Charts, Mark
+from calamity_lab.views.comparison import comparison
 from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.details import Answer, actions_on, details
 from calamity_lab.views.form import CommandForm, Editing, forms
@@ -286,6 +287,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "details": _details,
     "process_graph": _process_graph,
     "log": Contents.log,
+    "comparison": _at_cursor(comparison, "comparison"),
     "search": _at_cursor(search_results, "search", query="", limit=6),
     "sequence": _at_cursor(sequence, "sequence", limit=16),
 }

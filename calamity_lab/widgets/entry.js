@@ -2,6 +2,7 @@
 
 import { mountAgenda } from "./agenda.js";
 import { mountComposite } from "./composite.js";
+import { mountComparison } from "./comparison.js";
 import { mountControls } from "./controls.js";
 import { mountDetails } from "./details.js";
 import { mountForm } from "./form.js";
@@ -41,6 +42,7 @@ const FACES = {
   process_graph: single(mountProcessGraph),
   log: single(mountLog),
   sequence: single(mountSequence),
+  comparison: single(mountComparison),
 };
 
 /** @param {(root: HTMLElement, lab: LabHandle) => View & { search?: HTMLInputElement }} mount @returns {Mount} */

@@ -9,7 +9,7 @@ from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.views.chart import Mark
 from calamity_lab.views.log import Only
 
-TABS = ("state", "log", "process_graph", "sequence")
+TABS = ("state", "log", "process_graph", "sequence", "comparison")
 
 _MOST = 200
 
@@ -107,6 +107,7 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "pointed": {"mark": Mark.read},
     "details": {"shown": _switch, "toggled": _names, "lengths": _pairs(_first)},
     "log": {"only": _only, "query": _text, "first": _place, "limit": _count},
+    "comparison": {"a": _instance, "b": _instance, "limit": _count},
     "search": {"query": _text, "limit": _count},
     "sequence": {"first": _place, "limit": _count},
     "process_graph": {"manager": _name, "instance": _instance, "passed": _instance},

@@ -39,6 +39,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "process_graph": ("fact", "details", "selected", "process_graph"),
     "sequence": ("fact", "details", "selected", "sequence"),
     "log": ("fact", "details", "selected", "log"),
+    "comparison": ("fact", "details", "selected", "comparison"),
 }
 """What a widget can show, and the views that this needs."""
 

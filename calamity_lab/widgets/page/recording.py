@@ -44,6 +44,8 @@ THINNED = 2_000
 PENDING = 36
 """At each moment the page has this many pending commands."""
 
+# A page has one branch.
+_TABS = tuple(tab for tab in TABS if tab != "comparison")
 _EVERY = 10**9
 _OPTIONS: Mapping[str, Mapping[str, int]] = {
     "agenda": {"limit": PENDING, "offers": False},
@@ -96,7 +98,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "start": lab.stepper.cursor,
         "last": trace.last,
         "pending": PENDING,
-        "tabs": [tab for tab in TABS if has_content(tab, trace, lab.model)],
+        "tabs": [tab for tab in _TABS if has_content(tab, trace, lab.model)],
         "moments": moments,
         "over": _over(trace, moments),
         "out": _outs(trace, moments),
@@ -154,7 +156,7 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
 def _views(reader: Reader) -> dict[str, tuple[str, Contents]]:
     """The views by the names that the page knows them by: each with its part, and what it shows."""
     # Of the log and the timeline the page makes its own windows.
-    parts = ("controls", "agenda", *(tab for tab in TABS if tab != "log"))
+    parts = ("controls", "agenda", *(tab for tab in _TABS if tab != "log"))
     views = {part: (part, Contents(reader, (part,))) for part in parts}
     for part, options in _OPTIONS.items():
         if part in views:

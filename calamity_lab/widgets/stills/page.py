@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from calamity_lab.text import plural
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.branches import branch_tree
+from calamity_lab.views.comparison import comparison
 from calamity_lab.views.controls import controls
 from calamity_lab.views.form import forms
 from calamity_lab.views.lanes import window
@@ -90,6 +91,12 @@ def _log(contents: Contents) -> str:
     return tables.log(contents.log(first=None, limit=_ROWS))
 
 
+def _comparison(contents: Contents) -> str:
+    stepper = contents.lab.stepper
+    options = {"limit": _ROWS, **contents.options_of("comparison")}
+    return tables.comparison(comparison(stepper.trace, stepper.cursor, **options))
+
+
 def _lab(contents: Contents) -> str:
     parts = {"Timeline": _timeline, "State": _state, "Next": _agenda}
     shown = "".join(heading(title) + part(contents) for title, part in parts.items())
@@ -108,4 +115,5 @@ _FACES: Mapping[str, Callable[[Contents], str]] = {
     "process_graph": _process_graph,
     "log": _log,
     "sequence": _sequence,
+    "comparison": _comparison,
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from calamity_lab.text import escape_html
 from calamity_lab.views.agenda import AgendaEntry, AgendaView
+from calamity_lab.views.comparison import ComparisonView
 from calamity_lab.views.form import CommandForm
 from calamity_lab.views.log import LogRow, LogView
 from calamity_lab.views.state import FieldRow, StateRow, StateView
@@ -39,6 +40,20 @@ def log(view: LogView) -> str:
     rows = [(_log_row(row), not row.is_past) for row in view.rows]
     headings = ["Step", "What", "Stream", "Content", "Cause"]
     return table(headings, rows) + more(view.total, len(view.rows), "rows")
+
+
+def comparison(view: ComparisonView) -> str:
+    """What differs between two branches."""
+    labels = {branch.name: branch.label for branch in view.branches}
+    rows = [
+        ([_short(f"{row.subject} {row.stream_id}".strip()), _short(row.a), _short(row.b)], False)
+        for part in view.parts
+        for row in part.rows
+    ]
+    headings = ["Difference", labels[view.a], labels[view.b]]
+    total = sum(part.total for part in view.parts)
+    shown = table(headings, rows) + more(total, len(rows), "differences") if rows else ""
+    return line(view.sentence) + shown
 
 
 def commands(forms: Sequence[CommandForm]) -> str:
