@@ -72,8 +72,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from calamity_lab.figures.style import Theme
-    from calamity_lab.widgets.dock import Dock
-    from calamity_lab.widgets.view_widget import ViewWidget
+    from calamity_lab.widgets.view_widget import Dock, ViewWidget
 
 _PARTS = ("aggregates", "commands", "events", "process_managers", "projections")
 _OPTIONS = (*_PARTS, "stack", "clock", "ids", "checked", "preview")
@@ -570,7 +569,7 @@ class Lab(Displays):
         warning says what works there, and the result is None. Raises `MissingExtra` if sidecar is missing.
         """
         title = a_text_or_none("dock(title)", title, "title='The bank'")
-        from calamity_lab.widgets.dock import Dock, docked
+        from calamity_lab.widgets.view_widget import Dock, docked
 
         self._dock = self._dock or Dock(self._widget("lab"))
         return docked(self._dock, title)

@@ -28,7 +28,7 @@ from tests.browser.browser import Browser
 from tests.browser.lab_widget import scroll_through, state_in
 from tests.pages.carried import carried
 
-SCRIPTS = front_end.script("page/recording.js", "page/views.js")
+SCRIPTS = front_end.script("page/views.js")
 # The page's own reckoning of a view, asked without a page: what it would show at a place, looked at so.
 ASKED = """
 ([packed, asked]) => {

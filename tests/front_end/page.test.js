@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Recording } from "../../calamity_lab/widgets/page/recording.js";
-import { bounded, recordedDetails, recordedSelected, USUAL_OPTIONS,
+import { bounded, recordedDetails, recordedSelected, Recording, USUAL_OPTIONS,
   WINDOWS } from "../../calamity_lab/widgets/page/views.js";
 
 const ROWS = Array.from({ length: 100 }, (_, place) => ({

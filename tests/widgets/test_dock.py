@@ -13,7 +13,7 @@ from IPython.core.events import EventManager, available_events
 from calamity_lab.errors import MissingExtra
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
-from calamity_lab.widgets.dock import Dock
+from calamity_lab.widgets.view_widget import Dock
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 

@@ -4,11 +4,10 @@ import { TAB_VIEWS } from "../composite.js";
 import { render } from "../entry.js";
 import { choiceOf, make } from "../elements.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
-import { unpack } from "./recording.js";
-import { NO_DETAILS, recordedDetails, recordedSelected, USUAL_OPTIONS, WINDOWS } from "./views.js";
+import { NO_DETAILS, recordedDetails, recordedSelected, unpack, USUAL_OPTIONS, WINDOWS } from "./views.js";
 
 /**
- * @import { Recording } from "./recording.js"
+ * @import { Recording } from "./views.js"
  * @import { Selected } from "#views"
  * @import { Listener } from "../types.js"
  */
