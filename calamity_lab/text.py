@@ -11,7 +11,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -23,7 +23,8 @@ from zoneinfo import ZoneInfo
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.arguments import are_equal, is_a
-from calamity_lab.kernel.schema import arguments_of, field_names, fields_of
+from calamity_lab.kernel.recorded import Metadata
+from calamity_lab.kernel.schema import arguments_of, field_names, fields_of, is_message_class
 
 NOTHING = "–"
 """How a missing value is written."""
@@ -263,10 +264,10 @@ class Call:
     opening: str
     parts: tuple[str | Call | Chain, ...]
     closing: str = ")"
+    tail: str = ""  # stands behind the last part where all is on one line
 
     def __str__(self) -> str:
-        tail = "," if self.opening == "(" and len(self.parts) == 1 else ""
-        return f"{self.opening}{', '.join(map(str, self.parts))}{tail}{self.closing}"
+        return f"{self.opening}{', '.join(map(str, self.parts))}{self.tail}{self.closing}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +347,8 @@ class Source:
         outer: str = cls.__qualname__.rpartition("<locals>.")[2]
         name = outer.partition(".")[0]
         module: str = "__main__" if "<locals>" in cls.__qualname__ else cls.__module__
+        if module.startswith(_PRIVATE) and name in getattr(sys.modules.get(_FACE), "__all__", ()):
+            module = _FACE
         if self._modules.setdefault(name, module) != module:
             raise InvalidValue(
                 f"two classes named {name}, of {self._modules[name]} and of {module}, cannot be in one piece "
@@ -372,9 +375,9 @@ class Source:
             return self._enum(value)
         if cls in _SOURCES:
             return _SOURCES[cls](self, value)
-        if cls in _ENDS:
+        if cls in _ENDS or cls is Metadata:
             return self._container(value)
-        if field_names(cls) is not None or arguments_of(cls):
+        if is_message_class(cls):
             return self._record(value)
         raise InvalidValue(
             f"the code that makes {repr_of(value, 80)} ({cls.__module__}.{cls.__qualname__}) is not known"
@@ -391,7 +394,7 @@ class Source:
         return f"{name}.{value.name}" if value.name in members else self.call(name, [value.value])
 
     def _container(self, value: Any) -> str | Call:
-        opening, closing, empty = _ENDS[type(value)]
+        opening, closing, empty = _ENDS.get(type(value), _ENDS[dict])
         if not value:
             return empty
         if isinstance(value, dict):
@@ -399,7 +402,8 @@ class Source:
         else:
             parts = [self.value(item) for item in value]
             parts = sorted(parts, key=str) if isinstance(value, (set, frozenset)) else parts
-        return Call(opening, tuple(parts), closing)
+        tail = "," if opening == "(" and len(parts) == 1 else ""
+        return Call(opening, tuple(parts), closing, tail)
 
     def _record(self, value: Any) -> Call:
         """A constructor call: what must be given by position, and else what is not as it is by default."""
@@ -427,6 +431,7 @@ class Source:
         return self.call(self.name(cls), given, named)
 
 
+_FACE, _PRIVATE = "calamity_lab", "calamity_lab.kernel."
 _LITERAL = (type(None), bool, int, bytes)
 _ENDS: dict[type, tuple[str, str, str]] = {
     list: ("[", "]", "[]"),
@@ -440,7 +445,7 @@ _ENDS: dict[type, tuple[str, str, str]] = {
 def _with(start: str, code: str | Call) -> str | Call:
     if isinstance(code, str):
         return f"{start}{code}"
-    return Call(f"{start}{code.opening}", code.parts, code.closing)
+    return replace(code, opening=f"{start}{code.opening}")
 
 
 def _quoted(text: str) -> str:
