@@ -36,8 +36,8 @@ from calamity_lab.kernel.schema import field_names, fields_in
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Executed, Injected, Refused, Step
 from calamity_lab.model import Model
+from calamity_lab.stores.serializer.names import UnknownEvent, unknown
 from calamity_lab.stores.serializer.serializer import Serializer
-from calamity_lab.stores.serializer.unknown import UnknownEvent, unknown
 from calamity_lab.trace import inputs as kinds
 from calamity_lab.trace.inputs import After, Armed, Entry, IdsApart, Submitted
 from calamity_lab.trace.replay import CommandNumbers, CommandOutcome, Course, Replayed, decided_again

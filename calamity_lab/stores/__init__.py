@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from calamity_lab.stores.overlay.event_store import OverlayEventStore
     from calamity_lab.stores.process_manager_worker import ProcessManagerWorker
     from calamity_lab.stores.projection_worker import ProjectionWorker
+    from calamity_lab.stores.serializer.names import UnknownEvent, UnreadableEvent
     from calamity_lab.stores.serializer.serializer import Serializer
-    from calamity_lab.stores.serializer.unknown import UnknownEvent, UnreadableEvent
     from calamity_lab.stores.sql.event_store import SQLEventStore
     from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 

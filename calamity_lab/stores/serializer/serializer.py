@@ -14,10 +14,20 @@ from calamity_lab.kernel.arguments import a_text, a_whole_number, an_instance, i
 from calamity_lab.kernel.recorded import NO_METADATA, Metadata
 from calamity_lab.stores.serializer.annotations import CodecTable
 from calamity_lab.stores.serializer.codec import LONGEST, TYPE, Codec, Json, Misfit, from_json, misfit_of
-from calamity_lab.stores.serializer.names import Names, Types, Upcaster, Upcasters, listed, parts
+from calamity_lab.stores.serializer.names import (
+    Names,
+    Types,
+    UnknownEvent,
+    UnreadableEvent,
+    Upcaster,
+    Upcasters,
+    listed,
+    parts,
+    stored,
+    unknown,
+)
 from calamity_lab.stores.serializer.records import is_record_class
 from calamity_lab.stores.serializer.round_trip import MessageCodec, message_codec, written
-from calamity_lab.stores.serializer.unknown import UnknownEvent, UnreadableEvent, stored, unknown
 
 Reader = Callable[[Json], Any]
 

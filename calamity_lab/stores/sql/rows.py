@@ -13,8 +13,8 @@ from calamity_lab.errors import CalamityError, InvalidValue, SerializationError,
 from calamity_lab.kernel.arguments import a_mapping, a_text, is_a, wrong
 from calamity_lab.kernel.outbox import Move
 from calamity_lab.kernel.recorded import NO_METADATA, Metadata, ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.stores.serializer.names import UnreadableEvent
 from calamity_lab.stores.serializer.serializer import Serializer
-from calamity_lab.stores.serializer.unknown import UnreadableEvent
 
 # The columns of the table of events. A position counts over all streams, without a gap, in the order of the
 # commits. Payload and metadata are JSON as text, so that people can query them and nothing of them is lost.

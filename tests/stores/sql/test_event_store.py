@@ -28,8 +28,8 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.protocols import ALL, ANY, BACKWARDS, NO_STREAM, STREAM_EXISTS
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
+from calamity_lab.stores.serializer.names import UnknownEvent
 from calamity_lab.stores.serializer.serializer import Serializer
-from calamity_lab.stores.serializer.unknown import UnknownEvent
 from calamity_lab.stores.sql import sqlite
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.notes import Noted, execute, proposed, refused, texts
