@@ -222,7 +222,7 @@ def _of_aggregate(
     oldest = None if upto else versions.upto(moment) + 1  # the oldest version that was given so far
     recorded, untouched = trace.branch.moments, _Reader(path).untouched
     for at in moments.take(upto).backwards():
-        executed, appended = recorded[at - 1].step, recorded[at].step
+        executed, appended = (each.step for each in recorded.iterate(at - 1, at + 1))
         assert isinstance(appended, Appended), "the index knows when events were recorded"
         if not isinstance(executed, Executed):  # the trace began in between
             oldest = appended.recorded[-1].stream_version + 1
