@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.cases import paths
-from calamity_lab.kernel.identity import by_name, stored_name
+from calamity_lab.kernel.identity import Identity, by_name, stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
@@ -319,6 +319,18 @@ def _current(step: Step | None) -> set[str]:
         kind = "process manager" if step.at_process_manager else "aggregate"
         keys.add(key_of(kind, step.subject.category))
     return keys
+
+
+def waiting(trace: Trace, cursor: int, model: Model, stream_id: str) -> str:
+    """What a process manager instance waits for at the cursor, as a sentence; "" if it does not wait."""
+    identity = Identity.parse(stream_id)
+    if identity.category not in by_name(model.process_managers):
+        return ""
+    found, chosen = instances(trace, cursor, identity.category, stream_id)
+    instance = next((each for each in found if each.id == chosen), None)
+    if instance is None or instance.status == "stopped" or instance.stream_id != format_value(stream_id):
+        return ""
+    return status_of(trace, cursor, model, identity.category, instance).sentence
 
 
 class Sender(NamedTuple):

@@ -21,6 +21,7 @@ from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
 from calamity_lab.views.form import Editing, written
 from calamity_lab.views.parsing import parse
+from calamity_lab.views.process_graph import waiting
 from calamity_lab.views.selected import selected
 from calamity_lab.views.why import answer, asked_about, why
 from calamity_lab.widgets.contents import Contents
@@ -190,7 +191,11 @@ def _why(contents: Contents, message: Mapping[str, Any]) -> None:
     trace, cursor = lab.stepper.trace, lab.stepper.cursor
     types = by_name((*lab.model.aggregates, *lab.model.process_managers))
     asked = asked_about(trace, cursor, lab.stepper.selection)
-    contents.answer_with(answer(trace, why(trace, cursor, asked, field, types)))
+    found, stream_id = answer(trace, why(trace, cursor, asked, field, types)), lab.stepper.selection.stream_id
+    if field is None and stream_id is not None:
+        waits = waiting(trace, cursor, lab.model, stream_id)
+        found = replace(found, sentence=f"{waits}. {found.sentence}" if waits else found.sentence)
+    contents.answer_with(found)
 
 
 def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
