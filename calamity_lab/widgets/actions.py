@@ -12,7 +12,7 @@ from calamity_lab.kernel import ask
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.text import plural
 from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
-from calamity_lab.trace.selection import NOTHING, Selection
+from calamity_lab.trace.selection import NOTHING, Selection, pending_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Journey, Stepper
 from calamity_lab.trace.stops import Condition, EndsCascade, Times, ends_command
 from calamity_lab.trace.trace import Trace
@@ -220,7 +220,7 @@ def _send(contents: Contents, message: Mapping[str, Any]) -> None:
         ask.target(command)  # raises for a command that goes nowhere
         number, _ = _submitted(contents, editing.command_id)
         change = Edits(edit={number: command}) if editing.is_change else Edits(insert={number: (command,)})
-        _replay(contents, change)
+        _replay(contents, change, editing.command_id)
     contents.form = replace(contents.form, errors={}, sent=contents.form.sent + 1, editing=None)
     return None
 
@@ -232,7 +232,7 @@ def _leave_out(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def _move(contents: Contents, message: Mapping[str, Any]) -> None:
     number, _ = _submitted(contents, message.get("which"))
-    _replay(contents, Edits(move={number: number + _number(message, "by")}))
+    _replay(contents, Edits(move={number: number + _number(message, "by")}), message["which"])
 
 
 def _open_form(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -269,11 +269,11 @@ def _submitted(contents: Contents, command_id: Any) -> tuple[int, Any]:
     return number, submitted_on(trace.branch)[number].command
 
 
-def _replay(contents: Contents, edits: Edits) -> None:
-    """Decide everything again with the edits, and say what came of it."""
+def _replay(contents: Contents, edits: Edits, command_id: str | None = None) -> None:
+    """Decide everything again with the edits, say what came of it, and select that command there."""
     stepper = contents.lab.stepper
     replayed = stepper.replay(edits)
-    stepper.select(NOTHING)
+    stepper.select(_command_on(stepper.trace, command_id))
     contents.answer_with(answer_of(replayed))
     if replayed.error is None:
         contents.say(replayed.sentence, "plain")
@@ -285,6 +285,16 @@ def _not_sent(error: InvalidFields) -> str:
     return (
         f"{error.command} was not sent: {len(error.errors)} of its fields are not valid. Each field says why"
     )
+
+
+def _command_on(trace: Trace, command_id: str | None) -> Selection:
+    """The selection of a submitted command at the end of a branch; of nothing where it is not there."""
+    pending = Selection(moment=trace.last, command=command_id)
+    if pending_of(trace, pending) is not None:
+        return pending
+    found = None if command_id is None else trace.index.cascades.get(command_id)
+    decision = None if found is None else trace[trace.command_end(found[0])].decision
+    return NOTHING if decision is None else Selection(moment=decision.index)
 
 
 def _first_command(contents: Contents) -> str:

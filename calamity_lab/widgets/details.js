@@ -85,6 +85,7 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
     parts: ["details"],
     update(/** @type {Details} */ value) {
       const wasOpen = isOpen();
+      const hadFocus = node.contains(focusedIn(root));
       if (!lab.asks("set_options details")) {
         asks.update(value);
         draw(value.shown);
@@ -113,6 +114,8 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
       // What it covers cannot keep the focus.
       const covers = !wasOpen && pane !== root && getComputedStyle(node).position === "absolute";
       if (takesFocus || (covers && pane.contains(before))) title.focus({ preventScroll: wasOpen });
+      // The button that was pressed may be gone with what was selected.
+      else if (hadFocus && !node.contains(focusedIn(root))) title.focus({ preventScroll: true });
       else if (!wasOpen) lab.later(() => node.scrollIntoView({ block: "nearest" }));
       takesFocus = false;
     },

@@ -365,6 +365,7 @@ def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_thr
     bare.settle()
     assert [each.amount for each in bare.lab.agenda] == [7]
     assert "commands replayed on 'without DepositFunds'" in bare.fact
+    expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
     expect(panel(bare).get_by_role("heading", name="Replay: without DepositFunds")).to_be_visible()
     # By keys: Enter on the command, Enter on "Change", then the value and Enter.
     pending.first.focus()

@@ -91,7 +91,10 @@ def test_a_command_is_inserted_and_moved_and_the_first_cannot_go_earlier(lab: La
     moved = lab.submitted[4].command
     press(front_end, select(front_end, 4)["Move earlier"])
     assert lab.submitted[3].command == moved
-    press(front_end, select(front_end, 3)["Move later"])
+    # The command stays selected, so that it can be moved on.
+    assert "DepositFunds accepted" in front_end.values["details"]["title"]
+    later = next(each for each in front_end.values["details"]["actions"] if each["label"] == "Move later")
+    press(front_end, later)
     assert lab.submitted[4].command == moved
     assert len(lab.branches) == 4
 
@@ -112,7 +115,7 @@ def test_a_pending_command_that_was_submitted_can_be_edited_and_one_of_a_process
     offered = {each["label"]: each for each in front_end.values["details"]["actions"]}
     assert (
         press(front_end, offered["Leave out"])
-        == "0 commands replayed on 'without CreateAccount'; nothing is different"
+        == "0 commands replayed on 'without CreateAccount'; no difference"
     )
     assert len(lab.agenda) == len(bank.story()) - 1
     lab.resume()
