@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -551,3 +552,15 @@ def test_a_lost_command_leaves_its_process_manager_waiting() -> None:
 def test_what_is_no_fault_is_named() -> None:
     with pytest.raises(InvalidValue, match=r"explore\(faults=.*Crash"):
         explore(transfer(), faults=[3])
+
+
+def test_the_program_in_the_guide_finds_what_the_guide_says() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "exploring.md").read_text(encoding="utf-8")
+    program = guide.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(program, names)
+    found = names["found"]
+    assert found.verdict == "broken"
+    (violation,) = found.violations
+    assert [type(each).__name__ for each in violation.path][-2:] == ["DispatchParcel", "CancelOrder"]
+    assert violation.lab().aggregates["Order-1001"].status is OrderStatus.CANCELLED
