@@ -72,7 +72,8 @@ def comparison(
 ) -> ComparisonView:
     """The comparison of two branches, by default of the current one and the one that it left.
 
-    A branch that does not exist any more is replaced by one that does.
+    ``a`` alone is compared with the current branch. A branch that does not exist any more is replaced by one
+    that does.
     """
     a, b = _chosen(trace, a, b)
     first, second = trace.branches[a], trace.branches[b]
@@ -94,8 +95,8 @@ _COMPARED = Slot[Compared](most=2)
 def _chosen(trace: Trace, a: str | None, b: str | None) -> tuple[str, str]:
     """The names of two branches; of two that nobody chose, the older one comes first."""
     names, current = list(trace.branches), trace.branch
-    if a in names and b in names:
-        return str(a), str(b)
+    if a in names and (b in names or (b is None and a != current.name)):
+        return str(a), current.name if b is None else b
     others = [current.parent, *reversed(names)]
     other = next((name for name in others if name is not None and name != current.name), current.name)
     one, two = sorted((current.name, other), key=names.index)

@@ -11,7 +11,7 @@ import { focusedIn, keyed } from "./lists.js";
 
 // In pixels: the height of a row, what its buttons take up, and the room around a name.
 const BRANCH_HIGH = 26;
-const BRANCH_BUTTONS = 60;
+const BRANCH_BUTTONS = 86;
 const BRANCH_GAP = 8;
 const BRANCH_SIZE = 12;
 const FEW_BRANCHES = 3;
@@ -88,11 +88,15 @@ function branchNode(lab, named) {
     on: { click: () => lab.send("switch", { branch: node.branch.name }) } }, make("span"));
   const field = make("input", { class: "cl-input cl-branch-field", maxlength: 100, autocomplete: "off",
     spellcheck: "false", hidden: true });
+  const compare = button({ icon: "compare", kind: "cl-small cl-quiet", on: () => {
+    lab.setOptions("comparison", { a: node.branch.name, b: null });
+    lab.setOptions("tabs", { shown: "comparison" });
+  } });
   const edit = button({ icon: "edit", kind: "cl-small cl-quiet", on: () => open() });
   const remove = button({ icon: "close", kind: "cl-small cl-quiet",
     on: () => lab.send("remove", { branch: node.branch.name }) });
   const row = make("div", { class: "cl-branch" }, make("span", { "aria-hidden": "true" }, fork, line), name, field,
-    make("span", { class: "cl-branch-buttons" }, edit, remove));
+    make("span", { class: "cl-branch-buttons" }, edit, compare, remove));
   let asked = false;
 
   function open() {
@@ -127,7 +131,8 @@ function branchNode(lab, named) {
     if (!asked) close();
   });
   const node = Object.assign(row, {
-    branch: { name: "", fork, line, press: name, field, edit, remove,
+    branch: { name: "", fork, line, press: name, field, edit, compare, remove,
+      isWhole: lab.root.classList.contains("cl-face-lab"),
       /** The name that was asked for was not taken: the foot says why, and what was typed stays. */
       answered() {
         if (!asked) return;
@@ -142,7 +147,7 @@ function branchNode(lab, named) {
 
 /** @param {BranchNode} node @param {PlacedBranch & { axis: { from: number, width: number }, room: number }} row */
 function updateBranch(node, row) {
-  const { fork, line, press, field, edit, remove } = node.branch;
+  const { fork, line, press, field, edit, compare, remove } = node.branch;
   node.branch.name = row.name;
   put(press, "aria-pressed", row.current ? "true" : "false");
   put(press, "aria-label", row.sentence);
@@ -151,6 +156,9 @@ function updateBranch(node, row) {
   put(field, "aria-label", `Name of ${row.label}`);
   put(edit, "aria-label", `Rename ${row.label}`);
   put(edit, "title", "Rename");
+  put(compare, "aria-label", `Compare ${row.label}`);
+  put(compare, "title", "Compare with the branch that is looked at");
+  show(compare, !row.current && node.branch.isWhole);
   put(remove, "aria-label", `Remove ${row.label}`);
   put(remove, "title", "Remove");
   show(remove, !row.current);

@@ -20,6 +20,7 @@ export const ICONS = {
   pause: "M5.2 3.5v9M10.8 3.5v9",
   first: "M5.5 13V3.8M2.4 6.6 5.5 3.4l3.1 3.2M11 6h3M11 9.5h3M11 13h3",
   close: "M4 4l8 8M12 4l-8 8",
+  compare: "M2.5 3.5h4v9h-4zM9.5 3.5h4v9h-4z",
   left: "M10 3 5 8l5 5",
   right: "M6 3l5 5-5 5",
   down: "M3.5 6 8 10.5 12.5 6",

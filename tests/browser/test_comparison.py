@@ -15,7 +15,8 @@ def test_branches_are_compared_by_mouse_and_by_keyboard_and_a_difference_leads_t
     page = browser.page(apart=True)
     lab = edited_bank()
     bare = BarePage(page, lab)
-    panel = bare.tab("Compare")  # the first and only action
+    bare.press("Compare main")  # the first and only action, at the branch below the slider
+    panel = bare.root.get_by_role("tabpanel", name="Compare")
     expect(panel).to_contain_text("'main' and 'poor' part after step 15")
     events = panel.get_by_role("list", name="Events")
     expect(events.get_by_role("listitem")).to_have_count(6)

@@ -68,6 +68,7 @@ def test_a_branch_is_compared_with_the_one_that_it_left_unless_others_are_chosen
     assert (seen(lab).a, seen(lab).b) == ("main", "later")
     chosen = seen(lab, a="poor", b="main")
     assert (chosen.a, chosen.b, chosen.current) == ("poor", "main", "main")
+    assert (seen(lab, a="poor").a, seen(lab, a="poor").b) == ("poor", "main")
     lab.remove("poor")
     assert (seen(lab, a="poor", b="main").a, seen(lab, a="poor", b="main").b) == ("main", "later")
 
