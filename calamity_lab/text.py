@@ -223,6 +223,8 @@ def _container(value: Any, depth: int) -> Iterator[str]:
         )
     else:
         yield from _joined(_parts(item, depth + 1) for item in items)
+        if is_a(value, tuple) and tuple.__len__(value) == 1:
+            yield ","
     yield closing
 
 

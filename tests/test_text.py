@@ -169,3 +169,7 @@ def test_a_character_that_xml_does_not_allow_is_a_box() -> None:
 
 def test_every_text_of_a_table_is_escaped() -> None:
     assert html_table(["<1>"], [["<2>"]], "<3>").count("&lt;") == 3
+
+
+def test_a_tuple_of_one_value_is_written_as_python_writes_it() -> None:
+    assert [format_value(value) for value in (("a",), (), (1, (2,)))] == ["('a',)", "()", "(1, (2,))"]

@@ -8,11 +8,12 @@ only the type of a value, because an object's own methods may raise anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import wraps
 from operator import index
 from types import GeneratorType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from calamity_lab.errors import (
     CalamityError,
@@ -24,6 +25,7 @@ from calamity_lab.errors import (
     text_of,
 )
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _MOST_SAID = 1_000  # characters of what a foreign error says
 _LONGEST = 1_000_000  # seconds
@@ -209,6 +211,27 @@ def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str]) -> Non
             meant = f"; did you mean {near[0]!r}?" if near else ""
             there = f"known: {', '.join(names)}" if names else "it takes no keyword arguments"
             raise UnknownArgument(f"{call} got an unknown argument {name!r}{meant} ({there})")
+
+
+def advised(works: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a call with arguments that do not fit say what would work, by an `UnknownArgument`."""
+
+    def advising(call: Callable[P, T]) -> Callable[P, T]:
+        @wraps(call)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return call(*args, **kwargs)
+            except TypeError as error:
+                # An error that was raised inside of the call has a traceback that goes on.
+                if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                    raise
+            given = [repr_of(each) for each in args[1:]]
+            given += [f"{name}={repr_of(each)}" for name, each in kwargs.items()]
+            raise UnknownArgument(f"{call.__name__}({', '.join(given)}): {works}")
+
+        return checked
+
+    return advising
 
 
 def words_of(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from calamity_lab.kernel.arguments import (
     a_list,
     a_mapping,
     a_text_or_none,
+    advised,
     an_instance,
     has,
     is_a,
@@ -273,10 +274,12 @@ class Lab(Displays):
                 cells.sent(tuple([each.command_id for each in self.moment.agenda.pending[-len(commands) :]]))
         return self.agenda
 
+    @advised("write step_in(), which runs one step. resume(limit=3) runs 3 steps, goto(3) goes to step 3")
     def step_in(self) -> Moment:
         """Run the smallest possible step."""
         return self.stepper.step_in()
 
+    @advised("write step(), which runs one command. resume(limit=3) runs 3 steps, goto(3) goes to step 3")
     def step_over(self) -> Moment:
         """Run one whole command: the one in progress, or else the next one on the agenda."""
         with progress(self.stepper, "Step over"):
@@ -284,11 +287,13 @@ class Lab(Displays):
 
     step = step_over
 
+    @advised("write step_out(), which runs one command and all that it causes. goto(3) goes to step 3")
     def step_out(self) -> Moment:
         """Run one whole command and every command that it causes."""
         with progress(self.stepper, "Step out"):
             return self.stepper.step_out()
 
+    @advised("write resume(), resume(limit=10) or resume(until=lambda moment: ...). goto(10) goes to step 10")
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
         """Run until a breakpoint, until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps.
 
@@ -300,6 +305,7 @@ class Lab(Displays):
 
     # stops
 
+    @advised("write reverse(), which goes back to the breakpoint before. goto(3) goes to step 3")
     def reverse(self) -> Moment:
         """Move the cursor back to where a breakpoint or a broken invariant stops a move, else to moment 0.
 
@@ -364,14 +370,17 @@ class Lab(Displays):
         view = history_of_values(self.watches.values_of(name))
         return plot_field(view, ax=ax, name=name, along="step", theme=theme)
 
+    @advised("write step_back(), which goes back one step. goto(3) goes to step 3")
     def step_back(self) -> Moment:
         """Move the cursor one moment back; nothing is lost, and nothing is computed again."""
         return self.stepper.step_back()
 
+    @advised("write step_back_over(), which goes back one command. goto(3) goes to step 3")
     def step_back_over(self) -> Moment:
         """Move the cursor to before the last command."""
         return self.stepper.step_back_over()
 
+    @advised("write goto(3) for step 3, goto(-1) for the last step")
     def goto(self, moment: int | Note) -> Moment:
         """Move the cursor to the moment with that index; a negative index counts from the last moment.
 
@@ -380,6 +389,7 @@ class Lab(Displays):
         given: Any = moment
         return self.stepper.goto_note(given) if is_a(given, Note) else self.stepper.goto(given)
 
+    @advised("write at(3) for the views of step 3, at(-1) for those of the last step")
     def at(self, moment: int | Moment) -> AtMoment:
         """Fix the views at a moment: ``lab.at(60).state`` stays as it is when the lab steps or forks.
 
@@ -388,6 +398,7 @@ class Lab(Displays):
         trace, index = self.trace.find(moment)
         return AtMoment(trace, index)
 
+    @advised("write restart(), which goes to step 0. goto(3) goes to step 3")
     def restart(self) -> Moment:
         """Move the cursor to moment 0, before anything happened; the recorded run stays."""
         return self.stepper.restart()
@@ -402,6 +413,9 @@ class Lab(Displays):
         self.stepper.drop(which)
         return self.agenda
 
+    @advised(
+        "write abandon(), which skips the command in progress. drop(0) takes a pending command off the agenda"
+    )
     def abandon(self) -> PendingCommands:
         """Skip the command in progress: a new branch continues without it, from before it began."""
         self.stepper.abandon()

@@ -1,7 +1,7 @@
 // Keys on the widget. The notebook must not see them, and a text field keeps its own.
 
 import { button } from "./buttons.js";
-import { freshId, make, put } from "./elements.js";
+import { freshId, make, put, setText } from "./elements.js";
 import { canMove } from "./lab_handle.js";
 import { focusedIn } from "./lists.js";
 
@@ -27,6 +27,8 @@ const KEYS = [
   ["N", "Previous match of the search", "previous"],
   ["?", "Show these keys", "help"],
 ];
+// What works also where the cursor stays.
+const IN_PLACE = ["search", "next", "previous", "help"];
 // What these keys do depends on what has the focus.
 /** @type {[string, string][]} */
 const KEYS_IN_PLACE = [
@@ -48,8 +50,7 @@ function isTextField(/** @type {EventTarget | null} */ node) {
 export function listenToKeys(root, lab, { go, search, next, previous, play }) {
   /** @type {Record<string, (() => void) | undefined>} */
   const faces = { go, search, next, previous, play };
-  const help = helpOverlay(root, KEYS.filter(([, , verb]) => !(verb in faces) || faces[verb]),
-    lab.isRecorded ? "" : "If you act in the past, the lab forks a new branch; nothing is lost.");
+  const help = helpOverlay(root, lab, KEYS.filter(([, , verb]) => !(verb in faces) || faces[verb]));
   /** @type {Record<string, (() => void) | undefined>} */
   const acts = { ...faces, help: () => help.open() };
   put(root, "tabindex", "0");
@@ -80,17 +81,16 @@ export function listenToKeys(root, lab, { go, search, next, previous, play }) {
   return help;
 }
 
-/** @param {HTMLElement} root @param {[string, string, string][]} keys @param {string} hint */
-function helpOverlay(root, keys, hint) {
+/** @param {HTMLElement} root @param {LabHandle} lab @param {[string, string, string][]} keys */
+function helpOverlay(root, lab, keys) {
   const title = freshId("help");
-  const rows = [...keys, ...KEYS_IN_PLACE].flatMap((
-    [key, does],
-  ) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
+  const rows = (/** @type {string[][]} */ shown) =>
+    shown.flatMap(([key, does]) => [make("dt", {}, make("kbd", { text: key })), make("dd", { text: does })]);
+  const list = make("dl", {});
+  const hint = make("p", { class: "cl-muted" });
   const done = button({ text: "Close", on: () => close() });
   const dialog = make("div", { class: "cl-help", role: "dialog", "aria-modal": "true", "aria-labelledby": title,
-    tabindex: "-1", hidden: true }, make("h2", { id: title, text: "Keys" }), make("dl", {}, ...rows),
-    make("p", { class: "cl-muted",
-      text: `The keys work while the focus is in this widget, but not in a text field. ${hint}` }), done);
+    tabindex: "-1", hidden: true }, make("h2", { id: title, text: "Keys" }), list, hint, done);
   /** @type {HTMLElement | SVGElement | null} */
   let before = null;
   // A press anywhere else closes the help; the focus goes where the press puts it.
@@ -106,6 +106,18 @@ function helpOverlay(root, keys, hint) {
       return;
     }
     before = focusedIn(root);
+    // A view that stays at its step has no keys that move.
+    const stays = lab.values.fact?.is_fixed ?? false;
+    list.replaceChildren(
+      ...rows([...keys.filter(([, , verb]) => !stays || IN_PLACE.includes(verb)), ...KEYS_IN_PLACE]),
+    );
+    setText(hint, `The keys work while the focus is in this widget, but not in a text field. ${
+      stays
+        ? "This view stays at its step."
+        : lab.isRecorded
+        ? ""
+        : "If you act in the past, the lab forks a new branch; nothing is lost."
+    }`);
     dialog.hidden = false;
     document.addEventListener("pointerdown", pressed, true);
     done.focus();

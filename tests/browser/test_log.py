@@ -139,6 +139,11 @@ def test_a_fixed_log_selects_and_says_that_it_stays(browser: Browser, bare: Bare
     fixed.root.locator(".cl-log-row").filter(has_text="FundsWithdrawn #6").first.click()
     expect(foot).to_contain_text("FundsWithdrawn #6 is selected. This view stays at step 31")
     expect(foot).not_to_have_attribute("data-tone", "error")
+    fixed.page.keyboard.press("?")
+    keys = fixed.root.get_by_role("dialog", name="Keys")
+    expect(keys).to_contain_text("Show these keys")
+    expect(keys).not_to_contain_text("Step over")
+    expect(keys).to_contain_text("This view stays at its step")
     fixed.check()
     fixed.page.close()
 

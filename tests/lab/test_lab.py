@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from calamity_lab import Lab, Rejected, Stack, command, seeded_ids, ticking_clock
 from calamity_lab.errors import (
+    CalamityError,
     IdleRun,
     InvalidModel,
     InvalidValue,
@@ -214,3 +216,37 @@ def test_a_plain_script_needs_no_front_end() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Lab at moment")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda lab: lab.step(5), r"step_over\(5\): write step\(\), which runs one command"),
+        (lambda lab: lab.step(times=5), r"step_over\(times=5\): write step\(\)"),
+        (lambda lab: lab.step_in(3), r"step_in\(3\): write step_in\(\).*resume\(limit=3\) runs 3 steps"),
+        (lambda lab: lab.resume(10), r"resume\(10\): write resume\(\), resume\(limit=10\)"),
+        (lambda lab: lab.goto(), r"goto\(\): write goto\(3\)"),
+        (lambda lab: lab.at(), r"at\(\): write at\(3\)"),
+        (lambda lab: lab.restart(0), r"restart\(0\): write restart\(\)"),
+        (lambda lab: lab.abandon("x"), r"abandon\('x'\): write abandon\(\)"),
+    ],
+)
+def test_a_move_with_arguments_that_do_not_fit_says_what_to_write(
+    call: Callable[[Any], object], words: str
+) -> None:
+    lab = Lab(bank)
+    lab.send(bank.CreateAccount("a", "Ada"))
+    with pytest.raises(UnknownArgument, match=words):
+        call(lab)
+    assert lab.cursor == 0
+
+
+def test_a_type_error_of_the_model_is_no_wrong_call() -> None:
+    lab = Lab(bank)
+    lab.send(bank.CreateAccount("a", "Ada"))
+
+    def until(_moment: Any) -> bool:
+        raise TypeError("of the condition")
+
+    with pytest.raises(CalamityError, match="of the condition"):
+        lab.resume(until=until)
