@@ -1,7 +1,8 @@
 """The protocols of models and stores, and the words with which an event store is called.
 
-The protocols are structural: a class needs no base class. They follow the protocols of the same names in
-Calamity (github.com/Cantido/calamity).
+The protocols are structural: a class needs no base class. In the protocols of models, ``*args, **kwargs``
+stand for the second parameter that a class may have: a type checker then takes classes with and without it.
+They follow the protocols of the same names in Calamity (github.com/Cantido/calamity).
 """
 
 from __future__ import annotations
@@ -100,11 +101,11 @@ class Aggregate(Protocol):
         """The aggregate before anything happened to it."""
         ...
 
-    def execute(self, command: Any) -> Any:
+    def execute(self, command: Any, /, *args: Any, **kwargs: Any) -> Any:
         """An event, a list of events or None; refuse with ``raise Rejected("reason", detail=...)``."""
         ...
 
-    def apply(self, event: Any) -> Self:
+    def apply(self, event: Any, /, *args: Any, **kwargs: Any) -> Self:
         """The aggregate after the event."""
         ...
 
@@ -126,7 +127,7 @@ class ProcessManager(Protocol):
     """
 
     @classmethod
-    def interested(cls, event: Any) -> Interest | Sequence[Interest] | None:
+    def interested(cls, event: Any, /, *args: Any, **kwargs: Any) -> Interest | Sequence[Interest] | None:
         """Which instance the event starts, continues or stops: an interest, a list of them, or None."""
         ...
 
@@ -135,11 +136,11 @@ class ProcessManager(Protocol):
         """The instance before its first event."""
         ...
 
-    def apply(self, event: Any) -> Self:
+    def apply(self, event: Any, /, *args: Any, **kwargs: Any) -> Self:
         """The instance after the event."""
         ...
 
-    def handle(self, event: Any) -> Any:
+    def handle(self, event: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A command, a list of commands or None; asked after ``apply``."""
         ...
 
@@ -157,7 +158,7 @@ class Projection(Protocol):
         """The projection before its first event."""
         ...
 
-    def apply(self, event: Any) -> Self:
+    def apply(self, event: Any, /, *args: Any, **kwargs: Any) -> Self:
         """The projection after the event; ``self`` where the event changes nothing."""
         ...
 

@@ -8,15 +8,19 @@ from typing import Self, assert_type
 
 from calamity_lab import (
     ALL,
+    Aggregate,
     Context,
     Decider,
     History,
     InMemoryEventStore,
     Lab,
+    ProcessManager,
+    Projection,
     RecordedEvent,
     Rejected,
     Run,
     Stack,
+    Start,
     advance,
     begin,
     command,
@@ -57,6 +61,51 @@ class Counter:
 
     def apply(self, event: Counted) -> Self:
         return replace(self, total=self.total + event.by)
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """An aggregate whose callbacks take both parameters."""
+
+    stamp_id: str
+    last: int = 0
+
+    @classmethod
+    def new(cls, stamp_id: str) -> Self:
+        return cls(stamp_id)
+
+    def execute(self, command: Count, context: Context) -> Counted:
+        return Counted(context.new_id(), command.by)
+
+    def apply(self, event: Counted, recorded: RecordedEvent) -> Self:
+        return replace(self, last=recorded.position)
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A process manager and a projection at once, with both parameters."""
+
+    total: int = 0
+
+    @classmethod
+    def interested(cls, event: Counted, recorded: RecordedEvent) -> Start | None:
+        return Start("all") if recorded.position > 1 else None
+
+    @classmethod
+    def new(cls, counting_id: str = "all") -> Self:
+        return cls()
+
+    def apply(self, event: Counted, recorded: RecordedEvent) -> Self:
+        return replace(self, total=self.total + event.by)
+
+    def handle(self, event: Counted, recorded: RecordedEvent) -> Count | None:
+        return None
+
+
+AGGREGATES: list[type[Aggregate]] = [Counter, Stamped]
+MANAGERS: list[type[ProcessManager]] = [Counting]
+PROJECTIONS: list[type[Projection]] = [Counting]
+STATES: tuple[Aggregate, Aggregate, ProcessManager] = (Counter("1"), Stamped("1"), Counting())
 
 
 @policy
