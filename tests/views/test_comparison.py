@@ -50,7 +50,10 @@ def test_what_differs_is_told_by_kind_with_what_each_branch_has() -> None:
     changed, gone = view.parts[0].rows[:2]
     assert (changed.subject, changed.a, changed.b) == ("FundsDeposited", "amount=10000", "amount=70")
     assert (gone.status, gone.b, gone.moment_b) == ("only in a", "", None)
-    assert lab.branches["main"].moments[gone.moment_a].step.recorded[0].event_type == "TransferInitiated"
+    assert gone.moment_a is not None
+    step = lab.branches["main"].moments[gone.moment_a].step
+    assert step is not None
+    assert step.recorded[0].event_type == "TransferInitiated"
     balance = view.parts[1].rows[0]
     assert (balance.stream_id, balance.subject, balance.a, balance.b) == (
         "BankAccount-alice",
@@ -92,7 +95,12 @@ def test_branches_are_compared_while_the_tab_is_shown_and_once_for_all_moments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     times: list[Any] = []
-    monkeypatch.setattr(view_module, "compare", lambda *given: (times.append(given), compare(*given))[1])
+
+    def counted(*given: Any) -> Any:
+        times.append(given)
+        return compare(*given)
+
+    monkeypatch.setattr(view_module, "compare", counted)
     lab = edited_bank()
     page = FrontEnd(ViewWidget(lab))
     page.ask("step_back")
