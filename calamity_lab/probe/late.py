@@ -43,6 +43,7 @@ class Late(Generic[T]):
         self._error: BaseException | None = None
         self._answered = self._inside = 0
         self._has_waited = False
+        self._calls: dict[object, Callable[[], object]] = {}
         self.began = perf_counter()
         self.took = 0.0
         self._clock: int | None = None
@@ -63,6 +64,17 @@ class Late(Generic[T]):
                 ticks = 0
             seen, self._has_waited = self._answered, ticks >= _TICKS
         return self._done.is_set()
+
+    def then(self, key: object, call: Callable[[], object]) -> None:
+        """Call once the answer is there, in the thread that gave it; one call per key."""
+        self._calls[key] = call
+        if self._done.is_set():
+            self._call()
+
+    def _call(self) -> None:
+        while self._calls:
+            with suppress(KeyError):  # the other thread was quicker
+                self._calls.popitem()[1]()
 
     def _used(self) -> int:
         """The nanoseconds of a processor that the thread has used; 0 where the system does not say."""
@@ -97,6 +109,7 @@ class Late(Generic[T]):
         finally:
             self.took = perf_counter() - self.began
             self._done.set()
+            self._call()
 
     def _count(self, question: ask.Question) -> Any:
         self._inside += 1

@@ -8,7 +8,7 @@ the same. No store outside the value is read: a preview that needs one is unknow
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from time import perf_counter, thread_time
@@ -139,6 +139,13 @@ def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
     late.answer.wait()
     _take_in(memo, pair)
     return memo.recall(_ANSWERS, *about, key=basis.version) or NOT_YET
+
+
+def when_answered(trace: Trace, key: object, call: Callable[[], object]) -> None:
+    """Call for each preview that is not there yet, once it is: from another thread, once per key."""
+    waiting = trace.memo.once(_WAITING, list)
+    for late in tuple(waiting):
+        late.answer.then(key, call)
 
 
 class _Late(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from threading import RLock
+from time import monotonic
 from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange, repr_of
@@ -26,6 +27,12 @@ from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Stops, Tim
 from calamity_lab.trace.trace import Moment, Trace
 
 DEFAULT_LIMIT = 100_000
+
+BETWEEN = 0.3
+"""Seconds between two looks of the observers during a move."""
+
+SHARE = 10
+"""The looks of the observers take at most one part in so many of the time of a move."""
 
 
 class Stepper:
@@ -72,6 +79,7 @@ class Stepper:
         # A kernel may answer widgets in one thread while a cell runs in another.
         self._lock = RLock()
         self._observers: list[Callable[[], object]] = []
+        self._due = 0.0
         self._nested = 0
 
     @property
@@ -101,7 +109,10 @@ class Stepper:
         return self.cursor == self.trace.last and self.moment.run.idle
 
     def observe(self, observer: Callable[[], object]) -> Callable[[], None]:
-        """Call the observer after each change, once; returns the function that ends it."""
+        """Call the observer after each change, and now and then during a long move.
+
+        Returns the function that ends it.
+        """
         self._observers.append(observer)
         return lambda: self._observers.remove(observer) if observer in self._observers else None
 
@@ -168,14 +179,25 @@ class Stepper:
         """
         with self._change():
             is_there, may_stop = False, self.stops.are_set
+            self._due = monotonic() + BETWEEN
             while not is_there:
                 self._forward()
                 moment = self.moment
                 self.passing(moment)
+                if self._observers and monotonic() > self._due:
+                    self._look()
                 if may_stop and (why := self.stops.why(self.trace, moment)):
                     self._stop(why)
                 is_there = any([stop(moment) for stop in stops]) or bool(self.stopped)
         return self._reached()
+
+    def _look(self) -> None:
+        """Let the observers look on the way of a long move; they take a small part of its time."""
+        began = monotonic()
+        for observer in tuple(self._observers):
+            observer()
+        ended = monotonic()
+        self._due = ended + max(BETWEEN, SHARE * (ended - began))
 
     def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
         """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run."""

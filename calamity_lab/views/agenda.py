@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
@@ -18,7 +18,15 @@ from calamity_lab.kernel.progress import Appending, Executing, Populating
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import Dispatched
-from calamity_lab.probe.preview import NO_PREVIEW, Outcome, Preview, other_writer, preview, target_of
+from calamity_lab.probe.preview import (
+    NO_PREVIEW,
+    Outcome,
+    Preview,
+    other_writer,
+    preview,
+    target_of,
+    when_answered,
+)
 from calamity_lab.text import format_fields, format_value, plain_sentence
 from calamity_lab.trace.selection import Note
 from calamity_lab.trace.sentences import origin
@@ -233,6 +241,11 @@ def _in_progress(trace: Trace, cursor: int) -> AgendaEntry | None:
     # Once the command is decided, the steps say so.
     would = preview(trace, cursor, progress.pending) if isinstance(progress, UNDECIDED) else NO_PREVIEW
     return _entry(trace, progress.pending, would)
+
+
+def when_previewed(trace: Trace, key: object, call: Callable[[], object]) -> None:
+    """Call once a preview has come that the agenda does not show yet: from another thread, once per key."""
+    when_answered(trace, key, call)
 
 
 def _preview(trace: Trace, cursor: int, number: int, pending: Pending) -> Preview:

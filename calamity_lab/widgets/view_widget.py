@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import warnings
 import weakref
@@ -18,6 +19,7 @@ import IPython.display
 import traitlets
 
 from calamity_lab.errors import CalamityError, MissingExtra
+from calamity_lab.views.agenda import when_previewed
 from calamity_lab.views.log import as_text
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.actions import perform
@@ -220,9 +222,29 @@ class ViewWidget(anywidget.AnyWidget):
             _log.exception("%r cannot be shown", self)
             sentence = f"This view cannot be shown: {type(error).__name__}: {error}"
             changes = {part: {"sentence": sentence, "tone": "error"} for part in ("fact", "controls")}
+        self._await_previews()
         buffers: list[bytes] = []
         patch = _apart(changes, buffers)
         return {"patch": patch, "seq": self._number}, buffers
+
+    def _await_previews(self) -> None:
+        """Let a preview that comes late show itself, where a kernel has a loop to do it in."""
+        loop = _kernel_loop() if "agenda" in self.contents.parts else None
+        if loop is None:
+            return
+        reference = weakref.ref(self)
+
+        def come() -> None:
+            widget = reference()
+            if widget is not None and (widget._live or widget._shown):
+                widget._behind = True
+                widget._catch_up()
+
+        def soon() -> None:
+            with suppress(RuntimeError):  # the loop was closed: the kernel ends
+                loop.call_soon_threadsafe(come)
+
+        when_previewed(self.contents.lab.stepper.trace, id(self), soon)
 
 
 def _apart(changes: Any, buffers: list[bytes]) -> Any:
@@ -233,6 +255,15 @@ def _apart(changes: Any, buffers: list[bytes]) -> Any:
     if isinstance(changes, dict):
         return {name: _apart(value, buffers) for name, value in changes.items()}
     return changes
+
+
+def _kernel_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop in which a kernel runs cells and answers widgets; None where there is none."""
+    if getattr(IPython.get_ipython(), "kernel", None) is None:
+        return None
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None
 
 
 def _display(bundle: Any, **how: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 import time
@@ -18,6 +19,7 @@ from calamity_lab.lab import Lab
 from calamity_lab.probe.late import Late
 from calamity_lab.probe.possible import possible
 from calamity_lab.views.agenda import agenda
+from calamity_lab.widgets import view_widget
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -132,6 +134,27 @@ def test_a_preview_comes_late_once_the_model_has_answered(answering: threading.E
     assert previews(made)[0] == "no preview yet: the model has not answered"
     answering.set()
     until(lambda: previews(made)[0] == "would record Opened")
+
+
+def test_a_widget_shows_a_preview_that_comes_late_by_itself(
+    answering: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.new_event_loop()
+    monkeypatch.setattr(view_widget, "_kernel_loop", lambda: loop)
+    page = FrontEnd(lab().view)
+    assert page.values["agenda"]["entries"][0]["preview"] == "no preview yet: the model has not answered"
+    known = len(page.messages)
+    answering.set()
+
+    async def shown() -> None:
+        ends = time.perf_counter() + 20
+        while page.values["agenda"]["entries"][0]["preview"] != "would record Opened":
+            assert time.perf_counter() < ends, "nothing came by itself"
+            await asyncio.sleep(0.01)
+
+    loop.run_until_complete(shown())
+    loop.close()
+    assert 0 < len(page.messages) - known <= 8, "one message for each preview at most"
 
 
 def test_a_model_that_answers_at_once_is_previewed_at_once() -> None:

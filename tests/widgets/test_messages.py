@@ -16,6 +16,7 @@ import pytest
 from calamity_lab.errors import CalamityError, InvalidModel
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
+from calamity_lab.trace import stepper as stepper_module
 from calamity_lab.views.details import Answer
 from calamity_lab.widgets import view_widget
 from calamity_lab.widgets.view_widget import FACES, ViewWidget
@@ -173,6 +174,26 @@ def test_a_patch_holds_only_what_changed(lab: Lab) -> None:
     assert set(patch) == {"controls", "agenda", "state"}, "a command that is only dispatched records no event"
     assert not {"branch", "rejections", "at_end"} & set(patch["controls"])
     assert "form" not in patch
+
+
+def test_a_page_follows_a_long_move_of_a_cell_now_and_then(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = FrontEnd(ViewWidget(lab))
+    known = len(page.messages)
+    lab.resume()
+    assert len(page.messages) == known + 1, "a quick move is one message"
+    lab.restart()
+    monkeypatch.setattr(stepper_module, "BETWEEN", 0.02)
+    monkeypatch.setattr(view_widget, "PAUSE", 0.0)
+    monkeypatch.setattr(stepper_module, "SHARE", 0)
+    page.widget._pause = 0.0
+    known = len(page.messages)
+    lab.stepper.passing = lambda moment: sleep(0.005)
+    lab.resume()
+    parts = [message["patch"].get("controls", {}) for message in page.messages[known:]]
+    came = [part["cursor"] for part in parts if "cursor" in part]
+    assert len(came) > 3
+    assert came == sorted(came)
+    assert came[-1] == lab.cursor
 
 
 def test_rows_that_stay_come_as_their_index(lab: Lab) -> None:
