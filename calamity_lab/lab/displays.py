@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
     from calamity_lab.figures.style import Theme
+    from calamity_lab.lab.code import Code
     from calamity_lab.views.lanes import Axis
     from calamity_lab.views.sequence import Correlation
     from calamity_lab.widgets.view_widget import ViewWidget
@@ -328,6 +329,34 @@ class Displays:
         from calamity_lab.figures import to_networkx
 
         return to_networkx(self.stepper.trace, self.stepper.cursor)
+
+    def to_test(self, moment: int | None = None) -> Code:
+        """The command at the cursor, or at another moment, as a test in the words of `calamity_lab.testing`.
+
+        At a step of a process manager, the test is about what the process manager makes of the event. Before
+        it are the events of the aggregate, or of the instance. Raises `InvalidValue` where no command is, and
+        for a value that no code is known to make.
+        """
+        from calamity_lab.lab.code import to_test
+
+        return to_test(self.stepper.trace, self._index("to_test(moment)", moment))
+
+    def to_code(self, moment: int | None = None) -> Code:
+        """A cell that makes the same lab, puts the inputs of this branch in, and goes to the moment.
+
+        ``moment`` is the cursor unless it is given. Times and ids are the same where a seed and a ticking
+        clock give them, and no replay has edited the branch. Raises `InvalidValue` for a lab that began with
+        pending commands, or over a database.
+        """
+        from calamity_lab.lab.code import to_code
+
+        return to_code(self.stepper.trace, self._index("to_code(moment)", moment), self.model)
+
+    def _index(self, asked: str, moment: int | None) -> int:
+        """The index of a moment; a negative one counts from the last moment."""
+        if moment is None:
+            return self.stepper.cursor
+        return self.stepper.trace[a_whole_number(asked, moment, low=None)].index
 
     def to_html(self, path: str | PathLike[str], *, title: str | None = None, **unknown: Any) -> Path:
         """Write the run of the current branch to one HTML file that needs no kernel and no network.

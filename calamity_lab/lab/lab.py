@@ -39,7 +39,6 @@ from calamity_lab.kernel.second_arguments import takes_record
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.lab.attachment import Attachment
-from calamity_lab.lab.code import Code, to_code, to_test
 from calamity_lab.lab.displays import AtMoment, Displays, progress
 from calamity_lab.lab.results import (
     ArmedFaults,
@@ -187,24 +186,6 @@ class Lab(Displays):
         written by their stored names; ``serializer`` gives names and versions other than the classes' own.
         """
         return save(self.trace, self.cursor, path, _serializer("save", serializer, self.model))
-
-    def to_test(self, moment: int | None = None) -> Code:
-        """The command at the cursor, or at another moment, as a test in the words of `calamity_lab.testing`.
-
-        At a step of a process manager, the test is about what the process manager makes of the event. Before
-        it are the events of the aggregate, or of the instance. Raises `InvalidValue` where no command is, and
-        for a value that no code is known to make.
-        """
-        at = self.cursor if moment is None else self.trace.find(moment)[1]
-        return to_test(self.trace, at)
-
-    def to_code(self) -> Code:
-        """A cell that makes the same lab, puts the inputs of this branch in, and goes to the cursor.
-
-        Times and ids are the same where a seed and a ticking clock give them, and no replay has edited the
-        branch. Raises `InvalidValue` for a lab that began with pending commands, or over a database.
-        """
-        return to_code(self.trace, self.cursor, self.model)
 
     @classmethod
     def load(

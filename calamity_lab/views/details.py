@@ -195,6 +195,19 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
     yield from (
         Action("inject", each.label, each.title, each.arguments) for each in _faults(trace, selection)
     )
+    yield from _copies(trace, selected(trace, selection).moment)
+
+
+def _copies(trace: Trace, moment: int | None) -> Iterator[Action]:
+    """The moment of what is selected as code."""
+    if moment is None or not 0 <= moment <= trace.last:
+        return
+    at, step = {"moment": moment}, trace[moment].step
+    if step is not None and not step.is_injected:
+        title = "A test in pytest: what happened before, this, and what it led to"
+        yield Action("copy_test", "Copy as test", title, at, keeps=True)
+    title = "A cell that makes the same lab and goes to this moment"
+    yield Action("copy_cell", "Copy as cell", title, at, keeps=True)
 
 
 def _faults(trace: Trace, selection: Selection) -> Iterator[FaultOffer]:

@@ -19,6 +19,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import fault_of
 from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
+from calamity_lab.views.details import Answer
 from calamity_lab.views.form import Editing, written
 from calamity_lab.views.parsing import parse
 from calamity_lab.views.process_graph import waiting
@@ -198,6 +199,17 @@ def _why(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.answer_with(found)
 
 
+def _copy(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Show the moment of what is selected as code, to be copied."""
+    lab, moment = contents.lab, _number(message, "moment")
+    if message["verb"] == "copy_test":
+        sentence = "Copy it into a file of tests: pytest runs it"
+        contents.answer_with(Answer("As a test", sentence, text=str(lab.to_test(moment))))
+    else:
+        sentence = "Copy it into a notebook: it makes the same lab and goes to this moment"
+        contents.answer_with(Answer("As a cell", sentence, text=str(lab.to_code(moment))))
+
+
 def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.lab.stepper.switch(str(message.get("branch")))
 
@@ -321,6 +333,8 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "choose": _choose,
     "drop": _drop,
     "why": _why,
+    "copy_test": _copy,
+    "copy_cell": _copy,
     "switch": _switch,
     "rename": _rename,
     "remove": _remove,

@@ -43,6 +43,14 @@ class LabHandle(Protocol):
         """Put commands on the agenda, once it is clear that they can be dispatched."""
         ...
 
+    def to_test(self, moment: int | None = None) -> str:
+        """What happened at a moment as a test."""
+        ...
+
+    def to_code(self, moment: int | None = None) -> str:
+        """The lab at a moment as a cell."""
+        ...
+
 
 _FORMS = Slot[tuple[CommandForm, ...]](most=1)
 _WAY_OUT = "To continue without this command, press the ✕ beside it under Next"

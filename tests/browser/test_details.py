@@ -144,6 +144,34 @@ def test_why_is_answered_in_three_presses_by_mouse_and_by_keys_and_its_links_lea
     assert bare.lab.cursor == 5
 
 
+def test_a_test_and_a_cell_are_copied_in_three_presses_by_mouse_and_by_keys(bare: BarePage) -> None:
+    bare.page.evaluate(
+        "() => document.addEventListener('copy', () => { window.copied = String(getSelection()); })"
+    )
+    row(bare, "FundsWithdrawn").click()
+    bare.settle()
+    panel(bare).get_by_role("button", name="Copy as test").click()
+    bare.settle()
+    panel(bare).get_by_role("group", name="As a test").get_by_role("button", name="Copy").click()
+    expect(panel(bare).get_by_role("button", name="Copied")).to_be_visible()
+    copied = bare.page.evaluate("() => window.copied")
+    assert copied.strip() == bare.lab.to_test(after(bare.lab, "FundsWithdrawn")).strip()
+    space: dict[str, Any] = {}
+    exec(compile(copied, "copied", "exec"), space)
+    space["test_withdraw_funds_leads_to_funds_withdrawn"]()
+    bare.page.keyboard.press("Escape")
+
+    row(bare, "TransferInitiated").focus()
+    for name in (None, "Copy as cell", "Copy"):
+        if name is not None:
+            panel(bare).get_by_role("button", name=name, exact=True).focus()
+        bare.page.keyboard.press("Enter")
+        bare.settle()
+    expect(panel(bare).get_by_role("button", name="Copied")).to_be_visible()
+    copied = bare.page.evaluate("() => window.copied")
+    assert copied.strip() == bare.lab.to_code(after(bare.lab, "TransferInitiated")).strip()
+
+
 def test_a_mark_opens_by_a_press_and_by_enter_and_escape_gives_the_focus_back(bare: BarePage) -> None:
     marks = bare.root.get_by_role("listbox", name="What happened, in order")
     mark = marks.get_by_role("option")

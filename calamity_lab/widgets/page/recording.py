@@ -68,6 +68,12 @@ class Reader:
     def send(self, *_commands: Any) -> None:
         """Nothing: a reader changes nothing."""
 
+    def to_test(self, _moment: int | None = None) -> str:
+        """Nothing: a page writes no code."""
+        return ""
+
+    to_code = to_test
+
     @classmethod
     def of(cls, lab: LabHandle) -> Reader:
         """A reader of a lab's current branch."""
