@@ -185,7 +185,7 @@ class Lab(Displays):
         The file has no code and no pickle. A file that is there is replaced once all is written. Messages are
         written by their stored names; ``serializer`` gives names and versions other than the classes' own.
         """
-        return save(self.trace, self.cursor, path, _serializer("save", serializer, self.model))
+        return save(self.stepper, path, _serializer("save", serializer, self.model))
 
     @classmethod
     def load(
@@ -213,6 +213,7 @@ class Lab(Displays):
         lab = cls(assembled, stack=saved.start, checked=checked, preview=preview)
         stepper = lab.stepper
         stepper.trace, stepper.cursor, found = saved.decide(stepper.trace)
+        stepper.notes = saved.notes(stepper.trace)
         lab.loaded = Loaded({name: Replay(each) for name, each in found.items()}, saved.problems)
         return lab
 

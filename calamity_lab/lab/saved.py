@@ -41,6 +41,8 @@ from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.trace import inputs as kinds
 from calamity_lab.trace.inputs import After, Armed, Entry, IdsApart, Submitted
 from calamity_lab.trace.replay import CommandNumbers, CommandOutcome, Course, Replayed, decided_again
+from calamity_lab.trace.selection import Note, Selection
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Branch, Moment, Trace
 
 FORMAT = 1
@@ -56,10 +58,11 @@ Line = dict[str, Any]
 # Writing.
 
 
-def save(trace: Trace, cursor: int, path: Any, serializer: Serializer) -> Path:
+def save(stepper: Stepper, path: Any, serializer: Serializer) -> Path:
     """Write the trace to a file; one that is there is replaced once everything is written."""
     target = Path(a_path("save(path)", path, "save('run.jsonl')"))
-    lines = list(_Writer(trace, serializer).lines())
+    trace, cursor = stepper.trace, stepper.cursor
+    lines = [*_Writer(trace, serializer).lines(), *map(_note, stepper.notes)]
     branch = trace.branch
     header = {
         _FIRST: "trace",
@@ -100,6 +103,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _note(note: Note) -> Line:
+    selection = [*note.selection]
+    return {"note": note.text, "branch_of": note.branch, "moment": note.moment.index, "selection": selection}
 
 
 class _Writer:
@@ -316,6 +324,7 @@ class SavedTrace:
         self.problems: list[str] = []
         self._model, self._serializer, self._clock, self._ids = model, serializer, clock, ids
         self._branches: list[SavedBranch] = []
+        self._notes: list[Line] = []
         with self._reading():
             self._header, lines = self._read()
             self.start = self._started(self._sorted(lines))
@@ -324,7 +333,9 @@ class SavedTrace:
         """The lines of the start, after those of the branches were put aside."""
         start: list[Line] = []
         for line in lines:
-            if "branch" in line:
+            if "note" in line:
+                self._notes.append(line)
+            elif "branch" in line:
                 self._branches.append(SavedBranch(line))
             elif not self._branches:
                 start.append(line)
@@ -589,6 +600,21 @@ class SavedTrace:
             made = found[name].trace
         assert made is not None  # a file without branches raised an error
         return self._at_cursor(made, found)
+
+    def notes(self, trace: Trace) -> tuple[Note, ...]:
+        """The notes; one whose moment is not there any more stays with the last moment of its branch."""
+        with self._reading():
+            found = [(line, trace.branches.get(line["branch_of"])) for line in self._notes]
+            return tuple(
+                Note(
+                    line["note"],
+                    branch.name,
+                    branch.moments[min(line["moment"], len(branch.moments) - 1)],
+                    Selection(*line["selection"]),
+                )
+                for line, branch in found
+                if branch is not None
+            )
 
     def _entries(self, saved: SavedBranch, name: str) -> list[tuple[Line, Entry]]:
         """The inputs of a branch's own, without what the model does not know any more."""

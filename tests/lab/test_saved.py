@@ -122,6 +122,20 @@ def test_the_start_of_a_run_is_saved_its_states_events_versions_and_pending_comm
     assert again.aggregates["BankAccount-9"].balance == 0
 
 
+def test_notes_are_saved_with_the_branch_the_moment_and_what_was_selected(path: Path) -> None:
+    lab = Lab(bank)
+    lab.send(DepositFunds("1", 100))
+    lab.resume()
+    lab.select("BankAccount-1")
+    lab.note("here it begins")
+    again = Lab.load(lab.save(path), bank)
+    (note,) = again.notes
+    assert (note.text, note.branch, note.moment.index) == ("here it begins", "main", lab.cursor)
+    again.goto(0)
+    again.goto(note)
+    assert again.stepper.selection == lab.stepper.selection
+
+
 def test_a_file_has_readable_lines_and_names_its_model(path: Path) -> None:
     lab = Lab(bank)
     lab.send(DepositFunds("1", 100))
