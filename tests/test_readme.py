@@ -32,7 +32,7 @@ def run_readme(monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 def test_the_code_of_the_readme_runs_and_does_what_its_comments_say(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert len(blocks()) == 6
+    assert len(blocks()) == 7
     first_lab = "\n".join(blocks()[:2])
     monkeypatch.setattr(sys.modules[__name__], "README", f"```python\n{first_lab}```\n")
     lab = run_readme(monkeypatch, tmp_path)["lab"]
