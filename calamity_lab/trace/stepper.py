@@ -306,9 +306,9 @@ class Stepper:
         """Give a branch another name."""
         with self._change():
             self.trace = self.trace.rename(old, new)
-            renamed = new.strip()
+            before, after = (a_text("rename(name)", each, "'what if'").strip() for each in (old, new))
             self.notes = tuple(
-                note._replace(branch=renamed) if note.branch == old else note for note in self.notes
+                note._replace(branch=after) if note.branch == before else note for note in self.notes
             )
 
     def remove(self, name: str) -> None:

@@ -24,7 +24,7 @@ from calamity_lab.views.paths import state_fields
 from calamity_lab.views.why import Origin, copied
 from calamity_lab.widgets.page.recording import recording
 from tests.hostile import MARKUP
-from tests.junk import JUNK
+from tests.junk import JUNK, BrokenText
 from tests.moments import after, before
 from tests.widgets.front_end_stand_in import FrontEnd
 
@@ -409,7 +409,7 @@ def test_a_note_keeps_branch_moment_and_selection_and_survives_what_branches_do(
     lab.select()
     lab.goto(5)
     lab.fork("what if")
-    lab.rename("main", "as it was")
+    lab.rename(BrokenText("main"), " as it was ")
     lab.note("forked here")
     assert [(note.branch, note.moment.index, note.text) for note in lab.notes] == [
         ("as it was", moment, "about to pay"),
