@@ -78,8 +78,10 @@ class ComparedCommand(NamedTuple):
         """What the command led to on each branch, with its fields where they differ; None if not sent."""
         texts = self.outcome_a or None, self.outcome_b or None
         is_decided = self.a is not None and self.b is not None
-        if self.status != "changed" or not is_decided or is_same_value(self.a, self.b):
+        if self.status != "changed" or not is_decided:
             return texts
+        if is_same_value(self.a, self.b):  # the events of one name may differ in their fields
+            return (texts[0], self.differs) if texts[0] == texts[1] else texts
         a, b = _parts_in_text(self.a, self.b, 80)
         return f"{a}: {texts[0]}", f"{b}: {texts[1]}"
 

@@ -339,6 +339,7 @@ def test_two_definitions_of_a_class_are_compared_by_their_fields() -> None:
         ("Car-1", "by_colour"),
     ]
     assert {(row.status, row.differs) for row in comparison.events} == {("changed", "part.price: 7 → 5")}
+    assert {row.in_words() for row in comparison.commands} == {("Fitted", "Fitted.part.price: 7 → 5")}
 
 
 class Refusing:
