@@ -86,6 +86,8 @@ class LabMagics(Magics):
         help="the time of the first event, such as 2026-01-01; each reading of the clock adds one second",
     )
     @argument("--new", action="store_true", help="make a new lab, also where the variable holds one")
+    @argument("--no-preview", action="store_true", help="ask the model nothing ahead: Lab(preview=False)")
+    @argument("--unchecked", action="store_true", help="call each callback once: Lab(checked=False)")
     @line_magic
     def lab(self, line: str) -> None:
         """Find the model in this notebook, make a lab from it, and bind the lab to a variable.
@@ -103,10 +105,21 @@ class LabMagics(Magics):
             raise UsageError(f"%lab {name} would hide {repr_of(taken)}; choose another name for the lab")
         seed = None if given.seed is None else seeded_ids(given.seed)
         clock = _clock(given.clock)
+        previews, checked = not given.no_preview, not given.unchecked
         if isinstance(taken, Lab) and not given.new:
+            if not (previews and checked):
+                raise UsageError(
+                    f"{name} is a lab already; %lab {line} --new makes a new one, with this option"
+                )
             lines = self._again(taken, name, {"ids": seed, "clock": clock})
         else:
-            namespace[name] = Lab(Model.find(namespace), ids=seed or seeded_ids("0"), clock=clock)
+            namespace[name] = Lab(
+                Model.find(namespace),
+                ids=seed or seeded_ids("0"),
+                clock=clock,
+                preview=previews,
+                checked=checked,
+            )
             lines = _ready(namespace[name], name)
         lab = namespace[name]
         lab._cells = lab._cells or _Cells(lambda: LabMagics._cell)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from calamity_lab import Lab
@@ -114,6 +115,15 @@ def test_a_lab_may_have_another_name(shell: Any) -> None:
     run(shell, "%send Deposit('1', 50)")
     run(shell, "%step")
     assert run(shell, "bench.aggregates['Account-1'].balance") == 50
+
+
+def test_a_new_lab_may_be_unchecked_and_without_previews(shell: Any) -> None:
+    run(shell, "%lab")
+    assert run(shell, "lab.stepper.checked and lab.trace.has_previews")
+    with pytest.raises(UsageError, match=r"lab is a lab already; %lab --unchecked --new makes a new one"):
+        run(shell, "%lab --unchecked")
+    run(shell, "%lab --new --no-preview --unchecked")
+    assert not run(shell, "lab.stepper.checked or lab.trace.has_previews")
 
 
 def test_a_lab_may_have_its_own_seed_and_clock(shell: Any) -> None:
