@@ -45,7 +45,7 @@ class Index(NamedTuple):
 
     ``events`` are all recorded events in order of position and ``event_moments`` when each came to be
     (0: before the trace began; what others recorded meanwhile comes with the next event of the trace's own);
-    ``dispatched``, ``completed`` and ``rejections`` are moments;
+    ``dispatched``, ``completed``, ``rejections`` and ``injected`` are moments;
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
     of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
@@ -66,6 +66,7 @@ class Index(NamedTuple):
     met: HashTrieMap[str, int] = HashTrieMap()
     projections: Projections = Projections()
     earlier: PersistentVector[_ByName] = PersistentVector()
+    injected: PersistentVector[int] = PersistentVector()
 
     @classmethod
     def of(cls, stack: Stack, types: Iterable[type] = ()) -> Index:
@@ -140,6 +141,7 @@ class Index(NamedTuple):
             *mappings,
             self.projections.upto(count),
             self.earlier.take(nearest + 1),
+            _cut(self.injected, moment),
         )
 
     def _cut(
@@ -195,7 +197,8 @@ class Index(NamedTuple):
 
     def _injected(self, step: Step) -> Index:
         """The index with a fault: what another writer recorded is no decision of the aggregate."""
-        index, at, subject = self, step.index, step.subject
+        at, subject = step.index, step.subject
+        index = self._replace(injected=self.injected.append(at))
         if step.begins:
             index = index._dispatched(step.pending.correlation_id, at)
         if step.recorded and subject is not None:

@@ -1,4 +1,4 @@
-"""The search of a whole run: streams, events, rejections, and the commands that are pending now.
+"""The search of a whole run: streams, events, rejections, faults, and the commands that are pending now.
 
 Also every moment at which a text appears, and the first moment at which a predicate holds.
 """
@@ -15,9 +15,11 @@ from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_function, is_a, words_of
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.steps import Refused, Step
+from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.steps import Injected, Refused, Step
 from calamity_lab.text import format_fields, format_value, plural
 from calamity_lab.trace.index import Lane
+from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Moment, Trace
 from calamity_lab.views.agenda import LENGTH, target_text
 from calamity_lab.views.chart import Mark
@@ -26,8 +28,8 @@ from calamity_lab.views.events import LENGTH as EVENT_LENGTH
 from calamity_lab.views.events import FieldTexts, found_events
 from calamity_lab.views.search_index import Searchable, places, small
 
-Kind = Literal["stream", "event", "rejection", "pending"]
-Shape = Literal["aggregate", "process manager", "projection", "event", "rejected", "command"]
+Kind = Literal["stream", "event", "rejection", "fault", "pending"]
+Shape = Literal["aggregate", "process manager", "projection", "event", "rejected", "injected", "command"]
 
 _LABEL = 100
 _PENDING_TEXTS = Slot[str](most=1_024)
@@ -136,6 +138,35 @@ def rejection_hit(trace: Trace, number: int, cursor: int) -> Hit:
     )
 
 
+def fault_at(trace: Trace, moment: int) -> Injected:
+    """The step of a fault at a moment that the index lists."""
+    step = trace[moment].step
+    assert isinstance(step, Injected), "the index knows the moments of faults"
+    return step
+
+
+def fault_text(step: Injected) -> str:
+    """The text of a fault in which a query is searched: its name, what it did, and its stream."""
+    return small(f"{type(step.fault).__name__} injected", fact(step), format_value(step.stream_id))
+
+
+def fault_hit(trace: Trace, number: int, cursor: int) -> Hit:
+    """A fault that was carried out."""
+    moment = trace.index.injected[number]
+    step = fault_at(trace, moment)
+    return Hit(
+        key=f"fault {moment}",
+        kind="fault",
+        shape="injected",
+        label=type(step.fault).__name__,
+        detail=format_value(fact(step), LENGTH),
+        moment=moment,
+        is_past=moment <= cursor,
+        stream_id=None if step.stream_id is None else format_value(step.stream_id),
+        mark=Mark("step", moment),
+    )
+
+
 def pending_hit(pending: Pending, index: int) -> Hit:
     """A command on the agenda."""
     target = target_text(pending)
@@ -236,6 +267,7 @@ def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> 
         _streams(trace, cursor, wanted),
         _events(trace, cursor, wanted),
         _rejections(trace, cursor, wanted),
+        _faults(trace, cursor, wanted),
     ]
     groups, hits = [], list[Hit]()
     for matches in (*lasting, _pending(trace, cursor, wanted)):
@@ -271,11 +303,17 @@ def rejections(trace: Trace) -> tuple[HitText, ...]:
     return tuple(HitText(rejection_hit(trace, number, -1), rejection_text(step)) for number, step in steps)
 
 
+def faults(trace: Trace) -> tuple[HitText, ...]:
+    """Every fault of the run, for a page that searches by itself."""
+    steps = enumerate(fault_at(trace, moment) for moment in trace.index.injected)
+    return tuple(HitText(fault_hit(trace, number, -1), fault_text(step)) for number, step in steps)
+
+
 class FoundText(NamedTuple):
-    """A moment at which a text appears: in a stream's id, an event, a rejection, or a command."""
+    """A moment at which a text appears: in a stream's id, an event, a rejection, a fault, or a command."""
 
     moment: int
-    kind: Literal["stream", "event", "rejection", "command", "pending command"]
+    kind: Literal["stream", "event", "rejection", "fault", "command", "pending command"]
     label: str
     detail: str
 
@@ -294,8 +332,9 @@ class FoundTexts(Sequence[FoundText]):
             "stream": lambda place: index.lanes[place].since,
             "event": index.event_moments.__getitem__,
             "rejection": index.rejections.__getitem__,
+            "fault": index.injected.__getitem__,
         }
-        kinds = (_streams, _events, _rejections)
+        kinds = (_streams, _events, _rejections, _faults)
         self._matches = [matches(trace, last, wanted) for matches in kinds]
         commands = _CommandTexts()
         row = Searchable(
@@ -342,7 +381,7 @@ class FoundTexts(Sequence[FoundText]):
         return FoundText(moment, matches.kind, hit.label, hit.detail)
 
 
-_COMMAND, _WAITING = 3, 4
+_COMMAND, _WAITING = 4, 5
 
 
 class _CommandTexts:
@@ -352,7 +391,9 @@ class _CommandTexts:
         self._fields = FieldTexts()
 
     def of(self, step: Step) -> str:
-        """The text of a command that was dispatched."""
+        """The text of a command that was dispatched; a fault is found as such."""
+        if step.is_injected:
+            return ""
         return self.text(step.pending, step.stream_id)
 
     def text(self, pending: Pending, target: str | None = None) -> str:
@@ -391,17 +432,37 @@ def _events(trace: Trace, cursor: int, wanted: str) -> _Matches:
 
 
 def _rejections(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    rejected = trace.index.rejections
+    def hit(place: int) -> Hit:
+        return rejection_hit(trace, place, cursor)
 
-    def since(start: int) -> Iterator[Refused]:
-        return (rejection_at(trace, moment) for moment in rejected.iterate(start))
+    return _steps(trace, cursor, wanted, "rejection", trace.index.rejections, rejection_text, hit)
 
-    row = Searchable(
-        "rejection", len(rejected), lambda n: rejection_at(trace, rejected[n]), since, rejection_text
-    )
+
+def _faults(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    def hit(place: int) -> Hit:
+        return fault_hit(trace, place, cursor)
+
+    return _steps(trace, cursor, wanted, "fault", trace.index.injected, fault_text, hit)
+
+
+def _steps(
+    trace: Trace,
+    cursor: int,
+    wanted: str,
+    kind: Kind,
+    moments: PersistentVector[int],
+    text: Callable[[Any], str],
+    hit: Callable[[int], Hit],
+) -> _Matches:
+    """The matches among the steps at these moments."""
+
+    def since(start: int) -> Iterator[Step | None]:
+        return (trace[moment].step for moment in moments.iterate(start))
+
+    row = Searchable(kind, len(moments), lambda n: trace[moments[n]].step, since, text)
     there = places(trace.memo, row, wanted)
-    past, earlier = (bisect_left(there, bisect_right(rejected, moment)) for moment in (cursor, cursor - 1))
-    return _Matches("rejection", there, past, earlier, lambda place: rejection_hit(trace, place, cursor))
+    past, earlier = (bisect_left(there, bisect_right(moments, moment)) for moment in (cursor, cursor - 1))
+    return _Matches(kind, there, past, earlier, hit)
 
 
 def _pending(trace: Trace, cursor: int, wanted: str) -> _Matches:

@@ -11,7 +11,8 @@ import { glyph } from "./signs.js";
  */
 
 /** @type {Record<string, string>} */
-const KIND_TITLES = { stream: "Streams", event: "Events", rejection: "Rejections", pending: "Pending commands" };
+const KIND_TITLES = { stream: "Streams", event: "Events", rejection: "Rejections", fault: "Faults",
+  pending: "Pending commands" };
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {(hit: Hit) => void} reveal */
 export function mountSearch(root, lab, reveal) {

@@ -23,7 +23,7 @@ const ROWS = Array.from({ length: 100 }, (_, place) => ({
   is_past: false,
 }));
 /** @type {any} */
-const PACKED = { log: ROWS, searchable: { streams: [], rejections: [] }, moments: [0, 1, 2] };
+const PACKED = { log: ROWS, searchable: { streams: [], rejections: [], faults: [] }, moments: [0, 1, 2] };
 /** @type {any} */
 const VALUES = { agenda: { entries: [] } };
 

@@ -22,6 +22,7 @@ from calamity_lab.views.controls import controls
 from calamity_lab.views.details import actions_on
 from calamity_lab.views.lanes import Lanes
 from calamity_lab.views.process_graph import process_graph
+from calamity_lab.views.search import search_results
 from calamity_lab.views.selected import selected
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
@@ -81,6 +82,22 @@ def test_the_lanes_have_a_mark_for_it_and_the_sequence_a_line(lab: Lab) -> None:
     lines = [each for each in sequence(lab.trace, lab.cursor).messages if each.kind == "injected"]
     assert [line.label for line in lines] == [f"{name} injected" for name in NAMES[1:]]
     assert "Redeliver injected" in lab.to_mermaid()
+
+
+def test_a_search_finds_it_and_leads_to_its_moment(lab: Lab) -> None:
+    steps = dict(injected(lab))
+    for name in NAMES:
+        found = search_results(lab.trace, lab.cursor, query=name)
+        assert [(hit.kind, hit.label, hit.moment) for hit in found.hits if hit.kind == "fault"] == [
+            ("fault", name, steps[name].index)
+        ]
+        assert [(row.kind, row.moment) for row in lab.find(name)] == [("fault", steps[name].index)]
+    before = search_results(lab.trace, 0, query="lost on its way")
+    assert (before.total, before.after and before.after.moment) == (1, steps["Lose"].index)
+    lab.goto(steps["Lose"].index - 1)
+    lab.fork("before it was lost")
+    assert search_results(lab.trace, lab.cursor, query="lost on its way").total == 0
+    lab.switch("main")
 
 
 def test_what_came_of_it_leads_back_to_it(lab: Lab) -> None:

@@ -26,7 +26,7 @@ from calamity_lab.views.instance_status import InstanceStatus
 from calamity_lab.views.instances import Instance
 from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import ProcessGraphView, status_of
-from calamity_lab.views.search import rejections, streams
+from calamity_lab.views.search import faults, rejections, streams
 from calamity_lab.views.search_index import members
 from calamity_lab.views.selected import selected
 from calamity_lab.views.state import absent
@@ -112,7 +112,11 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "log": [plain(row) for row in log_rows(trace, trace.last, chart=chart, first=0, limit=_EVERY).rows],
         "chart": chart_patch(chart, None, many=_EVERY),
         **_selected(trace, chart, packing),
-        "searchable": {"streams": plain(streams(trace)), "rejections": plain(rejections(trace))},
+        "searchable": {
+            "streams": plain(streams(trace)),
+            "rejections": plain(rejections(trace)),
+            "faults": plain(faults(trace)),
+        },
         "steps": steps,
         "rows": packing.rows,
     }

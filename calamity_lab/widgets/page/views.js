@@ -209,15 +209,15 @@ function recordedSearch(values, { query, limit }, packed, cursor) {
   };
 }
 
-/** @typedef {{ stream: HitText[], event: HitText[], rejection: HitText[] }} Findables */
+/** @typedef {{ stream: HitText[], event: HitText[], rejection: HitText[], fault: HitText[] }} Findables */
 
 /** @type {WeakMap<Packed, Findables>} */
 const prepared = new WeakMap();
 
 /** Everything that can be found, each with its text; that of the events is put together once. */
 function findables(/** @type {Packed} */ packed) {
-  const { streams: stream, rejections: rejection } = packed.searchable;
-  const known = prepared.get(packed) ?? { stream, event: eventsOf(packed).map(eventFindable), rejection };
+  const { streams: stream, rejections: rejection, faults: fault } = packed.searchable;
+  const known = prepared.get(packed) ?? { stream, event: eventsOf(packed).map(eventFindable), rejection, fault };
   prepared.set(packed, known);
   return known;
 }
