@@ -495,6 +495,9 @@ class Remade:
             self.now = self._loaded(module)
         finally:
             sys.modules.update(self.earlier)
+            # An import also sets the name in the package, from where other tests import the module.
+            package, _, name = module.__name__.rpartition(".")
+            setattr(sys.modules[package], name, module)
 
     @staticmethod
     def _loaded(module: ModuleType) -> dict[str, ModuleType]:
