@@ -70,14 +70,14 @@ def wandered(seed: int, **sources: Any) -> tuple[Any, Lab]:
     return module, lab
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6))
 def test_what_is_saved_is_loaded_to_the_byte(seed: int) -> None:
     module, lab = wandered(seed, ids=seeded_ids(seed), clock=ticking_clock())
     check_both_ways(module, lab)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_times_and_ids_of_no_seed_are_loaded_as_they_were_recorded(seed: int) -> None:
     ids = Stack().ids  # random ones
