@@ -16,7 +16,7 @@ from calamity_lab.views.branches import BranchTree
 from calamity_lab.views.chart import LaneRow, Mark
 from calamity_lab.views.comparison import ComparisonView
 from calamity_lab.views.controls import ControlsView
-from calamity_lab.views.details import Details
+from calamity_lab.views.details import Details, StopsView
 from calamity_lab.views.log import LogView
 from calamity_lab.views.process_graph import ProcessGraphView
 from calamity_lab.views.search import HitText, SearchResults
@@ -36,6 +36,7 @@ PARTS: Mapping[str, type] = {
     "state": StateView,
     "selected": Selected,
     "details": Details,
+    "stops": StopsView,
     "log": LogView,
     "comparison": ComparisonView,
     "search": SearchResults,

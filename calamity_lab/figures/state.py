@@ -217,7 +217,7 @@ def plot_field(
     heights = _heights(view)
     along = a_text("plot_field(along)", along, "'step'")
     _lay_out_field(ax, view, name, along)
-    _draw_field_line(ax, view, heights)
+    _draw_field_line(ax, view, heights, is_marked=along == "version")
     if view.kind == "numbers":
         _draw_values(ax, view, heights)
     return ax
@@ -257,8 +257,8 @@ def _left_out(view: FieldHistory) -> list[str]:
     return [*skipped, *([f"{plural(view.earlier, 'earlier change')} left out"] if view.earlier else [])]
 
 
-def _draw_field_line(ax: Axes, view: FieldHistory, heights: list[float | None]) -> None:
-    """The steps from value to value, a mark for each, and where the cursor is."""
+def _draw_field_line(ax: Axes, view: FieldHistory, heights: list[float | None], *, is_marked: bool) -> None:
+    """The steps from value to value, a mark for each version, and where the cursor is."""
     ends = [*view.versions[1:], ax.get_xlim()[1]]
     looks: list[dict[str, Any]] = [
         {"color": rcParams["text.color"], "linewidth": 1.2, "zorder": 2},
@@ -270,7 +270,7 @@ def _draw_field_line(ax: Axes, view: FieldHistory, heights: list[float | None]) 
     for number, (before, after) in enumerate(pairwise(heights), 1):
         if before is not None and after is not None:
             ax.plot([view.versions[number]] * 2, [before, after], **looks[number >= view.past])
-    if len(view.versions) <= _MOST_MARKED:
+    if is_marked and len(view.versions) <= _MOST_MARKED:
         _draw_marks(ax, view, heights)
     if 0 < view.past < len(view.versions):
         now = (view.versions[view.past - 1] + view.versions[view.past]) / 2

@@ -7,6 +7,7 @@ else stops.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +18,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_value
 from calamity_lab.trace.copies import Copy
-from calamity_lab.trace.differences import differences
+from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.trace import Trace
 
 _MOST_COPIES = 5_000
@@ -152,6 +153,22 @@ class Watch:
     def __repr__(self) -> str:
         off = "" if self.is_on else ", switched off"
         return f"{self.kind} {self.name!r}: {self.value if self.is_on else 'no value'}{off}"
+
+
+@dataclass(frozen=True)
+class FieldOf:
+    """The value of one field of a stream's state, as a function of the stack; None where there is none."""
+
+    stream_id: str
+    path: str
+    read: Callable[[Any, str], Any]
+
+    def __call__(self, stack: Stack) -> Any:
+        """The value in that stack."""
+        state = stack.aggregates.get(self.stream_id)
+        state = stack.process_managers.get(self.stream_id) if state is None else state
+        value = None if state is None else self.read(state, self.path)
+        return None if value is ABSENT else value
 
 
 class Changed(InvalidValue):

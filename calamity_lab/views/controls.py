@@ -63,7 +63,7 @@ class ControlsView:
     """The cursor among the moments, and what happened at it as one sentence.
 
     ``ticks`` are the moments at which a command was dispatched, ``rejections`` the moments of rejections; of
-    many, some that are evenly spread among them.
+    many, some that are evenly spread among them. ``is_stopped``: a breakpoint stopped the last move here.
     """
 
     cursor: int
@@ -77,6 +77,7 @@ class ControlsView:
     ticks: tuple[int, ...]
     rejections: tuple[int, ...]
     branch: str
+    is_stopped: bool = False
 
 
 def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> ControlsView:

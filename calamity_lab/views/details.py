@@ -7,18 +7,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.steps import Conflicted, Failed, Injected, Step
+from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import submitted_numbers
 from calamity_lab.trace.selection import NOTHING, Selection, pending_of, selected_events
 from calamity_lab.trace.sentences import fact, origin
+from calamity_lab.trace.stops import Stops
 from calamity_lab.trace.trace import Trace
+from calamity_lab.trace.watches import Watch
 from calamity_lab.views.agenda import FaultOffer, faults_on, faults_on_event, target_text
 from calamity_lab.views.arrows import cause_of, cause_of_pending, effects_of
 from calamity_lab.views.chart import Mark, change_of, changes_by, event_mark
@@ -192,6 +196,7 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
         pending = None if step is None or step.trigger is not None else step.pending
     if pending is not None:
         yield from _edits(trace, pending)
+    yield from stop_actions(trace, selection)
     yield from (
         Action("inject", each.label, each.title, each.arguments) for each in _faults(trace, selection)
     )
@@ -218,6 +223,44 @@ def _faults(trace: Trace, selection: Selection) -> Iterator[FaultOffer]:
     elif selection.position is not None and selection.until is None and selection.stream_id is None:
         for event in islice(selected_events(trace, selection), 1):
             yield from faults_on_event(event)
+
+
+def stop_actions(trace: Trace, selection: Selection) -> Iterator[Action]:
+    """The breakpoints that can be set on what is selected: on its type, and on its stream."""
+    pending, stream_id, moment = pending_of(trace, selection), selection.stream_id, selection.moment
+    if pending is not None:
+        yield break_action("command", pending.command_type, f"Break here: every {pending.command_type}")
+        stream_id = target_text(pending)
+    elif stream_id is None and selection.position is not None and selection.until is None:
+        for event in selected_events(trace, selection):
+            yield break_action("event", event.event_type, f"Break here: every {event.event_type}")
+            stream_id = event.stream_id
+    elif moment is not None and 0 < moment <= trace.last:
+        step = trace[moment].step
+        if step is not None and not step.is_injected:
+            is_command = step.trigger is None
+            name = step.pending.command_type if is_command else str(step.subject and step.subject.category)
+            kind, each = ("command", "every") if is_command else ("process manager", "every reaction of")
+            yield break_action(kind, name, f"Break here: {each} {name}")
+            if step.rejected is not None:
+                yield break_action("rejection", "", "Break on every rejection")
+            stream_id = step.stream_id
+    if stream_id is not None and trace.index.known_since(stream_id) is not None:
+        yield break_action("stream", stream_id, f"Break on {format_value(stream_id, 60)}")
+
+
+def break_action(kind: str, name: str, label: str) -> Action:
+    """The action that sets a breakpoint; the kinds are those of `calamity_lab.trace.stops.Target`."""
+    titles = {
+        "command": f"Stop every move where {name} is dispatched",
+        "event": f"Stop every move where {name} is recorded",
+        "aggregate": f"Stop every move at a command to {name}",
+        "process manager": f"Stop every move where {name} reacts",
+        "rejection": "Stop every move where a command is rejected",
+        "conflict": "Stop every move where another writer came first",
+    }
+    title = titles.get(kind, f"Stop every move at a command to {name}, or where it changes")
+    return Action("break_on", label, title, {"kind": kind, "name": name})
 
 
 def _on_pending(pending: Pending) -> Iterator[Action]:
@@ -444,6 +487,84 @@ def _opened(value: Any) -> Iterator[str]:
         opened += 1
         yield path
         waiting += [(child.path, child.value, depth + 1) for child in within(item, path)]
+
+
+# Breakpoints and watches in one list.
+
+
+@dataclass(frozen=True, slots=True)
+class StopRow:
+    """A breakpoint, a watch or an invariant; ``key`` names it.
+
+    ``value`` is how often the breakpoint has stopped a move, if it has, or the value of the watch.
+    """
+
+    key: str
+    kind: Literal["breakpoint", "watch", "invariant"]
+    name: str
+    value: str
+    is_on: bool
+    is_broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopsView:
+    """The breakpoints, watches and invariants, and what a breakpoint can be set on.
+
+    ``offers`` are breakpoints on what is selected, ``choices`` those on the classes of the model by kind.
+    """
+
+    rows: tuple[StopRow, ...]
+    offers: tuple[Action, ...]
+    choices: tuple[Action, ...]
+
+
+def stops_view(stops: Stops, trace: Trace, cursor: int, selection: Selection) -> StopsView:
+    """The breakpoints and the watches with their values at the cursor."""
+    rows = [_watch_row(watch, trace, cursor) for watch in stops.watches.values()]
+    rows += [
+        StopRow(
+            f"breakpoint {each.number}",
+            "breakpoint",
+            format_value(str(each).removeprefix("breakpoint on "), _STOP_LENGTH),
+            format_value(each.problem and f"broken: {each.problem}", _STOP_LENGTH)
+            or (f"stopped {plural(each.stopped, 'time')}" if each.stopped else ""),
+            each.is_on,
+            bool(each.problem),
+        )
+        for each in stops.breakpoints
+    ]
+    return StopsView(tuple(rows), tuple(stop_actions(trace, selection)), _choices(trace.branch.model))
+
+
+_STOP_LENGTH = 200
+
+
+def _watch_row(watch: Watch, trace: Trace, cursor: int) -> StopRow:
+    value = watch.at(trace, cursor) if watch.is_on else None
+    return StopRow(
+        f"watch {watch.name}",
+        "invariant" if watch.must_hold else "watch",
+        format_value(watch.name),
+        "off" if value is None else format_value(str(value), _STOP_LENGTH),
+        watch.is_on,
+        value is not None and bool(value.problem or value.fails),
+    )
+
+
+def _choices(model: Model) -> tuple[Action, ...]:
+    kinds = {
+        "command": model.commands,
+        "event": model.events,
+        "aggregate": model.aggregates,
+        "process manager": model.process_managers,
+    }
+    named = [break_action(kind, name, name) for kind, classes in kinds.items() for name in by_name(classes)]
+    words = [
+        break_action("rejection", "", "Every rejection"),
+        break_action("conflict", "", "Every conflict of versions"),
+    ]
+    return (*named, *words)
 
 
 __all__ = ["Action", "Answer", "DetailLink", "Details", "FieldRow", "Section", "actions_on", "details"]

@@ -14,8 +14,9 @@ from calamity_lab.text import plural
 from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
 from calamity_lab.trace.selection import NOTHING, Selection, pending_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Journey, Stepper
-from calamity_lab.trace.stops import Condition, EndsCascade, Times, ends_command
+from calamity_lab.trace.stops import Breakpoint, Condition, EndsCascade, Times, ends_command, target_of
 from calamity_lab.trace.trace import Trace
+from calamity_lab.trace.watches import FieldOf, Watch
 from calamity_lab.views.agenda import fault_of
 from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
@@ -46,6 +47,7 @@ _MOVES: Mapping[str, Callable[[Stepper], object]] = {
     "step_in": Stepper.step_in,
     "step_back": Stepper.step_back,
     "step_back_over": Stepper.step_back_over,
+    "reverse": Stepper.reverse,
     "restart": Stepper.restart,
     "end": lambda stepper: stepper.goto(stepper.trace.last),
     "abandon": Stepper.abandon,
@@ -67,6 +69,8 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.hush()
     if verb == "go_on":
         return _go_on(contents)
+    if str(verb) in _STOPS:  # a move that is under way goes on
+        return _STOPS[str(verb)](contents, message)
     contents.journey = None
     move, act = _MOVES.get(str(verb)), _ACTS.get(str(verb))
     if str(verb) in _FORWARD:
@@ -76,7 +80,7 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
     elif act is not None:
         act(contents, message)
     else:
-        known = ", ".join([*_FORWARD, *_MOVES, *_ACTS, "go_on", "set_options", "select"])
+        known = ", ".join([*_FORWARD, *_MOVES, *_ACTS, *_STOPS, "go_on", "set_options", "select"])
         raise InvalidValue(f"There is no verb {verb!r} for a widget. Verbs: {known}")
     return None
 
@@ -351,6 +355,60 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
 }
 
 
+def _break_on(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Set a breakpoint on a class, a stream, or a field."""
+    stepper = contents.lab.stepper
+    kind, name, field = (_text(message, each) for each in ("kind", "name", "field"))
+    what = (name, field) if kind == "field" else kind if kind in ("rejection", "conflict") else name
+    point = stepper.stops.add(*target_of(what, stepper.trace))
+    contents.say(f"B{str(point)[1:]} is set", "plain")
+
+
+def _watch_field(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Watch a field of a stream, under its own name."""
+    stops = contents.lab.stepper.stops
+    stream_id, path = _text(message, "name"), _text(message, "field")
+    watch = stops.watch("watch", f"{stream_id}.{path}", FieldOf(stream_id, path, stops.read), must_hold=False)
+    contents.say(f"{watch.name} is watched", "plain")
+
+
+def _switch_stop(contents: Contents, message: Mapping[str, Any]) -> None:
+    on = message.get("on")
+    if not isinstance(on, bool):
+        raise InvalidValue(f"switch_stop needs true or false as 'on'; found {repr_of(on)}")
+    _stop(contents, message).is_on = on
+
+
+def _remove_stop(contents: Contents, message: Mapping[str, Any]) -> None:
+    _stop(contents, message).remove()
+
+
+def _stop(contents: Contents, message: Mapping[str, Any]) -> Breakpoint | Watch:
+    """The breakpoint or the watch that a message names by its key."""
+    stops, key = contents.lab.stepper.stops, _text(message, "key")
+    known: dict[str, Breakpoint | Watch] = {f"breakpoint {each.number}": each for each in stops.breakpoints}
+    known |= {f"watch {name}": each for name, each in stops.watches.items()}
+    if key not in known:
+        raise InvalidValue(f"there is no {key!r} any more")
+    return known[key]
+
+
+def _text(message: Mapping[str, Any], name: str) -> str:
+    value = message.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidValue(f"{message.get('verb')} needs a text as {name!r}; found {repr_of(value)}")
+    return value
+
+
+_STOPS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
+    "break_on": _break_on,
+    "watch_field": _watch_field,
+    "switch_stop": _switch_stop,
+    "remove_stop": _remove_stop,
+}
+"""What is done with breakpoints and watches."""
+
+
 def play(stepper: Stepper, *, by: Any, times: Any) -> None:
     """Move on ``times`` times, by moments or by commands; fewer at the end, or where that takes long."""
     if by not in tuple(_PACES):
@@ -362,7 +420,7 @@ def play(stepper: Stepper, *, by: Any, times: Any) -> None:
         if stepper.at_end:
             return
         _PACES[by](stepper)
-        if monotonic() > end:
+        if stepper.stopped or monotonic() > end:
             return
 
 

@@ -1,13 +1,14 @@
-// Next: the command in progress, and the pending ones in order, each with what caused it and what it would do.
+// Next: the command in progress, and the pending ones in order, each with what caused it and what it would do. Below,
+// where moves stop.
 
-import { button } from "./buttons.js";
+import { button, disable } from "./buttons.js";
 import { count, freshId, indent, make, put, setText, show } from "./elements.js";
 import { keepInSight, keyed, Reach } from "./lists.js";
-import { glyph, icon } from "./signs.js";
+import { glyph, icon, kindClass } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { AgendaEntry, AgendaView, ArmedEntry, FaultOffer, Hit, NoteRow } from "#views"
+ * @import { Action, AgendaEntry, AgendaView, ArmedEntry, ControlsView, FaultOffer, Hit, NoteRow, StopRow, StopsView } from "#views"
  */
 
 // What a command would lead to, as an icon beside the sentence.
@@ -253,4 +254,108 @@ function updatePreview(/** @type {HTMLElement} */ node, /** @type {PlacedEntry} 
   if (node.dataset.outcome === outcome) return;
   node.dataset.outcome = outcome;
   mark.replaceChildren(icon(OUTCOMES[outcome]));
+}
+
+// Breakpoints, watches and invariants in one list: their values at the cursor, and how to set another one.
+
+const CHOICE_GROUPS = { command: "A command", event: "An event", aggregate: "Every command to",
+  "process manager": "Every reaction of", rejection: "Anything that goes wrong", conflict: "Anything that goes wrong" };
+const NO_STOPS =
+  "Moves stop at a breakpoint. Choose one above, or press a message, a lane or a field and then “Break”. "
+  + "lab.watch(…) and lab.invariant(…) add what you want to see at each step.";
+
+/** @param {HTMLElement} root @param {LabHandle} lab */
+export function mountStops(root, lab) {
+  const title = freshId("stops");
+  const total = make("span", { class: "cl-muted" });
+  const choose = make("select", { class: "cl-input cl-select", "aria-label": "Break on",
+    title: "Stop every move where this happens" });
+  const back = button({ icon: "backOver", text: "Back to the last stop", kind: "cl-small",
+    title: "Go back to where a breakpoint or a broken invariant stops a move (<)", on: () => lab.send("reverse") });
+  const offers = make("div", { class: "cl-stop-offers", role: "group", "aria-label": "Breakpoints on the selection" });
+  const list = make("ul", { class: "cl-entries", "aria-labelledby": title });
+  const hint = make("p", { class: "cl-hint", text: NO_STOPS });
+  const node = make("details", { class: "cl-pane cl-stops" },
+    make("summary", {}, make("h2", { id: title, text: "Breakpoints and watches" }), total),
+    make("div", { class: "cl-scroll" }, make("div", { class: "cl-stop-bar" }, choose, back), offers, list, hint));
+  root.append(node);
+  /** @type {Action[]} */
+  let choices = [];
+  /** @type {Action[]} */
+  let offered = [];
+  choose.addEventListener("change", () => {
+    const action = choices[Number(choose.value)];
+    choose.value = "";
+    if (action) lab.send(action.verb, action.arguments);
+  });
+  let known = 0;
+  return {
+    parts: ["stops", "controls"],
+    /** Sets the first breakpoint that fits what is selected. */
+    stopHere() {
+      if (offered.length) lab.send(offered[0].verb, { ...offered[0].arguments, label: offered[0].label });
+    },
+    update(/** @type {any} */ value, /** @type {any} */ patch, /** @type {string} */ part) {
+      if (part === "controls") {
+        disable(back, /** @type {ControlsView} */ (value).cursor === 0);
+        return;
+      }
+      const { rows } = /** @type {StopsView} */ (value);
+      offered = value.offers;
+      if (patch.choices) fillChoices(choose, choices = value.choices);
+      setText(total, rows.length ? count(rows.length) : "");
+      show(hint, !rows.length);
+      show(back, rows.length > 0);
+      show(offers, offered.length > 0);
+      keyed(offers, offered, ({ label }) => label, (action) => offerButton(lab, action), () => {});
+      keyed(list, rows, ({ key }) => key, (row) => stopNode(lab, row), updateStop);
+      // Somebody has just set one, and wants to see it.
+      if (rows.length > known) node.open = true;
+      known = rows.length;
+    },
+  };
+}
+
+/** @param {HTMLSelectElement} choose @param {Action[]} choices */
+function fillChoices(choose, choices) {
+  /** @type {Map<string, HTMLOptGroupElement>} */
+  const groups = new Map();
+  choices.forEach(({ label, title, arguments: { kind } }, index) => {
+    const name = CHOICE_GROUPS[/** @type {keyof typeof CHOICE_GROUPS} */ (kind)];
+    const group = groups.get(name) ?? make("optgroup", { label: name });
+    groups.set(name, group);
+    group.append(make("option", { value: String(index), text: label, title }));
+  });
+  choose.replaceChildren(make("option", { value: "", text: "Break on…" }), ...groups.values());
+}
+
+/** @param {LabHandle} lab @param {Action} action */
+function offerButton(lab, { verb, label, title, arguments: details }) {
+  return button({ text: label, title, kind: "cl-small", on: () => lab.send(verb, { ...details, label }) });
+}
+
+/** @param {LabHandle} lab @param {StopRow} row */
+function stopNode(lab, { key, kind }) {
+  const check = make("input", { type: "checkbox", class: "cl-check", on: {
+    change: () => lab.send("switch_stop", { key, on: check.checked }),
+  } });
+  const [name, value] = [make("span", { class: "cl-stop-name" }), make("span", { class: "cl-stop-value" })];
+  const drop = button({ icon: "close", kind: "cl-small cl-quiet", on: () => lab.send("remove_stop", { key }) });
+  const node = make("li", { class: `cl-stop ${kindClass(kind)}` }, make("label", {}, check, name), value, drop);
+  return Object.assign(node, { stopParts: { check, name, value, drop } });
+}
+
+/** @param {ReturnType<typeof stopNode>} node @param {StopRow} row */
+function updateStop(node, { kind, name: text, value: now, is_on: isOn, is_broken: isBroken }) {
+  const { check, name, value, drop } = node.stopParts;
+  check.checked = isOn;
+  setText(name, kind === "breakpoint" ? text : kind === "invariant" ? `${text} (must hold)` : text);
+  put(check, "aria-label", `${kind} ${text}`);
+  put(check, "title", isOn ? "Switch it off" : "Switch it on");
+  put(drop, "aria-label", `Remove the ${kind} ${text}`);
+  put(drop, "title", `Remove this ${kind}`);
+  setText(value, now);
+  put(value, "title", now.length > 24 ? now : null);
+  node.classList.toggle("cl-off", !isOn);
+  node.classList.toggle("cl-broken", isBroken);
 }

@@ -1,6 +1,6 @@
 // All views in one widget, on one cursor: the head, two columns below it, and the last fact at the foot.
 
-import { mountAgenda } from "./agenda.js";
+import { mountAgenda, mountStops } from "./agenda.js";
 import { button, mountHandle } from "./buttons.js";
 import { mountComparison } from "./comparison.js";
 import { mountControls } from "./controls.js";
@@ -48,6 +48,7 @@ export function mountComposite(root, lab, openHelp) {
     agenda.reveal(hit);
   }));
   lab.add(mountForm(left, lab, () => drawer.reveal()));
+  const stops = lab.isRecorded ? null : lab.add(mountStops(left, lab));
   const lanes = lab.add(mountTimeline(columns, lab)).nodes.node;
   columns.append(
     lab.add(
@@ -65,7 +66,7 @@ export function mountComposite(root, lab, openHelp) {
     ).node,
   );
   return { go: controls.focusGo, search: search.focus, next: search.next, previous: search.previous,
-    play: controls.play };
+    play: controls.play, stopHere: stops?.stopHere };
 }
 
 /** In one column the page scrolls, and the lanes may be as high as they like. */

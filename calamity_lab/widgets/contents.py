@@ -18,7 +18,7 @@ from calamity_lab.views.branches import BranchTree, branch_tree
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.comparison import comparison
 from calamity_lab.views.controls import Tone, controls, has_content
-from calamity_lab.views.details import Answer, actions_on, details
+from calamity_lab.views.details import Answer, actions_on, details, stops_view
 from calamity_lab.views.form import CommandForm, Editing, forms
 from calamity_lab.views.log import LogView, log_rows
 from calamity_lab.views.process_graph import process_graph
@@ -207,6 +207,8 @@ class Contents:
             sentence = format_value(branching if self._said is None else f"{sentence}. {branching}")
         if self._said is None and self.lab.stepper.was_interrupted:
             sentence, tone = self.lab.stepper.interruption, "plain"
+        elif self._said is None and self.lab.stepper.stopped and tone != "error":
+            sentence = f"{self.lab.stepper.stopped}. {sentence}"
         if tone == "error" and self.lab.stepper.is_stuck:
             sentence = f"{sentence}. {_WAY_OUT if 'agenda' in self.parts else _WAY_OUT_BY_CALL}"
         return replace(view, sentence=sentence, tone=tone)
@@ -217,7 +219,8 @@ class Contents:
 
 def _controls(contents: Contents) -> Any:
     stepper = contents.lab.stepper
-    return contents.with_sentence(controls(stepper.trace, stepper.cursor, stepper.error))
+    view = controls(stepper.trace, stepper.cursor, stepper.error)
+    return contents.with_sentence(replace(view, is_stopped=bool(stepper.stopped)))
 
 
 def _fact(contents: Contents) -> Fact:
@@ -271,6 +274,11 @@ def _form(contents: Contents) -> FormView:
     return replace(contents.form, forms=model.memo.once(_FORMS, lambda: forms(model)))
 
 
+def _stops(contents: Contents) -> Any:
+    stepper = contents.lab.stepper
+    return stops_view(stepper.stops, stepper.trace, stepper.cursor, stepper.selection)
+
+
 def _patch(before: Any, view: Any) -> dict[str, Any]:
     return chart_patch(view, before) if isinstance(view, Chart) else patch(before, view)
 
@@ -289,6 +297,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "form": _form,
     "tabs": lambda contents: Tabs(contents.tab, contents.tabs),
     "state": _state,
+    "stops": _stops,
     "chart": lambda contents: contents.charts.of(contents.lab.stepper.trace),
     "pointed": _pointed,
     "selected": lambda contents: selected(contents.lab.stepper.trace, contents.lab.stepper.selection),

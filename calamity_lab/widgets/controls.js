@@ -295,8 +295,12 @@ function mountPlay(/** @type {LabHandle} */ lab) {
     put(node, "title", `${does} (p)`);
   }
   function answer(/** @type {string} */ verb) {
-    const { cursor, at_end: atEnd, tone } = controls();
+    const { cursor, at_end: atEnd, tone, is_stopped: isStopped } = controls();
     at = cursor;
+    if (isStopped) {
+      stop();
+      return;
+    }
     if (tone === "error" || atEnd) {
       stop();
       announce(tone === "error" ? "Play stopped" : "Played to the end");

@@ -39,7 +39,10 @@ export function updateHistory(/** @type {FieldLine} */ line, /** @type {FieldRow
   const shown =
     (line.lineParts.history ??= { kind, name, ...(kind === "numbers" ? sparkline(name, go) : changeList(name, go)) });
   if (!shown.node.isConnected) {
-    shown.node.prepend(whyButton(asks.lab, name, id, field.path));
+    shown.node.prepend(
+      make("p", { class: "cl-history-acts" }, whyButton(asks.lab, name, id, field.path),
+        ...(asks.lab.values.fact?.is_fixed ? [] : stopButtons(asks.lab, id, field.path))),
+    );
     line.append(shown.node);
   }
   if (field.history) shown.update(field.history);
@@ -48,10 +51,22 @@ export function updateHistory(/** @type {FieldLine} */ line, /** @type {FieldRow
 /** @param {LabHandle} lab @param {string} name @param {string} id @param {string} field */
 function whyButton(lab, name, id, field) {
   return button({ text: "Why?", label: `Why? ${name}`, title: "What gave this value, up to the submitted command",
-    kind: "cl-small cl-history-why", on: (press) => {
+    kind: "cl-small", on: (press) => {
       lab.opened?.(press);
       lab.send("why", { stream_id: id, field });
     } });
+}
+
+/** What can be set on a field. @param {LabHandle} lab @param {string} name @param {string} field */
+function stopButtons(lab, name, field) {
+  return [
+    button({ text: "Break on change", label: `Break on change of ${field} of ${name}`,
+      title: `Stop every move at a change of ${field} of ${name}`, kind: "cl-small",
+      on: () => lab.send("break_on", { kind: "field", name, field }) }),
+    button({ text: "Watch", label: `Watch ${field} of ${name}`,
+      title: `Show ${field} of ${name} at each step, in the list of watches`, kind: "cl-small",
+      on: () => lab.send("watch_field", { name, field }) }),
+  ];
 }
 
 /** @param {string} name @param {Go} go @returns {Drawing} */

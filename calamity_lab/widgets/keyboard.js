@@ -9,7 +9,7 @@ import { focusedIn } from "./lists.js";
  * @import { LabHandle } from "./lab_handle.js"
  */
 
-/** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play", () => void>>} FaceParts */
+/** @typedef {Partial<Record<"go" | "search" | "next" | "previous" | "play" | "stopHere", () => void>>} FaceParts */
 
 /** Each key, what it does, and its verb. @type {[string, string, string][]} */
 const KEYS = [
@@ -19,6 +19,8 @@ const KEYS = [
   ["]", "Step in: run the smallest possible step", "step_in"],
   ["[", "Step back: go back one step", "step_back"],
   [">", "Resume: run until the agenda is empty", "resume"],
+  ["<", "Back to the last stop: where a breakpoint stops a move", "reverse"],
+  ["b", "Break on what is selected: each move stops there", "stopHere"],
   ["Home", "Rewind: go back to the start", "restart"],
   ["End", "Go to the last recorded step", "end"],
   ["g", "Go to a step", "go"],
@@ -47,9 +49,9 @@ function isTextField(/** @type {EventTarget | null} */ node) {
  * Lets the keys of a root act; `faces` has what the keys `go` and `search` focus, if the face has it.
  * @param {HTMLElement} root @param {LabHandle} lab @param {FaceParts} faces
  */
-export function listenToKeys(root, lab, { go, search, next, previous, play }) {
+export function listenToKeys(root, lab, { go, search, next, previous, play, stopHere }) {
   /** @type {Record<string, (() => void) | undefined>} */
-  const faces = { go, search, next, previous, play };
+  const faces = { go, search, next, previous, play, stopHere };
   const help = helpOverlay(root, lab, KEYS.filter(([, , verb]) => !(verb in faces) || faces[verb]));
   /** @type {Record<string, (() => void) | undefined>} */
   const acts = { ...faces, help: () => help.open() };

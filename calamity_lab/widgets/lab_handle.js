@@ -20,6 +20,8 @@ const SPEAKS = "calamity-lab-speaks";
 const GOTO = "goto ";
 // How long nothing moves before Python draws the picture that is saved with the notebook.
 const STILL = 1000;
+// What is done with breakpoints and watches moves nothing.
+const OF_STOPS = ["break_on", "watch_field", "switch_stop", "remove_stop"];
 // Moves that may take long: Python makes them in parts.
 const LONG = ["step_over", "step_out", "resume"];
 
@@ -345,7 +347,7 @@ export class LabHandle {
 
 /** Whether a request changes what is shown of the run, and never the moment that is shown. */
 export function isViewing(/** @type {string} */ name) {
-  return name.startsWith("set_options") || name === "select" || name === "ready";
+  return name.startsWith("set_options") || ["select", "ready", ...OF_STOPS].includes(name);
 }
 
 /**
@@ -357,7 +359,7 @@ export function canMove({ values, underWay }) {
   /** @param {string} verb */
   return (verb) => {
     if (!where || underWay || values.fact?.is_fixed) return false;
-    if (["step_back", "step_back_over", "restart"].includes(verb)) return where.cursor > 0;
+    if (["step_back", "step_back_over", "restart", "reverse"].includes(verb)) return where.cursor > 0;
     if (verb === "end") return where.cursor < where.last;
     return values.controls?.at_end !== true;
   };
@@ -390,6 +392,7 @@ const REQUESTS = {
   change: ({ label }) => label,
   insert: ({ label }) => label,
   play: () => "Play",
+  reverse: () => "Back to the last stop",
   pause: () => "Pause",
   send: ({ command }) => `Send ${command}`,
   select: () => "Select",

@@ -32,7 +32,7 @@ _log = logging.getLogger("calamity_lab")
 _tokens = count(1)
 
 _HEAD = ("controls", "branches")
-_ALL = (*_HEAD, "search", "selected", "pointed", "chart", "agenda", "form", "details", "tabs", *TABS)
+_ALL = (*_HEAD, "search", "selected", "pointed", "chart", "agenda", "form", "stops", "details", "tabs", *TABS)
 FACES: Mapping[str, tuple[str, ...]] = {
     "lab": _ALL,
     "controls": _HEAD,

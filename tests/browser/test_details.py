@@ -424,3 +424,59 @@ def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_thr
     bare.settle()
     expect(command.get_by_label("account_id")).to_have_value("carol")
     bare.lab.switch("main")
+
+
+def test_break_here_by_mouse_and_by_keys_then_resume_stops_there(bare: BarePage) -> None:
+    lab = bare.lab
+    withdrawn = [at for at, step in enumerate(lab.trace.steps, 1) if "FundsWithdrawn" in step.event_types]
+    recorded = [at for at in withdrawn if lab.trace[at].step.recorded]  # type: ignore[union-attr]
+    row(bare, "FundsWithdrawn").click()
+    panel(bare).get_by_role("button", name="Break here: every FundsWithdrawn").click()
+    bare.settle()
+    stops = bare.root.get_by_role("list", name="Breakpoints and watches").get_by_role("listitem")
+    expect(stops).to_have_count(1)
+    panel(bare).get_by_role("button", name="Close the details").click()
+    lab.goto(recorded[0])
+    bare.settle()
+    bare.press("Resume")
+    assert lab.cursor == recorded[1]
+    assert bare.fact.startswith(f"Stopped at step {lab.cursor}: breakpoint on FundsWithdrawn")
+    bare.press("Back to the last stop")
+    assert lab.cursor == recorded[0]
+
+    bare.root.get_by_role("checkbox", name="breakpoint FundsWithdrawn").click()
+    bare.press("Resume")
+    assert lab.stepper.at_end
+    bare.root.get_by_role("button", name="Remove the breakpoint FundsWithdrawn").click()
+    expect(stops).to_have_count(0)
+
+    lab.goto(3)
+    bare.settle()
+    bare.root.get_by_role("listbox", name="What happened, in order").get_by_role("option").focus()
+    bare.page.keyboard.press("Enter")
+    bare.settle()
+    bare.page.keyboard.press("b")
+    bare.page.keyboard.press(">")
+    bare.settle()
+    assert bare.fact.startswith("Stopped at step 6: breakpoint on CreateAccount")
+    bare.page.keyboard.press("<")
+    bare.settle()
+    assert lab.cursor == 1
+
+    bare.root.get_by_role("combobox", name="Break on").select_option(label="Every rejection")
+    bare.settle()
+    bare.press("Resume")
+    assert {str(each.target) for each in lab.breakpoints} == {"CreateAccount", "rejections"}
+    bare.page.keyboard.press("Escape")
+    bare.settle()
+    lab.goto(-1)
+    bare.settle()
+    bare.tab("State").get_by_role("button", name="balance, history").first.click()
+    bare.root.get_by_role("button", name="Break on change of balance").click()
+    bare.root.get_by_role("button", name="Watch balance").click()
+    bare.settle()
+    expect(stops).to_have_count(4)
+    assert [name.endswith(".balance") for name in lab.watches] == [True]
+    lab.breakpoints.clear()
+    lab.watches.clear()
+    bare.settle()
