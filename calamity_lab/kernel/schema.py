@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 from calamity_lab.errors import InvalidFields, text_of
 from calamity_lab.kernel.annotations import annotated_names, class_annotations, method_annotations
+from calamity_lab.kernel.arguments import are_equal
 
 Kind = Literal["dataclass", "attrs", "struct", "named tuple", "pydantic", "plain"]
 
@@ -214,7 +215,8 @@ class Renewal:
 
     What a value holds is made again too: values in its fields, members of enums, items of containers. A value
     in which no class is replaced stays the same object. Raises `InvalidFields` where a class does not take
-    the fields of a value: the class has no such field any more, or has a new one without a default.
+    the fields of a value: the class has no such field any more, or has a new one without a default. A field
+    that had its default may be gone.
     """
 
     def __init__(self, class_of: Callable[[type], type]) -> None:
@@ -248,6 +250,8 @@ class Renewal:
         fields = {name: self._renewed(item) for name, item in held.items()}
         if plan.cls is cls and all([fields[name] is held[name] for name in held]):
             return value
+        for gone in [name for name in fields if not plan.has(name) and _is_default(cls, name, held[name])]:
+            del fields[gone]  # nobody gave this value
         return plan.make(fields)
 
     def _container(self, value: Any, cls: Any) -> Any:
@@ -306,7 +310,7 @@ class _Plan:
         given = {self._arguments.get(name, name): fields[name] for name in fields if self._is_taken(name)}
         missing = [each for each in self._required if each.argument not in given]
         errors = {
-            **{name: "the class has no such field any more" for name in fields if not self._has(name)},
+            **{name: "the class has no such field any more" for name in fields if not self.has(name)},
             **{each.name or each.argument: "the field is new, and has no default" for each in missing},
         }
         if errors:
@@ -320,12 +324,19 @@ class _Plan:
         except Exception as error:
             raise InvalidFields(self.cls.__name__, {"": text_of(error)}) from error
 
-    def _has(self, name: str) -> bool:
+    def has(self, name: str) -> bool:
+        """Whether the class has a field of that name."""
         return self._takes is None or name in self._takes
 
     def _is_taken(self, name: str) -> bool:
         """Whether the constructor takes a field; it computes the others itself."""
         return name in self._arguments or (self._takes is None and name not in (field_names(self.cls) or ()))
+
+
+def _is_default(cls: type, name: str, value: Any) -> bool:
+    """Whether a field has its default as value."""
+    field = next((each for each in fields_in(cls) if each.name == name), None)
+    return field is not None and are_equal(field.made_default(), value)
 
 
 def _listed_argument(cls: Any) -> str | None:

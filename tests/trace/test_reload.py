@@ -284,6 +284,18 @@ def test_a_command_that_does_not_fit_is_left_out_and_tried_again_later(
     assert dump(paid) == before
 
 
+def test_a_field_that_was_added_and_is_taken_back_loses_nothing(notebook: Notebook, paid: Lab) -> None:
+    before = dump(paid)
+    notebook.run(
+        ("    tags: tuple[Currency, ...] = ()", "    tags: tuple[Currency, ...] = ()\n    note: str = ''")
+    )
+    paid.reload()
+    assert paid.submitted[0].command.note == ""
+    notebook.run()
+    assert paid.reload().unplayed == ()
+    assert dump(paid) == before
+
+
 def test_what_was_left_out_is_tried_again_where_the_branch_went_on(notebook: Notebook, paid: Lab) -> None:
     notebook.run(('    USD = "usd"\n', ""))
     assert len(paid.reload().unplayed) == 1
