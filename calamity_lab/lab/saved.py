@@ -18,7 +18,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from calamity_lab.errors import CalamityError, InvalidValue, Rejected, SerializationError, repr_of, text_of
+from calamity_lab.errors import (
+    CalamityError,
+    InvalidFields,
+    InvalidValue,
+    Rejected,
+    SerializationError,
+    repr_of,
+    text_of,
+)
 from calamity_lab.kernel import faults
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_path, has, is_a, words_of
@@ -39,7 +47,8 @@ from calamity_lab.model import Model
 from calamity_lab.stores.serializer.names import UnknownEvent, unknown
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.trace import inputs as kinds
-from calamity_lab.trace.inputs import After, Armed, Entry, IdsApart, Submitted
+from calamity_lab.trace.inputs import After, Armed, Entry, IdsApart, Submitted, Unplayed
+from calamity_lab.trace.renewal import Renewed
 from calamity_lab.trace.replay import CommandNumbers, CommandOutcome, Course, Replayed, decided_again
 from calamity_lab.trace.selection import Note, Selection
 from calamity_lab.trace.stepper import Stepper
@@ -112,7 +121,8 @@ def _note(note: Note) -> Line:
 
 class _Writer:
     def __init__(self, trace: Trace, serializer: Serializer) -> None:
-        self._serializer = serializer
+        self._serializer, self._now = serializer, trace.branch.model
+        self._model, self._renew = self._now, Renewed(self._now, self._now).value
         self._branches = list(trace.branches.values())
         first = self._branches[0]
         self._start = (
@@ -134,9 +144,23 @@ class _Writer:
 
     def lines(self) -> Iterator[Line]:
         """All lines behind the header."""
+        self._begin(self._branches[0])
         yield from self._start_lines()
         for number, branch in enumerate(self._branches):
-            yield from self._branch_lines(branch, self._branches[:number])
+            self._begin(branch)
+            try:
+                yield from self._branch_lines(branch, self._branches[:number])
+            except SerializationError as error:
+                if branch.model is not self._now:
+                    error.add_note(
+                        f"The branch {branch.name!r} has earlier classes. To save the lab without it, "
+                        f"call lab.remove({branch.name!r})"
+                    )
+                raise
+
+    def _begin(self, branch: Branch) -> None:
+        """Write what follows in the classes of the branch that is looked at, as `load` reads it."""
+        self._model, self._renew = branch.model, Renewed(branch.model, self._now).value
 
     def _start_lines(self) -> Iterator[Line]:
         stack = self._start.stack
@@ -195,6 +219,9 @@ class _Writer:
 
     def _input(self, entry: Entry) -> Line:
         put: Any = entry.input
+        if isinstance(put, Unplayed):  # whoever loads the file decides it again
+            entry = entry._replace(input=put.input, after=put.after)
+            put = put.input
         line: Line = {"input": type(put).__name__, "at": entry.at, "after": entry.after and list(entry.after)}
         if isinstance(put, Submitted):
             line["commands"] = [self._message(command) for command in put.commands]
@@ -246,7 +273,10 @@ class _Writer:
             )
 
     def _message(self, message: Any) -> list[Any]:
-        name, version, text = self._serializer.encode(message)
+        try:
+            name, version, text = self._serializer.encode(self._renew(message))
+        except InvalidFields:  # as its own class wrote it; `load` says that it does not fit
+            name, version, text = Serializer(self._model).encode(message)
         return [name, version, json.loads(text)]
 
     def _event(self, recorded: RecordedEvent) -> Line:

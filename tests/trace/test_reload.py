@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from enum import Enum
+from pathlib import Path
 from random import Random
 from types import ModuleType
 from typing import Any
@@ -137,7 +138,7 @@ class Notebook:
         for old, new in changes:
             assert old in source
             source = source.replace(old, new)
-        exec(source, self.names)
+        exec(compile(source, "<cell>", "exec", dont_inherit=True), self.names)
 
     def lab(self, **options: Any) -> Lab:
         options = {"ids": seeded_ids(7), "clock": ticking_clock(), "checked": False, **options}
@@ -544,3 +545,20 @@ def test_the_same_classes_made_again_give_the_same_history_to_the_byte(seed: int
     assert all(type(each.command) is getattr(now, type(each.command).__name__) for each in lab.submitted)
     lab.switch(name)
     assert dump(lab) == before
+
+
+def test_a_lab_with_a_branch_of_earlier_classes_is_saved_and_compared(
+    notebook: Notebook, paid: Lab, tmp_path: Path
+) -> None:
+    notebook.run()
+    paid.reload()
+    assert str(paid.compare("main")) == "'main' and 'branch 1' never part; nothing differs"
+    notebook.run(("    tags: tuple[Currency, ...] = ()", "    note: str"))
+    assert len(paid.reload().unplayed) == 2
+    path = paid.save(tmp_path / "run.jsonl")
+    notebook.run()
+    loaded = Lab.load(path, notebook.module, checked=False)  # what was left out is pending
+    assert list(loaded.branches) == ["main", "branch 1", "branch 2"]
+    assert [len(loaded.branches[name].index.events) for name in loaded.branches] == [4, 4, 0]
+    loaded.resume()
+    assert [each.event.money.amount for each in loaded.events if each.event_type == "Paid"] == [50, 80]
