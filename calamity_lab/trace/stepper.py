@@ -348,7 +348,7 @@ class Stepper:
                 is_kept = replayed.trace.branch.moments is self.trace.branch.moments
                 self.trace = replayed.trace
                 self.cursor = self.cursor if is_kept else replayed.trace.last
-                self.error = replayed.error
+                self.error, self.branching = replayed.error, "" if is_kept else replayed.sentence
         return replayed
 
     def _act(self, after: Trace) -> None:

@@ -22,6 +22,7 @@ from calamity_lab.kernel.run import begin
 from calamity_lab.kernel.schema import fields_of, is_record
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.lab import Lab
+from calamity_lab.probe.near_misses import near_misses
 from tests.trace.test_replay import wander
 
 SOURCE = """
@@ -183,6 +184,7 @@ def test_a_mended_class_decides_again_on_a_new_branch_that_is_looked_at(
     assert replay.sentence == (
         "3 commands replayed on 'branch 1'; the first difference is at step 12: Pay is now rejected"
     )
+    assert paid.stepper.branching == replay.sentence
     assert paid.trace.branch.name == "branch 1"
     assert paid.cursor == paid.trace.last
     assert paid.aggregates["Account-a"].balance == 50
@@ -283,6 +285,22 @@ def test_a_command_that_does_not_fit_is_left_out_and_tried_again_later(
     notebook.run()  # the class is as it was
     assert paid.reload().unplayed == ()
     assert dump(paid) == before
+
+
+def test_a_class_that_other_classes_hold_is_made_again_and_they_are_named(
+    notebook: Notebook, paid: Lab
+) -> None:
+    pay = notebook.names["Pay"]
+    source = SOURCE[SOURCE.index("@dataclass") : SOURCE.index("@dataclass(frozen=True)\nclass Paid")]
+    exec(compile(source, "<cell>", "exec", dont_inherit=True), notebook.names)
+    assert paid.reload().sentence == "4 commands replayed on 'branch 1'; no difference"
+    assert type(paid.submitted[0].command) is pay
+    assert type(paid.submitted[0].command.money) is notebook.names["Money"]
+    assert type(paid.events[0].event.money) is notebook.names["Money"]
+    advice = (
+        "the field money of Pay still has the earlier Money, which was defined again since: run the cell of "
+    )
+    assert f"{advice}Pay again" in near_misses(paid.model)
 
 
 def test_a_field_that_was_added_and_is_taken_back_loses_nothing(notebook: Notebook, paid: Lab) -> None:
