@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -201,13 +200,6 @@ class InMemoryEventStore:
         """The streams there are, by name."""
         return tuple(self._streams)
 
-    def renewed(self, renew: Callable[[Any], Any]) -> InMemoryEventStore:
-        """The store with each event as a function makes it again; all else that is known of it stays."""
-        log = [_with_event(each, renew(each.event)) for each in self._log]
-        store = InMemoryEventStore.of(log, clock=self._clock, ids=self._ids)
-        store._subscribers = self._subscribers
-        return store
-
     def __len__(self) -> int:
         return len(self._log)
 
@@ -267,10 +259,6 @@ class NotCopied:
             "cannot either. In the other process, open the store again, as in SQLEventStore(url, types), and "
             "make a new Stack(event_store=store); recover(stack, aggregate_types) rebuilds the states"
         )
-
-
-def _with_event(recorded: RecordedEvent, event: Any) -> RecordedEvent:
-    return recorded if event is recorded.event else replace(recorded, event=event)
 
 
 def listed(events: Iterable[Any]) -> list[Any]:

@@ -27,7 +27,7 @@ from calamity_lab.kernel.arguments import (
     refuse_unknown,
     wrong,
 )
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, seeded_ids, system_clock
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, seeded_ids, system_clock
 from calamity_lab.kernel.faults import ConcurrentWriter, Fault, Lose, Redeliver
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import by_name, stored_name
@@ -484,12 +484,13 @@ class Lab(Displays):
         if the events are kept in a store. A lab from `attach` reads its history again, unless it has
         committed events.
         """
+        sources = {name: given for name, given in (("clock", clock), ("ids", ids)) if given is not None}
+        check_sources("Lab.reload", sources.get("clock", system_clock), sources.get("ids", RandomIds()))
         found = self.model.now() if model is None else assemble(model, {})
         check_aggregates(found, near_misses(found))
         found.check_now()
         found = replace(found, asked=self.model.asked)
         start = None if self._attachment is None else self._attachment.open(found)
-        sources = {name: given for name, given in (("clock", clock), ("ids", ids)) if given is not None}
         return Replay(self.stepper.reload(found, start, **sources))
 
     def _inserted(self, given: Any) -> tuple[Any, ...]:

@@ -82,7 +82,7 @@ class Renewed:
                 "Lab.attach(store, model), which writes nothing and can be replayed"
             )
         try:
-            events = store.renewed(self.value)
+            events = self._events(store)
         except InvalidFields as error:
             raise _unfit("an event", error) from error
         return replace(
@@ -96,6 +96,12 @@ class Renewed:
             ),
             process_manager_types=self._process_managers(stack.process_manager_types),
         )
+
+    def _events(self, store: InMemoryEventStore) -> InMemoryEventStore:
+        log = [replace(each, event=self.value(each.event)) for each in store]
+        events = InMemoryEventStore.of(log, clock=store.clock, ids=store.ids)
+        events._subscribers = store._subscribers
+        return events
 
     def _process_managers(self, types: Sequence[type]) -> tuple[type, ...]:
         """Those that the stack was given besides those of its model, and those of the model as it is now."""

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidFields, InvalidValue, OutOfRange, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.arguments import are_equal
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, due
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.memo import Slot
@@ -380,7 +381,7 @@ def reload(trace: Trace, model: Model, start: Run | None = None, **sources: Any)
     renewed = Renewed(branch.model, model)
     if start is None:
         start = renewed.run(branch.inputs[0].before if _begins(branch) else branch.moments[0].run)
-    changes = {name: given for name, given in sources.items() if given != getattr(start.stack, name)}
+    changes = {name: it for name, it in sources.items() if not are_equal(it, getattr(start.stack, name))}
     if changes:
         start = start._replace(stack=replace(start.stack, **changes))
     base = Trace.of(start, model).branch
