@@ -275,10 +275,10 @@ def test_views_come_when_they_have_matter_and_the_one_that_is_shown_never_goes(b
     lab.restart()
     lab.send(CreateAccount("b", name="B"))
     bare.settle()
-    expect(tabs).to_have_text(["State", "Log"])
+    expect(tabs).to_have_text(["State", "Log", "Compare"])
     expect(events).to_be_focused()
-    events.press("ArrowRight")
-    expect(tabs).to_have_text(["State"])
+    events.press("ArrowLeft")
+    expect(tabs).to_have_text(["State", "Compare"])
     bare.check()
     bare.page.close()
 
