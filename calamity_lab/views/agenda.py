@@ -125,7 +125,9 @@ def agenda(
         ),
         armed=tuple(
             ArmedEntry(
-                fault_id, plain_sentence(repr_of(fault), LENGTH), plain_sentence(fault.waits_for, LENGTH)
+                fault_id,
+                plain_sentence(repr_of(fault).removesuffix("()"), LENGTH),
+                plain_sentence(fault.waits_for, LENGTH),
             )
             for fault, fault_id in moment.run.faults[:MOST_PREVIEWS]
         ),

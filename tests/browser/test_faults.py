@@ -68,8 +68,8 @@ def test_a_fault_is_injected_from_the_menu_listed_taken_back_and_carried_out(bar
 
 def test_an_event_is_handed_on_again_and_a_pending_command_lost_from_their_details(bare: BarePage) -> None:
     lab, panel = bare.lab, bare.root.get_by_role("dialog")
-    bare.root.get_by_role("tab", name="Events").click()
-    bare.root.get_by_role("row").filter(has_text="TransferInitiated").first.click()
+    bare.root.get_by_role("tab", name="Log").click()
+    bare.root.get_by_role("row").filter(has_text="TransferInitiated #").first.get_by_role("button").click()
     bare.settle()
     panel.get_by_role("button", name="Hand on again").click()
     bare.settle()
