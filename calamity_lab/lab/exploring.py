@@ -21,6 +21,7 @@ from calamity_lab.kernel.arguments import (
     are_equal,
     has,
     is_a,
+    one_of,
     words_of,
     wrong,
 )
@@ -555,8 +556,7 @@ def explore(
     """
     limit = a_whole_number("explore(limit)", limit, low=1)
     depth = None if depth is None else a_whole_number("explore(depth)", depth)
-    if strategy not in _STRATEGIES:
-        raise wrong("explore(strategy)", strategy, "'breadth', 'depth' or 'random'")
+    one_of("explore(strategy)", strategy, _STRATEGIES)
     checks = {
         "invariants": _predicates("invariants", invariants),
         "eventually": _predicates("eventually", eventually),
