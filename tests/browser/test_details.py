@@ -423,6 +423,14 @@ def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_thr
     keys.press("Escape")
     bare.settle()
     expect(command.get_by_label("account_id")).to_have_value("carol")
+    # By keys: Enter on the command, Enter on "Leave out".
+    pending.first.focus()
+    keys.press("Enter")
+    bare.settle()
+    panel(bare).get_by_role("button", name="Leave out").focus()
+    keys.press("Enter")
+    bare.settle()
+    assert list(bare.lab.agenda) == []
     bare.lab.switch("main")
 
 
