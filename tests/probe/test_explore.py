@@ -556,11 +556,13 @@ def test_what_is_no_fault_is_named() -> None:
 
 def test_the_program_in_the_guide_finds_what_the_guide_says() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "exploring.md").read_text(encoding="utf-8")
-    program = guide.split("```python\n")[1].split("```")[0]
     names: dict[str, Any] = {}
-    exec(program, names)
+    for block in guide.split("```python\n")[1:]:
+        exec(block.split("```")[0], names)
     found = names["found"]
     assert found.verdict == "broken"
     (violation,) = found.violations
     assert [type(each).__name__ for each in violation.path][-2:] == ["DispatchParcel", "CancelOrder"]
     assert violation.lab().aggregates["Order-1001"].status is OrderStatus.CANCELLED
+    assert [each.verdict for _, each in names["sweep"]] == ["holds"] * 3
+    assert names["sweep"].smallest is None
