@@ -162,6 +162,10 @@ class Violation:
             lab.step()
         return lab
 
+    def to_test(self) -> str:
+        """The last command as a test of what it leads to today; see `Lab.to_test`."""
+        return self.lab().to_test()
+
     def __repr__(self) -> str:
         lines = [f"{self.invariant}: broken after {plural(len(self._ways), 'command')}"]
         if self.error:

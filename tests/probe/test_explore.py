@@ -441,6 +441,7 @@ def test_a_cancellation_in_the_middle_of_a_cascade_ships_a_cancelled_order(
     lab = violation.lab()
     assert not ships_nothing_cancelled(lab.stack)
     assert lab.moment.rests
+    assert '.when(CancelOrder("1001", "changed my mind")).then(' in violation.to_test()
     point = violation.point_of_no_return
     assert point is not None
     assert point.command == fulfilment.CancelOrder("1001", "changed my mind")
