@@ -159,7 +159,7 @@ def test_markup_is_text_in_every_still(face: str) -> None:
             assert {each.tag.removeprefix(SVG) for each in root.iter()} <= STILL
 
 
-@pytest.mark.parametrize(("face", "moment"), [("state", 30), ("agenda", 0), ("log", 30)])
+@pytest.mark.parametrize(("face", "moment"), [("state", 30), ("agenda", 0), ("log", 20)])
 def test_the_text_can_be_read_in_the_tables_of_a_still(face: str, moment: int) -> None:
     here = hostile_lab()
     here.goto(moment)

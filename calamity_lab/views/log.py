@@ -73,7 +73,7 @@ def log_rows(
     only: Only = "all",
     query: str = "",
     first: int | None = None,
-    limit: int = 60,
+    limit: int = 40,
 ) -> LogView:
     """The rows that match the query, around the cursor or from index ``first`` on.
 

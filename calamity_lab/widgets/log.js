@@ -14,7 +14,7 @@ import { icon, setGlyph } from "./signs.js";
 const LOG_ROW = 24;
 // Browsers draw nothing that is further down than some millions of pixels.
 const MOST_HEIGHT = 8_000_000;
-const LEAST_ROWS = 60;
+const LEAST_ROWS = 40;
 const LOG_COLUMNS = ["Step", "What", "Stream", "Content", "Cause", "Time"];
 /** @type {[string, string, string][]} */
 const LISTS = [

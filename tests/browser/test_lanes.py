@@ -200,6 +200,7 @@ def test_a_press_on_a_mark_selects_it_goes_there_and_marks_it_in_all_views(bare:
     expect(bare.root.get_by_role("tabpanel").locator("[data-picked]")).not_to_have_count(0)
     bare.root.get_by_role("tab", name="Log").click()
     bare.lab.select(7)
+    bare.lab.goto(bare.lab.trace.index.event_moments[6])
     expect(bare.root.get_by_role("tabpanel").locator(".cl-log-row[data-picked]")).to_have_count(1)
     assert lanes(bare).locator(".cl-cause").get_attribute("d")
     bare.root.get_by_role("tab", name="State").click()

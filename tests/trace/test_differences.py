@@ -132,7 +132,7 @@ def told(before: Any, after: Any) -> list[str]:
             LONG.replace("in the warehouse ", ""),
             ["the order was packed [-in the warehouse ]and left it on Monday…"],
         ),
-        ([1], (1,), ["[1] → (1)"]),
+        ([1], (1,), ["[1] → (1,)"]),
     ],
 )  # fmt: skip
 def test_what_changed_inside_a_value_is_told(before: Any, after: Any, expected: list[str]) -> None:
