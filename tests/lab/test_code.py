@@ -240,7 +240,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("width", [100, 5])
 def test_the_code_of_a_value_makes_an_equal_one(value: Any, width: int) -> None:
     source = Source()
