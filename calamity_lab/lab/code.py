@@ -156,6 +156,11 @@ def _of_manager(trace: Trace, step: AtProcessManager) -> _Found:
         before = [] if step.before is None else [step.before]  # the events do not tell its state
     scenario: Any = given(*before, manager=manager)
     name = _snake(stored_name(manager))
+    if isinstance(trigger, Rejected) and step.before is None:
+        raise InvalidValue(
+            f"to_test(): at step {step.index:,} {identity.stream_id} has ended, so nobody answers the "
+            "rejection. Go to a step at which it runs"
+        )
     if isinstance(trigger, Rejected):
         details = {key: value for key, value in trigger.details.items() if key.isidentifier()}
         scenario = scenario.when_rejected(trigger.command, str(trigger.reason), **details)
@@ -199,11 +204,11 @@ def to_code(trace: Trace, cursor: int, model: Model) -> Code:
     lines = list(code_lines(_lab(source, first, model), _WIDTH))
     at = 0
     for entry in entries:
-        lines += _on(trace, at, entry.at)
+        lines += _on(at, entry.at, entry.before)
         at = entry.at
         if not isinstance(entry.input, IdsApart):  # ids of its own are no matter here
             lines += code_lines(_put(source, entry, trace), _WIDTH)
-    lines += _on(trace, at, cursor)
+    lines += _on(at, cursor, trace[cursor].run)
     return Code("\n".join([*_imports(source), "", *lines]))
 
 
@@ -260,11 +265,11 @@ def _named(name: str, call: Call) -> Call:
     return replace(call, opening=f"{name}={call.opening}")
 
 
-def _on(trace: Trace, at: int, to: int) -> list[str]:
-    """The move from one moment to a later one."""
+def _on(at: int, to: int, run: Run) -> list[str]:
+    """The move from one moment to a later one; ``run`` is the run there, before the next input."""
     if to == at:
         return []
-    return ["lab.resume()"] if trace[to].run.idle and to == trace.last else [f"lab.resume(limit={to - at})"]
+    return ["lab.resume()"] if run.idle else [f"lab.resume(limit={to - at})"]
 
 
 def _put(source: Source, entry: Entry, trace: Trace) -> Call | str:

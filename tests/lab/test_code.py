@@ -16,7 +16,7 @@ import attrs
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from calamity_lab import Lab, RecordedEvent, seeded_ids, ticking_clock
@@ -58,6 +58,7 @@ def wandered(seed: int) -> Lab:
 
 
 @settings(max_examples=15, deadline=None)
+@example(254531)  # a rejection that nobody answers
 @given(st.integers(0, 10**6))
 def test_each_step_of_a_random_run_is_a_test_that_passes(seed: int) -> None:
     lab = wandered(seed)
@@ -69,10 +70,11 @@ def test_each_step_of_a_random_run_is_a_test_that_passes(seed: int) -> None:
             continue  # a fault, or a command that is in progress
         passes(code)
         written += 1
-    assert written or len(lab.trace) < 4
+    assert written or len(lab.trace) < 8
 
 
 @settings(max_examples=25, deadline=None)
+@example(408)  # what is pending at the end is dropped there
 @given(st.integers(0, 10**6))
 def test_a_cell_makes_the_same_lab_and_goes_to_the_same_moment(seed: int) -> None:
     lab = wandered(seed)
