@@ -240,11 +240,13 @@ class Exploration(Exports):
         self._again = again
         self._stopped = ""
         self._lost: dict[str, bytearray] = {}
+        self._violations: tuple[Violation, ...] | None = None
         self._go(limit)
 
     def _go(self, limit: int) -> None:
         self._stopped = ""
         self._lost.clear()
+        self._violations = None
         explorer = self._explorer
         with counting("Explore", "states") as show:
 
@@ -282,7 +284,7 @@ class Exploration(Exports):
     @property
     def complete(self) -> bool:
         """Whether everything that may happen was followed; `stopped` says why not."""
-        return not self.stopped
+        return self._strategy != "random" and self._explorer.is_complete
 
     @property
     def stopped(self) -> str:
@@ -301,15 +303,18 @@ class Exploration(Exports):
     @property
     def violations(self) -> tuple[Violation, ...]:
         """For each invariant that breaks, and for each thing that never comes, a path to it."""
+        if self._violations is None:
+            self._violations = tuple(self._found())
+        return self._violations
+
+    def _found(self) -> Iterator[Violation]:
         explorer = self._explorer
-        found = [self._violation(broken) for broken in explorer.broken]
-        if self._strategy == "random":
-            return tuple(found)
-        for name, held in explorer.held.items():
-            missing = unfulfilled(explorer, held)
-            if missing is not None:
-                found.append(self._never(name, missing))
-        return tuple(found)
+        yield from map(self._violation, explorer.broken)
+        if self._strategy != "random":
+            for name, held in explorer.held.items():
+                missing = unfulfilled(explorer, held)
+                if missing is not None:
+                    yield self._never(name, missing)
 
     def _violation(self, broken: BrokenAt) -> Violation:
         explorer = self._explorer

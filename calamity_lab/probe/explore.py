@@ -195,6 +195,7 @@ class Explorer:
                 try:
                     self._look_at(index, run, vector)
                 except BaseException:
+                    self._forget_halves()
                     self.out[index] = None
                     self._waiting.appendleft(waits)
                     raise
@@ -314,25 +315,41 @@ class Explorer:
         return known
 
     def _add(self, key: Hashable, run: Run, vector: tuple[int, ...], parent: int, way: int) -> int:
-        index = self._states[key] = len(self.out)
+        """Note a new state. An interrupt on the way leaves the state unknown: see `_forget_halves`."""
+        index, stack = len(self._states), run.stack
+        broken = {name: _asked(holds, stack) for name, holds in self._invariants.items()}
+        held = {name: _asked(holds, stack)[0] for name, holds in self._eventually.items()}
+        sometimes = [(n, holds) for n, holds in self.sometimes.items() if n not in self.reached]
+        reached = [name for name, holds in sometimes if _asked(holds, stack)[0]]
         self.out.append(None)
         self.parents.append(parent)
         self.reached_by.append(way)
         self.depths.append(self.depths[parent] + 1 if parent >= 0 else 0)
-        stack = run.stack
-        for name, holds in self._invariants.items():
-            answer, error = _asked(holds, stack)
+        for name, (answer, error) in broken.items():
             self.bad[name].append(not answer)
             if not answer and name not in self._known:
                 self._known.add(name)
                 self.broken.append(BrokenAt(name, index, error))
-        for name, holds in self._eventually.items():
-            self.held[name].append(bool(_asked(holds, stack)[0]))
-        for name, holds in self.sometimes.items():
-            if name not in self.reached and _asked(holds, stack)[0]:
-                self.reached[name] = index
+        for name, is_held in held.items():
+            self.held[name].append(is_held)
+        self.reached.update(dict.fromkeys(reached, index))
         self._waiting.append((index, run, vector))
+        self._states[key] = index
         return index
+
+    def _forget_halves(self) -> None:
+        """Take back what an interrupt left of a state that was about to be noted."""
+        count = len(self._states)
+        by_name = [*self.bad.values(), *self.held.values()]
+        noted: list[Any] = [self.out, self.parents, self.reached_by, self.depths, *by_name]
+        for each in noted:
+            del each[count:]
+        while self._waiting and self._waiting[-1][0] >= count:
+            self._waiting.pop()
+        for broken in [broken for broken in self.broken if broken.state >= count]:
+            self.broken.remove(broken)
+            self._known.discard(broken.name)
+        self.reached = {name: state for name, state in self.reached.items() if state < count}
 
     def _look_at(self, index: int, run: Run, vector: tuple[int, ...]) -> None:
         out: array[int] = array("q")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -352,20 +353,23 @@ def test_states_and_choices_leave_as_a_table_and_as_a_graph() -> None:
     assert graph.number_of_edges() == found.transitions == frame["ways_out"].sum()
 
 
-def test_an_interrupt_gives_what_was_found_and_resume_goes_on() -> None:
-    puzzle, calls = jugs(), iter(range(100))
+@pytest.mark.parametrize("strategy", ["breadth", "depth"])
+@pytest.mark.parametrize("call", range(2, 16))
+def test_an_interrupt_gives_what_was_found_and_resume_finds_the_rest(call: int, strategy: str) -> None:
+    puzzle, calls = jugs(), count(1)
 
     def interrupts(stack: Stack) -> bool:
-        if next(calls) == 8:
+        if next(calls) == call:
             raise KeyboardInterrupt
-        return True
+        return puzzle.position(stack)[1] != 4
 
-    found = explored(puzzle, invariants=[interrupts])
+    found = explored(puzzle, invariants=[interrupts], strategy=strategy)
     assert found.stopped.startswith("interrupted")
-    assert 1 < found.states < 16
-    assert found.verdict == "undecided"
+    assert found.states == call - 1
     found.resume()
-    assert (found.states, found.complete) == (16, True)
+    whole = explored(puzzle, invariants=never(puzzle, lambda levels: levels[1] == 4), strategy=strategy)
+    assert (found.states, found.transitions, found.complete) == (16, whole.transitions, True)
+    assert sum(found._explorer.bad["interrupts"]) == sum(whole._explorer.bad["not solved"]) > 1
 
 
 @dataclass(frozen=True)
