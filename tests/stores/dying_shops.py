@@ -82,7 +82,7 @@ def serve(url: str, number: int, steps: int) -> None:
 def closed(url: str, count: int) -> Run:
     """The shop at the end, when everything is done that was owed, and every parcel has arrived."""
     run = recover(shop_at(url))
-    for number in range(1, count + 1):
+    for number in range(count + 1):
         confirmed = [(id_, each) for id_, each in orders(number) if isinstance(each, ConfirmDelivery)]
         for command_id, command in confirmed:
             if run.stack.event_store.version(f"Shipment-{command.shipment_id}") == 1:
