@@ -17,6 +17,8 @@ SETUP := pyproject.toml constraints.txt scripts/bootstrap.py scripts/debian.py
 
 # What the user's shell adds to Python's path must not stand in for what is pinned here.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# An image may turn compiled files off; then every process that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 # uv trusts whom the machine trusts, as pip does; older versions of uv know the second name only.
 export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
