@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
+from weakref import WeakSet
 
 from calamity_lab.errors import (
     CalamityError,
@@ -20,7 +21,6 @@ from calamity_lab.errors import (
     repr_of,
 )
 from calamity_lab.kernel.outbox import Move, resolved
-from calamity_lab.stores.sql.forks import watch
 from calamity_lab.stores.sql.rows import (
     DELIVERIES,
     ENDED,
@@ -90,7 +90,7 @@ class Database(ABC):
         self._writer: Any = None
         self._lent = _Lent(self)
         self._process = os.getpid()
-        watch(self)
+        _watch(self)
 
     # For each kind of database to define.
 
@@ -166,7 +166,7 @@ class Database(ABC):
         """Check that the database is where it was, as a server always is; the caller holds the lock."""
 
     def before_fork(self) -> None:
-        """Close the connections that a child of this process must not have: see `stores.sql.forks`."""
+        """Close the connections that a child of this process must not have; wait for their users."""
 
     def after_fork(self) -> None:
         """Go on in the parent after a fork."""
@@ -563,3 +563,48 @@ def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> 
         return cursor.fetchall() if cursor.description else []
     finally:
         cursor.close()
+
+
+# Forks. SQLite keeps in each process what that process has locked. The child of a fork has a copy of this,
+# but none of the locks: another process that closes the file then deletes the log into which the child
+# writes. So all connections to files are closed just before a fork, and opened again when they are next
+# needed.
+
+_open: WeakSet[Database] = WeakSet()
+_fork_lock = threading.RLock()
+_watching = False
+_inherited: list[Database] = []
+
+
+def _watch(database: Database) -> None:
+    """Tell the database about each fork of this process from now on."""
+    global _watching
+    with _fork_lock:
+        if not _watching:
+            os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+            _watching = True
+        _open.add(database)
+
+
+def inherited() -> tuple[Database, ...]:
+    """The databases that a parent of this process had open; they are kept, because closing them does harm."""
+    return tuple(_inherited)
+
+
+def _before() -> None:
+    _fork_lock.acquire()  # no database is opened while the process forks
+    for database in tuple(_open):
+        database.before_fork()
+
+
+def _in_parent() -> None:
+    for database in tuple(_open):
+        database.after_fork()
+    _fork_lock.release()
+
+
+def _in_child() -> None:
+    global _fork_lock
+    _fork_lock = threading.RLock()  # a thread that the child does not have may hold the other one
+    _inherited.extend(_open)
+    _open.clear()

@@ -33,8 +33,8 @@ from calamity_lab.stores.sql.database import (
     Meaning,
     Writing,
     execute,
+    inherited,
 )
-from calamity_lab.stores.sql.forks import inherited
 from calamity_lab.stores.sql.rows import (
     COLUMNS,
     DELIVERIES,
