@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from calamity_lab.errors import InvalidValue, UnknownArgument
 from calamity_lab.examples import fulfilment
-from calamity_lab.examples.fulfilment.stories import story
+from calamity_lab.examples.fulfilment import story
 from calamity_lab.frames import History
 from calamity_lab.frames.exports import Exports
 from calamity_lab.kernel.clocks_and_ids import ticking_clock
