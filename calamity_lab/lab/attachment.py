@@ -25,7 +25,7 @@ from calamity_lab.kernel.recovery import Aggregates, Instances, taken_up
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.lab.results import Committed
 from calamity_lab.model import Model
-from calamity_lab.stores.overlay.event_store import DurableOverlayEventStore, OverlayEventStore
+from calamity_lab.stores.overlay import DurableOverlayEventStore, OverlayEventStore
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Moment
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calamity_lab.stores.actors.placement import HeldEventStore, one_for_all, one_for_each, whereabouts
     from calamity_lab.stores.actors.stack_actor import StackActor
     from calamity_lab.stores.actors.threads import ThreadActors
-    from calamity_lab.stores.overlay.event_store import OverlayEventStore
+    from calamity_lab.stores.overlay import OverlayEventStore
     from calamity_lab.stores.process_manager_worker import ProcessManagerWorker
     from calamity_lab.stores.projection_worker import ProjectionWorker
     from calamity_lab.stores.serializer.names import UnknownEvent, UnreadableEvent

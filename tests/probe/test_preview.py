@@ -23,7 +23,7 @@ from calamity_lab.kernel.run import advance
 from calamity_lab.kernel.steps import Executed, Refused
 from calamity_lab.probe import preview as preview_module
 from calamity_lab.probe.preview import NO_PREVIEW
-from calamity_lab.stores.overlay.event_store import OverlayEventStore
+from calamity_lab.stores.overlay import OverlayEventStore
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import MOST_PREVIEWS, agenda
 from tests.views.traces import stepper_of, story_of

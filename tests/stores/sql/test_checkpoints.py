@@ -16,7 +16,7 @@ from calamity_lab.errors import InvalidValue, ModelError, ReadOnlyStore, StoreEr
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.protocols import ALL, Category
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.stores.overlay.event_store import OverlayEventStore
+from calamity_lab.stores.overlay import OverlayEventStore
 from calamity_lab.stores.sql import checkpoints
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from tests.stores.sql.notes import Noted, execute, refused

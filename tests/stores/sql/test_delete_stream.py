@@ -23,7 +23,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild, recover
 from calamity_lab.kernel.run import dispatch
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.stores.overlay.event_store import OverlayEventStore
+from calamity_lab.stores.overlay import OverlayEventStore
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 from tests.stores.sql.notes import Noted, execute, proposed, refused, texts

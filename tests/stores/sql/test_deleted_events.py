@@ -19,7 +19,7 @@ from calamity_lab.kernel.run import Run, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.placement import one_for_each
 from calamity_lab.stores.actors.threads import ThreadActors
-from calamity_lab.stores.overlay.event_store import OverlayEventStore
+from calamity_lab.stores.overlay import OverlayEventStore
 from calamity_lab.stores.sql.event_store import SQLEventStore
 from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
 from calamity_lab.views.versions import history_of
