@@ -35,7 +35,7 @@ from calamity_lab.views.search import search_results
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
-from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.page import page
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.view_widget import FACES, ViewWidget
 from tests.figures.drawing import lettering

@@ -24,7 +24,7 @@ from calamity_lab.kernel.messages import Start, command
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.lab import Lab
 from calamity_lab.text import format_fields, format_value
-from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.page import page
 from calamity_lab.widgets.view_widget import ViewWidget
 from tests.junk import JUNK, broken
 from tests.test_hostile_text import FACES, every_view

@@ -366,7 +366,7 @@ class Displays:
         bytes.
         """
         refuse_unknown("to_html()", unknown, ("path", "title"))
-        from calamity_lab.widgets.page.page import to_html
+        from calamity_lab.widgets.page import to_html
 
         return to_html(self, path, title)
 

@@ -25,7 +25,7 @@ from calamity_lab.widgets import front_end
 from calamity_lab.widgets.actions import perform
 from calamity_lab.widgets.contents import Contents, LabHandle
 from calamity_lab.widgets.options import TABS
-from calamity_lab.widgets.stills.page import docked_still, still
+from calamity_lab.widgets.stills import docked_still, still
 
 _log = logging.getLogger("calamity_lab")
 # Not at random: a notebook that is run again shows the same.

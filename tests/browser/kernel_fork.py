@@ -30,7 +30,7 @@ from ipykernel.kernelspec import write_kernel_spec
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTED = (
     *("ipykernel.debugger", "sqlite3", "networkx", "calamity_lab.lab.magics"),
-    *("calamity_lab.widgets.view_widget", "calamity_lab.widgets.stills.page"),
+    *("calamity_lab.widgets.view_widget", "calamity_lab.widgets.stills"),
 )
 """What kernels import before their first cell, or for the first lab that they show."""
 ASK = Path(__file__).with_name("ask_for_kernel.py")

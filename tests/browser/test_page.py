@@ -23,7 +23,7 @@ from calamity_lab.views.selected import described, selected
 from calamity_lab.views.state import state
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.actions import selection_from
-from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.page import page
 from calamity_lab.widgets.patches import plain
 from tests.browser.browser import Browser
 from tests.browser.lab_widget import scroll_through, state_in

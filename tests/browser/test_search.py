@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.lab import Lab
 from calamity_lab.views.search import search_results
-from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.page import page
 from calamity_lab.widgets.patches import plain
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser

@@ -11,8 +11,7 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.process_graph import process_graph, status_of
-from calamity_lab.widgets.page import recording
-from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.page import page, recording
 from calamity_lab.widgets.page.recording import StatusRecorder
 from calamity_lab.widgets.patches import plain
 from tests.pages.carried import carried, shown

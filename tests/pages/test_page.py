@@ -26,8 +26,7 @@ from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
 from calamity_lab.widgets.actions import selection_from
-from calamity_lab.widgets.page import recording
-from calamity_lab.widgets.page.page import page
+from calamity_lab.widgets.page import page, recording
 from calamity_lab.widgets.patches import chart_patch, plain
 from tests.moments import after
 from tests.pages.carried import carried, shown
