@@ -1,23 +1,34 @@
-"""Values as JSON and as text, frames as CSV and Arrow: for files that other programs read."""
+"""The ways out of the lab that every table has: pandas, Arrow, Parquet, CSV, JSON Lines.
+
+A new format is a method of `Exports`; below it, values become JSON and text, and frames become CSV and Arrow.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from numbers import Integral, Number, Rational, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from calamity_lab.errors import MissingExtra, text_of
+from calamity_lab.errors import InvalidValue, MissingExtra, repr_of, text_of
+from calamity_lab.kernel.arguments import a_bool, a_path, refuse_unknown
 from calamity_lab.kernel.schema import field_names, fields_of, is_record, spelled
 from calamity_lab.text import format_value
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Path = str | os.PathLike[str]
 
 _DEEPEST = 100  # levels; readers of JSON have limits of their own
 _LENGTH = 1_000  # characters of a value that is nested deeper
@@ -28,6 +39,91 @@ _LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\
 
 # How a cell begins that a spreadsheet takes for a formula, also in the wide characters of East Asia.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class Exports(ABC):
+    """Rows that leave the lab in any of these formats; an export never changes them.
+
+    A subclass gives the rows as a DataFrame, and as dicts for JSON Lines. An export that takes a path writes
+    UTF-8.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def to_pandas(self) -> DataFrame:
+        """A DataFrame with one row per row; `History.to_pandas` says how values become columns."""
+
+    @abstractmethod
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row, with the values themselves."""
+
+    def to_arrow(self, **unknown: Any) -> Any:
+        """A ``pyarrow.Table`` with the columns of `to_pandas`; needs the extra ``arrow``.
+
+        A column of objects that no Arrow type holds unchanged becomes text: JSON for values with parts.
+        """
+        refuse_unknown("to_arrow()", unknown, ())
+        pyarrow("to_arrow()")
+        return arrow_table(self.to_pandas(), "to_arrow()")
+
+    def to_parquet(self, path: Path, **unknown: Any) -> None:
+        """Write the table of `to_arrow` as a Parquet file; needs the extra ``arrow``."""
+        refuse_unknown("to_parquet()", unknown, ("path",))
+        pyarrow("to_parquet()")
+        from pyarrow import parquet
+
+        arrow = arrow_table(self.to_pandas(), "to_parquet()")
+        _write("to_parquet", path, lambda target: parquet.write_table(arrow, target))
+
+    def to_csv(
+        self, path: Path | None = None, *, escape_formulas: bool = False, **unknown: Any
+    ) -> str | None:
+        """Write the columns of `to_pandas` as CSV; without a path, return the text.
+
+        Records, lists and other values with parts are JSON. None, NaN and an empty text look alike, and so do
+        1 and "1". A spreadsheet runs a text that begins with
+        ``=``, ``+``, ``-``, ``@``, a tab or a carriage return as a formula. ``escape_formulas=True`` puts a
+        ``'`` before such a text; numbers stay as they are. Use it for files that people open in a
+        spreadsheet, and not for files that a program reads.
+        """
+        refuse_unknown("to_csv()", unknown, ("path", "escape_formulas"))
+        escaped = a_bool("to_csv(escape_formulas)", escape_formulas)
+        return _write_text("to_csv", path, [csv_text(self.to_pandas(), escape_formulas=escaped)])
+
+    def to_json_lines(self, path: Path | None = None, **unknown: Any) -> str | None:
+        """Write one JSON object per row and line; without a path, return the text.
+
+        Times, with their offset from UTC, and durations are in ISO 8601. A Decimal is a text, and so is a
+        float that JSON does not have. A member of an Enum is its value if all members have texts or all have
+        whole numbers, else its name: the same as in a store.
+        """
+        refuse_unknown("to_json_lines()", unknown, ("path",))
+        return _write_text("to_json_lines", path, map(json_line, self.rows()))
+
+
+def _write_text(call: str, path: Path | None, chunks: Iterable[str]) -> str | None:
+    if path is None:
+        return "".join(chunks)
+
+    def write(target: Path) -> None:
+        with open(target, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:  # noqa: PTH123
+            file.writelines(chunks)
+
+    _write(call, path, write)
+    return None
+
+
+def _write(call: str, path: Path, write: Callable[[Path], object]) -> None:
+    target = a_path(f"{call}(path)", path, f"{call}('history.out')")
+    try:
+        write(target)
+    except (OSError, ValueError) as error:  # what Arrow says of a path is a ValueError
+        why = str(getattr(error, "strerror", None) or error)[:200]  # Arrow repeats the path
+        raise InvalidValue(
+            f"{call}({repr_of(target)}) could not write: {why}. "
+            "Give a file in a folder that exists and can be written to"
+        ) from error
 
 
 def json_line(row: Mapping[str, Any]) -> str:

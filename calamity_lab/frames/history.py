@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from calamity_lab.errors import InvalidValue, repr_of
-from calamity_lab.frames.exports import Exports
-from calamity_lab.frames.files import parts_of
+from calamity_lab.frames.files import Exports, parts_of
 from calamity_lab.kernel.arguments import a_list, an_index, is_a, refuse_unknown, span
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import format_fields, format_value, html_table, plural

@@ -22,8 +22,7 @@ from calamity_lab.frames.columns import (
     text,
     together,
 )
-from calamity_lab.frames.exports import Exports
-from calamity_lab.frames.files import parts_of
+from calamity_lab.frames.files import Exports, parts_of
 from calamity_lab.kernel.arguments import a_list
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import Field, field_names, fields_in

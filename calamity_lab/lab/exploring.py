@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
-from calamity_lab.frames.exports import Exports
+from calamity_lab.frames.files import Exports
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.arguments import (
     a_list,

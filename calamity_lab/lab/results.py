@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from calamity_lab import frames
 from calamity_lab.errors import InvalidValue, UnknownKey, repr_of, text_of
-from calamity_lab.frames.exports import Exports
+from calamity_lab.frames.files import Exports
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_whole_number, an_index, are_equal, is_a, span
 from calamity_lab.kernel.faults import ArmedFault, Fault

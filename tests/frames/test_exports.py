@@ -18,7 +18,7 @@ from calamity_lab.errors import InvalidValue, UnknownArgument
 from calamity_lab.examples import fulfilment
 from calamity_lab.examples.fulfilment import story
 from calamity_lab.frames import History
-from calamity_lab.frames.exports import Exports
+from calamity_lab.frames.files import Exports
 from calamity_lab.kernel.clocks_and_ids import ticking_clock
 from calamity_lab.kernel.messages import command
 from calamity_lab.lab import Lab
