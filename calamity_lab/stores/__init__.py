@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from calamity_lab.stores.actors.stack_actor import StackActor
     from calamity_lab.stores.actors.threads import ThreadActors
     from calamity_lab.stores.overlay import OverlayEventStore
-    from calamity_lab.stores.process_manager_worker import ProcessManagerWorker
-    from calamity_lab.stores.projection_worker import ProjectionWorker
     from calamity_lab.stores.serializer.names import UnknownEvent, UnreadableEvent
     from calamity_lab.stores.serializer.serializer import Serializer
     from calamity_lab.stores.sql.event_store import SQLEventStore
     from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
+    from calamity_lab.stores.workers import ProcessManagerWorker, ProjectionWorker
 
 _HOMES = {
     "kernel.recovery": "rebuild recover take_snapshots",
@@ -32,10 +31,9 @@ _HOMES = {
         "one_for_all one_for_each whereabouts"
     ),
     "stores.overlay": "OverlayEventStore",
-    "stores.process_manager_worker": "ProcessManagerWorker",
-    "stores.projection_worker": "ProjectionWorker",
     "stores.serializer": "Serializer UnknownEvent UnreadableEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
+    "stores.workers": "ProcessManagerWorker ProjectionWorker",
 }
 
 __all__ = [
