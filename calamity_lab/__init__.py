@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from calamity_lab.kernel.run import Run, advance, begin, choices, dispatch
     from calamity_lab.kernel.second_arguments import Context
     from calamity_lab.kernel.stack import Stack
-    from calamity_lab.lab.exploring import explore
-    from calamity_lab.lab.lab import Lab
+    from calamity_lab.lab.lab import Lab, explore
 
 __version__ = "0.1.0"
 
@@ -63,8 +62,7 @@ _HOMES = {
     "kernel.second_arguments": "Context",
     "kernel.clocks_and_ids": "seeded_ids ticking_clock",
     "kernel.stack": "Stack",
-    "lab.exploring": "explore",
-    "lab.lab": "Lab",
+    "lab.lab": "Lab explore",
 }
 
 __all__ = [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from itertools import islice, product
 from random import Random
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
@@ -31,8 +33,7 @@ from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.run import Run, begin
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.lab.displays import counting
-from calamity_lab.lab.lab import Lab
+from calamity_lab.lab.displays import Displays, counting
 from calamity_lab.model import Model, assemble, functions_reached, names_reached
 from calamity_lab.probe.explore import (
     BrokenAt,
@@ -44,6 +45,9 @@ from calamity_lab.probe.explore import (
     unfulfilled,
 )
 from calamity_lab.text import html_table, plural
+from calamity_lab.trace.selection import Note
+from calamity_lab.trace.stepper import Stepper
+from calamity_lab.trace.trace import Moment
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -52,10 +56,11 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _LENGTH = 200
 _WALK = 200
+_LONGEST_NAME = 40
 _STRATEGIES = ("breadth", "depth", "random")
 
 Verdict = Literal["holds", "broken", "undecided"]
-Start = Stack | Run | Lab
+Start = Stack | Run | Displays
 
 
 class Coverage(NamedTuple):
@@ -147,24 +152,58 @@ class Violation:
         """
         return self._exploration._no_return(self)
 
-    def lab(self) -> Lab:
-        """A lab that stands at the moment where the invariant breaks, with all that led there."""
+    @property
+    def ways(self) -> tuple[ExploredChoice, ...]:
+        """The choices of the path: each command with its sender, and what went wrong meanwhile."""
+        return self._ways
+
+    def lab(self) -> Any:
+        """A `Lab` that stands at the moment where the invariant breaks, with all that led there."""
         lab = self._exploration._lab()
+        self._carry_out(lab)
+        return lab
+
+    def open_in(self, lab: Displays) -> Moment:
+        """Go to the moment where the invariant breaks, in the lab that was explored, on a new branch.
+
+        A branch that was made for this path before is gone to again. Raises `InvalidValue` in another lab.
+        """
+        stepper, opened, key = lab.stepper, self._exploration._opened, (self.invariant, self._ways)
+        if key in opened:
+            with suppress(InvalidValue):  # the branch was removed since
+                return stepper.goto_note(opened[key])
+        if not self._exploration._is_begun_in(stepper):
+            raise InvalidValue(
+                "open_in(lab) needs the lab that was explored, with the moment at which that began. Open the "
+                "path in a lab of its own with lab(), or explore again with lab.explore()"
+            )
+        stepper.fork(stepper.trace.free_name(f"breaks: {self.invariant}"[:_LONGEST_NAME]))
+        self._carry_out(lab)
+        opened[key] = Note(self.invariant, stepper.trace.branch.name, stepper.moment)
+        return stepper.moment
+
+    def _carry_out(self, lab: Displays) -> None:
+        """Carry the path out in a lab that stands where it begins, and show there what breaks."""
+        stepper = lab.stepper
         for way in self._ways:
             if way.is_fault:
-                lab.inject(_again(lab, way))
+                stepper.inject(_again(lab, way))
             else:
                 if way.is_offered:
-                    lab.send(way.command)
-                lab.choose(_pending(lab, way))
+                    stepper.submit(way.command)
+                stepper.choose(_pending(lab, way))
                 if way.fault is not None:
-                    lab.inject(way.fault)
-            lab.step()
-        return lab
+                    stepper.inject(way.fault)
+            stepper.step_over()
+            while stepper.moment.run.progress is not None:  # a breakpoint stopped it on the way
+                stepper.step_over()
+        fn = self._exploration._explorer.invariants.get(self.invariant)
+        if fn is not None and self.invariant not in stepper.stops.watches:
+            stepper.stops.watch("invariant", self.invariant, fn, must_hold=True)
 
     def to_test(self) -> str:
         """The last command as a test of what it leads to today; see `Lab.to_test`."""
-        return self.lab().to_test()
+        return str(self.lab().to_test())
 
     def __repr__(self) -> str:
         lines = [f"{self.invariant}: broken after {plural(len(self._ways), 'command')}"]
@@ -193,7 +232,11 @@ class Violation:
         return html_table(("step", "command", "sent by", ""), rows, repr(self).partition("\n")[0])
 
 
-def _again(lab: Lab, way: ExploredChoice) -> Fault:
+class _EnoughForNow(Exception):
+    """The time is over; what was found is whole."""
+
+
+def _again(lab: Displays, way: ExploredChoice) -> Fault:
     """The fault of a choice in the run of a lab, where events and commands have other ids."""
     if isinstance(way.command, Redeliver):
         (latest,) = islice(lab.stack.event_store.stream(ALL, direction=BACKWARDS), 1)
@@ -203,7 +246,7 @@ def _again(lab: Lab, way: ExploredChoice) -> Fault:
     return Lose(lab.agenda.pending[_pending(lab, lost)])
 
 
-def _pending(lab: Lab, way: ExploredChoice) -> int:
+def _pending(lab: Displays, way: ExploredChoice) -> int:
     """The index of the pending command that a choice means."""
     entries = list(lab.moment.agenda.entries())
     order = range(len(entries) - 1, -1, -1) if way.is_offered else range(len(entries))
@@ -221,50 +264,98 @@ class Exploration(Exports):
     """The states that a model may come to, and what is wrong among them.
 
     ``states`` and ``transitions`` are how many were found; a transition into a state that was known counts.
-    ``depth`` is how many commands lead to the state that is furthest from the start.
+    ``depth`` is how many commands lead to the state that is furthest from the start. ``seconds`` is how long
+    the exploring took so far, ``turn`` how often it went on. ``began_at`` is the moment of the lab that was
+    explored.
     """
 
     def __init__(
         self,
         explorer: Explorer,
         model: Model | None,
+        make: Callable[..., Any],
         *,
         limit: int,
         strategy: str,
         seed: int,
         length: int,
         again: Callable[[Mapping[str, Any]], Exploration] | None = None,
+        began_at: Note | None = None,
     ) -> None:
-        self._explorer, self._given_model = explorer, model
+        self._explorer, self._given_model, self._make = explorer, model, make
+        self.began_at = began_at
+        self.seconds = 0.0
+        self.turn = 0
         self._strategy, self._random, self._length = strategy, Random(seed), length
         self._again = again
         self._stopped = ""
         self._lost: dict[str, bytearray] = {}
         self._violations: tuple[Violation, ...] | None = None
-        self._go(limit)
+        self._opened: dict[tuple[str, tuple[ExploredChoice, ...]], Note] = {}
+        self.set_limit(limit)
 
-    def _go(self, limit: int) -> None:
-        self._stopped = ""
-        self._lost.clear()
-        self._violations = None
-        explorer = self._explorer
-        with counting("Explore", "states") as show:
+    def set_limit(self, limit: int) -> None:
+        """Let `go_on` look further: to so many states in all; at random, for so many more choices."""
+        self._stopped, self._limit, self._choices_left = "", limit, limit
 
-            def passing() -> None:
-                show(explorer.states, explorer.left)
+    @property
+    def is_open(self) -> bool:
+        """Whether `go_on` would look at more: it was not stopped, and is not at its limit."""
+        if self._stopped:
+            return False
+        if self._strategy == "random":
+            return self._choices_left > 0 and not self._explorer.all_break
+        return self.states < self._limit and self._explorer.left > 0
 
-            try:
-                if self._strategy == "random":
-                    explorer.walk(self._random, limit, self._length, passing)
-                else:
-                    explorer.go(limit, passing)
-            except KeyboardInterrupt:
-                self._stopped = "interrupted"
+    def go_on(self, seconds: float) -> bool:
+        """Look at further states for so many seconds, or up to the limit; whether more is left to look at.
+
+        So an exploration can be shown while it goes on, as in the tab "Explore".
+        """
+        end = monotonic() + seconds
+
+        def passing() -> None:
+            if monotonic() > end:
+                raise _EnoughForNow
+
+        with suppress(_EnoughForNow):
+            if self.is_open:
+                self._look(passing)
+        return self.is_open
+
+    def stop(self) -> None:
+        """End it here, and keep what was found; `resume` goes on."""
+        if self.is_open:
+            self._stopped = "stopped"
 
     def resume(self, limit: int = 100_000) -> Exploration:
         """Go on, to so many states in all; at random, for so many more choices."""
-        self._go(a_whole_number("resume(limit)", limit, low=1))
+        self.set_limit(a_whole_number("resume(limit)", limit, low=1))
+        explorer = self._explorer
+        with counting("Explore", "states") as show:
+            self._look(lambda: show(explorer.states, explorer.left))
         return self
+
+    def _look(self, passing: Callable[[], object]) -> None:
+        """Look at further states, up to the limit; ``passing`` hears of each, and may raise to end it."""
+        self._lost.clear()
+        self._violations = None
+        self.turn += 1
+        began = monotonic()
+
+        def chosen() -> None:
+            self._choices_left -= 1
+            passing()
+
+        try:
+            if self._strategy == "random":
+                self._explorer.walk(self._random, self._choices_left, self._length, chosen)
+            else:
+                self._explorer.go(self._limit, passing)
+        except KeyboardInterrupt:
+            self._stopped = "interrupted"
+        finally:
+            self.seconds += monotonic() - began
 
     @property
     def states(self) -> int:
@@ -459,8 +550,14 @@ class Exploration(Exports):
     def _model(self) -> Model:
         return _model_of(self._explorer) if self._given_model is None else self._given_model
 
-    def _lab(self) -> Lab:
-        return Lab(self._model, stack=self._explorer.given)
+    def _lab(self) -> Any:
+        return self._make(self._model, stack=self._explorer.given)
+
+    def _is_begun_in(self, stepper: Stepper) -> bool:
+        """Go to the moment at which it began; whether that is there."""
+        with suppress(InvalidValue):
+            return self.began_at is not None and stepper.goto_note(self.began_at) is not None
+        return False
 
     def _no_return(self, violation: Violation) -> PointOfNoReturn | None:
         explorer, states = self._explorer, violation._states
@@ -529,40 +626,22 @@ class Sweep(Sequence[tuple[Mapping[str, Any], Exploration]]):
         return html_table(tuple(rows[0]) if rows else (), texts, "")
 
 
-def explore(
+def exploration_of(
     start: Start | Callable[..., Start],
+    make: Callable[..., Any],
     *,
-    commands: Iterable[Any] | Callable[..., Iterable[Any]] | None = None,
-    invariants: Any = (),
-    eventually: Any = (),
-    sometimes: Any = (),
-    faults: Iterable[Any] = (),
-    limit: int = 100_000,
-    depth: int | None = None,
-    strategy: Literal["breadth", "depth", "random"] = "breadth",
-    seed: int = 0,
-    by: Callable[[Stack], Any] | None = None,
+    commands: Iterable[Any] | Callable[..., Iterable[Any]] | None,
+    invariants: Any,
+    eventually: Any,
+    sometimes: Any,
+    faults: Iterable[Any],
+    limit: int,
+    depth: int | None,
+    strategy: str,
+    seed: int,
+    by: Callable[[Stack], Any] | None,
 ) -> Exploration:
-    """Follow everything that may happen from a start, and check each state.
-
-    ``start`` is a `Stack`, a `Run` or a `Lab` (its moment), or a function that returns one of these. A choice
-    is one whole command: a pending one, in any order, or one of ``commands``: a list of commands that may be
-    sent in any state, or a function of the stack that returns those for this state.
-
-    ``invariants`` must hold in each state, ``eventually`` must come on each way, ``sometimes`` must hold in
-    some state: functions of a stack, in a list or by name in a dict. It stops after ``limit`` states, and
-    follows no state that is ``depth`` commands away from the start.
-
-    ``faults`` may happen once each, at any moment where they fit: a fault, as in ``Crash()`` or
-    ``Lose(DepositFunds)``, or the class `Lose` (any command that a process manager sent) or `Redeliver` (the
-    latest event).
-
-    ``strategy`` is "breadth", which finds a shortest path to each violation, "depth", or "random": runs of
-    ``depth`` commands (or 200) at random with this ``seed``, ``limit`` choices in all, whose paths are made
-    shorter afterwards. ``by`` is a function of the stack that says what counts when two states are compared.
-
-    An interrupt ends it, and gives what was found so far.
-    """
+    """An exploration that has looked at nothing yet; ``make(model, stack=run)`` makes the labs it opens."""
     limit = a_whole_number("explore(limit)", limit, low=1)
     depth = None if depth is None else a_whole_number("explore(depth)", depth)
     one_of("explore(strategy)", strategy, _STRATEGIES)
@@ -572,10 +651,11 @@ def explore(
         "sometimes": _predicates("sometimes", sometimes),
     }
     wrong_things = _faults(faults)
-    is_made = callable(start) and not is_a(start, Stack, Run, Lab)
+    is_made = callable(start) and not is_a(start, Stack, Run, Displays)
 
     def explored(given: Mapping[str, Any]) -> Exploration:
-        run, model = _run_and_model(_made(start, given) if is_made else start)
+        begins = _made(start, given) if is_made else start
+        run, model = _run_and_model(begins)
         explorer = Explorer(
             run,
             offer=_offer(commands, given),
@@ -585,13 +665,23 @@ def explore(
             faults=wrong_things,
             **checks,
         )
-        again = explored if is_made else None
-        length = _WALK if depth is None else depth
         return Exploration(
-            explorer, model, limit=limit, strategy=strategy, seed=seed, length=length, again=again
+            explorer,
+            model,
+            make,
+            limit=limit,
+            strategy=strategy,
+            seed=seed,
+            length=_WALK if depth is None else depth,
+            again=(lambda given: explored(given).resume(limit)) if is_made else None,
+            began_at=_here(begins) if is_a(begins, Displays) else None,
         )
 
     return explored({})
+
+
+def _here(lab: Any) -> Note:
+    return Note("", lab.trace.branch.name, lab.moment)
 
 
 def _made(make: Any, given: Mapping[str, Any]) -> Any:
@@ -607,7 +697,7 @@ def _made(make: Any, given: Mapping[str, Any]) -> Any:
 
 def _run_and_model(start: Any) -> tuple[Run, Model | None]:
     """The run to begin with, at rest and in memory, and the classes of its model."""
-    if is_a(start, Lab):
+    if is_a(start, Displays):
         run, model = start.moment.run, start.model
     elif is_a(start, Stack, Run):
         run, model = begin(start) if is_a(start, Stack) else start, None

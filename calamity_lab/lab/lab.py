@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from calamity_lab.errors import InvalidModel, InvalidValue, ModelError, UnknownAttribute, repr_of
 from calamity_lab.kernel import ask
@@ -40,6 +40,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.lab.attachment import Attachment
 from calamity_lab.lab.displays import AtMoment, Displays, progress
+from calamity_lab.lab.exploring import Exploration, Start, exploration_of
 from calamity_lab.lab.results import (
     ArmedFaults,
     Branches,
@@ -100,6 +101,7 @@ class Lab(Displays):
 
     _view: ViewWidget | None = None
     _dock: Dock | None = None
+    _exploration: Exploration | None = None
     # Which cells of a notebook sent which commands, where %lab made the lab or replayed it.
     _cells: Any = None
 
@@ -509,6 +511,26 @@ class Lab(Displays):
         """
         return Comparison(compare(self.trace, a, b, at))
 
+    # exploring
+
+    def explore(self, **given: Any) -> Exploration:
+        """Follow everything that may happen from this moment, and check each state.
+
+        It takes the arguments of `calamity_lab.explore`. Without ``invariants``, the invariants of the lab
+        that are on must hold. The lab stays at its moment, and the tab "Explore" shows what was found.
+        ``lab.exploration.violations[0].open_in(lab)`` goes to the moment where an invariant breaks.
+        """
+        watches = self.stepper.stops.watches
+        holds = {name: watch.fn for name, watch in watches.items() if watch.must_hold and watch.is_on}
+        self._exploration = explore(self, **{"invariants": holds, **given})
+        self.stepper.select(self.stepper.selection)  # so that the widgets look again
+        return self._exploration
+
+    @property
+    def exploration(self) -> Exploration | None:
+        """What `explore`, or the tab "Explore", found last; None where nothing was explored."""
+        return self._exploration
+
     # faults
 
     def inject(self, fault: Fault) -> ArmedFaults:
@@ -761,3 +783,56 @@ def _edited(submitted: SubmittedCommands, number: int, given: Any) -> Any:
             f"it has: {', '.join(field_names(type(command)) or ())}"
         )
     return remade(command, given)
+
+
+def explore(
+    start: Start | Callable[..., Start],
+    *,
+    commands: Iterable[Any] | Callable[..., Iterable[Any]] | None = None,
+    invariants: Any = (),
+    eventually: Any = (),
+    sometimes: Any = (),
+    faults: Iterable[Any] = (),
+    limit: int = 100_000,
+    depth: int | None = None,
+    strategy: Literal["breadth", "depth", "random"] = "breadth",
+    seed: int = 0,
+    by: Callable[[Stack], Any] | None = None,
+    at_once: bool = True,
+) -> Exploration:
+    """Follow everything that may happen from a start, and check each state.
+
+    ``start`` is a `Stack`, a `Run` or a `Lab` (its moment), or a function that returns one of these. A choice
+    is one whole command: a pending one, in any order, or one of ``commands``: a list of commands that may be
+    sent in any state, or a function of the stack that returns those for this state.
+
+    ``invariants`` must hold in each state, ``eventually`` must come on each way, ``sometimes`` must hold in
+    some state: functions of a stack, in a list or by name in a dict. It stops after ``limit`` states, and
+    follows no state that is ``depth`` commands away from the start.
+
+    ``faults`` may happen once each, at any moment where they fit: a fault, as in ``Crash()`` or
+    ``Lose(DepositFunds)``, or the class `Lose` (any command that a process manager sent) or `Redeliver` (the
+    latest event).
+
+    ``strategy`` is "breadth", which finds a shortest path to each violation, "depth", or "random": runs of
+    ``depth`` commands (or 200) at random with this ``seed``, ``limit`` choices in all, whose paths are made
+    shorter afterwards. ``by`` is a function of the stack that says what counts when two states are compared.
+
+    An interrupt ends it, and gives what was found so far. With ``at_once=False`` nothing is looked at yet:
+    `Exploration.go_on` does it for as many seconds as it is given.
+    """
+    found = exploration_of(
+        start,
+        Lab,
+        commands=commands,
+        invariants=invariants,
+        eventually=eventually,
+        sometimes=sometimes,
+        faults=faults,
+        limit=limit,
+        depth=depth,
+        strategy=strategy,
+        seed=seed,
+        by=by,
+    )
+    return found.resume(limit) if a_bool("explore(at_once)", at_once) else found

@@ -132,7 +132,7 @@ class Explorer:
         self.start = start._replace(stack=changed(start.stack, ids=_Numbered()))
         self.most_depth, self.strategy = depth, strategy
         self._offer, self._by, self._faults = offer, by, tuple(faults)
-        self._invariants, self._eventually = dict(invariants or {}), dict(eventually or {})
+        self.invariants, self._eventually = dict(invariants or {}), dict(eventually or {})
         self.sometimes = dict(sometimes or {})
         self.ways: list[ExploredChoice] = []
         self.parents, self.reached_by, self.depths = array("q"), array("q"), array("q")
@@ -144,7 +144,7 @@ class Explorer:
         self.seen = Seen()
         self.reached: dict[str, int] = {}
         # Of each predicate, for each state: whether an invariant is broken, whether what must come is there.
-        self.bad: dict[str, bytearray] = {name: bytearray() for name in self._invariants}
+        self.bad: dict[str, bytearray] = {name: bytearray() for name in self.invariants}
         self.held: dict[str, bytearray] = {name: bytearray() for name in self._eventually}
         self.values = Values()
         self._ways: dict[Any, int] = {}
@@ -261,6 +261,7 @@ class Explorer:
         known = _trimmed(vector)
         self._add(self._key(self.start, known), self.start, known, -1, -1)
         self._first = self._waiting[0]
+        self._walk: tuple[int, int, Run, tuple[int, ...]] | None = None
 
     def _slot(self, stream_id: str, state: Any, is_instance: bool) -> int:
         slot = self._slots.setdefault((stream_id, is_instance), len(self._slots))
@@ -317,7 +318,7 @@ class Explorer:
     def _add(self, key: Hashable, run: Run, vector: tuple[int, ...], parent: int, way: int) -> int:
         """Note a new state. An interrupt on the way leaves the state unknown: see `_forget_halves`."""
         index, stack = len(self._states), run.stack
-        broken = {name: _asked(holds, stack) for name, holds in self._invariants.items()}
+        broken = {name: _asked(holds, stack) for name, holds in self.invariants.items()}
         held = {name: _asked(holds, stack)[0] for name, holds in self._eventually.items()}
         sometimes = [(n, holds) for n, holds in self.sometimes.items() if n not in self.reached]
         reached = [name for name, holds in sometimes if _asked(holds, stack)[0]]
@@ -478,22 +479,26 @@ class Explorer:
             pending = tuple([format_value(command, 200) for command in run.agenda])
             self.stuck.append(Stuck(index, running, pending))
 
+    @property
+    def all_break(self) -> bool:
+        """Whether there is nothing left to find at random: every invariant breaks."""
+        return len(self._known) >= max(len(self.invariants), 1)
+
     def walk(
         self, source: Random, limit: int, length: int, passing: Callable[[], object] = lambda: None
     ) -> None:
-        """Go at random from the start, again and again, until so many choices were made."""
-        left = limit
+        """Go at random from the start, again and again, until so many choices were made.
+
+        ``passing`` hears of each. Where it raises, the next call goes on from there.
+        """
         with ask.through(self.values.remembered), muted_output():
-            while left > 0 and len(self._known) < max(len(self._invariants), 1):
-                _, run, vector = self._first
-                state = 0
-                for _ in range(min(length, left)):
-                    left -= 1
-                    found = self._at_random(source, state, run, vector)
-                    if found is None:
-                        break
-                    state, run, vector = found
-                    passing()
+            while limit > 0 and length > 0 and not self.all_break:
+                made, state, run, vector = self._walk or (0, *self._first)
+                found = self._at_random(source, state, run, vector)
+                is_over = found is None or made + 1 == length
+                self._walk = None if is_over or found is None else (made + 1, *found)
+                limit -= 1
+                passing()
 
     def _at_random(
         self, source: Random, state: int, run: Run, vector: tuple[int, ...]
@@ -539,7 +544,7 @@ class Explorer:
                     continue
                 run, vector = after, new_vector
                 made.append(wanted)
-                if name in self._invariants and not _asked(self._invariants[name], run.stack)[0]:
+                if name in self.invariants and not _asked(self.invariants[name], run.stack)[0]:
                     return tuple(made)
         return None
 

@@ -372,6 +372,69 @@ def test_an_interrupt_gives_what_was_found_and_resume_finds_the_rest(call: int, 
     assert sum(found._explorer.bad["interrupts"]) == sum(whole._explorer.bad["not solved"]) > 1
 
 
+@pytest.mark.parametrize("strategy", ["breadth", "depth", "random"])
+def test_in_parts_the_same_is_found_as_at_once(strategy: str) -> None:
+    invariants = never(jugs(), lambda levels: levels[1] == 4)
+    given: dict[str, Any] = {"invariants": invariants, "strategy": strategy, "limit": 300, "depth": 9}
+    parts = explored(jugs(), **given, at_once=False)
+    assert (parts.states, parts.transitions, parts.is_open) == (1, 0, True)
+    turns = 0
+    while parts.go_on(0):  # no time: one state, or one choice, a part
+        turns += 1
+    whole = explored(jugs(), **given)
+    assert turns > 9
+    assert (parts.states, parts.transitions) == (whole.states, whole.transitions)
+    assert repr(parts) == repr(whole)
+
+
+def test_what_is_stopped_keeps_what_was_found_and_goes_on() -> None:
+    found = explored(jugs(), at_once=False)
+    found.go_on(0)
+    found.stop()
+    assert (found.is_open, found.go_on(1), found.verdict) == (False, False, "undecided")
+    assert found.stopped.startswith("stopped, ")
+    assert (found.resume().states, found.verdict) == (16, "holds")
+    found.stop()
+    assert found.verdict == "holds"
+
+
+def test_a_lab_explores_with_its_invariants_and_goes_to_where_one_breaks() -> None:
+    lab = order_and_cancel()
+    lab.invariant("no cancelled order is shipped", ships_nothing_cancelled)
+    lab.invariant("is off", lambda stack: False).is_on = False
+    lab.break_on("rejection")
+    lab.resume(limit=9)
+    lab.step()
+    begin_ = lab.moment
+    found = lab.explore()
+    assert (lab.moment, lab.exploration) == (begin_, found)
+    (violation,) = found.violations
+    assert violation.invariant == "no cancelled order is shipped"
+
+    violation.open_in(lab)
+    assert lab.trace.branch.name == "breaks: no cancelled order is shipped"
+    assert not ships_nothing_cancelled(lab.stack)
+    assert lab.moment.rests
+    before = lab.moment
+    lab.switch("main")
+    violation.open_in(lab)
+    assert (lab.moment, list(lab.branches)) == (before, ["main", "breaks: no cancelled order is shipped"])
+    lab.switch("main")
+    lab.remove("breaks: no cancelled order is shipped")
+    assert repr(violation.open_in(lab)) == repr(before)
+    assert len(lab.branches) == 2
+    with pytest.raises(InvalidValue, match="needs the lab that was explored"):
+        violation.open_in(order_and_cancel())
+
+
+def test_a_violation_of_no_lab_is_opened_by_making_one_with_the_invariant() -> None:
+    puzzle = jugs()
+    found = explored(puzzle, invariants=never(puzzle, lambda levels: levels[1] == 4))
+    with pytest.raises(InvalidValue, match="needs the lab that was explored"):
+        found.violations[0].open_in(order_and_cancel())
+    assert found.violations[0].lab().watches["not solved"] is False
+
+
 @dataclass(frozen=True)
 class Odd:
     thing: Any = None
