@@ -47,7 +47,7 @@ from calamity_lab.model import Model
 from calamity_lab.stores.serializer.names import UnknownEvent, unknown
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.trace import inputs as kinds
-from calamity_lab.trace.inputs import After, Armed, Entry, IdsApart, Submitted, Unplayed
+from calamity_lab.trace.inputs import AfterStep, Armed, Entry, IdsApart, Submitted, Unplayed
 from calamity_lab.trace.renewal import Renewed
 from calamity_lab.trace.replay import CommandNumbers, CommandOutcome, Course, Replayed, decided_again
 from calamity_lab.trace.selection import Note, Selection
@@ -652,7 +652,7 @@ class SavedTrace:
         for line in saved.inputs:
             put = self._input(line, name)
             if put is not None:
-                after = None if line["after"] is None else After(*line["after"])
+                after = None if line["after"] is None else AfterStep(*line["after"])
                 found.append((line, Entry(put, line["at"], after, self.start)))
         return found
 

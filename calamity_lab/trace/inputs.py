@@ -1,6 +1,6 @@
 """The inputs of a run, put in from outside; the moments of a trace follow from them.
 
-An input names commands by their ids, and says after which step of which command it was put (`After`). So it
+An input names commands by their ids, and says after which step of which command it was put (`AfterStep`). So it
 means the same in a run that was decided again on changed classes. A new kind of input is one class that
 follows the protocol `Input`.
 """
@@ -30,7 +30,7 @@ class Input(Protocol):
         ...
 
 
-class After(NamedTuple):
+class AfterStep(NamedTuple):
     """When an input was put: after this number of steps of a command."""
 
     command_id: str
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
     input: Input
     at: int
-    after: After | None
+    after: AfterStep | None
     before: Run
 
 
@@ -76,7 +76,7 @@ class Unplayed:
 
     input: Input
     why: str
-    after: After | None
+    after: AfterStep | None
 
     def put(self, run: Run) -> tuple[Unplayed, Run]:
         """The run as it is."""

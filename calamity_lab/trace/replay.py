@@ -30,7 +30,7 @@ from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.differences import differences
 from calamity_lab.trace.inputs import (
-    After,
+    AfterStep,
     Armed,
     Chosen,
     Dropped,
@@ -625,7 +625,7 @@ class _Replay:
             self.unplayed.append(f"{stored_name(type(item.command))}{number}: {error}")
             return item._replace(why=str(error))
 
-    def _put_other(self, given: Input, after: After | None) -> None:
+    def _put_other(self, given: Input, after: AfterStep | None) -> None:
         """Put an input in again, for the command or event that corresponds to that of the old branch."""
         try:
             if isinstance(given, Chosen | Dropped):
@@ -640,7 +640,7 @@ class _Replay:
             self.unplayed.append(f"{given.described()}: {error}")
             self._set_aside(given, after, str(error))
 
-    def _set_aside(self, given: Input, after: After | None, why: str) -> None:
+    def _set_aside(self, given: Input, after: AfterStep | None, why: str) -> None:
         """Keep an input that cannot be put in now, so that a later replay on other classes tries it again."""
         if self._renewed is not None:
             self.trace = self.trace.put(self.trace.last, Unplayed(given, why, after))

@@ -23,7 +23,7 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
-from calamity_lab.trace.inputs import After, Armed, Entry, Input, Submitted
+from calamity_lab.trace.inputs import AfterStep, Armed, Entry, Input, Submitted
 from calamity_lab.trace.sentences import sentence
 
 T = TypeVar("T")
@@ -373,9 +373,9 @@ class Trace:
             acts = acts.insert(id(entry.before), others) if others else acts.discard(id(entry.before))
         return Trace(self.branch, self.branches, self.memo, acts)
 
-    def _after(self, at: int) -> After | None:
+    def _after(self, at: int) -> AfterStep | None:
         step, start = self[at].step, self.index.command_start(at)
-        return None if step is None else After(step.pending.command_id, at - max(start - 1, 0))
+        return None if step is None else AfterStep(step.pending.command_id, at - max(start - 1, 0))
 
     def branch_named(self, name: Any) -> Branch:
         """The branch with that name; raises `InvalidValue` where there is none."""

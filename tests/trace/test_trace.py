@@ -17,7 +17,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, Completed, Dispatched, Refused
 from calamity_lab.model import Model
 from calamity_lab.trace.index import Index
-from calamity_lab.trace.inputs import After, Chosen, Dropped, Submitted
+from calamity_lab.trace.inputs import AfterStep, Chosen, Dropped, Submitted
 from calamity_lab.trace.trace import Trace
 
 
@@ -135,7 +135,7 @@ def test_an_input_tells_after_which_step_of_which_command_it_was_put() -> None:
     second = trace.index.dispatched[1]
     command_id = trace[0].agenda.pending[1].command_id
     forked = trace.put(second + 1, Submitted((DepositFunds("1", 1),)))
-    assert forked.branch.inputs[-1].after == After(command_id, 2)
+    assert forked.branch.inputs[-1].after == AfterStep(command_id, 2)
 
 
 def test_the_same_inputs_put_again_give_the_same_run_to_the_last_id() -> None:
