@@ -23,7 +23,7 @@ from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, 
 from calamity_lab.trace.purity import PurityCheck
 from calamity_lab.trace.replay import Edits, Replayed, reload, replay
 from calamity_lab.trace.selection import NOTHING, Note, Selection
-from calamity_lab.trace.stops import Condition, Elapsed, EndsCascade, Stops, Times, always, ends_command
+from calamity_lab.trace.stops import Condition, Within, EndsCascade, Stops, Times, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
 
 DEFAULT_LIMIT = 100_000
@@ -457,7 +457,7 @@ class Journey:
     def go_on(self, seconds: float) -> None:
         """Make one part; it begins no step after so many seconds. An error ends the whole journey."""
         self._is_there = True
-        self._stepper.go(self._passes, Elapsed(seconds))
+        self._stepper.go(self._passes, Within(seconds))
         self._is_there = self._is_there or bool(self._stepper.stopped)
         self._stand()
 

@@ -62,7 +62,7 @@ class Times:
         return self._left <= 0
 
 
-class Elapsed:
+class Within:
     """After so many seconds, counted from now."""
 
     def __init__(self, seconds: float) -> None:
