@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Lose, Redeliver
     from calamity_lab.kernel.from_functions import Decider, policy
     from calamity_lab.kernel.identity import Identity
-    from calamity_lab.kernel.messages import Continue, Start, Stop, command
+    from calamity_lab.kernel.messages import After, At, Cancel, Continue, Start, Stop, command
     from calamity_lab.kernel.protocols import (
         ALL,
         ANY,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         VersionStore,
     )
     from calamity_lab.kernel.recorded import RecordedEvent
-    from calamity_lab.kernel.run import Run, advance, begin, choices, dispatch
+    from calamity_lab.kernel.run import Run, advance, begin, choices, dispatch, due, elapse
     from calamity_lab.kernel.second_arguments import Context
     from calamity_lab.kernel.stack import Stack
     from calamity_lab.lab.lab import Lab, explore
@@ -51,14 +51,14 @@ _HOMES = {
     "kernel.faults": "ClockJump ConcurrentWriter Crash Lose Redeliver",
     "kernel.from_functions": "Decider policy",
     "kernel.identity": "Identity",
-    "kernel.messages": "Continue Start Stop command",
+    "kernel.messages": "After At Cancel Continue Start Stop command",
     "kernel.protocols": (
         "ALL ANY BACKWARDS FORWARDS NO_STREAM STREAM_EXISTS "
         "Aggregate AggregateStore Category Command EventStore ProcessManager ProcessManagerStore Projection "
         "VersionStore"
     ),
     "kernel.recorded": "RecordedEvent",
-    "kernel.run": "Run advance begin choices dispatch",
+    "kernel.run": "Run advance begin choices dispatch due elapse",
     "kernel.second_arguments": "Context",
     "kernel.clocks_and_ids": "seeded_ids ticking_clock",
     "kernel.stack": "Stack",
@@ -72,9 +72,12 @@ __all__ = [
     "FORWARDS",
     "NO_STREAM",
     "STREAM_EXISTS",
+    "After",
     "Aggregate",
     "AggregateStore",
+    "At",
     "CalamityError",
+    "Cancel",
     "Category",
     "ClockJump",
     "Command",
@@ -106,6 +109,8 @@ __all__ = [
     "choices",
     "command",
     "dispatch",
+    "due",
+    "elapse",
     "explore",
     "policy",
     "seeded_ids",

@@ -183,13 +183,23 @@ class TooManyConflicts(WrongExpectedVersion):
         )
 
 
+def _and_time_may_pass(following: Any) -> str:
+    """When the next deadline is, in the error of a run that has nothing else to do."""
+    return (
+        f", or let time pass with elapse(run) or lab.wait(): the next deadline is {following.deadline}, due "
+        f"{following.due_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
 class IdleRun(CalamityError):
     """A run cannot advance, because nothing is in progress and its agenda is empty."""
 
     def __init__(self, run: Any = None) -> None:
+        following = None if run is None else run.stack.deadlines.first
         super().__init__(
             "cannot advance: nothing is in progress and the agenda is empty; "
             "add a command with begin(stack, command), run.submit(command) or lab.send(command)"
+            + ("" if following is None else _and_time_may_pass(following))
         )
         self.run = run
 

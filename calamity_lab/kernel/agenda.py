@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple, overload
 
@@ -20,7 +21,9 @@ class Pending(NamedTuple):
 
     ``cause`` is the event that made a process manager send it, ``sender`` that instance; both are None
     for a submitted command. ``depth`` counts the commands above it in the chain of causes. ``once`` marks a
-    submitted command whose id was given, so that it is carried out once.
+    submitted command whose id was given, so that it is carried out once. A deadline has the time at which it
+    is due, and its name, ``deadline``, also when it is due and pending; for other commands both are None.
+    Since time passes before a deadline is carried out, its depth is 0.
     """
 
     command: Any
@@ -32,6 +35,8 @@ class Pending(NamedTuple):
     metadata: Mapping[str, Any] = NO_METADATA
     parent: Pending | None = None
     once: bool = False
+    due_at: datetime | None = None
+    deadline: str | None = None
 
     @property
     def causation_id(self) -> str | None:
@@ -52,14 +57,18 @@ class Pending(NamedTuple):
 
     def __reduce__(self) -> Any:
         # One by one: a chain of causes may be longer than pickle can nest.
-        return _chained, ([(*pending[:7], pending.once) for pending in self.chain()][::-1],)
+        return _chained, ([(*pending[:7], *pending[8:]) for pending in self.chain()][::-1],)
 
     def __repr__(self) -> str:
+        if self.due_at is not None:
+            return (
+                f"Pending({repr_of(self.command)}, set by {self.sender}, due {self.due_at:%Y-%m-%d %H:%M:%S})"
+            )
         origin = "submitted" if self.sender is None else f"sent by {self.sender}"
         return f"Pending({repr_of(self.command)}, {origin}, depth {self.depth})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pending) and self[:7] == other[:7]
+        return isinstance(other, Pending) and self[:7] == other[:7] and self[9:] == other[9:]
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -72,7 +81,7 @@ def _chained(chain: list[tuple[Any, ...]]) -> Pending | None:
     """The last command of a chain of causes, from the fields of each, the first cause first."""
     parent: Pending | None = None
     for fields in chain:
-        parent = Pending._make((*fields[:-1], parent, fields[-1]))
+        parent = Pending._make((*fields[:7], parent, *fields[7:]))
     return parent
 
 
@@ -259,35 +268,19 @@ def _absent(which: Any) -> str:
     return f"{repr_of(which)} is not pending"
 
 
-def caused_by_event(
-    pending: Pending, event: RecordedEvent, sender: Identity, commands: tuple[Any, ...]
+def caused(
+    pending: Pending, origin: str, cause: RecordedEvent | None, sender: Identity, commands: Sequence[Any]
 ) -> tuple[Pending, ...]:
-    """The commands with which an instance answers an event, as they lie on the agenda."""
-    return _sent(pending, event.event_id, event, sender, commands)
+    """The commands with which an instance answers an event or a rejection, as they lie on the agenda.
 
-
-def caused_again(
-    pending: Pending, event: RecordedEvent, sender: Identity, commands: tuple[Any, ...]
-) -> tuple[Pending, ...]:
-    """The commands with which an instance answers an event that it is handed again, as a fault has it."""
-    return _sent(pending, pending.command_id, event, sender, commands)
-
-
-def caused_by_rejection(pending: Pending, sender: Identity, commands: tuple[Any, ...]) -> tuple[Pending, ...]:
-    """The commands with which an instance answers the rejection of one of its own."""
-    return _sent(pending, pending.command_id, pending.cause, sender, commands)
-
-
-def _sent(
-    pending: Pending, origin: str, cause: RecordedEvent | None, sender: Identity, commands: tuple[Any, ...]
-) -> tuple[Pending, ...]:
+    Their ids depend on ``origin``: the id of the event, or of the command that was rejected.
+    """
     depth, correlation_id, metadata = pending.depth + 1, pending.correlation_id, pending.metadata
     fresh = derived_ids(origin, sender.stream_id, len(commands))
-    caused = [
+    return tuple([
         Pending(command, id_, correlation_id, depth, cause, sender, metadata, pending)
         for command, id_ in zip(commands, fresh, strict=True)
-    ]
-    return tuple(caused)
+    ])  # fmt: skip
 
 
 def _make(caused: Any, front: Any, back: Any, length: int, failed: tuple[Failure, ...] = ()) -> Agenda:

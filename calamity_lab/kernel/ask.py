@@ -35,7 +35,7 @@ from calamity_lab.kernel.annotations import method_annotations, union_members
 from calamity_lab.kernel.arguments import has, words_of
 from calamity_lab.kernel.hints import UNFINISHED, advice_on, let_go, see, why_unfinished
 from calamity_lab.kernel.identity import Identity, identify
-from calamity_lab.kernel.messages import Continue, Interest, Once, Start, Stop
+from calamity_lab.kernel.messages import After, At, Cancel, Continue, Interest, Once, Start, Stop
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.second_arguments import APPLY, CALLBACKS, EXECUTE, HANDLE, INTERESTED, Context
 
@@ -96,6 +96,7 @@ def _call(subject: Any, method: str, message: Any, known: Any) -> Any:
 _REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _OF_CLASSES = ("interested", "key")
 _INTERESTS = (Start, Continue, Stop, Once)
+_LATER = (After, At, Cancel)
 _NO_EVENTS = (type, Exception)
 _NO_MESSAGES = ("builtins", "_io")  # values of Python itself, and open files
 _MISSING_CASE = "every event needs a case: `return replace(self, ...)`, or return self where nothing changes"
@@ -298,7 +299,7 @@ def _check_interest(manager: Any, event: Any, interest: Any) -> None:
 
 
 def handle(instance: Any, event: Any, recorded: RecordedEvent | None = None) -> tuple[Any, ...]:
-    """The commands with which a process manager answers an event, in order."""
+    """The commands and deadlines with which a process manager answers an event, in order."""
     try:
         is_plain = HANDLE[type(instance)] is None and _wrapped() is None
         outcome = instance.handle(event) if is_plain else _call(instance, "handle", event, recorded)
@@ -312,7 +313,7 @@ def handle(instance: Any, event: Any, recorded: RecordedEvent | None = None) -> 
 def handle_rejection(
     instance: Any, rejected: Rejected, recorded: RecordedEvent | None = None
 ) -> tuple[Any, ...]:
-    """The commands with which a process manager answers a rejection, in order.
+    """The commands and deadlines with which a process manager answers a rejection, in order.
 
     ``recorded`` is the event that the rejected command answers.
     """
@@ -340,12 +341,15 @@ def _commands(instance: Any, method: str, outcome: Any, cause: Any) -> tuple[Any
     commands = _listed(outcome, instance, method)
     for command in commands:
         if issubclass(type(command), type) or not has(command, "aggregate"):
+            if type(command) in _LATER:
+                continue
             raise _wrong(
                 instance,
                 method,
                 command,
                 f"returned {repr_of(command)} for {repr_of(cause)}, which is no command: a command has "
-                "`aggregate()` (write it, or use @command(to=..., by=...)); return a command, a list or None",
+                "`aggregate()` (write it, or use @command(to=..., by=...)); return a command, a deadline (as "
+                "After(timedelta(days=1), command)), a list or None",
             )
     return commands
 

@@ -371,7 +371,7 @@ def armed_fault(run: Run, which: int | str | Fault) -> ArmedFault:
     raise OutOfRange(f"{repr_of(which)} is not armed; {known}")
 
 
-def due(run: Run) -> ArmedFault | None:
+def next_fault(run: Run) -> ArmedFault | None:
     """The first armed fault that can be carried out now; None where there is none."""
     return next((armed for armed in run.faults if armed.fits(run)), None)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from types import FrameType
 from typing import Any, TypeVar
 
-from calamity_lab.errors import InvalidModel, UnresolvedTarget, repr_of
-from calamity_lab.kernel.arguments import an_instance, is_a, refuse_unknown
+from calamity_lab.errors import InvalidModel, InvalidValue, UnresolvedTarget, repr_of
+from calamity_lab.kernel.arguments import an_instance, has, is_a, refuse_unknown, wrong
+from calamity_lab.kernel.identity import stored_name as name_of
 from calamity_lab.kernel.schema import declared_names
 
 C = TypeVar("C", bound=type)
@@ -47,6 +49,101 @@ class Once(_OfInstance):
 
 
 Interest = Start | Continue | Stop | Once
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A deadline: the command is sent when that time has passed since the answered event was recorded.
+
+    A process manager answers with it, among commands. ``name`` is by default the stored name of the command's
+    class. It belongs to the instance: the same name again takes the place of the deadline before.
+    """
+
+    delay: timedelta
+    command: Any
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise for a delay that is none, and for what is no command."""
+        an_instance("After(delay)", self.delay, timedelta, "After(timedelta(minutes=15), command)")
+        if self.delay < timedelta(0):
+            raise InvalidValue(
+                f"After(delay={self.delay!r}) lies in the past. Give a timedelta from 0 on; to send the "
+                "command at once, return it without After"
+            )
+        _check_later(self)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A deadline: the command is sent at that time, which has a time zone; at once if it is past.
+
+    Otherwise it is as `After`.
+    """
+
+    time: datetime
+    command: Any
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise for a time without a time zone, and for what is no command."""
+        an_instance("At(time)", self.time, datetime, "At(datetime(2026, 3, 1, 9, tzinfo=UTC), command)")
+        if self.time.utcoffset() is None:
+            raise InvalidValue(
+                f"At(time={self.time!r}) has no time zone, so it is not one moment. Give one, as in "
+                "datetime(2026, 3, 1, 9, tzinfo=UTC)"
+            )
+        _check_later(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Takes a deadline of the instance off, by the class of its command or by its name.
+
+    Where the instance has no such deadline nothing happens, and the step says so.
+    """
+
+    what: type | str
+
+    def __post_init__(self) -> None:
+        """Raise for what names no deadline."""
+        given = self.what
+        if has(given, "aggregate") and not is_a(given, type):
+            raise InvalidValue(
+                f"Cancel({repr_of(given)}): give the class, as in Cancel({type(given).__name__}), or the "
+                "name of the deadline"
+            )
+        if not (is_a(given, str) and given) and not (is_a(given, type) and has(given, "aggregate")):
+            raise wrong("Cancel(what)", given, "the class of a command, as in Cancel(ExpireHold), or a name")
+
+    @property
+    def name(self) -> str:
+        """The name of the deadline."""
+        return self.what if isinstance(self.what, str) else name_of(self.what)
+
+
+Later = After | At | Cancel
+
+
+def deadline_name(later: After | At) -> str:
+    """The name of a deadline: the one that was given, or the stored name of its command's class."""
+    return later.name or name_of(type(later.command))
+
+
+def _check_later(later: After | At) -> None:
+    kind, command, name = type(later).__name__, later.command, later.name
+    if is_a(command, type, list, tuple) and not has(command, "_fields"):
+        advice = "give an object, as in ExpireHold('h1')"
+        if not is_a(command, type):
+            advice = f"give one command; return an {kind}(...) for each, and give each a name"
+        raise InvalidValue(f"{kind}(command={repr_of(command)}): {advice}")
+    if is_a(command, After, At, Cancel) or not has(command, "aggregate"):
+        raise InvalidValue(
+            f"{kind}(command={repr_of(command)}): this is no command, because it has no aggregate(); write "
+            "it, or use @command(to=..., by=...)"
+        )
+    if name is not None and not (is_a(name, str) and name):
+        raise wrong(f"{kind}(name)", name, "a text, as in 'payment due'")
 
 
 def command(

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from inspect import signature
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol, Self, cast
 
@@ -32,7 +33,8 @@ from calamity_lab.errors import (
     WrongMark,
 )
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.agenda import Failure, Pending, caused_by_event
+from calamity_lab.kernel.agenda import Failure, Pending
+from calamity_lab.kernel.deadlines import NO_CHANGES, Answers, Changes, TakenOff, all_taken_off, answers
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import Verb, identity_in, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stored_name
@@ -47,7 +49,8 @@ _log = logging.getLogger("calamity_lab")
 class Outcome(NamedTuple):
     """What a command came to.
 
-    ``verdict`` is "accepted", "without events", "rejected", "replaced" or "dropped"; ``reason`` and
+    ``verdict`` is "accepted", "without events", "rejected", "replaced", "dropped" or "cancelled", which is a
+    deadline that was taken off; ``reason`` and
     ``details`` are those of the rejection, or the reason for which the command was dropped.
     """
 
@@ -62,6 +65,7 @@ class Outcome(NamedTuple):
 
 
 ACCEPTED, WITHOUT_EVENTS = Outcome("accepted"), Outcome("without events")
+CANCELLED = Outcome("cancelled")
 
 
 def rejection(rejected: Rejected) -> Outcome:
@@ -147,17 +151,34 @@ class DurableEventStore(Protocol):
         ...
 
     def hand_on(
-        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+        self,
+        name: str,
+        since: int | None,
+        upto: int,
+        deliveries: Sequence[Delivery],
+        sent: Sequence[Pending],
+        *,
+        taken_off: Sequence[TakenOff] = (),
     ) -> Self | None:
         """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
+
+        Deadlines are among them; they have a time at which they are due, and a name. Before, all that are not
+        settled and that were ``taken_off`` are settled as cancelled, in the same transaction.
 
         ``since`` is where the mark must be, None where there must be none yet. Nothing is written, and the
         answer is None, when the mark is elsewhere.
         """
         ...
 
-    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Self:
-        """Note what a command came to, and put the commands that answer it in the outbox.
+    def settle(
+        self,
+        pending: Pending,
+        outcome: Outcome,
+        sent: Sequence[Pending] = (),
+        *,
+        taken_off: Sequence[TakenOff] = (),
+    ) -> Self:
+        """Note what a command came to, and put the commands that answer it in the outbox, as `hand_on` does.
 
         Raises `AlreadySettled`, and writes nothing, when the command was settled before.
         """
@@ -169,6 +190,8 @@ class DurableEventStore(Protocol):
 
     def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
         """The commands of these process managers that are not settled, depth first, the oldest cascade first.
+
+        Deadlines are among them, in the order in which they were set.
 
         ``find`` gives the class of a command whose name the store does not know.
         """
@@ -230,14 +253,53 @@ def noted(stack: Stack, pending: Pending, outcome: Outcome) -> Stack:
     return changed(stack, outcomes=stack.outcomes.insert(pending.command_id, outcome))
 
 
-def settled(stack: Stack, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Stack:
+def settled(
+    stack: Stack,
+    pending: Pending,
+    outcome: Outcome,
+    sent: Sequence[Pending] = (),
+    changes: Changes = NO_CHANGES,
+) -> Stack:
     """The stack after it was noted what a command without events came to, and what answers it.
 
     Raises `AlreadySettled` where the command was settled before.
     """
     if settles(stack, pending):
-        return changed(stack, event_store=stack.event_store.settle(pending, outcome, sent))
+        store, all_sent = stack.event_store, (*sent, *changes.set)
+        off = _off(store, all_sent, changes.taken_off)
+        return changed(stack, event_store=store.settle(pending, outcome, all_sent, **off))
     return noted(stack, pending, outcome) if pending.once else stack
+
+
+def hand_on(
+    store: Any,
+    move: tuple[str, int | None, int],
+    deliveries: Sequence[Delivery],
+    sent: Sequence[Pending],
+    taken_off: Sequence[TakenOff],
+) -> Any:
+    """Move a mark; see `DurableEventStore.hand_on`."""
+    return store.hand_on(*move, deliveries, sent, **_off(store, sent, taken_off))
+
+
+def _off(store: Any, sent: Sequence[Pending], taken_off: Sequence[TakenOff]) -> dict[str, Any]:
+    """What a store is given of the deadlines. Raises `InvalidValue` where it keeps none, and one is set."""
+    cls: Any = type(store)
+    if _keeps_deadlines(cls):
+        return {"taken_off": taken_off} if taken_off else {}
+    later = next((each for each in sent if each.due_at is not None), None)
+    if later is not None:
+        raise InvalidValue(
+            f"{later.sender} set the deadline {later.deadline!r}, and {type(store).__name__} keeps no "
+            "deadlines: its hand_on and settle take no argument taken_off. See DurableEventStore in "
+            "calamity_lab.kernel.outbox"
+        )
+    return {}
+
+
+@lru_cache(maxsize=64)
+def _keeps_deadlines(cls: Any) -> bool:
+    return "taken_off" in signature(cls.hand_on).parameters
 
 
 def warn_of_events_only(store: Any) -> None:
@@ -372,13 +434,14 @@ class _Noted:
 class CaughtUpTo(NamedTuple):
     """How far a process manager was caught up.
 
-    ``taken`` counts the events that its instances took in, ``sent`` is what they sent, and ``failure`` is
-    there where a callback raised.
+    ``taken`` counts the events that its instances took in, ``sent`` is what they sent, ``changes`` what they
+    changed of their deadlines, and ``failure`` is there where a callback raised.
     """
 
     stack: Stack
     taken: int
     sent: tuple[Pending, ...]
+    changes: Changes = NO_CHANGES
     failure: Failure | None = None
 
 
@@ -389,7 +452,7 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
     Events behind the mark that nobody handed on are handed on now.
     """
     manager = stack.process_manager_types[index]
-    name, count = stored_name(manager), 0
+    name, count, changes = stored_name(manager), 0, NO_CHANGES
     sent: tuple[Pending, ...] = ()
     while True:
         marks, head = stack.event_store.marks()
@@ -404,12 +467,14 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
         stack, taken = _taken_in(stack, index, mark)
         count += taken
         if mark >= upto:
-            return CaughtUpTo(stack, count, sent)
+            return CaughtUpTo(stack, count, sent, changes)
         handed = _handed_on(stack, index, mark, upto)
         if handed is not None:
             stack, count, sent = handed.stack, count + handed.taken, sent + handed.sent
+            if handed.changes is not NO_CHANGES:
+                changes = changes.then(handed.changes)
             if handed.failure is not None or stack.delivered_upto[index] >= upto:
-                return CaughtUpTo(stack, count, sent, handed.failure)
+                return CaughtUpTo(stack, count, sent, changes, handed.failure)
 
 
 def _without_instances(stack: Stack, index: int) -> Stack:
@@ -490,55 +555,95 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
     """Hand on the events from the mark to a position; None where another process was first."""
     manager, store = stack.process_manager_types[index], stack.event_store
     managers, versions = stack.process_managers, stack.process_manager_versions
-    noted = _Noted(versions)
-    sent: list[Pending] = []
-    count, reached, failure = 0, mark, None
+    handing = _HandingOn(manager, managers, versions)
+    failure = None
     events = [r for r in _upto(store, mark + 1, upto) if interests(manager, r)]
     depths = store.depths([r.causation_id for r in events if r.causation_id is not None]) if events else {}
     for recorded in events:
         try:
-            reactions, after = managers.handle_event(recorded, (manager,))
+            handing.hand(recorded, depths.get(recorded.causation_id or "", 0))
         except ModelError as error:
             failure = Failure(None, error, stored_name(manager), recorded.position)
             break
-        for reaction in reactions:
-            identity = identify(reaction.manager, reaction.id)
-            noted.add(identity.stream_id, recorded.position, Verb(reaction.verb))
-            if Verb(reaction.verb).changes:
-                versions, count = versions.increment_version(identity, 1), count + 1
-            if reaction.commands:
-                sent += _sent(
-                    recorded, identity, reaction.commands, depths.get(recorded.causation_id or "", 0)
-                )
-        managers, reached = after, recorded.position
-    reached = upto if failure is None else failure.position - 1
+    reached, changes = upto if failure is None else failure.position - 1, handing.changes
     try:
         if reached > mark:
-            store = store.hand_on(stored_name(manager), mark, reached, noted.deliveries, sent)
+            store = hand_on(
+                store,
+                (stored_name(manager), mark, reached),
+                handing.noted.deliveries,
+                [*handing.sent, *changes.set],
+                changes.taken_off,
+            )
     except SerializationError as error:  # one of the answers cannot be kept: the events one by one
         if len(events) > 1:
             return _handed_on(stack, index, mark, events[0].position)
-        return CaughtUpTo(stack, 0, (), Failure(None, error, stored_name(manager), events[0].position))
+        failure = Failure(None, error, stored_name(manager), events[0].position)
+        return CaughtUpTo(stack, 0, (), NO_CHANGES, failure)
     if store is None:
         return None
     handed = changed(
         stack,
         event_store=store,
-        process_managers=managers,
-        process_manager_versions=versions,
+        process_managers=handing.managers,
+        process_manager_versions=handing.versions,
         delivered_upto=moved(stack.delivered_upto, index, reached),
     )
-    return CaughtUpTo(handed, count, tuple(sent), failure)
+    return CaughtUpTo(handed, handing.count, tuple(handing.sent), changes, failure)
 
 
-def _sent(
-    recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...], depth: int
-) -> tuple[Pending, ...]:
-    """The commands that an instance sends for an event of a command that is not in progress here."""
-    return tuple([
-        child._replace(parent=None)
-        for child in caused_by_event(cause_of(recorded, depth), recorded, sender, commands)
-    ])  # fmt: skip
+class _HandingOn:
+    """What a process manager makes of events that nobody handed on, one after the other."""
+
+    def __init__(self, manager: type, managers: Any, versions: Any) -> None:
+        self._manager, self.managers, self.versions = manager, managers, versions
+        self.noted, self.count = _Noted(versions), 0
+        self.sent: list[Pending] = []
+        self._set: dict[str, dict[str | None, Pending]] = {}
+        self._taken_off: dict[TakenOff, None] = {}
+
+    @property
+    def changes(self) -> Changes:
+        """What all of it changes of the deadlines."""
+        if not self._taken_off:
+            return NO_CHANGES
+        left = [each for by_name in self._set.values() for each in by_name.values()]
+        return Changes(tuple(left), tuple(self._taken_off))
+
+    def hand(self, recorded: RecordedEvent, depth: int) -> None:
+        """Hand an event on."""
+        reactions, after = self.managers.handle_event(recorded, (self._manager,))
+        for reaction in reactions:
+            identity, verb = identify(reaction.manager, reaction.id), Verb(reaction.verb)
+            self.noted.add(identity.stream_id, recorded.position, verb)
+            if verb.changes:
+                self.versions, self.count = self.versions.increment_version(identity, 1), self.count + 1
+            if verb is Verb.STOPPED:
+                self._change(all_taken_off(identity))
+            if reaction.commands:
+                answered = _answers(recorded, identity, reaction.commands, depth)
+                self.sent += answered.commands
+                self._change(answered.changes)
+        self.managers = after
+
+    def _change(self, changes: Changes) -> None:
+        for off in changes.taken_off:
+            self._taken_off[off] = None
+            if off.name is None:
+                self._set.pop(off.stream_id, None)
+            else:
+                self._set.get(off.stream_id, {}).pop(off.name, None)
+        for each in changes.set:
+            assert each.sender is not None, "a deadline belongs to an instance"
+            self._set.setdefault(each.sender.stream_id, {})[each.deadline] = each
+
+
+def _answers(recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...], depth: int) -> Answers:
+    """What an instance answers to an event of a command that is not in progress here."""
+    origin, cause = recorded.event_id, cause_of(recorded, depth)
+    sent, changes = answers(cause, origin, recorded, sender, commands, recorded.recorded_at)
+    made = tuple([each._replace(parent=None) for each in changes.set])
+    return Answers(tuple([each._replace(parent=None) for each in sent]), changes._replace(set=made))
 
 
 def cause_of(recorded: RecordedEvent, depth: int = 0) -> Pending:

@@ -14,6 +14,7 @@ from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import a_list, a_text, an_instance, is_a, wrong
 from calamity_lab.kernel.clocks_and_ids import derived_ids, draw
+from calamity_lab.kernel.deadlines import NO_CHANGES, Changes
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import Outcome, settled
@@ -79,14 +80,31 @@ class Handling(NamedTuple):
     manager: int
 
 
+class Wait(NamedTuple):
+    """Time is to pass: to the time ``until``, or to when the next deadline is due.
+
+    ``wait_id`` stands for it in the run. With ``first``, the command id of a deadline, this one comes first
+    on the agenda when it is due.
+    """
+
+    until: datetime | None
+    wait_id: str
+    first: str | None = None
+
+    def __repr__(self) -> str:
+        until = "for the next deadline" if self.until is None else f"until {self.until:%Y-%m-%d %H:%M:%S}"
+        return f"Wait({until})"
+
+
 class InstanceReaction(NamedTuple):
-    """What one instance of a process manager made of an event: its states, and the commands that it sends."""
+    """What one instance of a process manager made of an event: its states, and what it answers."""
 
     identity: Identity
     verb: Verb
     before: Any
     after: Any
     caused: tuple[Pending, ...]
+    changes: Changes = NO_CHANGES
 
 
 class Reacting(NamedTuple):
@@ -126,7 +144,8 @@ class Run(NamedTuple):
     """A stack, the agenda of pending commands, and how far the command in progress has come.
 
     ``length`` is the number of steps so far. ``faults`` are those that wait for the moment where they fit;
-    see `calamity_lab.kernel.faults`.
+    see `calamity_lab.kernel.faults`. With ``wait`` the next `advance` lets time pass; see
+    `calamity_lab.kernel.run.wait`.
     """
 
     stack: Stack
@@ -134,11 +153,15 @@ class Run(NamedTuple):
     progress: Progress | None = None
     length: int = 0
     faults: tuple[Any, ...] = ()
+    wait: Wait | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in progress, the agenda is empty, and no armed fault fits now."""
-        if self.progress is not None or self.agenda:
+        """Whether nothing is in progress, the agenda is empty, and no armed fault fits now.
+
+        Deadlines may be set; ``run.stack.deadlines.first`` is the next.
+        """
+        if self.progress is not None or self.agenda or self.wait is not None:
             return False
         return not any(armed.fits(self) for armed in self.faults)
 
@@ -170,7 +193,7 @@ class Run(NamedTuple):
     ) -> tuple[Sequence[Pending], Run]:
         """The commands as they are pending, with their ids, and the run with them (see `submit`)."""
         check_run("submit()", self)
-        stack, agenda, progress, length, faults = self
+        stack, agenda, progress, length, faults, wait = self
         if type(command_ids) is not tuple or command_ids:
             command_ids = a_list("submit(command_ids)", command_ids, "['c1']", of=str)
             if command_ids and len(command_ids) != len(commands):
@@ -183,7 +206,7 @@ class Run(NamedTuple):
         ]
         if ids is not stack.ids:
             stack = changed(stack, ids=ids)
-        return pending, Run(stack, agenda.submit(pending), progress, length, faults)
+        return pending, Run(stack, agenda.submit(pending), progress, length, faults, wait)
 
     def choose(self, which: int | str | Pending | Any) -> Run:
         """The run in which that pending command comes next: by its index, its id, or the command itself."""
@@ -251,11 +274,13 @@ def check_run(asked: str, given: Any) -> None:
     """Raise for what is no run, or for a run whose fields are not those of one."""
     if type(given) is not Run:
         an_instance(asked, given, Run, "begin(stack, command)")
-    stack, agenda, progress, _, faults = given
+    stack, agenda, progress, _, faults, wait = given
     if type(stack) is Stack and type(agenda) is Agenda and is_a(progress, *_IN_PROGRESS):
-        if type(faults) is tuple:
-            return
-        raise wrong("Run(faults)", faults, "arm(run, Crash())")
+        if type(faults) is not tuple:
+            raise wrong("Run(faults)", faults, "arm(run, Crash())")
+        if wait is not None and type(wait) is not Wait:
+            raise wrong("Run(wait)", wait, "wait(run)")
+        return
     an_instance("Run(stack)", stack, Stack, "Stack()")
     an_instance("Run(agenda)", agenda, Agenda, "Agenda()")
     raise wrong("Run(progress)", progress, "None, or the step in progress of another run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import dropwhile, takewhile
 from typing import Any
 
@@ -12,10 +13,9 @@ from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import (
     Failure,
     Pending,
-    caused_again,
-    caused_by_event,
-    caused_by_rejection,
 )
+from calamity_lab.kernel.clocks_and_ids import read
+from calamity_lab.kernel.deadlines import NO_CHANGES, all_taken_off, answers, change, has_later
 from calamity_lab.kernel.deciding import settled_before
 from calamity_lab.kernel.faults import Redeliver
 from calamity_lab.kernel.folding import Verb, verb_of
@@ -49,6 +49,8 @@ Met = tuple[RecordedEvent, tuple[Interest, ...]]
 
 
 _log = logging.getLogger("calamity_lab")
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 _KINDS: dict[Verb, type[AtProcessManager]] = {
     Verb.STARTED: Started,
@@ -91,7 +93,7 @@ def _hand_on(
     """Hand the events on, in order, up to the first that a process manager is interested in."""
     if outbox.is_durable(run.stack.event_store):
         return _hand_on_once(run, pending, recorded, at_event, at_manager)
-    stack, agenda, _, length, _ = run
+    stack, agenda, _, length, _, _ = run
     types, delivered = stack.process_manager_types, list(stack.delivered_upto)
     is_again = type(pending.command) is Redeliver
     for n in range(at_event, len(recorded)):
@@ -128,7 +130,7 @@ def _hand_on_once(
     run: Run, pending: Pending, recorded: tuple[RecordedEvent, ...], at_event: int, at_manager: int
 ) -> tuple[Step, Run]:
     """The same over a store that keeps marks: each event is handed on once, whoever does it."""
-    stack, agenda, _, length, _ = run
+    stack, agenda, _, length, _, _ = run
     types = stack.process_manager_types
     failed = {failure.process_manager for failure in agenda.failed}
     for n in range(at_event, len(recorded)):
@@ -167,8 +169,12 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
     reactions, process_managers = stack.process_managers.handle_event(event, (manager,))
     reacting = _reacting(stack, pending, event, reactions, process_managers)
     upto = _last_before_the_next(manager, recorded, n)
-    store = stack.event_store.hand_on(
-        stored_name(manager), position - 1, upto, _deliveries(stack, reacting), _sent(reacting)
+    store = outbox.hand_on(
+        stack.event_store,
+        (stored_name(manager), position - 1, upto),
+        _deliveries(stack, reacting),
+        _sent(reacting),
+        [off for each in reacting.reactions for off in each.changes.taken_off],
     )
     if store is None:  # another process was first
         return _catch_up(run, there, first, position)
@@ -188,7 +194,7 @@ def _deliveries(stack: Stack, reacting: Reacting) -> list[outbox.Delivery]:
 
 
 def _sent(reacting: Reacting) -> list[Pending]:
-    return [pending for each in reacting.reactions for pending in each.caused]
+    return [pending for each in reacting.reactions for pending in (*each.caused, *each.changes.set)]
 
 
 def _last_before_the_next(manager: type, recorded: tuple[RecordedEvent, ...], n: int) -> int:
@@ -204,16 +210,18 @@ def _last_before_the_next(manager: type, recorded: tuple[RecordedEvent, ...], n:
 def _catch_up(run: Run, there: Handling, identity: Identity, position: int) -> tuple[Step, Run] | Stack:
     """Catch a type up with what its store knows: the step, or the stack where nothing was taken in."""
     caught_up = outbox.catch_up(run.stack, there.manager, position)
-    stack, count, caused, failure = caught_up
+    stack, count, sent, changes, failure = caught_up
+    deadlines, agenda, off, _ = change(stack.deadlines, run.agenda, changes)
+    stack, agenda = changed(stack, deadlines=deadlines), agenda.cause(sent)
     if failure is not None:
-        return _set_aside(run._replace(stack=stack, agenda=run.agenda.cause(caused)), there.pending, failure)
-    if not count and not caused:
+        return _set_aside(run._replace(stack=stack, agenda=agenda), there.pending, failure)
+    if not count and not sent and changes is NO_CHANGES:
         if stack.delivered_upto[there.manager] >= there.recorded[there.event].position:
             return stack
         return _hand_to(run._replace(stack=stack), there)
     index = run.length + 1
-    step = CaughtUp(index, there.pending, identity, count, position, caused)
-    return step, Run(stack, run.agenda.cause(caused), there, index)
+    step = CaughtUp(index, there.pending, identity, count, position, sent, changes.set, off)
+    return step, Run(stack, agenda, there, index)
 
 
 def _set_aside(run: Run, pending: Pending, failure: Failure) -> tuple[Step, Run]:
@@ -233,8 +241,8 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
         instance = ask.new(sender.type, sender.id)  # it keeps nothing
     kind: type = type(instance)
     takes = instance is not None and ask.takes_rejections(kind)
-    answers = instance is not None and hasattr(instance, "handle_rejection")
-    if not takes and not answers:
+    answered = instance is not None and hasattr(instance, "handle_rejection")
+    if not takes and not answered:
         lack = "is no longer there" if instance is None else "has no handle_rejection(rejected)"
         _log.warning(
             "%s was rejected (%s), and %s %s to answer the rejection",
@@ -243,14 +251,15 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
             sender,
             lack,
         )
-    if instance is not None and not takes and not answers:
+    if instance is not None and not takes and not answered:
         return complete(run, decision)
     index = run.length + 1
     after = ask.apply(instance, rejected, pending.cause) if takes else instance
-    commands = ask.handle_rejection(after, rejected, pending.cause) if answers else ()
-    caused = caused_by_rejection(pending, sender, commands)
+    given = ask.handle_rejection(after, rejected, pending.cause) if answered else ()
+    now, clock = read(stack.clock) if has_later(given) else (_NEVER, stack.clock)
+    commands, changes = answers(pending, pending.command_id, pending.cause, sender, given, now)
     try:
-        stack = outbox.settled(stack, pending, outbox.rejection(rejected), caused)
+        stack = outbox.settled(stack, pending, outbox.rejection(rejected), commands, changes)
     except AlreadySettled as settled:
         return settled_before(run, pending, settled.outcome)
     if instance is None:
@@ -258,8 +267,11 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
         return ignored, Run(stack, run.agenda, ignored, index)
     if takes:
         stack = changed(stack, process_managers=stack.process_managers.put(sender, after))
-    step = Continued(index, pending, sender, rejected, instance, after, caused)
-    return step, Run(stack, run.agenda.cause(caused), step, index)
+    deadlines, agenda, off, not_there = change(stack.deadlines, run.agenda, changes)
+    if changes is not NO_CHANGES:
+        stack = changed(stack, deadlines=deadlines, clock=clock)
+    step = Continued(index, pending, sender, rejected, instance, after, commands, changes.set, off, not_there)
+    return step, Run(stack, agenda.cause(commands), step, index)
 
 
 def complete(run: Run, progress: Executed | Refused | Injected | AtProcessManager) -> tuple[Step, Run]:
@@ -287,17 +299,22 @@ def _reacting(
     stack: Stack, pending: Pending, event: RecordedEvent, reactions: Iterable[Any], process_managers: Any
 ) -> Reacting:
     """What the instances of a type made of an event: each is a step, in order."""
-    found, is_again = [], type(pending.command) is Redeliver
-    caused_by = caused_again if is_again else caused_by_event
+    found = []
+    origin = pending.command_id if type(pending.command) is Redeliver else event.event_id
     for reaction in reactions:
         identity = identify(reaction.manager, reaction.id)
         before, after = (
             stack.process_managers.get(identity.stream_id),
             process_managers.get(identity.stream_id),
         )
-        caused = caused_by(pending, event, identity, reaction.commands) if reaction.commands else ()
         verb = reaction.verb if type(reaction.verb) is Verb else Verb(reaction.verb)
-        found.append(InstanceReaction(identity, verb, before, after, caused))
+        changes = NO_CHANGES if verb is not Verb.STOPPED else all_taken_off(identity)
+        commands: tuple[Pending, ...] = ()
+        if reaction.commands:
+            commands, changes = answers(
+                pending, origin, event, identity, reaction.commands, event.recorded_at
+            )
+        found.append(InstanceReaction(identity, verb, before, after, commands, changes))
     return Reacting(pending, event, tuple(found), process_managers, None)
 
 
@@ -311,17 +328,24 @@ def _react(
 ) -> tuple[Step, Run]:
     """The step of a reaction; ``left`` is what is to be delivered on after all of them, where anything is."""
     (reacted, *others), process_managers = reacting.reactions, reacting.process_managers
-    identity, verb, before, after, caused = reacted
+    identity, verb, before, after, commands, changes = reacted
     if others and stack.process_managers.__class__ is InMemoryProcessManagerStore:
         process_managers = stack.process_managers.put(identity, after)
     versions, agenda = stack.process_manager_versions, run.agenda
     if verb.changes:
         versions = versions.increment_version(identity, 1)
-    if caused:
-        agenda = agenda.cause(caused)
     stack = with_reaction(stack, process_managers, versions, delivered)
-    index = run.length + 1
-    step = _KINDS[verb](index, reacting.pending, identity, reacting.trigger, before, after, caused)
+    index, trigger = run.length + 1, reacting.trigger
+    if changes is NO_CHANGES:
+        step = _KINDS[verb](index, reacting.pending, identity, trigger, before, after, commands)
+    else:
+        deadlines, agenda, off, not_there = change(stack.deadlines, agenda, changes)
+        if deadlines is not stack.deadlines:
+            stack = changed(stack, deadlines=deadlines)
+        known = (commands, changes.set, off, not_there)
+        step = _KINDS[verb](index, reacting.pending, identity, trigger, before, after, *known)
+    if commands:
+        agenda = agenda.cause(commands)
     next_ = reacting._replace(reactions=tuple(others), left=left) if others else left or step
     return step, Run(stack, agenda, next_, index)
 
@@ -335,6 +359,7 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
     manager, mark = stack.process_manager_types[index], stack.delivered_upto[index]
     managers, versions = stack.process_managers, stack.process_manager_versions
     met = _met(stack, manager, mark, position)
+    deadlines = stack.deadlines
     # A type that is new here may have instances from elsewhere, which have seen the first of their events.
     seen = _seen(manager, versions, met) if mark == 0 else {}
     count = 0
@@ -353,9 +378,15 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
         for identity, verb in verbs:
             if verb.changes:
                 versions, count = versions.increment_version(identity, 1), count + 1
+            if verb is Verb.STOPPED:
+                _, _, deadlines = deadlines.without(identity.stream_id)
     delivered = moved(stack.delivered_upto, index, position)
     caught_up = changed(
-        stack, process_managers=managers, process_manager_versions=versions, delivered_upto=delivered
+        stack,
+        process_managers=managers,
+        process_manager_versions=versions,
+        delivered_upto=delivered,
+        deadlines=deadlines,
     )
     return caught_up, count
 

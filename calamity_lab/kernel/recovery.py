@@ -11,6 +11,7 @@ from calamity_lab.errors import InvalidModel, InvalidValue, ModelError
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import an_instance, classes, has, wrong
+from calamity_lab.kernel.deadlines import Deadlines
 from calamity_lab.kernel.folding import begun, fold, identity_in, taken_in
 from calamity_lab.kernel.identity import Identity, by_name, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import (
@@ -88,6 +89,8 @@ def recover(
     Over a store that keeps marks and an outbox (see `calamity_lab.kernel.outbox`), nothing is derived from
     the rules of today: the events that nobody handed on are handed on now, once, and what was settled stays
     settled. Where a process manager raises, it is set aside in ``run.failed``, and the others go on.
+    Deadlines are set again, with those in front that should have been met meanwhile: `calamity_lab.due`
+    carries these out.
 
     ``aggregate_types`` are the aggregates whose states are wanted at once, which reads the history, or the
     events since their ``snapshots``; others are caught up when a command first needs them. Raises
@@ -109,23 +112,26 @@ def recover(
 def taken_up(stack: Stack, aggregate_types: Iterable[type] = ()) -> Run:
     """The run with what the event store says is to be done: the events that nobody handed on are handed on.
 
-    The outstanding commands are on the agenda, and `outbox.check_names` has the names checked before.
+    The outstanding commands are on the agenda, the deadlines are set, and `outbox.check_names` has the names
+    checked before.
     """
     stack = outbox.prepared(stack)
     _, head = stack.event_store.marks()
     failed = []
     for index in range(len(stack.process_manager_types)):
         try:
-            stack, _, _, failure = outbox.catch_up(stack, index, head)
+            stack, *_, failure = outbox.catch_up(stack, index, head)
         except ModelError as error:
             failure = Failure(None, error, stored_name(stack.process_manager_types[index]), head)
         if failure is not None:
             failed.append(failure)
     find = outbox.classes_near([*stack.process_manager_types, *aggregate_types])
     names = [stored_name(cls) for cls in stack.process_manager_types]
-    outstanding = stack.event_store.outstanding(find, names)
     known = {stored_name(cls): cls for cls in stack.process_manager_types}
-    return Run(stack, Agenda([_with_typed_sender(pending, known) for pending in outstanding], failed))
+    outstanding = [_with_typed_sender(each, known) for each in stack.event_store.outstanding(find, names)]
+    deadlines = Deadlines([each for each in outstanding if each.due_at is not None])
+    agenda = Agenda([each for each in outstanding if each.due_at is None], failed)
+    return Run(changed(stack, deadlines=deadlines), agenda)
 
 
 def _with_typed_sender(pending: Pending, known: Mapping[str, type]) -> Pending:

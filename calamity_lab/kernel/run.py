@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import (
     CalamityError,
     EndlessCascade,
     IdleRun,
+    InvalidValue,
     ModelError,
     SerializationError,
     repr_of,
 )
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Failure, Pending
-from calamity_lab.kernel.arguments import a_text, an_instance, wrong
+from calamity_lab.kernel.arguments import a_text, an_instance, is_a, wrong
+from calamity_lab.kernel.clocks_and_ids import draw, jumped, read
 from calamity_lab.kernel.deciding import append, decide, execute, populate
-from calamity_lab.kernel.faults import due
+from calamity_lab.kernel.faults import next_fault
 from calamity_lab.kernel.progress import (
     Appending,
     Executing,
@@ -26,15 +29,17 @@ from calamity_lab.kernel.progress import (
     Progress,
     Reacting,
     Run,
+    Wait,
     check_run,
 )
 from calamity_lab.kernel.reacting import compensate, complete, hand_on, hand_on_settled, handle, react
-from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import (
     Answered,
     Appended,
     Continued,
     Dispatched,
+    Elapsed,
     Executed,
     Failed,
     Ignored,
@@ -54,10 +59,14 @@ __all__ = [
     "Populating",
     "Progress",
     "Run",
+    "Wait",
     "advance",
     "begin",
     "choices",
     "dispatch",
+    "due",
+    "elapse",
+    "wait",
 ]
 
 
@@ -75,6 +84,8 @@ def advance(run: Run) -> tuple[Step, Run]:
     """
     try:
         progress = run.progress
+        if run.wait is not None:
+            return _let_time_pass(run, run.wait)
         if run.faults:
             return _advance_with_faults(run)
         if progress is None:
@@ -96,7 +107,7 @@ def advance(run: Run) -> tuple[Step, Run]:
 
 def _advance_with_faults(run: Run) -> tuple[Step, Run]:
     """Carry out the first armed fault that fits; else advance the run beside its armed faults."""
-    armed = due(run)
+    armed = next_fault(run)
     if armed is not None:
         return armed.happen(run)
     try:
@@ -115,8 +126,92 @@ def _set_aside(run: Run, pending: Pending, error: CalamityError) -> tuple[Step, 
     return Failed(index, pending, failure), Run(run.stack, agenda.fail(failure), None, index)
 
 
+def wait(
+    run: Run, to: datetime | timedelta | None = None, *, wait_id: str | None = None, first: str | None = None
+) -> Run:
+    """The run in which the next `advance` lets time pass, as `elapse` does.
+
+    ``wait_id`` is the id that this had in an earlier run; else it is drawn. With ``first``, the command id of
+    a deadline, this one comes first on the agenda when it is due.
+    """
+    check_run("wait(run)", run)
+    if run.progress is not None:
+        raise InvalidValue(
+            f"time cannot pass while {run.progress.pending.command_type} is in progress. Advance the run "
+            "to the end of the command before, as with lab.step()"
+        )
+    until = _time_to_wait_for(run, to)
+    fresh, ids = draw(run.stack.ids, 1)  # drawn in any case, so that later ids stay the same
+    stack = run.stack if ids is run.stack.ids else changed(run.stack, ids=ids)
+    return run._replace(stack=stack, wait=Wait(until, wait_id or fresh[0], first))
+
+
+def elapse(run: Run, to: datetime | timedelta | None = None) -> tuple[Elapsed, Run]:
+    """Let time pass, to the next deadline or to a time, and put what is due by then on the agenda.
+
+    ``to`` is a time with a time zone, or a time from now on. Nothing else happens; `advance` then carries out
+    what is due. A clock that is a value jumps; one that is a function is replaced by one that jumped. Raises
+    `InvalidValue` for a time that is past, while a command is in progress, and for no time where there is no
+    deadline.
+    """
+    waiting = wait(run, to)
+    step, after = advance(waiting)
+    assert isinstance(step, Elapsed), "a wait comes before all else"
+    return step, after
+
+
+def _time_to_wait_for(run: Run, to: Any) -> datetime | None:
+    """The time that is meant, in UTC; None for the next deadline."""
+    if to is None:
+        if run.stack.deadlines.first is None:
+            raise InvalidValue(
+                "no deadline is set, so there is nothing to wait for. Give a time, as in timedelta(days=1)"
+            )
+        return None
+    if not is_a(to, datetime, timedelta):
+        raise wrong(
+            "a time to wait for", to, "a timedelta, as in timedelta(days=1), or a datetime with a time zone"
+        )
+    now, _ = read(run.stack.clock)
+    if isinstance(to, datetime) and to.utcoffset() is None:
+        raise InvalidValue(f"{to!r} has no time zone. Give one, as in datetime(2026, 3, 1, 9, tzinfo=UTC)")
+    try:
+        until = now + to if isinstance(to, timedelta) else to.astimezone(UTC)
+        if until < now:
+            raise InvalidValue(
+                f"time does not go back: it is {now:%Y-%m-%d %H:%M:%S} UTC, and {repr_of(to)} is before. "
+                "Step back in a lab, or give a later time"
+            )
+        read(jumped(run.stack.clock, until - now))
+    except OverflowError as error:
+        raise InvalidValue(f"{repr_of(to)}: the clock would leave the years 1 to 9999. Give less") from error
+    return until
+
+
+def _let_time_pass(run: Run, wait: Wait) -> tuple[Step, Run]:
+    stack = run.stack
+    now, _ = read(stack.clock)
+    until = wait.until
+    if until is None:
+        following = stack.deadlines.first
+        until = now if following is None else following.due_at
+    until = max(now, until)
+    found = stack.deadlines.due(until)
+    clock = stack.clock if until == now else jumped(stack.clock, until - now)
+    agenda = run.agenda.submit(found)
+    if wait.first is not None and any(each.command_id == wait.first for each in found):
+        agenda = agenda.choose(wait.first)
+    index = run.length + 1
+    step = Elapsed(index, Pending(wait, wait.wait_id, wait.wait_id), now, until, found)
+    after = changed(stack, clock=clock, deadlines=stack.deadlines.fallen_due(found))
+    return step, Run(after, agenda, None, index, run.faults)
+
+
 class Choice(NamedTuple):
-    """One thing that may happen next: a pending command or an armed fault, which `take` puts in front."""
+    """One thing that may happen next, which `take` puts in front.
+
+    It is a pending command, the next deadline, or an armed fault.
+    """
 
     pending: Pending
 
@@ -130,10 +225,17 @@ class Choice(NamedTuple):
         """The id of that command or fault, which names the choice in every run that goes the same way."""
         return self.pending.command_id
 
+    def is_later(self, run: Run) -> bool:
+        """Whether the choice is the next deadline of a run, so that time passes first."""
+        following = run.stack.deadlines.first
+        return following is not None and following.command_id == self.command_id
+
     def take(self, run: Run) -> Run:
-        """The run in which that happens next."""
+        """The run in which that happens next; before a deadline, time passes until it is due."""
         check_run("take(run)", run)
         first = [armed for armed in run.faults if armed.fault_id == self.command_id]
+        if not first and self.is_later(run):
+            return wait(run, first=self.command_id)
         if not first:
             return run.choose(self.pending)
         return run._replace(faults=(*first, *[armed for armed in run.faults if armed is not first[0]]))
@@ -143,10 +245,16 @@ class Choice(NamedTuple):
 
 
 def choices(run: Run) -> tuple[Choice, ...]:
-    """Everything that may happen next: each pending command, in the agenda's order, and each armed fault."""
+    """Everything that may happen next.
+
+    These are each pending command, in the agenda's order, the next deadline unless a command is in progress,
+    and each armed fault.
+    """
     check_run("choices(run)", run)
+    following = run.stack.deadlines.first if run.progress is None else None
+    deadlines = () if following is None else (following,)
     faults = [armed.pending for armed in run.faults]
-    return tuple([Choice(pending) for pending in (*run.agenda.entries(), *faults)])
+    return tuple([Choice(pending) for pending in (*run.agenda.entries(), *deadlines, *faults)])
 
 
 def dispatch(
@@ -175,6 +283,47 @@ def dispatch(
     if rejected is not None:
         rejected.run = run
         raise rejected
+    return _with_nothing_failed(run)
+
+
+def due(stack: Stack, now: datetime) -> Stack:
+    """The stack after the deadlines that are due at a time, each with all that it causes before the next.
+
+    For a program with a real clock, which calls it now and then: ``due(stack, datetime.now(UTC))``. A clock
+    that is a value jumps to when each is due. Deadlines that are set meanwhile and are due by then are
+    carried out too; where these do not end, `EndlessCascade` shows the cycle. What process managers send and
+    an aggregate rejects is handled as in `dispatch`. Over a store that outlives the stack, a deadline whose
+    callback raised stops nothing else; then the `ModelError` is raised at the end, with the run.
+    """
+    an_instance("due(stack)", stack, Stack, "due(stack, datetime.now(UTC))")
+    an_instance("due(now)", now, datetime, "datetime.now(UTC)")
+    if now.utcoffset() is None:
+        raise InvalidValue(f"due(now={now!r}) has no time zone. Give one, as in datetime.now(UTC)")
+    run, known = Run(stack), len(stack.deadlines.due(now))
+    while (following := run.stack.deadlines.first) is not None and following.due_at <= now:
+        known -= 1
+        if known < -stack.cascade_limit:
+            raise EndlessCascade(stack.cascade_limit, cycle(following), run)
+        run = _carried_out(run, following)
+    return _with_nothing_failed(run)
+
+
+def _carried_out(run: Run, deadline: Pending) -> Run:
+    """The run after a deadline, and all that it caused."""
+    stack = run.stack
+    clock, until = stack.clock, deadline.due_at
+    if hasattr(clock, "read") and until is not None:
+        now, _ = read(clock)
+        clock = clock if until <= now else jumped(clock, until - now)
+    stack = changed(stack, clock=clock, deadlines=stack.deadlines.fallen_due((deadline,)))
+    run = Run(stack, run.agenda.submit((deadline,)), None, run.length)
+    while run.progress is not None or run.agenda:
+        _, run = advance(run)
+    return run
+
+
+def _with_nothing_failed(run: Run) -> Stack:
+    """The stack of a run. Raises what was set aside on the way."""
     for failure in run.failed:
         failure.error.run = run
         raise failure.error
@@ -193,6 +342,8 @@ def _take(run: Run) -> tuple[Step, Run]:
         raise IdleRun(run)
     stack = run.stack
     pending, agenda = run.agenda.take()
+    if pending.deadline is not None:
+        stack = changed(stack, deadlines=stack.deadlines.taken_up(pending))
     if pending.depth > stack.cascade_limit:
         raise EndlessCascade(stack.cascade_limit, cycle(pending), run)
     identity = ask.target(pending.command)

@@ -20,6 +20,7 @@ from calamity_lab.kernel.arguments import (
     wrong,
 )
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, system_clock
+from calamity_lab.kernel.deadlines import NO_DEADLINES, Deadlines
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.frozen import changer, repr_of_fields
 from calamity_lab.kernel.identity import stored_name
@@ -40,6 +41,7 @@ class Stack:
 
     Stores may be given as plain dicts by stream id: ``Stack(aggregates={"BankAccount-1": account})``;
     ``event_store`` as a list of recorded events, or a dict of events by stream id.
+    ``deadlines`` are the commands that process managers set for later; see `calamity_lab.kernel.deadlines`.
     ``clock`` and ``ids`` are the only sources of time and of ids: give ``seeded_ids(7)`` and a fixed clock,
     and a run is the same to the byte.
     ``process_managers_begin`` says where a process manager begins that is new to a store which outlives the
@@ -55,6 +57,7 @@ class Stack:
     process_manager_types: tuple[type, ...] = ()
     process_managers_begin: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     event_store: Any = field(default_factory=InMemoryEventStore)
+    deadlines: Any = NO_DEADLINES
     clock: Clock | Callable[[], datetime] = system_clock
     ids: Ids | Callable[[], str] = RandomIds()
     cascade_limit: int = 500
@@ -83,6 +86,8 @@ class Stack:
         )
         for name in ("aggregate_versions", "process_manager_versions"):
             put(self, name, _store(getattr(self, name), InMemoryVersionStore, "increment_version"))
+        if type(self.deadlines) is not Deadlines:
+            put(self, "deadlines", Deadlines(self.deadlines))
         types = process_manager_types(self.process_manager_types)
         put(self, "process_managers_begin", _beginnings(self.process_managers_begin))
         if types != self.delivered_types:

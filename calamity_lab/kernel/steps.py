@@ -9,6 +9,7 @@ from the attributes of `Step`, which every kind of step answers::
     step.event_types  # the names of the events that it decided, recorded or reacted to
     step.recorded     # the RecordedEvents that it appended, and step.positions
     step.commands     # the commands that it put on the agenda
+    step.deadlines    # the deadlines that it set, and step.taken_off those that it took off
     step.begins, step.decides, step.ends  # the command was taken up, accepted or rejected, completed
 
 So a new kind of step is a class here and the function of the kernel that makes it; the views show it at once.
@@ -18,6 +19,7 @@ Ask for the class (``isinstance(step, Executed)``) only where a view shows what 
 from __future__ import annotations
 
 from dataclasses import field
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from calamity_lab.errors import Rejected
@@ -26,7 +28,7 @@ from calamity_lab.kernel.frozen import frozen
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 
-Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction", "injected"]
+Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction", "injected", "time"]
 
 
 @frozen
@@ -41,7 +43,7 @@ class Step:
 
     # How the step is shown: "accepted" and "rejected" are what an aggregate decided, "conflict" is another
     # writer who came first, "reaction" is what a process manager did, "injected" is a fault that a person
-    # armed; all else is "neutral".
+    # armed, "time" is time that passed; all else is "neutral".
     tone: ClassVar[Tone] = "neutral"
     verb: ClassVar[str] = "done"
     # Whether the command was taken up at this step, was accepted or rejected, is completed.
@@ -116,6 +118,16 @@ class Step:
     @property
     def commands(self) -> tuple[Pending, ...]:
         """The commands that the step put on the agenda."""
+        return ()
+
+    @property
+    def deadlines(self) -> tuple[Pending, ...]:
+        """The deadlines that were set at this step."""
+        return ()
+
+    @property
+    def taken_off(self) -> tuple[Pending, ...]:
+        """The deadlines that were taken off here: cancelled, replaced, or gone with their instance."""
         return ()
 
     @property
@@ -234,7 +246,9 @@ class AtProcessManager(Step):
     """What a process manager instance made of an event, or of a rejection.
 
     ``trigger`` is the recorded event or the `Rejected`; ``before`` and ``after`` are the instance's states
-    (None where there is none), ``commands`` what it put on the agenda.
+    (None where there is none), ``commands`` what it put on the agenda. ``deadlines`` are those that it set,
+    ``taken_off`` those that it cancelled, replaced, or left behind when it stopped, and ``not_there`` the
+    names of those that it cancelled though there were none.
     """
 
     identity: Identity
@@ -242,6 +256,9 @@ class AtProcessManager(Step):
     before: Any = field()
     after: Any = field()
     commands: tuple[Pending, ...] = ()
+    deadlines: tuple[Pending, ...] = ()
+    taken_off: tuple[Pending, ...] = ()
+    not_there: tuple[str, ...] = ()
 
     tone: ClassVar[Tone] = "reaction"
     at_process_manager = True
@@ -263,13 +280,16 @@ class CaughtUp(Step):
 
     ``count`` is how many of them its instances took in, ``position`` up to where it knows the history now.
     ``identity`` is the instance that the next event concerns. ``commands`` are those that instances sent for
-    events which nobody had handed on.
+    events which nobody had handed on, ``deadlines`` those that they set for these, and ``taken_off`` those
+    that they took off.
     """
 
     identity: Identity
     count: int
     position: int
     commands: tuple[Pending, ...] = ()
+    deadlines: tuple[Pending, ...] = ()
+    taken_off: tuple[Pending, ...] = ()
 
     verb = "caught up"
     at_process_manager = True
@@ -390,6 +410,24 @@ class Injected(Step):
     def event_types(self) -> tuple[str, ...]:
         """The names of the events that another writer recorded."""
         return tuple([event.event_type for event in self.recorded])
+
+
+@frozen
+class Elapsed(Step):
+    """Time passed, because somebody asked for it: from ``since`` to ``now``.
+
+    ``commands`` are the deadlines that are due by then; they are on the agenda. The step belongs to no
+    command: it stands for itself.
+    """
+
+    since: datetime
+    now: datetime
+    commands: tuple[Pending, ...] = ()
+
+    tone = "time"
+    verb = "time passed"
+    begins = True
+    ends = True
 
 
 @frozen

@@ -1,7 +1,7 @@
 """The inputs of a run, put in from outside; the moments of a trace follow from them.
 
-An input names commands by their ids, and says after which step of which command it was put (`AfterStep`). So it
-means the same in a run that was decided again on changed classes. A new kind of input is one class that
+An input names commands by their ids, and says after which step of which command it was put (`AfterStep`). So
+it means the same in a run that was decided again on changed classes. A new kind of input is one class that
 follows the protocol `Input`.
 """
 

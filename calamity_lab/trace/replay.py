@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from calamity_lab.errors import CalamityError, InvalidFields, InvalidValue, OutOfRange, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import are_equal
-from calamity_lab.kernel.faults import Fault, Lose, Redeliver, due
+from calamity_lab.kernel.faults import Fault, Lose, Redeliver, next_fault
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
@@ -581,7 +581,7 @@ class _Replay:
 
     def _goes_on(self) -> bool:
         """Whether the command that is next ran on the old branch, or is one that the old branch had not."""
-        progress, armed = self._run.progress, due(self._run)
+        progress, armed = self._run.progress, next_fault(self._run)
         if progress is None and armed is not None:
             number = self.course.number(armed.fault_id)
             return number not in self.old.ids or number in self.old.happened

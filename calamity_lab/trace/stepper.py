@@ -23,7 +23,7 @@ from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, 
 from calamity_lab.trace.purity import PurityCheck
 from calamity_lab.trace.replay import Edits, Replayed, reload, replay
 from calamity_lab.trace.selection import NOTHING, Note, Selection
-from calamity_lab.trace.stops import Condition, Within, EndsCascade, Stops, Times, always, ends_command
+from calamity_lab.trace.stops import Condition, EndsCascade, Stops, Times, Within, always, ends_command
 from calamity_lab.trace.trace import Moment, Trace
 
 DEFAULT_LIMIT = 100_000

@@ -188,6 +188,7 @@ def test_every_kind_of_step_says_its_tone_and_its_verb() -> None:
         "Failed": ("rejected", "failed"),
         "Completed": ("neutral", "completed"),
         "Injected": ("injected", "injected"),
+        "Elapsed": ("time", "time passed"),
     }
 
 

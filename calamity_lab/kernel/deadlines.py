@@ -1,0 +1,396 @@
+"""Deadlines: commands that are to be sent later, in the order in which they are due, as a value.
+
+A process manager sets them by answering with `After` or `At`, and takes them off with `Cancel`. A deadline is
+a `Pending` command with ``due_at`` and with a name, ``deadline``, that belongs to the instance which set it.
+It waits in ``stack.deadlines`` until time passes: `calamity_lab.kernel.run.elapse` puts what is due on the
+agenda. From then on it is a pending command; until it is taken up, its instance may still take it off.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import Any, NamedTuple, overload
+
+from calamity_lab.errors import InvalidValue, ModelError, OutOfRange, repr_of
+from calamity_lab.kernel.agenda import Agenda, Pending, caused
+from calamity_lab.kernel.arguments import a_list, is_a, span, wrong
+from calamity_lab.kernel.identity import Identity, stream_id_of
+from calamity_lab.kernel.messages import After, At, Cancel, Later, deadline_name
+from calamity_lab.kernel.persistent import PersistentMap
+from calamity_lab.kernel.recorded import RecordedEvent
+
+_MOST = 512
+"""Deadlines in one part of the list at most: setting one copies its part, not the list."""
+
+
+class _Entry(NamedTuple):
+    """A deadline in its place: by when it is due, then by when it was set."""
+
+    due_at: datetime
+    number: int
+    pending: Pending
+
+
+_Key = tuple[datetime, int]
+
+
+def _key(entry: _Entry) -> _Key:
+    return entry.due_at, entry.number
+
+
+def _first_key(part: tuple[_Entry, ...]) -> _Key:
+    return _key(part[0])
+
+
+class Deadlines(Sequence[Pending]):
+    """The deadlines of a stack, in order of when they are due; those due at once in the order of setting.
+
+    ``deadlines.of("Transfer-t1")`` are those of one instance. Setting and taking off cost the same however
+    many there are.
+    """
+
+    __slots__ = ("_by_instance", "_due", "_length", "_number", "_parts")
+
+    _parts: tuple[tuple[_Entry, ...], ...]  # in order; none is empty
+    _by_instance: PersistentMap[tuple[_Entry, ...]]
+    _due: PersistentMap[tuple[Pending, ...]]  # what time put on the agenda, until it is taken up
+    _length: int
+    _number: int
+
+    def __new__(cls, deadlines: Iterable[Pending] = ()) -> Deadlines:
+        works = "the deadlines of another stack, as in stack.deadlines"
+        made = _make((), PersistentMap(), PersistentMap(), 0, 0)
+        for each in a_list("Deadlines(deadlines)", deadlines, works, of=Pending):
+            if each.due_at is None or not each.deadline or each.sender is None:
+                raise wrong("Deadlines(deadline)", each, works)
+            made = made.set(each)
+        return made
+
+    def of(self, instance: str | Identity) -> tuple[Pending, ...]:
+        """The deadlines of a process manager instance, in the order in which they were set."""
+        return tuple([entry.pending for entry in self._by_instance.get(stream_id_of(instance), ())])
+
+    @property
+    def first(self) -> Pending | None:
+        """The deadline that is due next; None where there is none."""
+        return self._parts[0][0].pending if self._parts else None
+
+    def due(self, now: datetime) -> tuple[Pending, ...]:
+        """The deadlines that are due at a time, in order."""
+        found = []
+        for entry in chain.from_iterable(self._parts):
+            if entry.due_at > now:
+                break
+            found.append(entry.pending)
+        return tuple(found)
+
+    def set(self, deadline: Pending) -> Deadlines:
+        """With a further deadline; one of the same instance and name is to be taken off before."""
+        assert deadline.due_at is not None, "a deadline has a time"
+        assert deadline.sender is not None, "a deadline belongs to an instance"
+        entry = _Entry(deadline.due_at, self._number, deadline)
+        stream_id = deadline.sender.stream_id
+        by_instance = self._by_instance.insert(stream_id, (*self._by_instance.get(stream_id, ()), entry))
+        return _make(_with(self._parts, entry), by_instance, self._due, self._length + 1, self._number + 1)
+
+    def without(
+        self, instance: str, name: str | None = None
+    ) -> tuple[tuple[Pending, ...], tuple[Pending, ...], Deadlines]:
+        """The deadlines of an instance that have the name (without a name: all), and the others.
+
+        First come those that wait, then those that are due and were not taken up.
+        """
+        if not self._length and not self._due:
+            return (), (), self
+        waiting, left = _parted(self._by_instance.get(instance, ()), name)
+        due, still_due = _due_parted(self._due.get(instance, ()), name)
+        if not waiting and not due:
+            return (), (), self
+        parts = self._parts
+        for entry in waiting:
+            parts = _without(parts, entry)
+        rest = _make(
+            parts,
+            _kept(self._by_instance, instance, left),
+            _kept(self._due, instance, still_due),
+            self._length - len(waiting),
+            self._number,
+        )
+        return tuple([entry.pending for entry in waiting]), due, rest
+
+    def fallen_due(self, deadlines: Iterable[Pending]) -> Deadlines:
+        """Without deadlines that are on the agenda now; they are known until they are taken up."""
+        made = self
+        for each in deadlines:
+            stream_id, name = each.sender.stream_id, each.deadline  # type: ignore[union-attr]
+            _, _, made = made.without(stream_id, name)
+            due = made._due.insert(stream_id, (*made._due.get(stream_id, ()), each))
+            made = _make(made._parts, made._by_instance, due, made._length, made._number)
+        return made
+
+    def taken_up(self, deadline: Pending) -> Deadlines:
+        """Without a deadline that was due, when its command is taken from the agenda."""
+        stream_id = deadline.sender.stream_id  # type: ignore[union-attr]
+        known = self._due.get(stream_id, ())
+        left = tuple([each for each in known if each.command_id != deadline.command_id])
+        if len(left) == len(known):
+            return self
+        due = _kept(self._due, stream_id, left)
+        return _make(self._parts, self._by_instance, due, self._length, self._number)
+
+    def find(self, which: int | str | Pending | Any) -> Pending:
+        """A deadline by its index, its command id, its name, or itself. Raises `OutOfRange` if there is none.
+
+        Raises `InvalidValue` for a name that several have.
+        """
+        if type(which) is int:
+            if 0 <= which < self._length:
+                return self[which]
+            raise OutOfRange(f"there is no deadline at index {which}. {self._known()}")
+        wanted: Any = getattr(which, "command_id", which)
+        found = [d for d in self if wanted in (d.command_id, d.deadline) or wanted is d.command]
+        if not found:
+            raise OutOfRange(f"{repr_of(which)} is not a deadline here. {self._known()}")
+        if len(found) > 1:
+            raise InvalidValue(
+                f"{repr_of(which)} is the name of more than one deadline. Give one of them, as in "
+                f"lab.deadlines[{self._indices(found[0])}]"
+            )
+        return found[0]
+
+    def _indices(self, pending: Pending) -> int:
+        return next(n for n, each in enumerate(self) if each is pending)
+
+    def _known(self) -> str:
+        if not self._length:
+            return "No deadline is set"
+        shown = ", ".join(f"{n}: {each.deadline}" for n, each in enumerate(islice(self, 5)))
+        return f"Set are {shown}{', ...' if self._length > 5 else ''}"
+
+    @overload
+    def __getitem__(self, index: int) -> Pending: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Pending, ...]: ...
+    def __getitem__(self, index: int | slice) -> Pending | tuple[Pending, ...]:
+        if isinstance(index, slice):
+            return tuple([self[n] for n in range(*span(index, self._length))])
+        if not is_a(index, int) or not -self._length <= index < self._length:
+            raise OutOfRange(f"there is no deadline at index {repr_of(index)}. {self._known()}")
+        return next(islice(self, index % self._length, None))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Pending]:
+        for part in self._parts:
+            for entry in part:
+                yield entry.pending
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Deadlines) and len(self) == len(other) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._length)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr_of(each, None) for each in islice(self, 10))
+        return f"Deadlines([{shown}{', ...' if self._length > 10 else ''}])"
+
+    def __reduce__(self) -> Any:
+        return _restored, (list(self), [each for due in self._due.values() for each in due])
+
+
+def _make(
+    parts: tuple[tuple[_Entry, ...], ...],
+    by_instance: PersistentMap[tuple[_Entry, ...]],
+    due: PersistentMap[tuple[Pending, ...]],
+    length: int,
+    number: int,
+) -> Deadlines:
+    deadlines = object.__new__(Deadlines)
+    deadlines._parts, deadlines._by_instance, deadlines._due = parts, by_instance, due
+    deadlines._length, deadlines._number = length, number
+    return deadlines
+
+
+def _restored(waiting: list[Pending], due: list[Pending]) -> Deadlines:
+    """The deadlines that were pickled or copied."""
+    return Deadlines([*due, *waiting]).fallen_due(due)
+
+
+NO_DEADLINES = Deadlines()
+
+
+def _with(parts: tuple[tuple[_Entry, ...], ...], entry: _Entry) -> tuple[tuple[_Entry, ...], ...]:
+    if not parts:
+        return ((entry,),)
+    at = max(bisect_right(parts, _key(entry), key=_first_key) - 1, 0)
+    part = list(parts[at])
+    insort(part, entry, key=_key)
+    middle = len(part) // 2
+    made = (tuple(part),) if len(part) <= _MOST else (tuple(part[:middle]), tuple(part[middle:]))
+    return (*parts[:at], *made, *parts[at + 1 :])
+
+
+def _without(parts: tuple[tuple[_Entry, ...], ...], entry: _Entry) -> tuple[tuple[_Entry, ...], ...]:
+    at = bisect_right(parts, _key(entry), key=_first_key) - 1
+    part = parts[at]
+    index = bisect_left(part, _key(entry), key=_key)
+    left = (*part[:index], *part[index + 1 :])
+    return (*parts[:at], left, *parts[at + 1 :]) if left else (*parts[:at], *parts[at + 1 :])
+
+
+def _parted(entries: tuple[_Entry, ...], name: str | None) -> tuple[tuple[_Entry, ...], tuple[_Entry, ...]]:
+    """The entries with a name (None: all), and the others."""
+    if name is None:
+        return entries, ()
+    named = tuple([each for each in entries if each.pending.deadline == name])
+    return (
+        (named, tuple([each for each in entries if each.pending.deadline != name]))
+        if named
+        else ((), entries)
+    )
+
+
+def _due_parted(
+    due: tuple[Pending, ...], name: str | None
+) -> tuple[tuple[Pending, ...], tuple[Pending, ...]]:
+    if name is None:
+        return due, ()
+    return tuple([d for d in due if d.deadline == name]), tuple([d for d in due if d.deadline != name])
+
+
+def _kept(known: PersistentMap[Any], stream_id: str, left: tuple[Any, ...]) -> PersistentMap[Any]:
+    return known.insert(stream_id, left) if left else known.discard(stream_id)
+
+
+class Answers(NamedTuple):
+    """What an instance answered: the commands for now, and what it changes of its deadlines."""
+
+    commands: tuple[Pending, ...]
+    changes: Changes
+
+
+def answers(
+    pending: Pending,
+    origin: str,
+    cause: RecordedEvent | None,
+    sender: Identity,
+    given: tuple[Any, ...],
+    since: datetime,
+) -> Answers:
+    """What an instance answered to an event or a rejection.
+
+    ``given`` are its commands and deadlines, in order; ``since`` is the time from which delays count; see
+    `calamity_lab.kernel.agenda.caused`.
+    """
+    answered = caused(pending, origin, cause, sender, given)
+    if not has_later(given):
+        return Answers(answered, NO_CHANGES)
+    commands, changes = [], NO_CHANGES
+    for each in answered:
+        later = each.command
+        if isinstance(later, Cancel):
+            off = TakenOff(sender.stream_id, later.name)
+            changes = changes.then(Changes((), (off,), (later.name,)))
+        elif isinstance(later, After | At):
+            name = deadline_name(later)
+            due_at = _due_at(later, since, sender)
+            made = each._replace(command=later.command, depth=0, due_at=due_at, deadline=name)
+            changes = changes.then(Changes((made,), (TakenOff(sender.stream_id, name),)))
+        else:
+            commands.append(each)
+    return Answers(tuple(commands), changes)
+
+
+def has_later(given: Iterable[Any]) -> bool:
+    """Whether a deadline is set or taken off among the answers of an instance."""
+    return any([isinstance(each, Later) for each in given])
+
+
+def _due_at(later: After | At, since: datetime, sender: Identity) -> datetime:
+    try:
+        return (since + later.delay if isinstance(later, After) else later.time).astimezone(UTC)
+    except OverflowError as error:
+        raise ModelError(
+            f"{sender.category}.handle",
+            f"returned {repr_of(later)}, which is due after the year 9999; give an earlier time, or leave "
+            "the deadline out if nothing is to happen",
+        ) from error
+
+
+class TakenOff(NamedTuple):
+    """Deadlines that an instance takes off: those with the name, or all of them where the name is None."""
+
+    stream_id: str
+    name: str | None
+
+
+class Changes(NamedTuple):
+    """What the answers of an instance change of the deadlines.
+
+    ``taken_off`` comes before ``set``. ``cancelled`` are the names that `Cancel` gave, for which there may be
+    no deadline.
+    """
+
+    set: tuple[Pending, ...] = ()
+    taken_off: tuple[TakenOff, ...] = ()
+    cancelled: tuple[str, ...] = ()
+
+    def then(self, other: Changes) -> Changes:
+        """These changes, and others after them, as one."""
+        gone = other.taken_off
+        kept = tuple([each for each in self.set if not any(_takes_off(off, each) for off in gone)])
+        return Changes((*kept, *other.set), (*self.taken_off, *gone), (*self.cancelled, *other.cancelled))
+
+
+NO_CHANGES = Changes()
+
+
+def all_taken_off(instance: Identity) -> Changes:
+    """The changes when an instance stops: all of its deadlines are taken off."""
+    return Changes((), (TakenOff(instance.stream_id, None),))
+
+
+def _takes_off(off: TakenOff, deadline: Pending) -> bool:
+    is_of = deadline.sender is not None and deadline.sender.stream_id == off.stream_id
+    return is_of and off.name in (None, deadline.deadline)
+
+
+class AfterChanges(NamedTuple):
+    """The deadlines and the agenda after changes.
+
+    ``taken_off`` are the deadlines that were taken off, and ``not_there`` the names that `Cancel` gave for
+    nothing.
+    """
+
+    deadlines: Deadlines
+    agenda: Agenda
+    taken_off: tuple[Pending, ...] = ()
+    not_there: tuple[str, ...] = ()
+
+
+def change(deadlines: Deadlines, agenda: Agenda, changes: Changes) -> AfterChanges:
+    """Take deadlines off and set others; one that is due and still on the agenda is taken off there."""
+    gone: list[Pending] = []
+    for stream_id, name in changes.taken_off:
+        waiting, due, deadlines = deadlines.without(stream_id, name)
+        pending, agenda = _withdrawn(agenda, due)
+        gone += [*pending, *waiting]
+    for each in changes.set:
+        deadlines = deadlines.set(each)
+    names = {each.deadline for each in gone}
+    missing = tuple([name for name in changes.cancelled if name not in names])
+    return AfterChanges(deadlines, agenda, tuple(gone), missing)
+
+
+def _withdrawn(agenda: Agenda, due: tuple[Pending, ...]) -> tuple[list[Pending], Agenda]:
+    """Those of these deadlines that are on the agenda, and the agenda without them."""
+    ids = {each.command_id for each in due}
+    pending = [each for each in agenda.entries() if each.command_id in ids] if ids else []
+    for each in pending:
+        agenda = agenda.drop(each)
+    return pending, agenda
