@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from calamity_lab.examples import bank, fulfilment
-from calamity_lab.examples.bank.traffic import random_commands
+from calamity_lab.examples.bank import random_commands
 from calamity_lab.lab import Lab
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.chart import Charts, Mark
