@@ -27,7 +27,7 @@ from calamity_lab.views.process_graph import waiting
 from calamity_lab.views.selected import selected
 from calamity_lab.views.why import answer, asked_about, why
 from calamity_lab.widgets.contents import Contents
-from calamity_lab.widgets.options import read
+from calamity_lab.widgets.options import optional, read_options, switch, taken, text, whole
 
 MOST = 10
 """At most this many moves are put into one answer."""
@@ -87,7 +87,7 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def _options(contents: Contents, message: Mapping[str, Any]) -> None:
     given = {name: value for name, value in message.items() if name not in {"verb", "view", "seq"}}
-    contents.set_options(message.get("view", ""), read(message.get("view"), given))
+    contents.set_options(message.get("view", ""), read_options(message.get("view"), given))
     if message.get("view") == "search":
         contents.say_matches()
 
@@ -127,7 +127,7 @@ def _ready(_contents: Contents, _message: Mapping[str, Any]) -> None:
 
 
 def _goto(contents: Contents, message: Mapping[str, Any]) -> None:
-    moment = _number(message, "moment")
+    moment = taken(message, "moment", whole)
     if contents.lab.stepper.is_fixed:
         _stay(contents)
     else:
@@ -143,7 +143,7 @@ def _stay(contents: Contents) -> None:
 
 
 def _goto_note(contents: Contents, message: Mapping[str, Any]) -> None:
-    stepper, number = contents.lab.stepper, _number(message, "number")
+    stepper, number = contents.lab.stepper, taken(message, "number", whole)
     if not 0 <= number < len(stepper.notes):
         raise InvalidValue(f"There is no note {number}; notes: {len(stepper.notes)}")
     stepper.goto_note(stepper.notes[number])
@@ -205,7 +205,7 @@ def _why(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def _copy(contents: Contents, message: Mapping[str, Any]) -> None:
     """Show the moment of what is selected as code, to be copied."""
-    lab, moment = contents.lab, _number(message, "moment")
+    lab, moment = contents.lab, taken(message, "moment", whole)
     if message["verb"] == "copy_test":
         sentence = "Copy it into a file of tests: pytest runs it"
         contents.answer_with(Answer("As a test", sentence, text=str(lab.to_test(moment))))
@@ -248,7 +248,7 @@ def _leave_out(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def _move(contents: Contents, message: Mapping[str, Any]) -> None:
     number, _ = _submitted(contents, message.get("which"))
-    _replay(contents, Edits(move={number: number + _number(message, "by")}), message["which"])
+    _replay(contents, Edits(move={number: number + taken(message, "by", whole)}), message["which"])
 
 
 def _open_form(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -320,14 +320,7 @@ def _first_command(contents: Contents) -> str:
 def _which(message: Mapping[str, Any]) -> int | str:
     """The pending command that a message names: by its id, or by its index."""
     which = message.get("which")
-    return which if isinstance(which, str) else _number(message, "index")
-
-
-def _number(message: Mapping[str, Any], name: str) -> int:
-    value = message.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValue(f"{message.get('verb')} needs a whole number as {name!r}; found {repr_of(value)}")
-    return value
+    return which if isinstance(which, str) else taken(message, "index", whole)
 
 
 _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
@@ -358,8 +351,10 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
 def _break_on(contents: Contents, message: Mapping[str, Any]) -> None:
     """Set a breakpoint on a class, a stream, or a field."""
     stepper = contents.lab.stepper
-    kind, name, field = (_text(message, each) for each in ("kind", "name", "field"))
-    what = (name, field) if kind == "field" else kind if kind in ("rejection", "conflict") else name
+    what: Any = taken(message, "kind", text)
+    if what not in ("rejection", "conflict"):
+        name = taken(message, "name", text)
+        what = (name, taken(message, "field", text)) if what == "field" else name
     point = stepper.stops.add(*target_of(what, stepper.trace))
     contents.say(f"B{str(point)[1:]} is set", "plain")
 
@@ -367,15 +362,13 @@ def _break_on(contents: Contents, message: Mapping[str, Any]) -> None:
 def _watch_field(contents: Contents, message: Mapping[str, Any]) -> None:
     """Watch a field of a stream, under its own name."""
     stops = contents.lab.stepper.stops
-    stream_id, path = _text(message, "name"), _text(message, "field")
+    stream_id, path = taken(message, "name", text), taken(message, "field", text)
     watch = stops.watch("watch", f"{stream_id}.{path}", FieldOf(stream_id, path, stops.read), must_hold=False)
     contents.say(f"{watch.name} is watched", "plain")
 
 
 def _switch_stop(contents: Contents, message: Mapping[str, Any]) -> None:
-    on = message.get("on")
-    if not isinstance(on, bool):
-        raise InvalidValue(f"switch_stop needs true or false as 'on'; found {repr_of(on)}")
+    on = taken(message, "on", switch)
     _stop(contents, message).is_on = on
 
 
@@ -385,19 +378,12 @@ def _remove_stop(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def _stop(contents: Contents, message: Mapping[str, Any]) -> Breakpoint | Watch:
     """The breakpoint or the watch that a message names by its key."""
-    stops, key = contents.lab.stepper.stops, _text(message, "key")
+    stops, key = contents.lab.stepper.stops, taken(message, "key", text)
     known: dict[str, Breakpoint | Watch] = {f"breakpoint {each.number}": each for each in stops.breakpoints}
     known |= {f"watch {name}": each for name, each in stops.watches.items()}
     if key not in known:
         raise InvalidValue(f"there is no {key!r} any more")
     return known[key]
-
-
-def _text(message: Mapping[str, Any], name: str) -> str:
-    value = message.get(name, "")
-    if not isinstance(value, str):
-        raise InvalidValue(f"{message.get('verb')} needs a text as {name!r}; found {repr_of(value)}")
-    return value
 
 
 _STOPS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
@@ -438,7 +424,7 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
     if selection.command is not None:
         selection = selection._replace(moment=stepper.cursor)
     stepper.select(selection)
-    moment = _moment(stepper.trace, _mark(message))
+    moment = _moment(stepper.trace, taken(message, "mark", optional(Mark.read)))
     # What was recorded before the trace began is true at every moment.
     if message.get("go") is True and 0 < moment <= stepper.trace.last:
         contents.hush()
@@ -450,7 +436,8 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
     """What a message selects."""
-    mark, until, events = _mark(message), _whole(message, "until"), trace.index.events
+    mark, until = taken(message, "mark", optional(Mark.read)), taken(message, "until", optional(whole))
+    events = trace.index.events
     if mark is not None and mark.kind == "step":
         return Selection(moment=mark.number)
     if mark is not None and mark.kind == "event" and 0 < mark.number <= len(events):
@@ -459,13 +446,11 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
     change = None if mark is None else change_of(trace, mark)
     if change is not None:
         return Selection(change.identity.stream_id, events[change.event - 1].position)
-    stream_id = message.get("stream_id")
-    if stream_id is not None and not isinstance(stream_id, str):
-        raise InvalidValue(f"a stream is selected by its id, a text; found {repr_of(stream_id)}")
-    command_id = message.get("command_id")
-    if command_id is not None and not isinstance(command_id, str):
-        raise InvalidValue(f"a command is selected by its id, a text; found {repr_of(command_id)}")
-    return Selection(stream_id=stream_id, position=_whole(message, "position"), command=command_id)
+    return Selection(
+        stream_id=taken(message, "stream_id", optional(text)),
+        position=taken(message, "position", optional(whole)),
+        command=taken(message, "command_id", optional(text)),
+    )
 
 
 def _moment(trace: Trace, mark: Mark | None) -> int:
@@ -477,17 +462,3 @@ def _moment(trace: Trace, mark: Mark | None) -> int:
         change = change_of(trace, mark)
         return 0 if change is None else change.moment
     return trace.index.event_moments[mark.number - 1] if 0 < mark.number <= len(trace.index.events) else 0
-
-
-def _mark(message: Mapping[str, Any]) -> Mark | None:
-    try:
-        return None if message.get("mark") is None else Mark.read(message["mark"])
-    except ValueError as error:
-        raise InvalidValue(f"select needs {error} as 'mark'; found {message['mark']!r}") from error
-
-
-def _whole(message: Mapping[str, Any], name: str) -> int | None:
-    value = message.get(name)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise InvalidValue(f"select needs a whole number as {name!r}; found {repr_of(value)}")
-    return value

@@ -1,33 +1,52 @@
-"""The options of a widget's views: search, window, tab. They change only what is shown."""
+"""What the front end sends, read: the values of a message, and the options of the views.
+
+The options of a view are its search, its window, its tab. They change only what is shown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.views.chart import Mark
 from calamity_lab.views.log import Only
+
+T = TypeVar("T")
 
 TABS = ("state", "log", "process_graph", "sequence", "comparison")
 
 _MOST = 200
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A text."""
     if not isinstance(value, str):
         raise ValueError("a text")
-    return value[:200]
+    return value
 
 
-def _switch(value: Any) -> bool:
+def switch(value: Any) -> bool:
+    """True or false."""
     if not isinstance(value, bool):
         raise ValueError("true or false")
     return value
 
 
-def _name(value: Any) -> str | None:
-    return None if value is None else _text(value)
+def whole(value: Any) -> int:
+    """A whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("a whole number")
+    return value
+
+
+def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """Reads a value that may be left out."""
+    return lambda value: None if value is None else read(value)
+
+
+def _short(value: Any) -> str:
+    return text(value)[:200]
 
 
 def _count(value: Any) -> int:
@@ -36,30 +55,17 @@ def _count(value: Any) -> int:
     return min(value, 400)
 
 
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("a whole number")
-    return value
-
-
 def _first(value: Any) -> int:
-    return max(_whole(value), 0)
+    return max(whole(value), 0)
 
 
-def _place(value: Any) -> int | None:
-    return None if value is None else _first(value)
+def _one_of(*known: str) -> Callable[[Any], str]:
+    def one(value: Any) -> str:
+        if value not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return str(value)
 
-
-def _tab(value: Any) -> str:
-    if value not in TABS:
-        raise ValueError(f"one of {', '.join(TABS)}")
-    return str(value)
-
-
-def _only(value: Any) -> str:
-    if value not in get_args(Only):
-        raise ValueError(f"one of {', '.join(get_args(Only))}")
-    return str(value)
+    return one
 
 
 def _key(value: Any) -> str:
@@ -67,10 +73,6 @@ def _key(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 1_000:
         raise ValueError("a text of 1,000 characters at most")
     return value
-
-
-def _instance(value: Any) -> str | None:
-    return None if value is None else _key(value)
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -92,11 +94,11 @@ def _pairs(read: Callable[[Any], Any]) -> Callable[[Any], tuple[tuple[str, Any],
 
 
 _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
-    "tabs": {"shown": _tab},
+    "tabs": {"shown": _one_of(*TABS)},
     "agenda": {"limit": _count},
     "branches": {"limit": _count},
     "state": {
-        "query": _text,
+        "query": _short,
         "first": _first,
         "limit": _count,
         "pinned": _names,
@@ -105,16 +107,16 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "as_of": _pairs(_first),
     },
     "pointed": {"mark": Mark.read},
-    "details": {"shown": _switch, "toggled": _names, "lengths": _pairs(_first)},
-    "log": {"only": _only, "query": _text, "first": _place, "limit": _count},
-    "comparison": {"a": _instance, "b": _instance, "limit": _count},
-    "search": {"query": _text, "limit": _count},
-    "sequence": {"first": _place, "limit": _count},
-    "process_graph": {"manager": _name, "instance": _instance, "passed": _instance},
+    "details": {"shown": switch, "toggled": _names, "lengths": _pairs(_first)},
+    "log": {"only": _one_of(*get_args(Only)), "query": _short, "first": optional(_first), "limit": _count},
+    "comparison": {"a": optional(_key), "b": optional(_key), "limit": _count},
+    "search": {"query": _short, "limit": _count},
+    "sequence": {"first": optional(_first), "limit": _count},
+    "process_graph": {"manager": optional(_short), "instance": optional(_key), "passed": optional(_key)},
 }
 
 
-def read(view: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+def read_options(view: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a view, checked."""
     known = _KNOWN.get(view) if isinstance(view, str) else None
     if known is None:
@@ -130,4 +132,14 @@ def _read(view: str, name: str, value: Any, known: Mapping[str, Callable[[Any], 
     except ValueError as error:
         raise InvalidValue(
             f"The option {name!r} of the view {repr_of(view)} must be {error}. Found: {repr_of(value)}"
+        ) from error
+
+
+def taken(message: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T:
+    """What a message has under that name; ``read`` raises a `ValueError` that says what is needed."""
+    try:
+        return read(message.get(name))
+    except ValueError as error:
+        raise InvalidValue(
+            f"{message.get('verb')} needs {error} as {name!r}; found {repr_of(message.get(name))}"
         ) from error

@@ -245,7 +245,7 @@ def test_options_change_what_one_widget_shows_and_no_other(lab: Lab) -> None:
         ({"verb": "select", "mark": -7}, "as 'mark'; found -7"),
         ({"verb": "select", "mark": "event 2", "until": "all"}, "a whole number as 'until'; found 'all'"),
         ({"verb": "select", "position": True}, "whole number as 'position'"),
-        ({"verb": "select", "stream_id": 7}, "a stream is selected by its id, a text; found 7"),
+        ({"verb": "select", "stream_id": 7}, "select needs a text as 'stream_id'; found 7"),
         ({"verb": "switch", "branch": "nowhere"}, "no branch 'nowhere'"),
         ({"verb": "send", "command": "Fly", "fields": {}}, "no command 'Fly'"),
         ({}, "no verb None"),
