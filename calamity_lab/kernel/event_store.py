@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from rpds import HashTrieMap, List
 
@@ -259,6 +259,22 @@ class NotCopied:
             "cannot either. In the other process, open the store again, as in SQLEventStore(url, types), and "
             "make a new Stack(event_store=store); recover(stack, aggregate_types) rebuilds the states"
         )
+
+
+class Closable:
+    """A base for what holds connections or threads: a ``with`` block closes it at its end."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """End the connections and threads."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def listed(events: Iterable[Any]) -> list[Any]:

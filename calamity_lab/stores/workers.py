@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Self
+from typing import Any
 
 from calamity_lab.errors import CalamityError, InvalidValue, StoreUnavailable, repr_of
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import a_function, are_equal, classes, has, is_a
+from calamity_lab.kernel.event_store import Closable
 from calamity_lab.kernel.folding import instance_of, is_unknown, projected
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.persistent import PersistentMap
@@ -27,7 +28,7 @@ _PAUSE = 0.5  # seconds between two attempts to reach a database that is gone
 Changed = Callable[[str, Any, RecordedEvent], object]
 
 
-class _Worker:
+class _Worker(Closable):
     """What works in the thread of a subscription, for some classes of the model."""
 
     _subscription: Any
@@ -53,12 +54,6 @@ class _Worker:
     def close(self) -> None:
         """End the worker, after the event that it is at."""
         self._subscription.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         names = ", ".join([stored_name(each) for each in self._types])

@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from itertools import count
 from threading import Lock
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from uuid import uuid4
 from zlib import crc32
 
 from calamity_lab.errors import InvalidValue, MissingExtra, ModelError, StoreError, StoreUnavailable
 from calamity_lab.kernel.arguments import a_function, a_list, an_instance, seconds
+from calamity_lab.kernel.event_store import Closable
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import rebuild
@@ -42,7 +42,7 @@ class Reference(NamedTuple):
     quick: bool
 
 
-class ClusterActors:
+class ClusterActors(Closable):
     """Actors on the workers of a Dask cluster, many to a worker, spread by a hash of their names.
 
     ``cluster`` is the address of a scheduler, as in ``"tcp://10.0.0.1:8786"``, a cluster, or a client. Calls
@@ -106,14 +106,6 @@ class ClusterActors:
     def close(self) -> None:
         """Stop all actors. A client that was given stays open."""
         self._hosts.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"ClusterActors({self._hosts!r})"

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from calamity_lab.errors import (
     CalamityError,
@@ -21,7 +20,7 @@ from calamity_lab.errors import (
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Failure
 from calamity_lab.kernel.arguments import an_instance
-from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
+from calamity_lab.kernel.event_store import Closable, InMemoryEventStore, NotCopied
 from calamity_lab.kernel.outbox import is_durable
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
@@ -184,7 +183,7 @@ def _failure_of(command_id: str, failed: tuple[Failure, ...]) -> Failure:
     raise InvalidValue(f"no command {repr_of(command_id)} was set aside; actor.failed lists those that were")
 
 
-class BaseStackActor(NotCopied):
+class BaseStackActor(NotCopied, Closable):
     """A stack in an actor, wherever the actor lives. A new actor takes over when it has died."""
 
     def __init__(self, actors: Actors) -> None:
@@ -216,18 +215,6 @@ class BaseStackActor(NotCopied):
     def replace_failed(self, command_id: str, command: Any) -> None:
         """Carry out another command in place of one that was set aside."""
         self._ask(Submission(), "settle", command_id, None, command)
-
-    def close(self) -> None:
-        """Stop the actor, after the commands that it was sent."""
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _start(self) -> Any:
         """A reference to a new actor."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from contextvars import Context, copy_context
 from functools import cache
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from calamity_lab.errors import CalamityError, MissingExtra, StoreUnavailable
 from calamity_lab.kernel.arguments import a_function, a_text, an_instance, words_of, wrong
+from calamity_lab.kernel.event_store import Closable
 from calamity_lab.stores.actors.protocol import ActorDied
 
 # How often a waiting caller checks that the actor is alive, in seconds.
 _CHECK_EVERY = 0.2
 
 
-class ThreadActors:
+class ThreadActors(Closable):
     """Actors in threads of this process. They stop at the end of the ``with`` block, or with `close`.
 
     Commands, events and states are passed as they are, so a model needs only to be pure. A call is run in the
@@ -96,14 +96,6 @@ class ThreadActors:
             self._started.clear()
         for stopped in [reference.stop(block=False) for reference in started]:
             stopped.get()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         return len(self._started)

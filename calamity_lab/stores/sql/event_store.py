@@ -24,6 +24,7 @@ from calamity_lab.kernel.arguments import (
 )
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
 from calamity_lab.kernel.event_store import (
+    Closable,
     NotCopied,
     check_expected,
     checked_proposals,
@@ -81,7 +82,7 @@ _BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}
 _POSITION, _VERSION = 0, 2  # the columns by which streams are read
 
 
-class SQLEventStore(NotCopied):
+class SQLEventStore(NotCopied, Closable):
     """Streams of recorded events in a database: ``SQLEventStore("sqlite:///bank.db", bank)``.
 
     ``types`` is the model: a Model, a module, classes, or a `Serializer`. The store also learns the classes
@@ -459,12 +460,6 @@ class SQLEventStore(NotCopied):
         for subscription in self.subscriptions:
             subscription.close()
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def __len__(self) -> int:
         last = self.version(ALL)

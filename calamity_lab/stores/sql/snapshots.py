@@ -18,7 +18,7 @@ import msgspec
 from calamity_lab.errors import InvalidModel, SerializationError
 from calamity_lab.kernel.annotations import Unresolved
 from calamity_lab.kernel.arguments import a_text, an_instance
-from calamity_lab.kernel.event_store import NotCopied
+from calamity_lab.kernel.event_store import Closable, NotCopied
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.in_memory_stores import Snapshot, check_snapshot
 from calamity_lab.kernel.schema import field_names, fields_in, is_message_class
@@ -30,7 +30,7 @@ from calamity_lab.stores.sql.opening import open_database
 _log = logging.getLogger("calamity_lab")
 
 
-class SQLSnapshotStore(NotCopied):
+class SQLSnapshotStore(NotCopied, Closable):
     """The latest snapshot of each aggregate and process manager instance, in the database of the events.
 
     A snapshot is ignored, with a warning in the log, when its class has other fields now, when ``new``,
@@ -85,12 +85,6 @@ class SQLSnapshotStore(NotCopied):
     def close(self) -> None:
         """Close the connections; closing twice does no harm."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"SQLSnapshotStore({self._database.name!r})"

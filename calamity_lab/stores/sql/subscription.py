@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from calamity_lab.errors import CalamityError, ModelError, StoreError, StoreUnavailable
-from calamity_lab.kernel.event_store import raised
+from calamity_lab.kernel.event_store import Closable, raised
 from calamity_lab.kernel.protocols import ALL, Category, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
 
@@ -116,7 +116,7 @@ _log = logging.getLogger("calamity_lab")
 _SOON, _LATER = 0.05, 2.0  # seconds between two attempts to reach a server that is gone
 
 
-class Subscription:
+class Subscription(Closable):
     """Calls a subscriber once for each event of a stream from a version (with ALL: a position) on, in order.
 
     It reads the old events first and the new ones later, both by version or position, so that none is missing
@@ -192,12 +192,6 @@ class Subscription:
             if self._thread is not threading.current_thread():
                 self._thread.join()
         self._ended(self)
-
-    def __enter__(self) -> Subscription:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = (
