@@ -61,6 +61,37 @@ def _duration(value: timedelta) -> str:
     return f"-{-value}" if value < timedelta(0) else str(value)
 
 
+_UNITS = ((86_400, "day", "days"), (3_600, "h", "h"), (60, "min", "min"), (1, "s", "s"))
+
+
+def length_of_time(value: timedelta) -> str:
+    """A length of time in its two largest units, as in "15 min", "1 day 2 h" and "0.5 s"."""
+    seconds = abs(value).total_seconds()
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    left, words = round(seconds), list[str]()
+    for size, one, more in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            words.append(f"{count:,} {one if count == 1 else more}")
+        elif words:
+            break
+    return " ".join(words[:2])
+
+
+def point_in_time(value: datetime) -> str:
+    """A time in UTC, as in "2026-01-01 00:15:00 UTC"."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def how_far_off(value: datetime, now: datetime) -> str:
+    """How far a time is from now, as in "in 15 min", "now" and "2 h ago"."""
+    if value == now:
+        return "now"
+    length = length_of_time(value - now)
+    return f"in {length}" if value > now else f"{length} ago"
+
+
 # Formats for the types that most fields have; a subclass is not looked up here.
 _PLAIN: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: NOTHING,

@@ -140,7 +140,7 @@ def wait(
             f"time cannot pass while {run.progress.pending.command_type} is in progress. Advance the run "
             "to the end of the command before, as with lab.step()"
         )
-    until = _time_to_wait_for(run, to)
+    until = time_to_wait_for(run, to)
     fresh, ids = draw(run.stack.ids, 1)  # drawn in any case, so that later ids stay the same
     stack = run.stack if ids is run.stack.ids else changed(run.stack, ids=ids)
     return run._replace(stack=stack, wait=Wait(until, wait_id or fresh[0], first))
@@ -160,8 +160,8 @@ def elapse(run: Run, to: datetime | timedelta | None = None) -> tuple[Elapsed, R
     return step, after
 
 
-def _time_to_wait_for(run: Run, to: Any) -> datetime | None:
-    """The time that is meant, in UTC; None for the next deadline."""
+def time_to_wait_for(run: Run, to: datetime | timedelta | None) -> datetime | None:
+    """The time that is meant, in UTC; None for the next deadline. Raises `InvalidValue` as `elapse` does."""
     if to is None:
         if run.stack.deadlines.first is None:
             raise InvalidValue(

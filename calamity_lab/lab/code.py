@@ -25,7 +25,7 @@ from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
 from calamity_lab.testing.scenarios import Scenario, given
 from calamity_lab.text import Call, Chain, Source, code_lines
-from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, IdsApart, Submitted, TakenBack
+from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, IdsApart, Submitted, TakenBack, Waited
 from calamity_lab.trace.trace import Trace
 
 _MOST_EVENTS = 40
@@ -206,6 +206,10 @@ def to_code(trace: Trace, cursor: int, model: Model) -> Code:
     for entry in entries:
         lines += _on(at, entry.at, entry.before)
         at = entry.at
+        if isinstance(entry.input, Waited):
+            if at == cursor:  # it is before the time passed
+                continue
+            at += 1  # a wait makes its own step
         if not isinstance(entry.input, IdsApart):  # ids of its own are no matter here
             lines += code_lines(_put(source, entry, trace), _WIDTH)
     lines += _on(at, cursor, trace[cursor].run)
@@ -285,6 +289,8 @@ def _put(source: Source, entry: Entry, trace: Trace) -> Call | str:
     if isinstance(put, TakenBack):
         armed = [each.fault_id for each in entry.before.faults]
         return f"lab.take_back({armed.index(put.fault_id)})"
+    if isinstance(put, Waited):
+        return source.call("lab.wait", [] if put.to is None else [put.to], {})
     if isinstance(put, Armed):
         return Call("lab.inject(", (_fault(source, put.fault, pending, entry.before),))
     raise InvalidValue(

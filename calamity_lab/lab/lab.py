@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
@@ -52,6 +52,7 @@ from calamity_lab.lab.results import (
     PendingCommands,
     Replay,
     SelectedEvents,
+    SetDeadlines,
     SubmittedCommands,
     Watches,
 )
@@ -278,14 +279,41 @@ class Lab(Displays):
             return self.stepper.step_out()
 
     @advised("write resume(), resume(limit=10) or resume(until=lambda moment: ...). goto(10) goes to step 10")
-    def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
+    def resume(
+        self,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        until: Callable[[Moment], bool] | None = None,
+        wait: bool = False,
+    ) -> Moment:
         """Run until a breakpoint, until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps.
 
-        A call that takes long shows a progress bar. If you interrupt it, the lab stays at the last whole
-        step, and the next ``resume()`` goes on from there.
+        With ``wait=True`` time passes to the next deadline whenever the agenda is empty, until there are no
+        more deadlines. A call that takes long shows a progress bar. If you interrupt it, the lab stays at the
+        last whole step, and the next ``resume()`` goes on from there.
         """
         with progress(self.stepper, "Resume"):
-            return self.stepper.resume(limit=limit, until=until)
+            return self.stepper.resume(limit=limit, until=until, wait=wait)
+
+    @advised(
+        "write wait() for the next deadline, wait(timedelta(days=1)), or wait(datetime(..., tzinfo=UTC))"
+    )
+    def wait(self, to: datetime | timedelta | None = None, *, limit: int = DEFAULT_LIMIT) -> Moment:
+        """Let time pass to the next deadline, for a while, or to a time; what is due then is on the agenda.
+
+        On the way to a time, each deadline that is due before is carried out, with all that it causes before
+        the next. A wait is an input like a command that was sent: in the past it begins a new branch, and a
+        replay waits again. A clock that is a value jumps; the machine's is replaced by one that jumped.
+        Raises `InvalidValue` for a time that is past, while a command is in progress, and for no time where
+        there is no deadline.
+        """
+        with progress(self.stepper, "Wait"):
+            return self.stepper.wait(to, limit=limit)
+
+    @property
+    def deadlines(self) -> SetDeadlines:
+        """The commands that process managers set for later, in order of when they are due, at the cursor."""
+        return SetDeadlines(self.moment.stack.deadlines, self.moment.run)
 
     # stops
 
@@ -311,7 +339,7 @@ class Lab(Displays):
             lab.break_on(Transfer)                         # a process manager reacts
             lab.break_on("BankAccount-1")                  # a command to it; or a reaction, a change
             lab.break_on(("BankAccount-1", "balance"))     # this field changes
-            lab.break_on("rejection")                      # or "conflict"
+            lab.break_on("rejection")                      # or "conflict", or "deadline": one is due
             lab.break_on(lambda moment: len(moment.agenda) > 3)
 
         ``when``, a function of the moment, must hold too. With ``hits=3`` the breakpoint stops at the third

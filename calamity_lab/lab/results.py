@@ -14,11 +14,22 @@ from calamity_lab.errors import InvalidValue, UnknownKey, repr_of, text_of
 from calamity_lab.frames.files import Exports
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_whole_number, an_index, are_equal, is_a, span
+from calamity_lab.kernel.clocks_and_ids import read
+from calamity_lab.kernel.deadlines import Deadlines
 from calamity_lab.kernel.faults import ArmedFault, Fault
 from calamity_lab.kernel.identity import stored_name, stream_id_of
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import Step
-from calamity_lab.text import format_fields, format_value, html_table, plain_sentence, plural
+from calamity_lab.text import (
+    format_fields,
+    format_value,
+    how_far_off,
+    html_table,
+    plain_sentence,
+    plural,
+    point_in_time,
+)
 from calamity_lab.trace.compare import Compared, ComparedRow
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand, differing
@@ -42,6 +53,7 @@ _NAMED = 8
 _COMPARED = 1_000
 _LENGTH = 200
 _COMMITTED_LENGTH = 160
+_DEADLINES = ("due_at", "deadline", "command_type", "command", "set_by", "because_of")
 _HEADINGS = ("position", "stream_id", "stream_version", "event_type", "event")
 
 
@@ -209,6 +221,74 @@ class PendingCommands(Sequence[Any]):
 
     def _caption(self) -> str:
         return _caption(len(self), "pending command")
+
+
+class SetDeadlines(Sequence[Pending]):
+    """The deadlines that are set, in order of when they are due; ``now`` is the time of the clock.
+
+    Each is a pending command with ``due_at``, its name ``deadline``, and its ``sender``, which set it.
+    """
+
+    def __init__(self, deadlines: Deadlines, run: Run) -> None:
+        self._deadlines = deadlines
+        self.now = read(run.stack.clock)[0]
+
+    @overload
+    def __getitem__(self, index: int) -> Pending: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pending]: ...
+    def __getitem__(self, index: int | slice) -> Pending | Sequence[Pending]:
+        return self._deadlines[index]
+
+    def __len__(self) -> int:
+        return len(self._deadlines)
+
+    def of(self, instance: str) -> tuple[Pending, ...]:
+        """The deadlines of one process manager instance, as in ``lab.deadlines.of("Transfer-t1")``."""
+        return self._deadlines.of(instance)
+
+    def to_pandas(self) -> DataFrame:
+        """One row per deadline: when it is due, its name, its command, and who set it because of what."""
+        import pandas as pd
+
+        frame = pd.DataFrame(list(self.rows()), columns=list(_DEADLINES))
+        return frame.astype({"due_at": "datetime64[us, UTC]"})
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One dict per row of `to_pandas`."""
+        for each in self._deadlines:
+            values = (
+                each.due_at,
+                each.deadline,
+                each.command_type,
+                each.command,
+                str(each.sender),
+                origin(each),
+            )
+            yield dict(zip(_DEADLINES, values, strict=True))
+
+    def __repr__(self) -> str:
+        lines = [f"{n}  {', '.join(row)}" for n, row in enumerate(self._shown())]
+        return "\n".join([self._caption(), *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [(str(n), *row) for n, row in enumerate(self._shown())]
+        return html_table(("index", "due", "deadline", "command", "set by"), rows, self._caption())
+
+    def _shown(self) -> list[tuple[str, str, str, str]]:
+        return [
+            (
+                f"{point_in_time(each.due_at)} ({how_far_off(each.due_at, self.now)})",
+                plain_sentence(str(each.deadline), _LENGTH),
+                format_value(each.command, _LENGTH),
+                origin(each),
+            )
+            for each in islice(self._deadlines, _ROWS)
+            if each.due_at is not None
+        ]
+
+    def _caption(self) -> str:
+        return _caption(len(self), "deadline")
 
 
 class ArmedFaults(Sequence[Fault]):

@@ -39,15 +39,15 @@ from calamity_lab.kernel.outbox import Outcome
 from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import Metadata, RecordedEvent
-from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.run import Run, Wait
 from calamity_lab.kernel.schema import field_names, fields_in
 from calamity_lab.kernel.stack import Stack, changed
-from calamity_lab.kernel.steps import Executed, Injected, Refused, Step
+from calamity_lab.kernel.steps import Elapsed, Executed, Injected, Refused, Step
 from calamity_lab.model import Model
 from calamity_lab.stores.serializer.names import UnknownEvent, unknown
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.trace import inputs as kinds
-from calamity_lab.trace.inputs import AfterStep, Armed, Entry, IdsApart, Submitted, Unplayed
+from calamity_lab.trace.inputs import AfterStep, Armed, Entry, IdsApart, Submitted, Unplayed, Waited, own_id
 from calamity_lab.trace.renewal import Renewed
 from calamity_lab.trace.replay import CommandNumbers, CommandOutcome, Course, Replayed, decided_again
 from calamity_lab.trace.selection import Note, Selection
@@ -267,9 +267,10 @@ class _Writer:
             known.setdefault("recorded", []).append(drawn)
         if isinstance(step, Injected):
             known.setdefault("injected", []).append([step.fault_id, step.index])
-        if step.commands:
+        sent = (*step.commands, *step.deadlines) if not isinstance(step, Elapsed) else ()
+        if sent:
             known.setdefault("sent", []).extend(
-                [str(sent.sender), sent.command_id, self._message(sent.command)] for sent in step.commands
+                [str(each.sender), each.command_id, self._message(each.command)] for each in sent
             )
 
     def _message(self, message: Any) -> list[Any]:
@@ -703,9 +704,10 @@ class SavedTrace:
                     course.submit(command_id, ("submitted", number), number)
                     pending[command_id] = Pending(command, command_id, command_id)
                     number += 1
-            elif isinstance(put, Armed) and put.fault_id is not None:
-                course.submit(put.fault_id, ("injected", put.fault_id), None)
-                pending[put.fault_id] = Pending(put.fault, put.fault_id, put.fault_id)
+            elif (put_id := own_id(put)) is not None:
+                course.submit(put_id, ("put", put_id), None)
+                what = put.fault if isinstance(put, Armed) else Wait(None, put_id)
+                pending[put_id] = Pending(what, put_id, put_id)
         for line in records:
             command_id = line["command"]
             mine = course.number(command_id)
@@ -814,8 +816,9 @@ def _series(lines: Sequence[Line]) -> RecordedIds:
         if line.get("input") == IdsApart.__name__:
             name = line["fields"]["name"]
         drawn = line.get("ids") or line.get("command_ids", ())
-        fault_id = line.get("fields", {}).get("fault_id") if line.get("input") == Armed.__name__ else None
-        series.setdefault(name, []).extend(drawn if fault_id is None else [fault_id])
+        fields = line.get("fields", {}) if line.get("input") in (Armed.__name__, Waited.__name__) else {}
+        mine = fields.get("fault_id") or fields.get("wait_id")
+        series.setdefault(name, []).extend(drawn if mine is None else [mine])
     return RecordedIds(tuple(series[""]), tuple((key, tuple(ids)) for key, ids in series.items()))
 
 

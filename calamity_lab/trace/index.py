@@ -45,7 +45,7 @@ class Index(NamedTuple):
 
     ``events`` are all recorded events in order of position and ``event_moments`` when each came to be
     (0: before the trace began; what others recorded meanwhile comes with the next event of the trace's own);
-    ``dispatched``, ``completed``, ``rejections`` and ``injected`` are moments;
+    ``dispatched``, ``completed``, ``rejections``, ``injected`` and ``elapsed`` are moments;
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
     of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
@@ -67,6 +67,7 @@ class Index(NamedTuple):
     projections: Projections = Projections()
     earlier: PersistentVector[_ByName] = PersistentVector()
     injected: PersistentVector[int] = PersistentVector()
+    elapsed: PersistentVector[int] = PersistentVector()
 
     @classmethod
     def of(cls, stack: Stack, types: Iterable[type] = ()) -> Index:
@@ -96,7 +97,8 @@ class Index(NamedTuple):
         if step.is_injected:
             return self._injected(step)
         if step.begins:
-            return self._dispatched(step.pending.correlation_id, at)
+            index = self._dispatched(step.pending.correlation_id, at)
+            return index._replace(elapsed=index.elapsed.append(at)) if step.ends else index
         if step.ends:
             return self._replace(completed=self.completed.append(at))
         subject = step.subject
@@ -142,6 +144,7 @@ class Index(NamedTuple):
             self.projections.upto(count),
             self.earlier.take(nearest + 1),
             _cut(self.injected, moment),
+            _cut(self.elapsed, moment),
         )
 
     def _cut(

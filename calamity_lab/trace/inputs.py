@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol, Self
 
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.clocks_and_ids import read
 from calamity_lab.kernel.faults import Fault, arm, disarm
 from calamity_lab.kernel.identity import stored_name
-from calamity_lab.kernel.run import Run
+from calamity_lab.kernel.run import Run, wait
 from calamity_lab.kernel.stack import changed
+from calamity_lab.text import length_of_time, point_in_time
 
 
 class Input(Protocol):
@@ -160,6 +163,38 @@ class TakenBack:
     def described(self) -> str:
         """Which fault was taken back."""
         return f"took {self.fault!r} back"
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Time was let pass: to a time, for a while, or to the next deadline; ``wait_id`` is the id of that."""
+
+    to: datetime | timedelta | None = None
+    wait_id: str | None = None
+
+    def put(self, run: Run) -> tuple[Waited, Run]:
+        """The run in which time passes at the next step; a time that is past by now is now."""
+        to = self.to
+        if isinstance(to, datetime) and self.wait_id is not None:
+            to = max(to, read(run.stack.clock)[0])
+        after = wait(run, to, wait_id=self.wait_id)
+        assert after.wait is not None, "the run waits"
+        return replace(self, wait_id=after.wait.wait_id), after
+
+    def described(self) -> str:
+        """For how long, or for what."""
+        if self.to is None:
+            return "waited for the next deadline"
+        if isinstance(self.to, datetime):
+            return f"waited until {point_in_time(self.to)}"
+        return f"waited {length_of_time(self.to)}"
+
+
+def own_id(put: Input) -> str | None:
+    """The id of an input that is a step of its own: of a fault that was armed, or of a wait."""
+    if isinstance(put, Armed):
+        return put.fault_id
+    return put.wait_id if isinstance(put, Waited) else None
 
 
 @dataclass(frozen=True, slots=True)

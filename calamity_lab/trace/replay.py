@@ -23,9 +23,9 @@ from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
-from calamity_lab.kernel.run import Run, advance
+from calamity_lab.kernel.run import Run, Wait, advance
 from calamity_lab.kernel.schema import fields_of
-from calamity_lab.kernel.steps import Injected, Step
+from calamity_lab.kernel.steps import Elapsed, Injected, Step
 from calamity_lab.model import Model
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.differences import differences
@@ -39,6 +39,7 @@ from calamity_lab.trace.inputs import (
     Input,
     Submitted,
     Unplayed,
+    own_id,
 )
 from calamity_lab.trace.renewal import Renewed
 from calamity_lab.trace.trace import Branch, Moment, Trace, Unfinished
@@ -249,7 +250,9 @@ class Course:
         if step.recorded:
             found.recorded = tuple(step.recorded)
         found.ended = step.ends
-        for pending in step.commands:
+        if isinstance(step, Elapsed):  # what is due now was named when it was set
+            return
+        for pending in (*step.commands, *step.deadlines):
             self.send(number, pending)
 
     def send(self, number: int, pending: Pending) -> None:
@@ -424,15 +427,11 @@ def _course_of(branch: Branch, names: CommandNumbers) -> Course:
     for number, each in enumerate(submitted_on(branch)):
         course.submit(each.command_id, ("submitted", number), number)
     for entry in branch.inputs:
-        if isinstance(entry.input, Armed):
-            course.submit(_id_of(entry.input), ("injected", entry.input.fault_id), None)
+        mine = own_id(entry.input)
+        if mine is not None:
+            course.submit(mine, ("put", mine), None)
     course.follow(branch)
     return course
-
-
-def _id_of(given: Armed) -> str:
-    assert given.fault_id is not None, "a fault that was put into a run has an id"
-    return given.fault_id
 
 
 def _slots(branch: Branch, edits: Edits) -> list[_Slot]:
@@ -581,7 +580,10 @@ class _Replay:
 
     def _goes_on(self) -> bool:
         """Whether the command that is next ran on the old branch, or is one that the old branch had not."""
-        progress, armed = self._run.progress, next_fault(self._run)
+        progress, wait, armed = self._run.progress, self._run.wait, next_fault(self._run)
+        if wait is not None:
+            number = self.course.number(wait.wait_id)
+            return number not in self.old.ids or number in self.old.decided
         if progress is None and armed is not None:
             number = self.course.number(armed.fault_id)
             return number not in self.old.ids or number in self.old.happened
@@ -630,8 +632,9 @@ class _Replay:
         try:
             if isinstance(given, Chosen | Dropped):
                 given = type(given)(self._command_id(given.command_id), given.command_type)
+            if (mine := own_id(given)) is not None:
+                self.course.submit(mine, ("put", mine), None)
             if isinstance(given, Armed):
-                self.course.submit(_id_of(given), ("injected", given.fault_id), None)
                 given = Armed(self._corresponding(given.fault), given.fault_id)
             if self._renewed is not None:
                 given = self._renewed.value(given)
@@ -692,7 +695,7 @@ def _rows(old: Course, new: Course, names: CommandNumbers, renew: Renew | None =
     gone_after: dict[int | None, list[int]] = {}
     last = None
     for number in old.decided:
-        if isinstance(old.decided[number].pending.command, Fault):
+        if isinstance(old.decided[number].pending.command, Fault | Wait):
             continue
         if number in new.decided:
             last = number

@@ -11,6 +11,7 @@ from calamity_lab.kernel.cases import has_no_case
 from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Fault, Redeliver
 from calamity_lab.kernel.folding import Verb, begun
 from calamity_lab.kernel.identity import stored_name
+from calamity_lab.kernel.progress import Wait
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.steps import (
     Appended,
@@ -18,6 +19,7 @@ from calamity_lab.kernel.steps import (
     CaughtUp,
     Conflicted,
     Dispatched,
+    Elapsed,
     Executed,
     Failed,
     Injected,
@@ -26,7 +28,7 @@ from calamity_lab.kernel.steps import (
     Settled,
     Step,
 )
-from calamity_lab.text import format_value, plain_sentence, plural
+from calamity_lab.text import format_value, length_of_time, plain_sentence, plural, point_in_time
 from calamity_lab.trace.differences import SHORT, change, differences, lines
 
 
@@ -91,6 +93,8 @@ def _otherwise(step: Step, command: str) -> str:
     """A fault, a command that was settled before or has failed; for other steps, the subject and the verb."""
     if isinstance(step, Injected):
         return f"Injected: {_of_fault(step, step.fault)}"
+    if isinstance(step, Elapsed):
+        return _of_time(step)
     if not isinstance(step, Settled | Failed):
         return f"{step.subject or command} {step.verb}"
     if isinstance(step, Settled):
@@ -101,6 +105,35 @@ def _otherwise(step: Step, command: str) -> str:
     if failure.pending is None:
         return f"{failure.error}; {failure.process_manager} gets the event at {failure.position} again"
     return f"{failure.error}; {command} waits in the outbox"
+
+
+def _of_time(step: Elapsed) -> str:
+    passed = f"it is {point_in_time(step.now)}"
+    if step.now != step.since:
+        passed = f"{length_of_time(step.now - step.since)} passed, {passed}"
+    due = ", ".join(f"{each.deadline} of {each.sender}" for each in step.commands[:3])
+    more = f" and {len(step.commands) - 3:,} more" if len(step.commands) > 3 else ""
+    return f"{passed}: {due}{more} due" if due else f"{passed}: nothing is due"
+
+
+def _of_deadlines(step: AtProcessManager) -> str:
+    """Which deadlines a process manager set and took off."""
+    words = ""
+    if step.deadlines:
+        words += f", sets {', '.join(_deadline(each, step) for each in step.deadlines)}"
+    replaced = {each.deadline for each in step.deadlines}
+    gone = [each.deadline for each in step.taken_off if each.deadline not in replaced]
+    if gone:
+        words += f", cancels {', '.join(map(str, gone))}"
+    if step.not_there:
+        words += f"; there was no {' and no '.join(step.not_there)} to cancel"
+    return words
+
+
+def _deadline(deadline: Pending, step: AtProcessManager) -> str:
+    again = any(each.deadline == deadline.deadline for each in step.taken_off)
+    at = "" if deadline.due_at is None else point_in_time(deadline.due_at)
+    return f"{deadline.deadline} {'again ' if again else ''}for {at}"
 
 
 def _of_fault(step: Injected, fault: Fault) -> str:
@@ -124,6 +157,8 @@ def _of_fault(step: Injected, fault: Fault) -> str:
 def origin(pending: Pending) -> str:
     """Who sent a command and why, as in "FundsWithdrawn #3 by Transfer-t1"."""
     if pending.sender is None:
+        if isinstance(pending.command, Wait):
+            return "waited"
         return "injected" if isinstance(pending.command, Fault) else "submitted"
     parent, cause = pending.parent, pending.cause
     # The parent of a command that answers an event is the command that caused this event. The parent of a
@@ -172,5 +207,7 @@ def _of_manager(step: AtProcessManager) -> str:
         return f"{what} {step.verb}: {step.identity} is not there"
     sent = ", ".join(pending.command_type for pending in step.commands)
     if step.verb == Verb.ANSWERED:
-        return f"{step.identity.category} answered {what}" + (f" with {sent}" if sent else "")
-    return f"{step.identity} {step.verb} by {what}" + (f", sends {sent}" if sent else "")
+        answered = f"{step.identity.category} answered {what}" + (f" with {sent}" if sent else "")
+        return answered + _of_deadlines(step)
+    did = f"{step.identity} {step.verb} by {what}" + (f", sends {sent}" if sent else "")
+    return did + _of_deadlines(step)

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from datetime import datetime, timedelta
 from threading import RLock
 from time import monotonic
 from typing import Any
 
 from calamity_lab.errors import CalamityError, IdleRun, InvalidValue, ModelError, OutOfRange, repr_of
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.arguments import a_text, a_whole_number, words_of
+from calamity_lab.kernel.arguments import a_bool, a_text, a_whole_number, words_of
 from calamity_lab.kernel.faults import Fault, armed_fault
 from calamity_lab.kernel.recorded import of_submitted
-from calamity_lab.kernel.run import Run, advance
+from calamity_lab.kernel.run import Run, advance, time_to_wait_for
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import plural
-from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, TakenBack
+from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Input, Submitted, TakenBack, Waited
 from calamity_lab.trace.purity import PurityCheck
 from calamity_lab.trace.replay import Edits, Replayed, reload, replay
 from calamity_lab.trace.selection import NOTHING, Note, Selection
@@ -199,9 +200,67 @@ class Stepper:
         ended = monotonic()
         self._due = ended + max(BETWEEN, SHARE * (ended - began))
 
-    def resume(self, *, limit: int = DEFAULT_LIMIT, until: Callable[[Moment], bool] | None = None) -> Moment:
-        """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run."""
+    def wait(self, to: datetime | timedelta | None = None, *, limit: int = DEFAULT_LIMIT) -> Moment:
+        """Let time pass to the next deadline, or to a time; what is due then is on the agenda.
+
+        On the way to a time, what is due before is carried out, each with all that it causes before the next.
+        A breakpoint or a broken invariant stops on the way, and so do ``limit`` steps.
+        """
+        limit = a_whole_number("wait(limit)", limit, low=1)
+        with self._change():
+            until = time_to_wait_for(self.moment.run, to)
+            if until is None:
+                self.put(Waited())
+                return self.step_in()
+            end = self.cursor + limit
+            while not self._waited(until):
+                if self.cursor < end:
+                    is_done = EndsCascade()
+                    is_done(self.moment)  # it begins with what is due
+                    self.go(is_done, Times(end - self.cursor), self._is_at_end)
+                if self.stopped or self.cursor >= end:
+                    return self._reached()
+        return self._reached()
+
+    def _waited(self, until: datetime) -> bool:
+        """Wait for the next deadline before a time, or else to that time: whether the time has come."""
+        following = self.moment.run.stack.deadlines.first
+        is_before = following is not None and following.due_at is not None and following.due_at < until
+        to = following.due_at if is_before and following is not None else until
+        self.put(Waited(to))
+        self.step_in()
+        return not is_before or bool(self.stopped)
+
+    def resume(
+        self,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        until: Callable[[Moment], bool] | None = None,
+        wait: bool = False,
+    ) -> Moment:
+        """Run until the agenda is empty, ``until(moment)`` is true, or ``limit`` steps have run.
+
+        With ``wait``, time passes to the next deadline whenever nothing else is to be done.
+        """
         limit = a_whole_number("resume(limit)", limit, low=1)
+        if not a_bool("resume(wait)", wait):
+            return self._resume(limit, until)
+        if until is not None and callable(until):
+            until = Remembered(until)
+        with self._change():
+            end = self.cursor + limit
+            while True:
+                if not self.at_end:
+                    self._resume(end - self.cursor, until)
+                is_there = isinstance(until, Remembered) and until.was_true
+                if self.stopped or is_there or self.cursor >= end or not self.at_end:
+                    break
+                if self.moment.run.stack.deadlines.first is None:
+                    break
+                self.put(Waited())
+        return self._reached()
+
+    def _resume(self, limit: int, until: Callable[[Moment], bool] | None) -> Moment:
         if until is not None and not callable(until):
             raise InvalidValue(
                 f"resume(until={repr_of(until)}): give a function of a moment, as in until=lambda m: m.rests"
@@ -469,6 +528,18 @@ class Journey:
         self.commands += ends_command(moment)
         self._is_there = any([stop(moment) for stop in self._stops]) or self._stepper.at_end
         return self._is_there
+
+
+class Remembered:
+    """A condition that knows whether it was true."""
+
+    def __init__(self, until: Callable[[Moment], bool]) -> None:
+        self.was_true, self._until = False, _named(until)
+
+    def __call__(self, moment: Moment) -> bool:
+        """Whether it is true at this moment."""
+        self.was_true = self.was_true or self._until(moment)
+        return self.was_true
 
 
 def _named(until: Callable[[Moment], bool]) -> Condition:

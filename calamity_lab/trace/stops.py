@@ -31,7 +31,7 @@ from calamity_lab.kernel.arguments import (
 )
 from calamity_lab.kernel.identity import Identity, by_name, stored_name, stream_id_of
 from calamity_lab.kernel.schema import field_names
-from calamity_lab.kernel.steps import Appended, Conflicted, Step
+from calamity_lab.kernel.steps import Appended, Conflicted, Elapsed, Step
 from calamity_lab.text import plural
 from calamity_lab.trace.differences import differences
 from calamity_lab.trace.trace import Moment, Trace
@@ -90,11 +90,21 @@ class EndsCascade:
         if step.pending.command_id in self._cascade:
             self._cascade.update(pending.command_id for pending in step.commands)
             self._open += len(step.commands) - step.ends
+            self._open -= sum(each.command_id in self._cascade for each in step.taken_off)
         return not self._open
 
 
 Kind = Literal[
-    "command", "event", "process manager", "aggregate", "stream", "field", "rejection", "conflict", "function"
+    "command",
+    "event",
+    "process manager",
+    "aggregate",
+    "stream",
+    "field",
+    "rejection",
+    "conflict",
+    "deadline",
+    "function",
 ]
 Read = Callable[[Any, str], Any]
 """Reads the value at a path in a state."""
@@ -112,6 +122,7 @@ class Target(NamedTuple):
             "field": f"{self.name}.{self.field}",
             "rejection": "rejections",
             "conflict": "conflicts",
+            "deadline": "deadlines",
             "aggregate": f"commands to {self.name}",
         }
         return words.get(self.kind, self.name)
@@ -307,6 +318,7 @@ _HOLDS: Mapping[Kind, Callable[[Breakpoint, Trace, Moment], bool]] = {
         moment.step is not None and moment.step.decides and moment.step.rejected is not None
     ),
     "conflict": lambda _point, _trace, moment: isinstance(moment.step, Conflicted),
+    "deadline": lambda _p, _t, moment: isinstance(moment.step, Elapsed) and bool(moment.step.commands),
     "function": lambda _point, _trace, moment: True,
 }
 
@@ -447,8 +459,8 @@ def target_of(what: Any, trace: Trace) -> tuple[Target, Any]:
     raise wrong(
         "break_on(what)",
         what,
-        "a class of the model, a stream id, 'rejection', 'conflict', (stream id, field), or a function of a "
-        "moment, as in lambda moment: len(moment.agenda) > 3",
+        "a class of the model, a stream id, 'rejection', 'conflict', 'deadline', (stream id, field), or a "
+        "function of a moment, as in lambda moment: len(moment.agenda) > 3",
     )
 
 
@@ -467,13 +479,10 @@ def _target(kind: str, name: str) -> Target:
 
 def _named(text: str, parts: Mapping[str, Iterable[type]], trace: Trace) -> Target:
     """The target of a text: a word, the name of a class, or a stream id."""
-    if text == "rejection" or text == "conflict":
-        return Target("rejection" if text == "rejection" else "conflict")
-    if text == "deadline":
-        raise InvalidValue(
-            "break_on('deadline'): no model has deadlines yet. To stop where a process manager sends a "
-            "command, give the class of the command"
-        )
+    word: Kind
+    for word in ("rejection", "conflict", "deadline"):
+        if text == word:
+            return Target(word)
     known = {each: kind for kind, classes in parts.items() for each in by_name(classes)}
     if text in known:
         return _target(known[text], text)
@@ -487,7 +496,12 @@ def _check_stream(stream_id: str, parts: Mapping[str, Iterable[type]], trace: Tr
     category, dash, _ = stream_id.partition("-")
     if trace.index.known_since(stream_id) is None and not (dash and category in categories):
         streams = [lane.identity.stream_id for lane in trace.index.lanes.iterate(0, 1_000)]
-        names = ["rejection", "conflict", *(name for each in parts.values() for name in by_name(each))]
+        names = [
+            "rejection",
+            "conflict",
+            "deadline",
+            *(name for each in parts.values() for name in by_name(each)),
+        ]
         raise InvalidValue(
             f"break_on({repr_of(stream_id)}): there is no such stream, and no class of that name; "
             f"{_meant(stream_id, [*streams, *names])}"

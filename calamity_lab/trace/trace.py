@@ -23,7 +23,7 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import plural
 from calamity_lab.trace.index import Index
-from calamity_lab.trace.inputs import AfterStep, Armed, Entry, Input, Submitted
+from calamity_lab.trace.inputs import AfterStep, Armed, Entry, Input, Submitted, Waited
 from calamity_lab.trace.sentences import sentence
 
 T = TypeVar("T")
@@ -252,7 +252,7 @@ class Trace:
         The other branch is a new one, or the one that began here with the same input.
         """
         at = a_whole_number("put(at)", at, high=self.last)
-        moment = self[at]
+        moment = self[at] if at == self.last else self._before_waiting(at)[0]
         if not has(entry, "put"):
             raise wrong("put(entry)", entry, "an input, as in Submitted((command,))")
         settled, run = entry.put(moment.run)
@@ -396,12 +396,21 @@ class Trace:
                     return branch
         return None
 
+    def _before_waiting(self, at: int) -> tuple[Moment, int]:
+        """The moment as it was before a wait was put there, and how many inputs the branch had then."""
+        branch, moment = self.branch, self[at]
+        count = bisect_right(branch.inputs, at, key=_at)
+        if moment.run.wait is None or not isinstance(branch.inputs[count - 1].input, Waited):
+            return moment, count
+        return replace(moment, run=branch.inputs[count - 1].before), count - 1
+
     def _forked(self, at: int, name: str) -> Branch:
         branch = self.branch
+        moment, count = self._before_waiting(at)
         return Branch(
             name,
-            branch.moments.take(at + 1),
-            branch.inputs.take(bisect_right(branch.inputs, at, key=_at)),
+            branch.moments.take(at + 1) if moment is self[at] else branch.moments.take(at).append(moment),
+            branch.inputs.take(count),
             branch.index_at(at),
             branch.model,
             self._owner(at).name,
@@ -436,6 +445,8 @@ def _is_same_input(one: Input, other: Input) -> bool:
         return are_equal((one.commands, one.metadata), (other.commands, other.metadata))
     if isinstance(one, Armed) and isinstance(other, Armed):
         return are_equal(one.fault, other.fault)
+    if isinstance(one, Waited) and isinstance(other, Waited):
+        return one.to == other.to
     return are_equal(one, other)
 
 

@@ -20,6 +20,7 @@ from calamity_lab.kernel.steps import (
     Completed,
     Conflicted,
     Dispatched,
+    Elapsed,
     Executed,
     Injected,
     Populated,
@@ -27,7 +28,7 @@ from calamity_lab.kernel.steps import (
     Step,
 )
 from calamity_lab.probe.preview import target_of
-from calamity_lab.text import format_fields, format_value, plain_sentence, plural
+from calamity_lab.text import format_fields, format_value, length_of_time, plain_sentence, plural
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.controls import bounded, followed
@@ -173,6 +174,8 @@ def _dispatched(trace: Trace, start: int) -> SequenceLine:
     moment = trace[start]
     if isinstance(moment.step, Injected):
         return _injected(moment.step, start)
+    if isinstance(moment.step, Elapsed):
+        return _elapsed(moment.step, start)
     if moment.step is not None:
         pending = moment.step.pending
     else:
@@ -239,6 +242,14 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
         case _:
             label = format_value(step.verb, _LABEL)
             yield SequenceLine(f"{at}", "more", who, who, label, detail, "", start, at, at)
+
+
+def _elapsed(step: Elapsed, start: int) -> SequenceLine:
+    """The line of time that passed."""
+    detail = format_value(fact(step), _DETAIL)
+    label = f"{length_of_time(step.now - step.since)} passed"
+    at = step.index
+    return SequenceLine(f"{at}", "more", STORE, STORE, label, detail, "", start, at, at)
 
 
 def _injected(step: Injected, start: int) -> SequenceLine:
