@@ -346,7 +346,6 @@ def test_a_function_that_changes_a_state_is_named_and_the_state_is_put_back() ->
     ("what", "says"),
     [
         ("BankAcount-1", "did you mean BankAccount"),
-        ("deadline", "no model has deadlines yet"),
         (int, "not part of the lab's model"),
         (3, "give a class of the model, a stream id"),
         (("BankAccount-alice", "balanc"), "BankAccount has no field 'balanc'; it has: account_id, balance"),
