@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from itertools import takewhile
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import pairwise, takewhile
+from operator import is_
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 from rpds import HashTrieMap
 
+from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import (
-    Step,
-)
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed, Step
 from calamity_lab.trace.projections import STRIDE, Projections
+
+BLOCK = 32
+"""The fields that were touched are kept for so many changes of a lane at once."""
 
 Kind = Literal["aggregate", "process manager", "projection"]
 
@@ -30,6 +37,16 @@ class Lane(NamedTuple):
     since: int
 
 
+class TouchedFields(NamedTuple):
+    """The ``fields`` that a block of changes of a lane touched. All states in the block are of one class."""
+
+    cls: type
+    fields: frozenset[str]
+
+
+_StepAt = Callable[[int], Step | None]
+
+
 class _ByName(NamedTuple):
     """The mappings of an index."""
 
@@ -38,6 +55,7 @@ class _ByName(NamedTuple):
     decided: HashTrieMap[str, PersistentVector[int]]
     cascades: HashTrieMap[str, PersistentVector[int]]
     met: HashTrieMap[str, int]
+    touched: HashTrieMap[str, PersistentVector[TouchedFields | None]]
 
 
 class Index(NamedTuple):
@@ -49,8 +67,9 @@ class Index(NamedTuple):
     ``lanes`` are in order of appearance; ``reactions`` holds the moments of each process manager instance,
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
     of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
-    rejected a command, decided nothing, or was ignored. ``projections`` are folded from the events.
-    ``earlier`` are the mappings at every moment that is a multiple of `STRIDE`.
+    rejected a command, decided nothing, or was ignored. ``touched`` says for each lane, and for every
+    `BLOCK` changes of it, which fields they touched: None where that is not known. ``projections`` are folded
+    from the events. ``earlier`` are the mappings at every moment that is a multiple of `STRIDE`.
     """
 
     events: PersistentVector[RecordedEvent] = PersistentVector()
@@ -64,6 +83,7 @@ class Index(NamedTuple):
     decided: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     cascades: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     met: HashTrieMap[str, int] = HashTrieMap()
+    touched: HashTrieMap[str, PersistentVector[TouchedFields | None]] = HashTrieMap()
     projections: Projections = Projections()
     earlier: PersistentVector[_ByName] = PersistentVector()
     injected: PersistentVector[int] = PersistentVector()
@@ -83,16 +103,16 @@ class Index(NamedTuple):
         index = index._begin_projections(projections) if projections.types else index
         return index._keep_mappings()
 
-    def add(self, step: Step) -> Index:
-        """The index with a further step."""
-        index = self._added(step)
+    def add(self, step: Step, step_at: _StepAt) -> Index:
+        """The index with a further step; ``step_at`` gives the step of each moment up to this one."""
+        index = self._added(step, step_at)
         return index if step.index % STRIDE else index._keep_mappings()
 
     def _keep_mappings(self) -> Index:
-        now = _ByName(self.lane_numbers, self.reactions, self.decided, self.cascades, self.met)
+        now = _ByName(self.lane_numbers, self.reactions, self.decided, self.cascades, self.met, self.touched)
         return self._replace(earlier=self.earlier.append(now))
 
-    def _added(self, step: Step) -> Index:
+    def _added(self, step: Step, step_at: _StepAt) -> Index:
         at = step.index
         if step.is_injected:
             return self._injected(step)
@@ -105,11 +125,11 @@ class Index(NamedTuple):
         if subject is None:
             return self
         if step.recorded:
-            return self._appended(step, subject)
+            return self._appended(step, subject, step_at)
         if step.decides:
             return self._decided(step, subject)
         if step.trigger is not None:
-            return self._reacted(step, subject)
+            return self._reacted(step, subject, step_at)
         if step.at_process_manager:  # an instance that the history started
             return self._lane(subject, at, kind="process manager")
         return self
@@ -126,13 +146,16 @@ class Index(NamedTuple):
             index = index._lane(Identity.parse(event.stream_id), step.index, kind="aggregate")
         return index._known(others, step.index)
 
-    def upto(self, moment: int, step_at: Callable[[int], Step | None]) -> Index:
+    def upto(self, moment: int, step_at: _StepAt) -> Index:
         """The index as it was at that moment; ``step_at`` gives the step of each moment."""
         count = self.events_at(moment)
         lanes = self.lanes.take(self.lanes_at(moment))
         nearest = moment // STRIDE
         steps = map(step_at, range(nearest * STRIDE + 1, moment + 1))
         mappings = self._cut(self.earlier[nearest], filter(None, steps), moment, lanes)
+        for change in self.projections.between(nearest * STRIDE, moment):
+            name, touched = change.identity.stream_id, mappings.touched
+            mappings = mappings._replace(touched=_with_blocks(touched, self.touched, name, change.version))
         return Index(
             self.events.take(count),
             self.event_moments.take(count),
@@ -151,7 +174,7 @@ class Index(NamedTuple):
         self, before: _ByName, steps: Iterable[Step], moment: int, lanes: PersistentVector[Lane]
     ) -> _ByName:
         """The mappings at a moment, from those at a moment before and the steps between."""
-        lane_numbers, reactions, decided, cascades, met = before
+        lane_numbers, reactions, decided, cascades, met, touched = before
         for number in range(len(lane_numbers), len(lanes)):
             lane_numbers = lane_numbers.insert(lanes[number].identity.stream_id, number)
         between = list(steps)
@@ -162,7 +185,9 @@ class Index(NamedTuple):
             decided = _with_cut(decided, self.decided, name, moment)
             if self.met.get(name, moment + 1) <= moment:
                 met = met.insert(name, self.met[name])
-        return _ByName(lane_numbers, reactions, decided, cascades, met)
+            count = len(reactions.get(name) or decided.get(name) or ())
+            touched = _with_blocks(touched, self.touched, name, count)
+        return _ByName(lane_numbers, reactions, decided, cascades, met, touched)
 
     @property
     def last_position(self) -> int:
@@ -214,11 +239,22 @@ class Index(NamedTuple):
             return index
         return index._replace(rejections=self.rejections.append(step.index))
 
-    def _appended(self, step: Step, aggregate: Identity) -> Index:
+    def _appended(self, step: Step, aggregate: Identity, step_at: _StepAt) -> Index:
         at, stream_id = step.index, aggregate.stream_id
         index = self._lane(aggregate, at, kind="aggregate")
         moments = index.decided.get(stream_id, PersistentVector()).append(at)
-        return index._known(step.recorded, at)._replace(decided=index.decided.insert(stream_id, moments))
+        index = index._known(step.recorded, at)._replace(decided=index.decided.insert(stream_id, moments))
+        if len(moments) % BLOCK:
+            return index
+        return index._touching(stream_id, _decided_states(*_block(moments, step_at), step_at))
+
+    def _touching(self, stream_id: str, states: Sequence[Any] | None) -> Index:
+        """The index with a further block of changes of a lane, which went through these states."""
+        blocks = self.touched.get(stream_id, PersistentVector())
+        found = None if states is None else _touched(states)
+        if blocks and blocks[-1] == found:
+            found = blocks[-1]  # one object for many blocks
+        return self._replace(touched=self.touched.insert(stream_id, blocks.append(found)))
 
     def _known(self, recorded: Sequence[RecordedEvent], at: int) -> Index:
         index = self._replace(
@@ -239,15 +275,23 @@ class Index(NamedTuple):
         known = len(self.projections.changes)
         index = self._replace(projections=self.projections.fold(recorded, at))
         for change in index.projections.changes.iterate(known):
+            name = change.identity.stream_id
             index = index._lane(change.identity, at, kind="projection")
+            if change.version % BLOCK == 0:
+                changes = index.projections.histories[name][change.version - BLOCK : change.version]
+                states = (changes[0].before, *(each.after for each in changes))
+                index = index._touching(name, states)
         return index
 
-    def _reacted(self, step: Step, instance: Identity) -> Index:
+    def _reacted(self, step: Step, instance: Identity, step_at: _StepAt) -> Index:
         at, stream_id = step.index, instance.stream_id
         is_there = step.before is not None or step.after is not None
         index = self._lane(instance, at, kind="process manager") if is_there else self._met(instance, at)
         moments = index.reactions.get(stream_id, PersistentVector()).append(at)
-        return index._replace(reactions=index.reactions.insert(stream_id, moments))
+        index = index._replace(reactions=index.reactions.insert(stream_id, moments))
+        if len(moments) % BLOCK:
+            return index
+        return index._touching(stream_id, _reacted_states(*_block(moments, step_at), step_at))
 
     def _met(self, identity: Identity, at: int) -> Index:
         if identity.stream_id in self.lane_numbers or identity.stream_id in self.met:
@@ -282,3 +326,74 @@ def _with_cut(
     all_moments = later.get(name)
     moments = None if all_moments is None else _cut(all_moments, upto)
     return mapping.insert(name, moments) if moments else mapping
+
+
+def _with_blocks(
+    mapping: HashTrieMap[str, PersistentVector[TouchedFields | None]],
+    later: HashTrieMap[str, PersistentVector[TouchedFields | None]],
+    name: str,
+    count: int,
+) -> HashTrieMap[str, PersistentVector[TouchedFields | None]]:
+    """A mapping with the blocks of a lane as they were after so many changes, from a later one."""
+    return mapping if count < BLOCK else mapping.insert(name, later[name].take(count // BLOCK))
+
+
+def _block(moments: PersistentVector[int], step_at: _StepAt) -> tuple[Step | None, Iterable[int]]:
+    """The step of a lane before its last block, if there is one, and the moments of the block."""
+    start = len(moments) - BLOCK
+    return step_at(moments[start - 1]) if start else None, moments.iterate(start)
+
+
+def _decided_states(previous: Step | None, moments: Iterable[int], step_at: _StepAt) -> Sequence[Any] | None:
+    """The states of an aggregate over some decisions; None where others recorded events in between."""
+    states, version = list[Any](), 0 if previous is None else previous.recorded[-1].stream_version
+    for at in moments:
+        executed, appended = step_at(at - 1), step_at(at)
+        if not isinstance(executed, Executed) or not isinstance(appended, Appended):
+            return None
+        if version and appended.recorded[0].stream_version != version + 1:
+            return None
+        version = appended.recorded[-1].stream_version
+        if not states or states[-1] is not executed.before:
+            states.append(executed.before)
+        states += appended.states or executed.states
+    return states
+
+
+def _reacted_states(previous: Step | None, moments: Iterable[int], step_at: _StepAt) -> Sequence[Any] | None:
+    """The states of an instance over some reactions; None where it began or ended in between."""
+    states = [] if previous is None else [previous.after]
+    for at in moments:
+        step = step_at(at)
+        if not isinstance(step, AtProcessManager) or step.verb != Verb.CONTINUED:
+            return None
+        states += (step.before, step.after)
+    return states
+
+
+_PLAIN = frozenset({int, str, bool, float, bytes, Decimal, datetime, date, time, timedelta, UUID})
+
+
+def _touched(states: Sequence[Any]) -> TouchedFields | None:
+    """The fields that differ between states that follow each other; None where the class changes.
+
+    A value that was made anew counts as touched, although it may be equal: only plain values are compared.
+    """
+    cls = type(states[0])
+    names = field_names(cls)
+    if not names or any(type(each) is not cls for each in states):
+        return None
+    try:
+        return TouchedFields(cls, frozenset([name for name in names if _is_touched(states, name)]))
+    except Exception:  # noqa: BLE001 - a model's class may raise anything where a field is read
+        return None
+
+
+def _is_touched(states: Sequence[Any], name: str) -> bool:
+    values = [getattr(state, name) for state in states]
+    if all(map(is_, values, values[1:])):
+        return False
+    return not all(
+        one is other or (type(one) is type(other) and type(one) in _PLAIN and one == other)
+        for one, other in pairwise(values)
+    )

@@ -237,9 +237,10 @@ class Trace:
         branch = self.branch
         an_instance("append(step)", step, Step, "advance(run)")
         an_instance("append(run)", run, Run, "advance(run)")
-        moment, index = branch.moments[-1].then(step, run), branch.index
-        index = index.by_others(step, run.stack.event_store).add(step)
-        return self.on(replace(branch, moments=branch.moments.append(moment), index=index))
+        moments = branch.moments.append(branch.moments[-1].then(step, run))
+        index = branch.index.by_others(step, run.stack.event_store)
+        index = index.add(step, lambda at: moments[at].step)
+        return self.on(replace(branch, moments=moments, index=index))
 
     def on(self, branch: Branch) -> Trace:
         """The trace on a branch of its own, which may be new or have grown."""

@@ -7,6 +7,7 @@ docs/decisions/0146.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed, Injected, Step
 from calamity_lab.text import format_value, plain_sentence
 from calamity_lab.trace.differences import ABSENT
-from calamity_lab.trace.index import Lane
+from calamity_lab.trace.index import BLOCK, Lane, TouchedFields
 from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
@@ -47,6 +48,9 @@ _DEEPEST = 6
 _MOST_NAMED = 3
 _COPIED = "copied from "
 _ATOMS = (int, str, bool)
+
+_ROOT = re.compile(r"[.\[{]")
+"""Where the name of a field ends in a path."""
 
 BEFORE = "before the run began"
 
@@ -186,19 +190,49 @@ def transitions(
     name = lane.identity.stream_id
     if lane.kind == "projection":
         changes = trace.index.projections.histories.get(name, PersistentVector())
-        for change in changes.take(bisect_right(changes, moment, key=lambda each: each.moment)).backwards():
+        count = bisect_right(changes, moment, key=lambda each: each.moment)
+        for change in (changes[span[0]] for span in spans(trace, name, count, path) if len(span) == 1):
             event = trace.index.events[change.event - 1]
             yield Transition(change.moment, change.before, change.after, event)
     elif lane.kind == "process manager":
-        yield from _of_instance(trace, name, moment)
+        yield from _of_instance(trace, name, moment, path)
     else:
         yield from _of_aggregate(trace, lane, moment, types, path)
 
 
-def _of_instance(trace: Trace, name: str, moment: int) -> Iterator[Transition]:
+def spans(trace: Trace, name: str, count: int, path: str) -> Iterator[range]:
+    """The first ``count`` changes of a lane, the latest first. Those that left a path alone come at once."""
+    blocks = trace.index.touched.get(name, PersistentVector()) if path else PersistentVector()
+    root, is_left = _ROOT.split(path, maxsplit=1)[0], dict[TouchedFields | None, bool]()
+
+    def is_untouched(block: TouchedFields | None) -> bool:
+        if block not in is_left:
+            is_left[block] = block is not None and _leaves(block, root, path)
+        return is_left[block]
+
+    while count:
+        first = count
+        if first % BLOCK == 0 and first <= len(blocks) * BLOCK:
+            while first and is_untouched(blocks[first // BLOCK - 1]):
+                first -= BLOCK
+        first = count - 1 if first == count else first
+        yield range(first, count)
+        count = first
+
+
+def _leaves(block: TouchedFields, root: str, path: str) -> bool:
+    """Whether the changes of a block left the value at a path as it was."""
+    is_declared = root in (field_names(block.cls) or ())
+    # Fields that pydantic lets in besides those of the class may have any name, also one like a path.
+    is_sure = path == root or not hasattr(block.cls, "__pydantic_extra__")
+    return is_declared and is_sure and root not in block.fields
+
+
+def _of_instance(trace: Trace, name: str, moment: int, path: str) -> Iterator[Transition]:
     moments: PersistentVector[int] = trace.index.reactions.get(name, PersistentVector())
     later = None
-    for at in moments.take(bisect_right(moments, moment)).backwards():
+    for span in spans(trace, name, bisect_right(moments, moment), path):
+        at = moments[span[-1]]
         step = trace[at].step
         if not isinstance(step, AtProcessManager) or not Verb(step.verb).changes:
             continue
@@ -207,6 +241,9 @@ def _of_instance(trace: Trace, name: str, moment: int) -> Iterator[Transition]:
             return  # the instance that had this id before
         if later is not None and later is not step.after:
             yield Transition(at, step.after, later, None)  # it caught up with events in between
+        if len(span) > 1:
+            later = None  # what it caught up with before these reactions left the path alone as well
+            continue
         yield Transition(at, step.before, step.before if stops else step.after, step.trigger)
         later = step.before
         if step.verb == Verb.STARTED:
@@ -221,7 +258,8 @@ def _of_aggregate(
     upto = bisect_right(moments, moment)
     oldest = None if upto else versions.upto(moment) + 1  # the oldest version that was given so far
     recorded, untouched = trace.branch.moments, _Reader(path).untouched
-    for at in moments.take(upto).backwards():
+    for span in spans(trace, versions.stream_id, upto, path):
+        at = moments[span[-1]]
         executed, appended = (each.step for each in recorded.iterate(at - 1, at + 1))
         assert isinstance(appended, Appended), "the index knows when events were recorded"
         if not isinstance(executed, Executed):  # the trace began in between
@@ -229,6 +267,9 @@ def _of_aggregate(
             break
         if oldest is not None:
             yield from _older(versions, appended.recorded[-1].stream_version + 1, oldest - 1)
+        if len(span) > 1:
+            oldest = _first_version(trace, moments[span[0]])
+            continue
         states = (executed.before, *(appended.states or executed.states))
         if untouched(states):
             oldest = appended.recorded[0].stream_version
@@ -237,6 +278,13 @@ def _of_aggregate(
             yield Transition(at, states[number], states[number + 1], appended.recorded[number])
         oldest = appended.recorded[0].stream_version
     yield from _older(versions, 1, (oldest or 1) - 1)
+
+
+def _first_version(trace: Trace, at: int) -> int:
+    """The version of the first event that was recorded at a moment."""
+    step = trace[at].step
+    assert step is not None, "events are recorded by steps"
+    return step.recorded[0].stream_version
 
 
 class _Reader:
@@ -287,6 +335,14 @@ def _older(versions: Versions, first: int, last: int) -> list[Transition]:
     except CalamityError:  # events that no class of today takes in: nothing is known of the states between
         return []
     return found[::-1]
+
+
+def _latest(
+    trace: Trace, lane: Lane, moment: int, types: Mapping[str, type]
+) -> tuple[Transition | None, Any]:
+    """What last changed the state of a lane up to a moment, and the state after it."""
+    latest = next(transitions(trace, lane, moment, types), None)
+    return latest, Present.of(trace, moment).state(lane) if latest is None else latest.after
 
 
 class _Given(NamedTuple):
@@ -422,8 +478,7 @@ class _Asked:
         """A field of a state, and the event after which it had its value."""
         lane, moment = node.about, node.moment or 0
         name = format_value(lane.identity.stream_id, _LABEL)
-        latest = next(transitions(self.trace, lane, moment, self.types), None)
-        state = Present.of(self.trace, moment).state(lane) if latest is None else latest.after
+        latest, state = _latest(self.trace, lane, moment, self.types)
         link = WhyLink("value", name, "", moment, message=state)
         if not node.field:
             if latest is None:
@@ -705,9 +760,10 @@ class FieldChange(NamedTuple):
 def when(trace: Trace, lane: Lane, field: Any, types: Mapping[str, type] = _NO_TYPES) -> list[FieldChange]:
     """Every change of a field on the branch, in order."""
     path = a_text("when(field)", field, "'balance', or 'lines[0].price'")
-    found, seen, state, read = list[FieldChange](), False, None, _Reader(path)
-    for moment, before, after, trigger in transitions(trace, lane, trace.last, types):
-        state = after if state is None else state
+    found, read = list[FieldChange](), _Reader(path)
+    _, state = _latest(trace, lane, trace.last, types)
+    seen = state_at(state, path) is not ABSENT
+    for moment, before, after, trigger in transitions(trace, lane, trace.last, types, path):
         was = ABSENT if before is None else read(before)
         now = read(after)
         seen = seen or now is not ABSENT or was is not ABSENT
@@ -717,9 +773,7 @@ def when(trace: Trace, lane: Lane, field: Any, types: Mapping[str, type] = _NO_T
             position = None if event is None else event.position
             found.append(FieldChange(moment or None, was, now, name, position))
     if not seen:
-        state = Present.of(trace, trace.last).state(lane) if state is None else state
-        if state_at(state, path) is ABSENT:
-            raise no_field(format_value(lane.identity.stream_id, _LABEL), state, path)
+        raise no_field(format_value(lane.identity.stream_id, _LABEL), state, path)
     return found[::-1]
 
 

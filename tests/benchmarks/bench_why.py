@@ -13,12 +13,16 @@ from tests.benchmarks.measuring import medians, table
 
 MOMENTS = 20_000
 ACCOUNTS = 40
-AIMS = "aims: why and when at most the walk, find at most ten times the walk"
+LONG_AGO = 0.1
+AIMS = (
+    "aims: why and when at most the walk, find at most ten times the walk; of a value of long ago, why at "
+    f"most {LONG_AGO} times the walk, also in a stream that has all versions"
+)
 
 
 def run() -> list[str]:
     """The report: each question beside the walk, and the first search, which reads all texts."""
-    lab = _long()
+    lab, alone = _long(), _of_one_stream()
     name = max(lab.aggregates, key=lambda each: lab.stack.aggregate_versions[each])
     began = perf_counter()
     lab.find("carol")
@@ -29,7 +33,9 @@ def run() -> list[str]:
             "a walk": lambda: sum(_touched(moment) for moment in lab.trace),
             "why": lambda: lab.why(name, "balance"),
             "why, of a value of long ago": lambda: lab.why(name, "status"),
+            "why, of a value of long ago in one stream": lambda: alone.why("BankAccount-a", "name"),
             "when": lambda: lab.when(name, "balance"),
+            "when, of a value of long ago in one stream": lambda: alone.when("BankAccount-a", "name"),
             "find": lambda: lab.find(f"{next(letters)}x"),
             "bisect, by halving": lambda: lab.bisect(lambda moment: moment.index > MOMENTS // 2),
         }
@@ -50,5 +56,12 @@ def _touched(moment: Any) -> int:
 def _long() -> Lab:
     lab = Lab(bank, ids=seeded_ids(7), clock=ticking_clock(), checked=False)
     lab.send(*bank.random_commands(MOMENTS // 5, seed=1, accounts=ACCOUNTS))
+    lab.resume(limit=MOMENTS)
+    return lab
+
+
+def _of_one_stream() -> Lab:
+    lab = Lab(bank, ids=seeded_ids(7), clock=ticking_clock(), checked=False)
+    lab.send(bank.CreateAccount("a", "Ann"), *(bank.DepositFunds("a", n) for n in range(1, MOMENTS // 4)))
     lab.resume(limit=MOMENTS)
     return lab

@@ -66,7 +66,7 @@ def test_the_index_upto_a_moment_is_the_one_that_there_was(data: st.DataObject) 
     moment = data.draw(st.integers(0, trace.last))
     rebuilt = Index.of(trace[0].stack, types)
     for step in list(trace.steps)[:moment]:
-        rebuilt = rebuilt.add(step)
+        rebuilt = rebuilt.add(step, lambda at: trace[at].step)
     assert trace.branch.index_at(moment) == rebuilt
     forked = trace.fork(moment)
     for at in range(moment + 1, trace.last + 1):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calamity_lab.errors import CalamityError, InvalidValue
@@ -17,11 +17,12 @@ from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfe
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.faults import ConcurrentWriter, Crash, Lose, Redeliver
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.messages import command
+from calamity_lab.kernel.messages import Continue, Start, Stop, command
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
-from calamity_lab.views.paths import state_fields
-from calamity_lab.views.why import Origin, copied
+from calamity_lab.trace.index import BLOCK
+from calamity_lab.views.paths import differ, state_at, state_fields
+from calamity_lab.views.why import Origin, copied, spans, transitions
 from calamity_lab.widgets.page.recording import recording
 from tests.hostile import MARKUP
 from tests.junk import JUNK, BrokenText
@@ -489,6 +490,165 @@ def test_odd_values_are_followed_or_computed_and_raise_nothing(name: str) -> Non
     assert why._repr_html_()
     assert len(why.to_pandas()) == len(why)
     assert 1 <= len(lab.when("Box-1", "item")) <= 2
+
+
+@dataclass(frozen=True)
+class Inner:
+    x: int = 0
+    y: tuple[int, ...] = ()
+
+
+@command(to="Thing", by="id")
+@dataclass(frozen=True)
+class Put:
+    """Give fields of a thing other values, with an event for each."""
+
+    id: str
+    values: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class HasPut:
+    id: str
+    field: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What has a field for each way to change one."""
+
+    id: str
+    plain: int = 0
+    text: str = ""
+    inner: Inner = Inner()
+
+    @classmethod
+    def new(cls, thing_id: str) -> Self:
+        return cls(thing_id)
+
+    def execute(self, given: Put) -> list[HasPut]:
+        return [HasPut(given.id, field, value) for field, value in given.values]
+
+    def apply(self, event: HasPut) -> Thing:
+        if event.field == "class":
+            cls = Thing if isinstance(self, Closed) else Closed
+            return cls(self.id, self.plain, self.text, self.inner)
+        if event.field in ("x", "y"):
+            return replace(self, inner=replace(self.inner, **{event.field: event.value}))
+        return replace(self, **{event.field: event.value})
+
+
+@dataclass(frozen=True)
+class Closed(Thing):
+    pass
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A process manager instance that keeps what is put in its thing, and ends now and then."""
+
+    id: str
+    plain: int = 0
+    text: str = ""
+
+    @classmethod
+    def new(cls, thing_id: str) -> Self:
+        return cls(thing_id)
+
+    @classmethod
+    def interested(cls, event: HasPut) -> Any:
+        if event.value == "stop":
+            return Stop(event.id)
+        return Start(event.id) if event.field == "plain" and event.value == 0 else Continue(event.id)
+
+    def handle(self, event: HasPut) -> None:
+        return None
+
+    def apply(self, event: HasPut) -> Self:
+        return replace(self, **{event.field: event.value}) if event.field in ("plain", "text") else self
+
+
+@dataclass(frozen=True)
+class Total:
+    """A projection of all things: how many puts there were, and the last text."""
+
+    puts: int = 0
+    text: str = ""
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls()
+
+    def apply(self, event: HasPut) -> Self:
+        return replace(self, puts=self.puts + 1, text=event.value if event.field == "text" else self.text)
+
+
+def _put(random: Random, *, rare: bool) -> Put:
+    """A command that mostly changes ``plain``; what is rare leaves whole blocks of changes alone."""
+    every = {
+        "text": lambda: random.choice(("a", "b", "stop")),
+        "x": lambda: random.randrange(3),
+        "y": lambda: (random.randrange(2),),
+        "class": lambda: None,
+    }
+    fields = [random.choice(list(every)) if rare else "plain" for _ in range(random.randrange(1, 4))]
+    values = tuple((each, every[each]() if each in every else random.randrange(3)) for each in fields)
+    return Put(random.choice(("1", "1", "1", "2")), values)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what was touched for every three changes, so that short runs have many blocks."""
+    for module in ("calamity_lab.trace.index", "calamity_lab.views.why"):
+        monkeypatch.setattr(f"{module}.BLOCK", 3)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6))
+def test_the_index_of_touched_fields_says_what_a_walk_over_all_states_says(seed: int) -> None:
+    random = Random(seed)
+    lab = Lab(
+        aggregates=[Thing], process_managers=[Follower], projections=[Total], commands=[Put], events=[HasPut],
+        checked=False,
+    )  # fmt: skip
+    for count in (9, 9, random.randrange(12)):
+        lab.send(*(_put(random, rare=random.random() < 0.15) for _ in range(count)))
+        # Another writer gives a field another value, and often the first one back.
+        back = random.choice(("", "", "a"))
+        lab.inject(ConcurrentWriter("Thing-1", HasPut("1", "text", "other"), HasPut("1", "text", back)))
+        lab.resume()
+    lab.goto(random.randrange(len(lab.trace)))
+    lab.send(*(_put(random, rare=random.random() < 0.15) for _ in range(9)))
+    lab.resume()
+    left_out = 0
+    for branch in lab.branches:
+        trace = lab.trace.switch(branch)
+        for lane in trace.index.lanes:
+            for path in ("plain", "text", "inner", "inner.x", "inner.y[0]", "puts", "nothing"):
+                moment = random.randrange(len(trace))
+                walk, quick = (
+                    [each[:4] for each in transitions(trace, lane, moment, {}, by)] for by in ("", path)
+                )
+                assert _changes(quick, path) == _changes(walk, path)
+                left_out += len(walk) - len(quick)
+    assert left_out
+
+
+def _changes(found: list[Any], path: str) -> list[Any]:
+    """The transitions at which the value at a path changed."""
+    return [each for each in found if differ(state_at(each[1], path), state_at(each[2], path))]
+
+
+def test_a_value_of_long_ago_is_found_by_reading_few_states() -> None:
+    lab = told(bank.CreateAccount("a", "Ada"), *(DepositFunds("a", n) for n in range(1, 400)))
+    lane = lab.trace.index.lanes[0]
+    read = [each.moment for each in transitions(lab.trace, lane, lab.cursor, {}, "name")]
+    assert read == [after(lab, "AccountCreated")]
+    sizes = [len(span) for span in spans(lab.trace, lane.identity.stream_id, 400, "name")]
+    assert len(sizes) < 2 * BLOCK + 2
+    assert sum(sizes) == 400
 
 
 def test_texts_from_events_are_data_in_every_answer() -> None:
