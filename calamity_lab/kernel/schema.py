@@ -110,6 +110,14 @@ def field_names(cls: type) -> tuple[str, ...] | None:
     return None if pydantic is None else tuple(pydantic)
 
 
+def compared_names(cls: type) -> tuple[str, ...] | None:
+    """The declared fields that ``==`` compares, in order; None where the class declares none."""
+    if hasattr(cls, "__dataclass_fields__"):
+        return tuple([f.name for f in fields(cls) if f.compare])
+    attrs = getattr(cls, "__attrs_attrs__", None)
+    return field_names(cls) if attrs is None else tuple([a.name for a in attrs if a.eq])
+
+
 def declared_names(cls: type) -> tuple[str, ...]:
     """The fields of a class, also before ``@dataclass`` has made it one: then what it annotates."""
     return tuple(dict.fromkeys((*(field_names(cls) or ()), *_kept_arguments(cls), *annotated_names(cls))))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import fields
 from enum import Enum
 from typing import Any
 
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import has, is_a
-from calamity_lab.kernel.schema import field_names, fields_of, is_record
+from calamity_lab.kernel.schema import compared_names, fields_of, is_record
 from calamity_lab.kernel.second_arguments import CALLBACKS
 
 _ATOMS = frozenset([type(None), bool, int, str, bytes])
@@ -149,12 +148,8 @@ def _compares_itself(value: Any) -> bool:
 
 def _compared(cls: type) -> tuple[str, ...] | None:
     """The fields by which values of a class are compared; None where it has none, or an own way."""
-    if hasattr(cls, "__dataclass_fields__"):
-        own: Any = cls.__eq__
-        if not getattr(cls, "__dataclass_params__").eq and own is not object.__eq__:  # noqa: B009
-            return None
-        return tuple([each.name for each in fields(cls) if each.compare])
-    attrs = getattr(cls, "__attrs_attrs__", None)
-    if attrs is not None:
-        return tuple([each.name for each in attrs if each.eq])
-    return field_names(cls)
+    own: Any = cls.__eq__
+    parameters = getattr(cls, "__dataclass_params__", None)
+    if parameters is not None and not parameters.eq and own is not object.__eq__:
+        return None
+    return compared_names(cls)

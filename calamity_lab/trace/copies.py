@@ -23,7 +23,7 @@ from weakref import ReferenceType, WeakKeyDictionary
 
 from calamity_lab.errors import repr_of
 from calamity_lab.kernel.arguments import is_a
-from calamity_lab.kernel.schema import field_names, fields_of, is_record
+from calamity_lab.kernel.schema import compared_names, field_names, fields_of, is_record
 
 _ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, Decimal, date, datetime, time, timedelta, UUID}
@@ -269,11 +269,9 @@ def _fields_of_class(cls: type) -> tuple[tuple[str, ...] | None, frozenset[str]]
             for name, held in vars(base).items()
             if type(held).__name__.endswith("cached_property")
         }
-        declared = getattr(cls, "__dataclass_fields__", {}).values()
-        aside |= {each.name for each in declared if each.compare is False}
-        aside |= {each.name for each in getattr(cls, "__attrs_attrs__", ()) if each.eq is False}
-        names = field_names(cls)
-        counting = None if names is None else tuple(name for name in names if name not in aside)
+        names, compared = field_names(cls), compared_names(cls)
+        aside |= set(names or ()) - set(compared or ())
+        counting = None if compared is None else tuple(name for name in compared if name not in aside)
         _classes[cls] = counting, frozenset(aside)
     return _classes[cls]
 

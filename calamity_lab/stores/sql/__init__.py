@@ -1,4 +1,4 @@
-"""Events and snapshots in SQLite and PostgreSQL: one schema, chosen by URL."""
+"""Events and snapshots in an SQL database: one schema for every kind, chosen by URL."""
 
 from __future__ import annotations
 

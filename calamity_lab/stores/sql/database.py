@@ -64,6 +64,8 @@ class Database(ABC):
     unless it stands between a BEGIN and a COMMIT. One connection is for appends, others are for reading.
     """
 
+    title: ClassVar[str]  # its name for people
+    examples: ClassVar[str]  # URLs of it that work, for messages
     schemes: ClassVar[frozenset[str]]  # what its URLs begin with
     drivers: ClassVar[frozenset[str]]  # what may follow a + there
     parameter: ClassVar[str]  # how a statement names a value, with {} in place of the name

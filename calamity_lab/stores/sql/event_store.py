@@ -1,4 +1,4 @@
-"""`SQLEventStore`: events in SQLite or PostgreSQL."""
+"""`SQLEventStore`: events in an SQL database."""
 
 from __future__ import annotations
 

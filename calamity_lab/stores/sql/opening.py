@@ -10,10 +10,11 @@ from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.postgres import PostgresDatabase
 from calamity_lab.stores.sql.rows import Statements
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
-from calamity_lab.stores.sql.urls import EXAMPLES, URL, parsed
+from calamity_lab.stores.sql.urls import URL, parsed
 
 # A new kind of database is a module of its own, and an entry here.
 DATABASES: tuple[type[Any], ...] = (SQLiteDatabase, PostgresDatabase)
+_EXAMPLES = ", ".join([kind.examples for kind in DATABASES])
 
 _VERSION = 2  # of the tables; version 1 had no outbox
 _VERSIONS = "calamity_lab_schema"  # the table that has it, in one row
@@ -43,14 +44,15 @@ def create_tables(url: Any, *, timeout: float = 10.0) -> None:
 
 
 def _database(given: Any, **options: Any) -> Database:
-    url = parsed(given)
+    url = parsed(given, _EXAMPLES)
     for kind in DATABASES:
         if url.scheme in kind.schemes:
             _check_driver(url, kind)
             database: Database = kind(url, **options)
             return database
+    known = " or ".join([kind.title for kind in DATABASES])
     raise InvalidValue(
-        f"{url.text!r}: an event store needs SQLite or PostgreSQL, not {url.scheme!r}; what works: {EXAMPLES}"
+        f"{url.text!r}: an event store needs {known}, not {url.scheme!r}; what works: {_EXAMPLES}"
     )
 
 
@@ -58,7 +60,7 @@ def _check_driver(url: URL, kind: type[Database]) -> None:
     if url.driver is not None and url.driver not in kind.drivers:
         raise InvalidValue(
             f"{url.text!r}: the driver {url.driver!r} is not used here; leave it out, as in {url.scheme}://..."
-            f"; what works: {EXAMPLES}"
+            f"; what works: {_EXAMPLES}"
         )
 
 

@@ -353,6 +353,8 @@ class PostgresDatabase(Database):
     ``pooled=yes`` or ``pooled=no`` in the URL says it for certain. See docs/decisions/0115.
     """
 
+    title: ClassVar[str] = "PostgreSQL"
+    examples: ClassVar[str] = "postgresql://user:password@host/database"
     schemes: ClassVar[frozenset[str]] = frozenset({"postgresql", "postgres"})
     drivers: ClassVar[frozenset[str]] = frozenset({"psycopg"})
     parameter: ClassVar[str] = "%({})s"

@@ -48,7 +48,7 @@ from calamity_lab.stores.sql.rows import (
     placed,
 )
 from calamity_lab.stores.sql.subscription import Polling, Waiting
-from calamity_lab.stores.sql.urls import EXAMPLES, URL
+from calamity_lab.stores.sql.urls import URL
 
 # The wide columns come last, so that reading one that is narrow need not step over them. An INTEGER PRIMARY
 # KEY is the rowid, which the table is sorted by.
@@ -203,6 +203,11 @@ _MEANINGS: Mapping[int, Meaning] = {
 class SQLiteDatabase(Database):
     """Events in SQLite. BEGIN IMMEDIATE lets one writer in at a time, so positions follow the commits."""
 
+    title: ClassVar[str] = "SQLite"
+    examples: ClassVar[str] = (
+        "sqlite:///events.db (a file), sqlite:////srv/events.db (a file by its whole path), "
+        "sqlite:// (in memory)"
+    )
     schemes: ClassVar[frozenset[str]] = frozenset({"sqlite"})
     drivers: ClassVar[frozenset[str]] = frozenset({"pysqlite"})
     parameter: ClassVar[str] = ":{}"
@@ -525,7 +530,7 @@ def _options(url: URL) -> dict[str, str]:
     if url.user is not None or url.host is not None or url.port is not None:
         raise InvalidValue(
             f"{url.text!r}: three slashes stand between sqlite: and the name of a file, and four before "
-            f"its whole path; what works: {EXAMPLES}"
+            f"its whole path; what works: {SQLiteDatabase.examples}"
         )
     options = {name: value for name, value in url.query.items() if name not in _DRIVER_OPTIONS}
     uri = options.pop("uri", "")

@@ -11,10 +11,6 @@ from urllib.parse import parse_qsl, unquote
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.arguments import has, is_a
 
-EXAMPLES = (
-    "sqlite:///events.db (a file), sqlite:////srv/events.db (a file by its whole path), sqlite:// (in "
-    "memory), postgresql://user:password@host/database"
-)
 _HIDDEN = "***"
 
 _URL = re.compile(
@@ -61,17 +57,17 @@ class URL:
         return said
 
 
-def parsed(given: Any) -> URL:
-    """The parts of the URL; one of SQLAlchemy's may be given, too."""
+def parsed(given: Any, examples: str) -> URL:
+    """The parts of the URL; one of SQLAlchemy's may be given, too. An error names the examples."""
     if has(given, "render_as_string"):
         given = given.render_as_string(hide_password=False)
     if not is_a(given, str):
-        raise InvalidValue(f"an event store is opened by a URL, as in {EXAMPLES}; found {repr_of(given)}")
+        raise InvalidValue(f"an event store is opened by a URL, as in {examples}; found {repr_of(given)}")
     found = None if "\0" in given else _URL.fullmatch(given)
     if found is None:
         shown = redacted(str.__str__(given))
         meant = "" if ":" in shown or not shown else f"; did you mean {f'sqlite:///{shown}'!r}?"
-        raise InvalidValue(f"{repr_of(shown)} is not a URL of a database{meant}; what works: {EXAMPLES}")
+        raise InvalidValue(f"{repr_of(shown)} is not a URL of a database{meant}; what works: {examples}")
     user, password, port, query = found.group("user", "password", "port", "query")
     return URL(
         scheme=found["scheme"],
