@@ -145,6 +145,17 @@ class Model:
         _check_names(dict.fromkeys((*aggregates, *commands, *events, *managers, *read_models)))
         return cls(aggregates, commands, events, managers, read_models, unplaced, given, source)
 
+    @property
+    def by_kind(self) -> Mapping[str, tuple[type, ...]]:
+        """The classes by what they are in the model, in words."""
+        return {
+            "command": self.commands,
+            "event": self.events,
+            "aggregate": self.aggregates,
+            "process manager": self.process_managers,
+            "projection": self.projections,
+        }
+
     def aggregate(self, name: str) -> type:
         """The aggregate type of that name."""
         return _named("aggregate", name, self.aggregates)

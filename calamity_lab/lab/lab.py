@@ -587,12 +587,13 @@ class Lab(Displays):
         """The faults that are armed at the cursor, and what each waits for."""
         return ArmedFaults(self.stepper.moment.run.faults)
 
-    def select(self, *what: int | str | Step | Pending) -> SelectedEvents:
+    def select(self, *what: int | str | Step | Pending | type) -> SelectedEvents:
         """Select messages in all views, and return the events among them.
 
         ``select("BankAccount-1")`` selects the events of a stream, ``select(12)`` the event at a position,
         ``select(3, 9)`` the events from one position to another, ``select(lab.steps[5])`` a step, such as a
-        rejection, ``select(lab.agenda.pending[0])`` a pending command, and ``select()`` clears the selection.
+        rejection, ``select(lab.agenda.pending[0])`` a pending command, ``select(WithdrawFunds)`` a class of
+        the model, and ``select()`` clears the selection.
         Raises `InvalidValue` for something that is not on this branch; the selection then stays as it was.
         """
         self.stepper.select(selection_of(self.trace, what))

@@ -5,22 +5,25 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_whole_number, is_a
+from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Moment, Trace
 
 
 class Selection(NamedTuple):
-    """A stream, an event, the events between two positions, the step of a moment, or a command; or nothing.
+    """A stream, an event, some events, the step of a moment, a command or a type of the model; or nothing.
 
     Of an event ``position`` is its own; of several it is the first one's, and ``until`` the last one's. With
     a ``stream_id`` and a ``position`` it is what the event changed in that projection. Of a command that was
-    pending at ``moment``, ``command`` is its id; what became of it since is selected.
+    pending at ``moment``, ``command`` is its id; what became of it since is selected. ``type`` is a kind and
+    a stored name, as in ``"command:WithdrawFunds"``, so it outlives a reload.
     """
 
     stream_id: str | None = None
@@ -28,14 +31,15 @@ class Selection(NamedTuple):
     until: int | None = None
     moment: int | None = None
     command: str | None = None
+    type: str | None = None
 
 
 NOTHING = Selection()
 
 
 def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
-    """The selection for a stream id, for a position or for two positions; without arguments, no selection."""
-    given = tuple([each if is_a(each, Step, Pending) else _plain(each) for each in what])
+    """The selection for a stream id, a position, two positions, a message or a class; for nothing, none."""
+    given = tuple([each if is_a(each, Step, Pending, type) else _plain(each) for each in what])
     match given:
         case ():
             return NOTHING
@@ -52,11 +56,14 @@ def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
             selection = Selection(position=first, until=last)
         case (Step() | Pending() as message,):
             return _of_message(trace, message)
+        case (type() as cls,):
+            return _of_class(trace, cls)
         case _:
             raise InvalidValue(
                 f"select{repr_of(what)}: give a stream id, as in select('BankAccount-1'), the position of an "
                 "event, as in select(12), the first and the last position, as in select(3, 9), a step, as in "
-                "select(lab.steps[5]), or a pending command, as in select(lab.agenda.pending[0])"
+                "select(lab.steps[5]), a pending command, as in select(lab.agenda.pending[0]), or a class of "
+                "the model, as in select(WithdrawFunds)"
             )
     if not any(True for _ in selected_events(trace, selection)):
         raise InvalidValue(
@@ -80,6 +87,19 @@ def _of_message(trace: Trace, message: Step | Pending) -> Selection:
     )
 
 
+def _of_class(trace: Trace, cls: type) -> Selection:
+    """The selection for a class of the model."""
+    name, parts = stored_name(cls), trace.branch.model.by_kind
+    kind = next((kind for kind, classes in parts.items() if name in by_name(classes)), None)
+    if kind is None:
+        known = [known for classes in parts.values() for known in by_name(classes)]
+        near = get_close_matches(name, known, n=3) or known[:12]
+        raise InvalidValue(
+            f"select({cls.__name__}): this class is not part of the lab's model; there are: {', '.join(near)}"
+        )
+    return Selection(type=f"{kind}:{name}")
+
+
 def _plain(given: Any) -> Any:
     """A text or a whole number as Python's own; anything else as None."""
     if is_a(given, str):
@@ -91,8 +111,10 @@ def _plain(given: Any) -> Any:
 
 def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEvent]:
     """The events of a selection, past and future: of a step those that it recorded."""
-    events, (stream_id, position, until, moment, command) = trace.index.events, selection
-    if position is not None:
+    events, (stream_id, position, until, moment, command, of_type) = trace.index.events, selection
+    if of_type is not None:
+        yield from (event for event in events if f"event:{event.event_type}" == of_type)
+    elif position is not None:
         last = position if until is None else until
         start = bisect_left(events, position, key=lambda event: event.position)
         stop = bisect_right(events, last, key=lambda event: event.position)

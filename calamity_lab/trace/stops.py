@@ -198,6 +198,16 @@ class Breakpoint:
         """The value of the field in a state."""
         return self._owner.read(state, self.target.field)
 
+    @property
+    def key(self) -> str:
+        """The name of this breakpoint among all breakpoints and watches."""
+        return f"breakpoint {self.number}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it stops each time, whatever else is true."""
+        return self.hits == 1 and not self.functions
+
     def __str__(self) -> str:
         when = ", with a condition" if self._has_when else ""
         times = f", from time {self.hits:,} on" if self.hits > 1 else ""
@@ -439,13 +449,7 @@ def target_of(what: Any, trace: Trace) -> tuple[Target, Any]:
     Raises `InvalidValue` for what never comes, as a stream of a class that the model does not have.
     """
     model = trace.branch.model
-    parts: Mapping[str, Iterable[type]] = {
-        "command": model.commands,
-        "event": model.events,
-        "aggregate": model.aggregates,
-        "process manager": model.process_managers,
-        "projection": model.projections,
-    }
+    parts = model.by_kind
     given = stream_id_of(what)
     if is_a(given, str):
         return _named(str.__str__(given), parts, trace), None

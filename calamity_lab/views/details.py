@@ -5,29 +5,35 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from inspect import formatannotation
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.annotations import Unresolved
 from calamity_lab.kernel.identity import by_name
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
+from calamity_lab.kernel.schema import fields_in
 from calamity_lab.kernel.steps import Conflicted, Failed, Injected, Step
 from calamity_lab.model import Model
+from calamity_lab.probe.possible import Possible, possible
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import submitted_numbers
 from calamity_lab.trace.selection import NOTHING, Selection, pending_of, selected_events
 from calamity_lab.trace.sentences import fact, origin
-from calamity_lab.trace.stops import Stops
+from calamity_lab.trace.stops import Stops, Target
 from calamity_lab.trace.trace import Trace
 from calamity_lab.trace.watches import Watch
 from calamity_lab.views.agenda import FaultOffer, faults_on, faults_on_event, target_text
 from calamity_lab.views.arrows import cause_of, cause_of_pending, effects_of
 from calamity_lab.views.chart import Mark, change_of, changes_by, event_mark
+from calamity_lab.views.form import first_line
 from calamity_lab.views.paths import LENGTH, FieldRow, count_in, state_at, state_fields, unfolded, within
-from calamity_lab.views.selected import Selected, described, selected
+from calamity_lab.views.selected import Selected, described, selected, times_of
 
 OPEN = 12
 """A value with at most this many values in it is unfolded at first."""
@@ -57,8 +63,8 @@ class Section:
 class DetailLink:
     """A message that led here, or that this one led to; ``depth`` counts the links between.
 
-    ``kind`` names its asked. ``mark`` is its mark in the lanes, ``moment`` its moment; a command that is
-    pending has neither, only its id.
+    ``kind`` names its look. ``mark`` is its mark in the lanes, ``moment`` its moment; a command that is
+    pending has neither, only its id, and a stream its ``stream_id``.
     """
 
     kind: str
@@ -68,6 +74,7 @@ class DetailLink:
     mark: Mark | None = None
     moment: int | None = None
     command_id: str | None = None
+    stream_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ class Answer:
 class Details:
     """What is selected, whole. ``key`` is "" if nothing is; it changes with what is selected.
 
-    ``events`` are those of a stream or a range. ``more_links`` is how many events and effects are left out.
+    ``events`` are those of a stream or a range; of a type, the latest messages or streams, as ``heading``
+    says. ``more_links`` is how many events and effects are left out.
     ``actions`` are what can be done with it, and ``answer`` is what the last of them found out.
     """
 
@@ -114,6 +122,7 @@ class Details:
     causes: tuple[DetailLink, ...] = ()
     effects: tuple[DetailLink, ...] = ()
     events: tuple[DetailLink, ...] = ()
+    heading: str = "Events"
     more_links: int = 0
     actions: tuple[Action, ...] = ()
     answer: Answer | None = None
@@ -124,7 +133,11 @@ class Details:
             for row in section.rows:
                 indent = "\N{NO-BREAK SPACE}" * 2 * row.depth
                 yield f"{indent}{row.name or row.path}", row.summary_of_changes or row.value
-        for name, links in (("caused by", self.causes), ("led to", self.effects), ("event", self.events)):
+        for name, links in (
+            ("caused by", self.causes),
+            ("led to", self.effects),
+            (self.heading, self.events),
+        ):
             for link in links:
                 yield name, f"{link.label} {link.detail}".strip()
         if self.more_links:
@@ -171,6 +184,8 @@ def details(
     chosen, asked = selected(trace, selection), _Asked(toggled, dict(lengths))
     if not chosen.kind:
         return Details(shown=True)
+    if chosen.type:
+        return _type(trace, chosen, asked)
     pending = pending_of(trace, selection)
     if chosen.kind == "command" and pending is not None:
         return _pending(trace, pending, chosen, asked)
@@ -186,7 +201,7 @@ def details(
 
 def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
     """What can be done with what is selected: the buttons above it."""
-    if selection.until is None and selection != NOTHING:
+    if selection.until is None and selection.type is None and selection != NOTHING:
         yield Action("why", "Why?", "What caused this, up to the submitted command", keeps=True)
     pending = pending_of(trace, selection)
     if pending is not None:
@@ -197,10 +212,20 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
     if pending is not None:
         yield from _edits(trace, pending)
     yield from stop_actions(trace, selection)
+    yield from _lists(trace, selection)
     yield from (
         Action("inject", each.label, each.title, each.arguments) for each in _faults(trace, selection)
     )
     yield from _copies(trace, selected(trace, selection).moment)
+
+
+def _lists(trace: Trace, selection: Selection) -> Iterator[Action]:
+    """The log of a type of messages."""
+    key = selection.type or ""
+    kind, _, name = key.partition(":")
+    if kind in _LISTED and times_of(trace, key) is not None:
+        title = f"The {kind}s of the log that name {name}"
+        yield Action("show_in_log", "Show in the log", title, {"only": f"{kind}s", "query": name}, keeps=True)
 
 
 def _copies(trace: Trace, moment: int | None) -> Iterator[Action]:
@@ -228,7 +253,12 @@ def _faults(trace: Trace, selection: Selection) -> Iterator[FaultOffer]:
 def stop_actions(trace: Trace, selection: Selection) -> Iterator[Action]:
     """The breakpoints that can be set on what is selected: on its type, and on its stream."""
     pending, stream_id, moment = pending_of(trace, selection), selection.stream_id, selection.moment
-    if pending is not None:
+    if selection.type is not None:
+        kind, _, name = selection.type.partition(":")
+        known = times_of(trace, selection.type) is not None
+        if known and kind in _EACH:
+            yield break_action(kind, name, f"Break here: {_EACH[kind]} {name}")
+    elif pending is not None:
         yield break_action("command", pending.command_type, f"Break here: every {pending.command_type}")
         stream_id = target_text(pending)
     elif stream_id is None and selection.position is not None and selection.until is None:
@@ -240,13 +270,37 @@ def stop_actions(trace: Trace, selection: Selection) -> Iterator[Action]:
         if step is not None and not step.is_injected:
             is_command = step.trigger is None
             name = step.pending.command_type if is_command else str(step.subject and step.subject.category)
-            kind, each = ("command", "every") if is_command else ("process manager", "every reaction of")
-            yield break_action(kind, name, f"Break here: {each} {name}")
+            kind = "command" if is_command else "process manager"
+            yield break_action(kind, name, f"Break here: {_EACH[kind]} {name}")
             if step.rejected is not None:
                 yield break_action("rejection", "", "Break on every rejection")
             stream_id = step.stream_id
     if stream_id is not None and trace.index.known_since(stream_id) is not None:
         yield break_action("stream", stream_id, f"Break on {format_value(stream_id, 60)}")
+
+
+_EACH: Mapping[str, str] = {
+    "command": "every",
+    "event": "every",
+    "aggregate": "every command to",
+    "process manager": "every reaction of",
+}
+
+
+def with_removals(actions: Iterable[Action], stops: Stops) -> Iterator[Action]:
+    """The actions, with one that removes a breakpoint instead of one that sets it where it is set already."""
+    for action in actions:
+        given = {"field": "", **action.arguments}
+        same = [
+            point
+            for point in stops.breakpoints
+            if action.verb == "break_on" and point.is_on and point.target._asdict() == given
+        ]
+        if not any(point.is_plain for point in same):
+            yield action
+        for point in same:
+            label, title = f"Remove the {format_value(str(point), 100)}", "Moves do not stop there any more"
+            yield Action("remove_stop", label, title, {"key": point.key})
 
 
 def break_action(kind: str, name: str, label: str) -> Action:
@@ -489,6 +543,100 @@ def _opened(value: Any) -> Iterator[str]:
         waiting += [(child.path, child.value, depth + 1) for child in within(item, path)]
 
 
+# A type of the model.
+
+_LATEST = Slot[tuple[DetailLink, ...]](most=16)
+_MOST_LOOKED_AT = 20_000
+"""Among so many events or commands the latest of a type are looked for."""
+_LISTED: Mapping[str, str] = {"command": "Latest commands", "event": "Latest events"}
+
+
+def _type(trace: Trace, chosen: Selected, asked: _Asked) -> Details:
+    kind, _, name = chosen.type.partition(":")
+    model = trace.branch.model
+    cls = by_name(model.by_kind.get(kind, ())).get(name)
+    times = times_of(trace, chosen.type) or 0
+    found = trace.memo.once(
+        _LATEST, lambda: tuple(_latest(trace, kind, name, times)), trace[trace.last].step, key=chosen.type
+    )
+    sections = [asked.section("fields", _annotations(cls, model))] if cls is not None else []
+    sections.append(asked.section("in the model", _flow(possible(model), kind, name)))
+    doc = "" if cls is None else first_line(cls)
+    return replace(
+        _base(kind, chosen, f"{chosen.detail}. {doc}" if doc else chosen.detail, sections),
+        key=chosen.type,
+        sections=tuple(section for section in sections if section.rows),
+        events=found[:MOST_LINKS],
+        heading=_LISTED.get(kind, "Instances, the newest first"),
+        more_links=max(times if kind in _LISTED else len(found), len(found)) - len(found[:MOST_LINKS]),
+    )
+
+
+def _latest(trace: Trace, kind: str, name: str, times: int) -> Iterator[DetailLink]:
+    """The latest messages of a type, or the newest streams."""
+    index = trace.index
+    if kind == "event":
+        numbers = range(len(index.events), max(len(index.events) - _MOST_LOOKED_AT, 0), -1)
+        found = (link(trace, Mark("event", n)) for n in numbers if index.events[n - 1].event_type == name)
+        yield from islice(found, min(times, MOST_LINKS))
+    elif kind == "command":
+        moments = islice(index.dispatched.backwards(), _MOST_LOOKED_AT)
+        yield from islice(_dispatched(trace, moments, name), min(times, MOST_LINKS))
+    else:
+        for lane in index.lanes.backwards():
+            if lane.kind == kind and lane.identity.category == name:
+                stream_id, since = lane.identity.stream_id, f"first seen at step {lane.since:,}"
+                yield DetailLink(kind, format_value(stream_id, LENGTH), since, stream_id=stream_id)
+
+
+def _dispatched(trace: Trace, moments: Iterable[int], name: str) -> Iterator[DetailLink]:
+    for at in moments:
+        step = trace[at].step
+        if step is None or step.pending.command_type != name:
+            continue
+        decision = trace[trace.command_end(at)].decision
+        rejected = decision is not None and decision.rejected is not None
+        found = link(trace, Mark("step", decision.index if decision is not None and rejected else at))
+        yield replace(found, label=f"{found.label} at step {at:,}", mark=Mark("step", at), moment=at)
+
+
+def _annotations(cls: type, model: Model) -> dict[str, Any]:
+    """The fields of a class, each with its type as it is written."""
+    fields = fields_in(cls, {known.__name__: known for known in model})
+    return {
+        each.name: each.annotation.text
+        if isinstance(each.annotation, Unresolved)
+        else formatannotation(each.annotation)
+        for each in fields
+    }
+
+
+def _flow(found: Possible, kind: str, name: str) -> dict[str, str]:
+    """What a type of the model may do to the others."""
+
+    def of(pairs: Iterable[tuple[str, ...]], at: int, give: int) -> list[str]:
+        return [
+            f"{pair[give]} ({pair[2]})" if len(pair) > 2 else pair[give] for pair in pairs if pair[at] == name
+        ]
+
+    pairs: Mapping[str, Mapping[str, list[str]]] = {
+        "command": {
+            "goes to": of(found.targets, 0, 1),
+            "leads to": of(found.leads, 0, 1),
+            "sent by": of(found.sends, 1, 0),
+            "sent after a rejection by": of(found.answers, 1, 0),
+        },
+        "event": {"recorded by": of(found.decides, 1, 0), "wakes": of(found.reactions, 0, 1)},
+        "aggregate": {"carries out": of(found.targets, 1, 0), "records": of(found.decides, 0, 1)},
+        "process manager": {
+            "reacts to": of(found.reactions, 1, 0),
+            "sends": of(found.sends, 0, 1),
+            "sends after a rejection": of(found.answers, 0, 1),
+        },
+    }
+    return {label: ", ".join(names) for label, names in pairs.get(kind, {}).items() if names}
+
+
 # Breakpoints and watches in one list.
 
 
@@ -497,6 +645,8 @@ class StopRow:
     """A breakpoint, a watch or an invariant; ``key`` names it.
 
     ``value`` is how often the breakpoint has stopped a move, if it has, or the value of the watch.
+    ``target`` is the key of what a breakpoint marks in the views: a type, as in ``"event:FundsWithdrawn"``,
+    or a stream, as in ``"stream:BankAccount-bob"``; "" for a rejection or a function.
     """
 
     key: str
@@ -505,6 +655,7 @@ class StopRow:
     value: str
     is_on: bool
     is_broken: bool
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,17 +675,24 @@ def stops_view(stops: Stops, trace: Trace, cursor: int, selection: Selection) ->
     rows = [_watch_row(watch, trace, cursor) for watch in stops.watches.values()]
     rows += [
         StopRow(
-            f"breakpoint {each.number}",
+            each.key,
             "breakpoint",
             format_value(str(each).removeprefix("breakpoint on "), _STOP_LENGTH),
             format_value(each.problem and f"broken: {each.problem}", _STOP_LENGTH)
             or (f"stopped {plural(each.stopped, 'time')}" if each.stopped else ""),
             each.is_on,
             bool(each.problem),
+            _marked(each.target),
         )
         for each in stops.breakpoints
     ]
-    return StopsView(tuple(rows), tuple(stop_actions(trace, selection)), _choices(trace.branch.model))
+    offers = with_removals(stop_actions(trace, selection), stops)
+    return StopsView(tuple(rows), tuple(offers), _choices(trace.branch.model))
+
+
+def _marked(target: Target) -> str:
+    kind = "stream" if target.kind == "field" else target.kind
+    return f"{kind}:{target.name}" if kind in (*_EACH, "stream") else ""
 
 
 _STOP_LENGTH = 200
@@ -553,13 +711,7 @@ def _watch_row(watch: Watch, trace: Trace, cursor: int) -> StopRow:
 
 
 def _choices(model: Model) -> tuple[Action, ...]:
-    kinds = {
-        "command": model.commands,
-        "event": model.events,
-        "aggregate": model.aggregates,
-        "process manager": model.process_managers,
-    }
-    named = [break_action(kind, name, name) for kind, classes in kinds.items() for name in by_name(classes)]
+    named = [break_action(kind, name, name) for kind in _EACH for name in by_name(model.by_kind[kind])]
     words = [
         break_action("rejection", "", "Every rejection"),
         break_action("conflict", "", "Every conflict of versions"),

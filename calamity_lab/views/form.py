@@ -73,7 +73,7 @@ def forms(model: Model) -> tuple[CommandForm, ...]:
         CommandForm(
             stored_name(cls),
             _target(cls, names),
-            _first_line(cls),
+            first_line(cls),
             _fields(arguments_of(cls, names), names, (cls,)),
         )
         for cls in model.commands
@@ -164,7 +164,8 @@ def _target(cls: type, names: Mapping[str, Any]) -> str:
         return ""  # the error comes, with what is missing, when the command is sent
 
 
-def _first_line(cls: type) -> str:
+def first_line(cls: type) -> str:
+    """The first line of the docstring of a class; "" where it has none."""
     doc = cleandoc(cls.__doc__ or "")
     # A dataclass without a docstring has its signature there.
     return "" if doc.startswith(f"{cls.__name__}(") else doc.partition("\n")[0]

@@ -107,6 +107,12 @@ LOOKS: Mapping[str, Look] = {
     "projection": Look(
         "projection", "m-2.4-4.2h4.8a4.2 4.2 0 0 1 0 8.4h-4.8a4.2 4.2 0 0 1 0-8.4", "projection", "soft"
     ),
+    "breakpoint": Look(
+        "rejected",
+        "m-2.2-5.4h4.4l3.2 3.2v4.4l-3.2 3.2h-4.4l-3.2-3.2v-4.4z",
+        "breakpoint",
+        background="rejected-soft",
+    ),
     "user": Look(
         "ink-soft",
         "m-4.6 5.6c0-3.8 1.8-5.6 4.6-5.6s4.6 1.8 4.6 5.6zm2.1-8.9a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",

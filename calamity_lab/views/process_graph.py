@@ -87,13 +87,7 @@ def _around(manager: str, edges: set[EdgeKey], leads: set[tuple[str, str]]) -> s
 
 
 def _order(model: Model) -> dict[str, int]:
-    groups: tuple[tuple[Kind, tuple[type, ...]], ...] = (
-        ("command", model.commands),
-        ("aggregate", model.aggregates),
-        ("event", model.events),
-        ("process manager", model.process_managers),
-    )
-    keys = [key_of(kind, stored_name(cls)) for kind, classes in groups for cls in classes]
+    keys = [key_of(kind, stored_name(cls)) for kind in RANKS for cls in model.by_kind[kind]]
     return {key: n for n, key in enumerate(keys)}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
+from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Injected, Step
 from calamity_lab.text import format_fields, format_value, plain_sentence, plural
@@ -18,6 +19,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import target_text
 from calamity_lab.views.arrows import Arrow, arrows
 from calamity_lab.views.chart import Mark, change_mark, change_of, step_mark
+from calamity_lab.views.counters import counters
 from calamity_lab.views.events import LENGTH
 from calamity_lab.views.paths import state_fields
 
@@ -36,7 +38,7 @@ class Selected:
     ``first`` to ``last`` are the numbers of the selected events among all, from 1; ``mark`` is the
     only one in the lanes. ``moment`` is the one to go to. ``streams`` are those that it is about, ``command``
     the id of the command, ``position`` that of an event, or of the first event of several and ``until`` that
-    of the last.
+    of the last. ``type`` is the key of a type of the model, as of a node in the process graph.
     """
 
     kind: str = ""
@@ -51,10 +53,13 @@ class Selected:
     command: str = ""
     streams: tuple[str, ...] = ()
     arrows: tuple[Arrow, ...] = ()
+    type: str = ""
 
 
 def selected(trace: Trace, selection: Selection) -> Selected:
     """The selection on the current branch; nothing is selected if the branch does not have it."""
+    if selection.type is not None:
+        return _type(trace, selection.type)
     if selection.position is not None and selection.until is not None:
         return _range(trace, selection.position, selection.until)
     if selection.position is not None and selection.stream_id is not None:
@@ -193,6 +198,32 @@ def _stream(trace: Trace, stream_id: str) -> Selected:
         return Selected()
     name = format_value(stream_id)
     return Selected("stream", name, f"{name}, first seen at step {since:,}", streams=(name,))
+
+
+def times_of(trace: Trace, key: str) -> int | None:
+    """How often a type occurs on the branch; None where neither the branch nor its model has this type."""
+    kind, _, name = key.partition(":")
+    times = counters(trace, trace.last).counts.get(key, 0)
+    return times if times or name in by_name(trace.branch.model.by_kind.get(kind, ())) else None
+
+
+_HAPPENED = {
+    "command": "dispatched {}",
+    "event": "recorded {}",
+    "aggregate": "given a command {}",
+    "process manager": "reacted {}",
+}
+
+
+def _type(trace: Trace, key: str) -> Selected:
+    """A class of the model, or the type of an event that no class is known of."""
+    times = times_of(trace, key)
+    if times is None:
+        return Selected()
+    kind, _, name = key.partition(":")
+    happened = _HAPPENED.get(kind, "").format(plural(times, "time"))
+    detail = f"{kind}, {happened} on this branch" if happened else kind
+    return Selected("type", format_value(name, _TITLE), detail, type=key)
 
 
 def _range(trace: Trace, first: int, until: int) -> Selected:

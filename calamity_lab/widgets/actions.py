@@ -214,6 +214,14 @@ def _copy(contents: Contents, message: Mapping[str, Any]) -> None:
         contents.answer_with(Answer("As a cell", sentence, text=str(lab.to_code(moment))))
 
 
+def _show_in_log(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Show the rows of the log that name a type, in the place of the details."""
+    asked = read_options("log", {"only": message.get("only"), "query": message.get("query"), "first": None})
+    contents.set_options("log", asked)
+    contents.set_options("tabs", {"shown": "log"})
+    contents.set_options("details", {"shown": False})
+
+
 def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.lab.stepper.switch(str(message.get("branch")))
 
@@ -330,6 +338,7 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "choose": _choose,
     "drop": _drop,
     "why": _why,
+    "show_in_log": _show_in_log,
     "copy_test": _copy,
     "copy_cell": _copy,
     "switch": _switch,
@@ -373,13 +382,16 @@ def _switch_stop(contents: Contents, message: Mapping[str, Any]) -> None:
 
 
 def _remove_stop(contents: Contents, message: Mapping[str, Any]) -> None:
-    _stop(contents, message).remove()
+    stop = _stop(contents, message)
+    stop.remove()
+    name = f"{stop.kind} {stop.name!r}" if isinstance(stop, Watch) else str(stop)
+    contents.say(f"The {name} was removed", "plain")
 
 
 def _stop(contents: Contents, message: Mapping[str, Any]) -> Breakpoint | Watch:
     """The breakpoint or the watch that a message names by its key."""
     stops, key = contents.lab.stepper.stops, taken(message, "key", text)
-    known: dict[str, Breakpoint | Watch] = {f"breakpoint {each.number}": each for each in stops.breakpoints}
+    known: dict[str, Breakpoint | Watch] = {each.key: each for each in stops.breakpoints}
     known |= {f"watch {name}": each for name, each in stops.watches.items()}
     if key not in known:
         raise InvalidValue(f"there is no {key!r} any more")
@@ -414,8 +426,8 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
     """Select what a message names, and go there if it says ``go``; without a name, nothing is selected.
 
     ``mark`` is a mark in the lanes; with ``until`` the events from the one marked to the one of that number.
-    ``position`` is an event's own, ``stream_id`` a stream's, ``command_id`` that of a pending command. With
-    ``details`` it is shown whole, too.
+    ``position`` is an event's own, ``stream_id`` a stream's, ``command_id`` that of a pending command,
+    ``type`` the key of a type of the model. With ``details`` it is shown whole, too.
     """
     stepper = contents.lab.stepper
     if message.get("details") is True:
@@ -450,6 +462,7 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
         stream_id=taken(message, "stream_id", optional(text)),
         position=taken(message, "position", optional(whole)),
         command=taken(message, "command_id", optional(text)),
+        type=taken(message, "type", optional(text)),
     )
 
 

@@ -2,9 +2,9 @@
 // where moves stop.
 
 import { button, disable } from "./buttons.js";
-import { count, freshId, indent, make, put, setText, show } from "./elements.js";
+import { count, draw, freshId, indent, make, put, setText, show } from "./elements.js";
 import { keepInSight, keyed, Reach } from "./lists.js";
-import { glyph, icon, kindClass } from "./signs.js";
+import { glyph, icon, kindClass, stopMark } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
@@ -306,8 +306,10 @@ export function mountStops(root, lab) {
       setText(total, rows.length ? count(rows.length) : "");
       show(hint, !rows.length);
       show(back, rows.length > 0);
-      show(offers, offered.length > 0);
-      keyed(offers, offered, ({ label }) => label, (action) => offerButton(lab, action), () => {});
+      // What is set already has its row below, where it is removed.
+      const free = offered.filter(({ verb }) => verb === "break_on");
+      show(offers, free.length > 0);
+      keyed(offers, free, ({ label }) => label, (action) => offerButton(lab, action), () => {});
       keyed(list, rows, ({ key }) => key, (row) => stopNode(lab, row), updateStop);
       // Somebody has just set one, and wants to see it.
       if (rows.length > known) node.open = true;
@@ -341,13 +343,18 @@ function stopNode(lab, { key, kind }) {
   } });
   const [name, value] = [make("span", { class: "cl-stop-name" }), make("span", { class: "cl-stop-value" })];
   const drop = button({ icon: "close", kind: "cl-small cl-quiet", on: () => lab.send("remove_stop", { key }) });
-  const node = make("li", { class: `cl-stop ${kindClass(kind)}` }, make("label", {}, check, name), value, drop);
-  return Object.assign(node, { stopParts: { check, name, value, drop } });
+  const mark = stopMark();
+  const sign = kind === "breakpoint"
+    ? draw("svg", { class: "cl-stop-sign", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark)
+    : null;
+  const node = make("li", { class: `cl-stop ${kindClass(kind)}` }, make("label", {}, check, name), sign, value, drop);
+  return Object.assign(node, { stopParts: { check, name, mark, value, drop } });
 }
 
 /** @param {ReturnType<typeof stopNode>} node @param {StopRow} row */
 function updateStop(node, { kind, name: text, value: now, is_on: isOn, is_broken: isBroken }) {
-  const { check, name, value, drop } = node.stopParts;
+  const { check, name, mark, value, drop } = node.stopParts;
+  put(mark, "data-stop", isOn ? "on" : "off");
   check.checked = isOn;
   setText(name, kind === "breakpoint" ? text : kind === "invariant" ? `${text} (must hold)` : text);
   put(check, "aria-label", `${kind} ${text}`);

@@ -18,7 +18,7 @@ from calamity_lab.views.branches import BranchTree, branch_tree
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.comparison import comparison
 from calamity_lab.views.controls import Tone, controls, has_content
-from calamity_lab.views.details import Answer, actions_on, details, stops_view
+from calamity_lab.views.details import Answer, actions_on, details, stops_view, with_removals
 from calamity_lab.views.form import CommandForm, Editing, forms
 from calamity_lab.views.log import LogView, log_rows
 from calamity_lab.views.process_graph import process_graph
@@ -259,8 +259,13 @@ def _details(contents: Contents) -> Any:
     view = details(stepper.trace, stepper.selection, **{"shown": False, **options})
     if not view.shown:
         return view
-    actions = actions_on(stepper.trace, stepper.selection)
-    possible = tuple(action for action in actions if action.keeps or not stepper.is_fixed)
+    actions = with_removals(actions_on(stepper.trace, stepper.selection), stepper.stops)
+    possible = tuple(
+        action
+        for action in actions
+        if (action.keeps or not stepper.is_fixed)
+        and (action.verb != "show_in_log" or "tabs" in contents.parts)
+    )
     return replace(view, actions=possible, answer=contents.answer)
 
 

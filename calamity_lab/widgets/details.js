@@ -15,7 +15,7 @@ import { changeParts } from "./state.js";
 const TEN_TIMES = 10;
 const COPIED = 1500;
 const BELOW_LINKS = ["about", "metadata"];
-const HEADINGS = { causes: "Caused by", effects: "Led to", events: "Events", answer: "" };
+const HEADINGS = { causes: "Caused by", effects: "Led to", events: "", answer: "" };
 
 /** The panel in a pane of a root. It follows the selection while it is open. */
 export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLElement} */ pane,
@@ -28,7 +28,7 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
     on: () => close() });
   const sentence = make("p", { class: "cl-muted cl-details-sentence" });
   const hint = make("p", { class: "cl-hint",
-    text: "Nothing is selected. Press an event, a mark or a pending command." });
+    text: "Nothing is selected. Press an event, a mark, a pending command or a node." });
   // What a message says is above its links, what is known about it below them.
   const [sections, about] = [make("div"), make("div")];
   const links = { causes: linkList(lab, "causes", followed), effects: linkList(lab, "effects", followed),
@@ -59,7 +59,14 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
     const isWithin = node.contains(focusedIn(root));
     draw(false);
     lab.setOptions("details", { shown: false });
-    if (isWithin) (before && before.isConnected && root.contains(before) ? before : root).focus();
+    giveBack(isWithin);
+  }
+  /** Gives the focus, if the panel had it, back to what opened the panel, or to the tab that is shown now. */
+  function giveBack(/** @type {boolean} */ had) {
+    if (!had) return;
+    const isThere = before && before.isConnected && root.contains(before) && before.getClientRects().length > 0;
+    const tab = /** @type {HTMLElement | null} */ (root.querySelector("[role=tab][aria-selected=true]"));
+    ((isThere ? before : tab) ?? root).focus();
   }
   // A link is followed: what it leads to takes the place of what it was in.
   function followed() {
@@ -90,7 +97,10 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
         asks.update(value);
         draw(value.shown);
       }
-      if (!isOpen()) return;
+      if (!isOpen()) {
+        giveBack(hadFocus);
+        return;
+      }
       if (drawn !== value.kind) sign.replaceChildren(value.kind ? glyph(value.kind) : "");
       drawn = value.kind;
       setText(title, value.title || "Details");
@@ -102,7 +112,7 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
           (section) => sectionNode(section, asks), updateSection);
       }
       for (const name of /** @type {(keyof typeof links)[]} */ (["causes", "effects", "events"])) {
-        links[name].update(value[name]);
+        links[name].update(value[name], { ...HEADINGS, events: value.heading }[name]);
       }
       show(more, value.more_links > 0);
       setText(more, `and ${plural(value.more_links, "more link")}`);
@@ -318,17 +328,20 @@ async function copyText(text, copied, name) {
 function linkList(lab, name, followed) {
   const id = freshId("links");
   const list = make("ul", { class: "cl-details-links" });
-  const node = make("div", { class: "cl-details-section", role: "group", "aria-labelledby": id, hidden: true },
-    make("h3", { id, text: HEADINGS[name] }), list);
-  function follow(/** @type {DetailLink} */ { mark, command_id: command }) {
+  const title = make("h3", { id });
+  const node = make("div", { class: "cl-details-section", role: "group", "aria-labelledby": id, hidden: true }, title,
+    list);
+  function follow(/** @type {DetailLink} */ { mark, command_id: command, stream_id: stream }) {
     followed();
-    lab.select(mark ? { mark, go: true } : { command_id: command });
+    lab.select(mark ? { mark, go: true } : command ? { command_id: command } : { stream_id: stream });
   }
   return {
     node,
-    update(/** @type {DetailLink[]} */ links) {
+    update(/** @type {DetailLink[]} */ links, heading = HEADINGS[name]) {
+      setText(title, heading);
       show(node, links.length > 0);
-      keyed(list, links, (link) => link.mark ?? link.command_id, (link) => linkNode(link, follow), () => {});
+      keyed(list, links, (link) => link.mark ?? link.command_id ?? link.stream_id, (link) => linkNode(link, follow),
+        () => {});
     },
   };
 }

@@ -20,7 +20,7 @@ const KEYS = [
   ["[", "Step back: go back one step", "step_back"],
   [">", "Resume: run until the agenda is empty", "resume"],
   ["<", "Back to the last stop: where a breakpoint stops a move", "reverse"],
-  ["b", "Break on what is selected: each move stops there", "stopHere"],
+  ["b", "Break on what is selected, so that each move stops there; again, to remove the breakpoint", "stopHere"],
   ["Home", "Rewind: go back to the start", "restart"],
   ["End", "Go to the last recorded step", "end"],
   ["g", "Go to a step", "go"],

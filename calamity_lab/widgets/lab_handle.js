@@ -38,7 +38,7 @@ export const MOVES = [
 
 /** What is selected where nothing is. @type {Selected} */
 export const NOTHING_SELECTED = { kind: "", title: "", detail: "", moment: null, first: 0, last: 0, mark: null,
-  position: null, until: null, command: "", streams: [], arrows: [] };
+  position: null, until: null, command: "", streams: [], arrows: [], type: "" };
 
 export class LabHandle {
   constructor(/** @type {Model} */ model, /** @type {HTMLElement} */ root) {

@@ -1,11 +1,13 @@
 // The process graph: what sends, causes and wakes what; and the status of one instance of a process manager.
 
-import { count, draw, freshId, make, plural, setText, show } from "./elements.js";
-import { keepInSight, keyed } from "./lists.js";
-import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, statusSign } from "./process_nodes.js";
+import { choiceOf, closest, count, draw, freshId, make, plural, setText, show } from "./elements.js";
+import { addPicked, focusedIn, keepInSight, keyed, rove } from "./lists.js";
+import { arrowHead, ARROWS, chosenOf, drawGraph, keyToMarks, nodeTowards, statusSign } from "./process_nodes.js";
+import { stopsOf } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
+ * @import { GraphNodeElement } from "./process_nodes.js"
  * @import { Instance, ProcessGraphView, Selected } from "#views"
  */
 
@@ -14,14 +16,15 @@ export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {La
   const instances = make("select", { class: "cl-input cl-select", "aria-label": "Instance" });
   const stage = mountStage();
   const marker = freshId("arrow");
-  const layers = { headings: draw("g"), edges: draw("g"), nodes: draw("g"), marker };
+  const layers = { headings: draw("g"), edges: draw("g"),
+    nodes: draw("g", { role: "group", "aria-label": "Types of the model" }), marker };
   const svg = draw("svg", { class: "cl-graph", role: "none" },
     draw("defs", {}, ...ARROWS.map((name) => arrowHead(`${marker}-${name}`, name))), layers.headings, layers.edges,
     layers.nodes);
   const parts = { ...layers, svg };
   const key = make("div", { class: "cl-graph-key", role: "list", "aria-label": "What the marks mean" });
   const scroll = make("div", { class: "cl-scroll cl-view-body cl-graph-scroll", role: "group",
-    "aria-label": "Process graph", tabindex: "0" }, parts.svg, key);
+    "aria-label": "Process graph", tabindex: "-1" }, parts.svg, key);
   const hint = make("p", { class: "cl-hint" });
   root.append(make("div", { class: "cl-bar cl-graph-bar" }, managers, instances, stage.node), scroll, hint);
   // What is picked out elsewhere is followed, unless an instance was chosen here since.
@@ -33,11 +36,60 @@ export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {La
     lab.setOptions("process_graph", { manager: manager || null, instance: instance || null, passed });
     if (instance) lab.select({ stream_id: instance });
   };
+  /** @type {ProcessGraphView | undefined} */
+  let shown;
+  const nodes = () => /** @type {GraphNodeElement[]} */ ([...layers.nodes.children]);
+  const nodeOf = (
+    /** @type {Event} */ { target },
+  ) => /** @type {GraphNodeElement | null} */ (closest(target, ".cl-node"));
+  /** Opens what is known of a type, or of the instance below its process manager. The graph stays what it is. */
+  function open(/** @type {GraphNodeElement} */ node, /** @type {Event} */ press) {
+    const instance = shown && chosenOf(shown)?.stream_id;
+    rove(nodes(), node, { focus: false });
+    if (instance && instance === pickedStream(lab.values.selected) && instance !== passed) {
+      [chosen, passed] = [instance, null];
+      lab.setOptions("process_graph", { manager: shown?.manager, instance, passed });
+    }
+    const isInstance = closest(press.target, ".cl-node-instance") !== null;
+    lab.select(isInstance && instance ? { stream_id: instance } : { type: node.graphNode.key }, press);
+  }
+  layers.nodes.addEventListener("click", (press) => {
+    const node = nodeOf(press);
+    if (node) open(node, press);
+  });
+  layers.nodes.addEventListener("keydown", (press) => {
+    const node = nodeOf(press);
+    if (!node || press.altKey || press.ctrlKey || press.metaKey) return;
+    const next = nodeTowards(nodes(), node, press.key);
+    if (!next && !choiceOf(press.key, { Enter: true, " ": true })) return;
+    press.preventDefault();
+    if (next) rove(nodes(), next);
+    else open(node, press);
+  });
+  addPicked(lab, "process_graph", layers.nodes, scroll,
+    (/** @type {GraphNodeElement} */ { graphNode: { key: type } }, selected) => selected.type === type);
   managers.addEventListener("change", () => look(managers.value, ""));
   instances.addEventListener("change", () => look(managers.value, instances.value));
   return {
-    parts: ["process_graph"],
-    update(/** @type {ProcessGraphView} */ value, /** @type {Partial<ProcessGraphView>} */ patch) {
+    parts: ["process_graph", "stops"],
+    update(/** @type {any} */ _value, /** @type {Partial<ProcessGraphView>} */ patch, /** @type {string} */ part) {
+      const value = /** @type {ProcessGraphView | undefined} */ (lab.values.process_graph);
+      if (!value) return;
+      shown = value;
+      const stops = stopsOf(lab.values.stops);
+      const redraw = () => {
+        drawGraph(parts, value, stops);
+        keyToMarks(key, value, stops);
+        const there = nodes();
+        // One node is a stop of the Tab key: the one that had the focus or was pressed last, or else where the run is.
+        const active = there.find((node) => node === focusedIn(root)) ?? there.find(({ tabIndex }) => tabIndex === 0)
+          ?? there.find(({ graphNode: { current } }) => current) ?? there[0];
+        if (active) rove(there, active, { focus: false });
+      };
+      if (part === "stops") {
+        redraw();
+        return;
+      }
       if (patch.managers || "manager" in patch) {
         options(managers, value.managers.map((name) => [name, name]), value.manager);
       }
@@ -50,8 +102,7 @@ export function mountProcessGraph(/** @type {HTMLElement} */ root, /** @type {La
       show(hint, !value.nodes.length);
       setText(hint, "This model has no process manager, and nothing has happened yet.");
       if (!["scene", "nodes", "edges", "marks", "chosen", "about"].some((name) => name in patch)) return;
-      drawGraph(parts, value);
-      keyToMarks(key, value);
+      redraw();
       lab.later(() => keepStepInSight(parts.nodes, scroll));
     },
   };

@@ -1,10 +1,11 @@
 // The nodes and the edges of the process graph, drawn where Python has them (views/scenes.py).
 
-import { count, cutTo, draw, make, plural, put, setText } from "./elements.js";
+import { choiceOf, count, cutTo, draw, make, plural, put, setText } from "./elements.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
-import { kindClass } from "./signs.js";
+import { kindClass, stopMark, stopWords } from "./signs.js";
 
+/** @import { Stops } from "./signs.js" */
 /** @import { Edge as GraphEdge, GraphScene, Node as GraphNode, ProcessGraphView, StatusMark } from "#views" */
 
 const { boxWide: BOX_WIDE, boxHigh: BOX_HIGH, nameRoom: NAME_ROOM } = LOOKS.graph;
@@ -22,9 +23,9 @@ export function arrowHead(/** @type {string} */ id, /** @type {string} */ name) 
 
 /**
  * @param {{ svg: SVGElement, headings: Element, nodes: Element, edges: Element, marker: string }} parts
- * @param {ProcessGraphView} value
+ * @param {ProcessGraphView} value @param {Stops} stops what has a breakpoint
  */
-export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
+export function drawGraph({ svg, headings, nodes, edges, marker }, value, stops) {
   const { boxes, ways, headings: titles, width, height } = value.scene;
   const marks = new Map(value.marks.map((mark) => [mark.key, mark]));
   const instance = chosenOf(value)?.stream_id;
@@ -48,18 +49,20 @@ export function drawGraph({ svg, headings, nodes, edges, marker }, value) {
   keyed(edges, ordered, ({ key }) => key, edgeNode, (node, edge) => updateEdge(node, edge, marker));
   keyed(nodes,
     value.nodes.map((node, index) => ({ ...node, box: boxes[index], mark: marks.get(node.key) ?? null, instance,
-      instanceId, isOwn })
+      instanceId, isOwn, stop: stops.get(node.key) ?? "" })
     ), (node) => node.key, graphNode, updateGraphNode);
 }
 
 /**
  * What is drawn of a node and of an edge: its geometry, and its status for the chosen instance.
  * @typedef {{ mark: StatusMark | null, instance: string | undefined }} Marked
- * @typedef {GraphNode & Marked & { box: GraphScene["boxes"][number], instanceId: string | undefined, isOwn: boolean }} DrawnNode
+ * @typedef {GraphNode & Marked & { box: GraphScene["boxes"][number], instanceId: string | undefined, isOwn: boolean, stop: string }} DrawnNode
  * @typedef {GraphEdge & Marked & {
  *   key: string, ends: (string | undefined)[], way: GraphScene["ways"][number],
  * }} PlacedEdge
  */
+
+/** @typedef {ReturnType<typeof graphNode>} GraphNodeElement */
 
 function graphNode(/** @type {DrawnNode} */ node) {
   const name = draw("text", { class: "cl-node-name", x: BOX_WIDE / 2 }, draw("tspan"), draw("tspan"));
@@ -77,15 +80,35 @@ function graphNode(/** @type {DrawnNode} */ node) {
     sign: draw("g", { transform: "translate(8 -5)" }),
     word: draw("text", { class: "cl-node-word", x: 19, y: -4 }),
     instance: draw("text", { class: "cl-node-instance", x: 26, y: BOX_HIGH + 12 }),
+    stop: stopMark(`translate(${BOX_WIDE - 8} ${BOX_HIGH})`),
   };
-  const drawn = draw("g", { role: "img" }, parts.title, draw("path", { class: "cl-node-shape", d: node.box.outline }),
-    name, parts.times, parts.word, parts.instance, parts.sign);
-  return Object.assign(drawn, { nodeParts: parts });
+  const drawn = draw("g", { role: "button" }, parts.title,
+    draw("path", { class: "cl-node-shape", d: node.box.outline }), name, parts.times, parts.word, parts.instance,
+    parts.sign, parts.stop);
+  return Object.assign(drawn, { nodeParts: parts, graphNode: node });
+}
+
+// Where an arrow key leads: across to the nearest column, up and down within one.
+/** @type {Record<string, [number, number]>} */
+const TOWARDS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** The node next to one, by an arrow key. @param {GraphNodeElement[]} nodes @param {GraphNodeElement} from @param {string} key */
+export function nodeTowards(nodes, from, key) {
+  const [across, down] = choiceOf(key, TOWARDS) ?? [0, 0];
+  const { x, y } = from.graphNode.box;
+  const far = (/** @type {GraphNodeElement} */ { graphNode: { box } }) => {
+    const [dx, dy] = [across * (box.x - x), down * (box.y - y)];
+    if (across) return dx > 0 ? dx * 1000 + Math.abs(box.y - y) : Infinity;
+    return box.x === x && dy > 0 ? dy : Infinity;
+  };
+  const nearest = nodes.toSorted((one, other) => far(one) - far(other))[0];
+  return key in TOWARDS && nearest && far(nearest) < Infinity ? nearest : null;
 }
 
 function updateGraphNode(/** @type {ReturnType<typeof graphNode>} */ drawn, /** @type {DrawnNode} */ node) {
-  const { title, times, sign, word, instance } = drawn.nodeParts;
+  const { title, times, sign, word, instance, stop } = drawn.nodeParts;
   const { mark } = node;
+  drawn.graphNode = node;
   put(drawn, "transform", `translate(${node.box.x} ${node.box.y})`);
   put(drawn, "class", nodeClass(node));
   setText(times,
@@ -98,6 +121,8 @@ function updateGraphNode(/** @type {ReturnType<typeof graphNode>} */ drawn, /** 
   }
   const words = [`${node.kind} ${node.name}: ${statusWords(node)}`, wholeRun(node.count)];
   if (node.current) words.push(node.isOwn ? "just now" : `just now, not of ${node.instance}`);
+  if (node.stop) words.push(stopWords(node.stop));
+  put(stop, "data-stop", node.stop);
   setText(title, words.join("; "));
   put(drawn, "aria-label", words.join("; "));
 }
@@ -158,8 +183,8 @@ function statusClass(/** @type {string} */ name) {
 }
 
 /** What the marks mean that can be seen now. */
-export function keyToMarks(/** @type {Element} */ node,
-  /** @type {ProcessGraphView} */ { marks, nodes, edges, chosen })
+export function keyToMarks(/** @type {Element} */ node, /** @type {ProcessGraphView} */ { marks, nodes, edges, chosen },
+  /** @type {Stops} */ stops)
 {
   const there = new Set(marks.map(({ status }) => `${status}`).filter((status) => status !== "waiting"));
   const items = [...Object.entries(LOOKS.signs)].filter(([name]) => there.has(name)).map((
@@ -170,6 +195,7 @@ export function keyToMarks(/** @type {Element} */ node,
     items.push(["elsewhere", "happened, not to this instance"]);
   }
   if (edges.some(({ label }) => label === "if rejected")) items.push(["rejection", "sent if a command is rejected"]);
+  if (nodes.some(({ key }) => stops.has(key))) items.push(["stop", "has a breakpoint"]);
   if (nodes.some(({ count: times }) => times)) items.push(["count", "how often in the whole run"]);
   keyed(node, items, ([name]) => name,
     ([name, words]) => make("span", { role: "listitem" }, keySign(name), make("span", { text: words })), () => {});
@@ -177,6 +203,9 @@ export function keyToMarks(/** @type {Element} */ node,
 
 function keySign(/** @type {string} */ name) {
   if (name in LOOKS.signs) return statusSign(name);
+  if (name === "stop") {
+    return draw("svg", { class: "cl-sign", viewBox: "-8 -8 16 16", "aria-hidden": "true" }, stopMark());
+  }
   if (name === "count") return make("span", { class: "cl-key-count", text: "×3" });
   return draw("svg", { class: `cl-key-sign cl-key-${name}`, viewBox: "0 0 22 12", "aria-hidden": "true" },
     draw("path", { d: name === "rejection" ? "M1 6H21" : "M1 1H21V11H1z" }));

@@ -3,6 +3,8 @@
 import { draw } from "./elements.js";
 import { LOOKS } from "./looks.js";
 
+/** @import { StopRow } from "#views" */
+
 // Icons are drawn on a grid of 16 by 16, in the colour of the text beside them.
 /** @type {Record<string, string>} */
 export const ICONS = {
@@ -55,6 +57,29 @@ export function kindClass(/** @type {string} */ kind) {
 export function glyph(/** @type {string} */ kind) {
   return draw("svg", { class: `cl-glyph ${kindClass(kind)}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
     draw("path", { d: LOOKS.kinds[kind].shape }));
+}
+
+// What has a breakpoint is marked alike in the list, the graph and the lanes.
+
+/** The keys of what has a breakpoint, each with "on" or "off". @typedef {Map<string, string>} Stops */
+
+/** @param {{ rows: StopRow[] } | undefined} view @returns {Stops} */
+export function stopsOf(view) {
+  const rows = (view?.rows ?? []).filter(({ target }) => target);
+  // Of several, one that is on counts.
+  return new Map(
+    [false, true].flatMap((on) =>
+      rows.filter((row) => row.is_on === on).map(({ target }) => [target, on ? "on" : "off"])
+    ),
+  );
+}
+
+export function stopMark(/** @type {string | null} */ transform = null) {
+  return draw("path", { class: "cl-stop-mark", transform, d: LOOKS.kinds.breakpoint.shape });
+}
+
+export function stopWords(/** @type {string} */ stop) {
+  return stop === "off" ? "breakpoint, switched off" : "breakpoint";
 }
 
 /** The kind whose sign is in front of what is in a node. @type {WeakMap<Element, string>} */

@@ -35,12 +35,12 @@
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
  *   back_over: number[], log: LogRow[], chart: ChartPatch, searchable: { streams: HitText[], rejections: HitText[], faults: HitText[] },
  *   selected: {
- *     marks: Partial<Record<Mark, number>>, streams: Record<string, number>, commands: Record<string, [number, number]>,
+ *     marks: Partial<Record<Mark, number>>, streams: Record<string, number>, commands: Record<string, [number, number]>, types: Record<string, [number, number]>,
  *   }, details: Record<string, number>,
  *   steps: Record<string, Record<string, any>>[], rows: any[],
  * }} Packed
  * @typedef {{ mark?: Mark | null, until?: number, position?: number, stream_id?: string | null, command_id?: string | null,
- *   go?: boolean, details?: boolean }} Picked
+ *   type?: string, go?: boolean, details?: boolean }} Picked
  */
 
 /**

@@ -39,7 +39,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "agenda": ("fact", "details", "agenda", "form"),
     "state": ("fact", "details", "selected", "state"),
     "timeline": ("fact", "details", "selected", "pointed", "chart"),
-    "process_graph": ("fact", "details", "selected", "process_graph"),
+    "process_graph": ("fact", "details", "selected", "stops", "process_graph"),
     "sequence": ("fact", "details", "selected", "sequence"),
     "log": ("fact", "details", "selected", "log"),
     "comparison": ("fact", "details", "selected", "comparison"),

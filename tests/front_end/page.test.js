@@ -65,10 +65,11 @@ test("the values of a moment are put together from the changes up to there, whic
 test("what is picked is whole: a mark and a command as Python wrote them, a range and a stream as their events", () => {
   /** @type {any} */
   const rows = [{ kind: "event", title: "Placed #3", streams: [] }, { key: "event 3" }, { kind: "stream",
-    title: "Order-2", detail: "", streams: ["Order-2"] }];
+    title: "Order-2", detail: "", streams: ["Order-2"] }, { kind: "type", title: "Placed" }, { key: "event:Placed" }];
   /** @type {any} */
   const packed = { log: ROWS, rows, details: { "event 3": 1 },
-    selected: { marks: { "event 3": 0 }, streams: { "Order-2": 2 }, commands: { c7: [0, 1] } } };
+    selected: { marks: { "event 3": 0 }, streams: { "Order-2": 2 }, commands: { c7: [0, 1] },
+      types: { "event:Placed": [3, 4] } } };
   const whole = (/** @type {any} */ picked) => recordedDetails(packed, picked, recordedSelected(packed, picked));
   for (const picked of [{ mark: "event 3" }, { position: 3 }, { command_id: "c7" }]) {
     assert.equal(whole(picked).key, "event 3");
@@ -78,5 +79,7 @@ test("what is picked is whole: a mark and a command as Python wrote them, a rang
   assert.deepEqual([whole({ mark: "event 1", until: 90 }).events.length,
     whole({ mark: "event 1", until: 90 }).more_links], [40, 50]);
   assert.deepEqual(whole({ stream_id: "Order-2" }).events.map(({ mark }) => mark).slice(0, 2), ["event 3", "event 10"]);
+  assert.equal(whole({ type: "event:Placed" }).key, "event:Placed");
+  assert.equal(whole({ type: "event:Nothing" }).key, "");
   assert.equal(whole({}).key, "");
 });

@@ -333,3 +333,51 @@ def test_the_state_of_a_reaction_says_what_changed_in_it() -> None:
     ]
     (read,) = [row for row in state.rows if row.changed]
     assert read.summary_of_changes == "+ 'the text with the number 2'"
+
+
+def test_a_type_shows_its_fields_what_it_does_in_the_model_and_its_latest_messages(lab: Lab) -> None:
+    found = whole(lab, type="command:WithdrawFunds")
+    assert found.title == "WithdrawFunds"
+    assert found.sentence.startswith("command, dispatched 3 times on this branch. Take money out")
+    assert values(found, "fields") == {"account_id": "str", "amount": "int", "transfer_id": "str | None"}
+    assert values(found, "in the model") == {
+        "goes to": "BankAccount",
+        "leads to": "FundsWithdrawn",
+        "sent by": "Transfer",
+    }
+    dispatched = [
+        m.index for m in lab.trace if m.step and m.step.begins and m.step.pending.command_type == found.title
+    ]
+    assert [link.moment for link in found.events] == dispatched[::-1]
+    assert (found.heading, found.more_links) == ("Latest commands", 0)
+
+    event = whole(lab, type="event:FundsDeposited")
+    recorded = [each.position for each in lab.history if each.event_type == "FundsDeposited"]
+    assert [link.label for link in event.events] == [f"FundsDeposited #{n}" for n in recorded[::-1]]
+    assert values(event, "in the model") == {"recorded by": "BankAccount", "wakes": "Transfer (stop)"}
+
+    manager = whole(lab, type="process manager:Transfer")
+    assert [link.stream_id for link in manager.events] == ["Transfer-gift", "Transfer-rent"]
+    assert values(manager, "in the model")["sends"] == "DepositFunds, WithdrawFunds"
+    accounts = whole(lab, type="aggregate:BankAccount")
+    assert [link.stream_id for link in accounts.events] == [
+        "BankAccount-carol",
+        "BankAccount-bob",
+        "BankAccount-alice",
+    ]
+
+
+def test_a_rejected_command_says_so_among_the_latest_of_its_type(lab: Lab) -> None:
+    found = whole(lab, type="command:RequestTransfer")
+    rejected = [link for link in found.events if link.kind == "rejected"]
+    assert rejected
+    assert all(link.detail.startswith("rejected: ") for link in rejected)
+
+
+def test_a_class_of_the_model_is_selected_from_python(lab: Lab) -> None:
+    assert {event.event_type for event in lab.select(bank.FundsWithdrawn)} == {"FundsWithdrawn"}
+    assert lab.stepper.selection == Selection(type="event:FundsWithdrawn")
+    assert list(lab.select(bank.WithdrawFunds)) == []
+    with pytest.raises(InvalidValue, match=r"select\(Details\): this class is not part of the lab's model"):
+        lab.select(Details)
+    assert lab.stepper.selection == Selection(type="command:WithdrawFunds")

@@ -173,3 +173,88 @@ def test_a_watch_that_is_interrupted_does_not_hang_the_widget(lab: Lab) -> None:
         lab.watch("endless", endless)
     page.ask("step_in")
     assert rows(page) == [("watch", "endless", "off")]
+
+
+def actions(page: FrontEnd) -> dict[str, dict[str, Any]]:
+    return {action["label"]: action for action in page.values["details"]["actions"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "label", "target", "at"),
+    [
+        ("command:WithdrawFunds", "Break here: every WithdrawFunds", "WithdrawFunds", 25),
+        ("event:FundsWithdrawn", "Break here: every FundsWithdrawn", "FundsWithdrawn", 27),
+        ("aggregate:BankAccount", "Break here: every command to BankAccount", "commands to BankAccount", 1),
+        ("process manager:Transfer", "Break here: every reaction of Transfer", "Transfer", 23),
+    ],
+)
+def test_a_type_takes_a_breakpoint_and_gives_it_back(
+    page: FrontEnd, lab: Lab, key: str, label: str, target: str, at: int
+) -> None:
+    page.ask("select", type=key, details=True)
+    set_it = actions(page)[label]
+    page.ask(set_it["verb"], **set_it["arguments"])
+    assert [row["target"] for row in page.values["stops"]["rows"]] == [key]
+    page.ask("resume")
+    assert lab.cursor == at
+    assert label not in actions(page)
+    remove = actions(page)[f"Remove the breakpoint on {target}"]
+    page.ask(remove["verb"], **remove["arguments"])
+    assert page.values["controls"]["sentence"] == f"The breakpoint on {target} was removed"
+    assert rows(page) == []
+    assert label in actions(page)
+
+
+def test_a_breakpoint_with_a_condition_can_be_removed_and_a_plain_one_set_beside_it(
+    page: FrontEnd, lab: Lab
+) -> None:
+    lab.break_on(WithdrawFunds, when=lambda moment: True)
+    page.ask("select", type="command:WithdrawFunds", details=True)
+    names = [label for label in actions(page) if "reak" in label]
+    assert names == [
+        "Break here: every WithdrawFunds",
+        "Remove the breakpoint on WithdrawFunds, with a condition",
+    ]
+    lab.breakpoints[0].is_on = False
+    page.seen()
+    assert [label for label in actions(page) if "reak" in label] == names[:1]
+
+
+def test_a_message_or_a_stream_gives_its_breakpoint_back_too(page: FrontEnd, lab: Lab) -> None:
+    lab.resume()
+    lab.break_on("BankAccount-bob")
+    page.ask("select", stream_id="BankAccount-bob", details=True)
+    assert "Remove the breakpoint on BankAccount-bob" in actions(page)
+    assert page.values["stops"]["rows"][0]["target"] == "stream:BankAccount-bob"
+
+
+def test_a_fixed_view_offers_nothing_that_changes_the_run_for_a_type(lab: Lab) -> None:
+    lab.resume()
+    page = FrontEnd(lab.at(9).process_graph)
+    page.ask("select", type="command:WithdrawFunds", details=True)
+    assert page.values["details"]["title"] == "WithdrawFunds"
+    assert actions(page) == {}
+
+
+def test_the_messages_of_a_type_are_shown_in_the_log_in_place_of_the_details(
+    page: FrontEnd, lab: Lab
+) -> None:
+    lab.resume()
+    page.ask("select", type="event:FundsWithdrawn", details=True)
+    shown = actions(page)["Show in the log"]
+    page.ask(shown["verb"], **shown["arguments"])
+    assert page.values["tabs"]["shown"] == "log"
+    assert not page.values["details"]["shown"]
+    assert {row["name"] for row in page.values["log"]["rows"]} == {"FundsWithdrawn"}
+    page.ask("show_in_log", only="letters", query="x")
+    assert "must be one of" in page.values["controls"]["sentence"]
+
+
+@pytest.mark.parametrize("key", ["command:Nothing", "letter:WithdrawFunds", "WithdrawFunds", ""])
+def test_a_type_that_the_branch_does_not_have_selects_nothing(page: FrontEnd, key: str) -> None:
+    page.ask("select", type=key, details=True)
+    assert page.values["selected"]["kind"] == ""
+    assert actions(page) == {}
+    assert page.values["stops"]["offers"] == []
+    page.ask("select", type=3)
+    assert "needs a text as 'type'" in page.values["controls"]["sentence"]

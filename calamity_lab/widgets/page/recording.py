@@ -20,12 +20,13 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import has_content
-from calamity_lab.views.counters import counters
+from calamity_lab.views.counters import counters, node
 from calamity_lab.views.details import details
 from calamity_lab.views.instance_status import InstanceStatus
 from calamity_lab.views.instances import Instance
 from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import ProcessGraphView, status_of
+from calamity_lab.views.scenes import RANKS
 from calamity_lab.views.search import faults, rejections, streams
 from calamity_lab.views.search_index import members
 from calamity_lab.views.selected import selected
@@ -251,9 +252,17 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, Any]:
             "marks": {mark: number for mark, (number, _) in found.items()},
             "streams": {format_value(name): chosen(Selection(stream_id=name)) for name in names},
             "commands": commands,
+            "types": {key: both(Selection(type=key)) for key in _types(trace)},
         },
         "details": {mark: number for mark, (_, number) in found.items()},
     }
+
+
+def _types(trace: Trace) -> Iterator[str]:
+    """The keys of the types that the process graphs show: those of the model, and others that happened."""
+    known = [node(kind, name) for kind in RANKS for name in by_name(trace.branch.model.by_kind[kind])]
+    happened = [key for key in counters(trace, trace.last).counts if isinstance(key, str)]
+    yield from dict.fromkeys([*known, *sorted(happened)])
 
 
 def _over(trace: Trace, moments: Sequence[int]) -> list[int]:

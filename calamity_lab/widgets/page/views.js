@@ -286,8 +286,9 @@ const MOST_STREAMS = 200;
  * What a selection means; `picked` is what the front end asked for.
  * @param {Packed} packed @param {Picked} picked @returns {Selected}
  */
-export function recordedSelected(packed, { mark, until, position, stream_id: stream, command_id: command }) {
-  const { selected: { marks, streams, commands }, rows } = packed;
+export function recordedSelected(packed, { mark, until, position, stream_id: stream, command_id: command, type }) {
+  const { selected: { marks, streams, commands, types }, rows } = packed;
+  if (type) return rows[types[type]?.[0]] ?? NOTHING_SELECTED;
   const events = eventsOf(packed);
   const named = mark ?? eventMark(events.findIndex((row) => row.position === position) + 1);
   if (command) return rows[commands[command]?.[0]] ?? NOTHING_SELECTED;
@@ -319,7 +320,7 @@ function ofRange(/** @type {PackedEvent[]} */ events, /** @type {number} */ firs
 
 /** @type {Details} */
 export const NO_DETAILS = { shown: false, key: "", kind: "", title: "", sentence: "", sections: [], causes: [],
-  effects: [], events: [], more_links: 0, actions: [], answer: null };
+  effects: [], events: [], heading: "Events", more_links: 0, actions: [], answer: null };
 const MOST_LINKS = 40;
 
 /**
@@ -327,7 +328,8 @@ const MOST_LINKS = 40;
  * @param {Packed} packed @param {Picked} picked @param {Selected} selected @returns {Details}
  */
 export function recordedDetails(packed, picked, selected) {
-  const { details, selected: { commands }, rows } = packed;
+  const { details, selected: { commands, types }, rows } = packed;
+  if (picked.type && types[picked.type]) return rows[types[picked.type][1]];
   const events = eventsOf(packed);
   if (!selected.kind) return NO_DETAILS;
   const { position, title, detail, first, last, streams, kind } = selected;
@@ -339,7 +341,7 @@ export function recordedDetails(packed, picked, selected) {
   );
   return { ...NO_DETAILS, key: `${kind} ${title} ${position}`, title, sentence: detail,
     events: found.slice(0, MOST_LINKS).map((row) => ({ kind: "event", label: `${row.name} #${row.position}`,
-      detail: row.stream_id, depth: 0, mark: row.mark, moment: row.moment, command_id: null })
+      detail: row.stream_id, depth: 0, mark: row.mark, moment: row.moment, command_id: null, stream_id: null })
     ), more_links: Math.max(found.length - MOST_LINKS, 0) };
 }
 
