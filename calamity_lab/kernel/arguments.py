@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from functools import wraps
 from operator import index
@@ -122,6 +123,14 @@ def an_instance(asked: str, given: T, kind: type, example: str) -> T:
         raise wrong(
             asked, given, f"{'a class' if kind is type else f'{article} {kind.__name__}'}, as in {example}"
         )
+    return given
+
+
+def a_time(asked: str, given: datetime) -> datetime:
+    """A moment: a datetime with a time zone."""
+    an_instance(asked, given, datetime, "datetime.now(UTC)")
+    if given.utcoffset() is None:
+        raise InvalidValue(f"{asked}={given!r} has no time zone. Give one, as in datetime.now(UTC)")
     return given
 
 

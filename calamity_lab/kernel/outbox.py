@@ -17,8 +17,9 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import lru_cache
 from inspect import signature
 from itertools import takewhile
@@ -111,12 +112,13 @@ class OutboxChanges(NamedTuple):
 
     A position below 0 is that of an event of the same append: -1 is the first. ``settled`` are commands that
     the outbox has, or that are carried out once; ``sent`` are new ones, each with the position of its cause,
-    and with what it came to, if it was settled.
+    and with what it came to, if it was settled. What was ``taken_off`` are deadlines that the outbox has.
     """
 
     moves: Sequence[Move]
     settled: Sequence[tuple[Pending, Outcome]]
     sent: Sequence[tuple[Pending, int | None, Outcome | None]]
+    taken_off: Sequence[TakenOff] = ()
 
 
 def resolved(position: int, head: int) -> int:
@@ -136,11 +138,16 @@ def lasting(deliveries: Iterable[Delivery]) -> list[Delivery]:
 
 
 def depth_first(commands: Sequence[Pending]) -> tuple[Pending, ...]:
-    """The commands of an outbox in the order in which they are carried out: the oldest cascade first."""
+    """The commands of an outbox in the order in which they are carried out: the oldest cascade first.
+
+    Deadlines come after all others, in the order in which they were set.
+    """
     first: dict[str, int] = {}
     for n, pending in enumerate(commands):
         first.setdefault(pending.correlation_id, n)
-    return tuple(sorted(commands, key=lambda each: (first[each.correlation_id], -each.depth)))
+    now = [each for each in commands if each.due_at is None]
+    later = [each for each in commands if each.due_at is not None]
+    return (*sorted(now, key=lambda each: (first[each.correlation_id], -each.depth)), *later)
 
 
 class DurableEventStore(Protocol):
@@ -162,8 +169,8 @@ class DurableEventStore(Protocol):
     ) -> Self | None:
         """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
 
-        Deadlines are among them; they have a time at which they are due, and a name. Before, all that are not
-        settled and that were ``taken_off`` are settled as cancelled, in the same transaction.
+        Deadlines are among them; they have a time at which they are due, and a name. Before, all others that
+        are not settled and that were ``taken_off`` are settled as cancelled, in the same transaction.
 
         ``since`` is where the mark must be, None where there must be none yet. Nothing is written, and the
         answer is None, when the mark is elsewhere.
@@ -195,6 +202,19 @@ class DurableEventStore(Protocol):
 
         ``find`` gives the class of a command whose name the store does not know.
         """
+        ...
+
+    def deadlines_due(
+        self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
+    ) -> tuple[Pending, ...]:
+        """The deadlines of these process managers that are due at a time and not settled.
+
+        They come in the order in which they are due; those due at once in the order in which they were set.
+        """
+        ...
+
+    def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
+        """When the first deadline of these process managers is due after a time; None where there is none."""
         ...
 
     def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
@@ -300,6 +320,40 @@ def _off(store: Any, sent: Sequence[Pending], taken_off: Sequence[TakenOff]) -> 
 @lru_cache(maxsize=64)
 def _keeps_deadlines(cls: Any) -> bool:
     return "taken_off" in signature(cls.hand_on).parameters
+
+
+def with_senders(stack: Stack, commands: Iterable[Pending]) -> list[Pending]:
+    """The commands of an outbox with their senders' classes and ids, which a store knows as texts."""
+    known = {stored_name(cls): cls for cls in stack.process_manager_types}
+    return [
+        each
+        if each.sender is None
+        else each._replace(sender=identity_in(known[each.sender.category], each.sender.stream_id))
+        for each in commands
+    ]
+
+
+def with_deadlines_due(stack: Stack, now: datetime, *, without: Container[str]) -> Stack:
+    """The stack whose deadlines that are due at a time are those of its event store, also of other processes.
+
+    ``without`` are command ids to leave out. A stack over a value knows its deadlines itself.
+    """
+    store = stack.event_store
+    if not sets_aside(store):
+        return stack
+    types = stack.process_manager_types
+    known = {each.command_id: each for each in stack.deadlines.due(now)}
+    of_store = store.deadlines_due(classes_near(types), [stored_name(cls) for cls in types], now)
+    found = [each for each in with_senders(stack, of_store) if each.command_id not in without]
+    if [each.command_id for each in found] == [*known]:
+        return stack
+    deadlines = stack.deadlines
+    for each in (*known.values(), *found):
+        assert each.sender is not None, "a deadline belongs to an instance"
+        _, _, deadlines = deadlines.without(each.sender.stream_id, each.deadline)
+    for each in found:
+        deadlines = deadlines.set(known.get(each.command_id, each))
+    return changed(stack, deadlines=deadlines)
 
 
 def warn_of_events_only(store: Any) -> None:

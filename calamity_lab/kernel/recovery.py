@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
 from calamity_lab.errors import InvalidModel, InvalidValue, ModelError
 from calamity_lab.kernel import ask, outbox
-from calamity_lab.kernel.agenda import Agenda, Failure, Pending
+from calamity_lab.kernel.agenda import Agenda, Failure
 from calamity_lab.kernel.arguments import an_instance, classes, has, wrong
 from calamity_lab.kernel.deadlines import Deadlines
 from calamity_lab.kernel.folding import begun, fold, identity_in, taken_in
@@ -127,19 +127,10 @@ def taken_up(stack: Stack, aggregate_types: Iterable[type] = ()) -> Run:
             failed.append(failure)
     find = outbox.classes_near([*stack.process_manager_types, *aggregate_types])
     names = [stored_name(cls) for cls in stack.process_manager_types]
-    known = {stored_name(cls): cls for cls in stack.process_manager_types}
-    outstanding = [_with_typed_sender(each, known) for each in stack.event_store.outstanding(find, names)]
+    outstanding = outbox.with_senders(stack, stack.event_store.outstanding(find, names))
     deadlines = Deadlines([each for each in outstanding if each.due_at is not None])
     agenda = Agenda([each for each in outstanding if each.due_at is None], failed)
     return Run(changed(stack, deadlines=deadlines), agenda)
-
-
-def _with_typed_sender(pending: Pending, known: Mapping[str, type]) -> Pending:
-    """The command with its sender's class and id, which a store knows as texts."""
-    if pending.sender is None:
-        return pending
-    sender = identity_in(known[pending.sender.category], pending.sender.stream_id)
-    return pending._replace(sender=sender)
 
 
 def _with_aggregate_states(stack: Stack, types: list[type], snapshots: SnapshotStore | None) -> Stack:

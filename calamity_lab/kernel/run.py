@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Failure, Pending
-from calamity_lab.kernel.arguments import a_text, an_instance, is_a, wrong
+from calamity_lab.kernel.arguments import a_text, a_time, an_instance, is_a, wrong
 from calamity_lab.kernel.clocks_and_ids import draw, jumped, read
 from calamity_lab.kernel.deciding import append, decide, execute, populate
 from calamity_lab.kernel.faults import next_fault
@@ -292,34 +292,61 @@ def due(stack: Stack, now: datetime) -> Stack:
     For a program with a real clock, which calls it now and then: ``due(stack, datetime.now(UTC))``. A clock
     that is a value jumps to when each is due. Deadlines that are set meanwhile and are due by then are
     carried out too; where these do not end, `EndlessCascade` shows the cycle. What process managers send and
-    an aggregate rejects is handled as in `dispatch`. Over a store that outlives the stack, a deadline whose
-    callback raised stops nothing else; then the `ModelError` is raised at the end, with the run.
+    an aggregate rejects is handled as in `dispatch`. Over a store that outlives the stack, also deadlines are
+    met that other processes set, each once, whoever comes first; and a deadline whose callback raised stops
+    nothing else: the `ModelError` is raised at the end, with the run.
     """
     an_instance("due(stack)", stack, Stack, "due(stack, datetime.now(UTC))")
-    an_instance("due(now)", now, datetime, "datetime.now(UTC)")
-    if now.utcoffset() is None:
-        raise InvalidValue(f"due(now={now!r}) has no time zone. Give one, as in datetime.now(UTC)")
-    run, known = Run(stack), len(stack.deadlines.due(now))
-    while (following := run.stack.deadlines.first) is not None and following.due_at <= now:
-        known -= 1
-        if known < -stack.cascade_limit:
-            raise EndlessCascade(stack.cascade_limit, cycle(following), run)
-        run = _carried_out(run, following)
+    a_time("due(now)", now)
+    run, meeting = Run(stack), Meeting(now)
+    while not (run := meeting.next(run)).idle:
+        while not run.idle:
+            _, run = advance(run)
     return _with_nothing_failed(run)
 
 
-def _carried_out(run: Run, deadline: Pending) -> Run:
-    """The run after a deadline, and all that it caused."""
+class Meeting:
+    """The deadlines that are due at a time, one after the other, for whoever advances the run.
+
+    Over a store that outlives the stack these are the deadlines of the store, also those that other
+    processes set. ``without`` are the command ids of deadlines to leave out.
+    """
+
+    def __init__(self, now: datetime, *, without: Iterable[str] = ()) -> None:
+        self._now, self._met = now, set(without)
+        self._known, self._count, self._is_asked = 0, 0, False
+
+    def next(self, run: Run) -> Run:
+        """The idle run with the next deadline on its agenda; it stays idle where no more are due.
+
+        Raises `EndlessCascade` where deadlines that are set meanwhile do not end.
+        """
+        following = run.stack.deadlines.first
+        if self._is_asked and not self._count:
+            return run  # nothing was due, so nothing changed
+        if following is None or following.due_at > self._now or not self._is_asked:
+            self._is_asked = True
+            stack = outbox.with_deadlines_due(run.stack, self._now, without=self._met)
+            run, following = run._replace(stack=stack), stack.deadlines.first
+            self._known += len(stack.deadlines.due(self._now))
+        if following is None or following.due_at > self._now:
+            return run
+        self._count += 1
+        self._met.add(following.command_id)
+        if self._count > self._known + run.stack.cascade_limit:
+            raise EndlessCascade(run.stack.cascade_limit, cycle(following), run)
+        return _fallen_due(run, following)
+
+
+def _fallen_due(run: Run, deadline: Pending) -> Run:
+    """The run with a deadline on its agenda; a clock that is a value jumps to when the deadline is due."""
     stack = run.stack
     clock, until = stack.clock, deadline.due_at
     if hasattr(clock, "read") and until is not None:
         now, _ = read(clock)
         clock = clock if until <= now else jumped(clock, until - now)
     stack = changed(stack, clock=clock, deadlines=stack.deadlines.fallen_due((deadline,)))
-    run = Run(stack, run.agenda.submit((deadline,)), None, run.length)
-    while run.progress is not None or run.agenda:
-        _, run = advance(run)
-    return run
+    return Run(stack, run.agenda.submit((deadline,)), None, run.length)
 
 
 def _with_nothing_failed(run: Run) -> Stack:

@@ -20,6 +20,7 @@ from calamity_lab.errors import (
     StreamDeleted,
     repr_of,
 )
+from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.outbox import Move, resolved
 from calamity_lab.stores.sql.rows import (
     DELIVERIES,
@@ -69,6 +70,7 @@ class Database(ABC):
     schemes: ClassVar[frozenset[str]]  # what its URLs begin with
     drivers: ClassVar[frozenset[str]]  # what may follow a + there
     parameter: ClassVar[str]  # how a statement names a value, with {} in place of the name
+    indices: ClassVar[str]  # the statement that finds the names of the indices of the outbox
     now: ClassVar[str]  # the time, by the clock that all who use the database share
     later: ClassVar[str]  # the same, `LEASE` seconds later
 
@@ -137,7 +139,9 @@ class Database(ABC):
         """Move a mark in one transaction; the caller holds the lock."""
 
     @abstractmethod
-    def _settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+    def _settle(
+        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]
+    ) -> tuple[Any, ...] | None:
         """Settle a command in one transaction; the caller holds the lock."""
 
     @abstractmethod
@@ -257,10 +261,12 @@ class Database(ABC):
         with self._changing("hand events on in"):
             return self._hand_on(handed)
 
-    def settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+    def settle(
+        self, row: OutboxRow, sent: Sequence[OutboxRow] = (), taken_off: Sequence[TakenOff] = ()
+    ) -> tuple[Any, ...] | None:
         """Settle a command; return what it came to before, and write nothing, if it was settled."""
         with self._changing("settle a command in"):
-            return self._settle(row, sent)
+            return self._settle(row, sent, taken_off)
 
     @contextmanager
     def _changing(self, action: str) -> Iterator[None]:
@@ -505,6 +511,8 @@ class Writing:
         for row in along.settled:
             if not self._changed(self._statements.settle, row._asdict()):
                 self._add(row)
+        for off in along.taken_off:
+            self._changed(self._statements.take_off, off._asdict())
         for row in along.sent:
             cause = None if row.cause is None else resolved(row.cause, self._head)
             self._add(row._replace(cause=cause))

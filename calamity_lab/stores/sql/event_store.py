@@ -16,6 +16,7 @@ from calamity_lab.kernel.arguments import (
     a_list,
     a_mapping,
     a_text,
+    a_time,
     a_whole_number,
     an_instance,
     is_a,
@@ -23,6 +24,7 @@ from calamity_lab.kernel.arguments import (
     wrong,
 )
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
+from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.event_store import (
     Closable,
     NotCopied,
@@ -205,28 +207,45 @@ class SQLEventStore(NotCopied, Closable):
         self._database.write(self._statements.retire, {"name": name}, "write to")
 
     def hand_on(
-        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+        self,
+        name: str,
+        since: int | None,
+        upto: int,
+        deliveries: Sequence[Delivery],
+        sent: Sequence[Pending],
+        *,
+        taken_off: Sequence[TakenOff] = (),
     ) -> Self | None:
         """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
 
-        ``since`` is where the mark must be, None where there must be none yet. Nothing is written, and the
-        answer is None, when the mark is elsewhere.
+        Before, the deadlines that were ``taken_off`` are settled as cancelled. ``since`` is where the mark
+        must be, None where there must be none yet. Nothing is written, and the answer is None, when the mark
+        is elsewhere.
         """
         name = a_text("hand_on(name)", name, "'Transfer'")
         since = None if since is None else a_whole_number("hand_on(since)", since)
         upto = a_whole_number("hand_on(upto)", upto)
         deliveries = a_list("hand_on(deliveries)", deliveries, "[Delivery(...)]", of=Delivery)
         sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
-        return self if self._outbox.hand_on(name, since, upto, deliveries, sent) else None
+        off = a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
+        return self if self._outbox.hand_on(name, since, upto, deliveries, sent, off) else None
 
-    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Self:
-        """Note what a command came to, and put the commands that answer it in the outbox.
+    def settle(
+        self,
+        pending: Pending,
+        outcome: Outcome,
+        sent: Sequence[Pending] = (),
+        *,
+        taken_off: Sequence[TakenOff] = (),
+    ) -> Self:
+        """Note what a command came to, and put the commands that answer it in the outbox, as `hand_on` does.
 
         Raises `AlreadySettled`, and writes nothing, when the command was settled before.
         """
         an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
         an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
-        self._outbox.settle(pending, outcome, a_list("settle(sent)", sent, "[]", of=Pending))
+        off = a_list("settle(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
+        self._outbox.settle(pending, outcome, a_list("settle(sent)", sent, "[]", of=Pending), off)
         return self
 
     def outcome_of(self, command_id: str) -> Outcome | None:
@@ -236,11 +255,27 @@ class SQLEventStore(NotCopied, Closable):
     def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
         """The commands of these process managers that are not settled, depth first, the oldest cascade first.
 
-        ``find`` gives the class of a command whose name the store does not know.
+        Deadlines are among them, after all others, in the order in which they were set. ``find`` gives the
+        class of a command whose name the store does not know.
         """
         a_function("outstanding(find)", find, "lambda name: None")
-        listed = a_list("outstanding(senders)", senders, "['Transfer']", of=str)
-        return self._outbox.outstanding(find, listed, self.events_at)
+        return self._outbox.outstanding(find, a_list("outstanding(senders)", senders, _SENDERS, of=str))
+
+    def deadlines_due(
+        self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
+    ) -> tuple[Pending, ...]:
+        """The deadlines of these process managers that are due at a time and not settled, in order.
+
+        ``find`` is as in `outstanding`.
+        """
+        a_function("deadlines_due(find)", find, "lambda name: None")
+        senders = a_list("deadlines_due(senders)", senders, _SENDERS, of=str)
+        return self._outbox.deadlines_due(find, senders, a_time("deadlines_due(now)", now))
+
+    def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
+        """When the first deadline of these process managers is due after a time; None where there is none."""
+        senders = a_list("next_due(senders)", senders, _SENDERS, of=str)
+        return self._outbox.next_due(senders, a_time("next_due(after)", after))
 
     def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
         """What running instances of a process manager were handed, and where instances ended, in order."""
@@ -586,6 +621,7 @@ class _Sources:
         ]
 
 
+_SENDERS, _TAKEN_OFF = "['Transfer']", "[TakenOff('Transfer-t1', None)]"
 _COMMAND_ID = "store.outbox[0].command_id"
 _ENTRIES = "[(stream_id, ProposedEvent(...))]"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from calamity_lab.errors import InvalidValue, WrongSchema
@@ -18,6 +19,7 @@ _EXAMPLES = ", ".join([kind.examples for kind in DATABASES])
 
 _VERSION = 2  # of the tables; version 1 had no outbox
 _VERSIONS = "calamity_lab_schema"  # the table that has it, in one row
+_log = logging.getLogger("calamity_lab")
 _TABLES = (_VERSIONS, "events", "snapshots", "process_managers", "outbox", "deliveries", "ended")
 
 
@@ -110,8 +112,19 @@ def _check_version(database: Database) -> None:
             f"version {_VERSION}; nothing was changed; {advice}"
         )
     database.version = _VERSION
+    _add_indices(database)
     for probe in database.statements.probes:
         database.rows(probe, {}, "open an event store in")
+
+
+def _add_indices(database: Database) -> None:
+    """Add the indices that a release before deadlines did not make; without them all works, and slowly."""
+    if database.read_only or ("outbox_deadlines_of",) in database.rows(database.indices, {}, "look in"):
+        return
+    try:
+        database.create_tables(_VERSION)
+    except database.errors as error:
+        _log.warning("%r has no indices for deadlines, and none could be added: %s", database.name, error)
 
 
 def _refuse_ours(found: set[str], name: str) -> None:

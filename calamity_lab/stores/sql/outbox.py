@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import AlreadySettled, InvalidValue, SerializationError, UnknownName, repr_of
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import ACCEPTED, Delivery, OutboxChanges, Outcome, depth_first
@@ -20,7 +22,9 @@ from calamity_lab.stores.sql.rows import (
     HandOn,
     OutboxRow,
     RowCodec,
+    as_utc,
     mistyped,
+    written,
 )
 from calamity_lab.text import format_value
 
@@ -31,7 +35,7 @@ class OutboxEntry(NamedTuple):
     """A command of the outbox as it is stored; ``outcome`` is None until it is settled.
 
     ``command`` is its fields as JSON, None where only the id is kept. ``cause`` is the position of the event
-    that it answers.
+    that it answers. A deadline has the time at which it is due, and its name, ``deadline``.
     """
 
     command_id: str
@@ -41,6 +45,8 @@ class OutboxEntry(NamedTuple):
     cause: int | None
     correlation_id: str
     depth: int
+    due_at: datetime | None
+    deadline: str | None
     outcome: str | None
     reason: str | None
 
@@ -70,10 +76,16 @@ class SQLOutbox:
         return dict(marks), self._database.checked_number(head)
 
     def hand_on(
-        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+        self,
+        name: str,
+        since: int | None,
+        upto: int,
+        deliveries: Sequence[Delivery],
+        sent: Sequence[Pending],
+        taken_off: Sequence[TakenOff],
     ) -> bool:
         rows = [self._row(pending) for pending in sent]
-        return self._database.hand_on(HandOn(name, since, upto, *_noted(name, deliveries), rows))
+        return self._database.hand_on(HandOn(name, since, upto, *_noted(name, deliveries), rows, taken_off))
 
     def along(self, along: OutboxChanges) -> AlongRows:
         """What is written along with events, as rows."""
@@ -86,11 +98,13 @@ class SQLOutbox:
             HandOn(move.name, move.since, move.upto, *_noted(move.name, move.deliveries), ())
             for move in along.moves
         ]
-        return AlongRows(list(zip(along.moves, handed, strict=True)), settled, sent)
+        return AlongRows(list(zip(along.moves, handed, strict=True)), settled, sent, along.taken_off)
 
-    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending]) -> None:
+    def settle(
+        self, pending: Pending, outcome: Outcome, sent: Sequence[Pending], taken_off: Sequence[TakenOff]
+    ) -> None:
         row = self.settling(pending, outcome)
-        before = self._database.settle(row, [self._row(each) for each in sent])
+        before = self._database.settle(row, [self._row(each) for each in sent], taken_off)
         if before is not None:
             raise AlreadySettled(pending.command_id, self.outcome(before))
 
@@ -121,7 +135,6 @@ class SQLOutbox:
         self,
         find: Callable[[str], type | None],
         senders: Sequence[str],
-        events: Callable[[Iterable[int]], Any],
     ) -> tuple[Pending, ...]:
         if not self._is_there:
             return ()
@@ -130,8 +143,32 @@ class SQLOutbox:
             for row in self._database.rows(self._statements.outstanding, {}, "read from")
         ]
         rows = [row for row in found if row.sender is None or row.sender.partition("-")[0] in senders]
-        causes = {r.position: r for r in events([row.cause for row in rows if row.cause is not None])}
-        return depth_first([self._pending(row, find, causes) for row in rows])
+        return depth_first(self._pendings(rows, find))
+
+    def deadlines_due(
+        self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
+    ) -> tuple[Pending, ...]:
+        rows = self._deadlines(self._statements.deadlines_due, {"now": now}, senders, "due_at, number")
+        return tuple(self._pendings([self._checked(OutboxRow(*row)) for row in rows], find))
+
+    def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
+        rows = self._deadlines(self._statements.next_due, {"after": after}, senders, "due_at LIMIT 1")
+        return as_utc(rows[0][0]) if rows else None
+
+    def _deadlines(
+        self, statement: str, times: Mapping[str, datetime], senders: Sequence[str], order: str
+    ) -> list[Any]:
+        """The rows of deadlines of these process managers."""
+        if not self._is_there or not senders:
+            return []
+        value, among = self._database.parameter.format, []
+        values: dict[str, Any] = {name: written(time) for name, time in times.items()}
+        for n, sender in enumerate(senders):
+            prefix = f"{sender}-"
+            values |= {f"prefix_{n}": prefix, f"length_{n}": len(prefix)}
+            among.append(f"substr(sender, 1, {value(f'length_{n}')}) = {value(f'prefix_{n}')}")
+        whole = f"{statement} AND ({' OR '.join(among)}) ORDER BY {order}"
+        return self._database.rows(whole, values, "read from")
 
     def deliveries(self, name: str, after: int) -> list[Delivery]:
         if not self._is_there:
@@ -173,7 +210,7 @@ class SQLOutbox:
             raise InvalidValue(
                 f"the outbox has no command {repr_of(command_id)}; event_store.outbox lists its commands"
             )
-        before = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None), ())
+        before = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None))
         if before is not None:
             raise AlreadySettled(command_id, self.outcome(before))
 
@@ -201,7 +238,12 @@ class SQLOutbox:
             pending.command_id, name, version, payload, None if sender is None else sender.stream_id,
             None if cause is None else cause.position, pending.correlation_id, pending.depth,
             serializer.encode_metadata(pending.metadata),
+            None if pending.due_at is None else written(pending.due_at, "due_at"), pending.deadline,
         )  # fmt: skip
+
+    def _pendings(self, rows: Sequence[OutboxRow], find: Callable[[str], type | None]) -> list[Pending]:
+        causes = {r.position: r for r in self.events_at([row.cause for row in rows if row.cause is not None])}
+        return [self._pending(row, find, causes) for row in rows]
 
     def _pending(
         self, row: OutboxRow, find: Callable[[str], type | None], causes: Mapping[int, RecordedEvent]
@@ -221,7 +263,8 @@ class SQLOutbox:
         try:
             command = serializer.decode(row.command_type, row.type_version, row.payload or "null")
             metadata = serializer.decode_metadata(row.metadata)
-        except SerializationError as error:
+            due_at = None if row.due_at is None else as_utc(row.due_at)
+        except (SerializationError, ValueError, AttributeError, OverflowError) as error:
             raise SerializationError(
                 f"the outstanding command {row.command_id} of {row.sender} in {self._database.name!r} cannot "
                 f'be read: {error}. If it is not wanted: event_store.drop("{row.command_id}", reason="...")'
@@ -230,7 +273,7 @@ class SQLOutbox:
         cause = None if row.cause is None else causes.get(row.cause)
         return Pending(
             command, row.command_id, row.correlation_id, row.depth, cause, sender, metadata,
-            once=row.sender is None,
+            once=row.sender is None, due_at=due_at, deadline=row.deadline,
         )  # fmt: skip
 
     def _details(self, details: Mapping[str, Any]) -> str:
@@ -252,8 +295,16 @@ def _noted(name: str, deliveries: Sequence[Delivery]) -> tuple[list[Any], list[A
     return running, ended, sorted(anew)
 
 
+def _shown_time(found: Any) -> Any:
+    """The time at which a deadline is due; what cannot be read as one is shown as it is."""
+    try:
+        return None if found is None else as_utc(found)
+    except (ValueError, AttributeError, OverflowError):
+        return found
+
+
 def _shown(row: OutboxRow) -> OutboxEntry:
     return OutboxEntry(
         row.command_id, row.command_type, row.payload, row.sender, row.cause, row.correlation_id, row.depth,
-        row.outcome, row.reason,
+        _shown_time(row.due_at), row.deadline, row.outcome, row.reason,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from calamity_lab.errors import (
     StoreUnavailable,
     WrongSchema,
 )
+from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.stores.sql.database import (
     LEASE,
     NO_ROOM,
@@ -35,9 +36,11 @@ from calamity_lab.stores.sql.database import (
     Writing,
 )
 from calamity_lab.stores.sql.rows import (
+    CANCEL,
     COLUMNS,
     DELIVERIES,
     ENDED,
+    OPEN,
     OUTBOX,
     AlongRows,
     HandOn,
@@ -64,6 +67,8 @@ _POLL_POOLED = 0.2  # seconds; behind a pooler none does
 _PROCESS = "SELECT pg_backend_pid()"
 # A statement that was prepared is not there, or one of its name is: another client got this server process.
 _NOT_PREPARED = {"26000", "42P05"}
+# Two statements waited for each other, as two rejections may that take deadlines off. This one was undone.
+_DEADLOCK = "40P01"
 
 # The wide columns come last, so that reading one that is narrow need not step over them. JSON is kept as it
 # was written, character by character.
@@ -120,6 +125,8 @@ _TABLES = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS outbox_outstanding ON outbox (number) WHERE outcome IS NULL",
+    f"CREATE INDEX IF NOT EXISTS outbox_deadlines ON outbox (due_at, number) WHERE {OPEN}",
+    f"CREATE INDEX IF NOT EXISTS outbox_deadlines_of ON outbox (sender) WHERE {OPEN}",
     """
     CREATE TABLE IF NOT EXISTS deliveries (
         process_manager TEXT NOT NULL,
@@ -278,6 +285,13 @@ _MOVES = {
     False: "INSERT INTO process_managers (name, position) VALUES (%(name)s, %(upto)s) "
     f"ON CONFLICT (name) DO NOTHING RETURNING {_ASYNCHRONOUS}",
 }
+# A statement sees only what was there before it. A deadline that it sends once more, after a mark was moved
+# back by hand, stays.
+_TAKE_OFF = (
+    f"{CANCEL} FROM unnest(%(off_stream_id)s::text[], %(off_name)s::text[]) AS off (stream_id, name) "
+    f"WHERE {OPEN} AND sender = off.stream_id AND deadline = coalesce(off.name, deadline) "
+    "AND command_id <> ALL(%(kept)s::text[])"
+)
 # What hangs on a mark that has moved; a statement has only the parts for which there are rows.
 _ONLY_THEN = "WHERE EXISTS (SELECT FROM moved) ON CONFLICT DO NOTHING"
 _PARTS = {
@@ -286,6 +300,7 @@ _PARTS = {
     "noted": f"INSERT INTO deliveries ({', '.join(DELIVERIES)}) {_NOTED_ROWS} {_ONLY_THEN}",
     "ended": f"INSERT INTO ended ({', '.join(ENDED)}) {_ENDED_ROWS} {_ONLY_THEN}",
     "sent": f"{_SENT} {_ONLY_THEN}",
+    "off": f"{_TAKE_OFF} AND EXISTS (SELECT FROM moved)",
 }
 
 
@@ -300,16 +315,20 @@ _SETTLE = f"""
     WITH settled AS (
         INSERT INTO outbox (command_id, command_type, type_version, sender, correlation_id, depth, metadata,
             outcome, reason, details)
-        VALUES (%(command_id)s, %(command_type)s, 0, %(sender)s, %(correlation_id)s, %(depth)s, '{{}}',
+        VALUES (%(command_id)s, %(command_type)s, 0, %(sender)s, %(correlation_id)s, %(depth)s, '{{{{}}}}',
             %(outcome)s, %(reason)s, %(details)s::json)
         ON CONFLICT (command_id) DO UPDATE
             SET outcome = excluded.outcome, reason = excluded.reason, details = excluded.details
             WHERE outbox.outcome IS NULL
         RETURNING 1
     ),
-    sent AS ({_SENT} WHERE EXISTS (SELECT FROM settled) ON CONFLICT (command_id) DO NOTHING)
+    sent AS ({_SENT} WHERE EXISTS (SELECT FROM settled) ON CONFLICT (command_id) DO NOTHING){{then}}
     SELECT count(*) FROM settled
 """
+_SETTLES = {
+    False: _SETTLE.format(then=""),
+    True: _SETTLE.format(then=f", gone AS ({_TAKE_OFF} AND EXISTS (SELECT FROM settled))"),
+}
 _OUTCOME = "SELECT outcome, reason, details FROM outbox WHERE command_id = %(command_id)s"
 _INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) SELECT * FROM unnest({', '.join(_ARRAYS.values())})"
 
@@ -358,6 +377,9 @@ class PostgresDatabase(Database):
     schemes: ClassVar[frozenset[str]] = frozenset({"postgresql", "postgres"})
     drivers: ClassVar[frozenset[str]] = frozenset({"psycopg"})
     parameter: ClassVar[str] = "%({})s"
+    indices: ClassVar[str] = (
+        "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'outbox'"
+    )
     now: ClassVar[str] = "clock_timestamp()"
     later: ClassVar[str] = f"clock_timestamp() + interval '{LEASE} seconds'"
 
@@ -527,11 +549,18 @@ class PostgresDatabase(Database):
             if rows:
                 parts.append(part)
                 values.update(_columns(columns, rows, part))
+        if handed.taken_off:
+            parts.append("off")
+            values.update(_off(handed.taken_off, handed.sent))
         return bool(self._one(_hand_on(handed.since is not None, *parts), values)[0])
 
-    def _settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+    def _settle(
+        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]
+    ) -> tuple[Any, ...] | None:
         values = {**row._asdict(), **_columns([*_SENT_TYPES], sent, "sent")}
-        if self._one(_SETTLE, values)[0]:
+        if taken_off:
+            values.update(_off(taken_off, sent))
+        if self._one(_SETTLES[bool(taken_off)], values)[0]:
             return None
         return self._one(_OUTCOME, values)
 
@@ -541,7 +570,7 @@ class PostgresDatabase(Database):
         try:
             row: tuple[Any, ...] = connection.execute(statement, values, prepare=not self._pooled).fetchone()
         except self.errors as error:
-            if self._shows_pooler(error):
+            if self._shows_pooler(error) or getattr(error, "sqlstate", None) == _DEADLOCK:
                 return self._one(statement, values)
             if self._is_lost(error):
                 self._drop_writer()
@@ -788,6 +817,12 @@ _SETTLED = {
 def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]], prefix: str) -> dict[str, str]:
     """The columns of rows as arrays, named for a statement."""
     return {f"{prefix}_{name}": _array([row[n] for row in rows]) for n, name in enumerate(names)}
+
+
+def _off(taken_off: Sequence[TakenOff], sent: Sequence[OutboxRow]) -> dict[str, str]:
+    """The values of a statement that takes deadlines off."""
+    kept = _array([row.command_id for row in sent])
+    return {**_columns(TakenOff._fields, taken_off, "off"), "kept": kept}
 
 
 def _array(values: Sequence[Any]) -> str:

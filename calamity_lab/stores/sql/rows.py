@@ -11,6 +11,7 @@ import msgspec
 
 from calamity_lab.errors import CalamityError, InvalidValue, SerializationError, repr_of
 from calamity_lab.kernel.arguments import a_mapping, a_text, is_a, wrong
+from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.outbox import Move
 from calamity_lab.kernel.recorded import NO_METADATA, Metadata, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.stores.serializer.names import UnreadableEvent
@@ -49,6 +50,8 @@ OUTBOX = (
     "reason",
     "details",
 )
+OPEN = "outcome IS NULL AND deadline IS NOT NULL"  # which deadlines may still be met; two indices say so too
+CANCEL = "UPDATE outbox SET outcome = 'cancelled', reason = ''"
 # An event that a running instance was handed. When the instance ends, its rows give way to one in `ended`.
 DELIVERIES = ("process_manager", "stream_id", "position", "verb", "version")
 ENDED = ("process_manager", "position", "stream_id", "version")
@@ -126,6 +129,15 @@ class Statements:
         self.retire = f"DELETE FROM process_managers WHERE name = {value('name')}"
         self.outstanding = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE outcome IS NULL ORDER BY number"
         self.outbox = f"SELECT {', '.join(OUTBOX)} FROM outbox ORDER BY number"
+        # To each of these is added whose deadlines are meant, and in which order: see `SQLOutbox`.
+        self.deadlines_due = (
+            f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE {OPEN} AND due_at <= {value('now')}"
+        )
+        self.next_due = f"SELECT due_at FROM outbox WHERE {OPEN} AND due_at > {value('after')}"
+        self.take_off = (
+            f"{CANCEL} WHERE {OPEN} AND sender = {value('stream_id')} "
+            f"AND deadline = coalesce({value('name')}, deadline)"
+        )
         self.outbox_entry = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE command_id = {value('command_id')}"
         tombstone = ", ".join(_TOMBSTONE)
         self.deleted_streams = f"SELECT {tombstone} FROM deleted_streams ORDER BY position, stream_id"
@@ -270,7 +282,7 @@ class OutboxRow(NamedTuple):
 
 
 class HandOn(NamedTuple):
-    """A mark that moves, with what instances were handed and what they sent, as rows."""
+    """A mark that moves, with what instances were handed, what they sent and what they took off, as rows."""
 
     name: str
     since: int | None
@@ -279,6 +291,7 @@ class HandOn(NamedTuple):
     ended: Sequence[tuple[Any, ...]]
     begun_or_ended: Sequence[str]
     sent: Sequence[OutboxRow]
+    taken_off: Sequence[TakenOff] = ()
 
 
 class AlongRows(NamedTuple):
@@ -287,6 +300,7 @@ class AlongRows(NamedTuple):
     moves: Sequence[tuple[Move, HandOn]]
     settled: Sequence[OutboxRow]
     sent: Sequence[OutboxRow]
+    taken_off: Sequence[TakenOff] = ()
 
 
 def placed(entries: Iterable[StoredRow], heads: Heads) -> Iterator[tuple[Any, ...]]:
@@ -455,16 +469,14 @@ def recorded_from(
     ])  # fmt: skip
 
 
-def written(at: Any) -> str:
+def written(at: Any, name: str = "recorded_at") -> str:
     """The moment in UTC as a text: 2026-01-31 09:30:00.000000+00:00. Such texts sort as the moments do."""
     if not is_a(at, datetime) or at.tzinfo is None:
-        raise InvalidValue(
-            f"recorded_at={repr_of(at)}: give a datetime with a time zone, as datetime.now(UTC) is"
-        )
+        raise InvalidValue(f"{name}={repr_of(at)}: give a datetime with a time zone, as datetime.now(UTC) is")
     try:
         utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     except OverflowError:
-        raise InvalidValue(f"recorded_at={repr_of(at)}: in UTC the year is not from 1 to 9999") from None
+        raise InvalidValue(f"{name}={repr_of(at)}: in UTC the year is not from 1 to 9999") from None
     text = _json(utc).decode()  # takes a fifth of the time of isoformat
     fraction = text[20:-2] if text[20] == "." else ".000000"
     return f"{text[1:11]} {text[12:20]}{fraction}+00:00"

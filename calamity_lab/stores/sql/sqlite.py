@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -19,6 +20,7 @@ from calamity_lab.errors import (
     StoreUnavailable,
     WrongSchema,
 )
+from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.stores.sql.database import (
     LEASE,
     NO_ROOM,
@@ -36,9 +38,11 @@ from calamity_lab.stores.sql.database import (
     inherited,
 )
 from calamity_lab.stores.sql.rows import (
+    CANCEL,
     COLUMNS,
     DELIVERIES,
     ENDED,
+    OPEN,
     OUTBOX,
     AlongRows,
     HandOn,
@@ -105,6 +109,8 @@ _TABLES = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS outbox_outstanding ON outbox (number) WHERE outcome IS NULL",
+    f"CREATE INDEX IF NOT EXISTS outbox_deadlines ON outbox (due_at, number) WHERE {OPEN}",
+    f"CREATE INDEX IF NOT EXISTS outbox_deadlines_of ON outbox (sender) WHERE {OPEN}",
     """
     CREATE TABLE IF NOT EXISTS deliveries (
         process_manager TEXT NOT NULL,
@@ -153,6 +159,10 @@ _INSERT = _insert("events", COLUMNS)
 _SEND = _insert("outbox", OUTBOX, "INSERT OR IGNORE")
 _DELIVER = _insert("deliveries", DELIVERIES, "INSERT OR REPLACE")
 _END = _insert("ended", ENDED, "INSERT OR REPLACE")
+_TAKE_OFF = (
+    f"{CANCEL} WHERE {OPEN} AND sender = ? AND deadline = coalesce(?, deadline) "
+    "AND command_id NOT IN (SELECT value FROM json_each(?))"
+)
 _SETTLE = "UPDATE outbox SET outcome = ?, reason = ?, details = ? WHERE command_id = ? AND outcome IS NULL"
 
 _POLL = 0.05  # seconds; a look costs some 50 µs
@@ -211,6 +221,7 @@ class SQLiteDatabase(Database):
     schemes: ClassVar[frozenset[str]] = frozenset({"sqlite"})
     drivers: ClassVar[frozenset[str]] = frozenset({"pysqlite"})
     parameter: ClassVar[str] = ":{}"
+    indices: ClassVar[str] = "SELECT name FROM pragma_index_list('outbox')"
     now: ClassVar[str] = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
     later: ClassVar[str] = f"strftime('%Y-%m-%d %H:%M:%f', 'now', '+{LEASE} seconds')"
 
@@ -367,14 +378,16 @@ class SQLiteDatabase(Database):
                 )
             cursor.executemany(_DELIVER, handed.deliveries)
             cursor.executemany(_END, handed.ended)
-            cursor.executemany(_SEND, handed.sent)
+            _send(cursor, handed.sent, handed.taken_off)
         return True
 
-    def _settle(self, row: OutboxRow, sent: Sequence[OutboxRow]) -> tuple[Any, ...] | None:
+    def _settle(
+        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]
+    ) -> tuple[Any, ...] | None:
         with self._transaction() as cursor:
             before = _settle(cursor, row)
             if before is None:
-                cursor.executemany(_SEND, sent)
+                _send(cursor, sent, taken_off)
         return before
 
     @contextmanager
@@ -495,6 +508,14 @@ def _settle(cursor: sqlite3.Cursor, row: OutboxRow) -> tuple[Any, ...] | None:
     if found is None:
         cursor.execute(_SEND, row)
     return found
+
+
+def _send(cursor: sqlite3.Cursor, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]) -> None:
+    """Settle deadlines that were taken off, and put commands in the outbox, within a transaction."""
+    if taken_off:
+        kept = json.dumps([row.command_id for row in sent])
+        cursor.executemany(_TAKE_OFF, [(*off, kept) for off in taken_off])
+    cursor.executemany(_SEND, sent)
 
 
 def _text_or_bytes(stored: bytes) -> str | bytes:

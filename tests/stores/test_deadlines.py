@@ -1,0 +1,334 @@
+"""Deadlines over a database: set, taken off and met once, whoever does it, and found again after a crash."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calamity_lab import (
+    After,
+    Cancel,
+    Rejected,
+    Run,
+    Stack,
+    advance,
+    begin,
+    dispatch,
+    due,
+    elapse,
+    ticking_clock,
+)
+from calamity_lab.errors import InvalidValue, ModelError, SerializationError, UnknownName
+from calamity_lab.kernel.deadlines import TakenOff
+from calamity_lab.kernel.outbox import CANCELLED
+from calamity_lab.kernel.recovery import recover
+from calamity_lab.kernel.steps import Appended, Settled
+from calamity_lab.stores import SQLEventStore
+from tests import holds
+from tests.holds import (
+    EXPIRED,
+    REMINDED,
+    ExpireHold,
+    ExtendHold,
+    Holding,
+    HoldSeat,
+    RemindGuest,
+    Seat,
+    SellSeat,
+    theatre,
+)
+from tests.stores.sql.notes import connected
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: Any, tmp_path: Any) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'theatre.db'}"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture
+def store(url: str) -> Any:
+    with SQLEventStore(url, holds) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other(url: str) -> Any:
+    """The store of another process."""
+    with SQLEventStore(url, holds) as opened:
+        yield opened
+
+
+def process(store: SQLEventStore, **fields: Any) -> Stack:
+    """A stack of a process of its own; what it draws is drawn by no other."""
+    return replace(theatre(event_store=store), ids=Stack().ids, **fields)
+
+
+def outcomes(store: SQLEventStore) -> list[tuple[str | None, str | None]]:
+    return [(entry.deadline, entry.outcome) for entry in store.outbox]
+
+
+def events(store: SQLEventStore) -> list[str]:
+    return [each.event_type for each in store]
+
+
+def finish(run: Run) -> tuple[list[Any], Run]:
+    steps = []
+    while not run.idle:
+        step, run = advance(run)
+        steps.append(step)
+    return steps, run
+
+
+def test_what_is_set_is_in_the_outbox_with_its_name_and_when_it_is_due(store: SQLEventStore) -> None:
+    stack = dispatch(process(store), HoldSeat("A1"))
+    (held,) = store
+    reminder, expiry = store.outbox
+    assert (reminder.command_type, reminder.deadline, reminder.outcome) == ("RemindGuest", "reminder", None)
+    assert reminder.due_at == held.recorded_at + REMINDED
+    assert (expiry.deadline, expiry.due_at) == ("ExpireHold", held.recorded_at + EXPIRED)
+    run = recover(process(store))
+    assert run.idle
+    assert run.stack.deadlines == stack.deadlines
+    assert [each.command for each in run.stack.deadlines] == [RemindGuest("A1"), ExpireHold("A1")]
+
+
+def test_the_end_of_an_instance_and_the_same_name_again_settle_deadlines_as_cancelled(
+    store: SQLEventStore,
+) -> None:
+    stack = dispatch(process(store), HoldSeat("A1"))
+    stack = dispatch(stack, HoldSeat("A2"))
+    stack = dispatch(stack, ExtendHold("A1"))
+    before = [
+        ("reminder", "cancelled"),
+        ("ExpireHold", "cancelled"),
+        ("reminder", None),
+        ("ExpireHold", None),
+    ]
+    assert outcomes(store) == [*before, ("ExpireHold", None)]
+    assert recover(process(store)).stack.deadlines == stack.deadlines
+    dispatch(stack, SellSeat("A2"))
+    assert [outcome for _, outcome in outcomes(store)] == ["cancelled"] * 4 + [None]
+    cancelled = store.outbox[0]
+    assert store.outcome_of(cancelled.command_id) == CANCELLED
+
+
+def test_a_deadline_is_met_once_and_settled_by_its_append(store: SQLEventStore) -> None:
+    stack = dispatch(process(store), HoldSeat("A1"))
+    stack = due(stack, START + HOUR)
+    assert events(store) == ["SeatHeld", "GuestReminded", "HoldExpired"]
+    assert outcomes(store) == [("reminder", "accepted"), ("ExpireHold", "accepted")]
+    assert due(process(store), START + HOUR).deadlines == due(stack, START + HOUR).deadlines
+    assert len(store) == 3
+
+
+def test_a_process_meets_the_deadlines_of_another(store: SQLEventStore, other: SQLEventStore) -> None:
+    dispatch(process(store), HoldSeat("A1"))
+    idle = process(other)
+    assert due(idle, START) is idle
+    after = due(idle, START + timedelta(minutes=12))
+    assert events(store) == ["SeatHeld", "GuestReminded"]
+    extending = process(store, clock=ticking_clock("2026-01-01T00:12:00+00:00"))
+    dispatch(extending, ExtendHold("A1"))  # the expiry of the first process is cancelled
+    after = due(after, START + timedelta(minutes=16))
+    assert events(store) == ["SeatHeld", "GuestReminded", "HoldExtended"]
+    after = due(after, START + HOUR)
+    assert events(store)[-1] == "HoldExpired"
+    assert not after.deadlines
+
+
+def test_a_value_forgets_a_deadline_that_another_process_took_off_or_met(
+    store: SQLEventStore, other: SQLEventStore
+) -> None:
+    stack = dispatch(dispatch(process(store), HoldSeat("A1")), HoldSeat("A2"))
+    elsewhere = dispatch(process(other), SellSeat("A1"))
+    due(elsewhere, START + HOUR)
+    written = events(store)
+    assert len(stack.deadlines) == 4
+    stack = due(stack, START + HOUR)
+    assert (events(store), len(stack.deadlines)) == (written, 0)
+
+
+def test_a_deadline_that_was_cancelled_elsewhere_is_a_step_that_says_so(
+    store: SQLEventStore, other: SQLEventStore
+) -> None:
+    stack = dispatch(process(store), HoldSeat("A1"))
+    dispatch(process(other), SellSeat("A1"))
+    _, run = elapse(begin(stack))
+    steps, run = finish(run)
+    (settled,) = [step for step in steps if isinstance(step, Settled)]
+    assert settled.outcome == CANCELLED
+    assert "cancelled" in str(settled)
+    assert events(store) == ["SeatHeld", "SeatSold"]
+
+
+def test_two_processes_that_meet_the_same_deadlines_at_once_meet_each_once(
+    store: SQLEventStore, other: SQLEventStore
+) -> None:
+    stack = process(store)
+    for n in range(6):
+        stack = dispatch(stack, HoldSeat(f"A{n}"))
+    now = START + HOUR
+    runs = [recover(process(each)) for each in (store, other)]
+    runs = [elapse(run, now)[1] for run in runs]  # both have all of them on their agendas
+    settled = appended = 0
+    while not all(run.idle for run in runs):
+        for n, run in enumerate(runs):
+            if not run.idle:
+                step, runs[n] = advance(run)
+                settled += isinstance(step, Settled)
+                appended += isinstance(step, Appended)
+    assert (appended, settled) == (12, 12)
+    assert sorted(events(store)) == sorted(["SeatHeld", "GuestReminded", "HoldExpired"] * 6)
+
+
+def test_a_thousand_deadlines_that_are_overdue_are_met_in_order_of_when_they_were_due(
+    tmp_path: Path,
+) -> None:
+    with SQLEventStore(f"sqlite:///{tmp_path / 'theatre.db'}", holds) as store:
+        seats = [holds.SeatHeld(str(n * 7 % 500), "Noor") for n in range(500)]
+        store.append("Seat-all", seats)  # so each command of a deadline is rejected: no such seat is held
+        run = recover(process(store, process_managers_begin={"Holding": 0}))
+        deadlines = run.stack.deadlines
+        assert len(deadlines) == 1_000
+        assert [each.due_at for each in deadlines] == sorted([each.due_at for each in deadlines])
+        later = datetime.now(UTC) + HOUR
+        found = store.deadlines_due(lambda name: None, ["Holding"], later)
+        assert [each.command_id for each in found] == [each.command_id for each in deadlines]
+        assert not due(process(store), later).deadlines
+        assert [entry.outcome for entry in store.outbox] == ["rejected"] * 1_000
+
+
+def test_what_the_store_is_asked_of_deadlines(store: SQLEventStore) -> None:
+    dispatch(process(store), HoldSeat("A1"))
+    reminder, expiry = recover(process(store)).stack.deadlines
+    assert store.next_due(["Holding"], START) == reminder.due_at
+    assert store.next_due(["Other", "Holding"], reminder.due_at) == expiry.due_at
+    assert store.next_due(["Holding"], expiry.due_at) is None
+    assert store.next_due(["Hold"], START) is store.next_due([], START) is None
+    (found,) = store.deadlines_due(lambda name: None, ["Holding"], reminder.due_at)
+    assert found.command_id == reminder.command_id
+    assert store.deadlines_due(lambda name: None, ["Other"], START + HOUR) == ()
+    with pytest.raises(InvalidValue, match="no time zone"):
+        store.next_due(["Holding"], START.replace(tzinfo=None))
+    with pytest.raises(InvalidValue, match=r"hand_on\(taken_off\)"):
+        store.hand_on("Holding", 1, 1, [], [], taken_off=["Holding-A1"])
+
+
+@dataclass(frozen=True)
+class Asking(Holding):
+    """Holding that asks again when its reminder is rejected, and then gives the expiry up."""
+
+    @classmethod
+    def interested(cls, event: Any) -> Any:
+        return None if isinstance(event, holds.SeatSold) else Holding.interested(event)
+
+    def handle_rejection(self, rejected: Rejected) -> Any:
+        return [Cancel(ExpireHold), After(HOUR, RemindGuest(self.seat_id), name="again")]
+
+
+def asking(store: SQLEventStore) -> Stack:
+    return Stack(event_store=store, process_manager_types=(Asking,), clock=ticking_clock())
+
+
+def test_what_a_rejection_sets_and_cancels_is_kept(store: SQLEventStore) -> None:
+    stack = dispatch(asking(store), HoldSeat("A1"))
+    dispatch(Stack(event_store=store), SellSeat("A1"))
+    stack = due(stack, START + timedelta(minutes=11))
+    assert outcomes(store) == [("reminder", "rejected"), ("ExpireHold", "cancelled"), ("again", None)]
+    assert [each.deadline for each in stack.deadlines] == ["again"]
+    assert recover(asking(store)).stack.deadlines == stack.deadlines
+
+
+def test_a_deadline_whose_command_has_no_class_any_more_is_told(url: str, store: SQLEventStore) -> None:
+    dispatch(process(store), HoldSeat("A1"))
+    with closing(connected(url)) as connection:
+        connection.execute("UPDATE outbox SET command_type = 'Gone' WHERE deadline = 'ExpireHold'")
+        connection.commit()
+    with pytest.raises(UnknownName, match=r"a command 'Gone' of Holding-A1 is outstanding"):
+        recover(process(store))
+    with pytest.raises(UnknownName, match=r'event_store\.drop\("'):
+        due(process(store), START + HOUR)
+
+
+def test_a_deadline_whose_time_cannot_be_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "theatre.db"  # PostgreSQL keeps a time in its own type
+    with SQLEventStore(f"sqlite:///{path}", holds) as store:
+        dispatch(process(store), HoldSeat("A1"))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE outbox SET due_at = 'soon' WHERE deadline = 'reminder'")
+            connection.commit()
+        with pytest.raises(SerializationError, match=r"cannot be read: .*drop\("):
+            recover(process(store))
+        assert [entry.deadline for entry in store.outbox if entry.due_at == "soon"] == ["reminder"]
+
+
+def test_a_clock_that_went_back_meets_nothing_early_and_loses_nothing(store: SQLEventStore) -> None:
+    dispatch(process(store, clock=ticking_clock("2026-03-01")), HoldSeat("A1"))
+    back = process(store)  # its clock is at the beginning of the year
+    assert due(back, START + HOUR) is back
+    due(back, datetime(2026, 3, 2, tzinfo=UTC))
+    assert events(store) == ["SeatHeld", "GuestReminded", "HoldExpired"]
+
+
+def test_a_deadline_whose_callback_raises_is_set_aside_and_met_by_the_next(
+    store: SQLEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = dispatch(dispatch(process(store), HoldSeat("A1")), HoldSeat("A2"))
+    plain, broken = Seat.execute, ["A1"]
+
+    def execute(self: Any, command: Any) -> Any:
+        if isinstance(command, RemindGuest) and command.seat_id in broken:
+            raise KeyError("no such seat")
+        return plain(self, command)
+
+    monkeypatch.setattr(Seat, "execute", execute)
+    with pytest.raises(ModelError, match="no such seat"):
+        due(stack, START + HOUR)
+    assert events(store)[2:] == ["GuestReminded", "HoldExpired", "HoldExpired"]
+    # The instance of A1 has ended by its expiry, which took the reminder off.
+    assert [outcome for _, outcome in outcomes(store)] == ["cancelled", "accepted", "accepted", "accepted"]
+
+
+def test_a_mark_that_is_moved_back_keeps_the_deadlines_that_are_set_once_more(store: SQLEventStore) -> None:
+    dispatch(process(store), HoldSeat("A1"))
+    store.move_mark("Holding", 0)
+    run = recover(process(store))
+    assert outcomes(store) == [("reminder", None), ("ExpireHold", None)]
+    assert [each.deadline for each in run.stack.deadlines] == ["reminder", "ExpireHold"]
+
+
+def test_a_database_of_before_gets_the_indices_of_deadlines_when_it_is_opened(url: str) -> None:
+    SQLEventStore(url, holds).close()
+    with closing(connected(url)) as connection:
+        for name in ("outbox_deadlines", "outbox_deadlines_of"):
+            connection.execute(f"DROP INDEX {name}")
+        connection.commit()
+    with SQLEventStore(url, holds) as store:
+        found = {name for (name,) in store._database.rows(store._database.indices, {}, "look in")}
+        assert {"outbox_deadlines", "outbox_deadlines_of"} <= found
+        dispatch(process(store), HoldSeat("A1"))
+        assert store.settle(recover(process(store)).stack.deadlines[0], CANCELLED).next_due(
+            ["Holding"], START
+        )
+
+
+def test_taking_off_what_is_not_there_changes_nothing(store: SQLEventStore) -> None:
+    stack = dispatch(process(store), HoldSeat("A1"))
+    before = outcomes(store)
+    off = [TakenOff("Holding-A1", "nothing"), TakenOff("Holding-A", None), TakenOff("Holding-A11", None)]
+    assert store.hand_on("Holding", 1, 1, [], [], taken_off=off) is store
+    assert store.hand_on("Holding", 7, 8, [], [], taken_off=[TakenOff("Holding-A1", None)]) is None
+    assert outcomes(store) == before
+    assert stack.deadlines
