@@ -7,6 +7,7 @@ downwards. A scene depends on what is in the graph, not on what happened, so tha
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -241,10 +242,13 @@ def cut(text: str, room: float, size: float) -> str:
     """A text, cut at its end to fit a width."""
     if text_width(text, size) <= room:
         return text
-    kept = next(
-        end for end in range(len(text), -1, -1) if text_width(f"{text[:end]}…", size) <= room or not end
-    )
+    kept = _most_that_fit(len(text), lambda end: text_width(f"{text[:end]}…", size) <= room)
     return f"{text[:kept]}…"
+
+
+def _most_that_fit(letters: int, fits: Callable[[int], bool]) -> int:
+    """The most letters, of so many, with which a text still has room. A name may have millions."""
+    return bisect_left(range(1, letters + 1), True, key=lambda kept: not fits(kept))
 
 
 _LEAST_TYPE = 3
@@ -257,16 +261,12 @@ def cut_name(category: str, name: str, fits: Callable[[str], bool]) -> str:
     """
     if fits(name):
         return name
-    kept = len(category) if name.startswith(category) else 0
-    category, rest = name[:kept], name[kept:]
-    while kept >= _LEAST_TYPE and not fits(f"{category[:kept]}…{rest}"):
-        kept -= 1
+    before = len(category) if name.startswith(category) else 0
+    rest = name[before:]
+    kept = _most_that_fit(before, lambda kept: fits(f"{name[:kept]}…{rest}"))
     if kept >= _LEAST_TYPE:
-        return f"{category[:kept]}…{rest}"
-    kept = len(name)
-    while kept and not fits(_without_middle(name, kept)):
-        kept -= 1
-    return _without_middle(name, kept)
+        return f"{name[:kept]}…{rest}"
+    return _without_middle(name, _most_that_fit(len(name), lambda kept: fits(_without_middle(name, kept))))
 
 
 def _without_middle(name: str, kept: int) -> str:

@@ -437,3 +437,15 @@ def test_of_a_long_name_of_a_stream_the_type_and_the_id_can_be_read(
     category: str, name: str, letters: int, shown: str
 ) -> None:
     assert cut_name(category, name, lambda text: len(text) <= letters) == shown
+
+
+@pytest.mark.parametrize("category", ["Note", "N" * 10_000])
+def test_where_to_cut_a_name_of_ten_thousand_letters_is_found_in_a_few_looks(category: str) -> None:
+    looks: list[str] = []
+
+    def fits(text: str) -> bool:
+        looks.append(text)
+        return len(text) <= 20
+
+    assert len(cut_name(category, f"{category}-{'W' * 10_000}", fits)) == 20
+    assert len(looks) < 40
