@@ -268,9 +268,8 @@ class World:
             rules = Rules(random.choice((5, 15, 100)), also, raises if random.random() < 0.5 else "")
         transfer = random.choice((Transfer, Payment))
         store = SQLEventStore(self.url, serializer(transfer))
-        begin: dict[str, Any] = {
-            name: random.choice(("now", random.randint(0, store.version(ALL)))) for name in names
-        }
+        head = store.version(ALL) if names else 0
+        begin: dict[str, Any] = {name: random.choice(("now", random.randint(0, head))) for name in names}
         types = {"Transfer": transfer, "Clerk": Clerk}
         stack = Stack(
             event_store=store,
@@ -297,7 +296,8 @@ class World:
 
     def _watched(self, process: Process, act: Callable[[], None]) -> bool:
         """Let a process act; what began meanwhile is noted. Whether it lives on."""
-        head = self.store.version(ALL)
+        all_began = len(self.began) == len(MANAGERS)
+        head = 0 if all_began else self.store.version(ALL)
         lives = True
         try:
             with ask.through(process.rules.answer):
@@ -305,7 +305,7 @@ class World:
         except ModelError:  # of a submitted command: the process dies with it
             process.run = Run(process.run.stack)
             lives = False
-        if len(self.began) < len(MANAGERS):
+        if not all_began:
             for name in set(self.store.marks()[0]) - set(self.began):
                 given = process.begin[name]
                 self.began[name] = self._now(name, head) if given == "now" else given
