@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import subprocess
@@ -39,12 +40,27 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The documentation site, built from this working tree. A warning, as for a dead link, fails here."""
-    folder = tmp_path_factory.mktemp("docs") / "site"
-    words = [sys.executable, "-m", "scripts.build_docs", str(folder)]
-    built = subprocess.run(words, cwd=TESTS.parent, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of temporary files that is the same for all workers of a run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def site(shared_folder: Path) -> Path:
+    """The documentation site, built from this working tree. A warning, as for a dead link, fails here.
+
+    The worker that needs it first builds it; it takes as long as three hundred tests.
+    """
+    folder, built = shared_folder / "docs" / "site", shared_folder / "docs" / "built"
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            words = [sys.executable, "-m", "scripts.build_docs", str(folder)]
+            done = subprocess.run(words, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            built.touch()
     return folder
 
 
