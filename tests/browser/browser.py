@@ -103,6 +103,7 @@ class Browser:
             raise RuntimeError("The browser is not started.")
         page = self._chromium.new_page() if apart else self._context.new_page()
         page.set_viewport_size({"width": width, "height": height})
+        page.set_default_timeout(60_000)
         return page
 
     def lab_page(self, server: JupyterServer, *, width: int = 1200, height: int = 900) -> LabPage:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
@@ -17,6 +18,9 @@ from tests.browser.kernel_fork import KernelFork
 from tests.browser.lab_page import LabPage
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Long enough for a machine on which others work, too. Nobody waits longer than what is waited for takes.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def test_marimo_shows_the_lab_and_its_views_on_one_cursor_in_its_own_theme(
         guard = Guard(page)
         page.goto(server.address("/"))
         roots = page.locator(".cl-root")
-        expect(roots).to_have_count(3, timeout=60_000)
+        expect(roots).to_have_count(3)
         composite, state, timeline = roots.all()
         composite.get_by_role("button", name="Step over", exact=True).click()
         for root in (composite, state, timeline):

@@ -35,7 +35,7 @@ def test_run_all_with_a_long_cell_at_the_end_shows_all_that_is_known_and_which_p
     signal = lab_page.server.root / "go-on"
     lab_page.page.evaluate(START)
     roots = lab_page.page.locator(".cl-root")
-    expect(roots).to_have_count(len(cells), timeout=30_000)
+    expect(roots).to_have_count(len(cells))
     composite = roots.nth(0)
     # The last cell that is done stepped on; all of them follow it, though none of them was answered.
     for root in (composite, roots.nth(3), roots.nth(4)):
@@ -59,7 +59,7 @@ def test_run_all_with_a_long_cell_at_the_end_shows_all_that_is_known_and_which_p
     assert "undefined" not in composite.inner_text()
 
     signal.touch()
-    expect(foot(composite)).to_have_text("Nothing has happened yet", timeout=10_000)
+    expect(foot(composite)).to_have_text("Nothing has happened yet")
     for root in roots.all():
         expect(root).not_to_have_attribute("data-asked", "")
     assert lab_page.python("(lab.cursor, len(lab.trace))") == "(0, 16)"

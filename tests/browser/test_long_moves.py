@@ -79,7 +79,7 @@ def test_resume_shows_how_far_it_is_and_is_paused_by_its_button_and_by_keys(
     slow.button("Resume").click()
     expect(foot).to_contain_text("so far")
     slow.page.evaluate("latency = 0")
-    expect(foot).to_contain_text("Step 68: WithdrawFunds", timeout=20_000)
+    expect(foot).to_contain_text("Step 68: WithdrawFunds")
     expect(slow.button("Resume")).to_be_visible()
 
 

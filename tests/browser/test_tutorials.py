@@ -60,7 +60,7 @@ def shown_lab(lab_page: LabPage, path: Path, variable: str) -> ShownLab:
     """The lab of the first cell that ends with this variable."""
     last_lines = [cell.source.rpartition("\n")[2] for cell in tutorials.read(path).cells]
     shown = ShownLab(lab_page.output(last_lines.index(variable)))
-    expect(shown.slider).to_be_visible(timeout=20_000)
+    expect(shown.slider).to_be_visible()
     return shown
 
 
@@ -104,7 +104,7 @@ def test_the_first_command_of_tutorial_1_is_stepped_with_one_click_after_one_pag
     for _ in range(shows + 1):
         lab_page.page.keyboard.press("Shift+Enter")
     lab = ShownLab(lab_page.output(shows))
-    expect(lab.slider).to_be_visible(timeout=20_000)
+    expect(lab.slider).to_be_visible()
     lab.press("Step over")  # the one click in the lab
     expect(lab_page.output(shows).get_by_role("status").first).to_contain_text("DepositFunds accepted")
     assert lab_page.python("lab.aggregates['Account-alice'].balance") == "100"

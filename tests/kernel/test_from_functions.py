@@ -211,7 +211,7 @@ def test_a_worker_runs_a_policy(tmp_path: Any) -> None:
         here = Stack(event_store=store)
         with ProcessManagerWorker(new_stack(welcome, seed=9, event_store=theirs)) as worker:
             here = dispatch(here, Open("1"))
-            assert worker.wait_for(4, timeout=20)
+            assert worker.wait_for(4, timeout=60)
         assert rebuild(here, [Account]).aggregates["Account-1"].state == Money(6, True)
 
 

@@ -170,7 +170,7 @@ def test_a_worker_hands_an_event_to_each_instance(tmp_path: Any) -> None:
             for each in STORY:
                 here = dispatch(here, each)
             last = max(r.position for r in store.stream(ALL) if isinstance(r.event, Traded))
-            assert worker.wait_for(last, timeout=20)
+            assert worker.wait_for(last, timeout=60)
             assert worker.error is None
         assert traders(worker.stack) == traders(wanted)
 

@@ -45,7 +45,7 @@ class Table:
 
 
 def wait(worker: ProjectionWorker, store: SQLEventStore) -> None:
-    assert worker.wait_for(store.version(ALL), timeout=20), worker.error
+    assert worker.wait_for(store.version(ALL), timeout=60), worker.error
 
 
 def test_a_worker_has_the_states_of_all_events_and_of_those_to_come(store: SQLEventStore) -> None:
@@ -104,7 +104,7 @@ def test_a_callback_that_raises_ends_the_worker_and_its_event_comes_again(store:
 
     record(store, *COMMANDS)
     with ProjectionWorker(store, [Deposits], changed=table.write, name="table") as worker:
-        assert not worker.wait_for(4, timeout=20)
+        assert not worker.wait_for(4, timeout=60)
         assert isinstance(worker.error, ModelError)
         assert "Deposits.apply raised ZeroDivisionError: by nothing" in str(worker.error)
     assert table.positions == [2, 3]

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -97,12 +96,12 @@ def test_a_subscription_with_a_name_begins_where_it_is_told(url: str) -> None:
     with SQLEventStore(url, [Noted]) as store:
         append(store, "a", "b", "c")
         with store.subscription(ALL, heard.append, name="all of it") as subscription:
-            assert subscription.wait_for(3, timeout=10)
+            assert subscription.wait_for(3, timeout=60)
         with store.subscription(ALL, heard.append, name="later", start_version=3) as subscription:
-            assert subscription.wait_for(3, timeout=10)
+            assert subscription.wait_for(3, timeout=60)
         append(store, "d")
         with store.subscription(ALL, heard.append, name="later", start_version=1) as subscription:
-            assert subscription.wait_for(4, timeout=10)
+            assert subscription.wait_for(4, timeout=60)
         assert notes(heard) == ["a", "b", "c", "c", "d"]
 
 
@@ -118,8 +117,8 @@ def test_names_of_a_category_and_of_one_stream_go_on_too(url: str) -> None:
             append(store, texts[1], stream="Note-2")
             append(store, "other", stream="Notebook-1")
             append(store, "other", stream="Note")
-            assert stream.wait_for(n, timeout=10)
-            assert category.wait_for(store.version(ALL), timeout=10), "it passes what is of no interest"
+            assert stream.wait_for(n, timeout=60)
+            assert category.wait_for(store.version(ALL), timeout=60), "it passes what is of no interest"
     assert notes(heard["category"]) == ["a", "b", "c", "d"]
     assert notes(heard["stream"]) == ["b", "d"]
 
@@ -241,17 +240,23 @@ def test_a_process_with_the_number_of_a_dead_one_takes_its_name(url: str) -> Non
 
 def test_a_claim_is_renewed_while_a_subscriber_takes_long(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "LEASE", 0.4)
+    begun, done = threading.Event(), threading.Event()
+
+    def take_long(event: RecordedEvent) -> None:
+        begun.set()
+        done.wait(60)
+
     with (
         SQLEventStore(url, [Noted]) as store,
-        store.subscription(ALL, lambda event: time.sleep(1), name="mailer") as subscription,
+        store.subscription(ALL, take_long, name="mailer") as subscription,
     ):
         append(store, "a")
+        assert begun.wait(60)
         column = "SELECT owned_until FROM checkpoints"
         (first,) = store._database.rows(column, {}, "read from")
-        time.sleep(0.5)
-        (second,) = store._database.rows(column, {}, "read from")
-        assert first < second
-        assert subscription.wait_for(1, timeout=10)
+        until(lambda: store._database.rows(column, {}, "read from") > [first])
+        done.set()
+        assert subscription.wait_for(1, timeout=60)
 
 
 def test_a_worker_whose_name_was_taken_stops_before_the_next_event(url: str) -> None:
@@ -259,7 +264,7 @@ def test_a_worker_whose_name_was_taken_stops_before_the_next_event(url: str) -> 
     with SQLEventStore(url, [Noted]) as store:
         subscription = store.subscription(ALL, heard.append, name="mailer")
         append(store, "a")
-        assert subscription.wait_for(1, timeout=10)
+        assert subscription.wait_for(1, timeout=60)
         execute(url, "UPDATE checkpoints SET owner = 'far boot pid 7 x y'")
         append(store, "b", "c", "d")
         until(lambda: not subscription.running)
@@ -273,7 +278,7 @@ def test_a_checkpoint_that_is_moved_back_by_hand_hands_events_on_again(url: str)
     with SQLEventStore(url, [Noted], poll=0.05) as store:
         append(store, "a", "b", "c")
         with store.subscription(ALL, heard.append, name="mailer") as subscription:
-            assert subscription.wait_for(3, timeout=10)
+            assert subscription.wait_for(3, timeout=60)
             store.move_checkpoint("mailer", 1)  # while it runs
             until(lambda: notes(heard) == ["a", "b", "c", "b", "c"])
         execute(url, "UPDATE checkpoints SET position = 2")  # in SQL, while nobody has it
@@ -332,7 +337,7 @@ def test_names_go_through_a_pooler(postgres_url: str) -> None:
             with SQLEventStore(pooler.url, [Noted], poll=0.05) as store:
                 append(store, *texts)
                 with store.subscription(ALL, heard.append, name="mailer") as subscription:
-                    assert subscription.wait_for(store.version(ALL), timeout=10)
+                    assert subscription.wait_for(store.version(ALL), timeout=60)
     assert notes(heard) == ["a", "b", "c", "d"]
 
 

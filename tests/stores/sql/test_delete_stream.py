@@ -73,7 +73,7 @@ def test_subscriptions_go_on_over_a_deleted_stream(url: str) -> None:
     with SQLEventStore(url, [Noted]) as store:
         store.append("Note-1", [Noted("a")]).append("Note-2", [Noted("b")])
         with store.subscription(ALL, heard.append, name="mailer") as subscription:
-            assert subscription.wait_for(2, timeout=10)
+            assert subscription.wait_for(2, timeout=60)
         store.subscription("Note-2", one.append)
         store.append("Note-2", [Noted("c")])
         store.delete_stream("Note-2")

@@ -114,7 +114,7 @@ def test_a_child_is_refused_at_every_call_and_its_parent_goes_on(any_url: str) -
         store.subscription(ALL, lambda event: None) as subscription,
     ):
         store.append("Note-1", proposed("before"))
-        assert subscription.wait_for(1, timeout=10)
+        assert subscription.wait_for(1, timeout=60)
 
         def work(child: Child) -> None:
             calls: list[Callable[[], Any]] = [
@@ -145,7 +145,7 @@ def test_a_child_is_refused_at_every_call_and_its_parent_goes_on(any_url: str) -
             Child(work).join()
         store.append("Note-1", [Noted("after")])
         assert texts(store) == ["before", "after"]
-        assert subscription.wait_for(2, timeout=10)
+        assert subscription.wait_for(2, timeout=60)
 
 
 def test_a_child_hears_what_to_do_instead(any_url: str) -> None:

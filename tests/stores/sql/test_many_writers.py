@@ -57,7 +57,7 @@ def test_eight_processes_append_to_shared_streams_and_a_subscriber_hears_each_ev
         subscription = store.subscription(ALL, heard.append)
         acknowledged = run("contend", url, folder)
         assert len(acknowledged) == WRITERS * EACH
-        assert subscription.wait_for(WRITERS * EACH, timeout=30), subscription
+        assert subscription.wait_for(WRITERS * EACH, timeout=60), subscription
         check(heard, acknowledged)
         assert heard == list(store)
         assert len(heard) == WRITERS * EACH
@@ -70,7 +70,7 @@ def test_writers_that_are_killed_leave_whole_batches_and_all_that_was_acknowledg
     with SQLEventStore(url, [Written]) as store:
         subscription = store.subscription(ALL, heard.append)
         acknowledged = run("be_killed", url, folder)
-        assert subscription.wait_for(store.version(ALL), timeout=30), subscription
+        assert subscription.wait_for(store.version(ALL), timeout=60), subscription
         recorded = list(store)
         assert heard == recorded
     assert len(list(folder.iterdir())) >= KILLS - KILLS / YOUNG
