@@ -360,10 +360,8 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
 def _break_on(contents: Contents, message: Mapping[str, Any]) -> None:
     """Set a breakpoint on a class, a stream, or a field."""
     stepper = contents.lab.stepper
-    what: Any = taken(message, "kind", text)
-    if what not in ("rejection", "conflict"):
-        name = taken(message, "name", text)
-        what = (name, taken(message, "field", text)) if what == "field" else name
+    kind, name = taken(message, "kind", text), taken(message, "name", text)
+    what = (name, taken(message, "field", text)) if kind == "field" else name or kind
     point = stepper.stops.add(*target_of(what, stepper.trace))
     contents.say(f"B{str(point)[1:]} is set", "plain")
 
