@@ -2,9 +2,9 @@
 // where moves stop.
 
 import { button, disable } from "./buttons.js";
-import { count, draw, freshId, indent, make, put, setText, show } from "./elements.js";
+import { count, freshId, indent, make, put, setText, show } from "./elements.js";
 import { keepInSight, keyed, Reach } from "./lists.js";
-import { glyph, icon, kindClass, stopMark } from "./signs.js";
+import { glyph, icon, kindClass, showStop, stopSign } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
@@ -343,18 +343,15 @@ function stopNode(lab, { key, kind }) {
   } });
   const [name, value] = [make("span", { class: "cl-stop-name" }), make("span", { class: "cl-stop-value" })];
   const drop = button({ icon: "close", kind: "cl-small cl-quiet", on: () => lab.send("remove_stop", { key }) });
-  const mark = stopMark();
-  const sign = kind === "breakpoint"
-    ? draw("svg", { class: "cl-stop-sign", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark)
-    : null;
+  const sign = kind === "breakpoint" ? stopSign() : null;
   const node = make("li", { class: `cl-stop ${kindClass(kind)}` }, make("label", {}, check, name), sign, value, drop);
-  return Object.assign(node, { stopParts: { check, name, mark, value, drop } });
+  return Object.assign(node, { stopParts: { check, name, sign, value, drop } });
 }
 
 /** @param {ReturnType<typeof stopNode>} node @param {StopRow} row */
 function updateStop(node, { kind, name: text, value: now, is_on: isOn, is_broken: isBroken }) {
-  const { check, name, mark, value, drop } = node.stopParts;
-  put(mark, "data-stop", isOn ? "on" : "off");
+  const { check, name, sign, value, drop } = node.stopParts;
+  if (sign) showStop(sign, isOn ? "on" : "off");
   check.checked = isOn;
   setText(name, kind === "breakpoint" ? text : kind === "invariant" ? `${text} (must hold)` : text);
   put(check, "aria-label", `${kind} ${text}`);

@@ -1,6 +1,6 @@
 // The signs: icons for what a button does, and a shape for each kind of thing.
 
-import { draw } from "./elements.js";
+import { draw, put, show } from "./elements.js";
 import { LOOKS } from "./looks.js";
 
 /** @import { StopRow } from "#views" */
@@ -72,6 +72,17 @@ export function stopsOf(view) {
       rows.filter((row) => row.is_on === on).map(({ target }) => [target, on ? "on" : "off"])
     ),
   );
+}
+
+/** The mark beside a name, shown while there is a breakpoint: see `showStop`. */
+export function stopSign() {
+  return draw("svg", { class: "cl-stop-sign", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, stopMark());
+}
+
+/** @param {Element} sign @param {string} stop */
+export function showStop(sign, stop) {
+  show(sign, stop !== "");
+  put(sign.children[0], "data-stop", stop);
 }
 
 export function stopMark(/** @type {string | null} */ transform = null) {

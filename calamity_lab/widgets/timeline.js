@@ -9,13 +9,14 @@ import { DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, M
   shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
-import { glyph, icon, kindClass, setGlyph } from "./signs.js";
+import { glyph, icon, kindClass, setGlyph, showStop, stopSign, stopsOf, stopWords } from "./signs.js";
 import { LEAST_ZOOM, Span } from "./span.js";
 import { listen } from "./timeline_input.js";
 import { AXIS, buildTimeline } from "./timeline_parts.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
+ * @import { Stops } from "./signs.js"
  * @import { Mark } from "#views"
  * @import { DrawnLabel, DrawnMark, PlacedMark, Point } from "./types.js"
  */
@@ -23,6 +24,7 @@ import { AXIS, buildTimeline } from "./timeline_parts.js";
 // What a lane's name has beside it in the column, and the size of its letters, in pixels.
 const LABEL_FRAME = 56;
 const NAME_SIZE = 12;
+const STOP_ROOM = 17;
 
 export function mountTimeline(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const timeline = new Timeline(lab);
@@ -31,7 +33,7 @@ export function mountTimeline(/** @type {HTMLElement} */ root, /** @type {LabHan
 }
 
 export class Timeline {
-  parts = ["controls", "fact", "chart", "selected", "pointed"];
+  parts = ["controls", "fact", "chart", "selected", "pointed", "stops"];
 
   constructor(/** @type {LabHandle} */ lab) {
     this.lab = lab;
@@ -217,7 +219,8 @@ export class Timeline {
 
   paintLabels(/** @type {import("./lanes.js").Row[]} */ shown) {
     const streams = new Set(this.selected.streams);
-    const rows = shown.map((row) => labelOf(row, streams, this.labelWidth - LABEL_FRAME));
+    const stops = stopsOf(this.lab.values.stops);
+    const rows = shown.map((row) => labelOf(row, streams, this.labelWidth - LABEL_FRAME, stops));
     keyed(this.nodes.labels, rows, ({ key }) => key,
       (row) => (isGroup(row) ? this.groupLabel(row) : this.laneLabel(row)), updateLabel,
       ({ label }, next) => isGroup(label) === isGroup(next));
@@ -228,7 +231,7 @@ export class Timeline {
     const node = make("button", { type: "button", class: "cl-lane-label cl-lane-group", on: { click: () => {
       this.lanes.toggle(label.label.key);
       this.paint();
-    } } }, icon("down"), make("span", { class: "cl-name-category" }), make("span", { class: "cl-muted" }));
+    } } }, icon("down"), make("span", { class: "cl-name-category" }), make("span", { class: "cl-muted" }), stopSign());
     const label = Object.assign(node, { label: first });
     return label;
   }
@@ -237,7 +240,7 @@ export class Timeline {
     const isChosen = (/** @type {string} */ id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
     const press = () => this.lab.select(isChosen(label.label.stream_id) ? {} : { stream_id: label.label.stream_id });
     const node = make("button", { type: "button", class: "cl-lane-label", on: { click: press } },
-      make("span", { class: "cl-lane-name" }));
+      make("span", { class: "cl-lane-name" }), stopSign());
     const label = Object.assign(node, { label: first });
     return label;
   }
@@ -443,23 +446,37 @@ function pathClass(/** @type {string} */ key) {
  * What a label in front of the lanes says: of a lane, or of a group of lanes, which has no stream.
  * @typedef {{
  *   key: string, kind: string, category: string, all: number, shown: number, stream_id: string, isClosed?: boolean,
- *   name: string, isSelected: boolean,
+ *   name: string, isSelected: boolean, stop: string,
  * }} Label
  * @typedef {HTMLElement & { label: Label }} LabelNode
  */
 
-/** @param {import("./lanes.js").Row} row @param {Set<string>} selected @param {number} room @returns {Label} */
-function labelOf({ key, group, lane, isClosed, isAlone }, selected, room) {
+/**
+ * @param {import("./lanes.js").Row} row @param {Set<string>} selected @param {number} room @param {Stops} stops
+ * @returns {Label}
+ */
+function labelOf({ key, group, lane, isClosed, isAlone }, selected, room, stops) {
   if (group) {
     const { kind, category, all, lanes } = group;
-    return { key, kind, category, all, shown: lanes.length, stream_id: "", name: "", isClosed, isSelected: false };
+    const stop = stops.get(`${kind}:${category}`) ?? (isClosed ? stopIn(category, stops) : "");
+    return { key, kind, category, all, shown: lanes.length, stream_id: "", name: "", isClosed, isSelected: false,
+      stop };
   }
   const { kind = "", category = "", stream_id = "" } = lane ?? {};
   const [type, id] = namesOf({ stream_id, category });
+  const stop = stops.get(`stream:${stream_id}`) ?? ((isAlone && stops.get(`${kind}:${category}`)) || "");
+  const left = room - (stop ? STOP_ROOM : 0);
   const name = isAlone
-    ? cutName(type, id, room, NAME_SIZE)
-    : cutName("", id.replace(/^-/, "") || stream_id, room, NAME_SIZE);
-  return { key: `lane ${key}`, kind, category, all: 1, shown: 1, stream_id, name, isSelected: selected.has(stream_id) };
+    ? cutName(type, id, left, NAME_SIZE)
+    : cutName("", id.replace(/^-/, "") || stream_id, left, NAME_SIZE);
+  return { key: `lane ${key}`, kind, category, all: 1, shown: 1, stream_id, name, isSelected: selected.has(stream_id),
+    stop };
+}
+
+/** The breakpoint of a lane that is folded away with its group. @param {string} category @param {Stops} stops */
+function stopIn(category, stops) {
+  const inside = [...stops].filter(([key]) => key.startsWith(`stream:${category}-`)).map(([, stop]) => stop);
+  return inside.includes("on") ? "on" : inside[0] ?? "";
 }
 
 function isGroup(/** @type {Label} */ label) {
@@ -477,7 +494,9 @@ function updateGroupLabel(/** @type {Element} */ node, /** @type {Label} */ row)
   setText(node.children[1], row.category);
   const lanes = row.shown === row.all ? count(row.all) : `${count(row.shown)} of ${count(row.all)}`;
   setText(node.children[2], lanes);
-  put(node, "aria-label", `${row.category} ${lanes} ${row.all === 1 ? "lane" : "lanes"}`);
+  const words = `${row.category} ${lanes} ${row.all === 1 ? "lane" : "lanes"}`;
+  put(node, "aria-label", row.stop ? `${words}, ${stopWords(row.stop)}` : words);
+  showStop(node.children[3], row.stop);
   put(node, "title", row.isClosed ? `Show the lanes of ${row.category}` : `Fold the lanes of ${row.category} into one`);
 }
 
@@ -485,7 +504,8 @@ function updateLaneLabel(/** @type {Element} */ node, /** @type {Label} */ row) 
   setGlyph(node, row.kind);
   setText(node.children[1], row.name);
   put(node, "title", row.stream_id);
-  put(node, "aria-label", row.stream_id);
+  put(node, "aria-label", row.stop ? `${row.stream_id}, ${stopWords(row.stop)}` : row.stream_id);
+  showStop(node.children[2], row.stop);
   put(node, "aria-pressed", row.isSelected ? "true" : "false");
 }
 

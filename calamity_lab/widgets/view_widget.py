@@ -38,7 +38,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "controls": _HEAD,
     "agenda": ("fact", "details", "agenda", "form"),
     "state": ("fact", "details", "selected", "state"),
-    "timeline": ("fact", "details", "selected", "pointed", "chart"),
+    "timeline": ("fact", "details", "selected", "pointed", "stops", "chart"),
     "process_graph": ("fact", "details", "selected", "stops", "process_graph"),
     "sequence": ("fact", "details", "selected", "sequence"),
     "log": ("fact", "details", "selected", "log"),

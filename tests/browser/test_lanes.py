@@ -318,6 +318,30 @@ def test_a_group_folds_into_one_lane_that_still_shows_what_happened(bare: BarePa
     expect(labels).to_have_count(before)
 
 
+def test_lanes_and_groups_that_have_a_breakpoint_are_marked(bare: BarePage) -> None:
+    labels = lanes(bare).locator(".cl-lane-label:has(.cl-stop-sign:not([display=none]))")
+    expect(labels).to_have_count(0)
+    group = lanes(bare).locator(".cl-lane-group").first
+    category = str(group.get_attribute("aria-label")).split(" ")[0]
+    stream_id = str(lanes(bare).locator(".cl-lane-label:not(.cl-lane-group)").first.get_attribute("title"))
+    on_stream = bare.lab.break_on(stream_id)
+    bare.settle()
+    expect(labels).to_have_accessible_name(f"{stream_id}, breakpoint")
+    group.click()
+    expect(labels).to_have_accessible_name(re.compile(rf"^{category} .* lanes, breakpoint$"))
+    group.click()
+    on_stream.is_on = False
+    bare.settle()
+    expect(labels).to_have_accessible_name(f"{stream_id}, breakpoint, switched off")
+    on_stream.remove()
+    on_type = bare.lab.break_on(category)
+    bare.settle()
+    expect(labels).to_have_accessible_name(re.compile(rf"^{category} .* lanes, breakpoint$"))
+    on_type.remove()
+    bare.settle()
+    expect(labels).to_have_count(0)
+
+
 def test_the_lanes_go_with_the_scrubber_while_python_is_busy(bare: BarePage) -> None:
     bare.page.evaluate("window.latency = 1500")
     slider = bare.root.get_by_role("slider", name="Moment")

@@ -258,3 +258,9 @@ def test_a_type_that_the_branch_does_not_have_selects_nothing(page: FrontEnd, ke
     assert page.values["stops"]["offers"] == []
     page.ask("select", type=3)
     assert "needs a text as 'type'" in page.values["controls"]["sentence"]
+
+
+def test_the_single_views_of_lanes_and_of_the_graph_know_the_breakpoints(lab: Lab) -> None:
+    lab.break_on(WithdrawFunds)
+    for page in (FrontEnd(lab.timeline), FrontEnd(lab.process_graph)):
+        assert [row["target"] for row in page.values["stops"]["rows"]] == ["command:WithdrawFunds"]
