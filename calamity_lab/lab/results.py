@@ -960,7 +960,7 @@ class WhyNot(Listing[Sender]):
     headings = ("manager", "instance", "sends on", "why", "moment")
 
     def __init__(self, found: NotSent) -> None:
-        super().__init__(found.sentence, found.senders)
+        super().__init__(f"{found.sentence}; see {found.see}" if found.see else found.sentence, found.senders)
         self.command, self.sent = found.command, found.sent
 
     def _cells(self, row: Sender) -> Iterable[Any]:

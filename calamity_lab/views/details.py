@@ -64,7 +64,7 @@ class DetailLink:
     """A message that led here, or that this one led to; ``depth`` counts the links between.
 
     ``kind`` names its look. ``mark`` is its mark in the lanes, ``moment`` its moment; a command that is
-    pending has neither, only its id, and a stream its ``stream_id``.
+    pending has neither, only its id, a stream its ``stream_id``, and a type its key.
     """
 
     kind: str
@@ -75,13 +75,15 @@ class DetailLink:
     moment: int | None = None
     command_id: str | None = None
     stream_id: str | None = None
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """Something that a person can do with what is selected: a button that sends a verb with its arguments.
 
-    ``keeps`` is true of an action that changes nothing in the run, as one that explains.
+    ``keeps`` is true of an action that changes nothing in the run, as one that explains. ``asks`` is the
+    label of a text that a person enters first; it is sent as ``text``.
     """
 
     verb: str
@@ -89,6 +91,7 @@ class Action:
     title: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     keeps: bool = False
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,7 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
     """What can be done with what is selected: the buttons above it."""
     if selection.until is None and selection.type is None and selection != NOTHING:
         yield Action("why", "Why?", "What caused this, up to the submitted command", keeps=True)
+    yield from _why_not(trace, selection)
     pending = pending_of(trace, selection)
     if pending is not None:
         yield from _on_pending(pending)
@@ -213,6 +217,9 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
         yield from _edits(trace, pending)
     yield from stop_actions(trace, selection)
     yield from _lists(trace, selection)
+    yield Action(
+        "note", "Note…", "Keep a finding with the step that is shown and what is selected", asks="Note"
+    )
     yield from (
         Action("inject", each.label, each.title, each.arguments) for each in _faults(trace, selection)
     )
@@ -226,6 +233,35 @@ def _lists(trace: Trace, selection: Selection) -> Iterator[Action]:
     if kind in _LISTED and times_of(trace, key) is not None:
         title = f"The {kind}s of the log that name {name}"
         yield Action("show_in_log", "Show in the log", title, {"only": f"{kind}s", "query": name}, keeps=True)
+
+
+def _why_not(trace: Trace, selection: Selection) -> Iterator[Action]:
+    """Why a command was not sent: of its type, and of a process manager that could send it."""
+    kind, _, name = (selection.type or "").partition(":")
+    model = trace.branch.model
+    if kind == "command" and name in by_name(model.commands):
+        yield _why_not_sent(name, "Why not?")
+        return
+    moment = selection.moment or 0
+    step = trace[moment].step if 0 < moment <= trace.last else None
+    if selection.stream_id is not None:
+        name = selection.stream_id.partition("-")[0]
+    elif step is not None and step.at_process_manager and step.subject is not None:
+        name = step.subject.category
+    if name not in by_name(model.process_managers):
+        return
+    found = possible(model)
+    commands = dict.fromkeys(sent for sender, sent in (*found.sends, *found.answers) if sender == name)
+    for command in islice(commands, _MOST_COMMANDS):
+        yield _why_not_sent(command, f"Why not {command}?")
+
+
+_MOST_COMMANDS = 6
+
+
+def _why_not_sent(command: str, label: str) -> Action:
+    title = f"Which process managers could send {command}, and what each waits for"
+    return Action("why_not", label, title, {"name": command}, keeps=True)
 
 
 def _copies(trace: Trace, moment: int | None) -> Iterator[Action]:

@@ -343,12 +343,17 @@ class Sender(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Which process managers could send a command; ``sent`` is how often it was dispatched."""
+    """Which process managers could send a command; ``sent`` is how often it was dispatched.
+
+    ``moment`` is that of the last one. ``see`` is a call that says more.
+    """
 
     command: str
     sentence: str
     sent: int
     senders: tuple[Sender, ...]
+    moment: int | None = None
+    see: str = ""
 
 
 _MOST_REJECTIONS = 1_000
@@ -369,7 +374,8 @@ def not_sent(trace: Trace, cursor: int, model: Model, command: Any) -> NotSent:
     managers = [each for each in by_name(model.process_managers) if each in flow.senders_of(name)]
     senders = [each for manager in managers for each in _senders(trace, cursor, model, manager, name)]
     waiting = any(type(each) is command for each in trace[cursor].agenda)
-    return NotSent(name, _not_sent(name, sent, last, managers, waiting=waiting), sent, tuple(senders))
+    sentence, see = _not_sent(name, sent, last, managers, waiting=waiting)
+    return NotSent(name, sentence, sent, tuple(senders), last or None, see)
 
 
 def _command(trace: Trace, moment: int) -> Any:
@@ -377,17 +383,15 @@ def _command(trace: Trace, moment: int) -> Any:
     return None if step is None else step.command
 
 
-def _not_sent(name: str, sent: int, last: int, managers: list[str], *, waiting: bool) -> str:
+def _not_sent(name: str, sent: int, last: int, managers: list[str], *, waiting: bool) -> tuple[str, str]:
     if last:
-        return (
-            f"{name} was sent: {plural(sent, 'time')}, the last one dispatched at step {last:,}; see "
-            f"lab.why(lab.steps[{last - 1}])"
-        )
+        times = f"{plural(sent, 'time')}, the last one dispatched at step {last:,}"
+        return f"{name} was sent: {times}", f"lab.why(lab.steps[{last - 1}])"
     if waiting:
-        return f"{name} was sent, and is pending; see lab.why(lab.agenda.pending[0])"
+        return f"{name} was sent, and is pending", "lab.why(lab.agenda.pending[0])"
     if not managers:
-        return f"{name} was not sent: no process manager sends it. Send it with lab.send({name}(...))"
-    return f"{name} was not sent; it could be sent by {' or '.join(managers)}"
+        return f"{name} was not sent: no process manager sends it", f"lab.send({name}(...))"
+    return f"{name} was not sent; it could be sent by {' or '.join(managers)}", ""
 
 
 def _flow(trace: Trace, cursor: int, model: Model) -> MessageFlow:

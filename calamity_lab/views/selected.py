@@ -210,7 +210,7 @@ def times_of(trace: Trace, key: str) -> int | None:
 _HAPPENED = {
     "command": "dispatched {}",
     "event": "recorded {}",
-    "aggregate": "given a command {}",
+    "aggregate": "given commands {}",
     "process manager": "reacted {}",
 }
 
@@ -221,8 +221,8 @@ def _type(trace: Trace, key: str) -> Selected:
     if times is None:
         return Selected()
     kind, _, name = key.partition(":")
-    happened = _HAPPENED.get(kind, "").format(plural(times, "time"))
-    detail = f"{kind}, {happened} on this branch" if happened else kind
+    happened = _HAPPENED.get(kind, "").format(plural(times, "time")) if times else "never used"
+    detail = kind if kind == "projection" else f"{kind}, {happened} on this branch"
     return Selected("type", format_value(name, _TITLE), detail, type=key)
 
 

@@ -38,6 +38,8 @@ from calamity_lab.views.arrows import cause_of_pending
 from calamity_lab.views.chart import Mark, event_mark, step_mark
 from calamity_lab.views.details import MOST_LINKS, Answer, DetailLink, link
 from calamity_lab.views.paths import count_in, differ, state_at, state_fields, within
+from calamity_lab.views.process_graph import NotSent
+from calamity_lab.views.selected import selected
 from calamity_lab.views.versions import Present, Versions, lane_named
 
 _VALUE = 60
@@ -717,6 +719,32 @@ def asked_about(trace: Trace, cursor: int, selection: Selection) -> Lane | Recor
     if selection.stream_id is None:
         raise InvalidValue("Select an event, a command, a rejection or a stream, to ask why")
     return subject(trace, cursor, selection.stream_id)
+
+
+def why_not_answer(trace: Trace, found: NotSent) -> Answer:
+    """Why a command was not sent, as an answer: a link to each process manager that could send it."""
+    links = []
+    if found.moment is not None:
+        links.append(replace(_at(trace, found.moment), label=f"{found.command} at step {found.moment:,}"))
+    for sender in found.senders:
+        on = f" (sends it on {' or '.join(sender.events)})" if sender.events else ""
+        said = replace(
+            DetailLink("process manager", "", "") if not sender.moment else _at(trace, sender.moment),
+            kind="process manager",
+            label=sender.instance or sender.manager,
+            detail=f"{sender.sentence.removeprefix(f'{sender.instance}: ')}{on}",
+        )
+        if said.mark is None:
+            key = f"process manager:{sender.manager}"
+            said = replace(said, stream_id=sender.instance) if sender.instance else replace(said, type=key)
+        links.append(said)
+    return Answer(f"Why not: {found.command}", found.sentence, tuple(links[:MOST_LINKS]))
+
+
+def _at(trace: Trace, moment: int) -> DetailLink:
+    """A link to what is selected by a moment."""
+    mark = selected(trace, Selection(moment=moment)).mark or Mark("step", moment)
+    return link(trace, mark)
 
 
 def answer(trace: Trace, chain: ChainOfCauses) -> Answer:

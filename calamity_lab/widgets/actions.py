@@ -23,9 +23,9 @@ from calamity_lab.views.chart import Mark, change_of
 from calamity_lab.views.details import Answer
 from calamity_lab.views.form import Editing, written
 from calamity_lab.views.parsing import parse
-from calamity_lab.views.process_graph import waiting
+from calamity_lab.views.process_graph import not_sent, waiting
 from calamity_lab.views.selected import selected
-from calamity_lab.views.why import answer, asked_about, why
+from calamity_lab.views.why import answer, asked_about, why, why_not_answer
 from calamity_lab.widgets.contents import Contents
 from calamity_lab.widgets.options import optional, read_options, switch, taken, text, whole
 
@@ -203,6 +203,23 @@ def _why(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.answer_with(found)
 
 
+def _why_not(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Say why a command was not sent; ``type`` selects its type first."""
+    lab, of_type = contents.lab, taken(message, "type", optional(text))
+    command = lab.model.command(taken(message, "name", text))
+    if of_type is not None:
+        lab.stepper.select(Selection(type=of_type))
+    trace, cursor = lab.stepper.trace, lab.stepper.cursor
+    contents.answer_with(why_not_answer(trace, not_sent(trace, cursor, lab.model, command)))
+
+
+def _note(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Keep a text with the moment that is shown, and with what is selected."""
+    stepper = contents.lab.stepper
+    stepper.note(taken(message, "text", text))
+    contents.say(f"The note is kept with step {stepper.cursor:,}", "plain")
+
+
 def _copy(contents: Contents, message: Mapping[str, Any]) -> None:
     """Show the moment of what is selected as code, to be copied."""
     lab, moment = contents.lab, taken(message, "moment", whole)
@@ -338,6 +355,8 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "choose": _choose,
     "drop": _drop,
     "why": _why,
+    "why_not": _why_not,
+    "note": _note,
     "show_in_log": _show_in_log,
     "copy_test": _copy,
     "copy_cell": _copy,

@@ -1,7 +1,7 @@
 // Next: the command in progress, and the pending ones in order, each with what caused it and what it would do. Below,
 // where moves stop.
 
-import { button, disable } from "./buttons.js";
+import { button, disable, textEntry } from "./buttons.js";
 import { count, freshId, indent, make, put, setText, show } from "./elements.js";
 import { keepInSight, keyed, Reach } from "./lists.js";
 import { glyph, icon, kindClass, showStop, stopSign } from "./signs.js";
@@ -34,11 +34,14 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   /** @type {string | null} */
   let sought = null;
   const notes = notesList(lab);
+  const noted = button({ icon: "edit", text: "Note", title: "Keep a finding with the step that is shown",
+    kind: "cl-small cl-quiet", on: () => entry.open() });
+  const entry = textEntry("Note", (text) => lab.send("note", { text }), () => noted.focus());
   scroll.append(armed, progress, list, reach.rest, more, hint, notes.node);
   root.append(
     make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
       make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total,
-        make("span", { class: "cl-gap" }), faults.button), faults.list, scroll),
+        make("span", { class: "cl-gap" }), noted, faults.button), faults.list, entry.node, scroll),
   );
 
   function showUpto(/** @type {number} */ index) {
@@ -70,6 +73,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       // A page has this branch only, and nobody to ask for another.
       notes.update(value.notes.filter(({ is_here: isHere }) => isHere || !lab.isRecorded));
       faults.update(offers);
+      show(noted, !lab.isRecorded && !lab.values.fact?.is_fixed);
       show(armed, waiting.length > 0);
       keyed(armed, waiting, ({ fault_id }) => fault_id, (fault) => armedNode(lab, fault), () => {});
       setText(total, all ? `${count(all)} pending` : "");

@@ -24,6 +24,39 @@ export function isDisabled(/** @type {Element} */ node) {
   return node.getAttribute("aria-disabled") === "true";
 }
 
+/**
+ * A line in which a text is entered, opened on demand. `done` gets the text; Escape or Cancel leaves it.
+ * @param {string} label @param {(text: string) => void} done @param {() => void} [left]
+ */
+export function textEntry(label, done, left = () => {}) {
+  const input = make("input", { type: "text", class: "cl-input", "aria-label": label, placeholder: label });
+  const close = () => {
+    show(form, false);
+    left();
+  };
+  const form = make("form", { class: "cl-text-entry", hidden: true }, input,
+    make("button", { type: "submit", class: "cl-button cl-small", text: "Keep" }),
+    button({ text: "Cancel", kind: "cl-small cl-quiet", on: close }));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!input.value.trim()) return input.focus();
+    const text = input.value;
+    close();
+    done(text);
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  });
+  return { node: form, open() {
+    input.value = "";
+    show(form, true);
+    input.focus();
+  } };
+}
+
 /** The way through a long list: back, the part that is shown, and on; `go` gets the number of the first item. */
 export function pager(/** @type {string} */ noun, /** @type {(first: number) => void} */ go) {
   const back = button({ icon: "left", label: `Earlier ${noun}`, title: `Earlier ${noun}`, kind: "cl-small",

@@ -1,6 +1,6 @@
 // Details: a message whole, wherever it was opened: its fields, its ids, what caused it and what it led to.
 
-import { button } from "./buttons.js";
+import { button, textEntry } from "./buttons.js";
 import { count, freshId, indent, make, plural, put, setText, show } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 import { glyph, icon } from "./signs.js";
@@ -36,8 +36,20 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
   const more = make("p", { class: "cl-muted cl-details-more" });
   const actions = make("div", { class: "cl-details-actions", role: "group", "aria-label": "Actions" });
   const answer = answerBox(lab, followed);
-  const scroll = make("div", { class: "cl-scroll" }, sentence, actions, answer.node, sections, links.causes.node,
-    links.effects.node, links.events.node, more, about, hint);
+  /** @type {ActionButton | null} */
+  let asking = null;
+  const entry = textEntry("Note", (text) => act(asking, { text }), () => asking?.focus());
+  // Some actions need a text first.
+  function act(/** @type {ActionButton | null} */ node, /** @type {Record<string, string>} */ more = {}) {
+    const action = node?.action;
+    if (!action) return;
+    if (action.asks && !("text" in more)) {
+      asking = node;
+      entry.open();
+    } else lab.send(action.verb, { ...action.arguments, label: action.label, ...more });
+  }
+  const scroll = make("div", { class: "cl-scroll" }, sentence, actions, entry.node, answer.node, sections,
+    links.causes.node, links.effects.node, links.events.node, more, about, hint);
   const node = make("section", { class: "cl-details", role: "dialog", "aria-labelledby": id, hidden: true },
     make("header", {}, sign, title, make("span", { class: "cl-gap" }), done), scroll);
   pane.append(node);
@@ -83,7 +95,7 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
     const { target } = event;
     if (event.key !== "Escape" || !isOpen() || !(target instanceof Element)) return;
     const isElsewhere = target.closest("[role=dialog]:not(.cl-details), input, select, textarea");
-    if (isElsewhere && !node.contains(target)) return;
+    if (target.closest(".cl-text-entry") || (isElsewhere && !node.contains(target))) return;
     event.preventDefault();
     event.stopPropagation();
     close();
@@ -117,7 +129,7 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
       show(more, value.more_links > 0);
       setText(more, `and ${plural(value.more_links, "more link")}`);
       show(actions, value.actions.length > 0);
-      keyed(actions, value.actions, ({ verb, label }) => `${verb} ${label}`, () => actionButton(lab), updateAction);
+      keyed(actions, value.actions, ({ verb, label }) => `${verb} ${label}`, () => actionButton(act), updateAction);
       answer.update(value.answer);
       if (value.key !== key) scroll.scrollTop = 0;
       key = value.key;
@@ -134,12 +146,13 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
 
 /** @typedef {HTMLButtonElement & { action: Action | null }} ActionButton */
 
-/** @param {LabHandle} lab @returns {ActionButton} */
-function actionButton(lab) {
+/** @param {(node: ActionButton) => void} act @returns {ActionButton} */
+function actionButton(act) {
   /** @type {ActionButton} */
-  const node = Object.assign(make("button", { type: "button", class: "cl-button cl-small", on: { click: () => {
-    if (node.action) lab.send(node.action.verb, { ...node.action.arguments, label: node.action.label });
-  } } }), { action: /** @type {Action | null} */ (null) });
+  const node = Object.assign(
+    make("button", { type: "button", class: "cl-button cl-small", on: { click: () => act(node) } }),
+    { action: /** @type {Action | null} */ (null) },
+  );
   return node;
 }
 
@@ -331,17 +344,18 @@ function linkList(lab, name, followed) {
   const title = make("h3", { id });
   const node = make("div", { class: "cl-details-section", role: "group", "aria-labelledby": id, hidden: true }, title,
     list);
-  function follow(/** @type {DetailLink} */ { mark, command_id: command, stream_id: stream }) {
+  function follow(/** @type {DetailLink} */ { mark, command_id: command, stream_id: stream, type }) {
     followed();
-    lab.select(mark ? { mark, go: true } : command ? { command_id: command } : { stream_id: stream });
+    const other = type ? { type } : { stream_id: stream };
+    lab.select(mark ? { mark, go: true } : command ? { command_id: command } : other);
   }
   return {
     node,
     update(/** @type {DetailLink[]} */ links, heading = HEADINGS[name]) {
       setText(title, heading);
       show(node, links.length > 0);
-      keyed(list, links, (link) => link.mark ?? link.command_id ?? link.stream_id, (link) => linkNode(link, follow),
-        () => {});
+      keyed(list, links, (link) => `${link.mark ?? link.command_id ?? link.stream_id ?? link.type} ${link.label}`,
+        (link) => linkNode(link, follow), () => {});
     },
   };
 }

@@ -23,10 +23,16 @@ export function mountForm(root, lab, reveal = () => {}) {
   const submit = make("button", { type: "submit", class: "cl-button cl-send", text: "Send" });
   const cancel = button({ text: "Cancel", title: "Leave the run as it is (Escape)", on: () => lab.send("close_form") });
   show(cancel, false);
+  const whyNot = button({ text: "Why not?", kind: "cl-quiet",
+    title: "Why this command was not sent: which process managers could send it, and what each waits for",
+    on: (press) => {
+      lab.opened?.(press);
+      lab.send("why_not", { name: select.value, type: `command:${select.value}` });
+    } });
   const heading = make("h2", { id: title, text: "Command" });
   const form = make("form", { class: "cl-form", novalidate: true },
     make("div", { class: "cl-scroll", tabindex: "-1" }, doc, body, overall),
-    make("div", { class: "cl-form-foot" }, submit, cancel));
+    make("div", { class: "cl-form-foot" }, submit, cancel, whyNot));
   const none = make("p", { class: "cl-hint",
     text: "This lab has no commands. Give it some: Lab(aggregates=[…], commands=[…])." });
   const pane = make("div", { class: "cl-pane cl-command", role: "group", "aria-labelledby": title },
@@ -53,6 +59,7 @@ export function mountForm(root, lab, reveal = () => {}) {
     setText(submit, editing ? "Replay" : "Send");
     put(submit, "title", editing ? "Decide everything again with this command, on a new branch" : null);
     show(cancel, editing !== null);
+    show(whyNot, editing === null && !lab.isRecorded);
     pane.classList.toggle("cl-editing", editing !== null);
     if (!editing) {
       if (pane.contains(focusedIn(pane))) lab.root.focus({ preventScroll: true });

@@ -394,6 +394,7 @@ const REQUESTS = {
   play: () => "Play",
   reverse: () => "Back to the last stop",
   pause: () => "Pause",
+  note: () => "Keep the note",
   send: ({ command }) => `Send ${command}`,
   select: () => "Select",
 };

@@ -24,7 +24,7 @@ import { AXIS, buildTimeline } from "./timeline_parts.js";
 // What a lane's name has beside it in the column, and the size of its letters, in pixels.
 const LABEL_FRAME = 56;
 const NAME_SIZE = 12;
-const STOP_ROOM = 17;
+const STOP_ROOM = 18;
 
 export function mountTimeline(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const timeline = new Timeline(lab);

@@ -144,6 +144,43 @@ def test_why_is_answered_in_three_presses_by_mouse_and_by_keys_and_its_links_lea
     assert bare.lab.cursor == 5
 
 
+def test_why_not_and_a_note_take_at_most_three_presses_by_mouse_and_by_keys(bare: BarePage) -> None:
+    keys, note = bare.page.keyboard, bare.root.get_by_role("textbox", name="Note")
+    bare.widen(1200)
+    bare.button("Note").click()
+    expect(note).to_be_focused()
+    keys.type("all is well")
+    keys.press("Enter")
+    bare.settle()
+    expect(bare.button("Note")).to_be_focused()
+    expect(
+        bare.root.get_by_role("group", name="Notes").get_by_role("button", name="all is well")
+    ).to_be_visible()
+
+    bare.root.get_by_label("Command type").select_option("RefundTransfer")
+    bare.button("Why not?").focus()
+    keys.press("Enter")
+    bare.settle()
+    expect(panel(bare).get_by_role("heading", level=2, name="RefundTransfer")).to_be_focused()
+    answer = panel(bare).get_by_role("group", name="Why not: RefundTransfer")
+    answer.get_by_role("button").first.click()
+    bare.settle()
+    expect(answer).to_be_visible()
+
+    panel(bare).get_by_role("button", name="Note…").focus()
+    for key in ("Enter", "Escape"):
+        keys.press(key)
+    expect(panel(bare).get_by_role("button", name="Note…")).to_be_focused()
+    keys.press("Enter")
+    keys.type("it was refunded here")
+    keys.press("Enter")
+    bare.settle()
+    expect(panel(bare)).to_be_visible()
+    kept = bare.lab.notes[-1]
+    assert (kept.text, kept.moment.index) == ("it was refunded here", bare.lab.cursor)
+    assert kept.selection == bare.lab.stepper.selection
+
+
 def test_a_test_and_a_cell_are_copied_in_three_presses_by_mouse_and_by_keys(bare: BarePage) -> None:
     bare.page.evaluate(
         "() => document.addEventListener('copy', () => { window.copied = String(getSelection()); })"

@@ -11,6 +11,7 @@ from calamity_lab.examples.bank import WithdrawFunds
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.details import actions_on
+from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -264,3 +265,65 @@ def test_the_single_views_of_lanes_and_of_the_graph_know_the_breakpoints(lab: La
     lab.break_on(WithdrawFunds)
     for page in (FrontEnd(lab.timeline), FrontEnd(lab.process_graph)):
         assert [row["target"] for row in page.values["stops"]["rows"]] == ["command:WithdrawFunds"]
+
+
+def test_why_a_command_was_not_sent_is_answered_with_links_to_moments(page: FrontEnd, lab: Lab) -> None:
+    lab.resume()
+    page.ask("select", type="command:RefundTransfer", details=True)
+    lab.goto(after(lab, "Started"))
+    ask = actions(page)["Why not?"]
+    page.ask(ask["verb"], **ask["arguments"])
+    answer = page.values["details"]["answer"]
+    assert answer["title"] == "Why not: RefundTransfer"
+    assert answer["sentence"] == "RefundTransfer was not sent; it could be sent by Transfer"
+    (link,) = answer["links"]
+    assert (link["kind"], link["label"]) == ("process manager", "Transfer-rent")
+    assert "waits for FundsWithdrawn" in link["detail"]
+    assert link["detail"].endswith("(sends it on a rejection)")
+    page.ask("select", mark=link["mark"], go=True)
+    assert page.values["selected"]["moment"] == link["moment"] == lab.cursor
+    assert page.values["details"]["answer"] == answer
+
+
+def test_why_not_is_asked_from_the_form_and_of_a_process_manager_that_waits(page: FrontEnd, lab: Lab) -> None:
+    page.ask("why_not", name="WithdrawFunds", type="command:WithdrawFunds")
+    assert page.values["details"]["title"] == "WithdrawFunds"
+    (link,) = page.values["details"]["answer"]["links"]
+    assert (link["label"], link["mark"], link["type"]) == ("Transfer", None, "process manager:Transfer")
+    assert link["detail"].startswith("has not started: it waits for TransferInitiated")
+    page.ask("why_not", name="RequestTransfer", type="command:RequestTransfer")
+    said = "RequestTransfer was sent, and is pending"
+    assert page.values["details"]["answer"]["sentence"] == said
+    assert page.values["details"]["answer"]["links"] == []
+    lab.resume()
+    page.ask("select", stream_id="Transfer-rent", details=True)
+    asks = [label for label in actions(page) if label.startswith("Why not")]
+    assert asks == [
+        f"Why not {name}?" for name in ("DepositFunds", "WithdrawFunds", "CancelTransfer", "RefundTransfer")
+    ]
+    ask = actions(page)["Why not WithdrawFunds?"]
+    page.ask(ask["verb"], **ask["arguments"])
+    answer = page.values["details"]["answer"]
+    assert answer["sentence"].startswith("WithdrawFunds was sent: 3 times, the last one dispatched at step ")
+    assert answer["links"][0]["label"] == "WithdrawFunds at step 65"
+    page.ask("why_not", name="Nothing")
+    assert "Nothing" in page.values["controls"]["sentence"]
+
+
+def test_a_note_is_kept_with_the_moment_that_is_shown_and_what_is_selected(page: FrontEnd, lab: Lab) -> None:
+    lab.resume()
+    lab.goto(30)
+    page.ask("select", type="event:FundsWithdrawn", details=True)
+    note = actions(page)["Note…"]
+    assert note["asks"]
+    page.ask(note["verb"], **note["arguments"], text=" the money is on its way ")
+    assert page.values["controls"]["sentence"] == "The note is kept with step 30"
+    (kept,) = lab.notes
+    assert (kept.text, kept.moment.index) == ("the money is on its way", 30)
+    assert kept.selection.type == "event:FundsWithdrawn"
+    assert [row["text"] for row in page.values["agenda"]["notes"]] == ["the money is on its way"]
+    page.ask("note", text=" ")
+    assert "the text is empty" in page.values["controls"]["sentence"]
+    page.ask("note")
+    assert "needs a text as 'text'" in page.values["controls"]["sentence"]
+    assert len(lab.notes) == 1

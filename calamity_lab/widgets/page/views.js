@@ -341,7 +341,8 @@ export function recordedDetails(packed, picked, selected) {
   );
   return { ...NO_DETAILS, key: `${kind} ${title} ${position}`, title, sentence: detail,
     events: found.slice(0, MOST_LINKS).map((row) => ({ kind: "event", label: `${row.name} #${row.position}`,
-      detail: row.stream_id, depth: 0, mark: row.mark, moment: row.moment, command_id: null, stream_id: null })
+      detail: row.stream_id, depth: 0, mark: row.mark, moment: row.moment, command_id: null, stream_id: null,
+      type: null })
     ), more_links: Math.max(found.length - MOST_LINKS, 0) };
 }
 
