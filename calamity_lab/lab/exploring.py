@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from calamity_lab.probe.explore import (
     shrunk,
     unfulfilled,
 )
+from calamity_lab.probe.workers import WorkerLost, explore_forked
 from calamity_lab.text import html_table, plural
 from calamity_lab.trace.selection import Note
 from calamity_lab.trace.stepper import Stepper
@@ -57,6 +59,7 @@ _SHOWN = 20
 _LENGTH = 200
 _WALK = 200
 _LONGEST_NAME = 40
+_MOST_WORKERS = 64
 _STRATEGIES = ("breadth", "depth", "random")
 
 Verdict = Literal["holds", "broken", "undecided"]
@@ -281,8 +284,10 @@ class Exploration(Exports):
         length: int,
         again: Callable[[Mapping[str, Any]], Exploration] | None = None,
         began_at: Note | None = None,
+        workers: int = 1,
     ) -> None:
         self._explorer, self._given_model, self._make = explorer, model, make
+        self._workers = workers
         self.began_at = began_at
         self.seconds = 0.0
         self.turn = 0
@@ -291,6 +296,7 @@ class Exploration(Exports):
         self._stopped = ""
         self._lost: dict[str, bytearray] = {}
         self._violations: tuple[Violation, ...] | None = None
+        self._growth: str | None = None
         self._opened: dict[tuple[str, tuple[ExploredChoice, ...]], Note] = {}
         self.set_limit(limit)
 
@@ -339,7 +345,7 @@ class Exploration(Exports):
     def _look(self, passing: Callable[[], object]) -> None:
         """Look at further states, up to the limit; ``passing`` hears of each, and may raise to end it."""
         self._lost.clear()
-        self._violations = None
+        self._violations = self._growth = None
         self.turn += 1
         began = monotonic()
 
@@ -350,10 +356,15 @@ class Exploration(Exports):
         try:
             if self._strategy == "random":
                 self._explorer.walk(self._random, self._choices_left, self._length, chosen)
+            elif self._workers > 1:
+                explore_forked(self._explorer, self._limit, passing, self._workers)
             else:
                 self._explorer.go(self._limit, passing)
         except KeyboardInterrupt:
-            self._stopped = "interrupted"
+            asked = self._explorer.asking
+            self._stopped = f"interrupted while {asked!r} was asked" if asked else "interrupted"
+        except WorkerLost as lost:
+            self._stopped = str(lost)
         finally:
             self.seconds += monotonic() - began
 
@@ -387,9 +398,11 @@ class Exploration(Exports):
             return ""
         if explorer.left == 0:
             return f"{plural(explorer.cut, 'state')} at the greatest depth not followed"
-        why = self._stopped or f"stopped at the limit of {explorer.states:,} states"
-        grown = explorer.growth()
-        return f"{why}, {explorer.left:,} of them not followed; {grown}" if grown else why
+        why = self._stopped or "stopped at the limit"
+        if self._growth is None:
+            self._growth = explorer.growth()
+        grown = f"; {self._growth}" if self._growth else ""
+        return f"{why}, {explorer.left:,} of {explorer.states:,} states not followed{grown}"
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -640,11 +653,13 @@ def exploration_of(
     strategy: str,
     seed: int,
     by: Callable[[Stack], Any] | None,
+    workers: int = 1,
 ) -> Exploration:
     """An exploration that has looked at nothing yet; ``make(model, stack=run)`` makes the labs it opens."""
     limit = a_whole_number("explore(limit)", limit, low=1)
     depth = None if depth is None else a_whole_number("explore(depth)", depth)
     one_of("explore(strategy)", strategy, _STRATEGIES)
+    workers = _workers(workers, strategy)
     checks = {
         "invariants": _predicates("invariants", invariants),
         "eventually": _predicates("eventually", eventually),
@@ -675,9 +690,26 @@ def exploration_of(
             length=_WALK if depth is None else depth,
             again=(lambda given: explored(given).resume(limit)) if is_made else None,
             began_at=_here(begins) if is_a(begins, Displays) else None,
+            workers=workers,
         )
 
     return explored({})
+
+
+def _workers(given: Any, strategy: str) -> int:
+    """How many workers there are to be, after a check that there can be so many."""
+    count = a_whole_number("explore(workers)", given, low=1, high=_MOST_WORKERS)
+    if count > 1 and strategy != "breadth":
+        raise InvalidValue(
+            f"explore(workers={count}, strategy={strategy!r}): several workers explore by breadth "
+            "only, because each choice of the other strategies depends on the one before. Leave out workers "
+            "or strategy"
+        )
+    if count > 1 and not hasattr(os, "fork"):
+        raise InvalidValue(
+            f"explore(workers={count}): this system cannot fork a process. Explore with workers=1"
+        )
+    return count
 
 
 def _here(lab: Any) -> Note:

@@ -827,6 +827,7 @@ def explore(
     strategy: Literal["breadth", "depth", "random"] = "breadth",
     seed: int = 0,
     by: Callable[[Stack], Any] | None = None,
+    workers: int = 1,
     at_once: bool = True,
 ) -> Exploration:
     """Follow everything that may happen from a start, and check each state.
@@ -842,6 +843,11 @@ def explore(
     ``faults`` may happen once each, at any moment where they fit: a fault, as in ``Crash()`` or
     ``Lose(DepositFunds)``, or the class `Lose` (any command that a process manager sent) or `Redeliver` (the
     latest event).
+
+    With ``workers=2``, two processes of this machine explore by breadth, and find the same as one. They are
+    forked from this one, so they know the classes of a notebook. For a small model, workers cost more than
+    they give: they begin once 32 states wait for each of them. A worker takes about as much memory as one
+    process that explores alone.
 
     ``strategy`` is "breadth", which finds a shortest path to each violation, "depth", or "random": runs of
     ``depth`` commands (or 200) at random with this ``seed``, ``limit`` choices in all, whose paths are made
@@ -863,5 +869,6 @@ def explore(
         strategy=strategy,
         seed=seed,
         by=by,
+        workers=workers,
     )
     return found.resume(limit) if a_bool("explore(at_once)", at_once) else found

@@ -9,11 +9,12 @@ asked the same before is not asked again.
 from __future__ import annotations
 
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, ModelError
 from calamity_lab.kernel import ask
@@ -26,7 +27,7 @@ from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Appended, Completed, Injected, Step
-from calamity_lab.probe.states import Values
+from calamity_lab.probe.states import Digests, Values
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.muted_output import muted_output
 
@@ -34,6 +35,8 @@ Strategy = Literal["breadth", "depth"]
 Predicate = Callable[[Stack], Any]
 Offer = Callable[[Stack], Iterable[Any]]
 
+# How much of the longest path is followed to see what grew, and how much of that is named.
+_FOLLOWED, _GROWN = 1_000, 3
 _THAT_RECORD = (Appended, Injected)
 
 
@@ -71,6 +74,24 @@ class _Numbered(NamedTuple):
         return tuple([f"id-{n}" for n in range(self.drawn, upto)]), _Numbered(upto)
 
 
+class Judged(NamedTuple):
+    """What the predicates say of a state: broken invariants with errors, what came, what was reached."""
+
+    broken: tuple[tuple[str, str], ...] = ()
+    held: tuple[str, ...] = ()
+    reached: tuple[str, ...] = ()
+
+
+class Move(NamedTuple):
+    """What a choice leads to: its ordinal, its number, and the run after it, or else an error."""
+
+    ordinal: int
+    way: int
+    after: Run | None
+    vector: tuple[int, ...]
+    error: CalamityError | None = None
+
+
 class BrokenAt(NamedTuple):
     """Where an invariant does not hold: the state, and the error where the invariant raised one.
 
@@ -99,6 +120,28 @@ class Seen:
     events: set[str] = field(default_factory=set)
     reasons: set[tuple[str, str]] = field(default_factory=set)
     reactions: set[tuple[str, str]] = field(default_factory=set)
+
+    def sets(self) -> tuple[set[Any], ...]:
+        """The four sets, in order."""
+        return self.accepted, self.events, self.reasons, self.reactions
+
+    def add(self, more: Iterable[Iterable[Any]]) -> None:
+        """Note what happened elsewhere, too: the members of the four sets."""
+        for mine, theirs in zip(self.sets(), more, strict=True):
+            mine.update(theirs)
+
+
+class Found(NamedTuple):
+    """What another process found at a state.
+
+    Each of ``moves`` has its ordinal, its choice, the digest and the judgement of the state after it, and the
+    name and the words of an error, where there is one. ``seen`` is what happened at all, as in `Seen`;
+    ``stands`` who waits, as `stands` has it.
+    """
+
+    moves: list[tuple[int, int, bytes, Judged, tuple[str, str] | None]]
+    seen: Sequence[Iterable[Any]]
+    stands: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class _Raised(Exception):
@@ -135,7 +178,9 @@ class Explorer:
         self.invariants, self._eventually = dict(invariants or {}), dict(eventually or {})
         self.sometimes = dict(sometimes or {})
         self.ways: list[ExploredChoice] = []
-        self.parents, self.reached_by, self.depths = array("q"), array("q"), array("q")
+        # How each state was found: from which state, by which choice, and that choice's ordinal there.
+        self.parents, self.reached_by, self.ordinals = array("i"), array("i"), array("i")
+        self.depths = array("i")
         # Of each state the ways out of it: way, state, way, state, ...; None where it was not looked at.
         self.out: list[array[int] | None] = []
         self.transitions = 0
@@ -151,10 +196,19 @@ class Explorer:
         self._states: dict[Hashable, int] = {}
         # The first number of a state is not that of a stream: its bits say which faults have happened.
         self._slots: dict[tuple[str, bool], int] = {("", False): 0}
+        self._slot_names: list[tuple[str, bool]] = [("", False)]
         self._bases: list[int] = [-1]
-        self._waiting: deque[tuple[int, Run, tuple[int, ...]]] = deque()
+        # The states to look at, each with its run; without one where another process has the run.
+        self._waiting: deque[tuple[int, Any, tuple[int, ...]]] = deque()
         self._cut = 0
         self._known: set[str] = set()
+        # The names of the predicates, and the number of the one that is being asked (0: none), at `asked_at`.
+        self._asked_names = ("", *self.invariants, *self._eventually, *self.sometimes)
+        self.asked: Any = bytearray(1)
+        self.asked_at = 0
+        self._digests: Digests | None = None
+        self._way_digests: list[bytes] = []
+        self._by_digest: dict[bytes, int] = {}
         with ask.through(self.values.remembered):
             self._begin()
 
@@ -183,13 +237,42 @@ class Explorer:
         """How many states were not looked at, since they are as deep as was asked for."""
         return self._cut
 
-    def go(self, limit: int, passing: Callable[[], object] = lambda: None) -> None:
-        """Look at further states, until there are so many, or none is left; ``passing`` hears of each."""
+    @property
+    def waiting(self) -> deque[tuple[int, Any, tuple[int, ...]]]:
+        """The states that were not looked at yet, in order, each with its run and its numbers."""
+        return self._waiting
+
+    @property
+    def first(self) -> tuple[Run, tuple[int, ...]]:
+        """The run of the start, and the numbers of its state."""
+        return self._first[1:]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether states are known by digests, which are the same in all processes."""
+        return self._digests is not None
+
+    @property
+    def asking(self) -> str:
+        """The name of the predicate that is being asked, or whose question was interrupted."""
+        number: int = self.asked[self.asked_at]
+        return self._asked_names[number]
+
+    def go(
+        self, limit: int, passing: Callable[[], object] = lambda: None, most_left: int | None = None
+    ) -> None:
+        """Look at further states, until there are so many, or none is left; ``passing`` hears of each.
+
+        It ends, too, when so many states wait as ``most_left`` says.
+        """
+        self.asked[self.asked_at] = 0
         take = self._waiting.popleft if self.strategy == "breadth" else self._waiting.pop
         with ask.through(self.values.remembered), muted_output():
             while self._waiting and self.states < limit:
+                if most_left is not None and self.left >= most_left:
+                    break
                 index, run, vector = waits = take()
-                if self.most_depth is not None and self.depths[index] >= self.most_depth:
+                if self.is_too_deep(index):
                     self._cut += 1
                     continue
                 try:
@@ -202,31 +285,59 @@ class Explorer:
                 passing()
 
     def growth(self) -> str:
-        """What has the most different values, in words: where states are without end, it is what grows."""
-        if self._by is not None:
-            return ""
-        values: list[set[int]] = [set() for _ in self._slots]
+        """What grew on the way to the state that is furthest from the start, in words.
+
+        Where states are without end, it is what has no end.
+        """
+        streams: dict[str, set[Hashable]] = {}
+        values: dict[str, dict[str, set[Hashable]]] = {}
+        before: dict[str, Any] = {}
         most = 0
-        for key in cast("Iterable[Any]", self._states):
-            vector, pending = key if type(key[0]) is tuple else (key, ())
-            most = max(most, len(pending))
-            for slot, number in enumerate(vector):
-                values[slot].add(number)
-        (_, *streams) = self._slots.items()
-        if not streams:
-            return f"{plural(most, 'command')} pending at once"
-        (stream_id, _), slot = max(streams, key=lambda item: len(values[item[1]]))
-        counted = f"{stream_id} had {plural(len(values[slot]), 'different state')}"
-        states = [self.values.numbered(number - 1) for number in values[slot] if number]
-        fields_ = {name for state in states for name in fields_of(state)}
-        different = {
-            name: len({self.values.frozen(fields_of(state).get(name), "") for state in states})
-            for name in sorted(fields_)
-        }
-        if different:
-            name = max(different, key=lambda each: different[each])
-            counted += f", with {plural(different[name], 'value')} of {name}"
-        return f"{counted}; {plural(most, 'command')} pending at once" if most else counted
+        for run in self._runs_to(self.depths.index(max(self.depths))):
+            most = max(most, len(run.agenda))
+            for stream_id, state in (*run.stack.aggregates.items(), *run.stack.process_managers.items()):
+                if before.get(stream_id) is state:
+                    continue
+                before[stream_id] = state
+                streams.setdefault(stream_id, set()).add(self._compared(state))
+                of = values.setdefault(stream_id, {})
+                for name, value in fields_of(state).items():
+                    of.setdefault(name, set()).add(self._compared(value))
+        grown = [_grown(name, held, values[name]) for name, held in streams.items() if len(held) > 1]
+        parts = [words for _, words in sorted(grown, reverse=True)[:_GROWN]]
+        new = Counter([name.partition("-")[0] for name in streams.keys() - self._at_start()])
+        parts += [f"{count} streams of {name} came" for name, count in new.most_common(_GROWN) if count > 1]
+        parts += [f"{plural(most, 'command')} pending at once"] if most else []
+        return (
+            f"on the longest path ({plural(max(self.depths), 'command')}) " + ", ".join(parts)
+            if parts
+            else ""
+        )
+
+    def _compared(self, value: Any) -> Hashable:
+        try:
+            return self.values.frozen(value, "")
+        except InvalidValue:  # it equals only itself
+            return object()
+
+    def _at_start(self) -> set[str]:
+        stack = self.start.stack
+        return {*stack.aggregates, *stack.process_managers}
+
+    def _runs_to(self, state: int) -> Iterator[Run]:
+        """The runs on the way to a state, the start first; of a long way, the beginning."""
+        ordinals = []
+        while state:
+            ordinals.append(self.ordinals[state])
+            state = self.parents[state]
+        run, vector = self.first
+        yield run
+        seen, self.seen = self.seen, Seen()
+        with ask.through(self.values.remembered), muted_output():
+            for ordinal in ordinals[: -_FOLLOWED - 1 : -1]:
+                run, vector = self.after(run, vector, ordinal)
+                yield run
+        self.seen = seen
 
     def path(self, state: int) -> tuple[ExploredChoice, ...]:
         """The choices that led to a state when it was found; from the start, the first one first."""
@@ -259,13 +370,14 @@ class Explorer:
                 vector += [0] * (slot + 1 - len(vector))
                 vector[slot] = self._number(slot, stream_id, state)
         known = _trimmed(vector)
-        self._add(self._key(self.start, known), self.start, known, -1, -1)
+        self._add(self._key(self.start, known), self.start, known, -1, -1, -1)
         self._first = self._waiting[0]
         self._walk: tuple[int, int, Run, tuple[int, ...]] | None = None
 
     def _slot(self, stream_id: str, state: Any, is_instance: bool) -> int:
         slot = self._slots.setdefault((stream_id, is_instance), len(self._slots))
         if slot == len(self._bases):
+            self._slot_names.append((stream_id, is_instance))
             # An aggregate that is as `new` made it is as good as absent.
             self._bases.append(-1 if is_instance else self._base(stream_id, state))
         return slot
@@ -284,18 +396,23 @@ class Explorer:
         return 0 if number == self._bases[slot] else number + 1
 
     def _key(self, run: Run, vector: tuple[int, ...]) -> Hashable:
+        key: Hashable = vector
         if self._by is not None:
-            try:
-                return vector, self.values.frozen(self._by(run.stack), "by")
-            except InvalidValue:
-                raise
-            except Exception as error:
-                raise InvalidValue(
-                    f"explore(by): the function raised {words_of(error)}; give a function of the stack"
-                ) from error
-        if not run.agenda:
-            return vector
-        return vector, tuple(sorted([self._way(p.command, p.sender) for p in run.agenda.entries()]))
+            key = vector, self._by_what(run.stack)
+        elif run.agenda:
+            key = vector, tuple(sorted([self._way(p.command, p.sender) for p in run.agenda.entries()]))
+        return key if self._digests is None else self._digest(self._digests, self._way_digests, key)
+
+    def _by_what(self, stack: Stack) -> Hashable:
+        assert self._by is not None
+        try:
+            return self.values.frozen(self._by(stack), "by")
+        except InvalidValue:
+            raise
+        except Exception as error:
+            raise InvalidValue(
+                f"explore(by): the function raised {words_of(error)}; give a function of the stack"
+            ) from error
 
     def _way(
         self,
@@ -311,30 +428,64 @@ class Explorer:
         key = number, name, is_offered, at
         known = self._ways.get(key)
         if known is None:
-            known = self._ways[key] = len(self.ways)
-            self.ways.append(ExploredChoice(command, name, is_offered, fault))
+            known = self._ways[key] = self._new_way(key, ExploredChoice(command, name, is_offered, fault))
         return known
 
-    def _add(self, key: Hashable, run: Run, vector: tuple[int, ...], parent: int, way: int) -> int:
+    def _new_way(self, key: tuple[Any, ...], choice: ExploredChoice) -> int:
+        if self._digests is not None:
+            digest = self._way_digest(self._digests, key)
+            known = self._by_digest.get(digest)  # another process may have found it
+            return self.note_way(digest, choice) if known is None else known
+        self.ways.append(choice)
+        return len(self.ways) - 1
+
+    def _add(
+        self, key: Hashable, run: Run, vector: tuple[int, ...], parent: int, way: int, ordinal: int
+    ) -> int:
+        return self._note(key, self.judged(run.stack), (run, vector), parent, way, ordinal)
+
+    def judged(self, stack: Stack) -> Judged:
+        """What the predicates say of a state."""
+        asked, at, number = self.asked, self.asked_at, 0
+        broken, held, reached = [], [], []
+        for name, holds in self.invariants.items():
+            asked[at] = number = min(number + 1, 255)
+            answer, error = _asked(holds, stack)
+            if not answer:
+                broken.append((name, error))
+        for name, holds in self._eventually.items():
+            asked[at] = number = min(number + 1, 255)
+            if _asked(holds, stack)[0]:
+                held.append(name)
+        for name, holds in self.sometimes.items():
+            asked[at] = number = min(number + 1, 255)
+            if name not in self.reached and _asked(holds, stack)[0]:
+                reached.append(name)
+        asked[at] = 0
+        return Judged(tuple(broken), tuple(held), tuple(reached))
+
+    def _note(
+        self, key: Hashable, judged: Judged, held: tuple[Any, Any], parent: int, way: int, ordinal: int
+    ) -> int:
         """Note a new state. An interrupt on the way leaves the state unknown: see `_forget_halves`."""
-        index, stack = len(self._states), run.stack
-        broken = {name: _asked(holds, stack) for name, holds in self.invariants.items()}
-        held = {name: _asked(holds, stack)[0] for name, holds in self._eventually.items()}
-        sometimes = [(n, holds) for n, holds in self.sometimes.items() if n not in self.reached]
-        reached = [name for name, holds in sometimes if _asked(holds, stack)[0]]
+        index = len(self._states)
         self.out.append(None)
         self.parents.append(parent)
         self.reached_by.append(way)
+        self.ordinals.append(ordinal)
         self.depths.append(self.depths[parent] + 1 if parent >= 0 else 0)
-        for name, (answer, error) in broken.items():
-            self.bad[name].append(not answer)
-            if not answer and name not in self._known:
+        broken = dict(judged.broken)
+        for name, bad in self.bad.items():
+            bad.append(name in broken)
+        for name, error in judged.broken:
+            if name not in self._known:
                 self._known.add(name)
                 self.broken.append(BrokenAt(name, index, error))
-        for name, is_held in held.items():
-            self.held[name].append(is_held)
-        self.reached.update(dict.fromkeys(reached, index))
-        self._waiting.append((index, run, vector))
+        for name, came in self.held.items():
+            came.append(name in judged.held)
+        for name in judged.reached:
+            self.reached.setdefault(name, index)
+        self._waiting.append((index, *held))
         self._states[key] = index
         return index
 
@@ -342,7 +493,7 @@ class Explorer:
         """Take back what an interrupt left of a state that was about to be noted."""
         count = len(self._states)
         by_name = [*self.bad.values(), *self.held.values()]
-        noted: list[Any] = [self.out, self.parents, self.reached_by, self.depths, *by_name]
+        noted: list[Any] = [self.out, self.parents, self.reached_by, self.ordinals, self.depths, *by_name]
         for each in noted:
             del each[count:]
         while self._waiting and self._waiting[-1][0] >= count:
@@ -352,26 +503,134 @@ class Explorer:
             self._known.discard(broken.name)
         self.reached = {name: state for name, state in self.reached.items() if state < count}
 
+    def cut_off(self) -> None:
+        """Leave out the first state that waits, since it is too deep."""
+        self._waiting.popleft()
+        self._cut += 1
+
+    def is_too_deep(self, state: int) -> bool:
+        """Whether a state is so far from the start that nothing after it is followed."""
+        return self.most_depth is not None and self.depths[state] >= self.most_depth
+
     def _look_at(self, index: int, run: Run, vector: tuple[int, ...]) -> None:
-        out: array[int] = array("q")
-        for way, begun_run, before in self._choices(run, vector):
-            try:
-                after, new_vector, is_nothing = self._whole(begun_run, before)
-            except _Raised as raised:
-                self._raised(index, way, raised.error)
-                continue
-            if is_nothing:
+        out: array[int] = array("i")
+        for ordinal, way, after, new_vector, error in self.moves(run, vector):
+            if after is None:
+                self._raised(index, way, error)
                 continue
             key = self._key(after, new_vector)
             target = self._states.get(key)
             if target is None:
-                target = self._add(key, after, new_vector, index, way)
+                target = self._add(key, after, new_vector, index, way, ordinal)
             out.append(way)
             out.append(target)
         self.out[index] = out
         self.transitions += len(out) // 2
         if not out:
             self._ended(index, run)
+
+    def moves(self, run: Run, vector: tuple[int, ...]) -> Iterator[Move]:
+        """What each choice in a state leads to; a choice that leads to nothing is left out."""
+        for ordinal, (way, begun_run, before) in enumerate(self._choices(run, vector)):
+            try:
+                after, new_vector, is_nothing = self._whole(begun_run, before)
+            except _Raised as raised:
+                yield Move(ordinal, way, None, before, raised.error)
+                continue
+            if not is_nothing:
+                yield Move(ordinal, way, after, new_vector)
+
+    def after(self, run: Run, vector: tuple[int, ...], ordinal: int) -> tuple[Run, tuple[int, ...]]:
+        """The run after the choice with that ordinal, and the numbers of its state."""
+        _, begun_run, before = next(islice(self._choices(run, vector), ordinal, None))
+        return self._whole(begun_run, before)[:2]
+
+    def way_at(self, run: Run, vector: tuple[int, ...], ordinal: int) -> int:
+        """The number of the choice with that ordinal."""
+        return next(islice(self._choices(run, vector), ordinal, None))[0]
+
+    # States and choices as other processes know them.
+
+    def share(self) -> None:
+        """Know states and choices by digests from now on: they are the same in all processes."""
+        if self._digests is not None:
+            return
+        digests = Digests()
+        ways = [self._way_digest(digests, key) for key in self._ways]
+        self._states = {self._digest(digests, ways, key): state for key, state in self._states.items()}
+        self._way_digests = ways
+        self._by_digest = {digest: number for number, digest in enumerate(ways)}
+        self._digests = digests
+
+    def digest(self, run: Run, vector: tuple[int, ...]) -> bytes:
+        """The digest of a state; see `share`."""
+        digest: Any = self._key(run, vector)
+        return bytes(digest)
+
+    def ways_since(self, count: int) -> list[tuple[bytes, ExploredChoice]]:
+        """The choices from that number on, each with its digest."""
+        return list(zip(self._way_digests[count:], self.ways[count:], strict=True))
+
+    def way_of(self, digest: bytes) -> int | None:
+        """The number of the choice with that digest; None where it is not known here."""
+        return self._by_digest.get(digest)
+
+    def note_way(self, digest: bytes, way: ExploredChoice) -> int:
+        """Note a choice that another process has found: its number."""
+        number = self._by_digest[digest] = len(self.ways)
+        self.ways.append(way)
+        self._way_digests.append(digest)
+        return number
+
+    def merge(self, index: int, found: Found) -> list[tuple[int, int]]:
+        """Take in what another process found at the first state that waits.
+
+        Of each new state: its number, and which of the moves led to it.
+        """
+        waits = self._waiting.popleft()
+        out: array[int] = array("i")
+        new = []
+        try:
+            for n, (ordinal, way, digest, judged, raised) in enumerate(found.moves):
+                if raised is not None:
+                    self._note_raised(index, way, *raised)
+                    continue
+                target = self._states.get(digest)
+                if target is None:
+                    target = self._note(digest, judged, (None, ()), index, way, ordinal)
+                    new.append((target, n))
+                out.append(way)
+                out.append(target)
+        except BaseException:
+            self._forget_halves()
+            self._waiting.appendleft(waits)
+            raise
+        self.out[index] = out
+        self.transitions += len(out) // 2
+        self.seen.add(found.seen)
+        if not out:
+            self._note_stuck(index, *found.stands)
+        return new
+
+    def _way_digest(self, digests: Digests, key: tuple[Any, ...]) -> bytes:
+        number, *rest = key
+        text = number if type(number) is str else self.values.numbered(number)
+        return digests.of(self.values.frozen(text, "a command"), *rest)
+
+    def _digest(self, digests: Digests, ways: Sequence[bytes], key: Any) -> bytes:
+        """The digest of a state from its key."""
+        vector, pending = key if type(key[0]) is tuple else (key, ())
+        held = [
+            digests.part(slot, number, self._part) for slot, number in enumerate(vector) if number and slot
+        ]
+        if self._by is not None:
+            return digests.joined(vector[0], held, [digests.of(pending)])
+        return digests.joined(vector[0], held, [ways[way] for way in pending])
+
+    def _part(self, slot: int, number: int) -> tuple[Any, ...]:
+        """Whose state has that number in that slot, and the state."""
+        stream_id, is_instance = self._slot_names[slot]
+        return stream_id, is_instance, self.values.frozen(self.values.numbered(number - 1), stream_id)
 
     def _choices(self, run: Run, vector: tuple[int, ...]) -> Iterator[tuple[int, Run, tuple[int, ...]]]:
         """What may happen next: each choice, the run in which it is next, and the numbers of the state."""
@@ -398,9 +657,10 @@ class Explorer:
             if way not in found:
                 next_ = run if n == 0 else run.choose(n)
                 found[way] = pending.command, pending.sender, False, next_
-        for command in () if self._offer is None else self._offered(run.stack):
-            way = self._way(command, None, True)
+        for offered in () if self._offer is None else self._offered(run.stack):
+            way = self._way(offered, None, True)
             if way not in found:
+                command = self.ways[way].command  # the same object each time, so that answers are found again
                 given = run.submit(command)
                 found[way] = command, None, True, given if not run.agenda else given.choose(-1)
         return list(found.values())
@@ -466,17 +726,20 @@ class Explorer:
             changed[slot] = self._number(slot, stream_id, state)
         return _trimmed(changed)
 
-    def _raised(self, index: int, way: int, error: CalamityError) -> None:
-        name = _name_of(error)
+    def _raised(self, index: int, way: int, error: Any) -> None:
+        self._note_raised(index, way, *explained(error))
+
+    def _note_raised(self, index: int, way: int, name: str, words: str) -> None:
         if name not in self._known:
             self._known.add(name)
-            self.broken.append(BrokenAt(name, index, words_of(error), way))
+            self.broken.append(BrokenAt(name, index, words, way))
 
     def _ended(self, index: int, run: Run) -> None:
+        self._note_stuck(index, *stands(run))
+
+    def _note_stuck(self, index: int, running: tuple[str, ...], pending: tuple[str, ...]) -> None:
         """Note a state in which nothing can happen, where something waits."""
-        running = tuple(run.stack.process_managers)
         if running and all(each.state != index for each in self.stuck[-1:]):
-            pending = tuple([format_value(command, 200) for command in run.agenda])
             self.stuck.append(Stuck(index, running, pending))
 
     @property
@@ -518,7 +781,7 @@ class Explorer:
             target = self._states.get(key)
             self.transitions += 1
             if target is None:
-                target = self._add(key, after, new_vector, state, way)
+                target = self._add(key, after, new_vector, state, way, -1)
                 self._waiting.clear()
             return target, after, new_vector
         self._ended(state, run)
@@ -537,7 +800,7 @@ class Explorer:
                 try:
                     after, new_vector, is_nothing = self._whole(*found)
                 except _Raised as raised:
-                    if _name_of(raised.error) == name:
+                    if name_of(raised.error) == name:
                         return (*made, wanted)
                     continue
                 if is_nothing:
@@ -566,8 +829,28 @@ def shrunk(explorer: Explorer, name: str, ways: Sequence[ExploredChoice]) -> tup
         size = max(size // 2, 1)
 
 
-def _name_of(error: CalamityError) -> str:
+def _grown(stream_id: str, states: set[Hashable], values: Mapping[str, set[Hashable]]) -> tuple[int, str]:
+    """How many states a stream had, and that in words, with the field that had the most values."""
+    words = f"{stream_id} had {plural(len(states), 'different state')}"
+    if values:
+        name = max(values, key=lambda each: len(values[each]))
+        words += f" and {plural(len(values[name]), 'value')} of {name}"
+    return len(states), words
+
+
+def stands(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The instances of process managers that run, and the pending commands, in words."""
+    return tuple(run.stack.process_managers), tuple([format_value(command, 200) for command in run.agenda])
+
+
+def name_of(error: CalamityError) -> str:
+    """What a callback that raised did not do, as the name of an invariant."""
     return f"{error.callback} raises no error" if isinstance(error, ModelError) else type(error).__name__
+
+
+def explained(error: Any) -> tuple[str, str]:
+    """An error of the model as the name of an invariant, and in words."""
+    return name_of(error), words_of(error)
 
 
 def lost(explorer: Explorer, bad: Sequence[int]) -> bytearray:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
+from hashlib import blake2b
+from math import isfinite
+from numbers import Integral, Rational
+from pathlib import PurePosixPath
 from typing import Any
+from uuid import UUID
 
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
 from calamity_lab.kernel import ask
@@ -153,3 +160,118 @@ def _compared(cls: type) -> tuple[str, ...] | None:
     if parameters is not None and not parameters.eq and own is not object.__eq__:
         return None
     return compared_names(cls)
+
+
+_EPOCH, _EPOCH_UTC = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)  # noqa: DTZ001 - naive
+_NUMBERS = (int, float, Decimal, Rational)
+
+
+class Digests:
+    """Values as 16 bytes that are the same in all processes: equal values have one digest.
+
+    Two different states have the same digest with a probability of 1 to 10**38; a million states hold such a
+    pair with 1 to 10**27.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[int, int], bytes] = {}
+        self._named: dict[str, Any] = {}
+
+    def of(self, *values: Any) -> bytes:
+        """The digest of values as `Frozen` gives them."""
+        return _hashed(b"".join([self._text(each) for each in values]))
+
+    def part(self, slot: int, number: int, parts: Callable[[int, int], tuple[Any, ...]]) -> bytes:
+        """The digest of a part of a state; it is found again by two numbers."""
+        found = self._parts.get((slot, number))
+        if found is None:
+            found = self._parts[slot, number] = self.of(*parts(slot, number))
+        return found
+
+    @staticmethod
+    def joined(happened: int, held: list[bytes], pending: list[bytes]) -> bytes:
+        """The digest of a whole state, from those of its parts in any order."""
+        return _hashed(b"%d,%d," % (happened, len(held)) + b"".join(sorted(held)) + b"".join(sorted(pending)))
+
+    def _text(self, value: Any) -> bytes:
+        """A text of its own for each value: the kind, the length, and what is in it."""
+        kind, text = self._kind_and_text(value)
+        return b"%s%d:%s" % (kind, len(text), text)
+
+    def _kind_and_text(self, value: Any) -> tuple[bytes, bytes]:
+        cls = value.__class__
+        if cls is tuple:
+            return b"(", b"".join([self._text(each) for each in value])
+        if cls is frozenset:
+            return b"{", b"".join(sorted([self._text(each) for each in value]))
+        if value is None:
+            return b"N", b""
+        for kind, text in _TEXTS.items():
+            if isinstance(value, kind):
+                return text(value)
+        if isinstance(value, Enum):
+            return b"E", self._name(value.__class__) + value.name.encode()
+        if isinstance(value, type) or callable(value):
+            return b"C", self._name(value)
+        raise InvalidValue(
+            f"explore(workers): {repr_of(value)} says itself what it is equal to, as its class "
+            f"{cls.__qualname__} has an __eq__ of its own, so two processes cannot agree on it. Explore with "
+            "workers=1, or say what counts: explore(..., by=lambda stack: ...)"
+        )
+
+    def _name(self, thing: Any) -> bytes:
+        """The name of a class or a function, in which no two of them may be confused."""
+        name = f"{thing.__module__}:{getattr(thing, '__qualname__', repr_of(thing))}"
+        if self._named.setdefault(name, thing) is not thing:
+            raise InvalidValue(
+                f"explore(workers): two things in the states have the name {name}, so two processes cannot "
+                "agree on them. Explore with workers=1, or give the two different names"
+            )
+        return name.encode()
+
+
+def _hashed(text: bytes) -> bytes:
+    return blake2b(text, digest_size=16).digest()
+
+
+def _number(value: Any) -> tuple[bytes, bytes]:
+    """Numbers that are equal have one text, of whatever class they are."""
+    if not isinstance(value, Integral):
+        if not isfinite(value):
+            return b"f", str(float(value)).encode()
+        over, under = value.as_integer_ratio()
+        if under != 1:
+            return b"q", b"%x/%x" % (over, under)
+        value = over
+    return b"i", b"%x" % int(value)
+
+
+def _moment(value: datetime) -> tuple[bytes, bytes]:
+    is_naive = value.utcoffset() is None
+    since = value.replace(tzinfo=None) - _EPOCH if is_naive else value - _EPOCH_UTC
+    return (b"m" if is_naive else b"M"), str(since // timedelta(microseconds=1)).encode()
+
+
+def _time(value: time) -> tuple[bytes, bytes]:
+    offset = value.utcoffset()
+    since = datetime.combine(_EPOCH, value.replace(tzinfo=None)) - _EPOCH - (offset or timedelta())
+    return (b"t" if offset is None else b"T"), str(since // timedelta(microseconds=1)).encode()
+
+
+# The classes whose equality is known, each with the text of a value; a class before those above it.
+_TEXTS: dict[Any, Callable[[Any], tuple[bytes, bytes]]] = {
+    str: lambda value: (b"s", str.encode(value, "utf-8", "surrogatepass")),
+    bytes: lambda value: (b"b", bytes(value)),
+    _NUMBERS: _number,
+    datetime: _moment,
+    date: lambda value: (b"d", b"%d" % value.toordinal()),
+    time: _time,
+    timedelta: lambda value: (b"D", b"%d" % (value // timedelta(microseconds=1))),
+    UUID: lambda value: (b"u", value.bytes),
+    PurePosixPath: lambda value: (b"p", str(value).encode()),
+    range: lambda value: (b"r", b"%d,%d,%d" % (len(value), *_first_and_step(value))),
+}
+
+
+def _first_and_step(value: range) -> tuple[int, int]:
+    return (value.start if len(value) else 0), (value.step if len(value) > 1 else 0)

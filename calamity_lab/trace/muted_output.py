@@ -6,6 +6,7 @@ A kernel may answer widgets in one thread while a cell runs in another; the outp
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections import Counter
@@ -15,6 +16,8 @@ from threading import Lock, get_ident
 from typing import Any
 
 _lock = Lock()
+if hasattr(os, "register_at_fork"):  # no other thread may hold it in a child, where that thread is not
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 # How many muted blocks each thread is in; a muted block may contain another.
 _asking: Counter[int] = Counter()
 _asked = ExitStack()

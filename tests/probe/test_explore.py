@@ -248,8 +248,8 @@ def test_states_without_end_stop_at_the_limit_and_say_what_grew() -> None:
     assert found.verdict == "undecided"
     assert not found.complete
     assert (
-        "stopped at the limit of 50 states, 1 of them not followed; Counting-1 had 49 different states"
-        in found.stopped
+        "stopped at the limit, 1 of 50 states not followed; on the longest path (49 commands) Counting-1 had "
+        "49 different states and 49 values of state" in found.stopped
     )
     assert "50 states" in repr(found)
     found.resume(limit=80)
