@@ -16,7 +16,7 @@ from itertools import islice
 from random import Random
 from typing import Any, Literal, NamedTuple
 
-from calamity_lab.errors import CalamityError, InvalidValue, ModelError
+from calamity_lab.errors import CalamityError, InvalidValue, ModelError, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import are_equal, words_of
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, arm
@@ -59,7 +59,9 @@ class ExploredChoice(NamedTuple):
     @property
     def label(self) -> str:
         """The choice in words."""
-        if self.fault is None or self.is_fault:
+        if self.is_fault:
+            return repr_of(self.command, 200)
+        if self.fault is None:
             return format_value(self.command, 200)
         return f"{format_value(self.command, 200)}, with {format_value(self.fault, 200)}"
 
@@ -432,6 +434,9 @@ class Explorer:
         return known
 
     def _new_way(self, key: tuple[Any, ...], choice: ExploredChoice) -> int:
+        if isinstance(choice.command, Lose):  # without an id, which differs from run to run
+            lost = Lose(choice.command.command)
+            choice = choice._replace(command=lost, fault=lost)
         if self._digests is not None:
             digest = self._way_digest(self._digests, key)
             known = self._by_digest.get(digest)  # another process may have found it
