@@ -84,7 +84,7 @@ class Judged(NamedTuple):
     reached: tuple[str, ...] = ()
 
 
-class Move(NamedTuple):
+class ChoiceMade(NamedTuple):
     """What a choice leads to: its ordinal, its number, and the run after it, or else an error."""
 
     ordinal: int
@@ -133,7 +133,7 @@ class Seen:
             mine.update(theirs)
 
 
-class Found(NamedTuple):
+class FoundElsewhere(NamedTuple):
     """What another process found at a state.
 
     Each of ``moves`` has its ordinal, its choice, the digest and the judgement of the state after it, and the
@@ -534,16 +534,16 @@ class Explorer:
         if not out:
             self._ended(index, run)
 
-    def moves(self, run: Run, vector: tuple[int, ...]) -> Iterator[Move]:
+    def moves(self, run: Run, vector: tuple[int, ...]) -> Iterator[ChoiceMade]:
         """What each choice in a state leads to; a choice that leads to nothing is left out."""
         for ordinal, (way, begun_run, before) in enumerate(self._choices(run, vector)):
             try:
                 after, new_vector, is_nothing = self._whole(begun_run, before)
             except _Raised as raised:
-                yield Move(ordinal, way, None, before, raised.error)
+                yield ChoiceMade(ordinal, way, None, before, raised.error)
                 continue
             if not is_nothing:
-                yield Move(ordinal, way, after, new_vector)
+                yield ChoiceMade(ordinal, way, after, new_vector)
 
     def after(self, run: Run, vector: tuple[int, ...], ordinal: int) -> tuple[Run, tuple[int, ...]]:
         """The run after the choice with that ordinal, and the numbers of its state."""
@@ -587,7 +587,7 @@ class Explorer:
         self._way_digests.append(digest)
         return number
 
-    def merge(self, index: int, found: Found) -> list[tuple[int, int]]:
+    def merge(self, index: int, found: FoundElsewhere) -> list[tuple[int, int]]:
         """Take in what another process found at the first state that waits.
 
         Of each new state: its number, and which of the moves led to it.

@@ -26,7 +26,15 @@ from typing import Any, NamedTuple, Protocol
 from calamity_lab.errors import InvalidValue
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.run import Run
-from calamity_lab.probe.explore import ExploredChoice, Explorer, Found, Judged, Seen, explained, stands
+from calamity_lab.probe.explore import (
+    ExploredChoice,
+    Explorer,
+    FoundElsewhere,
+    Judged,
+    Seen,
+    explained,
+    stands,
+)
 from calamity_lab.trace.muted_output import muted_output
 
 # One process explores until so many states wait for each worker: before that, there is not enough to share.
@@ -36,7 +44,7 @@ _MOST_AT_ONCE = 64
 Held = tuple[Run, tuple[int, ...]]
 
 
-class Task(NamedTuple):
+class WorkerTask(NamedTuple):
     """What a worker is given.
 
     ``done`` are states that it looked at before, each with its moves that led to new states, and the numbers
@@ -49,7 +57,7 @@ class Task(NamedTuple):
     batch: Sequence[tuple[int, int, tuple[int, ...] | None]]
 
 
-class Answer(NamedTuple):
+class WorkerAnswer(NamedTuple):
     """What a worker has found: choices, judgements and what happened, as far as they are new; and the states.
 
     Of each choice: its digest, the choice where it can be pickled, and the state where it was found. Of each
@@ -100,7 +108,7 @@ class ExploringWorker:
         new = explorer.ways_since(ways)
         self._ways += len(new)
         return pickle.dumps(
-            Answer(
+            WorkerAnswer(
                 [(digest, _packed(way), self._found_at[ways + n]) for n, (digest, way) in enumerate(new)],
                 list(self._judgements)[judgements:],
                 list(self._happened)[happened:],
@@ -227,7 +235,7 @@ class Crew:
         self._explorer, self._base = explorer, base
         self._hands = [_Hand(worker, ways) for worker in workers]
         # What was found at states that are not yet the first that waits: who found it, at which start.
-        self._found: dict[int, tuple[_Hand, int, Found | str]] = {}
+        self._found: dict[int, tuple[_Hand, int, FoundElsewhere | str]] = {}
         queues = [hand.queue for hand in self._hands]
         for n, (index, *_) in enumerate(explorer.waiting):
             if not explorer.is_too_deep(index):
@@ -285,7 +293,7 @@ class Crew:
         batch = [
             (index, 0, None) if index in hand.held else (index, *self._path(index)) for index in hand.batch
         ]
-        task = pickle.dumps(Task(hand.done, hand.gone, batch))
+        task = pickle.dumps(WorkerTask(hand.done, hand.gone, batch))
         hand.done, hand.gone = [], []
         hand.held.difference_update(hand.batch)
         with suppress(OSError):  # a worker that is dead gives no answer either
@@ -302,7 +310,7 @@ class Crew:
     def _hear(self, hand: _Hand) -> None:
         """Note what a worker has found, and give it more to do at once."""
         try:
-            answer: Answer = pickle.loads(hand.worker.receive())  # noqa: S301 - from our own worker
+            answer: WorkerAnswer = pickle.loads(hand.worker.receive())  # noqa: S301 - from our own worker
         except WorkerLost as lost:
             hand.worker.stop()
             if hand.starts > 1 and not hand.answers:
@@ -352,11 +360,11 @@ class Crew:
             hand.done.append((index, [(n, state) for state, n in new]))
 
 
-def _read(hand: _Hand, moves: Any, happened: int = 0, stands: Any = ()) -> Found | str:
+def _read(hand: _Hand, moves: Any, happened: int = 0, stands: Any = ()) -> FoundElsewhere | str:
     """What was found at a state, with the numbers that it has at the master."""
     if isinstance(moves, str):
         return moves
-    return Found(
+    return FoundElsewhere(
         [
             (ordinal, hand.ways[way], digest, hand.judgements[judged] if raised is None else Judged(), raised)
             for ordinal, way, digest, judged, raised in moves
