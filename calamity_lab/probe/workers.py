@@ -96,7 +96,7 @@ class ExploringWorker:
         self._found_at = [0] * ways
 
     def work(self, task: bytes) -> bytes:
-        """Look at some states; what the answers before have told is only numbered."""
+        """Look at some states; what was said in answers before has only a number."""
         done, gone, batch = pickle.loads(task)  # noqa: S301 - from our own master
         explorer = self._explorer
         judgements, happened, ways = len(self._judgements), len(self._happened), self._ways
