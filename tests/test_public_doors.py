@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -198,6 +198,9 @@ class World:
         worker = ProcessManagerWorker(Stack(event_store=durable, process_manager_types=[Transfer]))
         read_models = ProjectionWorker(durable, [BankTotals])
         return {
+            "After": lambda: calamity_lab.After(timedelta(hours=1), DepositFunds("a", 1)),
+            "At": lambda: calamity_lab.At(datetime(2026, 3, 1, tzinfo=UTC), DepositFunds("a", 1)),
+            "Cancel": lambda: calamity_lab.Cancel(DepositFunds),
             "Category": lambda: calamity_lab.Category("BankAccount"),
             "ClockJump": lambda: calamity_lab.ClockJump(timedelta(hours=1)),
             "ConcurrentWriter": lambda: calamity_lab.ConcurrentWriter("BankAccount-a", *EVENTS),

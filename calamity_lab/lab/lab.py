@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -548,6 +549,7 @@ class Lab(Displays):
         that are on must hold. The lab stays at its moment, and the tab "Explore" shows what was found.
         ``lab.exploration.violations[0].open_in(lab)`` goes to the moment where an invariant breaks.
         """
+        refuse_unknown("explore()", given, list(signature(explore).parameters)[1:])
         watches = self.stepper.stops.watches
         holds = {name: watch.fn for name, watch in watches.items() if watch.must_hold and watch.is_on}
         self._exploration = explore(self, **{"invariants": holds, **given})
@@ -688,13 +690,13 @@ class Lab(Displays):
         if target not in self.model.aggregates and self.model.outdated(target):
             raise InvalidModel(earlier_target(type(command), target))
 
-    def _check_fault(self, fault: Fault) -> None:
+    def _check_fault(self, fault: Any) -> None:
         """Raise for a fault that does not fit the model, before it waits in vain."""
-        if isinstance(fault, ConcurrentWriter):
+        if is_a(fault, ConcurrentWriter):
             self._check_writer(fault)
-        if isinstance(fault, Redeliver) and isinstance(fault.event, type) and has(fault.event, "aggregate"):
+        if is_a(fault, Redeliver) and isinstance(fault.event, type) and has(fault.event, "aggregate"):
             raise InvalidValue(f"{fault!r}: {fault.event.__name__} is a command; give an event or its class")
-        if isinstance(fault, Lose) and fault.command_id is None:
+        if is_a(fault, Lose) and fault.command_id is None:
             cls = fault.command if isinstance(fault.command, type) else type(fault.command)
             if not self.model.process_managers:
                 raise InvalidValue(
