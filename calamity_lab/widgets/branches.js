@@ -15,18 +15,19 @@ const BRANCH_BUTTONS = 86;
 const BRANCH_GAP = 8;
 const BRANCH_SIZE = 12;
 const FEW_BRANCHES = 3;
-const MANY_BRANCHES = 60;
+const MORE_BRANCHES = 60;
 
 /** A row as it is drawn; `up` is how many rows above it is the branch that it leaves. @typedef {BranchRow & { up: number, last: number }} PlacedBranch */
 
 export function mountBranches(/** @type {LabHandle} */ lab) {
   const rows = make("div", { class: "cl-branch-rows" });
-  const fold = make("button", { type: "button", class: "cl-link cl-branch-more", on: { click: () => {
-    isOpen = !isOpen;
-    lab.setOptions("branches", { limit: isOpen ? MANY_BRANCHES : FEW_BRANCHES });
-  } } });
-  const node = make("div", { class: "cl-branches", role: "group", "aria-label": "Branches", hidden: true }, rows, fold);
-  let isOpen = false;
+  const more = make("button", { type: "button", class: "cl-link cl-branch-more",
+    on: { click: () => ask(limit > FEW_BRANCHES ? limit + MORE_BRANCHES : MORE_BRANCHES) } });
+  const fewer = make("button", { type: "button", class: "cl-link cl-branch-more", text: "Fewer branches",
+    on: { click: () => ask(FEW_BRANCHES) } });
+  const node = make("div", { class: "cl-branches", role: "group", "aria-label": "Branches", hidden: true }, rows, more,
+    fewer);
+  let limit = FEW_BRANCHES;
   // The name that a person gave to a branch, until the branch has it.
   let given = "";
   /** @type {BranchTree} */
@@ -34,6 +35,10 @@ export function mountBranches(/** @type {LabHandle} */ lab) {
   // Where the axis of the slider begins, and how wide it is.
   let axis = { from: 0, width: 0 };
 
+  function ask(/** @type {number} */ wanted) {
+    limit = wanted;
+    lab.setOptions("branches", { limit });
+  }
   function named(/** @type {string} */ name) {
     given = name;
   }
@@ -44,12 +49,18 @@ export function mountBranches(/** @type {LabHandle} */ lab) {
       last: tree.last, axis, room: node.clientWidth })
     );
     keyed(rows, placed, ({ name }) => name, () => branchNode(lab, named), updateBranch);
-    show(fold, tree.more > 0 || isOpen);
-    setText(fold, isOpen
-      ? `Fewer branches${tree.more ? ` (${count(tree.more)} are not shown)` : ""}`
+    const isOpen = limit > FEW_BRANCHES;
+    const left = plural(tree.more, "more branch", "more branches");
+    setText(more, isOpen && tree.more > MORE_BRANCHES
+      ? `${count(tree.more)} more, show ${MORE_BRANCHES} of them`
       : `${count(tree.more)} more`);
-    put(fold, "aria-label", isOpen ? null : plural(tree.more, "more branch", "more branches"));
-    put(fold, "aria-expanded", isOpen ? "true" : "false");
+    put(more, "aria-label", isOpen && tree.more > MORE_BRANCHES ? `${left}, show ${MORE_BRANCHES} of them` : left);
+    // The button that was pressed may be of no use any more.
+    const [used, other] = tree.more ? [fewer, more] : [more, fewer];
+    const isGone = focusedIn(used) === used && (tree.more === 0 || !isOpen);
+    show(more, tree.more > 0);
+    show(fewer, isOpen);
+    if (isGone) other.focus({ preventScroll: true });
   }
   return {
     parts: ["branches"],

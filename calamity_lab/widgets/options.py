@@ -49,10 +49,14 @@ def _short(value: Any) -> str:
     return text(value)[:200]
 
 
-def _count(value: Any) -> int:
+def _any_count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("a whole number from 1 on")
-    return min(value, 400)
+    return value
+
+
+def _count(value: Any) -> int:
+    return min(_any_count(value), 400)
 
 
 def _first(value: Any) -> int:
@@ -96,7 +100,7 @@ def _pairs(read: Callable[[Any], Any]) -> Callable[[Any], tuple[tuple[str, Any],
 _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "tabs": {"shown": _one_of(*TABS)},
     "agenda": {"limit": _count},
-    "branches": {"limit": _count},
+    "branches": {"limit": _any_count},
     "state": {
         "query": _short,
         "first": _first,

@@ -259,6 +259,30 @@ def test_branches_are_lines_on_the_axis_of_the_slider_that_are_pressed_renamed_a
     assert bare.fact == "The branch 'what if' was removed"
 
 
+def test_all_branches_of_many_can_be_reached_and_folded_again(bare: BarePage) -> None:
+    for number in range(70):
+        bare.lab.fork(f"b{number}")
+    bare.settle()
+    branches = bare.root.get_by_role("group", name="Branches")
+    names, more = branches.locator(".cl-branch-name"), branches.get_by_role("button", name="more branches")
+    fewer = branches.get_by_role("button", name="Fewer branches")
+    expect(more).to_have_text("68 more")
+    for shown in (60, 71):
+        more.press("Enter")
+        bare.settle()
+        expect(names).to_have_count(shown)
+    expect(more).to_be_hidden()
+    expect(fewer).to_be_focused()
+    fewer.press("Enter")
+    bare.settle()
+    expect(names).to_have_count(3)
+    expect(more).to_be_focused()
+    bare.lab.switch("main")
+    for number in range(70):
+        bare.lab.remove(f"b{number}")
+    bare.settle()
+
+
 def test_a_short_history_is_spread_over_the_timeline(bare: BarePage) -> None:
     bare.page.set_viewport_size({"width": 1900, "height": 900})
     bare.widen(1800)
