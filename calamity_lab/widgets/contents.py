@@ -238,7 +238,8 @@ def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[
 
 def _agenda(contents: Contents) -> Any:
     stepper, options = contents.lab.stepper, contents.options_of("agenda")
-    return agenda(stepper.trace, stepper.cursor, notes=stepper.notes, **{"limit": 4, **options})
+    usually = {"limit": 4, "notes": stepper.notes, "offers": not stepper.is_fixed}
+    return agenda(stepper.trace, stepper.cursor, **{**usually, **options})
 
 
 def _state(contents: Contents) -> Any:

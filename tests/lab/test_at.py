@@ -11,6 +11,7 @@ from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
+from calamity_lab.widgets.view_widget import ViewWidget
 from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
 
@@ -121,3 +122,17 @@ def test_what_is_at_a_moment_says_which_and_has_no_buttons(lab: Lab) -> None:
     for name in ("view", "controls", "form", "dock", "step", "goto"):
         with pytest.raises(AttributeError, match=f"no '{name}'.*use the lab itself"):
             getattr(at, name)
+
+
+def test_no_fault_is_offered_or_armed_where_the_cursor_stays(lab: Lab) -> None:
+    page = FrontEnd(ViewWidget(lab.at(7), "agenda"))
+    assert page.values["agenda"]["faults"] == []
+    page.ask("inject", fault="crash")
+    assert page.values["fact"]["sentence"] == "This view stays at step 7. To move, use the lab"
+    page.ask("select", mark="event 5", details=True)
+    assert {action["verb"] for action in page.values["details"]["actions"]} == {
+        "why",
+        "copy_test",
+        "copy_cell",
+    }
+    assert FrontEnd(ViewWidget(lab, "agenda")).values["agenda"]["faults"] != []
