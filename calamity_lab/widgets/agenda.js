@@ -130,7 +130,7 @@ function mountFaults(lab) {
     button: node,
     list,
     update(/** @type {readonly FaultOffer[]} */ offers) {
-      show(node, !lab.isRecorded);
+      show(node, offers.length > 0);
       keyed(list, [...offers], ({ label }) => label,
         (offer) =>
           make("button", { type: "button", class: "cl-button cl-quiet", title: offer.title, text: offer.label }),
@@ -318,6 +318,25 @@ export function mountStops(root, lab) {
       // Somebody has just set one, and wants to see it.
       if (rows.length > known) node.open = true;
       known = rows.length;
+    },
+  };
+}
+
+/** The watches and invariants beside a single view, with their values at its moment. @param {HTMLElement} root */
+export function mountWatches(root) {
+  const list = make("ul", { class: "cl-watches", "aria-label": "Watches", hidden: true });
+  root.append(list);
+  return {
+    parts: ["stops"],
+    update(/** @type {StopsView} */ { rows }) {
+      const watches = rows.filter(({ kind, is_on: isOn }) => kind !== "breakpoint" && isOn);
+      show(list, watches.length > 0);
+      keyed(list, watches, ({ key }) => key, () => make("li", {}, make("span", { class: "cl-muted" }), make("b")),
+        (line, { name, value, is_broken: isBroken }) => {
+          setText(line.children[0], `${name}: `);
+          setText(line.children[1], value);
+          line.classList.toggle("cl-broken", isBroken);
+        });
     },
   };
 }

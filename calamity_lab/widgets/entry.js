@@ -1,6 +1,6 @@
 // The module's face, as anywidget wants it: what a model's `face` names is drawn into the element.
 
-import { mountAgenda } from "./agenda.js";
+import { mountAgenda, mountWatches } from "./agenda.js";
 import { mountComposite } from "./composite.js";
 import { mountComparison } from "./comparison.js";
 import { mountControls } from "./controls.js";
@@ -27,6 +27,7 @@ const FACES = {
   lab: mountComposite,
   controls(root, lab, openHelp) {
     const controls = lab.add(mountControls(root, lab, openHelp));
+    lab.add(mountWatches(root));
     lab.add(mountFoot(root, ["controls"]));
     return { go: controls.focusGo, play: controls.play };
   },
@@ -57,6 +58,7 @@ function single(mount) {
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {HTMLInputElement} [search] @returns {FaceParts} */
 function withFoot(root, lab, search) {
+  lab.add(mountWatches(root));
   lab.add(mountDetails(root, root, lab));
   lab.add(mountFoot(root, ["fact"]));
   return { search: search ? () => search.focus() : undefined };

@@ -33,16 +33,13 @@ _tokens = count(1)
 
 _HEAD = ("controls", "branches")
 _ALL = (*_HEAD, "search", "selected", "pointed", "chart", "agenda", "form", "stops", "details", "tabs", *TABS)
+_SINGLE = ("fact", "details", "stops")
 FACES: Mapping[str, tuple[str, ...]] = {
     "lab": _ALL,
-    "controls": _HEAD,
-    "agenda": ("fact", "details", "agenda", "form"),
-    "state": ("fact", "details", "selected", "state"),
-    "timeline": ("fact", "details", "selected", "pointed", "stops", "chart"),
-    "process_graph": ("fact", "details", "selected", "stops", "process_graph"),
-    "sequence": ("fact", "details", "selected", "sequence"),
-    "log": ("fact", "details", "selected", "log"),
-    "comparison": ("fact", "details", "selected", "comparison"),
+    "controls": (*_HEAD, "stops"),
+    "agenda": (*_SINGLE, "agenda", "form"),
+    "timeline": (*_SINGLE, "selected", "pointed", "chart"),
+    **{tab: (*_SINGLE, "selected", tab) for tab in TABS},
 }
 """What a widget can show, and the views that this needs."""
 

@@ -285,7 +285,11 @@ def test_a_pending_command_opens_by_its_name_and_gives_the_focus_back(browser: B
 def test_every_single_view_opens_the_same_panel(browser: Browser, face: str) -> None:
     lab = story()
     lab.send(bank.DepositFunds("alice", 30))
+    lab.watch("accounts", lambda stack: len(stack.aggregates))
+    two = lab.invariant("two", lambda stack: len(stack.aggregates) == 2)
     bare = BarePage(browser.page(width=1000, height=1400), lab, ViewWidget(lab, face), width=800)
+    watches = bare.root.get_by_role("list", name="Watches").get_by_role("listitem")
+    expect(watches).to_have_text(["accounts: 3", "two: does not hold"])
     first = {
         "log": bare.root.get_by_role("row").filter(has_text="#13").first,
         "agenda": bare.root.get_by_role("button", name="DepositFunds", exact=True),
@@ -297,6 +301,10 @@ def test_every_single_view_opens_the_same_panel(browser: Browser, face: str) -> 
     expect(panel(bare)).to_contain_text("correlation id")
     bare.page.keyboard.press("Escape")
     expect(panel(bare)).to_be_hidden()
+    lab.restart()
+    two.is_on = False
+    bare.settle()
+    expect(watches).to_have_text(["accounts: 0"])
     bare.check()
     bare.page.close()
 

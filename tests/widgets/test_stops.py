@@ -11,6 +11,7 @@ from calamity_lab.examples.bank import WithdrawFunds
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.details import actions_on
+from calamity_lab.widgets.view_widget import FACES, ViewWidget
 from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
 
@@ -261,10 +262,18 @@ def test_a_type_that_the_branch_does_not_have_selects_nothing(page: FrontEnd, ke
     assert "needs a text as 'type'" in page.values["controls"]["sentence"]
 
 
-def test_the_single_views_of_lanes_and_of_the_graph_know_the_breakpoints(lab: Lab) -> None:
+@pytest.mark.parametrize("face", sorted(set(FACES) - {"lab"}))
+def test_every_single_view_knows_the_breakpoints_and_shows_the_watches_at_its_cursor(
+    lab: Lab, face: str
+) -> None:
     lab.break_on(WithdrawFunds)
-    for page in (FrontEnd(lab.timeline), FrontEnd(lab.process_graph)):
-        assert [row["target"] for row in page.values["stops"]["rows"]] == ["command:WithdrawFunds"]
+    lab.watch("accounts", lambda stack: len(stack.aggregates))
+    page = FrontEnd(ViewWidget(lab, face))
+    assert rows(page) == [("watch", "accounts", "0"), ("breakpoint", "WithdrawFunds", "")]
+    assert [row["target"] for row in page.values["stops"]["rows"]] == ["", "command:WithdrawFunds"]
+    lab.resume()
+    page.seen()
+    assert rows(page)[0] == ("watch", "accounts", "3")
 
 
 def test_why_a_command_was_not_sent_is_answered_with_links_to_moments(page: FrontEnd, lab: Lab) -> None:
