@@ -479,6 +479,53 @@ def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_thr
     bare.lab.switch("main")
 
 
+def test_commands_are_moved_and_inserted_by_mouse_and_by_keys(bare: BarePage) -> None:
+    keys = bare.page.keyboard
+    bare.lab.send(bank.DepositFunds("alice", 5), bank.DepositFunds("alice", 7))
+    bare.settle()
+    pending = bare.root.get_by_role("button", name="DepositFunds", exact=True)
+
+    def does(which: int, action: str, *, by_keys: bool) -> None:
+        """Open a pending command, and press one of its actions."""
+        for button in (pending.nth(which), panel(bare).get_by_role("button", name=action)):
+            button.focus() if by_keys else button.click()
+            if by_keys:
+                keys.press("Enter")
+            bare.settle()
+
+    def amounts() -> list[int]:
+        return [each.amount for each in bare.lab.agenda]
+
+    does(0, "Move later", by_keys=False)
+    assert amounts() == [7, 5]
+    assert "replayed on 'DepositFunds moved'" in bare.fact
+    does(0, "Move later", by_keys=True)
+    assert amounts() == [5, 7]
+    does(1, "Move earlier", by_keys=False)
+    assert amounts() == [7, 5]
+    does(1, "Move earlier", by_keys=True)
+    assert amounts() == [5, 7]
+    expect(panel(bare).get_by_role("button", name="Move earlier")).to_be_focused()
+
+    form = bare.root.get_by_role("group", name="Insert before DepositFunds")
+    for amount, by_keys in ((1, False), (2, True)):
+        does(1, "Insert before…", by_keys=by_keys)
+        choice = form.get_by_role("combobox", name="Command type")
+        expect(choice).to_be_focused()
+        choice.select_option("DepositFunds")
+        form.get_by_label("account_id").fill("alice")
+        form.get_by_label("amount").fill(str(amount))
+        if by_keys:
+            keys.press("Enter")
+        else:
+            form.get_by_role("button", name="Replay").click()
+        bare.settle()
+    assert amounts() == [5, 2, 1, 7]
+    assert "replayed on 'with DepositFunds 2'" in bare.fact
+    bare.lab.switch("main")
+    assert amounts() == [5, 7]
+
+
 def test_break_here_by_mouse_and_by_keys_then_resume_stops_there(bare: BarePage) -> None:
     lab = bare.lab
     withdrawn = [at for at, step in enumerate(lab.trace.steps, 1) if "FundsWithdrawn" in step.event_types]
