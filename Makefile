@@ -11,6 +11,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# One more than the cores of a small machine: tests with a browser or a database often wait for it.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := pyproject.toml constraints.txt scripts/bootstrap.py scripts/debian.py
@@ -63,7 +65,7 @@ test: $(VENV)/.ready-test $(QUICK_CHECKS)
 	@chromium="$$($(BIN)/python -m scripts.chromium)" || exit; found="$$(mktemp)"; \
 	$(MAKE) --no-print-directory -k -j2 $(SLOW_CHECKS) >"$$found" 2>&1 & checks=$$!; \
 	trap "kill $$checks" INT TERM; \
-	CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 2 $(ARGS); tests=$$?; \
+	CHROMIUM="$$chromium" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
 	wait $$checks || { cat "$$found" >&2; tests=1; }; \
 	rm "$$found"; exit $$tests
 

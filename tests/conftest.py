@@ -20,7 +20,7 @@ BROWSER = TESTS / "browser"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests carry their marker; where two workers run the tests, they start with what takes longest.
+    """Browser tests carry their marker; where several workers run the tests, the first starts with them.
 
     Each worker has a server and a Chromium of its own. A worker that runs all tests has the browser's last:
     playwright leaves its event loop running.
