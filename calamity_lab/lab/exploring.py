@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
 from calamity_lab.frames.files import Exports
 from calamity_lab.kernel import ask, outbox
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import (
     a_list,
     a_mapping,
@@ -47,6 +48,7 @@ from calamity_lab.probe.explore import (
 )
 from calamity_lab.probe.workers import WorkerLost, explore_forked
 from calamity_lab.text import html_table, plural
+from calamity_lab.trace.inputs import Waited
 from calamity_lab.trace.selection import Note
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Moment
@@ -60,6 +62,7 @@ _LENGTH = 200
 _WALK = 200
 _LONGEST_NAME = 40
 _MOST_WORKERS = 64
+_TIMES = ("any", "idle")
 _STRATEGIES = ("breadth", "depth", "random")
 
 Verdict = Literal["holds", "broken", "undecided"]
@@ -69,20 +72,23 @@ Start = Stack | Run | Displays
 class Coverage(NamedTuple):
     """What never happened in the states that were found.
 
-    Commands that were never accepted, events that were never recorded, reasons that no rejection gave, and
-    what instances of process managers never did, as in "Transfer stopped".
+    Commands that were never accepted, events that were never recorded, reasons that no rejection gave, what
+    instances of process managers never did, as in "Transfer stopped", and deadlines that were never due.
     """
 
     commands: tuple[str, ...]
     events: tuple[str, ...]
     reasons: tuple[str, ...]
     reactions: tuple[str, ...]
+    deadlines: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         lines = [
             f"{words}: {', '.join(names)}"
             for words, names in zip(
-                ("never accepted", "never recorded", "reasons never given", "never done"), self, strict=True
+                ("never accepted", "never recorded", "reasons never given", "never done", "never due"),
+                self,
+                strict=True,
             )
             if names
         ]
@@ -194,6 +200,9 @@ class Violation:
             else:
                 if way.is_offered:
                     stepper.submit(way.command)
+                if way.waits:
+                    stepper.put(Waited(_deadline(lab, way).due_at))
+                    stepper.step_in()
                 stepper.choose(_pending(lab, way))
                 if way.fault is not None:
                     stepper.inject(way.fault)
@@ -260,6 +269,18 @@ def _pending(lab: Displays, way: ExploredChoice) -> int:
     raise InvalidValue(
         f"{way.label} is not pending, so the path cannot be done again: the model is not pure, or it was "
         "changed since. Explore it again"
+    )
+
+
+def _deadline(lab: Displays, way: ExploredChoice) -> Pending:
+    """The deadline that a choice means."""
+    deadlines: tuple[Pending, ...] = tuple(lab.moment.stack.deadlines)
+    for each in deadlines:
+        if str(each.sender) == way.sender and each.deadline == way.deadline and each.command == way.command:
+            return each
+    raise InvalidValue(
+        f"the deadline {way.deadline} of {way.sender} is not set, so the path cannot be done again: the "
+        "model is not pure, or it was changed since. Explore it again"
     )
 
 
@@ -475,6 +496,7 @@ class Exploration(Exports):
             tuple([name for name in map(stored_name, model.events) if name not in seen.events]),
             tuple([reason for reason in _reasons(model) if reason not in given]),
             tuple(reactions),
+            tuple(sorted(seen.deadlines - seen.met)),
         )
 
     def sweep(self, **sizes: Iterable[Any]) -> Sweep:
@@ -654,12 +676,14 @@ def exploration_of(
     seed: int,
     by: Callable[[Stack], Any] | None,
     workers: int = 1,
+    time: str,
 ) -> Exploration:
     """An exploration that has looked at nothing yet; ``make(model, stack=run)`` makes the labs it opens."""
     limit = a_whole_number("explore(limit)", limit, low=1)
     depth = None if depth is None else a_whole_number("explore(depth)", depth)
     one_of("explore(strategy)", strategy, _STRATEGIES)
     workers = _workers(workers, strategy)
+    one_of("explore(time)", time, _TIMES)
     checks = {
         "invariants": _predicates("invariants", invariants),
         "eventually": _predicates("eventually", eventually),
@@ -677,6 +701,7 @@ def exploration_of(
             depth=None if strategy == "random" else depth,
             strategy="depth" if strategy == "depth" else "breadth",
             by=by,
+            time="idle" if time == "idle" else "any",
             faults=wrong_things,
             **checks,
         )

@@ -830,6 +830,7 @@ def explore(
     seed: int = 0,
     by: Callable[[Stack], Any] | None = None,
     workers: int = 1,
+    time: Literal["any", "idle"] = "any",
     at_once: bool = True,
 ) -> Exploration:
     """Follow everything that may happen from a start, and check each state.
@@ -855,6 +856,9 @@ def explore(
     ``depth`` commands (or 200) at random with this ``seed``, ``limit`` choices in all, whose paths are made
     shorter afterwards. ``by`` is a function of the stack that says what counts when two states are compared.
 
+    Where deadlines are set, time may pass to the next one at ``time="any"`` moment, since a message may be on
+    its way for as long as it likes; with ``"idle"`` only when nothing else can happen.
+
     An interrupt ends it, and gives what was found so far. With ``at_once=False`` nothing is looked at yet:
     `Exploration.go_on` does it for as many seconds as it is given.
     """
@@ -872,5 +876,6 @@ def explore(
         seed=seed,
         by=by,
         workers=workers,
+        time=time,
     )
     return found.resume(limit) if a_bool("explore(at_once)", at_once) else found

@@ -1,9 +1,10 @@
 """Exploring: every order in which the commands of a model may happen, and the states that they lead to.
 
 A choice is one whole command: its decision, its append, and what process managers make of it. Two states are
-the same when aggregates, process managers and pending commands (in any order) are the same; ids, times,
-versions and the history do not count. All of it drives `advance`. The model is pure, so a callback that was
-asked the same before is not asked again.
+the same when aggregates, process managers, pending commands (in any order) and deadlines (by how far off)
+are the same; ids, times, versions and the history do not count. The clock stands still while commands are
+carried out, so that all that happens between two waits happens at one time. All of it drives `advance`. The
+model is pure, so a callback that was asked the same before is not asked again.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from random import Random
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, ModelError, repr_of
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import are_equal, words_of
+from calamity_lab.kernel.clocks_and_ids import TickingClock, read
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, arm
 from calamity_lab.kernel.folding import begun
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
-from calamity_lab.kernel.run import Run, advance
+from calamity_lab.kernel.run import Run, advance, wait
 from calamity_lab.kernel.schema import fields_of
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import Appended, Completed, Injected, Step
@@ -32,6 +36,9 @@ from calamity_lab.text import format_value, plural
 from calamity_lab.trace.muted_output import muted_output
 
 Strategy = Literal["breadth", "depth"]
+Time = Literal["any", "idle"]
+"""When time may pass to the next deadline: at any moment, or only when nothing else can happen."""
+
 Predicate = Callable[[Stack], Any]
 Offer = Callable[[Stack], Iterable[Any]]
 
@@ -44,12 +51,15 @@ class ExploredChoice(NamedTuple):
     """A choice as it is in every run: a command, who sent it, and whether it was offered or pending.
 
     ``fault`` is what goes wrong meanwhile; where the fault stands for itself, it is the ``command``, too.
+    ``deadline`` is the name of a deadline whose command it is; with ``waits``, time passes before.
     """
 
     command: Any
     sender: str | None = None
     is_offered: bool = False
     fault: Fault | None = None
+    deadline: str | None = None
+    waits: bool = False
 
     @property
     def is_fault(self) -> bool:
@@ -61,9 +71,19 @@ class ExploredChoice(NamedTuple):
         """The choice in words."""
         if self.is_fault:
             return repr_of(self.command, 200)
+        if self.waits:
+            return f"time passes, then {format_value(self.command, 200)}"
         if self.fault is None:
             return format_value(self.command, 200)
         return f"{format_value(self.command, 200)}, with {format_value(self.fault, 200)}"
+
+
+class _Next(NamedTuple):
+    """A command that may come next, and the run in which it is next."""
+
+    pending: Pending
+    is_offered: bool
+    run: Run
 
 
 class _Numbered(NamedTuple):
@@ -122,13 +142,15 @@ class Seen:
     events: set[str] = field(default_factory=set)
     reasons: set[tuple[str, str]] = field(default_factory=set)
     reactions: set[tuple[str, str]] = field(default_factory=set)
+    deadlines: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
 
     def sets(self) -> tuple[set[Any], ...]:
-        """The four sets, in order."""
-        return self.accepted, self.events, self.reasons, self.reactions
+        """The sets, in order."""
+        return self.accepted, self.events, self.reasons, self.reactions, self.deadlines, self.met
 
     def add(self, more: Iterable[Iterable[Any]]) -> None:
-        """Note what happened elsewhere, too: the members of the four sets."""
+        """Note what happened elsewhere, too: the members of the sets."""
         for mine, theirs in zip(self.sets(), more, strict=True):
             mine.update(theirs)
 
@@ -172,9 +194,13 @@ class Explorer:
         depth: int | None = None,
         strategy: Strategy = "breadth",
         by: Callable[[Stack], Any] | None = None,
+        time: Time = "any",
     ) -> None:
         self.given = start
-        self.start = start._replace(stack=changed(start.stack, ids=_Numbered()))
+        now, _ = read(start.stack.clock)
+        stands = TickingClock(now, timedelta(0))
+        self.start = start._replace(stack=changed(start.stack, ids=_Numbered(), clock=stands), wait=None)
+        self._time = time
         self.most_depth, self.strategy = depth, strategy
         self._offer, self._by, self._faults = offer, by, tuple(faults)
         self.invariants, self._eventually = dict(invariants or {}), dict(eventually or {})
@@ -188,7 +214,7 @@ class Explorer:
         self.transitions = 0
         self.broken: list[BrokenAt] = []
         self.stuck: list[Stuck] = []
-        self.seen = Seen()
+        self.seen = Seen(deadlines={str(each.deadline) for each in start.stack.deadlines})
         self.reached: dict[str, int] = {}
         # Of each predicate, for each state: whether an invariant is broken, whether what must come is there.
         self.bad: dict[str, bytearray] = {name: bytearray() for name in self.invariants}
@@ -401,9 +427,23 @@ class Explorer:
         key: Hashable = vector
         if self._by is not None:
             key = vector, self._by_what(run.stack)
-        elif run.agenda:
-            key = vector, tuple(sorted([self._way(p.command, p.sender) for p in run.agenda.entries()]))
+        elif run.agenda or run.stack.deadlines:
+            pending = tuple(sorted([self._way_of(each) for each in run.agenda.entries()]))
+            key = vector, pending, *self._how_far_off(run.stack)
         return key if self._digests is None else self._digest(self._digests, self._way_digests, key)
+
+    def _how_far_off(self, stack: Stack) -> tuple[Any, ...]:
+        """The deadlines, where there are any; those that are due at once in the order of setting."""
+        if not stack.deadlines:
+            return ()
+        now, _ = read(stack.clock)
+        return (tuple([(each.due_at - now, self._way_of(each)) for each in stack.deadlines]),)
+
+    def _way_of(self, pending: Pending, *, waits: bool = False) -> int:
+        """The number of the choice of a pending command, or of a deadline."""
+        if pending.deadline is None:
+            return self._way(pending.command, pending.sender)
+        return self._way(pending.command, pending.sender, deadline=pending.deadline, waits=waits)
 
     def _by_what(self, stack: Stack) -> Hashable:
         assert self._by is not None
@@ -423,14 +463,17 @@ class Explorer:
         is_offered: bool = False,
         fault: Fault | None = None,
         at: int = -1,
+        deadline: str | None = None,
+        waits: bool = False,
     ) -> int:
         """The number of a choice; ``at`` is that of its fault."""
         name = None if sender is None else sender.stream_id
         number = repr(command) if command is fault else self.values.number(command, "a command")
-        key = number, name, is_offered, at
+        key = number, name, is_offered, at, deadline, waits
         known = self._ways.get(key)
         if known is None:
-            known = self._ways[key] = self._new_way(key, ExploredChoice(command, name, is_offered, fault))
+            choice = ExploredChoice(command, name, is_offered, fault, deadline, waits)
+            known = self._ways[key] = self._new_way(key, choice)
         return known
 
     def _new_way(self, key: tuple[Any, ...], choice: ExploredChoice) -> int:
@@ -536,23 +579,27 @@ class Explorer:
 
     def moves(self, run: Run, vector: tuple[int, ...]) -> Iterator[ChoiceMade]:
         """What each choice in a state leads to; a choice that leads to nothing is left out."""
-        for ordinal, (way, begun_run, before) in enumerate(self._choices(run, vector)):
+        leads_on = False
+        for ordinal, (way, begun_run, before) in enumerate(self._with_time(run, vector)):
+            if begun_run.wait is not None and leads_on and self._time == "idle":
+                return
             try:
                 after, new_vector, is_nothing = self._whole(begun_run, before)
             except _Raised as raised:
                 yield ChoiceMade(ordinal, way, None, before, raised.error)
                 continue
             if not is_nothing:
+                leads_on = True
                 yield ChoiceMade(ordinal, way, after, new_vector)
 
     def after(self, run: Run, vector: tuple[int, ...], ordinal: int) -> tuple[Run, tuple[int, ...]]:
         """The run after the choice with that ordinal, and the numbers of its state."""
-        _, begun_run, before = next(islice(self._choices(run, vector), ordinal, None))
+        _, begun_run, before = next(islice(self._with_time(run, vector), ordinal, None))
         return self._whole(begun_run, before)[:2]
 
     def way_at(self, run: Run, vector: tuple[int, ...], ordinal: int) -> int:
         """The number of the choice with that ordinal."""
-        return next(islice(self._choices(run, vector), ordinal, None))[0]
+        return next(islice(self._with_time(run, vector), ordinal, None))[0]
 
     # States and choices as other processes know them.
 
@@ -624,24 +671,35 @@ class Explorer:
 
     def _digest(self, digests: Digests, ways: Sequence[bytes], key: Any) -> bytes:
         """The digest of a state from its key."""
-        vector, pending = key if type(key[0]) is tuple else (key, ())
+        vector, pending, *off = key if type(key[0]) is tuple else (key, ())
         held = [
             digests.part(slot, number, self._part) for slot, number in enumerate(vector) if number and slot
         ]
         if self._by is not None:
             return digests.joined(vector[0], held, [digests.of(pending)])
-        return digests.joined(vector[0], held, [ways[way] for way in pending])
+        parts = [ways[way] for way in pending]
+        for deadlines in off:
+            far = [(each.days, each.seconds, each.microseconds, ways[way]) for each, way in deadlines]
+            parts.append(digests.of("deadlines", *far))
+        return digests.joined(vector[0], held, parts)
 
     def _part(self, slot: int, number: int) -> tuple[Any, ...]:
         """Whose state has that number in that slot, and the state."""
         stream_id, is_instance = self._slot_names[slot]
         return stream_id, is_instance, self.values.frozen(self.values.numbered(number - 1), stream_id)
 
+    def _with_time(self, run: Run, vector: tuple[int, ...]) -> Iterator[tuple[int, Run, tuple[int, ...]]]:
+        """What may happen next, and last that time passes, where a deadline is set."""
+        yield from self._choices(run, vector)
+        following = run.stack.deadlines.first
+        if following is not None:
+            yield self._way_of(following, waits=True), wait(run, first=following.command_id), vector
+
     def _choices(self, run: Run, vector: tuple[int, ...]) -> Iterator[tuple[int, Run, tuple[int, ...]]]:
         """What may happen next: each choice, the run in which it is next, and the numbers of the state."""
         plain = self._commands(run)
-        for command, sender, is_offered, begun_run in plain:
-            yield self._way(command, sender, is_offered), begun_run, vector
+        for way, (_, _, begun_run) in plain.items():
+            yield way, begun_run, vector
         happened = vector[0] if vector else 0
         for at, fault in enumerate(self._faults):
             if happened >> at & 1:
@@ -650,25 +708,26 @@ class Explorer:
             for each, sender in _alone(fault, run):
                 yield self._way(each, sender, False, each, at), arm(run, each), before
             if isinstance(fault, Fault) and not isinstance(fault, (Lose, Redeliver)):
-                for command, sender, is_offered, begun_run in plain:
-                    way = self._way(command, sender, is_offered, fault, at)
-                    yield way, arm(begun_run, fault), before
+                for pending, is_offered, begun_run in plain.values():
+                    of = pending.command, pending.sender, is_offered, fault, at, pending.deadline
+                    yield self._way(*of), arm(begun_run, fault), before
 
-    def _commands(self, run: Run) -> list[tuple[Any, Identity | None, bool, Run]]:
-        """The commands that may come next, each with its sender and the run in which it is next."""
-        found: dict[int, tuple[Any, Identity | None, bool, Run]] = {}
+    def _commands(self, run: Run) -> dict[int, _Next]:
+        """The commands that may come next, by the numbers of these choices."""
+        found: dict[int, _Next] = {}
         for n, pending in enumerate(run.agenda.entries()):
-            way = self._way(pending.command, pending.sender)
+            way = self._way_of(pending)
             if way not in found:
                 next_ = run if n == 0 else run.choose(n)
-                found[way] = pending.command, pending.sender, False, next_
+                found[way] = _Next(pending, False, next_)
         for offered in () if self._offer is None else self._offered(run.stack):
             way = self._way(offered, None, True)
             if way not in found:
                 command = self.ways[way].command  # the same object each time, so that answers are found again
                 given = run.submit(command)
-                found[way] = command, None, True, given if not run.agenda else given.choose(-1)
-        return list(found.values())
+                next_ = given if not run.agenda else given.choose(-1)
+                found[way] = _Next(next(next_.agenda.entries()), True, next_)
+        return found
 
     def _offered(self, stack: Stack) -> Iterable[Any]:
         assert self._offer is not None
@@ -683,7 +742,8 @@ class Explorer:
     def _whole(self, run: Run, vector: tuple[int, ...]) -> tuple[Run, tuple[int, ...], bool]:
         """A whole command: the run after it, the numbers of its states, and whether nothing came of it."""
         touched: set[tuple[str, bool]] = set()
-        caused, rejected = False, None
+        run, caused = self._later(run)
+        rejected = None
         while True:
             try:
                 step, run = advance(run)
@@ -707,6 +767,14 @@ class Explorer:
         after = self._after(run, vector, touched) if touched else vector
         return run, after, rejected is not None and not caused and after == vector
 
+    def _later(self, run: Run) -> tuple[Run, bool]:
+        """The run in which time has passed, if it is to pass, and whether it did."""
+        if run.wait is None:
+            return run, False
+        step, run = advance(run)
+        self.seen.met.update([str(each.deadline) for each in step.commands])
+        return run, True
+
     def _noted(self, step: Step, touched: set[tuple[str, bool]]) -> bool:
         """Note whose state a step changes; whether it sent commands."""
         if step.__class__ in _THAT_RECORD:
@@ -715,7 +783,10 @@ class Explorer:
             touched.add((step.stream_id, step.at_process_manager))
             if step.at_process_manager:
                 self.seen.reactions.add((step.stream_id.partition("-")[0], step.verb))
-        return bool(step.commands)
+        if not step.deadlines and not step.taken_off:
+            return bool(step.commands)
+        self.seen.deadlines.update([str(each.deadline) for each in step.deadlines])
+        return True
 
     def _after(self, run: Run, vector: tuple[int, ...], touched: set[tuple[str, bool]]) -> tuple[int, ...]:
         changed, stack = list(vector), run.stack
@@ -772,8 +843,10 @@ class Explorer:
         self, source: Random, state: int, run: Run, vector: tuple[int, ...]
     ) -> tuple[int, Run, tuple[int, ...]] | None:
         """One choice at random: where it leads; None where nothing can happen."""
-        open_ = list(self._choices(run, vector))
+        open_ = list(self._with_time(run, vector))
         source.shuffle(open_)
+        if self._time == "idle":
+            open_.sort(key=lambda choice: choice[1].wait is not None)  # time passes last
         for way, begun_run, before in open_:
             try:
                 after, new_vector, is_nothing = self._whole(begun_run, before)
@@ -798,7 +871,7 @@ class Explorer:
         made: list[ExploredChoice] = []
         with ask.through(self.values.remembered), muted_output():
             for wanted in ways:
-                open_ = self._choices(run, vector)
+                open_ = self._with_time(run, vector)
                 found = next(((each, now) for way, each, now in open_ if self.ways[way] is wanted), None)
                 if found is None:
                     continue
