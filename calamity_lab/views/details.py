@@ -706,8 +706,8 @@ class StopsView:
     choices: tuple[Action, ...]
 
 
-def stops_view(stops: Stops, trace: Trace, cursor: int, selection: Selection) -> StopsView:
-    """The breakpoints and the watches with their values at the cursor."""
+def stops_view(stops: Stops, trace: Trace, cursor: int, selection: Selection | None) -> StopsView:
+    """The breakpoints and the watches with their values at the cursor; without a selection, no offers."""
     rows = [_watch_row(watch, trace, cursor) for watch in stops.watches.values()]
     rows += [
         StopRow(
@@ -722,6 +722,8 @@ def stops_view(stops: Stops, trace: Trace, cursor: int, selection: Selection) ->
         )
         for each in stops.breakpoints
     ]
+    if selection is None:
+        return StopsView(tuple(rows), (), ())
     offers = with_removals(stop_actions(trace, selection), stops)
     return StopsView(tuple(rows), tuple(offers), _choices(trace.branch.model))
 

@@ -282,7 +282,9 @@ def _form(contents: Contents) -> FormView:
 
 def _stops(contents: Contents) -> Any:
     stepper = contents.lab.stepper
-    return stops_view(stepper.stops, stepper.trace, stepper.cursor, stepper.selection)
+    # Only the lab as a whole has the list in which breakpoints are set.
+    selection = stepper.selection if "tabs" in contents.parts else None
+    return stops_view(stepper.stops, stepper.trace, stepper.cursor, selection)
 
 
 def _patch(before: Any, view: Any) -> dict[str, Any]:
