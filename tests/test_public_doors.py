@@ -41,6 +41,7 @@ from calamity_lab.kernel.run import Run, begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
 from calamity_lab.stores import (
+    DeadlineWorker,
     HeldEventStore,
     OverlayEventStore,
     ProcessManagerWorker,
@@ -196,6 +197,7 @@ class World:
         actor = StackActor(self.start)
         durable = SQLEventStore("sqlite://", bank)
         worker = ProcessManagerWorker(Stack(event_store=durable, process_manager_types=[Transfer]))
+        meeting = DeadlineWorker(Stack(event_store=durable, process_manager_types=[Transfer]))
         read_models = ProjectionWorker(durable, [BankTotals])
         return {
             "After": lambda: calamity_lab.After(timedelta(hours=1), DepositFunds("a", 1)),
@@ -209,6 +211,7 @@ class World:
             "Redeliver": lambda: calamity_lab.Redeliver(FundsDeposited),
             "Context": lambda: calamity_lab.Context(self.recorded[0].recorded_at, "c1"),
             "Continue": lambda: Continue("a"),
+            "DeadlineWorker": lambda: meeting,
             "Decider": lambda: calamity_lab.Decider("Total", 0, _decide, _evolve),
             "HeldEventStore": lambda: HeldEventStore(self.stack.event_store),
             "History": lambda: History(self.recorded),
@@ -247,6 +250,8 @@ class World:
 _NOT_TRIED = {
     "SQLEventStore.close",
     "SQLSnapshotStore.close",
+    "DeadlineWorker.close",
+    "DeadlineWorker.wait_for",
     "ProcessManagerWorker.close",
     "ProcessManagerWorker.wait_for",
     "ProjectionWorker.close",

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from calamity_lab.errors import InvalidModel, InvalidValue, ModelError
+from calamity_lab.errors import InvalidModel, InvalidValue, ModelError, SerializationError, UnknownName
 from calamity_lab.kernel import ask, outbox
-from calamity_lab.kernel.agenda import Agenda, Failure
+from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import an_instance, classes, has, wrong
 from calamity_lab.kernel.deadlines import Deadlines
 from calamity_lab.kernel.folding import begun, fold, identity_in, taken_in
@@ -125,12 +125,29 @@ def taken_up(stack: Stack, aggregate_types: Iterable[type] = ()) -> Run:
             failure = Failure(None, error, stored_name(stack.process_manager_types[index]), head)
         if failure is not None:
             failed.append(failure)
+    stack, commands = _with_outstanding(stack, aggregate_types)
+    return Run(stack, Agenda(commands, failed))
+
+
+def with_deadlines(stack: Stack, aggregate_types: Iterable[type] = ()) -> Stack:
+    """The stack with the deadlines of its event store; commands that are outstanding stay there.
+
+    A warning tells where they cannot be read, because a class is missing or a row is damaged.
+    """
+    try:
+        return _with_outstanding(stack, aggregate_types)[0]
+    except (UnknownName, SerializationError) as error:
+        _log.warning("the deadlines of %r are left out: %s", stack.event_store, error)
+        return stack
+
+
+def _with_outstanding(stack: Stack, aggregate_types: Iterable[type]) -> tuple[Stack, list[Pending]]:
+    """The stack with the deadlines of its event store, and the other commands that are outstanding there."""
     find = outbox.classes_near([*stack.process_manager_types, *aggregate_types])
     names = [stored_name(cls) for cls in stack.process_manager_types]
     outstanding = outbox.with_senders(stack, stack.event_store.outstanding(find, names))
     deadlines = Deadlines([each for each in outstanding if each.due_at is not None])
-    agenda = Agenda([each for each in outstanding if each.due_at is None], failed)
-    return Run(changed(stack, deadlines=deadlines), agenda)
+    return changed(stack, deadlines=deadlines), [each for each in outstanding if each.due_at is None]
 
 
 def _with_aggregate_states(stack: Stack, types: list[type], snapshots: SnapshotStore | None) -> Stack:

@@ -21,7 +21,7 @@ from calamity_lab.kernel.in_memory_stores import (
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.recovery import Aggregates, Instances, taken_up
+from calamity_lab.kernel.recovery import Aggregates, Instances, taken_up, with_deadlines
 from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.lab.results import Committed
 from calamity_lab.model import Model
@@ -74,11 +74,12 @@ class Attachment:
                 event_store=overlay, process_manager_types=model.process_managers, clock=clock, ids=ids
             )
             stack = _with_states(stack, model, history)
-            if not self._recover:
-                return Run(stack)
             if not outbox.is_durable(overlay):
-                outbox.warn_of_events_only(store)
+                if self._recover:
+                    outbox.warn_of_events_only(store)
                 return Run(stack)
+            if not self._recover:
+                return Run(with_deadlines(stack, model.aggregates))
             outbox.check_names(stack)
             return taken_up(stack, model.aggregates)
 

@@ -158,8 +158,9 @@ class Lab(Displays):
         of its ids may be in the history.
 
         A store that keeps marks and an outbox, as SQLEventStore does, says what process managers were handed:
-        they are handed nothing again. With ``recover=True`` the lab has on its agenda what `recover` would
-        carry out: the outstanding commands, and those that answer events which nobody handed on.
+        they are handed nothing again. Its deadlines are set. With ``recover=True`` the lab has on its agenda
+        what `recover` would carry out: the outstanding commands, and those that answer events which nobody
+        handed on.
 
         An event for which the model has no class is shown as it was stored. An aggregate or a process manager
         whose callbacks fail on its events is left out. One warning names both.

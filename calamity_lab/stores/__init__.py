@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from calamity_lab.stores.serializer.serializer import Serializer
     from calamity_lab.stores.sql.event_store import SQLEventStore
     from calamity_lab.stores.sql.snapshots import SQLSnapshotStore
-    from calamity_lab.stores.workers import ProcessManagerWorker, ProjectionWorker
+    from calamity_lab.stores.workers import DeadlineWorker, ProcessManagerWorker, ProjectionWorker
 
 _HOMES = {
     "kernel.recovery": "rebuild recover take_snapshots",
@@ -33,12 +33,13 @@ _HOMES = {
     "stores.overlay": "OverlayEventStore",
     "stores.serializer": "Serializer UnknownEvent UnreadableEvent",
     "stores.sql": "SQLEventStore SQLSnapshotStore",
-    "stores.workers": "ProcessManagerWorker ProjectionWorker",
+    "stores.workers": "DeadlineWorker ProcessManagerWorker ProjectionWorker",
 }
 
 __all__ = [
     "ClusterActors",
     "ClusterStackActor",
+    "DeadlineWorker",
     "HeldEventStore",
     "InMemorySnapshotStore",
     "OverlayEventStore",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from inspect import signature
 from itertools import chain, dropwhile, takewhile
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self
 
 from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, OutOfRange, repr_of
@@ -17,6 +17,7 @@ from calamity_lab.kernel.arguments import (
     a_list,
     a_mapping,
     a_text,
+    a_time,
     a_whole_number,
     an_instance,
     has,
@@ -24,6 +25,7 @@ from calamity_lab.kernel.arguments import (
     wrong,
 )
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
+from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.event_store import (
     InMemoryEventStore,
     check_expected,
@@ -40,6 +42,7 @@ from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.outbox import (
     ACCEPTED,
+    CANCELLED,
     Delivery,
     Move,
     OutboxChanges,
@@ -64,6 +67,7 @@ from calamity_lab.kernel.protocols import (
 from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
 from calamity_lab.text import plural
 
+_TAKEN_OFF = "[TakenOff('Transfer-t1', None)]"
 _NOTHING: PersistentVector[RecordedEvent] = PersistentVector()
 _position: Callable[[RecordedEvent], int] = attrgetter("position")
 _stream_version: Callable[[RecordedEvent], int] = attrgetter("stream_version")
@@ -293,7 +297,7 @@ class OverlayEventStore:
 class _Change(NamedTuple):
     """What was handed on, sent or settled, or how a mark passed events of no interest.
 
-    ``after`` is the number of events that were on top.
+    ``after`` is the number of events that were on top, and ``taken_off`` are deadlines of the base.
     """
 
     after: int
@@ -304,6 +308,7 @@ class _Change(NamedTuple):
     sent: Sequence[Pending] = ()
     settled: Pending | None = None
     outcome: Outcome | None = None
+    taken_off: Sequence[TakenOff] = ()
 
 
 class _Entry(NamedTuple):
@@ -318,7 +323,7 @@ class DurableOverlayEventStore(OverlayEventStore):
     What the outbox of the base has is seen as of the first look at it.
     """
 
-    __slots__ = ("_changes", "_entries", "_marks")
+    __slots__ = ("_changes", "_deadlines", "_entries", "_marks", "_taken_off")
 
     outlives_the_stack = False  # so a process manager that begins here is no news
     _slots = (*OverlayEventStore._slots, *__slots__)
@@ -326,10 +331,13 @@ class DurableOverlayEventStore(OverlayEventStore):
     _changes: PersistentVector[_Change]
     _entries: PersistentMap[_Entry]  # the commands that were sent or settled on top, by id
     _marks: PersistentMap[int]  # the marks that were moved
+    _deadlines: PersistentMap[tuple[Pending, ...]]  # those that were set on top, by instance
+    _taken_off: PersistentMap[frozenset[str | None]]  # the names of deadlines of the base, by instance
 
     def __init__(self, base: Any, **given: Any) -> None:
         super().__init__(base, **given)
         self._changes, self._entries, self._marks = PersistentVector(), PersistentMap(), PersistentMap()
+        self._deadlines, self._taken_off = PersistentMap(), PersistentMap()
 
     @staticmethod
     def _past_of(base: Any, position: int | None) -> _Past:
@@ -368,11 +376,19 @@ class DurableOverlayEventStore(OverlayEventStore):
         return {**self._past.marks, **self._marks}, self.version(ALL)
 
     def hand_on(
-        self, name: str, since: int | None, upto: int, deliveries: Sequence[Delivery], sent: Sequence[Pending]
+        self,
+        name: str,
+        since: int | None,
+        upto: int,
+        deliveries: Sequence[Delivery],
+        sent: Sequence[Pending],
+        *,
+        taken_off: Sequence[TakenOff] = (),
     ) -> Self | None:
         """The store after a mark moved, with what instances were handed, and what they sent in the outbox.
 
-        The answer is None when the mark is not at ``since``.
+        Before, the deadlines that were ``taken_off`` are settled as cancelled. The answer is None when the
+        mark is not at ``since``.
         """
         name = a_text("hand_on(name)", name, "'Transfer'")
         since = None if since is None else a_whole_number("hand_on(since)", since)
@@ -381,24 +397,42 @@ class DurableOverlayEventStore(OverlayEventStore):
         sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
         if self._mark(name) != since:
             return None
-        return self._with_mark(name, since, upto, tuple(deliveries), self._new(sent))
+        store = self._without_deadlines(a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff))
+        return store._with_mark(name, since, upto, tuple(deliveries), self._new(sent))
 
-    def settle(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending] = ()) -> Self:
+    def settle(
+        self,
+        pending: Pending,
+        outcome: Outcome,
+        sent: Sequence[Pending] = (),
+        *,
+        taken_off: Sequence[TakenOff] = (),
+    ) -> Self:
         """The store that knows what a command came to, with the commands that answer it in its outbox.
 
-        Raises `AlreadySettled` when the command was settled before.
+        Before, the deadlines that were ``taken_off`` are settled as cancelled, as in `hand_on`. Raises
+        `AlreadySettled` when the command was settled before.
         """
         an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
         an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
         sent = a_list("settle(sent)", sent, "[]", of=Pending)
+        off = a_list("settle(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
         self._check_unsettled(pending)
-        return self._with_settled(pending, outcome, self._new(sent))
+        # The command itself may be one of the deadlines.
+        store = self._with_settled(pending, outcome, ())._without_deadlines(off)
+        new = self._new(sent)
+        return store._with(_Change(len(self._own), sent=new)) if new else store
 
     def outcome_of(self, command_id: str) -> Outcome | None:
         """What a command came to; None where it is not known, or not settled."""
         command_id = a_text("outcome_of(command_id)", command_id, "pending.command_id")
-        entry = self._entries.get(command_id)
-        return self._past.outcome_of(command_id) if entry is None else entry.outcome
+        entry: _Entry | None = self._entries.get(command_id)
+        if entry is not None:
+            return entry.outcome
+        below = self._past.commands.get(command_id)
+        if below is not None and self._is_taken_off(below):
+            return CANCELLED
+        return self._past.outcome_of(command_id)
 
     def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
         """The commands of these process managers that are not settled, depth first, the oldest cascade first.
@@ -407,7 +441,11 @@ class DurableOverlayEventStore(OverlayEventStore):
         """
         a_function("outstanding(find)", find, "lambda name: None")
         senders = a_list("outstanding(senders)", senders, "['Transfer']", of=str)
-        below = [p for p in self._past.outstanding(find, senders) if p.command_id not in self._entries]
+        below = [
+            pending
+            for pending in self._past.outstanding(find, senders)
+            if pending.command_id not in self._entries and not self._is_taken_off(pending)
+        ]
         own = [
             pending
             for change in self._changes
@@ -416,6 +454,20 @@ class DurableOverlayEventStore(OverlayEventStore):
             if pending.sender is None or pending.sender.category in senders
         ]
         return depth_first([*below, *own])
+
+    def deadlines_due(
+        self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
+    ) -> tuple[Pending, ...]:
+        """The deadlines of these process managers that are due at a time and not settled, in order."""
+        now = a_time("deadlines_due(now)", now)
+        found = [(each.due_at, each) for each in self.outstanding(find, senders) if each.due_at is not None]
+        return tuple([each for due_at, each in sorted(found, key=itemgetter(0)) if due_at <= now])
+
+    def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
+        """When the first deadline of these process managers is due after a time; None where there is none."""
+        after = a_time("next_due(after)", after)
+        times = [each.due_at for each in self.outstanding(lambda name: None, senders) if each.due_at]
+        return min([time for time in times if time > after], default=None)
 
     def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
         """What running instances of a process manager were handed, and where instances ended, in order."""
@@ -464,7 +516,8 @@ class DurableOverlayEventStore(OverlayEventStore):
 
         Raises `CommitConflict` where a mark is elsewhere, or a command was settled before.
         """
-        store, marks, settled = self, {}, {}
+        store, marks = self, dict[str, tuple[int | None, int | None]]()
+        settled: dict[str, Outcome] = {}
         for move in along.moves:
             mark = store._mark(move.name)
             if move.handed and not (mark == move.since and move.fits(head)):
@@ -472,19 +525,25 @@ class DurableOverlayEventStore(OverlayEventStore):
             else:
                 store = store._moved(move, mark, head)
         events = {event.position: event for event in store.events_at(_causes(along, head))}
-        outcomes = list(along.settled)
-        for pending, cause, outcome in along.sent:
+        for pending, outcome in along.settled:
+            store = store._with_outcome(pending, outcome, settled)
+        store, outcomes = store._without_deadlines(along.taken_off), []
+        for pending, cause, came_to in along.sent:
             pending = pending._replace(cause=None if cause is None else events[resolved(cause, head)])
             store = store._with(_Change(len(store._own), sent=store._new([pending])))
-            outcomes += [] if outcome is None else [(pending, outcome)]
+            outcomes += [] if came_to is None else [(pending, came_to)]
         for pending, outcome in outcomes:
-            before = store.outcome_of(pending.command_id)
-            if before is not None:
-                settled[pending.command_id] = before
-            store = store._with_settled(pending, outcome, ())
+            store = store._with_outcome(pending, outcome, settled)
         if marks or settled:
             raise CommitConflict({}, marks, settled)
         return store
+
+    def _with_outcome(self, pending: Pending, outcome: Outcome, before: dict[str, Outcome]) -> Self:
+        """The store that knows what a command came to; what it came to ``before`` is noted there."""
+        found = self.outcome_of(pending.command_id)
+        if found is not None:
+            before[pending.command_id] = found
+        return self._with_settled(pending, outcome, ())
 
     def _moved(self, move: Move, mark: int | None, head: int) -> Self:
         """The store after a mark moved, if it fits."""
@@ -507,8 +566,33 @@ class DurableOverlayEventStore(OverlayEventStore):
 
     def _check_unsettled(self, pending: Pending) -> None:
         outcome = self.outcome_of(pending.command_id)
+        if outcome is None and pending.command_id not in self._entries and self._is_taken_off(pending):
+            outcome = CANCELLED
         if outcome is not None:
             raise AlreadySettled(pending.command_id, outcome)
+
+    def _is_taken_off(self, pending: Pending) -> bool:
+        """Whether a deadline of the base was taken off here."""
+        if pending.deadline is None or pending.sender is None:
+            return False
+        names = self._taken_off.get(pending.sender.stream_id, frozenset())
+        return None in names or pending.deadline in names
+
+    def _without_deadlines(self, taken_off: Sequence[TakenOff]) -> Self:
+        """The store whose deadlines were taken off: those on top are settled, and those of the base noted."""
+        store = self
+        for off in taken_off:
+            known = store._deadlines.get(off.stream_id, ())
+            gone = [each for each in known if off.name in (None, each.deadline)]
+            for each in gone:
+                if store._entries[each.command_id].outcome is None:
+                    store = store._with_settled(each, CANCELLED, ())
+            store = store._with(_Change(len(self._own), taken_off=(off,)))
+            left = tuple([each for each in known if each not in gone])
+            store._deadlines = store._deadlines.insert(off.stream_id, left)
+            names = store._taken_off.get(off.stream_id, frozenset()) | {off.name}
+            store._taken_off = store._taken_off.insert(off.stream_id, names)
+        return store
 
     def _new(self, sent: Sequence[Pending]) -> tuple[Pending, ...]:
         """The commands that the outbox does not have yet; those that own events caused are new."""
@@ -538,6 +622,10 @@ class DurableOverlayEventStore(OverlayEventStore):
         store._changes = self._changes.append(change)
         for pending in change.sent:
             store._entries = store._entries.insert(pending.command_id, _Entry(pending, None))
+            if pending.due_at is not None and pending.sender is not None:
+                stream_id = pending.sender.stream_id
+                of_instance = (*store._deadlines.get(stream_id, ()), pending)
+                store._deadlines = store._deadlines.insert(stream_id, of_instance)
         return store
 
     def _along(self, base: Any, after: int | OverlayEventStore, count: int) -> OutboxChanges | None:
@@ -568,6 +656,7 @@ class DurableOverlayEventStore(OverlayEventStore):
                 )
                 for pending in sent
             ],
+            list(dict.fromkeys([off for change in changes for off in change.taken_off])),
         )
 
     def _changes_since(self, after: int | OverlayEventStore) -> tuple[_Change, ...]:
@@ -727,7 +816,7 @@ class _Past:
 class _DurablePast(_Past):
     """The marks and the outbox of a store, besides its events."""
 
-    __slots__ = ("_deliveries", "_known", "_outcomes", "_outstanding", "marks")
+    __slots__ = ("_deliveries", "_known", "_outcomes", "_outstanding", "commands", "marks")
 
     def __init__(self, base: Any, position: int | None) -> None:
         marks, head = base.marks()
@@ -738,6 +827,7 @@ class _DurablePast(_Past):
         self._known: dict[str, int | None] = {}  # the depths of commands, None for those that are not there
         self._outcomes: dict[str, Outcome | None] = {}
         self._outstanding: dict[tuple[str, ...], tuple[Pending, ...]] = {}
+        self.commands: dict[str, Pending] = {}  # those that were outstanding, as far as they were read
 
     def deliveries(self, name: str, after: int) -> Sequence[Delivery]:
         """What instances of a process manager were handed up to its mark."""
@@ -762,6 +852,7 @@ class _DurablePast(_Past):
                 each for each in found if each.cause is None or each.cause.position <= self.position
             ])  # fmt: skip
             self._outcomes |= dict.fromkeys([each.command_id for each in found])
+            self.commands |= {each.command_id: each for each in found}
         return self._outstanding[key]
 
     def depths(self, command_ids: Sequence[str]) -> dict[str, int]:

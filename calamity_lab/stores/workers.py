@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from calamity_lab.errors import CalamityError, InvalidValue, StoreUnavailable, repr_of
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
-from calamity_lab.kernel.arguments import a_function, are_equal, classes, has, is_a
+from calamity_lab.kernel.arguments import a_function, are_equal, classes, has, is_a, seconds
+from calamity_lab.kernel.clocks_and_ids import read
 from calamity_lab.kernel.event_store import Closable
 from calamity_lab.kernel.folding import instance_of, is_unknown, projected
 from calamity_lab.kernel.identity import Identity, stored_name
@@ -19,11 +22,12 @@ from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import recover
-from calamity_lab.kernel.run import advance
+from calamity_lab.kernel.run import Meeting, advance
 from calamity_lab.kernel.stack import Stack
 
 _log = logging.getLogger("calamity_lab")
 _PAUSE = 0.5  # seconds between two attempts to reach a database that is gone
+_SOON = 0.05  # seconds; the first sleep after an event
 
 Changed = Callable[[str, Any, RecordedEvent], object]
 
@@ -60,7 +64,157 @@ class _Worker(Closable):
         return f"{type(self).__name__}({names}, {'running' if self.running else 'ended'})"
 
 
-class ProcessManagerWorker(_Worker):
+class DeadlineWorker(_Worker):
+    """The deadlines of a stack's process managers: a thread of this process meets them when they are due.
+
+    ::
+
+        stack = Stack(event_store=SQLEventStore(url, bank), process_manager_types=[Transfer])
+        with DeadlineWorker(stack):
+            ...                                   # this program dispatches commands meanwhile
+
+    It is for a program with a real clock. The worker carries out what is due, each deadline with all that it
+    causes, and sleeps until the next one. It is woken by each event that anybody appends, since an earlier
+    deadline may be set then, and it looks every ``look_every`` seconds in any case. Several workers may run,
+    here and in other processes: each deadline is met once. ``close`` may be called by a signal handler.
+
+    A command whose callback raises is set aside in ``failed``, and tried again with the next event.
+    """
+
+    def __init__(self, stack: Stack, *, look_every: float = 1.0) -> None:
+        store: Any = stack.event_store if is_a(stack, Stack) else None
+        name = type(self).__name__
+        if not (outbox.is_durable(store) and has(store, "subscription")):
+            raise InvalidValue(
+                f"{name} needs a stack over a store that keeps marks and calls subscribers; "
+                f"found {repr_of(stack)}. Give one over an SQLEventStore"
+            )
+        if not stack.process_manager_types:
+            raise InvalidValue(
+                f"{name} needs a stack with process managers, as in "
+                "Stack(event_store=store, process_manager_types=[Transfer])"
+            )
+        super().__init__(stack.process_manager_types)
+        self._look_every = seconds(f"{name}(look_every)", look_every)
+        self._stack = stack
+        self._failed: tuple[Failure, ...] = ()
+        self._error: CalamityError | None = None
+        self._closing = threading.Event()
+        self._lock = threading.Lock()  # for the stack: both threads carry out what there is to do
+        self._told = SimpleQueue[None]()  # its put() may interrupt itself, as in a signal handler
+        self._subscription = store.subscription(ALL, self._take, start_version=self._begin() + 1)
+        self._thread = threading.Thread(target=self._keep_time, name=f"deadlines of {self!r}", daemon=True)
+        self._thread.start()
+
+    @property
+    def stack(self) -> Stack:
+        """The stack after all that was carried out."""
+        return self._stack
+
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """What was set aside, because a callback raised; it is tried again with the next event."""
+        return self._failed
+
+    @property
+    def error(self) -> CalamityError | None:
+        """The error that ended the worker; None while it runs."""
+        return self._error or super().error
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker will meet further deadlines, and take further events."""
+        return super().running and not self._closing.is_set()
+
+    def close(self) -> None:
+        """End the worker, after the step that it is at. What is outstanding stays in the outbox."""
+        self._closing.set()
+        self._told.put(None)
+        super().close()
+        if self._thread is not threading.current_thread() and self._thread.is_alive():
+            self._thread.join()
+
+    def _begin(self) -> int:
+        """The position of the last event that need not be taken."""
+        return int(self._stack.event_store.version(ALL))
+
+    def _take(self, recorded: RecordedEvent) -> None:
+        """Try again what was set aside, and look for deadlines."""
+        if self._failed:
+            self._work(lambda: Run(self._stack, Agenda(_pending(self._failed))))
+        self._told.put(None)
+
+    def _keep_time(self) -> None:
+        """Meet what is due, and sleep until the next is, or until an event may have set an earlier one.
+
+        An event is appended before its deadlines are set, so the first sleeps after it are short.
+        """
+        sleep = _SOON
+        try:
+            while not self._closing.is_set() and self._subscription.error is None:
+                following = self._met()
+                left = sleep if following is None else (following - self._now()).total_seconds()
+                try:
+                    self._told.get(timeout=max(min(left, sleep), 0))
+                    sleep = _SOON
+                except Empty:
+                    sleep = min(2 * sleep, self._look_every)
+        except CalamityError as error:
+            _log.error("%s; %r has ended", error, self, exc_info=error)
+            self._error = error
+            self._closing.set()
+            self._subscription.close()
+
+    def _met(self) -> datetime | None:
+        """Meet the deadlines that are due; when the next one is due."""
+        now, is_idle = self._now(), False
+        meeting = Meeting(now, without=[pending.command_id for pending in _pending(self._failed)])
+
+        def following() -> Run:
+            nonlocal is_idle
+            run = meeting.next(Run(self._stack, Agenda((), self._failed)))
+            is_idle = run.idle
+            return run
+
+        while not is_idle and not self._closing.is_set():
+            self._work(following)
+        try:
+            names = [stored_name(each) for each in self._types]
+            found: datetime | None = self._stack.event_store.next_due(names, now)
+        except StoreUnavailable as error:
+            _log.warning("%r waits: %s", self, error)
+            return None
+        return found
+
+    def _now(self) -> datetime:
+        """The time; where the clock of the stack is a value, that of this machine."""
+        clock = self._stack.clock
+        return datetime.now(UTC) if hasattr(clock, "read") else read(clock)[0]
+
+    def _work(self, begin: Callable[[], Run]) -> None:
+        """Carry out a run. Where the database is gone, wait for it, and take up all that is outstanding."""
+        is_lost = False
+        while not self._closing.is_set():
+            try:
+                with self._lock:
+                    self._carry_out(recover(self._stack) if is_lost else begin())
+                return
+            except StoreUnavailable as error:
+                _log.warning("%r waits: %s", self, error)
+                self._closing.wait(_PAUSE)
+                is_lost = True
+
+    def _carry_out(self, run: Run) -> None:
+        """Carry out all that is pending."""
+        while not run.idle and not self._closing.is_set():
+            _, run = advance(run)
+        for failure in run.failed:
+            if failure not in self._failed:
+                _log.warning("set aside: %s", failure.error)
+        self._stack, self._failed = run.stack, run.failed
+
+
+class ProcessManagerWorker(DeadlineWorker):
     """The process managers of a stack, in a thread of this process, fed by its event store.
 
     ::
@@ -70,81 +224,38 @@ class ProcessManagerWorker(_Worker):
             ...                                   # other processes dispatch commands, without Transfer
 
     At first it carries out what is outstanding. Then it hands on every event that nobody has handed on yet,
-    and carries out what the process managers send. The other processes say at `recover` that somebody else
-    runs the process manager: ``Stack(process_managers_begin={"Transfer": "elsewhere"})``. Several workers may
-    run the same process managers: the marks in the store see to it that each event is handed on once.
+    carries out what the process managers send, and meets their deadlines, as a `DeadlineWorker` does. The
+    other processes say at `recover` that somebody else runs the process manager:
+    ``Stack(process_managers_begin={"Transfer": "elsewhere"})``. Several workers may run the same process
+    managers: the marks in the store see to it that each event is handed on once.
 
     A command whose callback raises is set aside in ``failed``, and tried again with the next event.
     """
 
-    def __init__(self, stack: Stack) -> None:
-        store: Any = stack.event_store if is_a(stack, Stack) else None
-        if not (outbox.is_durable(store) and has(store, "subscription")):
-            raise InvalidValue(
-                f"ProcessManagerWorker needs a stack over a store that keeps marks and calls subscribers; "
-                f"found {repr_of(stack)}. Give one over an SQLEventStore"
-            )
-        if not stack.process_manager_types:
-            raise InvalidValue(
-                "ProcessManagerWorker needs a stack with process managers, as in "
-                "Stack(event_store=store, process_manager_types=[Transfer])"
-            )
-        super().__init__(stack.process_manager_types)
-        self._stack = stack
-        self._failed: tuple[Failure, ...] = ()
-        self._closing = threading.Event()
-        self._carry_out(recover(stack))
-        upto = min(self._stack.delivered_upto)
-        self._subscription = store.subscription(ALL, self._take, start_version=upto + 1)
-
-    @property
-    def stack(self) -> Stack:
-        """The stack after the last event."""
-        return self._stack
-
-    @property
-    def failed(self) -> tuple[Failure, ...]:
-        """What was set aside, because a callback raised; it is tried again with the next event."""
-        return self._failed
-
-    def close(self) -> None:
-        """End the worker, after the event that it is at. What is outstanding stays in the outbox."""
-        self._closing.set()
-        super().close()
+    def _begin(self) -> int:
+        self._carry_out(recover(self._stack))
+        return min(self._stack.delivered_upto)
 
     def _take(self, recorded: RecordedEvent) -> None:
         """Hand on what lies behind the marks, up to an event, and carry out what that leads to."""
-        while not self._closing.is_set():
-            try:
-                self._carry_out(self._handed_on(recorded.position))
-                return
-            except StoreUnavailable as error:
-                _log.warning("%r waits: %s", self, error)
-                self._closing.wait(_PAUSE)
-                self._stack = recover(self._stack).stack
+        self._work(lambda: self._handed_on(recorded.position))
+        self._told.put(None)
 
     def _handed_on(self, upto: int) -> Run:
-        """The run with what the process managers send for the events up to a position."""
-        stack, sent = self._stack, list[Pending]()
-        failed = [failure for failure in self._failed if failure.pending is not None]
+        """The run with what the process managers send for the events up to a position, and what failed."""
+        stack, sent, failed = self._stack, list[Pending](), list[Failure]()
         for index in range(len(stack.process_manager_types)):
             caught_up = outbox.catch_up(stack, index, upto)
             stack = caught_up.stack
             sent += caught_up.sent
             if caught_up.failure is not None:
                 failed.append(caught_up.failure)
-        return Run(stack, Agenda(sent, failed))
+        return Run(stack, Agenda([*sent, *_pending(self._failed)], failed))
 
-    def _carry_out(self, run: Run) -> None:
-        """Carry out all that is pending, and what was set aside before."""
-        retried: Any = [failure for failure in self._failed if failure in run.failed and failure.pending]
-        for failure in retried:
-            run = run.retry(failure)
-        while not run.idle and not self._closing.is_set():
-            _, run = advance(run)
-        for failure in run.failed:
-            _log.warning("set aside: %s", failure.error)
-        self._stack, self._failed = run.stack, run.failed
+
+def _pending(failed: Iterable[Failure]) -> list[Pending]:
+    """The commands among what was set aside."""
+    return [failure.pending for failure in failed if failure.pending is not None]
 
 
 class ProjectionWorker(_Worker):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +18,7 @@ import pytest
 from calamity_lab import (
     After,
     Cancel,
+    Lab,
     Rejected,
     Run,
     Stack,
@@ -22,14 +27,22 @@ from calamity_lab import (
     dispatch,
     due,
     elapse,
+    seeded_ids,
     ticking_clock,
 )
-from calamity_lab.errors import InvalidValue, ModelError, SerializationError, UnknownName
+from calamity_lab.errors import (
+    AlreadySettled,
+    CommitConflict,
+    InvalidValue,
+    ModelError,
+    SerializationError,
+    UnknownName,
+)
 from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.outbox import CANCELLED
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.steps import Appended, Settled
-from calamity_lab.stores import SQLEventStore
+from calamity_lab.stores import DeadlineWorker, OverlayEventStore, ProcessManagerWorker, SQLEventStore
 from tests import holds
 from tests.holds import (
     EXPIRED,
@@ -44,6 +57,7 @@ from tests.holds import (
     theatre,
 )
 from tests.stores.sql.notes import connected
+from tests.stores.test_overlay_outbox import contents
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -332,3 +346,226 @@ def test_taking_off_what_is_not_there_changes_nothing(store: SQLEventStore) -> N
     assert store.hand_on("Holding", 7, 8, [], [], taken_off=[TakenOff("Holding-A1", None)]) is None
     assert outcomes(store) == before
     assert stack.deadlines
+
+
+def acts(stack: Stack) -> Iterator[Stack]:
+    """What happens to holds of which some were begun before: all that may happen to a deadline."""
+    stack = dispatch(stack, ExtendHold("A1"))  # it cancels the reminder of before, and replaces the expiry
+    yield stack
+    stack = dispatch(stack, SellSeat("A2"))
+    stack = dispatch(stack, HoldSeat("A4"))
+    yield stack
+    stack = due(stack, START + timedelta(minutes=12))  # A3 and A4 are reminded
+    yield stack
+    stack = dispatch(stack, ExtendHold("A4"))  # it replaces a deadline that was committed before
+    stack = dispatch(stack, SellSeat("A3"))
+    yield stack
+    yield due(stack, START + HOUR)
+
+
+def begun(url: str) -> SQLEventStore:
+    """A store with three holds, written with the same ids and times as any other."""
+    store = SQLEventStore(url, holds)
+    stack = theatre(event_store=store)
+    for seat in ("A1", "A2", "A3"):
+        stack = dispatch(stack, HoldSeat(seat))
+    return store
+
+
+def taken_up(store: Any) -> Stack:
+    """The stack that goes on over a store, or over an overlay on one."""
+    clock = ticking_clock("2026-01-01T00:01:00+00:00")
+    return recover(theatre(event_store=store, clock=clock, ids=seeded_ids(8))).stack
+
+
+@pytest.mark.parametrize("commits", ["after each act", "at the end", "to an overlay on it"])
+def test_an_overlay_sets_takes_off_and_meets_deadlines_and_commits_them(tmp_path: Path, commits: str) -> None:
+    with (
+        begun(f"sqlite:///{tmp_path / 'direct.db'}") as direct,
+        begun(f"sqlite:///{tmp_path / 'base.db'}") as base,
+    ):
+        before, committed = contents(base), 0
+        below: Any = OverlayEventStore(base) if commits == "to an overlay on it" else base
+        pairs = list(zip(acts(taken_up(direct)), acts(taken_up(OverlayEventStore(below))), strict=True))
+        for on_it, above in pairs:
+            assert above.deadlines == on_it.deadlines
+        assert contents(base) == before
+        for _, above in pairs if commits == "after each act" else pairs[-1:]:
+            written = above.event_store.commit(after=committed)
+            committed = above.event_store
+            recovered = recover(process(written.store)).stack
+            assert recovered.deadlines == above.deadlines
+        if below is not base:
+            written.store.commit()
+        assert contents(base) == contents(direct)
+
+
+def test_what_an_overlay_took_off_of_its_base_is_settled_in_it_only(store: SQLEventStore) -> None:
+    dispatch(process(store), HoldSeat("A1"))
+    reminder, expiry = recover(process(store)).stack.deadlines
+    overlay = OverlayEventStore(store)
+    run = recover(process(overlay))
+    assert [*run.stack.deadlines] == [reminder, expiry]
+    after = dispatch(run.stack, SellSeat("A1"))
+    assert after.event_store.outcome_of(reminder.command_id) == CANCELLED
+    with pytest.raises(AlreadySettled):
+        after.event_store.settle(expiry, CANCELLED)
+    assert not recover(process(after.event_store)).stack.deadlines
+    assert store.outcome_of(reminder.command_id) is None
+    assert overlay.next_due(["Holding"], START) == reminder.due_at
+    assert overlay.deadlines_due(lambda name: None, ["Holding"], START + HOUR) == (reminder, expiry)
+    after.event_store.commit()
+    assert outcomes(store) == [("reminder", "cancelled"), ("ExpireHold", "cancelled")]
+
+
+def test_a_commit_whose_deadline_another_process_cancelled_is_refused(
+    store: SQLEventStore, other: SQLEventStore
+) -> None:
+    dispatch(process(store), HoldSeat("A1"))
+    reminder, _ = recover(process(store)).stack.deadlines
+    above = due(recover(process(OverlayEventStore(store))).stack, START + timedelta(minutes=11))
+    other.settle(reminder, CANCELLED)
+    with pytest.raises(CommitConflict, match=r"cancelled"):
+        above.event_store.commit()
+    assert events(store) == ["SeatHeld"]
+
+
+def test_a_lab_over_a_database_shows_its_deadlines_and_commits_what_became_of_them(url: str) -> None:
+    with SQLEventStore(url, holds) as store:
+        dispatch(process(store), HoldSeat("A1"))
+    lab = Lab.attach(url, holds, clock=ticking_clock())
+    assert [each.deadline for each in lab.stack.deadlines] == ["reminder", "ExpireHold"]
+    lab.wait()
+    lab.resume()
+    lab.commit()
+    with SQLEventStore(url, holds) as store:
+        assert outcomes(store) == [("reminder", "accepted"), ("ExpireHold", None)]
+
+
+def waited(holds_now: Callable[[], bool]) -> bool:
+    """Whether something comes true within a while."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if holds_now():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def real(store: SQLEventStore, **fields: Any) -> Stack:
+    """A stack with a real clock."""
+    return Stack(event_store=store, **{"process_manager_types": (Holding,), **fields})
+
+
+@pytest.mark.parametrize("kind", [DeadlineWorker, ProcessManagerWorker])
+def test_a_worker_meets_deadlines_when_they_are_due(
+    kind: type[DeadlineWorker], store: SQLEventStore, other: SQLEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "REMINDED", HOUR)
+    monkeypatch.setattr(holds, "EXPIRED", HOUR)
+    types = (Holding,) if kind is DeadlineWorker else ()  # of the process that dispatches
+    with kind(real(other), look_every=60) as worker:
+        stack = dispatch(real(store, process_manager_types=types), HoldSeat("A1"))
+        assert waited(lambda: len(store.outbox) == 2)
+        time.sleep(0.2)  # the worker sleeps towards that hour, and the next event wakes it
+        monkeypatch.setattr(holds, "REMINDED", timedelta(seconds=0.2))
+        monkeypatch.setattr(holds, "EXPIRED", timedelta(seconds=0.4))
+        stack = dispatch(stack, HoldSeat("A2"))
+        assert waited(lambda: events(store)[2:] == ["GuestReminded", "HoldExpired"])
+        (held, reminded, expired) = list(store)[1:]
+        assert reminded.recorded_at - held.recorded_at >= timedelta(seconds=0.2)
+        assert expired.recorded_at - held.recorded_at >= timedelta(seconds=0.4)
+        dispatch(stack, SellSeat("A1"))
+        assert waited(lambda: [outcome for _, outcome in outcomes(store)][:2] == ["cancelled"] * 2)
+        assert (worker.error, worker.failed, worker.running) == (None, (), True)
+    assert not worker.running
+
+
+def test_two_workers_meet_each_deadline_once(
+    store: SQLEventStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "REMINDED", timedelta(0))
+    monkeypatch.setattr(holds, "EXPIRED", timedelta(seconds=0.1))
+    stack = real(store)
+    for n in range(4):
+        stack = dispatch(stack, HoldSeat(f"A{n}"))
+    with (
+        SQLEventStore(url, holds) as first,
+        SQLEventStore(url, holds) as second,
+        DeadlineWorker(real(first)),
+        DeadlineWorker(real(second)),
+    ):
+        assert waited(lambda: all(outcome for _, outcome in outcomes(store)))
+    assert sorted(events(store)) == sorted(["SeatHeld", "GuestReminded", "HoldExpired"] * 4)
+
+
+def test_a_worker_sets_aside_what_raises_and_tries_it_again_with_the_next_event(
+    store: SQLEventStore, other: SQLEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, broken = Seat.execute, [True]
+
+    def execute(self: Any, command: Any) -> Any:
+        if isinstance(command, RemindGuest) and broken[0]:
+            raise KeyError("no such guest")
+        return plain(self, command)
+
+    monkeypatch.setattr(Seat, "execute", execute)
+    monkeypatch.setattr(holds, "REMINDED", timedelta(0))
+    monkeypatch.setattr(holds, "EXPIRED", HOUR)
+    with DeadlineWorker(real(other)) as worker:
+        stack = dispatch(real(store), HoldSeat("A1"))
+        assert waited(lambda: len(worker.failed) == 1)
+        (failure,) = worker.failed
+        assert failure.pending is not None
+        assert failure.pending.deadline == "reminder"
+        assert "no such guest" in str(failure.error)
+        broken[0] = False
+        dispatch(stack, HoldSeat("A2"))
+        assert waited(lambda: sorted(events(store)) == sorted(["SeatHeld", "GuestReminded"] * 2))
+        assert waited(lambda: worker.failed == ())
+
+
+def test_a_worker_ends_with_an_error_that_it_tells(url: str, store: SQLEventStore) -> None:
+    dispatch(process(store), HoldSeat("A1"))
+    with closing(connected(url)) as connection:
+        connection.execute("UPDATE outbox SET command_type = 'Gone'")
+        connection.commit()
+    with SQLEventStore(url, holds) as other, DeadlineWorker(real(other)) as worker:
+        assert waited(lambda: not worker.running)
+        assert isinstance(worker.error, UnknownName)
+
+
+def test_a_worker_is_ended_by_a_signal(tmp_path: Path) -> None:
+    program = f"""
+import signal, time
+from calamity_lab import Stack, dispatch
+from calamity_lab.stores import DeadlineWorker, SQLEventStore
+from tests import holds
+
+store = SQLEventStore("sqlite:///{tmp_path / "theatre.db"}", holds)
+stack = dispatch(Stack(event_store=store, process_manager_types=[holds.Holding]), holds.HoldSeat("A1"))
+worker = DeadlineWorker(stack)
+signal.signal(signal.SIGTERM, lambda *_: worker.close())
+print("begun", flush=True)
+with worker:
+    while worker.running:
+        time.sleep(0.01)
+print("ended", worker.error, len(store.outbox))
+"""
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    child.terminate()
+    told, _ = child.communicate(timeout=60)
+    assert (child.returncode, told) == (0, "ended None 2\n")
+
+
+@pytest.mark.parametrize("wrong", [None, Stack(), Stack(process_manager_types=[Holding])])
+def test_a_stack_that_has_no_deadlines_to_meet_is_told(wrong: Any) -> None:
+    with pytest.raises(InvalidValue, match="DeadlineWorker needs a stack over a store"):
+        DeadlineWorker(wrong)
+    with (
+        SQLEventStore("sqlite://", holds) as store,
+        pytest.raises(InvalidValue, match=r"DeadlineWorker\(look_every=0\)"),
+    ):
+        DeadlineWorker(real(store), look_every=0)

@@ -37,7 +37,7 @@ def contents(store: SQLEventStore) -> dict[str, list[Any]]:
         "recorded_at, metadata, payload",
         "process_managers": "name, position",
         "outbox": "command_id, command_type, type_version, payload, sender, cause, correlation_id, depth, "
-        "metadata, outcome, coalesce(reason, ''), details",
+        "metadata, due_at, deadline, outcome, coalesce(reason, ''), details",
         "deliveries": "process_manager, stream_id, position, verb, version",
         "ended": "process_manager, stream_id, position, version",
         "last_position": "position",
