@@ -130,7 +130,7 @@ def a_time(asked: str, given: datetime) -> datetime:
     """A moment: a datetime with a time zone."""
     an_instance(asked, given, datetime, "datetime.now(UTC)")
     if given.utcoffset() is None:
-        raise InvalidValue(f"{asked}={given!r} has no time zone. Give one, as in datetime.now(UTC)")
+        raise wrong(asked, given, "a time with a time zone, as in datetime.now(UTC); this has no time zone")
     return given
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple
@@ -19,14 +20,14 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Failure
-from calamity_lab.kernel.arguments import an_instance
+from calamity_lab.kernel.arguments import a_time, an_instance
 from calamity_lab.kernel.event_store import Closable, InMemoryEventStore, NotCopied
 from calamity_lab.kernel.outbox import is_durable
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.recovery import recover
-from calamity_lab.kernel.run import advance, begin
+from calamity_lab.kernel.run import Meeting, advance, begin
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.protocol import PAUSES, ActorDied, Actors
 from calamity_lab.stores.actors.threads import ThreadActors
@@ -85,10 +86,16 @@ class StackInActor:
 
     def dispatch(self, command: Any, submission: Submission) -> DispatchResult:
         """Carry out the command and all that it causes, unless that was done before."""
+        return self._answer(lambda: self._dispatch(command, submission))
+
+    def due(self, now: datetime) -> DispatchResult:
+        """Meet the deadlines that are due at a time, each with all that it causes."""
+        return self._answer(lambda: self._meet(now))
+
+    def _answer(self, act: Callable[[], DispatchResult]) -> DispatchResult:
         try:
             self._catch_up()
-            recorded = self._already_recorded(command, submission) if submission.is_retry else ()
-            return DispatchResult(recorded) if recorded else self._run(self._start_run(command, submission))
+            return act()
         except (StoreError, TooManyConflicts) as error:
             # What was recorded by then may have left commands outstanding: the next call begins with them.
             if is_durable(self._stack.event_store):
@@ -131,6 +138,24 @@ class StackInActor:
             self._run(self._unfinished)
             self._unfinished = None
 
+    def _dispatch(self, command: Any, submission: Submission) -> DispatchResult:
+        recorded = self._already_recorded(command, submission) if submission.is_retry else ()
+        if recorded:
+            return DispatchResult(recorded)
+        run = self._start_run(command, submission)
+        return self._run(run, submission.command_id)
+
+    def _meet(self, now: datetime) -> DispatchResult:
+        set_aside = [failure.pending.command_id for failure in self._failed if failure.pending is not None]
+        meeting, recorded, error = Meeting(now, without=set_aside), list[RecordedEvent](), None
+        while not (run := meeting.next(Run(self._stack, Agenda((), self._failed)))).idle:
+            result = self._run(run)
+            recorded += result.recorded
+            error = error or result.error
+        self._stack = run.stack
+        self._keep(run.stack)
+        return DispatchResult(tuple(recorded), error)
+
     def _start_run(self, command: Any, submission: Submission) -> Run:
         run = begin(self._stack, command)
         if submission.command_id is None:
@@ -149,16 +174,17 @@ class StackInActor:
         history = self._stack.event_store.stream(ALL, start_version=own)
         return tuple([r for r in history if r.correlation_id == submission.command_id])
 
-    def _run(self, run: Run) -> DispatchResult:
-        """Advance a run until it is idle: the events that its first command caused, and the first failure."""
+    def _run(self, run: Run, command_id: str | None = None) -> DispatchResult:
+        """Advance a run until it is idle: the events of the command, or all; and the first failure."""
         recorded: list[RecordedEvent] = []
-        first = run.agenda.pending[0].correlation_id if run.agenda else None
         before = self._failed
         while not run.idle:
             step, run = advance(run)
             if step.rejected is not None and step.pending.sender is None:
                 return DispatchResult((), step.rejected)
-            recorded += [event for event in step.recorded if event.correlation_id == first]
+            recorded += [
+                event for event in step.recorded if command_id is None or event.correlation_id == command_id
+            ]
         self._stack, self._failed = run.stack, run.failed
         self._keep(run.stack)
         known = {_name_of(failure) for failure in before}
@@ -198,6 +224,17 @@ class BaseStackActor(NotCopied, Closable):
         """
         submission = self._submission()
         result: DispatchResult = self._ask(submission, "dispatch", command, submission)
+        if result.error is not None:
+            raise result.error
+        return result.recorded
+
+    def due(self, now: datetime) -> tuple[RecordedEvent, ...]:
+        """All events that were recorded because of deadlines that are due at a time, in order.
+
+        A clock that is a value jumps to when each is due. Where the actor dies meanwhile, a new actor is
+        asked; each deadline is met once. What raised is set aside, and raised when the others are met.
+        """
+        result: DispatchResult = self._ask(Submission(), "due", a_time("due(now)", now))
         if result.error is not None:
             raise result.error
         return result.recorded

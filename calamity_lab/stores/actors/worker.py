@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -29,6 +29,7 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify
+from calamity_lab.kernel.messages import After, At, Cancel
 from calamity_lab.kernel.recorded import RecordedEvent, make_recorded
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.protocol import Behind, CatchUpResult, Decided, ReactResult, Read
@@ -116,6 +117,13 @@ class WireCodec:
             RecordedEvent: self._of_recorded,
             Verb: lambda verb: verb.value,
             Submission: lambda sent: ["submission", sent.command_id, sent.is_retry],
+            datetime: lambda time: ["time", time.isoformat()],
+            After: lambda after: ["after", *_parts(after.delay), self._tree(after.command), after.name],
+            At: lambda at: ["at", at.time.isoformat(), self._tree(at.command), at.name],
+            Cancel: lambda off: [
+                "cancel",
+                *(["", off.what] if type(off.what) is str else [path_of(off.what)]),
+            ],
             **dict.fromkeys(_ANSWERS.values(), self._of_answer),
         }
         self._readers: dict[str, Callable[..., Any]] = {
@@ -125,6 +133,12 @@ class WireCodec:
             "identity": lambda path, id_: identify(class_at(path), self._value(id_)),
             "recorded": self._recorded,
             "submission": _submission,
+            "time": datetime.fromisoformat,
+            "after": lambda days, seconds, rest, command, name: After(
+                timedelta(days, seconds, rest), self._value(command), name
+            ),
+            "at": lambda time, command, name: At(datetime.fromisoformat(time), self._value(command), name),
+            "cancel": lambda path, name="": Cancel(class_at(path) if path else name),
             "answer": lambda name, *parts: _ANSWERS[name](*[self._value(part) for part in parts]),
             "rejected": self._rejected,
             "broken": ModelError,
@@ -207,6 +221,14 @@ class WireCodec:
         Rejected.__init__(rejected, reason, **self._serializer.decode_metadata(details))
         rejected.command = self._value(command)
         return rejected
+
+
+def _of_what(what: type | str) -> list[str]:
+    return ["", what] if isinstance(what, str) else [path_of(what)]
+
+
+def _parts(delay: timedelta) -> list[int]:
+    return [delay.days, delay.seconds, delay.microseconds]
 
 
 def _submission(command_id: str, is_retry: Any) -> Submission:
