@@ -10,7 +10,7 @@ from typing import Any, Self
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.clocks_and_ids import seeded_ids
 from calamity_lab.kernel.from_functions import policy
-from calamity_lab.kernel.messages import Continue, Start, Stop, command
+from calamity_lab.kernel.messages import After, At, Cancel, Continue, Start, Stop, command
 from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 
 # No command may count further than this at once.
@@ -181,6 +181,9 @@ class RainFell:
     where: str = ""
 
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """An errand from its start to its end: the stops to come, and the stops reached."""
@@ -285,6 +288,43 @@ class Notice:
         return Count(self.id, len(self.seen_at))
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Somebody who is awaited: it counts at once, after a day and at noon, unless they come home before."""
+
+    errand_id: str
+
+    @classmethod
+    def interested(cls, event: Any) -> Start | Stop | None:
+        """Whoever was sent is awaited until they come home."""
+        match event:
+            case ErrandGiven(errand_id):
+                return Start(errand_id)
+            case ErrandDone(errand_id):
+                return Stop(errand_id)
+        return None
+
+    @classmethod
+    def new(cls, id: str) -> Self:  # noqa: A002 - the contract's name
+        """Somebody who was not sent yet."""
+        return cls(id)
+
+    def apply(self, event: Any) -> Self:
+        """Nothing of an event is kept."""
+        return self
+
+    def handle(self, event: Any) -> list[Any]:
+        """Deadlines among commands, and what takes deadlines off."""
+        count = Count(self.errand_id, 1)
+        return [
+            count,
+            After(timedelta(days=1), count, name="late"),
+            At(NOON, count),
+            Cancel("late"),
+            Cancel(Count),
+        ]
+
+
 @policy
 def note_visit(event: StopReached) -> Count:
     """Count a visit, and keep nothing: a policy."""
@@ -292,7 +332,16 @@ def note_visit(event: StopReached) -> Count:
 
 
 MANAGERS: tuple[type, ...] = (Errand, Visits)
-ERRANDS: tuple[type, ...] = (*MANAGERS, Notice, ErrandGiven, StopReached, ErrandDone, RainFell, Count)
+ERRANDS: tuple[type, ...] = (
+    *MANAGERS,
+    Notice,
+    Awaited,
+    ErrandGiven,
+    StopReached,
+    ErrandDone,
+    RainFell,
+    Count,
+)
 
 
 @dataclass(frozen=True, slots=True)

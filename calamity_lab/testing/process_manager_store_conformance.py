@@ -17,6 +17,7 @@ from calamity_lab.testing.models import (
     ERRANDS,
     MANAGERS,
     NOWHERE,
+    Awaited,
     Count,
     Errand,
     ErrandDone,
@@ -161,6 +162,15 @@ class ProcessManagerStoreConformance(StoreSuite):
             [store.get("Notice-e1"), store.get("Notice-mill")],
             [Notice("e1", (1, 2)), Notice("mill", (2, 3))],
             "each must have its own state, made with the recorded event where apply takes it",
+        )
+
+    def test_deadlines_are_answered_as_they_are_among_the_commands(self, store: Any) -> None:
+        reactions, store = hand_on(store, ErrandGiven("e1"), ErrandDone("e1"), types=(Awaited,))
+        answers = tuple(Awaited("e1").handle(ErrandGiven("e1")))
+        must_equal(
+            reactions,
+            [[(Awaited, "e1", "started", answers)], [(Awaited, "e1", "stopped", ())]],
+            "After, At and Cancel must come as they were returned, in order; the kernel sets the deadlines",
         )
 
     def test_a_policy_answers_and_nothing_is_kept(self, store: Any) -> None:
