@@ -132,7 +132,7 @@ def taken_up(stack: Stack, aggregate_types: Iterable[type] = ()) -> Run:
 def with_deadlines(stack: Stack, aggregate_types: Iterable[type] = ()) -> Stack:
     """The stack with the deadlines of its event store; commands that are outstanding stay there.
 
-    A warning tells where they cannot be read, because a class is missing or a row is damaged.
+    A warning says where they cannot be read, because a class is missing or a row is damaged.
     """
     try:
         return _with_outstanding(stack, aggregate_types)[0]

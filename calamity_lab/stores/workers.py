@@ -101,7 +101,7 @@ class DeadlineWorker(_Worker):
         self._error: CalamityError | None = None
         self._closing = threading.Event()
         self._lock = threading.Lock()  # for the stack: both threads carry out what there is to do
-        self._told = SimpleQueue[None]()  # its put() may interrupt itself, as in a signal handler
+        self._woken = SimpleQueue[None]()  # its put() may interrupt itself, as in a signal handler
         self._subscription = store.subscription(ALL, self._take, start_version=self._begin() + 1)
         self._thread = threading.Thread(target=self._keep_time, name=f"deadlines of {self!r}", daemon=True)
         self._thread.start()
@@ -129,7 +129,7 @@ class DeadlineWorker(_Worker):
     def close(self) -> None:
         """End the worker, after the step that it is at. What is outstanding stays in the outbox."""
         self._closing.set()
-        self._told.put(None)
+        self._woken.put(None)
         super().close()
         if self._thread is not threading.current_thread() and self._thread.is_alive():
             self._thread.join()
@@ -142,7 +142,7 @@ class DeadlineWorker(_Worker):
         """Try again what was set aside, and look for deadlines."""
         if self._failed:
             self._work(lambda: Run(self._stack, Agenda(_pending(self._failed))))
-        self._told.put(None)
+        self._woken.put(None)
 
     def _keep_time(self) -> None:
         """Meet what is due, and sleep until the next is, or until an event may have set an earlier one.
@@ -155,7 +155,7 @@ class DeadlineWorker(_Worker):
                 following = self._met()
                 left = sleep if following is None else (following - self._now()).total_seconds()
                 try:
-                    self._told.get(timeout=max(min(left, sleep), 0))
+                    self._woken.get(timeout=max(min(left, sleep), 0))
                     sleep = _SOON
                 except Empty:
                     sleep = min(2 * sleep, self._look_every)
@@ -239,7 +239,7 @@ class ProcessManagerWorker(DeadlineWorker):
     def _take(self, recorded: RecordedEvent) -> None:
         """Hand on what lies behind the marks, up to an event, and carry out what that leads to."""
         self._work(lambda: self._handed_on(recorded.position))
-        self._told.put(None)
+        self._woken.put(None)
 
     def _handed_on(self, upto: int) -> Run:
         """The run with what the process managers send for the events up to a position, and what failed."""
