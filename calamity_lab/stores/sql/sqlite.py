@@ -159,10 +159,8 @@ _INSERT = _insert("events", COLUMNS)
 _SEND = _insert("outbox", OUTBOX, "INSERT OR IGNORE")
 _DELIVER = _insert("deliveries", DELIVERIES, "INSERT OR REPLACE")
 _END = _insert("ended", ENDED, "INSERT OR REPLACE")
-_TAKE_OFF = (
-    f"{CANCEL} WHERE {OPEN} AND sender = ? AND deadline = coalesce(?, deadline) "
-    "AND command_id NOT IN (SELECT value FROM json_each(?))"
-)
+_TAKE_OFF = f"{CANCEL} WHERE {OPEN} AND sender = ? AND deadline = coalesce(?, deadline)"
+_TAKE_OFF_OTHERS = f"{_TAKE_OFF} AND command_id NOT IN (SELECT value FROM json_each(?))"
 _SETTLE = "UPDATE outbox SET outcome = ?, reason = ?, details = ? WHERE command_id = ? AND outcome IS NULL"
 
 _POLL = 0.05  # seconds; a look costs some 50 µs
@@ -512,9 +510,11 @@ def _settle(cursor: sqlite3.Cursor, row: OutboxRow) -> tuple[Any, ...] | None:
 
 def _send(cursor: sqlite3.Cursor, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]) -> None:
     """Settle deadlines that were taken off, and put commands in the outbox, within a transaction."""
-    if taken_off:
+    if sent and taken_off:
         kept = json.dumps([row.command_id for row in sent])
-        cursor.executemany(_TAKE_OFF, [(*off, kept) for off in taken_off])
+        cursor.executemany(_TAKE_OFF_OTHERS, [(*off, kept) for off in taken_off])
+    elif taken_off:
+        cursor.executemany(_TAKE_OFF, taken_off)
     cursor.executemany(_SEND, sent)
 
 
