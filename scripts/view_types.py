@@ -17,6 +17,7 @@ from calamity_lab.views.chart import LaneRow, Mark
 from calamity_lab.views.comparison import ComparisonView
 from calamity_lab.views.controls import ControlsView
 from calamity_lab.views.details import Details, StopsView
+from calamity_lab.views.exploring import ExploringView
 from calamity_lab.views.log import LogView
 from calamity_lab.views.process_graph import ProcessGraphView
 from calamity_lab.views.search import HitText, SearchResults
@@ -39,6 +40,7 @@ PARTS: Mapping[str, type] = {
     "stops": StopsView,
     "log": LogView,
     "comparison": ComparisonView,
+    "exploring": ExploringView,
     "search": SearchResults,
     "process_graph": ProcessGraphView,
     "sequence": SequenceView,

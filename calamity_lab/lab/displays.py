@@ -66,6 +66,15 @@ class Displays:
         """Put commands on the agenda; the form calls this."""
         raise NotImplementedError
 
+    @property
+    def exploration(self) -> Any:
+        """What was explored last from here; None where nothing was."""
+        return None
+
+    def explore(self, **given: Any) -> Any:
+        """Follow everything that may happen from this moment."""
+        raise NotImplementedError
+
     # what is true at the cursor
 
     @property
@@ -401,6 +410,13 @@ class AtMoment(Displays):
         raise InvalidValue(
             f"lab.at({self.cursor}) stays as it is. To send commands from there, use the lab: "
             f"lab.goto({self.cursor}), then lab.send(...)"
+        )
+
+    def explore(self, **given: Any) -> Any:
+        """Not possible: what was found belongs to the lab."""
+        raise InvalidValue(
+            f"lab.at({self.cursor}) stays as it is. To explore from there, use explore(lab.at({self.cursor}))"
+            f", or the lab: lab.goto({self.cursor}), then lab.explore()"
         )
 
     def __getattr__(self, name: str) -> Any:

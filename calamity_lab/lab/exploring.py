@@ -328,11 +328,14 @@ class Exploration(Exports):
     @property
     def is_open(self) -> bool:
         """Whether `go_on` would look at more: it was not stopped, and is not at its limit."""
-        if self._stopped:
-            return False
-        if self._strategy == "random":
-            return self._choices_left > 0 and not self._explorer.all_break
-        return self.states < self._limit and self._explorer.left > 0
+        left = self._choices_left if self._strategy == "random" else self._limit - self.states
+        return not self._stopped and left > 0 and self.has_more
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something is left to look at, also beyond the limit."""
+        explorer = self._explorer
+        return not explorer.all_break if self._strategy == "random" else explorer.left > 0
 
     def go_on(self, seconds: float) -> bool:
         """Look at further states for so many seconds, or up to the limit; whether more is left to look at.
@@ -424,6 +427,11 @@ class Exploration(Exports):
             self._growth = explorer.growth()
         grown = f"; {self._growth}" if self._growth else ""
         return f"{why}, {explorer.left:,} of {explorer.states:,} states not followed{grown}"
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The names of the invariants that break, also while the exploring goes on."""
+        return tuple([each.name for each in self._explorer.broken])
 
     @property
     def violations(self) -> tuple[Violation, ...]:

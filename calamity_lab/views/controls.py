@@ -45,11 +45,17 @@ def _has_cascades(trace: Trace, _model: Model) -> bool:
     return bool(index.dispatched or index.events) or trace[0].run.progress is not None
 
 
+def _has_commands(trace: Trace) -> bool:
+    """Whether a command was sent, and waits or was dispatched: then there is an order to explore."""
+    return bool(trace.index.dispatched or trace[trace.last].agenda)
+
+
 _NEEDS: Mapping[str, Callable[[Trace, Model], bool]] = {
     "process_graph": lambda _trace, model: bool(model.process_managers),
     "sequence": _has_cascades,
     "log": _has_cascades,
     "comparison": lambda trace, _model: len(trace.branches) > 1,
+    "exploring": lambda trace, model: bool(model.process_managers) and _has_commands(trace),
 }
 
 

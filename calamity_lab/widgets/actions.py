@@ -9,8 +9,9 @@ from typing import Any
 
 from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.arguments import are_equal
 from calamity_lab.kernel.identity import by_name, stored_name
-from calamity_lab.text import plural
+from calamity_lab.text import plain_sentence, plural
 from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
 from calamity_lab.trace.selection import NOTHING, Selection, pending_of
 from calamity_lab.trace.stepper import DEFAULT_LIMIT, Journey, Stepper
@@ -20,7 +21,9 @@ from calamity_lab.trace.watches import FieldOf, Watch
 from calamity_lab.views.agenda import fault_of
 from calamity_lab.views.branches import answer_of
 from calamity_lab.views.chart import Mark, change_of
+from calamity_lab.views.controls import Tone
 from calamity_lab.views.details import Answer
+from calamity_lab.views.exploring import arguments, offered
 from calamity_lab.views.form import Editing, written
 from calamity_lab.views.parsing import parse
 from calamity_lab.views.process_graph import not_sent, waiting
@@ -37,6 +40,9 @@ ENOUGH = 0.1
 
 PART = 0.25
 """A move that takes longer than so many seconds is made in parts, each when the front end asks for it."""
+
+SLICE = 0.15
+"""Exploring goes on for so many seconds at a time, and then lets cells and other requests go first."""
 
 _FORWARD: Mapping[str, Callable[[], Condition]] = {
     "step_over": lambda: ends_command,
@@ -66,6 +72,8 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
         return _options(contents, message)
     if verb == "select":
         return select(contents, message)
+    if str(verb) in _EXPLORES:  # neither what the foot says nor a move that is under way ends
+        return _EXPLORES[str(verb)](contents, message)
     contents.hush()
     if verb == "go_on":
         return _go_on(contents)
@@ -80,7 +88,7 @@ def perform(contents: Contents, message: Mapping[str, Any]) -> None:
     elif act is not None:
         act(contents, message)
     else:
-        known = ", ".join([*_FORWARD, *_MOVES, *_ACTS, *_STOPS, "go_on", "set_options", "select"])
+        known = ", ".join([*_FORWARD, *_MOVES, *_ACTS, *_STOPS, *_EXPLORES, "go_on", "set_options", "select"])
         raise InvalidValue(f"There is no verb {verb!r} for a widget. Verbs: {known}")
     return None
 
@@ -348,6 +356,30 @@ def _which(message: Mapping[str, Any]) -> int | str:
     return which if isinstance(which, str) else taken(message, "index", whole)
 
 
+def _open_violation(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Go to the moment where a check breaks, on a branch of its own."""
+    violation = _named_violation(contents, message)
+    violation.open_in(contents.lab)
+    contents.say(plain_sentence(f"Here it breaks: {violation.invariant}"), "rejected")
+
+
+def _copy_violation(contents: Contents, message: Mapping[str, Any]) -> None:
+    sentence = (
+        "Copy it into a file of tests. It says what the last command leads to now: correct what is wrong"
+    )
+    code = _named_violation(contents, message).to_test()
+    contents.answer_with(Answer("As a test", sentence, text=str(code)))
+
+
+def _named_violation(contents: Contents, message: Mapping[str, Any]) -> Any:
+    found, name = contents.lab.exploration, taken(message, "name", text)
+    if found is not None and not found.is_open:
+        for violation in found.violations:
+            if violation.invariant == name:
+                return violation
+    raise InvalidValue(f"Nothing that was found is called {name!r}. Explore again")
+
+
 _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "ready": _ready,
     "goto": _goto,
@@ -373,6 +405,8 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "change": _open_form,
     "insert": _open_form,
     "close_form": _close_form,
+    "open_violation": _open_violation,
+    "copy_violation": _copy_violation,
 }
 
 
@@ -422,6 +456,68 @@ _STOPS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "remove_stop": _remove_stop,
 }
 """What is done with breakpoints and watches."""
+
+
+def _explore(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Begin to explore from the moment of the cursor; the front end asks for the parts."""
+    lab = contents.lab
+    given = arguments(lab.stepper.trace, lab.stepper.stops.watches, contents.chosen)
+    lab.explore(at_once=False, **given)
+    contents.say(f"Exploring from step {lab.stepper.cursor:,}", "plain")
+    _explore_on(contents, message)
+
+
+def _explore_on(contents: Contents, _message: Mapping[str, Any]) -> None:
+    """Look at further states, for a part of a second."""
+    found = contents.lab.exploration
+    if found is not None and found.is_open and not found.go_on(SLICE):
+        _say_verdict(contents)
+
+
+def _explore_further(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Raise the limit by as much as a person chose, and go on."""
+    found, more = contents.lab.exploration, contents.chosen.limit
+    if found is not None:
+        found.set_limit(more if contents.chosen.strategy == "random" else found.states + more)
+        _explore_on(contents, message)
+
+
+def _explore_stop(contents: Contents, _message: Mapping[str, Any]) -> None:
+    """End it, and keep what was found."""
+    found = contents.lab.exploration
+    if found is not None and found.is_open:
+        found.stop()
+        _say_verdict(contents)
+
+
+def _say_verdict(contents: Contents) -> None:
+    view = contents.explored
+    if view is not None:
+        tones: Mapping[str, Tone] = {"holds": "good", "broken": "rejected"}
+        contents.say(f"Explored: {view.verdict}. {view.reason}", tones.get(view.verdict, "plain"))
+
+
+def _offer(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Offer the command in the form to the exploring, or say what is wrong with its fields."""
+    cls, fields = contents.lab.model.command(str(message.get("command"))), message.get("fields")
+    command = parse(cls, fields if isinstance(fields, Mapping) else {}, classes=contents.lab.model)
+    ask.target(command)  # raises for a command that goes nowhere
+    if not any(are_equal(command, each) for each in contents.typed):
+        contents.typed = (*contents.typed, command)
+    key = next(iter(offered(contents.lab.stepper.trace, contents.typed[-1:])))
+    chosen = contents.chosen.commands
+    contents.set_options("exploring", {"commands": tuple(dict.fromkeys((*chosen, key)))})
+    contents.say(f"{stored_name(cls)} may be sent in each state", "plain")
+
+
+_EXPLORES: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
+    "explore": _explore,
+    "explore_on": _explore_on,
+    "explore_further": _explore_further,
+    "explore_stop": _explore_stop,
+    "offer": _offer,
+}
+"""What is done with an exploration: nothing moves."""
 
 
 def play(stepper: Stepper, *, by: Any, times: Any) -> None:

@@ -7,6 +7,7 @@ import { mountControls } from "./controls.js";
 import { mountDetails } from "./details.js";
 import { mountForm } from "./form.js";
 import { choiceOf, closest, count, freshId, make, put, setText, show } from "./elements.js";
+import { mountExplore } from "./explore.js";
 import { mountFoot } from "./lab_handle.js";
 import { focusedIn, rove } from "./lists.js";
 import { mountLog } from "./log.js";
@@ -22,13 +23,15 @@ import { mountTimeline } from "./timeline.js";
  * @import { View } from "./types.js"
  */
 
-/** @type {[string, string, (root: HTMLElement, lab: LabHandle) => View][]} */
+/** @typedef {() => { command: string, fields: any }} Typed what is in the form */
+/** @type {[string, string, (root: HTMLElement, lab: LabHandle, typed: Typed) => View][]} */
 export const TAB_VIEWS = [
   ["state", "State", (root, lab) => mountState(root, lab)],
   ["log", "Log", (root, lab) => mountLog(root, lab)],
   ["process_graph", "Process graph", (root, lab) => mountProcessGraph(root, lab)],
   ["sequence", "Sequence", (root, lab) => mountSequence(root, lab)],
   ["comparison", "Compare", (root, lab) => mountComparison(root, lab)],
+  ["exploring", "Explore", mountExplore],
 ];
 // In pixels: below the least nothing can be read, and above the most nobody has a screen.
 const LAB_HEIGHT = { least: 480, most: 2000 };
@@ -47,7 +50,7 @@ export function mountComposite(root, lab, openHelp) {
     drawer.reveal();
     agenda.reveal(hit);
   }));
-  lab.add(mountForm(left, lab, () => drawer.reveal()));
+  const form = lab.add(mountForm(left, lab, () => drawer.reveal()));
   const stops = lab.isRecorded ? null : lab.add(mountStops(left, lab));
   const lanes = lab.add(mountTimeline(columns, lab)).nodes.node;
   columns.append(
@@ -56,7 +59,7 @@ export function mountComposite(root, lab, openHelp) {
         most: () => roomForLanes(columns) }),
     ).node,
   );
-  lab.addFirst(mountTabs(columns, lab));
+  lab.addFirst(mountTabs(columns, lab, form.typed));
   lab.add(mountDetails(root, /** @type {HTMLElement} */ (columns.querySelector(".cl-tabbed")), lab));
   lab.add(mountFoot(root, ["controls"]));
   root.append(
@@ -74,14 +77,14 @@ function roomForLanes(/** @type {HTMLElement} */ columns) {
   return getComputedStyle(columns).display === "grid" ? columns.clientHeight - TABBED_HEIGHT.least : LANES_HEIGHT.most;
 }
 
-function mountTabs(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
+function mountTabs(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab, /** @type {Typed} */ typed) {
   const list = make("div", { class: "cl-tabs", role: "tablist", "aria-label": "Views" });
   const tabs = TAB_VIEWS.map(([name, title, mount]) => {
     const panel = make("div", { class: "cl-panel", role: "tabpanel", id: freshId("panel"), hidden: true });
     const tab = make("button", { type: "button", class: "cl-tab", role: "tab", id: freshId("tab"), text: title,
       "aria-controls": panel.id });
     put(panel, "aria-labelledby", tab.id);
-    return { name, tab, panel, view: lab.add(mount(panel, lab)) };
+    return { name, tab, panel, view: lab.add(mount(panel, lab, typed)) };
   });
   const nodes = tabs.map(({ tab }) => tab);
   list.append(...nodes);

@@ -19,6 +19,7 @@ from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.comparison import comparison
 from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.details import Answer, actions_on, details, stops_view, with_removals
+from calamity_lab.views.exploring import ChosenToExplore, ExploredView, Exploring, explored, exploring
 from calamity_lab.views.form import CommandForm, Editing, forms
 from calamity_lab.views.log import LogView, log_rows
 from calamity_lab.views.process_graph import process_graph
@@ -41,6 +42,15 @@ class LabHandle(Protocol):
 
     def send(self, *commands: Any) -> object:
         """Put commands on the agenda, once it is clear that they can be dispatched."""
+        ...
+
+    @property
+    def exploration(self) -> Exploring | None:
+        """What was explored last."""
+        ...
+
+    def explore(self, **given: Any) -> Exploring:
+        """Explore from the moment of the cursor."""
         ...
 
     def to_test(self, moment: int | None = None) -> str:
@@ -108,6 +118,8 @@ class Contents:
         self.parts = parts
         self.options: dict[str, dict[str, Any]] = {}
         self.form = FormView()
+        self.typed: tuple[Any, ...] = ()
+        self._explored: tuple[Any, ExploredView | None] = (None, None)
         self._said: tuple[str, Tone] | None = None
         self._answer: tuple[Selection, Answer | None] = (NOTHING, None)
         self.journey: Journey | None = None
@@ -187,11 +199,31 @@ class Contents:
     def tabs(self) -> tuple[str, ...]:
         """The tabs that have something to show; the one that is shown is never taken away."""
         trace, model = self.lab.stepper.trace, self.lab.model
-        return tuple(tab for tab in TABS if tab == self.tab or has_content(tab, trace, model))
+        there = {self.tab, *(tab for tab in TABS if has_content(tab, trace, model))}
+        if self.lab.stepper.stops.watches or self.lab.exploration is not None:
+            there.add("exploring")
+        return tuple(tab for tab in TABS if tab in there)
 
     def options_of(self, part: str) -> dict[str, Any]:
         """The options of a part."""
         return self.options.get(part, {})
+
+    @property
+    def chosen(self) -> ChosenToExplore:
+        """What a person chose to explore."""
+        return ChosenToExplore(self.typed, **self.options_of("exploring"))
+
+    @property
+    def explored(self) -> ExploredView | None:
+        """What was explored last; worked out again only when more was found."""
+        found = self.lab.exploration
+        if found is None:
+            return None
+        unfolded = self.chosen.unfolded
+        key = (id(found), found.turn, found.is_open, unfolded)
+        if self._explored[0] != key:
+            self._explored = (key, explored(found, unfolded))
+        return self._explored[1]
 
     def log(self, **options: Any) -> LogView:
         """The log at the cursor, with other options than those that a person chose."""
@@ -270,6 +302,11 @@ def _details(contents: Contents) -> Any:
     return replace(view, actions=possible, answer=contents.answer)
 
 
+def _exploring(contents: Contents) -> Any:
+    stepper = contents.lab.stepper
+    return exploring(stepper.trace, stepper.cursor, stepper.stops.watches, contents.chosen, contents.explored)
+
+
 def _branches(contents: Contents) -> BranchTree:
     return branch_tree(contents.lab.stepper.trace, **contents.options_of("branches"))
 
@@ -313,6 +350,7 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "process_graph": _process_graph,
     "log": Contents.log,
     "comparison": _at_cursor(comparison, "comparison"),
+    "exploring": _exploring,
     "search": _at_cursor(search_results, "search", query="", limit=6),
     "sequence": _at_cursor(sequence, "sequence", limit=16),
 }

@@ -106,6 +106,8 @@ export function mountForm(root, lab, reveal = () => {}) {
   });
   return {
     parts: ["form"],
+    /** What is in the form now. */
+    typed: () => ({ command: select.value, fields: made.get(select.value)?.read() }),
     update(/** @type {FormView} */ { forms, errors }, /** @type {Partial<FormView>} */ patch) {
       if (patch.forms) {
         known = forms;

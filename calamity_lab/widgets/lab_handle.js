@@ -22,6 +22,9 @@ const GOTO = "goto ";
 const STILL = 1000;
 // What is done with breakpoints and watches moves nothing.
 const OF_STOPS = ["break_on", "watch_field", "switch_stop", "remove_stop"];
+// Exploring moves nothing, either; after each of the first ones Python looks at a part of the states, as long as it is asked.
+const EXPLORES = ["explore", "explore_on", "explore_further"];
+const OF_EXPLORING = [...EXPLORES, "explore_stop", "offer"];
 // Moves that may take long: Python makes them in parts.
 const LONG = ["step_over", "step_out", "resume"];
 
@@ -261,6 +264,8 @@ export class LabHandle {
     for (const view of this.views) view.answered?.(name);
     if (name !== undefined && !this.resting.has(name)) this.flush(name);
     if (isLatest && message.more) this.goOn(name === "go_on" ? this.underWay : name);
+    const explores = message.explores && ["ready", ...EXPLORES].includes(name ?? "");
+    if (explores) this.post("explore_on", { verb: "explore_on" });
     if (name !== undefined) this.heard();
   }
 
@@ -347,7 +352,7 @@ export class LabHandle {
 
 /** Whether a request changes what is shown of the run, and never the moment that is shown. */
 export function isViewing(/** @type {string} */ name) {
-  return name.startsWith("set_options") || ["select", "ready", ...OF_STOPS].includes(name);
+  return name.startsWith("set_options") || ["select", "ready", ...OF_STOPS, ...OF_EXPLORING].includes(name);
 }
 
 /**
@@ -397,6 +402,10 @@ const REQUESTS = {
   note: () => "Keep the note",
   send: ({ command }) => `Send ${command}`,
   select: () => "Select",
+  explore: () => "Explore",
+  explore_on: () => "Explore",
+  explore_further: () => "Go on exploring",
+  explore_stop: () => "Stop exploring",
 };
 
 /**

@@ -10,13 +10,15 @@ from typing import Any, TypeVar, get_args
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.views.chart import Mark
+from calamity_lab.views.exploring import Role, SearchOrder
 from calamity_lab.views.log import Only
 
 T = TypeVar("T")
 
-TABS = ("state", "log", "process_graph", "sequence", "comparison")
+TABS = ("state", "log", "process_graph", "sequence", "comparison", "exploring")
 
 _MOST = 200
+_MOST_STATES = 10_000_000
 
 
 def text(value: Any) -> str:
@@ -72,6 +74,12 @@ def _one_of(*known: str) -> Callable[[Any], str]:
     return one
 
 
+def _limit(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_STATES:
+        raise ValueError(f"a whole number from 1 to {_MOST_STATES:,}")
+    return value
+
+
 def _key(value: Any) -> str:
     """A text that is not cut, since it is used to find something again."""
     if not isinstance(value, str) or len(value) > 1_000:
@@ -114,6 +122,16 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "details": {"shown": switch, "toggled": _names, "lengths": _pairs(_first)},
     "log": {"only": _one_of(*get_args(Only)), "query": _short, "first": optional(_first), "limit": _count},
     "comparison": {"a": optional(_key), "b": optional(_key), "limit": _count},
+    "exploring": {
+        "checks": _pairs(_one_of(*get_args(Role))),
+        "commands": _names,
+        "faults": _names,
+        "limit": _limit,
+        "depth": optional(_limit),
+        "strategy": _one_of(*get_args(SearchOrder)),
+        "seed": whole,
+        "unfolded": _names,
+    },
     "search": {"query": _short, "limit": _count},
     "sequence": {"first": optional(_first), "limit": _count},
     "process_graph": {"manager": optional(_short), "instance": optional(_key), "passed": optional(_key)},

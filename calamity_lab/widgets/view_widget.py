@@ -149,6 +149,8 @@ class ViewWidget(anywidget.AnyWidget):
         """Answer what the front end asked for; an interrupt in here leaves nobody waiting."""
         try:
             more = {"more": True} if self.contents.under_way else {}
+            found = self.contents.lab.exploration
+            more |= {"explores": True} if found is not None and found.is_open else {}
             self._post(answers=seq, **more)
         except KeyboardInterrupt:
             self.contents.interrupted()

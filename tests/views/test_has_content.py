@@ -31,9 +31,9 @@ def test_a_model_without_process_managers_has_no_process_graph() -> None:
 def test_a_dispatched_command_has_a_sequence_before_it_has_events() -> None:
     lab = Lab(bank)
     lab.send(DepositFunds("a", 5))
-    assert there(lab) == ["state", "process_graph"]
+    assert there(lab) == ["state", "process_graph", "exploring"]
     lab.step_in()
-    assert there(lab) == ["state", "log", "process_graph", "sequence"]
+    assert there(lab) == ["state", "log", "process_graph", "sequence", "exploring"]
 
 
 def test_what_has_come_stays_when_the_cursor_goes_back() -> None:
@@ -41,14 +41,15 @@ def test_what_has_come_stays_when_the_cursor_goes_back() -> None:
     lab.send(DepositFunds("a", 5))
     lab.step()
     lab.restart()
-    assert there(lab) == [*TABS[:-1]]
+    assert there(lab) == [tab for tab in TABS if tab != "comparison"]
 
 
 def test_a_history_is_matter_enough() -> None:
     lab = Lab(bank)
     lab.send(DepositFunds("a", 5))
     lab.step()
-    assert there(Lab(bank, stack=Stack(event_store=lab.stack.event_store))) == [*TABS[:-1]]
+    history = Stack(event_store=lab.stack.event_store)
+    assert there(Lab(bank, stack=history)) == ["state", "log", "process_graph", "sequence"]
 
 
 def test_a_command_in_progress_when_the_trace_began_has_a_sequence() -> None:

@@ -46,7 +46,7 @@ PENDING = 36
 """At each moment the page has this many pending commands."""
 
 # A page has one branch.
-_TABS = tuple(tab for tab in TABS if tab != "comparison")
+_TABS = tuple(tab for tab in TABS if tab not in ("comparison", "exploring"))
 _EVERY = 10**9
 _OPTIONS: Mapping[str, Mapping[str, int]] = {
     "agenda": {"limit": PENDING, "offers": False},
@@ -74,6 +74,13 @@ class Reader:
         return ""
 
     to_code = to_test
+
+    @property
+    def exploration(self) -> None:
+        """Nothing: a page explores nothing."""
+
+    def explore(self, **_given: Any) -> Any:
+        """Nothing, either."""
 
     @classmethod
     def of(cls, lab: LabHandle) -> Reader:
