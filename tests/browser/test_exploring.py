@@ -20,7 +20,7 @@ def explored() -> Lab:
     lab.send(bank.RequestTransfer("t", "a", "b", 20), bank.CreateAccount("b", "Bo"))
 
     def has_money(stack: Stack) -> bool:
-        return stack.aggregates["BankAccount-a"].balance > 0
+        return bool(stack.aggregates["BankAccount-a"].balance > 0)
 
     lab.invariant("a has money", has_money)
     lab.invariant("a is rich", lambda stack: stack.aggregates["BankAccount-a"].balance >= 30)
@@ -86,7 +86,7 @@ def test_exploring_by_keyboard_stops_and_goes_on_and_the_lab_answers_meanwhile(b
     page.keyboard.press("Enter")
     bare.settle()
     expect(explore).to_be_focused()
-    expect(panel).to_contain_text("stopped with ")
+    expect(panel).to_contain_text("stopped, ")
     expect(panel.get_by_role("button", name="Go on")).to_be_visible()
     bare.check()
     page.close()
