@@ -49,7 +49,7 @@ export function mountExplore(root, lab, typed) {
   const progress = make("span", { class: "cl-muted" });
   const status = make("div", { class: "cl-explore-status", role: "group", "aria-label": "What was found" }, verdict,
     reason, progress);
-  const rows = make("div", { role: "list", "aria-label": "What breaks" });
+  const rows = make("div", { role: "list", "aria-label": "What breaks", hidden: true });
   const lists = make("div");
   root.append(make("div", { class: "cl-bar cl-explore-bar" }, explore, stop, further, start),
     make("div", { class: "cl-scroll cl-view-body cl-explore", tabindex: "-1" }, how.node, problem, status, rows,
@@ -69,6 +69,7 @@ export function mountExplore(root, lab, typed) {
     put(verdict, "data-verdict", found.verdict);
     setText(reason, found.is_running ? `Exploring. ${found.reason}` : found.reason);
     setText(progress, found.progress);
+    show(rows, violations.length > 0);
     keyed(rows, [...violations], ({ name }) => name, () => violationNode(lab, fold), updateViolation);
     keyed(lists, neverLists(found), ({ heading }) => heading, neverNode, updateNever);
   }
@@ -146,7 +147,9 @@ function exploreGroup(title, ...content) {
 
 /** @param {string} name @param {HTMLElement} input */
 function exploreField(name, input) {
-  return make("label", { class: "cl-explore-field" }, make("span", { text: name }), input);
+  const id = freshId("explore");
+  put(input, "id", id);
+  return make("span", { class: "cl-explore-field" }, make("label", { for: id, text: name }), input);
 }
 
 /** @param {LabHandle} lab @param {"limit" | "depth" | "seed"} name @param {string} [nothing] */
