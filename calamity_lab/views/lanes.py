@@ -9,13 +9,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from calamity_lab.trace.index import Kind
-from calamity_lab.views.chart import ChangeColumns, Chart, EventColumns, LaneRow, StepColumns
+from calamity_lab.views.chart import ChangeColumns, Chart, EventColumns, LaneRow, Mark, StepColumns
 from calamity_lab.views.controls import bounded
 from calamity_lab.views.looks import IN_LANES, KINDS_OF_LANES
 
@@ -46,7 +46,8 @@ class DrawnMark:
     """A mark in the lanes: its kind, its point, and its label.
 
     ``x`` is along the run, where events take up about one unit each; ``lane`` is an index among the lanes of
-    the chart. ``moment`` is when it happened, ``within`` how far down in its row it is (0 to 1).
+    the chart. ``moment`` is when it happened, ``within`` how far down in its row it is (0 to 1). ``mark`` is
+    how a view names it; it says nothing about how it is drawn.
     """
 
     x: float
@@ -55,6 +56,7 @@ class DrawnMark:
     label: str
     moment: int
     within: float = 0.5
+    mark: Mark | None = field(default=None, compare=False)
 
 
 Side = Literal["left", "right"]
@@ -72,11 +74,12 @@ class Row:
 
 
 class Lanes:
-    """The points of all marks of a chart, along its events or along their times."""
+    """The points of all marks of a chart, along its events, along their times, or along given points."""
 
-    def __init__(self, chart: Chart, axis: Axis = "position") -> None:
+    def __init__(self, chart: Chart, axis: Axis | Along = "position") -> None:
         columns, sizes = chart.columns, chart.sizes
-        self.chart, self.axis = chart, axis
+        self._given = axis if isinstance(axis, Along) else None
+        self.chart, self.axis = chart, "time" if isinstance(axis, Along) else axis
         self.events = EventColumns(*(column[: sizes.events] for column in columns.events))
         self.steps = StepColumns(*(column[: sizes.steps] for column in columns.steps))
         self.changes = ChangeColumns(*(column[: sizes.changes] for column in columns.changes))
@@ -136,16 +139,19 @@ class Lanes:
 
     def _event(self, index: int) -> DrawnMark:
         moments, lanes, names, *_ = self.events
-        return DrawnMark(self.at(index + 1), lanes[index], "event", self._names[names[index]], moments[index])
+        point, name = self.at(index + 1), self._names[names[index]]
+        return DrawnMark(point, lanes[index], "event", name, moments[index], mark=Mark("event", index + 1))
 
     def _step(self, index: int) -> DrawnMark:
         moments, _, lanes, kinds, _, labels = self.steps
         kind, label = IN_LANES[1 + kinds[index]], self._names[labels[index]]
-        return DrawnMark(self.at(self._among(index)), lanes[index], kind, label, moments[index])
+        point, mark = self.at(self._among(index)), Mark("step", moments[index])
+        return DrawnMark(point, lanes[index], kind, label, moments[index], mark=mark)
 
     def _change(self, index: int) -> DrawnMark:
         number, lane, kind = (column[index] for column in self.changes)
-        return replace(self._event(number - 1), lane=lane, kind=IN_LANES[1 + kind])
+        mark = Mark("change", index + 1)
+        return replace(self._event(number - 1), lane=lane, kind=IN_LANES[1 + kind], mark=mark)
 
     def _steps(self, first: int, last: int) -> Iterator[int]:
         """The steps at those events and in the gaps beside them."""
@@ -178,7 +184,7 @@ class Lanes:
 
     @cached_property
     def _along(self) -> Along:
-        return along(self.events.times)
+        return along(self.events.times) if self._given is None else self._given
 
 
 @dataclass(frozen=True, slots=True)

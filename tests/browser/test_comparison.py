@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+from tests.browser.test_accessibility import AXE, RUN_AXE
 from tests.views.test_comparison import edited_bank
 
 
@@ -33,6 +34,14 @@ def test_branches_are_compared_by_mouse_and_by_keyboard_and_a_difference_leads_t
     assert [box.input_value() for box in panel.get_by_role("combobox").all()] == ["main", "poor"]
     absent = events.get_by_role("button", name="poor: TransferInitiated BankAccount-alice, not there").first
     expect(absent).to_have_attribute("aria-disabled", "true")
+    # So does a mark in the lanes, which opens its message, too.
+    lanes = panel.get_by_role("listbox", name="Lanes of both branches")
+    name = "poor: FundsDeposited in BankAccount-alice, step 18, changed: amount: 10000 → 70"
+    lanes.get_by_role("option", name=name).click()
+    bare.settle()
+    assert (bare.moment, lab.trace.branch.name) == (18, "poor")
+    expect(bare.root.locator(".cl-details")).to_contain_text("FundsDeposited")
+    bare.root.get_by_role("button", name="Close the details").click()
     panel.get_by_role("combobox", name="Second branch").select_option("main")
     expect(panel).to_contain_text("'main' and 'main' never part; nothing differs")
 
@@ -55,9 +64,20 @@ def test_branches_are_compared_by_the_keyboard(browser: Browser) -> None:
     page.keyboard.press("Enter")
     bare.settle()
     assert bare.moment == 15
+    # The first mark that differs in the lanes; the arrow keys move on, here to the other branch.
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     bare.settle()
     assert (bare.moment, lab.trace.branch.name) == (18, "main")
+    page.keyboard.press("Escape")  # closes the message, and leads back to the mark
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    bare.settle()
+    assert (bare.moment, lab.trace.branch.name) == (18, "poor")
+    page.evaluate(AXE)
+    passes, found = page.evaluate(RUN_AXE, ".cl-compare")
+    assert passes > 10
+    # Of a text in a drawing axe cannot tell what is behind it; these have the colours of the timeline.
+    assert [each for each in found if "<text" not in each] == []
     bare.check()
     page.close()
