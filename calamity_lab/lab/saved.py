@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -356,6 +356,7 @@ class SavedTrace:
         self._model, self._serializer, self._clock, self._ids = model, serializer, clock, ids
         self._branches: list[SavedBranch] = []
         self._notes: list[Line] = []
+        self._names: dict[type, set[str]] = {}
         with self._reading():
             self._header, lines = self._read()
             self.start = self._started(self._sorted(lines))
@@ -576,7 +577,9 @@ class SavedTrace:
             self.problems.append(f"{which} is left out: the model has no command {name}")
             return None
         cls = type(command)
-        gone = set(held) - {each.stored or each.name for each in fields_in(cls)}
+        if cls not in self._names:  # worked out once, since it takes as long as deciding a command
+            self._names[cls] = {each.stored or each.name for each in fields_in(cls)}
+        gone = set(held) - self._names[cls]
         if gone and stored_name(cls) == name and version == self._serializer.version_of(cls):
             named = ", ".join(sorted(gone))
             self.problems.append(f"{which}: {name} has no field {named} any more, which is left out")
@@ -719,14 +722,15 @@ class SavedTrace:
             for fault_id, at in line.get("injected", ()):
                 there = drawn.pop(at, {"events": (), "ids": ()})
                 course.happened[course.numbers.get(fault_id, -1)] = self._records(
-                    there["events"], there["ids"]
+                    there["events"], map(self._event, there["events"]), there["ids"]
                 )
             ids = [event_id for each in drawn.values() for event_id in each["ids"]]
+            events = [self._event(each) for each in line.get("events", ())]
             course.decided[mine] = CommandOutcome(
                 me,
-                self._decision(line, me),
+                self._decision(line, me, events),
                 line.get("decided"),
-                self._records(line.get("events", ()), ids) if ids else (),
+                self._records(line.get("events", ()), events, ids) if ids else (),
                 line["steps"],
                 line["ended"],
             )
@@ -743,21 +747,24 @@ class SavedTrace:
                 course.send(mine, sent)
         return course
 
-    def _records(self, events: Sequence[list[Any]], ids: Sequence[str]) -> tuple[RecordedEvent, ...]:
+    @staticmethod
+    def _records(
+        saved: Sequence[list[Any]], events: Iterable[Any], ids: Sequence[str]
+    ) -> tuple[RecordedEvent, ...]:
         """Events that were recorded, as far as a comparison needs it."""
         return tuple(
-            RecordedEvent(self._event(event), event[0], event_id, "", 0, 0, "", None, _LONG_AGO)
-            for event, event_id in zip(events, ids, strict=False)
+            RecordedEvent(event, each[0], event_id, "", 0, 0, "", None, _LONG_AGO)
+            for each, event, event_id in zip(saved, events, ids, strict=False)
         )
 
-    def _decision(self, line: Line, pending: Pending) -> Executed | Refused | None:
+    @staticmethod
+    def _decision(line: Line, pending: Pending, events: Sequence[Any]) -> Executed | Refused | None:
         nobody = Identity("Saved", pending.command_id)
         if "rejected" in line:
             return Refused(line["decided"], pending, nobody, Rejected(line["rejected"]))
         if "events" not in line:
             return None
-        events = tuple(self._event(each) for each in line["events"])
-        return Executed(line["decided"], pending, nobody, events, (), None)
+        return Executed(line["decided"], pending, nobody, tuple(events), (), None)
 
     def _at_cursor(self, made: Trace, found: dict[str, Replayed]) -> tuple[Trace, int, dict[str, Replayed]]:
         current: Any = self._header.get("branch")

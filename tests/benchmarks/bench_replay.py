@@ -1,6 +1,9 @@
-"""Replaying a run, on its classes and on classes that were made again, against running it the first time."""
+"""Replaying a run, also on classes made again, and loading it, against running it the first time."""
 
 from __future__ import annotations
+
+import tempfile
+from pathlib import Path
 
 from calamity_lab.examples import bank
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
@@ -15,12 +18,16 @@ def run() -> list[str]:
     """The report, line by line."""
     commands = list(bank.random_commands(COMMANDS, seed=3, accounts=100))
     ran, remade = first(commands), Remade(bank)
-    works = {
-        "running for the first time": lambda: first(commands),
-        "replay()": lambda: replayed(ran),
-        "reload() on classes made again": lambda: reloaded(ran, remade),
-    }
-    return [f"{COMMANDS:,} commands (aim: at most 1.2)", *table(medians(works), COMMANDS)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = ran.save(Path(folder) / "run.jsonl")
+        works = {
+            "running for the first time": lambda: first(commands),
+            "replay()": lambda: replayed(ran),
+            "reload() on classes made again": lambda: reloaded(ran, remade),
+            "Lab.load() of the saved run": lambda: Lab.load(path, bank, checked=False),
+        }
+        times = medians(works)
+    return [f"{COMMANDS:,} commands (aims: at most 1.2; Lab.load 1.6)", *table(times, COMMANDS)]
 
 
 def first(commands: list[object]) -> Lab:
