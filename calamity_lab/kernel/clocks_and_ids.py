@@ -63,6 +63,19 @@ class RandomIds(NamedTuple):
         return tuple([_dashed((now + os.urandom(10)).hex()) for _ in range(count)]), self
 
 
+class NumberedIds(NamedTuple):
+    """Ids as plain numbers, which cost little: for runs of which nobody looks at the ids."""
+
+    drawn: int = 0
+
+    def draw(self, count: int) -> tuple[tuple[str, ...], NumberedIds]:
+        """The next ``count`` ids, and the source to go on with."""
+        upto = self.drawn + count
+        if count == 1:
+            return (f"id-{self.drawn}",), NumberedIds(upto)
+        return tuple([f"id-{n}" for n in range(self.drawn, upto)]), NumberedIds(upto)
+
+
 class TickingClock(NamedTuple):
     """A clock that advances by ``tick`` at each reading, so that the same run has the same times."""
 
@@ -239,7 +252,7 @@ def _id(drawn: Any) -> str:
     return text
 
 
-_OUR_IDS = (SeededIds, RandomIds)
+_OUR_IDS = (SeededIds, RandomIds, NumberedIds)
 
 
 def _dashed(digits: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from inspect import signature
 from itertools import islice, product
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
@@ -46,7 +46,9 @@ from calamity_lab.probe.explore import (
     shrunk,
     unfulfilled,
 )
-from calamity_lab.probe.workers import WorkerLost, explore_forked
+from calamity_lab.probe.workers import RemoteExplorer, WorkerLost, explore_forked, explore_with
+from calamity_lab.stores.actors.cluster import ActorPerWorker, HostDirectory
+from calamity_lab.stores.actors.protocol import ActorDied
 from calamity_lab.text import html_table, plural
 from calamity_lab.trace.inputs import Waited
 from calamity_lab.trace.selection import Note
@@ -63,6 +65,7 @@ _WALK = 200
 _LONGEST_NAME = 40
 _MOST_WORKERS = 64
 _TIMES = ("any", "idle")
+_FIRST_ANSWER, _CHECK_EVERY = 30.0, 0.002  # seconds
 _STRATEGIES = ("breadth", "depth", "random")
 
 Verdict = Literal["holds", "broken", "undecided"]
@@ -305,10 +308,11 @@ class Exploration(Exports):
         length: int,
         again: Callable[[Mapping[str, Any]], Exploration] | None = None,
         began_at: Note | None = None,
-        workers: int = 1,
+        workers: Any = 1,
+        again_here: Callable[[], Explorer] | None = None,
     ) -> None:
         self._explorer, self._given_model, self._make = explorer, model, make
-        self._workers = workers
+        self._workers, self._again_here = workers, again_here
         self.began_at = began_at
         self.seconds = 0.0
         self.turn = 0
@@ -380,8 +384,10 @@ class Exploration(Exports):
         try:
             if self._strategy == "random":
                 self._explorer.walk(self._random, self._choices_left, self._length, chosen)
-            elif self._workers > 1:
+            elif is_a(self._workers, int) and self._workers > 1:
                 explore_forked(self._explorer, self._limit, passing, self._workers)
+            elif not is_a(self._workers, int):
+                _explore_on_cluster(self._explorer, self._limit, passing, self._workers, self._again_here)
             else:
                 self._explorer.go(self._limit, passing)
         except KeyboardInterrupt:
@@ -683,7 +689,7 @@ def exploration_of(
     strategy: str,
     seed: int,
     by: Callable[[Stack], Any] | None,
-    workers: int = 1,
+    workers: Any = 1,
     time: str,
 ) -> Exploration:
     """An exploration that has looked at nothing yet; ``make(model, stack=run)`` makes the labs it opens."""
@@ -703,7 +709,8 @@ def exploration_of(
     def explored(given: Mapping[str, Any]) -> Exploration:
         begins = _made(start, given) if is_made else start
         run, model = _run_and_model(begins)
-        explorer = Explorer(
+        begun = partial(
+            Explorer,
             run,
             offer=_offer(commands, given),
             depth=None if strategy == "random" else depth,
@@ -714,7 +721,7 @@ def exploration_of(
             **checks,
         )
         return Exploration(
-            explorer,
+            begun(),
             model,
             make,
             limit=limit,
@@ -724,25 +731,73 @@ def exploration_of(
             again=(lambda given: explored(given).resume(limit)) if is_made else None,
             began_at=_here(begins) if is_a(begins, Displays) else None,
             workers=workers,
+            again_here=begun,
         )
 
     return explored({})
 
 
-def _workers(given: Any, strategy: str) -> int:
-    """How many workers there are to be, after a check that there can be so many."""
-    count = a_whole_number("explore(workers)", given, low=1, high=_MOST_WORKERS)
+def _workers(given: Any, strategy: str) -> Any:
+    """How many workers there are to be, or the client of their cluster, after a check."""
+    is_client = type(given).__module__.partition(".")[0] == "distributed" and has(given, "submit")
+    try:
+        count = 2 if is_client else a_whole_number("explore(workers)", given, low=1, high=_MOST_WORKERS)
+    except InvalidValue as error:
+        raise InvalidValue(
+            f"{error}; or a dask.distributed.Client, for which run: pip install 'calamity-lab[cluster]'"
+        ) from None
     if count > 1 and strategy != "breadth":
         raise InvalidValue(
-            f"explore(workers={count}, strategy={strategy!r}): several workers explore by breadth "
+            f"explore(workers={repr_of(given)}, strategy={strategy!r}): several workers explore by breadth "
             "only, because each choice of the other strategies depends on the one before. Leave out workers "
             "or strategy"
         )
-    if count > 1 and not hasattr(os, "fork"):
+    if count > 1 and not is_client and not hasattr(os, "fork"):
         raise InvalidValue(
-            f"explore(workers={count}): this system cannot fork a process. Explore with workers=1"
+            f"explore(workers={count}): this system cannot fork a process. Explore with workers=1, or on a "
+            "cluster: workers=dask.distributed.Client()"
         )
-    return count
+    return given if is_client else count
+
+
+class _OnCluster(ActorPerWorker):
+    def receive(self) -> bytes:
+        try:
+            return super().receive()
+        except ActorDied as error:
+            raise WorkerLost(str(error)) from error
+
+
+def _explore_on_cluster(
+    explorer: Explorer, limit: int, passing: Callable[[], object], client: Any, make: Any
+) -> None:
+    """Go on with the workers of a Dask cluster; see `explore_with`."""
+    hosts = HostDirectory(client, _FIRST_ANSWER, RemoteExplorer, make)
+
+    def ready(workers: Sequence[_OnCluster]) -> list[_OnCluster]:
+        while True:
+            found = [worker for worker in workers if worker.is_ready]
+            if found:
+                return found
+            sleep(_CHECK_EVERY)
+
+    try:
+        count = hosts.count()
+        explore_with(
+            explorer,
+            limit,
+            passing,
+            count,
+            lambda base: [_OnCluster(hosts, n) for n in range(count)],
+            ready,
+            is_forked=False,
+        )
+    except ActorDied as died:
+        raise WorkerLost(
+            f"{died}. If the model is the reason, put it into a module that the workers can import"
+        ) from died
+    finally:
+        hosts.close()
 
 
 def _here(lab: Any) -> Note:

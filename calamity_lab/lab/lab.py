@@ -830,7 +830,7 @@ def explore(
     strategy: Literal["breadth", "depth", "random"] = "breadth",
     seed: int = 0,
     by: Callable[[Stack], Any] | None = None,
-    workers: int = 1,
+    workers: Any = 1,
     time: Literal["any", "idle"] = "any",
     at_once: bool = True,
 ) -> Exploration:
@@ -851,7 +851,8 @@ def explore(
     With ``workers=2``, two processes of this machine explore by breadth, and find the same as one. They are
     forked from this one, so they know the classes of a notebook. For a small model, workers cost more than
     they give: they begin once 32 states wait for each of them. A worker takes about as much memory as one
-    process that explores alone.
+    process that explores alone. ``workers`` may be the client of a Dask cluster, too: then each worker of the
+    cluster explores, with a model that it can import, or one of a notebook.
 
     ``strategy`` is "breadth", which finds a shortest path to each violation, "depth", or "random": runs of
     ``depth`` commands (or 200) at random with this ``seed``, ``limit`` choices in all, whose paths are made

@@ -22,7 +22,7 @@ from calamity_lab.errors import CalamityError, InvalidValue, ModelError, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import are_equal, words_of
-from calamity_lab.kernel.clocks_and_ids import TickingClock, read
+from calamity_lab.kernel.clocks_and_ids import NumberedIds, TickingClock, read
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, arm
 from calamity_lab.kernel.folding import begun
 from calamity_lab.kernel.identity import Identity
@@ -84,16 +84,6 @@ class _Next(NamedTuple):
     pending: Pending
     is_offered: bool
     run: Run
-
-
-class _Numbered(NamedTuple):
-    """Ids as plain numbers: they are no part of a state, and cost little."""
-
-    drawn: int = 0
-
-    def draw(self, count: int) -> tuple[tuple[str, ...], _Numbered]:
-        upto = self.drawn + count
-        return tuple([f"id-{n}" for n in range(self.drawn, upto)]), _Numbered(upto)
 
 
 class Judged(NamedTuple):
@@ -199,7 +189,7 @@ class Explorer:
         self.given = start
         now, _ = read(start.stack.clock)
         stands = TickingClock(now, timedelta(0))
-        self.start = start._replace(stack=changed(start.stack, ids=_Numbered(), clock=stands), wait=None)
+        self.start = start._replace(stack=changed(start.stack, ids=NumberedIds(), clock=stands), wait=None)
         self._time = time
         self.most_depth, self.strategy = depth, strategy
         self._offer, self._by, self._faults = offer, by, tuple(faults)

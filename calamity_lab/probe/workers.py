@@ -374,6 +374,14 @@ def _read(hand: _Hand, moves: Any, happened: int = 0, stands: Any = ()) -> Found
     )
 
 
+class RemoteExplorer(ExploringWorker):
+    """A worker of a cluster, which makes its own explorer; it has the run of the start only."""
+
+    def __init__(self, make: Callable[[], Explorer]) -> None:
+        explorer = make()
+        super().__init__(explorer, {0: explorer.first}, 0)
+
+
 class ForkedWorker:
     """A worker in a process of its own, forked from this one, so that it has the classes of a notebook."""
 
@@ -451,23 +459,27 @@ def explore_with(
     limit: int,
     passing: Callable[[], object],
     count: int,
-    connect: Callable[[Mapping[int, Held], int], Sequence[Connected]],
+    connect: Callable[[Mapping[int, Held]], Sequence[Connected]],
     ready: Callable[[Sequence[Any]], Sequence[Any]],
+    *,
+    is_forked: bool,
 ) -> None:
     """Go on with so many workers, once there is enough for each of them. Raises `WorkerLost`.
 
-    ``connect`` makes them, from the runs and the number of choices that all of them have; ``ready`` waits
-    until some of those that it gets have answered.
+    ``connect`` makes them, from the runs that all of them have; ``ready`` waits until some of those that it
+    gets have answered. Forked workers have what this process has; others have the run of the start.
     """
     if not explorer.is_shared:
         explorer.go(limit, passing, count * WIDE)
     if not explorer.left or explorer.states >= limit:
         return
     explorer.share()
-    base = {0: explorer.first, **{index: (run, vector) for index, run, vector in explorer.waiting if run}}
-    workers = connect(base, len(explorer.ways))
+    base = {0: explorer.first}
+    if is_forked:
+        base.update({index: (run, vector) for index, run, vector in explorer.waiting if run})
+    workers = connect(base)
     try:
-        Crew(explorer, workers, base, len(explorer.ways)).go(limit, passing, ready)
+        Crew(explorer, workers, base, len(explorer.ways) if is_forked else 0).go(limit, passing, ready)
     finally:
         for worker in workers:
             worker.stop()
@@ -477,15 +489,15 @@ def explore_forked(explorer: Explorer, limit: int, passing: Callable[[], object]
     """Go on with so many processes of this machine; see `explore_with`."""
     shared = mmap(-1, count)
 
-    def connect(base: Mapping[int, Held], ways: int) -> list[ForkedWorker]:
-        return [ForkedWorker(explorer, base, ways, shared, at) for at in range(count)]
+    def connect(base: Mapping[int, Held]) -> list[ForkedWorker]:
+        return [ForkedWorker(explorer, base, len(explorer.ways), shared, at) for at in range(count)]
 
     def ready(workers: Sequence[ForkedWorker]) -> list[ForkedWorker]:
         waiting = {worker.connection: worker for worker in workers}
         return [waiting[each] for each in wait(list(waiting))]
 
     try:
-        explore_with(explorer, limit, passing, count, connect, ready)
+        explore_with(explorer, limit, passing, count, connect, ready, is_forked=True)
     except KeyboardInterrupt:
         explorer.asked[0] = explorer.asked[0] or max(shared)
         raise

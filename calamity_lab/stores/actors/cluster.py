@@ -57,7 +57,7 @@ class ClusterActors(Closable):
         timeout = seconds("ClusterActors(timeout)", timeout)
         self._codec = WireCodec(vocabulary)
         self._timeout = timeout
-        self._hosts = HostDirectory(cluster, vocabulary, timeout)
+        self._hosts = HostDirectory(cluster, timeout, ActorHost, vocabulary)
         self._number = count(1)
 
     def start(self, name: str, held: Any) -> Reference:
@@ -120,6 +120,37 @@ class ClusterActors(Closable):
             raise _died(reference, str(error)) from error
 
 
+class ActorPerWorker:
+    """One actor on a worker, whose ``work`` answers bytes with bytes; it can be asked without waiting."""
+
+    def __init__(self, hosts: HostDirectory, ordinal: int) -> None:
+        self._hosts, self._ordinal = hosts, ordinal
+
+    def start(self) -> None:
+        """Begin, or begin again where the worker was lost, on one that runs."""
+        self._host = self._hosts.host_at(self._ordinal)
+
+    def send(self, task: bytes) -> None:
+        """Give the actor a task."""
+        self._answer = self._host.actor.work(task)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `receive` has something to say at once."""
+        return self._answer.done() or not self._host.is_alive()
+
+    def receive(self) -> bytes:
+        """The answer. Raises `ActorDied`."""
+        try:
+            answer: bytes = self._answer.result(timeout=_CHECK_EVERY)
+        except Exception as error:  # however a cluster says that nobody is there
+            raise ActorDied(f"on the worker {self._host.worker}: {error}") from error
+        return answer
+
+    def stop(self) -> None:
+        """The host ends with its directory."""
+
+
 def _died(reference: Reference, why: str) -> ActorDied:
     return ActorDied(f"on the worker {reference.host.worker}: {why}")
 
@@ -155,8 +186,8 @@ class HostReference:
 class HostDirectory:
     """The hosts by worker: each starts when its worker is first needed, and again when it was lost."""
 
-    def __init__(self, cluster: Any, vocabulary: tuple[str, ...], timeout: float) -> None:
-        self._vocabulary = vocabulary
+    def __init__(self, cluster: Any, timeout: float, held: type, *given: Any) -> None:
+        self._held = held, given  # what each host is, and what its class is given
         self._timeout = timeout
         self._client, self._owned = _client(cluster, timeout)
         self._hosts: dict[str, HostReference] = {}
@@ -174,11 +205,24 @@ class HostDirectory:
                     "`with ClusterActors(address) as actors`, and build the stack again from its event store"
                 )
             workers = self._available_workers()
-            worker = workers[crc32(name.encode()) % len(workers)]
-            host = self._hosts.get(worker)
-            if host is None or not host.is_alive():
-                host = self._hosts[worker] = self._start_on(worker)
-            return host
+            return self._host_on(workers[crc32(name.encode()) % len(workers)])
+
+    def host_at(self, ordinal: int) -> HostReference:
+        """The host of the worker with that ordinal; of another one where there are not so many any more."""
+        with self._lock:
+            workers = self._available_workers()
+            return self._host_on(workers[ordinal % len(workers)])
+
+    def count(self) -> int:
+        """How many workers run; it waits for the first."""
+        with self._lock:
+            return len(self._available_workers())
+
+    def _host_on(self, worker: str) -> HostReference:
+        host = self._hosts.get(worker)
+        if host is None or not host.is_alive():
+            host = self._hosts[worker] = self._start_on(worker)
+        return host
 
     def close(self) -> None:
         """Stop all hosts and their actors. A client that was given stays open."""
@@ -239,8 +283,8 @@ class HostDirectory:
     def _submit(self, worker: str) -> Any:
         try:
             return self._client.submit(
-                ActorHost,
-                self._vocabulary,
+                self._held[0],
+                *self._held[1],
                 actor=True,
                 key=f"calamity-lab-{uuid4().hex}",
                 workers=[worker],
