@@ -20,6 +20,7 @@ from calamity_lab.kernel.arguments import has, is_a
 from calamity_lab.kernel.schema import compared_names, fields_of, is_record
 from calamity_lab.kernel.second_arguments import CALLBACKS
 
+_REMEMBERED = 50_000
 _ATOMS = frozenset([type(None), bool, int, str, bytes])
 
 
@@ -34,7 +35,9 @@ class Values:
         self._by_key: dict[Hashable, tuple[Any, int]] = {}
         self._numbered: list[Any] = []
         self._by_id: dict[int, tuple[Any, int]] = {}
+        # The answers of the model, and the events among these: only so many, as each state may have others.
         self._answers: dict[Any, tuple[Any, ...]] = {}
+        self._events: dict[Hashable, Any] = {}
 
     def number(self, value: Any, where: str) -> int:
         """The number of a value; ``where`` says in an error whose it is."""
@@ -69,6 +72,9 @@ class Values:
         key = (subject, method, message) if method == "new" else (id(subject), method, id(message))
         found = self._answers.get(key)
         if found is None:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+                self._events.clear()
             found = self._answers[key] = (*self._answer(question), subject, message)
         answer, error = found[:2]
         if error is not None:
@@ -84,9 +90,17 @@ class Values:
             return answer, None
         if has(answer, "__next__"):
             answer = list(answer)
+        same = self._same_event if question.method == "execute" else self.same
         if type(answer) in (list, tuple):
-            return [self.same(each) for each in answer], None
-        return self.same(answer), None
+            return [same(each) for each in answer], None
+        return same(answer), None
+
+    def _same_event(self, event: Any) -> Any:
+        """The first event that is equal to this one, of those that are remembered."""
+        try:
+            return self._events.setdefault(self.frozen(event, ""), event)
+        except InvalidValue:
+            return event
 
 
 class Frozen:

@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from os import getloadavg
 from typing import Any
 
 from calamity_lab import Rejected, Run, Stack, advance, begin, command, seeded_ids, ticking_clock
 from calamity_lab.examples import bank
 from calamity_lab.probe.explore import Explorer
-from tests.benchmarks.measuring import medians, table
+from calamity_lab.probe.workers import explore_forked
+from tests.benchmarks.measuring import fresh, medians, table
 
 SIDE = 12
 
@@ -49,7 +51,20 @@ class Counter:
         return replace(self, count=self.count + 1)
 
 
+@command(to="Endless", by="counter")
+@dataclass(frozen=True)
+class CountOn:
+    counter: str
+
+
+@dataclass(frozen=True)
+class Endless(Counter):
+    def execute(self, count: CountOn) -> Counted:
+        return Counted(count.counter)
+
+
 GRID = [Count(name) for name in "abc"]
+ENDLESS = [CountOn(name) for name in "abc"]
 
 
 def run() -> list[str]:
@@ -69,7 +84,46 @@ def run() -> list[str]:
         lines += [
             f"{name}: {found.states:,} states, {choices:,} transitions; one transition (aim: 1.5 times)"
         ]
-        lines += table(medians(works, 3), choices)
+        times = medians(works, 3)
+        lines += table(times, choices)
+        took = times["exploring"]
+        lines += [f"{choices / took:,.0f} successors and {found.states / took:,.0f} distinct states a second"]
+    return [*lines, *workers(), *memory()]
+
+
+def workers() -> list[str]:
+    """Two processes against one, on a grid that is large enough for them."""
+    works = {"one process": partial(large, 1), "two processes": partial(large, 2)}
+    times = medians(works, 3)
+    speed = times["one process"] / times["two processes"]
+    load = getloadavg()[0]
+    return [f"two workers: {speed:.2f} times as quick as one (aim: 1.6), at a load of {load:.1f}"]
+
+
+def large(count: int) -> Explorer:
+    """A grid without an edge, up to 10,000 states."""
+    explorer = Explorer(empty(), offer=lambda stack: ENDLESS)
+    if count == 1:
+        explorer.go(10_000)
+    else:
+        explore_forked(explorer, 10_000, lambda: None, count)
+    return explorer
+
+
+def memory() -> list[str]:
+    """Bytes for each state: where many states share their parts, and where none do."""
+    lines = []
+    for name, commands in (("a grid of three counters", "ENDLESS"), ("one counter", "ENDLESS[:1]")):
+        found = fresh(
+            "from resource import RUSAGE_SELF, getrusage\n"
+            "from tests.benchmarks.bench_explore import ENDLESS, Explorer, empty\n"
+            f"explorer = Explorer(empty(), offer=lambda stack: {commands})\n"
+            "explorer.go(1_000)\n"
+            "before = getrusage(RUSAGE_SELF).ru_maxrss\n"
+            "explorer.go(11_000)\n"
+            "print((getrusage(RUSAGE_SELF).ru_maxrss - before) * 1024 // 10_000)"
+        )
+        lines.append(f"{name}: {int(found):,} bytes a state (aim: 2,000, so that a million fit into 2 GB)")
     return lines
 
 
