@@ -34,7 +34,7 @@ from calamity_lab.trace.compare import Compared, ComparedRow
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import Replayed, ReplayRow, SubmittedCommand, differing
 from calamity_lab.trace.selection import Note
-from calamity_lab.trace.sentences import fact, origin, sentence
+from calamity_lab.trace.sentences import fact, origin, sent_by, sentence
 from calamity_lab.trace.stops import Breakpoint, Stops
 from calamity_lab.trace.trace import Branch, Trace
 from calamity_lab.trace.watches import Value, Watch
@@ -263,7 +263,7 @@ class SetDeadlines(Sequence[Pending]):
                 each.command_type,
                 each.command,
                 str(each.sender),
-                origin(each),
+                sent_by(each),
             )
             yield dict(zip(_DEADLINES, values, strict=True))
 
@@ -281,7 +281,7 @@ class SetDeadlines(Sequence[Pending]):
                 f"{point_in_time(each.due_at)} ({how_far_off(each.due_at, self.now)})",
                 plain_sentence(str(each.deadline), _LENGTH),
                 format_value(each.command, _LENGTH),
-                origin(each),
+                sent_by(each),
             )
             for each in islice(self._deadlines, _ROWS)
             if each.due_at is not None

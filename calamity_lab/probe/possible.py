@@ -13,7 +13,7 @@ from calamity_lab.kernel import ask
 from calamity_lab.kernel.folding import fold
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.messages import Interest
+from calamity_lab.kernel.messages import After, At, Cancel, Interest
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.second_arguments import Context, as_decided
 from calamity_lab.model import Model, names_reached
@@ -69,8 +69,9 @@ _MOST_QUESTIONS = 6_000
 class Possible:
     """Pairs of names, in the model's order: the target of each command, its events, and who reacts how.
 
-    ``answers`` are the commands that a manager sends when one of its commands is rejected. ``asked`` is
-    whether the model was asked, and not only its source read.
+    ``answers`` are the commands that a manager sends when one of its commands is rejected, ``later`` those
+    that it sets for later, as deadlines. ``asked`` is whether the model was asked, and not only its source
+    read.
     """
 
     targets: tuple[tuple[str, str], ...] = ()
@@ -79,6 +80,7 @@ class Possible:
     reactions: tuple[tuple[str, str, str], ...] = ()
     sends: tuple[tuple[str, str], ...] = ()
     answers: tuple[tuple[str, str], ...] = ()
+    later: tuple[tuple[str, str], ...] = ()
     asked: bool = True
 
 
@@ -112,14 +114,14 @@ def _possible(model: Model, wrapper: Callable[[ask.Question], Any]) -> Possible:
         commands = {cls: samples(cls, names) for cls in model.commands}
         events = {cls: samples(cls, names) for cls in model.events}
         decides, leads, targets = _of_aggregates(model, commands, events)
-        reactions, sends, answers = _of_managers(model, events)
+        of_managers = _of_managers(model, events)
     order = {name: index for index, name in enumerate(by_name(model))}
 
     def ordered(pairs: Iterable[tuple[str, ...]]) -> Any:
         known = (pair for pair in pairs if all(name in order or name in _VERBS.values() for name in pair))
         return tuple(sorted(set(known), key=lambda pair: [order.get(name, 0) for name in pair]))
 
-    return Possible(*map(ordered, (targets, decides, leads, reactions, sends, answers)))
+    return Possible(*map(ordered, (targets, decides, leads, *of_managers)))
 
 
 def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
@@ -229,8 +231,8 @@ def _decided(
     return leads
 
 
-def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pairs, Pairs, Pairs]:
-    reactions, sends, answers = Pairs(), Pairs(), Pairs()
+def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pairs, Pairs, Pairs, Pairs]:
+    reactions, sends, answers, later = Pairs(), Pairs(), Pairs(), Pairs()
     for called, manager in by_name(model.process_managers).items():
         wakes: list[tuple[int, Any, Interest]] = []
         for cls, made in events.items():
@@ -238,31 +240,41 @@ def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pai
                 for interest in _asked(ask.interested, manager, event, _record_of(event)) or ():
                     wakes.append((index, event, interest))
                     reactions.add((stored_name(cls), called, _VERBS[type(interest).__name__]))
-        sent, answered = _sent(manager, wakes)
-        sends |= {(called, command) for command in sent}
-        answers |= {(called, command) for command in answered}
-    return reactions, sends, answers
+        for pairs, commands in zip((sends, answers, later), _sent(manager, wakes), strict=True):
+            pairs |= {(called, command) for command in commands}
+    return reactions, sends, answers, later
 
 
-def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[str], set[str]]:
-    """The commands that some reachable state of the manager sends: for an event, and for a rejection."""
+def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[str], set[str], set[str]]:
+    """What some reachable state of the manager sends for an event, for a rejection, and later."""
     sent: set[str] = set()
     answered: set[str] = set()
+    later: set[str] = set()
+
+    def answer(given: Any, now: set[str]) -> Any:
+        """Note what is answered, and give the command, if there is one."""
+        if isinstance(given, Cancel):
+            return None
+        is_later = isinstance(given, After | At)
+        command = given.command if is_later else given
+        (later if is_later else now).add(stored_name(type(command)))
+        return command
 
     def following(state: Any) -> Iterable[tuple[int, Any]]:
         for index, event, interest in wakes:
             if type(interest).__name__ == "Stop":
                 continue
             after = _asked(ask.apply, state, event, _record_of(event))
-            for command in _asked(ask.handle, after, event, _record_of(event)) or ():
-                sent.add(stored_name(type(command)))
-                answered.update(_answers(after, command))
+            for given in _asked(ask.handle, after, event, _record_of(event)) or ():
+                command = answer(given, sent)
+                for other in _answers(after, command) if command is not None else ():
+                    answer(other, answered)
             yield 1 + 2 * min(index, 1), after
 
     starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ in ("Start", "Once")}
     first = [(0, _asked(ask.new, manager, id_)) for id_ in list(starts.values())[:3]]
     explore(first, following, _states_to_ask(len(wakes)))
-    return sent, answered
+    return sent, answered, later
 
 
 def _states_to_ask(questions: int) -> int:
@@ -270,15 +282,12 @@ def _states_to_ask(questions: int) -> int:
     return max(_FEWEST_STATES, min(MOST_STATES, _MOST_QUESTIONS // max(questions, 1)))
 
 
-def _answers(state: Any, command: Any) -> set[str]:
+def _answers(state: Any, command: Any) -> Iterable[Any]:
     if not hasattr(state, "handle_rejection"):
-        return set()
+        return ()
     rejected = Rejected("made up")
     rejected.command = command
-    return {
-        stored_name(type(each))
-        for each in _asked(ask.handle_rejection, state, rejected, _record_of(rejected)) or ()
-    }
+    return _asked(ask.handle_rejection, state, rejected, _record_of(rejected)) or ()
 
 
 _NamePairs = frozenset[tuple[str, str]]
@@ -345,7 +354,7 @@ def message_flow(model: Model, observed: Iterable[tuple[str, str, str]]) -> Mess
     )
 
 
-_SENDS = ("sends", "if rejected")
+_SENDS = ("sends", "if rejected", "later")
 _WAKES = ("start", "continue", "stop", "answer")
 _LABELS = ("leads to", *_SENDS, *_WAKES)
 
@@ -362,5 +371,5 @@ def _message_flow(model: Model, observed: frozenset[tuple[str, str, str]]) -> Me
     return MessageFlow(
         frozenset({*found.leads, *seen("leads to")}),
         frozenset({*((event, manager) for event, manager, _ in found.reactions), *seen(*_WAKES)}),
-        frozenset({*found.sends, *found.answers, *seen(*_SENDS)}),
+        frozenset({*found.sends, *found.answers, *found.later, *seen(*_SENDS)}),
     )

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue, repr_of
@@ -13,8 +14,12 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_whole_number, is_a
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Moment, Trace
+
+MOST_DEADLINES = 10_000
+"""Search at most this many deadlines for the one that is selected, the first ones."""
 
 
 class Selection(NamedTuple):
@@ -80,7 +85,7 @@ def _of_message(trace: Trace, message: Step | Pending) -> Selection:
             return Selection(moment=message.index)
     elif (start := dispatch_of(trace, message)) is not None:
         return Selection(moment=start)
-    elif any(each == message for each in trace[trace.last].agenda.entries()):
+    elif any(each == message for each in waiting(trace[trace.last].run)):
         return Selection(moment=trace.last, command=message.command_id)
     raise InvalidValue(
         f"select({repr_of(message)}): this is not on the current branch; switch(branch) goes to its branch"
@@ -141,7 +146,19 @@ def pending_of(trace: Trace, selection: Selection) -> Pending | None:
     run = trace[moment].run
     if run.progress is not None and run.progress.pending.command_id == command:
         return run.progress.pending
-    return next((each for each in run.agenda.entries() if each.command_id == command), None)
+    return next((each for each in waiting(run) if each.command_id == command), None)
+
+
+def waiting(run: Run) -> Iterator[Pending]:
+    """The pending commands in order, and then the first deadlines."""
+    return chain(run.agenda.entries(), islice(run.stack.deadlines, MOST_DEADLINES))
+
+
+def is_deadline(trace: Trace, selection: Selection, pending: Pending) -> bool:
+    """Whether a selected command was a deadline at the moment of the selection, and not yet due."""
+    if pending.sender is None or selection.moment is None:
+        return False
+    return pending in trace[selection.moment].stack.deadlines.of(pending.sender)
 
 
 def dispatch_of(trace: Trace, pending: Pending) -> int | None:

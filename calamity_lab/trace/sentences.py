@@ -60,7 +60,8 @@ def _fact(step: Step) -> str:
         case Populated(count=count):
             return f"{step.subject} caught up with {plural(count, 'event')}"
         case CaughtUp(identity=identity, count=count):
-            return f"{identity.category} caught up with {plural(count, 'event')} up to {step.position:,}"
+            caught_up = f"{identity.category} caught up with {plural(count, 'event')} up to {step.position:,}"
+            return caught_up + of_deadlines(step)
         case Executed():
             return _of_decision(step, command)
         case Refused(rejected=rejected):
@@ -116,7 +117,7 @@ def _of_time(step: Elapsed) -> str:
     return f"{passed}: {due}{more} due" if due else f"{passed}: nothing is due"
 
 
-def _of_deadlines(step: AtProcessManager) -> str:
+def of_deadlines(step: Step) -> str:
     """Which deadlines a process manager set and took off."""
     words = ""
     if step.deadlines:
@@ -125,12 +126,12 @@ def _of_deadlines(step: AtProcessManager) -> str:
     gone = [each.deadline for each in step.taken_off if each.deadline not in replaced]
     if gone:
         words += f", cancels {', '.join(map(str, gone))}"
-    if step.not_there:
+    if isinstance(step, AtProcessManager) and step.not_there:
         words += f"; there was no {' and no '.join(step.not_there)} to cancel"
     return words
 
 
-def _deadline(deadline: Pending, step: AtProcessManager) -> str:
+def _deadline(deadline: Pending, step: Step) -> str:
     again = any(each.deadline == deadline.deadline for each in step.taken_off)
     at = "" if deadline.due_at is None else point_in_time(deadline.due_at)
     return f"{deadline.deadline} {'again ' if again else ''}for {at}"
@@ -155,7 +156,15 @@ def _of_fault(step: Injected, fault: Fault) -> str:
 
 
 def origin(pending: Pending) -> str:
-    """Who sent a command and why, as in "FundsWithdrawn #3 by Transfer-t1"."""
+    """Who sent a command and why, as in "FundsWithdrawn #3 by Transfer-t1", and of a deadline its name."""
+    if pending.deadline is None:
+        return sent_by(pending)
+    name = pending.deadline if pending.deadline != pending.command_type else ""
+    return plain_sentence(f"deadline{name and ' '}{name}: {sent_by(pending)}")
+
+
+def sent_by(pending: Pending) -> str:
+    """Who sent a command and why, or set it for later."""
     if pending.sender is None:
         if isinstance(pending.command, Wait):
             return "waited"
@@ -208,6 +217,6 @@ def _of_manager(step: AtProcessManager) -> str:
     sent = ", ".join(pending.command_type for pending in step.commands)
     if step.verb == Verb.ANSWERED:
         answered = f"{step.identity.category} answered {what}" + (f" with {sent}" if sent else "")
-        return answered + _of_deadlines(step)
+        return answered + of_deadlines(step)
     did = f"{step.identity} {step.verb} by {what}" + (f", sends {sent}" if sent else "")
-    return did + _of_deadlines(step)
+    return did + of_deadlines(step)

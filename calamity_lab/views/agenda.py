@@ -14,7 +14,7 @@ from calamity_lab.kernel import outbox
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Fault, Lose, Redeliver
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.progress import Appending, Executing, Populating
+from calamity_lab.kernel.progress import Appending, Executing, Populating, Wait
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import Dispatched
@@ -40,6 +40,9 @@ LENGTH = 200
 
 UNDECIDED = (Dispatched, Populating, Executing)
 """The phases in which a command in progress is still undecided, so that it has a preview."""
+
+NO_COMMANDS = (Fault, Wait)
+"""What stands in the place of a command, and goes to no aggregate."""
 
 _WORDS = Slot[tuple[str, str, str, str | None]](most=1_024)
 
@@ -275,7 +278,7 @@ def _words(pending: Pending) -> tuple[str, str, str, str | None]:
     return (
         target_text(pending),
         repr_of(pending.command)
-        if isinstance(pending.command, Fault)
+        if isinstance(pending.command, NO_COMMANDS)
         else format_fields(pending.command, LENGTH),
         origin(pending),
         None if pending.sender is None else format_value(pending.sender.stream_id),
@@ -283,8 +286,11 @@ def _words(pending: Pending) -> tuple[str, str, str, str | None]:
 
 
 def target_text(pending: Pending) -> str:
-    """The stream id of the aggregate that a command goes to, or why there is none; a fault goes to none."""
-    if isinstance(pending.command, Fault):
+    """The stream id of the aggregate that a command goes to, or why there is none.
+
+    A fault goes to none, and neither does a wait.
+    """
+    if isinstance(pending.command, NO_COMMANDS):
         return ""
     try:
         return format_value(target_of(pending.command).stream_id, LENGTH)

@@ -14,7 +14,7 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.faults import Redeliver
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
-from calamity_lab.kernel.steps import Injected, Step
+from calamity_lab.kernel.steps import Elapsed, Injected, Step
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Mark, command_mark, event_mark, step_mark
 
@@ -148,14 +148,14 @@ def _handed_again(trace: Trace, step: Step | None) -> Mark | None:
 
 
 def cause_of_pending(trace: Trace, pending: Pending, moment: int) -> Mark | None:
-    """The reaction, up to a moment, that sent a command; None for a command that was submitted."""
+    """The reaction, up to a moment, that sent a command or set it for later; None for a submitted one."""
     sender = pending.sender
     if sender is None:
         return None
     reactions = trace.index.reactions.get(sender.stream_id, PersistentVector())
     for at in islice(reactions.take(bisect_right(reactions, moment)).backwards(), _MOST_LINKS):
         reaction = trace[at].step
-        sent = () if reaction is None else reaction.commands
+        sent = () if reaction is None else (*reaction.commands, *reaction.deadlines)
         if any(each.command_id == pending.command_id for each in sent):
             return Mark("step", at)
     return None
@@ -198,7 +198,8 @@ def _links(trace: Trace, starts: Iterator[int]) -> Iterator[Link]:
                 cause = command if isinstance(done.trigger, Rejected) else event_mark(trace, done.trigger)
                 if cause is not None:
                     yield Link(cause, here)
-            sent.update((pending.command_id, here) for pending in done.commands)
+            if not isinstance(done, Elapsed):  # a deadline is due there, and was set before
+                sent.update((each.command_id, here) for each in (*done.commands, *done.deadlines))
 
 
 def _starts(trace: Trace, correlation: str, since: int) -> Iterator[int]:

@@ -26,6 +26,9 @@ STRIDE = 32
 
 EdgeKey = tuple[str, str, str]
 
+LATER = "later"
+"""The label of the edge from a process manager to a command that it sets for later."""
+
 _VERBS: Mapping[str, str] = {
     Verb.STARTED: "start",
     Verb.CONTINUED: "continue",
@@ -180,6 +183,8 @@ def _reacted(total: Counters, step: AtProcessManager, lane_numbers: HashTrieMap[
     for pending in step.commands:
         sent = node("command", pending.command_type)
         counts = _up(counts, (manager, sent, "if rejected" if rejected else "sends"))
+    for deadline in step.deadlines:
+        counts = _up(counts, (manager, node("command", deadline.command_type), LATER))
     if step.verb == Verb.ANSWERED:  # there is no instance
         return total._replace(counts=counts)
     bit = _bit(lane_numbers, stream_id)

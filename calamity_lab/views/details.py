@@ -17,20 +17,28 @@ from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.schema import fields_in
-from calamity_lab.kernel.steps import Conflicted, Failed, Injected, Step
+from calamity_lab.kernel.steps import Conflicted, Elapsed, Failed, Injected, Step
 from calamity_lab.model import Model
 from calamity_lab.probe.possible import Possible, possible
-from calamity_lab.text import format_value, plural
+from calamity_lab.text import format_value, length_of_time, plural
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import submitted_numbers
-from calamity_lab.trace.selection import NOTHING, Selection, pending_of, selected_events
+from calamity_lab.trace.selection import (
+    NOTHING,
+    Selection,
+    dispatch_of,
+    is_deadline,
+    pending_of,
+    selected_events,
+    waiting,
+)
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.stops import Stops, Target
 from calamity_lab.trace.trace import Trace
 from calamity_lab.trace.watches import Watch
 from calamity_lab.views.agenda import FaultOffer, faults_on, faults_on_event, target_text
 from calamity_lab.views.arrows import cause_of, cause_of_pending, effects_of
-from calamity_lab.views.chart import Mark, change_of, changes_by, event_mark
+from calamity_lab.views.chart import Mark, change_of, changes_by, command_mark, event_mark
 from calamity_lab.views.form import first_line
 from calamity_lab.views.paths import LENGTH, FieldRow, count_in, state_at, state_fields, unfolded, within
 from calamity_lab.views.selected import Selected, described, selected, times_of
@@ -208,7 +216,9 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
         yield Action("why", "Why?", "What caused this, up to the submitted command", keeps=True)
     yield from _why_not(trace, selection)
     pending = pending_of(trace, selection)
-    if pending is not None:
+    if pending is not None and is_deadline(trace, selection, pending):
+        yield Action("wait", "Wait until this", "Let time pass until it is due", _which(pending))
+    elif pending is not None:
         yield from _on_pending(pending)
     elif selection.moment is not None and 0 < selection.moment <= trace.last:
         step = trace[selection.moment].step
@@ -269,7 +279,7 @@ def _copies(trace: Trace, moment: int | None) -> Iterator[Action]:
     if moment is None or not 0 <= moment <= trace.last:
         return
     at, step = {"moment": moment}, trace[moment].step
-    if step is not None and not step.is_injected:
+    if step is not None and not step.is_injected and not isinstance(step, Elapsed):
         title = "A test in pytest: what happened before, this, and what it led to"
         yield Action("copy_test", "Copy as test", title, at, keeps=True)
     title = "A cell that makes the same lab and goes to this moment"
@@ -280,7 +290,8 @@ def _faults(trace: Trace, selection: Selection) -> Iterator[FaultOffer]:
     """The faults that concern a pending command or an event."""
     pending = pending_of(trace, selection)
     if pending is not None:
-        yield from faults_on(pending)
+        if not is_deadline(trace, selection, pending):
+            yield from faults_on(pending)
     elif selection.position is not None and selection.until is None and selection.stream_id is None:
         for event in islice(selected_events(trace, selection), 1):
             yield from faults_on_event(event)
@@ -303,7 +314,7 @@ def stop_actions(trace: Trace, selection: Selection) -> Iterator[Action]:
             stream_id = event.stream_id
     elif moment is not None and 0 < moment <= trace.last:
         step = trace[moment].step
-        if step is not None and not step.is_injected:
+        if step is not None and not step.is_injected and not isinstance(step, Elapsed):
             is_command = step.trigger is None
             name = step.pending.command_type if is_command else str(step.subject and step.subject.category)
             kind = "command" if is_command else "process manager"
@@ -311,6 +322,7 @@ def stop_actions(trace: Trace, selection: Selection) -> Iterator[Action]:
             if step.rejected is not None:
                 yield break_action("rejection", "", "Break on every rejection")
             stream_id = step.stream_id
+    yield from _deadline_stops(trace, selection)
     if stream_id is not None and trace.index.known_since(stream_id) is not None:
         yield break_action("stream", stream_id, f"Break on {format_value(stream_id, 60)}")
 
@@ -339,6 +351,16 @@ def with_removals(actions: Iterable[Action], stops: Stops) -> Iterator[Action]:
             yield Action("remove_stop", label, title, {"key": point.key})
 
 
+def _deadline_stops(trace: Trace, selection: Selection) -> Iterator[Action]:
+    """The breakpoint for a deadline that is selected, a step that set one, or time that passed."""
+    pending, moment = pending_of(trace, selection), selection.moment
+    is_step = pending is None and moment is not None and 0 < moment <= trace.last
+    step = trace[moment or 0].step if is_step else None
+    is_set = (pending is not None and pending.deadline) or (step is not None and step.deadlines)
+    if is_set or isinstance(step, Elapsed):
+        yield break_action("deadline", "", "Break on deadlines")
+
+
 def break_action(kind: str, name: str, label: str) -> Action:
     """The action that sets a breakpoint; the kinds are those of `calamity_lab.trace.stops.Target`."""
     titles = {
@@ -348,20 +370,24 @@ def break_action(kind: str, name: str, label: str) -> Action:
         "process manager": f"Stop every move where {name} reacts",
         "rejection": "Stop every move where a command is rejected",
         "conflict": "Stop every move where another writer came first",
+        "deadline": "Stop every move where time passes until a deadline",
     }
     title = titles.get(kind, f"Stop every move at a command to {name}, or where it changes")
     return Action("break_on", label, title, {"kind": kind, "name": name})
 
 
 def _on_pending(pending: Pending) -> Iterator[Action]:
-    which = {"which": pending.command_id}
-    yield Action("choose", "Run next", "Move this command to the front", which)
-    yield Action("drop", "Drop", "Take this command off the agenda", which)
+    yield Action("choose", "Run next", "Move this command to the front", _which(pending))
+    yield Action("drop", "Drop", "Take this command off the agenda", _which(pending))
+
+
+def _which(pending: Pending) -> dict[str, str]:
+    return {"which": pending.command_id}
 
 
 def _edits(trace: Trace, pending: Pending) -> Iterator[Action]:
     """What a replay can do about a command that was submitted."""
-    numbers, which, name = submitted_numbers(trace), {"which": pending.command_id}, pending.command_type
+    numbers, which, name = submitted_numbers(trace), _which(pending), pending.command_type
     number, commands = numbers.get(pending.command_id), trace.branch.model.commands
     if number is None:
         return
@@ -420,7 +446,9 @@ def _change(trace: Trace, mark: Mark, chosen: Selected, asked: _Asked) -> Detail
 
 def _step(trace: Trace, step: Step, chosen: Selected, asked: _Asked) -> Details:
     mark = chosen.mark or Mark("step", step.index)
-    sections = [*_of_step(step, asked), *_of_command(trace, step.pending, step, asked)]
+    sections = [*_of_step(step, asked)]
+    if not isinstance(step, Elapsed):
+        sections += _of_command(trace, step.pending, step, asked)
     return _linked(trace, mark, kind_of(step), chosen, fact(step), sections)
 
 
@@ -437,6 +465,7 @@ def _of_step(step: Step, asked: _Asked) -> Iterator[Section]:
     if isinstance(step, Failed):
         error = step.failure.error
         yield asked.section("error", {"kind": type(error).__name__, "error": str(error)})
+    yield from _of_time(step, asked)
     trigger = step.trigger
     if trigger is None:
         return
@@ -449,6 +478,18 @@ def _of_step(step: Step, asked: _Asked) -> Iterator[Section]:
         yield asked.section("state", state, step.before)
 
 
+def _of_time(step: Step, asked: _Asked) -> Iterator[Section]:
+    """The time that passed, and the deadlines that the step set and took off."""
+    if isinstance(step, Elapsed):
+        length = length_of_time(step.now - step.since)
+        known = {"passed": length, "from": time_text(step.since), "to": time_text(step.now)}
+        yield asked.section("time", known)
+    changes = {"sets": step.deadlines, "takes off": step.taken_off}
+    for name, deadlines in changes.items():
+        if deadlines:
+            yield asked.section(name, {str(each.deadline): _due(each) for each in deadlines})
+
+
 def _of_command(trace: Trace, pending: Pending, step: Step | None, asked: _Asked) -> Iterator[Section]:
     decided = None if step is None else trace[trace.command_end(step.index)].decision
     is_about_command = step is None or (step.trigger is None and (step.begins or not step.is_injected))
@@ -457,6 +498,8 @@ def _of_command(trace: Trace, pending: Pending, step: Step | None, asked: _Asked
         "command type": pending.command_type,
         "to": target_text(pending),
         "origin": origin(pending),
+        "deadline": pending.deadline,
+        "due at": None if pending.due_at is None else _due(pending),
         "step": "pending" if step is None else step.index,
         "outcome": None if decided is None else fact(decided),
         "command id": pending.command_id,
@@ -515,10 +558,16 @@ def _effects(trace: Trace, mark: Mark) -> Iterator[DetailLink]:
     for effect, depth in effects_of(trace, mark, _MOST_EFFECTS):
         yield replace(link(trace, effect), depth=depth)
     step = trace[mark.number].step if mark.kind == "step" else None
-    there = {pending.command_id for pending in trace[trace.last].agenda.entries()} if step else set()
-    for pending in step.commands if step is not None else ():
+    sent = (*step.commands, *step.deadlines) if step is not None else ()
+    there = {pending.command_id for pending in waiting(trace[trace.last].run)} if sent else set()
+    for pending in sent:
         if pending.command_id in there:
-            yield DetailLink("command", pending.command_type, "pending", command_id=pending.command_id)
+            detail = "pending" if pending.due_at is None else f"due at {_due(pending)}"
+            yield DetailLink("command", pending.command_type, detail, command_id=pending.command_id)
+        elif isinstance(step, Elapsed) and (start := dispatch_of(trace, pending)) is not None:
+            met = command_mark(trace, start)
+            assert met is not None, "a command that was due is dispatched in the trace"
+            yield link(trace, met)
 
 
 def link(trace: Trace, mark: Mark) -> DetailLink:
@@ -547,7 +596,13 @@ def kind_of(step: Step) -> str:
     """The kind of a step: of a rejection, of a reaction, of a fault, else of a command."""
     if step.rejected is not None or isinstance(step, Failed):
         return "rejected"
-    return "command" if step.trigger is None and not step.is_injected else step.verb
+    is_command = step.trigger is None and not step.is_injected and not isinstance(step, Elapsed)
+    return "command" if is_command else step.verb
+
+
+def _due(deadline: Pending) -> str:
+    assert deadline.due_at is not None, "a deadline has a time"
+    return time_text(deadline.due_at)
 
 
 def time_text(time: datetime) -> str:
@@ -753,6 +808,7 @@ def _choices(model: Model) -> tuple[Action, ...]:
     words = [
         break_action("rejection", "", "Every rejection"),
         break_action("conflict", "", "Every conflict of versions"),
+        break_action("deadline", "", "Every deadline"),
     ]
     return (*named, *words)
 

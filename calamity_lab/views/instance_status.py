@@ -19,16 +19,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calamity_lab.errors import InvalidModel, Rejected
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb, identity_in
 from calamity_lab.kernel.identity import Identity, by_name, stored_name
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
 from calamity_lab.probe.possible import MessageFlow, awaited, message_flow, possible
-from calamity_lab.text import format_value, plain_sentence, plural
+from calamity_lab.text import format_value, plain_sentence, plural, point_in_time
 from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import EdgeKey, counters, edge_verb
+from calamity_lab.views.counters import LATER, EdgeKey, counters, edge_verb
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.instances import InstanceHistory, SentCommand, instance_history, pending_at
 from calamity_lab.views.looks import Status
@@ -60,8 +61,12 @@ def expectation(
     if expected := _of(listens, flow.events_of(_types(missed)) - _since(history)):
         return _missed_expectation(flow, run, manager, history, expected, missed)
     others = [event for event in listens if flow.others_for(event, manager)]
-    if others:
-        return Expectation(tuple(others), text=_named(others) + _by_others(flow, others, manager))
+    deadlines = run.stack.deadlines.of(f"{manager}-{id_}")
+    later = [event for event in _of(listens, flow.events_of(_names(deadlines))) if event not in others]
+    if others or later:
+        ways = [_named(others) + _by_others(flow, others, manager)] if others else []
+        ways += [_named(later) + _when_due(flow, later, deadlines)] if later else []
+        return Expectation((*others, *later), text="; or for ".join(ways))
     # Which commands the instance sent before the trace began is not known.
     known = ", and has sent nothing that leads to it" if history.reactions else ""
     return Expectation(listens, text=_named(listens) + known)
@@ -97,6 +102,17 @@ def _missed_expectation(
     return Expectation(events, text=f"{_named(events)}{_by_others(flow, events, manager)} ({why})")
 
 
+def _names(pending: Iterable[Pending]) -> set[str]:
+    return {each.command_type for each in pending}
+
+
+def _when_due(flow: MessageFlow, events: Sequence[str], deadlines: Iterable[Pending]) -> str:
+    """When the first deadline is due that leads to one of the events."""
+    leading = [each for each in deadlines if {*events} & flow.events_of([each.command_type])]
+    when, name = min((each.due_at, str(each.deadline)) for each in leading if each.due_at)
+    return f": {plain_sentence(name, 60)} is due at {point_in_time(when)}"
+
+
 def _types(sent: Iterable[SentCommand]) -> set[str]:
     return {each.pending.command_type for each in sent}
 
@@ -122,7 +138,9 @@ def _still_reached(flow: MessageFlow, run: Run, history: InstanceHistory) -> set
     """The events that the pending commands of the instance's cascades may still lead to."""
     begun = [] if run.progress is None else [run.progress.pending]
     cascades = history.cascades
-    types = {e.command_type for e in [*begun, *pending_at(run)] if e.correlation_id in cascades}
+    last = history.reactions[-1] if history.reactions else None
+    own = () if last is None else run.stack.deadlines.of(last.identity)
+    types = {e.command_type for e in [*begun, *pending_at(run), *own] if e.correlation_id in cascades}
     return {event for command in types for event in flow.reached_by(command)}
 
 
@@ -303,7 +321,7 @@ def _mark_sent(marks: _StatusMarks, manager: str, each: SentCommand, targets: di
     command, state = key_of("command", name), _STATUSES[each.outcome]
     category = targets.get(name, "") if each.identity is None else each.identity.category
     aggregate = key_of("aggregate", category)
-    label = "sends" if each.answers is None else "if rejected"
+    label = LATER if each.pending.due_at else "sends" if each.answers is None else "if rejected"
     instead = each.answers is not None
     marks.put(at, command, state, note, instead=instead)
     on_edge: Status = "in flight" if state == "in flight" else "done"
@@ -324,7 +342,8 @@ def _outcome(each: SentCommand) -> str:
     """What became of a command, in words."""
     answers = each.answers
     because = "" if answers is None else f" because {stored_name(type(answers.command))} was rejected"
-    sent = f"sent at step {each.sent:,}{because}"
+    verb = "sent" if each.pending.due_at is None else "set for later"
+    sent = f"{verb} at step {each.sent:,}{because}"
     match each.outcome:
         case "in flight":
             return f"{sent}, still to be decided"

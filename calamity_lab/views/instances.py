@@ -94,6 +94,9 @@ def instance_history(trace: Trace, cursor: int, stream_id: str) -> InstanceHisto
     waiting = {each.command_id for each in pending_at(trace[cursor].run)}
     sought = [order for order in orders if order.pending.command_id not in waiting]
     found, is_complete = _dispatched(trace, cursor, sought)
+    # A deadline is sent once it is due.
+    there = {*found, *waiting}
+    orders = [each for each in orders if each.pending.due_at is None or each.pending.command_id in there]
     missing: Outcome = "dropped" if is_complete else "unknown"
 
     def sent(order: _Order) -> SentCommand:
@@ -131,7 +134,8 @@ def _reactions(trace: Trace, cursor: int, stream_id: str) -> Iterator[AtProcessM
 def _orders(reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:
     for step in reactions:
         rejection = step.trigger if isinstance(step.trigger, Rejected) else None
-        yield from [_Order(pending, step.index, rejection) for pending in step.commands]
+        given = (*step.commands, *step.deadlines)
+        yield from [_Order(pending, step.index, rejection) for pending in given]
 
 
 def _outstanding(trace: Trace, stream_id: str, reactions: Sequence[AtProcessManager]) -> Iterator[_Order]:

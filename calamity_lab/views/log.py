@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Injected, Step
-from calamity_lab.text import format_fields, format_value, plural
+from calamity_lab.kernel.steps import Elapsed, Injected, Step
+from calamity_lab.text import format_fields, format_value, plain_sentence, plural
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
-from calamity_lab.trace.sentences import fact, origin
+from calamity_lab.trace.sentences import fact, of_deadlines, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Chart, Charts, Mark, change_of, command_mark
 from calamity_lab.views.controls import bounded
@@ -270,6 +270,8 @@ def _text(trace: Trace, thing: _Thing, texts: EventTexts, *, whole: bool) -> str
     correlation = format_value(pending.correlation_id)
     if whole:
         return small(stream_id, fact(thing), pending.command_type, correlation)
+    if isinstance(thing, Elapsed):
+        return small(fact(thing))
     if thing.trigger is not None or thing.is_injected:
         return small(stream_id, *_reaction(thing), correlation)
     fields = texts.fields.of(pending.command)
@@ -285,6 +287,8 @@ def _row(trace: Trace, mark: Mark, cursor: int) -> LogRow:
         return _event_row(trace, mark, thing, cursor)
     if isinstance(thing, ProjectionChange):
         return _change_row(trace, mark, thing, cursor)
+    if isinstance(thing, Elapsed):
+        return _step_row(trace, mark, cursor)
     is_command = thing.trigger is None and not thing.is_injected
     return _command_row(trace, mark, thing, cursor) if is_command else _reaction_row(thing, cursor)
 
@@ -381,7 +385,7 @@ def _step_row(trace: Trace, mark: Mark, cursor: int) -> LogRow:
         stream_id=format_value(step.stream_id or ""),
         detail=fact(step),
         outcome="",
-        cause=step.pending.command_type,
+        cause="" if isinstance(step, Elapsed) else step.pending.command_type,
         depth=step.depth + (not step.begins),
         moment=step.index,
         is_past=step.index <= cursor,
@@ -404,14 +408,16 @@ def _reaction(step: Step) -> tuple[str, str, str]:
     if isinstance(step, Injected):
         during = "" if step.begins else step.pending.command_type
         return type(step.fault).__name__, during, fact(step)
-    trigger, sent = step.trigger, ", ".join(each.command_type for each in step.commands)
+    trigger, outcome = step.trigger, of_deadlines(step)
+    if step.commands:
+        outcome = f"sends {', '.join(each.command_type for each in step.commands)}{outcome}"
     if isinstance(trigger, RecordedEvent):
         what, cause = trigger.event_type, f"{trigger.event_type} #{trigger.position}"
     else:
         command = None if trigger is None else trigger.command
         what = cause = f"the rejection of {stored_name(type(command))}"
     name = f"answered {what}" if step.verb == "answered" else f"{step.verb} by {what}"
-    return name, cause, f"sends {sent}" if sent else ""
+    return name, cause, plain_sentence(outcome.removeprefix(", "))
 
 
 def _depth(trace: Trace, moment: int) -> int:

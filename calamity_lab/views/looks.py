@@ -64,6 +64,8 @@ COLOURS: Mapping[str, Colour] = {
     "rejected-soft": Colour("#fdeceb", "#43201d", "Canvas"),
     "good": Colour("#1b6b38", "#74d296"),
     "conflict": Colour("#8a5300", "#f5bf6b"),
+    "time": Colour("#00646e", "#6fd0da"),
+    "time-soft": Colour("#dcf3f5", "#123338", "Canvas"),
 }
 """``later`` is for what comes after the cursor, ``backdrop`` for the page around the lab."""
 
@@ -102,6 +104,10 @@ LOOKS: Mapping[str, Look] = {
     "ignored": Look("manager", "m-4.8 0a4.8 4.8 0 1 0 9.6 0 4.8 4.8 0 1 0-9.6 0", "ignored", "empty"),
     "rejected": Look("rejected", "m-4.2-4.2l8.4 8.4m0-8.4l-8.4 8.4", "command rejected", "none"),
     "injected": Look("conflict", "m1.6-6l-5.6 7.2h3.4l-1.4 4.8 5.6-7.2h-3.4z", "fault", "solid", "shade"),
+    "deadline": Look(
+        "time", "m-5.2 0a5.2 5.2 0 1 0 10.4 0 5.2 5.2 0 1 0-10.4 0m5.2-3.2v3.2l2.4 1.8", "deadline", "soft"
+    ),
+    "time passed": Look("time", "m-4-5.2h8l-8 10.4h8z", "time passed", "soft"),
     "aggregate": Look("aggregate", "m-5.4 0a5.4 5.4 0 1 0 10.8 0 5.4 5.4 0 1 0-10.8 0", "aggregate", "soft"),
     "process manager": Look("manager", "m-3-5.2h6l3 5.2-3 5.2h-6l-3-5.2z", "process manager", "soft"),
     "projection": Look(

@@ -14,12 +14,12 @@ from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.cases import paths
 from calamity_lab.kernel.identity import Identity, by_name, stored_name
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.steps import Step
+from calamity_lab.kernel.steps import Elapsed, Step
 from calamity_lab.model import Model
 from calamity_lab.probe.possible import MessageFlow, Possible, message_flow, possible
 from calamity_lab.text import format_value, plural
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import EdgeKey, counters
+from calamity_lab.views.counters import LATER, EdgeKey, counters
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.instance_status import (
     InstanceStatus,
@@ -72,6 +72,7 @@ def _edges(found: Possible) -> set[EdgeKey]:
         | keys(found.decides, "aggregate", "event", "records")
         | keys(found.sends, "process manager", "command", "sends")
         | keys(found.answers, "process manager", "command", "if rejected")
+        | keys(found.later, "process manager", "command", LATER)
         | reactions
     )
 
@@ -306,8 +307,8 @@ def _current(step: Step | None) -> set[str]:
     if step is None:
         return set()
     keys = {key_of("event", name) for name in step.event_types}
-    keys |= {key_of("command", pending.command_type) for pending in step.commands}
-    if step.trigger is None:
+    keys |= {key_of("command", each.command_type) for each in (*step.commands, *step.deadlines)}
+    if step.trigger is None and not isinstance(step, Elapsed):
         keys.add(key_of("command", step.pending.command_type))
     if step.subject is not None:
         kind = "process manager" if step.at_process_manager else "aggregate"

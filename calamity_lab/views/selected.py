@@ -9,11 +9,18 @@ from itertools import islice
 
 from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.steps import Injected, Step
-from calamity_lab.text import format_fields, format_value, plain_sentence, plural
+from calamity_lab.kernel.steps import Elapsed, Injected, Step
+from calamity_lab.text import (
+    format_fields,
+    format_value,
+    length_of_time,
+    plain_sentence,
+    plural,
+    point_in_time,
+)
 from calamity_lab.trace.differences import ABSENT, differences
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
-from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
+from calamity_lab.trace.selection import Selection, dispatch_of, is_deadline, pending_of
 from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import target_text
@@ -157,7 +164,7 @@ def _step(trace: Trace, step: Step) -> Selected:
     mark = step_mark(trace, step)
     return Selected(
         kind="step",
-        title=format_value(f"{_subject(step)} {step.verb} at step {step.index:,}", _TITLE),
+        title=format_value(f"{_what(step)} at step {step.index:,}", _TITLE),
         detail=described(trace, Mark("step", step.index)),
         moment=step.index,
         mark=mark,
@@ -176,20 +183,25 @@ def _command(trace: Trace, selection: Selection) -> Selected:
     step = None if start is None else trace[start].step
     if step is not None:
         return _step(trace, step)
+    title = f"{pending.command_type} pending"
+    if pending.due_at is not None and is_deadline(trace, selection, pending):
+        title = plain_sentence(f"{pending.deadline} due at {point_in_time(pending.due_at)}", _TITLE)
     return Selected(
         kind="command",
-        title=f"{pending.command_type} pending",
+        title=title,
         detail=plain_sentence(f"to {target_text(pending)}, {origin(pending)}", _DETAIL),
         command=format_value(pending.command_id),
     )
 
 
-def _subject(step: Step) -> str:
-    """The subject of a step: the process manager instance or the fault, else the command."""
+def _what(step: Step) -> str:
+    """The subject of a step and its verb; the subject is the instance or the fault, else the command."""
+    if isinstance(step, Elapsed):
+        return f"{length_of_time(step.now - step.since)} passed"
     if isinstance(step, Injected):
-        return type(step.fault).__name__
+        return f"{type(step.fault).__name__} {step.verb}"
     stream_id = step.stream_id if step.at_process_manager else None
-    return step.pending.command_type if stream_id is None else stream_id
+    return f"{step.pending.command_type if stream_id is None else stream_id} {step.verb}"
 
 
 def _stream(trace: Trace, stream_id: str) -> Selected:

@@ -247,9 +247,12 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
 def _elapsed(step: Elapsed, start: int) -> SequenceLine:
     """The line of time that passed."""
     detail = format_value(fact(step), _DETAIL)
-    label = f"{length_of_time(step.now - step.since)} passed"
     at = step.index
-    return SequenceLine(f"{at}", "more", STORE, STORE, label, detail, "", start, at, at)
+    return SequenceLine(f"{at}", "more", STORE, STORE, _passed(step), detail, "", start, at, at)
+
+
+def _passed(step: Elapsed) -> str:
+    return f"{length_of_time(step.now - step.since)} passed"
 
 
 def _injected(step: Injected, start: int) -> SequenceLine:
@@ -476,6 +479,8 @@ def _title(trace: Trace, cascade: Cascade) -> str:
     if not cascade.happened:
         return _root(cascade.pending[0])
     step, progress = trace[cascade.start(0)].step, trace[0].run.progress
+    if isinstance(step, Elapsed):
+        return _passed(step)
     if step is not None:
         return _root(step.pending)
     return _root(progress.pending) if progress is not None else ""

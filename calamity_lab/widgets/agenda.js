@@ -263,7 +263,8 @@ function updatePreview(/** @type {HTMLElement} */ node, /** @type {PlacedEntry} 
 // Breakpoints, watches and invariants in one list: their values at the cursor, and how to set another one.
 
 const CHOICE_GROUPS = { command: "A command", event: "An event", aggregate: "Every command to",
-  "process manager": "Every reaction of", rejection: "Anything that goes wrong", conflict: "Anything that goes wrong" };
+  "process manager": "Every reaction of", rejection: "Anything that goes wrong", conflict: "Anything that goes wrong",
+  deadline: "Time that passes" };
 const NO_STOPS =
   "Moves stop at a breakpoint. Choose one above, or press a message, a lane or a field and then “Break”. "
   + "lab.watch(…) and lab.invariant(…) add what you want to see at each step.";

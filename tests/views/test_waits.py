@@ -1,0 +1,233 @@
+"""A run in which time passes, with deadlines, goes through every view, export and painter."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from calamity_lab import ALL, After, Lab, policy
+from calamity_lab.kernel.steps import CaughtUp, Started, Step
+from calamity_lab.trace.selection import NOTHING, Selection
+from calamity_lab.trace.sentences import origin
+from calamity_lab.trace.trace import Trace
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.arrows import cause_of, effects_of
+from calamity_lab.views.branches import branch_tree
+from calamity_lab.views.chart import Charts, Mark
+from calamity_lab.views.controls import controls
+from calamity_lab.views.counters import counters
+from calamity_lab.views.details import actions_on, details, stops_view
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.lanes import Lanes, whole, window
+from calamity_lab.views.log import log_rows
+from calamity_lab.views.process_graph import EVERYTHING, process_graph, waiting
+from calamity_lab.views.search import search_results
+from calamity_lab.views.selected import described, selected
+from calamity_lab.views.sequence import sequence
+from calamity_lab.views.state import state
+from calamity_lab.views.why import answer, asked_about, why
+from calamity_lab.widgets.patches import plain
+from calamity_lab.widgets.view_widget import FACES, ViewWidget
+from tests import holds
+from tests.holds import ExtendHold, GuestReminded, Holding, HoldSeat, SellSeat, theatre
+from tests.pages import carried
+from tests.test_hostile_text import STILL, Elements
+
+
+@policy
+def hold_again(event: GuestReminded) -> After:
+    return After(timedelta(days=1), HoldSeat(event.seat_id), name="<b>again</b>")
+
+
+def waited() -> Lab:
+    """A lab in which deadlines were set, met, replaced and cancelled, and one was dropped."""
+    lab = Lab(
+        aggregates=[holds.Seat],
+        process_managers=[Holding, hold_again],
+        stack=replace(theatre(), process_manager_types=(Holding, hold_again)),
+    )
+    lab.send(HoldSeat("A1"), HoldSeat("B2"))
+    lab.resume()
+    lab.wait()
+    lab.wait(timedelta(seconds=1))  # both reminders are pending
+    lab.drop(1)
+    lab.send(ExtendHold("A1"), SellSeat("B2"))
+    lab.resume()
+    lab.wait(timedelta(hours=1))
+    lab.fork("sold")
+    lab.send(HoldSeat("A1"))
+    lab.resume(wait=True, limit=6)
+    return lab
+
+
+@cache
+def lab() -> Lab:
+    return waited()
+
+
+def looked_at(lab: Lab, cursor: int) -> Iterator[Any]:
+    """What each view has at a moment."""
+    trace, model = lab.trace, lab.model
+    chart = Charts().of(trace)
+    yield controls(trace, cursor)
+    yield agenda(trace, cursor)
+    yield state(trace, cursor, limit=99)
+    yield window(chart, cursor)
+    yield whole(Lanes(chart, "time"))
+    yield process_graph(trace, cursor, model)
+    yield process_graph(trace, cursor, model, manager=EVERYTHING)
+    yield sequence(trace, cursor)
+    yield sequence(trace, cursor, correlation=ALL, limit=99)
+    yield event_rows(trace, cursor)
+    yield log_rows(trace, cursor, chart=chart)
+    yield search_results(trace, cursor, query="a", limit=99)
+    yield counters(trace, cursor)
+    yield waiting(trace, cursor, model, "Holding-A1")
+    yield stops_view(lab.stepper.stops, trace, cursor, NOTHING)
+    for picked in (
+        Selection(moment=cursor),
+        *(Selection(moment=cursor, command=each.command_id) for each in trace[cursor].agenda.entries()),
+    ):
+        yield selected(trace, picked)
+        yield details(trace, picked)
+        yield tuple(actions_on(trace, picked))
+        if cursor:
+            yield answer(trace, why(trace, cursor, asked_about(trace, cursor, picked)))
+    step = trace[cursor].step
+    if step is not None:
+        mark = Mark("step", cursor)
+        yield described(trace, mark), cause_of(trace, mark), tuple(effects_of(trace, mark))
+
+
+def test_every_view_can_be_sent_and_takes_no_wait_for_a_command() -> None:
+    for cursor in range(len(lab().trace)):
+        for view in looked_at(lab(), cursor):
+            text = repr(view)
+            assert not [each for each in ("is missing", "every Wait", "Wait time") if each in text]
+            if not isinstance(view, (tuple, list, str)):
+                json.dumps(plain(view), ensure_ascii=False, allow_nan=False).encode()
+
+
+def test_every_widget_shows_it_as_text() -> None:
+    here = waited()
+    for moment in range(0, len(here.trace), 7):
+        here.goto(moment)
+        for face in FACES:
+            Elements(ViewWidget(here, face).still()).check(STILL)
+
+
+def test_every_export_has_it(tmp_path: Path) -> None:
+    here = waited()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for plot in (here.plot_timeline, here.plot_process_managers, here.plot_sequence, here.plot_agenda):
+            axes = plot(ax=Figure(figsize=(7, 5), layout="constrained").subplots())
+            axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+        by_time = here.plot_timeline(Figure().subplots(), by="time")
+        by_time.figure.draw_without_rendering()  # type: ignore[union-attr]
+    assert "s passed" in here.to_mermaid(correlation=ALL)
+    assert here.to_networkx().number_of_edges()
+    here.to_html(tmp_path / "run.html")
+    assert [*carried.shown(carried.carried((tmp_path / "run.html").read_text()))]
+    steps = here.steps.to_pandas()
+    assert len(steps) == len(here.trace) - 1
+    assert (steps["kind"] == "Elapsed").sum() == len(here.trace.index.elapsed)
+    for table in (here.history, here.aggregates, here.process_managers):
+        assert not table.to_pandas().empty
+
+
+def test_branches_of_a_run_with_waits_are_compared() -> None:
+    here = waited()
+    assert "sold" in repr(here.compare("main"))
+    assert [each.name for each in branch_tree(here.trace).rows] == ["main", "sold"]
+
+
+def step_of(lab: Lab, kind: str, number: int = 0) -> Step:
+    """A step of a kind."""
+    steps = [moment.step for moment in lab.trace if moment.step is not None]
+    return [step for step in steps if step.kind == kind][number]
+
+
+def at(lab: Lab, kind: str, number: int = 0) -> int:
+    return step_of(lab, kind, number).index
+
+
+def test_the_origin_of_a_deadline_says_so() -> None:
+    moment = at(lab(), "Elapsed")
+    entry = agenda(lab().trace, moment).entries[0]
+    assert entry.origin == "deadline reminder: SeatHeld #1 by Holding-A1"
+    assert entry.sender == "Holding-A1"
+    (unnamed,) = lab().trace[moment].stack.deadlines.of("Holding-A1")
+    assert origin(unnamed) == "deadline: SeatHeld #1 by Holding-A1"
+
+
+def test_time_that_passed_is_shown_whole() -> None:
+    moment = at(lab(), "Elapsed")
+    view = details(lab().trace, Selection(moment=moment))
+    assert view.title == f"9 min 58 s passed at step {moment}"
+    assert ("passed", "9 min 58 s") in view.rows()
+    assert ("led to", "RemindGuest Seat-A1") in view.rows()
+    assert controls(lab().trace, moment).commands == len(lab().trace.index.dispatched) - len(
+        lab().trace.index.elapsed
+    )
+
+
+def test_what_a_deadline_sent_leads_back_to_where_it_was_set() -> None:
+    trace = lab().trace
+    sent = [m.step.index for m in trace if m.step and m.step.begins and m.step.pending.deadline == "reminder"]
+    dispatched = sent[0]
+    assert cause_of(trace, Mark("step", dispatched)) == Mark("step", at(lab(), "Started"))
+    assert (Mark("step", dispatched), 0) in effects_of(trace, Mark("step", at(lab(), "Started")))
+
+
+def test_an_instance_waits_for_its_deadlines_and_no_user_has_to_send_them() -> None:
+    sentence = waiting(lab().trace, at(lab(), "Started", 1), lab().model, "Holding-B2")
+    assert sentence.endswith(
+        "a user has to send ExtendHold or SellSeat; or for GuestReminded or HoldExpired: reminder is due at "
+        "2026-01-01 00:10:01 UTC"
+    )
+
+
+def test_the_graph_knows_what_is_set_for_later_before_it_happens() -> None:
+    graph = process_graph(lab().trace, 0, lab().model, manager="Holding")
+    later = {(edge.source, edge.target) for edge in graph.edges if edge.label == "later"}
+    assert later == {
+        ("process manager:Holding", "command:RemindGuest"),
+        ("process manager:Holding", "command:ExpireHold"),
+    }
+    assert not any(edge.count for edge in graph.edges)
+
+
+def test_a_deadline_is_selected_while_it_is_set_and_after() -> None:
+    here = waited()
+    here.goto(at(here, "Started"))
+    deadline = here.deadlines[0]
+    picked = Selection(moment=here.cursor, command=deadline.command_id)
+    assert details(here.trace, picked).title == f"RemindGuest dispatched at step {at(here, 'Elapsed', 1) + 1}"
+    later = Selection(moment=here.cursor, command=here.deadlines[1].command_id)
+    assert details(here.trace, later).title == "ExpireHold due at 2026-01-01 00:15:00 UTC"
+    assert [each.label for each in actions_on(here.trace, later)][1] == "Wait until this"
+    assert "Lose" not in [each.label for each in actions_on(here.trace, later)]
+
+
+def test_what_a_manager_sets_while_it_catches_up_is_told() -> None:
+    started = step_of(lab(), "Started")
+    assert isinstance(started, Started)
+    first = lab().trace[0]
+    caught_up = CaughtUp(1, started.pending, started.identity, 1, 1, deadlines=started.deadlines)
+    behind = Trace.of(first.run).append(caught_up, first.run)
+    assert "sets reminder for" in controls(behind, behind.last).sentence
+    assert ("reminder", "2026-01-01 00:10:00 UTC") in details(behind, Selection(moment=behind.last)).rows()
+
+
+def test_the_log_finds_a_deadline_by_its_name() -> None:
+    rows = log_rows(lab().trace, 0, only="steps", query="reminder", limit=99).rows
+    assert {row.kind for row in rows} >= {"time passed", "started"}
