@@ -27,13 +27,17 @@ from calamity_lab.probe.preview import (
     target_of,
     when_answered,
 )
-from calamity_lab.text import format_fields, format_value, plain_sentence
+from calamity_lab.text import format_fields, format_value, plain_sentence, point_in_time
 from calamity_lab.trace.selection import Note
-from calamity_lab.trace.sentences import origin
+from calamity_lab.trace.sentences import origin, sent_by
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.controls import due_words, time_of
 
 MOST_PREVIEWS = 12
 """Preview only this many pending commands."""
+
+MOST_DUE = 5
+"""Show only this many deadlines, the first ones."""
 
 LENGTH = 200
 """The longest text of the fields of a command."""
@@ -70,6 +74,24 @@ class AgendaEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DueEntry:
+    """A deadline that is set: its name, its command, which instance set it, and when it is due.
+
+    ``cause`` is the moment of the event because of which it was set (see `AgendaEntry`), and ``origin`` says
+    it in words. ``far`` is how far off it is, as in "in 15 min".
+    """
+
+    command_id: str
+    deadline: str
+    command: str
+    origin: str
+    cause: int | None
+    due_at: str
+    far: str
+    is_overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ArmedEntry:
     """An armed fault, and what it waits for."""
 
@@ -103,7 +125,7 @@ class AgendaView:
     """The command in progress, if there is one, and the first pending commands.
 
     ``armed`` are the faults that wait for their moment, and ``faults`` those that a person can inject now.
-    ``notes`` are the findings that were kept.
+    ``notes`` are the findings that were kept. ``due`` are the first of the ``deadlines`` that are set.
     """
 
     total: int
@@ -112,6 +134,8 @@ class AgendaView:
     armed: tuple[ArmedEntry, ...] = ()
     faults: tuple[FaultOffer, ...] = ()
     notes: tuple[NoteRow, ...] = ()
+    due: tuple[DueEntry, ...] = ()
+    deadlines: int = 0
 
 
 def agenda(
@@ -145,7 +169,26 @@ def agenda(
             )
             for number, note in enumerate(notes)
         ),
+        due=tuple(_due(trace, cursor)),
+        deadlines=len(moment.stack.deadlines),
     )
+
+
+def _due(trace: Trace, cursor: int) -> Iterator[DueEntry]:
+    """The first deadlines, in order of when they are due."""
+    now = time_of(trace, cursor)
+    for each in islice(trace[cursor].stack.deadlines, MOST_DUE):
+        if each.due_at is not None:
+            yield DueEntry(
+                command_id=each.command_id,
+                deadline=plain_sentence(str(each.deadline), LENGTH),
+                command=each.command_type,
+                origin=sent_by(each),
+                cause=None if each.cause is None else moment_of(trace, each.cause),
+                due_at=point_in_time(each.due_at),
+                far=due_words(trace, cursor, each.due_at),
+                is_overdue=now is not None and each.due_at < now,
+            )
 
 
 def fault_of(trace: Trace, cursor: int, arguments: Mapping[str, Any]) -> Fault:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from calamity_lab.errors import CalamityError
+from calamity_lab.kernel.clocks_and_ids import TickingClock
 from calamity_lab.kernel.persistent import PersistentVector
+from calamity_lab.kernel.steps import Elapsed
 from calamity_lab.model import Model
-from calamity_lab.text import format_value, plural
+from calamity_lab.text import format_value, how_far_off, plain_sentence, plural, point_in_time
 from calamity_lab.trace.trace import Moment, Trace
 
 
@@ -61,6 +64,8 @@ _NEEDS: Mapping[str, Callable[[Trace, Model], bool]] = {
 
 MOST_TICKS = 400
 
+NO_DEADLINE = "No deadline is set"
+
 Tone = Literal["plain", "good", "rejected", "conflict", "error"]
 
 
@@ -70,6 +75,7 @@ class ControlsView:
 
     ``ticks`` are the moments at which a command was dispatched, ``rejections`` the moments of rejections; of
     many, some that are evenly spread among them. ``is_stopped``: a breakpoint stopped the last move here.
+    ``wait`` says for which deadline one can wait; where that is "", ``no_wait`` says why not.
     """
 
     cursor: int
@@ -84,13 +90,15 @@ class ControlsView:
     rejections: tuple[int, ...]
     branch: str
     is_stopped: bool = False
+    wait: str = ""
+    no_wait: str = NO_DEADLINE
 
 
 def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> ControlsView:
     """The controls at the cursor; ``error`` is what stopped the last move, if anything did."""
     moment, index = trace[cursor], trace.index
     text, tone = _sentence_and_tone(moment)
-    before = index.events_at(0)
+    before, (wait, no_wait) = index.events_at(0), _wait(trace, cursor)
     if moment.step is None and before:
         text = f"{text}; the history has {plural(before, 'event')}"
     if error is None and (broken := _broken(trace, cursor)):
@@ -107,7 +115,42 @@ def controls(trace: Trace, cursor: int, error: CalamityError | None = None) -> C
         ticks=_thinned(index.dispatched),
         rejections=_thinned(index.rejections),
         branch=trace.branch.name,
+        wait=wait,
+        no_wait=no_wait,
     )
+
+
+def time_of(trace: Trace, cursor: int) -> datetime | None:
+    """The time at a moment: of its clock if this ticks, else of what happened last; None if nothing did."""
+    moment, index = trace[cursor], trace.index
+    if isinstance(moment.stack.clock, TickingClock):
+        return moment.stack.clock.now
+    events, waits = index.events_at(cursor), bisect_right(index.elapsed, cursor)
+    recorded = index.events[events - 1].recorded_at if events else None
+    step = trace[index.elapsed[waits - 1]].step if waits else None
+    times = [step.now] if isinstance(step, Elapsed) else []
+    return max([*times, recorded] if recorded is not None else times, default=None)
+
+
+def due_words(trace: Trace, cursor: int, due_at: datetime) -> str:
+    """How far off a deadline is at a moment, as in "in 15 min"; "overdue" where its time is past."""
+    now = time_of(trace, cursor)
+    if now is None:
+        return ""
+    return f"overdue: {how_far_off(due_at, now)}" if due_at < now else how_far_off(due_at, now)
+
+
+def _wait(trace: Trace, cursor: int) -> tuple[str, str]:
+    """For which deadline one can wait, or else why one cannot."""
+    run = trace[cursor].run
+    following = run.stack.deadlines.first
+    if run.progress is not None:
+        return "", f"Time passes between commands, and {run.progress.pending.command_type} is in progress"
+    if following is None or following.due_at is None:
+        return "", NO_DEADLINE
+    far = due_words(trace, cursor, following.due_at)
+    when = f"{point_in_time(following.due_at)}{far and f' ({far})'}"
+    return plain_sentence(f"Wait until {following.deadline} of {following.sender} is due: {when}"), ""
 
 
 def _broken(trace: Trace, cursor: int) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
 from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import are_equal
+from calamity_lab.kernel.clocks_and_ids import read
 from calamity_lab.kernel.identity import by_name, stored_name
 from calamity_lab.text import plain_sentence, plural
 from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
@@ -228,6 +230,36 @@ def _note(contents: Contents, message: Mapping[str, Any]) -> None:
     contents.say(f"The note is kept with step {stepper.cursor:,}", "plain")
 
 
+def _wait(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Let time pass: to the next deadline, to the one that ``which`` names, for ``seconds``, or to a time.
+
+    The time is ``to``. With ``through``, time passes until no deadline is left.
+    """
+    stepper, to = contents.lab.stepper, taken(message, "to", optional(text))
+    which, seconds = taken(message, "which", optional(text)), taken(message, "seconds", optional(whole))
+    if message.get("through") is True:
+        stepper.resume(wait=True)
+    elif which is not None:
+        due_at = stepper.moment.stack.deadlines.find(which).due_at
+        now, _ = read(stepper.moment.stack.clock)
+        stepper.wait(max(now, due_at or now))
+    elif to is not None:
+        stepper.wait(_time(to))
+    else:
+        stepper.wait(None if seconds is None else timedelta(seconds=seconds))
+
+
+def _time(written: str) -> datetime:
+    """The time that a person wrote, in UTC unless it says otherwise."""
+    try:
+        time = datetime.fromisoformat(written.strip())
+    except ValueError as error:
+        raise InvalidValue(
+            f"{written!r} is not a time. Write a date and a time, as in 2026-03-01 09:00; it is in UTC"
+        ) from error
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
 def _copy(contents: Contents, message: Mapping[str, Any]) -> None:
     """Show the moment of what is selected as code, to be copied."""
     lab, moment = contents.lab, taken(message, "moment", whole)
@@ -387,6 +419,7 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "choose": _choose,
     "drop": _drop,
     "why": _why,
+    "wait": _wait,
     "why_not": _why_not,
     "note": _note,
     "show_in_log": _show_in_log,

@@ -8,7 +8,7 @@ import { glyph, icon, kindClass, showStop, stopSign } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { Action, AgendaEntry, AgendaView, ArmedEntry, ControlsView, FaultOffer, Hit, NoteRow, StopRow, StopsView } from "#views"
+ * @import { Action, AgendaEntry, AgendaView, ArmedEntry, ControlsView, DueEntry, FaultOffer, Hit, NoteRow, StopRow, StopsView } from "#views"
  */
 
 // What a command would lead to, as an icon beside the sentence.
@@ -34,10 +34,11 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   /** @type {string | null} */
   let sought = null;
   const notes = notesList(lab);
+  const due = dueList(lab);
   const noted = button({ icon: "edit", text: "Note", title: "Keep a finding with the step that is shown",
     kind: "cl-small cl-quiet", on: () => entry.open() });
   const entry = textEntry("Note", (text) => lab.send("note", { text }), () => noted.focus());
-  scroll.append(armed, progress, list, reach.rest, more, hint, notes.node);
+  scroll.append(armed, progress, list, reach.rest, more, hint, due.node, notes.node);
   root.append(
     make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
       make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total,
@@ -75,6 +76,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       faults.update(offers);
       show(noted, !lab.isRecorded && !lab.values.fact?.is_fixed);
       show(armed, waiting.length > 0);
+      due.update(value);
       keyed(armed, waiting, ({ fault_id }) => fault_id, (fault) => armedNode(lab, fault), () => {});
       setText(total, all ? `${count(all)} pending` : "");
       keyed(progress, now ? [{ ...now, is_next: false, waits: false }] : [], (entry) => entry.command_id,
@@ -88,8 +90,11 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       show(more, all > page);
       setText(more, `${count(all - page)} more…`);
       show(hint, !all && !now);
-      setText(hint,
-        lab.isRecorded ? "Nothing is pending." : "Nothing is pending. Send a command below, then step over.");
+      setText(hint, lab.isRecorded
+        ? "Nothing is pending."
+        : `Nothing is pending. Send a command below, ${
+          value.deadlines ? "or wait for what is due" : "then step over"
+        }.`);
     },
   };
 }
@@ -149,6 +154,53 @@ function armedNode(lab, { fault_id, fault, waits_for }) {
     make("div", { class: "cl-entry-head" }, glyph("injected"), make("span", { class: "cl-entry-fault", text: fault }),
       make("span", { class: "cl-gap" }), lab.isRecorded ? null : back),
     make("div", { class: "cl-entry-target", text: `waits for ${waits_for}` }));
+}
+
+/** The deadlines that are set, in order of when they are due. */
+function dueList(/** @type {LabHandle} */ lab) {
+  const id = freshId("due");
+  const list = make("ol", { class: "cl-entries" });
+  const more = make("p", { class: "cl-hint" });
+  const node = make("section", { role: "group", "aria-labelledby": id, hidden: true }, make("h3", { id, text: "Due" }),
+    list, more);
+  return {
+    node,
+    update(/** @type {AgendaView} */ { due, deadlines }) {
+      show(node, due.length > 0);
+      keyed(list, due, ({ command_id }) => command_id, () => dueNode(lab), updateDue);
+      show(more, deadlines > due.length);
+      setText(more, `${count(deadlines - due.length)} more`);
+    },
+  };
+}
+
+/** A deadline that is set. @param {LabHandle} lab */
+function dueNode(lab) {
+  const name = make("button", { type: "button", class: "cl-entry-name cl-due-name", title: "See this deadline whole",
+    on: {
+      click: (/** @type {Event} */ press) => lab.select({ command_id: node.getAttribute("data-command") }, press),
+    } });
+  const [far, at, command] = [make("span", { class: "cl-badge" }), make("span"), make("span", { class: "cl-muted" })];
+  const cause = make("button", { type: "button", class: "cl-link",
+    on: { click: () => lab.goto(Number(cause.value)) } });
+  const line = make("li", { class: "cl-entry" }, make("div", { class: "cl-entry-head" }, glyph("deadline"), name, far),
+    make("div", { class: "cl-entry-target" }, at, command), make("div", { class: "cl-entry-origin" }, cause));
+  const node = Object.assign(line, { dueParts: { name, far, at, command, cause } });
+  return node;
+}
+
+/** @param {ReturnType<typeof dueNode>} node @param {DueEntry} entry */
+function updateDue(node, entry) {
+  const { name, far, at, command, cause } = node.dueParts;
+  put(node, "data-command", entry.command_id);
+  setText(name, entry.deadline);
+  setText(far, entry.far);
+  far.classList.toggle("cl-overdue", entry.is_overdue);
+  setText(at, entry.due_at);
+  setText(command, entry.command === entry.deadline ? "" : entry.command);
+  setText(cause, `set because of ${entry.origin}`);
+  put(cause, "value", entry.cause);
+  put(cause, "title", entry.cause === null ? null : `Go to step ${count(entry.cause)}, which caused it`);
 }
 
 /** The findings that a person kept, each with the way to its moment. */

@@ -1,8 +1,8 @@
 // The head: the moves, Play, the scrubber over the moments, and the branches below it.
 
 import { mountBranches } from "./branches.js";
-import { button, disable, isDisabled } from "./buttons.js";
-import { clamp, count, draw, make, put, setText } from "./elements.js";
+import { button, disable, isDisabled, textEntry } from "./buttons.js";
+import { clamp, count, draw, make, put, setText, show } from "./elements.js";
 import { canMove, isViewing, MOVES } from "./lab_handle.js";
 import { focusedIn } from "./lists.js";
 import { icon } from "./signs.js";
@@ -14,6 +14,7 @@ import { icon } from "./signs.js";
 
 // How many of the moves lead back; and in pixels, how far apart two lines must be to be seen as two.
 const MOVES_BACK = 3;
+const WAIT = "wait";
 const TICK_GAP = 4;
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {() => void} openHelp */
@@ -27,12 +28,14 @@ export function mountControls(root, lab, openHelp) {
   const help = button({ text: "?", label: "Keys", title: "Keys (?)", kind: "cl-quiet cl-help-button", on: openHelp });
   // A place that the composite may fill; alone, the controls have nothing to search.
   const search = make("div", { class: "cl-head-search" });
+  const waits = mountWaits(lab, moves.filter(({ verb }) => verb === WAIT).map(({ node }) => node));
+  const forward = moves.slice(MOVES_BACK).filter(({ verb }) => verb !== WAIT);
   const row = make("div", { class: "cl-moves" },
     make("div", { class: "cl-steps", role: "group", "aria-label": "Steps" },
       make("span", { class: "cl-joined" }, ...moves.slice(0, MOVES_BACK).map(({ node }) => node)),
-      make("span", { class: "cl-joined" }, ...moves.slice(MOVES_BACK).map(({ node }) => node))),
+      make("span", { class: "cl-joined" }, ...forward.map(({ node }) => node)), waits.split),
     make("span", { class: "cl-gap" }), search, help);
-  const head = make("div", { class: "cl-head" }, row,
+  const head = make("div", { class: "cl-head" }, row, waits.entry,
     make("div", { class: "cl-scrubber-row" }, play.split, scrubber.node, scrubber.where), branches.node);
   root.append(head);
   return {
@@ -67,16 +70,49 @@ function mountMove(lab, [verb, name, text, title, key]) {
     const pauses = lab.underWay === verb;
     disable(node, !pauses && !canMove(lab)(verb));
     const face = pauses ? "pause" : name;
-    if (drawn === face) return;
-    drawn = face;
+    const does = pauses ? `Pause: ${text} stops where it is` : verb === WAIT ? waitTitle(lab, title) : title;
+    if (drawn === `${face} ${does}`) return;
+    drawn = `${face} ${does}`;
     const keys = pauses ? "p" : key;
-    const does = pauses ? `Pause: ${text} stops where it is` : title;
     node.children[0].replaceWith(icon(face));
     setText(node.children[1], pauses ? "Pause" : text);
     put(node, "title", keys ? `${does} (${keys})` : does);
     put(node, "aria-keyshortcuts", keys);
   }
-  return { node, draw };
+  return { verb, node, draw };
+}
+
+/** Which deadline Wait waits for, or why it can do nothing. */
+function waitTitle(/** @type {LabHandle} */ lab, /** @type {string} */ usual) {
+  const { wait = "", no_wait: reason = "" } = lab.values.controls ?? {};
+  return wait || (reason ? `${usual}. ${reason}` : usual);
+}
+
+/** The ways to wait, behind the arrow beside Wait: each a text and what is asked for. @type {[string, any][]} */
+const WAITS = [
+  ["1 min", { seconds: 60 }],
+  ["1 h", { seconds: 3600 }],
+  ["1 day", { seconds: 86400 }],
+  ["until…", null],
+  ["Resume through deadlines", { through: true }],
+];
+
+/** Wait and, beside it, other lengths of time. @param {LabHandle} lab @param {HTMLElement[]} wait */
+function mountWaits(lab, wait) {
+  const entry = textEntry("Wait until, as in 2026-03-01 09:00", (to) => lab.send(WAIT, { to }));
+  const choose = make("select", { class: "cl-input cl-select cl-speed", "aria-label": "Wait for",
+    title: "Let a given time pass, or go on through all deadlines" }, make("option", { value: "", text: "Wait for…" }),
+    ...WAITS.map(([text], index) => make("option", { value: String(index), text })));
+  choose.addEventListener("change", () => {
+    const asked = WAITS[Number(choose.value)];
+    choose.value = "";
+    if (asked[1] === null) entry.open();
+    else lab.send(WAIT, asked[1]);
+  });
+  const split = make("span", { class: "cl-joined cl-split" }, ...wait,
+    make("span", { class: "cl-button cl-speed-button" }, choose, icon("down")));
+  show(split, !lab.isRecorded);
+  return { split, entry: entry.node };
 }
 
 /** @param {LabHandle} lab @param {ReturnType<typeof mountBranches>} branches */

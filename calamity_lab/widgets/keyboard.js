@@ -19,6 +19,7 @@ const KEYS = [
   ["]", "Step in: run the smallest possible step", "step_in"],
   ["[", "Step back: go back one step", "step_back"],
   [">", "Resume: run until the agenda is empty", "resume"],
+  ["w", "Wait: let time pass to the next deadline", "wait"],
   ["<", "Back to the last stop: where a breakpoint stops a move", "reverse"],
   ["b", "Break on what is selected, so that each move stops there; again, to remove the breakpoint", "stopHere"],
   ["Home", "Rewind: go back to the start", "restart"],
@@ -111,7 +112,10 @@ function helpOverlay(root, lab, keys) {
     // A view that stays at its step has no keys that move.
     const stays = lab.values.fact?.is_fixed ?? false;
     list.replaceChildren(
-      ...rows([...keys.filter(([, , verb]) => !stays || IN_PLACE.includes(verb)), ...KEYS_IN_PLACE]),
+      ...rows([
+        ...keys.filter(([, , verb]) => (!stays || IN_PLACE.includes(verb)) && !(lab.isRecorded && verb === "wait")),
+        ...KEYS_IN_PLACE,
+      ]),
     );
     setText(hint, `The keys work while the focus is in this widget, but not in a text field. ${
       stays

@@ -37,6 +37,7 @@ export const MOVES = [
   ["step_over", "over", "Step over", "Run one whole command", "."],
   ["step_out", "out", "Step out", "Run the command and all that it causes", null],
   ["resume", "resume", "Resume", "Run until the agenda is empty", ">"],
+  ["wait", "clock", "Wait", "Let time pass to the next deadline", "w"],
 ];
 
 /** What is selected where nothing is. @type {Selected} */
@@ -366,6 +367,7 @@ export function canMove({ values, underWay }) {
     if (!where || underWay || values.fact?.is_fixed) return false;
     if (["step_back", "step_back_over", "restart", "reverse"].includes(verb)) return where.cursor > 0;
     if (verb === "end") return where.cursor < where.last;
+    if (verb === "wait") return Boolean(values.controls?.wait);
     return values.controls?.at_end !== true;
   };
 }

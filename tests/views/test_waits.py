@@ -13,12 +13,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from calamity_lab import ALL, After, Lab, policy
+from calamity_lab import ALL, After, Lab, Run, policy, ticking_clock
 from calamity_lab.kernel.steps import CaughtUp, Started, Step
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.sentences import origin
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.agenda import agenda
+from calamity_lab.views.agenda import MOST_DUE, agenda
 from calamity_lab.views.arrows import cause_of, effects_of
 from calamity_lab.views.branches import branch_tree
 from calamity_lab.views.chart import Charts, Mark
@@ -40,6 +40,7 @@ from tests import holds
 from tests.holds import ExtendHold, GuestReminded, Holding, HoldSeat, SellSeat, theatre
 from tests.pages import carried
 from tests.test_hostile_text import STILL, Elements
+from tests.widgets.front_end_stand_in import FrontEnd
 
 
 @policy
@@ -231,3 +232,88 @@ def test_what_a_manager_sets_while_it_catches_up_is_told() -> None:
 def test_the_log_finds_a_deadline_by_its_name() -> None:
     rows = log_rows(lab().trace, 0, only="steps", query="reminder", limit=99).rows
     assert {row.kind for row in rows} >= {"time passed", "started"}
+
+
+def test_the_list_due_says_what_is_due_when_and_why() -> None:
+    here = waited()
+    here.goto(at(here, "Started", 1) + 1)
+    view = agenda(here.trace, here.cursor)
+    assert view.deadlines == 4
+    first = view.due[0]
+    assert (first.deadline, first.command, first.origin) == (
+        "reminder",
+        "RemindGuest",
+        "SeatHeld #1 by Holding-A1",
+    )
+    assert (first.due_at, first.far, first.cause) == ("2026-01-01 00:10:00 UTC", "in 9 min 58 s", 4)
+    assert [each.deadline for each in view.due] == ["reminder", "reminder", "ExpireHold", "ExpireHold"]
+
+
+def test_what_is_past_its_time_is_overdue() -> None:
+    here = waited()
+    moment = at(here, "Started")
+    late = replace(here.trace[moment].run.stack, clock=ticking_clock("2026-01-01T02:00"))
+    behind = Trace.of(Run(late))
+    assert [each.far for each in agenda(behind, 0).due] == [
+        "overdue: 1 h 50 min ago",
+        "overdue: 1 h 45 min ago",
+    ]
+    assert all(each.is_overdue for each in agenda(behind, 0).due)
+    assert "overdue" in controls(behind, 0).wait
+
+
+def test_only_the_first_of_many_deadlines_are_listed() -> None:
+    here = Lab(holds, stack=theatre())
+    here.send(*[HoldSeat(f"S{number}") for number in range(20)])
+    here.resume()
+    view = agenda(here.trace, here.cursor)
+    assert (len(view.due), view.deadlines) == (MOST_DUE, 40)
+
+
+def test_the_controls_say_for_what_one_can_wait_and_else_why_not() -> None:
+    here = Lab(holds, stack=theatre())
+    assert (controls(here.trace, 0).wait, controls(here.trace, 0).no_wait) == ("", "No deadline is set")
+    here.send(HoldSeat("A1"))
+    here.step_in()
+    assert controls(here.trace, 1).no_wait == "Time passes between commands, and HoldSeat is in progress"
+    here.resume()
+    assert (
+        controls(here.trace, here.cursor).wait
+        == "Wait until reminder of Holding-A1 is due: 2026-01-01 00:10:00 UTC (in 9 min 59 s)"
+    )
+
+
+def pressed(*, wait: dict[str, Any]) -> Lab:
+    """A lab with a seat that is held, after a person has waited."""
+    here = Lab(holds, stack=theatre())
+    here.send(HoldSeat("A1"))
+    here.resume()
+    FrontEnd(ViewWidget(here)).ask("wait", **wait)
+    return here
+
+
+def test_a_person_waits_in_the_widget() -> None:
+    names = [type(each).__name__ for each in pressed(wait={}).agenda]
+    assert names == ["RemindGuest"]
+    assert [each.event_type for each in pressed(wait={"seconds": 3600}).events][-1] == "HoldExpired"
+    assert [each.event_type for each in pressed(wait={"to": "2026-01-01 00:12"}).events][
+        -1
+    ] == "GuestReminded"
+    assert not pressed(wait={"through": True}).deadlines
+
+
+def test_a_person_waits_until_one_deadline_is_due() -> None:
+    here = Lab(holds, stack=theatre())
+    here.send(HoldSeat("A1"))
+    here.resume()
+    FrontEnd(ViewWidget(here)).ask("wait", which=here.deadlines[1].command_id)
+    assert [type(each).__name__ for each in here.agenda] == ["ExpireHold"]
+
+
+def test_a_time_that_is_none_is_told_and_nothing_moves() -> None:
+    here = Lab(holds, stack=theatre())
+    front_end = FrontEnd(ViewWidget(here))
+    answer = front_end.ask("wait", to="tomorrow")
+    assert "'tomorrow' is not a time" in answer["controls"]["sentence"]
+    assert "2026-03-01 09:00" in answer["controls"]["sentence"]
+    assert here.cursor == 0

@@ -9,17 +9,18 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from calamity_lab.errors import ModelError
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.identity import by_name
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.inputs import Dropped
-from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.selection import Selection, waiting
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.stops import EndsCascade
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import UNDECIDED
 from calamity_lab.views.chart import Chart, Charts, Mark
-from calamity_lab.views.controls import has_content
+from calamity_lab.views.controls import has_content, time_of
 from calamity_lab.views.counters import counters, node
 from calamity_lab.views.details import details
 from calamity_lab.views.instance_status import InstanceStatus
@@ -192,7 +193,7 @@ def _as_it_is(view: Any, _reader: Reader) -> Any:
 
 def _controls(view: Any, reader: Reader) -> Any:
     """There is no way on from the last recorded moment."""
-    view = replace(view, at_end=reader.at_end)
+    view = replace(view, at_end=reader.at_end, wait="")
     if reader.at_end and reader.broken is not None:
         return replace(view, sentence=format_value(str(reader.broken)), tone="error")
     return view
@@ -207,7 +208,8 @@ def _under_agenda(reader: Reader) -> tuple[Any, ...]:
     # Previews depend on the aggregates; the command in progress has one until it is decided.
     undecided = isinstance(progress, UNDECIDED)
     there = run.agenda, run.faults, progress and progress.pending, undecided
-    return *there, stack.aggregates, stack.event_store
+    now = time_of(reader.stepper.trace, reader.stepper.cursor) if stack.deadlines else None
+    return *there, stack.aggregates, stack.event_store, stack.deadlines, now
 
 
 def _under_state(reader: Reader) -> tuple[Any, ...]:
@@ -228,6 +230,14 @@ _BASES: Mapping[str, Callable[[Reader], tuple[Any, ...]]] = {
 
 def _is_same(basis: tuple[Any, ...], before: Any) -> bool:
     return before is not None and all(one is other for one, other in zip(basis, before, strict=True))
+
+
+def _waiting(trace: Trace) -> Iterator[tuple[int, Pending]]:
+    """What is pending at the end, and all deadlines, each with a moment at which it is there."""
+    yield from ((trace.last, each) for each in waiting(trace[trace.last].run))
+    for moment in trace.branch.moments:
+        if moment.step is not None:
+            yield from ((moment.index, each) for each in moment.step.deadlines)
 
 
 def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, Any]:
@@ -252,8 +262,9 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, Any]:
         for step in (trace[moment].step for moment in trace.index.dispatched)
         if step is not None
     }
-    for pending in trace[trace.last].agenda.entries():
-        commands[pending.command_id] = both(Selection(moment=trace.last, command=pending.command_id))
+    for at, pending in _waiting(trace):
+        if pending.command_id not in commands:
+            commands[pending.command_id] = both(Selection(moment=at, command=pending.command_id))
     return {
         "selected": {
             "marks": {mark: number for mark, (number, _) in found.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from calamity_lab.text import escape_html, plural
-from calamity_lab.views.agenda import AgendaEntry, AgendaView
+from calamity_lab.views.agenda import AgendaEntry, AgendaView, DueEntry
 from calamity_lab.views.comparison import ComparisonView
 from calamity_lab.views.form import CommandForm
 from calamity_lab.views.instance_status import StatusMark
@@ -263,11 +263,18 @@ def state(view: StateView) -> str:
 def agenda(view: AgendaView) -> str:
     """The command in progress and the pending ones."""
     in_progress = [_pending(view.in_progress, " in progress")] if view.in_progress else []
-    rows = [(cells, False) for cells in (*in_progress, *(_pending(each) for each in view.entries))]
+    waiting = (_pending(each) for each in view.entries)
+    rows = [(cells, False) for cells in (*in_progress, *waiting)]
+    rows += [(_due(each), True) for each in view.due]
     if not rows:
         return line("Nothing is pending.", soft=True)
     headings = ["Command", "To", "With", "Origin", "As things stand"]
     return table(headings, rows) + more(view.total, len(view.entries), "commands")
+
+
+def _due(entry: DueEntry) -> list[str]:
+    when = f"due {entry.far}, {entry.due_at}" if entry.far else f"due {entry.due_at}"
+    return [_short(entry.deadline), _short(entry.command), when, _short(entry.origin), ""]
 
 
 def log(view: LogView) -> str:
