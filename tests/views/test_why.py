@@ -209,7 +209,7 @@ def test_a_widget_answers_with_links_that_stay_while_a_person_goes_along_them() 
     lab = told()
     front_end = FrontEnd(lab.view)
     front_end.ask("select", stream_id="BankAccount-alice", details=True)
-    assert [each["verb"] for each in front_end.values["details"]["actions"]] == ["why", "break_on"]
+    assert [each["verb"] for each in front_end.values["details"]["actions"]] == ["why", "break_on", "note"]
     front_end.ask("why", stream_id="BankAccount-alice", field="name")
     answer = answered(front_end)
     assert answer["title"].startswith("Why: name of BankAccount-alice is Alice at step ")
