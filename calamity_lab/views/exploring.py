@@ -324,7 +324,7 @@ def _problem(trace: Trace, cursor: int, *, has_offers: bool) -> str:
     moment = trace[cursor]
     if moment.run.progress is not None:
         return "A command is in progress. Step over it, then explore."
-    if moment.agenda or has_offers:
+    if moment.agenda or has_offers or moment.stack.deadlines:
         return ""
     return (
         "Nothing can happen from here. Go back to a step with pending commands, or choose commands below "
@@ -404,7 +404,13 @@ def _steps(violation: PathToViolation, last_chance: int | None) -> Iterator[Path
         yield PathStep(number, way.label, "" if way.is_fault else sender, note)
 
 
-_HEADINGS = ("Commands never accepted", "Events never recorded", "Reasons never given", "Never done")
+_HEADINGS = (
+    "Commands never accepted",
+    "Events never recorded",
+    "Reasons never given",
+    "Never done",
+    "Deadlines never due",
+)
 
 
 def _never(found: Exploring) -> Iterator[NeverRow]:
