@@ -4,7 +4,7 @@
 
     given(FundsDeposited("1", 50)).when(WithdrawFunds("1", 30)).then(FundsWithdrawn("1", 30))
     given(FundsDeposited("1", 5)).when(WithdrawFunds("1", 6)).then_rejected("insufficient funds", balance=5)
-    given(*events, manager=Transfer).when(event).then_sends(command)
+    given(*events, manager=Transfer).when(event).then_sends(command, After(timedelta(days=1), another))
     given(*events, model=bank).when(command).then_history(TransferInitiated, FundsWithdrawn, FundsDeposited)
     given(*events, projection=Turnover).then_state(Turnover(total=50))
 
@@ -14,9 +14,9 @@ and what happened, with a mark at each field that differs. Times and ids are the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import zip_longest
 from types import ModuleType
@@ -31,7 +31,7 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import Verb, begun, identity_in, instance_of, projected
 from calamity_lab.kernel.identity import Identity, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, InMemoryVersionStore
-from calamity_lab.kernel.messages import id_field_of, target_of
+from calamity_lab.kernel.messages import After, At, Cancel, Later, deadline_name, id_field_of, target_of
 from calamity_lab.kernel.outbox import cause_of
 from calamity_lab.kernel.progress import Handling
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
@@ -320,10 +320,16 @@ class Scenario:
         return self
 
     def then_sends(self, *commands: Any) -> Scenario:
-        """The process manager sends these commands, in this order, and no others."""
+        """The process manager sends these commands, in this order, and no others.
+
+        Deadlines that it sets and takes off are among them, as in
+        ``then_sends(command, After(timedelta(days=1), CancelTransfer("t")))``. They may be given as `After`
+        or as `At`, and are compared after the commands.
+        """
         __tracebackhide__ = True
         self._check_kind("then_sends()", self.given.manager is not None, "given(..., manager=Transfer)")
-        _compare(self.title, commands, self.sent, self)
+        at = {(each.time, deadline_name(each)) for each in commands if isinstance(each, At)}
+        _compare(self.title, _commands_first(commands), self._answered(at), self)
         return self
 
     def then_state(self, *states: Any) -> Scenario:
@@ -347,8 +353,15 @@ class Scenario:
 
     @property
     def sent(self) -> list[Any]:
-        """What the process manager answered: commands."""
-        return [pending.command for step in self.steps for pending in step.commands]
+        """What the process manager answered: commands, deadlines that it set, those that it cancelled."""
+        return self._answered(set())
+
+    def _answered(self, at: set[tuple[datetime, str]]) -> list[Any]:
+        """What the process manager answered; deadlines with these times and names are shown as `At`."""
+        steps = [step for step in self.steps if step.trigger is not None]
+        commands = [pending.command for step in steps for pending in step.commands]
+        later = [_later(each, step, at) for step in steps for each in step.deadlines]
+        return [*commands, *later, *[Cancel(name) for step in steps for name in _cancelled(step)]]
 
     @property
     def rejected(self) -> Rejected | None:
@@ -539,6 +552,39 @@ def _nearest(state: Any, found: list[Any]) -> Any:
     same = [each for each in alike if are_equal(each, state)]
     same = same or [each for each in alike if are_equal(next(iter(fields_of(each).values()), None), first)]
     return same[0] if same else _ABSENT
+
+
+def _commands_first(answers: Sequence[Any]) -> list[Any]:
+    """What a process manager is to answer, in the order of `Scenario.sent`."""
+    commands = [each for each in answers if not isinstance(each, Later)]
+    later = [each for each in answers if isinstance(each, After | At)]
+    cancelled = [Cancel(each.name) for each in answers if isinstance(each, Cancel)]
+    return [*commands, *[replace(each, name=_given_name(each)) for each in later], *cancelled]
+
+
+def _given_name(later: After | At) -> str | None:
+    """The name of a deadline, where it is another than that of its command's class."""
+    name = deadline_name(later)
+    return None if name == stored_name(type(later.command)) else name
+
+
+def _later(deadline: Pending, step: Step, at: set[tuple[datetime, str]]) -> After | At:
+    """A deadline as it was set: with its delay, or with its time where that is asked for."""
+    assert deadline.due_at is not None, "a deadline has a time"
+    trigger, name = step.trigger, deadline.deadline
+    given = None if name == deadline.command_type else name
+    if (deadline.due_at, name) in at or not isinstance(trigger, RecordedEvent):
+        return At(deadline.due_at, deadline.command, given)
+    return After(max(deadline.due_at - trigger.recorded_at, timedelta(0)), deadline.command, given)
+
+
+def _cancelled(step: Step) -> list[str]:
+    """The names of the deadlines that a process manager cancelled, also where there was none."""
+    if step.after is None:  # the instance has ended, and answered nothing
+        return []
+    again = {each.deadline for each in step.deadlines}
+    gone = [str(each.deadline) for each in step.taken_off if each.deadline not in again]
+    return [*gone, *getattr(step, "not_there", ())]
 
 
 def _compare(title: str, wanted: Iterable[Any], found: list[Any], scenario: Scenario | None = None) -> None:

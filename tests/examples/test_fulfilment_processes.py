@@ -1,18 +1,24 @@
 """The shop's two process managers, answer by answer, as scenarios."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from calamity_lab import Lab, Lose, ticking_clock
+from calamity_lab.examples import fulfilment
 from calamity_lab.examples.fulfilment import (
     Address,
+    AskCourier,
     CancelOrder,
     Card,
     CardCharged,
     ChargeCard,
     CompleteOrder,
+    ConfirmDelivery,
+    CourierAsked,
     DispatchParcel,
+    ExpirePayment,
     FulfilmentStage,
     MarkOrderShipped,
     OrderCancelled,
@@ -20,9 +26,12 @@ from calamity_lab.examples.fulfilment import (
     OrderFulfilment,
     OrderLine,
     OrderPlaced,
+    OrderStatus,
     OrderSupplies,
     ParcelDelivered,
     ParcelDispatched,
+    Payment,
+    PaymentExpired,
     PickStock,
     RefundPayment,
     ReleaseStock,
@@ -32,7 +41,8 @@ from calamity_lab.examples.fulfilment import (
     StockReserved,
     SuppliesOrdered,
 )
-from calamity_lab.kernel.messages import Continue, Start, Stop
+from calamity_lab.examples.fulfilment.process_managers import MOST_ASKED, TIME_TO_DELIVER, TIME_TO_PAY
+from calamity_lab.kernel.messages import After, Cancel, Continue, Start, Stop
 from calamity_lab.testing import given
 
 BERLIN = Address("Oranienstr. 1", "Berlin", "DE")
@@ -47,6 +57,8 @@ TEAPOT_RESERVED = StockReserved("teapot", "o", 1, free=2)
 CHARGED = CardCharged("pay-o", "o", TOTAL, date(2026, 3, 2))
 DISPATCHED = ParcelDispatched("parcel-o", "o", BERLIN, 3, date(2026, 3, 4))
 DELIVERED = ParcelDelivered("parcel-o", "o", datetime(2026, 3, 5, 14, tzinfo=UTC))
+EXPIRES = After(TIME_TO_PAY, ExpirePayment("pay-o", "o"))
+ASKS = After(TIME_TO_DELIVER, AskCourier("parcel-o"))
 WAY_OF_AN_ORDER = (PLACED, MUGS_RESERVED, TEAPOT_RESERVED, CHARGED, DISPATCHED, DELIVERED)
 
 
@@ -57,7 +69,9 @@ WAY_OF_AN_ORDER = (PLACED, MUGS_RESERVED, TEAPOT_RESERVED, CHARGED, DISPATCHED, 
         (MUGS_RESERVED, Continue("o"), None),
         (TEAPOT_RESERVED, Continue("o"), Start("teapot")),
         (CHARGED, Continue("o"), None),
+        (PaymentExpired("pay-o", "o"), Continue("o"), None),
         (DISPATCHED, Continue("o"), None),
+        (CourierAsked("parcel-o", "o", 1), Continue("o"), None),
         (DELIVERED, Continue("o"), None),
         (OrderCompleted("o"), Stop("o"), None),
         (OrderCancelled("o", "why"), Stop("o"), None),
@@ -77,14 +91,18 @@ def test_each_process_listens_to_what_concerns_it(
     [
         (1, FulfilmentStage.RESERVING, [ReserveStock("mug", "o", 2)]),
         (2, FulfilmentStage.RESERVING, [ReserveStock("teapot", "o", 1)]),
-        (3, FulfilmentStage.RESERVED, [ChargeCard("pay-o", "o", TOTAL, CARD, date(2026, 3, 2))]),
-        (4, FulfilmentStage.CHARGED, [DispatchParcel("parcel-o", "o", BERLIN, 3, date(2026, 3, 4))]),
+        (3, FulfilmentStage.RESERVED, [ChargeCard("pay-o", "o", TOTAL, CARD, date(2026, 3, 2)), EXPIRES]),
+        (
+            4,
+            FulfilmentStage.CHARGED,
+            [DispatchParcel("parcel-o", "o", BERLIN, 3, date(2026, 3, 4)), Cancel(ExpirePayment)],
+        ),
         (
             5,
             FulfilmentStage.ON_THE_WAY,
-            [PickStock("mug", "o"), PickStock("teapot", "o"), MarkOrderShipped("o")],
+            [PickStock("mug", "o"), PickStock("teapot", "o"), MarkOrderShipped("o"), ASKS],
         ),
-        (6, FulfilmentStage.DELIVERED, [CompleteOrder("o")]),
+        (6, FulfilmentStage.DELIVERED, [CompleteOrder("o"), Cancel(AskCourier)]),
     ],
 )
 def test_an_order_goes_one_stage_on_with_each_event(
@@ -123,6 +141,59 @@ def test_a_rejection_undoes_what_was_done_latest_first(
 ) -> None:
     before = given(*WAY_OF_AN_ORDER[:events], manager=OrderFulfilment)
     before.when_rejected(rejected, "no").then_sends(*commands)
+
+
+def test_a_payment_that_never_comes_is_cancelled() -> None:
+    before = given(*WAY_OF_AN_ORDER[:3], manager=OrderFulfilment)
+    before.when(PaymentExpired("pay-o", "o")).then_sends(
+        ReleaseStock("teapot", "o"), ReleaseStock("mug", "o"), CancelOrder("o", "not paid in time")
+    )
+    given(Payment("pay-o")).when(ExpirePayment("pay-o", "o")).then(PaymentExpired("pay-o", "o"))
+    charge = ChargeCard("pay-o", "o", TOTAL, CARD, date(2026, 3, 2))
+    given(PaymentExpired("pay-o", "o")).when(charge).then_rejected("payment expired")
+
+
+def test_a_payment_that_came_does_not_expire() -> None:
+    given(CHARGED).when(ExpirePayment("pay-o", "o")).then_rejected("paid already", status="charged")
+    given(*WAY_OF_AN_ORDER[:4], manager=OrderFulfilment).when_rejected(
+        ExpirePayment("pay-o", "o"), "paid already"
+    ).then_nothing()
+
+
+def test_a_courier_who_does_not_answer_is_asked_again_but_not_for_ever() -> None:
+    before = given(*WAY_OF_AN_ORDER[:5], manager=OrderFulfilment)
+    before.when(CourierAsked("parcel-o", "o", 1)).then_sends(ASKS)
+    before.when(CourierAsked("parcel-o", "o", MOST_ASKED)).then_nothing()
+    given(DISPATCHED, CourierAsked("parcel-o", "o", 1)).when(AskCourier("parcel-o")).then(
+        CourierAsked("parcel-o", "o", 2)
+    )
+    given(DISPATCHED, DELIVERED).when(AskCourier("parcel-o")).then_rejected("parcel is not on the way")
+
+
+def test_an_order_whose_payment_is_lost_gives_its_articles_back_after_some_days() -> None:
+    lab = Lab(fulfilment, clock=ticking_clock("2026-03-02"))
+    lab.send(*fulfilment.story()[:3])
+    lab.inject(Lose(ChargeCard))
+    lab.resume(wait=True)
+    assert lab.aggregates["Order-1001"].status is OrderStatus.CANCELLED
+    assert lab.aggregates["StockItem-mug"].reservations == ()
+    assert not lab.deadlines
+
+
+def test_a_parcel_that_never_arrives_is_asked_for_until_it_does() -> None:
+    lab = Lab(fulfilment, clock=ticking_clock("2026-03-02"))
+    lab.send(*fulfilment.story()[:3])
+    lab.resume()
+    lab.wait(timedelta(days=8))
+    assert lab.aggregates["Shipment-parcel-1001"].asked == 1
+    lab.send(ConfirmDelivery("parcel-1001", datetime(2026, 3, 10, tzinfo=UTC)))
+    lab.resume()
+    assert not lab.deadlines
+    assert lab.aggregates["Order-1001"].status is OrderStatus.COMPLETED
+    lab.goto(lab.trace.index.elapsed[0])
+    lab.fork()
+    lab.resume(wait=True)
+    assert lab.aggregates["Shipment-parcel-1001"].asked == MOST_ASKED
 
 
 def test_a_shelf_that_runs_low_is_refilled_once() -> None:

@@ -33,11 +33,13 @@ def test_the_whole_transfer_is_found_without_one_being_made() -> None:
 
 def test_what_each_command_leads_to_is_found_also_where_made_up_values_are_always_rejected() -> None:
     assert dict(possible(SHOP).leads) == {
+        "AskCourier": "CourierAsked",
         "CancelOrder": "OrderCancelled",
         "ChargeCard": "CardCharged",
         "CompleteOrder": "OrderCompleted",
         "ConfirmDelivery": "ParcelDelivered",
         "DispatchParcel": "ParcelDispatched",  # no made-up country is served
+        "ExpirePayment": "PaymentExpired",
         "MarkOrderShipped": "OrderShipped",
         "OrderSupplies": "SuppliesOrdered",
         "PickStock": "StockPicked",

@@ -237,6 +237,7 @@ class PaymentStatus(Enum):
     DUE = "due"
     CHARGED = "charged"
     REFUNDED = "refunded"
+    EXPIRED = "expired"
 
 
 @command(to="Payment", by="payment_id")
@@ -259,6 +260,15 @@ class RefundPayment:
     payment_id: str
 
 
+@command(to="Payment", by="payment_id")
+@dataclass(frozen=True, slots=True)
+class ExpirePayment:
+    """Wait for the money no longer. The shop sets this as a deadline when it charges the card."""
+
+    payment_id: str
+    order_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class CardCharged:
     """Money was taken from a card."""
@@ -278,8 +288,16 @@ class PaymentRefunded:
     amount: Decimal
 
 
-PaymentCommand = ChargeCard | RefundPayment
-PaymentEvent = CardCharged | PaymentRefunded
+@dataclass(frozen=True, slots=True)
+class PaymentExpired:
+    """The money did not come in time, and is not taken any more."""
+
+    payment_id: str
+    order_id: str
+
+
+PaymentCommand = ChargeCard | RefundPayment | ExpirePayment
+PaymentEvent = CardCharged | PaymentRefunded | PaymentExpired
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +317,9 @@ class Payment:
     def execute(self, command: PaymentCommand) -> PaymentEvent:
         """Decide which event a command leads to, or reject the command."""
         match command:
-            case ChargeCard() if self.status is not PaymentStatus.DUE:
+            case ChargeCard() | ExpirePayment() if self.status is PaymentStatus.EXPIRED:
+                raise Rejected("payment expired")
+            case ChargeCard() | ExpirePayment() if self.status is not PaymentStatus.DUE:
                 raise Rejected("paid already", status=self.status.value)
             case ChargeCard(card=card, on=day) if day > card.valid_through:
                 raise Rejected("card expired", valid_through=card.valid_through)
@@ -311,6 +331,8 @@ class Payment:
                 raise Rejected("nothing to refund", status=self.status.value)
             case RefundPayment(payment_id):
                 return PaymentRefunded(payment_id, self.order_id, self.amount)
+            case ExpirePayment(payment_id, order_id):
+                return PaymentExpired(payment_id, order_id)
 
     def apply(self, event: PaymentEvent) -> Self:
         """The payment after an event."""
@@ -319,6 +341,8 @@ class Payment:
                 return replace(self, order_id=order_id, amount=amount, status=PaymentStatus.CHARGED)
             case PaymentRefunded():
                 return replace(self, status=PaymentStatus.REFUNDED)
+            case PaymentExpired(order_id=order_id):
+                return replace(self, order_id=order_id, status=PaymentStatus.EXPIRED)
 
 
 # The shipment
@@ -354,6 +378,14 @@ class ConfirmDelivery:
     signed_by: str | None = None
 
 
+@command(to="Shipment", by="shipment_id")
+@dataclass(frozen=True, slots=True)
+class AskCourier:
+    """Ask the courier where the parcel is. The shop sets this as a deadline when a parcel leaves."""
+
+    shipment_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class ParcelDispatched:
     """The courier took the parcel."""
@@ -375,8 +407,17 @@ class ParcelDelivered:
     signed_by: str | None = None
 
 
-ShipmentCommand = DispatchParcel | ConfirmDelivery
-ShipmentEvent = ParcelDispatched | ParcelDelivered
+@dataclass(frozen=True, slots=True)
+class CourierAsked:
+    """The courier was asked where the parcel is, so many times by now, and has not answered yet."""
+
+    shipment_id: str
+    order_id: str
+    times: int
+
+
+ShipmentCommand = DispatchParcel | ConfirmDelivery | AskCourier
+ShipmentEvent = ParcelDispatched | ParcelDelivered | CourierAsked
 
 SERVED_COUNTRIES = ("AT", "CH", "DE", "FR", "GB", "NL")
 
@@ -391,6 +432,7 @@ class Shipment:
     dispatched_on: date | None = None
     delivered_at: datetime | None = None
     status: ShipmentStatus = ShipmentStatus.PACKING
+    asked: int = 0
 
     @classmethod
     def new(cls, shipment_id: str) -> Self:
@@ -406,10 +448,12 @@ class Shipment:
                 raise Rejected("no courier goes there", country=address.country)
             case DispatchParcel(shipment_id, order_id, address, pieces, day):
                 return ParcelDispatched(shipment_id, order_id, address, pieces, day)
-            case ConfirmDelivery() if self.status is not ShipmentStatus.ON_THE_WAY:
+            case ConfirmDelivery() | AskCourier() if self.status is not ShipmentStatus.ON_THE_WAY:
                 raise Rejected("parcel is not on the way", status=self.status.value)
             case ConfirmDelivery(shipment_id, delivered_at, signed_by):
                 return ParcelDelivered(shipment_id, self.order_id, delivered_at, signed_by)
+            case AskCourier(shipment_id):
+                return CourierAsked(shipment_id, self.order_id, self.asked + 1)
 
     def apply(self, event: ShipmentEvent) -> Self:
         """The parcel after an event."""
@@ -424,3 +468,5 @@ class Shipment:
                 )
             case ParcelDelivered(delivered_at=delivered_at):
                 return replace(self, delivered_at=delivered_at, status=ShipmentStatus.DELIVERED)
+            case CourierAsked(times=times):
+                return replace(self, asked=times)

@@ -5,20 +5,27 @@ the order is cancelled. Order lines are reserved one after the other, never all 
 no state, so a process manager that waits for several commands could not know which of them are still to come,
 and would cancel too early.
 
+Two deadlines see to what never comes: a payment that does not come in time expires, and the order is
+cancelled; a courier who does not say that a parcel has arrived is asked.
+
 Both process managers react to `StockReserved`, for different reasons.
 """
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum
 from typing import Literal, Self
 
 from calamity_lab.errors import Rejected
 from calamity_lab.examples.fulfilment.order import (
+    AskCourier,
     CancelOrder,
     CardCharged,
     ChargeCard,
     CompleteOrder,
+    CourierAsked,
     DispatchParcel,
+    ExpirePayment,
     MarkOrderShipped,
     OrderCancelled,
     OrderCommand,
@@ -27,6 +34,7 @@ from calamity_lab.examples.fulfilment.order import (
     ParcelDelivered,
     ParcelDispatched,
     PaymentCommand,
+    PaymentExpired,
     RefundPayment,
     ShipmentCommand,
 )
@@ -40,18 +48,30 @@ from calamity_lab.examples.fulfilment.stock_item import (
     StockReserved,
     SuppliesOrdered,
 )
-from calamity_lab.kernel.messages import Continue, Start, Stop
+from calamity_lab.kernel.messages import After, Cancel, Continue, Start, Stop
 
 FulfilmentCommand = OrderCommand | StockCommand | PaymentCommand | ShipmentCommand
 FulfilmentEvent = (
     OrderPlaced
     | StockReserved
     | CardCharged
+    | PaymentExpired
     | ParcelDispatched
+    | CourierAsked
     | ParcelDelivered
     | OrderCompleted
     | OrderCancelled
 )
+
+
+TIME_TO_PAY = timedelta(days=3)
+"""After this time an order that is not paid is cancelled."""
+
+TIME_TO_DELIVER = timedelta(days=7)
+"""After this time the courier is asked where a parcel is, and then again and again."""
+
+MOST_ASKED = 3
+"""How often the courier is asked; then somebody has to go and look."""
 
 
 class FulfilmentStage(Enum):
@@ -81,6 +101,8 @@ class OrderFulfilment:
             case OrderPlaced(order_id=order_id):
                 return Start(order_id)
             case StockReserved(order_id=order_id) | CardCharged(order_id=order_id):
+                return Continue(order_id)
+            case PaymentExpired(order_id=order_id) | CourierAsked(order_id=order_id):
                 return Continue(order_id)
             case ParcelDispatched(order_id=order_id) | ParcelDelivered(order_id=order_id):
                 return Continue(order_id)
@@ -121,27 +143,42 @@ class OrderFulfilment:
                 return replace(self, stage=FulfilmentStage.DELIVERED)
         return self
 
-    def handle(self, event: FulfilmentEvent) -> list[FulfilmentCommand]:
-        """The next commands, now that an event has happened."""
+    def handle(self, event: FulfilmentEvent) -> list[FulfilmentCommand | After | Cancel]:
+        """The next commands and deadlines, now that an event has happened."""
         if self.order is None:
             return []
         match event:
             case OrderPlaced() | StockReserved():
-                return [self._reserve_or_charge(self.order)]
+                return self._reserve_or_charge(self.order)
             case CardCharged():
-                return [self._dispatch(self.order)]
+                return [self._dispatch(self.order), Cancel(ExpirePayment)]
+            case PaymentExpired():
+                return [*self._releases(), CancelOrder(self.order_id, "not paid in time")]
             case ParcelDispatched():
                 picks = [PickStock(sku, self.order_id) for sku in self.reserved]
-                return [*picks, MarkOrderShipped(self.order_id)]
+                return [*picks, MarkOrderShipped(self.order_id), self._ask_later()]
+            case CourierAsked(times=times):
+                return [self._ask_later()] if times < MOST_ASKED else []
             case ParcelDelivered():
-                return [CompleteOrder(self.order_id)]
+                return [CompleteOrder(self.order_id), Cancel(AskCourier)]
         return []
 
-    def _reserve_or_charge(self, order: OrderPlaced) -> FulfilmentCommand:
+    def _reserve_or_charge(self, order: OrderPlaced) -> list[FulfilmentCommand | After | Cancel]:
         for line in order.lines:
             if line.sku not in self.reserved:
-                return ReserveStock(line.sku, self.order_id, line.quantity)
-        return ChargeCard(self.payment_id, self.order_id, order.total, order.card, order.placed_at.date())
+                return [ReserveStock(line.sku, self.order_id, line.quantity)]
+        day = order.placed_at.date()
+        return [
+            ChargeCard(self.payment_id, self.order_id, order.total, order.card, day),
+            After(TIME_TO_PAY, ExpirePayment(self.payment_id, self.order_id)),
+        ]
+
+    def _ask_later(self) -> After:
+        return After(TIME_TO_DELIVER, AskCourier(self.shipment_id))
+
+    def _releases(self) -> list[FulfilmentCommand]:
+        """What gives the reserved articles back, the latest first."""
+        return [ReleaseStock(sku, self.order_id) for sku in reversed(self.reserved)]
 
     def _dispatch(self, order: OrderPlaced) -> FulfilmentCommand:
         pieces = sum(line.quantity for line in order.lines)
@@ -149,7 +186,7 @@ class OrderFulfilment:
 
     def handle_rejection(self, rejected: Rejected) -> list[FulfilmentCommand]:
         """The commands that undo what was done, the latest first, now that a command was rejected."""
-        releases = [ReleaseStock(sku, self.order_id) for sku in reversed(self.reserved)]
+        releases = self._releases()
         cancel = CancelOrder(self.order_id, rejected.reason)
         match rejected.command:
             case ReserveStock() | ChargeCard():
