@@ -23,7 +23,7 @@ from calamity_lab.kernel.second_arguments import takes_context_or_record, takes_
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
-from calamity_lab.testing.scenarios import Scenario, given
+from calamity_lab.testing.scenarios import Scenario, answered, given
 from calamity_lab.text import Call, Chain, Source, code_lines
 from calamity_lab.trace.inputs import Armed, Chosen, Dropped, Entry, IdsApart, Submitted, TakenBack, Waited
 from calamity_lab.trace.trace import Trace
@@ -168,7 +168,7 @@ def _of_manager(trace: Trace, step: AtProcessManager) -> _Found:
     else:
         scenario = scenario.when(trigger if dressed else trigger.event)
         name = f"{name}_answers_{_snake(trigger.event_type)}"
-    sent = tuple(pending.command for pending in step.commands)
+    sent = tuple(answered([step]))
     if isinstance(trigger, RecordedEvent) and len(ask.interested(manager, trigger.event, trigger)) > 1:
         sent = tuple(scenario.sent)  # what the other instances send, too
     return _Found(scenario, "then_sends" if sent else "then_nothing", sent, {}, name)

@@ -14,7 +14,7 @@ and what happened, with a mark at each field that differs. Times and ids are the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -329,7 +329,7 @@ class Scenario:
         __tracebackhide__ = True
         self._check_kind("then_sends()", self.given.manager is not None, "given(..., manager=Transfer)")
         at = {(each.time, deadline_name(each)) for each in commands if isinstance(each, At)}
-        _compare(self.title, _commands_first(commands), self._answered(at), self)
+        _compare(self.title, _commands_first(commands), answered(self.steps, at), self)
         return self
 
     def then_state(self, *states: Any) -> Scenario:
@@ -354,14 +354,7 @@ class Scenario:
     @property
     def sent(self) -> list[Any]:
         """What the process manager answered: commands, deadlines that it set, those that it cancelled."""
-        return self._answered(set())
-
-    def _answered(self, at: set[tuple[datetime, str]]) -> list[Any]:
-        """What the process manager answered; deadlines with these times and names are shown as `At`."""
-        steps = [step for step in self.steps if step.trigger is not None]
-        commands = [pending.command for step in steps for pending in step.commands]
-        later = [_later(each, step, at) for step in steps for each in step.deadlines]
-        return [*commands, *later, *[Cancel(name) for step in steps for name in _cancelled(step)]]
+        return answered(self.steps)
 
     @property
     def rejected(self) -> Rejected | None:
@@ -554,6 +547,17 @@ def _nearest(state: Any, found: list[Any]) -> Any:
     return same[0] if same else _ABSENT
 
 
+def answered(steps: Iterable[Step], at: Set[tuple[datetime, str]] = frozenset()) -> list[Any]:
+    """What process managers answered at these steps: commands, deadlines that they set, and cancelled ones.
+
+    Deadlines with the times and names of ``at`` are shown as `At`, others as `After`.
+    """
+    steps = [step for step in steps if step.trigger is not None]
+    commands = [pending.command for step in steps for pending in step.commands]
+    later = [_later(each, step, at) for step in steps for each in step.deadlines]
+    return [*commands, *later, *[Cancel(name) for step in steps for name in _cancelled(step)]]
+
+
 def _commands_first(answers: Sequence[Any]) -> list[Any]:
     """What a process manager is to answer, in the order of `Scenario.sent`."""
     commands = [each for each in answers if not isinstance(each, Later)]
@@ -568,7 +572,7 @@ def _given_name(later: After | At) -> str | None:
     return None if name == stored_name(type(later.command)) else name
 
 
-def _later(deadline: Pending, step: Step, at: set[tuple[datetime, str]]) -> After | At:
+def _later(deadline: Pending, step: Step, at: Set[tuple[datetime, str]]) -> After | At:
     """A deadline as it was set: with its delay, or with its time where that is asked for."""
     assert deadline.due_at is not None, "a deadline has a time"
     trigger, name = step.trigger, deadline.deadline

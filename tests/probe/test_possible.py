@@ -49,7 +49,7 @@ def test_what_each_command_leads_to_is_found_also_where_made_up_values_are_alway
         "ReleaseStock": "StockReleased",
         "ReserveStock": "StockReserved",
     }
-    assert len(possible(SHOP).leads) == 13
+    assert len(possible(SHOP).leads) == 15
 
 
 def test_a_manager_that_starts_only_under_a_condition_is_found() -> None:
