@@ -315,6 +315,9 @@ class Meeting:
     def __init__(self, now: datetime, *, without: Iterable[str] = ()) -> None:
         self._now, self._met = now, set(without)
         self._known, self._count, self._is_asked = 0, 0, False
+        self._at_once = (
+            0  # how many in a row were due when they were set, so that a chain of them takes no time
+        )
 
     def next(self, run: Run) -> Run:
         """The idle run with the next deadline on its agenda; it stays idle where no more are due.
@@ -333,7 +336,10 @@ class Meeting:
             return run
         self._count += 1
         self._met.add(following.command_id)
-        if self._count > self._known + run.stack.cascade_limit:
+        cause, due_at = following.cause, following.due_at
+        takes_time = cause is not None and due_at is not None and due_at > cause.recorded_at
+        self._at_once = 0 if takes_time else self._at_once + 1
+        if self._at_once > self._known + run.stack.cascade_limit:
             raise EndlessCascade(run.stack.cascade_limit, cycle(following), run)
         return _fallen_due(run, following)
 

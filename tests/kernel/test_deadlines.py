@@ -263,6 +263,8 @@ def test_a_long_chain_of_deadlines_that_takes_time_is_no_cascade() -> None:
         _, run = elapse(run)
         _, run = to_the_end(run)
     assert events(run.stack).count("GuestReminded") == 50
+    after = due(dispatch(stack, HoldSeat("A1")), START + timedelta(days=50, hours=1))
+    assert events(after).count("GuestReminded") == 50
 
 
 def test_a_stack_with_deadlines_is_copied_and_compared() -> None:

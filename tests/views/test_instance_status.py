@@ -125,8 +125,8 @@ def test_a_wait_for_what_people_send_is_no_delay_and_tells_what_they_have_to_sen
     graph = process_graph(trace, before(trace, "PlaceOrder", 2), SHOP)
     assert nodes(graph)["ParcelDelivered"] == "waited for"
     assert graph.sentence == (
-        "OrderFulfilment-1001: “ON_THE_WAY”, waits for ParcelDelivered: a user has to send ConfirmDelivery; or "
-        "for CourierAsked: AskCourier is due at 2026-01-08 00:00:06 UTC"
+        "OrderFulfilment-1001: “ON_THE_WAY”, waits for ParcelDelivered: a user has to send ConfirmDelivery; "
+        "or for CourierAsked: AskCourier is due at 2026-01-08 00:00:06 UTC"
     )
     assert not graph.overdue
 
