@@ -27,7 +27,7 @@ from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed, Injected, Step
-from calamity_lab.text import format_value, plain_sentence
+from calamity_lab.text import format_value, length_of_time, plain_sentence
 from calamity_lab.trace.differences import ABSENT
 from calamity_lab.trace.index import BLOCK, Lane, TouchedFields
 from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
@@ -562,7 +562,7 @@ class _Asked:
         pending, trace = node.about, self.trace
         step = None if not node.moment else trace[node.moment].step
         mark = None if step is None else step_mark(trace, step)
-        link = self._link(node, pending, origin(pending), mark)
+        link = self._link(node, pending, f"{origin(pending)}{_delay(pending)}", mark)
         if pending.sender is None:
             return link, None
         upto = trace.last if node.moment is None else node.moment
@@ -685,6 +685,13 @@ class _Asked:
     def _start(self, moment: int) -> int | None:
         """The moment at which the command of a moment was dispatched; None before the trace began."""
         return self.trace.index.command_start(moment) or None
+
+
+def _delay(pending: Pending) -> str:
+    """How long after its event a deadline is due; "" for another command."""
+    if pending.due_at is None or pending.cause is None:
+        return ""
+    return f", due after {length_of_time(pending.due_at - pending.cause.recorded_at)}"
 
 
 def _details_of(rejected: Rejected) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from calamity_lab import ALL, After, Lab, Run, policy, ticking_clock
+from calamity_lab import ALL, After, Lab, Run, dispatch, policy, ticking_clock
 from calamity_lab.kernel.steps import CaughtUp, Started, Step
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.sentences import origin
@@ -317,3 +317,25 @@ def test_a_time_that_is_none_is_told_and_nothing_moves() -> None:
     assert "'tomorrow' is not a time" in answer["controls"]["sentence"]
     assert "2026-03-01 09:00" in answer["controls"]["sentence"]
     assert here.cursor == 0
+
+
+def test_why_goes_on_from_a_deadline_to_the_event_because_of_which_it_was_set() -> None:
+    trace = lab().trace
+    (reminded, *_) = [each for each in trace.index.events if each.event_type == "GuestReminded"]
+    links = why(trace, trace.last, reminded).links
+    assert [(each.kind, each.label) for each in links] == [
+        ("event", "GuestReminded #3"),
+        ("command", "RemindGuest"),
+        ("reaction", "Holding-A1"),
+        ("event", "SeatHeld #1"),
+        ("command", "HoldSeat"),
+    ]
+    assert links[1].sentence == "deadline reminder: SeatHeld #1 by Holding-A1, due after 10 min"
+
+
+def test_why_ends_where_a_deadline_was_set_before_the_run_began() -> None:
+    held = dispatch(theatre(), HoldSeat("A1"))
+    here = Lab(holds, stack=held)
+    here.resume(wait=True)
+    last = why(here.trace, here.cursor, here.events[-1]).links[-1]
+    assert (last.kind, last.label, last.sentence) == ("event", "SeatHeld #1", "recorded before the run began")
