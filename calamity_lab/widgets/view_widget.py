@@ -39,7 +39,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "controls": (*_HEAD, "stops"),
     "agenda": (*_SINGLE, "agenda", "form"),
     "timeline": (*_SINGLE, "selected", "pointed", "chart"),
-    **{tab: (*_SINGLE, "selected", tab) for tab in TABS},
+    **{tab: (*_SINGLE, "selected", tab) for tab in TABS if tab != "exploring"},
 }
 """What a widget can show, and the views that this needs."""
 
