@@ -14,9 +14,10 @@ from calamity_lab.widgets.view_widget import ViewWidget
 from tests.browser.browser import Guard
 from tests.browser.lab_widget import Composite
 
-# `latency` is how long each answer takes, in milliseconds; answers come in order.
+# `latency` is how long each answer takes, in milliseconds; it waits for `held`, too. Answers come in order.
 MODEL = """
 window.latency = 0;
+window.held = Promise.resolve();
 window.listeners = [];
 let answered = Promise.resolve();
 window.unpacked = (text) =>
@@ -35,6 +36,7 @@ window.model = (face, first) => ({
     answered = answered.then(async () => {
       const messages = await python(message);
       if (latency) await new Promise((resolve) => setTimeout(resolve, latency));
+      await held;
       deliver(messages);
     });
   },

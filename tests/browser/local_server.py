@@ -51,7 +51,7 @@ class LocalServer:
         """What it finds in its environment beside what is there."""
         raise NotImplementedError
 
-    def start(self, *, timeout: float = 60.0) -> None:
+    def start(self, *, timeout: float = 180.0) -> None:
         """Start it and wait until it answers; a RuntimeError carries its log if it does not."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
