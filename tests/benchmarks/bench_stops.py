@@ -1,4 +1,4 @@
-"""Running 20,000 steps with breakpoints and an invariant that never stop a move, against without them."""
+"""Running 10,000 steps with breakpoints and an invariant that never stop a move, against without them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from calamity_lab.examples import bank
 from calamity_lab.lab import Lab
 from tests.benchmarks.measuring import medians, table
 
-MOMENTS = 20_000
+MOMENTS = 10_000
 ROUNDS = 3
 AIM = 1.1
 
