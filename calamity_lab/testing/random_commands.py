@@ -30,7 +30,7 @@ from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.kernel.messages import id_field_of
-from calamity_lab.kernel.run import Run, advance, begin
+from calamity_lab.kernel.run import Run, advance, begin, elapse
 from calamity_lab.kernel.schema import Field, arguments_of, is_message_class
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.model import Model, assemble
@@ -78,9 +78,10 @@ def machine_of(
 ) -> type[RuleBasedStateMachine]:
     """A state machine that sends commands, carries out those that wait, and checks invariants.
 
-    Its rules are ``send``, which carries out one command, and ``carry_out``, which carries out a pending one,
-    in any order. An invariant is a function of the stack; it is checked after each rule. ``start`` is the
-    stack to begin with. ``machine_of(...).TestCase`` is a test for pytest.
+    Its rules are ``send``, which carries out one command, ``carry_out``, which carries out a pending one, in
+    any order, and ``wait``, which lets time pass to the next deadline. An invariant is a function of the
+    stack; it is checked after each rule. ``start`` is the stack to begin with.
+    ``machine_of(...).TestCase`` is a test for pytest.
     """
     found = _model(model)
     stack = Stack(ids=seeded_ids(0), clock=ticking_clock()) if start is None else start
@@ -106,6 +107,12 @@ def machine_of(
         def carry_out(self, which: int) -> None:
             """Carry out one of the commands that wait."""
             self.run = _whole(self.run.choose(which % len(self.run.agenda)))
+
+        @precondition(lambda self: len(self.run.stack.deadlines) > 0)
+        @rule()
+        def wait(self) -> None:
+            """Let time pass to the next deadline, which is then one of the commands that wait."""
+            self.run = elapse(self.run)[1]
 
         @invariant()
         def invariants_hold(self) -> None:

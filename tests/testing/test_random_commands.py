@@ -20,6 +20,7 @@ from calamity_lab import Rejected, Stack, command
 from calamity_lab.errors import InvalidModel, InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.testing import commands_of, machine_of
+from tests import holds
 
 Cents = NewType("Cents", int)
 
@@ -171,6 +172,20 @@ def test_what_breaks_is_found_and_made_short_in_the_words_of_commands() -> None:
     assert len(sent) == 1
     assert "Take" in sent[0]
     assert "coins=1," in sent[0]
+
+
+def test_a_machine_lets_time_pass_to_the_next_deadline() -> None:
+    def no_hold_ends(stack: Stack) -> bool:
+        return "HoldExpired" not in [each.event_type for each in stack.event_store]
+
+    model = [holds.Seat, holds.Holding, holds.HoldSeat]
+    machine = machine_of(model, invariants=[no_hold_ends], ids=("A1",))
+    machine.TestCase.settings = settings(
+        max_examples=100, stateful_step_count=8, database=None, derandomize=True
+    )
+    with pytest.raises(AssertionError, match="no_hold_ends does not hold") as caught:
+        machine.TestCase().runTest()
+    assert [note for note in caught.value.__notes__ if note.startswith("state.wait")]
 
 
 def test_bad_arguments_are_named() -> None:

@@ -1,0 +1,92 @@
+"""Letting time pass to a deadline, beside a step: with a thousand deadlines, and with very many."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from statistics import median
+
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.clocks_and_ids import read
+from calamity_lab.kernel.deadlines import Deadlines
+from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.run import Run, advance, begin, elapse
+from tests.benchmarks.measuring import seconds, table
+from tests.holds import ExpireHold, Holding, HoldSeat, theatre
+
+FEW = 1_000
+MANY = 200_000
+WAITS = 150
+ROUNDS = 5
+MOST = 3
+
+
+def run(many: int = MANY) -> list[str]:
+    """The report: a step, a wait with few and with many deadlines, and setting one among many."""
+    few_run, many_run = _Waiting(FEW), _Waiting(many)
+    works: dict[str, Callable[[], object]] = {
+        "a step": _steps,
+        f"a wait, {FEW:,} deadlines": few_run.waits,
+        f"a wait, {many:,} deadlines": many_run.waits,
+        f"setting one, {FEW:,} deadlines": few_run.sets,
+        f"setting one, {many:,} deadlines": many_run.sets,
+    }
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(ROUNDS):
+        for name, work in works.items():
+            times[name].append(seconds(work))
+    found = {name: median(taken) for name, taken in times.items()}
+    return [
+        f"a deadline each day; {WAITS:,} waits",
+        *table(found, WAITS),
+        f"  aim: a wait is flat, and takes at most {MOST} times a step",
+    ]
+
+
+def _run_with(count: int) -> Run:
+    stack = theatre()
+    now, _ = read(stack.clock)
+    deadlines = Deadlines()
+    for n in range(count):
+        sender = Identity(Holding, str(n))
+        due_at = now + timedelta(days=n + 1)
+        deadlines = deadlines.set(
+            Pending(ExpireHold(str(n)), f"id-{n}", "c", sender=sender, due_at=due_at, deadline="ExpireHold")
+        )
+    return begin(replace(stack, deadlines=deadlines))
+
+
+class _Waiting:
+    """A run with so many deadlines, which goes on from round to round as a real one does."""
+
+    def __init__(self, count: int) -> None:
+        self._run, self._names = _run_with(count), itertools.count()
+
+    def waits(self) -> None:
+        """So many waits; what is due is taken off the agenda, so that only the waits are measured."""
+        run = self._run
+        for _ in range(WAITS):
+            _, run = elapse(run)
+            run = run._replace(agenda=run.agenda.take()[1])
+        self._run = run
+
+    def sets(self) -> None:
+        """So many deadlines more, each in front of all others."""
+        stack = self._run.stack
+        deadlines: Deadlines = stack.deadlines
+        first = deadlines.first
+        assert first is not None, "deadlines are set"
+        for _ in range(WAITS):
+            name = f"new-{next(self._names)}"
+            deadlines = deadlines.set(first._replace(sender=Identity(Holding, name), command_id=name))
+        self._run = self._run._replace(stack=replace(stack, deadlines=deadlines))
+
+
+def _steps() -> Run:
+    """As many steps as there are waits."""
+    run = begin(theatre(), *[HoldSeat(str(n)) for n in range(WAITS)])
+    for _ in range(WAITS):
+        _, run = advance(run)
+    return run
