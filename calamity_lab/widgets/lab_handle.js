@@ -358,16 +358,16 @@ export function isViewing(/** @type {string} */ name) {
 
 /**
  * What a move needs: something before the cursor, or something after it, and no other move under way.
- * @param {{ values: Values, underWay: string }} lab
+ * @param {{ values: Values, underWay: string, isRecorded?: boolean }} lab
  */
-export function canMove({ values, underWay }) {
+export function canMove({ values, underWay, isRecorded = false }) {
   const where = values.controls ?? values.fact;
   /** @param {string} verb */
   return (verb) => {
     if (!where || underWay || values.fact?.is_fixed) return false;
     if (["step_back", "step_back_over", "restart", "reverse"].includes(verb)) return where.cursor > 0;
     if (verb === "end") return where.cursor < where.last;
-    if (verb === "wait") return Boolean(values.controls?.wait);
+    if (verb === "wait") return !isRecorded && Boolean(values.controls?.wait);
     return values.controls?.at_end !== true;
   };
 }

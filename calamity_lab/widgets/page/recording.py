@@ -193,7 +193,7 @@ def _as_it_is(view: Any, _reader: Reader) -> Any:
 
 def _controls(view: Any, reader: Reader) -> Any:
     """There is no way on from the last recorded moment."""
-    view = replace(view, at_end=reader.at_end, wait="")
+    view = replace(view, at_end=reader.at_end)
     if reader.at_end and reader.broken is not None:
         return replace(view, sentence=format_value(str(reader.broken)), tone="error")
     return view
