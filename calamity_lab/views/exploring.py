@@ -314,7 +314,9 @@ def _start(trace: Trace, cursor: int) -> str:
     pending = [each.command_type for each in islice(trace[cursor].agenda.entries(), 4)]
     count = len(trace[cursor].agenda)
     if not count:
-        return f"From step {cursor:,}, where nothing is pending"
+        deadlines = len(trace[cursor].stack.deadlines)
+        waits = f", and {plural(deadlines, 'deadline')} set" if deadlines else ""
+        return f"From step {cursor:,}, where nothing is pending{waits}"
     rest = f" and {count - len(pending):,} more" if count > len(pending) else ""
     names = plain_sentence(f"{', '.join(pending)}{rest}")
     return f"From step {cursor:,}: {names} {'is' if count == 1 else 'are'} pending"

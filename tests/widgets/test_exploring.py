@@ -11,6 +11,8 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CreateAccount, DepositFunds, RequestTransfer
 from calamity_lab.stores import SQLEventStore
 from calamity_lab.widgets import actions
+from tests import holds
+from tests.holds import HoldSeat, theatre
 from tests.probe.test_explore import order_and_cancel, ships_nothing_cancelled
 from tests.widgets.front_end_stand_in import FrontEnd
 
@@ -87,7 +89,7 @@ def test_exploring_goes_in_parts_and_ends_with_a_verdict_and_its_reason(
     found = shown(page)["found"]
     assert (found["is_running"], found["can_go_on"], found["verdict"]) == (False, False, "broken")
     assert found["reason"] == "1 check broken; everything that may happen was followed"
-    assert "76 states, " in found["progress"]
+    assert "204 states, " in found["progress"]
     assert "; 143 transitions, depth 11" in found["progress"]
     assert page.values["controls"]["sentence"].startswith("Explored: broken. 1 check broken; everything")
     assert page.values["controls"]["tone"] == "rejected"
@@ -300,3 +302,12 @@ def test_texts_of_the_model_are_made_sound() -> None:
     found = explore(page)
     assert "‮" not in repr(shown(page)["commands"]) + found["violations"][0]["label"]
     assert "‮" not in repr(found["violations"][0]["steps"])
+
+
+def test_time_can_pass_where_only_deadlines_are_set() -> None:
+    lab = Lab(holds, stack=theatre())
+    lab.send(HoldSeat("A1"))
+    lab.resume()
+    page = page_of(lab)
+    assert shown(page)["start"] == "From step 6, where nothing is pending, and 2 deadlines set"
+    assert explore(page)["verdict"] == "holds"
