@@ -224,6 +224,12 @@ def _restored(waiting: list[Pending], due: list[Pending]) -> Deadlines:
 NO_DEADLINES = Deadlines()
 
 
+def waiting_and_due(waiting: Iterable[Pending], agenda: Agenda) -> Deadlines:
+    """The deadlines that wait, with those that are due and on the agenda."""
+    due = [each for each in agenda.entries() if each.deadline is not None]
+    return Deadlines([*due, *waiting]).fallen_due(due)
+
+
 def _with(parts: tuple[tuple[_Entry, ...], ...], entry: _Entry) -> tuple[tuple[_Entry, ...], ...]:
     if not parts:
         return ((entry,),)

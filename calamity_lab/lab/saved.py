@@ -31,6 +31,7 @@ from calamity_lab.kernel import faults
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_path, has, is_a, words_of
 from calamity_lab.kernel.clocks_and_ids import RecordedIds, RecordedTimes, SeededIds, TickingClock
+from calamity_lab.kernel.deadlines import waiting_and_due
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.faults import Fault
 from calamity_lab.kernel.folding import identity_in
@@ -185,7 +186,7 @@ class _Writer:
         for kind, store in (("aggregate", stack.aggregates), ("process_manager", stack.process_managers)):
             for stream_id, state in store.items():
                 yield {kind: stream_id, "state": self._message(state)}
-        for pending in self._start.agenda.entries():
+        for pending in (*self._start.agenda.entries(), *stack.deadlines):
             yield {
                 "pending": self._message(pending.command),
                 "command_id": pending.command_id,
@@ -195,6 +196,9 @@ class _Writer:
                 "sender": None if pending.sender is None else pending.sender.stream_id,
                 "metadata": self._metadata(pending.metadata),
                 "once": pending.once,
+                "due_at": None if pending.due_at is None else pending.due_at.isoformat(),
+                "deadline": pending.deadline,
+                "waits": pending in stack.deadlines,
             }
 
     def _branch_lines(self, branch: Branch, earlier: Sequence[Branch]) -> Iterator[Line]:
@@ -470,7 +474,10 @@ class SavedTrace:
             cascade_limit=given.get("cascade_limit", 500),
             conflict_limit=given.get("conflict_limit", 10),
         )
-        return self._with_managers(stack, given, self._agenda(pending, events))
+        agenda = Agenda(self._pending([line for line in pending if not line.get("waits")], events))
+        waiting = self._pending([line for line in pending if line.get("waits")], events)
+        stack = changed(stack, deadlines=waiting_and_due(waiting, agenda))
+        return self._with_managers(stack, given, agenda)
 
     def _with_managers(self, stack: Stack, given: Line, agenda: Agenda) -> Run:
         """The run with the process managers in their order, and what is known of their past."""
@@ -529,13 +536,13 @@ class SavedTrace:
             return None
         return state
 
-    def _agenda(self, lines: Sequence[Line], events: Sequence[RecordedEvent]) -> Agenda:
+    def _pending(self, lines: Sequence[Line], events: Sequence[RecordedEvent]) -> list[Pending]:
         pending = []
         for line in lines:
             command = self._command(line["pending"], "a command that was pending at the start")
             if command is None:
                 continue
-            cause, sender = line["cause"], line["sender"]
+            cause, sender, due_at = line["cause"], line["sender"], line.get("due_at")
             pending.append(
                 Pending(
                     command,
@@ -546,9 +553,11 @@ class SavedTrace:
                     None if sender is None else self._identity(sender),
                     self._metadata(line["metadata"]),
                     once=line["once"],
+                    due_at=None if due_at is None else datetime.fromisoformat(due_at),
+                    deadline=line.get("deadline"),
                 )
             )
-        return Agenda(pending)
+        return pending
 
     def _identity(self, stream_id: str) -> Identity:
         cls = by_name(self._model.process_managers).get(stream_id.partition("-")[0])

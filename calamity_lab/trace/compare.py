@@ -19,7 +19,7 @@ from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import fields_of, is_record
 from calamity_lab.kernel.steps import Step
-from calamity_lab.text import format_fields, format_value, plural
+from calamity_lab.text import format_fields, format_value, plural, point_in_time
 from calamity_lab.trace.copies import Copy
 from calamity_lab.trace.differences import ABSENT, differences, is_same_class
 from calamity_lab.trace.index import Kind
@@ -319,7 +319,7 @@ def _courses(a: Branch, b: Branch, shared: int) -> _Courses:
             if submission is not None:
                 course.submit(submission.command_id, ("submitted", number), number)
     for course, branch in zip(courses, (a, b), strict=True):
-        for pending in branch.moments[max(shared, 0)].agenda.entries():
+        for pending in _open(branch, max(shared, 0)):
             course.known(pending.command_id)
         course.follow(branch, shared + 1)
     return courses
@@ -551,13 +551,27 @@ def _fields(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
         yield "value", before, after
 
 
+def _open(branch: Branch, moment: int) -> Iterator[Pending]:
+    """The pending commands of a moment, and then the deadlines."""
+    there = branch.moments[moment]
+    yield from there.agenda.entries()
+    yield from there.stack.deadlines
+
+
+def _due(one: Pending, other: Pending) -> str:
+    """When two deadlines are due, where this differs."""
+    if one.due_at is None or other.due_at is None or one.due_at == other.due_at:
+        return ""
+    return f"due {point_in_time(one.due_at)} → {point_in_time(other.due_at)}"
+
+
 def _pending(a: Branch, b: Branch, at: tuple[int, int], courses: _Courses) -> Iterator[ComparedPending]:
-    one, other = (branch.moments[moment].agenda for branch, moment in zip((a, b), at, strict=True))
-    if one is other:
+    one, other = (branch.moments[moment] for branch, moment in zip((a, b), at, strict=True))
+    if one.agenda is other.agenda and one.stack.deadlines is other.stack.deadlines:
         return
     found = [
-        {course.known(each.command_id): (n, each) for n, each in enumerate(agenda.entries())}
-        for course, agenda in zip(courses, (one, other), strict=True)
+        {course.known(each.command_id): (n, each) for n, each in enumerate(_open(branch, moment))}
+        for course, branch, moment in zip(courses, (a, b), at, strict=True)
     ]
     both = [[number for number in side if number in found[0] and number in found[1]] for side in found]
     moved = {number for pair in zip(*both, strict=True) if pair[0] != pair[1] for number in pair}
@@ -565,7 +579,7 @@ def _pending(a: Branch, b: Branch, at: tuple[int, int], courses: _Courses) -> It
         number: Any = (x or y)[0]  # type: ignore[index]
         index_a, p = (None, None) if x is None else x[1]
         index_b, q = (None, None) if y is None else y[1]
-        differs = "" if p is None or q is None else _differ(p.command, q.command)
+        differs = "" if p is None or q is None else _differ(p.command, q.command) or _due(p, q)
         if p is None or q is None:
             yield ComparedPending("only in b" if p is None else "only in a", p, q, index_a, index_b, "")
         elif differs or number in moved:

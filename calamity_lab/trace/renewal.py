@@ -14,6 +14,7 @@ from typing import Any
 from calamity_lab.errors import CalamityError, InvalidFields, InvalidModel, InvalidValue
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
+from calamity_lab.kernel.deadlines import waiting_and_due
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
@@ -67,7 +68,10 @@ class Renewed:
             )
         entries = [self._pending(each) for each in run.agenda.entries()]
         agenda = Agenda([each for each in entries if each is not None], run.agenda.failed)
-        return run._replace(stack=self._stack(run.stack), agenda=agenda, faults=self.value(run.faults))
+        waiting = [self._pending(each) for each in run.stack.deadlines]
+        deadlines = waiting_and_due([each for each in waiting if each is not None], agenda)
+        stack = replace(self._stack(run.stack), deadlines=deadlines)
+        return run._replace(stack=stack, agenda=agenda, faults=self.value(run.faults))
 
     def _stack(self, stack: Stack) -> Stack:
         store = stack.event_store

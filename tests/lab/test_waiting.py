@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calamity_lab import Lab
+from calamity_lab import Lab, begin, dispatch, elapse
 from calamity_lab.errors import InvalidValue
 from tests import holds
 from tests.holds import ExtendHold, HoldSeat, SellSeat, theatre
@@ -197,3 +197,46 @@ def test_a_clock_of_the_machine_is_replaced_by_one_that_jumped() -> None:
     assert names(lab) == ["SeatHeld", "GuestReminded", "HoldExpired"]
     first, *_, last = lab.events
     assert timedelta(minutes=14) < last.recorded_at - first.recorded_at < timedelta(minutes=16)
+
+
+def started_with_deadlines() -> Lab:
+    """A lab that begins with one deadline that waits, and one that is due and on the agenda."""
+    run = begin(dispatch(theatre(), HoldSeat("A1")))
+    _, run = elapse(run)
+    return Lab(holds, stack=run)
+
+
+def test_a_lab_that_began_with_deadlines_is_saved_with_them(tmp_path: Path) -> None:
+    lab = started_with_deadlines()
+    lab.resume(wait=True)
+    lab.save(tmp_path / "run.jsonl")
+    loaded = Lab.load(tmp_path / "run.jsonl", holds)
+    assert loaded.trace[0].stack == lab.trace[0].stack
+    assert [each.deadline for each in loaded.trace[0].stack.deadlines] == ["ExpireHold"]
+    assert loaded.moment.stack == lab.moment.stack
+    assert names(loaded) == ["SeatHeld", "GuestReminded", "HoldExpired"]
+
+
+def test_a_lab_that_began_with_deadlines_is_reloaded_with_them() -> None:
+    lab = started_with_deadlines()
+    lab.send(SellSeat("A1"))
+    lab.choose(-1)
+    lab.resume()
+    assert names(lab) == ["SeatHeld", "SeatSold"]  # what was due is withdrawn
+    lab.reload()
+    assert names(lab) == ["SeatHeld", "SeatSold"]
+    assert not lab.agenda
+    other = started_with_deadlines()
+    other.reload()
+    assert [each.deadline for each in other.deadlines] == ["ExpireHold"]
+
+
+def test_a_comparison_names_deadlines_that_differ(lab: Lab) -> None:
+    lab.fork("extended")
+    lab.send(ExtendHold("A1"))
+    lab.resume()
+    found = lab.compare("main", "extended")
+    text = str(found)
+    assert "reminder" in text or "RemindGuest" in text
+    rows = [row for row in found.to_pandas().to_dict("records") if "ExpireHold" in str(row)]
+    assert rows
