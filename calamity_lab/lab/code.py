@@ -249,10 +249,11 @@ def _lab(source: Source, first: Run, model: Model) -> Call:
 def _stack(source: Source, first: Run) -> list[Any]:
     """What the lab began with, where that is not an empty stack."""
     stack = first.stack
-    if first.agenda or first.progress is not None or type(stack.event_store) is not InMemoryEventStore:
+    is_busy = first.agenda or first.progress is not None or stack.deadlines
+    if is_busy or type(stack.event_store) is not InMemoryEventStore:
         raise InvalidValue(
-            "to_code(): this lab began with a run that has pending commands, or over a store that keeps its "
-            "events, and no code makes these again. lab.save(path) saves a run"
+            "to_code(): this lab began with a run that has pending commands or deadlines, or over a store "
+            "that keeps its events, and no code makes these again. lab.save(path) saves a run"
         )
     held = {
         "aggregates": dict(stack.aggregates),

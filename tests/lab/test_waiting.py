@@ -217,6 +217,11 @@ def test_a_lab_that_began_with_deadlines_is_saved_with_them(tmp_path: Path) -> N
     assert names(loaded) == ["SeatHeld", "GuestReminded", "HoldExpired"]
 
 
+def test_no_code_makes_the_deadlines_again_with_which_a_lab_began() -> None:
+    with pytest.raises(InvalidValue, match=r"pending commands or deadlines.*lab\.save"):
+        Lab(holds, stack=dispatch(theatre(), HoldSeat("A1"))).to_code()
+
+
 def test_a_lab_that_began_with_deadlines_is_reloaded_with_them() -> None:
     lab = started_with_deadlines()
     lab.send(SellSeat("A1"))
