@@ -17,12 +17,14 @@ from calamity_lab.errors import Rejected
 from calamity_lab.kernel.faults import Redeliver
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.steps import Injected, Step
-from calamity_lab.text import format_value
+from calamity_lab.kernel.steps import Elapsed, Injected, Step
+from calamity_lab.text import format_value, length_of_time
 from calamity_lab.trace.index import Kind
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange, Projections
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import IN_LANES
+
+LaneKind = Kind | Literal["time passed"]
 
 KINDS = IN_LANES[1:]
 """The kinds of marks in the lanes besides events; the number of a step's kind is its index here."""
@@ -57,11 +59,15 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """A stream, a process manager instance or a projection."""
+    """A stream, a process manager instance or a projection; or the `CLOCK`, which is no stream."""
 
     stream_id: str
     category: str
-    kind: Kind
+    kind: LaneKind
+
+
+CLOCK = LaneRow("Time passed", "Time passed", "time passed")
+"""The lane of the waits: a mark for each that says how much time passed."""
 
 
 class EventColumns(NamedTuple):
@@ -80,7 +86,7 @@ class EventColumns(NamedTuple):
 
 
 class StepColumns(NamedTuple):
-    """The commands, rejections and reactions in order of their moments, an item in each column.
+    """The commands, rejections, reactions and waits in order of their moments, an item in each column.
 
     ``halves`` are twice the number of the event, from 1: a reaction has the number of the event reacted to,
     the others half a number more than the last event before them. ``kinds`` are indexes of `KINDS`. The
@@ -234,6 +240,8 @@ class Columns:
             self._decision(step)
         if isinstance(step, Injected):
             self._injected(trace, step)
+        if isinstance(step, Elapsed):
+            self._elapsed(step)
         if step.recorded:
             self._recorded(trace, step)
         if step.trigger is not None:
@@ -256,6 +264,13 @@ class Columns:
             half = 2 * len(self.events.moments) + 1
             self._step(step.index, (self.begun, half, lane, KINDS.index("command"), name, name))
         self._between(step, step.index, type(step.fault).__name__)
+
+    def _elapsed(self, step: Elapsed) -> None:
+        # The key of no stream, so that no projection can be called like the lane.
+        lane = self._row("", CLOCK, step.index)
+        name = self._number(length_of_time(step.now - step.since), step.index)
+        half = 2 * len(self.events.moments) + 1
+        self._step(step.index, (step.index, half, lane, KINDS.index("time passed"), name, name))
 
     def _is_marked(self, moment: int) -> bool:
         moments = self.steps.moments
@@ -327,9 +342,16 @@ class Columns:
         )
 
     def _lane(self, identity: Identity, moment: int, *, kind: Kind) -> int:
-        lane_number = self.lane_numbers.setdefault(identity.stream_id, len(self.lanes))
+        stream_id = identity.stream_id
+        known = self.lane_numbers.get(stream_id)
+        if known is not None:
+            return known
+        return self._row(stream_id, LaneRow(format_value(stream_id), identity.category, kind), moment)
+
+    def _row(self, key: str, row: LaneRow, moment: int) -> int:
+        lane_number = self.lane_numbers.setdefault(key, len(self.lanes))
         if lane_number == len(self.lanes):
-            self.lanes.append(LaneRow(format_value(identity.stream_id), identity.category, kind))
+            self.lanes.append(row)
             self.lanes_known.append(moment)
         return lane_number
 

@@ -14,8 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from calamity_lab.trace.index import Kind
-from calamity_lab.views.chart import ChangeColumns, Chart, EventColumns, LaneRow, Mark, StepColumns
+from calamity_lab.views.chart import ChangeColumns, Chart, EventColumns, LaneKind, LaneRow, Mark, StepColumns
 from calamity_lab.views.controls import bounded
 from calamity_lab.views.looks import IN_LANES, KINDS_OF_LANES
 
@@ -69,7 +68,7 @@ class Row:
 
     name: str
     category: str
-    kind: Kind
+    kind: LaneKind
     count: int = 1
 
 

@@ -148,11 +148,11 @@ DRAWN_AS: Mapping[str, str] = {
 REACTIONS = ("started", "continued", "stopped", "ignored", "answered")
 """What a process manager instance may do with an event: the verbs of its steps."""
 
-IN_LANES = ("event", "command", "rejected", *REACTIONS, "projection", "injected")
+IN_LANES = ("event", "command", "rejected", *REACTIONS, "projection", "injected", "time passed")
 """The kinds of marks in the lanes. In columns and for the browser, the kind of a mark is its index here."""
 
 
-KINDS_OF_LANES = ("aggregate", "process manager", "projection")
+KINDS_OF_LANES = ("time passed", "aggregate", "process manager", "projection")
 """The kinds of lanes, from the top down."""
 
 

@@ -8,7 +8,8 @@ import { LOOKS } from "./looks.js";
  */
 
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
-const COMMANDS = new Set(["command", "rejected"]);
+// A wait stands in the run where a command does: what comes behind it belongs to it.
+const COMMANDS = new Set(["command", "rejected", "time passed"]);
 /** @type {ColumnName[]} */
 export const OF_EVENTS = ["moments", "lanes", "names", "times", "positions"];
 /** @type {ColumnName[]} */
@@ -123,7 +124,7 @@ export class Chart {
     return [this.steps.upto("moments", since - 1), this.steps.upto("moments", upto - 1)];
   }
 
-  /** The moment of the last command or rejection up to a moment; 0 where there is none. */
+  /** The moment of the last command, rejection or wait up to a moment; 0 where there is none. */
   commandBefore(/** @type {number} */ cursor) {
     const { kinds, moments } = this.steps;
     let step = this.steps.upto("moments", cursor) - 1;

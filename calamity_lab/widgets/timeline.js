@@ -25,6 +25,8 @@ import { AXIS, buildTimeline } from "./timeline_parts.js";
 const LABEL_FRAME = 56;
 const NAME_SIZE = 12;
 const STOP_ROOM = 18;
+// The lane of the waits, which is no stream: it cannot be selected.
+const CLOCK = "time passed";
 
 export function mountTimeline(/** @type {HTMLElement} */ root, /** @type {LabHandle} */ lab) {
   const timeline = new Timeline(lab);
@@ -238,7 +240,8 @@ export class Timeline {
 
   laneLabel(/** @type {Label} */ first) {
     const isChosen = (/** @type {string} */ id) => this.selected.kind === "stream" && this.selected.streams[0] === id;
-    const press = () => this.lab.select(isChosen(label.label.stream_id) ? {} : { stream_id: label.label.stream_id });
+    const press = () =>
+      isDisabled(label) || this.lab.select(isChosen(label.label.stream_id) ? {} : { stream_id: label.label.stream_id });
     const node = make("button", { type: "button", class: "cl-lane-label", on: { click: press } },
       make("span", { class: "cl-lane-name" }), stopSign());
     const label = Object.assign(node, { label: first });
@@ -360,9 +363,11 @@ export class Timeline {
     const { name, lane, kind, position } = found;
     const isChange = this.chart.lanes[lane].kind === "projection";
     const names = { event: `${name} #${count(position ?? 0)}`, command: `command ${name}`,
-      rejected: isChange ? `broken by ${name}` : name, projection: `changed by ${name}` };
+      rejected: isChange ? `broken by ${name}` : name, projection: `changed by ${name}`,
+      "time passed": `${name} passed` };
     const what = choiceOf(kind, names) ?? `${kind} by ${name}`;
-    return `${what} in ${this.chart.lanes[lane].stream_id}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
+    const there = kind === CLOCK ? "" : ` in ${this.chart.lanes[lane].stream_id}`;
+    return `${what}${there}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
   }
 
   paintBar() {
@@ -438,7 +443,8 @@ function updateName(node, { text, x, y, isLeft, tense }) {
 }
 
 function pathClass(/** @type {string} */ key) {
-  const [kind, tense, dense] = key.split(" ");
+  // The word of a kind may have a space.
+  const [, kind, tense, dense] = /^(.+) (past|later)( dense)?$/.exec(key) ?? ["", "", ""];
   return `cl-marks ${kindClass(kind)} cl-${tense}${dense ? " cl-dense" : ""}`;
 }
 
@@ -485,6 +491,7 @@ function isGroup(/** @type {Label} */ label) {
 
 function updateLabel(/** @type {LabelNode} */ node, /** @type {Label} */ row) {
   node.label = row;
+  disable(node, row.kind === CLOCK);
   if (isGroup(row)) updateGroupLabel(node, row);
   else updateLaneLabel(node, row);
 }

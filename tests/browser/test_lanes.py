@@ -23,6 +23,7 @@ from calamity_lab.views.selected import selected
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.patches import packed, plain
 from calamity_lab.widgets.view_widget import ViewWidget
+from tests import holds
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE, ask
@@ -631,6 +632,28 @@ def test_a_mark_of_a_projection_is_walked_to_and_picked(browser: Browser) -> Non
     expect(lanes(bare).locator(".cl-chosen-words")).to_have_text(
         "Turnover-alice changed by FundsWithdrawn #6"
     )
+    bare.check()
+    bare.page.close()
+
+
+def test_a_wait_is_a_mark_in_a_lane_that_cannot_be_selected(browser: Browser) -> None:
+    lab = Lab(holds, stack=holds.theatre())
+    lab.send(holds.HoldSeat("A1"))
+    lab.resume()
+    lab.wait()
+    waited = lab.cursor
+    lab.resume()
+    lab.goto(waited)
+    bare = BarePage(browser.page(width=1000, height=1200), lab, ViewWidget(lab, "timeline"))
+    label = bare.root.locator(".cl-lane-label").first
+    expect(label).to_have_text("Time passed")
+    expect(label).to_have_attribute("aria-disabled", "true")
+    expect(bare.root.locator(".cl-marks.cl-is-time-passed.cl-past")).to_have_count(1)
+    expect(mark(bare)).to_have_attribute("aria-label", "9 min 59 s passed")
+    label.click(force=True)
+    mark(bare).click()
+    bare.settle()
+    assert lab.stepper.selection == Selection(moment=waited)
     bare.check()
     bare.page.close()
 

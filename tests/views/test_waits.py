@@ -21,7 +21,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import MOST_DUE, agenda
 from calamity_lab.views.arrows import cause_of, effects_of
 from calamity_lab.views.branches import branch_tree
-from calamity_lab.views.chart import Charts, Mark
+from calamity_lab.views.chart import CLOCK, Charts, Mark
 from calamity_lab.views.controls import controls
 from calamity_lab.views.counters import counters
 from calamity_lab.views.details import actions_on, details, stops_view
@@ -149,6 +149,32 @@ def test_branches_of_a_run_with_waits_are_compared() -> None:
     here = waited()
     assert "sold" in repr(here.compare("main"))
     assert [each.name for each in branch_tree(here.trace).rows] == ["main", "sold"]
+
+
+def test_each_wait_has_a_mark_in_a_lane_of_its_own_that_says_how_much_time_passed() -> None:
+    here = waited()
+    found = whole(Lanes(Charts().of(here.trace)))
+    assert (found.rows[0].name, found.rows[0].kind) == (CLOCK.stream_id, "time passed")
+    marks = [each for each in found.marks if each.kind == "time passed"]
+    assert [each.moment for each in marks] == [*here.trace.index.elapsed]
+    assert [each.label for each in marks][:2] == ["9 min 58 s", "1 s"]
+    assert {each.lane for each in marks} == {0}
+    lanes = Lanes(Charts().of(here.trace))
+    assert lanes.cursor(marks[0].moment - 1) < marks[0].x < lanes.cursor(marks[0].moment)
+
+
+def test_the_lane_of_the_waits_begins_with_the_first_wait_and_grows_as_any() -> None:
+    here = Lab(holds, stack=theatre())
+    here.send(HoldSeat("A1"))
+    here.resume()
+    charts = Charts()
+    before = charts.of(here.trace)
+    assert CLOCK not in before.columns.lanes[: before.sizes.lanes]
+    here.wait()
+    after = charts.of(here.trace)
+    assert after.columns.lanes[before.sizes.lanes : after.sizes.lanes] == [CLOCK]
+    assert after.shared(before) == before.sizes
+    assert after.sizes.steps == before.sizes.steps + 1
 
 
 def step_of(lab: Lab, kind: str, number: int = 0) -> Step:
