@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -88,7 +88,7 @@ def plot_timeline(
     one_of("plot_timeline(by)", by, ("position", "time"))
     at = moment_of(trace, cursor)
     lanes = Lanes(Charts().of(trace), by)
-    found = whole(lanes)
+    found = whole(lanes, cursor=at)
     tops = [0.0, *accumulate(map(_height, found.rows))]
     ax = axes_for("plot_timeline", ax, (10.0, min(max(2.6, 1.5 + 0.34 * tops[-1]), 13.0)))
     room = 0.4 * room_across(ax)
@@ -97,7 +97,7 @@ def plot_timeline(
     _name_lanes(ax, found, tops, 8.0, room)
     _draw_cursor(ax, lanes.cursor(at), at)
     size_in_points(ax)  # the names take some room from what is below
-    _draw_legend(ax, found.marks, gap=36 if by == "position" else 46)
+    _draw_legend(ax, found, gap=36 if by == "position" else 46)
     wide, high = size_in_points(ax)
     along, across = wide / (lanes.length + 1), high / max(tops[-1], 1)
     if across < 9:
@@ -105,6 +105,7 @@ def plot_timeline(
     size = max(_LEAST, min(8.0, 0.42 * across, 2 * along))
     seen = without_covered(found, at, size / along, size / across)
     placed = [_placed(mark, found.rows[mark.lane], tops[mark.lane], across, size) for mark in seen]
+    _draw_deadlines(ax, found, tops, (at, lanes.cursor(at)), across, size)
     _draw_marks(ax, placed, at)
     left = len(found.marks) - len(seen)
     if left:
@@ -221,8 +222,34 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
             )  # fmt: skip
 
 
-def _draw_legend(ax: Axes, marks: Iterable[DrawnMark], *, gap: float) -> None:
-    kinds = {mark.kind for mark in marks}
+def _draw_deadlines(
+    ax: Axes, found: Whole, tops: Sequence[float], cursor: tuple[int, float], across: float, size: float
+) -> None:
+    """A line for each deadline from where it was set; a clock where it was met, a cross if taken off."""
+    (at, now), colours = cursor, (hue("later"), strong("deadline"))
+    lines: dict[tuple[bool, str], list[tuple[float, float]]] = {}
+    for each in found.deadlines:
+        middle = tops[each.lane] + each.within * _height(found.rows[each.lane])
+        y = middle + each.down * size / 14 / across
+        parted = each.x if each.since > at else min(max(now, each.x), each.until)
+        gap = (float("nan"), float("nan"))
+        for is_past, start, end in ((True, each.x, parted), (False, parted, each.until)):
+            if end > start:
+                lines.setdefault((is_past, ""), []).extend(((start, y), (end, y), gap))
+        if each.end != "set":
+            sign, height = ("x", y) if each.end == "taken off" else ("deadline", middle)
+            lines.setdefault((each.until_moment <= at, sign), []).append((each.until, height))
+    for (is_past, sign), points in lines.items():
+        ax.plot(
+            [x for x, _ in points], [y for _, y in points], color=colours[is_past],
+            linestyle="" if sign else (0, (3, 2)), linewidth=0.9, zorder=2.5, clip_on=False,
+            marker=marker(sign) if sign == "deadline" else sign, markersize=size if sign == "deadline" else 3,
+            markerfacecolor=soft("deadline") if is_past else rcParams["axes.facecolor"],
+        )  # fmt: skip
+
+
+def _draw_legend(ax: Axes, found: Whole, *, gap: float) -> None:
+    kinds = {mark.kind for mark in found.marks} | ({"deadline"} if found.deadlines else set())
     handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
     if handles:
         legend_below(ax, handles, gap=gap)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.faults import Redeliver
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -112,6 +113,23 @@ class ChangeColumns(NamedTuple):
     kinds: array[int]
 
 
+class DeadlineColumns(NamedTuple):
+    """What became of deadlines, in order: an item where one was set, and one where it ended.
+
+    ``moments`` are those at which that happened, ``lanes`` those of the instances, ``kinds`` indexes of
+    `DEADLINES`, and ``numbers`` say which deadline it is, by its number among all that were set, from 0.
+    """
+
+    moments: array[int]
+    lanes: array[int]
+    kinds: array[int]
+    numbers: array[int]
+
+
+DEADLINES = ("set", "met", "taken off")
+"""What becomes of a deadline."""
+
+
 class Sizes(NamedTuple):
     """How many items there are of each."""
 
@@ -120,6 +138,7 @@ class Sizes(NamedTuple):
     lanes: int = 0
     names: int = 0
     changes: int = 0
+    deadlines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +189,9 @@ class Columns:
         self.events = EventColumns(*(array("Q") for _ in EventColumns._fields))
         self.steps = StepColumns(*(array("Q") for _ in StepColumns._fields))
         self.changes = ChangeColumns(*(array("Q") for _ in ChangeColumns._fields))
+        self.deadlines = DeadlineColumns(*(array("Q") for _ in DeadlineColumns._fields))
+        # The number of each deadline that was set, by the id of its command.
+        self.deadline_numbers: dict[str, int] = {}
         # The moments at which each lane, name and step came to be known: a command is, when it is decided.
         self.lanes_known, self.names_known, self.steps_known = array("Q"), array("Q"), array("Q")
         self.inherited = Sizes()
@@ -185,6 +207,7 @@ class Columns:
             len(self.lanes),
             len(self.names),
             len(self.changes.events),
+            len(self.deadlines.moments),
         )
 
     def along(self, trace: Trace) -> Columns:
@@ -228,6 +251,12 @@ class Columns:
         cut.steps_known = self.steps_known[:steps]
         changes = bisect_right(self.changes.events, events)
         cut.changes = ChangeColumns(*(column[:changes] for column in self.changes))
+        deadlines = bisect_right(self.deadlines.moments, moment)
+        cut.deadlines = DeadlineColumns(*(column[:deadlines] for column in self.deadlines))
+        known = deadlines and max(cut.deadlines.numbers) + 1
+        cut.deadline_numbers = {
+            id_: number for id_, number in self.deadline_numbers.items() if number < known
+        }
         cut.position = trace.index.events[events - 1].position if events else 0
         cut.begun = trace.index.command_start(moment)
         cut.inherited = cut.sizes
@@ -242,6 +271,8 @@ class Columns:
             self._injected(trace, step)
         if isinstance(step, Elapsed):
             self._elapsed(step)
+        if step.deadlines or step.taken_off or isinstance(step, Elapsed):
+            self._deadlines(step)
         if step.recorded:
             self._recorded(trace, step)
         if step.trigger is not None:
@@ -271,6 +302,25 @@ class Columns:
         name = self._number(length_of_time(step.now - step.since), step.index)
         half = 2 * len(self.events.moments) + 1
         self._step(step.index, (step.index, half, lane, KINDS.index("time passed"), name, name))
+
+    def _deadlines(self, step: Step) -> None:
+        for deadline in step.taken_off:
+            self._ended(step.index, deadline, "taken off")
+        for deadline in step.deadlines:
+            self.deadline_numbers[deadline.command_id] = len(self.deadline_numbers)
+            self._ended(step.index, deadline, "set")
+        if isinstance(step, Elapsed):
+            for deadline in step.commands:
+                self._ended(step.index, deadline, "met")
+
+    def _ended(self, moment: int, deadline: Pending, what: str) -> None:
+        number = self.deadline_numbers.get(deadline.command_id)
+        if number is None or deadline.sender is None:
+            return  # it was set before the trace began
+        lane = self._lane(deadline.sender, moment, kind="process manager")
+        items = (moment, lane, DEADLINES.index(what), number)
+        for column, item in zip(self.deadlines, items, strict=True):
+            column.append(item)
 
     def _is_marked(self, moment: int) -> bool:
         moments = self.steps.moments

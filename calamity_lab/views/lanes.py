@@ -14,7 +14,17 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from calamity_lab.views.chart import ChangeColumns, Chart, EventColumns, LaneKind, LaneRow, Mark, StepColumns
+from calamity_lab.views.chart import (
+    DEADLINES,
+    ChangeColumns,
+    Chart,
+    DeadlineColumns,
+    EventColumns,
+    LaneKind,
+    LaneRow,
+    Mark,
+    StepColumns,
+)
 from calamity_lab.views.controls import bounded
 from calamity_lab.views.looks import IN_LANES, KINDS_OF_LANES
 
@@ -58,6 +68,28 @@ class DrawnMark:
     mark: Mark | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnDeadline:
+    """A deadline in the lane of its instance, from the point where it was set to where it ended.
+
+    ``end`` is what became of it: "met", "taken off", or "set" where it is kept; then ``until`` is the cursor.
+    """
+
+    x: float
+    until: float
+    lane: int
+    end: str
+    number: int
+    since: int
+    until_moment: int
+    within: float = 0.5
+
+    @property
+    def down(self) -> int:
+        """The pixels from the middle of its row down to it: those of an instance are apart."""
+        return 7 + 2 * (self.number % 3)
+
+
 Side = Literal["left", "right"]
 """The side of its mark on which a label is."""
 
@@ -82,6 +114,7 @@ class Lanes:
         self.events = EventColumns(*(column[: sizes.events] for column in columns.events))
         self.steps = StepColumns(*(column[: sizes.steps] for column in columns.steps))
         self.changes = ChangeColumns(*(column[: sizes.changes] for column in columns.changes))
+        self.deadlines = DeadlineColumns(*(column[: sizes.deadlines] for column in columns.deadlines))
         self.lanes: Sequence[LaneRow] = columns.lanes[: sizes.lanes]
         self._names = columns.names
         self._gaps: dict[int, tuple[int, int]] = {}
@@ -110,6 +143,28 @@ class Lanes:
         made_by = self.changes.events
         for index in range(bisect_right(made_by, first), bisect_right(made_by, last)):
             yield self._change(index)
+
+    def drawn_deadlines(self, cursor: int) -> Iterator[DrawnDeadline]:
+        """The deadlines in the order in which they were set; those that are kept end at the cursor."""
+        begun: list[tuple[int, int]] = []
+        ended: dict[int, tuple[int, str]] = {}
+        for moment, lane, kind, number in zip(*self.deadlines, strict=True):
+            if DEADLINES[kind] == "set":
+                begun.append((moment, lane))
+            else:  # one that is due may still be taken off: it was met
+                ended.setdefault(number, (moment, DEADLINES[kind]))
+        for number, (since, lane) in enumerate(begun):
+            until, end = ended.get(number, (cursor, "set"))
+            if end == "set" and since > cursor:
+                continue
+            point = self.cursor(until) if end == "set" else self._at_step(until)
+            yield DrawnDeadline(self._at_step(since), point, lane, end, number, since, until)
+
+    def _at_step(self, moment: int) -> float:
+        """The point of the mark of a step; of one without a mark, behind the last event before."""
+        index = bisect_left(self.steps.moments, moment)
+        is_marked = index < len(self.steps.moments) and self.steps.moments[index] == moment
+        return self.at(self._among(index) if is_marked else self.now(moment) + 0.5)
 
     def at(self, among: float) -> float:
         """The point of a number of an event (from 1, or between two) along the run."""
@@ -226,6 +281,7 @@ class Window:
     rows: tuple[Row, ...]
     marks: tuple[DrawnMark, ...]
     positions: tuple[int, ...]
+    deadlines: tuple[DrawnDeadline, ...] = ()
 
 
 def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 80) -> Window:
@@ -250,7 +306,12 @@ def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 
     shown = tuple(_row(lanes.lanes[lane]) for lane in order)
     placed = tuple(replace(mark, lane=rows[mark.lane]) for mark in marks)
     positions = tuple(lanes.events.positions[first : first + width])
-    return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed, positions)
+    lines = tuple(
+        replace(each, lane=rows[each.lane])
+        for each in lanes.drawn_deadlines(cursor)
+        if each.lane in rows and each.until >= first + AHEAD and each.x <= until
+    )
+    return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed, positions, lines)
 
 
 def beside(marks: Sequence[tuple[int, float, str, float]], wide: float) -> list[Side | None]:
@@ -305,9 +366,10 @@ class Whole(NamedTuple):
 
     rows: tuple[Row, ...]
     marks: tuple[DrawnMark, ...]
+    deadlines: tuple[DrawnDeadline, ...]
 
 
-def whole(lanes: Lanes, most: int = MOST_LANES) -> Whole:
+def whole(lanes: Lanes, most: int = MOST_LANES, cursor: int = 0) -> Whole:
     """Everything that there is; where there are more than ``most`` lanes, the largest types share a row each.
 
     In a row of many each instance has a line of its own.
@@ -331,7 +393,11 @@ def whole(lanes: Lanes, most: int = MOST_LANES) -> Whole:
         DrawnMark(each.x, homes[each.lane][0], each.kind, each.label, each.moment, homes[each.lane][1])
         for each in marks
     )
-    return Whole(tuple(rows.values()), tuple(placed))
+    lines = (
+        replace(each, lane=homes[each.lane][0], within=homes[each.lane][1])
+        for each in lanes.drawn_deadlines(cursor)
+    )
+    return Whole(tuple(rows.values()), tuple(placed), tuple(lines))
 
 
 def _row(lane: LaneRow) -> Row:

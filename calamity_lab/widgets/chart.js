@@ -9,6 +9,7 @@ import { LOOKS } from "./looks.js";
 
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
 // A wait stands in the run where a command does: what comes behind it belongs to it.
+const DEADLINE_ENDS = ["set", "met", "taken off"];
 const COMMANDS = new Set(["command", "rejected", "time passed"]);
 /** @type {ColumnName[]} */
 export const OF_EVENTS = ["moments", "lanes", "names", "times", "positions"];
@@ -18,9 +19,15 @@ export const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names", "labels
 /** @type {ColumnName[]} */
 export const OF_CHANGES = ["events", "lanes", "kinds"];
 
+/** @type {ColumnName[]} */
+export const OF_DEADLINES = ["moments", "lanes", "kinds", "numbers"];
+const GROUPS = [OF_EVENTS, OF_STEPS, OF_CHANGES, OF_DEADLINES];
+
 /**
- * @typedef {"moments" | "lanes" | "names" | "times" | "positions" | "halves" | "kinds" | "labels" | "events"} ColumnName
+ * @typedef {"moments" | "lanes" | "names" | "times" | "positions" | "halves" | "kinds" | "labels" | "events" | "numbers"} ColumnName
  */
+
+/** @typedef {{ lane: number, since: number, until: number, end: string, number: number }} DeadlineSpan */
 
 /** Columns of whole numbers, of which those that are named grow together. */
 class Columns {
@@ -34,6 +41,7 @@ class Columns {
   events = new Float64Array(256);
   positions = new Float64Array(256);
   labels = new Float64Array(256);
+  numbers = new Float64Array(256);
 
   constructor(/** @type {ColumnName[]} */ columns) {
     this.columns = columns;
@@ -74,6 +82,7 @@ export class Chart {
     this.events = new Columns(OF_EVENTS);
     this.steps = new Columns(OF_STEPS);
     this.changes = new Columns(OF_CHANGES);
+    this.deadlines = new Columns(OF_DEADLINES);
     /** @type {LaneRow[]} */
     this.lanes = [];
     /** @type {string[]} */
@@ -83,6 +92,9 @@ export class Chart {
     /** @type {{ half: number, first: number, last: number } | null} */
     this.gap = null;
     this.looked = 0;
+    this.spansFor = -1;
+    /** @type {DeadlineSpan[]} */
+    this.spans = [];
     this.edition = 0;
   }
 
@@ -90,11 +102,13 @@ export class Chart {
    * Takes what Python sends; a patch that does not continue what is here belongs to another view's answer.
    * @param {Omit<ChartPatch, "count">} patch
    */
-  take({ kept: [events, steps, lanes, names, changes], columns, lanes: newLanes, names: newNames }) {
+  take({ kept: [events, steps, lanes, names, changes, deadlines], columns, lanes: newLanes, names: newNames }) {
     if (events > this.events.length || steps > this.steps.length || lanes > this.lanes.length) return;
-    this.events.take(events, columns.slice(0, OF_EVENTS.length));
-    this.steps.take(steps, columns.slice(OF_EVENTS.length, -OF_CHANGES.length));
-    this.changes.take(changes, columns.slice(-OF_CHANGES.length));
+    const rest = [...columns];
+    this.events.take(events, rest.splice(0, OF_EVENTS.length));
+    this.steps.take(steps, rest.splice(0, OF_STEPS.length));
+    this.changes.take(changes, rest.splice(0, OF_CHANGES.length));
+    this.deadlines.take(deadlines, rest);
     this.gap = null;
     this.edition += 1;
     this.looked = Math.min(this.looked, steps);
@@ -107,7 +121,30 @@ export class Chart {
     for (const { kinds, length } = this.steps; this.looked < length; this.looked += 1) this.met.add(kinds[this.looked]);
     const isMet = (/** @type {string} */ kind, /** @type {number} */ place) =>
       this.met.has(place) || (kind === "projection" && this.changes.length > 0);
-    return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter(isMet)];
+    const ofDeadlines = this.deadlines.length ? ["deadline"] : [];
+    return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter(isMet), ...ofDeadlines];
+  }
+
+  /** The deadlines in order of setting: when each was set and ended, and how; one that is kept has not ended. */
+  deadlineSpans() {
+    if (this.spansFor === this.edition) return this.spans;
+    const { moments, lanes, kinds, numbers, length } = this.deadlines;
+    /** @type {DeadlineSpan[]} */
+    const spans = [];
+    for (let place = 0; place < length; place += 1) {
+      const [moment, number, end] = [moments[place], numbers[place], DEADLINE_ENDS[kinds[place]]];
+      if (end === "set") spans.push({ lane: lanes[place], since: moment, until: Infinity, end, number });
+      // One that is due may still be taken off: it was met.
+      else if (spans[number].end === "set") Object.assign(spans[number], { until: moment, end });
+    }
+    [this.spans, this.spansFor] = [spans, this.edition];
+    return spans;
+  }
+
+  /** The point of the mark of a step among the events; of one without a mark, behind the last event before. */
+  amongStep(/** @type {number} */ moment) {
+    const step = this.stepAt(moment);
+    return step < 0 ? this.past(moment) + 0.5 : this.amongAt(step);
   }
 
   /** How many events are past at a moment. */
@@ -208,9 +245,9 @@ async function inflated(/** @type {ArrayBuffer | DataView<ArrayBuffer>} */ buffe
 }
 
 /** Reads what `packed` in patches.py writes. */
-function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ [events, steps, changes]) {
+function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} */ counts) {
   let start = 0;
-  const lengths = [...OF_EVENTS.map(() => events), ...OF_STEPS.map(() => steps), ...OF_CHANGES.map(() => changes)];
+  const lengths = GROUPS.flatMap((group, number) => group.map(() => counts[number]));
   return lengths.map((length) => {
     const column = new Float64Array(length);
     let before = 0;

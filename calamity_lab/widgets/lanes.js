@@ -161,6 +161,41 @@ export function shapePaths(/** @type {DrawnMark[]} */ marks, /** @type {number} 
   return paths;
 }
 
+/**
+ * The deadlines in the rows in sight: a line from where each was set to where it ended, `now` in pixels for one that is
+ * kept; a clock where it was met, a cross where it was taken off. Past and future apart, as shapes are.
+ * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
+ * @param {number} cursor @param {number} now
+ */
+export function deadlinePaths(chart, span, lanes, [top, bottom], plot, cursor, now) {
+  const drawn = { past: "", later: "" };
+  /** @type {DrawnMark[]} */
+  const clocks = [];
+  const at = (/** @type {number} */ moment) => ((span.at(chart.amongStep(moment)) - span.from) * plot) / span.width;
+  for (const { lane, since, until, end, number } of chart.deadlineSpans()) {
+    const row = lanes.rowOf[lane];
+    if (row < top || row >= bottom) continue;
+    const from = at(since);
+    const to = end === "set" ? Math.max(now, from) : at(until);
+    if (to < 0 || from > plot || (end === "set" && since > cursor)) continue;
+    const middle = (row - top + 0.5) * LANE;
+    const y = middle + deadlineDown(number);
+    const parted = since > cursor ? from : clamp(now, from, to);
+    if (parted > from) drawn.past += `M${from.toFixed(1)} ${y}H${parted.toFixed(1)}`;
+    if (to > parted) drawn.later += `M${parted.toFixed(1)} ${y}H${to.toFixed(1)}`;
+    const tense = until <= cursor ? "past" : "later";
+    if (end === "taken off") drawn[tense] += `M${(to - 2.5).toFixed(1)} ${y - 2.5}l5 5m0-5l-5 5`;
+    if (end !== "met") continue;
+    clocks.push({ key: stepMark(until), kind: "deadline", among: 0, lane, moment: until, x: to, y: middle });
+  }
+  return { drawn, clocks };
+}
+
+/** How far below the middle of its row a deadline is, so that those of an instance are apart. */
+function deadlineDown(/** @type {number} */ number) {
+  return 7 + 2 * (number % 3);
+}
+
 /** A ring around marks in order of `x`; marks of a row that are close to each other share one. */
 export function ringPath(/** @type {Point[]} */ marks) {
   /** @type {{ from: number, to: number, y: number }[]} */
@@ -196,6 +231,8 @@ export function labelsBeside(marks, plot, nameOf, widthOf) {
     // Nothing is measured where not even a letter has room.
     if (Math.max(before.left, behind.left) < APART) continue;
     const text = nameOf(marks[index]);
+    // A clock has no name, but takes up its room.
+    if (!text) continue;
     const wide = widthOf(text);
     const room = (kind === "command" ? [before, behind] : [behind, before]).find(({ left }) => left >= wide);
     if (!room) continue;

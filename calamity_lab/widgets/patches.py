@@ -90,9 +90,9 @@ _reader: Callable[[Any], Any] = cache(_field_reader)
 def chart_patch(chart: Chart, earlier: Chart | None, *, many: int = MANY) -> dict[str, Any]:
     """The patch for a front end that has an earlier chart; empty if nothing is new.
 
-    ``kept`` is how much of the earlier chart stays (events, steps, lanes, names, changes), and the rest comes
-    after it: ``columns`` are the new items of each column, of the events, the steps and the changes. Many
-    items are packed as bytes; ``count`` is the number of events, of steps and of changes.
+    ``kept`` is how much of the earlier chart stays (events, steps, lanes, names, changes, deadlines), and
+    the rest comes after it: ``columns`` are the new items of each column, of the events, the steps, the
+    changes and the deadlines. Many items are packed as bytes; ``count`` is the number of each of these.
     """
     shared, sizes = chart.shared(earlier), chart.sizes
     if earlier is not None and shared == earlier.sizes == sizes:
@@ -100,7 +100,9 @@ def chart_patch(chart: Chart, earlier: Chart | None, *, many: int = MANY) -> dic
     columns = [column[shared.events : sizes.events] for column in chart.columns.events]
     columns += [column[shared.steps : sizes.steps] for column in chart.columns.steps]
     columns += [column[shared.changes : sizes.changes] for column in chart.columns.changes]
-    count = [sizes.events - shared.events, sizes.steps - shared.steps, sizes.changes - shared.changes]
+    columns += [column[shared.deadlines : sizes.deadlines] for column in chart.columns.deadlines]
+    parts = ("events", "steps", "changes", "deadlines")
+    count = [getattr(sizes, part) - getattr(shared, part) for part in parts]
     lanes = [plain(lane) for lane in chart.columns.lanes[shared.lanes : sizes.lanes]]
     return {
         "kept": list(shared),

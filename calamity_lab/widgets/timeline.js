@@ -5,8 +5,8 @@ import { disable, isDisabled } from "./buttons.js";
 import { Chart, eventMark, stepMark } from "./chart.js";
 import { choiceOf, clamp, count, cutName, draw, make, namesOf, put, setText, show, widthOf } from "./elements.js";
 import { NOTHING_SELECTED } from "./lab_handle.js";
-import { DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, MARK_STEP, marksInSight, ringPath,
-  shapePaths } from "./lanes.js";
+import { deadlinePaths, DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, MARK_STEP, marksInSight,
+  ringPath, shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { glyph, icon, kindClass, setGlyph, showStop, stopSign, stopsOf, stopWords } from "./signs.js";
@@ -252,11 +252,18 @@ export class Timeline {
     const { chart, span, plot, cursor } = this;
     const isDense = plot / span.width < DENSE;
     this.marks = isDense && span.width > 2000 ? [] : marksInSight(chart, span, this.lanes, [top, bottom], plot);
-    const paths = isDense ? densePaths(this.bars([top, bottom]), cursor) : shapePaths(this.marks, cursor);
+    const now = this.nowAt();
+    const { drawn, clocks } = isDense
+      ? { drawn: { past: "", later: "" }, clocks: [] }
+      : deadlinePaths(chart, span, this.lanes, [top, bottom], plot, cursor, now);
+    put(this.nodes.deadlines[0], "d", drawn.past);
+    put(this.nodes.deadlines[1], "d", drawn.later);
+    const paths = isDense
+      ? densePaths(this.bars([top, bottom]), cursor)
+      : shapePaths([...clocks, ...this.marks], cursor);
     keyed(this.nodes.paths, [...paths], ([key]) => key, ([key]) => draw("path", { class: pathClass(key) }),
       (path, [, d]) => put(path, "d", d));
-    this.paintNames(isDense, [top, bottom]);
-    const now = this.nowAt();
+    this.paintNames(isDense, [top, bottom], [...this.marks, ...clocks].sort((one, other) => one.x - other.x));
     put(this.nodes.future, "x", clamp(now, 0, plot));
     put(this.nodes.future, "width", Math.max(0, plot - Math.max(now, 0)));
     put(this.nodes.future, "height", height);
@@ -269,13 +276,13 @@ export class Timeline {
   }
 
   /** The names of the marks, which stay where they are at a step: only what becomes past gets another ink. */
-  paintNames(/** @type {boolean} */ isDense, /** @type {number[]} */ rows) {
+  paintNames(/** @type {boolean} */ isDense, /** @type {number[]} */ rows, /** @type {DrawnMark[]} */ marks) {
     const { cursor, chart, plot } = this;
     const drawnFor = [this.laidFor, plot, isDense, ...rows].join();
     if (this.named?.drawnFor !== drawnFor) {
-      const nameOf = (/** @type {DrawnMark} */ { key }) => chart.at(key)?.label ?? "";
+      const nameOf = (/** @type {DrawnMark} */ { key, kind }) => kind === "deadline" ? "" : chart.at(key)?.label ?? "";
       const wide = (/** @type {string} */ text) => widthOf(text, LOOKS.lanes.label.size);
-      this.named = { drawnFor, labels: isDense ? [] : labelsBeside(this.marks, plot, nameOf, wide) };
+      this.named = { drawnFor, labels: isDense ? [] : labelsBeside(marks, plot, nameOf, wide) };
     }
     const labels = this.named.labels.map((label) => ({ ...label, tense: label.moment <= cursor ? "past" : "later" }));
     keyed(this.nodes.names, labels, ({ key }) => key, ({ text }) => draw("text", { text }), updateName);

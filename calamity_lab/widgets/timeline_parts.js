@@ -92,6 +92,7 @@ function buildPlot(/** @type {Timeline} */ timeline) {
   const brush = draw("rect", { class: "cl-band cl-brush", display: "none" });
   const nowLine = draw("g", { class: "cl-now" }, draw("line"));
   const paths = draw("g");
+  const deadlines = ["past", "later"].map((tense) => draw("path", { class: `cl-deadlines cl-${tense}` }));
   const names = draw("g", { class: "cl-mark-names", "aria-hidden": "true" });
   const rings = draw("path", { class: "cl-rings" });
   const causes = draw("path", { class: "cl-arrow cl-cause" });
@@ -100,16 +101,16 @@ function buildPlot(/** @type {Timeline} */ timeline) {
     draw("rect", { class: "cl-mark-target", x: -12, y: -12, width: 24, height: 24 }),
     draw("rect", { class: "cl-mark-ring", x: -9, y: -10, width: 18, height: 20, rx: 4 }));
   const list = draw("g", { role: "listbox", "aria-label": "What happened, in order" }, option);
-  const svg = draw("svg", { class: "cl-plot" }, future, band, lines, nowLine, causes, effects, names, paths, rings,
-    list, brush);
+  const svg = draw("svg", { class: "cl-plot" }, future, band, lines, nowLine, causes, effects, ...deadlines, names,
+    paths, rings, list, brush);
   const labels = make("div", { class: "cl-lane-labels" });
   const body = make("div", { class: "cl-lane-rows" }, labels, svg);
   const axis = mountAxis();
   const scroll = make("div", { class: "cl-scroll cl-lanes", tabindex: "-1" }, axis.node, body);
   const tip = mountTip(timeline.lab);
   const listed = mountLaneList((mark, press) => timeline.lab.select({ mark, go: true }, press));
-  return { lines, future, band, brush, nowLine, paths, names, rings, causes, effects, option, list, svg, labels, body,
-    axis, scroll, tip, listed };
+  return { lines, future, band, brush, nowLine, paths, deadlines, names, rings, causes, effects, option, list, svg,
+    labels, body, axis, scroll, tip, listed };
 }
 
 /** The positions of the events above the lanes, or their times; in sight however far one scrolls. */

@@ -109,10 +109,10 @@ PATHS = "paths => paths.map(path => path.getAttribute('d'))"
 
 
 def chart_message(chart: Chart) -> dict[str, object]:
-    groups = (*chart.columns.events, *chart.columns.steps, *chart.columns.changes)
+    groups = (*chart.columns.events, *chart.columns.steps, *chart.columns.changes, *chart.columns.deadlines)
     columns = [list(column) for column in groups]
     lanes = [plain(lane) for lane in chart.columns.lanes]
-    return {"kept": [0, 0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
+    return {"kept": [0, 0, 0, 0, 0, 0], "columns": columns, "lanes": lanes, "names": chart.columns.names}
 
 
 # Drags a slider over these values, a frame for each, and lets go; tells how many milliseconds that took.
@@ -558,18 +558,19 @@ def empty(browser: Browser) -> Iterator[Page]:
 def test_the_front_end_reads_what_python_packs(empty: Page) -> None:
     numbers = [0, 1, 255, 256, 2**31, 2**32 + 7, 2**52, 3, 0, 2**40]
     chart = charted(200)
-    groups = (chart.columns.events, chart.columns.steps, chart.columns.changes)
+    columns, sizes = chart.columns, chart.sizes
+    groups = (columns.events, columns.steps, columns.changes, columns.deadlines)
     wide = [column for group in groups for column in [numbers[:: 1 if len(group) % 2 else -1]] * len(group)]
-    for columns, count in (
+    for read, count in (
         (
             [list(column) for group in groups for column in group],
-            [chart.sizes.events, chart.sizes.steps, chart.sizes.changes],
+            [sizes.events, sizes.steps, sizes.changes, sizes.deadlines],
         ),
-        (wide, [len(numbers)] * 3),
-        ([[]] * len(wide), [0, 0, 0]),
+        (wide, [len(numbers)] * 4),
+        ([[]] * len(wide), [0, 0, 0, 0]),
     ):
-        text = b64encode(packed(columns)).decode()
-        assert empty.evaluate(READ % SCRIPTS, [text, count]) == columns
+        text = b64encode(packed(read)).decode()
+        assert empty.evaluate(READ % SCRIPTS, [text, count]) == read
 
 
 def charted(size: int) -> Chart:

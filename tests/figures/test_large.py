@@ -61,8 +61,9 @@ def test_of_marks_that_lie_under_each_other_one_is_kept_for_each_kind_and_side_o
             )
             for place in range(EVENTS)
         ),
+        (),
     )
     kept = without_covered(found, EVENTS // 2, EVENTS / 100, 8 / 20)
     assert len(kept) == 2 * 2 * 100 * 20
-    few = Whole(found.rows, found.marks[:5_000])
+    few = Whole(found.rows, found.marks[:5_000], ())
     assert without_covered(few, 10, EVENTS, EVENTS) == few.marks

@@ -21,12 +21,12 @@ const LANES = [
 /**
  * Six events in two lanes, a second apart but for an hour before the fifth; three steps in the gap before the third;
  * the changes of a projection as columns.
- * @param {number[][]} changes
+ * @param {number[][]} changes @param {number[][]} deadlines
  */
-function chart(changes = [[], [], []]) {
+function chart(changes = [[], [], []], deadlines = [[], [], [], []]) {
   const made = new Chart();
   made.take({
-    kept: [0, 0, 0, 0, 0],
+    kept: [0, 0, 0, 0, 0, 0],
     names: ["Placed", "Place", "→ Ship"],
     lanes: LANES,
     columns: [
@@ -42,6 +42,7 @@ function chart(changes = [[], [], []]) {
       [1, 1, 1], // names
       [2, 2, 2], // labels
       ...changes,
+      ...deadlines,
     ],
   });
   return made;
@@ -120,8 +121,8 @@ test("the window follows the cursor in strides, so that it seldom moves", () => 
   const long = new Chart();
   const numbers = Array.from({ length: 200 }, (_, place) => place + 1);
   const zeros = numbers.map(() => 0);
-  long.take({ kept: [0, 0, 0, 0, 0], names: ["A"], lanes: LANES,
-    columns: [numbers, zeros, zeros, numbers, numbers, [], [], [], [], [], [], [], [], []] });
+  long.take({ kept: [0, 0, 0, 0, 0, 0], names: ["A"], lanes: LANES,
+    columns: [numbers, zeros, zeros, numbers, numbers, ...Array.from({ length: 13 }, () => [])] });
   const span = new Span(long);
   span.fit(20);
   const starts = numbers.map((now) => {

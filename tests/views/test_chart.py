@@ -42,11 +42,12 @@ class Whole(NamedTuple):
     lanes: list[Any]
     names: list[str]
     changes: list[list[int]]
+    deadlines: list[list[int]]
 
 
-def whole(chart: Chart, since: Sequence[int] = (0, 0, 0, 0, 0)) -> Whole:
+def whole(chart: Chart, since: Sequence[int] = (0, 0, 0, 0, 0, 0)) -> Whole:
     """What a chart tells behind so much of it."""
-    events, steps, lanes, names, changes = since
+    events, steps, lanes, names, changes, deadlines = since
     columns, sizes = chart.columns, chart.sizes
     return Whole(
         [list(column[events : sizes.events]) for column in columns.events],
@@ -54,6 +55,7 @@ def whole(chart: Chart, since: Sequence[int] = (0, 0, 0, 0, 0)) -> Whole:
         columns.lanes[lanes : sizes.lanes],
         columns.names[names : sizes.names],
         [list(column[changes : sizes.changes]) for column in columns.changes],
+        [list(column[deadlines : sizes.deadlines]) for column in columns.deadlines],
     )
 
 
@@ -66,7 +68,7 @@ class Reader:
     """A front end: it keeps what still holds, and puts what is new behind it."""
 
     def __init__(self) -> None:
-        self.has = Whole([[]] * 5, [[]] * 6, [], [], [[]] * 3)
+        self.has = Whole([[]] * 5, [[]] * 6, [], [], [[]] * 3, [[]] * 4)
         self.seen: Chart | None = None
         self.taken = 0
 
@@ -78,9 +80,10 @@ class Reader:
             self.has.lanes[: shared.lanes],
             self.has.names[: shared.names],
             [column[: shared.changes] for column in self.has.changes],
+            [column[: shared.deadlines] for column in self.has.deadlines],
         )
-        lengths = map(len, (kept.events[0], kept.steps[0], kept.lanes, kept.names, kept.changes[0]))
-        assert tuple(lengths) == shared
+        lists = (kept.events[0], kept.steps[0], kept.lanes, kept.names, kept.changes[0], kept.deadlines[0])
+        assert tuple(map(len, lists)) == shared
         new = whole(chart, shared)
         self.taken = len(new.events[0]) + len(new.steps[0])
         self.has = Whole(
@@ -89,6 +92,7 @@ class Reader:
             [*kept.lanes, *new.lanes],
             [*kept.names, *new.names],
             [[*old, *more] for old, more in zip(kept.changes, new.changes, strict=True)],
+            [[*old, *more] for old, more in zip(kept.deadlines, new.deadlines, strict=True)],
         )
         self.seen = chart
 

@@ -304,7 +304,7 @@ def test_events_older_than_the_trace_are_marked_as_past() -> None:
 
 
 def test_a_trace_in_which_nothing_happened_has_no_marks() -> None:
-    assert marked(Trace.of(Stack())) == Whole((), ())
+    assert marked(Trace.of(Stack())) == Whole((), (), ())
 
 
 def test_aggregates_stand_above_process_managers_each_by_type_as_these_appeared() -> None:

@@ -163,6 +163,48 @@ def test_each_wait_has_a_mark_in_a_lane_of_its_own_that_says_how_much_time_passe
     assert lanes.cursor(marks[0].moment - 1) < marks[0].x < lanes.cursor(marks[0].moment)
 
 
+def test_a_deadline_is_drawn_from_where_it_was_set_to_where_it_was_met_or_taken_off() -> None:
+    here = waited()
+    lanes = Lanes(Charts().of(here.trace))
+    drawn = [*lanes.drawn_deadlines(here.trace.last)]
+    names = [lanes.lanes[each.lane].stream_id for each in drawn]
+    assert names[:4] == ["Holding-A1", "Holding-A1", "Holding-B2", "Holding-B2"]
+    assert [each.end for each in drawn][:4] == ["met", "taken off", "met", "taken off"]
+    assert {each.end for each in drawn} == {"met", "taken off", "set"}
+    at = {each.mark.number: each.x for each in lanes.marks() if each.mark and each.mark.kind == "step"}
+    for each in drawn:
+        step = here.trace[each.since].step
+        assert step is not None
+        assert any(lanes.lanes[each.lane].stream_id == str(d.sender) for d in step.deadlines)
+        assert each.x == at[each.since]
+        if each.end != "set":
+            assert each.until == at[each.until_moment] > each.x
+
+
+def test_a_deadline_that_is_kept_ends_at_the_cursor_and_one_that_is_not_set_yet_is_not_drawn() -> None:
+    here = Lab(holds, stack=theatre())
+    here.send(HoldSeat("A1"))
+    here.resume()
+    lanes = Lanes(Charts().of(here.trace))
+    kept = [*lanes.drawn_deadlines(here.cursor)]
+    assert [(each.end, each.until) for each in kept] == [("set", lanes.cursor(here.cursor))] * 2
+    assert not [*lanes.drawn_deadlines(1)]
+    assert window(lanes.chart, here.cursor).deadlines == tuple(replace(each, lane=1) for each in kept)
+
+
+def test_a_fork_keeps_the_deadlines_up_to_it_and_forgets_how_they_ended() -> None:
+    here = waited()
+    charts = Charts()
+    charts.of(here.trace)
+    here.goto(at(here, "Elapsed") - 1)
+    here.fork("other")
+    here.wait()
+    forked, fresh = (Lanes(each.of(here.trace)) for each in (charts, Charts()))
+    drawn = [*forked.drawn_deadlines(here.trace.last)]
+    assert drawn == [*fresh.drawn_deadlines(here.trace.last)]
+    assert [each.end for each in drawn] == ["met", "set", "set", "set"]
+
+
 def test_the_lane_of_the_waits_begins_with_the_first_wait_and_grows_as_any() -> None:
     here = Lab(holds, stack=theatre())
     here.send(HoldSeat("A1"))

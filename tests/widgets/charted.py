@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-OF_EVENTS, OF_STEPS, OF_CHANGES = 5, 6, 3
+OF_EVENTS, OF_STEPS, OF_CHANGES, OF_DEADLINES = GROUPS = (5, 6, 3, 4)
 
 Charted = dict[str, Any]
 
 
 def nothing() -> Charted:
     """A front end that got no message yet."""
-    return {"columns": [[] for _ in range(OF_EVENTS + OF_STEPS + OF_CHANGES)], "lanes": [], "names": []}
+    return {"columns": [[] for _ in range(sum(GROUPS))], "lanes": [], "names": []}
 
 
 def taken(before: Charted, text: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> Charted:
     """A front end after a message: the kept part of each column, and the new items after it."""
     if not text:
         return before
-    events, steps, lanes, names, changes = text["kept"]
-    kept = [events] * OF_EVENTS + [steps] * OF_STEPS + [changes] * OF_CHANGES
+    events, steps, lanes, names, changes, deadlines = text["kept"]
+    kept = _each((events, steps, changes, deadlines))
     new = _columns(_bytes(text["columns"], buffers), text["count"])
     found = _bytes(text["lanes"], buffers)
     new_lanes = json.loads(zlib.decompress(found)) if isinstance(found, bytes) else found
@@ -41,13 +41,18 @@ def taken(before: Charted, text: Mapping[str, Any], buffers: Sequence[bytes] = (
 def unpacked(packed: bytes, count: Sequence[int]) -> list[list[int]]:
     """Reads what `packed` in columns.py writes, byte for byte as its docstring says."""
     whole, start, columns = zlib.decompress(packed), 0, []
-    for length in [count[0]] * OF_EVENTS + [count[1]] * OF_STEPS + [count[2]] * OF_CHANGES:
+    for length in _each(count):
         planes = [whole[start + byte * length : start + (byte + 1) * length] for byte in range(8)]
         doubled = [int.from_bytes(bytes(each), "little") for each in zip(*planes, strict=True)]
         columns.append(list(accumulate(-(each + 1) // 2 if each % 2 else each // 2 for each in doubled)))
         start += 8 * length
     assert start == len(whole), "nothing is left over"
     return columns
+
+
+def _each(numbers: Sequence[int]) -> list[int]:
+    """The number of each group, for each of its columns."""
+    return [number for number, width in zip(numbers, GROUPS, strict=True) for _ in range(width)]
 
 
 def _columns(text: Any, count: Sequence[int]) -> list[list[int]]:

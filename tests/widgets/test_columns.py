@@ -23,7 +23,7 @@ from calamity_lab.widgets.patches import MANY, chart_patch, packed
 from calamity_lab.widgets.view_widget import ViewWidget
 from tests.moments import after
 from tests.views.traces import stepper_of, trace_of
-from tests.widgets.charted import OF_CHANGES, OF_EVENTS, OF_STEPS, nothing, taken, unpacked
+from tests.widgets.charted import OF_CHANGES, OF_DEADLINES, OF_EVENTS, OF_STEPS, nothing, taken, unpacked
 
 # What a float64 holds, as JavaScript's numbers are.
 NUMBERS = st.integers(0, 2**52)
@@ -33,11 +33,15 @@ NUMBERS = st.integers(0, 2**52)
     events=st.lists(st.tuples(*[NUMBERS] * OF_EVENTS), max_size=30),
     steps=st.lists(st.tuples(*[NUMBERS] * OF_STEPS), max_size=30),
     changes=st.lists(st.tuples(*[NUMBERS] * OF_CHANGES), max_size=30),
+    deadlines=st.lists(st.tuples(*[NUMBERS] * OF_DEADLINES), max_size=30),
 )
 def test_what_is_packed_is_read_as_it_was(
-    events: list[tuple[int, ...]], steps: list[tuple[int, ...]], changes: list[tuple[int, ...]]
+    events: list[tuple[int, ...]],
+    steps: list[tuple[int, ...]],
+    changes: list[tuple[int, ...]],
+    deadlines: list[tuple[int, ...]],
 ) -> None:
-    groups = ((OF_EVENTS, events), (OF_STEPS, steps), (OF_CHANGES, changes))
+    groups = ((OF_EVENTS, events), (OF_STEPS, steps), (OF_CHANGES, changes), (OF_DEADLINES, deadlines))
     columns = [[row[n] for row in rows] for width, rows in groups for n in range(width)]
     sizes = [len(rows) for _, rows in groups]
     assert unpacked(packed(array("Q", column) for column in columns), sizes) == columns
@@ -52,7 +56,9 @@ def test_few_and_many_are_said_alike_and_many_as_bytes(size: int) -> None:
     assert is_packed == (chart.sizes.events + chart.sizes.steps >= MANY) == (size == 400)
     has = taken(nothing(), message)
     columns = chart.columns
-    assert has["columns"] == [list(column) for column in (*columns.events, *columns.steps, *columns.changes)]
+    assert has["columns"] == [
+        list(column) for column in (*columns.events, *columns.steps, *columns.changes, *columns.deadlines)
+    ]
     assert has["names"] == columns.names
     assert [lane["stream_id"] for lane in has["lanes"]] == [lane.stream_id for lane in columns.lanes]
 
@@ -62,7 +68,7 @@ def test_one_who_has_all_is_said_nothing() -> None:
     chart = charts.of(trace)
     assert chart_patch(charts.of(trace), chart) == {}
     empty = Charts().of(stepper_of().trace)
-    assert chart_patch(empty, None)["kept"] == [0, 0, 0, 0, 0], "a new front end gets an empty message"
+    assert chart_patch(empty, None)["kept"] == [0, 0, 0, 0, 0, 0], "a new front end gets an empty message"
 
 
 def test_one_who_has_too_much_is_said_how_much_of_it_holds() -> None:
@@ -72,7 +78,7 @@ def test_one_who_has_too_much_is_said_how_much_of_it_holds() -> None:
     stepper.goto(there := after(stepper, "RequestTransfer"))
     stepper.submit(bank.DepositFunds("alice", 5))
     message = chart_patch(charts.of(stepper.trace), chart)
-    assert message["count"] == [0, 0, 0]
+    assert message["count"] == [0, 0, 0, 0]
     assert message["kept"][0] == stepper.trace.index.events_at(there)
 
 

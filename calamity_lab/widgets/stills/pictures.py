@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
+from operator import itemgetter
 
 from calamity_lab.text import escape_html, plural
 from calamity_lab.views.agenda import AgendaEntry, AgendaView, DueEntry
 from calamity_lab.views.comparison import ComparisonView
 from calamity_lab.views.form import CommandForm
 from calamity_lab.views.instance_status import StatusMark
-from calamity_lab.views.lanes import AHEAD, LABEL, Row, Window, beside
+from calamity_lab.views.lanes import AHEAD, LABEL, DrawnDeadline, Row, Window, beside
 from calamity_lab.views.log import LogRow, LogView
 from calamity_lab.views.looks import SIGNS, Status
 from calamity_lab.views.process_graph import Edge, Node, ProcessGraphView
@@ -79,11 +81,30 @@ def _body(view: Window, height: float) -> str:
         ]
     parts += [_position(view, n) for n in range(1, len(view.positions), 2)]
     parts.append(f'<path d="M{now:.4g} 0V{height}" stroke="{ACCENT}" stroke-width="1.5"/>')
+    parts += [_deadline(view, each, now) for each in view.deadlines]
     for mark, label in zip(view.marks, _labels(view), strict=True):
         x, y = _x(view, mark.x), _LANES_TOP + (mark.lane + 0.5) * _LANE
         is_past = mark.moment <= view.moment
         parts += [label, shape(mark.kind, x, y, is_past=is_past)]
     return "".join(parts)
+
+
+def _deadline(view: Window, drawn: DrawnDeadline, now: float) -> str:
+    """A line from where it was set; a clock where it was met, a cross where it was taken off."""
+    middle = _LANES_TOP + (drawn.lane + 0.5) * _LANE
+    y = middle + drawn.down
+    start, end = (min(max(_x(view, x), _LABEL), _LANES_WIDE) for x in (drawn.x, drawn.until))
+    parted = start if drawn.since > view.moment else min(max(now, start), end)
+    is_past, is_inside = drawn.until_moment <= view.moment, drawn.until <= view.first + view.width + 1
+    lines = [(f"M{start:.4g} {y}H{parted:.4g}", True)] if parted > start else []
+    lines += [(f"M{parted:.4g} {y}H{end:.4g}", False)] if end > parted else []
+    if drawn.end == "taken off" and is_inside:
+        lines.append((f"M{end - 2.5:.4g} {y - 2.5}l5 5m0-5l-5 5", is_past))
+    clock = shape("deadline", end, middle, is_past=is_past) if drawn.end == "met" and is_inside else ""
+    return clock + "".join(
+        f'<path d="{path}" fill="none" stroke="{hue("time") if past else LATER}" stroke-dasharray="3 2"/>'
+        for path, past in lines
+    )
 
 
 def _lane_name(row: Row) -> str:
@@ -98,7 +119,16 @@ def _labels(view: Window) -> Iterator[str]:
         (mark.lane, _x(view, mark.x) - _LABEL, mark.kind, wide)
         for mark, wide in zip(view.marks, widths, strict=True)
     ]
-    for mark, side in zip(view.marks, beside(placed, _LANES_WIDE - _LABEL), strict=True):
+    # A clock has no name, but takes up its room.
+    clocks = [
+        (each.lane, _x(view, each.until) - _LABEL, "deadline", inf)
+        for each in view.deadlines
+        if each.end == "met"
+    ]
+    every = sorted([*placed, *clocks], key=itemgetter(1))
+    found = zip(every, beside(every, _LANES_WIDE - _LABEL), strict=True)
+    sides = [side for (*_, kind, _), side in found if kind != "deadline"]
+    for mark, side in zip(view.marks, sides, strict=True):
         x, y = _x(view, mark.x), _LANES_TOP + (mark.lane + 0.5) * _LANE + 4
         is_past, is_left = mark.moment <= view.moment, side == "left"
         yield "" if side is None else drawn(
