@@ -273,7 +273,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "handle returns an event": (
         (MESSAGES, ACCOUNT + with_(BONUS, "return None", "return Deposited('1', 5)"), "%lab", SEND),
-        r"which is no command: .*@command\(to=.*return a command, a list or None",
+        r"which is no command: .*@command\(to=.*return a command, a deadline .*a list or None",
     ),
     "handle rejects": (
         (MESSAGES, ACCOUNT + with_(BONUS, "return None", "raise Rejected('no')"), "%lab", SEND),

@@ -18,9 +18,11 @@ from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CancelTransfer, CloseAccount, CreateAccount, RequestTransfer
 from calamity_lab.examples.fulfilment import (
     Address,
+    AskCourier,
     CancelOrder,
     Card,
     ConfirmDelivery,
+    ExpirePayment,
     OrderLine,
     PlaceOrder,
     ReceiveStock,
@@ -163,3 +165,6 @@ def _in_the_shop(number: int, random: Random) -> Iterator[Any]:
                 yield CancelOrder(order, "changed my mind")
             case "receive":
                 yield ReceiveStock(random.choice(skus), random.randint(1, 9))
+    if number % 10 == 4:  # what the deadlines of the shop would send
+        yield AskCourier(f"parcel-{orders[0]}")
+        yield ExpirePayment(f"pay-{orders[1]}", orders[1])
