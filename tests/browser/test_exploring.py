@@ -69,6 +69,7 @@ def test_exploring_by_keyboard_stops_and_goes_on_and_the_lab_answers_meanwhile(b
     page.keyboard.press("ArrowLeft")  # Explore is the last tab
     panel = bare.root.get_by_role("tabpanel", name="Explore")
     explore = panel.get_by_role("button", name="Explore", exact=True)
+    expect(explore).to_be_visible()
     page.keyboard.press("Tab")
     expect(explore).to_be_focused()
     page.keyboard.press("Enter")

@@ -90,7 +90,7 @@ def test_exploring_goes_in_parts_and_ends_with_a_verdict_and_its_reason(
     assert (found["is_running"], found["can_go_on"], found["verdict"]) == (False, False, "broken")
     assert found["reason"] == "1 check broken; everything that may happen was followed"
     assert "204 states, " in found["progress"]
-    assert "; 143 transitions, depth 11" in found["progress"]
+    assert "; 481 transitions, depth 14" in found["progress"]
     assert page.values["controls"]["sentence"].startswith("Explored: broken. 1 check broken; everything")
     assert page.values["controls"]["tone"] == "rejected"
     assert lab.moment == before

@@ -581,8 +581,8 @@ def test_the_lanes_get_only_what_is_new(lab: Lab) -> None:
     front_end = FrontEnd(ViewWidget(lab, "timeline"))
     assert "chart" not in front_end.ask("step_in"), "a command that is only dispatched has no mark"
     patch = front_end.ask("step_over")["chart"]
-    assert patch["kept"] == [1, 1, 1, 2, 0]
-    assert (patch["count"], len(patch["lanes"])) == ([1, 1, 0], 1)
+    assert patch["kept"] == [1, 1, 1, 2, 0, 0]
+    assert (patch["count"], len(patch["lanes"])) == ([1, 1, 0, 0], 1)
     assert "chart" not in front_end.ask("restart")
     assert "chart" not in front_end.ask("end")
 
