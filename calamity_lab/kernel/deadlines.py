@@ -9,10 +9,10 @@ agenda. From then on it is a pending command; until it is taken up, its instance
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from calamity_lab.errors import InvalidValue, ModelError, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda, Pending, caused
@@ -21,6 +21,8 @@ from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.messages import After, At, Cancel, Later, deadline_name
 from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.recorded import RecordedEvent
+
+T = TypeVar("T")
 
 _MOST = 512
 """Deadlines in one part of the list at most: setting one copies its part, not the list."""
@@ -105,8 +107,8 @@ class Deadlines(Sequence[Pending]):
         """
         if not self._length and not self._due:
             return (), (), self
-        waiting, left = _parted(self._by_instance.get(instance, ()), name)
-        due, still_due = _due_parted(self._due.get(instance, ()), name)
+        waiting, left = _parted(self._by_instance.get(instance, ()), name, lambda each: each.pending.deadline)
+        due, still_due = _parted(self._due.get(instance, ()), name, lambda each: each.deadline)
         if not waiting and not due:
             return (), (), self
         parts = self._parts
@@ -176,7 +178,8 @@ class Deadlines(Sequence[Pending]):
     def __getitem__(self, index: slice) -> tuple[Pending, ...]: ...
     def __getitem__(self, index: int | slice) -> Pending | tuple[Pending, ...]:
         if isinstance(index, slice):
-            return tuple([self[n] for n in range(*span(index, self._length))])
+            span(index, self._length)  # raises for what is no slice of whole numbers
+            return tuple(self)[index]
         if not is_a(index, int) or not -self._length <= index < self._length:
             raise OutOfRange(f"there is no deadline at index {repr_of(index)}. {self._known()}")
         return next(islice(self, index % self._length, None))
@@ -216,8 +219,8 @@ def _make(
     return deadlines
 
 
-def _restored(waiting: list[Pending], due: list[Pending]) -> Deadlines:
-    """The deadlines that were pickled or copied."""
+def _restored(waiting: Iterable[Pending], due: Sequence[Pending]) -> Deadlines:
+    """The deadlines that wait, with those that are due and were not taken up."""
     return Deadlines([*due, *waiting]).fallen_due(due)
 
 
@@ -226,8 +229,7 @@ NO_DEADLINES = Deadlines()
 
 def waiting_and_due(waiting: Iterable[Pending], agenda: Agenda) -> Deadlines:
     """The deadlines that wait, with those that are due and on the agenda."""
-    due = [each for each in agenda.entries() if each.deadline is not None]
-    return Deadlines([*due, *waiting]).fallen_due(due)
+    return _restored(waiting, [each for each in agenda.entries() if each.deadline is not None])
 
 
 def _with(parts: tuple[tuple[_Entry, ...], ...], entry: _Entry) -> tuple[tuple[_Entry, ...], ...]:
@@ -249,24 +251,12 @@ def _without(parts: tuple[tuple[_Entry, ...], ...], entry: _Entry) -> tuple[tupl
     return (*parts[:at], left, *parts[at + 1 :]) if left else (*parts[:at], *parts[at + 1 :])
 
 
-def _parted(entries: tuple[_Entry, ...], name: str | None) -> tuple[tuple[_Entry, ...], tuple[_Entry, ...]]:
-    """The entries with a name (None: all), and the others."""
-    if name is None:
-        return entries, ()
-    named = tuple([each for each in entries if each.pending.deadline == name])
-    return (
-        (named, tuple([each for each in entries if each.pending.deadline != name]))
-        if named
-        else ((), entries)
-    )
-
-
-def _due_parted(
-    due: tuple[Pending, ...], name: str | None
-) -> tuple[tuple[Pending, ...], tuple[Pending, ...]]:
-    if name is None:
-        return due, ()
-    return tuple([d for d in due if d.deadline == name]), tuple([d for d in due if d.deadline != name])
+def _parted(
+    held: tuple[T, ...], name: str | None, name_of: Callable[[T], str | None]
+) -> tuple[tuple[T, ...], tuple[T, ...]]:
+    """Those with a name (None: all), and the others."""
+    named = tuple([each for each in held if name in (None, name_of(each))])
+    return named, tuple([each for each in held if name not in (None, name_of(each))])
 
 
 def _kept(known: PersistentMap[Any], stream_id: str, left: tuple[Any, ...]) -> PersistentMap[Any]:

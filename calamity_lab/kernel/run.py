@@ -160,6 +160,12 @@ def elapse(run: Run, to: datetime | timedelta | None = None) -> tuple[Elapsed, R
     return step, after
 
 
+def due_from_now(stack: Stack, deadline: Pending) -> datetime:
+    """When a deadline is due; one that is overdue is due now, since time does not go back."""
+    now, _ = read(stack.clock)
+    return now if deadline.due_at is None else max(now, deadline.due_at)
+
+
 def time_to_wait_for(run: Run, to: datetime | timedelta | None) -> datetime | None:
     """The time that is meant, in UTC; None for the next deadline. Raises `InvalidValue` as `elapse` does."""
     if to is None:

@@ -33,7 +33,7 @@ from calamity_lab.kernel.cases import source_of
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
-from calamity_lab.kernel.run import Run, begin
+from calamity_lab.kernel.run import Run, begin, due_from_now
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.displays import Displays, counting
 from calamity_lab.model import Model, assemble, functions_reached, names_reached
@@ -204,7 +204,7 @@ class Violation:
                 if way.is_offered:
                     stepper.submit(way.command)
                 if way.waits:
-                    stepper.put(Waited(_deadline(lab, way).due_at))
+                    stepper.put(Waited(due_from_now(lab.moment.stack, _deadline(lab, way))))
                     stepper.step_in()
                 stepper.choose(_pending(lab, way))
                 if way.fault is not None:

@@ -186,7 +186,8 @@ class _Writer:
         for kind, store in (("aggregate", stack.aggregates), ("process_manager", stack.process_managers)):
             for stream_id, state in store.items():
                 yield {kind: stream_id, "state": self._message(state)}
-        for pending in (*self._start.agenda.entries(), *stack.deadlines):
+        entries = [(each, False) for each in self._start.agenda.entries()]
+        for pending, waits in (*entries, *[(each, True) for each in stack.deadlines]):
             yield {
                 "pending": self._message(pending.command),
                 "command_id": pending.command_id,
@@ -198,7 +199,7 @@ class _Writer:
                 "once": pending.once,
                 "due_at": None if pending.due_at is None else pending.due_at.isoformat(),
                 "deadline": pending.deadline,
-                "waits": pending in stack.deadlines,
+                "waits": waits,
             }
 
     def _branch_lines(self, branch: Branch, earlier: Sequence[Branch]) -> Iterator[Line]:

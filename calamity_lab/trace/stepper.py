@@ -15,7 +15,7 @@ from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import a_bool, a_text, a_whole_number, words_of
 from calamity_lab.kernel.faults import Fault, armed_fault
 from calamity_lab.kernel.recorded import of_submitted
-from calamity_lab.kernel.run import Run, advance, time_to_wait_for
+from calamity_lab.kernel.run import Run, advance, due_from_now, time_to_wait_for
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
@@ -224,12 +224,12 @@ class Stepper:
 
     def _waited(self, until: datetime) -> bool:
         """Wait for the next deadline before a time, or else to that time: whether the time has come."""
-        following = self.moment.run.stack.deadlines.first
-        is_before = following is not None and following.due_at is not None and following.due_at < until
-        to = following.due_at if is_before and following is not None else until
+        stack = self.moment.run.stack
+        following = stack.deadlines.first
+        to = until if following is None else min(due_from_now(stack, following), until)
         self.put(Waited(to))
         self.step_in()
-        return not is_before or bool(self.stopped)
+        return to == until or bool(self.stopped)
 
     def resume(
         self,

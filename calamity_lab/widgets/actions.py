@@ -11,8 +11,8 @@ from typing import Any
 from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import are_equal
-from calamity_lab.kernel.clocks_and_ids import read
 from calamity_lab.kernel.identity import by_name, stored_name
+from calamity_lab.kernel.run import due_from_now
 from calamity_lab.text import plain_sentence, plural
 from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
 from calamity_lab.trace.selection import NOTHING, Selection, pending_of
@@ -240,9 +240,8 @@ def _wait(contents: Contents, message: Mapping[str, Any]) -> None:
     if message.get("through") is True:
         stepper.resume(wait=True)
     elif which is not None:
-        due_at = stepper.moment.stack.deadlines.find(which).due_at
-        now, _ = read(stepper.moment.stack.clock)
-        stepper.wait(max(now, due_at or now))
+        stack = stepper.moment.stack
+        stepper.wait(due_from_now(stack, stack.deadlines.find(which)))
     elif to is not None:
         stepper.wait(_time(to))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calamity_lab import Lab, begin, dispatch, elapse
+from calamity_lab import ClockJump, Lab, begin, dispatch, elapse
 from calamity_lab.errors import InvalidValue
 from tests import holds
 from tests.holds import ExtendHold, HoldSeat, SellSeat, theatre
@@ -50,6 +50,14 @@ def test_a_wait_over_several_carries_each_out_when_it_is_due(lab: Lab) -> None:
     assert [each.recorded_at - START for each in lab.events][1:] == [holds.REMINDED, holds.EXPIRED]
     assert kinds(lab).count("Elapsed") == 3
     assert "nothing is due" in str(lab.moment)
+
+
+def test_a_wait_carries_out_what_is_overdue_since_the_clock_jumped(lab: Lab) -> None:
+    lab.inject(ClockJump(timedelta(hours=1)))
+    lab.resume()
+    lab.wait(timedelta(minutes=1))
+    assert names(lab) == ["SeatHeld", "GuestReminded", "HoldExpired"]
+    assert not lab.deadlines
 
 
 def test_what_is_due_at_the_time_itself_is_on_the_agenda(lab: Lab) -> None:

@@ -261,3 +261,18 @@ def test_two_workers_find_the_same_as_one() -> None:
     assert (one.states, one.transitions, one.depth) == (two.states, two.transitions, two.depth)
     assert one.coverage == two.coverage
     assert one.states > 20
+
+
+def test_a_path_with_a_deadline_that_is_due_at_once_opens_though_the_clock_ticks() -> None:
+    @dataclass(frozen=True)
+    class Hasty(holds.Holding):
+        def handle(self, event: Any) -> Any:
+            return After(timedelta(0), holds.ExpireHold(self.seat_id))
+
+    stack = replace(theatre(), process_manager_types=(Hasty,))
+    found = explore(
+        begin(stack, HoldSeat("A1")),
+        invariants={"held": lambda stack: seat(stack) != "free" or not len(stack.event_store)},
+    )
+    (violation,) = found.violations
+    assert seat(violation.lab().stack) == "free"
