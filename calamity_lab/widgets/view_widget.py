@@ -104,9 +104,10 @@ class ViewWidget(anywidget.AnyWidget):
     def show_picture(self, draw: Picture) -> None:
         """Display a picture of the widget; it is drawn anew when the page has been at rest for a while.
 
-        So what is saved with a notebook is the moment that was seen last, and a step draws no picture.
+        So what is saved with a notebook is the moment that was seen last, and a step draws no picture. Where
+        the widget is displayed again, the picture of the earlier output stays as it is.
         """
-        self._pictures.setdefault(draw, uuid4().hex)
+        self._pictures[draw] = uuid4().hex
         self._pictured = None
         self._draw_pictures({draw: self._pictures[draw]}, update=False)
 

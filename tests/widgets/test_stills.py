@@ -201,6 +201,31 @@ def test_the_picture_follows_when_the_page_rests_and_no_step_draws_one(
     assert f"Picture of step {lab.cursor} of" in shown[-1][0]
 
 
+def test_of_two_outputs_each_keeps_its_picture_and_the_later_one_follows(
+    ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(bank)
+    lab.send(*bank.story())
+    shown: dict[str, str] = {}
+
+    def display(data: dict[str, str], *, display_id: str | None = None, **how: Any) -> None:
+        if display_id is not None:
+            assert how["update"] == (display_id in shown)
+            shown[display_id] = re.findall(r"Picture of step \d+", data["text/html"])[0]
+
+    monkeypatch.setattr("IPython.display.display", display)
+    lab._ipython_display_()
+    lab.step()
+    lab.view.hear({"verb": "rests"})
+    seen = f"Picture of step {lab.cursor}"
+    lab.step()
+    lab._ipython_display_()
+    assert list(shown.values()) == [seen, f"Picture of step {lab.cursor}"]
+    lab.resume()
+    lab.view.hear({"verb": "rests"})
+    assert list(shown.values()) == [seen, f"Picture of step {lab.cursor}"]
+
+
 def test_a_closed_widget_still_shows_its_picture(ipython: InteractiveShell) -> None:
     widget = ViewWidget(Lab(bank), "state")
     widget.close()
