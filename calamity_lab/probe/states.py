@@ -66,12 +66,15 @@ class Values:
     def remembered(self, question: ask.Question) -> Any:
         """The wrapper of the door to the model: what was asked before is answered without the model."""
         subject, method, message = question.subject, question.method, question.message
-        how = CALLBACKS.get(method)
-        if how is not None and how[subject if method in ("interested", "key") else type(subject)] is not None:
-            return question()  # it gets ids and times, too
         key = (subject, method, message) if method == "new" else (id(subject), method, id(message))
         found = self._answers.get(key)
         if found is None:
+            how = CALLBACKS.get(method)
+            if (
+                how is not None
+                and how[subject if method in ("interested", "key") else type(subject)] is not None
+            ):
+                return question()  # it gets ids and times, too
             if len(self._answers) >= _REMEMBERED:
                 self._answers.clear()
                 self._events.clear()
