@@ -8,10 +8,12 @@ agenda. From then on it is a pending command; until it is taken up, its instance
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain, islice
+from functools import reduce
+from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, overload
 
 from calamity_lab.errors import InvalidValue, ModelError, OutOfRange, repr_of
@@ -24,27 +26,39 @@ from calamity_lab.kernel.recorded import RecordedEvent
 
 T = TypeVar("T")
 
-_MOST = 512
-"""Deadlines in one part of the list at most: setting one copies its part, not the list."""
+_MOST = 128
+"""Parts of a node at most: setting a deadline copies its node and those above it, not the list."""
+
+_Key = tuple[datetime, int]
 
 
 class _Entry(NamedTuple):
     """A deadline in its place: by when it is due, then by when it was set."""
 
-    due_at: datetime
-    number: int
+    key: _Key
     pending: Pending
 
 
-_Key = tuple[datetime, int]
+class _Node(NamedTuple):
+    """A part of the list, with the key of its first deadline: nodes, or at the bottom deadlines, in order.
+
+    Together they are a B-tree (R. Bayer and E. McCreight, "Organization and Maintenance of Large Ordered
+    Indexes", 1972) of which nodes that grow empty are dropped, and the others are not joined.
+    """
+
+    key: _Key
+    parts: tuple[_Node, ...] | tuple[_Entry, ...]
+
+    def entries(self) -> Iterator[_Entry]:
+        """The deadlines in order."""
+        for part in self.parts:
+            if isinstance(part, _Node):
+                yield from part.entries()
+            else:
+                yield part
 
 
-def _key(entry: _Entry) -> _Key:
-    return entry.due_at, entry.number
-
-
-def _first_key(part: tuple[_Entry, ...]) -> _Key:
-    return _key(part[0])
+_key_of = attrgetter("key")
 
 
 class Deadlines(Sequence[Pending]):
@@ -54,9 +68,9 @@ class Deadlines(Sequence[Pending]):
     many there are.
     """
 
-    __slots__ = ("_by_instance", "_due", "_length", "_number", "_parts")
+    __slots__ = ("_by_instance", "_due", "_length", "_list", "_number")
 
-    _parts: tuple[tuple[_Entry, ...], ...]  # in order; none is empty
+    _list: _Node | None  # None where no deadline waits
     _by_instance: PersistentMap[tuple[_Entry, ...]]
     _due: PersistentMap[tuple[Pending, ...]]  # what time put on the agenda, until it is taken up
     _length: int
@@ -64,12 +78,15 @@ class Deadlines(Sequence[Pending]):
 
     def __new__(cls, deadlines: Iterable[Pending] = ()) -> Deadlines:
         works = "the deadlines of another stack, as in stack.deadlines"
-        made = _make((), PersistentMap(), PersistentMap(), 0, 0)
-        for each in a_list("Deadlines(deadlines)", deadlines, works, of=Pending):
+        entries, by_instance = [], dict[str, tuple[_Entry, ...]]()
+        for number, each in enumerate(a_list("Deadlines(deadlines)", deadlines, works, of=Pending)):
             if each.due_at is None or not each.deadline or each.sender is None:
                 raise wrong("Deadlines(deadline)", each, works)
-            made = made.set(each)
-        return made
+            entry, stream_id = _Entry((each.due_at, number), each), each.sender.stream_id
+            entries.append(entry)
+            by_instance[stream_id] = (*by_instance.get(stream_id, ()), entry)
+        count = len(entries)
+        return _make(_list_of(entries), PersistentMap(by_instance), PersistentMap(), count, count)
 
     def of(self, instance: str | Identity) -> tuple[Pending, ...]:
         """The deadlines of a process manager instance, in the order in which they were set."""
@@ -78,13 +95,13 @@ class Deadlines(Sequence[Pending]):
     @property
     def first(self) -> Pending | None:
         """The deadline that is due next; None where there is none."""
-        return self._parts[0][0].pending if self._parts else None
+        return next(iter(self), None)
 
     def due(self, now: datetime) -> tuple[Pending, ...]:
         """The deadlines that are due at a time, in order."""
         found = []
-        for entry in chain.from_iterable(self._parts):
-            if entry.due_at > now:
+        for entry in self._entries():
+            if entry.key[0] > now:
                 break
             found.append(entry.pending)
         return tuple(found)
@@ -93,10 +110,10 @@ class Deadlines(Sequence[Pending]):
         """With a further deadline; one of the same instance and name is to be taken off before."""
         assert deadline.due_at is not None, "a deadline has a time"
         assert deadline.sender is not None, "a deadline belongs to an instance"
-        entry = _Entry(deadline.due_at, self._number, deadline)
+        entry = _Entry((deadline.due_at, self._number), deadline)
         stream_id = deadline.sender.stream_id
         by_instance = self._by_instance.insert(stream_id, (*self._by_instance.get(stream_id, ()), entry))
-        return _make(_with(self._parts, entry), by_instance, self._due, self._length + 1, self._number + 1)
+        return _make(_with(self._list, entry), by_instance, self._due, self._length + 1, self._number + 1)
 
     def without(
         self, instance: str, name: str | None = None
@@ -111,11 +128,8 @@ class Deadlines(Sequence[Pending]):
         due, still_due = _parted(self._due.get(instance, ()), name, lambda each: each.deadline)
         if not waiting and not due:
             return (), (), self
-        parts = self._parts
-        for entry in waiting:
-            parts = _without(parts, entry)
         rest = _make(
-            parts,
+            reduce(_without, waiting, self._list),
             _kept(self._by_instance, instance, left),
             _kept(self._due, instance, still_due),
             self._length - len(waiting),
@@ -130,7 +144,7 @@ class Deadlines(Sequence[Pending]):
             stream_id, name = each.sender.stream_id, each.deadline  # type: ignore[union-attr]
             _, _, made = made.without(stream_id, name)
             due = made._due.insert(stream_id, (*made._due.get(stream_id, ()), each))
-            made = _make(made._parts, made._by_instance, due, made._length, made._number)
+            made = _make(made._list, made._by_instance, due, made._length, made._number)
         return made
 
     def taken_up(self, deadline: Pending) -> Deadlines:
@@ -141,7 +155,7 @@ class Deadlines(Sequence[Pending]):
         if len(left) == len(known):
             return self
         due = _kept(self._due, stream_id, left)
-        return _make(self._parts, self._by_instance, due, self._length, self._number)
+        return _make(self._list, self._by_instance, due, self._length, self._number)
 
     def find(self, which: int | str | Pending | Any) -> Pending:
         """A deadline by its index, its command id, its name, or itself. Raises `OutOfRange` if there is none.
@@ -188,9 +202,11 @@ class Deadlines(Sequence[Pending]):
         return self._length
 
     def __iter__(self) -> Iterator[Pending]:
-        for part in self._parts:
-            for entry in part:
-                yield entry.pending
+        for entry in self._entries():
+            yield entry.pending
+
+    def _entries(self) -> Iterator[_Entry]:
+        return iter(()) if self._list is None else self._list.entries()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Deadlines) and len(self) == len(other) and tuple(self) == tuple(other)
@@ -207,14 +223,14 @@ class Deadlines(Sequence[Pending]):
 
 
 def _make(
-    parts: tuple[tuple[_Entry, ...], ...],
+    in_order: _Node | None,
     by_instance: PersistentMap[tuple[_Entry, ...]],
     due: PersistentMap[tuple[Pending, ...]],
     length: int,
     number: int,
 ) -> Deadlines:
     deadlines = object.__new__(Deadlines)
-    deadlines._parts, deadlines._by_instance, deadlines._due = parts, by_instance, due
+    deadlines._list, deadlines._by_instance, deadlines._due = in_order, by_instance, due
     deadlines._length, deadlines._number = length, number
     return deadlines
 
@@ -224,31 +240,51 @@ def _restored(waiting: Iterable[Pending], due: Sequence[Pending]) -> Deadlines:
     return Deadlines([*due, *waiting]).fallen_due(due)
 
 
-NO_DEADLINES = Deadlines()
-
-
 def waiting_and_due(waiting: Iterable[Pending], agenda: Agenda) -> Deadlines:
     """The deadlines that wait, with those that are due and on the agenda."""
     return _restored(waiting, [each for each in agenda.entries() if each.deadline is not None])
 
 
-def _with(parts: tuple[tuple[_Entry, ...], ...], entry: _Entry) -> tuple[tuple[_Entry, ...], ...]:
-    if not parts:
-        return ((entry,),)
-    at = max(bisect_right(parts, _key(entry), key=_first_key) - 1, 0)
-    part = list(parts[at])
-    insort(part, entry, key=_key)
-    middle = len(part) // 2
-    made = (tuple(part),) if len(part) <= _MOST else (tuple(part[:middle]), tuple(part[middle:]))
-    return (*parts[:at], *made, *parts[at + 1 :])
+def _list_of(entries: list[_Entry]) -> _Node | None:
+    """The list of deadlines that come in any order."""
+    parts: list[Any] = sorted(entries, key=_key_of)
+    while len(parts) > 1 or (parts and isinstance(parts[0], _Entry)):
+        parts = [_node(tuple(parts[at : at + _MOST // 2])) for at in range(0, len(parts), _MOST // 2)]
+    return parts[0] if parts else None
 
 
-def _without(parts: tuple[tuple[_Entry, ...], ...], entry: _Entry) -> tuple[tuple[_Entry, ...], ...]:
-    at = bisect_right(parts, _key(entry), key=_first_key) - 1
-    part = parts[at]
-    index = bisect_left(part, _key(entry), key=_key)
-    left = (*part[:index], *part[index + 1 :])
-    return (*parts[:at], left, *parts[at + 1 :]) if left else (*parts[:at], *parts[at + 1 :])
+def _node(parts: tuple[Any, ...]) -> _Node:
+    return _Node(parts[0].key, parts)
+
+
+def _with(root: _Node | None, entry: _Entry) -> _Node:
+    made: tuple[_Node, ...] = (_node((entry,)),) if root is None else _inserted(root, entry)
+    return made[0] if len(made) == 1 else _node(made)
+
+
+def _inserted(node: _Node, entry: _Entry) -> tuple[_Node, ...]:
+    """The node with a deadline more: two nodes, if one would be too large."""
+    parts: list[Any] = list(node.parts)
+    if isinstance(parts[0], _Entry):
+        insort(parts, entry, key=_key_of)
+    else:
+        at = max(bisect_right(parts, entry.key, key=_key_of) - 1, 0)
+        parts[at : at + 1] = _inserted(parts[at], entry)
+    middle = len(parts) // 2 if len(parts) > _MOST else 0
+    return tuple([_node(tuple(half)) for half in (parts[:middle], parts[middle:]) if half])
+
+
+def _without(node: _Node | None, entry: _Entry) -> _Node | None:
+    """The node without one of its deadlines; None if it was the last."""
+    assert node is not None, "the deadline is there"
+    at = bisect_right(node.parts, entry.key, key=_key_of) - 1
+    part = node.parts[at]
+    left = _without(part, entry) if isinstance(part, _Node) else None
+    parts = (*node.parts[:at], *(() if left is None else (left,)), *node.parts[at + 1 :])
+    return _node(parts) if parts else None
+
+
+NO_DEADLINES = Deadlines()
 
 
 def _parted(

@@ -17,7 +17,7 @@ from tests.benchmarks.measuring import seconds, table
 from tests.holds import ExpireHold, Holding, HoldSeat, theatre
 
 FEW = 1_000
-MANY = 200_000
+MANY = 1_000_000
 WAITS = 150
 ROUNDS = 5
 MOST = 3
@@ -48,13 +48,19 @@ def run(many: int = MANY) -> list[str]:
 def _run_with(count: int) -> Run:
     stack = theatre()
     now, _ = read(stack.clock)
-    deadlines = Deadlines()
-    for n in range(count):
-        sender = Identity(Holding, str(n))
-        due_at = now + timedelta(days=n + 1)
-        deadlines = deadlines.set(
-            Pending(ExpireHold(str(n)), f"id-{n}", "c", sender=sender, due_at=due_at, deadline="ExpireHold")
-        )
+    deadlines = Deadlines(
+        [
+            Pending(
+                ExpireHold(str(n)),
+                f"id-{n}",
+                "c",
+                sender=Identity(Holding, str(n)),
+                due_at=now + timedelta(days=n + 1),
+                deadline="ExpireHold",
+            )
+            for n in range(count)
+        ]
+    )
     return begin(replace(stack, deadlines=deadlines))
 
 

@@ -395,21 +395,31 @@ def test_deadlines_are_as_a_sorted_list_would_have_them(script: list[tuple[str, 
         assert copy.copy(deadlines) == deadlines
 
 
-def test_many_deadlines_are_kept_in_order() -> None:
-    deadlines = Deadlines()
-    for number in range(3_000):
-        due_at = START + timedelta(minutes=number * 7_919 % 3_001)
-        made = Pending(
+@pytest.mark.parametrize("most", [4, 128])
+def test_many_deadlines_are_kept_in_order(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calamity_lab.kernel.deadlines._MOST", most)
+    made = [
+        Pending(
             ExpireHold(str(number)),
             str(number),
             "c",
             sender=Identity(Holding, str(number)),
-            due_at=due_at,
+            due_at=START + timedelta(minutes=number * 7_919 % 1_501),
             deadline="d",
         )
-        deadlines = deadlines.set(made)
-    times = [each.due_at for each in deadlines]
-    assert times == sorted(times)
-    for number in range(0, 3_000, 3):
-        _, _, deadlines = deadlines.without(f"Holding-{number}")
-    assert len(deadlines) == len(list(deadlines)) == 2_000
+        for number in range(3_000)
+    ]
+    one_by_one = Deadlines()
+    for each in made:
+        one_by_one = one_by_one.set(each)
+    expected = sorted(made, key=lambda each: each.due_at or START)
+    for deadlines in (one_by_one, Deadlines(made)):
+        assert list(deadlines) == expected
+        for number in range(0, 3_000, 3):
+            _, _, deadlines = deadlines.without(f"Holding-{number}")
+        left = [each for each in expected if int(each.command_id) % 3]
+        assert list(deadlines) == left
+        for each in left:
+            assert deadlines.first == each
+            deadlines = deadlines.fallen_due([each])
+        assert not deadlines
