@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +40,7 @@ from calamity_lab.errors import (
     UnknownName,
 )
 from calamity_lab.kernel.deadlines import TakenOff
-from calamity_lab.kernel.outbox import CANCELLED
+from calamity_lab.kernel.outbox import CANCELLED, rejection
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.steps import Appended, Settled
 from calamity_lab.stores import DeadlineWorker, OverlayEventStore, ProcessManagerWorker, SQLEventStore
@@ -263,6 +264,36 @@ def test_what_a_rejection_sets_and_cancels_is_kept(store: SQLEventStore) -> None
     assert outcomes(store) == [("reminder", "rejected"), ("ExpireHold", "cancelled"), ("again", None)]
     assert [each.deadline for each in stack.deadlines] == ["again"]
     assert recover(asking(store)).stack.deadlines == stack.deadlines
+
+
+@pytest.mark.parametrize("second", ["a rejection", "an event"])
+def test_of_two_deadlines_of_one_name_that_are_set_at_once_one_stays(postgres_url: str, second: str) -> None:
+    with (
+        SQLEventStore(postgres_url, holds) as one,
+        SQLEventStore(postgres_url, holds) as other,
+        closing(connected(postgres_url)) as connection,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        dispatch(process(one), HoldSeat("A1"))
+        reminder, expiry = recover(process(one)).stack.deadlines
+        off = [TakenOff("Holding-A1", "again")]
+        sent = [[reminder._replace(command_id=f"again {n}", deadline="again")] for n in range(2)]
+        connection.execute("SELECT 1 FROM outbox, process_managers FOR UPDATE")
+        # Both have begun before either is done.
+        done = [threads.submit(one.settle, reminder, rejection(Rejected("gone")), sent[0], taken_off=off)]
+        if second == "a rejection":
+            args: tuple[Any, ...] = (other.settle, expiry, rejection(Rejected("gone")), sent[1])
+        else:
+            args = (other.hand_on, "Holding", 1, 1, [], sent[1])
+        done.append(threads.submit(*args, taken_off=off))
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        with closing(connected(postgres_url)) as looking:
+            looking.autocommit = True
+            assert waited(lambda: looking.execute(waits).fetchone()[0] == 2)
+        connection.rollback()
+        assert [each.result() for each in done] == [one, other]
+        again = [entry.outcome for entry in one.outbox if entry.deadline == "again"]
+        assert sorted(again, key=str) == [None, "cancelled"]
 
 
 def test_a_deadline_whose_command_has_no_class_any_more_is_told(url: str, store: SQLEventStore) -> None:

@@ -67,8 +67,6 @@ _POLL_POOLED = 0.2  # seconds; behind a pooler none does
 _PROCESS = "SELECT pg_backend_pid()"
 # A statement that was prepared is not there, or one of its name is: another client got this server process.
 _NOT_PREPARED = {"26000", "42P05"}
-# Two statements waited for each other, as two rejections may that take deadlines off. This one was undone.
-_DEADLOCK = "40P01"
 
 # The wide columns come last, so that reading one that is narrow need not step over them. JSON is kept as it
 # was written, character by character.
@@ -552,7 +550,8 @@ class PostgresDatabase(Database):
         if handed.taken_off:
             parts.append("off")
             values.update(_off(handed.taken_off, handed.sent))
-        return bool(self._one(_hand_on(handed.since is not None, *parts), values)[0])
+        statement = _hand_on(handed.since is not None, *parts)
+        return bool(self._one(statement, values, alone=bool(handed.taken_off))[0])
 
     def _settle(
         self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]
@@ -560,17 +559,25 @@ class PostgresDatabase(Database):
         values = {**row._asdict(), **_columns([*_SENT_TYPES], sent, "sent")}
         if taken_off:
             values.update(_off(taken_off, sent))
-        if self._one(_SETTLES[bool(taken_off)], values)[0]:
+        if self._one(_SETTLES[bool(taken_off)], values, alone=bool(taken_off))[0]:
             return None
         return self._one(_OUTCOME, values)
 
-    def _one(self, statement: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The one row of a statement of the writer. A connection that was lost is dropped."""
+    def _one(self, statement: str, values: Mapping[str, Any], *, alone: bool = False) -> tuple[Any, ...]:
+        """The one row of a statement of the writer. A connection that was lost is dropped.
+
+        Where it takes deadlines off, it is ``alone``: it has the lock before it begins, and so it sees the
+        deadlines that others have set.
+        """
+        if alone:
+            with self._transaction() as cursor:
+                found: tuple[Any, ...] = cursor.execute(statement, values, prepare=False).fetchone()
+            return found
         connection = self._writing()
         try:
             row: tuple[Any, ...] = connection.execute(statement, values, prepare=not self._pooled).fetchone()
         except self.errors as error:
-            if self._shows_pooler(error) or getattr(error, "sqlstate", None) == _DEADLOCK:
+            if self._shows_pooler(error):
                 return self._one(statement, values)
             if self._is_lost(error):
                 self._drop_writer()
