@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from inspect import signature
 from itertools import chain, dropwhile, takewhile
@@ -332,7 +332,7 @@ class DurableOverlayEventStore(OverlayEventStore):
     _entries: PersistentMap[_Entry]  # the commands that were sent or settled on top, by id
     _marks: PersistentMap[int]  # the marks that were moved
     _deadlines: PersistentMap[tuple[Pending, ...]]  # those that were set on top, by instance
-    _taken_off: PersistentMap[frozenset[str | None]]  # the names of deadlines of the base, by instance
+    _taken_off: PersistentMap[frozenset[TakenOff]]  # the deadlines of the base, by instance
 
     def __init__(self, base: Any, **given: Any) -> None:
         super().__init__(base, **given)
@@ -397,8 +397,9 @@ class DurableOverlayEventStore(OverlayEventStore):
         sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
         if self._mark(name) != since:
             return None
-        store = self._without_deadlines(a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff))
-        return store._with_mark(name, since, upto, tuple(deliveries), self._new(sent))
+        off = a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
+        store = self._without_deadlines(off)
+        return store._with_mark(name, since, upto, tuple(deliveries), self._new(sent, off))
 
     def settle(
         self,
@@ -420,7 +421,7 @@ class DurableOverlayEventStore(OverlayEventStore):
         self._check_unsettled(pending)
         # The command itself may be one of the deadlines.
         store = self._with_settled(pending, outcome, ())._without_deadlines(off)
-        new = self._new(sent)
+        new = self._new(sent, off)
         return store._with(_Change(len(self._own), sent=new)) if new else store
 
     def outcome_of(self, command_id: str) -> Outcome | None:
@@ -527,13 +528,16 @@ class DurableOverlayEventStore(OverlayEventStore):
         events = {event.position: event for event in store.events_at(_causes(along, head))}
         for pending, outcome in along.settled:
             store = store._with_outcome(pending, outcome, settled)
-        store, outcomes = store._without_deadlines(along.taken_off), []
-        for pending, cause, came_to in along.sent:
-            pending = pending._replace(cause=None if cause is None else events[resolved(cause, head)])
-            store = store._with(_Change(len(store._own), sent=store._new([pending])))
-            outcomes += [] if came_to is None else [(pending, came_to)]
-        for pending, outcome in outcomes:
-            store = store._with_outcome(pending, outcome, settled)
+        sent = [
+            pending._replace(cause=None if cause is None else events[resolved(cause, head)])
+            for pending, cause, _ in along.sent
+        ]
+        new = store._new(sent, along.taken_off)
+        store = store._without_deadlines(along.taken_off)
+        store = store._with(_Change(len(store._own), sent=new)) if new else store
+        for pending, (*_, came_to) in zip(sent, along.sent, strict=True):
+            if came_to is not None:
+                store = store._with_outcome(pending, came_to, settled)
         if marks or settled:
             raise CommitConflict({}, marks, settled)
         return store
@@ -573,10 +577,9 @@ class DurableOverlayEventStore(OverlayEventStore):
 
     def _is_taken_off(self, pending: Pending) -> bool:
         """Whether a deadline of the base was taken off here."""
-        if pending.deadline is None or pending.sender is None:
-            return False
-        names = self._taken_off.get(pending.sender.stream_id, frozenset())
-        return None in names or pending.deadline in names
+        return pending.sender is not None and _is_in(
+            self._taken_off.get(pending.sender.stream_id, frozenset()), pending
+        )
 
     def _without_deadlines(self, taken_off: Sequence[TakenOff]) -> Self:
         """The store whose deadlines were taken off: those on top are settled, and those of the base noted."""
@@ -590,15 +593,24 @@ class DurableOverlayEventStore(OverlayEventStore):
             store = store._with(_Change(len(self._own), taken_off=(off,)))
             left = tuple([each for each in known if each not in gone])
             store._deadlines = store._deadlines.insert(off.stream_id, left)
-            names = store._taken_off.get(off.stream_id, frozenset()) | {off.name}
-            store._taken_off = store._taken_off.insert(off.stream_id, names)
+            noted = store._taken_off.get(off.stream_id, frozenset()) | {off}
+            store._taken_off = store._taken_off.insert(off.stream_id, noted)
         return store
 
-    def _new(self, sent: Sequence[Pending]) -> tuple[Pending, ...]:
-        """The commands that the outbox does not have yet; those that own events caused are new."""
+    def _new(self, sent: Sequence[Pending], taken_off: Sequence[TakenOff]) -> tuple[Pending, ...]:
+        """The commands that the outbox does not have yet; those that own events caused are new.
+
+        So are open deadlines of the base that are taken off and set once more, after a mark was moved back.
+        """
         old = [p.command_id for p in sent if p.cause is None or p.cause.position <= self.position]
         known = self.depths(old) if old else {}
-        return tuple([p for p in sent if p.command_id not in known])
+        off = set(taken_off)
+        again = [
+            p.command_id
+            for p in sent
+            if _is_in(off, p) and p.command_id not in self._entries and self.outcome_of(p.command_id) is None
+        ]
+        return tuple([p for p in sent if p.command_id not in known or p.command_id in again])
 
     def _with_mark(
         self,
@@ -688,6 +700,14 @@ class DurableOverlayEventStore(OverlayEventStore):
             return there[committed[n - 1].event_id] if n <= count else count - n
 
         return in_base
+
+
+def _is_in(taken_off: Container[TakenOff], pending: Pending) -> bool:
+    """Whether a command is one of the deadlines that are taken off."""
+    if pending.deadline is None or pending.sender is None:
+        return False
+    stream_id = pending.sender.stream_id
+    return TakenOff(stream_id, None) in taken_off or TakenOff(stream_id, pending.deadline) in taken_off
 
 
 def _causes(along: OutboxChanges, head: int) -> list[int]:

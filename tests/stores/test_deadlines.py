@@ -354,6 +354,30 @@ def test_a_mark_that_is_moved_back_keeps_the_deadlines_that_are_set_once_more(st
     assert [each.deadline for each in run.stack.deadlines] == ["reminder", "ExpireHold"]
 
 
+@pytest.mark.parametrize("height", [1, 2])
+def test_an_overlay_keeps_deadlines_of_its_base_that_are_set_once_more(
+    store: SQLEventStore, height: int
+) -> None:
+    dispatch(dispatch(process(store), HoldSeat("A1")), ExtendHold("A1"))
+    set_before = recover(process(store)).stack.deadlines
+    there = store.outbox
+    store.move_mark("Holding", 0)
+    above: Any = store
+    for _ in range(height):
+        above = OverlayEventStore(above)
+    run = recover(process(above))
+    assert run.stack.deadlines == set_before
+    after = run.stack.event_store
+    assert after.outstanding(lambda name: None, ["Holding"]) == tuple(set_before)
+    assert [after.outcome_of(each.command_id) for each in set_before] == [None]
+    for _ in range(height):
+        _, after = after.commit()
+    assert store.outbox == there
+    assert store.marks() == ({"Holding": 2}, 2)
+    due(recover(process(store)).stack, START + HOUR)
+    assert events(store)[2:] == ["HoldExpired"]
+
+
 def test_a_database_of_before_gets_the_indices_of_deadlines_when_it_is_opened(url: str) -> None:
     SQLEventStore(url, holds).close()
     with closing(connected(url)) as connection:

@@ -511,8 +511,7 @@ class Writing:
         for row in along.settled:
             if not self._changed(self._statements.settle, row._asdict()):
                 self._add(row)
-        for off in along.taken_off:
-            self._changed(self._statements.take_off, off._asdict())
+        self._take_off(along.taken_off, along.sent)
         for row in along.sent:
             cause = None if row.cause is None else resolved(row.cause, self._head)
             self._add(row._replace(cause=cause))
@@ -549,6 +548,14 @@ class Writing:
             for row in found:
                 values = dict(zip(columns, row, strict=True))
                 self._changed(statement, {**values, "position": resolved(values["position"], self._head)})
+
+    def _take_off(self, taken_off: Sequence[TakenOff], sent: Sequence[OutboxRow]) -> None:
+        """Settle deadlines as cancelled, but for those that are sent once more: a mark was moved back."""
+        kept = {row.command_id for row in sent}
+        for off in taken_off:
+            for (command_id,) in execute(self._connection, self._statements.set_deadlines, off._asdict()):
+                if command_id not in kept:
+                    self._changed(self._statements.cancel, {"command_id": command_id})
 
     def _add(self, row: OutboxRow) -> None:
         """Put a command in the outbox; one that is there and is not settled may be settled by it."""

@@ -134,10 +134,11 @@ class Statements:
             f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE {OPEN} AND due_at <= {value('now')}"
         )
         self.next_due = f"SELECT due_at FROM outbox WHERE {OPEN} AND due_at > {value('after')}"
-        self.take_off = (
-            f"{CANCEL} WHERE {OPEN} AND sender = {value('stream_id')} "
+        self.set_deadlines = (
+            f"SELECT command_id FROM outbox WHERE {OPEN} AND sender = {value('stream_id')} "
             f"AND deadline = coalesce({value('name')}, deadline)"
         )
+        self.cancel = f"{CANCEL} WHERE command_id = {value('command_id')}"
         self.outbox_entry = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE command_id = {value('command_id')}"
         tombstone = ", ".join(_TOMBSTONE)
         self.deleted_streams = f"SELECT {tombstone} FROM deleted_streams ORDER BY position, stream_id"
