@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.arguments import a_text, are_equal, is_a
+from calamity_lab.kernel.arguments import a_text, a_whole_number, are_equal, is_a
 from calamity_lab.kernel.faults import Fault
 from calamity_lab.kernel.folding import Verb, begun, fold
 from calamity_lab.kernel.identity import Identity
@@ -823,11 +823,12 @@ def subject(trace: Trace, cursor: int, what: Any) -> Lane | RecordedEvent | Step
         _check_branch(trace, message)
         return message
     if is_a(what, int) and not is_a(what, bool):
-        number = bisect_left(index.events, what, key=lambda each: each.position)
-        if number == len(index.events) or index.events[number].position != what:
+        position = a_whole_number("why(what)", what, low=None)
+        number = bisect_left(index.events, position, key=lambda each: each.position)
+        if number == len(index.events) or index.events[number].position != position:
             raise InvalidValue(
-                f"why({repr_of(what)}): there is no event at this position on this branch; the positions go "
-                f"up to {index.last_position:,}"
+                f"why({repr_of(position)}): there is no event at this position on this branch; the positions "
+                f"go up to {index.last_position:,}"
             )
         event: RecordedEvent = index.events[number]
         return event

@@ -104,9 +104,9 @@ class Claim:
         if owner != self._owner:
             now = "nobody has it" if owner is None else f"{_shown(owner)} has it"
             raise StoreError(
-                f"the subscription {self.name!r} of {self._database.name!r} was taken from this worker, "
-                f"which did not answer for {LEASE} seconds, or by hand; now {now}. Events after position "
-                f"{self.position} are handled by whoever subscribes by that name next"
+                f"the subscription {repr_of(self.name)} of {self._database.name!r} was taken from this "
+                f"worker, which did not answer for {LEASE} seconds, or by hand; now {now}. Events after "
+                f"position {self.position} are handled by whoever subscribes by that name next"
             )
         self.position = rows[0][1]
         return self.position
@@ -122,20 +122,21 @@ class Claim:
             _log.warning("the name %r is free in %s seconds: %s", self.name, LEASE, error)
 
     def _take(self, stream: str, start: int, head: int) -> int:
-        name, write = self.name, self._database.write
+        name, shown, write = self.name, repr_of(self.name), self._database.write
         values = {"name": name, "stream": stream, "position": start - 1}
         write(self._statements.begin_checkpoint, values, "subscribe by a name to")
         of, position, owner = self._row()
         if of != stream:
             raise InvalidValue(
-                f"the name {name!r} belongs to a subscription to {of}, not to {stream}; give another name"
+                f"the name {shown} belongs to a subscription to {repr_of(of)}, not to {repr_of(stream)}; "
+                "give another name"
             )
         taking = {"name": name, "owner": self._owner, "dead": owner if _is_dead(owner) else ""}
         write(self._statements.take_checkpoint, taking, "subscribe by a name to")
         _, position, now = self._row()
         if now != self._owner:
             raise StoreError(
-                f"the subscription {name!r} of {self._database.name!r} has a worker already: {_shown(now)}. "
+                f"the subscription {shown} of {self._database.name!r} has a worker already: {_shown(now)}. "
                 "Close that one first, or give another name. A worker that died on another machine keeps "
                 f"the name for {LEASE} seconds"
             )
@@ -144,10 +145,10 @@ class Claim:
                 self._statements.release, {"name": name, "owner": self._owner}, "subscribe by a name to"
             )
             raise StoreError(
-                f"the checkpoint {name!r} is at {position}, but {stream} ends at {head} in "
+                f"the checkpoint {shown} is at {position}, but {repr_of(stream)} ends at {head} in "
                 f"{self._database.name!r}. Was the database restored from an older backup? Restore the "
                 "newest one; or, when the later events are lost for good: "
-                f"store.move_checkpoint({name!r}, {head})"
+                f"store.move_checkpoint({shown}, {head})"
             )
         return position
 
