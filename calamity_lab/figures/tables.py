@@ -23,7 +23,8 @@ from calamity_lab.figures.style import (
     say_instead,
     strong,
 )
-from calamity_lab.views.agenda import AgendaEntry, AgendaView
+from calamity_lab.text import plural
+from calamity_lab.views.agenda import AgendaEntry, AgendaView, DueEntry
 from calamity_lab.views.events import EventRow, EventTable
 
 WIDE = 7.1
@@ -67,13 +68,16 @@ def height_of(rows: int) -> float:
     return min((rows + _OTHER) * _LARGEST * _LINE / 72 + 0.1, 11.0)
 
 
-def draw_table(ax: Axes, table: Table) -> tuple[int, int]:
-    """Draw as many rows around the present one as there is room for; from which one to which these are."""
+def draw_table(ax: Axes, table: Table, *, from_top: bool = False) -> tuple[int, int]:
+    """Draw as many rows around the present one as there is room for; from which one to which these are.
+
+    With ``from_top`` these are the first ones.
+    """
     wide, high = in_points(ax)
     lines = len(table.rows) + _OTHER
     letters = max(_SMALLEST, min(_LARGEST, high / lines / _LINE, wide / _ACROSS))
     line = letters * _LINE
-    first, last = _kept(len(table.rows), table.now, max(1, int(high / line - _OTHER)))
+    first, last = _kept(len(table.rows), 0 if from_top else table.now, max(1, int(high / line - _OTHER)))
     rows = table.rows[first:last]
     lefts, rooms = _columns(table, rows, letters, wide)
     for left, room, title in zip(lefts, rooms, table.titles, strict=True):
@@ -112,7 +116,8 @@ def _columns(
     room = wide - sign - gap * (len(asked) - 1)
     first = min(asked[table.longest], _SHARE * room)
     others = _shared([*asked[: table.longest], *asked[table.longest + 1 :]], room - first)
-    rooms = [*others[: table.longest], first, *others[table.longest :]]
+    rest = min(asked[table.longest], room - sum(others))
+    rooms = [*others[: table.longest], rest, *others[table.longest :]]
     lefts, left = [], 0.0
     for number, given in enumerate(rooms):
         left += sign if number == table.named else 0
@@ -188,24 +193,38 @@ def _event_row(row: EventRow) -> _Row:
 @plots(AgendaView, "the value of agenda(trace, cursor)")
 def plot_agenda(view: AgendaView, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
     """Draw the command in progress and those that wait, in order: for whom, with what, who sent them, and
-    what each would lead to now. A command that would be rejected has the sign of a rejection.
+    what each would lead to now. A command that would be rejected has the sign of a rejection. The deadlines
+    that are set follow below a line, in order of when they are due.
     """
     in_progress = [_pending_row("now", view.in_progress)] if view.in_progress else []
-    rows = [
+    pending = [
         *in_progress,
         *(_pending_row(f"{number:,}", entry) for number, entry in enumerate(view.entries, 1)),
     ]
+    rows = [*pending, *map(_due_row, view.due)]
     ax = axes_for("plot_agenda", ax, (WIDE, height_of(len(rows))))
     if not rows:
         in_points(ax)
         say_instead(ax, "the agenda is empty")
         return ax
     titles = ("#", "command", "to", "fields", "origin", "preview")
-    table = Table(titles, rows, named=1, longest=5, now=0, label="")
-    _, last = draw_table(ax, table)
-    left = view.total - max(last - len(in_progress), 0)
-    write_foot(ax, f"and {left:,} more" if left else f"{view.total:,} pending")
+    table = Table(titles, rows, named=1, longest=5, now=len(pending), label="due")
+    # What comes next is drawn first, however little room there is.
+    _, last = draw_table(ax, table, from_top=True)
+    left = view.total - max(min(last, len(pending)) - len(in_progress), 0)
+    words = [f"and {left:,} more" if left else f"{view.total:,} pending"]
+    if view.deadlines:
+        not_drawn = view.deadlines - max(last - len(pending), 0)
+        words.append(
+            f"{plural(view.deadlines, 'deadline')}{f', {not_drawn:,} not drawn' if not_drawn else ''}"
+        )
+    write_foot(ax, "; ".join(words))
     return ax
+
+
+def _due_row(entry: DueEntry) -> _Row:
+    command = entry.command if entry.command != entry.deadline else ""
+    return _Row(("", entry.deadline, "", command, entry.origin, entry.when), False, "deadline")
 
 
 def _pending_row(number: str, entry: AgendaEntry) -> _Row:

@@ -90,6 +90,11 @@ class DueEntry:
     far: str
     is_overdue: bool
 
+    @property
+    def when(self) -> str:
+        """When it is due, as in "due in 15 min, 2026-01-01 00:15:00 UTC"."""
+        return f"due {self.far}, {self.due_at}" if self.far else f"due {self.due_at}"
+
 
 @dataclass(frozen=True, slots=True)
 class ArmedEntry:

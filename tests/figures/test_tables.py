@@ -11,11 +11,14 @@ from calamity_lab.examples import bank
 from calamity_lab.figures import plot_agenda, plot_events
 from calamity_lab.figures.style import hue, strong
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.lab import Lab
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import agenda
 from calamity_lab.views.events import event_rows
+from tests import holds
 from tests.figures.drawing import ink, marks, overprinted, texts
 from tests.frames.histories import bank_day, bank_traffic
+from tests.holds import HoldSeat, theatre
 from tests.views.traces import stepper_of
 
 
@@ -71,6 +74,41 @@ def test_pending_commands_for_which_there_is_no_room_are_counted() -> None:
     view = agenda(stepper.trace, 0, limit=60)
     ax = plot_agenda(view, ax=Figure(figsize=(5, 2), layout="constrained").subplots())
     assert texts(ax)[-1] == f"and {80 - marks(ax)} more"
+
+
+def held(*seats: str) -> Lab:
+    """A lab with held seats, each with two deadlines."""
+    lab = Lab(holds, stack=theatre())
+    lab.send(*map(HoldSeat, seats))
+    lab.resume()
+    return lab
+
+
+def test_the_deadlines_are_drawn_below_what_is_pending_with_when_each_is_due() -> None:
+    lab = held("A1")
+    lab.send(HoldSeat("B2"))
+    ax = lab.plot_agenda(Figure(figsize=(9, 2), layout="constrained").subplots())
+    shown = [text for text in texts(ax) if text]
+    assert shown[6:] == [
+        *("1", "HoldSeat", "Seat-B2", "seat_id='B2', by='Noor'", "submitted", "would record SeatHeld"),
+        *("reminder", "RemindGuest", "SeatHeld #1 by Holding-A1"),
+        "due in 9 min 59 s, 2026-01-01 00:10:00 UTC",
+        *("ExpireHold", "SeatHeld #1 by Holding-A1", "due in 14 min 59 s, 2026-01-01 00:15:00 UTC"),
+        *("due", "1 pending; 2 deadlines"),
+    ]
+    assert [same_color(ink(each), strong("deadline")) for each in ax.collections] == [False, True, True]
+    assert overprinted(ax) == []
+
+
+def test_deadlines_for_which_there_is_no_room_are_counted_and_what_is_pending_comes_first() -> None:
+    lab = held("A1", "B2", "C3", "D4")
+    assert texts(lab.plot_agenda())[-1] == "0 pending; 8 deadlines, 3 not drawn"
+    lab.send(*(HoldSeat(f"E{number}") for number in range(20)))
+    ax = lab.plot_agenda(Figure(figsize=(7, 1), layout="constrained").subplots())
+    drawn = marks(ax)
+    assert 0 < drawn < 20
+    assert texts(ax)[6] == "1"
+    assert texts(ax)[-1] == f"and {20 - drawn} more; 8 deadlines, 8 not drawn"
 
 
 def test_an_empty_agenda_says_so() -> None:

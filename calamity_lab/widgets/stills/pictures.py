@@ -303,8 +303,7 @@ def agenda(view: AgendaView) -> str:
 
 
 def _due(entry: DueEntry) -> list[str]:
-    when = f"due {entry.far}, {entry.due_at}" if entry.far else f"due {entry.due_at}"
-    return [_short(entry.deadline), _short(entry.command), when, _short(entry.origin), ""]
+    return [_short(entry.deadline), _short(entry.command), entry.when, _short(entry.origin), ""]
 
 
 def log(view: LogView) -> str:
