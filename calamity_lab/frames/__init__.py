@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from calamity_lab.frames.tables import (
         aggregate_table,
         aggregates_to_pandas,
+        pending_table,
         process_manager_table,
         process_managers_to_pandas,
         projection_table,
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "frames.history": "History",
-    "frames.tables": "aggregate_table aggregates_to_pandas process_manager_table process_managers_to_pandas "
-    "projection_table step_table steps_to_pandas",
+    "frames.tables": "aggregate_table aggregates_to_pandas pending_table process_manager_table "
+    "process_managers_to_pandas projection_table step_table steps_to_pandas",
 }
 
 __all__ = [
     "History",
     "aggregate_table",
     "aggregates_to_pandas",
+    "pending_table",
     "process_manager_table",
     "process_managers_to_pandas",
     "projection_table",

@@ -23,12 +23,13 @@ from calamity_lab.frames.columns import (
     together,
 )
 from calamity_lab.frames.files import Exports, parts_of
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_list
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import Field, field_names, fields_in
 from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.tables import change_rows, reaction_rows, state_rows, step_row, steps
+from calamity_lab.views.tables import change_rows, pending_row, reaction_rows, state_rows, step_row, steps
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,10 +44,25 @@ _STEPS = {
     "cause": "label",
     "cause_position": "integer or missing",
     "sender": "text",
+    "due_at": "moment",
+    "deadline": "text",
     "command_id": "text",
     "correlation_id": "text",
     "reason": "text",
     "fact": "text",
+}
+_PENDING = {
+    "number": "integer",
+    "command_type": "label",
+    "stream_id": "text",
+    "depth": "integer",
+    "cause": "label",
+    "cause_position": "integer or missing",
+    "sender": "text",
+    "due_at": "moment",
+    "deadline": "text",
+    "command_id": "text",
+    "correlation_id": "text",
 }
 _STATES = {
     "position": "integer",
@@ -73,37 +89,56 @@ _REACTIONS = {
     "position": "integer or missing",
     "rejection": "text",
     "commands": "texts",
+    "deadlines": "texts",
+    "taken_off": "texts",
 }
 
 
 class TraceTable(Exports):
-    """Rows of a trace as named tuples, of which some have a ``state``.
+    """Rows of a trace as named tuples, of which some have a ``state``, or a ``command``.
 
     ``kinds`` are the columns that all rows have; the fields of the states follow them. ``type_of`` names the
-    field of a row that has the type of its state.
+    field of a row that has the type of its state, and ``whole`` the field that has the state.
     """
 
-    def __init__(self, rows: Sequence[Any], kinds: Mapping[str, str], type_of: str = "") -> None:
+    def __init__(
+        self, rows: Sequence[Any], kinds: Mapping[str, str], type_of: str = "", whole: str = "state"
+    ) -> None:
         self._rows = rows
         self._kinds = kinds
         self._type_of = type_of
+        self._whole = whole
 
     def to_pandas(self) -> DataFrame:
         """One row per row, with a column for each field of the states."""
-        states = [(getattr(row, self._type_of), row.state) for row in self._rows if self._type_of]
-        return flat(_columns(self._rows, self._kinds), _groups(states), len(self._rows), "state")
+        states = [
+            (getattr(row, self._type_of), getattr(row, self._whole)) for row in self._rows if self._type_of
+        ]
+        return flat(_columns(self._rows, self._kinds), _groups(states), len(self._rows), self._whole)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One dict per row, with the fields of the state under ``state``."""
+        """One dict per row, with the fields of the state under ``state``, or those of the command."""
         for row in self._rows:
             found = row._asdict()
-            yield {**found, "state": parts_of(row.state)} if self._type_of else found
+            if self._type_of:
+                found[self._whole] = parts_of(found[self._whole])
+            yield found
 
 
 def step_table(steps: Iterable[Step]) -> TraceTable:
     """One row per step; `calamity_lab.views.tables.StepRow` has the columns."""
     given = a_list("step_table(steps)", steps, "lab.steps", of=Step)
     return TraceTable(tuple(map(step_row, given)), _STEPS)
+
+
+def pending_table(pending: Iterable[Pending]) -> TraceTable:
+    """One row per pending command or deadline, with the fields of the command.
+
+    `calamity_lab.views.tables.PendingRow` has the columns.
+    """
+    given = a_list("pending_table(pending)", pending, "lab.agenda.pending, or lab.deadlines", of=Pending)
+    rows = tuple(pending_row(number, each) for number, each in enumerate(given))
+    return TraceTable(rows, _PENDING, "command_type", "command")
 
 
 def aggregate_table(
@@ -144,7 +179,8 @@ def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataF
     """One row per reaction of a process manager up to the cursor, with the fields of its state after it.
 
     ``verb`` is whether the instance was started, continued or stopped, ignored the trigger, or answered it,
-    as a policy does. ``commands`` has the types of the commands that it sent, separated by commas.
+    as a policy does. ``commands`` has the types of the commands that it sent, ``deadlines`` the names of the
+    deadlines that it set, and ``taken_off`` of those that it took off, separated by commas.
     """
     return process_manager_table(trace, cursor).to_pandas()
 

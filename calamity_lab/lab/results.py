@@ -53,7 +53,6 @@ _NAMED = 8
 _COMPARED = 1_000
 _LENGTH = 200
 _COMMITTED_LENGTH = 160
-_DEADLINES = ("due_at", "deadline", "command_type", "command", "set_by", "because_of")
 _HEADINGS = ("position", "stream_id", "stream_version", "event_type", "event")
 
 
@@ -174,7 +173,7 @@ class Steps(Sequence[Step], Exports):
         return _caption(len(self), "step", "last")
 
 
-class PendingCommands(Sequence[Any]):
+class PendingCommands(Sequence[Any], Exports):
     """The commands on the agenda, in order; ``pending`` also has their ids and causes."""
 
     def __init__(self, agenda: Agenda) -> None:
@@ -204,6 +203,17 @@ class PendingCommands(Sequence[Any]):
     def __hash__(self) -> int:
         return hash(self._agenda)
 
+    def to_pandas(self) -> DataFrame:
+        """One row per pending command, with its fields; the command of a deadline has ``due_at``."""
+        return self._table().to_pandas()
+
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`, with the fields of the command under ``command``."""
+        return self._table().rows()
+
+    def _table(self) -> Exports:
+        return frames.pending_table(self._agenda.entries())
+
     def __repr__(self) -> str:
         return "\n".join(
             [
@@ -223,7 +233,7 @@ class PendingCommands(Sequence[Any]):
         return _caption(len(self), "pending command")
 
 
-class SetDeadlines(Sequence[Pending]):
+class SetDeadlines(Sequence[Pending], Exports):
     """The deadlines that are set, in order of when they are due; ``now`` is the time of the clock.
 
     Each is a pending command with ``due_at``, its name ``deadline``, and its ``sender``, which set it.
@@ -248,24 +258,15 @@ class SetDeadlines(Sequence[Pending]):
         return self._deadlines.of(instance)
 
     def to_pandas(self) -> DataFrame:
-        """One row per deadline: when it is due, its name, its command, and who set it because of what."""
-        import pandas as pd
+        """One row per deadline: its command with its fields, who set it, its name, and when it is due."""
+        return self._table().to_pandas()
 
-        frame = pd.DataFrame(list(self.rows()), columns=list(_DEADLINES))
-        return frame.astype({"due_at": "datetime64[us, UTC]"})
+    def rows(self) -> Iterable[Mapping[str, Any]]:
+        """One dict per row of `to_pandas`, with the fields of the command under ``command``."""
+        return self._table().rows()
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """One dict per row of `to_pandas`."""
-        for each in self._deadlines:
-            values = (
-                each.due_at,
-                each.deadline,
-                each.command_type,
-                each.command,
-                str(each.sender),
-                sent_by(each),
-            )
-            yield dict(zip(_DEADLINES, values, strict=True))
+    def _table(self) -> Exports:
+        return frames.pending_table(self._deadlines)
 
     def __repr__(self) -> str:
         lines = [f"{n}  {', '.join(row)}" for n, row in enumerate(self._shown())]

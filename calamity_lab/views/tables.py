@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from calamity_lab.errors import InvalidValue, Rejected
+from calamity_lab.errors import CalamityError, InvalidValue, Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_mapping, a_whole_number, an_instance, wrong
 from calamity_lab.kernel.folding import begun, fold, identity_in
@@ -21,6 +21,7 @@ from calamity_lab.kernel.steps import (
     Injected,
     Step,
 )
+from calamity_lab.probe.preview import target_of
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange
 from calamity_lab.trace.sentences import fact
 from calamity_lab.trace.trace import Trace
@@ -34,8 +35,9 @@ class StepRow(NamedTuple):
 
     ``stream_id`` is the aggregate or process manager concerned; None when the command is completed.
     ``cause`` is the type and ``cause_position`` the position of the event whose answer the command is, and
-    ``sender`` the process manager that gave it; None for a submitted command. ``reason`` is why a command
-    was rejected, at the step at which it was.
+    ``sender`` the process manager that gave it; None for a submitted command. A command that a deadline sent
+    has ``due_at``, when it was due (UTC), and ``deadline``, the name; both are None for others. ``reason`` is
+    why a command was rejected, at the step at which it was.
     """
 
     step: int
@@ -46,10 +48,33 @@ class StepRow(NamedTuple):
     cause: str | None
     cause_position: int | None
     sender: str | None
+    due_at: datetime | None
+    deadline: str | None
     command_id: str
     correlation_id: str
     reason: str | None
     fact: str
+
+
+class PendingRow(NamedTuple):
+    """A command that waits: for its turn on the agenda, or as a deadline for the time at which it is due.
+
+    ``number`` is its index in ``lab.agenda`` or ``lab.deadlines``, and ``stream_id`` the aggregate that it
+    goes to; None if there is none. The others are as in `StepRow`; ``command`` is the command itself.
+    """
+
+    number: int
+    command_type: str
+    stream_id: str | None
+    depth: int
+    cause: str | None
+    cause_position: int | None
+    sender: str | None
+    due_at: datetime | None
+    deadline: str | None
+    command_id: str
+    correlation_id: str
+    command: Any
 
 
 class StateAfterEvent(NamedTuple):
@@ -87,7 +112,8 @@ class ReactionRow(NamedTuple):
 
     ``verb`` is started, continued, stopped or ignored. ``trigger`` is the type of the event at ``position``,
     or of the rejected command; then ``rejection`` is the reason. ``commands`` are the types of the commands
-    that were sent. ``state`` is None once the instance is stopped.
+    that were sent, ``deadlines`` the names of the deadlines that were set, and ``taken_off`` of those that
+    were cancelled, replaced, or left behind. ``state`` is None once the instance is stopped.
     """
 
     moment: int
@@ -97,6 +123,8 @@ class ReactionRow(NamedTuple):
     position: int | None
     rejection: str | None
     commands: tuple[str, ...]
+    deadlines: tuple[str, ...]
+    taken_off: tuple[str, ...]
     process_manager: str
     state: Any
 
@@ -165,10 +193,35 @@ def step_row(step: Step) -> StepRow:
         cause=None if cause is None else cause.event_type,
         cause_position=None if cause is None else cause.position,
         sender=None if pending.sender is None else pending.sender.stream_id,
+        due_at=pending.due_at,
+        deadline=pending.deadline,
         command_id=pending.command_id,
         correlation_id=pending.correlation_id,
         reason=step.reason,
         fact=fact(step),
+    )
+
+
+def pending_row(number: int, pending: Pending) -> PendingRow:
+    """The row of a pending command, or of a deadline."""
+    cause = pending.cause
+    try:
+        stream_id: str | None = target_of(pending.command).stream_id
+    except CalamityError:  # it cannot be dispatched, which its step will say
+        stream_id = None
+    return PendingRow(
+        number=number,
+        command_type=pending.command_type,
+        stream_id=stream_id,
+        depth=pending.depth,
+        cause=None if cause is None else cause.event_type,
+        cause_position=None if cause is None else cause.position,
+        sender=None if pending.sender is None else pending.sender.stream_id,
+        due_at=pending.due_at,
+        deadline=pending.deadline,
+        command_id=pending.command_id,
+        correlation_id=pending.correlation_id,
+        command=pending.command,
     )
 
 
@@ -237,6 +290,8 @@ def _reaction_row(step: AtProcessManager) -> ReactionRow:
         position=None if isinstance(trigger, Rejected) else trigger.position,
         rejection=str(trigger) if rejected else None,
         commands=tuple(pending.command_type for pending in step.commands),
+        deadlines=tuple(str(each.deadline) for each in step.deadlines),
+        taken_off=tuple(str(each.deadline) for each in step.taken_off),
         process_manager=step.identity.category,
         state=step.after,
     )

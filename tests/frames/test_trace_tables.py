@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
 from calamity_lab.frames import aggregates_to_pandas, process_managers_to_pandas, steps_to_pandas
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.lab import Lab
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.tables import ReactionRow, reaction_rows, state_rows, step_rows
+from tests import holds
 from tests.frames.histories import bank_day, bank_traffic, shop_week
+from tests.holds import ExtendHold, HoldSeat, theatre
 
 TABLES = [steps_to_pandas, aggregates_to_pandas, process_managers_to_pandas]
 
@@ -79,7 +88,7 @@ def test_each_reaction_of_a_process_manager_is_a_row() -> None:
     ]
     assert rows[5] == ReactionRow(
         58, "Transfer-gift", "continued", "DepositFunds", None, "account closed", ("RefundTransfer",),
-        "Transfer", bank.Transfer("gift", "bob", "carol", 2500, "funds withdrawn"),
+        (), (), "Transfer", bank.Transfer("gift", "bob", "carol", 2500, "funds withdrawn"),
     )  # fmt: skip
 
 
@@ -147,3 +156,77 @@ def test_a_forked_branch_has_the_tables_of_its_own_past() -> None:
     stepper.resume()
     assert aggregates_to_pandas(stepper.trace)["balance"].tolist() == [10, 9, 29]
     assert isinstance(aggregates_to_pandas(stepper.trace), pd.DataFrame)
+
+
+TEN_PAST = datetime(2026, 1, 1, 0, 10, tzinfo=UTC)
+
+
+def held() -> Lab:
+    """A lab with a held seat, and with two deadlines."""
+    lab = Lab(holds, stack=theatre())
+    lab.send(HoldSeat("A1"))
+    lab.resume()
+    return lab
+
+
+def test_the_steps_of_a_command_say_which_deadline_sent_it() -> None:
+    lab = held()
+    lab.wait()
+    lab.resume()
+    table = lab.steps.to_pandas()
+    assert str(table["due_at"].dtype) == "datetime64[us, UTC]"
+    sent = table[table["command"] == "RemindGuest"]
+    assert len(sent) == 5
+    assert set(sent["deadline"]) == {"reminder"}
+    assert set(sent["due_at"]) == {pd.Timestamp(TEN_PAST)}
+    others = table[table["command"] != "RemindGuest"]
+    assert others["due_at"].isna().all()
+    assert others["deadline"].isna().all()
+
+
+def test_the_reactions_say_which_deadlines_were_set_and_taken_off() -> None:
+    lab = held()
+    lab.send(ExtendHold("A1"))
+    lab.resume()
+    table = lab.process_managers.to_pandas()
+    assert table["deadlines"].tolist() == ["reminder, ExpireHold", "ExpireHold"]
+    assert table["taken_off"].tolist() == ["", "reminder, ExpireHold"]
+
+
+def test_pending_commands_and_deadlines_are_tables_with_the_same_columns() -> None:
+    lab = held()
+    deadlines = lab.deadlines.to_pandas()
+    assert deadlines[["number", "command_type", "stream_id", "deadline", "seat_id"]].values.tolist() == [
+        [0, "RemindGuest", "Seat-A1", "reminder", "A1"],
+        [1, "ExpireHold", "Seat-A1", "ExpireHold", "A1"],
+    ]
+    assert deadlines["due_at"].tolist() == [pd.Timestamp(TEN_PAST), pd.Timestamp(TEN_PAST.replace(minute=15))]
+    assert (
+        deadlines[["cause", "cause_position", "sender"]].values.tolist()
+        == [["SeatHeld", 1, "Holding-A1"]] * 2
+    )
+    lab.wait()
+    lab.send(ExtendHold("B2"))
+    pending = lab.agenda.to_pandas()
+    assert pending.dtypes.astype(str).to_dict() == deadlines.dtypes.astype(str).to_dict()
+    assert pending["command_type"].tolist() == ["RemindGuest", "ExtendHold"]
+    assert pending["due_at"].isna().tolist() == [False, True]
+    assert pending["deadline"].isna().tolist() == [False, True]
+    assert [row["command"] for row in lab.agenda.rows()] == [{"seat_id": "A1"}, {"seat_id": "B2"}]
+
+
+def test_a_table_of_no_deadlines_has_the_dtypes_of_a_table_of_some() -> None:
+    empty, full = Lab(holds).deadlines.to_pandas(), held().deadlines.to_pandas()
+    assert empty.dtypes.astype(str).to_dict() == full[list(empty.columns)].dtypes.astype(str).to_dict()
+
+
+def test_deadlines_leave_in_every_format_with_their_time(tmp_path: Path) -> None:
+    deadlines = held().deadlines
+    assert deadlines.to_arrow()["due_at"].to_pylist()[0] == TEN_PAST
+    deadlines.to_parquet(tmp_path / "due.parquet")
+    assert parquet.read_table(tmp_path / "due.parquet")["deadline"].to_pylist() == ["reminder", "ExpireHold"]
+    first = next(csv.DictReader(io.StringIO(deadlines.to_csv() or "", newline="")))
+    assert (first["due_at"], first["deadline"]) == ("2026-01-01 00:10:00+00:00", "reminder")
+    line = json.loads((deadlines.to_json_lines() or "").splitlines()[0])
+    assert (line["due_at"], line["deadline"]) == ("2026-01-01T00:10:00+00:00", "reminder")
+    assert line["command"] == {"seat_id": "A1"}
