@@ -13,6 +13,7 @@ from uuid import UUID
 
 from rpds import HashTrieMap
 
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
@@ -20,7 +21,7 @@ from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.stack import Stack
-from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed, Step
+from calamity_lab.kernel.steps import Appended, AtProcessManager, Elapsed, Executed, Step
 from calamity_lab.trace.projections import STRIDE, Projections
 
 BLOCK = 32
@@ -44,6 +45,24 @@ class TouchedFields(NamedTuple):
     fields: frozenset[str]
 
 
+class SetDeadline(NamedTuple):
+    """A deadline, and the moment at which it was set; 0 before the trace began."""
+
+    moment: int
+    pending: Pending
+
+
+class DeadlineEnd(NamedTuple):
+    """What became of a deadline: its number among all, from 1, and when it was met or taken off.
+
+    One that is kept has ``moment`` None, and ``how`` is "set".
+    """
+
+    number: int
+    moment: int | None = None
+    how: Literal["set", "met", "taken off"] = "set"
+
+
 _StepAt = Callable[[int], Step | None]
 
 
@@ -56,6 +75,7 @@ class _ByName(NamedTuple):
     cascades: HashTrieMap[str, PersistentVector[int]]
     met: HashTrieMap[str, int]
     touched: HashTrieMap[str, PersistentVector[TouchedFields | None]]
+    ended: HashTrieMap[str, DeadlineEnd]
 
 
 class Index(NamedTuple):
@@ -68,8 +88,9 @@ class Index(NamedTuple):
     ``decided`` those at which each aggregate's events were recorded, ``cascades`` those at which the commands
     of each correlation id were dispatched, and ``met`` the moment at which a stream without a lane first
     rejected a command, decided nothing, or was ignored. ``touched`` says for each lane, and for every
-    `BLOCK` changes of it, which fields they touched: None where that is not known. ``projections`` are folded
-    from the events. ``earlier`` are the mappings at every moment that is a multiple of `STRIDE`.
+    `BLOCK` changes of it, which fields they touched: None where that is not known. ``ended`` says by the id
+    of its command what became of each of the ``deadlines``. ``projections`` are folded from the events.
+    ``earlier`` are the mappings at every moment that is a multiple of `STRIDE`.
     """
 
     events: PersistentVector[RecordedEvent] = PersistentVector()
@@ -84,10 +105,12 @@ class Index(NamedTuple):
     cascades: HashTrieMap[str, PersistentVector[int]] = HashTrieMap()
     met: HashTrieMap[str, int] = HashTrieMap()
     touched: HashTrieMap[str, PersistentVector[TouchedFields | None]] = HashTrieMap()
+    ended: HashTrieMap[str, DeadlineEnd] = HashTrieMap()
     projections: Projections = Projections()
     earlier: PersistentVector[_ByName] = PersistentVector()
     injected: PersistentVector[int] = PersistentVector()
     elapsed: PersistentVector[int] = PersistentVector()
+    deadlines: PersistentVector[SetDeadline] = PersistentVector()
 
     @classmethod
     def of(cls, stack: Stack, types: Iterable[type] = ()) -> Index:
@@ -99,6 +122,7 @@ class Index(NamedTuple):
             index = index._lane(Identity.parse(stream_id), 0, kind="aggregate")
         for stream_id in _names(stack.process_managers):
             index = index._lane(Identity.parse(stream_id), 0, kind="process manager")
+        index = index._setting(0, stack.deadlines)
         projections = Projections.of(types, index.lane_numbers)
         index = index._begin_projections(projections) if projections.types else index
         return index._keep_mappings()
@@ -106,10 +130,12 @@ class Index(NamedTuple):
     def add(self, step: Step, step_at: _StepAt) -> Index:
         """The index with a further step; ``step_at`` gives the step of each moment up to this one."""
         index = self._added(step, step_at)
+        if step.deadlines or step.taken_off or isinstance(step, Elapsed):
+            index = index._setting(step.index, step.deadlines, step)
         return index if step.index % STRIDE else index._keep_mappings()
 
     def _keep_mappings(self) -> Index:
-        now = _ByName(self.lane_numbers, self.reactions, self.decided, self.cascades, self.met, self.touched)
+        now = _ByName(*(getattr(self, name) for name in _ByName._fields))
         return self._replace(earlier=self.earlier.append(now))
 
     def _added(self, step: Step, step_at: _StepAt) -> Index:
@@ -168,13 +194,14 @@ class Index(NamedTuple):
             self.earlier.take(nearest + 1),
             _cut(self.injected, moment),
             _cut(self.elapsed, moment),
+            self.deadlines.take(self.deadlines_at(moment)),
         )
 
     def _cut(
         self, before: _ByName, steps: Iterable[Step], moment: int, lanes: PersistentVector[Lane]
     ) -> _ByName:
         """The mappings at a moment, from those at a moment before and the steps between."""
-        lane_numbers, reactions, decided, cascades, met, touched = before
+        lane_numbers, reactions, decided, cascades, met, touched, ended = before
         for number in range(len(lane_numbers), len(lanes)):
             lane_numbers = lane_numbers.insert(lanes[number].identity.stream_id, number)
         between = list(steps)
@@ -187,7 +214,11 @@ class Index(NamedTuple):
                 met = met.insert(name, self.met[name])
             count = len(reactions.get(name) or decided.get(name) or ())
             touched = _with_blocks(touched, self.touched, name, count)
-        return _ByName(lane_numbers, reactions, decided, cascades, met, touched)
+        known = self.deadlines_at(between[0].index - 1) if between else 0
+        for step in between:
+            set_here = [SetDeadline(step.index, each) for each in step.deadlines]
+            ended, known = _with_ends(ended, known, set_here, step), known + len(set_here)
+        return _ByName(lane_numbers, reactions, decided, cascades, met, touched, ended)
 
     @property
     def last_position(self) -> int:
@@ -206,6 +237,10 @@ class Index(NamedTuple):
     def lanes_at(self, moment: int) -> int:
         """How many lanes are known at that moment."""
         return bisect_right(self.lanes, moment, key=lambda lane: lane.since)
+
+    def deadlines_at(self, moment: int) -> int:
+        """How many deadlines were set up to that moment."""
+        return bisect_right(self.deadlines, moment, key=lambda each: each.moment)
 
     def known_since(self, stream_id: str) -> int | None:
         """The moment since which a stream has a lane, or was met without one; None where it never was."""
@@ -247,6 +282,12 @@ class Index(NamedTuple):
         if len(moments) % BLOCK:
             return index
         return index._touching(stream_id, _decided_states(*_block(moments, step_at), step_at))
+
+    def _setting(self, at: int, deadlines: Iterable[Pending], step: Step | None = None) -> Index:
+        """The index with deadlines that were set at a moment, and what became of others at its step."""
+        set_here = [SetDeadline(at, each) for each in deadlines]
+        ended = _with_ends(self.ended, len(self.deadlines), set_here, step)
+        return self._replace(deadlines=self.deadlines.extend(set_here), ended=ended)
 
     def _touching(self, stream_id: str, states: Sequence[Any] | None) -> Index:
         """The index with a further block of changes of a lane, which went through these states."""
@@ -336,6 +377,22 @@ def _with_blocks(
 ) -> HashTrieMap[str, PersistentVector[TouchedFields | None]]:
     """A mapping with the blocks of a lane as they were after so many changes, from a later one."""
     return mapping if count < BLOCK else mapping.insert(name, later[name].take(count // BLOCK))
+
+
+def _with_ends(
+    ended: HashTrieMap[str, DeadlineEnd], known: int, set_here: Iterable[SetDeadline], step: Step | None
+) -> HashTrieMap[str, DeadlineEnd]:
+    """The mapping with the deadlines that a step set, behind ``known`` others, and those that ended there."""
+    if step is not None:
+        met = step.commands if isinstance(step, Elapsed) else ()
+        for each in (*step.taken_off, *met):
+            before = ended.get(each.command_id)
+            if before is not None and before.how == "set":  # one that was met may be taken off the agenda
+                how: Literal["met", "taken off"] = "met" if met else "taken off"
+                ended = ended.insert(each.command_id, DeadlineEnd(before.number, step.index, how))
+    for number, (_, pending) in enumerate(set_here, known + 1):
+        ended = ended.insert(pending.command_id, DeadlineEnd(number))
+    return ended
 
 
 def _block(moments: PersistentVector[int], step_at: _StepAt) -> tuple[Step | None, Iterable[int]]:

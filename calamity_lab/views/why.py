@@ -27,7 +27,7 @@ from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed, Injected, Step
-from calamity_lab.text import format_value, length_of_time, plain_sentence
+from calamity_lab.text import format_value, length_of_time, plain_sentence, point_in_time
 from calamity_lab.trace.differences import ABSENT
 from calamity_lab.trace.index import BLOCK, Lane, TouchedFields
 from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
@@ -56,7 +56,7 @@ _ROOT = re.compile(r"[.\[{]")
 
 BEFORE = "before the run began"
 
-Kind = Literal["value", "event", "command", "reaction", "rejection", "fault"]
+Kind = Literal["value", "event", "command", "deadline", "reaction", "rejection", "fault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ class WhyLink:
     ``moment`` is when it happened; None before the run began, and of a command that is pending. ``field`` is
     the path of the value that is followed, in this state or message ("" where none is), and ``value`` this
     value. ``origin`` says where the value came from: ``copied from`` one or more fields, or ``computed``.
-    ``message`` is the state, recorded event, command or rejection itself, ``mark`` its mark in the lanes.
+    ``message`` is the state, recorded event, command or rejection itself, ``mark`` its mark in the lanes. A
+    deadline happened when it was met; one that is kept, or was taken off, when it was set.
     """
 
     kind: Kind
@@ -448,8 +449,12 @@ class _Asked:
         if isinstance(what, RecordedEvent):
             node = _Node("event", what, moment_of(self.trace, what), path)
         elif isinstance(what, Pending):
-            at = dispatch_of(self.trace, what)
-            node = _Node("command", what, at if at is not None and at <= cursor else None, path)
+            at, ended = dispatch_of(self.trace, what), self.trace.index.ended.get(what.command_id)
+            is_met = ended is not None and ended.how == "met" and (ended.moment or 0) <= cursor
+            if ended is None or is_met:
+                node = _Node("command", what, at if at is not None and at <= cursor else None, path)
+            else:
+                node = _Node("deadline", what, cursor, path)
         elif what.rejected is not None:
             node = _Node("rejection", what, what.index, path)
         elif what.trigger is not None:
@@ -469,6 +474,7 @@ class _Asked:
             "value": self._value,
             "event": self._event,
             "command": self._command,
+            "deadline": self._deadline,
             "reaction": self._reaction,
             "rejection": self._rejection,
             "fault": self._fault,
@@ -562,9 +568,35 @@ class _Asked:
         pending, trace = node.about, self.trace
         step = None if not node.moment else trace[node.moment].step
         mark = None if step is None else step_mark(trace, step)
-        link = self._link(node, pending, f"{origin(pending)}{_delay(pending)}", mark)
+        link = self._link(node, pending, origin(pending), mark)
         if pending.sender is None:
             return link, None
+        if pending.deadline is not None:
+            return link, _Node("deadline", pending, node.moment, node.field)
+        return self._sent(node, link)
+
+    def _deadline(self, node: _Node) -> tuple[Any, ...]:
+        """A deadline, and the reaction that set it; one that was set before the run began ends the chain."""
+        pending, index = node.about, self.trace.index
+        due = f"due at {point_in_time(pending.due_at)}"
+        if pending.cause is not None:
+            event, length = pending.cause, length_of_time(pending.due_at - pending.cause.recorded_at)
+            due += f", {length} after {event.event_type} #{event.position}"
+        ended = index.ended.get(pending.command_id)
+        since = index.deadlines[ended.number - 1].moment if ended is not None else 0
+        set_at = f"set at step {since:,}" if since else f"set {BEFORE}"
+        moment, upto = since, self.trace.last if node.moment is None else node.moment
+        if ended is not None and ended.moment is not None and ended.moment <= upto:
+            set_at += f", {ended.how} at step {ended.moment:,}"
+            moment = ended.moment if ended.how == "met" else since
+        step = self.trace[moment].step
+        mark = None if step is None else step_mark(self.trace, step)
+        link = self._link(node._replace(moment=moment or None), pending, f"{due}; {set_at}", mark)
+        return self._sent(node, link) if since else (link, None)
+
+    def _sent(self, node: _Node, link: WhyLink) -> tuple[Any, ...]:
+        """The link of a command or of a deadline, and the reaction that sent or set it."""
+        pending, trace = node.about, self.trace
         upto = trace.last if node.moment is None else node.moment
         sent = cause_of_pending(trace, pending, upto)
         if sent is None:  # it was sent before the trace began, or while its sender caught up
@@ -646,6 +678,8 @@ class _Asked:
                 return f"{node.about.event_type} #{node.about.position}"
             case "command":
                 return str(node.about.command_type)
+            case "deadline":
+                return f"deadline {format_value(node.about.deadline, _LABEL)}"
             case "fault":
                 return type(node.about.fault).__name__
             case "rejection":
@@ -657,7 +691,7 @@ class _Asked:
         match node.kind:
             case "event":
                 return node.about.event
-            case "command":
+            case "command" | "deadline":
                 return node.about.command
             case "fault":
                 return node.about.fault
@@ -685,13 +719,6 @@ class _Asked:
     def _start(self, moment: int) -> int | None:
         """The moment at which the command of a moment was dispatched; None before the trace began."""
         return self.trace.index.command_start(moment) or None
-
-
-def _delay(pending: Pending) -> str:
-    """How long after its event a deadline is due; "" for another command."""
-    if pending.due_at is None or pending.cause is None:
-        return ""
-    return f", due after {length_of_time(pending.due_at - pending.cause.recorded_at)}"
 
 
 def _details_of(rejected: Rejected) -> dict[str, Any]:
@@ -855,7 +882,8 @@ def _check_branch(trace: Trace, message: RecordedEvent | Step | Pending) -> None
     elif isinstance(message, Step):
         there = 0 < message.index <= trace.last and trace[message.index].step is message
     else:
-        there = dispatch_of(trace, message) is not None or any(
+        is_known = message.command_id in trace.index.ended or dispatch_of(trace, message) is not None
+        there = is_known or any(
             each.command_id == message.command_id for each in trace[trace.last].agenda.entries()
         )
     if not there:

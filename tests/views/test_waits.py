@@ -394,11 +394,27 @@ def test_why_goes_on_from_a_deadline_to_the_event_because_of_which_it_was_set() 
     assert [(each.kind, each.label) for each in links] == [
         ("event", "GuestReminded #3"),
         ("command", "RemindGuest"),
+        ("deadline", "deadline reminder"),
         ("reaction", "Holding-A1"),
         ("event", "SeatHeld #1"),
         ("command", "HoldSeat"),
     ]
-    assert links[1].sentence == "deadline reminder: SeatHeld #1 by Holding-A1, due after 10 min"
+    assert links[1].sentence == "deadline reminder: SeatHeld #1 by Holding-A1"
+    assert links[2].sentence == (
+        "due at 2026-01-01 00:10:00 UTC, 10 min after SeatHeld #1; set at step 5, met at step 13"
+    )
+
+
+def test_why_of_a_deadline_says_what_became_of_it_up_to_the_cursor() -> None:
+    here = waited()
+    set_at = at(here, "Started")
+    reminder, expiry = here.trace[set_at].step.deadlines
+    here.goto(set_at)
+    assert here.why(expiry)[0].sentence.endswith("after SeatHeld #1; set at step 5")
+    here.goto(here.trace.last)
+    assert here.why(expiry)[0].sentence.endswith("after SeatHeld #1; set at step 5, taken off at step 24")
+    assert [each.kind for each in here.why(expiry)] == ["deadline", "reaction", "event", "command"]
+    assert [each.kind for each in here.why(reminder)][:2] == ["command", "deadline"]
 
 
 def test_why_ends_where_a_deadline_was_set_before_the_run_began() -> None:
@@ -406,4 +422,7 @@ def test_why_ends_where_a_deadline_was_set_before_the_run_began() -> None:
     here = Lab(holds, stack=held)
     here.resume(wait=True)
     last = why(here.trace, here.cursor, here.events[-1]).links[-1]
-    assert (last.kind, last.label, last.sentence) == ("event", "SeatHeld #1", "recorded before the run began")
+    assert (last.kind, last.label, last.moment) == ("deadline", "deadline ExpireHold", at(here, "Elapsed", 1))
+    assert last.sentence == (
+        "due at 2026-01-01 00:15:00 UTC, 15 min after SeatHeld #1; set before the run began, met at step 7"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any, Self
@@ -15,18 +16,23 @@ from calamity_lab.errors import CalamityError, InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import BankAccount, DepositFunds, RequestTransfer, WithdrawFunds
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
-from calamity_lab.kernel.faults import ConcurrentWriter, Crash, Lose, Redeliver
+from calamity_lab.kernel.faults import ClockJump, ConcurrentWriter, Crash, Fault, Lose, Redeliver
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.messages import Continue, Start, Stop, command
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.kernel.steps import Elapsed
 from calamity_lab.lab import Lab
 from calamity_lab.trace.index import BLOCK
+from calamity_lab.trace.stepper import Stepper
+from calamity_lab.trace.trace import Trace
 from calamity_lab.views.paths import differ, state_at, state_fields
-from calamity_lab.views.why import Origin, copied, spans, transitions
+from calamity_lab.views.why import Origin, WhyLink, copied, spans, transitions, why
 from calamity_lab.widgets.page.recording import recording
 from tests.hostile import MARKUP
 from tests.junk import JUNK, BrokenText
 from tests.moments import after, before
+from tests.probe.test_explore_deadlines import Do, Done, random_model
+from tests.views.traces import stepper_of
 from tests.widgets.front_end_stand_in import FrontEnd
 
 
@@ -662,3 +668,97 @@ def test_texts_from_events_are_data_in_every_answer() -> None:
     ):
         assert "<script" not in answer._repr_html_()
         assert "&lt;script" in answer._repr_html_()
+
+
+# The law of why: each link is the cause of the one before, and a chain ends at what was put in.
+
+
+ACTS = st.one_of(
+    st.sampled_from(["step", "step in", "wait", "wait", "run on"]),
+    st.builds(Do, st.sampled_from("ab"), st.integers(0, 2)),
+    st.sampled_from(
+        [
+            Crash(),
+            Lose(Do),
+            Redeliver(Done),
+            ConcurrentWriter("Counted-a", Done("a", 1)),
+            ClockJump(timedelta(hours=1)),
+        ]
+    ),
+    st.integers(0, 99),
+)
+
+
+def acted(stepper: Stepper, acts: list[Any]) -> Stepper:
+    """The stepper after what a person did: steps, waits, commands and faults, also in the past."""
+    for act in acts:
+        run = stepper.moment.run
+        if isinstance(act, Do):
+            stepper.submit(act)
+        elif isinstance(act, int):
+            stepper.goto(act * stepper.trace.last // 99)
+        elif isinstance(act, Fault):
+            stepper.inject(act)
+        elif act == "wait" and run.progress is None and len(run.stack.deadlines):
+            stepper.wait()
+        elif act == "step in" and not stepper.at_end:
+            stepper.step_in()
+        for _ in range({"step": 1, "run on": 8}.get(act, 0)):
+            if not stepper.at_end:
+                stepper.step_over()
+    return stepper
+
+
+def is_cause(trace: Trace, link: WhyLink, cause: WhyLink) -> bool:
+    """Whether the trace has a link of a chain as the cause of the one before."""
+    effect, message = link.message, cause.message
+    if link.kind == "command" and effect.deadline is not None:
+        waited = trace[cause.moment or 0].step
+        is_met = isinstance(waited, Elapsed) and effect in waited.commands
+        return cause.kind == "deadline" and effect is message and (is_met or cause.moment is None)
+    match link.kind, cause.kind:
+        case "event", "command":
+            return bool(effect.causation_id == message.command_id)
+        case "event", "fault":
+            return effect in message.recorded
+        case "command" | "deadline", "reaction":
+            return effect.command_id in [each.command_id for each in (*message.commands, *message.deadlines)]
+        case "command" | "deadline", "event":
+            return bool(effect.cause == message)
+        case "reaction", "event" | "rejection":
+            return bool(effect.trigger == (message if cause.kind == "event" else message.rejected))
+        case "reaction", "fault":
+            return bool(effect.pending.command == message.fault)
+        case "fault", "event":
+            return bool(message == effect.fault.event)
+        case "rejection", "command":
+            return bool(effect.pending == message)
+    return False
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.lists(ACTS, max_size=12), st.lists(ACTS, min_size=12, max_size=40))
+def test_each_link_of_why_is_the_cause_of_the_one_before_up_to_what_was_put_in(
+    seed: int, before: list[Any], acts: list[Any]
+) -> None:
+    managers = random_model(seed).stack.process_manager_types
+    earlier = acted(stepper_of(Do("a", 1), managers=managers, cascade_limit=10_000), before)
+    begun = earlier.moment.stack if earlier.moment.run.progress is None else earlier.trace[0].stack
+    stepper = acted(Stepper(begun, checked=False), [Do("a", 1), Do("b", 2), "run on", "wait", *acts])
+    trace, cursor = stepper.trace, stepper.cursor
+    steps = [each.step for each in trace.branch.moments.iterate(1, cursor + 1)]
+    asked: list[Any] = [
+        each for each in steps if each and (each.trigger or each.rejected or each.is_injected)
+    ]
+    asked += [*trace.index.events.take(trace.index.events_at(cursor)), *trace[cursor].agenda.entries()]
+    asked += [each.pending for each in trace.index.deadlines.take(trace.index.deadlines_at(cursor))]
+    for what in asked:
+        links = why(trace, cursor, what).links
+        for link, cause in pairwise(links):
+            assert is_cause(trace, link, cause), (link, cause)
+        moments = [link.moment for link in links if link.moment is not None]
+        assert moments == sorted(moments, reverse=True)
+        is_before = "before the run began" in links[-1].sentence
+        end = (links[-1].kind, "" if is_before else links[-1].sentence)
+        assert end[0] == "fault" or end in [("command", "submitted"), ("deadline", ""), ("event", "")]
+        assert len(begun.event_store) or not is_before
