@@ -192,7 +192,7 @@ VALUES: Mapping[str, Read] = {
     "numpy's date": Read([np.datetime64("2026-01-01")], ["2026-01-01"]),
     "numpy's duration": Read([np.timedelta64(5, "s")], ["PT5S"], arrow=[timedelta(seconds=5)]),
     "what is missing in numpy and pandas": Read(
-        [np.datetime64("NaT"), pd.NaT, pd.NA], [None] * 3, [""] * 3, [None] * 3
+        [np.datetime64("NaT", "ns"), pd.NaT, pd.NA], [None] * 3, [""] * 3, [None] * 3
     ),
     "nanoseconds": Read(
         [pd.Timestamp("2026-01-01T00:00:00.123456789")], ["2026-01-01T00:00:00.123456789"]
