@@ -111,7 +111,12 @@ class StuckState(NamedTuple):
 
     def __repr__(self) -> str:
         rejected = f"; rejected there: {', '.join(self.pending)}" if self.pending else ""
-        return f"after {plural(len(self.path), 'command')}, {', '.join(self.instances)} waits{rejected}"
+        return f"after {plural(len(self.path), 'command')}, {self.who_waits}{rejected}"
+
+    @property
+    def who_waits(self) -> str:
+        """The instances that wait, in words: "Transfer-1 waits"."""
+        return f"{' and '.join(self.instances)} {'waits' if len(self.instances) == 1 else 'wait'}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -577,11 +582,8 @@ class Exploration(Exports):
         lines = [self.sentence, *(repr(each) for each in self.violations[:_SHOWN])]
         lines += [f"never reached: {name}" for name in self.unreached]
         if self.stuck:
-            first = self.stuck[0]
-            waits = ", ".join(first.instances)
-            lines.append(
-                f"{plural(len(self.stuck), 'state')} in which nothing can happen, though {waits} waits"
-            )
+            found = plural(len(self.stuck), "state")
+            lines.append(f"{found} in which nothing can happen, though {self.stuck[0].who_waits}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

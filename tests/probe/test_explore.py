@@ -520,7 +520,12 @@ def test_a_cancellation_in_the_middle_of_a_cascade_ships_a_cancelled_order(
 def test_where_an_instance_waits_for_ever_the_state_is_stuck() -> None:
     found = explore(order_and_cancel())
     assert all("Replenishment-teapot" in each.instances for each in found.stuck)
-    assert f"{len(found.stuck)} states in which nothing can happen, though" in repr(found)
+    first = found.stuck[0]
+    assert f"{len(found.stuck)} states in which nothing can happen, though {first.who_waits}" in repr(found)
+    assert first._replace(instances=("Transfer-1",)).who_waits == "Transfer-1 waits"
+    assert (
+        first._replace(instances=("Transfer-1", "Transfer-2")).who_waits == "Transfer-1 and Transfer-2 wait"
+    )
 
 
 def test_the_coverage_says_in_the_words_of_the_model_what_never_happened() -> None:
