@@ -25,7 +25,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.looks import DRAWN_AS, LOOKS
-from calamity_lab.views.sequence import Message, SequenceView
+from calamity_lab.views.sequence import AT_PROCESS_MANAGER, Message, SequenceView
 from calamity_lab.views.sequence_scene import FOOT, HEAD, ROW, height_of, sequence_scene
 from calamity_lab.views.tables import causes, causes_of_events
 
@@ -102,6 +102,8 @@ def _note_left_out(ax: Axes, view: SequenceView, drawn: int, scale: float) -> No
 
 def _draw_legend(ax: Axes, view: SequenceView) -> None:
     kinds = {DRAWN_AS.get(message.kind, message.kind) for message in view.messages if message.kind != "more"}
+    if any(message.note and message.kind in AT_PROCESS_MANAGER for message in view.messages):
+        kinds.add("deadline")
     handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
     if handles:
         legend_below(ax, handles, gap=4)

@@ -31,6 +31,8 @@ from calamity_lab.kernel.steps import (
 from calamity_lab.text import format_value, length_of_time, plain_sentence, plural, point_in_time
 from calamity_lab.trace.differences import SHORT, change, differences, lines
 
+_MOST_NAMED = 3
+
 
 def sentence(step: Step | None, decision: Step | None = None) -> str:
     """What happened at a step, as one sentence with its number.
@@ -122,13 +124,49 @@ def of_deadlines(step: Step) -> str:
     words = ""
     if step.deadlines:
         words += f", sets {', '.join(_deadline(each, step) for each in step.deadlines)}"
-    replaced = {each.deadline for each in step.deadlines}
-    gone = [each.deadline for each in step.taken_off if each.deadline not in replaced]
+    gone = _cancelled(step)
     if gone:
-        words += f", cancels {', '.join(map(str, gone))}"
+        words += f", cancels {', '.join(gone)}"
     if isinstance(step, AtProcessManager) and step.not_there:
         words += f"; there was no {' and no '.join(step.not_there)} to cancel"
     return words
+
+
+def delay_of(deadline: Pending, step: Step) -> timedelta | None:
+    """How long after the answered event a deadline is due that was set at a step.
+
+    None where it answers a rejection: then it counts from the time of the clock, which no step keeps.
+    """
+    if deadline.due_at is None or deadline.cause is None or isinstance(step.trigger, Rejected):
+        return None
+    return deadline.due_at - deadline.cause.recorded_at
+
+
+def changes_of_deadlines(step: Step) -> str:
+    """Which deadlines a step set and took off, in short, as in "after 15 min: ExpirePayment"."""
+    words = [f"{_when(each, step)}: {each.deadline}" for each in step.deadlines[:_MOST_NAMED]]
+    more = len(step.deadlines) - _MOST_NAMED
+    words += [f"{more:,} more"] if more > 0 else []
+    gone = _cancelled(step)
+    words += (
+        [f"cancels {', '.join(gone[:_MOST_NAMED])}{', ...' if len(gone) > _MOST_NAMED else ''}"]
+        if gone
+        else []
+    )
+    return plain_sentence("; ".join(words))
+
+
+def _when(deadline: Pending, step: Step) -> str:
+    delay = delay_of(deadline, step)
+    if delay is not None and delay >= timedelta(0):
+        return f"after {length_of_time(delay)}"
+    return "" if deadline.due_at is None else f"at {point_in_time(deadline.due_at)}"
+
+
+def _cancelled(step: Step) -> list[str]:
+    """The names of the deadlines that a step took off, without those that it set again."""
+    replaced = {each.deadline for each in step.deadlines}
+    return [str(each.deadline) for each in step.taken_off if each.deadline not in replaced]
 
 
 def _deadline(deadline: Pending, step: Step) -> str:

@@ -14,7 +14,7 @@ from unicodedata import category
 
 from calamity_lab.text import NOTHING, plural
 from calamity_lab.views.looks import REACTIONS
-from calamity_lab.views.sequence import Message, Participant, SequenceView
+from calamity_lab.views.sequence import TIME_PASSED, Message, Participant, SequenceView
 
 MOST_CHARACTERS = 48_000
 """Mermaid draws no text of more than 50,000 characters."""
@@ -39,7 +39,7 @@ def to_mermaid(view: SequenceView) -> str:
     left = view.total - view.first - view.commands
     if left:
         lines.append(_note(beside, plural(left, "more command")))
-    if not view.total:
+    if not view.messages:
         lines = ["participant U as User", _note("U", "nothing has happened yet")]
     return "\n".join(["sequenceDiagram", *(f"    {line}" for line in lines)])
 
@@ -93,7 +93,7 @@ def _drawn(view: SequenceView, names: Sequence[str], room: int) -> Iterator[str]
         used += sum(len(statement) + 9 for statement in statements)
         if used > room:
             left = plural(len(view.messages) - number, "more message")
-            statements = [_note(names[message.source], left)]
+            statements = [_note(names[message.noted], left)]
         elif is_grey is not (message.tense == "future"):
             is_grey = not is_grey
             used += len(_GREY) + 9
@@ -107,13 +107,15 @@ def _drawn(view: SequenceView, names: Sequence[str], room: int) -> Iterator[str]
 
 def _statements(message: Message, names: Sequence[str]) -> list[str]:
     source, target = names[message.source], names[message.target]
-    if message.kind == "more":
+    if message.kind == TIME_PASSED and source != target:
+        source = f"{source},{target}"
+    if message.kind in ("more", TIME_PASSED):
         return [_note(source, message.label)]
     usual = "-->>" if message.kind in REACTIONS and source != target else "->>"
     verb = f" ({message.kind})" if message.kind in {"started", "stopped", "ignored"} else ""
     arrow = _DASHED.get(message.kind, usual)
     said = f"{source}{arrow}{target}: {escaped(message.label)}{verb}"
-    return [said, _note(source, message.note)] if message.note else [said]
+    return [said, _note(names[message.noted], message.note)] if message.note else [said]
 
 
 def _note(name: str, text: str) -> str:

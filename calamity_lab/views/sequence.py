@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 from calamity_lab.errors import CalamityError, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
@@ -29,9 +29,10 @@ from calamity_lab.kernel.steps import (
 )
 from calamity_lab.probe.preview import target_of
 from calamity_lab.text import format_fields, format_value, length_of_time, plain_sentence, plural
-from calamity_lab.trace.sentences import fact, origin
+from calamity_lab.trace.sentences import changes_of_deadlines, fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.controls import bounded, followed
+from calamity_lab.views.looks import REACTIONS
 
 Correlation = str | AllStreams | None
 """Which cascade: the one at the cursor (None), the one with a correlation id, or the whole run (ALL)."""
@@ -43,13 +44,15 @@ class Cascade(NamedTuple):
     """The commands of a cascade: the moments of dispatch, and those still pending at the end of the trace.
 
     ``correlation`` is the id that they share, ``""`` for those of a whole run. ``begun``: the first was
-    dispatched before the trace began, and was in progress then.
+    dispatched before the trace began, and was in progress then. What was waited after its last command
+    belongs to it up to the moment ``until``: as long as one of its deadlines is set.
     """
 
     correlation: str
     dispatched: Sequence[int]
     pending: tuple[Pending, ...]
     begun: bool
+    until: int
 
     def __len__(self) -> int:
         return self.begun + len(self.dispatched) + len(self.pending)
@@ -67,6 +70,41 @@ class Cascade(NamedTuple):
         """The index of the latest command that was dispatched by a moment."""
         return max(self.begun + bisect_right(self.dispatched, moment) - 1, 0)
 
+    def waits_before(self, trace: Trace, place: int) -> Sequence[int]:
+        """The moments at which time passed between the command with an index and the one before.
+
+        What was waited before a cascade is no part of it.
+        """
+        if place > self.happened or not (place or not self.correlation):
+            return ()
+        elapsed = trace.index.elapsed
+        first = bisect_right(elapsed, self.start(place - 1)) if place else 0
+        before = self.start(place) if place < self.happened else self.until + 1
+        return elapsed[first : bisect_left(elapsed, before)]
+
+
+class _Commands(Sequence[int]):
+    """The moments at which commands were dispatched: those of a trace without those at which time passed."""
+
+    def __init__(self, dispatched: Sequence[int], elapsed: Sequence[int]) -> None:
+        self._dispatched, self._elapsed = dispatched, elapsed
+
+    def __len__(self) -> int:
+        return len(self._dispatched) - len(self._elapsed)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        waits, moments = self._elapsed, self._dispatched
+        before = bisect_left(
+            range(len(waits)), True, key=lambda number: waits[number] > moments[index + number]
+        )
+        return moments[index + before]
+
 
 def cascade_of(trace: Trace, cursor: int, correlation: Correlation) -> Cascade:
     """The cascade asked for."""
@@ -75,13 +113,18 @@ def cascade_of(trace: Trace, cursor: int, correlation: Correlation) -> Cascade:
     frontier = trace[trace.last].agenda
     if isinstance(correlation, AllStreams):
         pending = tuple(islice(frontier.entries(), _MOST_PENDING))
-        return Cascade("", trace.index.dispatched, pending, first is not None)
+        commands = _Commands(trace.index.dispatched, trace.index.elapsed)
+        return Cascade("", commands, pending, first is not None, trace.last)
     wanted = _correlation_at(trace, cursor) if correlation is None else correlation
     begun = first is not None and first.correlation_id == wanted
     # Caused commands are at the front of the agenda, so only the front is searched.
     waiting = islice(frontier.entries(), _MOST_PENDING)
     pending = tuple([entry for entry in waiting if entry.correlation_id == wanted])
-    found = Cascade(wanted, trace.index.cascades.get(wanted, ()), pending, begun)
+    deadlines = islice(trace[trace.last].stack.deadlines, _MOST_PENDING)
+    is_set = bool(pending) or any(each.correlation_id == wanted for each in deadlines)
+    is_due = correlation is None and isinstance(trace[cursor].step, Elapsed)
+    until = trace.last if is_set else cursor if is_due else 0
+    found = Cascade(wanted, trace.index.cascades.get(wanted, ()), pending, begun, until)
     if correlation is not None and not len(found):
         raise InvalidValue(
             f"no command of this trace has the correlation id {repr_of(correlation)}; an event's is its "
@@ -91,8 +134,13 @@ def cascade_of(trace: Trace, cursor: int, correlation: Correlation) -> Cascade:
 
 
 def _correlation_at(trace: Trace, cursor: int) -> str:
-    """The correlation id of the command at the cursor; before the first command, of the next one."""
+    """The correlation id of the command at the cursor, or of the first deadline that is due there.
+
+    Before the first command it is that of the next one.
+    """
     moment = trace[cursor]
+    if isinstance(moment.step, Elapsed) and moment.step.commands:
+        return moment.step.commands[0].correlation_id
     if moment.step is not None:
         return moment.step.pending.correlation_id
     if moment.run.progress is not None:
@@ -108,9 +156,13 @@ Role = Literal["user", "aggregate", "event store", "process manager"]
 Who = tuple[Role, str]
 
 STORE: Who = ("event store", "Event store")
+TIME_PASSED = "time passed"
+AT_PROCESS_MANAGER = (*REACTIONS, "caught up")
+"""The kinds of messages that say what a process manager does: it may set deadlines there."""
 
 _MOST_EVENTS = 8
 _MOST_REACTIONS = 24
+_MOST_WAITS = 4
 _LABEL, _NOTE, _DETAIL = 80, 160, 300
 
 
@@ -118,7 +170,8 @@ class SequenceLine(NamedTuple):
     """A line of the diagram.
 
     ``kind`` is command, pending (a command not dispatched yet), decided (events that are not recorded),
-    event (recorded), caught up, rejected, conflict, injected, started, continued, stopped, ignored, or more.
+    event (recorded), caught up, rejected, conflict, injected, started, continued, stopped, ignored, time
+    passed (between all participants), or more.
     ``block`` is the moment at which its command was dispatched, ``since`` the one from which on it holds,
     ``moment`` the one to go to.
     """
@@ -175,7 +228,7 @@ def _dispatched(trace: Trace, start: int) -> SequenceLine:
     if isinstance(moment.step, Injected):
         return _injected(moment.step, start)
     if isinstance(moment.step, Elapsed):
-        return _elapsed(moment.step, start)
+        return _waited(moment.step, moment.step)
     if moment.step is not None:
         pending = moment.step.pending
     else:
@@ -213,7 +266,8 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
             return
         case Populated(count=count) | CaughtUp(count=count):
             label = f"caught up with {plural(count, 'event')}"
-            yield SequenceLine(f"{at}", "caught up", STORE, who, label, detail, "", start, at, at)
+            note = format_value(changes_of_deadlines(step), _NOTE)
+            yield SequenceLine(f"{at}", "caught up", STORE, who, label, detail, note, start, at, at)
         case Executed():
             names = ", ".join(step.event_types[:_MOST_EVENTS])
             label = format_value(names or "no event", _LABEL)
@@ -244,15 +298,22 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
             yield SequenceLine(f"{at}", "more", who, who, label, detail, "", start, at, at)
 
 
-def _elapsed(step: Elapsed, start: int) -> SequenceLine:
-    """The line of time that passed."""
-    detail = format_value(fact(step), _DETAIL)
-    at = step.index
-    return SequenceLine(f"{at}", "more", STORE, STORE, _passed(step), detail, "", start, at, at)
+def _time_passed(trace: Trace, moments: Sequence[int]) -> Iterator[SequenceLine]:
+    """The lines of time that passed at those moments, one per wait; of many, the first are one line."""
+    rest = max(len(moments) - _MOST_WAITS, 0)
+    for number in range(rest, len(moments)):
+        first, last = (trace[moments[each]].step for each in (0 if number == rest else number, number))
+        assert isinstance(first, Elapsed), "time passed at this moment"
+        assert isinstance(last, Elapsed), "time passed at this moment"
+        yield _waited(first, last, rest + 1 if number == rest else 1)
 
 
-def _passed(step: Elapsed) -> str:
-    return f"{length_of_time(step.now - step.since)} passed"
+def _waited(first: Elapsed, last: Elapsed, count: int = 1) -> SequenceLine:
+    """The line of time that passed, from the first wait to the last one."""
+    at, several = last.index, f"{plural(count, 'wait')}, the last one: " if count > 1 else ""
+    detail = format_value(f"{several}{fact(last)}", _DETAIL)
+    passed = f"{length_of_time(last.now - first.since)} passed"
+    return SequenceLine(f"{at}", TIME_PASSED, STORE, STORE, passed, detail, "", at, at, at)
 
 
 def _injected(step: Injected, start: int) -> SequenceLine:
@@ -283,14 +344,14 @@ def _reactions(trace: Trace, start: int, since: int, end: int, cursor: int) -> I
 
 def _reaction(step: AtProcessManager, start: int) -> SequenceLine:
     at, manager, detail = step.index, _manager(step.identity), format_value(fact(step), _DETAIL)
-    kind = step.verb
+    kind, note = step.verb, format_value(changes_of_deadlines(step), _NOTE)
     if not isinstance(step.trigger, Rejected):
         label = format_value(step.trigger.event_type, _LABEL)
-        return SequenceLine(f"{at}", kind, STORE, manager, label, detail, "", start, at, at)
+        return SequenceLine(f"{at}", kind, STORE, manager, label, detail, note, start, at, at)
     sent = ", ".join(pending.command_type for pending in step.commands)
     missing = "has ended" if kind == Verb.IGNORED else "sends no command"
     label = format_value(f"answers with {sent}" if sent else missing, _LABEL)
-    return SequenceLine(f"{at}", kind, manager, manager, label, detail, "", start, at, at)
+    return SequenceLine(f"{at}", kind, manager, manager, label, detail, note, start, at, at)
 
 
 def _more(
@@ -352,7 +413,8 @@ class Message:
     """A message from one participant to another, or to itself; ``source`` and ``target`` are their columns.
 
     ``kind`` is as in `SequenceLine`, ``detail`` is the fact as a sentence. ``moment`` is where to go, None
-    where nothing has happened yet. ``note`` says why: the reason of a rejection, the versions of a conflict.
+    where nothing has happened yet. ``note`` says why: the reason of a rejection, the versions of a conflict;
+    or which deadlines the target set and took off. Time that passed goes from the first to the last column.
     """
 
     key: str
@@ -364,6 +426,11 @@ class Message:
     note: str
     moment: int | None
     tense: Tense
+
+    @property
+    def noted(self) -> int:
+        """The column that the note stands beside: that of the process manager, for its reaction."""
+        return self.target if self.kind in AT_PROCESS_MANAGER else self.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,10 +463,12 @@ def sequence(
     first = bounded(first, cascade.place(cursor) + 1, total, limit) if total else 0
     last = min(first + limit, total)
     cast = _Cast()
-    lines = [each for index in range(first, last) for each in _lines(trace, cursor, cascade, index)]
+    end = last + (last == total)
+    lines = [each for index in range(first, end) for each in _lines(trace, cursor, cascade, index)]
     now = _now(trace, cursor, lines)
     for each in lines:
-        cast.enter(each)
+        if each.kind != TIME_PASSED or len(lines) == 1:
+            cast.enter(each)
     columns = cast.columns()
     return SequenceView(
         title=_title(trace, cascade),
@@ -433,9 +502,12 @@ class _Cast:
 
 
 def _lines(trace: Trace, cursor: int, cascade: Cascade, index: int) -> Iterator[SequenceLine]:
+    """The time that passed before a command, and the lines of the command, if there is one."""
+    yield from _time_passed(trace, cascade.waits_before(trace, index))
     if index < cascade.happened:
-        return of_command(trace, cascade.start(index), cursor)
-    return of_pending(cascade.pending[index - cascade.happened])
+        yield from of_command(trace, cascade.start(index), cursor)
+    elif index < len(cascade):
+        yield from of_pending(cascade.pending[index - cascade.happened])
 
 
 def _now(trace: Trace, cursor: int, lines: list[SequenceLine]) -> tuple[int, int] | None:
@@ -457,11 +529,14 @@ def _message(
         tense: Tense = "future"
     else:
         tense = "now" if (line.block, line.since) == now else "past"
+    ends = (0, len(columns) - 1)
+    if line.kind != TIME_PASSED:
+        ends = columns[cast.seen[line.source]], columns[cast.seen[line.target]]
     return Message(
         key=line.key,
         kind=line.kind,
-        source=columns[cast.seen[line.source]],
-        target=columns[cast.seen[line.target]],
+        source=ends[0],
+        target=ends[1],
         label=line.label,
         detail=line.detail,
         note=line.note,
@@ -472,15 +547,15 @@ def _message(
 
 def _title(trace: Trace, cascade: Cascade) -> str:
     """The submitted command, or how many commands the whole run has."""
+    if not cascade.correlation and trace.last:
+        return f"The whole run: {plural(len(cascade), 'command')}"
     if not len(cascade):
         return ""
-    if not cascade.correlation:
-        return f"The whole run: {plural(len(cascade), 'command')}"
     if not cascade.happened:
         return _root(cascade.pending[0])
     step, progress = trace[cascade.start(0)].step, trace[0].run.progress
     if isinstance(step, Elapsed):
-        return _passed(step)
+        return _waited(step, step).label
     if step is not None:
         return _root(step.pending)
     return _root(progress.pending) if progress is not None else ""

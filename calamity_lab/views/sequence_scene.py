@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
-from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS
+from calamity_lab.views.looks import DRAWN_AS, LOOKS, REACTIONS, Look
 from calamity_lab.views.scenes import text_width
-from calamity_lab.views.sequence import Message, Participant
+from calamity_lab.views.sequence import AT_PROCESS_MANAGER, TIME_PASSED, Message, Participant
 
 ROW, NOTE, GAP = 30, 24, 8
 """The height of a message and of its note, and the room that is left before a command."""
@@ -114,6 +114,9 @@ class _Outline(NamedTuple):
 
 def _message(message: Message, y: float, column: float, width: float) -> Iterator[Shape | Words]:
     kind, is_later, is_now = message.kind, message.tense == "future", message.tense == "now"
+    if kind == TIME_PASSED:
+        yield from _divider(message, y + ROW / 2, width)
+        return
     look = LOOKS[DRAWN_AS.get(kind, kind)]
     colour = "later" if is_later else "conflict" if kind == "conflict" else look.colour
     start, end = ((place + 0.5) * column for place in (message.source, message.target))
@@ -135,7 +138,29 @@ def _message(message: Message, y: float, column: float, width: float) -> Iterato
         is_mirrored = kind in _COMMANDS and end < start
         yield Shape(look.shape, *sign, colour, fill, 1.2 if fill else 2.2, is_mirrored=is_mirrored)
     if message.note:
-        yield from _note(message.note, start, y + ROW, width, colour, "paper" if is_later else look.soft)
+        beside, look = (message.noted + 0.5) * column, _noted_as(kind)
+        colour = colour if is_later or kind == "conflict" else look.colour
+        yield from _note(message.note, beside, y + ROW, width, colour, "paper" if is_later else look.soft)
+
+
+def _noted_as(kind: str) -> Look:
+    """How the note of a message is drawn: as deadlines for a reaction, else as the message."""
+    return LOOKS["deadline" if kind in AT_PROCESS_MANAGER else DRAWN_AS.get(kind, kind)]
+
+
+def _divider(message: Message, y: float, width: float) -> Iterator[Shape | Words]:
+    """A line across the whole diagram where time passed, with a gap for its sign and its text."""
+    look, is_later = LOOKS[message.kind], message.tense == "future"
+    colour = "later" if is_later else look.colour
+    room = width - 48
+    middle, aside = width / 2, min(text_width(message.label, 12), room) / 2
+    line = f"M0 {y:g}H{middle - aside - 22:g}M{middle + aside + 6:g} {y:g}H{width:g}"
+    yield Shape(line, stroke=colour, width=1.2)
+    yield Words(
+        middle, y + 4, message.label, room, "ink-soft" if is_later else look.colour,
+        "accent-soft" if message.tense == "now" else "paper", is_bold=message.tense == "now",
+    )  # fmt: skip
+    yield Shape(look.shape, middle - aside - 12, y, colour, "paper" if is_later else look.soft, 1.2)
 
 
 def _across(message: Message, start: float, end: float, y: float, width: float) -> _Outline:

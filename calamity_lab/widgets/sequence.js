@@ -169,9 +169,11 @@ function updateRow(/** @type {Element} */ node, /** @type {Row} */ row) {
   const words = [row.detail, row.note && !row.detail.includes(row.note) ? row.note : ""].filter(Boolean).join(": ");
   ROWS.set(node, row);
   put(node, "class",
-    `cl-message ${LOOKS.reactions.includes(row.kind) ? "cl-message-reaction " : ""}${kindClass(looks)} cl-message-${
-      row.kind.replaceAll(" ", "-")
-    } ${{ past: "cl-past", now: "cl-past cl-now-message", future: "cl-later" }[row.tense]}`);
+    `cl-message ${LOOKS.reactions.includes(row.kind) ? "cl-message-reaction " : ""}${
+      isAtManager(row.kind) ? "cl-message-manager " : ""
+    }${kindClass(looks)} cl-message-${row.kind.replaceAll(" ", "-")} ${
+      { past: "cl-past", now: "cl-past cl-now-message", future: "cl-later" }[row.tense]
+    }`);
   put(node, "transform", `translate(0 ${row.y})`);
   put(node, "aria-selected", row.tense === "now" ? "true" : "false");
   put(node, "aria-disabled", row.moment === null ? "true" : null);
@@ -180,7 +182,7 @@ function updateRow(/** @type {Element} */ node, /** @type {Row} */ row) {
   put(target, "width", row.plot);
   put(target, "height", row.height);
   put(bar, "height", row.height);
-  const drawn = drawnMessage(row);
+  const drawn = row.kind === "time passed" ? drawnDivider(row) : drawnMessage(row);
   put(line, "d", drawn.line);
   put(head, "d", drawn.head);
   put(sign, "d", drawn.sign);
@@ -190,6 +192,26 @@ function updateRow(/** @type {Element} */ node, /** @type {Row} */ row) {
   put(label, "text-anchor", drawn.label.anchor);
   setText(label, cutTo(row.label, drawn.label.room, 12, "600"));
   drawNote(note, row);
+}
+
+/** Whether a message says what a process manager does. Then its note is beside this, and is of deadlines. */
+function isAtManager(/** @type {string} */ kind) {
+  return LOOKS.reactions.includes(kind) || kind === "caught up";
+}
+
+/** A line across the whole diagram, where time passed, with a gap for its sign and its text. */
+function drawnDivider(/** @type {Row} */ { kind, label, from, to, plot }) {
+  const y = 15;
+  const middle = from === to ? plot / 2 : (from + to) / 2;
+  const room = 2 * Math.min(middle, plot - middle) - 48;
+  const aside = Math.min(widthOf(label, 12, "600"), room) / 2;
+  return {
+    line: `M0 ${y}H${middle - aside - 22}M${middle + aside + 6} ${y}H${plot}`,
+    head: "",
+    sign: LOOKS.kinds[kind].shape,
+    signAt: `translate(${middle - aside - 12} ${y})`,
+    label: { x: middle, y: y + 4, anchor: "middle", room },
+  };
 }
 
 /** The line from one column to another, or round to the same, with its head, its sign and the place of its text. */
@@ -225,12 +247,12 @@ function drawnTurn(/** @type {{ kind: string, from: number, plot: number, y: num
   };
 }
 
-function drawNote(/** @type {Element} */ note, /** @type {Row} */ { note: text, from, plot }) {
+function drawNote(/** @type {Element} */ note, /** @type {Row} */ { note: text, kind, from, to, plot }) {
   show(note, text !== "");
   if (!text) return;
   const [sheet, words] = note.children;
   const wide = Math.min(widthOf(text, 12, "600") + 16, plot - 12);
-  const left = clamp(from - wide / 2, 6, plot - wide - 6);
+  const left = clamp((isAtManager(kind) ? to : from) - wide / 2, 6, plot - wide - 6);
   put(note, "transform", `translate(${left} ${LOOKS.sequence.row})`);
   put(sheet, "d", `M0 0H${wide - 6}L${wide} 6V18H0z`);
   put(words, "x", wide / 2);

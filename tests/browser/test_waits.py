@@ -49,6 +49,14 @@ def test_a_person_sees_what_is_due_and_lets_time_pass(bare: BarePage) -> None:
     bare.root.get_by_role("button", name="Wait until this").click()
     bare.settle()
     assert [type(each).__name__ for each in bare.lab.agenda] == ["ExpireHold"]
+    # The sequence has a line where time passed, and a note where the deadlines were set.
+    bare.tab("Sequence").click()
+    messages = bare.root.get_by_role("listbox", name="Messages, in order")
+    line = messages.locator(".cl-message-time-passed").first
+    expect(line).to_contain_text("9 min 59 s passed")
+    expect(messages).to_contain_text("after 10 min: reminder; after 15 min: ExpireHold")
+    wide = line.evaluate("row => row.querySelector('.cl-message-line').getBBox().width")
+    assert wide == bare.root.locator(".cl-message-plot").evaluate("plot => plot.clientWidth")
 
 
 def test_time_passes_by_keys_too_and_for_a_time_that_a_person_gives(bare: BarePage) -> None:

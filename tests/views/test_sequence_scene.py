@@ -11,6 +11,7 @@ from calamity_lab.views.looks import DRAWN_AS, LOOKS
 from calamity_lab.views.sequence import Message, SequenceView, sequence
 from calamity_lab.views.sequence_scene import Shape, Words, height_of, sequence_scene
 from tests.frames.histories import bank_day, shop_week
+from tests.views.test_waits import waited
 
 COLUMN = 120.0
 
@@ -80,3 +81,37 @@ def test_no_text_reaches_beyond_the_picture(trace: Trace, cursor: int) -> None:
         left = words.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[words.anchor] * words.room
         assert left >= 0, words
         assert left + words.room <= scene.width, words
+
+
+def test_where_time_passed_a_line_goes_across_and_a_note_stands_beside_who_sets_a_deadline() -> None:
+    lab = waited()
+    view = sequence(lab.trace, lab.trace.last)
+    passed = next(message for message in view.messages if message.kind == "time passed")
+    line, words, sign = sequence_scene(view.participants, [passed], COLUMN).drawn[-3:]
+    assert isinstance(line, Shape)
+    assert re.fullmatch(r"M0 [\d.]+H[\d.]+M[\d.]+ [\d.]+H480", line.path)
+    assert (line.stroke, line.dash) == ("time", "")
+    assert isinstance(words, Words)
+    assert (words.text, words.x, words.colour) == ("9 min 59 s passed", 240, "time")
+    assert isinstance(sign, Shape)
+    assert (sign.path, sign.fill) == (LOOKS["time passed"].shape, "time-soft")
+    set_there = next(message for message in view.messages if message.note)
+    assert set_there.noted == set_there.target == 3
+    sheet, note = sequence_scene(view.participants, [set_there], COLUMN).drawn[-2:]
+    assert isinstance(sheet, Shape)
+    assert (sheet.stroke, sheet.fill) == ("time", "time-soft")
+    assert isinstance(note, Words)
+    assert note.text == "after 10 min: reminder; after 15 min: ExpireHold"
+    assert note.x > 240  # its sheet ends at the right edge, below the process manager
+
+
+def test_what_was_waited_later_is_grey() -> None:
+    lab = waited()
+    view = sequence(lab.trace, lab.trace.last - 2)
+    passed = next(message for message in view.messages if message.kind == "time passed")
+    assert passed.tense == "future"
+    line, words, sign = sequence_scene(view.participants, [passed], COLUMN).drawn[-3:]
+    assert isinstance(line, Shape)
+    assert isinstance(words, Words)
+    assert isinstance(sign, Shape)
+    assert (line.stroke, words.colour, sign.fill) == ("later", "ink-soft", "paper")

@@ -13,10 +13,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from calamity_lab import ALL, After, Lab, Run, dispatch, policy, ticking_clock
+from calamity_lab import ALL, After, Lab, Rejected, Run, dispatch, policy, ticking_clock
 from calamity_lab.kernel.steps import CaughtUp, Started, Step
 from calamity_lab.trace.selection import NOTHING, Selection
-from calamity_lab.trace.sentences import origin
+from calamity_lab.trace.sentences import changes_of_deadlines, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import MOST_DUE, agenda
 from calamity_lab.views.arrows import cause_of, effects_of
@@ -426,3 +426,110 @@ def test_why_ends_where_a_deadline_was_set_before_the_run_began() -> None:
     assert last.sentence == (
         "due at 2026-01-01 00:15:00 UTC, 15 min after SeatHeld #1; set before the run began, met at step 7"
     )
+
+
+def told(here: Lab, cursor: int, **asked: Any) -> list[tuple[str, str, str, str]]:
+    """The kind, the label, the note and the tense of each message."""
+    messages = sequence(here.trace, cursor, **asked).messages
+    return [(each.kind, each.label, each.note, each.tense) for each in messages]
+
+
+def test_the_sequence_says_which_deadlines_were_set_and_where_time_passed() -> None:
+    here = waited()
+    first = here.events[0].correlation_id
+    shown = told(here, here.trace.last, correlation=first)
+    assert shown[2:5] == [
+        ("started", "SeatHeld", "after 10 min: reminder; after 15 min: ExpireHold", "past"),
+        ("time passed", "9 min 58 s passed", "", "past"),
+        ("time passed", "1 s passed", "", "past"),
+    ]
+    # What the policy sets is still to come, so what is waited after it is part of the cascade.
+    assert [each[:3] for each in shown[-4:]] == [
+        ("answered", "GuestReminded", "after 1 day: <b>again</b>"),
+        ("time passed", "14 min 58 s passed", ""),
+        ("time passed", "45 min 1 s passed", ""),
+        ("time passed", "9 min 59 s passed", ""),
+    ]
+    # The seat that is sold waits for nothing any more.
+    sold = next(each for each in here.events if each.event_type == "SeatSold").correlation_id
+    assert told(here, here.trace.last, correlation=sold)[-1] == (
+        "stopped",
+        "SeatSold",
+        "cancels ExpireHold",
+        "past",
+    )
+
+
+def test_a_deadline_that_answers_a_rejection_is_told_by_its_time() -> None:
+    step = step_of(lab(), "Started")
+    assert isinstance(step, Started)
+    rejected = replace(step, trigger=Rejected("no"))
+    assert changes_of_deadlines(step) == "after 10 min: reminder; after 15 min: ExpireHold"
+    assert changes_of_deadlines(rejected) == (
+        "at 2026-01-01 00:10:00 UTC: reminder; at 2026-01-01 00:15:00 UTC: ExpireHold"
+    )
+    many = replace(step, deadlines=step.deadlines * 2, taken_off=())
+    assert changes_of_deadlines(many).endswith("after 10 min: reminder; 1 more")
+
+
+def test_where_time_passes_until_a_deadline_the_sequence_shows_what_the_deadline_belongs_to() -> None:
+    here = waited()
+    last = here.trace.index.elapsed[-1]
+    view = sequence(here.trace, last)
+    assert view.title == "HoldSeat"
+    assert [(each.label, each.tense) for each in view.messages[-2:]] == [
+        ("9 min 59 s passed", "now"),
+        ("RemindGuest", "future"),
+    ]
+    passed = view.messages[-2]
+    assert (passed.source, passed.target) == (0, len(view.participants) - 1)
+    assert passed.moment == last
+    # Its reminder was dropped, and the hold was sold: nothing is sent after this wait.
+    second = told(here, here.trace.index.elapsed[1])
+    assert second[-1] == ("time passed", "1 s passed", "", "now")
+
+
+def test_a_wait_in_which_nothing_was_due_stands_alone() -> None:
+    here = Lab(holds, stack=theatre())
+    here.wait(timedelta(hours=2))
+    view = sequence(here.trace, here.cursor)
+    assert (view.title, len(view.participants)) == ("2 h passed", 1)
+    assert told(here, here.cursor) == [("time passed", "2 h passed", "", "now")]
+
+
+def test_the_whole_run_counts_no_wait_as_a_command_and_tells_each() -> None:
+    here = waited()
+    view = sequence(here.trace, here.trace.last, correlation=ALL, limit=99)
+    assert view.title == "The whole run: 8 commands"
+    assert view.total == 8
+    passed = [each.moment for each in view.messages if each.kind == "time passed"]
+    assert passed == [*here.trace.index.elapsed]
+    moments = [each.moment for each in view.messages if each.moment is not None]
+    assert moments == sorted(moments)
+    lone = Lab(holds, stack=theatre())
+    lone.wait(timedelta(hours=2))
+    assert "Note over S: 2 h passed" in lone.to_mermaid(correlation=ALL)
+
+
+def test_of_many_waits_one_after_the_other_the_first_are_one_line() -> None:
+    here = Lab(holds, stack=theatre())
+    here.send(HoldSeat("A1"))
+    here.resume()
+    for _ in range(7):
+        here.wait(timedelta(minutes=1))
+    here.wait()
+    first, *rest = [each for each in sequence(here.trace, here.cursor).messages if each.kind == "time passed"]
+    assert first.label == "5 min passed"
+    assert first.detail.startswith("5 waits, the last one: 1 min passed, it is 2026-01-01 00:05:01 UTC")
+    assert [each.label for each in rest] == ["1 min passed", "1 min passed", "2 min 59 s passed"]
+
+
+def test_mermaid_notes_deadlines_beside_who_set_them_and_time_across_all() -> None:
+    here = waited()
+    lines = here.to_mermaid(correlation=here.events[0].correlation_id).splitlines()
+    assert [line.strip() for line in lines if "Note" in line][:3] == [
+        "Note over M1: after 10 min#58; reminder#59; after 15 min#58;<br/>ExpireHold",
+        "Note over U,M2: 9 min 58 s passed",
+        "Note over U,M2: 1 s passed",
+    ]
+    assert "    Note over M2: after 1 day#58; #60;b#62;again#60;/b#62;" in lines
