@@ -145,16 +145,31 @@ class Seen:
             mine.update(theirs)
 
 
-class FoundElsewhere(NamedTuple):
-    """What another process found at a state.
+@dataclass(slots=True)
+class MetElsewhere:
+    """What another process has met so far, in the order in which it was met there.
 
-    Each of ``moves`` has its ordinal, its choice, the digest and the judgement of the state after it, and the
-    name and the words of an error, where there is one. ``seen`` is what happened at all, as in `Seen`;
-    ``stands`` who waits, as `stands` has it.
+    ``states`` are the numbers that its states have here, or -1 for a state that is not known here yet.
     """
 
-    moves: list[tuple[int, int, bytes, Judged, tuple[str, str] | None]]
-    seen: Sequence[Iterable[Any]]
+    ways: list[int]
+    states: array[int] = field(default_factory=lambda: array("i"))
+    digests: list[int] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    errors: list[tuple[str, str]] = field(default_factory=list)
+    happened: list[Sequence[Iterable[Any]] | None] = field(default_factory=list)
+
+
+class FoundElsewhere(NamedTuple):
+    """What another process found at a state, by the numbers that things have there; ``met`` has the things.
+
+    Of each of the ``moves``: its ordinal, its choice, and the state after it, or -1 - n for the n-th error.
+    ``happened`` is what happened, as in `Seen`; ``stands`` who waits, as `stands` has it.
+    """
+
+    met: MetElsewhere
+    moves: Sequence[tuple[int, int, int]]
+    happened: int
     stands: tuple[tuple[str, ...], tuple[str, ...]]
 
 
@@ -225,8 +240,8 @@ class Explorer:
         self.asked: Any = bytearray(1)
         self.asked_at = 0
         self._digests: Digests | None = None
-        self._way_digests: list[bytes] = []
-        self._by_digest: dict[bytes, int] = {}
+        self._way_digests: list[int] = []
+        self._by_digest: dict[int, int] = {}
         with ask.through(self.values.remembered):
             self._begin()
 
@@ -414,13 +429,17 @@ class Explorer:
         return 0 if number == self._bases[slot] else number + 1
 
     def _key(self, run: Run, vector: tuple[int, ...]) -> Hashable:
-        key: Hashable = vector
-        if self._by is not None:
-            key = vector, self._by_what(run.stack)
-        elif run.agenda or run.stack.deadlines:
-            pending = tuple(sorted([self._way_of(each) for each in run.agenda.entries()]))
-            key = vector, pending, *self._how_far_off(run.stack)
+        key = self.key(run, vector)
         return key if self._digests is None else self._digest(self._digests, self._way_digests, key)
+
+    def key(self, run: Run, vector: tuple[int, ...]) -> Hashable:
+        """What is equal for two states that are the same, in this process; see `digest` for all processes."""
+        if self._by is not None:
+            return vector, self._by_what(run.stack)
+        if run.agenda or run.stack.deadlines:
+            pending = tuple(sorted([self._way_of(each) for each in run.agenda.entries()]))
+            return vector, pending, *self._how_far_off(run.stack)
+        return vector
 
     def _how_far_off(self, stack: Stack) -> tuple[Any, ...]:
         """The deadlines, where there are any; those that are due at once in the order of setting."""
@@ -604,20 +623,24 @@ class Explorer:
         self._by_digest = {digest: number for number, digest in enumerate(ways)}
         self._digests = digests
 
-    def digest(self, run: Run, vector: tuple[int, ...]) -> bytes:
-        """The digest of a state; see `share`."""
-        digest: Any = self._key(run, vector)
-        return bytes(digest)
+    def digest(self, key: Hashable) -> int:
+        """The digest of a state from its key; see `share`."""
+        assert self._digests is not None, "share() comes first"
+        return self._digest(self._digests, self._way_digests, key)
 
-    def ways_since(self, count: int) -> list[tuple[bytes, ExploredChoice]]:
+    def goes_on_alike(self, run: Run) -> bool:
+        """Whether any run of the same state has the same choices in the same order."""
+        return len(run.agenda) < 2 and not self._faults and self._by is None
+
+    def ways_since(self, count: int) -> list[tuple[int, ExploredChoice]]:
         """The choices from that number on, each with its digest."""
         return list(zip(self._way_digests[count:], self.ways[count:], strict=True))
 
-    def way_of(self, digest: bytes) -> int | None:
+    def way_of(self, digest: int) -> int | None:
         """The number of the choice with that digest; None where it is not known here."""
         return self._by_digest.get(digest)
 
-    def note_way(self, digest: bytes, way: ExploredChoice) -> int:
+    def note_way(self, digest: int, way: ExploredChoice) -> int:
         """Note a choice that another process has found: its number."""
         number = self._by_digest[digest] = len(self.ways)
         self.ways.append(way)
@@ -632,46 +655,54 @@ class Explorer:
         waits = self._waiting.popleft()
         out: array[int] = array("i")
         new = []
+        met = found.met
+        states = met.states
         try:
-            for n, (ordinal, way, digest, judged, raised) in enumerate(found.moves):
-                if raised is not None:
-                    self._note_raised(index, way, *raised)
+            for n, (ordinal, way, number) in enumerate(found.moves):
+                if number < 0:
+                    self._note_raised(index, met.ways[way], *met.errors[-1 - number])
                     continue
-                target = self._states.get(digest)
-                if target is None:
-                    target = self._note(digest, judged, (None, ()), index, way, ordinal)
-                    new.append((target, n))
-                out.append(way)
-                out.append(target)
+                if states[number] < 0:
+                    known = self._states.get(met.digests[number])
+                    if known is None:
+                        judged, held = met.judged[number], (None, ())
+                        known = self._note(met.digests[number], judged, held, index, met.ways[way], ordinal)
+                        new.append((known, n))
+                    states[number] = known
+                out.append(met.ways[way])
+                out.append(states[number])
         except BaseException:
             self._forget_halves()
             self._waiting.appendleft(waits)
             raise
         self.out[index] = out
         self.transitions += len(out) // 2
-        self.seen.add(found.seen)
+        happened = met.happened[found.happened]
+        if happened is not None:
+            self.seen.add(happened)
+            met.happened[found.happened] = None  # the same need not be noted again
         if not out:
             self._note_stuck(index, *found.stands)
         return new
 
-    def _way_digest(self, digests: Digests, key: tuple[Any, ...]) -> bytes:
+    def _way_digest(self, digests: Digests, key: tuple[Any, ...]) -> int:
         number, *rest = key
         text = number if type(number) is str else self.values.numbered(number)
         return digests.of(self.values.frozen(text, "a command"), *rest)
 
-    def _digest(self, digests: Digests, ways: Sequence[bytes], key: Any) -> bytes:
+    def _digest(self, digests: Digests, ways: Sequence[int], key: Any) -> int:
         """The digest of a state from its key."""
         vector, pending, *off = key if type(key[0]) is tuple else (key, ())
-        held = [
+        parts = [
             digests.part(slot, number, self._part) for slot, number in enumerate(vector) if number and slot
         ]
         if self._by is not None:
-            return digests.joined(vector[0], held, [digests.of(pending)])
-        parts = [ways[way] for way in pending]
+            return digests.joined(vector[0], [*parts, digests.of("by", pending)])
+        parts += [ways[way] for way in pending]
         for deadlines in off:
             far = [(each.days, each.seconds, each.microseconds, ways[way]) for each, way in deadlines]
             parts.append(digests.of("deadlines", *far))
-        return digests.joined(vector[0], held, parts)
+        return digests.joined(vector[0], parts)
 
     def _part(self, slot: int, number: int) -> tuple[Any, ...]:
         """Whose state has that number in that slot, and the state."""

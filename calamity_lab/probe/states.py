@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -181,34 +181,35 @@ def _compared(cls: type) -> tuple[str, ...] | None:
 
 _EPOCH, _EPOCH_UTC = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)  # noqa: DTZ001 - naive
 _NUMBERS = (int, float, Decimal, Rational)
+_BITS = 2**128 - 1
 
 
 class Digests:
-    """Values as 16 bytes that are the same in all processes: equal values have one digest.
+    """Values as whole numbers of 128 bits that are the same in all processes: equal values have one digest.
 
     Two different states have the same digest with a probability of 1 to 10**38; a million states hold such a
     pair with 1 to 10**27.
     """
 
     def __init__(self) -> None:
-        self._parts: dict[tuple[int, int], bytes] = {}
+        self._parts: dict[tuple[int, int], int] = {}
         self._named: dict[str, Any] = {}
 
-    def of(self, *values: Any) -> bytes:
+    def of(self, *values: Any) -> int:
         """The digest of values as `Frozen` gives them."""
-        return _hashed(b"".join([self._text(each) for each in values]))
+        text = b"".join([self._text(each) for each in values])
+        return int.from_bytes(blake2b(text, digest_size=16).digest())
 
-    def part(self, slot: int, number: int, parts: Callable[[int, int], tuple[Any, ...]]) -> bytes:
+    def part(self, slot: int, number: int, parts: Callable[[int, int], tuple[Any, ...]]) -> int:
         """The digest of a part of a state; it is found again by two numbers."""
         found = self._parts.get((slot, number))
         if found is None:
             found = self._parts[slot, number] = self.of(*parts(slot, number))
         return found
 
-    @staticmethod
-    def joined(happened: int, held: list[bytes], pending: list[bytes]) -> bytes:
-        """The digest of a whole state, from those of its parts in any order."""
-        return _hashed(b"%d,%d," % (happened, len(held)) + b"".join(sorted(held)) + b"".join(sorted(pending)))
+    def joined(self, happened: int, parts: Iterable[int]) -> int:
+        """The digest of a whole state: the sum of those of its parts, so in any order."""
+        return (sum(parts) + (self.of("happened", happened) if happened else 0)) & _BITS
 
     def _text(self, value: Any) -> bytes:
         """A text of its own for each value: the kind, the length, and what is in it."""
@@ -245,10 +246,6 @@ class Digests:
                 "agree on them. Explore with workers=1, or give the two different names"
             )
         return name.encode()
-
-
-def _hashed(text: bytes) -> bytes:
-    return blake2b(text, digest_size=16).digest()
 
 
 def _number(value: Any) -> tuple[bytes, bytes]:

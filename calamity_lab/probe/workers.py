@@ -5,8 +5,12 @@ in the order in which one process would have looked at these states. So the resu
 workers there are, nor on which of them is quick.
 
 The workers have the runs. A worker keeps the run of each state that it was the first to find, and looks at
-this state itself. A worker that has none left takes over states of another one: it makes their runs again, by
-the ordinals of the choices that led there. States have digests, which are the same in all processes.
+this state itself. Where any run of a state will do, another worker that has found it keeps its run, too: then
+the one with less to do looks at the state. A worker that has none left takes over states of another one: it
+makes their runs again, by the ordinals of the choices that led there.
+
+States and choices have digests, which are the same in all processes. Each is told once; from then on it has
+the number that it has at the worker.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import os
 import pickle  # noqa: S403 - for what our own workers write
 import signal
 import warnings
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +36,7 @@ from calamity_lab.probe.explore import (
     Explorer,
     FoundElsewhere,
     Judged,
+    MetElsewhere,
     Seen,
     explained,
     stands,
@@ -39,7 +45,10 @@ from calamity_lab.trace.muted_output import muted_output
 
 # One process explores until so many states wait for each worker: before that, there is not enough to share.
 WIDE = 32
-_MOST_AT_ONCE = 64
+_MOST_AT_ONCE = 128
+_COLLECTED_AFTER = 50_000
+# Later than any state: where a state was met that nobody has met before.
+_NEVER = 2**62
 
 Held = tuple[Run, tuple[int, ...]]
 
@@ -47,9 +56,10 @@ Held = tuple[Run, tuple[int, ...]]
 class WorkerTask(NamedTuple):
     """What a worker is given.
 
-    ``done`` are states that it looked at before, each with its moves that led to new states, and the numbers
-    of these. ``gone`` are states that another worker looks at. ``batch`` are the states to look at, each with
-    the state to begin at and the ordinals that lead on; None where the worker has the run.
+    ``done`` are states that it looked at before, each with the moves whose runs are to be kept, and the
+    numbers of the states that they led to. ``gone`` are states that another worker looks at. ``batch`` are
+    the states to look at, each with the state to begin at and the ordinals that lead on; None where the
+    worker has the run.
     """
 
     done: Sequence[tuple[int, Sequence[tuple[int, int]]]]
@@ -58,16 +68,28 @@ class WorkerTask(NamedTuple):
 
 
 class WorkerAnswer(NamedTuple):
-    """What a worker has found: choices, judgements and what happened, as far as they are new; and the states.
+    """What a worker has found: things that it has met for the first time, in order; and the states.
 
-    Of each choice: its digest, the choice where it can be pickled, and the state where it was found. Of each
-    state: its number, its moves, the number of what happened, and who waits; or an error in words.
+    Of each of the ``ways``: its digest, the choice where it can be pickled, and the state where it was found.
+    ``judged`` has the number of the judgement of each state in ``digests``. ``found`` are whole numbers: of
+    each state its number, how many moves it has, and what happened; of each move its ordinal, its choice,
+    what it led to as in `FoundElsewhere`, and which runs there are, as `_ONE` and `_ANY` say. ``ends`` says
+    who waits in a state without moves; ``refused`` which states cannot be compared, in words.
     """
 
-    ways: list[tuple[bytes, bytes | None, int]]
+    ways: list[tuple[int, bytes | None, int]]
+    digests: list[int]
+    judged: list[int]
     judgements: list[Judged]
+    errors: list[tuple[str, str]]
     happened: list[tuple[frozenset[Any], ...]]
-    states: list[tuple[Any, ...]]
+    found: bytes
+    ends: dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
+    refused: dict[int, str]
+
+
+# Of a move: the worker has kept the run; any run of that state will do.
+_ONE, _ANY = 1, 2
 
 
 class WorkerLost(Exception):
@@ -85,13 +107,16 @@ class ExploringWorker:
         explorer.share()
         self._explorer, self._base, self._ways = explorer, dict(base), ways
         self._held = dict(base)
-        # Of each state that was looked at, until the master has taken it in: the runs after its moves.
-        self._after: dict[int, list[tuple[int, bytes, Held]]] = {}
-        # Of each state that was met: the number of its judgement; and from which state it was met first (only
-        # there it may be new to the master), or -1 once the master has taken that in.
-        self._met: dict[bytes, int] = {}
-        self._first_met: dict[bytes, int] = {}
+        # Of each state that was looked at, until the master has taken it in: the moves whose runs are kept.
+        self._after: dict[int, list[tuple[int, int, Held]]] = {}
+        # The numbers of the states that were met; and from which state each was met first (only there it may
+        # be new to the master), or -1 once the master has taken that in.
+        self._met: dict[Any, int] = {}
+        self._first_met = array("q")
+        self._digests: list[int] = []
+        self._judged: list[int] = []
         self._judgements: dict[Judged, int] = {}
+        self._errors: dict[tuple[str, str], int] = {}
         self._happened: dict[tuple[frozenset[Any], ...], int] = {}
         self._found_at = [0] * ways
 
@@ -99,31 +124,44 @@ class ExploringWorker:
         """Look at some states; what was said in answers before has only a number."""
         done, gone, batch = pickle.loads(task)  # noqa: S301 - from our own master
         explorer = self._explorer
-        judgements, happened, ways = len(self._judgements), len(self._happened), self._ways
+        told = len(self._judgements), len(self._errors), len(self._happened)
+        ways, found = self._ways, array("i")
+        ends: dict[int, Any] = {}
+        refused: dict[int, str] = {}
         with ask.through(explorer.values.remembered), muted_output():
             self._settle(done, gone)
             self._rebuild(batch)
             self._found_at += [0] * (len(explorer.ways) - len(self._found_at))
-            states = [self._look_at(index) for index, _, _ in batch]
+            for index, _, _ in batch:
+                try:
+                    found.extend(self._look_at(index, ends))
+                except InvalidValue as error:
+                    refused[index] = str(error)
         new = explorer.ways_since(ways)
         self._ways += len(new)
-        return pickle.dumps(
-            WorkerAnswer(
-                [(digest, _packed(way), self._found_at[ways + n]) for n, (digest, way) in enumerate(new)],
-                list(self._judgements)[judgements:],
-                list(self._happened)[happened:],
-                states,
-            )
+        answer = WorkerAnswer(
+            [(digest, _packed(way), self._found_at[ways + n]) for n, (digest, way) in enumerate(new)],
+            self._digests,
+            self._judged,
+            list(self._judgements)[told[0] :],
+            list(self._errors)[told[1] :],
+            list(self._happened)[told[2] :],
+            found.tobytes(),
+            ends,
+            refused,
         )
+        packed = pickle.dumps(answer)
+        self._digests, self._judged = [], []
+        return packed
 
     def _settle(self, done: Iterable[tuple[int, Iterable[tuple[int, int]]]], gone: Iterable[int]) -> None:
-        """Keep the runs of new states that this worker will look at, and no others."""
+        """Keep the runs of new states that this worker may look at, and no others."""
         for index, kept in done:
             numbers = dict(kept)
-            for n, digest, held in self._after.pop(index):
+            for n, met, held in self._after.pop(index):
                 if n in numbers:
                     self._held[numbers[n]] = held
-                self._first_met[digest] = -1
+                self._first_met[met] = -1
         for index in gone:
             self._held.pop(index, None)
 
@@ -140,31 +178,40 @@ class ExploringWorker:
             self._held[index] = runs[-1]
             at, before = base, ordinals
 
-    def _look_at(self, index: int) -> tuple[Any, ...]:
+    def _look_at(self, index: int, ends: dict[int, Any]) -> list[int]:
         explorer, (run, vector) = self._explorer, self._held.pop(index)
         explorer.seen = Seen()
-        moves: list[tuple[Any, ...]] = []
         after = self._after[index] = []
-        is_end = True
-        try:
-            for n, (ordinal, way, next_, new_vector, error) in enumerate(explorer.moves(run, vector)):
-                if next_ is None:
-                    moves.append((ordinal, way, b"", 0, explained(error)))
-                    continue
-                is_end = False
-                digest = explorer.digest(next_, new_vector)
-                judgement = self._met.get(digest)
-                if judgement is None:
-                    judgement = self._met[digest] = _numbered(self._judgements, explorer.judged(next_.stack))
-                if self._first_met.get(digest, index + 1) > index:
-                    self._first_met[digest] = index
-                    after.append((n, digest, (next_, new_vector)))
-                moves.append((ordinal, way, digest, judgement, None))
-        except InvalidValue as error:
-            return index, str(error)
+        found, is_end = [index, 0, 0], True
+        for n, (ordinal, way, next_, new_vector, error) in enumerate(explorer.moves(run, vector)):
+            found[1] += 1
+            if next_ is None:
+                found += (ordinal, way, -1 - _numbered(self._errors, explained(error)), 0)
+                continue
+            is_end, runs = False, 0
+            met = self._number(explorer.key(next_, new_vector), next_)
+            if self._first_met[met] > index:
+                self._first_met[met] = index
+                after.append((n, met, (next_, new_vector)))
+                runs = _ONE | _ANY if explorer.goes_on_alike(next_) else _ONE
+            found += (ordinal, way, met, runs)
         self._found_at += [index] * (len(explorer.ways) - len(self._found_at))
-        happened = tuple([frozenset(each) for each in explorer.seen.sets()])
-        return index, moves, _numbered(self._happened, happened), stands(run) if is_end else ((), ())
+        found[2] = _numbered(self._happened, tuple([frozenset(each) for each in explorer.seen.sets()]))
+        if is_end:
+            ends[index] = stands(run)
+        return found
+
+    def _number(self, key: Any, run: Run) -> int:
+        """The number of a state that was met."""
+        number = self._met.get(key)
+        if number is None:
+            digest = self._explorer.digest(key)
+            judged = _numbered(self._judgements, self._explorer.judged(run.stack))
+            number = self._met[key] = len(self._first_met)
+            self._first_met.append(_NEVER)
+            self._digests.append(digest)
+            self._judged.append(judged)
+        return number
 
 
 def _numbered(numbers: dict[Any, int], value: Any) -> int:
@@ -208,7 +255,9 @@ class _Hand:
 
     def __init__(self, worker: Connected, ways: int) -> None:
         self.worker, self._known_ways = worker, ways
+        # The states that it is to look at, in order, beside some that are another worker's by now.
         self.queue: deque[int] = deque()
+        self.count = 0
         self.batch: list[int] = []
         self.starts = 0
         self.begin()
@@ -217,13 +266,25 @@ class _Hand:
         """Start the worker, which knows nothing of what was before."""
         self.starts += 1
         self.answers = 0
+        # The states whose runs it has.
         self.held: set[int] = set()
         self.done: list[tuple[int, list[tuple[int, int]]]] = []
         self.gone: list[int] = []
-        self.ways = list(range(self._known_ways))
+        self.met = MetElsewhere(list(range(self._known_ways)))
         self.judgements: list[Judged] = []
-        self.happened: list[Any] = []
         self.worker.start()
+
+
+class _Found(NamedTuple):
+    """What was found at a state that is not yet the first that waits: who found it, at which start.
+
+    ``runs`` says of each move which runs there are.
+    """
+
+    hand: _Hand
+    starts: int
+    found: FoundElsewhere
+    runs: Sequence[int]
 
 
 class Crew:
@@ -234,12 +295,12 @@ class Crew:
     ) -> None:
         self._explorer, self._base = explorer, base
         self._hands = [_Hand(worker, ways) for worker in workers]
-        # What was found at states that are not yet the first that waits: who found it, at which start.
-        self._found: dict[int, tuple[_Hand, int, FoundElsewhere | str]] = {}
-        queues = [hand.queue for hand in self._hands]
+        self._found: dict[int, _Found | str] = {}
+        # Whose it is to look at each state that nobody looks at yet.
+        self._whose: dict[int, _Hand] = {}
         for n, (index, *_) in enumerate(explorer.waiting):
             if not explorer.is_too_deep(index):
-                queues[n % len(queues)].append(index)
+                self._put(self._hands[n % len(workers)], [index])
 
     def go(
         self, limit: int, passing: Callable[[], object], ready: Callable[[Sequence[Any]], Sequence[Any]]
@@ -260,34 +321,53 @@ class Crew:
                 for worker in ready(list(busy)):
                     self._hear(busy[worker])
 
+    def _put(self, hand: _Hand, states: Iterable[int]) -> None:
+        """Let a worker look at states, which may have been another one's."""
+        for index in states:
+            before = self._whose.get(index)
+            if before is not None:
+                before.count -= 1
+            self._whose[index] = hand
+            hand.queue.append(index)
+            hand.count += 1
+
     def _give(self, hand: _Hand) -> None:
         """Give a worker that is idle some states to look at."""
         if hand.batch:
             return
-        if not hand.queue:
+        if not hand.count:
             self._take_over(hand)
-        count = sum([len(each.queue) for each in self._hands]) // (2 * len(self._hands))
-        count = min(max(count, 1), _MOST_AT_ONCE, len(hand.queue))
-        if count:
-            hand.batch = [hand.queue.popleft() for _ in range(count)]
+        count = sum([each.count for each in self._hands]) // (2 * len(self._hands))
+        count = min(max(count, 1), _MOST_AT_ONCE, hand.count)
+        while len(hand.batch) < count:
+            index = hand.queue.popleft()
+            if self._whose.get(index) is hand:
+                del self._whose[index]
+                hand.batch.append(index)
+        if hand.batch:
+            hand.count -= count
+            for other in self._hands:
+                if other is not hand:
+                    gone = other.held.intersection(hand.batch)
+                    other.gone += gone
+                    other.held -= gone
             self._send(hand)
 
     def _take_over(self, hand: _Hand) -> None:
         """Let a worker that has nothing to do look at states of another one, as far as that saves time.
 
-        It makes their runs again, which takes as long as their paths are.
+        Where it has no run of them, it makes the runs again, which takes as long as their paths are.
         """
-        other = max(self._hands, key=lambda each: len(each.queue))
-        if not other.queue:
+        other = max(self._hands, key=lambda each: each.count)
+        if not other.count:
             return
         explorer = self._explorer
+        waiting = [index for index in dict.fromkeys(other.queue) if self._whose.get(index) is other]
         ways_out = max(explorer.transitions / max(explorer.states - explorer.left, 1), 1)
-        path = len(self._path(other.queue[-1])[1])
-        count = int(len(other.queue) / (2 + path / ways_out)) if len(other.queue) >= WIDE or not path else 0
-        taken = [other.queue.pop() for _ in range(count)][::-1]
-        other.gone += [index for index in taken if index in other.held]
-        other.held.difference_update(taken)
-        hand.queue.extend(taken)
+        path = len(self._path(waiting[-1])[1])
+        count = int(len(waiting) / (2 + path / ways_out)) if len(waiting) >= WIDE or not path else 0
+        held = [index for index in waiting if index in hand.held][: len(waiting) // 2]
+        self._put(hand, held if len(held) >= count else waiting[len(waiting) - count :])
 
     def _send(self, hand: _Hand) -> None:
         batch = [
@@ -321,13 +401,28 @@ class Crew:
         hand.batch = []
         hand.answers += 1
         self._give(hand)
-        hand.ways += [self._way(*each) for each in answer.ways]
+        met = hand.met
+        met.ways += [self._way(*each) for each in answer.ways]
+        met.digests += answer.digests
+        met.states.extend([-1] * len(answer.digests))
         hand.judgements += answer.judgements
-        hand.happened += answer.happened
-        for index, *found in answer.states:
-            self._found[index] = hand, hand.starts, _read(hand, *found)
+        met.judged += [hand.judgements[judged] for judged in answer.judged]
+        met.errors += answer.errors
+        met.happened += answer.happened
+        self._found.update(answer.refused)
+        numbers = array("i")
+        numbers.frombytes(answer.found)
+        at = 0
+        while at < len(numbers):
+            index, count, happened = numbers[at : at + 3]
+            moves = numbers[at + 3 : at + 3 + 4 * count]
+            at += 3 + len(moves)
+            each = zip(moves[::4], moves[1::4], moves[2::4], strict=True)
+            stands = answer.ends.get(index, ((), ()))
+            found = FoundElsewhere(met, list(each), happened, stands)
+            self._found[index] = _Found(hand, hand.starts, found, moves[3::4])
 
-    def _way(self, digest: bytes, packed: bytes | None, state: int) -> int:
+    def _way(self, digest: int, packed: bytes | None, state: int) -> int:
         """The number of a choice that a worker has found."""
         explorer = self._explorer
         known = explorer.way_of(digest)
@@ -341,37 +436,33 @@ class Crew:
                     held = explorer.after(*held, ordinal)
                 for move in explorer.moves(*held):
                     if move.after is not None:
-                        explorer.digest(move.after, move.vector)
+                        explorer.key(move.after, move.vector)
             known = explorer.way_of(digest)
             assert known is not None, "the model is not pure"
         return known
 
     def _take_in(self, index: int) -> None:
-        hand, starts, found = self._found[index]
-        if isinstance(found, str):
-            raise InvalidValue(found)
+        known = self._found[index]
+        if isinstance(known, str):
+            raise InvalidValue(known)
+        hand, starts, found, runs = known
         explorer = self._explorer
         new = explorer.merge(index, found)
         del self._found[index]
-        new = [each for each in new if not explorer.is_too_deep(each[0])]
-        hand.queue += [state for state, _ in new]
-        if starts == hand.starts:
-            hand.held.update([state for state, _ in new])
-            hand.done.append((index, [(n, state) for state, n in new]))
-
-
-def _read(hand: _Hand, moves: Any, happened: int = 0, stands: Any = ()) -> FoundElsewhere | str:
-    """What was found at a state, with the numbers that it has at the master."""
-    if isinstance(moves, str):
-        return moves
-    return FoundElsewhere(
-        [
-            (ordinal, hand.ways[way], digest, hand.judgements[judged] if raised is None else Judged(), raised)
-            for ordinal, way, digest, judged, raised in moves
-        ],
-        hand.happened[happened],
-        stands,
-    )
+        kept = [(n, state) for state, n in new if not explorer.is_too_deep(state)]
+        self._put(hand, [state for _, state in kept])
+        if starts != hand.starts:
+            return
+        states, whose = found.met.states, self._whose
+        for n, there_are in enumerate(runs):
+            other = whose.get(states[found.moves[n][2]]) if there_are == _ONE | _ANY else hand
+            if other is not None and other is not hand:
+                state = states[found.moves[n][2]]
+                kept.append((n, state))
+                if other.count > hand.count + 1:
+                    self._put(hand, [state])
+        hand.held.update([state for _, state in kept])
+        hand.done.append((index, kept))
 
 
 class RemoteExplorer(ExploringWorker):
@@ -416,6 +507,7 @@ class ForkedWorker:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the master
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         gc.freeze()  # what the parent has is not collected here: it may be a connection
+        gc.set_threshold(_COLLECTED_AFTER)  # nearly all that is made is kept
         os.closerange(3, there.fileno())
         os.closerange(there.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
         self._explorer.asked, self._explorer.asked_at = self._shared, self._at

@@ -23,6 +23,7 @@ from calamity_lab.lab.exploring import Exploration
 from calamity_lab.probe import workers
 from calamity_lab.probe.explore import Explorer
 from calamity_lab.probe.workers import ExploringWorker
+from tests.benchmarks.bench_explore import GRID, empty
 from tests.probe.puzzles import Puzzle, hanoi, queens, sliding, threads, two_phase_commit
 from tests.probe.test_explore import (
     order_and_cancel,
@@ -95,6 +96,22 @@ def test_200_small_models_are_the_same_with_two_workers() -> None:
             assert getattr(two, name) == getattr(alone, name), f"{name}, seed {seed}"
         for state in range(alone.states):
             assert [*two.ways_out(state)] == [*alone.ways_out(state)]
+
+
+def test_a_worker_with_less_to_do_goes_on_from_its_own_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a grid any run of a state will do, so none is made again, from the ordinals of its choices."""
+    made_again: list[int] = []
+    after = Explorer.after
+
+    def noted(explorer: Explorer, run: Run, vector: tuple[int, ...], ordinal: int) -> Any:
+        made_again.append(ordinal)
+        return after(explorer, run, vector, ordinal)
+
+    monkeypatch.setattr(Explorer, "after", noted)
+    monkeypatch.setattr(workers, "WIDE", 32)
+    found = shared_out(partial(Explorer, empty(), offer=lambda stack: GRID, depth=16), 2)
+    assert found.states == 909
+    assert len(made_again) < 100, "only those with which the second worker begins"
 
 
 def puzzled(puzzle: Puzzle, **given: Any) -> Callable[..., Exploration]:
