@@ -426,9 +426,9 @@ class Replay(Sequence[ReplayRow], Exports):
 
     ``outcome`` is ``same``, ``changed``, ``rejected`` (it was accepted), ``accepted`` (it was rejected),
     ``new`` or ``gone``. `branch` is the new branch, `sentence` says in short what came of it, and
-    `first_difference` is the first step on it at which a command was decided otherwise. `unplayed` says which
-    inputs could not be put in again, and why. `error` is what stopped the replay, if a callback of the model
-    failed. After `Lab.reload`, `states` says which states differ at the end.
+    `first_difference` is the first step on it at which a command had a different outcome. `unplayed` says
+    which inputs could not be put in again, and why. `error` is what stopped the replay, if a callback of
+    the model failed. After `Lab.reload`, `states` says which states differ at the end.
     """
 
     def __init__(self, replayed: Replayed) -> None:

@@ -82,7 +82,7 @@ class ReplayRow(NamedTuple):
         """What is not as it was, in a few words: "RequestTransfer is now rejected"."""
         verb = {"gone": "is not sent any more", "new": "is new", "not run": "is still pending"}
         what = verb.get(self.outcome) or (
-            f"is now {self.outcome}" if self.outcome != "changed" else "is decided otherwise"
+            f"is now {self.outcome}" if self.outcome != "changed" else "now has a different outcome"
         )
         return f"{stored_name(type(self.command))} {what}"
 

@@ -183,7 +183,7 @@ def _of_fault(step: Injected, fault: Fault) -> str:
             names = ", ".join(step.event_types)
             return f"another writer recorded {names} in {fault.stream_id} at position {positions}"
         case Redeliver(event=event):
-            return f"{event.event_type} #{event.position} is handed on a second time"
+            return f"{event.event_type} #{event.position} reaches the process managers a second time"
         case Crash():
             lost = plural(len(step.lost), "submitted command")
             return f"the process crashed and recovered, {lost} lost"

@@ -446,9 +446,9 @@ class Stepper:
         kept = self.trace.recorded_since(at)
         if kept:
             raise InvalidValue(
-                f"The run cannot be changed at moment {at:,}: {plural(kept, 'event')} recorded since cannot "
-                f"be taken back, as {self.trace[at].stack.event_store!r} keeps what is recorded. Continue "
-                "from the last moment of the branch with those events (goto(-1)). To change the past, open "
+                f"The run cannot be changed at moment {at:,}: {self.trace[at].stack.event_store!r} keeps the "
+                f"{plural(kept, 'event')} of the moments after it. Continue from the last moment of the "
+                "branch with those events (goto(-1)). To change the past, open "
                 "the history with Lab.attach(store, model), which writes nothing"
             )
 

@@ -229,7 +229,7 @@ def faults_on(pending: Pending, *, is_running: bool = False) -> Iterator[FaultOf
 def faults_on_event(event: RecordedEvent) -> Iterator[FaultOffer]:
     """The faults that concern a recorded event."""
     which, name = {"position": event.position}, event.event_type
-    title = f"Process managers are handed {name} #{event.position} a second time"
+    title = f"{name} #{event.position} reaches the process managers a second time"
     yield FaultOffer("Hand on again", title, {"fault": "redeliver", **which})
     title = f"Another writer records {name} in {event.stream_id} before the next append to it"
     yield FaultOffer("Another writer here", title, {"fault": "writer", **which})

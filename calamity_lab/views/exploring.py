@@ -55,7 +55,7 @@ _ARGUMENTS: Mapping[Role, str] = {
 _FAULTS: Mapping[str, tuple[Any, str, str]] = {
     "crash": (Crash(), "A crash", "The process ends after an append, and recovers"),
     "lose": (Lose, "A lost command", "A command of a process manager is lost on its way"),
-    "redeliver": (Redeliver, "An event twice", "Process managers are handed the latest event again"),
+    "redeliver": (Redeliver, "An event twice", "The latest event reaches the process managers a second time"),
 }
 
 

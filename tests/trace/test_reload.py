@@ -243,7 +243,7 @@ def test_with_no_other_class_and_no_difference_the_lab_stays_where_it_is(
     assert replay.sentence == "4 commands replayed on 'main'; no difference"
     assert (list(paid.branches), paid.cursor) == (["main"], 3)
     notebook.names["Account"].execute = lambda self, command: None  # as %autoreload changes a class
-    assert "at step 3: Pay is decided otherwise" in paid.reload().sentence
+    assert "at step 3: Pay now has a different outcome" in paid.reload().sentence
     assert list(paid.branches) == ["main", "branch 1"]
 
 

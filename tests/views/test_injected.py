@@ -68,7 +68,7 @@ def test_the_foot_and_the_table_of_steps_say_what_went_wrong(lab: Lab) -> None:
         "another writer recorded FundsWithdrawn in BankAccount-a at position 4",
         "the process crashed and recovered, 1 submitted command lost",
         "DepositFunds of Transfer-t was lost on its way",
-        "FundsWithdrawn #6 is handed on a second time",
+        "FundsWithdrawn #6 reaches the process managers a second time",
     ]
     table = lab.steps.to_pandas()
     assert list(table[table.kind == "Injected"].fact) == [f"Injected: {fact}" for fact in facts]
