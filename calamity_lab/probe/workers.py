@@ -9,7 +9,7 @@ this state itself. Where any run of a state will do, another worker that has fou
 the one with less to do looks at the state. A worker that has none left takes over states of another one: it
 makes their runs again, by the ordinals of the choices that led there.
 
-States and choices have digests, which are the same in all processes. Each is told once; from then on it has
+States and choices have digests, which are the same in all processes. Each is sent once; from then on it has
 the number that it has at the worker.
 """
 
@@ -74,7 +74,7 @@ class WorkerAnswer(NamedTuple):
     ``judged`` has the number of the judgement of each state in ``digests``. ``found`` are whole numbers: of
     each state its number, how many moves it has, and what happened; of each move its ordinal, its choice,
     what it led to as in `FoundElsewhere`, and which runs there are, as `_ONE` and `_ANY` say. ``ends`` says
-    who waits in a state without moves; ``refused`` which states cannot be compared, in words.
+    who waits in a state without moves; ``incomparable`` which states cannot be compared, in words.
     """
 
     ways: list[tuple[int, bytes | None, int]]
@@ -85,7 +85,7 @@ class WorkerAnswer(NamedTuple):
     happened: list[tuple[frozenset[Any], ...]]
     found: bytes
     ends: dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
-    refused: dict[int, str]
+    incomparable: dict[int, str]
 
 
 # Of a move: the worker has kept the run; any run of that state will do.
@@ -124,10 +124,10 @@ class ExploringWorker:
         """Look at some states; what was said in answers before has only a number."""
         done, gone, batch = pickle.loads(task)  # noqa: S301 - from our own master
         explorer = self._explorer
-        told = len(self._judgements), len(self._errors), len(self._happened)
+        known = len(self._judgements), len(self._errors), len(self._happened)
         ways, found = self._ways, array("i")
         ends: dict[int, Any] = {}
-        refused: dict[int, str] = {}
+        incomparable: dict[int, str] = {}
         with ask.through(explorer.values.remembered), muted_output():
             self._settle(done, gone)
             self._rebuild(batch)
@@ -136,19 +136,19 @@ class ExploringWorker:
                 try:
                     found.extend(self._look_at(index, ends))
                 except InvalidValue as error:
-                    refused[index] = str(error)
+                    incomparable[index] = str(error)
         new = explorer.ways_since(ways)
         self._ways += len(new)
         answer = WorkerAnswer(
             [(digest, _packed(way), self._found_at[ways + n]) for n, (digest, way) in enumerate(new)],
             self._digests,
             self._judged,
-            list(self._judgements)[told[0] :],
-            list(self._errors)[told[1] :],
-            list(self._happened)[told[2] :],
+            list(self._judgements)[known[0] :],
+            list(self._errors)[known[1] :],
+            list(self._happened)[known[2] :],
             found.tobytes(),
             ends,
-            refused,
+            incomparable,
         )
         packed = pickle.dumps(answer)
         self._digests, self._judged = [], []
@@ -409,7 +409,7 @@ class Crew:
         met.judged += [hand.judgements[judged] for judged in answer.judged]
         met.errors += answer.errors
         met.happened += answer.happened
-        self._found.update(answer.refused)
+        self._found.update(answer.incomparable)
         numbers = array("i")
         numbers.frombytes(answer.found)
         at = 0
