@@ -6,6 +6,7 @@
     given(FundsDeposited("1", 5)).when(WithdrawFunds("1", 6)).then_rejected("insufficient funds", balance=5)
     given(*events, manager=Transfer).when(event).then_sends(command, After(timedelta(days=1), another))
     given(*events, model=bank).when(command).then_history(TransferInitiated, FundsWithdrawn, FundsDeposited)
+    given(*events, model=shop).when(command).wait(timedelta(minutes=15)).then_history(OrderPlaced, Expired)
     given(*events, projection=Turnover).then_state(Turnover(total=50))
 
 What a scenario says is checked at once: where it does not hold, an `AssertionError` shows what was expected
@@ -26,7 +27,7 @@ from calamity_lab.errors import InvalidValue, Rejected, UnknownAttribute, repr_o
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_text, are_equal, has, is_a, wrong
-from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
+from calamity_lab.kernel.clocks_and_ids import read, seeded_ids, ticking_clock
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import Verb, begun, identity_in, instance_of, projected
 from calamity_lab.kernel.identity import Identity, identify, stored_name
@@ -35,14 +36,15 @@ from calamity_lab.kernel.messages import After, At, Cancel, Later, deadline_name
 from calamity_lab.kernel.outbox import cause_of
 from calamity_lab.kernel.progress import Handling
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
-from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
-from calamity_lab.kernel.run import Run, advance, begin
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
+from calamity_lab.kernel.run import Meeting, Run, advance, begin, due_from_now, elapse, time_to_wait_for
 from calamity_lab.kernel.schema import declared_names, fields_of, is_message_class
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Refused, Step
 from calamity_lab.model import Model, assemble, names_reached
 from calamity_lab.text import Call, Chain, Source, code_lines, format_value, plural
 from calamity_lab.trace.differences import differences
+from calamity_lab.trace.inputs import Submitted, Waited
 
 _LENGTH = 200
 _ELSEWHERE = "Given-1"  # the stream of events of which the aggregate does not matter
@@ -164,6 +166,12 @@ class Given:
                 name=name,
                 obj=self,
             )
+        if name == "wait":
+            raise UnknownAttribute(
+                "wait() comes after when(...): the deadlines are those that the command leads to",
+                name=name,
+                obj=self,
+            )
         return object.__getattribute__(self, name)
 
     def then_state(self, *states: Any) -> Given:
@@ -263,13 +271,31 @@ class Scenario:
     message: Any
     metadata: Mapping[str, Any] | None = None
     command_ids: tuple[str, ...] = ()
+    later: tuple[Waited | Submitted, ...] = ()
 
-    def when(self, *_messages: Any, **_named: Any) -> Scenario:
-        """Raises `InvalidValue`: a scenario has one command."""
-        raise InvalidValue(
-            "when() was called already, and a scenario has one command. Give what happened before as events, "
-            "in given(...)"
-        )
+    def when(
+        self, command: Any, *, metadata: Mapping[str, Any] | None = None, command_id: str | None = None
+    ) -> Scenario:
+        """The scenario in which this command comes after a `wait`. Else it has one command."""
+        if not self.later or isinstance(self.later[-1], Submitted):
+            raise InvalidValue(
+                "when() was called already, and a scenario has one command. Give what happened before as "
+                "events, in given(...), or let time pass between two commands: "
+                "given(..., model=bank).when(command).wait().when(another)"
+            )
+        checked = self.given.when(command, metadata=metadata, command_id=command_id)
+        comes = Submitted((command,), command_ids=checked.command_ids, metadata=metadata or NO_METADATA)
+        return replace(self, later=(*self.later, comes))
+
+    def wait(self, to: datetime | timedelta | None = None) -> Scenario:
+        """The scenario in which time passes then: to the next deadline, for a while, or to a time.
+
+        Each deadline that is due by then is carried out, with all that it causes before the next; also those
+        that process managers set because of the events that were given. It needs ``given(..., model=...)``,
+        since what a deadline sends goes to the aggregates of a model.
+        """
+        self._check_kind("wait()", self.given.model is not None, "given(..., model=bank)")
+        return replace(self, later=(*self.later, Waited(to)))
 
     # what is checked
 
@@ -381,11 +407,30 @@ class Scenario:
 
     @cached_property
     def _course(self) -> tuple[list[Step], Run]:
-        run, steps = self.start, []
+        steps: list[Step] = []
+        run = self._to_rest(self.start, steps)
+        for each in self.later:
+            if isinstance(each, Submitted):
+                run = self._to_rest(each.put(run)[1], steps)
+                continue
+            until = time_to_wait_for(run, each.to)
+            following = run.stack.deadlines.first
+            if until is None and following is not None:
+                until = due_from_now(run.stack, following)
+            assert until is not None, "time_to_wait_for() raises where there is no deadline"
+            meeting = Meeting(until)
+            while not (run := meeting.next(run)).idle:
+                run = self._to_rest(run, steps)
+            if read(run.stack.clock)[0] < until:
+                run = elapse(run, until)[1]
+        return steps, run
+
+    def _to_rest(self, run: Run, steps: list[Step]) -> Run:
+        """The run in which nothing is pending any more; its steps are added to the others."""
         while run.progress is not None or (run.agenda and self.given.manager is None):
             step, run = advance(run)
             steps.append(step)
-        return steps, run
+        return run
 
     @cached_property
     def start(self) -> Run:
@@ -393,10 +438,11 @@ class Scenario:
         if self.given.manager is not None:
             return _at_manager(self.given, self.given.manager, self.message)
         if self.given.model is not None:
-            store = self.given.recorded()
-            return self._begun(
-                self.given.stack(store, process_manager_types=self.given.model.process_managers)
-            )
+            store, types = self.given.recorded(), self.given.model.process_managers
+            if not self.later:
+                return self._begun(self.given.stack(store, process_manager_types=types))
+            handed = {"delivered_types": types, "delivered_upto": (0,) * len(types)}
+            return self._begun(_handed_on(self.given.stack(store, process_manager_types=types, **handed)))
         identity = ask.target(self.message)
         store, states = self.given.recorded(identity.stream_id), self.given.states()
         if states and (len(self.given.events) > 1 or type(states[0]) is not identity.type):
@@ -438,10 +484,9 @@ class Scenario:
             rejected = self.message
             call = source.call(".when_rejected", [rejected.command, rejected.reason], rejected.details)
         else:
-            named: dict[str, Any] = {"metadata": dict(self.metadata)} if self.metadata else {}
-            named |= {"command_id": self.command_ids[0]} if self.command_ids else {}
-            call = source.call(".when", [self.message], named)
-        return Chain((before, call))
+            call = _when(source, self.message, self.metadata, self.command_ids)
+        later = [_later_code(source, each) for each in self.later]
+        return Chain((before, call, *later))
 
     def __repr__(self) -> str:
         return f"Scenario({self.title} after {plural(len(self.given.events), 'event')})"
@@ -503,6 +548,19 @@ def _at_manager(given: Given, manager: type, message: Any) -> Run:
     cause = next(before.stream(ALL, direction=BACKWARDS), None)
     pending = Pending(message.command, "rejected", "rejected", 1, cause, running[0])
     return Run(stack, Agenda(), Refused(0, pending, ask.target(message.command), message))
+
+
+def _handed_on(stack: Stack) -> Stack:
+    """The stack whose process managers got the events that were given, so that their deadlines are set.
+
+    The commands that they sent are no part of it: what came of these is among the events, or did not happen.
+    """
+    for event in stack.event_store.stream(ALL):
+        run = Run(stack, Agenda(), Handling(cause_of(event), (event,), 0, 0))
+        while run.progress is not None:
+            _, run = advance(run)
+        stack = run.stack
+    return stack
 
 
 def _recorded(store: InMemoryEventStore, stream_id: str, event: Any) -> InMemoryEventStore:
@@ -634,8 +692,21 @@ def _line(name: str, wanted: Any, found: Any, *, same: bool) -> str:
     return f"> {name}: expected {repr_of(wanted, _LENGTH)}, actual {repr_of(found, _LENGTH)}"
 
 
+def _when(source: Source, message: Any, metadata: Any, command_ids: Sequence[str]) -> Call:
+    named: dict[str, Any] = {"metadata": dict(metadata)} if metadata else {}
+    named |= {"command_id": command_ids[0]} if command_ids else {}
+    return source.call(".when", [message], named)
+
+
+def _later_code(source: Source, put: Waited | Submitted) -> Call:
+    """The call of what came after the first command of a scenario."""
+    if isinstance(put, Waited):
+        return source.call(".wait", [] if put.to is None else [put.to], {})
+    return _when(source, put.commands[0], put.metadata, put.command_ids)
+
+
 def _opening(scenario: Scenario) -> list[str]:
-    """The call that opens a scenario in a lab."""
+    """The calls that open a scenario in a lab."""
     try:
         call = list(code_lines(Call("Lab(", (scenario.code(Source()),))))
     except InvalidValue:  # a value that has no code

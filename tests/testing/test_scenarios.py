@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import pytest
@@ -30,6 +30,17 @@ from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.testing import given
 from calamity_lab.testing.scenarios import stream_of
 from calamity_lab.text import Source
+from tests import holds
+from tests.holds import (
+    GuestReminded,
+    HoldExpired,
+    HoldExtended,
+    HoldSeat,
+    Seat,
+    SeatHeld,
+    SeatSold,
+    SellSeat,
+)
 
 CREATED = AccountCreated("1", "Ada")
 PAID_IN = FundsDeposited("1", 50)
@@ -82,6 +93,32 @@ def test_the_words_of_a_scenario_about_a_whole_model() -> None:
         BankAccount("2", 30, "Ada"), BankAccount("1", 20, status="unopened")
     )
     given(PAID_IN, model=bank).when(RequestTransfer("t", "1", "2", 51)).then_rejected("insufficient funds")
+
+
+def test_time_passes_in_a_scenario_about_a_whole_model() -> None:
+    held, reminded, expired = SeatHeld("A1", "Noor"), GuestReminded("A1"), HoldExpired("A1")
+    start = given(model=holds).when(HoldSeat("A1"))
+    start.then_history(held)
+    start.wait().then_history(held, reminded)
+    start.wait(timedelta(minutes=14)).then_history(held, reminded).then_state(Seat("A1", "held"))
+    start.wait(datetime(2026, 1, 2, tzinfo=UTC)).then_history(held, reminded, expired)
+    sold = start.wait(timedelta(minutes=12)).when(SellSeat("A1"))
+    sold.wait(timedelta(days=1)).then_history(held, reminded, SeatSold("A1"))
+    late = start.wait(timedelta(minutes=15)).when(SellSeat("A1"))
+    late.then_rejected("not held", status="free")
+    assert "> not expected: HoldExpired" in failure_of(
+        lambda: start.wait(timedelta(hours=1)).then_history(held, reminded)
+    )
+
+
+def test_events_that_are_given_set_their_deadlines() -> None:
+    start = given(SeatHeld("A1", "Ada"), model=holds).when(HoldSeat("A2"))
+    start.wait().then_history(SeatHeld, GuestReminded("A1"))
+    start.wait(datetime(2026, 1, 1, 0, 15, tzinfo=UTC)).then_state(Seat("A1"), Seat("A2", "held"))
+    extended = given(SeatHeld("A1", "Ada"), HoldExtended("A1"), model=holds).when(HoldSeat("A2"))
+    extended.wait(timedelta(hours=1)).then_history(
+        SeatHeld, GuestReminded("A2"), HoldExpired("A1"), HoldExpired("A2")
+    )
 
 
 def test_a_projection_takes_the_events_in() -> None:
@@ -190,6 +227,10 @@ def test_commands_and_histories_that_differ_are_shown() -> None:
             "'Bank",
         ),
         (lambda: given(now="noon"), "ISO 8601"),
+        (lambda: given().wait(), "wait() comes after when(...)"),
+        (lambda: given().when(DepositFunds("1", 1)).wait(), "write given(..., model=bank)"),
+        (lambda: given(model=bank).when(DepositFunds("1", 1)).wait().then(), "no deadline is set"),
+        (lambda: given(model=bank).when(DepositFunds("1", 1)).wait(3).then(), "timedelta(days=1)"),
     ],
 )
 def test_bad_input_is_told_with_what_to_write(call: Callable[[], object], message: str) -> None:
@@ -303,6 +344,11 @@ def test_a_scenario_is_written_as_the_code_that_makes_it() -> None:
             DepositFunds("2", 60, "t"), "no", balance=2
         ),
         given({"BankAccount-1": [PAID_IN]}, model=bank).when(DepositFunds("1", 1), command_id="c"),
+        given(model=holds)
+        .when(HoldSeat("A1"))
+        .wait()
+        .wait(timedelta(minutes=1))
+        .when(SellSeat("A1"), command_id="sell"),
     ]
     for scenario in scenarios:
         source = Source()
@@ -310,8 +356,9 @@ def test_a_scenario_is_written_as_the_code_that_makes_it() -> None:
         space: dict[str, Any] = {"given": given}
         exec("\n".join(source.imports()), space)
         again = eval(code, space)
-        assert (again.given, again.message, again.metadata) == (
+        assert (again.given, again.message, again.metadata, again.later) == (
             scenario.given,
             scenario.message,
             scenario.metadata,
+            scenario.later,
         )
