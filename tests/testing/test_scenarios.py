@@ -115,7 +115,8 @@ def test_events_that_are_given_set_their_deadlines() -> None:
     start = given(SeatHeld("A1", "Ada"), model=holds).when(HoldSeat("A2"))
     start.wait().then_history(SeatHeld, GuestReminded("A1"))
     start.wait(datetime(2026, 1, 1, 0, 15, tzinfo=UTC)).then_state(Seat("A1"), Seat("A2", "held"))
-    extended = given(SeatHeld("A1", "Ada"), HoldExtended("A1"), model=holds).when(HoldSeat("A2"))
+    events = [SeatHeld("A1", "Ada"), HoldExtended("A1")]
+    extended = given({"Seat-A1": events}, model=holds).when(HoldSeat("A2"))
     extended.wait(timedelta(hours=1)).then_history(
         SeatHeld, GuestReminded("A2"), HoldExpired("A1"), HoldExpired("A2")
     )
