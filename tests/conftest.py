@@ -15,21 +15,59 @@ import pytest
 from calamity_lab.kernel import identity
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
 
+# jsonschema would make 38 parsers with it, for seconds: see tests/browser/left_out.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 TESTS = Path(__file__).resolve().parent
 BROWSER = TESTS / "browser"
+SERVED = {"jupyter_server", "kernel_fork"}
+"""Fixtures that take a worker some seconds to make: one worker has the tests that need them."""
+LONG = ("stores/test_promises.py", "stores/actors", "stores/test_killed_at_every_step.py", "notebooks")
+"""What else takes long: a worker should begin with it, not end."""
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests carry their marker; where several workers run the tests, the first starts with them.
+    """Browser tests carry their marker; where several workers run the tests, each begins with long ones.
 
-    Each worker has a server and a Chromium of its own. A worker that runs all tests has the browser's last:
-    playwright leaves its event loop running.
+    A worker that runs all tests has the browser's last: playwright leaves its event loop running.
     """
-    at_once = "PYTEST_XDIST_WORKER" in os.environ
     for item in items:
         if BROWSER in item.path.parents:
             item.add_marker("browser")
-    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None) != at_once)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if workers == 1:
+        items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    else:
+        items[:] = dealt(items, workers)
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The tests in an order of which xdist gives each worker an equal part, each with long tests first.
+
+    What is at the end of a part is taken over by workers that are done with theirs. The first worker has
+    the tests with a JupyterLab, so that one server is enough; the second one the other browser tests.
+    """
+    heads: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    rest: list[pytest.Item] = []
+    for item in items:
+        if SERVED.intersection(getattr(item, "fixturenames", ())):
+            heads[0].append(item)
+        elif item.get_closest_marker("browser"):
+            heads[1].append(item)
+        elif any(item.path.is_relative_to(TESTS / each) for each in LONG):
+            heads[2 % workers].append(item)
+        else:
+            rest.append(item)
+    order: list[pytest.Item] = []
+    for number, head in enumerate(heads):
+        # As xdist counts: an equal share of what is left.
+        end = len(order) + (len(items) - len(order)) // (workers - number)
+        order += head
+        filled = max(0, end - len(order))
+        order += rest[:filled]
+        del rest[:filled]
+    return order + rest
 
 
 def pytest_collection_finish() -> None:
