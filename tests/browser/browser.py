@@ -88,6 +88,8 @@ class Browser:
         self._playwright = sync_playwright().start()
         self._chromium = self._playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
         self._context = self._chromium.new_context()
+        # With its last page Chromium would end what it then starts again for the next one.
+        self._context.new_page()
 
     def stop(self) -> None:
         """End Chromium and the process that drives it."""

@@ -16,6 +16,9 @@ from scripts.open_lab import settings
 from tests.browser.kernel_fork import KernelFork
 from tests.browser.local_server import LocalServer
 
+LEFT_OUT = Path(__file__).with_name("left_out")
+"""Stands before the libraries on the server's path."""
+
 
 class JupyterServer(LocalServer):
     """One JupyterLab whose files are a copy of the tutorials plus the notebooks that tests write.
@@ -50,7 +53,8 @@ class JupyterServer(LocalServer):
 
     def settings(self) -> Mapping[str, str]:
         forked = {} if self._fork is None else self._fork.settings
-        return {**settings(self.folder / "home"), **forked, "JUPYTER_TOKEN": self.token}
+        own = {"JUPYTER_TOKEN": self.token, "PYTHONPATH": str(LEFT_OUT)}
+        return {**settings(self.folder / "home"), **forked, **own}
 
     def stop(self) -> None:
         """End the server and its kernels."""

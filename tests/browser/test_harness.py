@@ -16,6 +16,8 @@ greet = ipywidgets.Button(description="Greet")
 greet.on_click(lambda _: setattr(said, "value", "hello"))
 ipywidgets.VBox([greet, said])
 """
+# A page of the server that loads no JupyterLab: the guard stands around any page.
+PLAIN = "/static/favicons/favicon.ico"
 OPEN = "return [[...app.shell.widgets('main')].length, document.body.dataset.jpThemeLight, innerWidth]"
 # What a test may leave on a page, and what takes it away again.
 TRACES = {
@@ -74,7 +76,7 @@ def test_the_guard_sees_a_request_to_another_machine(
 ) -> None:
     # A page of its own, since the guard of the fixture would rightly fail this test.
     page = browser.lab_page(jupyter_server)
-    page.page.goto(jupyter_server.address("/lab"), wait_until="domcontentloaded")
+    page.page.goto(jupyter_server.address(PLAIN))
     page.check()
     page.page.evaluate(f"url => {{ {reach} }}", "http://calamity.invalid/asked")
     for _ in range(100):
@@ -87,7 +89,7 @@ def test_the_guard_sees_a_request_to_another_machine(
 
 def test_the_guard_sees_an_error_that_nobody_catches(browser: Browser, jupyter_server: JupyterServer) -> None:
     page = browser.lab_page(jupyter_server)
-    page.page.goto(jupyter_server.address("/lab"), wait_until="domcontentloaded")
+    page.page.goto(jupyter_server.address(PLAIN))
     page.page.evaluate("setTimeout(() => { throw new Error('lost') })")
     with pytest.raises(AssertionError, match="lost"):
         page.check()
