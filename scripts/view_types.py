@@ -48,7 +48,7 @@ PARTS: Mapping[str, type] = {
 """The view of each part of a widget; the chart comes as columns."""
 
 OTHERS = (LaneRow, HitText)
-MARK = "export type Mark = `event ${number}` | `step ${number}` | `change ${number}`;"
+MARK = "export type Mark = `event ${number}` | `step ${number}` | `change ${number}` | `deadline ${number}`;"
 
 _PLAIN = {
     str: "string",

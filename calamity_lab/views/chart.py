@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count, islice
+from math import inf
 from typing import Any, Literal, NamedTuple, cast
 
 from calamity_lab.errors import Rejected
@@ -20,29 +22,33 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import Elapsed, Injected, Step
 from calamity_lab.text import format_value, length_of_time
-from calamity_lab.trace.index import Kind
+from calamity_lab.trace.index import BLOCK, Index, Kind, SetDeadline
 from calamity_lab.trace.projections import BrokenProjection, ProjectionChange, Projections
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.looks import IN_LANES
+from calamity_lab.views.looks import DEADLINE_LINE, IN_LANES
 
 LaneKind = Kind | Literal["time passed"]
 
 KINDS = IN_LANES[1:]
 """The kinds of marks in the lanes besides events; the number of a step's kind is its index here."""
 
-_MARK = re.compile(r"(event|step|change) (\d{1,15})", re.ASCII)
+_MARK = re.compile(r"(event|step|change|deadline) (\d{1,15})", re.ASCII)
 _KIND_NUMBERS = {"accepted": 0, "rejected": 1, **{kind: number for number, kind in enumerate(KINDS)}}
 """The kind of a mark by the verb of its step; a step whose verb has no look has no mark."""
+
+
+MarkKind = Literal["event", "step", "change", "deadline"]
 
 
 class Mark(NamedTuple):
     """A mark in the lanes: an event, by its number among all from 1, or what happened at a step.
 
-    Or a change of a projection, by its number among all changes from 1. As a text, also for the front end:
-    "event 12", "step 57", "change 3".
+    Or a change of a projection, by its number among all changes from 1, or the line of a deadline, by its
+    number among all deadlines from 1. As a text, also for the front end: "event 12", "step 57", "change 3",
+    "deadline 2".
     """
 
-    kind: Literal["event", "step", "change"]
+    kind: MarkKind
     number: int
 
     def __str__(self) -> str:
@@ -54,8 +60,7 @@ class Mark(NamedTuple):
         found = _MARK.fullmatch(text) if isinstance(text, str) else None
         if found is None:
             raise ValueError("a mark in the lanes, such as 'event 12' or 'step 57'")
-        kind = cast("Literal['event', 'step', 'change']", found[1])
-        return cls(kind, int(found[2]))
+        return cls(cast("MarkKind", found[1]), int(found[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +121,103 @@ class ChangeColumns(NamedTuple):
 class DeadlineColumns(NamedTuple):
     """What became of deadlines, in order: an item where one was set, and one where it ended.
 
-    ``moments`` are those at which that happened, ``lanes`` those of the instances, ``kinds`` indexes of
-    `DEADLINES`, and ``numbers`` say which deadline it is, by its number among all that were set, from 0.
+    ``moments`` are those at which that happened, 0 where one was set before the trace began; ``lanes`` those
+    of the instances, ``kinds`` indexes of `DEADLINES`, ``names`` of the chart's own. ``numbers`` say which
+    deadline it is, by its number among all that were set, from 1.
     """
 
     moments: array[int]
     lanes: array[int]
     kinds: array[int]
+    names: array[int]
     numbers: array[int]
 
 
 DEADLINES = ("set", "met", "taken off")
 """What becomes of a deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineSpan:
+    """A deadline from where it was set to where it ended; ``until`` is None, and ``end`` "set", if kept."""
+
+    number: int
+    lane: int
+    since: int
+    until: int | None = None
+    end: str = "set"
+
+
+class LaneDeadlines:
+    """The deadlines of a lane in the order in which they were set; those in sight are found at once.
+
+    It finds what was set and what ended between two moments by halving. What lies across both is found by the
+    latest end of each block of deadlines, of each block of blocks, and so on.
+    """
+
+    def __init__(self) -> None:
+        self.spans: list[DeadlineSpan] = []
+        self._places: dict[int, int] = {}
+        self._ends: list[tuple[int, int]] = []
+        self._latest: list[list[float]] = [[]]
+
+    def set(self, span: DeadlineSpan) -> None:
+        """Add a deadline, which is kept."""
+        self._places[span.number] = len(self.spans)
+        self.spans.append(span)
+        self._until(len(self.spans) - 1, inf)
+
+    def end(self, number: int, moment: int, how: str) -> None:
+        """Put down where a deadline ended."""
+        place = self._places[number]
+        self.spans[place] = replace(self.spans[place], until=moment, end=how)
+        self._ends.append((moment, place))
+        self._until(place, moment)
+
+    def in_sight(self, since: int, until: float, cursor: int) -> Iterator[DeadlineSpan]:
+        """Those that were set or ended from one moment to another, and what lies across both.
+
+        Lines across both that are of one height look the same, so there is one of them.
+        """
+        most, heights = DEADLINE_LINE["most"], DEADLINE_LINE["heights"]
+        first = bisect_left(self.spans, since, key=lambda each: each.since)
+        last = bisect_right(self.spans, until, key=lambda each: each.since)
+        yield from self.spans[max(first, last - most) : last]
+        begin, end = bisect_left(self._ends, (since, -1)), bisect_left(self._ends, (until, inf))
+        ended = (self.spans[place] for _, place in self._ends[max(begin, end - most) : end])
+        yield from (each for each in ended if each.since < since)
+        seen = set[tuple[int, bool]]()
+        for place in islice(self._across(first, until), most):
+            span = self.spans[place]
+            look = span.number % heights, span.until is None
+            if look not in seen and not (span.until is None and cursor < since):
+                seen.add(look)
+                yield span
+
+    def _until(self, place: int, moment: float) -> None:
+        for level in count():
+            if level == len(self._latest):
+                self._latest.append([])
+            latest = self._latest[level]
+            latest[place : place + 1] = [moment]
+            if len(latest) == 1:
+                return
+            place //= BLOCK
+            moment = max(latest[place * BLOCK : (place + 1) * BLOCK])
+
+    def _across(self, before: int, moment: float) -> Iterator[int]:
+        """The places before one of those that ended after a moment, the latest first."""
+        place, level = before - 1, 0
+        while place >= 0:
+            if self._latest[level][place] > moment:
+                if level:
+                    place, level = place * BLOCK + BLOCK - 1, level - 1
+                    continue
+                yield place
+            place -= 1
+            # At the end of a block, it is looked at as a whole.
+            while place >= 0 and (place + 1) % BLOCK == 0 and level + 1 < len(self._latest):
+                place, level = place // BLOCK, level + 1
 
 
 class Sizes(NamedTuple):
@@ -190,8 +280,7 @@ class Columns:
         self.steps = StepColumns(*(array("Q") for _ in StepColumns._fields))
         self.changes = ChangeColumns(*(array("Q") for _ in ChangeColumns._fields))
         self.deadlines = DeadlineColumns(*(array("Q") for _ in DeadlineColumns._fields))
-        # The number of each deadline that was set, by the id of its command.
-        self.deadline_numbers: dict[str, int] = {}
+        self._by_lane, self._in_lanes = dict[int, LaneDeadlines](), 0
         # The moments at which each lane, name and step came to be known: a command is, when it is decided.
         self.lanes_known, self.names_known, self.steps_known = array("Q"), array("Q"), array("Q")
         self.inherited = Sizes()
@@ -210,6 +299,20 @@ class Columns:
             len(self.deadlines.moments),
         )
 
+    def deadlines_by_lane(self, size: int) -> Mapping[int, LaneDeadlines]:
+        """The deadlines of each lane, of so many items; what is new since the last time is added."""
+        if self._in_lanes > size:
+            self._by_lane, self._in_lanes = {}, 0
+        columns = (column[self._in_lanes : size] for column in self.deadlines)
+        for moment, lane, kind, _, number in zip(*columns, strict=True):
+            deadlines = self._by_lane.setdefault(lane, LaneDeadlines())
+            if DEADLINES[kind] == "set":
+                deadlines.set(DeadlineSpan(number, lane, moment))
+            else:
+                deadlines.end(number, moment, DEADLINES[kind])
+        self._in_lanes = size
+        return self._by_lane
+
     def along(self, trace: Trace) -> Columns:
         """These columns where a trace continues them, else the part of them that it shares."""
         if self.last <= trace.last and _is_same(self.trace, trace, self.last):
@@ -227,6 +330,7 @@ class Columns:
                 self._lane(lane.identity, 0, kind=lane.kind)
             self._record(trace.index.events.iterate(0, trace.index.events_at(0)), 0)
             self._project(trace.index.projections)
+            self._set(trace.index.deadlines.iterate(0, trace.index.deadlines_at(0)), 0)
         for moment in trace.branch.moments.iterate(max(self.last, 0) + 1):
             if moment.step is not None:
                 self._add(trace, moment.step)
@@ -253,10 +357,6 @@ class Columns:
         cut.changes = ChangeColumns(*(column[:changes] for column in self.changes))
         deadlines = bisect_right(self.deadlines.moments, moment)
         cut.deadlines = DeadlineColumns(*(column[:deadlines] for column in self.deadlines))
-        known = deadlines and max(cut.deadlines.numbers) + 1
-        cut.deadline_numbers = {
-            id_: number for id_, number in self.deadline_numbers.items() if number < known
-        }
         cut.position = trace.index.events[events - 1].position if events else 0
         cut.begun = trace.index.command_start(moment)
         cut.inherited = cut.sizes
@@ -272,7 +372,7 @@ class Columns:
         if isinstance(step, Elapsed):
             self._elapsed(step)
         if step.deadlines or step.taken_off or isinstance(step, Elapsed):
-            self._deadlines(step)
+            self._deadlines(trace.index, step)
         if step.recorded:
             self._recorded(trace, step)
         if step.trigger is not None:
@@ -303,22 +403,24 @@ class Columns:
         half = 2 * len(self.events.moments) + 1
         self._step(step.index, (step.index, half, lane, KINDS.index("time passed"), name, name))
 
-    def _deadlines(self, step: Step) -> None:
-        for deadline in step.taken_off:
-            self._ended(step.index, deadline, "taken off")
-        for deadline in step.deadlines:
-            self.deadline_numbers[deadline.command_id] = len(self.deadline_numbers)
-            self._ended(step.index, deadline, "set")
-        if isinstance(step, Elapsed):
-            for deadline in step.commands:
-                self._ended(step.index, deadline, "met")
+    def _deadlines(self, index: Index, step: Step) -> None:
+        """Add the deadlines that ended at a step, and then those that it set."""
+        for each in (*step.taken_off, *(step.commands if isinstance(step, Elapsed) else ())):
+            ended = index.ended.get(each.command_id)
+            if ended is not None and ended.moment == step.index:
+                self._deadline(step.index, each, ended.how, ended.number)
+        known = index.deadlines_at(step.index - 1)
+        self._set(index.deadlines.iterate(known, known + len(step.deadlines)), known)
 
-    def _ended(self, moment: int, deadline: Pending, what: str) -> None:
-        number = self.deadline_numbers.get(deadline.command_id)
-        if number is None or deadline.sender is None:
-            return  # it was set before the trace began
+    def _set(self, deadlines: Iterable[SetDeadline], known: int) -> None:
+        for number, (moment, pending) in enumerate(deadlines, known + 1):
+            self._deadline(moment, pending, "set", number)
+
+    def _deadline(self, moment: int, deadline: Pending, what: str, number: int) -> None:
+        assert deadline.sender is not None, "a deadline belongs to an instance"
         lane = self._lane(deadline.sender, moment, kind="process manager")
-        items = (moment, lane, DEADLINES.index(what), number)
+        name = self._number(deadline.deadline or "", moment)
+        items = (moment, lane, DEADLINES.index(what), name, number)
         for column, item in zip(self.deadlines, items, strict=True):
             column.append(item)
 

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 from typing import Literal, NamedTuple
 
 from calamity_lab.views.chart import (
-    DEADLINES,
     ChangeColumns,
     Chart,
-    DeadlineColumns,
+    DeadlineSpan,
     EventColumns,
     LaneKind,
     LaneRow,
@@ -26,7 +26,7 @@ from calamity_lab.views.chart import (
     StepColumns,
 )
 from calamity_lab.views.controls import bounded
-from calamity_lab.views.looks import IN_LANES, KINDS_OF_LANES
+from calamity_lab.views.looks import IN_LANES, KINDS_OF_LANES, below
 
 MOST_LANES = 30
 """The most lanes that are all shown; of more lanes, only those in which something happens in the window."""
@@ -87,7 +87,7 @@ class DrawnDeadline:
     @property
     def down(self) -> int:
         """The pixels from the middle of its row down to it: those of an instance are apart."""
-        return 7 + 2 * (self.number % 3)
+        return below(self.number)
 
 
 Side = Literal["left", "right"]
@@ -114,7 +114,7 @@ class Lanes:
         self.events = EventColumns(*(column[: sizes.events] for column in columns.events))
         self.steps = StepColumns(*(column[: sizes.steps] for column in columns.steps))
         self.changes = ChangeColumns(*(column[: sizes.changes] for column in columns.changes))
-        self.deadlines = DeadlineColumns(*(column[: sizes.deadlines] for column in columns.deadlines))
+        self._deadlines = columns.deadlines_by_lane(sizes.deadlines)
         self.lanes: Sequence[LaneRow] = columns.lanes[: sizes.lanes]
         self._names = columns.names
         self._gaps: dict[int, tuple[int, int]] = {}
@@ -145,26 +145,40 @@ class Lanes:
             yield self._change(index)
 
     def drawn_deadlines(self, cursor: int) -> Iterator[DrawnDeadline]:
-        """The deadlines in the order in which they were set; those that are kept end at the cursor."""
-        begun: list[tuple[int, int]] = []
-        ended: dict[int, tuple[int, str]] = {}
-        for moment, lane, kind, number in zip(*self.deadlines, strict=True):
-            if DEADLINES[kind] == "set":
-                begun.append((moment, lane))
-            else:  # one that is due may still be taken off: it was met
-                ended.setdefault(number, (moment, DEADLINES[kind]))
-        for number, (since, lane) in enumerate(begun):
-            until, end = ended.get(number, (cursor, "set"))
-            if end == "set" and since > cursor:
+        """All deadlines in the order in which they were set; those that are kept end at the cursor."""
+        spans = (span for deadlines in self._deadlines.values() for span in deadlines.spans)
+        return self._drawn(sorted(spans, key=lambda span: span.number), cursor)
+
+    def deadlines_in_sight(
+        self, cursor: int, rows: Iterable[int], first: int, last: int
+    ) -> Iterator[DrawnDeadline]:
+        """The deadlines of lanes at the events from one index to another; it looks at no others."""
+        moments = self.events.moments
+        since = moments[first - 1] if first else 0
+        after = bisect_right(moments, moments[last - 1]) if last else 0
+        until = moments[after] if after < self.total else inf
+        for lane in rows:
+            deadlines = self._deadlines.get(lane)
+            if deadlines is not None:
+                yield from self._drawn(deadlines.in_sight(since, until, cursor), cursor)
+
+    def _drawn(self, spans: Iterable[DeadlineSpan], cursor: int) -> Iterator[DrawnDeadline]:
+        now = self.cursor(cursor)
+        for each in spans:
+            start = self._at_step(each.since)
+            if each.until is not None:
+                end, until = self._at_step(each.until), each.until
+            elif each.since <= cursor:
+                end, until = now, cursor
+            else:
                 continue
-            point = self.cursor(until) if end == "set" else self._at_step(until)
-            yield DrawnDeadline(self._at_step(since), point, lane, end, number, since, until)
+            yield DrawnDeadline(start, end, each.lane, each.end, each.number, each.since, until)
 
     def _at_step(self, moment: int) -> float:
-        """The point of the mark of a step; of one without a mark, behind the last event before."""
+        """The point of the mark of a step; without a mark, where the past ends at that moment."""
         index = bisect_left(self.steps.moments, moment)
         is_marked = index < len(self.steps.moments) and self.steps.moments[index] == moment
-        return self.at(self._among(index) if is_marked else self.now(moment) + 0.5)
+        return self.at(self._among(index)) if is_marked else self.cursor(moment)
 
     def at(self, among: float) -> float:
         """The point of a number of an event (from 1, or between two) along the run."""
@@ -308,8 +322,8 @@ def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 
     positions = tuple(lanes.events.positions[first : first + width])
     lines = tuple(
         replace(each, lane=rows[each.lane])
-        for each in lanes.drawn_deadlines(cursor)
-        if each.lane in rows and each.until >= first + AHEAD and each.x <= until
+        for each in lanes.deadlines_in_sight(cursor, order, first, min(first + width, total))
+        if each.until >= first + AHEAD and each.x <= until
     )
     return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed, positions, lines)
 

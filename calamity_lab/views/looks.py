@@ -155,6 +155,17 @@ IN_LANES = ("event", "command", "rejected", *REACTIONS, "projection", "injected"
 KINDS_OF_LANES = ("time passed", "aggregate", "process manager", "projection")
 """The kinds of lanes, from the top down."""
 
+DEADLINE_LINE = {"down": 7, "apart": 2, "heights": 3, "most": 200}
+"""The line of a deadline, in pixels below the middle of its row, and how far apart the heights of lines are.
+
+Of very many lines that begin or end in sight, each row has the ``most`` that did so last.
+"""
+
+
+def below(number: int) -> int:
+    """The pixels from the middle of its row down to the line of a deadline, by the deadline's number."""
+    return DEADLINE_LINE["down"] + DEADLINE_LINE["apart"] * (number % DEADLINE_LINE["heights"])
+
 
 class Sign(NamedTuple):
     """How a status is drawn: a line in an outline on a grid of 16 by 16 around 0, 0; and its word."""

@@ -9,7 +9,6 @@ import { LOOKS } from "./looks.js";
 
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
 // A wait stands in the run where a command does: what comes behind it belongs to it.
-const DEADLINE_ENDS = ["set", "met", "taken off"];
 const COMMANDS = new Set(["command", "rejected", "time passed"]);
 /** @type {ColumnName[]} */
 export const OF_EVENTS = ["moments", "lanes", "names", "times", "positions"];
@@ -20,14 +19,17 @@ export const OF_STEPS = ["moments", "halves", "lanes", "kinds", "names", "labels
 export const OF_CHANGES = ["events", "lanes", "kinds"];
 
 /** @type {ColumnName[]} */
-export const OF_DEADLINES = ["moments", "lanes", "kinds", "numbers"];
+export const OF_DEADLINES = ["moments", "lanes", "kinds", "names", "numbers"];
 const GROUPS = [OF_EVENTS, OF_STEPS, OF_CHANGES, OF_DEADLINES];
 
 /**
  * @typedef {"moments" | "lanes" | "names" | "times" | "positions" | "halves" | "kinds" | "labels" | "events" | "numbers"} ColumnName
  */
 
-/** @typedef {{ lane: number, since: number, until: number, end: string, number: number }} DeadlineSpan */
+/**
+ * A deadline from where it was set to where it ended; `until` is Infinity, and `end` "set", where it is kept.
+ * @typedef {{ lane: number, name: string, since: number, until: number, end: string, number: number }} DeadlineSpan
+ */
 
 /** Columns of whole numbers, of which those that are named grow together. */
 class Columns {
@@ -92,9 +94,11 @@ export class Chart {
     /** @type {{ half: number, first: number, last: number } | null} */
     this.gap = null;
     this.looked = 0;
-    this.spansFor = -1;
     /** @type {DeadlineSpan[]} */
     this.spans = [];
+    /** @type {Map<number | string, RowDeadlines>} */
+    this.deadlineRows = new Map();
+    this.inRows = 0;
     this.edition = 0;
   }
 
@@ -109,6 +113,7 @@ export class Chart {
     this.steps.take(steps, rest.splice(0, OF_STEPS.length));
     this.changes.take(changes, rest.splice(0, OF_CHANGES.length));
     this.deadlines.take(deadlines, rest);
+    if (deadlines < this.inRows) [this.spans, this.deadlineRows, this.inRows] = [[], new Map(), 0];
     this.gap = null;
     this.edition += 1;
     this.looked = Math.min(this.looked, steps);
@@ -125,26 +130,43 @@ export class Chart {
     return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter(isMet), ...ofDeadlines];
   }
 
-  /** The deadlines in order of setting: when each was set and ended, and how; one that is kept has not ended. */
-  deadlineSpans() {
-    if (this.spansFor === this.edition) return this.spans;
-    const { moments, lanes, kinds, numbers, length } = this.deadlines;
-    /** @type {DeadlineSpan[]} */
-    const spans = [];
-    for (let place = 0; place < length; place += 1) {
-      const [moment, number, end] = [moments[place], numbers[place], DEADLINE_ENDS[kinds[place]]];
-      if (end === "set") spans.push({ lane: lanes[place], since: moment, until: Infinity, end, number });
-      // One that is due may still be taken off: it was met.
-      else if (spans[number].end === "set") Object.assign(spans[number], { until: moment, end });
+  /** The deadlines of a lane, by its number, or of a group of lanes, by its key; what is new is added first. */
+  deadlinesIn(/** @type {number | string} */ row) {
+    const { moments, lanes, kinds, names, numbers, length } = this.deadlines;
+    for (; this.inRows < length; this.inRows += 1) {
+      const [moment, lane, number] = [moments[this.inRows], lanes[this.inRows], numbers[this.inRows]];
+      const end = LOOKS.lanes.deadline.ends[kinds[this.inRows]];
+      const rows = [lane, groupKey(this.lanes[lane])].map((key) => {
+        const found = this.deadlineRows.get(key) ?? new RowDeadlines();
+        this.deadlineRows.set(key, found);
+        return found;
+      });
+      if (end === "set") {
+        const name = this.names[names[this.inRows]];
+        this.spans[number] = { lane, name, since: moment, until: Infinity, end, number };
+        for (const each of rows) each.set(this.spans[number]);
+      } else {
+        Object.assign(this.spans[number], { until: moment, end });
+        for (const each of rows) each.end(number);
+      }
     }
-    [this.spans, this.spansFor] = [spans, this.edition];
-    return spans;
+    return this.deadlineRows.get(row);
   }
 
-  /** The point of the mark of a step among the events; of one without a mark, behind the last event before. */
+  /** The point of the mark of a step among the events; without a mark, where the past ends at that moment. */
   amongStep(/** @type {number} */ moment) {
     const step = this.stepAt(moment);
-    return step < 0 ? this.past(moment) + 0.5 : this.amongAt(step);
+    return step < 0 ? this.amongCursor(moment) : this.amongAt(step);
+  }
+
+  /** Between what is past and what is to come; a command at the cursor is before its events. */
+  amongCursor(/** @type {number} */ cursor) {
+    const [now, step] = [this.past(cursor), this.steps.upto("moments", cursor) - 1];
+    const isBetween = step >= 0 && this.steps.halves[step] === 2 * now + 1;
+    // Between an event and what comes next in order, process managers may still react to it.
+    const following = Math.max(step + 1, this.steps.upto("halves", 2 * now));
+    const isNext = following < this.steps.length && this.steps.halves[following] === 2 * now + 1;
+    return ((isBetween ? this.amongAt(step) : now) + (isNext ? this.amongAt(following) : now + 1)) / 2;
   }
 
   /** How many events are past at a moment. */
@@ -152,12 +174,17 @@ export class Chart {
     return this.events.upto("moments", cursor);
   }
 
-  /** The steps, from one to before another, with all steps between two events and at them. */
-  stepsAround(/** @type {number} */ first, /** @type {number} */ last) {
+  /** The moments of the event before some events, and of the one behind them. */
+  momentsAround(/** @type {number} */ first, /** @type {number} */ last) {
     const { moments } = this.events;
     const since = first > 1 ? moments[first - 2] : 0;
     const after = last > 0 ? this.events.upto("moments", moments[last - 1]) : 0;
-    const upto = after < this.events.length ? moments[after] : Infinity;
+    return [since, after < this.events.length ? moments[after] : Infinity];
+  }
+
+  /** The steps, from one to before another, with all steps between two events and at them. */
+  stepsAround(/** @type {number} */ first, /** @type {number} */ last) {
+    const [since, upto] = this.momentsAround(first, last);
     return [this.steps.upto("moments", since - 1), this.steps.upto("moments", upto - 1)];
   }
 
@@ -217,6 +244,101 @@ export class Chart {
       this.gap = { half, first, last };
     }
     return (half - 1) / 2 + (step - this.gap.first + 1) / (this.gap.last - this.gap.first + 2);
+  }
+}
+
+/** By what lanes are put together in a group. */
+export function groupKey(/** @type {LaneRow} */ { kind, category }) {
+  return `${kind} ${category}`;
+}
+
+const BLOCK = 32;
+
+/**
+ * The deadlines of a row in the order in which they were set; those in sight are found at once, as in views/chart.py.
+ * It finds what was set and what ended between two moments by halving. What lies across both is found by the latest end
+ * of each block of deadlines, of each block of blocks, and so on.
+ */
+export class RowDeadlines {
+  constructor() {
+    /** @type {DeadlineSpan[]} */
+    this.spans = [];
+    /** @type {Map<number, number>} */
+    this.places = new Map();
+    /** @type {DeadlineSpan[]} */
+    this.ended = [];
+    /** @type {number[][]} */
+    this.latest = [[]];
+  }
+
+  set(/** @type {DeadlineSpan} */ span) {
+    this.places.set(span.number, this.spans.length);
+    this.spans.push(span);
+    this.until(this.spans.length - 1, Infinity);
+  }
+
+  end(/** @type {number} */ number) {
+    const place = this.places.get(number) ?? 0;
+    this.ended.push(this.spans[place]);
+    this.until(place, this.spans[place].until);
+  }
+
+  until(/** @type {number} */ place, /** @type {number} */ moment) {
+    let [at, latest] = [place, moment];
+    for (let level = 0;; level += 1) {
+      this.latest[level] ??= [];
+      const ends = this.latest[level];
+      ends[at] = latest;
+      if (ends.length === 1) return;
+      at = Math.floor(at / BLOCK);
+      latest = Math.max(...ends.slice(at * BLOCK, (at + 1) * BLOCK));
+    }
+  }
+
+  /**
+   * Those that were set or ended from one moment to another, and what lies across both: lines across that are of one
+   * height look the same, so there is one of them.
+   * @param {number} since @param {number} until @param {number} cursor
+   */
+  inSight(since, until, cursor) {
+    const { most, heights } = LOOKS.lanes.deadline;
+    const { spans, ended } = this;
+    const first = lowest(spans.length, (place) => spans[place].since >= since);
+    const last = lowest(spans.length, (place) => spans[place].since > until);
+    const begin = lowest(ended.length, (place) => ended[place].until >= since);
+    const end = lowest(ended.length, (place) => ended[place].until > until);
+    const found = [...spans.slice(Math.max(first, last - most), last),
+      ...ended.slice(Math.max(begin, end - most), end).filter((span) => span.since < since)];
+    const seen = new Set();
+    let left = most;
+    for (const place of this.across(first, until)) {
+      const span = spans[place];
+      const look = `${span.number % heights} ${span.end === "set"}`;
+      if (!seen.has(look) && !(span.end === "set" && cursor < since)) found.push(span);
+      seen.add(look);
+      left -= 1;
+      if (!left) break;
+    }
+    return found;
+  }
+
+  /** The places before one of those that ended after a moment, the latest first. */
+  *across(/** @type {number} */ before, /** @type {number} */ moment) {
+    let [place, level] = [before - 1, 0];
+    while (place >= 0) {
+      if (this.latest[level][place] > moment) {
+        if (level) {
+          [place, level] = [place * BLOCK + BLOCK - 1, level - 1];
+          continue;
+        }
+        yield place;
+      }
+      place -= 1;
+      // At the end of a block, it is looked at as a whole.
+      while (place >= 0 && (place + 1) % BLOCK === 0 && level + 1 < this.latest.length) {
+        [place, level] = [Math.floor(place / BLOCK), level + 1];
+      }
+    }
   }
 }
 
@@ -280,6 +402,11 @@ export function stepMark(moment) {
 /** @param {number} number @returns {Mark} */
 export function changeMark(number) {
   return `change ${number}`;
+}
+
+/** @param {number} number @returns {Mark} */
+export function deadlineMark(number) {
+  return `deadline ${number}`;
 }
 
 /**

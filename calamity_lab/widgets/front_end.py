@@ -14,9 +14,11 @@ from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from calamity_lab.views.chart import DEADLINES
 from calamity_lab.views.lanes import AHEAD, FOLDED, LABEL, LEAST_GAP, MOST_LANES
 from calamity_lab.views.looks import (
     COLOURS,
+    DEADLINE_LINE,
     DRAWN_AS,
     IN_LANES,
     KINDS_OF_LANES,
@@ -122,6 +124,7 @@ def looks_script() -> str:
             "leastGap": LEAST_GAP,
             "ahead": AHEAD,
             "label": LABEL,
+            "deadline": {**DEADLINE_LINE, "ends": DEADLINES},
         },
     }
     return f"const LOOKS = {json.dumps(looks, indent=1)};\n"

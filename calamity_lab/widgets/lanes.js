@@ -1,6 +1,6 @@
 // The rows of the timeline: the lanes in groups, one a type, of which those in sight are drawn and no others.
 
-import { changeMark, eventMark, STEP_KINDS, stepMark } from "./chart.js";
+import { changeMark, deadlineMark, eventMark, groupKey, STEP_KINDS, stepMark } from "./chart.js";
 import { clamp } from "./elements.js";
 import { LOOKS } from "./looks.js";
 
@@ -8,7 +8,7 @@ import { LOOKS } from "./looks.js";
  * @import { Chart } from "./chart.js"
  * @import { Span } from "./span.js"
  * @import { LaneRow } from "#views"
- * @import { DrawnLabel, DrawnMark, Point } from "./types.js"
+ * @import { DrawnLabel, DrawnLine, DrawnMark, Point } from "./types.js"
  */
 
 export const LANE = 24;
@@ -65,7 +65,7 @@ export class Lanes {
     const groups = new Map(this.groups.map((group) => [group.key, group]));
     for (let number = this.groupOf.length; number < lanes.length; number += 1) {
       const { kind, category } = lanes[number];
-      const key = `${kind} ${category}`;
+      const key = groupKey(lanes[number]);
       const group = groups.get(key) ?? { key, kind, category, all: 0, lanes: [] };
       groups.set(key, group);
       group.all += 1;
@@ -162,38 +162,63 @@ export function shapePaths(/** @type {DrawnMark[]} */ marks, /** @type {number} 
 }
 
 /**
- * The deadlines in the rows in sight: a line from where each was set to where it ended, `now` in pixels for one that is
- * kept; a clock where it was met, a cross where it was taken off. Past and future apart, as shapes are.
+ * The lines of the deadlines in the rows in sight, from where each was set to where it ended, `now` in pixels for one
+ * that is kept. It looks at no others.
  * @param {Chart} chart @param {Span} span @param {Lanes} lanes @param {number[]} rows @param {number} plot
  * @param {number} cursor @param {number} now
  */
-export function deadlinePaths(chart, span, lanes, [top, bottom], plot, cursor, now) {
-  const drawn = { past: "", later: "" };
-  /** @type {DrawnMark[]} */
-  const clocks = [];
+export function linesInSight(chart, span, lanes, [top, bottom], plot, cursor, now) {
+  const first = span.eventAt(span.from);
+  const last = Math.min(span.eventAt(span.to), chart.events.length + 1) - 1;
+  const [since, until] = chart.momentsAround(first, last);
   const at = (/** @type {number} */ moment) => ((span.at(chart.amongStep(moment)) - span.from) * plot) / span.width;
-  for (const { lane, since, until, end, number } of chart.deadlineSpans()) {
-    const row = lanes.rowOf[lane];
-    if (row < top || row >= bottom) continue;
-    const from = at(since);
-    const to = end === "set" ? Math.max(now, from) : at(until);
-    if (to < 0 || from > plot || (end === "set" && since > cursor)) continue;
-    const middle = (row - top + 0.5) * LANE;
-    const y = middle + deadlineDown(number);
-    const parted = since > cursor ? from : clamp(now, from, to);
-    if (parted > from) drawn.past += `M${from.toFixed(1)} ${y}H${parted.toFixed(1)}`;
-    if (to > parted) drawn.later += `M${parted.toFixed(1)} ${y}H${to.toFixed(1)}`;
-    const tense = until <= cursor ? "past" : "later";
-    if (end === "taken off") drawn[tense] += `M${(to - 2.5).toFixed(1)} ${y - 2.5}l5 5m0-5l-5 5`;
-    if (end !== "met") continue;
-    clocks.push({ key: stepMark(until), kind: "deadline", among: 0, lane, moment: until, x: to, y: middle });
+  /** @type {DrawnLine[]} */
+  const lines = [];
+  for (let row = top; row < bottom; row += 1) {
+    const { number, key, isClosed } = lanes.rows[row];
+    const inRow = number === undefined && !isClosed ? undefined : chart.deadlinesIn(number ?? key);
+    for (const each of inRow?.inSight(since, until, cursor) ?? []) {
+      if (lanes.rowOf[each.lane] !== row || (each.end === "set" && each.since > cursor)) continue;
+      const from = at(each.since);
+      const to = each.end === "set" ? Math.max(now, from) : at(each.until);
+      if (to < 0 || from > plot) continue;
+      const middle = (row - top + 0.5) * LANE;
+      lines.push({ key: deadlineMark(each.number), kind: "deadline", among: 0, lane: each.lane, moment: each.since,
+        x: Math.max(from, 0), y: middle + lineDown(each.number), from, to, middle, end: each.end, until: each.until });
+    }
   }
-  return { drawn, clocks };
+  return lines;
 }
 
-/** How far below the middle of its row a deadline is, so that those of an instance are apart. */
-function deadlineDown(/** @type {number} */ number) {
-  return 7 + 2 * (number % 3);
+/** The lines as paths, the past and the future apart, with a cross where a deadline was taken off. */
+export function linePaths(
+  /** @type {DrawnLine[]} */ lines,
+  /** @type {number} */ cursor,
+  /** @type {number} */ now,
+) {
+  const drawn = { past: "", later: "" };
+  for (const { from, to, y, end, moment, until } of lines) {
+    const parted = moment > cursor ? from : clamp(now, from, to);
+    if (parted > from) drawn.past += `M${from.toFixed(1)} ${y}H${parted.toFixed(1)}`;
+    if (to > parted) drawn.later += `M${parted.toFixed(1)} ${y}H${to.toFixed(1)}`;
+    if (end === "taken off") {
+      drawn[until <= cursor ? "past" : "later"] += `M${(to - 2.5).toFixed(1)} ${y - 2.5}l5 5m0-5l-5 5`;
+    }
+  }
+  return drawn;
+}
+
+/** A clock at the end of each line of a deadline that was met. @param {DrawnLine[]} lines @returns {DrawnMark[]} */
+export function clocksOf(lines) {
+  return lines.filter(({ end }) => end === "met").map(({ lane, until, to, middle }) => ({ key: stepMark(until),
+    kind: "deadline", among: 0, lane, moment: until, x: to, y: middle })
+  );
+}
+
+/** How far below the middle of its row the line of a deadline is, so that those of an instance are apart. */
+function lineDown(/** @type {number} */ number) {
+  const { down, apart, heights } = LOOKS.lanes.deadline;
+  return down + apart * (number % heights);
 }
 
 /** A ring around marks in order of `x`; marks of a row that are close to each other share one. */

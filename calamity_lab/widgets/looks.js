@@ -10,5 +10,6 @@ export const LOOKS = {
   signs: {},
   graph: { boxWide: 0, boxHigh: 0, nameRoom: 0 },
   sequence: { row: 0, note: 0, gap: 0 },
-  lanes: { most: 0, folded: 0, leastGap: 0, ahead: 0, label: { size: 0, mark: 0, gap: 0, apart: 0 } },
+  lanes: { most: 0, folded: 0, leastGap: 0, ahead: 0, label: { size: 0, mark: 0, gap: 0, apart: 0 },
+    deadline: { down: 0, apart: 0, heights: 0, most: 0, ends: [] } },
 };

@@ -5,8 +5,8 @@ import { disable, isDisabled } from "./buttons.js";
 import { Chart, eventMark, stepMark } from "./chart.js";
 import { choiceOf, clamp, count, cutName, draw, make, namesOf, put, setText, show, widthOf } from "./elements.js";
 import { NOTHING_SELECTED } from "./lab_handle.js";
-import { deadlinePaths, DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, MARK_STEP, marksInSight,
-  ringPath, shapePaths } from "./lanes.js";
+import { clocksOf, DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, linePaths, linesInSight,
+  MARK_STEP, marksInSight, ringPath, shapePaths } from "./lanes.js";
 import { keyed } from "./lists.js";
 import { LOOKS } from "./looks.js";
 import { glyph, icon, kindClass, setGlyph, showStop, stopSign, stopsOf, stopWords } from "./signs.js";
@@ -18,7 +18,7 @@ import { AXIS, buildTimeline } from "./timeline_parts.js";
  * @import { LabHandle } from "./lab_handle.js"
  * @import { Stops } from "./signs.js"
  * @import { Mark } from "#views"
- * @import { DrawnLabel, DrawnMark, PlacedMark, Point } from "./types.js"
+ * @import { DrawnLabel, DrawnLine, DrawnMark, PlacedMark, Point } from "./types.js"
  */
 
 // What a lane's name has beside it in the column, and the size of its letters, in pixels.
@@ -44,6 +44,8 @@ export class Timeline {
     this.lanes = new Lanes();
     /** @type {DrawnMark[]} */
     this.marks = [];
+    /** @type {DrawnLine[]} */
+    this.lines = [];
     this.rows = [0, 0];
     this.plot = 480;
     this.labelWidth = 158;
@@ -253,9 +255,8 @@ export class Timeline {
     const isDense = plot / span.width < DENSE;
     this.marks = isDense && span.width > 2000 ? [] : marksInSight(chart, span, this.lanes, [top, bottom], plot);
     const now = this.nowAt();
-    const { drawn, clocks } = isDense
-      ? { drawn: { past: "", later: "" }, clocks: [] }
-      : deadlinePaths(chart, span, this.lanes, [top, bottom], plot, cursor, now);
+    this.lines = isDense ? [] : linesInSight(chart, span, this.lanes, [top, bottom], plot, cursor, now);
+    const [drawn, clocks] = [linePaths(this.lines, cursor, now), clocksOf(this.lines)];
     put(this.nodes.deadlines[0], "d", drawn.past);
     put(this.nodes.deadlines[1], "d", drawn.later);
     const paths = isDense
@@ -296,16 +297,10 @@ export class Timeline {
     return this.dense.bars;
   }
 
-  /** Between what is past and what is to come, in pixels; a command at the cursor is before its events. */
+  /** Where the past ends, in pixels. */
   nowAt() {
-    const { chart, span, now, plot } = this;
-    const step = chart.steps.upto("moments", this.cursor) - 1;
-    const isBetween = step >= 0 && chart.steps.halves[step] === 2 * now + 1;
-    // Between an event and what comes next in order, process managers may still react to it.
-    const following = Math.max(step + 1, chart.steps.upto("halves", 2 * now));
-    const isNext = following < chart.steps.length && chart.steps.halves[following] === 2 * now + 1;
-    const [past, next] = [isBetween ? chart.amongAt(step) : now, isNext ? chart.amongAt(following) : now + 1];
-    return ((span.at((past + next) / 2) - span.from) * plot) / span.width;
+    const { chart, span, plot } = this;
+    return ((span.at(chart.amongCursor(this.cursor)) - span.from) * plot) / span.width;
   }
 
   /** The rings around what the command at the cursor has done so far. */

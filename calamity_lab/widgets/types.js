@@ -55,6 +55,7 @@
  *   lanes: {
  *     most: number, folded: number, leastGap: number, ahead: number,
  *     label: { size: number, mark: number, gap: number, apart: number },
+ *     deadline: { down: number, apart: number, heights: number, most: number, ends: string[] },
  *   },
  * }} Looks
  */
@@ -65,6 +66,7 @@
  * @typedef {PlacedMark & { name: string, label: string, position: number | null }} ChartMark
  * @typedef {PlacedMark & Point} DrawnMark
  * @typedef {{ key: Mark, moment: number, text: string, x: number, y: number, wide: number, isLeft: boolean }} DrawnLabel
+ * @typedef {DrawnMark & { from: number, to: number, middle: number, end: string, until: number }} DrawnLine
  * @typedef {{ x: number, y: number }} Point
  */
 export {};

@@ -1,4 +1,4 @@
-"""Letting time pass to a deadline, beside a step: with a thousand deadlines, and with very many."""
+"""Letting time pass to a deadline, and drawing the lanes: with few deadlines, and with very many."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from calamity_lab.kernel.clocks_and_ids import read
 from calamity_lab.kernel.deadlines import Deadlines
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.run import Run, advance, begin, elapse
+from calamity_lab.trace.stepper import Stepper
+from calamity_lab.views.chart import Charts
+from calamity_lab.views.lanes import window
+from calamity_lab.widgets.patches import chart_patch
 from tests.benchmarks.measuring import seconds, table
 from tests.holds import ExpireHold, Holding, HoldSeat, theatre
 
@@ -21,6 +25,9 @@ MANY = 1_000_000
 WAITS = 150
 ROUNDS = 5
 MOST = 3
+DRAWN = (100, 100_000)
+WINDOWS = 20
+INSTANCES = 1_000
 
 
 def run(many: int = MANY) -> list[str]:
@@ -42,7 +49,62 @@ def run(many: int = MANY) -> list[str]:
         f"a deadline each day; {WAITS:,} waits",
         *table(found, WAITS),
         f"  aim: a wait is flat, and takes at most {MOST} times a step",
+        *_lanes(),
     ]
+
+
+def _lanes() -> list[str]:
+    """A step with its part of the lanes, and a window of the lanes, with few and with very many deadlines."""
+    works: dict[str, Callable[[], object]] = {}
+    for count in DRAWN:
+        drawn = _Drawn(count)
+        works[f"steps, {count:,} deadlines"] = drawn.steps
+        works[f"windows, {count:,} deadlines"] = drawn.windows
+    found = {name: median([seconds(work) for _ in range(ROUNDS)]) for name, work in works.items()}
+    steps, windows = (
+        found[f"{name}, {DRAWN[1]:,} deadlines"] / found[f"{name}, {DRAWN[0]:,} deadlines"]
+        for name in ("steps", "windows")
+    )
+    return [
+        f"the lanes of {INSTANCES:,} instances",
+        *table(found, WINDOWS),
+        f"  many against few: a step {steps:.1f}, a window {windows:.1f} (aim: at most {MOST})",
+    ]
+
+
+class _Drawn:
+    """A run whose instances have so many deadlines together, and its lanes."""
+
+    def __init__(self, count: int) -> None:
+        now, _ = read(theatre().clock)
+        kept = [
+            Pending(
+                ExpireHold(str(n)),
+                f"id-{n}",
+                "c",
+                sender=Identity(Holding, str(n % INSTANCES)),
+                due_at=now + timedelta(days=n + 1),
+                deadline=f"expiry {n}",
+            )
+            for n in range(count)
+        ]
+        self._stepper = Stepper(theatre(deadlines=Deadlines(kept)), checked=False)
+        self._stepper.submit(*[HoldSeat(f"new {n}") for n in range(2 * ROUNDS * WINDOWS)])
+        self._charts = Charts()
+        self._chart = self._charts.of(self._stepper.trace)
+
+    def steps(self) -> None:
+        """So many commands, each followed by what the lanes of a widget are sent."""
+        for _ in range(WINDOWS):
+            self._stepper.step_over()
+            chart = self._charts.of(self._stepper.trace)
+            chart_patch(chart, self._chart)
+            self._chart = chart
+
+    def windows(self) -> None:
+        """So many windows of the lanes."""
+        for _ in range(WINDOWS):
+            window(self._chart, self._stepper.cursor)
 
 
 def _run_with(count: int) -> Run:

@@ -23,7 +23,7 @@ const LANES = [
  * the changes of a projection as columns.
  * @param {number[][]} changes @param {number[][]} deadlines
  */
-function chart(changes = [[], [], []], deadlines = [[], [], [], []]) {
+function chart(changes = [[], [], []], deadlines = [[], [], [], [], []]) {
   const made = new Chart();
   made.take({
     kept: [0, 0, 0, 0, 0, 0],
@@ -55,6 +55,38 @@ test("a mark stands where its event is, and steps in one gap share the room ther
   assert.deepEqual(marks.map((mark) => mark?.moment), [4, 10, 12, 14, 20]);
   assert.deepEqual(chart().kinds(), ["event", "started", "continued", "stopped"]);
   assert.equal(chart().at("step 12")?.kind, "continued");
+});
+
+/** So many deadlines in one lane: the first is kept, each other one is taken off where the next one is set. */
+function withDeadlines(/** @type {number} */ many) {
+  const [set, off] = ["set", "taken off"].map((end) => LOOKS.lanes.deadline.ends.indexOf(end));
+  const items = [[0, 1, set, 0, 1]];
+  for (let number = 2; number <= many; number += 1) {
+    items.push([number, 1, set, 0, number], [number + 1, 1, off, 0, number]);
+  }
+  return chart(undefined, [0, 1, 2, 3, 4].map((column) => items.map((item) => item[column])));
+}
+
+/** What is in sight between two moments, and how many ends of deadlines are read for it. */
+function sought(/** @type {number} */ many, /** @type {number} */ since, /** @type {number} */ until) {
+  const inRow = withDeadlines(many).deadlinesIn(1);
+  assert.ok(inRow);
+  let reads = 0;
+  inRow.latest = inRow.latest.map((ends) =>
+    new Proxy(ends, { get(target, name) {
+      reads += 1;
+      return Reflect.get(target, name);
+    } })
+  );
+  const found = inRow.inSight(since, until, many).map(({ number }) => number);
+  return { found: found.sort((one, other) => one - other), reads };
+}
+
+test("of very many deadlines those in sight are found by reading few", () => {
+  const [few, many] = [sought(100, 50, 55), sought(100_000, 50_000, 50_005)];
+  assert.deepEqual(few.found, [1, 49, 50, 51, 52, 53, 54, 55]);
+  assert.deepEqual(many.found, [1, 49_999, 50_000, 50_001, 50_002, 50_003, 50_004, 50_005]);
+  assert.ok(many.reads < 4 * few.reads, `${many.reads} and ${few.reads}`);
 });
 
 test("an event has its position, which is not its number where positions are missing", () => {
@@ -122,7 +154,7 @@ test("the window follows the cursor in strides, so that it seldom moves", () => 
   const numbers = Array.from({ length: 200 }, (_, place) => place + 1);
   const zeros = numbers.map(() => 0);
   long.take({ kept: [0, 0, 0, 0, 0, 0], names: ["A"], lanes: LANES,
-    columns: [numbers, zeros, zeros, numbers, numbers, ...Array.from({ length: 13 }, () => [])] });
+    columns: [numbers, zeros, zeros, numbers, numbers, ...Array.from({ length: 14 }, () => [])] });
   const span = new Span(long);
   span.fit(20);
   const starts = numbers.map((now) => {

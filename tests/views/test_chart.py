@@ -68,7 +68,7 @@ class Reader:
     """A front end: it keeps what still holds, and puts what is new behind it."""
 
     def __init__(self) -> None:
-        self.has = Whole([[]] * 5, [[]] * 6, [], [], [[]] * 3, [[]] * 4)
+        self.has = Whole([[]] * 5, [[]] * 6, [], [], [[]] * 3, [[]] * 5)
         self.seen: Chart | None = None
         self.taken = 0
 
@@ -245,7 +245,7 @@ def test_the_columns_of_a_story_are_in_the_order_that_they_promise(domain: Any) 
     assert [lane.stream_id for lane in chart.columns.lanes] == list(
         dict.fromkeys(row.stream_id for row in text)
     )
-    numbers = [*events.names, *steps.names, *steps.labels]
+    numbers = [*events.names, *steps.names, *steps.labels, *chart.columns.deadlines.names]
     assert {chart.columns.names[number] for number in numbers} == set(chart.columns.names)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,16 +16,20 @@ from calamity_lab.examples import bank
 from calamity_lab.examples.bank import RenameAccount, WithdrawFunds
 from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel import schema
+from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.deadlines import Deadlines
+from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.trace.selection import Selection
+from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views import counters as counters_module
 from calamity_lab.views.agenda import agenda
-from calamity_lab.views.chart import Charts
+from calamity_lab.views.chart import Chart, Charts
 from calamity_lab.views.controls import controls
 from calamity_lab.views.counters import Counters, counters
 from calamity_lab.views.events import event_rows
@@ -33,7 +39,11 @@ from calamity_lab.views.search import search_results
 from calamity_lab.views.selected import selected
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
+from calamity_lab.widgets.patches import chart_patch
+from tests.holds import Holding, HoldSeat, RemindGuest, theatre
 from tests.views.traces import trace_of
+
+START = datetime(2027, 1, 1, tzinfo=UTC)
 
 BANK = Model.find(bank)
 
@@ -168,3 +178,58 @@ def test_the_counters_are_the_same_whatever_was_asked_before(short: Trace) -> No
     for cursor in there:
         alone = counters(Trace(short.branch), cursor)
         assert [each[cursor] for each in asked] == [alone, alone]
+
+
+def lines_run(work: Callable[[], Any]) -> int:
+    """How many lines of Python some work runs."""
+    count = 0
+
+    def trace(_frame: Any, event: str, _arg: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def with_deadlines(each: int, instances: int = 200) -> Stepper:
+    """A lab in which instances have so many deadlines each, and a seat was held since."""
+    made = [
+        Pending(
+            RemindGuest(f"{n}"), f"id-{n}-{k}", "c", sender=Identity(Holding, f"{n}"),
+            due_at=START + timedelta(days=n + 1, hours=k), deadline=f"reminder {k}",
+        )
+        for n in range(instances)
+        for k in range(each)
+    ]  # fmt: skip
+    stepper = Stepper(theatre(deadlines=Deadlines(made)), checked=False)
+    stepper.submit(HoldSeat("A1"), HoldSeat("B2"))
+    stepper.step_over()
+    return stepper
+
+
+def test_a_step_and_a_window_cost_the_same_however_many_deadlines_are_set() -> None:
+    costs = list[tuple[int, int]]()
+    for each in (1, 100):
+        stepper, charts = with_deadlines(each), Charts()
+        chart = charts.of(stepper.trace)
+        found = window(chart, stepper.cursor)
+        assert sum(line.since == 0 for line in found.deadlines) == 0, "no lane of these is shown"
+        (moment,) = {line.since for line in found.deadlines}
+        assert [line.end for line in found.deadlines] == ["set", "set"]
+        assert stepper.trace[moment].step is not None
+
+        def step(stepper: Stepper = stepper, charts: Charts = charts, chart: Chart = chart) -> None:
+            stepper.step_over()
+            assert chart_patch(charts.of(stepper.trace), chart)["count"][3] == 2
+
+        costs.append((lines_run(lambda: window(chart, stepper.cursor)), lines_run(step)))  # noqa: B023
+    (few_window, few_step), (many_window, many_step) = costs
+    assert many_window < 2 * few_window
+    assert many_step < 2 * few_step

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from calamity_lab import ALL, After, Lab, Rejected, Run, dispatch, policy, ticking_clock
@@ -21,7 +24,7 @@ from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import MOST_DUE, agenda
 from calamity_lab.views.arrows import cause_of, effects_of
 from calamity_lab.views.branches import branch_tree
-from calamity_lab.views.chart import CLOCK, Charts, Mark
+from calamity_lab.views.chart import CLOCK, Charts, DeadlineSpan, LaneDeadlines, Mark
 from calamity_lab.views.controls import controls
 from calamity_lab.views.counters import counters
 from calamity_lab.views.details import actions_on, details, stops_view
@@ -203,6 +206,47 @@ def test_a_fork_keeps_the_deadlines_up_to_it_and_forgets_how_they_ended() -> Non
     drawn = [*forked.drawn_deadlines(here.trace.last)]
     assert drawn == [*fresh.drawn_deadlines(here.trace.last)]
     assert [each.end for each in drawn] == ["met", "set", "set", "set"]
+
+
+def test_a_deadline_that_was_set_before_the_run_began_is_drawn_from_its_beginning() -> None:
+    held = dispatch(theatre(), HoldSeat("A1"))
+    here = Lab(holds, stack=held)
+    here.wait()
+    lanes = Lanes(Charts().of(here.trace))
+    drawn = window(lanes.chart, here.cursor).deadlines
+    assert [(each.since, each.end) for each in drawn] == [(0, "met"), (0, "set")]
+    assert {each.x for each in drawn} == {lanes.cursor(0)} == {1.25}
+    assert drawn[0].until == 1.5
+    assert [each.moment for each in here.trace.index.deadlines] == [0, 0]
+
+
+LIVES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.booleans()), max_size=150)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LIVES, st.integers(0, 320), st.integers(0, 60), st.integers(0, 320))
+def test_the_deadlines_in_sight_are_those_that_looking_at_all_finds(
+    lives: list[tuple[int, int, bool]], since: int, length: int, cursor: int
+) -> None:
+    inside, moment, until = LaneDeadlines(), 0, since + length
+    for number, (later, ends, last) in enumerate(lives, 1):
+        moment += later
+        inside.set(DeadlineSpan(number, 0, moment))
+        kept = [each for each in inside.spans if each.until is None]
+        for each in kept[-ends:] if ends and last else kept[:ends]:
+            inside.end(each.number, moment + 1, "met")
+        moment += 1
+    found = [*inside.in_sight(since, until, cursor)]
+    across = [each for each in inside.spans if each.since < since and (each.until or inf) > until]
+    shown = [each for each in across if each.until is not None or cursor >= since]
+    touching = [
+        each
+        for each in inside.spans
+        if since <= each.since <= until or (each.until is not None and since <= each.until <= until)
+    ]
+    looks = [(each.number % 3, each.until is None) for each in found if each in across]
+    assert sorted(each.number for each in found if each not in across) == [each.number for each in touching]
+    assert sorted(looks) == sorted({(each.number % 3, each.until is None) for each in shown})
 
 
 def test_the_lane_of_the_waits_begins_with_the_first_wait_and_grows_as_any() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-OF_EVENTS, OF_STEPS, OF_CHANGES, OF_DEADLINES = GROUPS = (5, 6, 3, 4)
+OF_EVENTS, OF_STEPS, OF_CHANGES, OF_DEADLINES = GROUPS = (5, 6, 3, 5)
 
 Charted = dict[str, Any]
 
