@@ -28,7 +28,8 @@ class Selection(NamedTuple):
     Of an event ``position`` is its own; of several it is the first one's, and ``until`` the last one's. With
     a ``stream_id`` and a ``position`` it is what the event changed in that projection. Of a command that was
     pending at ``moment``, ``command`` is its id; what became of it since is selected. ``type`` is a kind and
-    a stored name, as in ``"command:WithdrawFunds"``, so it outlives a reload.
+    a stored name, as in ``"command:WithdrawFunds"``, so it outlives a reload. ``deadline`` is the number of a
+    deadline among all that were set, from 1: the line in its lane, whatever became of it.
     """
 
     stream_id: str | None = None
@@ -37,6 +38,7 @@ class Selection(NamedTuple):
     moment: int | None = None
     command: str | None = None
     type: str | None = None
+    deadline: int | None = None
 
 
 NOTHING = Selection()
@@ -116,7 +118,7 @@ def _plain(given: Any) -> Any:
 
 def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEvent]:
     """The events of a selection, past and future: of a step those that it recorded."""
-    events, (stream_id, position, until, moment, command, of_type) = trace.index.events, selection
+    events, (stream_id, position, until, moment, command, of_type, _) = trace.index.events, selection
     if of_type is not None:
         yield from (event for event in events if f"event:{event.event_type}" == of_type)
     elif position is not None:
@@ -139,7 +141,11 @@ def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEven
 
 
 def pending_of(trace: Trace, selection: Selection) -> Pending | None:
-    """The selected command as it was pending, or was in progress, at the moment of the selection."""
+    """The selected command as it was pending, or was in progress, at the moment of the selection, or a deadline."""
+    if selection.deadline is not None:
+        number = selection.deadline
+        there = trace.index.deadlines
+        return there[number - 1].pending if 0 < number <= len(there) else None
     moment, command = selection.moment, selection.command
     if command is None or moment is None or not 0 <= moment <= trace.last:
         return None
@@ -155,7 +161,12 @@ def waiting(run: Run) -> Iterator[Pending]:
 
 
 def is_deadline(trace: Trace, selection: Selection, pending: Pending) -> bool:
-    """Whether a selected command was a deadline at the moment of the selection, and not yet due."""
+    """Whether a selected command was a deadline at the moment of the selection, and not yet due.
+
+    Of the line of a deadline: whether the branch keeps this deadline to its end.
+    """
+    if selection.deadline is not None:
+        return trace.index.ended[pending.command_id].how == "set"
     if pending.sender is None or selection.moment is None:
         return False
     return pending in trace[selection.moment].stack.deadlines.of(pending.sender)

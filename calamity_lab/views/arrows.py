@@ -166,10 +166,17 @@ def _cause_of_change(trace: Trace, number: int) -> Mark | None:
     return Mark("event", trace.index.projections.changes[number - 1].event)
 
 
+def _cause_of_deadline(trace: Trace, number: int) -> Mark | None:
+    """The reaction that set a deadline; None where it was set before the trace began."""
+    moment, pending = trace.index.deadlines[number - 1]
+    return cause_of_pending(trace, pending, moment)
+
+
 _CAUSES: Mapping[str, Callable[[Trace, int], Mark | None]] = {
     "event": _cause_of_event,
     "step": _cause_of_step,
     "change": _cause_of_change,
+    "deadline": _cause_of_deadline,
 }
 
 

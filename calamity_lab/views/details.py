@@ -198,7 +198,7 @@ def details(
     if chosen.type:
         return _type(trace, chosen, asked)
     pending = pending_of(trace, selection)
-    if chosen.kind == "command" and pending is not None:
+    if chosen.kind in ("command", "deadline") and pending is not None:
         return _pending(trace, pending, chosen, asked)
     if chosen.kind == "event" and chosen.mark is not None:
         return _event(trace, trace.index.events[chosen.mark.number - 1], chosen, asked)
@@ -218,7 +218,7 @@ def actions_on(trace: Trace, selection: Selection) -> Iterator[Action]:
     pending = pending_of(trace, selection)
     if pending is not None and is_deadline(trace, selection, pending):
         yield Action("wait", "Wait until this", "Let time pass until it is due", _which(pending))
-    elif pending is not None:
+    elif pending is not None and selection.deadline is None:
         yield from _on_pending(pending)
     elif selection.moment is not None and 0 < selection.moment <= trace.last:
         step = trace[selection.moment].step
@@ -290,7 +290,7 @@ def _faults(trace: Trace, selection: Selection) -> Iterator[FaultOffer]:
     """The faults that concern a pending command or an event."""
     pending = pending_of(trace, selection)
     if pending is not None:
-        if not is_deadline(trace, selection, pending):
+        if selection.deadline is None and not is_deadline(trace, selection, pending):
             yield from faults_on(pending)
     elif selection.position is not None and selection.until is None and selection.stream_id is None:
         for event in islice(selected_events(trace, selection), 1):
@@ -492,6 +492,7 @@ def _of_time(step: Step, asked: _Asked) -> Iterator[Section]:
 
 def _of_command(trace: Trace, pending: Pending, step: Step | None, asked: _Asked) -> Iterator[Section]:
     decided = None if step is None else trace[trace.command_end(step.index)].decision
+    ended = trace.index.ended.get(pending.command_id)
     is_about_command = step is None or (step.trigger is None and (step.begins or not step.is_injected))
     yield asked.section("fields" if is_about_command else "command", pending.command)
     known = {
@@ -500,7 +501,7 @@ def _of_command(trace: Trace, pending: Pending, step: Step | None, asked: _Asked
         "origin": origin(pending),
         "deadline": pending.deadline,
         "due at": None if pending.due_at is None else _due(pending),
-        "step": "pending" if step is None else step.index,
+        "step": ("pending" if ended is None or ended.how == "set" else None) if step is None else step.index,
         "outcome": None if decided is None else fact(decided),
         "command id": pending.command_id,
         "causation id": pending.causation_id,
@@ -512,10 +513,13 @@ def _of_command(trace: Trace, pending: Pending, step: Step | None, asked: _Asked
 
 
 def _pending(trace: Trace, pending: Pending, chosen: Selected, asked: _Asked) -> Details:
-    cause = cause_of_pending(trace, pending, trace.last)
+    """A command that is pending, or a deadline: what sent or set it, and the command that came of it."""
+    cause, start = cause_of_pending(trace, pending, trace.last), dispatch_of(trace, pending)
+    met = None if start is None else command_mark(trace, start)
     return replace(
-        _base("command", chosen, chosen.detail, _of_command(trace, pending, None, asked)),
+        _base(chosen.kind, chosen, chosen.detail, _of_command(trace, pending, None, asked)),
         causes=() if cause is None else (link(trace, cause),),
+        effects=() if met is None else (link(trace, met),),
     )
 
 
@@ -576,6 +580,10 @@ def link(trace: Trace, mark: Mark) -> DetailLink:
         event, moment = trace.index.events[mark.number - 1], trace.index.event_moments[mark.number - 1]
         label = f"{event.event_type} #{event.position}"
         return DetailLink("event", label, format_value(event.stream_id, LENGTH), 0, mark, moment)
+    if mark.kind == "deadline":
+        moment, pending = trace.index.deadlines[mark.number - 1]
+        label, instance = (format_value(each, LENGTH) for each in (pending.deadline, str(pending.sender)))
+        return DetailLink("deadline", label, instance, 0, mark, moment)
     change = change_of(trace, mark)
     if change is not None:
         name = format_value(change.identity.stream_id, LENGTH)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.identity import by_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Elapsed, Injected, Step
@@ -31,6 +32,8 @@ from calamity_lab.views.events import LENGTH
 from calamity_lab.views.paths import state_fields
 
 MOST_STREAMS = 200
+
+BEFORE = "before the run began"
 
 _DETAIL = 300
 _TITLE = 120
@@ -67,6 +70,8 @@ def selected(trace: Trace, selection: Selection) -> Selected:
     """The selection on the current branch; nothing is selected if the branch does not have it."""
     if selection.type is not None:
         return _type(trace, selection.type)
+    if selection.deadline is not None:
+        return _deadline(trace, selection.deadline)
     if selection.position is not None and selection.until is not None:
         return _range(trace, selection.position, selection.until)
     if selection.position is not None and selection.stream_id is not None:
@@ -89,6 +94,10 @@ def described(trace: Trace, mark: Mark) -> str:
     if kind == "event" and 0 < number <= len(trace.index.events):
         event = trace.index.events[number - 1]
         return f"{event.event_type} #{event.position}: {format_fields(event.event, LENGTH)}"
+    if kind == "deadline" and 0 < number <= len(trace.index.deadlines):
+        pending = trace.index.deadlines[number - 1].pending
+        name = plain_sentence(f"{pending.deadline} of {pending.sender}", _TITLE)
+        return f"{name}: {deadline_life(trace, pending, trace.last)}"
     change = change_of(trace, mark)
     if change is not None:
         event = trace.index.events[change.event - 1]
@@ -101,6 +110,37 @@ def described(trace: Trace, mark: Mark) -> str:
         return ""
     decision = trace[trace.command_end(number)].decision if step.begins else None
     return format_value(fact(decision or step), _DETAIL)
+
+
+def deadline_life(trace: Trace, pending: Pending, upto: int) -> str:
+    """When a deadline is due, where it was set, and what became of it up to a moment."""
+    assert pending.due_at is not None, "a deadline has a time"
+    words = f"due at {point_in_time(pending.due_at)}"
+    if pending.cause is not None:
+        event, length = pending.cause, length_of_time(pending.due_at - pending.cause.recorded_at)
+        words += f", {length} after {plain_sentence(event.event_type)} #{event.position}"
+    ended = trace.index.ended.get(pending.command_id)
+    since = trace.index.deadlines[ended.number - 1].moment if ended is not None else 0
+    words += f"; set at step {since:,}" if since else f"; set {BEFORE}"
+    if ended is not None and ended.moment is not None and ended.moment <= upto:
+        words += f", {ended.how} at step {ended.moment:,}"
+    return words
+
+
+def _deadline(trace: Trace, number: int) -> Selected:
+    if not 0 < number <= len(trace.index.deadlines):
+        return Selected()
+    moment, pending = trace.index.deadlines[number - 1]
+    assert pending.sender is not None, "a deadline belongs to an instance"
+    return Selected(
+        kind="deadline",
+        title=plain_sentence(f"{pending.deadline} of {pending.sender}", _TITLE),
+        detail=deadline_life(trace, pending, trace.last),
+        moment=moment or None,
+        mark=Mark("deadline", number),
+        command=format_value(pending.command_id),
+        streams=(format_value(pending.sender.stream_id),),
+    )
 
 
 def _event(trace: Trace, position: int) -> Selected:

@@ -27,7 +27,7 @@ from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed, Injected, Step
-from calamity_lab.text import format_value, length_of_time, plain_sentence, point_in_time
+from calamity_lab.text import format_value, plain_sentence
 from calamity_lab.trace.differences import ABSENT
 from calamity_lab.trace.index import BLOCK, Lane, TouchedFields
 from calamity_lab.trace.selection import Selection, dispatch_of, pending_of
@@ -39,7 +39,7 @@ from calamity_lab.views.chart import Mark, event_mark, step_mark
 from calamity_lab.views.details import MOST_LINKS, Answer, DetailLink, link
 from calamity_lab.views.paths import count_in, differ, state_at, state_fields, within
 from calamity_lab.views.process_graph import NotSent
-from calamity_lab.views.selected import selected
+from calamity_lab.views.selected import BEFORE, deadline_life, selected
 from calamity_lab.views.versions import Present, Versions, lane_named
 
 _VALUE = 60
@@ -53,8 +53,6 @@ _ATOMS = (int, str, bool)
 
 _ROOT = re.compile(r"[.\[{]")
 """Where the name of a field ends in a path."""
-
-BEFORE = "before the run began"
 
 Kind = Literal["value", "event", "command", "deadline", "reaction", "rejection", "fault"]
 
@@ -577,21 +575,14 @@ class _Asked:
 
     def _deadline(self, node: _Node) -> tuple[Any, ...]:
         """A deadline, and the reaction that set it; one that was set before the run began ends the chain."""
-        pending, index = node.about, self.trace.index
-        due = f"due at {point_in_time(pending.due_at)}"
-        if pending.cause is not None:
-            event, length = pending.cause, length_of_time(pending.due_at - pending.cause.recorded_at)
-            due += f", {length} after {event.event_type} #{event.position}"
-        ended = index.ended.get(pending.command_id)
-        since = index.deadlines[ended.number - 1].moment if ended is not None else 0
-        set_at = f"set at step {since:,}" if since else f"set {BEFORE}"
-        moment, upto = since, self.trace.last if node.moment is None else node.moment
-        if ended is not None and ended.moment is not None and ended.moment <= upto:
-            set_at += f", {ended.how} at step {ended.moment:,}"
-            moment = ended.moment if ended.how == "met" else since
-        step = self.trace[moment].step
-        mark = None if step is None else step_mark(self.trace, step)
-        link = self._link(node._replace(moment=moment or None), pending, f"{due}; {set_at}", mark)
+        pending, trace = node.about, self.trace
+        upto = trace.last if node.moment is None else node.moment
+        ended = trace.index.ended.get(pending.command_id)
+        since = trace.index.deadlines[ended.number - 1].moment if ended is not None else 0
+        is_met = ended is not None and ended.how == "met" and (ended.moment or 0) <= upto
+        moment = (ended.moment if ended is not None and is_met else since) or None
+        mark = None if ended is None else Mark("deadline", ended.number)
+        link = self._link(node._replace(moment=moment), pending, deadline_life(trace, pending, upto), mark)
         return self._sent(node, link) if since else (link, None)
 
     def _sent(self, node: _Node, link: WhyLink) -> tuple[Any, ...]:

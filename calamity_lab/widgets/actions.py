@@ -603,6 +603,8 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
     change = None if mark is None else change_of(trace, mark)
     if change is not None:
         return Selection(change.identity.stream_id, events[change.event - 1].position)
+    if mark is not None and mark.kind == "deadline":
+        return Selection(deadline=mark.number)
     return Selection(
         stream_id=taken(message, "stream_id", optional(text)),
         position=taken(message, "position", optional(whole)),
@@ -619,4 +621,7 @@ def _moment(trace: Trace, mark: Mark | None) -> int:
     if mark.kind == "change":
         change = change_of(trace, mark)
         return 0 if change is None else change.moment
+    if mark.kind == "deadline":
+        deadlines = trace.index.deadlines
+        return deadlines[mark.number - 1].moment if 0 < mark.number <= len(deadlines) else 0
     return trace.index.event_moments[mark.number - 1] if 0 < mark.number <= len(trace.index.events) else 0

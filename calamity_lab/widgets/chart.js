@@ -4,7 +4,7 @@ import { LOOKS } from "./looks.js";
 
 /**
  * @import { LaneRow, Mark } from "#views"
- * @import { ChartMark, ChartPatch, DrawnLabel, DrawnMark } from "./types.js"
+ * @import { ChartMark, ChartPatch, DrawnLabel, DrawnLine, DrawnMark } from "./types.js"
  */
 
 export const STEP_KINDS = LOOKS.inLanes.slice(1);
@@ -130,8 +130,14 @@ export class Chart {
     return [...(this.events.length ? ["event"] : []), ...STEP_KINDS.filter(isMet), ...ofDeadlines];
   }
 
-  /** The deadlines of a lane, by its number, or of a group of lanes, by its key; what is new is added first. */
+  /** The deadlines of a lane, by its number, or of a group of lanes, by its key. */
   deadlinesIn(/** @type {number | string} */ row) {
+    this.putInRows();
+    return this.deadlineRows.get(row);
+  }
+
+  /** Puts the deadlines that are new into their rows. */
+  putInRows() {
     const { moments, lanes, kinds, names, numbers, length } = this.deadlines;
     for (; this.inRows < length; this.inRows += 1) {
       const [moment, lane, number] = [moments[this.inRows], lanes[this.inRows], numbers[this.inRows]];
@@ -150,7 +156,6 @@ export class Chart {
         for (const each of rows) each.end(number);
       }
     }
-    return this.deadlineRows.get(row);
   }
 
   /** The point of the mark of a step among the events; without a mark, where the past ends at that moment. */
@@ -207,7 +212,8 @@ export class Chart {
    * @param {Mark} key @returns {ChartMark | null}
    */
   at(key) {
-    const { event = 0, step = 0, change = 0 } = readMark(key);
+    const { event = 0, step = 0, change = 0, deadline = 0 } = readMark(key);
+    if (deadline) return this.deadlineAt(key, deadline);
     if (change) return this.changeAt(key, change - 1);
     const [columns, index] = event ? [this.events, event - 1] : [this.steps, this.stepAt(step)];
     return index < 0 || index >= columns.length ? null : {
@@ -220,6 +226,15 @@ export class Chart {
       lane: columns.lanes[index],
       moment: columns.moments[index],
     };
+  }
+
+  /** A deadline: it is where it was set. @param {Mark} key @param {number} number @returns {ChartMark | null} */
+  deadlineAt(key, number) {
+    this.putInRows();
+    const { lane, name, since } = this.spans[number] ?? {};
+    return name === undefined
+      ? null
+      : { key, kind: "deadline", name, label: "", position: null, among: this.amongStep(since), lane, moment: since };
   }
 
   /** A change of a projection: it is where the event is that made it. @param {Mark} key @param {number} index */
@@ -385,7 +400,7 @@ function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} *
 }
 
 // The marks in the lanes, each named by a text: "event 12" is the twelfth event of all, "step 57" what happened then,
-// "change 3" the third change of all projections.
+// "change 3" the third change of all projections, "deadline 2" the second of all deadlines that were set.
 
 const REACH = 14;
 
@@ -410,8 +425,9 @@ export function deadlineMark(number) {
 }
 
 /**
- * The number of the event or of the change that a mark names, or the moment of the step.
- * @param {Mark | null | undefined} mark @returns {{ event?: number, step?: number, change?: number }}
+ * The number of the event, of the change or of the deadline that a mark names, or the moment of the step.
+ * @param {Mark | null | undefined} mark
+ * @returns {{ event?: number, step?: number, change?: number, deadline?: number }}
  */
 export function readMark(mark) {
   if (!mark) return {};
@@ -425,6 +441,12 @@ export function nearestMark(/** @type {DrawnMark[]} */ marks, /** @type {number}
     const far = Math.hypot(mark.x - x, mark.y - y);
     return far <= REACH ? far : Infinity;
   });
+}
+
+/** The line at a point, or whose clock is there. @param {DrawnLine[]} lines @param {number} x @param {number} y */
+export function lineAt(lines, x, y) {
+  return lines.find((line) => line.end === "met" && Math.hypot(line.to - x, line.middle - y) <= 7)
+    ?? lines.find((line) => Math.abs(line.y - y) <= 1.5 && x >= line.from - 2 && x <= line.to + 2);
 }
 
 /** The mark whose name is at a point. */

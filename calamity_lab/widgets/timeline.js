@@ -78,6 +78,11 @@ export class Timeline {
     this.nodes.column.close();
   }
 
+  /** The marks and the lines that can be walked to, in order. */
+  get inSight() {
+    return [...this.marks, ...this.lines].sort((one, other) => one.x - other.x || one.moment - other.moment);
+  }
+
   get cursor() {
     return this.lab.ahead ?? (this.lab.values.controls ?? this.lab.values.fact)?.cursor ?? 0;
   }
@@ -336,16 +341,22 @@ export class Timeline {
       y: (row - top + 0.5) * LANE };
   }
 
-  /** One mark can have the focus; the arrow keys move it. Where nobody chose, it is what happened last. */
+  /**
+   * One mark can have the focus; the arrow keys move it. Where nobody chose, it is the line that is selected, else what
+   * happened last.
+   */
   paintActive() {
-    const marks = this.marks;
-    const wanted = this.active ?? this.latest()?.key;
+    const marks = this.inSight;
+    const chosen = this.lines.find((line) => this.isSelected(line));
+    const wanted = this.active ?? chosen?.key ?? this.latest()?.key;
     const mark = marks.find(({ key }) => key === wanted) ?? marks.findLast(({ moment }) => moment <= this.cursor)
       ?? marks[0];
     show(this.nodes.list, mark !== undefined);
     if (!mark) return;
     this.focused = mark;
     put(this.nodes.option, "transform", `translate(${mark.x.toFixed(1)} ${mark.y})`);
+    const line = this.lines.find(({ key }) => key === mark.key);
+    for (const node of this.nodes.option.children) ringAround(node, line, this.plot);
     put(this.nodes.option, "aria-selected", this.selected.kind && this.isSelected(mark) ? "true" : "false");
     put(this.nodes.option, "aria-label", this.words(mark));
     put(this.nodes.option, "aria-posinset", marks.indexOf(mark) + 1);
@@ -366,7 +377,7 @@ export class Timeline {
     const isChange = this.chart.lanes[lane].kind === "projection";
     const names = { event: `${name} #${count(position ?? 0)}`, command: `command ${name}`,
       rejected: isChange ? `broken by ${name}` : name, projection: `changed by ${name}`,
-      "time passed": `${name} passed` };
+      "time passed": `${name} passed`, deadline: `deadline ${name}` };
     const what = choiceOf(kind, names) ?? `${kind} by ${name}`;
     const there = kind === CLOCK ? "" : ` in ${this.chart.lanes[lane].stream_id}`;
     return `${what}${there}${mark.moment <= this.cursor ? "" : " (not yet)"}`;
@@ -434,6 +445,17 @@ export class Timeline {
     this.lanes.isSifted = !this.lanes.sifts(this.chart);
     this.paint();
   }
+}
+
+/** What is around the mark that has the focus: of a line, all of the line. */
+function ringAround(/** @type {Element} */ node, /** @type {DrawnLine | undefined} */ line,
+  /** @type {number} */ plot)
+{
+  const [wide, high] = node.classList.contains("cl-mark-ring") ? [18, 20] : [24, 24];
+  put(node, "x", line ? -4 : -wide / 2);
+  put(node, "y", line ? -4 : -high / 2);
+  put(node, "width", line ? Math.min(line.to, plot) - line.x + 8 : wide);
+  put(node, "height", line ? 8 : high);
 }
 
 /** @param {SVGTextElement} node @param {DrawnLabel & { tense: string }} label */

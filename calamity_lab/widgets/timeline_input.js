@@ -2,7 +2,8 @@
 
 import { clamp, put, show } from "./elements.js";
 import { LANE } from "./lanes.js";
-import { eventMark, namedAt, nearestMark, neighbour } from "./chart.js";
+import { LOOKS } from "./looks.js";
+import { eventMark, lineAt, namedAt, nearestMark, neighbour } from "./chart.js";
 import { AXIS, ZOOM } from "./timeline_parts.js";
 
 /**
@@ -82,10 +83,14 @@ function listenToPointer(/** @type {Timeline} */ timeline) {
   svg.addEventListener("pointercancel", leave);
 }
 
-/** The mark at a point, or the one whose name is there. */
-function markAt(/** @type {Timeline} */ { marks, named }, /** @type {Point} */ { x, y }) {
+/** The mark at a point, or the line of a deadline, or the mark whose name is there. */
+function markAt(/** @type {Timeline} */ { marks, lines, named }, /** @type {Point} */ { x, y }) {
+  const near = nearestMark(marks, x, y);
+  if (near && Math.hypot(near.x - x, near.y - y) <= LOOKS.lanes.label.mark) return near;
+  const line = lineAt(lines, x, y);
+  if (line) return line;
   const key = namedAt(named?.labels ?? [], x, y)?.key;
-  return marks.find((mark) => mark.key === key) ?? nearestMark(marks, x, y);
+  return marks.find((mark) => mark.key === key) ?? near;
 }
 
 /** @param {Timeline} timeline @param {DrawnMark | null} mark @param {Event} event */
@@ -98,7 +103,8 @@ function press(timeline, mark, event) {
   timeline.active = mark.key;
   timeline.paintActive();
   timeline.nodes.option.focus({ preventScroll: true });
-  timeline.lab.select({ mark: mark.key, go: true }, event);
+  // A line of a deadline that is kept ends at the cursor, which stays.
+  timeline.lab.select(mark.kind === "deadline" ? { mark: mark.key } : { mark: mark.key, go: true }, event);
 }
 
 function pickBetween(/** @type {Timeline} */ timeline, /** @type {number} */ left, /** @type {number} */ right) {
@@ -137,10 +143,10 @@ function move(/** @type {Timeline} */ timeline, /** @type {string} */ key, /** @
   const from = timeline.focused;
   if (!from) return;
   const backwards = key === "ArrowLeft" || key === "ArrowUp";
-  let found = neighbour(timeline.marks, from, key);
+  let found = neighbour(timeline.inSight, from, key);
   while (!found && goesOn(timeline, key)) {
-    const now = timeline.marks.find(({ key: other }) => other === from.key);
-    found = now ? neighbour(timeline.marks, now, key) : timeline.marks.at(backwards ? -1 : 0) ?? null;
+    const now = timeline.inSight.find(({ key: other }) => other === from.key);
+    found = now ? neighbour(timeline.inSight, now, key) : timeline.inSight.at(backwards ? -1 : 0) ?? null;
   }
   if (!found) return;
   timeline.active = found.key;

@@ -98,8 +98,7 @@ function buildPlot(/** @type {Timeline} */ timeline) {
   const causes = draw("path", { class: "cl-arrow cl-cause" });
   const effects = draw("path", { class: "cl-arrow cl-effect" });
   const option = draw("g", { role: "option", tabindex: "0", class: "cl-mark" },
-    draw("rect", { class: "cl-mark-target", x: -12, y: -12, width: 24, height: 24 }),
-    draw("rect", { class: "cl-mark-ring", x: -9, y: -10, width: 18, height: 20, rx: 4 }));
+    draw("rect", { class: "cl-mark-target" }), draw("rect", { class: "cl-mark-ring", rx: 4 }));
   const list = draw("g", { role: "listbox", "aria-label": "What happened, in order" }, option);
   const svg = draw("svg", { class: "cl-plot" }, future, band, lines, nowLine, causes, effects, ...deadlines, names,
     paths, rings, list, brush);

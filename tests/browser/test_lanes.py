@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank.read_models import BankTotals, Turnover
 from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
+from calamity_lab.kernel.run import dispatch
 from calamity_lab.lab import Lab
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.views.chart import Chart, Charts
@@ -655,6 +656,32 @@ def test_a_wait_is_a_mark_in_a_lane_that_cannot_be_selected(browser: Browser) ->
     mark(bare).click()
     bare.settle()
     assert lab.stepper.selection == Selection(moment=waited)
+    bare.check()
+    bare.page.close()
+
+
+def test_the_line_of_a_deadline_is_picked_by_keys_and_by_a_press(browser: Browser) -> None:
+    lab = Lab(holds, stack=dispatch(holds.theatre(), holds.HoldSeat("A1")))
+    lab.send(holds.HoldSeat("B2"))
+    lab.resume()
+    bare = BarePage(browser.page(width=1300, height=1000), lab, width=1200)
+    expect(mark(bare)).to_have_attribute("aria-label", "started by SeatHeld in Holding-B2")
+    mark(bare).press("ArrowDown")
+    expect(mark(bare)).to_have_attribute("aria-label", "deadline reminder in Holding-B2")
+    mark(bare).press("Enter")
+    bare.settle()
+    assert (lab.stepper.selection, lab.cursor) == (Selection(deadline=3), lab.trace.last)
+    expect(mark(bare)).to_have_attribute("aria-selected", "true")
+    details = bare.root.locator(".cl-details")
+    expect(details).to_contain_text("reminder of Holding-B2")
+    expect(details.get_by_role("button", name="Wait until this")).to_be_visible()
+    # A press on the line of what was set before the run began.
+    path = str(lanes(bare).locator(".cl-deadlines.cl-past").get_attribute("d"))
+    (left, y, right) = map(float, re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", path)[0])
+    lanes(bare).locator(".cl-plot").click(position={"x": (left + right) / 2, "y": y})
+    bare.settle()
+    assert lab.stepper.selection == Selection(deadline=1)
+    expect(details).to_contain_text("10 min after SeatHeld #1; set before the run began")
     bare.check()
     bare.page.close()
 

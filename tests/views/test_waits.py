@@ -220,6 +220,30 @@ def test_a_deadline_that_was_set_before_the_run_began_is_drawn_from_its_beginnin
     assert [each.moment for each in here.trace.index.deadlines] == [0, 0]
 
 
+def test_the_line_of_a_deadline_has_details_whatever_became_of_it() -> None:
+    here = waited()
+    numbers = range(1, len(here.trace.index.deadlines) + 1)
+    ends = {here.trace.index.ended[each.pending.command_id].how for each in here.trace.index.deadlines}
+    assert ends == {"set", "met", "taken off"}
+    for number in numbers:
+        picked = Selection(deadline=number)
+        moment, pending = here.trace.index.deadlines[number - 1]
+        found = details(here.trace, picked)
+        assert found.title == f"{pending.deadline} of {pending.sender}"
+        assert [each.moment for each in found.causes] == [moment]
+        how = here.trace.index.ended[pending.command_id].how
+        assert ("wait" in [each.verb for each in actions_on(here.trace, picked)]) == (how == "set")
+        assert {"choose", "drop", "inject"}.isdisjoint(each.verb for each in actions_on(here.trace, picked))
+        sent = [each.label for each in found.effects]
+        assert sent in ([], [pending.command_type])
+        assert not sent or how == "met"
+        assert asked_about(here.trace, here.cursor, picked) == pending
+        assert selected(here.trace, picked).mark == Mark("deadline", number)
+
+    assert selected(here.trace, Selection(deadline=len(numbers) + 1)).kind == ""
+    assert details(here.trace, Selection(deadline=0)).key == ""
+
+
 LIVES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.booleans()), max_size=150)
 
 

@@ -15,9 +15,11 @@ from IPython.utils.capture import capture_output
 
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.messages import command
+from calamity_lab.kernel.run import dispatch
 from calamity_lab.lab import Lab
 from calamity_lab.views.looks import COLOURS
 from calamity_lab.widgets.view_widget import FACES, ViewWidget
+from tests import holds
 from tests.moments import after
 from tests.widgets.front_end_stand_in import FrontEnd
 
@@ -224,6 +226,19 @@ def test_of_two_outputs_each_keeps_its_picture_and_the_later_one_follows(
     lab.resume()
     lab.view.hear({"verb": "rests"})
     assert list(shown.values()) == [seen, f"Picture of step {lab.cursor}"]
+
+
+def test_a_still_has_a_line_for_a_deadline_that_was_set_before_the_run_began() -> None:
+    lab = Lab(holds, stack=dispatch(holds.theatre(), holds.HoldSeat("A1")))
+    (svg,) = drawings(ViewWidget(lab, "timeline").still())
+    assert 'stroke-dasharray="3 2"' not in svg, "the run stands where it began"
+    lab.wait()
+    lab.step()
+    (svg,) = drawings(ViewWidget(lab, "timeline").still())
+    lines = re.findall(r'<path d="M([\d.]+) [\d.]+H([\d.]+)"[^>]*stroke-dasharray="3 2"', svg)
+    assert len(lines) == 2
+    assert len({left for left, _ in lines}) == 1
+    assert float(lines[0][1]) < float(lines[1][1]), "one was met, the other one goes on to the cursor"
 
 
 def test_a_closed_widget_still_shows_its_picture(ipython: InteractiveShell) -> None:

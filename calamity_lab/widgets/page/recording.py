@@ -247,6 +247,8 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, Any]:
     marks += [(moment, Mark("step", moment)) for moment in moments]
     changes = enumerate(trace.index.projections.changes, 1)
     marks += [(change.moment, Mark("change", number)) for number, change in changes]
+    deadlines = enumerate(trace.index.deadlines, 1)
+    marks += [(each.moment, Mark("deadline", number)) for number, each in deadlines]
     names = (lane.identity.stream_id for lane in trace.index.lanes)
 
     def chosen(selection: Selection) -> int:
