@@ -141,7 +141,7 @@ def selected_events(trace: Trace, selection: Selection) -> Iterator[RecordedEven
 
 
 def pending_of(trace: Trace, selection: Selection) -> Pending | None:
-    """The selected command as it was pending, or was in progress, at the moment of the selection, or a deadline."""
+    """The selected command, as it was pending or in progress at the moment of selection, or a deadline."""
     if selection.deadline is not None:
         number = selection.deadline
         there = trace.index.deadlines

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from calamity_lab import ALL, After, Lab, Rejected, Run, dispatch, policy, ticking_clock
 from calamity_lab.kernel.steps import CaughtUp, Started, Step
+from calamity_lab.trace.index import Index
 from calamity_lab.trace.selection import NOTHING, Selection
 from calamity_lab.trace.sentences import changes_of_deadlines, origin
 from calamity_lab.trace.trace import Trace
@@ -206,6 +207,16 @@ def test_a_fork_keeps_the_deadlines_up_to_it_and_forgets_how_they_ended() -> Non
     drawn = [*forked.drawn_deadlines(here.trace.last)]
     assert drawn == [*fresh.drawn_deadlines(here.trace.last)]
     assert [each.end for each in drawn] == ["met", "set", "set", "set"]
+
+
+def test_the_index_of_each_moment_has_the_deadlines_of_then() -> None:
+    trace = waited().trace
+    rebuilt = Index.of(trace[0].stack)
+    for step in trace.steps:
+        rebuilt = rebuilt.add(step, lambda at: trace[at].step)
+        found = trace.branch.index_at(step.index)
+        assert (found.deadlines, found.ended) == (rebuilt.deadlines, rebuilt.ended)
+    assert {each.how for each in rebuilt.ended.values()} == {"set", "met", "taken off"}
 
 
 def test_a_deadline_that_was_set_before_the_run_began_is_drawn_from_its_beginning() -> None:
