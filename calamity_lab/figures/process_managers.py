@@ -151,9 +151,9 @@ def _stroke(look: Stroke, scale: float) -> dict[str, Any]:
 
 
 def _write_on_way(ax: Axes, way: Way, edge: Edge, scale: float) -> None:
-    if way.word is not None:
-        ink = rcParams["text.color"] if edge.count else hue("later")
-        _write(ax, *way.word, edge.label, _WORDS * scale, ink, "left")
+    ink = strong("deadline") if edge.when else rcParams["text.color"] if edge.count else hue("later")
+    for word in way.words:
+        _write(ax, *word, _WORDS * scale, ink, "left")
 
 
 def _write_above(

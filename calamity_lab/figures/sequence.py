@@ -115,8 +115,10 @@ def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = No
     Nodes are commands by command id (``kind="command"``, ``type``, ``origin`` submitted or sent, ``sender``,
     ``outcome``) and events by event id (``kind="event"``, ``type``, ``stream_id``, ``stream_version``,
     ``position``). Edges have a ``relation``: a command *caused* an event, an event *emitted* a command,
-    through the ``process_manager`` that the edge names. Events without their trace have no edges of the
-    second kind. In a history of another store an event may have *caused* an event.
+    through the ``process_manager`` that the edge names. If this set the command as a *deadline*, the relation
+    says so, and ``delay`` is how many seconds after the event it is due; the command has the name,
+    ``deadline``, and ``due_at``. Events without their trace have no edges of these kinds. In a history of
+    another store an event may have *caused* an event.
     """
     if type(source) is Trace:
         return causes(source, cursor).to_networkx()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
@@ -70,8 +70,9 @@ class Possible:
     """Pairs of names, in the model's order: the target of each command, its events, and who reacts how.
 
     ``answers`` are the commands that a manager sends when one of its commands is rejected, ``later`` those
-    that it sets for later, as deadlines. ``asked`` is whether the model was asked, and not only its source
-    read.
+    that it sets for later, as deadlines. ``delays`` are after which times these are due, in order: of those
+    that do not depend on the message; () for those that have a time of their own. ``asked`` is whether the
+    model was asked, and not only its source read.
     """
 
     targets: tuple[tuple[str, str], ...] = ()
@@ -81,6 +82,7 @@ class Possible:
     sends: tuple[tuple[str, str], ...] = ()
     answers: tuple[tuple[str, str], ...] = ()
     later: tuple[tuple[str, str], ...] = ()
+    delays: Mapping[tuple[str, str], tuple[timedelta, ...]] = field(default_factory=dict, hash=False)
     asked: bool = True
 
 
@@ -114,14 +116,14 @@ def _possible(model: Model, wrapper: Callable[[ask.Question], Any]) -> Possible:
         commands = {cls: samples(cls, names) for cls in model.commands}
         events = {cls: samples(cls, names) for cls in model.events}
         decides, leads, targets = _of_aggregates(model, commands, events)
-        of_managers = _of_managers(model, events)
+        *of_managers, delays = _of_managers(model, events)
     order = {name: index for index, name in enumerate(by_name(model))}
 
     def ordered(pairs: Iterable[tuple[str, ...]]) -> Any:
         known = (pair for pair in pairs if all(name in order or name in _VERBS.values() for name in pair))
         return tuple(sorted(set(known), key=lambda pair: [order.get(name, 0) for name in pair]))
 
-    return Possible(*map(ordered, (targets, decides, leads, *of_managers)))
+    return replace(Possible(*map(ordered, (targets, decides, leads, *of_managers))), delays=delays)
 
 
 def awaited(model: Model, manager: str, instance: Any) -> tuple[str, ...]:
@@ -231,8 +233,15 @@ def _decided(
     return leads
 
 
-def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pairs, Pairs, Pairs, Pairs]:
+_Times = dict[str, set[timedelta | None]]
+"""After which times a deadline is due that was set at a kind of message; None for a time of its own."""
+
+
+def _of_managers(
+    model: Model, events: dict[type, tuple[Any, ...]]
+) -> tuple[Pairs, Pairs, Pairs, Pairs, dict[tuple[str, str], tuple[timedelta, ...]]]:
     reactions, sends, answers, later = Pairs(), Pairs(), Pairs(), Pairs()
+    delays: dict[tuple[str, str], tuple[timedelta, ...]] = {}
     for called, manager in by_name(model.process_managers).items():
         wakes: list[tuple[int, Any, Interest]] = []
         for cls, made in events.items():
@@ -240,25 +249,47 @@ def _of_managers(model: Model, events: dict[type, tuple[Any, ...]]) -> tuple[Pai
                 for interest in _asked(ask.interested, manager, event, _record_of(event)) or ():
                     wakes.append((index, event, interest))
                     reactions.add((stored_name(cls), called, _VERBS[type(interest).__name__]))
-        for pairs, commands in zip((sends, answers, later), _sent(manager, wakes), strict=True):
+        *found, times = _sent(manager, wakes)
+        for pairs, commands in zip((sends, answers, later), (*found, times), strict=True):
             pairs |= {(called, command) for command in commands}
-    return reactions, sends, answers, later
+        known = {(called, command): _fixed(by_message) for command, by_message in times.items()}
+        delays |= {pair: fixed for pair, fixed in known.items() if fixed is not None}
+    return reactions, sends, answers, later, delays
 
 
-def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[str], set[str], set[str]]:
+def _fixed(times: _Times) -> tuple[timedelta, ...] | None:
+    """After which times a deadline is due, however the message looks; () where each has a time of its own.
+
+    None where they depend on what was made up.
+    """
+    every = set[timedelta | None]().union(*times.values())
+    if every == {None}:
+        return ()
+    delays = {each for each in every if each is not None}
+    return (
+        tuple(sorted(delays)) if delays == every and all(len(each) == 1 for each in times.values()) else None
+    )
+
+
+def _sent(
+    manager: type, wakes: list[tuple[int, Any, Interest]]
+) -> tuple[set[str], set[str], dict[str, _Times]]:
     """What some reachable state of the manager sends for an event, for a rejection, and later."""
     sent: set[str] = set()
     answered: set[str] = set()
-    later: set[str] = set()
+    later: dict[str, _Times] = {}
 
-    def answer(given: Any, now: set[str]) -> Any:
-        """Note what is answered, and give the command, if there is one."""
+    def answer(given: Any, to: Any, now: set[str]) -> Any:
+        """Note what is answered to a message, and give the command, if there is one."""
         if isinstance(given, Cancel):
             return None
-        is_later = isinstance(given, After | At)
-        command = given.command if is_later else given
-        (later if is_later else now).add(stored_name(type(command)))
-        return command
+        if not isinstance(given, After | At):
+            now.add(stored_name(type(given)))
+            return given
+        times = later.setdefault(stored_name(type(given.command)), {})
+        delay = given.delay if isinstance(given, After) else None
+        times.setdefault(stored_name(type(to)), set()).add(delay)
+        return given.command
 
     def following(state: Any) -> Iterable[tuple[int, Any]]:
         for index, event, interest in wakes:
@@ -266,9 +297,9 @@ def _sent(manager: type, wakes: list[tuple[int, Any, Interest]]) -> tuple[set[st
                 continue
             after = _asked(ask.apply, state, event, _record_of(event))
             for given in _asked(ask.handle, after, event, _record_of(event)) or ():
-                command = answer(given, sent)
+                command = answer(given, event, sent)
                 for other in _answers(after, command) if command is not None else ():
-                    answer(other, answered)
+                    answer(other, command, answered)
             yield 1 + 2 * min(index, 1), after
 
     starts = {repr(wake.id): wake.id for _, _, wake in wakes if type(wake).__name__ in ("Start", "Once")}

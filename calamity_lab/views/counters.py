@@ -9,17 +9,20 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from rpds import HashTrieMap
 
 from calamity_lab.errors import Rejected
+from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.steps import AtProcessManager, Step
 from calamity_lab.trace.index import Index
+from calamity_lab.trace.sentences import delay_of
 from calamity_lab.trace.trace import Trace
 
 STRIDE = 32
@@ -44,14 +47,25 @@ class InstanceStart(NamedTuple):
     moment: int
 
 
+class Delays(NamedTuple):
+    """After which time deadlines of an edge were due, at least and at most, and the first and last time."""
+
+    shortest: timedelta
+    longest: timedelta
+    first: datetime
+    last: datetime
+
+
 class Counters(NamedTuple):
     """How often each thing happened, which streams are alive, and which instances started, oldest first.
 
-    ``counts`` is by node, as in ``"command:DepositFunds"``, and by edge: source, target, label.
+    ``counts`` is by node, as in ``"command:DepositFunds"``, and by edge: source, target, label. ``delays`` is
+    by the edges of deadlines, without those that answer a rejection (see `delay_of`).
     ``living`` has a bit for each lane, set while there is something in it.
     """
 
     counts: HashTrieMap[str | EdgeKey, int] = HashTrieMap()
+    delays: HashTrieMap[EdgeKey, Delays] = HashTrieMap()
     instances: HashTrieMap[str, PersistentVector[InstanceStart]] = HashTrieMap()
     living: int = 0
 
@@ -111,7 +125,7 @@ def _begin(trace: Trace) -> Counters:
         instances = instances.insert(
             category, instances.get(category, PersistentVector()).append(InstanceStart(lane, 0))
         )
-    return Counters(_counted_before(trace), instances, (1 << known) - 1)
+    return Counters(_counted_before(trace), instances=instances, living=(1 << known) - 1)
 
 
 def _counted_before(trace: Trace) -> HashTrieMap[str | EdgeKey, int]:
@@ -183,10 +197,12 @@ def _reacted(total: Counters, step: AtProcessManager, lane_numbers: HashTrieMap[
     for pending in step.commands:
         sent = node("command", pending.command_type)
         counts = _up(counts, (manager, sent, "if rejected" if rejected else "sends"))
+    delays = total.delays
     for deadline in step.deadlines:
-        counts = _up(counts, (manager, node("command", deadline.command_type), LATER))
+        edge = manager, node("command", deadline.command_type), LATER
+        counts, delays = _up(counts, edge), _with_delay(delays, edge, deadline, step)
     if step.verb == Verb.ANSWERED:  # there is no instance
-        return total._replace(counts=counts)
+        return total._replace(counts=counts, delays=delays)
     bit = _bit(lane_numbers, stream_id)
     living = total.living & ~bit if step.verb == Verb.STOPPED else total.living | bit
     instances = total.instances
@@ -194,7 +210,21 @@ def _reacted(total: Counters, step: AtProcessManager, lane_numbers: HashTrieMap[
     if bit and not total.living & bit:
         begun = InstanceStart(lane_numbers[stream_id], step.index)
         instances = instances.insert(category, instances.get(category, PersistentVector()).append(begun))
-    return Counters(counts, instances, living)
+    return Counters(counts, delays, instances, living)
+
+
+def _with_delay(
+    delays: HashTrieMap[EdgeKey, Delays], edge: EdgeKey, deadline: Pending, step: Step
+) -> HashTrieMap[EdgeKey, Delays]:
+    """The delays with that of a deadline which was set at a step."""
+    delay, due_at, known = delay_of(deadline, step), deadline.due_at, delays.get(edge)
+    if delay is None or due_at is None:
+        return delays
+    if known is None:
+        return delays.insert(edge, Delays(delay, delay, due_at, due_at))
+    shortest, longest, first, last = known
+    found = Delays(min(shortest, delay), max(longest, delay), min(first, due_at), max(last, due_at))
+    return delays if found == known else delays.insert(edge, found)
 
 
 def _bit(lane_numbers: HashTrieMap[str, int], stream_id: str) -> int:

@@ -19,7 +19,7 @@ from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
 from calamity_lab.kernel.schema import fields_in
 from calamity_lab.kernel.steps import Conflicted, Elapsed, Failed, Injected, Step
 from calamity_lab.model import Model
-from calamity_lab.probe.possible import Possible, possible
+from calamity_lab.probe.possible import possible
 from calamity_lab.text import format_value, length_of_time, plural
 from calamity_lab.trace.projections import BrokenProjection
 from calamity_lab.trace.replay import submitted_numbers
@@ -39,8 +39,10 @@ from calamity_lab.trace.watches import Watch
 from calamity_lab.views.agenda import FaultOffer, faults_on, faults_on_event, target_text
 from calamity_lab.views.arrows import cause_of, cause_of_pending, effects_of
 from calamity_lab.views.chart import Mark, change_of, changes_by, command_mark, event_mark
+from calamity_lab.views.counters import LATER, counters, node
 from calamity_lab.views.form import first_line
 from calamity_lab.views.paths import LENGTH, FieldRow, count_in, state_at, state_fields, unfolded, within
+from calamity_lab.views.process_graph import when_due
 from calamity_lab.views.selected import Selected, described, selected, times_of
 
 OPEN = 12
@@ -252,7 +254,7 @@ def _why_not(trace: Trace, selection: Selection) -> Iterator[Action]:
     if kind == "command" and name in by_name(model.commands):
         yield _why_not_sent(name, "Why not?")
         return
-    moment = selection.moment or 0
+    moment = 0 if selection.command is not None else selection.moment or 0
     step = trace[moment].step if 0 < moment <= trace.last else None
     if selection.stream_id is not None:
         name = selection.stream_id.partition("-")[0]
@@ -261,7 +263,9 @@ def _why_not(trace: Trace, selection: Selection) -> Iterator[Action]:
     if name not in by_name(model.process_managers):
         return
     found = possible(model)
-    commands = dict.fromkeys(sent for sender, sent in (*found.sends, *found.answers) if sender == name)
+    commands = dict.fromkeys(
+        sent for sender, sent in (*found.sends, *found.answers, *found.later) if sender == name
+    )
     for command in islice(commands, _MOST_COMMANDS):
         yield _why_not_sent(command, f"Why not {command}?")
 
@@ -659,7 +663,7 @@ def _type(trace: Trace, chosen: Selected, asked: _Asked) -> Details:
         _LATEST, lambda: tuple(_latest(trace, kind, name, times)), trace[trace.last].step, key=chosen.type
     )
     sections = [asked.section("fields", _annotations(cls, model))] if cls is not None else []
-    sections.append(asked.section("in the model", _flow(possible(model), kind, name)))
+    sections.append(asked.section("in the model", _flow(trace, model, kind, name)))
     doc = "" if cls is None else first_line(cls)
     return replace(
         _base(kind, chosen, f"{chosen.detail}. {doc}" if doc else chosen.detail, sections),
@@ -710,8 +714,14 @@ def _annotations(cls: type, model: Model) -> dict[str, Any]:
     }
 
 
-def _flow(found: Possible, kind: str, name: str) -> dict[str, str]:
+def _flow(trace: Trace, model: Model, kind: str, name: str) -> dict[str, str]:
     """What a type of the model may do to the others."""
+    found, delays = possible(model), counters(trace, trace.last).delays
+    edges = [(node("process manager", a), node("command", b), LATER) for a, b in found.later]
+    later = [
+        (*pair, when_due(model, edge, delays.get(edge)))
+        for pair, edge in zip(found.later, edges, strict=True)
+    ]
 
     def of(pairs: Iterable[tuple[str, ...]], at: int, give: int) -> list[str]:
         return [
@@ -724,6 +734,7 @@ def _flow(found: Possible, kind: str, name: str) -> dict[str, str]:
             "leads to": of(found.leads, 0, 1),
             "sent by": of(found.sends, 1, 0),
             "sent after a rejection by": of(found.answers, 1, 0),
+            "set for later by": of(later, 1, 0),
         },
         "event": {"recorded by": of(found.decides, 1, 0), "wakes": of(found.reactions, 0, 1)},
         "aggregate": {"carries out": of(found.targets, 1, 0), "records": of(found.decides, 0, 1)},
@@ -731,6 +742,7 @@ def _flow(found: Possible, kind: str, name: str) -> dict[str, str]:
             "reacts to": of(found.reactions, 1, 0),
             "sends": of(found.sends, 0, 1),
             "sends after a rejection": of(found.answers, 0, 1),
+            "sets for later": of(later, 0, 1),
         },
     }
     return {label: ", ".join(names) for label, names in pairs.get(kind, {}).items() if names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -17,9 +18,9 @@ from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Elapsed, Step
 from calamity_lab.model import Model
 from calamity_lab.probe.possible import MessageFlow, Possible, message_flow, possible
-from calamity_lab.text import format_value, plural
+from calamity_lab.text import format_value, length_of_time, plural, point_in_time
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.counters import LATER, EdgeKey, counters
+from calamity_lab.views.counters import LATER, Delays, EdgeKey, counters
 from calamity_lab.views.counters import node as key_of
 from calamity_lab.views.instance_status import (
     InstanceStatus,
@@ -131,14 +132,16 @@ class Node:
 class Edge:
     """An arrow from one node to another, and how often it happened; 0 if it is only possible.
 
-    Labels: ``to`` (a command's aggregate), ``records``, ``start`` / ``continue`` / ``stop``, ``sends``, and
-    ``if rejected``: what a manager sends when one of its commands is rejected.
+    Labels: ``to`` (a command's aggregate), ``records``, ``start`` / ``continue`` / ``stop``, ``sends``,
+    ``if rejected``: what a manager sends when one of its commands is rejected, and ``later``: what it sets as
+    a deadline. Then ``when`` says when this is due, as in "after 15 min".
     """
 
     source: str
     target: str
     label: str
     count: int
+    when: str = ""
 
     @property
     def key(self) -> str:
@@ -241,12 +244,12 @@ def process_graph(
         manager = managers[0] if managers else EVERYTHING
     if manager:
         model.process_manager(manager)  # raises, and names the known ones
-    shape, points, scene = _drawn(trace, model, manager)
+    shape, points, due, scene = _drawn(trace, model, manager)
     running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
     found = next((each for each in running if each.id == chosen), None)
     status = InstanceStatus() if found is None else _status(trace, cursor, model, shape, found)
     return ProcessGraphView(
-        managers, manager, *_filled(trace, cursor, shape, points), running, chosen,
+        managers, manager, *_filled(trace, cursor, shape, points, due), running, chosen,
         status.marks, status.sentence, status.since, status.then, status.overdue,
         tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor), scene,
     )  # fmt: skip
@@ -254,7 +257,7 @@ def process_graph(
 
 def status_of(trace: Trace, cursor: int, model: Model, manager: str, instance: Instance) -> InstanceStatus:
     """The status of an instance on the graph of its process manager, as `process_graph` has it."""
-    return _status(trace, cursor, model, _drawn(trace, model, manager)[0], instance)
+    return _status(trace, cursor, model, _drawn(trace, model, manager).shape, instance)
 
 
 def _status(trace: Trace, cursor: int, model: Model, shape: GraphShape, instance: Instance) -> InstanceStatus:
@@ -262,35 +265,64 @@ def _status(trace: Trace, cursor: int, model: Model, shape: GraphShape, instance
     return instance_status(trace, cursor, model, lane, stage=instance.stage, edges=shape.edges)
 
 
-_Drawn = tuple[GraphShape, dict[str, Point], GraphScene]
+class _Drawn(NamedTuple):
+    """A graph with the points of its nodes, when its deadlines are due, and its scene."""
+
+    shape: GraphShape
+    points: dict[str, Point]
+    due: Mapping[EdgeKey, str]
+    scene: GraphScene
+
+
+_Observed = tuple[frozenset[EdgeKey], frozenset[tuple[EdgeKey, Delays]]]
 _DRAWN = Slot[_Drawn](most=64)
-_OBSERVED = Slot[frozenset[EdgeKey]](most=8)
+_OBSERVED = Slot[_Observed](most=8)
 
 
 def _drawn(trace: Trace, model: Model, manager: str) -> _Drawn:
-    """The shape of the graph, the points of its nodes and its scene, for what happened on the whole branch.
+    """The graph, drawn for what happened on the whole branch.
 
     What happens later counts too, so that no node moves at a step.
     """
-    counts = counters(trace, trace.last).counts
+    counts, delays = counters(trace, trace.last)[:2]
 
-    def observe() -> frozenset[EdgeKey]:
-        return frozenset(key for key in counts if isinstance(key, tuple))
+    def observe() -> _Observed:
+        return frozenset(key for key in counts if isinstance(key, tuple)), frozenset(delays.items())
 
     observed = trace.memo.once(_OBSERVED, observe, counts)
 
     def draw() -> _Drawn:
-        shape = shape_of(model, manager, observed)
+        shape, seen = shape_of(model, manager, observed[0]), dict(observed[1])
         kinds = tuple((key, kind) for key, kind, _ in shape.nodes)
         points = layout(kinds, tuple((a, b) for a, b, _ in shape.edges))
         nodes = [Node(key, kind, name, *points[key], 0, False) for key, kind, name in shape.nodes]
-        return shape, points, graph_scene(nodes, [Edge(*key, 0) for key in shape.edges])
+        due = {key: when_due(model, key, seen.get(key)) for key in shape.edges if key[2] == LATER}
+        edges = [Edge(*key, 0, due.get(key, "")) for key in shape.edges]
+        return _Drawn(shape, points, due, graph_scene(nodes, edges))
 
     return model.memo.once(_DRAWN, draw, key=(manager, observed, possible(model).asked))
 
 
+def when_due(model: Model, edge: EdgeKey, seen: Delays | None) -> str:
+    """When the deadlines of an edge are due, as in "after 15 min", "after 10 min to 2 h" or "at 2026-...".
+
+    It is what was seen in a run, and what the model answers to any message alike. "later" where neither is
+    known.
+    """
+    known = possible(model).delays.get((_kind_and_name(edge[0])[1], _kind_and_name(edge[1])[1]))
+    if known == () or (seen is not None and seen.shortest < timedelta(0)):
+        if seen is None:
+            return "at a given time"
+        return f"at {point_in_time(seen.first)}" if seen.first == seen.last else "at different times"
+    delays = [*(known or ()), *(() if seen is None else (seen.shortest, seen.longest))]
+    if not delays:
+        return LATER
+    shortest, longest = length_of_time(min(delays)), length_of_time(max(delays))
+    return f"after {shortest}" if shortest == longest else f"after {shortest} to {longest}"
+
+
 def _filled(
-    trace: Trace, cursor: int, shape: GraphShape, points: Mapping[str, Point]
+    trace: Trace, cursor: int, shape: GraphShape, points: Mapping[str, Point], due: Mapping[EdgeKey, str]
 ) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """The shape with what has happened up to the cursor."""
     counts = counters(trace, cursor).counts
@@ -299,7 +331,7 @@ def _filled(
         Node(key, kind, name, *points[key], counts.get(key, 0), key in current)
         for key, kind, name in shape.nodes
     )
-    return nodes, tuple(Edge(*key, counts.get(key, 0)) for key in shape.edges)
+    return nodes, tuple(Edge(*key, counts.get(key, 0), due.get(key, "")) for key in shape.edges)
 
 
 def _current(step: Step | None) -> set[str]:

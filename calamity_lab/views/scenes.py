@@ -28,6 +28,13 @@ _PAST = 12
 """How far right of a box its edge runs down, past the boxes underneath."""
 
 
+_WORD = 10
+"""The size of the words at edges."""
+_BESIDE_WORD = 22
+"""The room left and right of a word at an edge that leads back to a command."""
+_LINE = 15
+"""How far the second line of a word is below the first: one is above its edge, the other below."""
+
 VERBS = frozenset({"start", "continue", "stop", "answer"})
 """The labels that are written beside their edges; what an edge joins explains the other labels."""
 
@@ -58,6 +65,8 @@ class Leading(Protocol):
     def target(self) -> str: ...
     @property
     def label(self) -> str: ...
+    @property
+    def when(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +82,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An edge: its line, the tip of its arrowhead, and where its label begins (None: no label is drawn)."""
+    """An edge: its line, the tip of its arrowhead, and the words beside it, each with where it begins."""
 
     key: str
     line: str
     tip: tuple[float, float]
-    word: tuple[float, float] | None
+    words: tuple[tuple[float, float, str], ...]
 
 
 class Stroke(NamedTuple):
@@ -115,8 +124,9 @@ def graph_scene(nodes: Sequence[Named], edges: Sequence[Leading]) -> GraphScene:
         return GraphScene()
     layers = [_layer(nodes, x) for x in sorted({node.x for node in nodes})]
     high = max(map(len, layers)) * _ROW
+    lefts = _lefts(layers, edges)
     boxes = {
-        node.key: _box(node, column, _TOP + (row + 0.5) * high / len(layer) - BOX_HIGH / 2)
+        node.key: _box(node, lefts[column], _TOP + (row + 0.5) * high / len(layer) - BOX_HIGH / 2)
         for column, layer in enumerate(layers)
         for row, node in enumerate(layer)
     }
@@ -125,9 +135,9 @@ def graph_scene(nodes: Sequence[Named], edges: Sequence[Leading]) -> GraphScene:
     ways = _with_words_apart(ways)
     back = [boxes[each.source] for each in edges if _leads_back(each, boxes)]
     beside = _PAST + _ASIDE if any(_is_over_others(box, boxes.values()) for box in back) else 0
-    width = _left(len(layers) - 1) + BOX_WIDE + beside + _EDGE
+    width = lefts[-1] + BOX_WIDE + beside + _EDGE
     headings = tuple(
-        Heading(_left(column) + BOX_WIDE / 2, f"{layer[0].kind}s") for column, layer in enumerate(layers)
+        Heading(left + BOX_WIDE / 2, f"{layer[0].kind}s") for left, layer in zip(lefts, layers, strict=True)
     )
     return GraphScene(
         width, _TOP + high + _BUS, tuple(boxes[node.key] for node in nodes), tuple(ways), headings
@@ -138,13 +148,34 @@ def _layer(nodes: Sequence[Named], x: float) -> list[Named]:
     return sorted((node for node in nodes if node.x == x), key=lambda node: node.y)
 
 
-def _left(column: int) -> float:
-    gaps = sum(_GAPS[min(each, len(_GAPS) - 1)] for each in range(column))
-    return _EDGE + _BUS + column * BOX_WIDE + gaps
+def _lefts(layers: Sequence[Sequence[Named]], edges: Iterable[Leading]) -> list[float]:
+    """Where each layer begins, with room for when deadlines are due: left of the commands, or in a gap."""
+    columns = {node.key: column for column, layer in enumerate(layers) for node in layer}
+    gaps = [_BUS, *(float(_GAPS[min(each, len(_GAPS) - 1)]) for each in range(len(layers) - 1))]
+    for edge in edges:
+        if edge.when and {edge.source, edge.target} <= set(columns):
+            source = columns[edge.source]
+            is_back = columns[edge.target] <= source
+            wide = max(text_width(line, _WORD) for line in _in_lines(edge.when))
+            gap = 0 if is_back else source + 1
+            gaps[gap] = max(gaps[gap], wide + (_BESIDE_WORD if is_back else _LINE))
+    return [_EDGE + column * BOX_WIDE + sum(gaps[: column + 1]) for column in range(len(layers))]
 
 
-def _box(node: Named, column: int, y: float) -> Box:
-    return Box(node.key, _left(column), y, outline(node.kind), name_lines(node.name))
+def _in_lines(words: str) -> tuple[str, ...]:
+    """Words in one line, or in two where one would be long: the second is "to 2 h", or about half."""
+    if text_width(words, _WORD) <= BOX_WIDE / 2:
+        return (words,)
+    before, to, after = words.rpartition(" to ")
+    if to:
+        return before, f"to {after}"
+    parts = words.split(" ")
+    ways = [(" ".join(parts[:n]), " ".join(parts[n:])) for n in range(1, len(parts))]
+    return min(ways, key=lambda way: max(map(len, way)), default=(words,))
+
+
+def _box(node: Named, x: float, y: float) -> Box:
+    return Box(node.key, x, y, outline(node.kind), name_lines(node.name))
 
 
 def outline(kind: str) -> str:
@@ -166,7 +197,7 @@ def _way(edge: Leading, boxes: dict[str, Box], bottom: float) -> Way:
     tip = target.x - 1, target.y + BOX_HIGH / 2
     if target.x > source.x:
         x, y = source.x + BOX_WIDE, source.y + BOX_HIGH / 2
-        return Way(edge.key, _curve(x, y, tip), tip, (x + 4, y - 4) if edge.label in VERBS else None)
+        return Way(edge.key, _curve(x, y, tip), tip, _words(edge, x + 4, y - 4))
     aside = _ASIDE if edge.label == "if rejected" else 0
     out = (
         _out_at_the_right(source, aside)
@@ -178,7 +209,13 @@ def _way(edge: Leading, boxes: dict[str, Box], bottom: float) -> Way:
         f"{out}V{low - _ROUND:g}q0 {_ROUND}-{_ROUND} {_ROUND}H{left + _ROUND:g}"
         f"q-{_ROUND} 0-{_ROUND}-{_ROUND}V{tip[1] + _ROUND:g}q0-{_ROUND} {_ROUND}-{_ROUND}H{tip[0]:g}"
     )
-    return Way(edge.key, line, tip, None)
+    return Way(edge.key, line, tip, _words(edge, left + _ROUND, tip[1] - 4))
+
+
+def _words(edge: Leading, x: float, y: float) -> tuple[tuple[float, float, str], ...]:
+    """When a deadline is due, or what an event does to a process manager; for other edges nothing."""
+    lines = _in_lines(edge.when) if edge.when else (edge.label,) if edge.label in VERBS else ()
+    return tuple((x, y + number * _LINE, line) for number, line in enumerate(lines))
 
 
 def _leads_back(edge: Leading, boxes: dict[str, Box]) -> bool:
@@ -190,14 +227,15 @@ def _is_over_others(box: Box, boxes: Iterable[Box]) -> bool:
 
 
 def _with_words_apart(ways: Iterable[Way]) -> list[Way]:
-    """The edges; of several from one box the first has its label above, the second below, the others none."""
-    taken: Counter[tuple[float, float] | None] = Counter()
+    """The edges; of several at one point the first has its words above, the second below, the others none."""
+    taken: Counter[tuple[float, float]] = Counter()
     found = []
     for way in ways:
-        taken[way.word] += 1
-        if way.word is not None and taken[way.word] > 1:
-            below = (way.word[0], way.word[1] + 15) if taken[way.word] == 2 else None
-            way = replace(way, word=below)
+        for x, y, _ in way.words[:1]:
+            before, lines = taken[x, y], len(way.words)
+            words = tuple((x, line + before * _LINE, word) for _, line, word in way.words)
+            taken[x, y] += lines
+            way = replace(way, words=words if before + lines <= 2 else ())
         found.append(way)
     return found
 

@@ -14,9 +14,11 @@ from calamity_lab.kernel.arguments import a_mapping, a_whole_number, an_instance
 from calamity_lab.kernel.folding import begun, fold, identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import (
     Appended,
     AtProcessManager,
+    Elapsed,
     Executed,
     Injected,
     Step,
@@ -297,18 +299,24 @@ def _reaction_row(step: AtProcessManager) -> ReactionRow:
     )
 
 
-Outcome = Literal["pending", "in progress", "accepted", "rejected"]
+Outcome = Literal["waiting", "pending", "in progress", "accepted", "rejected"]
+"""What became of a command; a deadline that is set is waiting for its time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandNode:
-    """A command, or a fault that was injected; ``sender`` is the process manager instance that sent it."""
+    """A command, or a fault that was injected; ``sender`` is the process manager instance that sent it.
+
+    A command that was set as a deadline has the name, ``deadline``, and ``due_at``, a time in ISO 8601.
+    """
 
     id: str
     type: str
     origin: Literal["submitted", "sent", "injected"]
     sender: str | None
     outcome: Outcome
+    deadline: str | None = None
+    due_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,13 +334,15 @@ class EventNode:
 class CauseEdge:
     """A command *caused* an event, or an event *emitted* a command: by which process manager instance.
 
-    In a history of another store, an event may have *caused* an event.
+    Where this set the command as a deadline, the relation is *deadline*, and ``delay`` is how many seconds
+    after the event it is due. In a history of another store, an event may have *caused* an event.
     """
 
     source: str
     target: str
-    relation: Literal["caused", "emitted"]
+    relation: Literal["caused", "emitted", "deadline"]
     process_manager: str | None = None
+    delay: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,13 +361,14 @@ class Causes:
         for kind, nodes in (("command", self.commands), ("event", self.events)):
             graph.add_nodes_from((node.id, {"kind": kind, **_attributes(node)}) for node in nodes)
         for edge in self.edges:
-            manager = {} if edge.process_manager is None else {"process_manager": edge.process_manager}
-            graph.add_edge(edge.source, edge.target, key=edge.relation, relation=edge.relation, **manager)
+            more = {"process_manager": edge.process_manager, "delay": edge.delay}
+            known = {name: value for name, value in more.items() if value is not None}
+            graph.add_edge(edge.source, edge.target, key=edge.relation, relation=edge.relation, **known)
         return graph
 
 
 def causes(trace: Trace, cursor: int | None = None) -> Causes:
-    """The graph of causes at the cursor (None: at the last moment), with the pending commands."""
+    """The graph of causes at the cursor (None: at the last moment), with pending commands and deadlines."""
     at = moment_of(trace, cursor)
     index = trace.index
     events = tuple(index.events.iterate(0, index.events_at(at)))
@@ -369,7 +380,7 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
         commands[begun.pending.command_id] = _command_node(begun.pending, "in progress")
     for moment in trace.branch.moments.iterate(1, at + 1):
         step = moment.step
-        if step is None:
+        if step is None or isinstance(step, Elapsed):
             continue
         if isinstance(step, Injected):
             name = type(step.fault).__name__
@@ -383,11 +394,19 @@ def causes(trace: Trace, cursor: int | None = None) -> Causes:
             known = commands[step.pending.command_id]
             if known.outcome == "in progress":
                 commands[known.id] = _command_node(step.pending, "accepted")
-    for pending in trace[at].agenda.entries():
+    for pending, outcome in _ahead(trace[at].run):
         pendings[pending.command_id] = pending
-        commands[pending.command_id] = _command_node(pending, "pending")
+        commands[pending.command_id] = _command_node(pending, outcome)
     emitted = tuple(edge for pending in pendings.values() for edge in _emitted(pending))
     return Causes(tuple(commands.values()), _event_nodes(events), (*_caused(events), *emitted))
+
+
+def _ahead(run: Run) -> Iterator[tuple[Pending, Outcome]]:
+    """The pending commands and the deadlines."""
+    for pending in run.agenda.entries():
+        yield pending, "pending"
+    for deadline in run.stack.deadlines:
+        yield deadline, "waiting"
 
 
 def causes_of_events(recorded: Iterable[RecordedEvent]) -> Causes:
@@ -431,6 +450,8 @@ def _command_node(pending: Pending, outcome: Outcome) -> CommandNode:
         "submitted" if sender is None else "sent",
         sender,
         outcome,
+        pending.deadline,
+        None if pending.due_at is None else pending.due_at.isoformat(),
     )
 
 
@@ -452,7 +473,11 @@ def _caused(events: Iterable[RecordedEvent]) -> tuple[CauseEdge, ...]:
 def _emitted(pending: Pending) -> tuple[CauseEdge, ...]:
     if pending.causation_id is None or pending.sender is None:
         return ()
-    return (CauseEdge(pending.causation_id, pending.command_id, "emitted", pending.sender.stream_id),)
+    source, target, manager = pending.causation_id, pending.command_id, pending.sender.stream_id
+    if pending.due_at is None or pending.cause is None:
+        return (CauseEdge(source, target, "emitted", manager),)
+    delay = (pending.due_at - pending.cause.recorded_at).total_seconds()
+    return (CauseEdge(source, target, "deadline", manager, delay),)
 
 
 def _attributes(node: CommandNode | EventNode) -> dict[str, object]:

@@ -136,23 +136,26 @@ function nodeClass(/** @type {DrawnNode} */ { kind, count: times, current, isOwn
 }
 
 function edgeNode() {
-  return draw("g", { role: "img" }, draw("title"), draw("path"), draw("text"));
+  return draw("g", { role: "img" }, draw("title"), draw("path"), draw("text", {}, draw("tspan"), draw("tspan")));
 }
 
 function updateEdge(/** @type {Element} */ node, /** @type {PlacedEdge} */ edge, /** @type {string} */ marker) {
   const [title, path, text] = node.children;
   const { mark } = edge;
-  const { line, word } = edge.way;
+  const { line, words: beside } = edge.way;
   const isRejection = edge.label === "if rejected";
-  const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRejection && "cl-if-rejected"];
+  const classes = ["cl-edge", edge.count ? "cl-happened" : "cl-possible", isRejection && "cl-if-rejected",
+    edge.when && "cl-set-for-later"];
   classes.push(mark ? statusClass(mark.status) : edge.instance ? "cl-unreached" : "");
   put(node, "class", classes.filter(Boolean).join(" "));
   put(path, "d", line);
   put(path, "marker-end", `url(#${marker}-${arrowOf(edge)})`);
-  put(text, "x", word?.[0]);
-  put(text, "y", word?.[1]);
-  setText(text, word ? edge.label : "");
-  const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.label}: ${
+  [...text.children].forEach((span, number) => {
+    put(span, "x", beside[number]?.[0]);
+    put(span, "y", beside[number]?.[1]);
+    setText(span, beside[number]?.[2] ?? "");
+  });
+  const words = `${edge.ends[0]} to ${edge.ends[1]}, ${edge.when || edge.label}: ${
     edge.instance ? `${statusWords({ ...edge, kind: "edge" })}; ` : ""
   }${wholeRun(edge.count)}`;
   setText(title, words);

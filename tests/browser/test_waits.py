@@ -57,6 +57,10 @@ def test_a_person_sees_what_is_due_and_lets_time_pass(bare: BarePage) -> None:
     expect(messages).to_contain_text("after 10 min: reminder; after 15 min: ExpireHold")
     wide = line.evaluate("row => row.querySelector('.cl-message-line').getBBox().width")
     assert wide == bare.root.locator(".cl-message-plot").evaluate("plot => plot.clientWidth")
+    # The process graph says after how long.
+    bare.tab("Process graph").click()
+    edge = bare.root.get_by_role("img", name="Holding to ExpireHold, after 15 min:")
+    expect(edge.locator("text")).to_have_text("after 15 min")
 
 
 def test_time_passes_by_keys_too_and_for_a_time_that_a_person_gives(bare: BarePage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 
 import networkx as nx
 import pytest
@@ -13,6 +14,7 @@ from calamity_lab.frames import History
 from calamity_lab.views.tables import CauseEdge, CommandNode, EventNode, causes, causes_of_events
 from tests.frames.histories import bank_day, bank_traffic, events_of, recorded, shop_week
 from tests.moments import after
+from tests.views.test_waits import waited
 
 
 def names(graph: nx.MultiDiGraph, nodes: list[str]) -> list[str]:
@@ -41,6 +43,37 @@ def test_an_edge_from_an_event_to_a_command_names_the_process_manager() -> None:
     caused = [known for *_, known in graph.edges(data=True) if known["relation"] == "caused"]
     assert caused
     assert all("process_manager" not in known for known in caused)
+
+
+def test_a_deadline_is_an_edge_with_its_delay_and_its_command_waits_until_it_is_due() -> None:
+    lab = waited()
+    graph = to_networkx(lab.trace)
+    found = [
+        (graph.nodes[source]["type"], graph.nodes[target]["type"], known["process_manager"], known["delay"])
+        for source, target, known in graph.edges(data=True)
+        if known["relation"] == "deadline"
+    ]
+    assert found == [
+        ("SeatHeld", "RemindGuest", "Holding-A1", 600.0),
+        ("GuestReminded", "HoldSeat", "hold_again-policy", 86_400.0),
+        ("HoldExtended", "ExpireHold", "Holding-A1", 900.0),
+        ("SeatHeld", "RemindGuest", "Holding-A1", 600.0),
+        ("SeatHeld", "ExpireHold", "Holding-A1", 900.0),
+    ]
+    waiting = [known for _, known in graph.nodes(data=True) if known.get("outcome") == "waiting"]
+    assert [(known["type"], known["deadline"], known["due_at"]) for known in waiting] == [
+        ("ExpireHold", "ExpireHold", "2026-01-01T01:25:04+00:00"),
+        ("HoldSeat", "<b>again</b>", "2026-01-02T00:10:01+00:00"),
+    ]
+    types = {known["type"] for _, known in graph.nodes(data=True) if known["kind"] == "command"}
+    assert types == {
+        "HoldSeat",
+        "ExtendHold",
+        "SellSeat",
+        "RemindGuest",
+        "ExpireHold",
+    }  # a wait is no command
+    nx.write_graphml(graph, BytesIO())
 
 
 def test_a_rejected_command_is_a_node_that_leads_nowhere() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from calamity_lab import ALL, After, Lab, Rejected, Run, dispatch, policy, ticking_clock
+from calamity_lab import ALL, After, At, Lab, Rejected, Run, Start, dispatch, policy, ticking_clock
 from calamity_lab.kernel.steps import CaughtUp, Started, Step
 from calamity_lab.trace.index import Index
 from calamity_lab.trace.selection import NOTHING, Selection
@@ -41,7 +41,7 @@ from calamity_lab.views.why import answer, asked_about, why
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.view_widget import FACES, ViewWidget
 from tests import holds
-from tests.holds import ExtendHold, GuestReminded, Holding, HoldSeat, SellSeat, theatre
+from tests.holds import ExtendHold, GuestReminded, Holding, HoldSeat, RemindGuest, SeatHeld, SellSeat, theatre
 from tests.pages import carried
 from tests.test_hostile_text import STILL, Elements
 from tests.widgets.front_end_stand_in import FrontEnd
@@ -352,6 +352,95 @@ def test_the_graph_knows_what_is_set_for_later_before_it_happens() -> None:
         ("process manager:Holding", "command:ExpireHold"),
     }
     assert not any(edge.count for edge in graph.edges)
+
+
+def due_on_edges(lab: Lab, **asked: Any) -> dict[str, str]:
+    """When the deadlines of the process graph are due, by the command."""
+    graph = process_graph(lab.trace, lab.cursor, lab.model, **asked)
+    return {edge.target.partition(":")[2]: edge.when for edge in graph.edges if edge.label == "later"}
+
+
+def test_the_edges_of_deadlines_say_after_how_long_before_they_happen_and_whoever_is_looked_at() -> None:
+    delays = {"RemindGuest": "after 10 min", "ExpireHold": "after 15 min"}
+    assert due_on_edges(Lab(holds)) == delays
+    here = waited()
+    assert due_on_edges(here) == delays
+    assert due_on_edges(here, manager=EVERYTHING) == {**delays, "HoldSeat": "after 1 day"}
+    graph = process_graph(here.trace, 0, here.model)
+    assert {edge.when for edge in graph.edges if edge.label != "later"} == {""}
+    words = {
+        text: (x, y)
+        for way in process_graph(here.trace, 0, here.model).scene.ways
+        for x, y, text in way.words
+    }
+    assert {text: x for text, (x, _) in words.items() if text in delays.values()} == {
+        "after 10 min": 22,
+        "after 15 min": 22,
+    }
+
+
+@dataclass(frozen=True)
+class Visiting:
+    """Sets deadlines in ways that differ: by its state, at a time, and by the kind of the event."""
+
+    seat_id: str
+    times: int = 0
+
+    @classmethod
+    def new(cls, seat_id: str) -> Visiting:
+        return cls(seat_id)
+
+    @classmethod
+    def interested(cls, event: Any) -> Any:
+        return Start(event.seat_id)
+
+    def apply(self, event: Any) -> Visiting:
+        return replace(self, times=self.times + 1)
+
+    def handle(self, event: Any) -> Any:
+        reminder = After(timedelta(minutes=5 * self.times), RemindGuest(self.seat_id))
+        if isinstance(event, SeatHeld):
+            return [
+                reminder,
+                At(datetime(2027, 3, 1, 9, tzinfo=UTC), SellSeat(self.seat_id)),
+                After(timedelta(minutes=5), ExtendHold(self.seat_id)),
+            ]
+        return [reminder, After(timedelta(hours=2), ExtendHold(self.seat_id))]
+
+
+def test_delays_that_differ_are_a_range_and_what_was_made_up_is_not_told() -> None:
+    here = Lab(
+        aggregates=[holds.Seat],
+        process_managers=[Visiting],
+        stack=replace(theatre(), process_manager_types=()),
+    )
+    assert due_on_edges(here) == {
+        "RemindGuest": "later",
+        "SellSeat": "at a given time",
+        "ExtendHold": "after 5 min to 2 h",
+    }
+    here.send(HoldSeat("A1"), HoldSeat("B2"), ExtendHold("B2"))
+    here.resume()
+    assert due_on_edges(here) == {
+        "RemindGuest": "after 5 min to 10 min",
+        "SellSeat": "at 2027-03-01 09:00:00 UTC",
+        "ExtendHold": "after 5 min to 2 h",
+    }
+    words = [way.words for way in process_graph(here.trace, 0, here.model).scene.ways if way.words]
+    lines = [tuple(text for _, _, text in each) for each in words]
+    assert {*lines} >= {
+        ("after 5 min", "to 10 min"),
+        ("at 2027-03-01", "09:00:00 UTC"),
+        ("after 5 min", "to 2 h"),
+    }
+    picked = details(here.trace, Selection(moment=0, type="process manager:Visiting"))
+    assert (
+        "sets for later",
+        "ExtendHold (after 5 min to 2 h), RemindGuest (after 5 min to 10 min), SellSeat (at "
+        "2027-03-01 09:00:00 UTC)",
+    ) in picked.rows()
+    command = details(here.trace, Selection(moment=0, type="command:SellSeat"))
+    assert ("set for later by", "Visiting (at 2027-03-01 09:00:00 UTC)") in command.rows()
 
 
 def test_a_deadline_is_selected_while_it_is_set_and_after() -> None:

@@ -218,7 +218,7 @@ def _edge(view: ProcessGraphView, way: Way, edge: Edge, mark: StatusMark | None)
     dress = f'fill="none" stroke="{hue(look.colour)}" stroke-width="{look.width}"{_dashes(look)}'
     head = f"M{x - 7:g} {y - 3.5:g}L{x:g} {y:g} {x - 7:g} {y + 3.5:g}z"
     return f'<path d="{way.line}" {dress}/><path d="{head}" fill="{hue(look.colour)}"/>' + (
-        text(*way.word, edge.label, fill=SOFT, size=10) if way.word else ""
+        "".join(text(*word, fill=hue("time") if edge.when else SOFT, size=10) for word in way.words)
     )
 
 
