@@ -13,6 +13,7 @@ from itertools import islice, product
 from random import Random
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from weakref import finalize
 
 from calamity_lab.errors import InvalidValue, Rejected, repr_of
 from calamity_lab.frames.files import Exports
@@ -46,7 +47,7 @@ from calamity_lab.probe.explore import (
     shrunk,
     unfulfilled,
 )
-from calamity_lab.probe.workers import RemoteExplorer, WorkerLost, explore_forked, explore_with
+from calamity_lab.probe.workers import ForkedCrew, RemoteExplorer, WorkerLost, explore_with
 from calamity_lab.stores.actors.cluster import ActorPerWorker, HostDirectory
 from calamity_lab.stores.actors.protocol import ActorDied
 from calamity_lab.text import html_table, plural
@@ -98,27 +99,6 @@ class Coverage(NamedTuple):
         return "\n".join(lines) or "everything happened at least once"
 
 
-class StuckState(NamedTuple):
-    """A state in which nothing can happen, though instances of process managers wait.
-
-    ``path`` are the commands that lead there, ``instances`` the stream ids of those that wait, ``pending``
-    the commands that are rejected there.
-    """
-
-    path: tuple[Any, ...]
-    instances: tuple[str, ...]
-    pending: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        rejected = f"; rejected there: {', '.join(self.pending)}" if self.pending else ""
-        return f"after {plural(len(self.path), 'command')}, {self.who_waits}{rejected}"
-
-    @property
-    def who_waits(self) -> str:
-        """The instances that wait, in words: "Transfer-1 waits"."""
-        return f"{' and '.join(self.instances)} {'waits' if len(self.instances) == 1 else 'wait'}"
-
-
 @dataclass(frozen=True, repr=False)
 class PointOfNoReturn:
     """The first choice after which nothing that can happen avoids the violation.
@@ -136,38 +116,19 @@ class PointOfNoReturn:
         return f"step {self.step}, {repr_of(self.command, _LENGTH)}; instead: {instead}"
 
 
-class Violation:
-    """A path on which an invariant breaks, or on which something that must come never comes.
+class FoundPath:
+    """The choices that lead from where an exploration began to what it found there; they open in a lab.
 
-    ``path`` are the commands, in the order in which they were chosen: the shortest such path where the
-    exploring was by breadth. ``error`` is what the invariant, or a callback of the model, raised.
-    ``again`` is set where a path goes round for ever: from this index on, its commands repeat.
+    ``path`` are the commands, in the order in which they were chosen.
     """
 
-    def __init__(
-        self,
-        exploration: Exploration,
-        invariant: str,
-        ways: Sequence[ExploredChoice],
-        states: Sequence[int] = (),
-        error: str = "",
-        again: int | None = None,
-    ) -> None:
-        self._exploration, self._ways, self._states = exploration, tuple(ways), tuple(states)
-        self.invariant, self.error, self.again = invariant, error, again
+    def __init__(self, exploration: Exploration, title: str, ways: Sequence[ExploredChoice]) -> None:
+        self._exploration, self._title, self._ways = exploration, title, tuple(ways)
 
     @property
     def path(self) -> tuple[Any, ...]:
-        """The commands that lead to the violation, in order."""
+        """The commands that lead there, in order."""
         return tuple([way.command for way in self._ways])
-
-    @property
-    def point_of_no_return(self) -> PointOfNoReturn | None:
-        """The first choice after which nothing avoids the violation; None where that is not known.
-
-        It is not known where the exploring was at random, or where a callback raised.
-        """
-        return self._exploration._no_return(self)
 
     @property
     def ways(self) -> tuple[ExploredChoice, ...]:
@@ -175,17 +136,17 @@ class Violation:
         return self._ways
 
     def lab(self) -> Any:
-        """A `Lab` that stands at the moment where the invariant breaks, with all that led there."""
+        """A `Lab` that stands at the moment to which the path leads, with all that led there."""
         lab = self._exploration._lab()
         self._carry_out(lab)
         return lab
 
     def open_in(self, lab: Displays) -> Moment:
-        """Go to the moment where the invariant breaks, in the lab that was explored, on a new branch.
+        """Go to the moment to which the path leads, in the lab that was explored, on a new branch.
 
         A branch that was made for this path before is gone to again. Raises `InvalidValue` in another lab.
         """
-        stepper, opened, key = lab.stepper, self._exploration._opened, (self.invariant, self._ways)
+        stepper, opened, key = lab.stepper, self._exploration._opened, (self._title, self._ways)
         if key in opened:
             with suppress(InvalidValue):  # the branch was removed since
                 return stepper.goto_note(opened[key])
@@ -194,13 +155,13 @@ class Violation:
                 "open_in(lab) needs the lab that was explored, with the moment at which that began. Open the "
                 "path in a lab of its own with lab(), or explore again with lab.explore()"
             )
-        stepper.fork(stepper.trace.free_name(f"breaks: {self.invariant}"[:_LONGEST_NAME]))
+        stepper.fork(stepper.trace.free_name(self._title[:_LONGEST_NAME]))
         self._carry_out(lab)
-        opened[key] = Note(self.invariant, stepper.trace.branch.name, stepper.moment)
+        opened[key] = Note(self._title, stepper.trace.branch.name, stepper.moment)
         return stepper.moment
 
     def _carry_out(self, lab: Displays) -> None:
-        """Carry the path out in a lab that stands where it begins, and show there what breaks."""
+        """Carry the path out in a lab that stands where it begins."""
         stepper = lab.stepper
         for way in self._ways:
             if way.is_fault:
@@ -217,9 +178,70 @@ class Violation:
             stepper.step_over()
             while stepper.moment.run.progress is not None:  # a breakpoint stopped it on the way
                 stepper.step_over()
-        fn = self._exploration._explorer.invariants.get(self.invariant)
-        if fn is not None and self.invariant not in stepper.stops.watches:
-            stepper.stops.watch("invariant", self.invariant, fn, must_hold=True)
+
+
+class StuckState(FoundPath):
+    """A state in which nothing can happen, though instances of process managers wait.
+
+    ``path`` are the commands that lead there, ``instances`` the stream ids of those that wait, ``pending``
+    the commands that are rejected there.
+    """
+
+    def __init__(
+        self,
+        exploration: Exploration,
+        ways: Sequence[ExploredChoice],
+        instances: tuple[str, ...],
+        pending: tuple[str, ...],
+    ) -> None:
+        self.instances, self.pending = instances, pending
+        super().__init__(exploration, self.who_waits, ways)
+
+    @property
+    def who_waits(self) -> str:
+        """The instances that wait, in words: "Transfer-1 waits"."""
+        return f"{' and '.join(self.instances)} {'waits' if len(self.instances) == 1 else 'wait'}"
+
+    def __repr__(self) -> str:
+        rejected = f"; rejected there: {', '.join(self.pending)}" if self.pending else ""
+        return f"after {plural(len(self.path), 'command')}, {self.who_waits}{rejected}"
+
+
+class Violation(FoundPath):
+    """A path on which an invariant breaks, or on which something that must come never comes.
+
+    ``path`` are the commands, in the order in which they were chosen: the shortest such path where the
+    exploring was by breadth. ``error`` is what the invariant, or a callback of the model, raised.
+    ``again`` is set where a path goes round for ever: from this index on, its commands repeat.
+    """
+
+    def __init__(
+        self,
+        exploration: Exploration,
+        invariant: str,
+        ways: Sequence[ExploredChoice],
+        states: Sequence[int] = (),
+        error: str = "",
+        again: int | None = None,
+    ) -> None:
+        super().__init__(exploration, f"breaks: {invariant}", ways)
+        self._states = tuple(states)
+        self.invariant, self.error, self.again = invariant, error, again
+
+    @property
+    def point_of_no_return(self) -> PointOfNoReturn | None:
+        """The first choice after which nothing avoids the violation; None where that is not known.
+
+        It is not known where the exploring was at random, or where a callback raised.
+        """
+        return self._exploration._no_return(self)
+
+    def _carry_out(self, lab: Displays) -> None:
+        """Carry the path out, and show in the lab what breaks."""
+        super()._carry_out(lab)
+        fn, stops = self._exploration._explorer.invariants.get(self.invariant), lab.stepper.stops
+        if fn is not None and self.invariant not in stops.watches:
+            stops.watch("invariant", self.invariant, fn, must_hold=True)
 
     def to_test(self) -> str:
         """The last command as a test of what it leads to today; see `Lab.to_test`."""
@@ -318,6 +340,9 @@ class Exploration(Exports):
     ) -> None:
         self._explorer, self._given_model, self._make = explorer, model, make
         self._workers, self._again_here = workers, again_here
+        # The processes that explore, from one part to the next, and what ends them with this object.
+        self._crew: ForkedCrew | None = None
+        self._ends: Any = None
         self.began_at = began_at
         self.seconds = 0.0
         self.turn = 0
@@ -357,15 +382,16 @@ class Exploration(Exports):
             if monotonic() > end:
                 raise _EnoughForNow
 
-        with suppress(_EnoughForNow):
-            if self.is_open:
-                self._look(passing)
+        if self.is_open:
+            self._look(passing)
         return self.is_open
 
     def stop(self) -> None:
         """End it here, and keep what was found; `resume` goes on."""
         if self.is_open:
             self._stopped = "stopped"
+            if self._crew is not None:
+                self._crew.stop()
 
     def resume(self, limit: int = 100_000) -> Exploration:
         """Go on, to so many states in all; at random, for so many more choices."""
@@ -380,7 +406,7 @@ class Exploration(Exports):
         self._lost.clear()
         self._violations = self._growth = None
         self.turn += 1
-        began = monotonic()
+        began, goes_on = monotonic(), False
 
         def chosen() -> None:
             self._choices_left -= 1
@@ -390,7 +416,9 @@ class Exploration(Exports):
             if self._strategy == "random":
                 self._explorer.walk(self._random, self._choices_left, self._length, chosen)
             elif is_a(self._workers, int) and self._workers > 1:
-                explore_forked(self._explorer, self._limit, passing, self._workers)
+                self._crew = self._crew or ForkedCrew(self._explorer, self._workers)
+                self._ends = self._ends or finalize(self, self._crew.stop)
+                self._crew.go(self._limit, passing)
             elif not is_a(self._workers, int):
                 _explore_on_cluster(self._explorer, self._limit, passing, self._workers, self._again_here)
             else:
@@ -400,8 +428,12 @@ class Exploration(Exports):
             self._stopped = f"interrupted while {asked!r} was asked" if asked else "interrupted"
         except WorkerLost as lost:
             self._stopped = str(lost)
+        except _EnoughForNow:
+            goes_on = True
         finally:
             self.seconds += monotonic() - began
+            if self._crew is not None and not (goes_on and self.is_open):
+                self._crew.stop()
 
     @property
     def states(self) -> int:
@@ -487,9 +519,7 @@ class Exploration(Exports):
         explorer = self._explorer
         return tuple(
             [
-                StuckState(
-                    tuple([way.command for way in explorer.path(each.state)]), each.instances, each.pending
-                )
+                StuckState(self, explorer.path(each.state), each.instances, each.pending)
                 for each in explorer.stuck
             ]
         )
@@ -792,7 +822,6 @@ def _explore_on_cluster(
             count,
             lambda base: [_OnCluster(hosts, n) for n in range(count)],
             ready,
-            is_forked=False,
         )
     except ActorDied as died:
         raise WorkerLost(

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from mmap import mmap
 from multiprocessing.connection import Connection, Pipe, wait
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from calamity_lab.errors import InvalidValue
@@ -45,7 +46,8 @@ from calamity_lab.trace.muted_output import muted_output
 
 # One process explores until so many states wait for each worker: before that, there is not enough to share.
 WIDE = 32
-_MOST_AT_ONCE = 128
+_AT_FIRST, _MOST_AT_ONCE = 16, 128
+_ANSWERS_WITHIN = 0.1  # seconds
 _COLLECTED_AFTER = 50_000
 # Later than any state: where a state was met that nobody has met before.
 _NEVER = 2**62
@@ -259,6 +261,8 @@ class _Hand:
         self.queue: deque[int] = deque()
         self.count = 0
         self.batch: list[int] = []
+        # How many states it is given at once, so that its answer comes soon.
+        self.most, self.since = _AT_FIRST, 0.0
         self.starts = 0
         self.begin()
 
@@ -338,7 +342,7 @@ class Crew:
         if not hand.count:
             self._take_over(hand)
         count = sum([each.count for each in self._hands]) // (2 * len(self._hands))
-        count = min(max(count, 1), _MOST_AT_ONCE, hand.count)
+        count = min(max(count, 1), hand.most, hand.count)
         while len(hand.batch) < count:
             index = hand.queue.popleft()
             if self._whose.get(index) is hand:
@@ -376,6 +380,7 @@ class Crew:
         task = pickle.dumps(WorkerTask(hand.done, hand.gone, batch))
         hand.done, hand.gone = [], []
         hand.held.difference_update(hand.batch)
+        hand.since = monotonic()
         with suppress(OSError):  # a worker that is dead gives no answer either
             hand.worker.send(task)
 
@@ -398,6 +403,8 @@ class Crew:
             hand.begin()
             self._send(hand)
             return
+        rate = len(hand.batch) / max(monotonic() - hand.since, 1e-6)
+        hand.most = max(1, min(int(rate * _ANSWERS_WITHIN), 2 * hand.most, _MOST_AT_ONCE))
         hand.batch = []
         hand.answers += 1
         self._give(hand)
@@ -553,43 +560,79 @@ def explore_with(
     count: int,
     connect: Callable[[Mapping[int, Held]], Sequence[Connected]],
     ready: Callable[[Sequence[Any]], Sequence[Any]],
-    *,
-    is_forked: bool,
 ) -> None:
     """Go on with so many workers, once there is enough for each of them. Raises `WorkerLost`.
 
-    ``connect`` makes them, from the runs that all of them have; ``ready`` waits until some of those that it
-    gets have answered. Forked workers have what this process has; others have the run of the start.
+    ``connect`` makes them; they begin with the run of the start. ``ready`` waits until some of those that it
+    gets have answered.
     """
-    if not explorer.is_shared:
-        explorer.go(limit, passing, count * WIDE)
-    if not explorer.left or explorer.states >= limit:
+    if not _is_wide(explorer, limit, passing, count):
         return
-    explorer.share()
     base = {0: explorer.first}
-    if is_forked:
-        base.update({index: (run, vector) for index, run, vector in explorer.waiting if run})
     workers = connect(base)
     try:
-        Crew(explorer, workers, base, len(explorer.ways) if is_forked else 0).go(limit, passing, ready)
+        Crew(explorer, workers, base, 0).go(limit, passing, ready)
     finally:
         for worker in workers:
             worker.stop()
 
 
-def explore_forked(explorer: Explorer, limit: int, passing: Callable[[], object], count: int) -> None:
-    """Go on with so many processes of this machine; see `explore_with`."""
-    shared = mmap(-1, count)
+def _is_wide(explorer: Explorer, limit: int, passing: Callable[[], object], count: int) -> bool:
+    """Go on alone until there is enough for so many workers; whether there is."""
+    if not explorer.is_shared:
+        explorer.go(limit, passing, count * WIDE)
+    if not explorer.left or explorer.states >= limit:
+        return False
+    explorer.share()
+    return True
 
-    def connect(base: Mapping[int, Held]) -> list[ForkedWorker]:
-        return [ForkedWorker(explorer, base, len(explorer.ways), shared, at) for at in range(count)]
 
-    def ready(workers: Sequence[ForkedWorker]) -> list[ForkedWorker]:
+class ForkedCrew:
+    """So many processes of this machine that explore; they are kept from one `go` to the next.
+
+    They have the runs that this process has when they are started.
+    """
+
+    def __init__(self, explorer: Explorer, count: int) -> None:
+        self._explorer, self._count = explorer, count
+        self._shared = mmap(-1, count)
+        self._workers: list[ForkedWorker] = []
+        self._crew: Crew | None = None
+
+    def go(self, limit: int, passing: Callable[[], object]) -> None:
+        """Look at further states, as `Explorer.go` does. Raises `WorkerLost` where a worker dies again."""
+        explorer = self._explorer
+        try:
+            if self._crew is None and _is_wide(explorer, limit, passing, self._count):
+                base = {index: (run, vector) for index, run, vector in explorer.waiting if run}
+                base[0] = explorer.first
+                self._workers += [
+                    ForkedWorker(explorer, base, len(explorer.ways), self._shared, at)
+                    for at in range(self._count)
+                ]
+                self._crew = Crew(explorer, self._workers, base, len(explorer.ways))
+            if self._crew is not None:
+                self._crew.go(limit, passing, self._ready)
+        except KeyboardInterrupt:
+            explorer.asked[0] = explorer.asked[0] or max(self._shared)
+            raise
+
+    @staticmethod
+    def _ready(workers: Sequence[ForkedWorker]) -> list[ForkedWorker]:
         waiting = {worker.connection: worker for worker in workers}
         return [waiting[each] for each in wait(list(waiting))]
 
+    def stop(self) -> None:
+        """End the processes; another `go` starts new ones."""
+        self._crew = None
+        while self._workers:
+            self._workers.pop().stop()
+
+
+def explore_forked(explorer: Explorer, limit: int, passing: Callable[[], object], count: int) -> None:
+    """Go on with so many processes of this machine, and end them; see `ForkedCrew.go`."""
+    crew = ForkedCrew(explorer, count)
     try:
-        explore_with(explorer, limit, passing, count, connect, ready, is_forked=True)
-    except KeyboardInterrupt:
-        explorer.asked[0] = explorer.asked[0] or max(shared)
-        raise
+        crew.go(limit, passing)
+    finally:
+        crew.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +13,8 @@ from calamity_lab.errors import repr_of
 from calamity_lab.kernel.faults import Crash, Lose, Redeliver
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.memo import Slot
+from calamity_lab.kernel.stack import Stack
+from calamity_lab.model import names_reached
 from calamity_lab.text import format_value, plain_sentence, plural
 from calamity_lab.trace.replay import submitted_on
 from calamity_lab.trace.trace import Trace
@@ -20,20 +23,25 @@ from calamity_lab.trace.watches import Watch
 LIMIT = 10_000
 """So many states are looked at, unless a person asks for more."""
 
+MOST_WORKERS = min(os.cpu_count() or 1, 8) if hasattr(os, "fork") else 1
+"""So many processes of this machine can explore."""
+
 MOST_OFFERED = 40
 MOST_STEPS = 200
-_MOST_ROWS = 20
+_MOST_ROWS, _MOST_STUCK = 20, 5
 _LENGTH = 200
 
 Role = Literal["always", "eventually", "sometimes", "off"]
 SearchOrder = Literal["breadth", "depth", "random"]
+TimePasses = Literal["any", "idle"]
+PathKind = Literal["broken", "stuck"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenToExplore:
     """What a person chose to explore. ``typed`` are commands from the form, ``commands`` keys of `offered`.
 
-    ``unfolded`` are the violations of which the path is shown; None is the first one.
+    ``unfolded`` are the keys of the rows of which the path is shown; None is the first violation.
     """
 
     typed: tuple[Any, ...] = ()
@@ -44,6 +52,8 @@ class ChosenToExplore:
     depth: int | None = None
     strategy: SearchOrder = "breadth"
     seed: int = 0
+    time: TimePasses = "any"
+    workers: int = 1
     unfolded: tuple[str, ...] | None = None
 
 
@@ -92,12 +102,16 @@ class PathStep:
 
 
 @dataclass(frozen=True, slots=True)
-class ViolationRow:
-    """A check that breaks, and a path to it; ``steps`` are its first choices, once the row is unfolded.
+class PathRow:
+    """A check that breaks, or who waits for ever, and a path to it; once unfolded, with its first choices.
 
-    ``advice`` says which choice leaves no way back, and what could have been chosen there.
+    ``key`` is its own among all rows; ``name`` is that of the check, or the number of the stuck state.
+    ``advice`` says which choice leaves no way back, and what could have been chosen there; of a stuck state,
+    which commands are rejected in it.
     """
 
+    key: str
+    kind: PathKind
     name: str
     label: str
     length: int
@@ -127,8 +141,8 @@ class ExploredView:
     verdict: str
     reason: str
     progress: str
-    violations: tuple[ViolationRow, ...]
-    stuck: tuple[str, ...]
+    violations: tuple[PathRow, ...]
+    stuck: tuple[PathRow, ...]
     more_stuck: int
     never: tuple[NeverRow, ...]
 
@@ -137,7 +151,8 @@ class ExploredView:
 class ExploringView:
     """What can be explored from the moment of the cursor, what a person chose of it, and what was found.
 
-    ``problem`` says why nothing can be explored from here; "" if something can be.
+    ``problem`` says why nothing can be explored from here; "" if something can be. ``most_workers`` is 1
+    where several processes cannot explore.
     """
 
     start: str
@@ -150,18 +165,35 @@ class ExploringView:
     depth: int | None
     strategy: SearchOrder
     seed: int
+    time: TimePasses
+    has_deadlines: bool
+    workers: int
+    most_workers: int
     found: ExploredView | None
 
 
-class PathToViolation(Protocol):
+class FoundPath(Protocol):
+    """A path that was found, as `calamity_lab.lab.exploring.FoundPath` is one."""
+
+    @property
+    def ways(self) -> Sequence[Any]: ...
+
+
+class PathToStuckState(FoundPath, Protocol):
+    """A path to a stuck state, as `calamity_lab.lab.exploring.StuckState` is one."""
+
+    pending: tuple[str, ...]
+
+    @property
+    def who_waits(self) -> str: ...
+
+
+class PathToViolation(FoundPath, Protocol):
     """A violation, as `calamity_lab.lab.exploring.Violation` is one."""
 
     invariant: str
     error: str
     again: int | None
-
-    @property
-    def ways(self) -> Sequence[Any]: ...
 
     @property
     def point_of_no_return(self) -> Any: ...
@@ -259,6 +291,8 @@ def exploring(
     ]
     chosen = [sum(each.is_on for each in group) for group in (offers, wrong)]
     checked = sum(role != "off" for role in roles.values())
+    most = MOST_WORKERS if asked.strategy == "breadth" else 1
+    workers = min(asked.workers, most)
     return ExploringView(
         start=_start(trace, cursor),
         problem=_problem(trace, cursor, has_offers=chosen[0] > 0),
@@ -269,6 +303,7 @@ def exploring(
                 *([plural(chosen[1], "fault")] if chosen[1] else []),
                 plural(asked.limit, "choice" if asked.strategy == "random" else "state") + " at most",
                 *([] if asked.depth is None else [f"depth {asked.depth:,}"]),
+                *([plural(workers, "process", "processes")] if workers > 1 else []),
             ]
         ),
         checks=tuple([ExploreCheck(name, plain_sentence(name), role) for name, role in roles.items()]),
@@ -278,6 +313,10 @@ def exploring(
         depth=asked.depth,
         strategy=asked.strategy,
         seed=asked.seed,
+        time=asked.time,
+        has_deadlines=_has_deadlines(trace[cursor].stack),
+        workers=workers,
+        most_workers=most,
         found=found,
     )
 
@@ -298,6 +337,8 @@ def arguments(trace: Trace, watches: Mapping[str, Watch], asked: ChosenToExplore
         "depth": asked.depth,
         "strategy": asked.strategy,
         "seed": asked.seed,
+        "time": asked.time,
+        "workers": min(asked.workers, MOST_WORKERS) if asked.strategy == "breadth" else 1,
     }
 
 
@@ -320,6 +361,12 @@ def _start(trace: Trace, cursor: int) -> str:
     rest = f" and {count - len(pending):,} more" if count > len(pending) else ""
     names = plain_sentence(f"{', '.join(pending)}{rest}")
     return f"From step {cursor:,}: {names} {'is' if count == 1 else 'are'} pending"
+
+
+def _has_deadlines(stack: Stack) -> bool:
+    """Whether a deadline is set, or a process manager may set one."""
+    named = [names_reached(cls, "handle", "handle_rejection") for cls in stack.process_manager_types]
+    return bool(stack.deadlines) or any("After" in names or "At" in names for names in named)
 
 
 def _problem(trace: Trace, cursor: int, *, has_offers: bool) -> str:
@@ -354,16 +401,16 @@ def _going(found: Exploring) -> ExploredView:
 
 def _ended(found: Exploring, unfolded: Collection[str] | None) -> ExploredView:
     violations, stuck = found.violations, found.stuck
-    shown = [each.invariant for each in violations[:1]] if unfolded is None else unfolded
+    shown = [_key_of("broken", each.invariant) for each in violations[:1]] if unfolded is None else unfolded
     return ExploredView(
         is_running=False,
         can_go_on=found.has_more,
         verdict=found.verdict,
         reason=_reason(found, len(violations)),
         progress=_progress(found),
-        violations=tuple([_violation(each, each.invariant in shown) for each in violations[:_MOST_ROWS]]),
-        stuck=tuple([plain_sentence(repr(each), _LENGTH) for each in stuck[:3]]),
-        more_stuck=max(len(stuck) - 3, 0),
+        violations=tuple([_violation(each, shown) for each in violations[:_MOST_ROWS]]),
+        stuck=tuple([_stuck(number, each, shown) for number, each in enumerate(stuck[:_MOST_STUCK])]),
+        more_stuck=max(len(stuck) - _MOST_STUCK, 0),
         never=tuple(_never(found)),
     )
 
@@ -375,17 +422,57 @@ def _reason(found: Exploring, violations: int) -> str:
     return plain_sentence("; ".join([*broken, how_far]))
 
 
-def _violation(violation: PathToViolation, is_open: bool) -> ViolationRow:
-    ways, point = violation.ways, violation.point_of_no_return if is_open else None
-    return ViolationRow(
-        name=violation.invariant,
-        label=plain_sentence(violation.invariant),
+def _key_of(kind: PathKind, name: str) -> str:
+    return f"{kind}: {name}"
+
+
+def _violation(violation: PathToViolation, unfolded: Collection[str]) -> PathRow:
+    is_open = _key_of("broken", violation.invariant) in unfolded
+    point = violation.point_of_no_return if is_open else None
+    return _row(
+        "broken",
+        violation.invariant,
+        violation.invariant,
+        violation,
+        is_open=is_open,
+        error=violation.error,
+        advice="" if point is None else _advice(point.step, point.instead),
+        steps=_steps(violation.ways, None if point is None else point.step, violation.again),
+    )
+
+
+def _stuck(number: int, stuck: PathToStuckState, unfolded: Collection[str]) -> PathRow:
+    is_open = _key_of("stuck", str(number)) in unfolded
+    advice = f"Pending and always rejected: {', '.join(stuck.pending)}" if stuck.pending else ""
+    steps = _steps(stuck.ways)
+    return _row(
+        "stuck", str(number), stuck.who_waits, stuck, is_open=is_open, error="", advice=advice, steps=steps
+    )
+
+
+def _row(
+    kind: PathKind,
+    name: str,
+    label: str,
+    path: FoundPath,
+    *,
+    is_open: bool,
+    error: str,
+    advice: str,
+    steps: Iterator[PathStep],
+) -> PathRow:
+    ways = path.ways
+    return PathRow(
+        key=_key_of(kind, name),
+        kind=kind,
+        name=name,
+        label=plain_sentence(label, _LENGTH),
         length=len(ways),
         last=ways[-1].label if ways else "at the start",
-        error=plain_sentence(violation.error, _LENGTH),
-        advice="" if point is None else _advice(point.step, point.instead),
+        error=plain_sentence(error, _LENGTH),
+        advice=plain_sentence(advice, 2 * _LENGTH),
         is_open=is_open,
-        steps=tuple(_steps(violation, None if point is None else point.step)) if is_open else (),
+        steps=tuple(steps) if is_open else (),
         more=max(len(ways) - MOST_STEPS, 0),
     )
 
@@ -394,15 +481,17 @@ def _advice(step: int, instead: Sequence[Any]) -> str:
     others = ", ".join([format_value(each, _LENGTH) for each in instead[:3]])
     more = f" and {len(instead) - 3:,} more" if len(instead) > 3 else ""
     possible = f" Possible instead: {others}{more}" if others else ""
-    return plain_sentence(f"Point of no return: step {step:,}.{possible}")
+    return f"Point of no return: step {step:,}.{possible}"
 
 
-def _steps(violation: PathToViolation, last_chance: int | None) -> Iterator[PathStep]:
-    for number, way in enumerate(violation.ways[:MOST_STEPS], 1):
+def _steps(
+    ways: Sequence[Any], last_chance: int | None = None, again: int | None = None
+) -> Iterator[PathStep]:
+    for number, way in enumerate(ways[:MOST_STEPS], 1):
         unsent = "offered" if way.is_offered else "submitted"
         sender = unsent if way.sender is None else plain_sentence(f"sent by {way.sender}")
         note = "no way back" if number == last_chance else ""
-        note = "again and again from here" if violation.again == number - 1 else note
+        note = "again and again from here" if again == number - 1 else note
         yield PathStep(number, way.label, "" if way.is_fault else sender, note)
 
 

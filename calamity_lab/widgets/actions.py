@@ -387,11 +387,19 @@ def _which(message: Mapping[str, Any]) -> int | str:
     return which if isinstance(which, str) else taken(message, "index", whole)
 
 
-def _open_violation(contents: Contents, message: Mapping[str, Any]) -> None:
-    """Go to the moment where a check breaks, on a branch of its own."""
-    violation = _named_violation(contents, message)
-    violation.open_in(contents.lab)
-    contents.say(plain_sentence(f"Here it breaks: {violation.invariant}"), "rejected")
+def _open_found(contents: Contents, message: Mapping[str, Any]) -> None:
+    """Go to the moment where a check breaks, or where an instance waits for ever, on a branch of its own."""
+    if message.get("kind") != "stuck":
+        violation = _named_violation(contents, message)
+        violation.open_in(contents.lab)
+        contents.say(plain_sentence(f"Here it breaks: {violation.invariant}"), "rejected")
+        return
+    found, number = contents.lab.exploration, taken(message, "name", text)
+    stuck = {str(n): each for n, each in enumerate(() if found is None or found.is_open else found.stuck)}
+    if number not in stuck:
+        raise InvalidValue(f"No stuck state has the number {number!r}. Explore again")
+    stuck[number].open_in(contents.lab)
+    contents.say(plain_sentence(f"Nothing can happen here: {stuck[number].who_waits}"), "plain")
 
 
 def _copy_violation(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -437,7 +445,7 @@ _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
     "change": _open_form,
     "insert": _open_form,
     "close_form": _close_form,
-    "open_violation": _open_violation,
+    "open_found": _open_found,
     "copy_violation": _copy_violation,
 }
 

@@ -7,7 +7,7 @@ import { icon } from "./signs.js";
 
 /**
  * @import { LabHandle } from "./lab_handle.js"
- * @import { ExploreCheck, ExploredView, ExploreOption, ExploringView, NeverRow, ViolationRow } from "#views"
+ * @import { ExploreCheck, ExploredView, ExploreOption, ExploringView, NeverRow, PathRow } from "#views"
  */
 
 /** @type {[string, string][]} */
@@ -22,6 +22,11 @@ const ORDERS = [
   ["breadth", "Shortest paths first"],
   ["depth", "Long paths first"],
   ["random", "At random"],
+];
+/** @type {[string, string][]} */
+const TIMES = [
+  ["any", "At any moment"],
+  ["idle", "When nothing else can happen"],
 ];
 /** @type {Record<string, string>} */
 const VERDICT_ICONS = { holds: "good", broken: "rejected", undecided: "conflict" };
@@ -50,28 +55,37 @@ export function mountExplore(root, lab, typed) {
   const status = make("div", { class: "cl-explore-status", role: "group", "aria-label": "What was found" }, verdict,
     reason, progress);
   const rows = make("div", { role: "list", "aria-label": "What breaks", hidden: true });
+  const waiting = make("div", { role: "list" });
+  const moreWait = make("p", { class: "cl-muted" });
+  const stuck = exploreGroup("Nothing can happen, and a process manager waits", waiting, moreWait);
+  stuck.classList.add("cl-explore-stuck");
+  put(waiting, "aria-labelledby", stuck.getAttribute("aria-labelledby"));
   const lists = make("div");
   root.append(make("div", { class: "cl-bar cl-explore-bar" }, explore, stop, further, start),
-    make("div", { class: "cl-scroll cl-view-body cl-explore", tabindex: "-1" }, how.node, problem, status, rows,
+    make("div", { class: "cl-scroll cl-view-body cl-explore", tabindex: "-1" }, how.node, problem, status, rows, stuck,
       lists));
-  /** @type {ViolationRow[]} */
-  let violations = [];
+  /** @type {PathRow[]} */
+  let paths = [];
 
-  function fold(/** @type {string} */ name) {
-    const unfolded = violations.filter((row) => row.is_open !== (row.name === name)).map((row) => row.name);
+  function fold(/** @type {string} */ key) {
+    const unfolded = paths.filter((row) => row.is_open !== (row.key === key)).map((row) => row.key);
     lab.setOptions("exploring", { unfolded });
   }
   function drawFound(/** @type {ExploredView} */ found) {
-    violations = found.violations;
+    paths = [...found.violations, ...found.stuck];
     put(status, "aria-busy", found.is_running ? "true" : null);
     const sign = choiceOf(found.verdict, VERDICT_ICONS);
     verdict.replaceChildren(...(sign ? [icon(sign), make("strong", { text: found.verdict })] : []));
     put(verdict, "data-verdict", found.verdict);
     setText(reason, found.is_running ? `Exploring. ${found.reason}` : found.reason);
     setText(progress, found.progress);
-    show(rows, violations.length > 0);
-    keyed(rows, [...violations], ({ name }) => name, () => violationNode(lab, fold), updateViolation);
-    keyed(lists, neverLists(found), ({ heading }) => heading, neverNode, updateNever);
+    show(rows, found.violations.length > 0);
+    keyed(rows, found.violations, ({ key }) => key, () => pathNode(lab, fold), updatePath);
+    show(stuck, found.stuck.length > 0);
+    keyed(waiting, found.stuck, ({ key }) => key, () => pathNode(lab, fold), updatePath);
+    setText(moreWait, `and ${plural(found.more_stuck, "more state")}`);
+    show(moreWait, found.more_stuck > 0);
+    keyed(lists, found.never, ({ heading }) => heading, neverNode, updateNever);
   }
   return {
     parts: ["exploring"],
@@ -105,17 +119,25 @@ function settings(lab, typed) {
   const order = make("select", { class: "cl-input cl-select",
     on: { change: () => lab.setOptions("exploring", { strategy: order.value }) } },
     ...ORDERS.map(([value, text]) => make("option", { value, text })));
+  const time = make("select", { class: "cl-input cl-select",
+    on: { change: () => lab.setOptions("exploring", { time: time.value }) } },
+    ...TIMES.map(([value, text]) => make("option", { value, text })));
+  const workers = make("select", { class: "cl-input cl-select",
+    on: { change: () => lab.setOptions("exploring", { workers: Number(workers.value) }) } });
   const limit = numberInput(lab, "limit");
   const depth = numberInput(lab, "depth", "no limit");
   const seed = numberInput(lab, "seed");
   const orderField = exploreField("Order", order);
   const seedField = exploreField("Seed", seed);
   const limitField = exploreField("States at most", limit);
+  const timeField = exploreField("Time may pass", time);
+  const workersField = exploreField("Processes", workers);
   const node = make("details", { class: "cl-explore-how" },
     make("summary", {}, make("span", { text: "What is explored" }), summary), exploreGroup("Checks", checks, hint),
     exploreGroup("Commands that may be sent in each state, beside the pending ones", commands.node, add),
     exploreGroup("Faults that may happen once, at any moment", faults.node),
-    exploreGroup("How far", limitField, exploreField("Commands deep", depth), orderField, seedField));
+    exploreGroup("How far", limitField, exploreField("Commands deep", depth), orderField, seedField, timeField,
+      workersField));
   return {
     node,
     update(/** @type {ExploringView} */ value) {
@@ -133,6 +155,12 @@ function settings(lab, typed) {
       }
       const isRandom = value.strategy === "random";
       show(seedField, isRandom);
+      time.value = value.time;
+      show(timeField, value.has_deadlines);
+      keyed(workers, Array.from({ length: value.most_workers }, (_, n) => n + 1), String,
+        (count) => make("option", { value: String(count), text: String(count) }), () => {});
+      workers.value = String(value.workers);
+      show(workersField, value.most_workers > 1);
       setText(limitField.children[0], isRandom ? "Choices at most" : "States at most");
     },
   };
@@ -215,19 +243,19 @@ function updateCheck(/** @type {CheckNode} */ node, /** @type {ExploreCheck} */ 
   /** @type {HTMLSelectElement} */ (node.children[1]).value = check.role;
 }
 
-/** A check that breaks; unfolded, the path to it. @param {LabHandle} lab @param {(name: string) => void} fold */
-function violationNode(lab, fold) {
-  const row = { name: "" };
+/** What was found; unfolded, the path to it. @param {LabHandle} lab @param {(key: string) => void} fold */
+function pathNode(lab, fold) {
+  const row = { key: "", kind: "", name: "" };
   const [label, where] = [make("strong"), make("span", { class: "cl-muted" })];
-  const head = make("button", { type: "button", class: "cl-violation-head", on: { click: () => fold(row.name) } },
+  const head = make("button", { type: "button", class: "cl-violation-head", on: { click: () => fold(row.key) } },
     icon("unfold"), label, where);
   const error = make("p", { class: "cl-problem" });
   const steps = make("ol");
   const more = make("p", { class: "cl-muted" });
   const advice = make("p");
   const open = button({ text: "Open in the lab", kind: "cl-small",
-    title: "Go to the moment where it breaks, on a branch of its own",
-    on: () => lab.send("open_violation", { name: row.name, label: "Open in the lab" }) });
+    title: "Go to the moment to which the path leads, on a branch of its own",
+    on: () => lab.send("open_found", { kind: row.kind, name: row.name, label: "Open in the lab" }) });
   const copy = button({ icon: "copy", text: "Copy as test", kind: "cl-small",
     title: "The last command of the path as a test", on: (press) => {
       lab.opened?.(press);
@@ -236,41 +264,34 @@ function violationNode(lab, fold) {
   const body = make("div", { class: "cl-violation-body" }, make("div", { class: "cl-violation-acts" }, open, copy),
     error, steps, more, advice);
   return Object.assign(make("div", { class: "cl-violation", role: "listitem" }, head, body), {
-    own: { row, label, where, head, error, steps, more, advice, body },
+    own: { row, label, where, head, copy, error, steps, more, advice, body },
   });
 }
 
-function updateViolation(/** @type {ReturnType<typeof violationNode>} */ node, /** @type {ViolationRow} */ violation) {
-  const { row, label, where, head, error, steps, more, advice, body } = node.own;
-  row.name = violation.name;
-  setText(label, violation.label);
-  const last = violation.length ? `, the last one ${violation.last}` : "";
-  setText(where, `after ${plural(violation.length, "command")}${last}`);
-  put(head, "aria-expanded", violation.is_open ? "true" : "false");
-  put(head, "title", violation.is_open ? "Fold the path" : "Show the path");
-  node.classList.toggle("cl-opened", violation.is_open);
-  show(body, violation.is_open);
-  setText(error, violation.error);
-  show(error, violation.error !== "");
-  keyed(steps, violation.steps, ({ number }) => number,
+function updatePath(/** @type {ReturnType<typeof pathNode>} */ node, /** @type {PathRow} */ path) {
+  const { row, label, where, head, copy, error, steps, more, advice, body } = node.own;
+  Object.assign(row, { key: path.key, kind: path.kind, name: path.name });
+  show(copy, path.kind === "broken");
+  setText(label, path.label);
+  const last = path.length ? `, the last one ${path.last}` : "";
+  setText(where, `after ${plural(path.length, "command")}${last}`);
+  put(head, "aria-expanded", path.is_open ? "true" : "false");
+  put(head, "title", path.is_open ? "Fold the path" : "Show the path");
+  node.classList.toggle("cl-opened", path.is_open);
+  show(body, path.is_open);
+  setText(error, path.error);
+  show(error, path.error !== "");
+  keyed(steps, path.steps, ({ number }) => number,
     () => make("li", {}, make("span"), make("span", { class: "cl-muted" }), make("strong")), (item, step) => {
     [step.label, step.sender && ` ${step.sender}`, step.note && ` ${step.note}`].forEach((text, index) =>
       setText(item.children[index], text)
     );
     item.classList.toggle("cl-last-chance", step.note !== "");
   });
-  setText(more, `and ${plural(violation.more, "more command")}`);
-  show(more, violation.more > 0);
-  setText(advice, violation.advice);
-  show(advice, violation.advice !== "");
-}
-
-/** The states in which nothing can happen, and what never happened, as lists. @returns {NeverRow[]} */
-function neverLists(/** @type {ExploredView} */ { stuck, more_stuck: more, never }) {
-  const waits = stuck.length
-    ? [{ heading: "Nothing can happen, and a process manager waits", names: stuck, more }]
-    : [];
-  return [...waits, ...never];
+  setText(more, `and ${plural(path.more, "more command")}`);
+  show(more, path.more > 0);
+  setText(advice, path.advice);
+  show(advice, path.advice !== "");
 }
 
 function neverNode() {

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.views.chart import Mark
-from calamity_lab.views.exploring import Role, SearchOrder
+from calamity_lab.views.exploring import Role, SearchOrder, TimePasses
 from calamity_lab.views.log import Only
 
 T = TypeVar("T")
@@ -129,6 +129,8 @@ _KNOWN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "limit": _limit,
         "depth": optional(_limit),
         "strategy": _one_of(*get_args(SearchOrder)),
+        "time": _one_of(*get_args(TimePasses)),
+        "workers": _limit,
         "seed": whole,
         "unfolded": _names,
     },

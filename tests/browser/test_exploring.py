@@ -10,6 +10,7 @@ from calamity_lab import Lab, Stack
 from calamity_lab.examples import bank
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
+from tests.probe.test_explore import order_and_cancel
 
 
 def explored() -> Lab:
@@ -56,6 +57,33 @@ def test_exploring_by_mouse_finds_a_path_that_opens_in_the_lab(browser: Browser)
     assert bare.fact.startswith("Here it breaks: a is rich")
     panel.get_by_role("button", name="Copy as test").click()
     expect(bare.root.get_by_role("dialog")).to_contain_text("from calamity_lab.testing import given")
+    bare.check()
+    page.close()
+
+
+def test_a_state_in_which_an_instance_waits_for_ever_opens_and_time_is_chosen(browser: Browser) -> None:
+    page = browser.page(apart=True)
+    lab = order_and_cancel()
+    bare = BarePage(page, lab)
+    panel = bare.tab("Explore")
+    panel.get_by_text("What is explored").click()
+    panel.get_by_role("combobox", name="Time may pass").select_option("When nothing else can happen")
+    panel.get_by_role("combobox", name="Order").select_option("Long paths first")
+    bare.settle()
+    expect(panel.get_by_role("combobox", name="Processes")).to_be_hidden()
+    panel.get_by_role("button", name="Explore", exact=True).click()
+    bare.settle()
+    expect(panel).to_contain_text("79 states")
+    stuck = panel.get_by_role("group", name="Nothing can happen, and a process manager waits")
+    row = stuck.get_by_role("button", name="Replenishment-teapot waits").first
+    row.focus()
+    page.keyboard.press("Enter")
+    bare.settle()
+    expect(row).to_have_attribute("aria-expanded", "true")
+    expect(stuck.get_by_role("button", name="Copy as test")).to_have_count(0)
+    stuck.get_by_role("button", name="Open in the lab").click()
+    bare.settle()
+    assert bare.fact.startswith("Nothing can happen here: Replenishment-teapot waits")
     bare.check()
     page.close()
 

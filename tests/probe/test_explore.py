@@ -31,7 +31,7 @@ from calamity_lab.errors import InvalidValue
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.fulfilment.order import OrderStatus
 from calamity_lab.kernel.faults import ConcurrentWriter, Crash, Lose, Redeliver
-from calamity_lab.lab.exploring import Exploration
+from calamity_lab.lab.exploring import Exploration, StuckState
 from tests.probe.puzzles import (
     Puzzle,
     hanoi,
@@ -522,10 +522,12 @@ def test_where_an_instance_waits_for_ever_the_state_is_stuck() -> None:
     assert all("Replenishment-teapot" in each.instances for each in found.stuck)
     first = found.stuck[0]
     assert f"{len(found.stuck)} states in which nothing can happen, though {first.who_waits}" in repr(found)
-    assert first._replace(instances=("Transfer-1",)).who_waits == "Transfer-1 waits"
-    assert (
-        first._replace(instances=("Transfer-1", "Transfer-2")).who_waits == "Transfer-1 and Transfer-2 wait"
-    )
+    assert first.who_waits == "Replenishment-teapot waits"
+    two = StuckState(found, first.ways, ("Transfer-1", "Transfer-2"), ())
+    assert two.who_waits == "Transfer-1 and Transfer-2 wait"
+    lab = first.lab()
+    assert lab.moment.rests
+    assert list(lab.process_managers) == list(first.instances)
 
 
 def test_the_coverage_says_in_the_words_of_the_model_what_never_happened() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import threading
@@ -49,7 +50,7 @@ def facts(found: Exploration) -> dict[str, Any]:
             [(way.label, way.sender, to) for way, to in explorer.ways_out(n)] for n in range(found.states)
         ],
         "violations": [(each.invariant, each.path, each.error, each.again) for each in found.violations],
-        "stuck": found.stuck,
+        "stuck": explorer.stuck,
         "coverage": found.coverage,
         "unreached": found.unreached,
         "numbers": (found.states, found.transitions, found.depth, explorer.left, explorer.cut),
@@ -151,6 +152,30 @@ def test_two_processes_find_the_same_as_one(make: Callable[..., Exploration]) ->
     assert two._explorer.is_shared
     if not alone.complete:
         assert facts(two.resume(10**4)) == facts(alone.resume(10**4))
+
+
+def test_processes_are_kept_from_one_part_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    forked: list[int] = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
+    make = puzzled(queens(4))
+    parts = make(workers=2, at_once=False)
+    while parts.go_on(0.0):
+        pass
+    assert len(forked) == 2
+    assert facts(parts) == facts(make())
+    given_up = make(workers=2, at_once=False)
+    given_up.go_on(0.0)
+    given_up.go_on(0.0)
+    given_up.stop()
+    left = make(workers=2, at_once=False)
+    left.go_on(0.0)
+    left.go_on(0.0)
+    assert len(forked) == 6
+    del left
+    gc.collect()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_choices_and_states_are_told_what_they_are_where_a_class_cannot_be_pickled() -> None:

@@ -9,7 +9,9 @@ import pytest
 from calamity_lab import Lab, Stack
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.examples.bank import CreateAccount, DepositFunds, RequestTransfer
+from calamity_lab.probe import workers
 from calamity_lab.stores import SQLEventStore
+from calamity_lab.views import exploring
 from calamity_lab.widgets import actions
 from tests import holds
 from tests.holds import HoldSeat, theatre
@@ -111,7 +113,7 @@ def test_a_violation_unfolds_to_its_path_and_opens_on_a_branch(page: FrontEnd, l
     (row,) = shown(page)["found"]["violations"]
     assert (row["is_open"], row["steps"]) == (False, [])
 
-    page.ask("open_violation", name=NAME)
+    page.ask("open_found", kind="broken", name=NAME)
     assert lab.trace.branch.name == f"breaks: {NAME}"
     assert not ships_nothing_cancelled(lab.stack)
     assert page.values["controls"]["sentence"].startswith(f"Here it breaks: {NAME}")
@@ -121,19 +123,52 @@ def test_a_violation_unfolds_to_its_path_and_opens_on_a_branch(page: FrontEnd, l
     answer = page.values["details"]["answer"]
     assert answer["title"] == "As a test"
     assert '.when(CancelOrder("1001", "changed my mind")).then(' in answer["text"]
-    page.ask("open_violation", name="another")
+    page.ask("open_found", kind="broken", name="another")
     assert page.values["controls"]["sentence"] == "Nothing that was found is called 'another'. Explore again"
 
 
 def test_what_never_happened_is_listed(page: FrontEnd) -> None:
     found = explore(page)
-    assert found["stuck"][0] == "after 7 commands, Replenishment-teapot waits"
-    assert (len(found["stuck"]), found["more_stuck"] > 0) == (3, True)
+    assert (len(found["stuck"]), found["more_stuck"] > 0) == (5, True)
     never = {row["heading"]: row["names"] for row in found["never"]}
     assert "RefundPayment" in never["Commands never accepted"]
     assert "OrderCompleted" in never["Events never recorded"]
     assert "card declined" in never["Reasons never given"]
     assert never["Never done"] == ["Replenishment stopped"]
+
+
+def test_a_state_in_which_an_instance_waits_for_ever_unfolds_and_opens(page: FrontEnd, lab: Lab) -> None:
+    row = explore(page)["stuck"][0]
+    assert (row["label"], row["length"], row["is_open"]) == ("Replenishment-teapot waits", 7, False)
+    page.ask("set_options", view="exploring", unfolded=[row["key"]])
+    assert not shown(page)["found"]["violations"][0]["is_open"]
+    row = shown(page)["found"]["stuck"][0]
+    assert (row["is_open"], len(row["steps"]), row["advice"]) == (True, 7, "")
+    page.ask("open_found", kind="stuck", name=row["name"])
+    assert lab.trace.branch.name == "Replenishment-teapot waits"
+    assert (lab.moment.rests, list(lab.process_managers)) == (True, ["Replenishment-teapot"])
+    assert page.values["controls"]["sentence"] == "Nothing can happen here: Replenishment-teapot waits"
+    page.ask("open_found", kind="stuck", name="1000")
+    assert page.values["controls"]["sentence"] == "No stuck state has the number '1000'. Explore again"
+
+
+def test_when_time_passes_and_how_many_processes_explore_is_chosen(
+    page: FrontEnd, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exploring, "MOST_WORKERS", 2)
+    monkeypatch.setattr(workers, "WIDE", 1)
+    page.ask("set_options", view="exploring", time="idle", workers=2)
+    assert (shown(page)["has_deadlines"], shown(page)["most_workers"]) == (True, 2)
+    assert shown(page)["summary"] == "1 check, 10,000 states at most, 2 processes"
+    assert explore(page)["progress"].startswith("79 states, ")
+    assert lab.exploration is not None
+    assert lab.exploration._explorer.is_shared
+    page.ask("set_options", view="exploring", strategy="depth", workers=100)
+    assert (shown(page)["most_workers"], shown(page)["workers"]) == (1, 1)
+    assert explore(page)["progress"].startswith("79 states, ")
+    plain = Lab(bank)
+    plain.send(CreateAccount("a", "Ada"))
+    assert shown(page_of(plain))["has_deadlines"] is False
 
 
 def test_it_stops_when_it_is_told_to_and_goes_on(page: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +224,7 @@ def test_each_watch_may_be_checked_in_three_ways() -> None:
     page.ask("set_options", view="exploring", checks=[["has 99", "eventually"]])
     (row,) = explore(page)["violations"]
     assert row["label"] == "never comes: has 99"
-    page.ask("open_violation", name=row["name"])
+    page.ask("open_found", kind="broken", name=row["name"])
     assert lab.stack.aggregates["BankAccount-a"].balance == 12
 
 
@@ -212,7 +247,7 @@ def test_commands_that_were_sent_or_are_in_the_form_may_be_offered() -> None:
     page.ask("set_options", view="exploring", limit=9)
     (row,) = explore(page)["violations"]
     assert [step["sender"] for step in row["steps"]] == ["offered", "offered"]
-    page.ask("open_violation", name="poor")
+    page.ask("open_found", kind="broken", name="poor")
     assert lab.stack.aggregates["BankAccount-a"].balance == 30
     page.ask("offer", command="DepositFunds", fields={"account_id": "a", "amount": "much"})
     assert "amount" in page.values["controls"]["sentence"]
@@ -225,6 +260,8 @@ def test_commands_that_were_sent_or_are_in_the_form_may_be_offered() -> None:
         ({"limit": "many"}, "must be a whole number from 1 to 10,000,000"),
         ({"depth": -1}, "must be a whole number from 1 to 10,000,000"),
         ({"strategy": "backwards"}, "must be one of breadth, depth, random"),
+        ({"time": "never"}, "must be one of any, idle"),
+        ({"workers": 0}, "must be a whole number from 1 to 10,000,000"),
         ({"checks": [["a", "never"]]}, "must be one of always, eventually, sometimes, off"),
     ],
 )
@@ -287,7 +324,7 @@ def test_what_a_cell_explores_is_shown_too(page: FrontEnd, lab: Lab) -> None:
     page.seen()
     (row,) = shown(page)["found"]["violations"]
     assert row["label"] == "fits"
-    page.ask("open_violation", name="fits")
+    page.ask("open_found", kind="broken", name="fits")
     assert set(lab.watches) == {NAME, "fits"}
     lab.at(2).state.contents.views()
     with pytest.raises(Exception, match=r"lab.at\(2\) stays as it is. To explore from there"):
