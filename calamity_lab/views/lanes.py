@@ -320,9 +320,10 @@ def window(chart: Chart, cursor: int, *, first: int | None = None, width: int = 
     shown = tuple(_row(lanes.lanes[lane]) for lane in order)
     placed = tuple(replace(mark, lane=rows[mark.lane]) for mark in marks)
     positions = tuple(lanes.events.positions[first : first + width])
+    drawn = lanes.deadlines_in_sight(cursor, order, first, min(first + width, total))
     lines = tuple(
         replace(each, lane=rows[each.lane])
-        for each in lanes.deadlines_in_sight(cursor, order, first, min(first + width, total))
+        for each in sorted(drawn, key=lambda line: line.number)
         if each.until >= first + AHEAD and each.x <= until
     )
     return Window(cursor, total, now, first, width, lanes.cursor(cursor), shown, placed, positions, lines)

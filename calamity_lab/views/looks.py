@@ -164,7 +164,7 @@ Of very many lines that begin or end in sight, each row has the ``most`` that di
 
 def below(number: int) -> int:
     """The pixels from the middle of its row down to the line of a deadline, by the deadline's number."""
-    return DEADLINE_LINE["down"] + DEADLINE_LINE["apart"] * (number % DEADLINE_LINE["heights"])
+    return DEADLINE_LINE["down"] + DEADLINE_LINE["apart"] * ((number - 1) % DEADLINE_LINE["heights"])
 
 
 class Sign(NamedTuple):

@@ -223,13 +223,16 @@ def _command(trace: Trace, selection: Selection) -> Selected:
     step = None if start is None else trace[start].step
     if step is not None:
         return _step(trace, step)
-    title = f"{pending.command_type} pending"
+    title, mark = f"{pending.command_type} pending", None
     if pending.due_at is not None and is_deadline(trace, selection, pending):
         title = plain_sentence(f"{pending.deadline} due at {point_in_time(pending.due_at)}", _TITLE)
+        known = trace.index.ended.get(pending.command_id)  # not one that another process set
+        mark = None if known is None else Mark("deadline", known.number)
     return Selected(
         kind="command",
         title=title,
         detail=plain_sentence(f"to {target_text(pending)}, {origin(pending)}", _DETAIL),
+        mark=mark,
         command=format_value(pending.command_id),
     )
 

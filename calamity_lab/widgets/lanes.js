@@ -218,7 +218,7 @@ export function clocksOf(lines) {
 /** How far below the middle of its row the line of a deadline is, so that those of an instance are apart. */
 function lineDown(/** @type {number} */ number) {
   const { down, apart, heights } = LOOKS.lanes.deadline;
-  return down + apart * (number % heights);
+  return down + apart * ((number - 1) % heights);
 }
 
 /** A ring around marks in order of `x`; marks of a row that are close to each other share one. */

@@ -250,6 +250,8 @@ def test_the_line_of_a_deadline_has_details_whatever_became_of_it() -> None:
         assert not sent or how == "met"
         assert asked_about(here.trace, here.cursor, picked) == pending
         assert selected(here.trace, picked).mark == Mark("deadline", number)
+        in_list = Selection(moment=moment, command=pending.command_id)
+        assert how == "met" or selected(here.trace, in_list).mark == Mark("deadline", number)
 
     assert selected(here.trace, Selection(deadline=len(numbers) + 1)).kind == ""
     assert details(here.trace, Selection(deadline=0)).key == ""
