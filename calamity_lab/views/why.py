@@ -780,7 +780,8 @@ def answer(trace: Trace, chain: ChainOfCauses) -> Answer:
         key = each.message.command_id if isinstance(each.message, Pending) and not each.mark else each.mark
         if key is None:
             continue  # a state: the link before says what was copied from it
-        at = "" if each.moment is None else f"step {each.moment:,}"
+        # A deadline says its steps itself; the link leads to where it was set.
+        at = "" if each.moment is None or each.kind == "deadline" else f"step {each.moment:,}"
         detail = ", ".join(part for part in (at, each.sentence, each.followed) if part)
         if key in found:  # a rejected command has the mark of its rejection
             found[key] = replace(found[key], detail=f"{found[key].detail}; {detail}")

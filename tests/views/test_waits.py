@@ -560,7 +560,8 @@ def test_a_time_that_is_none_is_told_and_nothing_moves() -> None:
 def test_why_goes_on_from_a_deadline_to_the_event_because_of_which_it_was_set() -> None:
     trace = lab().trace
     (reminded, *_) = [each for each in trace.index.events if each.event_type == "GuestReminded"]
-    links = why(trace, trace.last, reminded).links
+    chain = why(trace, trace.last, reminded)
+    links = chain.links
     assert [(each.kind, each.label) for each in links] == [
         ("event", "GuestReminded #3"),
         ("command", "RemindGuest"),
@@ -572,6 +573,12 @@ def test_why_goes_on_from_a_deadline_to_the_event_because_of_which_it_was_set() 
     assert links[1].sentence == "deadline reminder: SeatHeld #1 by Holding-A1"
     assert links[2].sentence == (
         "due at 2026-01-01 00:10:00 UTC, 10 min after SeatHeld #1; set at step 5, met at step 13"
+    )
+    in_widget = answer(trace, chain).links[1]
+    assert (in_widget.kind, in_widget.mark, in_widget.detail) == (
+        "deadline",
+        Mark("deadline", 1),
+        links[2].sentence,
     )
 
 
