@@ -159,7 +159,7 @@ def test_a_lab_opens_on_a_recovered_run_with_the_commands_that_are_owed(store: S
     assert [event.event_type for event in store][count:] == ["FundsWithdrawn", "FundsDeposited"]
     assert list(lab.events) == list(store)
     lab.restart()
-    with pytest.raises(InvalidValue, match=r"SQLEventStore\(.*\) keeps what is recorded.*Lab\.attach"):
+    with pytest.raises(InvalidValue, match=r"SQLEventStore\(.*\) keeps the 2 events.*Lab\.attach"):
         lab.drop(0)
 
 
