@@ -627,12 +627,3 @@ class ForkedCrew:
         self._crew = None
         while self._workers:
             self._workers.pop().stop()
-
-
-def explore_forked(explorer: Explorer, limit: int, passing: Callable[[], object], count: int) -> None:
-    """Go on with so many processes of this machine, and end them; see `ForkedCrew.go`."""
-    crew = ForkedCrew(explorer, count)
-    try:
-        crew.go(limit, passing)
-    finally:
-        crew.stop()

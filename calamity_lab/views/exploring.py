@@ -172,14 +172,14 @@ class ExploringView:
     found: ExploredView | None
 
 
-class FoundPath(Protocol):
+class ExploredPath(Protocol):
     """A path that was found, as `calamity_lab.lab.exploring.FoundPath` is one."""
 
     @property
     def ways(self) -> Sequence[Any]: ...
 
 
-class PathToStuckState(FoundPath, Protocol):
+class PathToStuckState(ExploredPath, Protocol):
     """A path to a stuck state, as `calamity_lab.lab.exploring.StuckState` is one."""
 
     pending: tuple[str, ...]
@@ -188,7 +188,7 @@ class PathToStuckState(FoundPath, Protocol):
     def who_waits(self) -> str: ...
 
 
-class PathToViolation(FoundPath, Protocol):
+class PathToViolation(ExploredPath, Protocol):
     """A violation, as `calamity_lab.lab.exploring.Violation` is one."""
 
     invariant: str
@@ -454,7 +454,7 @@ def _row(
     kind: PathKind,
     name: str,
     label: str,
-    path: FoundPath,
+    path: ExploredPath,
     *,
     is_open: bool,
     error: str,

@@ -18,7 +18,7 @@ from typing import Any
 from calamity_lab import Rejected, Run, Stack, advance, begin, command, seeded_ids, ticking_clock
 from calamity_lab.examples import bank
 from calamity_lab.probe.explore import Explorer
-from calamity_lab.probe.workers import explore_forked
+from calamity_lab.probe.workers import ForkedCrew
 from tests.benchmarks.measuring import fresh, medians, of_all_processes, table
 
 SIDE = 12
@@ -113,7 +113,9 @@ def large(count: int) -> Explorer:
     if count == 1:
         explorer.go(10_000)
     else:
-        explore_forked(explorer, 10_000, lambda: None, count)
+        crew = ForkedCrew(explorer, count)
+        crew.go(10_000, lambda: None)
+        crew.stop()
     return explorer
 
 

@@ -110,6 +110,8 @@ def test_a_worker_with_less_to_do_goes_on_from_its_own_runs(monkeypatch: pytest.
 
     monkeypatch.setattr(Explorer, "after", noted)
     monkeypatch.setattr(workers, "WIDE", 32)
+    monkeypatch.setattr(workers, "_AT_FIRST", 128)
+    monkeypatch.setattr(workers, "_ANSWERS_WITHIN", 10**9)
     found = shared_out(partial(Explorer, empty(), offer=lambda stack: GRID, depth=16), 2)
     assert found.states == 909
     assert len(made_again) < 100, "only those with which the second worker begins"
