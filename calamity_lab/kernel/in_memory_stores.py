@@ -12,7 +12,7 @@ from calamity_lab.kernel.folding import Verb, begun, fold, react, states_after
 from calamity_lab.kernel.identity import Identity, identify, stored_name, stream_id_of
 from calamity_lab.kernel.messages import Continue, Interest, Once, Start, Stop
 from calamity_lab.kernel.persistent import PersistentMap
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
 from calamity_lab.kernel.second_arguments import Context, as_decided, takes_record
 
 V = TypeVar("V")
@@ -125,6 +125,13 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
             return self.discard(stream_id)
         state = None if verb is Verb.STARTED else self.get(stream_id)
         return self.insert(stream_id, fold(begun(identity) if state is None else state, (recorded,)))
+
+    def take_rejection(self, identity: Identity, kept: KeptRejection) -> InMemoryProcessManagerStore:
+        """The store whose instance has taken in a rejection; the same where the instance is not there."""
+        _check_identity("take_rejection", identity)
+        an_instance("take_rejection(kept)", kept, KeptRejection, "store.rejections(find, 'Transfer').kept[0]")
+        state = self.get(identity.stream_id)
+        return self if state is None else self.put(identity, ask.apply(state, kept.rejected, kept.cause))
 
     def put(self, identity: Identity, state: Any) -> InMemoryProcessManagerStore:
         """The store with that instance in that state; None for an instance that has ended."""

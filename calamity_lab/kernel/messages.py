@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from calamity_lab.errors import InvalidModel, InvalidValue, UnresolvedTarget, repr_of
 from calamity_lab.kernel.arguments import an_instance, has, is_a, refuse_unknown, wrong
+from calamity_lab.kernel.frozen import repr_of_fields
 from calamity_lab.kernel.identity import stored_name as name_of
 from calamity_lab.kernel.schema import declared_names
 
@@ -51,7 +52,7 @@ class Once(_OfInstance):
 Interest = Start | Continue | Stop | Once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class After:
     """A deadline: the command is sent when that time has passed since the answered event was recorded.
 
@@ -62,6 +63,8 @@ class After:
     delay: timedelta
     command: Any
     name: str | None = None
+
+    __repr__ = repr_of_fields
 
     def __post_init__(self) -> None:
         """Raise for a delay that is none, and for what is no command."""
@@ -74,7 +77,7 @@ class After:
         _check_later(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class At:
     """A deadline: the command is sent at that time, which has a time zone; at once if it is past.
 
@@ -84,6 +87,8 @@ class At:
     time: datetime
     command: Any
     name: str | None = None
+
+    __repr__ = repr_of_fields
 
     def __post_init__(self) -> None:
         """Raise for a time without a time zone, and for what is no command."""
@@ -96,7 +101,7 @@ class At:
         _check_later(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cancel:
     """Takes a deadline of the instance off, by the class of its command or by its name.
 
@@ -104,6 +109,8 @@ class Cancel:
     """
 
     what: type | str
+
+    __repr__ = repr_of_fields
 
     def __post_init__(self) -> None:
         """Raise for what names no deadline."""

@@ -41,7 +41,7 @@ from calamity_lab.kernel.folding import Verb, identity_in, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.protocols import ALL
-from calamity_lab.kernel.recorded import RecordedEvent, of_recorded
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent, of_recorded
 from calamity_lab.kernel.stack import Stack, changed, moved
 
 _log = logging.getLogger("calamity_lab")
@@ -91,7 +91,8 @@ class Move(NamedTuple):
 
     The mark must be at ``since``, and the ``length`` events from ``begun`` to ``upto`` must stand one behind
     another. ``since`` is None where there must be no mark: then the process manager begins at ``begun``.
-    Where nothing was ``handed`` to an instance, a mark that does not fit stays where it is.
+    Where nothing was ``handed`` to an instance, a mark that does not fit stays where it is. ``kept`` are
+    rejections that instances took in meanwhile, and ``known`` is the number of the last one before.
     """
 
     name: str
@@ -101,10 +102,22 @@ class Move(NamedTuple):
     length: int
     handed: bool
     deliveries: Sequence[Delivery]
+    kept: Sequence[KeptRejection] = ()
+    known: int | None = None
 
     def fits(self, head: int) -> bool:
         """Whether no other events stand between those that were handed on, where ``head`` is the last one."""
         return resolved(self.upto, head) - resolved(self.begun, head) == self.length
+
+
+class KeptRejections(NamedTuple):
+    """Rejections that changed running instances of a process manager, by position, then by number.
+
+    ``number`` is that of the last rejection which any of its instances took in.
+    """
+
+    number: int
+    kept: tuple[KeptRejection, ...] = ()
 
 
 class OutboxChanges(NamedTuple):
@@ -166,14 +179,16 @@ class DurableEventStore(Protocol):
         sent: Sequence[Pending],
         *,
         taken_off: Sequence[TakenOff] = (),
+        rejections: int | None = None,
     ) -> Self | None:
         """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
 
         Deadlines are among them; they have a time at which they are due, and a name. Before, all others that
         are not settled and that were ``taken_off`` are settled as cancelled, in the same transaction.
 
-        ``since`` is where the mark must be, None where there must be none yet. Nothing is written, and the
-        answer is None, when the mark is elsewhere.
+        ``since`` is where the mark must be, None where there must be none yet. Where rejections change the
+        instances, ``rejections`` is the number of the last one that they took in. Nothing is written, and the
+        answer is None, when the mark is elsewhere, or when there is a further rejection.
         """
         ...
 
@@ -184,11 +199,23 @@ class DurableEventStore(Protocol):
         sent: Sequence[Pending] = (),
         *,
         taken_off: Sequence[TakenOff] = (),
-    ) -> Self:
+        kept: KeptRejection | None = None,
+    ) -> Self | None:
         """Note what a command came to, and put the commands that answer it in the outbox, as `hand_on` does.
+
+        A rejection that changed the sender is ``kept``. The mark of the process manager must be at its
+        position, and it must have the next number; else nothing is written, and the answer is None.
 
         Raises `AlreadySettled`, and writes nothing, when the command was settled before.
         """
+        ...
+
+    def rejections(self, find: Callable[[str], type | None], name: str, after: int = 0) -> KeptRejections:
+        """The rejections with a larger number that changed running instances of a process manager."""
+        ...
+
+    def as_kept(self, rejected: Rejected) -> Rejected:
+        """A rejection as it will be read again."""
         ...
 
     def outcome_of(self, command_id: str) -> Outcome | None:
@@ -291,15 +318,68 @@ def settled(
     return noted(stack, pending, outcome) if pending.once else stack
 
 
+def settled_and_kept(
+    stack: Stack, pending: Pending, sent: Sequence[Pending], changes: Changes, kept: KeptRejection
+) -> Stack | None:
+    """The stack after it was noted that a command was rejected, and that this changed the sender.
+
+    The answer is None where the sender may have changed meanwhile: then it is to be caught up.
+    """
+    outcome, name = rejection(kept.rejected), kept.stream_id.partition("-")[0]
+    if not settles(stack, pending):
+        of_instance = (*stack.rejections.get(kept.stream_id, ()), kept)
+        return changed(
+            settled(stack, pending, outcome, sent, changes),
+            rejections=stack.rejections.insert(kept.stream_id, of_instance),
+        )
+    off = _off(stack.event_store, (*sent, *changes.set), changes.taken_off)
+    store = stack.event_store.settle(pending, outcome, (*sent, *changes.set), **off, kept=kept)
+    known = known_rejections(stack, name)._replace(number=kept.number)
+    return (
+        None
+        if store is None
+        else changed(stack, event_store=store, known_rejections=stack.known_rejections.insert(name, known))
+    )
+
+
+def known_rejections(stack: Stack, name: str) -> KeptRejections:
+    """Which rejections of a process manager a stack knows: those up to a number.
+
+    Those in ``kept`` come after events that its instances were not handed yet.
+    """
+    known: KeptRejections = stack.known_rejections.get(name, KeptRejections(0))
+    return known
+
+
+def last_rejection(stack: Stack, manager: type) -> int | None:
+    """The number of the last rejection that instances took in; None where rejections change none."""
+    return known_rejections(stack, stored_name(manager)).number if ask.takes_rejections(manager) else None
+
+
+def kept_rejection(stack: Stack, pending: Pending, sender: Identity, rejected: Rejected) -> KeptRejection:
+    """What is kept of a rejection that changes the sender, where it is taken in now."""
+    types, stream_id = stack.process_manager_types, sender.stream_id
+    position = stack.delivered_upto[types.index(sender.type)] if sender.type in types else 0
+    number = len(stack.rejections.get(stream_id, ()))
+    if settles(stack, pending):
+        number, rejected = (
+            known_rejections(stack, sender.category).number,
+            stack.event_store.as_kept(rejected),
+        )
+    return KeptRejection(stream_id, position, number + 1, pending.command_id, rejected, pending.cause)
+
+
 def hand_on(
     store: Any,
     move: tuple[str, int | None, int],
     deliveries: Sequence[Delivery],
     sent: Sequence[Pending],
     taken_off: Sequence[TakenOff],
+    rejections: int | None,
 ) -> Any:
     """Move a mark; see `DurableEventStore.hand_on`."""
-    return store.hand_on(*move, deliveries, sent, **_off(store, sent, taken_off))
+    more = {} if rejections is None else {"rejections": rejections}
+    return store.hand_on(*move, deliveries, sent, **_off(store, sent, taken_off), **more)
 
 
 def _off(store: Any, sent: Sequence[Pending], taken_off: Sequence[TakenOff]) -> dict[str, Any]:
@@ -488,8 +568,9 @@ class _Noted:
 class CaughtUpTo(NamedTuple):
     """How far a process manager was caught up.
 
-    ``taken`` counts the events that its instances took in, ``sent`` is what they sent, ``changes`` what they
-    changed of their deadlines, and ``failure`` is there where a callback raised.
+    ``taken`` counts the events that its instances took in, and ``rejections`` the rejections. ``sent`` is
+    what they sent, ``changes`` what they changed of their deadlines, and ``failure`` is there where a
+    callback raised.
     """
 
     stack: Stack
@@ -497,6 +578,7 @@ class CaughtUpTo(NamedTuple):
     sent: tuple[Pending, ...]
     changes: Changes = NO_CHANGES
     failure: Failure | None = None
+    rejections: int = 0
 
 
 def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
@@ -506,7 +588,7 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
     Events behind the mark that nobody handed on are handed on now.
     """
     manager = stack.process_manager_types[index]
-    name, count, changes = stored_name(manager), 0, NO_CHANGES
+    name, count, changes, rejections = stored_name(manager), 0, NO_CHANGES, 0
     sent: tuple[Pending, ...] = ()
     while True:
         marks, head = stack.event_store.marks()
@@ -518,17 +600,17 @@ def catch_up(stack: Stack, index: int, upto: int) -> CaughtUpTo:
             raise WrongMark(name, mark, head)
         if mark < stack.delivered_upto[index]:  # it was moved back by hand
             stack = _without_instances(stack, index)
-        stack, taken = _taken_in(stack, index, mark)
-        count += taken
+        stack, *taken = _taken_in(stack, index, mark)
+        count, rejections = count + taken[0], rejections + taken[1]
         if mark >= upto:
-            return CaughtUpTo(stack, count, sent, changes)
+            return CaughtUpTo(stack, count, sent, changes, None, rejections)
         handed = _handed_on(stack, index, mark, upto)
         if handed is not None:
             stack, count, sent = handed.stack, count + handed.taken, sent + handed.sent
             if handed.changes is not NO_CHANGES:
                 changes = changes.then(handed.changes)
             if handed.failure is not None or stack.delivered_upto[index] >= upto:
-                return CaughtUpTo(stack, count, sent, changes, handed.failure)
+                return CaughtUpTo(stack, count, sent, changes, handed.failure, rejections)
 
 
 def _without_instances(stack: Stack, index: int) -> Stack:
@@ -546,6 +628,7 @@ def _without_instances(stack: Stack, index: int) -> Stack:
         process_managers=managers,
         process_manager_versions=versions,
         delivered_upto=moved(stack.delivered_upto, index, 0),
+        known_rejections=stack.known_rejections.discard(stored_name(stack.process_manager_types[index])),
     )
 
 
@@ -562,32 +645,73 @@ def taken_in(stack: Stack, index: int) -> Stack:
     return _taken_in(stack, index, min(mark, head))[0]
 
 
-def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int]:
-    """The stack whose instances have taken in what they were handed up to the mark: and how many events."""
+def _taken_in(stack: Stack, index: int, mark: int) -> tuple[Stack, int, int]:
+    """The stack whose instances have taken in what they were handed up to the mark.
+
+    With it comes how many events and how many rejections that was.
+    """
     manager, since = stack.process_manager_types[index], stack.delivered_upto[index]
-    if since >= mark:
-        return stack, 0
-    deliveries = stack.event_store.deliveries(stored_name(manager), since)
+    rejections = _read_rejections(stack, manager)
+    if since >= mark and rejections == known_rejections(stack, stored_name(manager)):
+        return stack, 0, 0
+    deliveries = stack.event_store.deliveries(stored_name(manager), since) if since < mark else ()
     managers, versions = stack.process_managers, stack.process_manager_versions
     given = set() if since else {d.stream_id for d in deliveries if managers.get(d.stream_id) is not None}
     wanted = [d for d in deliveries if d.position <= mark and d.stream_id not in given]
     events = {r.position: r for r in stack.event_store.events_at([d.position for d in wanted])}
+    begun = {d.stream_id: d.position for d in wanted if d.verb != Verb.CONTINUED}
+    kept = [
+        each
+        for each in rejections.kept
+        if begun.get(each.stream_id, 0) <= each.position <= mark and each.stream_id not in given
+    ]
     count = 0
-    for stream_id, position, verb, version in wanted:
-        recorded = events.get(position)
+    for each in sorted([*wanted, *kept], key=_in_order):
+        identity = identity_in(manager, each.stream_id)
+        if isinstance(each, KeptRejection):
+            managers = managers.take_rejection(identity, each)
+            continue
+        recorded = events.get(each.position)
         if recorded is None:  # it was deleted
             continue
-        identity = identity_in(manager, stream_id)
-        managers = managers.take_in(identity, recorded, Verb(verb))
-        versions = versions.increment_version(identity, version - versions.get(stream_id, 0))
+        managers = managers.take_in(identity, recorded, Verb(each.verb))
+        versions = versions.increment_version(identity, each.version - versions.get(each.stream_id, 0))
         count += 1
     taken_in = changed(
         stack,
         process_managers=managers,
         process_manager_versions=versions,
-        delivered_upto=moved(stack.delivered_upto, index, mark),
+        delivered_upto=moved(stack.delivered_upto, index, max(since, mark)),
+        known_rejections=_with_known(stack, manager, rejections, mark),
     )
-    return taken_in, count
+    return taken_in, count, len(kept)
+
+
+def _in_order(taken_in: Delivery | KeptRejection) -> tuple[int, int]:
+    """The place of what instances took in: a rejection comes after the events up to its position."""
+    number = taken_in.number if isinstance(taken_in, KeptRejection) else 0
+    return taken_in.position, number
+
+
+def _read_rejections(stack: Stack, manager: type) -> KeptRejections:
+    """The rejections that the instances of a process manager have not taken in yet, in order."""
+    if not ask.takes_rejections(manager):
+        return KeptRejections(0)
+    name = stored_name(manager)
+    known = known_rejections(stack, name)
+    found = stack.event_store.rejections(classes_near(stack.process_manager_types), name, known.number)
+    return KeptRejections(
+        max([found.number, *[each.number for each in found.kept]]),
+        tuple(sorted([*known.kept, *found.kept], key=_in_order)),
+    )
+
+
+def _with_known(stack: Stack, manager: type, rejections: KeptRejections, upto: int) -> Any:
+    """What a stack knows of rejections after its instances took in those up to a position."""
+    if not ask.takes_rejections(manager):
+        return stack.known_rejections
+    left = tuple([each for each in rejections.kept if each.position > upto])
+    return stack.known_rejections.insert(stored_name(manager), rejections._replace(kept=left))
 
 
 def with_instances(stack: Stack) -> tuple[Stack, list[int]]:
@@ -601,7 +725,7 @@ def with_instances(stack: Stack) -> tuple[Stack, list[int]]:
         if mark is None:
             without.append(index)
         else:
-            stack, _ = _taken_in(stack, index, mark)
+            stack, *_ = _taken_in(stack, index, mark)
     return stack, without
 
 
@@ -609,18 +733,21 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
     """Hand on the events from the mark to a position; None where another process was first."""
     manager, store = stack.process_manager_types[index], stack.event_store
     managers, versions = stack.process_managers, stack.process_manager_versions
-    handing = _HandingOn(manager, managers, versions)
+    rejections = known_rejections(stack, stored_name(manager))
+    handing = _HandingOn(manager, managers, versions, rejections.kept)
     failure = None
     events = [r for r in _upto(store, mark + 1, upto) if interests(manager, r)]
     depths = store.depths([r.causation_id for r in events if r.causation_id is not None]) if events else {}
     for recorded in events:
         try:
+            handing.take_rejections(recorded.position - 1)
             handing.hand(recorded, depths.get(recorded.causation_id or "", 0))
         except ModelError as error:
             failure = Failure(None, error, stored_name(manager), recorded.position)
             break
     reached, changes = upto if failure is None else failure.position - 1, handing.changes
     try:
+        handing.take_rejections(reached)
         if reached > mark:
             store = hand_on(
                 store,
@@ -628,6 +755,7 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
                 handing.noted.deliveries,
                 [*handing.sent, *changes.set],
                 changes.taken_off,
+                last_rejection(stack, manager),
             )
     except SerializationError as error:  # one of the answers cannot be kept: the events one by one
         if len(events) > 1:
@@ -642,6 +770,7 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
         process_managers=handing.managers,
         process_manager_versions=handing.versions,
         delivered_upto=moved(stack.delivered_upto, index, reached),
+        known_rejections=_with_known(stack, manager, rejections, reached),
     )
     return CaughtUpTo(handed, handing.count, tuple(handing.sent), changes, failure)
 
@@ -649,7 +778,10 @@ def _handed_on(stack: Stack, index: int, mark: int, upto: int) -> CaughtUpTo | N
 class _HandingOn:
     """What a process manager makes of events that nobody handed on, one after the other."""
 
-    def __init__(self, manager: type, managers: Any, versions: Any) -> None:
+    def __init__(
+        self, manager: type, managers: Any, versions: Any, rejections: Sequence[KeptRejection]
+    ) -> None:
+        self._rejections = list(rejections)  # that came after the events, before a mark was moved back
         self._manager, self.managers, self.versions = manager, managers, versions
         self.noted, self.count = _Noted(versions), 0
         self.sent: list[Pending] = []
@@ -663,6 +795,13 @@ class _HandingOn:
             return NO_CHANGES
         left = [each for by_name in self._set.values() for each in by_name.values()]
         return Changes(tuple(left), tuple(self._taken_off))
+
+    def take_rejections(self, upto: int) -> None:
+        """Let instances take in the rejections up to a position."""
+        while self._rejections and self._rejections[0].position <= upto:
+            kept = self._rejections.pop(0)
+            identity = identity_in(self._manager, kept.stream_id)
+            self.managers = self.managers.take_rejection(identity, kept)
 
     def hand(self, recorded: RecordedEvent, depth: int) -> None:
         """Hand an event on."""

@@ -25,7 +25,7 @@ from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
 from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Handling, InstanceReaction, Reacting, Run
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, moved, with_delivered, with_reaction
 from calamity_lab.kernel.steps import (
     Answered,
@@ -175,6 +175,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
         _deliveries(stack, reacting),
         _sent(reacting),
         [off for each in reacting.reactions for off in each.changes.taken_off],
+        outbox.last_rejection(stack, manager),
     )
     if store is None:  # another process was first
         return _catch_up(run, there, first, position)
@@ -210,17 +211,17 @@ def _last_before_the_next(manager: type, recorded: tuple[RecordedEvent, ...], n:
 def _catch_up(run: Run, there: Handling, identity: Identity, position: int) -> tuple[Step, Run] | Stack:
     """Catch a type up with what its store knows: the step, or the stack where nothing was taken in."""
     caught_up = outbox.catch_up(run.stack, there.manager, position)
-    stack, count, sent, changes, failure = caught_up
+    stack, count, sent, changes, failure, rejections = caught_up
     deadlines, agenda, off, _ = change(stack.deadlines, run.agenda, changes)
     stack, agenda = changed(stack, deadlines=deadlines), agenda.cause(sent)
     if failure is not None:
         return _set_aside(run._replace(stack=stack, agenda=agenda), there.pending, failure)
-    if not count and not sent and changes is NO_CHANGES:
+    if not count and not rejections and not sent and changes is NO_CHANGES:
         if stack.delivered_upto[there.manager] >= there.recorded[there.event].position:
             return stack
         return _hand_to(run._replace(stack=stack), there)
     index = run.length + 1
-    step = CaughtUp(index, there.pending, identity, count, position, sent, changes.set, off)
+    step = CaughtUp(index, there.pending, identity, count, position, sent, changes.set, off, rejections)
     return step, Run(stack, agenda, there, index)
 
 
@@ -233,12 +234,16 @@ def _set_aside(run: Run, pending: Pending, failure: Failure) -> tuple[Step, Run]
 def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
     """Ask the sender of a rejected command; its answer is caused by the event that the command answered."""
     pending, rejected = decision.pending, decision.rejected
-    stack, sender = run.stack, pending.sender
+    sender = pending.sender
     if sender is None:
         return complete(run, decision)
-    instance = stack.process_managers.get(sender.stream_id)
+    instance = run.stack.process_managers.get(sender.stream_id)
     if instance is None and isinstance(sender.type, PolicyType):
         instance = ask.new(sender.type, sender.id)  # it keeps nothing
+    if instance is None and outbox.settles(run.stack, pending):  # another process may have begun it
+        step, run = _catch_up_sender(run, decision, sender)
+        if step is not None:
+            return step, run
     kind: type = type(instance)
     takes = instance is not None and ask.takes_rejections(kind)
     answered = instance is not None and hasattr(instance, "handle_rejection")
@@ -253,25 +258,66 @@ def compensate(run: Run, decision: Refused) -> tuple[Step, Run]:
         )
     if instance is not None and not takes and not answered:
         return complete(run, decision)
-    index = run.length + 1
-    after = ask.apply(instance, rejected, pending.cause) if takes else instance
+    return _answer_rejection(run, decision, sender, instance)
+
+
+def _answer_rejection(run: Run, decision: Refused, sender: Identity, instance: Any) -> tuple[Step, Run]:
+    """Let the sender take in the rejection, where its class says so, and answer it."""
+    pending, rejected, stack, index = decision.pending, decision.rejected, run.stack, run.length + 1
+    kept, after = None, instance
+    kind: type = type(instance)
+    if ask.takes_rejections(kind) and sender.type in stack.process_manager_types:
+        kept = outbox.kept_rejection(stack, pending, sender, rejected)
+        after = ask.apply(instance, kept.rejected, kept.cause)
+    answered = hasattr(after, "handle_rejection")
     given = ask.handle_rejection(after, rejected, pending.cause) if answered else ()
     now, clock = read(stack.clock) if has_later(given) else (_NEVER, stack.clock)
     commands, changes = answers(pending, pending.command_id, pending.cause, sender, given, now)
+    settled: Stack | None
     try:
-        stack = outbox.settled(stack, pending, outbox.rejection(rejected), commands, changes)
-    except AlreadySettled as settled:
-        return settled_before(run, pending, settled.outcome)
+        if kept is None:
+            settled = outbox.settled(stack, pending, outbox.rejection(rejected), commands, changes)
+        else:
+            settled = outbox.settled_and_kept(stack, pending, commands, changes, kept)
+    except AlreadySettled as before:
+        return settled_before(run, pending, before.outcome)
+    if settled is None:  # another process was first
+        step, run = _catch_up_sender(run, decision, sender)
+        return compensate(run, decision) if step is None else (step, run)
     if instance is None:
         ignored = Ignored(index, pending, sender, rejected, None, None)
-        return ignored, Run(stack, run.agenda, ignored, index)
-    if takes:
-        stack = changed(stack, process_managers=stack.process_managers.put(sender, after))
+        return ignored, Run(settled, run.agenda, ignored, index)
+    stack = settled if kept is None else _with_rejection(settled, sender, kept, after)
     deadlines, agenda, off, not_there = change(stack.deadlines, run.agenda, changes)
     if changes is not NO_CHANGES:
         stack = changed(stack, deadlines=deadlines, clock=clock)
     step = Continued(index, pending, sender, rejected, instance, after, commands, changes.set, off, not_there)
     return step, Run(stack, agenda.cause(commands), step, index)
+
+
+def _with_rejection(stack: Stack, sender: Identity, kept: KeptRejection, after: Any) -> Stack:
+    """The stack whose instance has taken in a rejection."""
+    managers: Any = stack.process_managers
+    in_memory = isinstance(managers, InMemoryProcessManagerStore)
+    managers = managers.put(sender, after) if in_memory else managers.take_rejection(sender, kept)
+    return changed(stack, process_managers=managers)
+
+
+def _catch_up_sender(run: Run, decision: Refused, sender: Identity) -> tuple[Step | None, Run]:
+    """Let instances take in what others handed on, before the sender of a rejected command is asked again.
+
+    There is no step where they took in nothing.
+    """
+    if sender.type not in run.stack.process_manager_types:
+        return None, run
+    index = run.stack.process_manager_types.index(sender.type)
+    caught_up = outbox.catch_up(run.stack, index, 0)
+    stack, count, rejections = caught_up.stack, caught_up.taken, caught_up.rejections
+    if not count and not rejections:
+        return None, run._replace(stack=stack)
+    upto = stack.delivered_upto[index]
+    step = CaughtUp(run.length + 1, decision.pending, sender, count, upto, rejections=rejections)
+    return step, Run(stack, run.agenda, decision, step.index)
 
 
 def complete(run: Run, progress: Executed | Refused | Injected | AtProcessManager) -> tuple[Step, Run]:
@@ -334,6 +380,8 @@ def _react(
     versions, agenda = stack.process_manager_versions, run.agenda
     if verb.changes:
         versions = versions.increment_version(identity, 1)
+    if verb is Verb.STOPPED and stack.rejections:
+        stack = changed(stack, rejections=stack.rejections.discard(identity.stream_id))
     stack = with_reaction(stack, process_managers, versions, delivered)
     index, trigger = run.length + 1, reacting.trigger
     if changes is NO_CHANGES:
@@ -359,7 +407,7 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
     manager, mark = stack.process_manager_types[index], stack.delivered_upto[index]
     managers, versions = stack.process_managers, stack.process_manager_versions
     met = _met(stack, manager, mark, position)
-    deadlines = stack.deadlines
+    deadlines, rejections = stack.deadlines, stack.rejections
     # A type that is new here may have instances from elsewhere, which have seen the first of their events.
     seen = _seen(manager, versions, met) if mark == 0 else {}
     count = 0
@@ -380,6 +428,7 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
                 versions, count = versions.increment_version(identity, 1), count + 1
             if verb is Verb.STOPPED:
                 _, _, deadlines = deadlines.without(identity.stream_id)
+                rejections = rejections.discard(identity.stream_id)
     delivered = moved(stack.delivered_upto, index, position)
     caught_up = changed(
         stack,
@@ -387,6 +436,7 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
         process_manager_versions=versions,
         delivered_upto=delivered,
         deadlines=deadlines,
+        rejections=rejections,
     )
     return caught_up, count
 

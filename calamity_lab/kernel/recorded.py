@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
-from calamity_lab.errors import InvalidValue
+from calamity_lab.errors import InvalidValue, Rejected
 from calamity_lab.kernel.arguments import a_mapping, a_text
 from calamity_lab.kernel.frozen import frozen, maker
 
@@ -106,6 +106,22 @@ class RecordedEvent:
     causation_id: str | None
     recorded_at: datetime
     metadata: Mapping[str, Any] = field(default_factory=Metadata)
+
+
+class KeptRejection(NamedTuple):
+    """A rejection that changed a process manager instance, as it is kept beside the events.
+
+    The instance took it in after the event at ``position`` and those before. ``number`` counts the rejections
+    of the process manager in the order in which they were taken in. ``cause`` is the event that the rejected
+    command answers.
+    """
+
+    stream_id: str
+    position: int
+    number: int
+    command_id: str
+    rejected: Rejected
+    cause: RecordedEvent | None
 
 
 # The quick way to a RecordedEvent, from all its fields in order: an event store makes one for each event.

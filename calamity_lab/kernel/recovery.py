@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import inf
 from typing import Any, TypeVar
 
 from calamity_lab.errors import InvalidModel, InvalidValue, ModelError, SerializationError, UnknownName
@@ -22,9 +23,10 @@ from calamity_lab.kernel.in_memory_stores import (
     SnapshotStore,
 )
 from calamity_lab.kernel.messages import Interest, Start
+from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.progress import Run, check_run
 from calamity_lab.kernel.protocols import ALL
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
 from calamity_lab.kernel.stack import Stack, changed, register_streams
 
 _log = logging.getLogger("calamity_lab")
@@ -44,12 +46,6 @@ def rebuild(
     a given type has no stream: it was renamed, and needs its earlier name as ``stored_name``.
     """
     aggregate_types = _checked("rebuild", stack, aggregate_types, snapshots)
-    for cls in stack.process_manager_types:
-        if ask.takes_rejections(cls):
-            raise InvalidModel(
-                f"{cls.__name__}.apply takes a Rejected, so the events alone do not give the state of its "
-                f"instances. Keep the stack, or rebuild one without {cls.__name__}"
-            )
     aggregates = Aggregates(stack.event_store, aggregate_types, snapshots)
     if snapshots is not None and not stack.process_manager_types and hasattr(stack.event_store, "stream_ids"):
         for stream_id in stack.event_store.stream_ids:
@@ -58,11 +54,12 @@ def rebuild(
         return _with_aggregates(stack, aggregates)
     stack, unmarked = _with_deliveries(stack)
     types = [stack.process_manager_types[index] for index in unmarked]
-    instances, head = Instances(stack.event_store, types, snapshots), 0
+    instances, head = Instances(stack.event_store, types, snapshots, stack.rejections), 0
     for recorded in _history(stack.event_store, instances):
         head = recorded.position
         aggregates.take(recorded)
         instances.take(recorded)
+    instances.take_rejections()
     aggregates.check_names()
     return _with_instances(_with_aggregates(stack, aggregates), instances, head, unmarked)
 
@@ -77,6 +74,7 @@ def _with_deliveries(stack: Stack) -> tuple[Stack, list[int]]:
         process_managers=InMemoryProcessManagerStore(),
         process_manager_versions=InMemoryVersionStore(),
         delivered_upto=(0,) * len(indices),
+        known_rejections=PersistentMap(),
     )
     return outbox.with_instances(stack) if outbox.is_durable(stack.event_store) else (stack, indices)
 
@@ -120,7 +118,8 @@ def taken_up(stack: Stack, aggregate_types: Iterable[type] = ()) -> Run:
     failed = []
     for index in range(len(stack.process_manager_types)):
         try:
-            stack, *_, failure = outbox.catch_up(stack, index, head)
+            caught_up = outbox.catch_up(stack, index, head)
+            stack, failure = caught_up.stack, caught_up.failure
         except ModelError as error:
             failure = Failure(None, error, stored_name(stack.process_manager_types[index]), head)
         if failure is not None:
@@ -336,14 +335,27 @@ class Aggregates:
 
 
 class Instances:
-    """The process manager instances after the events read so far: states and versions by stream id."""
+    """The process manager instances after the events read so far: states and versions by stream id.
+
+    ``rejections`` are those that running instances took in, where the event store does not keep them.
+    """
 
     def __init__(
-        self, event_store: Any, types: Iterable[type], snapshots: SnapshotStore | None = None
+        self,
+        event_store: Any,
+        types: Iterable[type],
+        snapshots: SnapshotStore | None = None,
+        rejections: Mapping[str, Sequence[KeptRejection]] = {},
     ) -> None:
+        self._types = tuple(types)
+        names = [stored_name(cls) for cls in self._types]
+        kept = [each for of_instance in rejections.values() for each in of_instance]
+        self._rejections = sorted(
+            [each for each in kept if each.stream_id.partition("-")[0] in names],
+            key=lambda each: (-each.position, -each.number),
+        )  # the first one is the last
         self.states: dict[str, Any] = {}
         self.versions: dict[str, int] = {}
-        self._types = tuple(types)
         self._event_store = event_store
         self._snapshots = snapshots
         self._ahead: dict[str, int] = {}
@@ -356,9 +368,18 @@ class Instances:
 
     def take(self, recorded: RecordedEvent) -> None:
         """Apply the event to every instance that it concerns; no instance is asked for commands."""
+        self.take_rejections(recorded.position - 1)
         for cls in self._types:
             for interest in ask.interested(cls, recorded.event, recorded):
                 self._take(identify(cls, interest.id), interest, recorded)
+
+    def take_rejections(self, upto: float = inf) -> None:
+        """Apply the rejections that instances took in up to a position."""
+        while self._rejections and self._rejections[-1].position <= upto:
+            kept = self._rejections.pop()
+            state = self.states.get(kept.stream_id)
+            if state is not None:
+                self.states[kept.stream_id] = ask.apply(state, kept.rejected, kept.cause)
 
     def _take(self, identity: Identity, interest: Interest, recorded: RecordedEvent) -> None:
         stream_id = identity.stream_id
@@ -378,7 +399,9 @@ class Instances:
     def _begin(self, identity: Identity) -> None:
         """Begin an instance with its snapshot, where there is one that agrees with the events."""
         stream_id = identity.stream_id
-        snapshot = None if self._snapshots is None else self._snapshots.get(stream_id, identity.type)
+        if self._snapshots is None or ask.takes_rejections(identity.type):
+            return  # a snapshot does not say which rejections it includes
+        snapshot = self._snapshots.get(stream_id, identity.type)
         if stream_id not in self._ahead and snapshot is not None and self._borne_out(snapshot):
             self._ahead[stream_id], self.versions[stream_id] = snapshot.position, snapshot.version
             self.states[stream_id] = snapshot.state

@@ -67,6 +67,10 @@ class Stack:
     delivered_types: tuple[type, ...] = field(default=(), repr=False, compare=False)
     # The event store in which these types have their marks.
     prepared: Any = field(default=None, repr=False, compare=False)
+    # The rejections that changed running instances, by stream id, where the event store does not keep them;
+    # and which of those that it keeps are known, by the stored name of the process manager.
+    rejections: PersistentMap[Any] = field(default_factory=PersistentMap, repr=False, compare=False)
+    known_rejections: PersistentMap[Any] = field(default_factory=PersistentMap, repr=False, compare=False)
     # What commands came to that are carried out once, by command id, where the event store does not keep it.
     outcomes: PersistentMap[Any] = field(default_factory=PersistentMap, repr=False, compare=False)
 
@@ -108,7 +112,7 @@ class Stack:
             )  # with sources of its own, or its ids would be the stack's again
         put(self, "event_store", store)
         register_streams(store, types)
-        check_rejections(types, store, self.process_managers)
+        _check_rejections(types, store, self.process_managers)
 
 
 _changed = changer(Stack)
@@ -152,18 +156,19 @@ def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
     return tuple(known.values())
 
 
-def check_rejections(types: Iterable[type], event_store: Any, process_managers: Any) -> None:
+def _check_rejections(types: Iterable[type], event_store: Any, process_managers: Any) -> None:
     """Raise for a process manager whose state comes from rejections too, where these are not kept."""
-    is_value = isinstance(event_store, InMemoryEventStore)
-    if is_value and isinstance(process_managers, InMemoryProcessManagerStore):
+    is_kept = isinstance(event_store, InMemoryEventStore) or has(event_store, "rejections")
+    if (is_kept and has(process_managers, "take_rejection")) or has(process_managers, "kept_rejections"):
         return
     for cls in types:
         if ask.takes_rejections(cls):
-            where = process_managers if is_value else event_store
+            where = process_managers if is_kept else event_store
             raise InvalidModel(
-                f"{cls.__name__}.apply takes a Rejected, but {type(where).__name__} folds states from events "
-                f"only, and a rejection is no event. Answer it in {cls.__name__}.handle_rejection with a "
-                "command whose aggregate records what happened, or use the stores in memory"
+                f"{cls.__name__}.apply takes a Rejected, but {type(where).__name__} keeps no rejections, so "
+                "the state of its instances would be lost. Use SQLEventStore or the stores in memory; or "
+                f"answer the rejection in {cls.__name__}.handle_rejection with a command whose aggregate "
+                "records what happened"
             )
 
 

@@ -281,7 +281,7 @@ class CaughtUp(Step):
     ``count`` is how many of them its instances took in, ``position`` up to where it knows the history now.
     ``identity`` is the instance that the next event concerns. ``commands`` are those that instances sent for
     events which nobody had handed on, ``deadlines`` those that they set for these, and ``taken_off`` those
-    that they took off.
+    that they took off. ``rejections`` is how many rejections of other processes they took in.
     """
 
     identity: Identity
@@ -290,6 +290,7 @@ class CaughtUp(Step):
     commands: tuple[Pending, ...] = ()
     deadlines: tuple[Pending, ...] = ()
     taken_off: tuple[Pending, ...] = ()
+    rejections: int = 0
 
     verb = "caught up"
     at_process_manager = True

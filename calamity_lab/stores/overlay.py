@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from inspect import signature
 from itertools import chain, dropwhile, takewhile
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self
 
-from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, OutOfRange, repr_of
+from calamity_lab.errors import (
+    AlreadySettled,
+    CommitConflict,
+    InvalidValue,
+    OutOfRange,
+    Rejected,
+    UnknownName,
+    repr_of,
+)
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import (
     a_function,
@@ -44,6 +53,7 @@ from calamity_lab.kernel.outbox import (
     ACCEPTED,
     CANCELLED,
     Delivery,
+    KeptRejections,
     Move,
     OutboxChanges,
     Outcome,
@@ -64,7 +74,13 @@ from calamity_lab.kernel.protocols import (
     StreamId,
     Subscriber,
 )
-from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import (
+    NO_METADATA,
+    KeptRejection,
+    ProposedEvent,
+    RecordedEvent,
+    make_recorded,
+)
 from calamity_lab.text import plural
 
 _TAKEN_OFF = "[TakenOff('Transfer-t1', None)]"
@@ -297,7 +313,8 @@ class OverlayEventStore:
 class _Change(NamedTuple):
     """What was handed on, sent or settled, or how a mark passed events of no interest.
 
-    ``after`` is the number of events that were on top, and ``taken_off`` are deadlines of the base.
+    ``after`` is the number of events that were on top, and ``taken_off`` are deadlines of the base. ``kept``
+    is a rejection that changed an instance, and ``known`` the number of the last one that was known before.
     """
 
     after: int
@@ -309,6 +326,8 @@ class _Change(NamedTuple):
     settled: Pending | None = None
     outcome: Outcome | None = None
     taken_off: Sequence[TakenOff] = ()
+    kept: KeptRejection | None = None
+    known: int | None = None
 
 
 class _Entry(NamedTuple):
@@ -323,7 +342,7 @@ class DurableOverlayEventStore(OverlayEventStore):
     What the outbox of the base has is seen as of the first look at it.
     """
 
-    __slots__ = ("_changes", "_deadlines", "_entries", "_marks", "_taken_off")
+    __slots__ = ("_changes", "_deadlines", "_entries", "_marks", "_rejections", "_taken_off")
 
     outlives_the_stack = False  # so a process manager that begins here is no news
     _slots = (*OverlayEventStore._slots, *__slots__)
@@ -332,12 +351,13 @@ class DurableOverlayEventStore(OverlayEventStore):
     _entries: PersistentMap[_Entry]  # the commands that were sent or settled on top, by id
     _marks: PersistentMap[int]  # the marks that were moved
     _deadlines: PersistentMap[tuple[Pending, ...]]  # those that were set on top, by instance
+    _rejections: PersistentMap[tuple[KeptRejection, ...]]  # those taken in on top, by process manager
     _taken_off: PersistentMap[frozenset[TakenOff]]  # the deadlines of the base, by instance
 
     def __init__(self, base: Any, **given: Any) -> None:
         super().__init__(base, **given)
         self._changes, self._entries, self._marks = PersistentVector(), PersistentMap(), PersistentMap()
-        self._deadlines, self._taken_off = PersistentMap(), PersistentMap()
+        self._deadlines, self._taken_off, self._rejections = PersistentMap(), PersistentMap(), PersistentMap()
 
     @staticmethod
     def _past_of(base: Any, position: int | None) -> _Past:
@@ -384,11 +404,12 @@ class DurableOverlayEventStore(OverlayEventStore):
         sent: Sequence[Pending],
         *,
         taken_off: Sequence[TakenOff] = (),
+        rejections: int | None = None,
     ) -> Self | None:
         """The store after a mark moved, with what instances were handed, and what they sent in the outbox.
 
         Before, the deadlines that were ``taken_off`` are settled as cancelled. The answer is None when the
-        mark is not at ``since``.
+        mark is not at ``since``, or when ``rejections`` is not the number of the last one.
         """
         name = a_text("hand_on(name)", name, "'Transfer'")
         since = None if since is None else a_whole_number("hand_on(since)", since)
@@ -397,9 +418,11 @@ class DurableOverlayEventStore(OverlayEventStore):
         sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
         if self._mark(name) != since:
             return None
+        if None not in (since, rejections) and self._last_rejection(name) != rejections:
+            return None
         off = a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
         store = self._without_deadlines(off)
-        return store._with_mark(name, since, upto, tuple(deliveries), self._new(sent, off))
+        return store._with_mark(name, since, upto, tuple(deliveries), self._new(sent, off), rejections)
 
     def settle(
         self,
@@ -408,21 +431,44 @@ class DurableOverlayEventStore(OverlayEventStore):
         sent: Sequence[Pending] = (),
         *,
         taken_off: Sequence[TakenOff] = (),
-    ) -> Self:
+        kept: KeptRejection | None = None,
+    ) -> Self | None:
         """The store that knows what a command came to, with the commands that answer it in its outbox.
 
-        Before, the deadlines that were ``taken_off`` are settled as cancelled, as in `hand_on`. Raises
-        `AlreadySettled` when the command was settled before.
+        Before, the deadlines that were ``taken_off`` are settled as cancelled, as in `hand_on`. A rejection
+        that changed the sender is ``kept``: the answer is None where the mark is not at its position, or
+        another was first. Raises `AlreadySettled` when the command was settled before.
         """
         an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
         an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
         sent = a_list("settle(sent)", sent, "[]", of=Pending)
         off = a_list("settle(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
         self._check_unsettled(pending)
+        store = self
+        if kept is not None:
+            an_instance("settle(kept)", kept, KeptRejection, "store.rejections(find, 'Transfer').kept[0]")
+            name = kept.stream_id.partition("-")[0]
+            if self._mark(name) != kept.position or self._last_rejection(name) != kept.number - 1:
+                return None
+            store = self._with_rejection(name, kept)
         # The command itself may be one of the deadlines.
-        store = self._with_settled(pending, outcome, ())._without_deadlines(off)
+        store = store._with_settled(pending, outcome, ())._without_deadlines(off)
         new = self._new(sent, off)
         return store._with(_Change(len(self._own), sent=new)) if new else store
+
+    def rejections(self, find: Callable[[str], type | None], name: str, after: int = 0) -> KeptRejections:
+        """The rejections that changed running instances of a process manager, after the one with a number."""
+        a_function("rejections(find)", find, "lambda name: None")
+        name = a_text("rejections(name)", name, "'Transfer'")
+        after = a_whole_number("rejections(after)", after)
+        below, own = self._past.rejections(find, name), self._rejections.get(name, ())
+        number = own[-1].number if own else below.number
+        return KeptRejections(number, tuple([each for each in (*below.kept, *own) if each.number > after]))
+
+    def as_kept(self, rejected: Rejected) -> Rejected:
+        """A rejection as it will be read again."""
+        kept: Rejected = self.base.as_kept(rejected)
+        return kept
 
     def outcome_of(self, command_id: str) -> Outcome | None:
         """What a command came to; None where it is not known, or not settled."""
@@ -521,7 +567,8 @@ class DurableOverlayEventStore(OverlayEventStore):
         settled: dict[str, Outcome] = {}
         for move in along.moves:
             mark = store._mark(move.name)
-            if move.handed and not (mark == move.since and move.fits(head)):
+            is_known = move.known is None or store._last_rejection(move.name) == move.known
+            if move.handed and not (mark == move.since and move.fits(head) and is_known):
                 marks[move.name] = (move.since, mark)
             else:
                 store = store._moved(move, mark, head)
@@ -532,6 +579,7 @@ class DurableOverlayEventStore(OverlayEventStore):
             pending._replace(cause=None if cause is None else events[resolved(cause, head)])
             for pending, cause, _ in along.sent
         ]
+        store = store._with_rejections(along, head, {each.command_id: each for each in sent})
         new = store._new(sent, along.taken_off)
         store = store._without_deadlines(along.taken_off)
         store = store._with(_Change(len(store._own), sent=new)) if new else store
@@ -541,6 +589,27 @@ class DurableOverlayEventStore(OverlayEventStore):
         if marks or settled:
             raise CommitConflict({}, marks, settled)
         return store
+
+    def _with_rejections(self, along: OutboxChanges, head: int, sent: Mapping[str, Pending]) -> Self:
+        """The store with the rejections that instances took in elsewhere; ``sent`` are commands by id."""
+        store = self
+        for move in along.moves:
+            for kept in move.kept:
+                cause = sent[kept.command_id].cause if kept.command_id in sent else kept.cause
+                here = kept._replace(position=resolved(kept.position, head), cause=cause)
+                store = store._with_rejection(move.name, here)
+        return store
+
+    def _with_rejection(self, name: str, kept: KeptRejection) -> Self:
+        mark = self._mark(name) or 0
+        store = self._with(_Change(len(self._own), name, mark, mark, kept=kept, known=kept.number - 1))
+        store._rejections = self._rejections.insert(name, (*self._rejections.get(name, ()), kept))
+        return store
+
+    def _last_rejection(self, name: str) -> int:
+        """The number of the last rejection that changed an instance of a process manager."""
+        own = self._rejections.get(name, ())
+        return own[-1].number if own else self._past.last_rejection(name)
 
     def _with_outcome(self, pending: Pending, outcome: Outcome, before: dict[str, Outcome]) -> Self:
         """The store that knows what a command came to; what it came to ``before`` is noted there."""
@@ -619,8 +688,9 @@ class DurableOverlayEventStore(OverlayEventStore):
         upto: int,
         deliveries: Sequence[Delivery] = (),
         sent: Sequence[Pending] = (),
+        known: int | None = None,
     ) -> Self:
-        store = self._with(_Change(len(self._own), name, since, upto, deliveries, sent))
+        store = self._with(_Change(len(self._own), name, since, upto, deliveries, sent, known=known))
         store._marks = self._marks.insert(name, upto)
         return store
 
@@ -725,11 +795,13 @@ def _move(name: str, changes: Sequence[_Change], in_base: Callable[[int], int]) 
         in_base(begun),
         in_base(upto),
         upto - begun,
-        any([change.sent or (change.deliveries and change.since is not None) for change in changes]),
+        any([c.sent or c.kept or (c.deliveries and c.since is not None) for c in changes]),
         [
             each._replace(position=in_base(each.position))
             for each in lasting([each for change in changes for each in change.deliveries])
         ],
+        [c.kept._replace(position=in_base(c.kept.position)) for c in changes if c.kept is not None],
+        next((c.known for c in changes if c.known is not None), None),
     )
 
 
@@ -836,7 +908,7 @@ class _Past:
 class _DurablePast(_Past):
     """The marks and the outbox of a store, besides its events."""
 
-    __slots__ = ("_deliveries", "_known", "_outcomes", "_outstanding", "commands", "marks")
+    __slots__ = ("_deliveries", "_known", "_outcomes", "_outstanding", "_rejections", "commands", "marks")
 
     def __init__(self, base: Any, position: int | None) -> None:
         marks, head = base.marks()
@@ -844,6 +916,10 @@ class _DurablePast(_Past):
         # A mark behind the last event, which the history lacks, is left for the kernel to refuse.
         self.marks = {name: mark for name, mark in marks.items() if not self.position < mark <= head}
         self._deliveries = {(name, 0): self._read_deliveries(name, 0) for name in self.marks}
+        self._rejections: dict[str, KeptRejections] = {}
+        for name in self.marks if has(base, "rejections") else ():
+            with suppress(UnknownName):  # whoever needs the class gives it
+                self.rejections(lambda _: None, name)
         self._known: dict[str, int | None] = {}  # the depths of commands, None for those that are not there
         self._outcomes: dict[str, Outcome | None] = {}
         self._outstanding: dict[tuple[str, ...], tuple[Pending, ...]] = {}
@@ -856,6 +932,18 @@ class _DurablePast(_Past):
         if (name, after) not in self._deliveries:
             self._deliveries[name, after] = self._read_deliveries(name, after)
         return self._deliveries[name, after]
+
+    def rejections(self, find: Callable[[str], type | None], name: str) -> KeptRejections:
+        """The rejections that instances of a process manager took in."""
+        if name not in self.marks:
+            return KeptRejections(0)
+        if name not in self._rejections:
+            self._rejections[name] = self.base.rejections(find, name)
+        return self._rejections[name]
+
+    def last_rejection(self, name: str) -> int:
+        """The number of the last of these."""
+        return self._rejections[name].number if name in self._rejections else 0
 
     def outcome_of(self, command_id: str) -> Outcome | None:
         """What a command came to."""

@@ -61,8 +61,8 @@ def _fact(step: Step) -> str:
             return f"{step.subject} is new: its stream has no events"
         case Populated(count=count):
             return f"{step.subject} caught up with {plural(count, 'event')}"
-        case CaughtUp(identity=identity, count=count):
-            caught_up = f"{identity.category} caught up with {plural(count, 'event')} up to {step.position:,}"
+        case CaughtUp(identity=identity):
+            caught_up = f"{identity.category} caught up with {caught_up_with(step)} up to {step.position:,}"
             return caught_up + of_deadlines(step)
         case Executed():
             return _of_decision(step, command)
@@ -117,6 +117,13 @@ def _of_time(step: Elapsed) -> str:
     due = ", ".join(f"{each.deadline} of {each.sender}" for each in step.commands[:3])
     more = f" and {len(step.commands) - 3:,} more" if len(step.commands) > 3 else ""
     return f"{passed}: {due}{more} due" if due else f"{passed}: nothing is due"
+
+
+def caught_up_with(step: Populated | CaughtUp) -> str:
+    """What an aggregate or a process manager took in, as in "2 events and 1 rejection"."""
+    rejections = step.rejections if isinstance(step, CaughtUp) else 0
+    counted = [plural(step.count, "event")] if step.count or not rejections else []
+    return " and ".join([*counted, *([plural(rejections, "rejection")] if rejections else [])])
 
 
 def of_deadlines(step: Step) -> str:

@@ -29,7 +29,7 @@ from calamity_lab.kernel.steps import (
 )
 from calamity_lab.probe.preview import target_of
 from calamity_lab.text import format_fields, format_value, length_of_time, plain_sentence, plural
-from calamity_lab.trace.sentences import changes_of_deadlines, fact, origin
+from calamity_lab.trace.sentences import caught_up_with, changes_of_deadlines, fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.controls import bounded, followed
 from calamity_lab.views.looks import REACTIONS
@@ -262,10 +262,10 @@ def _tried(step: Step, start: int) -> Iterator[SequenceLine]:
     at, detail = step.index, format_value(fact(step), _DETAIL)
     who = _subject(step)
     match step:
-        case Dispatched() | Completed() | Populated(count=0) | CaughtUp(count=0):
+        case Dispatched() | Completed() | Populated(count=0) | CaughtUp(count=0, rejections=0):
             return
-        case Populated(count=count) | CaughtUp(count=count):
-            label = f"caught up with {plural(count, 'event')}"
+        case Populated() | CaughtUp():
+            label = f"caught up with {caught_up_with(step)}"
             note = format_value(changes_of_deadlines(step), _NOTE)
             yield SequenceLine(f"{at}", "caught up", STORE, who, label, detail, note, start, at, at)
         case Executed():

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from calamity_lab import Lab, Rejected, Stack, dispatch, seeded_ids
-from calamity_lab.errors import InvalidModel
 from calamity_lab.kernel.steps import Refused
 from calamity_lab.probe.near_misses import near_misses
 from calamity_lab.stores import SQLEventStore, recover
@@ -205,7 +204,7 @@ def test_a_screen_in_the_box_office() -> None:
     assert before == seats.SeatsFree({"friday": 1})
 
 
-@pytest.mark.parametrize("domain", [each for each in STORIES if each is not claims], ids=named)
+@DOMAINS
 def test_the_same_story_in_a_database_leaves_the_same_states(domain: ModuleType, tmp_path: Path) -> None:
     clock, lab = Clock(), told(domain)
     with SQLEventStore(f"sqlite:///{tmp_path / 'domain.db'}", domain) as store:
@@ -223,12 +222,6 @@ def test_the_same_story_in_a_database_leaves_the_same_states(domain: ModuleType,
         assert not run.agenda
         assert dict(run.stack.aggregates) == dict(lab.aggregates)
         assert dict(run.stack.process_managers) == dict(lab.process_managers)
-
-
-def test_an_instance_that_remembers_rejections_is_refused_over_a_database_which_keeps_events_only() -> None:
-    refused = r"Claim\.apply takes a Rejected.*use the stores in memory"
-    with SQLEventStore("sqlite://", claims) as store, pytest.raises(InvalidModel, match=refused):
-        Lab(claims, stack=Stack(event_store=store))
 
 
 @DOMAINS

@@ -33,12 +33,13 @@ from calamity_lab.examples.bank import (
     TransferInitiated,
     WithdrawFunds,
 )
-from calamity_lab.kernel import ask
+from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.clocks_and_ids import ticking_clock
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.messages import Start, Stop
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.recovery import recover
+from calamity_lab.kernel.recovery import rebuild, recover
 from calamity_lab.kernel.run import Run, advance, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores import SQLEventStore
@@ -51,6 +52,27 @@ MANAGERS = ("Transfer", "Clerk")
 
 class Payment(Transfer):
     """The transfer under a new name; it keeps the old one in stores."""
+
+    stored_name = "Transfer"
+
+
+@dataclass(frozen=True)
+class NotedTransfer(Transfer):
+    """A transfer that remembers what was rejected, and what it knew by then."""
+
+    stored_name = "Transfer"
+    applied = Transfer.apply
+    refused: tuple[Any, ...] = ()
+
+    def apply(self, event: Any | Rejected) -> Any:
+        if isinstance(event, Rejected):
+            noted = type(event.command).__name__, event.reason, dict(event.details), self.stage
+            return replace(self, refused=(*self.refused, noted))
+        return self.applied(event)
+
+
+class NotedPayment(NotedTransfer):
+    """The same under a new name."""
 
     stored_name = "Transfer"
 
@@ -89,10 +111,31 @@ class Clerk:
         return None
 
 
+@dataclass(frozen=True)
+class NotedClerk(Clerk):
+    """A clerk who remembers which names were rejected, and how often cash had been paid in by then."""
+
+    stored_name = "Clerk"
+    applied = Clerk.apply
+    refused: tuple[tuple[int, str], ...] = ()
+
+    def apply(self, event: Any | Rejected) -> Any:
+        if isinstance(event, Rejected):
+            return replace(self, refused=(*self.refused, (self.count, event.command.name)))
+        return self.applied(event)
+
+
+# In one of two worlds, rejections change the process managers.
+RELEASES: tuple[tuple[tuple[type, type], type], ...] = (
+    ((Transfer, Payment), Clerk),
+    ((NotedTransfer, NotedPayment), NotedClerk),
+)
+
+
 @lru_cache
-def serializer(transfer: type) -> Serializer:
-    """What a process with this class reads and writes; the processes of many scripts share it."""
-    return Serializer([BankAccount, transfer, Clerk])
+def serializer(transfer: type, clerk: type = Clerk) -> Serializer:
+    """What a process with these classes reads and writes; the processes of many scripts share it."""
+    return Serializer([BankAccount, transfer, clerk])
 
 
 class Rules(NamedTuple):
@@ -103,12 +146,15 @@ class Rules(NamedTuple):
     raises: str = ""
 
     def answer(self, question: ask.Question) -> Any:
-        name, message = question.name.replace("Payment", "Transfer"), question.message
+        name = question.name.replace("Noted", "").replace("Payment", "Transfer")
+        message = question.message
         if name == self.raises and (not name.startswith("Bank") or is_of_transfer(message)):
             raise RuntimeError("not today")
         if name == "BankAccount.execute":
             if isinstance(message, DepositFunds) and message.transfer_id and message.amount > self.limit:
                 raise Rejected("over the limit", limit=self.limit)
+            if isinstance(message, RenameAccount) and message.name.isdigit() and self.limit == 5:
+                raise Rejected("no numbers")
             if self.also == "events" and isinstance(message, WithdrawFunds):
                 return question(), question.subject.execute(RenameAccount(message.account_id, "paid"))
         answer = question()
@@ -147,7 +193,8 @@ class World:
 
     def __init__(self, url: str, seed: int) -> None:
         self.url, self.random = url, Random(seed)
-        self.store = SQLEventStore(url, serializer(Transfer))
+        self.transfers, self.clerk = RELEASES[seed % 2]
+        self.store = SQLEventStore(url, serializer(self.transfers[0], self.clerk))
         begun(self.store)
         self.began: dict[str, int] = {}
         self.settled: dict[str, tuple[str, str | None]] = {}
@@ -194,6 +241,7 @@ class World:
     def crash(self) -> None:
         """A process dies, and another release is started."""
         which, random = random_index(self.random), self.random
+        check_states(self.processes[which])
         self.processes[which].store.close()
         names = random.choice(((), ("Transfer",), MANAGERS, MANAGERS, MANAGERS, MANAGERS))
         self.processes[which] = self._opened(names, recovers=random.random() < 0.8)
@@ -201,6 +249,7 @@ class World:
     def recover_both(self) -> None:
         """Both processes die, recover at once, and get an order; each does a step now and then."""
         for which, process in enumerate(self.processes):
+            check_states(process)
             process.store.close()
             self.processes[which] = process = self._opened(MANAGERS, recovers=True)
             process.run = process.run.submit(self._order())
@@ -209,8 +258,8 @@ class World:
 
     def rename(self) -> None:
         """Somebody renames a class and forgets its stored name: that is refused, and changes nothing."""
-        store = SQLEventStore(self.url, serializer(Remittance))
-        stack = Stack(event_store=store, process_manager_types=(Remittance, Clerk))
+        store = SQLEventStore(self.url, serializer(Remittance, self.clerk))
+        stack = Stack(event_store=store, process_manager_types=(Remittance, self.clerk))
         before = store.outbox, store.marks()
         if "Transfer" in before[1][0]:
             with suppress(UnknownName):
@@ -246,11 +295,13 @@ class World:
     def end(self) -> Stack:
         """Mend everything, and let one process carry out all there is to do."""
         for process in self.processes:
+            check_states(process)
             process.store.close()
         process = self._opened(MANAGERS, rules=Rules(), recovers=True)
         self._advance(process, 10_000)
         assert process.run.idle
         assert not process.run.failed
+        check_states(process)
         rebuilt = recover(process.run.stack, [BankAccount])
         assert rebuilt.idle, "what was done comes back"
         self.processes = [process]
@@ -266,11 +317,11 @@ class World:
         if rules is None:
             also, raises = random.choice(("", "", "before", "after", "events")), random.choice(RAISING)
             rules = Rules(random.choice((5, 15, 100)), also, raises if random.random() < 0.5 else "")
-        transfer = random.choice((Transfer, Payment))
-        store = SQLEventStore(self.url, serializer(transfer))
+        transfer = random.choice(self.transfers)
+        store = SQLEventStore(self.url, serializer(transfer, self.clerk))
         head = store.version(ALL) if names else 0
         begin: dict[str, Any] = {name: random.choice(("now", random.randint(0, head))) for name in names}
-        types = {"Transfer": transfer, "Clerk": Clerk}
+        types = {"Transfer": transfer, "Clerk": self.clerk}
         stack = Stack(
             event_store=store,
             process_manager_types=tuple(types[name] for name in names),
@@ -413,6 +464,16 @@ def check(world: World, stack: Stack) -> None:
     }
 
 
+def check_states(process: Process) -> None:
+    """The instances, once they know of all processes, are as a process finds them that is started now."""
+    stack = process.run.stack
+    marks, _ = stack.event_store.marks()
+    if {stored_name(each) for each in stack.process_manager_types} <= set(marks):
+        for index in range(len(stack.process_manager_types)):
+            stack = outbox.taken_in(stack, index)
+        assert dict(stack.process_managers) == dict(rebuild(stack).process_managers)
+
+
 def check_commits(history: list[RecordedEvent]) -> None:
     """The events of each command were recorded by one append."""
     last: dict[str, RecordedEvent] = {}
@@ -486,5 +547,19 @@ def check_clerk(
     found = [entry for entry in outbox if (entry.sender or "").startswith("Clerk-")]
     assert len(found) == len(expected)
     assert {e.cause: (e.sender, json.loads(e.command or "")["name"]) for e in found} == expected
-    clerks = {id_: state.count for id_, state in stack.process_managers.items() if isinstance(state, Clerk)}
-    assert clerks == {f"Clerk-{account}": count for account, count in counts.items()}
+    clerks = {id_: state for id_, state in stack.process_managers.items() if isinstance(state, Clerk)}
+    assert {id_: state.count for id_, state in clerks.items()} == {
+        f"Clerk-{account}": count for account, count in counts.items()
+    }
+    begun = {f"Clerk-{each.event.account_id}": each.position for each in history if _is_named_anew(each)}
+    for id_, state in clerks.items():
+        if isinstance(state, NotedClerk):
+            rejected = [e for e in found if e.sender == id_ and e.outcome == "rejected"]
+            names = [
+                json.loads(e.command or "")["name"] for e in rejected if (e.cause or 0) > begun.get(id_, 0)
+            ]
+            assert sorted([name for _, name in state.refused]) == sorted(names)
+
+
+def _is_named_anew(recorded: RecordedEvent) -> bool:
+    return isinstance(recorded.event, AccountRenamed) and recorded.event.name == "anew"

@@ -40,6 +40,8 @@ def contents(store: SQLEventStore) -> dict[str, list[Any]]:
         "metadata, due_at, deadline, outcome, coalesce(reason, ''), details",
         "deliveries": "process_manager, stream_id, position, verb, version",
         "ended": "process_manager, stream_id, position, version",
+        "taken_rejections": "process_manager, stream_id, position, number, command_id",
+        "rejection_marks": "name, number",
         "last_position": "position",
     }
     return {

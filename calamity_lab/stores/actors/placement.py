@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
 from calamity_lab.errors import InvalidValue, repr_of
+from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.arguments import an_instance, has, wrong
 from calamity_lab.kernel.event_store import InMemoryEventStore, NotCopied
 from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.protocols import ANY, FORWARDS, Category, Direction, Expected, StreamId, Subscriber
-from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.stack import Stack, changed, check_rejections
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
+from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.stores.actors.aggregates import (
     ActorAggregateStore,
     ActorVersionStore,
@@ -86,7 +87,6 @@ def _in_actors(
         marks,
     )
     managers = ActorProcessManagerStore(instances)
-    check_rejections(stack.process_manager_types, event_store, managers)
     _put_aggregates(stack, aggregates)
     _put_instances(stack, instances, marks)
     return changed(
@@ -107,8 +107,26 @@ def _put_aggregates(stack: Stack, aggregates: SharedAggregates) -> None:
 
 
 def _put_instances(stack: Stack, instances: SharedInstances, marks: Mapping[str, int]) -> None:
+    rejections = _rejections(stack)
     for stream_id, state in _states_in(stack.process_managers):
-        instances.put(_identity(stream_id, state), state, marks.get(stored_name(type(state)), 0))
+        mark = marks.get(stored_name(type(state)), 0)
+        instances.put(_identity(stream_id, state), state, mark, rejections.get(stream_id, ()))
+
+
+def _rejections(stack: Stack) -> Mapping[str, Sequence[KeptRejection]]:
+    """The rejections that running instances of a stack have taken in, by stream id."""
+    if not outbox.is_durable(stack.event_store):
+        return stack.rejections
+    found: dict[str, list[KeptRejection]] = {}
+    for cls in stack.process_manager_types if has(stack.event_store, "rejections") else ():
+        if not ask.takes_rejections(cls):
+            continue
+        number = outbox.known_rejections(stack, stored_name(cls)).number
+        find = outbox.classes_near(stack.process_manager_types)
+        for each in stack.event_store.rejections(find, stored_name(cls)).kept:
+            if each.number <= number:
+                found.setdefault(each.stream_id, []).append(each)
+    return found
 
 
 def _states_in(store: Any) -> list[tuple[str, Any]]:

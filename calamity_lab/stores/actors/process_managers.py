@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from threading import Lock, local
 from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError, StoreUnavailable
 from calamity_lab.kernel import ask
+from calamity_lab.kernel.arguments import has
 from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, Reaction
 from calamity_lab.kernel.messages import Interest, Once, Start
 from calamity_lab.kernel.protocols import ALL
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
 from calamity_lab.stores.actors.protocol import (
     PAUSES,
     Behind,
@@ -31,10 +33,14 @@ KEPT = 10_000
 
 
 class _Progress(NamedTuple):
-    """How far an instance has come: the last position that it saw, and its answer to that event."""
+    """How far an instance has come: the last position that it saw, and its answer to that event.
+
+    ``rejections`` counts the rejections that it has taken in.
+    """
 
     position: int
     answer: ReactResult | None = None
+    rejections: int = 0
 
 
 _NOT_STARTED = _Progress(0)
@@ -80,7 +86,7 @@ class InstancesInActor:
         except CalamityError as error:
             return ReactResult(Verb.IGNORED, (), before, before, error)
         answer = ReactResult(verb, commands, before, self._instances.get(stream_id))
-        self._keep(stream_id, _Progress(recorded.position, answer))
+        self._keep(stream_id, _Progress(recorded.position, answer, progress.rejections))
         return answer
 
     def take_in(
@@ -88,43 +94,63 @@ class InstancesInActor:
     ) -> ReactResult | Behind:
         """Let the instance take in an event that was handed on before; it is asked nothing."""
         stream_id = identity.stream_id
-        position = self._progress.get(stream_id, _NOT_STARTED).position
-        if position < known:
-            return Behind(position)
+        progress = self._progress.get(stream_id, _NOT_STARTED)
+        if progress.position < known:
+            return Behind(progress.position)
         before = self._instances.get(stream_id)
-        if recorded.position > position:
+        if recorded.position > progress.position:
             try:
                 self._instances = self._instances.take_in(identity, recorded, verb)
             except CalamityError as error:
                 return ReactResult(Verb.IGNORED, (), before, before, error)
-            self._keep(stream_id, _Progress(recorded.position))
+            self._keep(stream_id, _Progress(recorded.position, None, progress.rejections))
         return ReactResult(verb, (), before, self._instances.get(stream_id))
 
-    def restore(self, identity: Identity, history: Sequence[RecordedEvent], upto: int) -> CatchUpResult:
-        """Build the instance again from all events that concern it, up to a position.
+    def take_rejection(
+        self, identity: Identity, kept: KeptRejection, count: int, known: int
+    ) -> CatchUpResult | Behind:
+        """Let the instance take in a rejection; ``count`` counts the rejections with this one."""
+        progress = self._progress.get(identity.stream_id, _NOT_STARTED)
+        if progress.position < known:
+            return Behind(progress.position)
+        if progress.rejections < count:
+            try:
+                self._instances = self._instances.take_rejection(identity, kept)
+            except CalamityError as error:
+                return CatchUpResult(0, error)
+            self._progress[identity.stream_id] = _Progress(progress.position, None, count)
+        return CatchUpResult(progress.position)
+
+    def restore(
+        self, identity: Identity, history: Sequence[RecordedEvent | KeptRejection], upto: int
+    ) -> CatchUpResult:
+        """Build the instance again from all events and rejections that concern it, up to a position.
 
         An instance that has come further meanwhile stays as it is.
         """
         stream_id = identity.stream_id
         if self._progress.get(stream_id, _NOT_STARTED).position >= upto:
             return CatchUpResult(upto)
-        instances = InMemoryProcessManagerStore()
+        instances, rejections = InMemoryProcessManagerStore(), 0
         try:
             for recorded in history:
+                if isinstance(recorded, KeptRejection):
+                    instances, rejections = instances.take_rejection(identity, recorded), rejections + 1
+                    continue
                 for interest in _interests_of(identity, recorded):
                     verb = verb_of(interest, is_running=stream_id in instances)
                     instances = instances.take_in(identity, recorded, verb)
         except CalamityError as error:
             return CatchUpResult(0, error)
-        return self.put(identity, instances.get(stream_id), upto)
+        return self.put(identity, instances.get(stream_id), upto, rejections)
 
-    def put(self, identity: Identity, state: Any, position: int) -> CatchUpResult:
+    def put(self, identity: Identity, state: Any, position: int, rejections: int = 0) -> CatchUpResult:
         """Begin with a state at a position; None for an instance that does not exist."""
         stream_id = identity.stream_id
         self._instances = (
             self._instances.discard(stream_id) if state is None else self._instances.insert(stream_id, state)
         )
-        self._progress[stream_id] = _Progress(position)
+        self._progress[stream_id] = _Progress(position, None, rejections)
         return CatchUpResult(position)
 
     def _keep(self, stream_id: str, progress: _Progress) -> None:
@@ -143,12 +169,16 @@ def _interests_of(identity: Identity, recorded: RecordedEvent) -> list[Interest]
 
 
 class RunningInstance(NamedTuple):
-    """An instance that exists: the positions of its first and last event, and the actor that held it then."""
+    """An instance that exists: the positions of its first and last event, and the actor that held it then.
+
+    ``rejections`` are those that it has taken in.
+    """
 
     identity: Identity
     first: int
     last: int
     reference: Any
+    rejections: tuple[KeptRejection, ...] = ()
 
 
 class SharedInstances:
@@ -215,11 +245,43 @@ class SharedInstances:
             raise answer.error
         return self._keep_answer(identity, recorded.position, answer)
 
-    def put(self, identity: Identity, state: Any, position: int) -> None:
+    def take_rejection(self, identity: Identity, kept: KeptRejection) -> None:
+        """Let an instance take in a rejection, once, also where several callers say so.
+
+        Where it comes before events that the instance has reacted to, another process was first, and the
+        store refuses these reactions: the instance goes back to where the rejection belongs.
+        """
+        stream_id = identity.stream_id
+        with self._lock:
+            running = self._running.get(stream_id)
+            if running is None or running.first > kept.position:
+                return
+            if not has(self._event_store, "rejections"):  # then it comes now
+                position = max(kept.position, running.last)
+                kept = kept._replace(position=position, number=len(running.rejections) + 1)
+            elif kept.number in [each.number for each in running.rejections]:
+                return
+            count, is_late = len(running.rejections) + 1, running.last > kept.position
+            last = kept.position if is_late else running.last
+            self._running[stream_id] = running._replace(last=last, rejections=(*running.rejections, kept))
+            if is_late:
+                gone = self._answers.drop(lambda key: key[0] == stream_id and key[1] > kept.position)
+                self.versions[stream_id] -= gone
+                self._delivered[identity.category] = min(
+                    self._delivered.get(identity.category, 0), kept.position
+                )
+        if is_late:
+            self.references.ask(stream_id, "put", identity, None, 0)
+        answer: CatchUpResult = self._ask(identity, "take_rejection", kept, count)
+        if answer.error is not None:
+            raise answer.error
+
+    def put(self, identity: Identity, state: Any, position: int, rejections: Iterable[KeptRejection]) -> None:
         """Begin with a state that was given, as of a position, instead of with events."""
-        self.references.ask(identity.stream_id, "put", identity, state, position)
+        taken_in = tuple(rejections)
+        self.references.ask(identity.stream_id, "put", identity, state, position, len(taken_in))
         reference = self.references.current(identity.stream_id)
-        self._running[identity.stream_id] = RunningInstance(identity, 1, position, reference)
+        self._running[identity.stream_id] = RunningInstance(identity, 1, position, reference, taken_in)
 
     def _seen(self, identity: Identity) -> int:
         """The position up to which the instance is known to have seen all that concerns it."""
@@ -249,9 +311,9 @@ class SharedInstances:
         self.versions[stream_id] = self.versions.get(stream_id, 0) + 1
         running = self._running.pop(stream_id, None)
         if after is not None:
-            first = position if running is None else running.first
+            first, rejections = (position, ()) if running is None else (running.first, running.rejections)
             self._running[stream_id] = RunningInstance(
-                identity, first, position, self.references.current(stream_id)
+                identity, first, position, self.references.current(stream_id), rejections
             )
 
     def _ask(self, identity: Identity, method: str, *given: Any) -> Any:
@@ -289,9 +351,11 @@ class SharedInstances:
             if name not in self._running:  # it has ended meanwhile
                 self.references.release(name)
 
-    def _histories(self, lost: Mapping[str, RunningInstance]) -> dict[str, list[RecordedEvent]]:
-        """For each instance the events that it had seen: the history is read once for all of them."""
-        histories: dict[str, list[RecordedEvent]] = {name: [] for name in lost}
+    def _histories(
+        self, lost: Mapping[str, RunningInstance]
+    ) -> dict[str, list[RecordedEvent | KeptRejection]]:
+        """For each instance what it had seen, in order: the history is read once for all of them."""
+        histories: dict[str, list[RecordedEvent | KeptRejection]] = {name: [] for name in lost}
         upto = max((running.last for running in lost.values()), default=0)
         since = min((running.first for running in lost.values()), default=1)
         managers = {running.identity.type for running in lost.values()}
@@ -302,6 +366,8 @@ class SharedInstances:
                 running = lost.get(name)
                 if running is not None and running.first <= recorded.position <= running.last:
                     histories[name].append(recorded)
+        for name, running in lost.items():
+            histories[name] = sorted([*histories[name], *running.rejections], key=attrgetter("position"))
         return histories
 
 
@@ -363,6 +429,16 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
         answer = self._shared.take_in(identity, recorded, verb)
         return self._after(recorded.position, {identity.stream_id: answer})
 
+    def take_rejection(self, identity: Identity, kept: KeptRejection) -> ActorProcessManagerStore:
+        """The store whose instance has taken in a rejection."""
+        self._shared.take_rejection(identity, kept)
+        return ActorProcessManagerStore(self._shared, self._last_answer)
+
+    def kept_rejections(self, stream_id: str) -> tuple[KeptRejection, ...]:
+        """The rejections that a running instance has taken in: the event store need not keep them."""
+        running = self._shared.running(stream_id)
+        return () if running is None else running.rejections
+
     def get(self, key: Any, default: Any = None) -> Any:
         """The instance with that stream id or `Identity`, or the default."""
         stream_id = stream_id_of(key)
@@ -411,7 +487,7 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
             return True, before.pop(stream_id)  # that was for the step; now it has changed
         store, after = reaction.after
         running = self._shared.running(stream_id)
-        is_latest = running is None or running.last == reaction.position
+        is_latest = running is None or (running.last == reaction.position and not running.rejections)
         return store is self and stream_id in after and is_latest, after.get(stream_id)
 
 

@@ -206,6 +206,14 @@ class RecentValues(Generic[V]):
             if len(self._values) > self._count:
                 self._values.popitem(last=False)
 
+    def drop(self, unwanted: Callable[[Any], bool]) -> int:
+        """Remove the values with such keys; how many there were."""
+        with self._lock:
+            gone = [key for key in self._values if unwanted(key)]
+            for key in gone:
+                del self._values[key]
+        return len(gone)
+
     def pop(self, key: object) -> V | None:
         """Remove the value with that key and return it; None where there is none."""
         with self._lock:

@@ -30,7 +30,7 @@ from calamity_lab.errors import (
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import After, At, Cancel
-from calamity_lab.kernel.recorded import RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent, make_recorded
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.protocol import Behind, CatchUpResult, Decided, ReactResult, Read
 from calamity_lab.stores.actors.stack_actor import DispatchResult, StackInActor, Submission
@@ -89,7 +89,8 @@ def _held_by_actor(held: Any) -> Any:
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _ANSWERS: dict[str, type] = {
-    cls.__name__: cls for cls in (Behind, CatchUpResult, DispatchResult, Decided, ReactResult, Read)
+    cls.__name__: cls
+    for cls in (Behind, CatchUpResult, DispatchResult, Decided, KeptRejection, ReactResult, Read)
 }
 _FAILURES: dict[str, type[CalamityError]] = {
     cls.__name__: cls

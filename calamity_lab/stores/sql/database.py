@@ -30,6 +30,7 @@ from calamity_lab.stores.sql.rows import (
     HandOn,
     Heads,
     OutboxRow,
+    RejectionRow,
     Statements,
     StoredRow,
     Unfit,
@@ -85,6 +86,7 @@ class Database(ABC):
         self.statements = Statements(self.parameter, self.now, self.later)
         self.closed = False
         self.version = 0  # of its tables
+        self.keeps_rejections = False  # whether the tables for these are there
         self._lasting = lasting  # whether what it holds outlives the process
         self._lock = threading.RLock()
         self._gate = (
@@ -259,7 +261,10 @@ class Database(ABC):
     def hand_on(self, handed: HandOn) -> bool:
         """Move a mark, with what belongs to it; return False, and write nothing, if the mark is elsewhere."""
         with self._changing("hand events on in"):
-            return self._hand_on(handed)
+            if handed.rejections is None:
+                return self._hand_on(handed)
+            with self._transaction() as cursor:
+                return Writing(cursor.connection, self.statements, 0).hand_on(handed)
 
     def settle(
         self, row: OutboxRow, sent: Sequence[OutboxRow] = (), taken_off: Sequence[TakenOff] = ()
@@ -267,6 +272,16 @@ class Database(ABC):
         """Settle a command; return what it came to before, and write nothing, if it was settled."""
         with self._changing("settle a command in"):
             return self._settle(row, sent, taken_off)
+
+    def settle_rejection(
+        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff], kept: RejectionRow
+    ) -> tuple[Any, ...] | bool:
+        """Settle a command whose rejection changed its sender, as `settle` does; whether that was done.
+
+        Nothing is written if the mark of the process manager is elsewhere, or if there was another rejection.
+        """
+        with self._changing("settle a command in"), self._transaction() as cursor:
+            return Writing(cursor.connection, self.statements, 0).settle(row, sent, taken_off, kept)
 
     @contextmanager
     def _changing(self, action: str) -> Iterator[None]:
@@ -497,7 +512,7 @@ def _changed(connection: Any, statement: str, values: Mapping[str, Any]) -> int:
 
 
 class Writing:
-    """Writes along with events what an overlay brings, within a transaction of somebody else."""
+    """Writes what belongs to marks and to the outbox, within a transaction of the only writer."""
 
     def __init__(self, connection: Any, statements: Statements, head: int) -> None:
         self._connection, self._statements, self._head = connection, statements, head
@@ -506,7 +521,9 @@ class Writing:
     def write(self, along: AlongRows) -> Unfit | None:
         """Write it; return what does not fit, so that the caller undoes the transaction."""
         for move, rows in sorted(along.moves, key=lambda each: each[0].name):
-            if self._moved(move):
+            if move.handed and move.known is not None and self._last_rejection(move.name) != move.known:
+                self._unfit.marks[move.name] = (move.since, self._mark(move.name))
+            elif self._moved(move):
                 self._note(move.name, rows)
         for row in along.settled:
             if not self._changed(self._statements.settle, row._asdict()):
@@ -516,6 +533,53 @@ class Writing:
             cause = None if row.cause is None else resolved(row.cause, self._head)
             self._add(row._replace(cause=cause))
         return self._unfit if any(self._unfit) else None
+
+    def hand_on(self, handed: HandOn) -> bool:
+        """Move a mark, with what belongs to it; whether that was done."""
+        statements, name = self._statements, handed.name
+        values = {"name": name, "position": handed.upto}
+        if handed.since is None:
+            is_moved = self._changed(statements.begin_mark, values)
+        else:
+            is_moved = self._last_rejection(name) == handed.rejections and self._changed(
+                statements.move_mark_from, {**values, "since": handed.since}
+            )
+        if is_moved:
+            self._note(name, handed)
+            self._take_off(handed.taken_off, handed.sent)
+            for row in handed.sent:
+                self._add(row)
+        return is_moved
+
+    def settle(
+        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff], kept: RejectionRow
+    ) -> tuple[Any, ...] | bool:
+        """Settle a command whose rejection changed its sender; see `Database.settle_rejection`."""
+        statements = self._statements
+        before: tuple[Any, ...]
+        for before in execute(self._connection, statements.outcome, {"command_id": row.command_id}):
+            if before[0] is not None:
+                return before
+        mark = execute(self._connection, statements.mark, {"name": kept.process_manager})
+        if mark != [(kept.position,)] or self._last_rejection(kept.process_manager) != kept.number - 1:
+            return False
+        if not self._changed(statements.settle, row._asdict()):
+            self._add(row)
+        self._keep(kept)
+        self._take_off(taken_off, sent)
+        for each in sent:
+            self._add(each)
+        return True
+
+    def _last_rejection(self, name: str) -> int:
+        """The number of the last rejection that changed an instance of a process manager."""
+        found = execute(self._connection, self._statements.last_rejection, {"name": name})
+        return int(found[0][0]) if found else 0
+
+    def _keep(self, kept: RejectionRow) -> None:
+        values = {"name": kept.process_manager, "number": kept.number}
+        self._changed(self._statements.keep_rejection, kept._asdict())
+        self._changed(self._statements.count_rejection, values)
 
     def _moved(self, move: Move) -> bool:
         """Whether what an instance was handed is to be noted; a mark that must move and cannot is unfit."""
@@ -534,13 +598,22 @@ class Writing:
                 end = {"name": move.name, "position": resolved(move.upto, head), "since": head}
                 self._changed(statements.move_mark_from, end)
             return False
-        found = execute(self._connection, statements.mark, {"name": move.name})
-        self._unfit.marks[move.name] = (move.since, found[0][0] if found else None)
+        self._unfit.marks[move.name] = (move.since, self._mark(move.name))
         return False
 
+    def _mark(self, name: str) -> int | None:
+        found = execute(self._connection, self._statements.mark, {"name": name})
+        return found[0][0] if found else None
+
     def _note(self, name: str, rows: HandOn) -> None:
-        for stream_id in rows.begun_or_ended:
-            self._changed(self._statements.forget_deliveries, {"name": name, "stream_id": stream_id})
+        for kept in rows.kept:
+            self._keep(kept._replace(position=resolved(kept.position, self._head)))
+        for stream_id, position in rows.begun_or_ended.items():
+            which = {"name": name, "stream_id": stream_id}
+            self._changed(self._statements.forget_deliveries, which)
+            if rows.rejections is not None:
+                before = {**which, "position": resolved(position, self._head)}
+                self._changed(self._statements.forget_rejections, before)
         for statement, columns, found in (
             (self._statements.deliver, DELIVERIES, rows.deliveries),
             (self._statements.end, ENDED, rows.ended),

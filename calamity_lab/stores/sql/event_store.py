@@ -9,7 +9,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Literal, Self
 
-from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, repr_of
+from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import (
     a_function,
@@ -37,7 +37,7 @@ from calamity_lab.kernel.event_store import (
     dressed,
     listed,
 )
-from calamity_lab.kernel.outbox import Delivery, OutboxChanges, Outcome
+from calamity_lab.kernel.outbox import Delivery, KeptRejections, OutboxChanges, Outcome
 from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
@@ -50,7 +50,7 @@ from calamity_lab.kernel.protocols import (
     StreamId,
     Subscriber,
 )
-from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, KeptRejection, ProposedEvent, RecordedEvent
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.checkpoints import (
@@ -215,12 +215,13 @@ class SQLEventStore(NotCopied, Closable):
         sent: Sequence[Pending],
         *,
         taken_off: Sequence[TakenOff] = (),
+        rejections: int | None = None,
     ) -> Self | None:
         """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
 
         Before, the deadlines that were ``taken_off`` are settled as cancelled. ``since`` is where the mark
-        must be, None where there must be none yet. Nothing is written, and the answer is None, when the mark
-        is elsewhere.
+        must be, None where there must be none yet, and ``rejections`` the number of the last rejection that
+        changed an instance. Nothing is written, and the answer is None, when one of these is another.
         """
         name = a_text("hand_on(name)", name, "'Transfer'")
         since = None if since is None else a_whole_number("hand_on(since)", since)
@@ -228,7 +229,9 @@ class SQLEventStore(NotCopied, Closable):
         deliveries = a_list("hand_on(deliveries)", deliveries, "[Delivery(...)]", of=Delivery)
         sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
         off = a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
-        return self if self._outbox.hand_on(name, since, upto, deliveries, sent, off) else None
+        if rejections is not None:
+            a_whole_number("hand_on(rejections)", rejections)
+        return self if self._outbox.hand_on(name, since, upto, deliveries, sent, off, rejections) else None
 
     def settle(
         self,
@@ -237,16 +240,38 @@ class SQLEventStore(NotCopied, Closable):
         sent: Sequence[Pending] = (),
         *,
         taken_off: Sequence[TakenOff] = (),
-    ) -> Self:
+        kept: KeptRejection | None = None,
+    ) -> Self | None:
         """Note what a command came to, and put the commands that answer it in the outbox, as `hand_on` does.
 
-        Raises `AlreadySettled`, and writes nothing, when the command was settled before.
+        A rejection that changed the sender is ``kept``; where the mark is not at its position, or another
+        rejection was first, nothing is written, and the answer is None. Raises `AlreadySettled`, and writes
+        nothing, when the command was settled before.
         """
         an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
         an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
         off = a_list("settle(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
-        self._outbox.settle(pending, outcome, a_list("settle(sent)", sent, "[]", of=Pending), off)
+        sent = a_list("settle(sent)", sent, "[]", of=Pending)
+        if kept is not None:
+            an_instance("settle(kept)", kept, KeptRejection, _KEPT)
+            return self if self._outbox.settle_rejection(pending, outcome, sent, off, kept) else None
+        self._outbox.settle(pending, outcome, sent, off)
         return self
+
+    def rejections(self, find: Callable[[str], type | None], name: str, after: int = 0) -> KeptRejections:
+        """The rejections that changed running instances of a process manager, after the one with a number.
+
+        ``find`` is as in `outstanding`.
+        """
+        a_function("rejections(find)", find, "lambda name: None")
+        name = a_text("rejections(name)", name, "'Transfer'")
+        return self._outbox.rejections(find, name, a_whole_number("rejections(after)", after))
+
+    def as_kept(self, rejected: Rejected) -> Rejected:
+        """A rejection as it will be read again: what JSON cannot keep of its details is a text."""
+        return self._outbox.as_kept(
+            an_instance("as_kept(rejected)", rejected, Rejected, "Rejected('sold out')")
+        )
 
     def outcome_of(self, command_id: str) -> Outcome | None:
         """What a command came to; None where it is not known, or not settled."""
@@ -622,6 +647,7 @@ class _Sources:
 
 
 _SENDERS, _TAKEN_OFF = "['Transfer']", "[TakenOff('Transfer-t1', None)]"
+_KEPT = "store.rejections(find, 'Transfer').kept[0]"
 _COMMAND_ID = "store.outbox[0].command_id"
 _ENTRIES = "[(stream_id, ProposedEvent(...))]"
 

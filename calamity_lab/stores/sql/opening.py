@@ -19,8 +19,9 @@ _EXAMPLES = ", ".join([kind.examples for kind in DATABASES])
 
 _VERSION = 2  # of the tables; version 1 had no outbox
 _VERSIONS = "calamity_lab_schema"  # the table that has it, in one row
+_REJECTIONS = "taken_rejections"  # it came later, in version 2
 _log = logging.getLogger("calamity_lab")
-_TABLES = (_VERSIONS, "events", "snapshots", "process_managers", "outbox", "deliveries", "ended")
+_TABLES = (_VERSIONS, "events", "snapshots", "process_managers", "outbox", "deliveries", "ended", _REJECTIONS)
 
 
 def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bool) -> Database:
@@ -71,6 +72,7 @@ def _prepare(database: Database, *, beside: bool) -> None:
     try:
         found = database.table_names()
         if _VERSIONS in found:
+            database.keeps_rejections = _REJECTIONS in found
             _check_version(database)
             return
         _refuse_ours(found, database.name)
@@ -85,7 +87,7 @@ def _prepare(database: Database, *, beside: bool) -> None:
                 f"{database.name!r} is empty: there is no event to read; leave out read_only=True to begin"
             )
         database.create_tables(_VERSION)
-        database.version = _VERSION
+        database.version, database.keeps_rejections = _VERSION, True
     except database.caught as error:
         raise database.translated(error, "open an event store in") from error
 
@@ -98,6 +100,7 @@ def _check_version(database: Database) -> None:
             database.statements = Statements(database.parameter, database.now, database.later, version=1)
             return
         database.create_tables(_VERSION)
+        database.keeps_rejections = True
         versions = [_VERSION]
     if versions != [_VERSION]:
         held = f"version {versions[0]}" if len(versions) == 1 else f"the versions {versions}"
@@ -112,19 +115,28 @@ def _check_version(database: Database) -> None:
             f"version {_VERSION}; nothing was changed; {advice}"
         )
     database.version = _VERSION
-    _add_indices(database)
+    _add_what_is_new(database)
     for probe in database.statements.probes:
         database.rows(probe, {}, "open an event store in")
 
 
-def _add_indices(database: Database) -> None:
-    """Add the indices that a release before deadlines did not make; without them all works, and slowly."""
-    if database.read_only or ("outbox_deadlines_of",) in database.rows(database.indices, {}, "look in"):
+def _add_what_is_new(database: Database) -> None:
+    """Add the tables of rejections and the indices of deadlines, which an earlier release did not make.
+
+    Without the indices all works, and slowly; without the tables no rejection can change an instance.
+    """
+    indices = [] if database.read_only else database.rows(database.indices, {}, "look in")
+    if database.read_only or (database.keeps_rejections and ("outbox_deadlines_of",) in indices):
         return
     try:
         database.create_tables(_VERSION)
+        database.keeps_rejections = True
     except database.errors as error:
-        _log.warning("%r has no indices for deadlines, and none could be added: %s", database.name, error)
+        _log.warning(
+            "%r lacks tables or indices of this release, and they could not be added: %s",
+            database.name,
+            error,
+        )
 
 
 def _refuse_ours(found: set[str], name: str) -> None:

@@ -6,13 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import AlreadySettled, InvalidValue, SerializationError, UnknownName, repr_of
+from calamity_lab.errors import (
+    AlreadySettled,
+    InvalidValue,
+    Rejected,
+    SerializationError,
+    UnknownName,
+    repr_of,
+)
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
-from calamity_lab.kernel.outbox import ACCEPTED, Delivery, OutboxChanges, Outcome, depth_first
-from calamity_lab.kernel.recorded import RecordedEvent
+from calamity_lab.kernel.outbox import (
+    ACCEPTED,
+    Delivery,
+    KeptRejections,
+    OutboxChanges,
+    Outcome,
+    depth_first,
+)
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.rows import (
     COLUMNS,
@@ -21,6 +35,7 @@ from calamity_lab.stores.sql.rows import (
     AlongRows,
     HandOn,
     OutboxRow,
+    RejectionRow,
     RowCodec,
     as_utc,
     mistyped,
@@ -83,9 +98,11 @@ class SQLOutbox:
         deliveries: Sequence[Delivery],
         sent: Sequence[Pending],
         taken_off: Sequence[TakenOff],
+        rejections: int | None,
     ) -> bool:
         rows = [self._row(pending) for pending in sent]
-        return self._database.hand_on(HandOn(name, since, upto, *_noted(name, deliveries), rows, taken_off))
+        noted = _noted(name, deliveries)
+        return self._database.hand_on(HandOn(name, since, upto, *noted, rows, taken_off, rejections))
 
     def along(self, along: OutboxChanges) -> AlongRows:
         """What is written along with events, as rows."""
@@ -95,7 +112,15 @@ class SQLOutbox:
             row = self._row(pending)._replace(cause=cause)
             sent.append(row if outcome is None else row._replace(**self._columns(outcome)))
         handed = [
-            HandOn(move.name, move.since, move.upto, *_noted(move.name, move.deliveries), ())
+            HandOn(
+                move.name,
+                move.since,
+                move.upto,
+                *_noted(move.name, move.deliveries),
+                (),
+                rejections=move.known,
+                kept=[_kept_row(each) for each in move.kept],
+            )
             for move in along.moves
         ]
         return AlongRows(list(zip(along.moves, handed, strict=True)), settled, sent, along.taken_off)
@@ -107,6 +132,46 @@ class SQLOutbox:
         before = self._database.settle(row, [self._row(each) for each in sent], taken_off)
         if before is not None:
             raise AlreadySettled(pending.command_id, self.outcome(before))
+
+    def settle_rejection(
+        self,
+        pending: Pending,
+        outcome: Outcome,
+        sent: Sequence[Pending],
+        taken_off: Sequence[TakenOff],
+        kept: KeptRejection,
+    ) -> bool:
+        rows = [self._row(each) for each in sent]
+        row = self.settling(pending, outcome)
+        done = self._database.settle_rejection(row, rows, taken_off, _kept_row(kept))
+        if isinstance(done, bool):
+            return done
+        raise AlreadySettled(pending.command_id, self.outcome(done))
+
+    def as_kept(self, rejected: Rejected) -> Rejected:
+        details = self._codec.serializer.decode_metadata(self._details(rejected.details))
+        return _rejected(str(rejected.reason), details, rejected.command)
+
+    def rejections(self, find: Callable[[str], type | None], name: str, after: int) -> KeptRejections:
+        if not self._database.keeps_rejections:
+            return KeptRejections(0)
+        numbers = self._database.rows(self._statements.last_rejection, {"name": name}, "read from")
+        values = {"name": name, "after": after}
+        found = [
+            (*each[:3], OutboxRow(*each[3:]))
+            for each in self._database.rows(self._statements.rejections, values, "read from")
+        ]
+        pendings = self._pendings([self._checked(row) for *_, row in found], find)
+        return KeptRejections(
+            numbers[0][0] if numbers else 0,
+            tuple([
+                KeptRejection(
+                    stream_id, position, number, row.command_id,
+                    _rejected(*self.outcome(row[-3:])[1:], pending.command), pending.cause,
+                )
+                for (stream_id, position, number, row), pending in zip(found, pendings, strict=True)
+            ]),
+        )  # fmt: skip
 
     def settling(self, pending: Pending, outcome: Outcome = ACCEPTED) -> OutboxRow:
         """The row that settles a command: without the command itself, which the outbox has."""
@@ -217,11 +282,14 @@ class SQLOutbox:
     def _checked(self, row: OutboxRow) -> OutboxRow:
         wrong = mistyped(OUTBOX, row, MAY_LACK)
         if wrong:
-            raise SerializationError(
-                f"the outstanding command {row.command_id} in {self._database.name!r} cannot be read: "
-                f'{wrong}. If it is not wanted: event_store.drop("{row.command_id}", reason="...")'
-            )
+            raise self._unreadable(row, wrong)
         return row
+
+    def _unreadable(self, row: OutboxRow, why: object) -> SerializationError:
+        return SerializationError(
+            f"the {row.outcome or 'outstanding'} command {row.command_id} of {row.sender} in "
+            f"{self._database.name!r} cannot be read: {why}{_advice(row, '. If')}"
+        )
 
     def _entry(self, command_id: str) -> OutboxRow | None:
         if not self._is_there:
@@ -253,11 +321,10 @@ class SQLOutbox:
             cls = find(row.command_type)
             if cls is None:
                 raise UnknownName(
-                    f"a command {row.command_type!r} of {row.sender} is outstanding in "
+                    f"a command {row.command_type!r} of {row.sender} is {row.outcome or 'outstanding'} in "
                     f"{self._database.name!r}, but no class has that name. Give the class to the "
                     f"store, as in SQLEventStore(url, [..., {row.command_type}]); if it was renamed, keep "
-                    f'its name: stored_name = "{row.command_type}" in the class; if it is not wanted: '
-                    f'event_store.drop("{row.command_id}", reason="...")'
+                    f'its name: stored_name = "{row.command_type}" in the class{_advice(row, "; if")}'
                 )
             serializer.register(cls)
         try:
@@ -265,10 +332,7 @@ class SQLOutbox:
             metadata = serializer.decode_metadata(row.metadata)
             due_at = None if row.due_at is None else as_utc(row.due_at)
         except (SerializationError, ValueError, AttributeError, OverflowError) as error:
-            raise SerializationError(
-                f"the outstanding command {row.command_id} of {row.sender} in {self._database.name!r} cannot "
-                f'be read: {error}. If it is not wanted: event_store.drop("{row.command_id}", reason="...")'
-            ) from error
+            raise self._unreadable(row, error) from error
         sender = None if row.sender is None else Identity.parse(row.sender)
         cause = None if row.cause is None else causes.get(row.cause)
         return Pending(
@@ -285,14 +349,31 @@ class SQLOutbox:
             return serializer.encode_metadata({name: format_value(value) for name, value in details.items()})
 
 
-def _noted(name: str, deliveries: Sequence[Delivery]) -> tuple[list[Any], list[Any], list[str]]:
-    """The rows of deliveries to running instances, those of ends, and the instances that begin or end."""
+def _advice(row: OutboxRow, begin: str) -> str:
+    """How a command that is outstanding can be dropped."""
+    if row.outcome is not None:
+        return ""
+    return f'{begin} it is not wanted: event_store.drop("{row.command_id}", reason="...")'
+
+
+def _rejected(reason: str, details: Mapping[str, Any], command: Any) -> Rejected:
+    rejected = Rejected(reason, **details)
+    rejected.command = command
+    return rejected
+
+
+def _kept_row(kept: KeptRejection) -> RejectionRow:
+    return RejectionRow(kept.stream_id.partition("-")[0], *kept[:4])
+
+
+def _noted(name: str, deliveries: Sequence[Delivery]) -> tuple[list[Any], list[Any], dict[str, int]]:
+    """The rows of deliveries to running instances, those of ends, and where instances begin or end last."""
     ended = [(name, d.position, d.stream_id, d.version) for d in deliveries if d.verb == Verb.STOPPED]
     running = [
         (name, d.stream_id, d.position, d.verb, d.version) for d in deliveries if d.verb != Verb.STOPPED
     ]
-    anew = {d.stream_id for d in deliveries if d.verb in (Verb.STARTED, Verb.STOPPED)}
-    return running, ended, sorted(anew)
+    anew = {d.stream_id: d.position for d in deliveries if d.verb in (Verb.STARTED, Verb.STOPPED)}
+    return running, ended, dict(sorted(anew.items()))
 
 
 def _shown_time(found: Any) -> Any:

@@ -145,6 +145,17 @@ _TABLES = (
     )
     """,
     """
+    CREATE TABLE IF NOT EXISTS taken_rejections (
+        process_manager TEXT NOT NULL,
+        stream_id TEXT NOT NULL,
+        position BIGINT NOT NULL,
+        number BIGINT NOT NULL,
+        command_id TEXT NOT NULL,
+        PRIMARY KEY (process_manager, stream_id, number)
+    )
+    """,
+    "CREATE TABLE IF NOT EXISTS rejection_marks (name TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL)",
+    """
     CREATE TABLE IF NOT EXISTS checkpoints (
         name TEXT NOT NULL PRIMARY KEY,
         stream_id TEXT,
@@ -538,7 +549,7 @@ class PostgresDatabase(Database):
         parts = []
         if handed.begun_or_ended:
             parts.append("gone")
-            values["begun_or_ended"] = _array(handed.begun_or_ended)
+            values["begun_or_ended"] = _array(list(handed.begun_or_ended))
         for part, columns, rows in (
             ("noted", DELIVERIES, handed.deliveries),
             ("ended", ENDED, handed.ended),

@@ -55,6 +55,8 @@ CANCEL = "UPDATE outbox SET outcome = 'cancelled', reason = ''"
 # An event that a running instance was handed. When the instance ends, its rows give way to one in `ended`.
 DELIVERIES = ("process_manager", "stream_id", "position", "verb", "version")
 ENDED = ("process_manager", "position", "stream_id", "version")
+# A rejection that changed a running instance; `rejection_marks` has the number of the last one of all.
+REJECTIONS = ("process_manager", "stream_id", "position", "number", "command_id")
 _TOMBSTONE = ("stream_id", "version", "position", "deleted_at", "reason")
 _SNAPSHOT = ("stream_id", "version", "position", "event_id", "shape", "state")
 
@@ -139,6 +141,23 @@ class Statements:
             f"AND deadline = coalesce({value('name')}, deadline)"
         )
         self.cancel = f"{CANCEL} WHERE command_id = {value('command_id')}"
+        self.last_rejection = f"SELECT number FROM rejection_marks WHERE name = {value('name')}"
+        self.count_rejection = (
+            f"INSERT INTO rejection_marks (name, number) VALUES ({value('name')}, {value('number')}) "
+            "ON CONFLICT (name) DO UPDATE SET number = excluded.number"
+        )
+        self.keep_rejection = _insert_new("taken_rejections", REJECTIONS, value)
+        self.forget_rejections = (
+            f"DELETE FROM taken_rejections WHERE process_manager = {value('name')} "
+            f"AND stream_id = {stream_id} AND position < {value('position')}"
+        )
+        self.rejections = (
+            f"SELECT taken.stream_id, taken.position, taken.number, "
+            f"{', '.join([f'outbox.{each}' for each in OUTBOX])} FROM taken_rejections AS taken "
+            "JOIN outbox ON outbox.command_id = taken.command_id "
+            f"WHERE taken.process_manager = {value('name')} AND taken.number > {value('after')} "
+            "ORDER BY taken.position, taken.number"
+        )
         self.outbox_entry = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE command_id = {value('command_id')}"
         tombstone = ", ".join(_TOMBSTONE)
         self.deleted_streams = f"SELECT {tombstone} FROM deleted_streams ORDER BY position, stream_id"
@@ -282,17 +301,33 @@ class OutboxRow(NamedTuple):
     details: str | None = None
 
 
+class RejectionRow(NamedTuple):
+    """A rejection that changed an instance, as it is stored; the fields are the columns (`REJECTIONS`)."""
+
+    process_manager: str
+    stream_id: str
+    position: int
+    number: int
+    command_id: str
+
+
 class HandOn(NamedTuple):
-    """A mark that moves, with what instances were handed, what they sent and what they took off, as rows."""
+    """A mark that moves, with what instances were handed, what they sent and what they took off, as rows.
+
+    ``begun_or_ended`` has where instances began or ended last. ``rejections`` is the number of the last
+    rejection that instances took in before, and ``kept`` are those that they took in meanwhile.
+    """
 
     name: str
     since: int | None
     upto: int
     deliveries: Sequence[tuple[Any, ...]]
     ended: Sequence[tuple[Any, ...]]
-    begun_or_ended: Sequence[str]
+    begun_or_ended: Mapping[str, int]
     sent: Sequence[OutboxRow]
     taken_off: Sequence[TakenOff] = ()
+    rejections: int | None = None
+    kept: Sequence[RejectionRow] = ()
 
 
 class AlongRows(NamedTuple):

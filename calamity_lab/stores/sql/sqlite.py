@@ -19,6 +19,7 @@ from calamity_lab.errors import (
     StoreFull,
     StoreUnavailable,
     WrongSchema,
+    repr_of,
 )
 from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.stores.sql.database import (
@@ -130,6 +131,17 @@ _TABLES = (
         PRIMARY KEY (process_manager, position, stream_id)
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE IF NOT EXISTS taken_rejections (
+        process_manager TEXT NOT NULL,
+        stream_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        command_id TEXT NOT NULL,
+        PRIMARY KEY (process_manager, stream_id, number)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE IF NOT EXISTS rejection_marks (name TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL)",
     """
     CREATE TABLE IF NOT EXISTS checkpoints (
         name TEXT NOT NULL PRIMARY KEY,
@@ -615,5 +627,7 @@ def _checked_path(url: URL, read_only: bool) -> str:
             "the permissions r and x of the directory, or give a file elsewhere"
         ) from error
     except OSError as error:
-        raise StoreError(f"{url.text!r}: the file cannot be used: {error.strerror or error}") from error
+        raise StoreError(
+            f"{repr_of(url.text)}: the file cannot be used: {error.strerror or error}"
+        ) from error
     return str(path)

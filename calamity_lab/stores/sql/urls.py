@@ -66,7 +66,7 @@ def parsed(given: Any, examples: str) -> URL:
     found = None if "\0" in given else _URL.fullmatch(given)
     if found is None:
         shown = redacted(str.__str__(given))
-        meant = "" if ":" in shown or not shown else f"; did you mean {f'sqlite:///{shown}'!r}?"
+        meant = "" if ":" in shown or not shown else f"; did you mean {repr_of(f'sqlite:///{shown}')}?"
         raise InvalidValue(f"{repr_of(shown)} is not a URL of a database{meant}; what works: {examples}")
     user, password, port, query = found.group("user", "password", "port", "query")
     return URL(

@@ -27,7 +27,7 @@ from tests.stores.sql.notes import Noted, execute, refused, tables, texts
 
 OURS = {
     "calamity_lab_schema", "checkpoints", "deleted_streams", "deliveries", "ended", "events", "last_position",
-    "outbox", "process_managers", "snapshots",
+    "outbox", "process_managers", "rejection_marks", "snapshots", "taken_rejections",
 }  # fmt: skip
 
 
