@@ -23,11 +23,10 @@ from calamity_lab.views.selected import described, selected
 from calamity_lab.views.state import state
 from calamity_lab.widgets import front_end
 from calamity_lab.widgets.actions import selection_from
-from calamity_lab.widgets.page import page
 from calamity_lab.widgets.patches import plain
 from tests.browser.browser import Browser
 from tests.browser.lab_widget import scroll_through, state_in
-from tests.pages.carried import carried
+from tests.pages.carried import recorded
 
 SCRIPTS = front_end.script("page/views.js")
 # The page's own reckoning of a view, asked without a page: what it would show at a place, looked at so.
@@ -221,9 +220,7 @@ QUERIES = ("01", "", "a", "order", "accepted", "by", "rejected")
 
 @pytest.mark.parametrize("model", [bank, fulfilment])
 def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> None:
-    lab = Lab(model)
-    lab.send(*model.story())
-    lab.resume()
+    lab, run = recorded(model)
     trace = lab.trace
     total = len(trace.index.events)
     names = [lane.identity.stream_id for lane in trace.index.lanes]
@@ -251,16 +248,14 @@ def test_the_windows_of_a_page_are_those_of_python(model: Any, empty: Page) -> N
             for instance in graph.instances[:2]:
                 look = {"manager": manager, "instance": instance.stream_id}
                 ask(moment, "process_graph", look, process_graph(trace, moment, lab.model, **look))
-    found = empty.evaluate(ASKED % SCRIPTS, [carried(page(lab)), asked])
+    found = empty.evaluate(ASKED % SCRIPTS, [run, asked])
     for question, answer, right in zip(asked, found, expected, strict=True):
         assert answer == right, question
 
 
 @pytest.mark.parametrize("model", [bank, fulfilment])
 def test_what_is_selected_on_a_page_and_pointed_at_is_what_python_says(model: Any, empty: Page) -> None:
-    lab = Lab(model)
-    lab.send(*model.story())
-    lab.resume()
+    lab, run = recorded(model)
     trace, total = lab.trace, len(lab.trace.index.events)
     events = [Mark("event", n) for n in range(total + 2)]
     steps = [Mark("step", moment) for moment in Charts().of(trace).columns.steps.moments]
@@ -274,7 +269,7 @@ def test_what_is_selected_on_a_page_and_pointed_at_is_what_python_says(model: An
         {},
     ]
     marks = [*events, *steps]
-    found, said = empty.evaluate(PICKED % SCRIPTS, [carried(page(lab)), picked, [*map(str, marks)]])
+    found, said = empty.evaluate(PICKED % SCRIPTS, [run, picked, [*map(str, marks)]])
     for asked, answer in zip(picked, found, strict=True):
         right = plain(selected(trace, selection_from(trace, asked)))
         assert {**answer, "detail": ""} == {**right, "command": "", "detail": ""}, asked

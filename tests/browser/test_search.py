@@ -11,14 +11,13 @@ from playwright.sync_api import Locator, Page, expect
 from calamity_lab.examples import bank, fulfilment
 from calamity_lab.lab import Lab
 from calamity_lab.views.search import search_results
-from calamity_lab.widgets.page import page
 from calamity_lab.widgets.patches import plain
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
 from tests.browser.test_accessibility import AXE, RUN_AXE
 from tests.browser.test_page import SCRIPTS
 from tests.moments import after
-from tests.pages.carried import carried
+from tests.pages.carried import recorded
 
 NASTY = "<img src=x onerror=alert(1)><b>bold</b> \u202eabc 🚀 " + "w" * 300
 ASKED = """
@@ -166,9 +165,7 @@ def test_the_list_is_within_the_widget_hostile_text_is_text_and_axe_finds_nothin
 
 @pytest.mark.parametrize("model", [bank, fulfilment])
 def test_a_page_finds_what_python_finds(model: Any, browser: Browser) -> None:
-    lab = Lab(model)
-    lab.send(*model.story())
-    lab.resume()
+    lab, run = recorded(model)
     trace = lab.trace
     looks: list[tuple[int, dict[str, Any]]] = [
         (moment, {"query": query, "limit": limit})
@@ -176,7 +173,7 @@ def test_a_page_finds_what_python_finds(model: Any, browser: Browser) -> None:
         for query, limit in (("", 6), ("A", 3), ("rejected", 6), ("alice", 6), ("1001", 2), (" nowhere ", 6))
     ]
     empty: Page = browser.page()
-    answers = empty.evaluate(ASKED % SCRIPTS, [carried(page(lab)), looks])
+    answers = empty.evaluate(ASKED % SCRIPTS, [run, looks])
     empty.close()
     for (moment, look), answer in zip(looks, answers, strict=True):
         assert answer == plain(search_results(trace, moment, **look)), (moment, look)

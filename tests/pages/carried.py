@@ -7,12 +7,33 @@ import re
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
 from typing import Any
 
+from calamity_lab.kernel.clocks_and_ids import ticking_clock
+from calamity_lab.lab import Lab
+from calamity_lab.widgets.page import page
 
-def carried(page: str) -> dict[str, Any]:
+
+def lab_of(model: ModuleType) -> Lab:
+    """A lab at the end of a model's story."""
+    lab = Lab(model, clock=ticking_clock())
+    lab.send(*model.story())
+    lab.resume()
+    return lab
+
+
+@cache
+def recorded(model: ModuleType) -> tuple[Lab, dict[str, Any]]:
+    """The same, and what its page carries. Making it takes seconds, so tests share it: none moves the lab."""
+    lab = lab_of(model)
+    return lab, carried(page(lab))
+
+
+def carried(text: str) -> dict[str, Any]:
     """The run in a page."""
-    found = re.search(r'<script type="application/json" id="run">(.*?)</script>', page)
+    found = re.search(r'<script type="application/json" id="run">(.*?)</script>', text)
     assert found
     run: dict[str, Any] = json.loads(zlib.decompress(b64decode(json.loads(found[1])["deflated"])))
     return run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -29,22 +28,8 @@ from calamity_lab.widgets.actions import selection_from
 from calamity_lab.widgets.page import page, recording
 from calamity_lab.widgets.patches import chart_patch, plain
 from tests.moments import after
-from tests.pages.carried import carried, shown
+from tests.pages.carried import carried, lab_of, recorded, shown
 from tests.widgets.charted import nothing, taken
-
-
-def lab_of(model: ModuleType) -> Lab:
-    lab = Lab(model, clock=ticking_clock())
-    lab.send(*model.story())
-    lab.resume()
-    return lab
-
-
-@cache
-def recorded(model: ModuleType) -> tuple[Lab, dict[str, Any]]:
-    """A lab after the model's story, and what its page carries."""
-    lab = lab_of(model)
-    return lab, carried(page(lab))
 
 
 class Elements(HTMLParser):
