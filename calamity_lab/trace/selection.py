@@ -81,7 +81,7 @@ def selection_of(trace: Trace, what: tuple[Any, ...]) -> Selection:
 
 
 def _of_message(trace: Trace, message: Step | Pending) -> Selection:
-    """The selection for a step, or for a command that is pending or was dispatched."""
+    """The selection for a step, for a command that is pending or was dispatched, or for a deadline."""
     if isinstance(message, Step):
         if 0 < message.index <= trace.last and trace[message.index].step == message:
             return Selection(moment=message.index)
@@ -89,6 +89,8 @@ def _of_message(trace: Trace, message: Step | Pending) -> Selection:
         return Selection(moment=start)
     elif any(each == message for each in waiting(trace[trace.last].run)):
         return Selection(moment=trace.last, command=message.command_id)
+    elif (deadline := trace.index.ended.get(message.command_id)) is not None:  # one that was taken off
+        return Selection(deadline=deadline.number)
     raise InvalidValue(
         f"select({repr_of(message)}): this is not on the current branch; switch(branch) goes to its branch"
     )

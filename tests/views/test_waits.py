@@ -253,6 +253,9 @@ def test_the_line_of_a_deadline_has_details_whatever_became_of_it() -> None:
         in_list = Selection(moment=moment, command=pending.command_id)
         assert how == "met" or selected(here.trace, in_list).mark == Mark("deadline", number)
 
+        if how == "taken off":
+            here.select(pending)
+            assert here.stepper.selection == picked
     assert selected(here.trace, Selection(deadline=len(numbers) + 1)).kind == ""
     assert details(here.trace, Selection(deadline=0)).key == ""
 
