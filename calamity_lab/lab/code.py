@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -198,10 +198,36 @@ def _snake(name: str) -> str:
 def to_code(trace: Trace, cursor: int, model: Model) -> Code:
     """A cell that makes the same lab, puts the same inputs in, and goes to the same moment."""
     source = Source()
+    lines = _cell(source, trace, cursor, model)
+    return Code("\n".join([*_imports(source), "", *lines]))
+
+
+def to_path_test(
+    began: Trace, cursor: int, path: Trace, model: Model, holds: Callable[..., Any], name: str
+) -> Code:
+    """A test that does all again that led to where an invariant breaks, and fails there.
+
+    ``path`` is a trace that begins where ``began`` stands at the ``cursor``, and ends where it breaks.
+    """
+    source = Source()
+    lines = _cell(source, began, cursor, model)
+    lines += _inputs(source, path, path.branch.inputs, len(path) - 1)
+    lines.append(f"assert {source.name(holds)}(lab.stack)")
+    body = [f"    {line}" for line in lines]
+    return Code("\n".join([*_imports(source), "", "", f"def test_{_snake(name)}() -> None:", *body, ""]))
+
+
+def _cell(source: Source, trace: Trace, cursor: int, model: Model) -> list[str]:
+    """The lines that make the lab of a trace, and go to a moment of it."""
     source.name(_LAB)
     entries = [entry for entry in trace.branch.inputs if entry.at <= cursor]
     first = entries[0].before if entries and not entries[0].at else trace[0].run
-    lines = list(code_lines(_lab(source, first, model), _WIDTH))
+    return [*code_lines(_lab(source, first, model), _WIDTH), *_inputs(source, trace, entries, cursor)]
+
+
+def _inputs(source: Source, trace: Trace, entries: Iterable[Entry], cursor: int) -> list[str]:
+    """The lines that put inputs in, and go from moment 0 to another one."""
+    lines: list[str] = []
     at = 0
     for entry in entries:
         lines += _on(at, entry.at, entry.before)
@@ -212,8 +238,7 @@ def to_code(trace: Trace, cursor: int, model: Model) -> Code:
             at += 1  # a wait makes its own step
         if not isinstance(entry.input, IdsApart):  # ids of its own are no matter here
             lines += code_lines(_put(source, entry, trace), _WIDTH)
-    lines += _on(at, cursor, trace[cursor].run)
-    return Code("\n".join([*_imports(source), "", *lines]))
+    return [*lines, *_on(at, cursor, trace[cursor].run)]
 
 
 class _Public:

@@ -36,6 +36,7 @@ from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.run import Run, begin, due_from_now
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.lab.code import to_path_test
 from calamity_lab.lab.displays import Displays, counting
 from calamity_lab.model import Model, assemble, functions_reached, names_reached
 from calamity_lab.probe.explore import (
@@ -54,7 +55,7 @@ from calamity_lab.text import html_table, plural
 from calamity_lab.trace.inputs import Waited
 from calamity_lab.trace.selection import Note
 from calamity_lab.trace.stepper import Stepper
-from calamity_lab.trace.trace import Moment
+from calamity_lab.trace.trace import Moment, Trace
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -170,7 +171,9 @@ class FoundPath:
                 if way.is_offered:
                     stepper.submit(way.command)
                 if way.waits:
-                    stepper.put(Waited(due_from_now(lab.moment.stack, _deadline(lab, way))))
+                    stack, deadline = lab.moment.stack, _deadline(lab, way)
+                    is_first = deadline is stack.deadlines.first
+                    stepper.put(Waited(None if is_first else due_from_now(stack, deadline)))
                     stepper.step_in()
                 stepper.choose(_pending(lab, way))
                 if way.fault is not None:
@@ -244,8 +247,17 @@ class Violation(FoundPath):
             stops.watch("invariant", self.invariant, fn, must_hold=True)
 
     def to_test(self) -> str:
-        """The last command as a test of what it leads to today; see `Lab.to_test`."""
-        return str(self.lab().to_test())
+        """A test that does again all that led there, and fails as long as the invariant breaks there.
+
+        Where that has no code, as without a lab that was explored, or with an invariant that has no name: the
+        last command as a test of what it leads to today; see `Lab.to_test`.
+        """
+        lab, began = self.lab(), self._exploration.began_in
+        fn = self._exploration._explorer.invariants.get(self.invariant)
+        if began is not None and getattr(fn, "__name__", "").isidentifier() and fn is not None:
+            with suppress(InvalidValue):  # something has no code
+                return str(to_path_test(*began, lab.stepper.trace, lab.model, fn, fn.__name__))
+        return str(lab.to_test())
 
     def __repr__(self) -> str:
         lines = [f"{self.invariant}: broken after {plural(len(self._ways), 'command')}"]
@@ -320,7 +332,7 @@ class Exploration(Exports):
     ``states`` and ``transitions`` are how many were found; a transition into a state that was known counts.
     ``depth`` is how many commands lead to the state that is furthest from the start. ``seconds`` is how long
     the exploring took so far, ``turn`` how often it went on. ``began_at`` is the moment of the lab that was
-    explored.
+    explored, ``began_in`` its trace then, and the number of that moment.
     """
 
     def __init__(
@@ -335,6 +347,7 @@ class Exploration(Exports):
         length: int,
         again: Callable[[Mapping[str, Any]], Exploration] | None = None,
         began_at: Note | None = None,
+        began_in: tuple[Trace, int] | None = None,
         workers: Any = 1,
         again_here: Callable[[], Explorer] | None = None,
     ) -> None:
@@ -343,7 +356,7 @@ class Exploration(Exports):
         # The processes that explore, from one part to the next, and what ends them with this object.
         self._crew: ForkedCrew | None = None
         self._ends: Any = None
-        self.began_at = began_at
+        self.began_at, self.began_in = began_at, began_in
         self.seconds = 0.0
         self.turn = 0
         self._strategy, self._random, self._length = strategy, Random(seed), length
@@ -762,6 +775,7 @@ def exploration_of(
             length=_WALK if depth is None else depth,
             again=(lambda given: explored(given).resume(limit)) if is_made else None,
             began_at=_here(begins) if is_a(begins, Displays) else None,
+            began_in=(begins.stepper.trace, begins.cursor) if isinstance(begins, Displays) else None,
             workers=workers,
             again_here=begun,
         )

@@ -403,9 +403,7 @@ def _open_found(contents: Contents, message: Mapping[str, Any]) -> None:
 
 
 def _copy_violation(contents: Contents, message: Mapping[str, Any]) -> None:
-    sentence = (
-        "Copy it into a file of tests. It says what the last command leads to now: correct what is wrong"
-    )
+    sentence = "Copy it into a file of tests. Where it says what the last command leads to now, correct it"
     code = _named_violation(contents, message).to_test()
     contents.answer_with(Answer("As a test", sentence, text=str(code)))
 

@@ -257,7 +257,7 @@ function pathNode(lab, fold) {
     title: "Go to the moment to which the path leads, on a branch of its own",
     on: () => lab.send("open_found", { kind: row.kind, name: row.name, label: "Open in the lab" }) });
   const copy = button({ icon: "copy", text: "Copy as test", kind: "cl-small",
-    title: "The last command of the path as a test", on: (press) => {
+    title: "The path as a test that fails until the model is corrected", on: (press) => {
       lab.opened?.(press);
       lab.send("copy_violation", { name: row.name, label: "Copy as test" });
     } });

@@ -28,6 +28,7 @@ from calamity_lab.kernel.clocks_and_ids import TickingClock
 from calamity_lab.kernel.run import wait
 from tests import holds
 from tests.holds import ExtendHold, HoldSeat, SellSeat, theatre
+from tests.probe.test_explore import fails_as_found
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -189,13 +190,14 @@ def test_an_instance_that_waits_for_a_deadline_is_not_stuck() -> None:
     assert found.states == 4  # held, reminded, expired
 
 
+def sold_only_while_held(stack: Stack) -> bool:
+    return seat(stack) != "free" or not len(stack.event_store)
+
+
 def test_where_payment_and_expiry_meet_the_order_that_breaks_is_found_and_opened() -> None:
     lab = Lab(holds, stack=theatre())
     lab.send(HoldSeat("A1"))
     lab.resume()
-
-    def sold_only_while_held(stack: Stack) -> bool:
-        return seat(stack) != "free" or not len(stack.event_store)
 
     found = explore(
         lab, invariants={"the hold does not end": sold_only_while_held}, commands=[SellSeat("A1")]
@@ -209,6 +211,8 @@ def test_where_payment_and_expiry_meet_the_order_that_breaks_is_found_and_opened
     opened = violation.lab()
     assert [step.kind for step in opened.steps].count("Elapsed") == 2
     assert seat(opened.stack) == "free"
+    assert violation.to_test().count("lab.wait()") == 2
+    fails_as_found(violation.to_test(), "sold_only_while_held")
     violation.open_in(lab)
     assert lab.watches["the hold does not end"] is False
     assert "lab.wait" in str(lab.to_code())
