@@ -1,4 +1,4 @@
-"""The search of a whole run: streams, events, rejections, faults, and the commands that are pending now.
+"""The search of a whole run: streams, events, rejections, faults, waits, and what is pending or set now.
 
 Also every moment at which a text appears, and the first moment at which a predicate holds.
 """
@@ -6,20 +6,27 @@ Also every moment at which a text appears, and the first moment at which a predi
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import a_function, is_a, words_of
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.persistent import PersistentVector
-from calamity_lab.kernel.steps import Injected, Refused, Step
-from calamity_lab.text import format_fields, format_value, plural
+from calamity_lab.kernel.steps import Elapsed, Injected, Refused, Step
+from calamity_lab.text import (
+    format_fields,
+    format_value,
+    length_of_time,
+    plain_sentence,
+    plural,
+    point_in_time,
+)
 from calamity_lab.trace.index import Lane
-from calamity_lab.trace.sentences import fact
+from calamity_lab.trace.sentences import fact, origin, sent_by
 from calamity_lab.trace.trace import Moment, Trace
 from calamity_lab.views.agenda import LENGTH, target_text
 from calamity_lab.views.chart import Mark
@@ -28,8 +35,11 @@ from calamity_lab.views.events import LENGTH as EVENT_LENGTH
 from calamity_lab.views.events import FieldTexts, found_events
 from calamity_lab.views.search_index import Searchable, places, small
 
-Kind = Literal["stream", "event", "rejection", "fault", "pending"]
-Shape = Literal["aggregate", "process manager", "projection", "event", "rejected", "injected", "command"]
+Kind = Literal["stream", "event", "rejection", "fault", "wait", "pending", "deadline"]
+Shape = Literal[
+    "aggregate", "process manager", "projection", "event", "rejected", "injected", "time passed", "command",
+    "deadline",
+]  # fmt: skip
 
 _LABEL = 100
 _PENDING_TEXTS = Slot[str](most=1_024)
@@ -39,7 +49,7 @@ _PENDING_TEXTS = Slot[str](most=1_024)
 class Hit:
     """A match: something that contains the query.
 
-    ``moment`` is when it came to be (None: it is pending), ``mark`` its mark in the lanes,
+    ``moment`` is when it came to be (None: it is pending, or set for later), ``mark`` its mark in the lanes,
     ``index`` that of a pending command on the agenda.
     """
 
@@ -101,10 +111,13 @@ def event_hit(trace: Trace, index: int, cursor: int) -> Hit:
     )
 
 
-def rejection_at(trace: Trace, moment: int) -> Refused:
-    """The step of a rejection at a moment that the index lists."""
+S = TypeVar("S", bound=Step)
+
+
+def _step_at(trace: Trace, moment: int, kind: type[S]) -> S:
+    """The step of that kind at a moment which the index lists."""
     step = trace[moment].step
-    assert isinstance(step, Refused), "the index knows the moments of rejections"
+    assert isinstance(step, kind), "the index knows the moments of these steps"
     return step
 
 
@@ -123,7 +136,7 @@ def rejection_text(step: Refused) -> str:
 def rejection_hit(trace: Trace, number: int, cursor: int) -> Hit:
     """A command that was rejected."""
     moment = trace.index.rejections[number]
-    step = rejection_at(trace, moment)
+    step = _step_at(trace, moment, Refused)
     return Hit(
         key=f"rejection {moment}",
         kind="rejection",
@@ -138,13 +151,6 @@ def rejection_hit(trace: Trace, number: int, cursor: int) -> Hit:
     )
 
 
-def fault_at(trace: Trace, moment: int) -> Injected:
-    """The step of a fault at a moment that the index lists."""
-    step = trace[moment].step
-    assert isinstance(step, Injected), "the index knows the moments of faults"
-    return step
-
-
 def fault_text(step: Injected) -> str:
     """The text of a fault in which a query is searched: its name, what it did, and its stream."""
     return small(f"{type(step.fault).__name__} injected", fact(step), format_value(step.stream_id))
@@ -153,7 +159,7 @@ def fault_text(step: Injected) -> str:
 def fault_hit(trace: Trace, number: int, cursor: int) -> Hit:
     """A fault that was carried out."""
     moment = trace.index.injected[number]
-    step = fault_at(trace, moment)
+    step = _step_at(trace, moment, Injected)
     return Hit(
         key=f"fault {moment}",
         kind="fault",
@@ -165,6 +171,52 @@ def fault_hit(trace: Trace, number: int, cursor: int) -> Hit:
         stream_id=None if step.stream_id is None else format_value(step.stream_id),
         mark=Mark("step", moment),
     )
+
+
+def wait_text(step: Elapsed) -> str:
+    """The text of a wait in which a query is searched: how much time passed, until when, and what is due."""
+    return small("time passed", fact(step))
+
+
+def wait_hit(trace: Trace, number: int, cursor: int) -> Hit:
+    """Time that passed."""
+    moment = trace.index.elapsed[number]
+    step = _step_at(trace, moment, Elapsed)
+    return Hit(
+        key=f"wait {moment}",
+        kind="wait",
+        shape="time passed",
+        label=f"{length_of_time(step.now - step.since)} passed",
+        detail=format_value(fact(step), LENGTH),
+        moment=moment,
+        is_past=moment <= cursor,
+        mark=Mark("step", moment),
+    )
+
+
+def deadline_hit(deadline: Pending) -> Hit:
+    """A deadline that is set."""
+    return Hit(
+        key=f"deadline {deadline.command_id}",
+        kind="deadline",
+        shape="deadline",
+        label=plain_sentence(str(deadline.deadline), _LABEL),
+        detail=f"{deadline.command_type}, {_due_at(deadline)}, {sent_by(deadline)}",
+        moment=None,
+        is_past=False,
+        command_id=format_value(deadline.command_id),
+    )
+
+
+def deadline_text(deadline: Pending) -> str:
+    """The text of a deadline in which a query is searched: its name, its command, when it is due, and why."""
+    name = plain_sentence(str(deadline.deadline), LENGTH)
+    known = format_value(deadline.command_id)
+    return small("deadline", name, deadline.command_type, known, sent_by(deadline), _due_at(deadline))
+
+
+def _due_at(deadline: Pending) -> str:
+    return "" if deadline.due_at is None else f"due {point_in_time(deadline.due_at)}"
 
 
 def pending_hit(pending: Pending, index: int) -> Hit:
@@ -185,7 +237,7 @@ def pending_hit(pending: Pending, index: int) -> Hit:
 
 
 def pending_text(trace: Trace, pending: Pending) -> str:
-    """The text of a pending command in which a query is searched: name, fields, target and id."""
+    """The text of a pending command in which a query is searched: name, fields, target, id and origin."""
 
     def text() -> str:
         return small(
@@ -193,6 +245,7 @@ def pending_text(trace: Trace, pending: Pending) -> str:
             target_text(pending),
             format_value(pending.command_id),
             format_fields(pending.command, LENGTH),
+            origin(pending),
         )
 
     return trace.memo.once(_PENDING_TEXTS, text, pending)
@@ -268,9 +321,10 @@ def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> 
         _events(trace, cursor, wanted),
         _rejections(trace, cursor, wanted),
         _faults(trace, cursor, wanted),
+        _waits(trace, cursor, wanted),
     ]
     groups, hits = [], list[Hit]()
-    for matches in (*lasting, _pending(trace, cursor, wanted)):
+    for matches in (*lasting, _pending(trace, cursor, wanted), _deadlines(trace, cursor, wanted)):
         shown = matches.shown(max(limit, 1))
         if shown:
             groups.append(HitGroup(matches.kind, len(matches.indices), len(shown)))
@@ -299,21 +353,35 @@ def streams(trace: Trace) -> tuple[HitText, ...]:
 
 def rejections(trace: Trace) -> tuple[HitText, ...]:
     """Every rejection of the run, for a page that searches by itself."""
-    steps = enumerate(rejection_at(trace, moment) for moment in trace.index.rejections)
-    return tuple(HitText(rejection_hit(trace, number, -1), rejection_text(step)) for number, step in steps)
+    return _all(trace, trace.index.rejections, rejection_hit, rejection_text)
 
 
 def faults(trace: Trace) -> tuple[HitText, ...]:
     """Every fault of the run, for a page that searches by itself."""
-    steps = enumerate(fault_at(trace, moment) for moment in trace.index.injected)
-    return tuple(HitText(fault_hit(trace, number, -1), fault_text(step)) for number, step in steps)
+    return _all(trace, trace.index.injected, fault_hit, fault_text)
+
+
+def waits(trace: Trace) -> tuple[HitText, ...]:
+    """Every wait of the run, for a page that searches by itself."""
+    return _all(trace, trace.index.elapsed, wait_hit, wait_text)
+
+
+def _all(
+    trace: Trace, moments: Iterable[int], hit: Callable[[Trace, int, int], Hit], text: Callable[[Any], str]
+) -> tuple[HitText, ...]:
+    """Every step at these moments; none of them counts as past."""
+    steps = enumerate(trace[moment].step for moment in moments)
+    return tuple(HitText(hit(trace, number, -1), text(step)) for number, step in steps)
 
 
 class FoundText(NamedTuple):
-    """A moment at which a text appears: in a stream's id, an event, a rejection, a fault, or a command."""
+    """A moment at which a text appears: in a stream's id, an event, a rejection, a fault, or a command.
+
+    Or in a wait, or in a deadline.
+    """
 
     moment: int
-    kind: Literal["stream", "event", "rejection", "fault", "command", "pending command"]
+    kind: Literal["stream", "event", "rejection", "fault", "wait", "command", "pending command", "deadline"]
     label: str
     detail: str
 
@@ -321,7 +389,8 @@ class FoundText(NamedTuple):
 class FoundTexts(Sequence[FoundText]):
     """Every moment of a branch at which a text appears, in order; each row is made when it is read.
 
-    The case does not matter. Commands that still wait are found at the last moment, all of them.
+    The case does not matter. Commands that still wait, and deadlines that are set, are found at the last
+    moment, all of them.
     """
 
     def __init__(self, trace: Trace, text: str) -> None:
@@ -333,8 +402,9 @@ class FoundTexts(Sequence[FoundText]):
             "event": index.event_moments.__getitem__,
             "rejection": index.rejections.__getitem__,
             "fault": index.injected.__getitem__,
+            "wait": index.elapsed.__getitem__,
         }
-        kinds = (_streams, _events, _rejections, _faults)
+        kinds = (_streams, _events, _rejections, _faults, _waits)
         self._matches = [matches(trace, last, wanted) for matches in kinds]
         commands = _CommandTexts()
         row = Searchable(
@@ -353,7 +423,9 @@ class FoundTexts(Sequence[FoundText]):
             *((dispatched[place], _COMMAND, place) for place in places(trace.memo, row, wanted)),
         ]
         self._waiting = [each for each in trace[last].agenda.entries() if wanted in commands.text(each)]
+        self._deadlines = [each for each in trace[last].stack.deadlines if wanted in deadline_text(each)]
         self._places += [(last, _WAITING, place) for place in range(len(self._waiting))]
+        self._places += [(last, _DEADLINE, place) for place in range(len(self._deadlines))]
         self._places.sort()
 
     @overload
@@ -369,6 +441,9 @@ class FoundTexts(Sequence[FoundText]):
         return len(self._places)
 
     def _row(self, moment: int, number: int, place: int) -> FoundText:
+        if number == _DEADLINE:
+            found = deadline_hit(self._deadlines[place])
+            return FoundText(moment, "deadline", found.label, found.detail)
         if number >= _COMMAND:
             step = self._trace[moment].step
             is_waiting = number == _WAITING or step is None
@@ -377,11 +452,12 @@ class FoundTexts(Sequence[FoundText]):
             return FoundText(moment, kind, pending.command_type, format_fields(pending.command, EVENT_LENGTH))
         matches = self._matches[number]
         assert matches.kind != "pending", "only what lasts was searched"
+        assert matches.kind != "deadline", "only what lasts was searched"
         hit = matches.hit(place)
         return FoundText(moment, matches.kind, hit.label, hit.detail)
 
 
-_COMMAND, _WAITING = 4, 5
+_COMMAND, _WAITING, _DEADLINE = 5, 6, 7
 
 
 class _CommandTexts:
@@ -391,8 +467,8 @@ class _CommandTexts:
         self._fields = FieldTexts()
 
     def of(self, step: Step) -> str:
-        """The text of a command that was dispatched; a fault is found as such."""
-        if step.is_injected:
+        """The text of a command that was dispatched; a fault and a wait are found as such."""
+        if step.is_injected or isinstance(step, Elapsed):
             return ""
         return self.text(step.pending, step.stream_id)
 
@@ -400,7 +476,8 @@ class _CommandTexts:
         """The text of a command; its target is worked out where it is not known."""
         fields = self._fields.of(pending.command)
         target = target_text(pending) if target is None else target
-        return small(pending.command_type, target, pending.command_id, pending.correlation_id, fields)
+        known = pending.command_type, target, pending.command_id, pending.correlation_id, fields
+        return small(*known, *([] if pending.deadline is None else ["deadline", pending.deadline]))
 
 
 def _next(lasting: list[_Matches], step: int) -> Iterator[Hit]:
@@ -432,17 +509,15 @@ def _events(trace: Trace, cursor: int, wanted: str) -> _Matches:
 
 
 def _rejections(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    def hit(place: int) -> Hit:
-        return rejection_hit(trace, place, cursor)
-
-    return _steps(trace, cursor, wanted, "rejection", trace.index.rejections, rejection_text, hit)
+    return _steps(trace, cursor, wanted, "rejection", trace.index.rejections, rejection_text, rejection_hit)
 
 
 def _faults(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    def hit(place: int) -> Hit:
-        return fault_hit(trace, place, cursor)
+    return _steps(trace, cursor, wanted, "fault", trace.index.injected, fault_text, fault_hit)
 
-    return _steps(trace, cursor, wanted, "fault", trace.index.injected, fault_text, hit)
+
+def _waits(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    return _steps(trace, cursor, wanted, "wait", trace.index.elapsed, wait_text, wait_hit)
 
 
 def _steps(
@@ -452,7 +527,7 @@ def _steps(
     kind: Kind,
     moments: PersistentVector[int],
     text: Callable[[Any], str],
-    hit: Callable[[int], Hit],
+    hit: Callable[[Trace, int, int], Hit],
 ) -> _Matches:
     """The matches among the steps at these moments."""
 
@@ -462,13 +537,19 @@ def _steps(
     row = Searchable(kind, len(moments), lambda n: trace[moments[n]].step, since, text)
     there = places(trace.memo, row, wanted)
     past, earlier = (bisect_left(there, bisect_right(moments, moment)) for moment in (cursor, cursor - 1))
-    return _Matches(kind, there, past, earlier, hit)
+    return _Matches(kind, there, past, earlier, lambda place: hit(trace, place, cursor))
 
 
 def _pending(trace: Trace, cursor: int, wanted: str) -> _Matches:
     pending = tuple(islice(trace[cursor].agenda.entries(), MOST_PENDING))
     there = [place for place, each in enumerate(pending) if wanted in pending_text(trace, each)]
     return _Matches("pending", there, 0, 0, lambda place: pending_hit(pending[place], place))
+
+
+def _deadlines(trace: Trace, cursor: int, wanted: str) -> _Matches:
+    deadlines = tuple(islice(trace[cursor].stack.deadlines, MOST_PENDING))
+    there = [place for place, each in enumerate(deadlines) if wanted in deadline_text(each)]
+    return _Matches("deadline", there, 0, 0, lambda place: deadline_hit(deadlines[place]))
 
 
 class FirstMoment(NamedTuple):

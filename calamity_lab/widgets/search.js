@@ -12,7 +12,7 @@ import { glyph } from "./signs.js";
 
 /** @type {Record<string, string>} */
 const KIND_TITLES = { stream: "Streams", event: "Events", rejection: "Rejections", fault: "Faults",
-  pending: "Pending commands" };
+  wait: "Time that passed", pending: "Pending commands", deadline: "Deadlines" };
 
 /** @param {HTMLElement} root @param {LabHandle} lab @param {(hit: Hit) => void} reveal */
 export function mountSearch(root, lab, reveal) {
@@ -170,6 +170,7 @@ export function mountSearch(root, lab, reveal) {
 /** Shows a hit in every view: goes to the moment at which it came to be, and selects it. */
 function goTo(/** @type {Hit} */ hit, /** @type {LabHandle} */ lab, /** @type {(hit: Hit) => void} */ reveal) {
   if (hit.kind === "pending") reveal(hit);
+  else if (hit.kind === "deadline") lab.select({ command_id: hit.command_id });
   else if (hit.kind === "stream") {
     lab.select({ stream_id: hit.stream_id });
     // A stream that is there already is looked at as it is now.
@@ -210,8 +211,11 @@ function updateHit(/** @type {Element} */ node, /** @type {Hit} */ hit) {
   setText(label, hit.label);
   setText(where, stream);
   setText(detail, hit.detail);
-  setText(when,
-    hit.moment === null ? "pending" : hit.is_past ? `step ${count(hit.moment)}` : `step ${count(hit.moment)}, not yet`);
+  setText(when, hit.moment === null
+    ? (hit.kind === "deadline" ? "set" : "pending")
+    : hit.is_past
+    ? `step ${count(hit.moment)}`
+    : `step ${count(hit.moment)}, not yet`);
   put(node, "title", [hit.label, stream, hit.detail].filter(Boolean).join("\n"));
   node.classList.toggle("cl-later", !hit.is_past && hit.moment !== null);
 }

@@ -33,7 +33,7 @@
  * The run in a page: see `page/recording.py`. A selection is the number of a row.
  * @typedef {{
  *   start: number, last: number, pending: number, tabs: string[], moments: number[], over: number[], out: number[],
- *   back_over: number[], log: LogRow[], chart: ChartPatch, searchable: { streams: HitText[], rejections: HitText[], faults: HitText[] },
+ *   back_over: number[], log: LogRow[], chart: ChartPatch, searchable: { streams: HitText[], rejections: HitText[], faults: HitText[], waits: HitText[] },
  *   selected: {
  *     marks: Partial<Record<Mark, number>>, streams: Record<string, number>, commands: Record<string, [number, number]>, types: Record<string, [number, number]>,
  *   }, details: Record<string, number>,

@@ -23,9 +23,9 @@ const ROWS = Array.from({ length: 100 }, (_, place) => ({
   is_past: false,
 }));
 /** @type {any} */
-const PACKED = { log: ROWS, searchable: { streams: [], rejections: [], faults: [] }, moments: [0, 1, 2] };
+const PACKED = { log: ROWS, searchable: { streams: [], rejections: [], faults: [], waits: [] }, moments: [0, 1, 2] };
 /** @type {any} */
-const VALUES = { agenda: { entries: [] } };
+const VALUES = { agenda: { entries: [], due: [] } };
 
 test("a window of events holds the cursor and begins at multiples of half its width", () => {
   for (let now = 0; now <= 100; now += 1) {
@@ -48,6 +48,13 @@ test("a search in the run tells how many are found, by kind, and the nearest bef
   assert.deepEqual(found.groups, [{ kind: "event", total: 11, shown: 6 }]);
   assert.deepEqual([found.before?.position, found.after?.position], [6, 51]);
   assert.equal(WINDOWS.search(VALUES, USUAL_OPTIONS.search, PACKED, 60).total, 0);
+  /** @type {any} */
+  const due = [{ command_id: "c9", deadline: "Reminder", command: "RemindGuest", origin: "Held #1",
+    due_at: "00:10 UTC" }];
+  const set = WINDOWS.search({ agenda: { entries: [], due } }, { ...options, query: "due 00:10" }, PACKED, 60);
+  assert.deepEqual(set.hits.map((/** @type {any} */ { kind, label, detail, moment }) => [kind, label, detail, moment]),
+    [["deadline", "Reminder", "RemindGuest, due 00:10 UTC, Held #1", null]]);
+  assert.deepEqual([set.before, set.after], [null, null]);
 });
 
 test("the values of a moment are put together from the changes up to there, whichever was asked for before", () => {

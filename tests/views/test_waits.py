@@ -713,3 +713,31 @@ def test_mermaid_notes_deadlines_beside_who_set_them_and_time_across_all() -> No
         "Note over U,M2: 1 s passed",
     ]
     assert "    Note over M2: after 1 day#58; #60;b#62;again#60;/b#62;" in lines
+
+
+def test_the_search_finds_deadlines_that_are_set_and_time_that_passed() -> None:
+    here = Lab(holds, stack=theatre())
+    here.send(HoldSeat("A1"))
+    here.resume()
+    found = search_results(here.trace, here.cursor, query="due").hits
+    assert [(each.kind, each.label, each.moment, each.command_id) for each in found] == [
+        ("deadline", "reminder", None, here.deadlines[0].command_id),
+        ("deadline", "ExpireHold", None, here.deadlines[1].command_id),
+    ]
+    assert found[0].detail == "RemindGuest, due 2026-01-01 00:10:00 UTC, SeatHeld #1 by Holding-A1"
+    assert [(each.moment, each.kind, each.label) for each in here.find("reminder")] == [
+        (here.trace.last, "deadline", "reminder")
+    ]
+    here.wait()
+    waited = here.cursor
+    hits = search_results(here.trace, here.cursor, query="reminder").hits
+    assert [(each.kind, each.label, each.shape) for each in hits] == [
+        ("wait", "9 min 59 s passed", "time passed"),
+        ("pending", "RemindGuest", "command"),
+    ]
+    assert hits[0].mark == Mark("step", waited)
+    here.resume()
+    assert [(each.moment, each.kind) for each in here.find("reminder")] == [
+        (waited, "wait"),
+        (waited + 1, "command"),
+    ]

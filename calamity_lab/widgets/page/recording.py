@@ -28,7 +28,7 @@ from calamity_lab.views.instances import Instance
 from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import ProcessGraphView, status_of
 from calamity_lab.views.scenes import RANKS
-from calamity_lab.views.search import faults, rejections, streams
+from calamity_lab.views.search import faults, rejections, streams, waits
 from calamity_lab.views.search_index import members
 from calamity_lab.views.selected import selected
 from calamity_lab.views.state import absent
@@ -125,6 +125,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
             "streams": plain(streams(trace)),
             "rejections": plain(rejections(trace)),
             "faults": plain(faults(trace)),
+            "waits": plain(waits(trace)),
         },
         "steps": steps,
         "rows": packing.rows,

@@ -193,7 +193,8 @@ const QUOTED = 60;
 function recordedSearch(values, { query, limit }, packed, cursor) {
   const wanted = folded(query);
   if (!wanted) return NO_RESULTS;
-  const all = { ...findables(packed), pending: values.agenda.entries.map(pendingFindable) };
+  const { entries, due } = values.agenda;
+  const all = { ...findables(packed), pending: entries.map(pendingFindable), deadline: due.map(deadlineFindable) };
   const found = Object.entries(all).map(([kind, those]) => matchesOf(kind, those, wanted, cursor, limit));
   const total = found.reduce((sum, group) => sum + group.total, 0);
   return {
@@ -209,15 +210,15 @@ function recordedSearch(values, { query, limit }, packed, cursor) {
   };
 }
 
-/** @typedef {{ stream: HitText[], event: HitText[], rejection: HitText[], fault: HitText[] }} Findables */
+/** @typedef {{ stream: HitText[], event: HitText[], rejection: HitText[], fault: HitText[], wait: HitText[] }} Findables */
 
 /** @type {WeakMap<Packed, Findables>} */
 const prepared = new WeakMap();
 
 /** Everything that can be found, each with its text; that of the events is put together once. */
 function findables(/** @type {Packed} */ packed) {
-  const { streams: stream, rejections: rejection, faults: fault } = packed.searchable;
-  const known = prepared.get(packed) ?? { stream, event: eventsOf(packed).map(eventFindable), rejection, fault };
+  const { streams: stream, rejections: rejection, faults: fault, waits: wait } = packed.searchable;
+  const known = prepared.get(packed) ?? { stream, event: eventsOf(packed).map(eventFindable), rejection, fault, wait };
   prepared.set(packed, known);
   return known;
 }
@@ -233,13 +234,26 @@ function eventFindable(row) {
 }
 
 /** @param {import("#views").AgendaEntry} entry @param {number} index @returns {HitText} */
-function pendingFindable({ command, target, fields, command_id }, index) {
+function pendingFindable({ command, target, fields, command_id, origin }, index) {
   return {
-    text: [command, target, command_id, fields].join("\x1f").toLowerCase(),
+    text: [command, target, command_id, fields, origin].join("\x1f").toLowerCase(),
     hit: { key: `pending ${command_id}`, kind: "pending", shape: "command", label: command, detail: fields,
       moment: null, is_past: false, stream_id: target, position: null, mark: null, index, command_id },
   };
 }
+
+/** @param {import("#views").DueEntry} entry @returns {HitText} */
+function deadlineFindable({ command_id, deadline, command, origin, due_at }) {
+  return {
+    text: ["deadline", deadline, command, command_id, origin, `due ${due_at}`].join("\x1f").toLowerCase(),
+    hit: { key: `deadline ${command_id}`, kind: "deadline", shape: "deadline", label: deadline,
+      detail: `${command}, due ${due_at}, ${origin}`, moment: null, is_past: false, stream_id: null, position: null,
+      mark: null, index: null, command_id },
+  };
+}
+
+/** Whether what is found waits at the cursor, and came to be at no moment. */
+const isAhead = (/** @type {string} */ kind) => kind === "pending" || kind === "deadline";
 
 /**
  * The matches of a kind: those that are named by the query and the nearest to the cursor, and the next on each side.
@@ -251,10 +265,10 @@ function matchesOf(kind, all, wanted, cursor, limit) {
   const isNamed = ({ text }) => text === wanted || (text.includes("-") && text.slice(text.indexOf("-") + 1) === wanted);
   const exact = kind === "stream" && found.length <= FEW ? found.filter(isNamed).map(({ hit }) => hit) : [];
   const hits = found.map(({ hit }) => hit);
-  const [past, earlier] = kind === "pending" ? [0, 0] : [upTo(hits, cursor), upTo(hits, cursor - 1)];
+  const [past, earlier] = isAhead(kind) ? [0, 0] : [upTo(hits, cursor), upTo(hits, cursor - 1)];
   const first = bounded(null, past, hits.length, limit);
   const shown = [...new Set([...exact, ...hits.slice(first, first + limit)])].slice(0, limit);
-  const next = kind === "pending" ? [] : [hits[earlier - 1], hits[past]];
+  const next = isAhead(kind) ? [] : [hits[earlier - 1], hits[past]];
   const [before, after] = next.map((hit) => hit && withPast(hit, cursor));
   return { kind, total: hits.length, hits: shown.map((hit) => withPast(hit, cursor)), before, after };
 }
