@@ -155,15 +155,12 @@ class SQLOutbox:
     def rejections(self, find: Callable[[str], type | None], name: str, after: int) -> KeptRejections:
         if not self._database.keeps_rejections:
             return KeptRejections(0)
-        numbers = self._database.rows(self._statements.last_rejection, {"name": name}, "read from")
         values = {"name": name, "after": after}
-        found = [
-            (*each[:3], OutboxRow(*each[3:]))
-            for each in self._database.rows(self._statements.rejections, values, "read from")
-        ]
+        rows = self._database.rows(self._statements.rejections, values, "read from")
+        found = [(*each[1:4], OutboxRow(*each[4:])) for each in rows if each[1] is not None]
         pendings = self._pendings([self._checked(row) for *_, row in found], find)
         return KeptRejections(
-            numbers[0][0] if numbers else 0,
+            rows[0][0] if rows else 0,
             tuple([
                 KeptRejection(
                     stream_id, position, number, row.command_id,

@@ -152,11 +152,12 @@ class Statements:
             f"AND stream_id = {stream_id} AND position < {value('position')}"
         )
         self.rejections = (
-            f"SELECT taken.stream_id, taken.position, taken.number, "
-            f"{', '.join([f'outbox.{each}' for each in OUTBOX])} FROM taken_rejections AS taken "
-            "JOIN outbox ON outbox.command_id = taken.command_id "
-            f"WHERE taken.process_manager = {value('name')} AND taken.number > {value('after')} "
-            "ORDER BY taken.position, taken.number"
+            "SELECT rejection_marks.number, taken.stream_id, taken.position, taken.number, "
+            f"{', '.join([f'outbox.{each}' for each in OUTBOX])} FROM rejection_marks "
+            "LEFT JOIN taken_rejections AS taken ON taken.process_manager = rejection_marks.name "
+            f"AND taken.number > {value('after')} "
+            "LEFT JOIN outbox ON outbox.command_id = taken.command_id "
+            f"WHERE rejection_marks.name = {value('name')} ORDER BY taken.position, taken.number"
         )
         self.outbox_entry = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE command_id = {value('command_id')}"
         tombstone = ", ".join(_TOMBSTONE)
