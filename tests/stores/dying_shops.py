@@ -16,6 +16,8 @@ from random import Random
 from time import sleep
 from typing import Any
 
+import psycopg  # noqa: F401 - once, and not in each child
+
 from calamity_lab.examples import fulfilment
 from calamity_lab.examples.fulfilment import (
     Address,

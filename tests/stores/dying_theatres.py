@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import psycopg  # noqa: F401 - once, and not in each child
+
 from calamity_lab import Run, Stack, advance
 from calamity_lab.kernel.recovery import recover
 from calamity_lab.kernel.run import Meeting
