@@ -81,7 +81,6 @@ export function mountExplore(root, lab, typed) {
     setText(progress, found.progress);
     show(rows, found.violations.length > 0);
     keyed(rows, found.violations, ({ key }) => key, () => pathNode(lab, fold), updatePath);
-    show(stuck, found.stuck.length > 0);
     keyed(waiting, found.stuck, ({ key }) => key, () => pathNode(lab, fold), updatePath);
     setText(moreWait, `and ${plural(found.more_stuck, "more state")}`);
     show(moreWait, found.more_stuck > 0);
@@ -102,6 +101,7 @@ export function mountExplore(root, lab, typed) {
       setText(problem, value.problem);
       show(problem, value.problem !== "" && !isRunning);
       show(status, found !== null);
+      show(stuck, found !== null && found.stuck.length > 0);
       if (found) drawFound(found);
     },
   };

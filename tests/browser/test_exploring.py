@@ -71,10 +71,11 @@ def test_a_state_in_which_an_instance_waits_for_ever_opens_and_time_is_chosen(br
     panel.get_by_role("combobox", name="Order").select_option("Long paths first")
     bare.settle()
     expect(panel.get_by_role("combobox", name="Processes")).to_be_hidden()
+    stuck = panel.get_by_role("group", name="Nothing can happen, and a process manager waits")
+    expect(stuck).to_have_count(0)
     panel.get_by_role("button", name="Explore", exact=True).click()
     bare.settle()
     expect(panel).to_contain_text("79 states")
-    stuck = panel.get_by_role("group", name="Nothing can happen, and a process manager waits")
     row = stuck.get_by_role("button", name="Replenishment-teapot waits").first
     row.focus()
     page.keyboard.press("Enter")
