@@ -12,13 +12,14 @@ from tests.browser.jupyter import JupyterServer
 from tests.browser.lab_page import LabPage, Theme
 
 # What a test may leave behind. What JupyterLab has loaded meanwhile, keeps hidden or lets fade is no trace of
-# it; the theme is chosen by whoever opens a notebook.
+# it, nor is what playwright adds when any page calls Python; the theme is chosen by whoever opens a notebook.
 AS_IT_IS = """
 const attributes = (node) => [...node.attributes].map(({name, value}) => `${name}: ${value}`)
   .filter((text) => !/^(data-jp-theme|style)/.test(text)).sort();
 const kept = (storage) => Object.keys(storage).filter((key) => !key.startsWith('@jupyterlab/'));
 return {
-  globals: Object.getOwnPropertyNames(window).filter((name) => !/^MathJax$|Chunk/.test(name)).sort(),
+  globals: Object.getOwnPropertyNames(window)
+    .filter((name) => !/^MathJax$|Chunk|^__playwright/.test(name)).sort(),
   stored: [...kept(localStorage), ...kept(sessionStorage)],
   html: attributes(document.documentElement),
   body: attributes(document.body),

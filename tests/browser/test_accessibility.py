@@ -10,9 +10,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.browser import Browser
 from tests.browser.gallery import Gallery
-from tests.browser.jupyter import JupyterServer
+from tests.browser.kept_page import Keeper
 from tests.browser.lab_page import Theme
 
 ASK = Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8")
@@ -30,14 +29,12 @@ async selector => {
 
 
 @pytest.fixture(scope="module")
-def gallery(jupyter_server: JupyterServer, browser: Browser) -> Iterator[Gallery]:
+def gallery(keeper: Keeper) -> Iterator[Gallery]:
     """One page for all of these tests; none changes what another one needs."""
-    page = browser.lab_page(jupyter_server)
+    page = keeper.take()
     yield Gallery(page)
-    try:
-        page.check()
-    finally:
-        page.close()
+    page.page.evaluate("() => { delete window.axe; delete window.accessibility; }")
+    keeper.give_back(page)
 
 
 @pytest.fixture(params=["light", "dark"], scope="module")
