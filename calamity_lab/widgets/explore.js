@@ -60,7 +60,6 @@ export function mountExplore(root, lab, typed) {
   const stuck = exploreGroup("Nothing can happen, and a process manager waits", waiting, moreWait);
   stuck.classList.add("cl-explore-stuck");
   put(waiting, "aria-labelledby", stuck.getAttribute("aria-labelledby"));
-  show(stuck, false);
   const lists = make("div");
   root.append(make("div", { class: "cl-bar cl-explore-bar" }, explore, stop, further, start),
     make("div", { class: "cl-scroll cl-view-body cl-explore", tabindex: "-1" }, how.node, problem, status, rows, stuck,
