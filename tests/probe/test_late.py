@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
@@ -152,7 +153,8 @@ def test_a_widget_shows_a_preview_that_comes_late_by_itself(
             assert time.perf_counter() < ends, "nothing came by itself"
             await asyncio.sleep(0.01)
 
-    loop.run_until_complete(shown())
+    with ThreadPoolExecutor() as thread:  # here another loop may be running: that of a browser
+        thread.submit(loop.run_until_complete, shown()).result()
     loop.close()
     assert 0 < len(page.messages) - known <= 8, "one message for each preview at most"
 

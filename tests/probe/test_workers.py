@@ -156,10 +156,24 @@ def test_two_processes_find_the_same_as_one(make: Callable[..., Exploration]) ->
         assert facts(two.resume(10**4)) == facts(alone.resume(10**4))
 
 
-def test_processes_are_kept_from_one_part_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    forked: list[int] = []
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The processes that are forked from now on; this one may have others, such as a browser."""
+    pids: list[int] = []
     fork = os.fork
-    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
+    monkeypatch.setattr(os, "fork", lambda: pids.append(fork()) or pids[-1])
+    return pids
+
+
+def assert_gone(pids: list[int]) -> None:
+    """That processes have ended, and that somebody has asked how."""
+    assert pids
+    for pid in pids:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def test_processes_are_kept_from_one_part_to_the_next(forked: list[int]) -> None:
     make = puzzled(queens(4))
     parts = make(workers=2, at_once=False)
     while parts.go_on(0.0):
@@ -176,8 +190,7 @@ def test_processes_are_kept_from_one_part_to_the_next(monkeypatch: pytest.Monkey
     assert len(forked) == 6
     del left
     gc.collect()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert_gone(forked)
 
 
 def test_choices_and_states_are_told_what_they_are_where_a_class_cannot_be_pickled() -> None:
@@ -186,7 +199,9 @@ def test_choices_and_states_are_told_what_they_are_where_a_class_cannot_be_pickl
         assert facts(explore(random_model(seed), workers=2)) == facts(explore(random_model(seed)))
 
 
-def test_children_are_gone_afterwards_and_run_nothing_of_the_end_of_the_program(tmp_path: Path) -> None:
+def test_children_are_gone_afterwards_and_run_nothing_of_the_end_of_the_program(
+    tmp_path: Path, forked: list[int]
+) -> None:
     mine, at_end = os.getpid(), tmp_path / "ended"
 
     def ended() -> None:
@@ -202,8 +217,7 @@ def test_children_are_gone_afterwards_and_run_nothing_of_the_end_of_the_program(
     held.join()
     atexit.unregister(ended)
     assert not at_end.exists()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert_gone(forked)
     os.close(writes)
     assert os.read(reads, 1) == b"", "a worker has kept a pipe that is not its own"
 
