@@ -532,7 +532,7 @@ def _say_verdict(contents: Contents) -> None:
     view = contents.explored
     if view is not None:
         tones: Mapping[str, Tone] = {"holds": "good", "broken": "rejected"}
-        contents.say(f"Explored: {view.verdict}. {view.reason}", tones.get(view.verdict, "plain"))
+        contents.say(f"Explored: {view.verdict}; {view.reason}", tones.get(view.verdict, "plain"))
 
 
 def _offer(contents: Contents, message: Mapping[str, Any]) -> None:

@@ -273,7 +273,7 @@ function updatePath(/** @type {ReturnType<typeof pathNode>} */ node, /** @type {
   Object.assign(row, { key: path.key, kind: path.kind, name: path.name });
   show(copy, path.kind === "broken");
   setText(label, path.label);
-  const last = path.length ? `, the last one ${path.last}` : "";
+  const last = path.length ? `; the last one: ${path.last}` : "";
   setText(where, `after ${plural(path.length, "command")}${last}`);
   put(head, "aria-expanded", path.is_open ? "true" : "false");
   put(head, "title", path.is_open ? "Fold the path" : "Show the path");

@@ -93,7 +93,7 @@ def test_exploring_goes_in_parts_and_ends_with_a_verdict_and_its_reason(
     assert found["reason"] == "1 check broken; everything that may happen was followed"
     assert "204 states, " in found["progress"]
     assert "; 481 transitions, depth 14" in found["progress"]
-    assert page.values["controls"]["sentence"].startswith("Explored: broken. 1 check broken; everything")
+    assert page.values["controls"]["sentence"].startswith("Explored: broken; 1 check broken; everything")
     assert page.values["controls"]["tone"] == "rejected"
     assert lab.moment == before
     assert shown(page) == page.expected()["exploring"]
@@ -178,7 +178,7 @@ def test_it_stops_when_it_is_told_to_and_goes_on(page: FrontEnd, monkeypatch: py
     found = shown(page)["found"]
     assert (found["is_running"], found["can_go_on"], found["verdict"]) == (False, True, "undecided")
     assert found["reason"].startswith("stopped, 3 of 4 states not followed")
-    assert page.values["controls"]["sentence"].startswith("Explored: undecided. stopped")
+    assert page.values["controls"]["sentence"].startswith("Explored: undecided; stopped")
     page.ask("explore_on")  # was on its way meanwhile
     assert shown(page)["found"] == found
     assert explore(page, "explore_further")["verdict"] == "broken"
