@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,10 +37,10 @@ from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.faults import Fault
 from calamity_lab.kernel.folding import identity_in
 from calamity_lab.kernel.identity import Identity, by_name, stored_name
-from calamity_lab.kernel.outbox import Outcome
+from calamity_lab.kernel.outbox import Outcome, rejection
 from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.protocols import ALL
-from calamity_lab.kernel.recorded import Metadata, RecordedEvent
+from calamity_lab.kernel.recorded import KeptRejection, Metadata, RecordedEvent
 from calamity_lab.kernel.run import Run, Wait
 from calamity_lab.kernel.schema import field_names, fields_in
 from calamity_lab.kernel.stack import Stack, changed
@@ -180,6 +181,9 @@ class _Writer:
                     command_id: [outcome.verdict, outcome.reason, self._metadata(outcome.details)]
                     for command_id, outcome in stack.outcomes.items()
                 },
+                "rejections": [
+                    self._rejection(kept) for of_instance in stack.rejections.values() for kept in of_instance
+                ],
             }
         }
         yield from map(self._event, stack.event_store.stream(ALL))
@@ -201,6 +205,21 @@ class _Writer:
                 "deadline": pending.deadline,
                 "waits": waits,
             }
+
+    def _rejection(self, kept: KeptRejection) -> Line:
+        """A rejection that changed an instance before the run began."""
+        outcome, command = rejection(kept.rejected), kept.rejected.command
+        return {
+            "rejection": type(kept.rejected).__name__,
+            "stream_id": kept.stream_id,
+            "position": kept.position,
+            "number": kept.number,
+            "command_id": kept.command_id,
+            "reason": outcome.reason,
+            "details": self._metadata(outcome.details),
+            "command": None if command is None else self._message(command),
+            "cause": None if kept.cause is None else kept.cause.position,
+        }
 
     def _branch_lines(self, branch: Branch, earlier: Sequence[Branch]) -> Iterator[Line]:
         shares = [(*_shared(branch, other), other.name) for other in earlier]
@@ -475,9 +494,14 @@ class SavedTrace:
             cascade_limit=given.get("cascade_limit", 500),
             conflict_limit=given.get("conflict_limit", 10),
         )
-        agenda = Agenda(self._pending([line for line in pending if not line.get("waits")], events))
-        waiting = self._pending([line for line in pending if line.get("waits")], events)
-        stack = changed(stack, deadlines=waiting_and_due(waiting, agenda))
+        past = {recorded.position: recorded for recorded in events}
+        agenda = Agenda(self._pending([line for line in pending if not line.get("waits")], past))
+        waiting = self._pending([line for line in pending if line.get("waits")], past)
+        stack = changed(
+            stack,
+            deadlines=waiting_and_due(waiting, agenda),
+            rejections=self._rejections(given.get("rejections", []), past),
+        )
         return self._with_managers(stack, given, agenda)
 
     def _with_managers(self, stack: Stack, given: Line, agenda: Agenda) -> Run:
@@ -537,20 +561,20 @@ class SavedTrace:
             return None
         return state
 
-    def _pending(self, lines: Sequence[Line], events: Sequence[RecordedEvent]) -> list[Pending]:
+    def _pending(self, lines: Sequence[Line], events: Mapping[int, RecordedEvent]) -> list[Pending]:
         pending = []
         for line in lines:
             command = self._command(line["pending"], "a command that was pending at the start")
             if command is None:
                 continue
-            cause, sender, due_at = line["cause"], line["sender"], line.get("due_at")
+            sender, due_at = line["sender"], line.get("due_at")
             pending.append(
                 Pending(
                     command,
                     line["command_id"],
                     line["correlation_id"],
                     line["depth"],
-                    None if cause is None else next(each for each in events if each.position == cause),
+                    _cause(line, events),
                     None if sender is None else self._identity(sender),
                     self._metadata(line["metadata"]),
                     once=line["once"],
@@ -559,6 +583,41 @@ class SavedTrace:
                 )
             )
         return pending
+
+    def _rejections(
+        self, lines: Sequence[Line], events: Mapping[int, RecordedEvent]
+    ) -> PersistentMap[tuple[KeptRejection, ...]]:
+        """The rejections that changed instances before the run began, by stream id."""
+        found: dict[str, tuple[KeptRejection, ...]] = {}
+        for line in lines:
+            kept = KeptRejection(
+                line["stream_id"],
+                line["position"],
+                line["number"],
+                line["command_id"],
+                self._rejected(line),
+                _cause(line, events),
+            )
+            found[kept.stream_id] = (*found.get(kept.stream_id, ()), kept)
+        return PersistentMap(found)
+
+    def _rejected(self, line: Line) -> Rejected:
+        """A rejection of its class, which is looked for in the modules of the model; else a plain one."""
+        name, which = line["rejection"], f"a rejection that changed {line['stream_id']}"
+        modules = {cls.__module__ for cls in (*self._model.aggregates, *self._model.process_managers)}
+        kinds = {Rejected.__name__: Rejected}
+        for module in sorted(modules):
+            for value in list(vars(sys.modules.get(module, object)).values()):
+                if isinstance(value, type) and issubclass(value, Rejected):
+                    kinds.setdefault(value.__name__, value)
+        if name not in kinds:
+            self.problems.append(f"{which} is a plain Rejected now: no module of the model has {name}")
+        cls = kinds.get(name, Rejected)
+        rejected = cls.__new__(cls)
+        Rejected.__init__(rejected, line["reason"], **self._metadata(line["details"]))
+        if line["command"] is not None:
+            rejected.command = self._command(line["command"], f"the command of {which}")
+        return rejected
 
     def _identity(self, stream_id: str) -> Identity:
         cls = by_name(self._model.process_managers).get(stream_id.partition("-")[0])
@@ -848,3 +907,8 @@ def _parsed(text: bytes) -> Line | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _cause(line: Line, events: Mapping[int, RecordedEvent]) -> RecordedEvent | None:
+    """The event of the start that caused what a line has."""
+    return None if line["cause"] is None else events[line["cause"]]

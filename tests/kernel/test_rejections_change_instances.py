@@ -60,6 +60,10 @@ class Sell:
     count: int
 
 
+class SoldOut(Rejected):
+    """A rejection of a class of its own, which a stall raises."""
+
+
 @dataclass(frozen=True)
 class Shop:
     shop: str
@@ -77,7 +81,8 @@ class Shop:
                 return Ordered(shop, counts)
             case Sell(shop=shop, count=count):
                 if count > self.stock:
-                    raise Rejected("sold out", count=count, stock=self.stock)
+                    kind = SoldOut if shop == "stall" else Rejected
+                    raise kind("sold out", count=count, stock=self.stock)
                 return Sold(shop, count)
 
     def apply(self, event: Ordered | Sold | Closed) -> Shop:

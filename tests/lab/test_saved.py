@@ -23,8 +23,21 @@ from calamity_lab.examples.bank import (
     RequestTransfer,
     WithdrawFunds,
 )
+from calamity_lab.kernel.recovery import rebuild
+from calamity_lab.model import Model
 from calamity_lab.stores import SQLEventStore
 from calamity_lab.stores.serializer import Serializer
+from tests.kernel.test_rejections_change_instances import (
+    Close,
+    Closed,
+    Order,
+    Ordered,
+    Sell,
+    Seller,
+    Shop,
+    Sold,
+    SoldOut,
+)
 from tests.trace.test_replay import wander
 
 
@@ -120,6 +133,45 @@ def test_the_start_of_a_run_is_saved_its_states_events_versions_and_pending_comm
     assert again.loaded.is_same, again.loaded
     assert told(again) == told(lab)
     assert again.aggregates["BankAccount-9"].balance == 0
+
+
+SHOP = Model.of([Shop, Order, Sell, Ordered, Sold, Closed, Close, Seller])
+
+
+def test_the_rejections_that_changed_instances_of_the_start_are_saved(path: Path) -> None:
+    before = Lab(SHOP)
+    before.send(Order("stall", (9,)), Order("2", (8, 7)))
+    before.resume()
+    lab = Lab(SHOP, stack=before.trace[-1].run)
+    lab.send(Order("1", (6,)))
+    lab.resume()
+    again = Lab.load(lab.save(path), SHOP)
+    assert again.loaded is not None
+    assert again.loaded.is_same, again.loaded
+    start = again.trace[0].run.stack
+    assert start.rejections == lab.trace[0].run.stack.rejections
+    assert rebuild(start).process_managers == before.process_managers
+    (kept, *_) = start.rejections["Seller-stall"]
+    assert type(kept.rejected) is SoldOut
+
+
+def test_a_rejection_of_the_start_without_its_class_or_its_command_is_told(path: Path) -> None:
+    before = Lab(SHOP)
+    before.send(Order("stall", (9,)))
+    before.resume()
+    Lab(SHOP, stack=before.trace[-1].run).save(path)
+    text = path.read_text()
+    assert '"rejection": "SoldOut"' in text
+    path.write_text(text.replace('"SoldOut"', '"Gone"').replace('"command": ["Sell"', '"command": ["Lost"'))
+    again = Lab.load(path, SHOP)
+    assert again.loaded is not None
+    no_class, no_command = again.loaded.problems
+    assert no_class.endswith("is a plain Rejected now: no module of the model has Gone")
+    assert no_command.endswith("is left out: the model has no command Lost")
+    rejected = Rejected("sold out", count=9, stock=5)
+    ((kept, *_),) = again.trace[0].run.stack.rejections.values()
+    assert kept.rejected == rejected
+    assert Lab.load(again.save(path), SHOP).trace[0].run.stack.rejections
 
 
 def test_notes_are_saved_with_the_branch_the_moment_and_what_was_selected(path: Path) -> None:
