@@ -235,16 +235,21 @@ def apply(state: Any, event: Any, recorded: RecordedEvent | None = None) -> Any:
     return after
 
 
-@lru_cache(maxsize=1024)
 def takes_rejections(cls: type) -> bool:
     """Whether ``apply`` of a class says that it takes a `Rejected` too, as in ``event: Paid | Rejected``."""
+    return bool(taken_rejections(cls))
+
+
+@lru_cache(maxsize=1024)
+def taken_rejections(cls: type) -> tuple[type, ...]:
+    """The classes of rejections that ``apply`` of a class says it takes: `Rejected`, or some of its own."""
     member = getattr_static(cls, "apply", None)
     if isinstance(member, singledispatchmethod):
         named: Iterable[Any] = member.dispatcher.registry
     else:
         annotation = next(iter(method_annotations(cls, "apply").values()), None)
         named = union_members(annotation)
-    return any(isinstance(each, type) and issubclass(each, Rejected) for each in named)
+    return tuple([each for each in named if isinstance(each, type) and issubclass(each, Rejected)])
 
 
 def interested(manager: Any, event: Any, recorded: RecordedEvent | None = None) -> tuple[Interest, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
+from calamity_lab.errors import InvalidModel, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import (
     a_list,
@@ -157,15 +157,24 @@ def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
 
 
 def _check_rejections(types: Iterable[type], event_store: Any, process_managers: Any) -> None:
-    """Raise for a process manager whose state comes from rejections too, where these are not kept."""
+    """Raise for a process manager whose state comes from rejections too, where they are not kept."""
+    where = type(event_store).__name__
+    for cls in types if has(event_store, "as_kept") else ():
+        own = [each.__name__ for each in ask.taken_rejections(cls) if each is not Rejected]
+        if own:
+            raise InvalidModel(
+                f"{cls.__name__}.apply takes {' and '.join(own)}, but {where} keeps each rejection as a "
+                "plain Rejected, so no instance would get one. Name Rejected itself, as in event: Paid | "
+                "Rejected, and tell rejections apart by their reason and details; or use the stores in memory"
+            )
     is_kept = isinstance(event_store, InMemoryEventStore) or has(event_store, "rejections")
     if (is_kept and has(process_managers, "take_rejection")) or has(process_managers, "kept_rejections"):
         return
     for cls in types:
         if ask.takes_rejections(cls):
-            where = process_managers if is_kept else event_store
+            where = type(process_managers if is_kept else event_store).__name__
             raise InvalidModel(
-                f"{cls.__name__}.apply takes a Rejected, but {type(where).__name__} keeps no rejections, so "
+                f"{cls.__name__}.apply takes a Rejected, but {where} keeps no rejections, so "
                 "the state of its instances would be lost. Use SQLEventStore or the stores in memory; or "
                 f"answer the rejection in {cls.__name__}.handle_rejection with a command whose aggregate "
                 "records what happened"

@@ -21,7 +21,7 @@ from calamity_lab import (
     seeded_ids,
     ticking_clock,
 )
-from calamity_lab.errors import CommitConflict, InvalidValue, UnknownName
+from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, UnknownName
 from calamity_lab.kernel.outbox import rejection
 from calamity_lab.kernel.recorded import KeptRejection
 from calamity_lab.kernel.recovery import rebuild, recover
@@ -39,6 +39,7 @@ from tests.kernel.test_rejections_change_instances import (
     Seller,
     Shop,
     Sold,
+    SoldOut,
 )
 from tests.stores.sql.notes import connected, execute
 from tests.stores.test_overlay_outbox import contents
@@ -242,6 +243,19 @@ def test_what_is_kept_of_a_rejection_is_what_the_instance_is_given(store: SQLEve
     given = Rejected("no", at=ticking_clock("2026-01-01").read()[0], pair=(1, 2))
     assert store.as_kept(given) == given
     assert store.as_kept(Rejected("no", thing=object)).details == {"thing": "object"}
+
+
+class Choosy(Clerk):
+    def apply(self, event: Ordered | SoldOut, recorded: RecordedEvent) -> Any:  # type: ignore[override]
+        return self
+
+
+def test_a_class_that_names_a_subclass_of_rejected_is_refused_by_name(store: SQLEventStore) -> None:
+    problem = r"Choosy.apply takes SoldOut, but {} keeps each rejection as a plain .* Name Rejected itself"
+    for over in (store, OverlayEventStore(store)):
+        with pytest.raises(InvalidModel, match=problem.format(type(over).__name__)):
+            Stack(process_manager_types=[Choosy], event_store=over)
+    assert Stack(process_manager_types=[Choosy]).process_manager_types == (Choosy,)
 
 
 def test_what_does_not_fit_is_refused_and_changes_nothing(store: SQLEventStore) -> None:
