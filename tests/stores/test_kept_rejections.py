@@ -163,7 +163,11 @@ def test_a_commit_is_refused_where_another_rejection_changed_an_instance(
     run = begin(shop(store), Order("1", (9,)))
     run = until(run, Refused)
     above = dispatch(recover(shop(OverlayEventStore(other), 8)).stack, Order("2", (1,)))
-    finish(run)
+    below = recover(shop(OverlayEventStore(other), 8))
+    higher = dispatch(recover(shop(OverlayEventStore(below.stack.event_store), 9)).stack, Order("2", (1,)))
+    with pytest.raises(CommitConflict, match="Clerk"):
+        higher.event_store.commit(to=until(below, Continued).stack.event_store)
+    until(run, Continued)  # nothing but the rejection is new
     there = contents(store)
     with pytest.raises(CommitConflict, match="Clerk"):
         above.event_store.commit()
