@@ -289,15 +289,16 @@ def test_a_rejected_command_whose_class_is_gone_is_told(store: SQLEventStore, ur
 
 
 def test_a_database_of_before_gets_the_tables_when_it_is_opened(url: str) -> None:
-    SQLEventStore(url, MODEL).close()
+    with SQLEventStore(url, MODEL) as store:
+        before = dict(dispatch(shop(store), Order("1", ())).process_managers)
     with closing(connected(url)) as connection:
         for name in ("taken_rejections", "rejection_marks"):
             connection.execute(f"DROP TABLE {name}")
         connection.commit()
     with SQLEventStore(url, MODEL, read_only=True) as store:
-        assert found_read_only(store) == {}
+        assert found_read_only(store) == before
     with SQLEventStore(url, MODEL) as store:
-        stack = dispatch(shop(store), Order("1", (9,)))
+        stack = dispatch(recover(shop(store, 8)).stack, Order("1", (9,)))
         assert found(store) == dict(stack.process_managers)
 
 
