@@ -234,13 +234,18 @@ def test_processes_that_get_in_one_anothers_way_come_to_the_same_states(
 
 
 def test_a_mark_that_is_moved_back_leaves_the_states(store: SQLEventStore) -> None:
-    states = dict(carried_out(shop(store), orders(3)).process_managers)
+    stack = carried_out(shop(store), orders(3))
+    states = dict(stack.process_managers)
     for position in (5, 0, 2):
         store.move_mark("Clerk", position)
         above = recover(shop(OverlayEventStore(store), 9)).stack
         assert dict(above.process_managers) == states
         assert dict(recover(shop(store, 8)).stack.process_managers) == states
         assert found(store) == states
+    store.move_mark("Clerk", 2)
+    stack = dispatch(stack, Order("3", ()))  # the stack that had come further
+    assert dict(stack.process_managers) == found(store)
+    assert {name: stack.process_managers[name] for name in states} == states
 
 
 def test_what_is_kept_of_a_rejection_is_what_the_instance_is_given(store: SQLEventStore) -> None:
