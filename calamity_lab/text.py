@@ -114,7 +114,7 @@ def format_value(value: Any, length: int | None = None) -> str:
     Inside other values strings are quoted, so that they differ from names and numbers. With ``length`` the
     text is cut at that length, and costs no more than a text of that length.
     """
-    return _cut(_top(value), length)
+    return _cut((value,) if type(value) is str else _top(value), length)
 
 
 def format_fields(message: Any, length: int | None = None) -> str:

@@ -63,6 +63,7 @@ class _Basis(NamedTuple):
 
 
 _ANSWERS = Slot[Preview](most=2_048)
+_TARGETS = Slot[Identity](most=2_048)
 _SCRATCHES = Slot[Stack](most=32)
 # Pairs of aggregate type and command type that were found pure: these are not watched again.
 _PURE = Slot[bool](most=512)
@@ -111,7 +112,7 @@ def preview(trace: Trace, cursor: int, pending: Pending) -> Preview:
     if not trace.has_previews:
         return NO_PREVIEW
     try:
-        identity = target_of(pending.command)
+        identity = trace.memo.once(_TARGETS, lambda: target_of(pending.command), pending)
     except CalamityError as error:
         return _breaks(error)
     basis = _basis(trace, cursor, identity)

@@ -49,6 +49,7 @@ NO_COMMANDS = (Fault, Wait)
 """What stands in the place of a command, and goes to no aggregate."""
 
 _WORDS = Slot[tuple[str, str, str, str | None]](most=1_024)
+_ENTRIES = Slot["AgendaEntry"](most=1_024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +307,11 @@ def _preview(trace: Trace, cursor: int, number: int, pending: Pending) -> Previe
 
 
 def _entry(trace: Trace, pending: Pending, would: Preview) -> AgendaEntry:
+    """The entry of a command: the same object as long as its preview is the same."""
+    return trace.memo.once(_ENTRIES, lambda: _new_entry(trace, pending, would), pending, key=would)
+
+
+def _new_entry(trace: Trace, pending: Pending, would: Preview) -> AgendaEntry:
     target, fields, came_from, sender = trace.memo.once(_WORDS, lambda: _words(pending), pending)
     return AgendaEntry(
         command_id=pending.command_id,

@@ -14,6 +14,7 @@ from calamity_lab.views.process_graph import process_graph, status_of
 from calamity_lab.widgets.page import page, recording
 from calamity_lab.widgets.page.recording import StatusRecorder
 from calamity_lab.widgets.patches import plain
+from tests import holds
 from tests.pages.carried import carried, shown
 
 
@@ -46,6 +47,13 @@ def test_a_command_that_was_taken_off_the_agenda_is_in_the_status_from_then_on()
     lab.step()
     lab.drop(0)
     lab.resume()
+    assert checked(lab, carried(page(lab)), every=1)
+
+
+def test_a_deadline_that_is_due_is_in_the_status_from_the_wait_on() -> None:
+    lab = Lab(holds, clock=ticking_clock())
+    lab.send(holds.HoldSeat("a"))
+    lab.resume(wait=True)
     assert checked(lab, carried(page(lab)), every=1)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from calamity_lab.errors import ModelError
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.identity import by_name
+from calamity_lab.kernel.steps import Elapsed
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
 from calamity_lab.trace.inputs import Dropped
@@ -312,8 +313,8 @@ def _out(trace: Trace, moment: int) -> int:
 class StatusRecorder:
     """Which instances of the listed ones have to be asked at a moment, given those that were asked before.
 
-    The status of an instance stays the same while nothing happens in the cascades that it took part in, and
-    nobody takes a command off the agenda.
+    The status of an instance stays the same while nothing happens in the cascades that it took part in, none
+    of its deadlines is due, and nobody takes a command off the agenda.
     """
 
     def __init__(self, trace: Trace, model: Model) -> None:
@@ -351,7 +352,9 @@ class StatusRecorder:
                 if identity is not None and identity.stream_id in places:
                     there.add(places[identity.stream_id])
             touched = list(self._touched) if at in self._dropped else ()
-            self._touched.update(dict.fromkeys([*touched, *there], at))
+            due = (each.sender for each in step.commands if isinstance(step, Elapsed))
+            passed = [places[each.stream_id] for each in due if each and each.stream_id in places]
+            self._touched.update(dict.fromkeys([*touched, *there, *passed], at))
         self._upto = max(self._upto, moment)
 
 
