@@ -225,7 +225,7 @@ def _draw_marks(ax: Axes, placed: Sequence[_Placed], cursor: int) -> None:
 def _draw_deadlines(
     ax: Axes, found: Whole, tops: Sequence[float], cursor: tuple[int, float], across: float, size: float
 ) -> None:
-    """A line for each deadline from where it was set; a clock where it was met, a cross if taken off."""
+    """A line for each deadline from where it was set; a clock where it came due, a cross if taken off."""
     (at, now), colours = cursor, (hue("later"), strong("deadline"))
     lines: dict[tuple[bool, str], list[tuple[float, float]]] = {}
     for each in found.deadlines:

@@ -35,12 +35,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-_STEPS = {
-    "step": "integer",
-    "kind": "label",
-    "command": "label",
-    "stream_id": "text",
-    "depth": "integer",
+_ORIGIN = {
     "cause": "label",
     "cause_position": "integer or missing",
     "sender": "text",
@@ -48,6 +43,14 @@ _STEPS = {
     "deadline": "text",
     "command_id": "text",
     "correlation_id": "text",
+}
+_STEPS = {
+    "step": "integer",
+    "kind": "label",
+    "command": "label",
+    "stream_id": "text",
+    "depth": "integer",
+    **_ORIGIN,
     "reason": "text",
     "fact": "text",
 }
@@ -56,13 +59,7 @@ _PENDING = {
     "command_type": "label",
     "stream_id": "text",
     "depth": "integer",
-    "cause": "label",
-    "cause_position": "integer or missing",
-    "sender": "text",
-    "due_at": "moment",
-    "deadline": "text",
-    "command_id": "text",
-    "correlation_id": "text",
+    **_ORIGIN,
 }
 _STATES = {
     "position": "integer",

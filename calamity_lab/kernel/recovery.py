@@ -87,7 +87,7 @@ def recover(
     Over a store that keeps marks and an outbox (see `calamity_lab.kernel.outbox`), nothing is derived from
     the rules of today: the events that nobody handed on are handed on now, once, and what was settled stays
     settled. Where a process manager raises, it is set aside in ``run.failed``, and the others go on.
-    Deadlines are set again, with those in front that should have been met meanwhile: `calamity_lab.due`
+    Deadlines are set again, with those in front that came due meanwhile: `calamity_lab.due`
     carries these out.
 
     ``aggregate_types`` are the aggregates whose states are wanted at once, which reads the history, or the

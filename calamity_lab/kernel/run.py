@@ -298,9 +298,9 @@ def due(stack: Stack, now: datetime) -> Stack:
     For a program with a real clock, which calls it now and then: ``due(stack, datetime.now(UTC))``. A clock
     that is a value jumps to when each is due. Deadlines that are set meanwhile and are due by then are
     carried out too; where these do not end, `EndlessCascade` shows the cycle. What process managers send and
-    an aggregate rejects is handled as in `dispatch`. Over a store that outlives the stack, also deadlines are
-    met that other processes set, each once, whoever comes first; and a deadline whose callback raised stops
-    nothing else: the `ModelError` is raised at the end, with the run.
+    an aggregate rejects is handled as in `dispatch`. Over a store that outlives the stack, deadlines that
+    other processes set are carried out, too, each once, whoever comes first; and a deadline whose callback
+    raised stops nothing else: the `ModelError` is raised at the end, with the run.
     """
     an_instance("due(stack)", stack, Stack, "due(stack, datetime.now(UTC))")
     a_time("due(now)", now)

@@ -65,7 +65,7 @@ class _Worker(Closable):
 
 
 class DeadlineWorker(_Worker):
-    """The deadlines of a stack's process managers: a thread of this process meets them when they are due.
+    """The deadlines of a stack's process managers: a thread carries them out when they are due.
 
     ::
 
@@ -76,7 +76,7 @@ class DeadlineWorker(_Worker):
     It is for a program with a real clock. The worker carries out what is due, each deadline with all that it
     causes, and sleeps until the next one. It is woken by each event that anybody appends, since an earlier
     deadline may be set then, and it looks every ``look_every`` seconds in any case. Several workers may run,
-    here and in other processes: each deadline is met once. ``close`` may be called by a signal handler.
+    here and in other processes: each deadline is carried out once. A signal handler may call ``close``.
 
     A command whose callback raises is set aside in ``failed``, and tried again with the next event.
     """
@@ -123,7 +123,7 @@ class DeadlineWorker(_Worker):
 
     @property
     def running(self) -> bool:
-        """Whether the worker will meet further deadlines, and take further events."""
+        """Whether the worker will carry out further deadlines, and take further events."""
         return super().running and not self._closing.is_set()
 
     def close(self) -> None:
@@ -224,7 +224,7 @@ class ProcessManagerWorker(DeadlineWorker):
             ...                                   # other processes dispatch commands, without Transfer
 
     At first it carries out what is outstanding. Then it hands on every event that nobody has handed on yet,
-    carries out what the process managers send, and meets their deadlines, as a `DeadlineWorker` does. The
+    carries out what the process managers send, and their deadlines, as a `DeadlineWorker` does. The
     other processes say at `recover` that somebody else runs the process manager:
     ``Stack(process_managers_begin={"Transfer": "elsewhere"})``. Several workers may run the same process
     managers: the marks in the store see to it that each event is handed on once.

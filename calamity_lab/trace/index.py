@@ -53,14 +53,14 @@ class SetDeadline(NamedTuple):
 
 
 class DeadlineEnd(NamedTuple):
-    """What became of a deadline: its number among all, from 1, and when it was met or taken off.
+    """What became of a deadline: its number among all, from 1, and when it came due or was taken off.
 
     One that is kept has ``moment`` None, and ``how`` is "set".
     """
 
     number: int
     moment: int | None = None
-    how: Literal["set", "met", "taken off"] = "set"
+    how: Literal["set", "came due", "taken off"] = "set"
 
 
 _StepAt = Callable[[int], Step | None]
@@ -387,8 +387,8 @@ def _with_ends(
         met = step.commands if isinstance(step, Elapsed) else ()
         for each in (*step.taken_off, *met):
             before = ended.get(each.command_id)
-            if before is not None and before.how == "set":  # one that was met may be taken off the agenda
-                how: Literal["met", "taken off"] = "met" if met else "taken off"
+            if before is not None and before.how == "set":  # one that came due may be taken off the agenda
+                how: Literal["came due", "taken off"] = "came due" if met else "taken off"
                 ended = ended.insert(each.command_id, DeadlineEnd(before.number, step.index, how))
     for number, (_, pending) in enumerate(set_here, known + 1):
         ended = ended.insert(pending.command_id, DeadlineEnd(number))

@@ -133,7 +133,7 @@ class DeadlineColumns(NamedTuple):
     numbers: array[int]
 
 
-DEADLINES = ("set", "met", "taken off")
+DEADLINES = ("set", "came due", "taken off")
 """What becomes of a deadline."""
 
 

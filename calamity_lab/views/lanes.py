@@ -72,7 +72,7 @@ class DrawnMark:
 class DrawnDeadline:
     """A deadline in the lane of its instance, from the point where it was set to where it ended.
 
-    ``end`` is what became of it: "met", "taken off", or "set" where it is kept; then ``until`` is the cursor.
+    ``end`` is what became of it: "came due", "taken off", or "set" if kept; then ``until`` is the cursor.
     """
 
     x: float

@@ -185,28 +185,35 @@ def steps(trace: Trace, cursor: int | None = None) -> Iterator[Step]:
 
 def step_row(step: Step) -> StepRow:
     """The row of a step."""
-    pending, cause = step.pending, step.cause
+    pending = step.pending
     return StepRow(
         step=step.index,
         kind=step.kind,
         command=pending.command_type,
         stream_id=step.stream_id,
         depth=step.depth,
-        cause=None if cause is None else cause.event_type,
-        cause_position=None if cause is None else cause.position,
-        sender=None if pending.sender is None else pending.sender.stream_id,
-        due_at=pending.due_at,
-        deadline=pending.deadline,
-        command_id=pending.command_id,
-        correlation_id=pending.correlation_id,
+        **_came_from(pending),
         reason=step.reason,
         fact=fact(step),
     )
 
 
+def _came_from(pending: Pending) -> dict[str, Any]:
+    """The columns that say where a command comes from, and when it is due."""
+    cause = pending.cause
+    return {
+        "cause": None if cause is None else cause.event_type,
+        "cause_position": None if cause is None else cause.position,
+        "sender": None if pending.sender is None else pending.sender.stream_id,
+        "due_at": pending.due_at,
+        "deadline": pending.deadline,
+        "command_id": pending.command_id,
+        "correlation_id": pending.correlation_id,
+    }
+
+
 def pending_row(number: int, pending: Pending) -> PendingRow:
     """The row of a pending command, or of a deadline."""
-    cause = pending.cause
     try:
         stream_id: str | None = target_of(pending.command).stream_id
     except CalamityError:  # it cannot be dispatched, which its step will say
@@ -216,13 +223,7 @@ def pending_row(number: int, pending: Pending) -> PendingRow:
         command_type=pending.command_type,
         stream_id=stream_id,
         depth=pending.depth,
-        cause=None if cause is None else cause.event_type,
-        cause_position=None if cause is None else cause.position,
-        sender=None if pending.sender is None else pending.sender.stream_id,
-        due_at=pending.due_at,
-        deadline=pending.deadline,
-        command_id=pending.command_id,
-        correlation_id=pending.correlation_id,
+        **_came_from(pending),
         command=pending.command,
     )
 

@@ -65,7 +65,7 @@ class WhyLink:
     the path of the value that is followed, in this state or message ("" where none is), and ``value`` this
     value. ``origin`` says where the value came from: ``copied from`` one or more fields, or ``computed``.
     ``message`` is the state, recorded event, command or rejection itself, ``mark`` its mark in the lanes. A
-    deadline happened when it was met; one that is kept, or was taken off, when it was set.
+    deadline happened when it came due; one that is kept, or was taken off, when it was set.
     """
 
     kind: Kind
@@ -448,8 +448,8 @@ class _Asked:
             node = _Node("event", what, moment_of(self.trace, what), path)
         elif isinstance(what, Pending):
             at, ended = dispatch_of(self.trace, what), self.trace.index.ended.get(what.command_id)
-            is_met = ended is not None and ended.how == "met" and (ended.moment or 0) <= cursor
-            if ended is None or is_met:
+            came_due = ended is not None and ended.how == "came due" and (ended.moment or 0) <= cursor
+            if ended is None or came_due:
                 node = _Node("command", what, at if at is not None and at <= cursor else None, path)
             else:
                 node = _Node("deadline", what, cursor, path)
@@ -579,8 +579,8 @@ class _Asked:
         upto = trace.last if node.moment is None else node.moment
         ended = trace.index.ended.get(pending.command_id)
         since = trace.index.deadlines[ended.number - 1].moment if ended is not None else 0
-        is_met = ended is not None and ended.how == "met" and (ended.moment or 0) <= upto
-        moment = (ended.moment if ended is not None and is_met else since) or None
+        came_due = ended is not None and ended.how == "came due" and (ended.moment or 0) <= upto
+        moment = (ended.moment if ended is not None and came_due else since) or None
         mark = None if ended is None else Mark("deadline", ended.number)
         link = self._link(node._replace(moment=moment), pending, deadline_life(trace, pending, upto), mark)
         return self._sent(node, link) if since else (link, None)

@@ -445,7 +445,7 @@ export function nearestMark(/** @type {DrawnMark[]} */ marks, /** @type {number}
 
 /** The line at a point, or whose clock is there. @param {DrawnLine[]} lines @param {number} x @param {number} y */
 export function lineAt(lines, x, y) {
-  return lines.find((line) => line.end === "met" && Math.hypot(line.to - x, line.middle - y) <= 7)
+  return lines.find((line) => line.end === "came due" && Math.hypot(line.to - x, line.middle - y) <= 7)
     ?? lines.find((line) => Math.abs(line.y - y) <= 1.5 && x >= line.from - 2 && x <= line.to + 2);
 }
 

@@ -208,9 +208,9 @@ export function linePaths(
   return drawn;
 }
 
-/** A clock at the end of each line of a deadline that was met. @param {DrawnLine[]} lines @returns {DrawnMark[]} */
+/** A clock at the end of each line of a deadline that came due. @param {DrawnLine[]} lines @returns {DrawnMark[]} */
 export function clocksOf(lines) {
-  return lines.filter(({ end }) => end === "met").map(({ lane, until, to, middle }) => ({ key: stepMark(until),
+  return lines.filter(({ end }) => end === "came due").map(({ lane, until, to, middle }) => ({ key: stepMark(until),
     kind: "deadline", among: 0, lane, moment: until, x: to, y: middle })
   );
 }

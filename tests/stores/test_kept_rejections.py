@@ -60,14 +60,6 @@ class Clerk(Seller):
 MODEL = [Shop, Order, Sell, Close, Ordered, Sold, Closed, Clerk]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: Any, tmp_path: Any) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'shop.db'}"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
 @pytest.fixture
 def store(url: str) -> Any:
     with SQLEventStore(url, MODEL) as opened:

@@ -6,10 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from calamity_lab.examples.fulfilment import (
     CardCharged,
@@ -33,15 +30,6 @@ from calamity_lab.kernel.recovery import recover
 from tests.stores.dying_shops import closed
 
 KILLS = 200
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'shop.db'}"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
 
 
 def test_every_order_ends_though_the_shop_is_killed_two_hundred_times(url: str) -> None:

@@ -16,14 +16,6 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores import ProcessManagerWorker, SQLEventStore
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: Any, tmp_path: Any) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'bank.db'}"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
 def worker_over(url: str) -> ProcessManagerWorker:
     return ProcessManagerWorker(
         Stack(event_store=SQLEventStore(url, bank, poll=0.01), process_manager_types=[Transfer])

@@ -53,7 +53,7 @@ def hold_again(event: GuestReminded) -> After:
 
 
 def waited() -> Lab:
-    """A lab in which deadlines were set, met, replaced and cancelled, and one was dropped."""
+    """A lab in which deadlines were set, came due, were replaced and cancelled, and one was dropped."""
     lab = Lab(
         aggregates=[holds.Seat],
         process_managers=[Holding, hold_again],
@@ -173,8 +173,8 @@ def test_a_deadline_is_drawn_from_where_it_was_set_to_where_it_was_met_or_taken_
     drawn = [*lanes.drawn_deadlines(here.trace.last)]
     names = [lanes.lanes[each.lane].stream_id for each in drawn]
     assert names[:4] == ["Holding-A1", "Holding-A1", "Holding-B2", "Holding-B2"]
-    assert [each.end for each in drawn][:4] == ["met", "taken off", "met", "taken off"]
-    assert {each.end for each in drawn} == {"met", "taken off", "set"}
+    assert [each.end for each in drawn][:4] == ["came due", "taken off", "came due", "taken off"]
+    assert {each.end for each in drawn} == {"came due", "taken off", "set"}
     at = {each.mark.number: each.x for each in lanes.marks() if each.mark and each.mark.kind == "step"}
     for each in drawn:
         step = here.trace[each.since].step
@@ -206,7 +206,7 @@ def test_a_fork_keeps_the_deadlines_up_to_it_and_forgets_how_they_ended() -> Non
     forked, fresh = (Lanes(each.of(here.trace)) for each in (charts, Charts()))
     drawn = [*forked.drawn_deadlines(here.trace.last)]
     assert drawn == [*fresh.drawn_deadlines(here.trace.last)]
-    assert [each.end for each in drawn] == ["met", "set", "set", "set"]
+    assert [each.end for each in drawn] == ["came due", "set", "set", "set"]
 
 
 def test_the_index_of_each_moment_has_the_deadlines_of_then() -> None:
@@ -216,7 +216,7 @@ def test_the_index_of_each_moment_has_the_deadlines_of_then() -> None:
         rebuilt = rebuilt.add(step, lambda at: trace[at].step)
         found = trace.branch.index_at(step.index)
         assert (found.deadlines, found.ended) == (rebuilt.deadlines, rebuilt.ended)
-    assert {each.how for each in rebuilt.ended.values()} == {"set", "met", "taken off"}
+    assert {each.how for each in rebuilt.ended.values()} == {"set", "came due", "taken off"}
 
 
 def test_a_deadline_that_was_set_before_the_run_began_is_drawn_from_its_beginning() -> None:
@@ -225,7 +225,7 @@ def test_a_deadline_that_was_set_before_the_run_began_is_drawn_from_its_beginnin
     here.wait()
     lanes = Lanes(Charts().of(here.trace))
     drawn = window(lanes.chart, here.cursor).deadlines
-    assert [(each.since, each.end) for each in drawn] == [(0, "met"), (0, "set")]
+    assert [(each.since, each.end) for each in drawn] == [(0, "came due"), (0, "set")]
     assert {each.x for each in drawn} == {lanes.cursor(0)} == {1.25}
     assert drawn[0].until == 1.5
     assert [each.moment for each in here.trace.index.deadlines] == [0, 0]
@@ -235,7 +235,7 @@ def test_the_line_of_a_deadline_has_details_whatever_became_of_it() -> None:
     here = waited()
     numbers = range(1, len(here.trace.index.deadlines) + 1)
     ends = {here.trace.index.ended[each.pending.command_id].how for each in here.trace.index.deadlines}
-    assert ends == {"set", "met", "taken off"}
+    assert ends == {"set", "came due", "taken off"}
     for number in numbers:
         picked = Selection(deadline=number)
         moment, pending = here.trace.index.deadlines[number - 1]
@@ -247,11 +247,11 @@ def test_the_line_of_a_deadline_has_details_whatever_became_of_it() -> None:
         assert {"choose", "drop", "inject"}.isdisjoint(each.verb for each in actions_on(here.trace, picked))
         sent = [each.label for each in found.effects]
         assert sent in ([], [pending.command_type])
-        assert not sent or how == "met"
+        assert not sent or how == "came due"
         assert asked_about(here.trace, here.cursor, picked) == pending
         assert selected(here.trace, picked).mark == Mark("deadline", number)
         in_list = Selection(moment=moment, command=pending.command_id)
-        assert how == "met" or selected(here.trace, in_list).mark == Mark("deadline", number)
+        assert how == "came due" or selected(here.trace, in_list).mark == Mark("deadline", number)
 
         if how == "taken off":
             here.select(pending)
@@ -274,7 +274,7 @@ def test_the_deadlines_in_sight_are_those_that_looking_at_all_finds(
         inside.set(DeadlineSpan(number, 0, moment))
         kept = [each for each in inside.spans if each.until is None]
         for each in kept[-ends:] if ends and last else kept[:ends]:
-            inside.end(each.number, moment + 1, "met")
+            inside.end(each.number, moment + 1, "came due")
         moment += 1
     found = [*inside.in_sight(since, until, cursor)]
     across = [each for each in inside.spans if each.since < since and (each.until or inf) > until]
@@ -575,7 +575,7 @@ def test_why_goes_on_from_a_deadline_to_the_event_because_of_which_it_was_set() 
     ]
     assert links[1].sentence == "deadline reminder: SeatHeld #1 by Holding-A1"
     assert links[2].sentence == (
-        "due at 2026-01-01 00:10:00 UTC, 10 min after SeatHeld #1; set at step 5, met at step 13"
+        "due at 2026-01-01 00:10:00 UTC, 10 min after SeatHeld #1; set at step 5, came due at step 13"
     )
     in_widget = answer(trace, chain).links[1]
     assert (in_widget.kind, in_widget.mark, in_widget.detail) == (
@@ -604,7 +604,8 @@ def test_why_ends_where_a_deadline_was_set_before_the_run_began() -> None:
     last = why(here.trace, here.cursor, here.events[-1]).links[-1]
     assert (last.kind, last.label, last.moment) == ("deadline", "deadline ExpireHold", at(here, "Elapsed", 1))
     assert last.sentence == (
-        "due at 2026-01-01 00:15:00 UTC, 15 min after SeatHeld #1; set before the run began, met at step 7"
+        "due at 2026-01-01 00:15:00 UTC, 15 min after SeatHeld #1; set before the run began, "
+        "came due at step 7"
     )
 
 

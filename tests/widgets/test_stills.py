@@ -238,7 +238,7 @@ def test_a_still_has_a_line_for_a_deadline_that_was_set_before_the_run_began() -
     lines = re.findall(r'<path d="M([\d.]+) [\d.]+H([\d.]+)"[^>]*stroke-dasharray="3 2"', svg)
     assert len(lines) == 2
     assert len({left for left, _ in lines}) == 1
-    assert float(lines[0][1]) < float(lines[1][1]), "one was met, the other one goes on to the cursor"
+    assert float(lines[0][1]) < float(lines[1][1]), "one came due, the other one goes on to the cursor"
 
 
 def test_a_closed_widget_still_shows_its_picture(ipython: InteractiveShell) -> None:

@@ -232,7 +232,7 @@ class BaseStackActor(NotCopied, Closable):
         """All events that were recorded because of deadlines that are due at a time, in order.
 
         A clock that is a value jumps to when each is due. Where the actor dies meanwhile, a new actor is
-        asked; each deadline is met once. What raised is set aside, and raised when the others are met.
+        asked; each deadline is carried out once. What raised is set aside, and raised after the others.
         """
         result: DispatchResult = self._ask(Submission(), "due", a_time("due(now)", now))
         if result.error is not None:

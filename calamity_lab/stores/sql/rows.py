@@ -50,7 +50,7 @@ OUTBOX = (
     "reason",
     "details",
 )
-OPEN = "outcome IS NULL AND deadline IS NOT NULL"  # which deadlines may still be met; two indices say so too
+OPEN = "outcome IS NULL AND deadline IS NOT NULL"  # which deadlines are still open; two indices say so too
 CANCEL = "UPDATE outbox SET outcome = 'cancelled', reason = ''"
 # An event that a running instance was handed. When the instance ends, its rows give way to one in `ended`.
 DELIVERIES = ("process_manager", "stream_id", "position", "verb", "version")

@@ -90,7 +90,7 @@ def _body(view: Window, height: float) -> str:
 
 
 def _deadline(view: Window, drawn: DrawnDeadline, now: float) -> str:
-    """A line from where it was set; a clock where it was met, a cross where it was taken off."""
+    """A line from where it was set; a clock where it came due, a cross where it was taken off."""
     middle = _LANES_TOP + (drawn.lane + 0.5) * _LANE
     y = middle + drawn.down
     start, end = (min(max(_x(view, x), _LABEL), _LANES_WIDE) for x in (drawn.x, drawn.until))
@@ -100,7 +100,7 @@ def _deadline(view: Window, drawn: DrawnDeadline, now: float) -> str:
     lines += [(f"M{parted:.4g} {y}H{end:.4g}", False)] if end > parted else []
     if drawn.end == "taken off" and is_inside:
         lines.append((f"M{end - 2.5:.4g} {y - 2.5}l5 5m0-5l-5 5", is_past))
-    clock = shape("deadline", end, middle, is_past=is_past) if drawn.end == "met" and is_inside else ""
+    clock = shape("deadline", end, middle, is_past=is_past) if drawn.end == "came due" and is_inside else ""
     return clock + "".join(
         f'<path d="{path}" fill="none" stroke="{hue("time") if past else LATER}" stroke-dasharray="3 2"/>'
         for path, past in lines
@@ -123,7 +123,7 @@ def _labels(view: Window) -> Iterator[str]:
     clocks = [
         (each.lane, _x(view, each.until) - _LABEL, "deadline", inf)
         for each in view.deadlines
-        if each.end == "met"
+        if each.end == "came due"
     ]
     every = sorted([*placed, *clocks], key=itemgetter(1))
     found = zip(every, beside(every, _LANES_WIDE - _LABEL), strict=True)

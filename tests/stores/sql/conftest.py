@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -44,16 +43,3 @@ def postgres_urls(shared_database: str) -> Iterator[Iterator[str]]:
 def postgres_url(postgres_urls: Iterator[str]) -> str:
     """The URL of a schema in PostgreSQL that is new and empty."""
     return next(postgres_urls)
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """The URL of a file that is not there yet."""
-    return f"sqlite:///{tmp_path / 'events.db'}"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty database, of one kind and of the other."""
-    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
-    return found
